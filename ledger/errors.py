@@ -1,0 +1,109 @@
+"""Every way the ledger refuses, and what the caller should do about it.
+
+Domain code raises LedgerError with a Reason; only the API's outermost interceptor turns it into a
+gRPC status. The message says what happened and why, the remedy says what to do next, and whatever
+varies in either stands in the metadata too, so that a program need not parse prose.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Stable reason codes; the names equal those of `ledger.v1.ErrorReason` without its prefix."""
+
+    FIELD_INVALID = "FIELD_INVALID"
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
+    MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE"
+    LEDGER_UNKNOWN = "LEDGER_UNKNOWN"
+    MODEL_UNKNOWN = "MODEL_UNKNOWN"
+    SIGNAL_UNKNOWN = "SIGNAL_UNKNOWN"
+    POLICY_UNKNOWN = "POLICY_UNKNOWN"
+    DECISION_UNKNOWN = "DECISION_UNKNOWN"
+    PLAN_UNKNOWN = "PLAN_UNKNOWN"
+    PROJECTION_UNKNOWN = "PROJECTION_UNKNOWN"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    MODEL_RETIRED = "MODEL_RETIRED"
+    MODEL_NOT_DEPLOYED = "MODEL_NOT_DEPLOYED"
+    POLICY_INVALID = "POLICY_INVALID"
+    POLICY_NOT_IN_FORCE = "POLICY_NOT_IN_FORCE"
+    CLOCK_AHEAD = "CLOCK_AHEAD"
+    POSITION_BEYOND_HEAD = "POSITION_BEYOND_HEAD"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    PROJECTION_BEHIND = "PROJECTION_BEHIND"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    DRAINING = "DRAINING"
+    DEADLINE_MISSING = "DEADLINE_MISSING"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    CHAIN_BROKEN = "CHAIN_BROKEN"
+    EVENT_UNREADABLE = "EVENT_UNREADABLE"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field that was refused: its path in the request, and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class LedgerError(Exception):
+    """A refusal with a reason code, a message for a person, a remedy and machine-readable details."""
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        remedy: str = "",
+        violations: Sequence[FieldViolation] = (),
+        retry_after_seconds: float | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.remedy = remedy
+        self.violations = tuple(violations)
+        self.retry_after_seconds = retry_after_seconds
+        self.metadata = dict(metadata or {})
+
+    def __str__(self) -> str:
+        """Return the message, the remedy and the reason code in one line."""
+        remedy = f" {self.remedy}" if self.remedy else ""
+        return f"{self.message}{remedy} [{self.reason.value}]"
+
+
+def invalid_field(field: str, description: str, *, remedy: str = "", **metadata: str) -> LedgerError:
+    """Return a FIELD_INVALID refusal that names one field by its path, such as `observations[3].value`."""
+    return LedgerError(
+        Reason.FIELD_INVALID,
+        f"{field}: {description}.",
+        remedy=remedy,
+        violations=(FieldViolation(field, description),),
+        metadata={"field": field, **metadata},
+    )
+
+
+def chain_broken(position: int, why: str) -> LedgerError:
+    """Return the integrity failure that blames one position."""
+    return LedgerError(
+        Reason.CHAIN_BROKEN,
+        f"The chain is broken at position {position}: {why}.",
+        remedy="Stop writing, keep this file as evidence, and restore from a copy that verifies.",
+        metadata={"position": str(position), "why": why},
+    )
+
+
+def event_unreadable(position: int, why: str) -> LedgerError:
+    """Return the refusal to read an event whose stored bytes are not what this release can decode."""
+    return LedgerError(
+        Reason.EVENT_UNREADABLE,
+        f"The event at position {position} cannot be read: {why}.",
+        remedy="Read it with the release that wrote it, or verify the ledger with `decision-ledger log verify`.",
+        metadata={"position": str(position), "why": why},
+    )

@@ -1,0 +1,64 @@
+"""What the bodies of all events share: strict, frozen, closed, and made of canonical values only."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ledger.events import values
+from ledger.limits import LABEL_CHARS_MAX, LABELS_MAX, SAMPLE_SIZE_MAX, TEXT_CHARS_MAX
+
+PPM = 1_000_000
+JSON_INT_MAX = 2**53 - 1
+
+
+def _time(text: str) -> str:
+    values.parse_time(text)
+    return text
+
+
+def _decimal(text: str) -> str:
+    values.parse_decimal(text)
+    return text
+
+
+Segment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
+Origin = Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9._-]{0,127}(/[a-z0-9][a-z0-9._-]{0,127})*\z")]
+Actor = Annotated[str, Field(pattern=r"^(users|services|system)/[a-z0-9][a-z0-9._-]{0,127}\z")]
+Time = Annotated[str, AfterValidator(_time)]
+Decimal = Annotated[str, AfterValidator(_decimal)]
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+BigInt = Annotated[str, Field(pattern=r"^(0|-?[1-9][0-9]{0,59})\z")]
+"""An integer that may exceed 2^53, as a decimal string."""
+Ppm = Annotated[int, Field(ge=0, le=PPM)]
+Count = Annotated[int, Field(ge=0, le=JSON_INT_MAX)]
+SafeInt = Annotated[int, Field(ge=-JSON_INT_MAX, le=JSON_INT_MAX)]
+Position = Annotated[int, Field(ge=1, le=JSON_INT_MAX)]
+Micros = Annotated[int, Field(ge=0, le=JSON_INT_MAX)]
+SampleSize = Annotated[int, Field(ge=1, le=SAMPLE_SIZE_MAX)]
+Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)]
+ShortText = Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
+LabelKey = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
+Labels = Annotated[dict[LabelKey, ShortText], Field(max_length=LABELS_MAX)]
+
+
+class Part(BaseModel):
+    """A piece of an event's data: frozen, strict, and without members nobody knows."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", regex_engine="rust-regex")
+
+
+class EventData(Part):
+    """The data of one event type. Subclasses name their type, stream, meaning and who may cause it."""
+
+    TYPE: ClassVar[str]
+    STREAM: ClassVar[str]
+    CAUSE: ClassVar[str]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the canonical-JSON-able form: exactly what is recorded."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_data(cls, data: object) -> Self:
+        """Return the instance that `data` describes; raises pydantic's ValidationError where it does not."""
+        return cls.model_validate(data)

@@ -1,0 +1,139 @@
+"""Events that score a model and decide what to do about it."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ledger.events.base import Actor, Count, EventData, Hex32, Labels, Part, Position, Ppm, SafeInt, Segment, Text, Time
+from ledger.events.policy_document import Action
+
+Trigger = Literal["ingest", "schedule", "request"]
+
+
+class SignalScore(Part):
+    """Every output of kernel section 4 for one signal."""
+
+    signal: Segment
+    weight: Ppm
+    source: Actor | Literal[""]
+    observations: Count
+    buckets: Count
+    peak: Ppm
+    magnitude: Ppm
+    breaches: Count
+    streak: Count
+    persistence: Ppm
+    freshness: Ppm
+    trend: SafeInt
+    sustained: bool
+    effective: Ppm
+    share: Ppm
+
+
+class Horizon(EventData):
+    """What a score or a decision was derived from: nothing else went in."""
+
+    model: Segment
+    as_of: Position
+    """The last position that was read."""
+    evaluated_at: Time
+    model_version: Segment | None
+    """The version in service; null if none was ever deployed."""
+    policy: Segment
+    policy_version: int = Field(ge=1)
+    policy_digest: Hex32
+    kernel: str
+    trigger: Trigger
+    historical: bool
+    """True for an evaluation at a stated earlier time, which changes nothing that is in force."""
+
+
+class ScoreComputed(Horizon):
+    """The kernel's result for one model at one horizon."""
+
+    TYPE: ClassVar[str] = "score.computed.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "system/evaluator, or whoever calls Evaluate"
+
+    degradation: Ppm
+    coverage: Ppm
+    raw_priority: Ppm
+    priority: Ppm
+    """`raw_priority`, or as near to it as the policy's bounded change allows."""
+    signals: list[SignalScore]
+
+
+class ModelFacts(Part):
+    """What rules may see of the model itself."""
+
+    owner: str
+    tier: str
+    labels: Labels
+
+
+class EnvironmentSignal(SignalScore):
+    """A signal as rules see it: every output of the kernel, and whether it is present at all."""
+
+    present: bool
+
+
+class RecordedEnvironment(Part):
+    """Every value the rules could see, by the names of procedure `rules/1`."""
+
+    priority: Ppm
+    raw_priority: Ppm
+    degradation: Ppm
+    coverage: Ppm
+    impact: Ppm
+    risk: Ppm
+    signals: dict[Segment, EnvironmentSignal]
+    model: ModelFacts
+    hours_since_deployed: SafeInt
+    retrainings_30d: Count
+    in_force: Action
+    in_force_rule: str
+    hours_in_force: SafeInt
+    slo_hours_left: SafeInt
+
+
+class Overridden(Part):
+    """The override in effect, and what the rules and the cool-down gave without it."""
+
+    position: Position
+    action: Action
+    tier: str
+    held_back: Literal["COOL_DOWN"] | None
+
+
+class DecisionMade(Horizon):
+    """What to do about a model, the rule that says so, and everything that rule could see."""
+
+    TYPE: ClassVar[str] = "decision.made.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "system/evaluator, or whoever calls Evaluate"
+
+    procedure: Literal["rules/1"]
+    score_position: Position
+    environment: RecordedEnvironment
+    action: Action
+    tier: str
+    rule: str
+    """The rule that matched; empty if none did."""
+    reason: Literal["RULE", "OTHERWISE", "RULE_ERROR"]
+    held_back: Literal["COOL_DOWN"] | None
+    overridden: Overridden | None
+
+
+class DecisionOverridden(EventData):
+    """A person set a model's action for a time, whatever the rules say."""
+
+    TYPE: ClassVar[str] = "decision.overridden.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "a person with the authority to override"
+
+    model: Segment
+    action: Action
+    tier: str
+    effective_from: Time
+    effective_until: Time
+    rationale: Text

@@ -1,0 +1,75 @@
+"""Events in a model's life: who owns it, what it is worth, which version serves."""
+
+from typing import ClassVar, Literal
+
+from ledger.events.base import BigInt, Decimal, EventData, Labels, Ppm, Segment, ShortText, Text, Time
+
+RiskTier = ShortText
+
+
+class ModelDescribed(EventData):
+    """What registering and updating both record: the whole description, never a difference."""
+
+    model: Segment
+    owner: ShortText
+    tier: RiskTier
+    labels: Labels
+    impact_ppm: Ppm
+    risk_ppm: Ppm
+    slo_signal: Segment | None
+    unit_value_micros: BigInt
+    """Value of one unit of loss on one row."""
+    cost_micros: BigInt
+    """What one retraining costs; above 0."""
+    recipe: ShortText
+    schema_version: ShortText
+    features_version: ShortText
+    architecture: ShortText
+    meaning: Text
+
+
+class ModelRegistered(ModelDescribed):
+    """A model joined the fleet."""
+
+    TYPE: ClassVar[str] = "model.registered.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "whoever calls RegisterModel"
+
+
+class ModelUpdated(ModelDescribed):
+    """A model's description was replaced as a whole."""
+
+    TYPE: ClassVar[str] = "model.updated.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "whoever calls UpdateModel"
+
+
+class ModelDeployed(EventData):
+    """A version went into service: newly trained, or an earlier one put back."""
+
+    TYPE: ClassVar[str] = "model.deployed.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "whoever calls RecordDeployment"
+
+    model: Segment
+    model_version: Segment
+    kind: Literal["trained", "reinstated"]
+    """`trained`: the version enters service for the first time; `reinstated`: it served before."""
+    in_service_at: Time
+    trained_through: Time
+    """Time of the newest data the version was trained on."""
+    baseline_loss: Decimal
+    """Its loss as seen in training, in the unit of the loss signal; above 0."""
+    replaces: Segment | None
+    """The version that served until now; null for the first."""
+
+
+class ModelRetired(EventData):
+    """A model left the fleet: it is no longer observed, scored or planned for."""
+
+    TYPE: ClassVar[str] = "model.retired.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "whoever calls RetireModel"
+
+    model: Segment
+    reason: Text

@@ -1,0 +1,69 @@
+"""The event that ranks the fleet under a budget."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ledger.events.base import BigInt, EventData, Hex32, Part, Position, SafeInt, Segment, Text, Time
+from ledger.events.policy_document import Action
+
+PlanOutcome = Literal[
+    "admitted", "resting", "too_dear", "saving", "over_purse", "below_price", "no_evidence", "in_progress", "not_decided"
+]
+
+
+class PlanRow(Part):
+    """One model's place in the backlog, what it rests on, and why it was or was not admitted."""
+
+    model: Segment
+    rank: BigInt
+    gain: BigInt
+    benefit_micros: BigInt
+    cost_micros: BigInt
+    unit_value_micros: BigInt
+    baseline_nano: BigInt
+    trained_period: SafeInt
+    rest_until: SafeInt
+    model_version: Segment
+    action_in_force: Action
+    seen: bool
+    resting: bool
+    outcome: PlanOutcome
+    reason: Text
+    """The outcome in a sentence, with the numbers that led to it."""
+
+
+class PlanMode(Part):
+    """The fleet's common mode of one period."""
+
+    period: SafeInt
+    mode: BigInt
+
+
+class PlanMade(EventData):
+    """The whole ranked backlog for one period under one purse, and the digest of all that was read."""
+
+    TYPE: ClassVar[str] = "plan.made.v1"
+    STREAM: ClassVar[str] = "plans/{plan}"
+    CAUSE: ClassVar[str] = "whoever calls MakePlan"
+
+    plan: Segment
+    as_of: Position
+    made_at: Time
+    policy: Segment
+    policy_version: int = Field(ge=1)
+    policy_digest: Hex32
+    planner: Literal["excess/1"]
+    inputs_digest: Hex32
+    """SHA-256 of the canonical JSON of every input the planner read; `ledger/README.md` gives its form."""
+    now_period: SafeInt
+    purse_micros: BigInt
+    purse_cap_micros: BigInt
+    price_before: BigInt | None
+    """`next_price` of the last plan of an earlier period; null if there is none."""
+    price: BigInt
+    next_price: BigInt
+    demand_micros: BigInt
+    purse_left_micros: BigInt
+    modes: list[PlanMode]
+    backlog: Annotated[list[PlanRow], Field(max_length=20_000)]

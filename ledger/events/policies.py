@@ -1,0 +1,47 @@
+"""Events in a policy's life. A policy changes only by a new version; a version never changes."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ledger.events.base import EventData, Hex32, Labels, Part, Segment, Text
+from ledger.events.policy_document import PolicyDocument
+
+PolicyVersion = int
+
+
+class PolicyDrafted(EventData):
+    """A new version of a policy was written down, complete, with its digest."""
+
+    TYPE: ClassVar[str] = "policy.drafted.v1"
+    STREAM: ClassVar[str] = "policies/{policy}"
+    CAUSE: ClassVar[str] = "whoever calls DraftPolicy: its author"
+
+    policy: Segment
+    version: int = Field(ge=1, le=1_000_000)
+    digest: Hex32
+    """SHA-256 of the document's canonical JSON."""
+    document: PolicyDocument
+    rationale: Text
+
+
+class Scope(Part):
+    """Which models an activation is for: one model, those with all these labels, or the whole ledger."""
+
+    kind: Literal["model", "labels", "ledger"]
+    model: Segment | None
+    labels: Labels
+
+
+class PolicyActivated(EventData):
+    """A version came into force for a scope, and replaces what was in force for that very scope."""
+
+    TYPE: ClassVar[str] = "policy.activated.v1"
+    STREAM: ClassVar[str] = "policies/{policy}"
+    CAUSE: ClassVar[str] = "whoever calls ActivatePolicy"
+
+    policy: Segment
+    version: int = Field(ge=1, le=1_000_000)
+    digest: Hex32
+    scope: Scope
+    rationale: Text

@@ -1,0 +1,118 @@
+"""The policy as it is stored: integers and canonical values only, closed, versioned by its digest.
+
+People write policies in YAML or JSON with human units; `ledger.application.policy_text` turns those
+into this form. An auditor reads this form alone.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ledger.events.base import PPM, Decimal, Part, Ppm, Segment, ShortText, Text
+from ledger.limits import RULES_MAX, SIGNALS_PER_POLICY_MAX
+
+Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]
+Seconds = Annotated[int, Field(ge=1, le=10**10)]
+GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
+RuleId = Segment
+Expression = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class SignalRulePart(Part):
+    """How one signal counts; names and ranges are those of kernel `bucketed/1`."""
+
+    signal: Segment
+    weight_ppm: int = Field(ge=1, le=PPM)
+    baseline: Decimal
+    critical: Decimal
+    bucket_seconds: Seconds
+    window_seconds: Seconds
+    half_life_seconds: Seconds
+    breach_ppm: Ppm
+    sustain_ppm: Ppm
+    transient_ppm: Ppm
+    min_buckets: int = Field(ge=1, le=512)
+    sample_cap: int = Field(ge=1, le=1_000_000)
+    prior_samples: int = Field(ge=1, le=1_000_000)
+    sources_needed: int = Field(ge=0, le=100)
+    rationale: Text
+
+
+class ScoringPart(Part):
+    """The kernel, how signals combine, and how impact and risk lift the result."""
+
+    kernel: Literal["bucketed/1"]
+    combine: Literal["weighted_mean", "noisy_or", "max"]
+    impact_gain_ppm: GainPpm
+    risk_gain_ppm: GainPpm
+    signals: list[SignalRulePart] = Field(min_length=1, max_length=SIGNALS_PER_POLICY_MAX)
+
+
+class RulePart(Part):
+    """One rule: the first whose `when` (or `hold`, while it is in force) is true gives the action."""
+
+    id: RuleId
+    when: Expression
+    hold: Expression | None
+    action: Action
+    tier: ShortText
+    rationale: Text
+
+
+class DecisionPart(Part):
+    """From score to action, procedure `rules/1`."""
+
+    procedure: Literal["rules/1"]
+    rules: list[RulePart] = Field(max_length=RULES_MAX)
+    otherwise_action: Action
+    otherwise_tier: ShortText
+    error_tier: ShortText
+    cool_down_hours: int = Field(ge=0, le=1_000_000)
+    max_priority_step: Ppm | None
+
+
+class TierPart(Part):
+    """Whom an escalation tier reaches and how soon it wants an answer."""
+
+    name: ShortText
+    route: Text
+    acknowledge_hours: int = Field(ge=0, le=1_000_000)
+
+
+class PlanningPart(Part):
+    """The fleet's planner; names and ranges are those of planner `excess/1`."""
+
+    planner: Literal["excess/1"]
+    loss_signal: Segment
+    candidates: Literal["decided", "all"]
+    period_seconds: Seconds
+    half_life_seconds: Seconds
+    quantile_ppm: Ppm
+    common_ppm: GainPpm
+    min_models: int = Field(ge=1, le=1_000_000)
+    dead_band_ppm: GainPpm
+    max_periods: int = Field(ge=1, le=10_000)
+    price_up_ppm: int = Field(ge=PPM, le=10 * PPM)
+    price_down_ppm: Ppm
+    probe_ppm: GainPpm
+    reserve: bool
+
+
+class EvaluationPart(Part):
+    """When a model is scored: at most once an interval, at least once a silence."""
+
+    interval_seconds: Seconds
+    silence_seconds: Seconds
+
+
+class PolicyDocument(Part):
+    """One version of one policy, whole."""
+
+    format: Literal["policy/1"]
+    title: ShortText
+    rationale: Text
+    scoring: ScoringPart
+    decision: DecisionPart
+    planning: PlanningPart | None
+    evaluation: EvaluationPart
+    tiers: list[TierPart] = Field(max_length=32)

@@ -1,0 +1,60 @@
+"""The closed list of event types. A type that is not here is refused at read and never imported."""
+
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from ledger.errors import event_unreadable
+from ledger.events.base import EventData
+from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.plans import PlanMade
+from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.recorder import RecorderEvent
+from ledger.events.signals import SignalDefined, SignalObserved
+from ledger.events.system import LedgerConfigured, LedgerCreated
+
+T = TypeVar("T", bound=EventData)
+
+EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
+    LedgerCreated,
+    LedgerConfigured,
+    SignalDefined,
+    SignalObserved,
+    ModelRegistered,
+    ModelUpdated,
+    ModelDeployed,
+    ModelRetired,
+    ScoreComputed,
+    DecisionMade,
+    DecisionOverridden,
+    PolicyDrafted,
+    PolicyActivated,
+    PlanMade,
+    RecorderEvent,
+)
+
+BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}
+assert len(BY_TYPE) == len(EVENT_CLASSES), "two classes claim one type name"
+
+
+def typed(event: RecordedEvent, expected: type[T]) -> T:
+    """Return the event's data as the class its type names; EVENT_UNREADABLE where that cannot be."""
+    data = decode_data(event)
+    if not isinstance(data, expected):
+        raise event_unreadable(event.position, f"its type is {event.type}, not {expected.TYPE}")
+    return data
+
+
+def decode_data(event: RecordedEvent) -> EventData:
+    """Return the event's data by the closed registry; EVENT_UNREADABLE for unknown types or shapes."""
+    cls = BY_TYPE.get(event.type)
+    if cls is None:
+        raise event_unreadable(event.position, f"this release knows no type {event.type}")
+    try:
+        return cls.from_data(event.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise event_unreadable(event.position, f"its data does not fit {event.type}: {where}: {first['msg']}") from error

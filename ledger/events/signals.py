@@ -1,0 +1,38 @@
+"""Events that say what is measured and what was observed."""
+
+from typing import ClassVar, Literal
+
+from ledger.events.base import Decimal, EventData, SampleSize, Segment, ShortText, Text, Time
+
+SignalKind = Literal["performance", "drift", "data_quality", "latency", "fairness", "cost", "custom"]
+Direction = Literal["higher_is_worse", "lower_is_worse"]
+
+
+class SignalDefined(EventData):
+    """A signal entered the taxonomy, or its description was replaced as a whole."""
+
+    TYPE: ClassVar[str] = "signal.defined.v1"
+    STREAM: ClassVar[str] = "signals/{signal}"
+    CAUSE: ClassVar[str] = "whoever calls DefineSignal"
+
+    signal: Segment
+    kind: SignalKind
+    unit: ShortText
+    direction: Direction
+    meaning: Text
+    collection: Text
+    """How the value is collected, in words: where, from what, how often."""
+
+
+class SignalObserved(EventData):
+    """One observation of one signal of one model version, as a monitor reported it."""
+
+    TYPE: ClassVar[str] = "signal.observed.v1"
+    STREAM: ClassVar[str] = "models/{model}"
+    CAUSE: ClassVar[str] = "the monitor that calls SubmitSignals or StreamSignals"
+
+    model_version: Segment
+    observed_at: Time
+    sample_size: SampleSize
+    signal: Segment
+    value: Decimal

@@ -1,0 +1,32 @@
+"""Events about the ledger itself."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ledger.events.base import EventData, Origin, Time
+from ledger.limits import SKEW_SECONDS_MAX
+
+
+class LedgerCreated(EventData):
+    """The ledger began: its origin, format and first verifier key. Always at position 1."""
+
+    TYPE: ClassVar[str] = "ledger.created.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+
+    created_at: Time
+    format: Literal["decision-ledger/1"]
+    origin: Origin
+    vkey: str = Field(min_length=1, max_length=1_000)
+
+
+class LedgerConfigured(EventData):
+    """How this ledger tells time: `wall` or `data`, and how far ahead a `wall` ledger lets sources be."""
+
+    TYPE: ClassVar[str] = "ledger.configured.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+
+    clock: Literal["wall", "data"]
+    skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
