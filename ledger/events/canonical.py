@@ -7,13 +7,11 @@ encoder written from the RFC), and what lies outside the domain is refused befor
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from ledger.events.values import INTEGER_MAX
-
-type Value = str | int | bool | None | list[Value] | tuple[Value, ...] | dict[str, Value]
 
 DEPTH_MAX: Final = 64  # nesting beyond this is no event of ours, and deep recursion is an attack
 
@@ -29,17 +27,19 @@ def encode(value: object) -> bytes:
     _check(value, "$", DEPTH_MAX)
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:  # the walk leaves lone surrogates to the encoder, which meets them anyway
+    except (
+        TypeError
+    ) as error:  # the walk leaves lone surrogates to the encoder, which meets them anyway
         raise CanonicalError("text holds a lone surrogate, which is not valid Unicode") from error
 
 
-def decode(data: bytes) -> Value:
+def decode(data: bytes) -> Any:  # noqa: ANN401 - the JSON edge: models narrow it
     """Return the value of canonical bytes; CanonicalError unless `encode(decode(data)) == data`.
 
     Hence duplicate keys, floats, white space, needless escapes and unsorted keys are all refused.
     """
     try:
-        value: Value = orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise CanonicalError(f"not JSON: {error}") from error
     canonical = encode(value)
