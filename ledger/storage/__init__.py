@@ -1,0 +1,1 @@
+"""The event store: the only SQL that writes the ledger, on a SQLite file or on PostgreSQL."""
