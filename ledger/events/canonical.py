@@ -1,9 +1,9 @@
 """Canonical JSON: the one spelling of a value that is hashed, stored and exported.
 
 RFC 8785 (JCS) over the ledger format's domain: valid Unicode text, integers within ±(2^53 − 1),
-booleans, null, arrays, objects with ASCII keys. Floats are not in it. orjson does the work; over this
-domain its sorted output is JCS byte for byte (tests/events/test_canonical.py holds it to a plain
-encoder written from the RFC), and what lies outside the domain is refused before it gets there.
+booleans, null, arrays, objects with ASCII keys. Floats are not in it. orjson does the work; over
+this domain its sorted output is JCS byte for byte (the tests hold it to a plain encoder written from
+the RFC), and what lies outside the domain is refused before it gets there.
 """
 
 import re
@@ -27,9 +27,7 @@ def encode(value: object) -> bytes:
     _check(value, "$", DEPTH_MAX)
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except (
-        TypeError
-    ) as error:  # the walk leaves lone surrogates to the encoder, which meets them anyway
+    except TypeError as error:  # the walk leaves this to the encoder, which reads all text anyway
         raise CanonicalError("text holds a lone surrogate, which is not valid Unicode") from error
 
 
@@ -46,7 +44,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - the JSON edge: models narrow i
     if canonical != data:
         at = _first_difference(canonical, data)
         raise CanonicalError(
-            f"not canonical from byte {at} on: keys must be sorted and unique, without white space, "
+            f"not canonical from byte {at} on: keys must be sorted and unique, no white space, "
             "every character and number in its shortest form"
         )
     return value

@@ -1,8 +1,8 @@
 """The small values that events are made of: names, decimals and times.
 
 Each is text with one spelling. The grammars are those of the ledger format; parsing accepts exactly
-them and formatting produces exactly them, so text and number can be exchanged without loss. Decimals
-are integers of billionths inside ("nano"), times are microseconds since 1970 ("micros"): no floats.
+them and formatting produces exactly them, so text and number can be exchanged without loss. Inside,
+decimals are integers of billionths ("nano") and times microseconds since 1970 ("micros"): no floats.
 Every refusal is a ValueError that says what is wrong; naming the field is left to the caller.
 """
 
@@ -91,7 +91,7 @@ def decimal_of_repr(text: str) -> str:
     ValueError for NaN, infinities and magnitudes of 13 whole digits or more.
     """
     # Most measurements are short: then the text of the double is the decimal already.
-    plain = text[:-2] if text.endswith(".0") else text
+    plain = text.removesuffix(".0")
     if DECIMAL.fullmatch(plain):
         return "0" if plain == "-0" else plain
     match = _FLOAT_TEXT.fullmatch(text)
@@ -194,5 +194,5 @@ def _days_before(year: int) -> int:
 
 def _days_in(year: int, month: int) -> int:
     """Return the length of a month in the Gregorian calendar."""
-    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)  # noqa: PLR2004
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     return _MONTH_DAYS[month - 1] + leap
