@@ -122,6 +122,8 @@ class DecisionMade(Horizon):
     reason: Literal["RULE", "OTHERWISE", "RULE_ERROR"]
     held_back: Literal["COOL_DOWN"] | None
     overridden: Overridden | None
+    since: Time
+    """When this action came into force: the evaluation that changed to it."""
 
 
 class DecisionOverridden(EventData):

@@ -4,8 +4,6 @@ The body stays bytes until somebody asks, because the bytes are what was hashed.
 are those of the ledger format: header, body, salt.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from ledger.errors import event_unreadable
@@ -22,9 +20,12 @@ class Body(NamedTuple):
     run_id: str | None
 
 
-@dataclass(frozen=True)
-class RecordedEvent:
-    """One event at its place. Times are microseconds since the epoch, hashes raw bytes."""
+class RecordedEvent(NamedTuple):
+    """One event at its place. Times are microseconds since the epoch, hashes raw bytes.
+
+    A tuple, because folds make millions of them; the members stand in the order in which storage
+    selects its columns. `body` decodes anew at each access: keep what you need of it.
+    """
 
     position: int
     stream: str
@@ -38,7 +39,7 @@ class RecordedEvent:
     prev_hash: bytes
     event_hash: bytes
 
-    @cached_property
+    @property
     def body(self) -> Body:
         """Return the decoded body; raises EVENT_UNREADABLE where it is erased or not canonical."""
         if self.body_bytes is None:
