@@ -19,18 +19,18 @@ STEPS: Final = 1024
 ONE_BITS: Final = 62
 """Decay of age zero is `1 << ONE_BITS`."""
 
-_FRACTION_BITS: Final = 192
+_FRACTION_BITS: Final = 128
 
 
 def _make_table() -> tuple[int, ...]:
-    """Return `floor(2^(62 - k/1024))` for k = 0..1023, in about a millisecond.
+    """Return `floor(2^(62 - k/1024))` for k = 0..1023, in a few milliseconds.
 
     `low` and `high` are fixed-point numbers with `_FRACTION_BITS` bits after the point that enclose
     `2^(-k/1024)`. Every product rounds `low` down and `high` up, so the enclosure stays true; it
-    widens by a few units in the last of 192 places per step, and the assertion proves for every
+    widens by a few units in the last place per step, and the assertion proves for every
     entry that no integer fell inside it.
     """
-    # The root to start from: 2^(-1/1024) scaled by 2^192, as ten integer square roots. A nested
+    # The root to start from: 2^(-1/1024) scaled by 2^128, as ten integer square roots. A nested
     # floor of square roots is the floor of the root, so it errs by less than one unit.
     scaled = 1 << (_FRACTION_BITS * STEPS - 1)
     for _ in range(10):

@@ -1,0 +1,224 @@
+"""Scoring kernel `bucketed/1`: from the observations of one model to one priority.
+
+A pure function of integers: no float, clock, I/O or locale, so any language with big integers
+derives every score bit for bit. Values are nano (decimal × 10^9), ratios parts per million (ppm),
+times microseconds since 1970. Which observations count (policy, version in service, horizon) is
+for the caller to decide; rules and bounds on change are in `ledger.kernel.rules`.
+
+A released kernel's arithmetic never changes. A better idea is `bucketed/2` in a file beside this.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ledger.kernel.buckets import (
+    MICROS_PER_SECOND,
+    BucketMap,
+    ModelState,
+    Observation,
+    SignalBuckets,
+)
+from ledger.kernel.decay import ONE_BITS, PPM, decays_by_age
+from ledger.kernel.scoring import (
+    KERNEL,
+    Scoring,
+    SignalRule,
+    check_scoring,
+    scoring_problems,
+)
+
+__all__ = [
+    "KERNEL",
+    "ModelState",
+    "Observation",
+    "Score",
+    "Scoring",
+    "SignalBuckets",
+    "SignalOutput",
+    "SignalRule",
+    "check_scoring",
+    "score",
+    "score_observations",
+    "scoring_problems",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalOutput:
+    """What the kernel says about one signal; the fields are those of section 4 of its spec."""
+
+    signal: str
+    weight: int
+    source: str = ""
+    observations: int = 0
+    buckets: int = 0
+    peak: int = 0
+    magnitude: int = 0
+    breaches: int = 0
+    streak: int = 0
+    persistence: int = 0
+    freshness: int = 0
+    trend: int = 0
+    sustained: bool = False
+    effective: int = 0
+    share: int = 0
+
+    @property
+    def present(self) -> bool:
+        """Whether the window holds an observation that speaks for the signal."""
+        return self.buckets > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The kernel's answer for one model; `signals` are in ascending order of name."""
+
+    degradation: int
+    coverage: int
+    priority: int
+    signals: tuple[SignalOutput, ...]
+
+
+def score(
+    scoring: Scoring, impact_ppm: int, risk_ppm: int, state: ModelState, evaluated_at: int
+) -> Score:
+    """Return the score of a model at `evaluated_at` (microseconds).
+
+    The state must have been filled under an equal scoring, and not be pruned past this time.
+    Cost: one pass over the buckets in each signal's window.
+    """
+    outputs = [_speaker(state.buckets_of(rule.signal), evaluated_at) for rule in scoring.signals]
+    total_weight = present_weight = mass = 0
+    for output in outputs:
+        total_weight += output.weight
+        if output.buckets:
+            present_weight += output.weight
+            mass += output.weight * output.effective
+    degradation = _combine(scoring.combine, outputs, mass, total_weight)
+    impact_gain, risk_gain = scoring.impact_gain_ppm, scoring.risk_gain_ppm
+    lift = PPM + impact_gain * impact_ppm // PPM + risk_gain * risk_ppm // PPM
+    return Score(
+        degradation=degradation,
+        coverage=present_weight * PPM // total_weight,
+        priority=degradation * lift // (PPM + impact_gain + risk_gain),
+        signals=tuple(_with_share(output, mass) for output in outputs),
+    )
+
+
+def score_observations(
+    scoring: Scoring,
+    impact_ppm: int,
+    risk_ppm: int,
+    observations: Iterable[Observation],
+    evaluated_at: int,
+) -> Score:
+    """Return the score from observations in any order: the cold path of `score`."""
+    state = ModelState(scoring)
+    for seen in observations:
+        state.observe(seen.signal, seen.value_nano, seen.observed_at, seen.sample_size, seen.source)
+    return score(scoring, impact_ppm, risk_ppm, state, evaluated_at)
+
+
+def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
+    """Return the output that speaks for a signal, before its share is known (sections 4 and 4a)."""
+    rule = buckets.rule
+    now = evaluated_at // (rule.bucket_seconds * MICROS_PER_SECOND)
+    if rule.sources_needed == 0:
+        output = _read_map(rule, buckets.sources[""], now, "")
+        return output or SignalOutput(rule.signal, rule.weight_ppm)
+    present: list[SignalOutput] = []
+    for source, source_buckets in buckets.sources.items():
+        output = _read_map(rule, source_buckets, now, source)
+        if output is not None:
+            present.append(output)
+    if len(present) < rule.sources_needed:
+        return SignalOutput(rule.signal, rule.weight_ppm)
+    present.sort(key=lambda output: (-output.effective, output.source))
+    return present[rule.sources_needed - 1]
+
+
+def _read_map(rule: SignalRule, buckets: BucketMap, now: int, source: str) -> SignalOutput | None:
+    """Return the outputs of one bucket map, or None where its window is empty."""
+    width = rule.window_seconds // rule.bucket_seconds
+    decays = decays_by_age(rule.bucket_seconds, rule.half_life_seconds, width)
+    breach, half = rule.breach_ppm, width // 2
+    count = observations = peak = breaches = streak = newest_age = 0
+    decayed_samples = decayed_severities = 0
+    newer_samples = newer_severities = older_samples = older_severities = 0
+    is_unbroken = True
+    for index in sorted(buckets, reverse=True):
+        age = now - index
+        if age < 0:
+            continue
+        if age >= width:
+            break
+        seen, samples, severities, bucket_peak = buckets[index]
+        if count == 0:
+            newest_age = age
+        count += 1
+        observations += seen
+        peak = max(peak, bucket_peak)
+        decay = decays[age]
+        decayed_samples += decay * samples
+        decayed_severities += decay * severities
+        if age < half:
+            newer_samples += samples
+            newer_severities += severities
+        else:
+            older_samples += samples
+            older_severities += severities
+        # severities // samples >= breach, without the division
+        if severities >= breach * samples:
+            breaches += 1
+            if is_unbroken:
+                streak += 1
+        else:
+            is_unbroken = False
+    if count == 0:
+        return None
+    persistence = breaches * PPM // count
+    is_sustained = count >= rule.min_buckets and persistence >= rule.sustain_ppm
+    believed = decayed_severities // (decayed_samples + (rule.prior_samples << ONE_BITS))
+    trend = 0
+    if newer_samples and older_samples:
+        trend = newer_severities // newer_samples - older_severities // older_samples
+    return SignalOutput(
+        signal=rule.signal,
+        weight=rule.weight_ppm,
+        source=source,
+        observations=observations,
+        buckets=count,
+        peak=peak,
+        magnitude=decayed_severities // decayed_samples if decayed_samples else 0,
+        breaches=breaches,
+        streak=streak,
+        persistence=persistence,
+        freshness=(decays[newest_age] * PPM) >> ONE_BITS,
+        trend=trend,
+        sustained=is_sustained,
+        effective=believed * (PPM if is_sustained else rule.transient_ppm) // PPM,
+    )
+
+
+def _combine(combine: str, outputs: list[SignalOutput], mass: int, total_weight: int) -> int:
+    """Return the degradation (section 5); an absent signal counts with effective 0."""
+    if combine == "weighted_mean":
+        return mass // total_weight
+    if combine == "max":
+        return max(output.weight * output.effective // PPM for output in outputs)
+    assert combine == "noisy_or", f"unknown combination {combine}"
+    rest = PPM
+    for output in outputs:
+        if output.buckets:
+            rest = rest * (PPM - output.weight * output.effective // PPM) // PPM
+    return PPM - rest
+
+
+def _with_share(output: SignalOutput, mass: int) -> SignalOutput:
+    """Set the share, now that the mass of all signals is known."""
+    if mass and output.effective:
+        # The output was made in this call and nobody else holds it yet: filling in the one field
+        # that had to wait costs a tenth of making it again.
+        share = output.weight * output.effective * PPM // mass
+        object.__setattr__(output, "share", share)
+    return output

@@ -1,0 +1,195 @@
+"""The state that scoring reads: observations of one model, added up in buckets of time.
+
+The rules that the state follows are:
+- an observation only ever adds to one bucket, and bucket addition is commutative and associative;
+- so late, out-of-order and sharded arrival give the same state as a rebuild from the ledger;
+- a bucket that has left the window of every later evaluation may be dropped without a trace.
+
+Values are nano, times microseconds since 1970, severities parts per million.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from ledger.kernel.decay import PPM
+from ledger.kernel.scoring import Scoring, SignalRule
+
+MICROS_PER_SECOND: Final = 1_000_000
+
+Bucket: TypeAlias = list[int]
+"""`[count, n, s, peak]`: observations, capped samples, their severities, largest severity."""
+
+BucketMap: TypeAlias = dict[int, Bucket]
+"""Buckets by index, where `index = observed_at // (bucket_seconds × 10^6)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One observation as the kernel reads it; an empty source is a source like any other."""
+
+    signal: str
+    value_nano: int
+    observed_at: int
+    sample_size: int = 1
+    source: str = ""
+
+
+class SignalBuckets:
+    """The buckets of one signal, by source where its rule asks for several sources."""
+
+    __slots__ = (
+        "_baseline",
+        "_bucket_micros",
+        "_cap",
+        "_one_map",
+        "_rule",
+        "_sign",
+        "_span",
+        "sources",
+    )
+
+    def __init__(self, rule: SignalRule) -> None:
+        """Start empty, with what `observe` needs of the rule at hand."""
+        self._rule = rule
+        self._sign = 1 if rule.critical > rule.baseline else -1
+        self._baseline = rule.baseline
+        self._span = abs(rule.critical - rule.baseline)
+        self._cap = rule.sample_cap
+        self._bucket_micros = rule.bucket_seconds * MICROS_PER_SECOND
+        self._one_map: BucketMap | None = {} if rule.sources_needed == 0 else None
+        self.sources: dict[str, BucketMap] = {} if self._one_map is None else {"": self._one_map}
+
+    @property
+    def rule(self) -> SignalRule:
+        """The rule these buckets were filled under."""
+        return self._rule
+
+    def observe(
+        self, value_nano: int, observed_at: int, sample_size: int = 1, source: str = ""
+    ) -> None:
+        """Add one observation to its bucket; the order of calls does not matter."""
+        excess = value_nano - self._baseline
+        if self._sign < 0:
+            excess = -excess
+        if excess <= 0:
+            severity = 0
+        elif excess >= self._span:
+            severity = PPM
+        else:
+            severity = excess * PPM // self._span
+        samples = min(self._cap, sample_size)
+        buckets = self._one_map
+        if buckets is None:
+            buckets = self.sources.get(source)
+            if buckets is None:
+                buckets = self.sources[source] = {}
+        index = observed_at // self._bucket_micros
+        bucket = buckets.get(index)
+        if bucket is None:
+            buckets[index] = [1, samples, samples * severity, severity]
+            return
+        bucket[0] += 1
+        bucket[1] += samples
+        bucket[2] += samples * severity
+        bucket[3] = max(bucket[3], severity)
+
+    def merge(self, other: "SignalBuckets") -> None:
+        """Add another state of the same rule, as if its observations had arrived here."""
+        assert other.rule == self._rule, "buckets of different rules do not add up"
+        for source, theirs in other.sources.items():
+            ours = self.sources.setdefault(source, {})
+            for index, (count, samples, severities, peak) in theirs.items():
+                bucket = ours.get(index)
+                if bucket is None:
+                    ours[index] = [count, samples, severities, peak]
+                    continue
+                bucket[0] += count
+                bucket[1] += samples
+                bucket[2] += severities
+                bucket[3] = max(bucket[3], peak)
+
+    def prune(self, before_index: int) -> None:
+        """Drop the buckets below `before_index`, and sources that have none left."""
+        for source in list(self.sources):
+            buckets = self.sources[source]
+            for index in [index for index in buckets if index < before_index]:
+                del buckets[index]
+            if not buckets and self._one_map is None:
+                del self.sources[source]
+
+    def oldest_index(self, evaluated_at: int) -> int:
+        """Return the index of the oldest bucket that the window of `evaluated_at` reaches."""
+        width = self._rule.window_seconds // self._rule.bucket_seconds
+        return evaluated_at // self._bucket_micros - width + 1
+
+    def copy(self) -> "SignalBuckets":
+        """Return a state that shares nothing mutable with this one."""
+        twin = SignalBuckets(self._rule)
+        twin.merge(self)
+        return twin
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the rule and every bucket."""
+        if not isinstance(other, SignalBuckets):
+            return NotImplemented
+        return self._rule == other.rule and self.sources == other.sources
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+
+class ModelState:
+    """The buckets of every signal of one model, filled under one `Scoring`."""
+
+    __slots__ = ("_by_signal", "scoring")
+
+    def __init__(self, scoring: Scoring) -> None:
+        """Start empty. The scoring must have passed `check_scoring`."""
+        self.scoring = scoring
+        self._by_signal = {rule.signal: SignalBuckets(rule) for rule in scoring.signals}
+
+    def observe(
+        self,
+        signal: str,
+        value_nano: int,
+        observed_at_micros: int,
+        sample_size: int = 1,
+        source: str = "",
+    ) -> None:
+        """Add one observation; one of a signal without a rule is ignored."""
+        buckets = self._by_signal.get(signal)
+        if buckets is not None:
+            buckets.observe(value_nano, observed_at_micros, sample_size, source)
+
+    def buckets_of(self, signal: str) -> SignalBuckets:
+        """Return the buckets of a signal that has a rule."""
+        return self._by_signal[signal]
+
+    def __iter__(self) -> Iterator[SignalBuckets]:
+        """Yield the signals' buckets in ascending order of name."""
+        return iter(self._by_signal.values())
+
+    def merge(self, other: "ModelState") -> None:
+        """Add another state of the same scoring, as if its observations had arrived here."""
+        assert other.scoring == self.scoring, "states of different scorings do not add up"
+        for theirs in other:
+            self._by_signal[theirs.rule.signal].merge(theirs)
+
+    def prune(self, evaluated_at: int) -> None:
+        """Drop what no evaluation at or after `evaluated_at` (microseconds) can see."""
+        for buckets in self._by_signal.values():
+            buckets.prune(buckets.oldest_index(evaluated_at))
+
+    def copy(self) -> "ModelState":
+        """Return a state that shares nothing mutable with this one."""
+        twin = ModelState(self.scoring)
+        twin.merge(self)
+        return twin
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the scoring and every bucket."""
+        if not isinstance(other, ModelState):
+            return NotImplemented
+        return self.scoring == other.scoring and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable

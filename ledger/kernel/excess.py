@@ -1,0 +1,321 @@
+"""Planner `excess/1`: which models deserve this period's budget.
+
+A pure function of integers over the whole fleet, so a plan that pins the digest of its inputs
+replays bit for bit. Excess loss over the training baseline, less what happens to everybody in the
+same period, accumulates since the last training; the rank is benefit for money; a price that
+follows demand decides who is wanted; and the purse is saved for the best job rather than spent on
+cheap ones. Purses, gates and reuse are for the caller; money and value are in micros.
+
+Several results may exceed 2^53: events carry them as decimal strings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from ledger.kernel.decay import ONE_BITS, PPM, decays_by_age
+
+PLANNER: Final = "excess/1"
+
+_RATIO_MAX: Final = 10 * PPM
+_BENEFIT_DIVISOR: Final = 10**15
+
+Gate: TypeAlias = Literal["in_progress", "not_decided"]
+PlanOutcome: TypeAlias = Literal[
+    "admitted",
+    "resting",
+    "too_dear",
+    "saving",
+    "over_purse",
+    "below_price",
+    "no_evidence",
+    "in_progress",
+    "not_decided",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerPolicy:
+    """The planning part of a policy; `reserve` saves for the best job that the purse cannot pay."""
+
+    period_seconds: int
+    half_life_seconds: int
+    max_periods: int
+    quantile_ppm: int = 250_000
+    common_ppm: int = PPM
+    min_models: int = 3
+    dead_band_ppm: int = 0
+    price_up_ppm: int = 1_150_000
+    price_down_ppm: int = 900_000
+    probe_ppm: int = 0
+    reserve: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlanModel:
+    """One model in scope. `gate` says why it is no candidate at present, if it is none."""
+
+    id: str
+    trained_period: int
+    baseline_nano: int
+    unit_value_micros: int
+    cost_micros: int
+    rest_until: int = -1
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodCell:
+    """One model's loss in one period, with the baseline that was in force then."""
+
+    rows: int
+    mean_nano: int
+    baseline_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """Everything a plan reads. `periods` maps a period to the cells of the models that have one.
+
+    `price` is the `next_price` of the last plan of an earlier period, None for the first.
+    """
+
+    policy: PlannerPolicy
+    now_period: int
+    purse_micros: int
+    purse_cap_micros: int
+    price: int | None
+    models: tuple[PlanModel, ...]
+    periods: Mapping[int, Mapping[str, PeriodCell]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogRow:
+    """One model's place in the plan, and why it was admitted or not."""
+
+    id: str
+    gain: int
+    benefit_micros: int
+    rank: int
+    cost_micros: int
+    seen: bool
+    resting: bool
+    outcome: PlanOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """The whole ranked backlog, and the price that the next period starts from."""
+
+    price: int
+    next_price: int
+    demand_micros: int
+    purse_left_micros: int
+    modes: dict[int, int]
+    backlog: tuple[BacklogRow, ...]
+
+    @property
+    def admitted(self) -> tuple[str, ...]:
+        """The ids of the admitted models, best first."""
+        return tuple(row.id for row in self.backlog if row.outcome == "admitted")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A model with what its evidence is worth."""
+
+    model: PlanModel
+    gain: int
+    benefit_micros: int
+    rank: int
+    seen: bool
+
+
+def plan(inputs: PlanInputs) -> PlanResult:
+    """Return the plan for a period. The inputs must have passed `check_inputs`.
+
+    Cost: one pass over the cells, and sorting each period's excesses and the fleet.
+    """
+    excesses = _excesses(inputs)
+    modes = {
+        period: _common_mode(sorted(cells.values()), inputs.policy)
+        for period, cells in sorted(excesses.items())
+    }
+    ranked = [_rank(model, inputs, excesses, modes) for model in inputs.models]
+    ranked.sort(key=lambda entry: (-entry.rank, entry.model.id))
+    price = inputs.price if inputs.price is not None else _first_price(ranked)
+    wanted = [entry for entry in ranked if entry.seen and entry.rank >= price]
+    demand = sum(entry.model.cost_micros for entry in wanted if entry.model.gate is None)
+    outcomes, left = _admit(wanted, inputs)
+    return PlanResult(
+        price=price,
+        next_price=_next_price(price, demand, inputs),
+        demand_micros=demand,
+        purse_left_micros=left,
+        modes=modes,
+        backlog=tuple(_row(entry, inputs.now_period, outcomes) for entry in ranked),
+    )
+
+
+def _excesses(inputs: PlanInputs) -> dict[int, dict[str, int]]:
+    """Return x by period and model, for models in scope with rows; may be negative (step 1)."""
+    scope = {model.id for model in inputs.models}
+    return {
+        period: {
+            name: (cell.mean_nano - cell.baseline_nano) * PPM // cell.baseline_nano
+            for name, cell in cells.items()
+            if cell.rows > 0 and name in scope
+        }
+        for period, cells in inputs.periods.items()
+    }
+
+
+def _common_mode(ordered: list[int], policy: PlannerPolicy) -> int:
+    """Return what happens to everybody: an interpolated quantile of sorted excesses (step 2)."""
+    if not ordered or len(ordered) < policy.min_models:
+        return 0
+    lower, fraction = divmod((len(ordered) - 1) * policy.quantile_ppm, PPM)
+    if lower == len(ordered) - 1:
+        return ordered[lower]
+    return ordered[lower] + (ordered[lower + 1] - ordered[lower]) * fraction // PPM
+
+
+def _rank(
+    model: PlanModel,
+    inputs: PlanInputs,
+    excesses: Mapping[int, Mapping[str, int]],
+    modes: Mapping[int, int],
+) -> _Ranked:
+    """Return a model's gain, benefit and rank (steps 3 to 5)."""
+    policy = inputs.policy
+    decays = decays_by_age(policy.period_seconds, policy.half_life_seconds, policy.max_periods)
+    weighted = 0
+    is_seen = False
+    for period, cells in inputs.periods.items():
+        age = inputs.now_period - period
+        if not (model.trained_period < period and 0 <= age < policy.max_periods):
+            continue
+        excess = excesses[period].get(model.id)
+        if excess is None:
+            continue
+        is_seen = True
+        net = excess - policy.common_ppm * modes[period] // PPM - policy.dead_band_ppm
+        if net > 0:
+            weighted += decays[age] * net * cells[model.id].rows
+    gain = weighted >> ONE_BITS
+    benefit = gain * model.baseline_nano * model.unit_value_micros // _BENEFIT_DIVISOR
+    return _Ranked(model, gain, benefit, benefit * PPM // model.cost_micros, is_seen)
+
+
+def _first_price(ranked: list[_Ranked]) -> int:
+    """Return the lower median of the seen ranks, at least 1 (step 6)."""
+    ranks = sorted(entry.rank for entry in ranked if entry.seen)
+    return max(1, ranks[(len(ranks) - 1) // 2]) if ranks else 1
+
+
+def _next_price(price: int, demand: int, inputs: PlanInputs) -> int:
+    """Return the price that the next period starts from (step 6)."""
+    if demand > inputs.purse_micros:
+        return max(price + 1, price * inputs.policy.price_up_ppm // PPM)
+    return max(1, price * inputs.policy.price_down_ppm // PPM)
+
+
+def _admit(wanted: list[_Ranked], inputs: PlanInputs) -> tuple[dict[str, PlanOutcome], int]:
+    """Walk the wanted in order and return their outcomes and what the purse has left (step 7)."""
+    policy = inputs.policy
+    outcomes: dict[str, PlanOutcome] = {}
+    left = inputs.purse_micros
+    is_saving = False
+    for entry in wanted:
+        model = entry.model
+        need = model.cost_micros * (PPM + policy.probe_ppm) // PPM
+        outcome: PlanOutcome
+        if model.gate is not None:
+            outcome = model.gate
+        elif model.rest_until > inputs.now_period:
+            outcome = "resting"
+        elif need > inputs.purse_cap_micros:
+            outcome = "too_dear"
+        elif is_saving and policy.reserve:
+            outcome = "saving"
+        elif need > left:
+            outcome = "over_purse"
+            is_saving = True
+        else:
+            outcome = "admitted"
+            left -= need
+        outcomes[model.id] = outcome
+    return outcomes, left
+
+
+def _row(entry: _Ranked, now_period: int, outcomes: Mapping[str, PlanOutcome]) -> BacklogRow:
+    """Return a model's row of the backlog."""
+    model = entry.model
+    unwanted: PlanOutcome = "below_price" if entry.seen else "no_evidence"
+    return BacklogRow(
+        id=model.id,
+        gain=entry.gain,
+        benefit_micros=entry.benefit_micros,
+        rank=entry.rank,
+        cost_micros=model.cost_micros,
+        seen=entry.seen,
+        resting=model.rest_until > now_period,
+        outcome=outcomes.get(model.id, unwanted),
+    )
+
+
+def input_problems(inputs: PlanInputs) -> list[tuple[str, str]]:
+    """Return (field, what is wrong) for everything outside the planner's ranges."""
+    policy = inputs.policy
+    ranges: tuple[tuple[str, int, int, int | None], ...] = (
+        ("period_seconds", policy.period_seconds, 1, None),
+        ("half_life_seconds", policy.half_life_seconds, 1, None),
+        ("max_periods", policy.max_periods, 1, None),
+        ("min_models", policy.min_models, 1, None),
+        ("quantile_ppm", policy.quantile_ppm, 0, PPM),
+        ("common_ppm", policy.common_ppm, 0, _RATIO_MAX),
+        ("dead_band_ppm", policy.dead_band_ppm, 0, _RATIO_MAX),
+        ("price_up_ppm", policy.price_up_ppm, PPM, _RATIO_MAX),
+        ("price_down_ppm", policy.price_down_ppm, 0, PPM),
+        ("probe_ppm", policy.probe_ppm, 0, _RATIO_MAX),
+    )
+    problems = [
+        (f"policy.{name}", f"must be {_bound(least, most)}, not {value}")
+        for name, value, least, most in ranges
+        if value < least or (most is not None and value > most)
+    ]
+    ids: set[str] = set()
+    for model in inputs.models:
+        path = f'models["{model.id}"]'
+        if model.id in ids:
+            problems.append((path, "stands twice"))
+        ids.add(model.id)
+        problems += [
+            (f"{path}.{name}", f"must be at least 1, not {value}")
+            for name, value in (
+                ("baseline_nano", model.baseline_nano),
+                ("cost_micros", model.cost_micros),
+            )
+            if value < 1
+        ]
+    for period, cells in inputs.periods.items():
+        if period > inputs.now_period:
+            problems.append((f"periods[{period}]", "lies after the period of the plan"))
+        problems += [
+            (f'periods[{period}]["{name}"].baseline_nano', "must be at least 1")
+            for name, cell in cells.items()
+            if cell.baseline_nano < 1
+        ]
+    return problems
+
+
+def check_inputs(inputs: PlanInputs) -> None:
+    """Raise ValueError that names everything outside the planner's ranges."""
+    problems = input_problems(inputs)
+    if problems:
+        raise ValueError("; ".join(f"{field} {problem}" for field, problem in problems))
+
+
+def _bound(least: int, most: int | None) -> str:
+    """Return a range in words."""
+    return f"at least {least}" if most is None else f"from {least} to {most}"

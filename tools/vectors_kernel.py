@@ -1,0 +1,143 @@
+"""Check known answers of the scoring kernel and the planner: `kernel_v1` and `planner_v1` files.
+
+Each check is a generator of (name of the case, what is wrong or None), so that a caller may stop at
+the first failure or count them all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from ledger.events.values import parse_time
+from ledger.kernel.bucketed import (
+    KERNEL,
+    Observation,
+    Scoring,
+    SignalRule,
+    check_scoring,
+    score_observations,
+)
+from ledger.kernel.decay import TABLE
+from ledger.kernel.excess import (
+    PLANNER,
+    PeriodCell,
+    PlanInputs,
+    PlanModel,
+    PlannerPolicy,
+    check_inputs,
+    plan,
+)
+
+Document = dict[str, Any]
+Verdict = tuple[str, str | None]
+
+
+def check_kernel(document: Document) -> Iterator[Verdict]:
+    """Yield a verdict for the decay table and for each scoring of a `kernel_v1` file."""
+    if document["kernel"] != KERNEL:
+        yield "kernel", f"names {document['kernel']!r}; this release knows {KERNEL}"
+        return
+    wrong = [key for key, value in document["decay_table"].items() if TABLE[int(key)] != int(value)]
+    yield "decay_table", f"entries {', '.join(wrong)} differ" if wrong else None
+    for case in document["cases"]:
+        yield case["name"], kernel_case_problem(case)
+
+
+def check_planner(document: Document) -> Iterator[Verdict]:
+    """Yield a verdict for each plan of a `planner_v1` file."""
+    if document["planner"] != PLANNER:
+        yield "planner", f"names {document['planner']!r}; this release knows {PLANNER}"
+        return
+    for case in document["cases"]:
+        yield case["name"], planner_case_problem(case)
+
+
+def kernel_case_problem(case: Document) -> str | None:
+    """Return the first difference between a scoring and its known answer, or None."""
+    scoring = scoring_of(case["scoring"])
+    check_scoring(scoring)
+    result = score_observations(
+        scoring,
+        case["model"]["impact_ppm"],
+        case["model"]["risk_ppm"],
+        [_observation(item) for item in case["observations"]],
+        parse_time(case["evaluated_at"]),
+    )
+    return _difference(asdict(result), case["expect"])
+
+
+def planner_case_problem(case: Document) -> str | None:
+    """Return the first difference between a plan and its known answer, or None."""
+    inputs = plan_inputs_of(case)
+    check_inputs(inputs)
+    found = asdict(plan(inputs))
+    found["modes"] = {str(period): mode for period, mode in found["modes"].items()}
+    return _difference(found, case["expect"])
+
+
+def scoring_of(document: Document) -> Scoring:
+    """Return the scoring that a case describes."""
+    rules = tuple(
+        SignalRule(
+            **{
+                **rule,
+                "baseline": _nano(rule["baseline"]),
+                "critical": _nano(rule["critical"]),
+            }
+        )
+        for rule in document["signals"]
+    )
+    return Scoring(**{**document, "signals": rules})
+
+
+def plan_inputs_of(case: Document) -> PlanInputs:
+    """Return the planner's inputs that a case describes."""
+    return PlanInputs(
+        policy=PlannerPolicy(**case["policy"]),
+        now_period=case["now_period"],
+        purse_micros=case["purse_micros"],
+        purse_cap_micros=case["purse_cap_micros"],
+        price=case["price"],
+        models=tuple(PlanModel(**model) for model in case["models"]),
+        periods={
+            int(period): {name: PeriodCell(**cell) for name, cell in cells.items()}
+            for period, cells in case["periods"].items()
+        },
+    )
+
+
+def _observation(item: Document) -> Observation:
+    """Return the observation that a case describes."""
+    return Observation(
+        signal=item["signal"],
+        value_nano=_nano(item["value"]),
+        observed_at=parse_time(item["observed_at"]),
+        sample_size=item.get("sample_size", 1),
+        source=item.get("source", ""),
+    )
+
+
+def _nano(text: str) -> int:
+    """Return the nano of a decimal; the cases write zeros that a canonical decimal does not."""
+    scaled = Decimal(text).scaleb(9)
+    if scaled != int(scaled):
+        raise ValueError(f"{text} has more than nine fractional digits")
+    return int(scaled)
+
+
+def _difference(found: Any, expected: Any, path: str = "") -> str | None:  # noqa: ANN401 - JSON
+    """Return the path and both values of the first difference between JSON values, or None."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        if found.keys() != expected.keys():
+            return f"{path or 'result'}: fields {sorted(found)}, expected {sorted(expected)}"
+        pairs = [(f"{path}.{key}".lstrip("."), found[key], expected[key]) for key in expected]
+    elif isinstance(expected, list) and isinstance(found, list | tuple):
+        if len(found) != len(expected):
+            return f"{path}: {len(found)} entries, expected {len(expected)}"
+        pairs = [(f"{path}[{at}]", found[at], item) for at, item in enumerate(expected)]
+    elif type(found) is type(expected) and found == expected:
+        return None
+    else:
+        return f"{path}: {found!r}, expected {expected!r}"
+    return next((why for at, ours, theirs in pairs if (why := _difference(ours, theirs, at))), None)
