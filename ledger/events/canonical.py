@@ -2,8 +2,8 @@
 
 RFC 8785 (JCS) over the ledger format's domain: valid Unicode text, integers within ±(2^53 − 1),
 booleans, null, arrays, objects with ASCII keys. Floats are not in it. orjson does the work; over
-this domain its sorted output is JCS byte for byte (the tests hold it to a plain encoder written from
-the RFC), and what lies outside the domain is refused before it gets there.
+this domain its sorted output is JCS byte for byte (the tests hold it to a plain encoder written
+from the RFC), and what lies outside the domain is refused before it gets there.
 """
 
 import re

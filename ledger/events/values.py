@@ -2,7 +2,7 @@
 
 Each is text with one spelling. The grammars are those of the ledger format; parsing accepts exactly
 them and formatting produces exactly them, so text and number can be exchanged without loss. Inside,
-decimals are integers of billionths ("nano") and times microseconds since 1970 ("micros"): no floats.
+decimals are integers of billionths ("nano"), times microseconds since 1970 ("micros"): no floats.
 Every refusal is a ValueError that says what is wrong; naming the field is left to the caller.
 """
 
