@@ -1,0 +1,77 @@
+"""The known answers of `kernel_v1` and `planner_v1`, one test a case; other code made them."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.kernel.decay import TABLE
+from tools.vectors_kernel import (
+    check_kernel,
+    check_planner,
+    kernel_case_problem,
+    planner_case_problem,
+)
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_FOLDER = Path(os.environ.get("LEDGER_VECTORS", _REPOSITORY.parent / "shared" / "vectors"))
+
+
+def _document(name: str) -> dict[str, Any]:
+    path = _FOLDER / f"{name}.json"
+    if not path.is_file():
+        return {"cases": []}
+    found = json.loads(path.read_bytes())
+    assert isinstance(found, dict)
+    return found
+
+
+_KERNEL = _document("kernel_v1")
+_PLANNER = _document("planner_v1")
+
+
+def test_the_vector_files_are_there() -> None:
+    why = f"no vectors in {_FOLDER}; name their folder in LEDGER_VECTORS"
+    assert len(_KERNEL["cases"]) >= 143, why
+    assert len(_PLANNER["cases"]) >= 120, why
+
+
+@pytest.mark.parametrize("case", _KERNEL["cases"], ids=lambda case: str(case["name"]))
+def test_a_scoring_equals_its_known_answer(case: dict[str, Any]) -> None:
+    assert kernel_case_problem(case) is None
+
+
+@pytest.mark.parametrize("case", _PLANNER["cases"], ids=lambda case: str(case["name"]))
+def test_a_plan_equals_its_known_answer(case: dict[str, Any]) -> None:
+    assert planner_case_problem(case) is None
+
+
+def test_the_decay_table_has_the_digest_that_the_specification_names() -> None:
+    packed = b"".join(entry.to_bytes(8, "big") for entry in TABLE)
+    digest = hashlib.sha256(packed).hexdigest()
+    assert digest == "038fda1ecc5a78e73af6c04a4d92bdd2d8233478ede77623f40ba3e797c326e9"
+
+
+def test_every_decay_is_the_floor_that_its_definition_asks_for() -> None:
+    # TABLE[k] = floor(2^(62 - k/1024)) is the largest t with t^1024 <= 2^(62×1024 - k).
+    for step in range(0, 1024, 31):
+        bound = 1 << (62 * 1024 - step)
+        assert TABLE[step] ** 1024 <= bound < (TABLE[step] + 1) ** 1024
+
+
+def test_the_checks_name_the_case_and_the_field_that_differ() -> None:
+    case = json.loads(json.dumps(_KERNEL["cases"][0]))
+    case["expect"]["signals"][1]["peak"] += 1
+    damaged = {**_KERNEL, "cases": [_KERNEL["cases"][1], case]}
+    verdicts = [verdict for verdict in check_kernel(damaged) if verdict[1]]
+    assert len(verdicts) == 1
+    assert verdicts[0][0] == case["name"]
+    assert "signals[1].peak" in str(verdicts[0][1])
+
+
+def test_the_checks_refuse_a_file_of_another_kernel_or_planner() -> None:
+    assert "bucketed/2" in str(next(check_kernel({"kernel": "bucketed/2"}))[1])
+    assert "excess/2" in str(next(check_planner({"planner": "excess/2"}))[1])
