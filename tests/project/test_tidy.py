@@ -1,0 +1,224 @@
+"""The repository keeps its own rules: names, sizes, words, and what only one file may do.
+
+Method: read every file that git tracks or would track, and name each offender in the failure.
+What ruff, mypy, import-linter and buf already hold is left to them.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOP_LEVEL = {"LICENSE", "README.md", "ledger", "projections", "proto", "pyproject.toml"}
+TOP_LEVEL |= {"tests", "tools"}
+GENERATED = ("ledger/v1/",)
+LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+DEV_LINES_MAX = 300
+
+# Written in pieces, so that this file passes its own tests.
+MACHINE_PATH = re.compile(r"(?<![\w.$}~-])/(?:home|root|work|tmp|Users|mnt)" + r"/[\w.]")
+REGISTRY_HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("debian", "org"),
+        ("crates", "io"),
+        ("golang", "org/x"),
+        ("buf", "build"),
+    )
+]
+LEFTOVERS = re.compile(
+    r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b"
+    r"|raise NotImplemented" + r"Error|mark\.(?:skip|x" + r"fail)|pytest\.(?:skip|x" + r"fail)\("
+    r"|^(?:<{7}|>{7}) ",
+    re.MULTILINE,
+)
+VAGUE_NAMES = {"common", "helper", "helpers", "info", "manager", "misc", "util", "utils"}
+CLOCK_CALLS = {
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("datetime", "now"),
+    ("datetime", "today"),
+    ("datetime", "utcnow"),
+    ("date", "today"),
+    ("os", "urandom"),
+    ("uuid", "uuid1"),
+    ("uuid", "uuid4"),
+}
+CHANCE_MODULES = {"random", "secrets"}
+
+
+def tracked() -> list[Path]:
+    """Return every file that is, or with `git add` would be, part of the project."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def written(*suffixes: str) -> Iterator[tuple[Path, str]]:
+    """Yield the text files that people write, with one of the suffixes if any is given."""
+    for path in tracked():
+        if path.as_posix().startswith(GENERATED) or (suffixes and path.suffix not in suffixes):
+            continue
+        raw = (ROOT / path).read_bytes()
+        if b"\0" not in raw:
+            yield path, raw.decode()
+
+
+def offenders(pattern: re.Pattern[str]) -> list[str]:
+    found = []
+    for path, text in written():
+        for number, line in enumerate(text.splitlines(), 1):
+            if match := pattern.search(line):
+                found.append(f"{path}:{number}: {match[0]}")
+    return found
+
+
+def test_top_level_holds_what_it_should_and_nothing_else() -> None:
+    names = {path.parts[0] for path in tracked()}
+    assert {name for name in names if not name.startswith(".")} == TOP_LEVEL
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    long = [
+        f"{path}: {lines} lines"
+        for path, text in written(".py", ".proto", ".toml", ".yaml")
+        if (lines := text.count("\n")) > LINES_MAX
+    ]
+    assert long == []
+
+
+def test_every_function_fits_a_screen() -> None:
+    long = [
+        f"{path}:{node.lineno}: {node.name} has {lines} lines"
+        for path, text in written(".py")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+    ]
+    assert long == []
+
+
+def test_every_test_module_says_its_goal_and_method() -> None:
+    silent = [
+        str(path)
+        for path, text in written(".py")
+        if path.parts[0] == "tests" and text.strip() and not ast.get_docstring(ast.parse(text))
+    ]
+    assert silent == []
+
+
+def test_no_file_has_a_vague_name() -> None:
+    assert [str(path) for path in tracked() if path.stem.lower() in VAGUE_NAMES] == []
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    assert offenders(MACHINE_PATH) == []
+
+
+def test_no_file_names_a_package_registry() -> None:
+    hosts = re.compile("|".join(re.escape(host) for host in REGISTRY_HOSTS))
+    assert offenders(hosts) == []
+
+
+def test_nothing_is_left_half_done() -> None:
+    assert offenders(LEFTOVERS) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# TO" + "DO: later",
+        "raise NotImplemented" + "Error",
+        "@pytest.mark.x" + "fail",
+        "<" * 7 + " ours",
+    ],
+)
+def test_leftovers_are_recognised(text: str) -> None:
+    assert LEFTOVERS.search(text)
+
+
+@pytest.mark.parametrize("folder", ["home", "work", "tmp", "root"])
+def test_machine_paths_are_recognised(folder: str) -> None:
+    assert MACHINE_PATH.search(f'open("/{folder}/x")')
+    assert not MACHINE_PATH.search(f"tests/{folder}/x and https://host.example/{folder}/x")
+
+
+def test_only_the_clock_reads_time_and_chance() -> None:
+    found = []
+    for path, text in written(".py"):
+        if path.parts[0] not in {"ledger", "projections"} or path == Path("ledger", "clock.py"):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            match node:
+                case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
+                    bad = (owner, name) in CLOCK_CALLS
+                case ast.Import(names=names):
+                    bad = any(alias.name in CHANCE_MODULES for alias in names)
+                case ast.ImportFrom(module=str(module), names=names):
+                    bad = module in CHANCE_MODULES or any(
+                        (module, alias.name) in CLOCK_CALLS for alias in names
+                    )
+                case _:
+                    continue
+            if bad:
+                found.append(f"{path}:{node.lineno}")
+    assert found == []
+
+
+def test_the_contract_imports_nothing_but_itself_and_protobuf() -> None:
+    imports = {
+        f"{path}: {name}"
+        for path, text in written(".proto")
+        for name in re.findall(r'^import "([^"]+)";', text, re.MULTILINE)
+        if not name.startswith(("google/protobuf/", "ledger/v1/"))
+    }
+    assert imports == set()
+
+
+def test_the_development_script_needs_nothing_installed() -> None:
+    text = (ROOT / "tools" / "dev.py").read_text()
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(text))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported <= sys.stdlib_module_names
+    assert text.count("\n") < DEV_LINES_MAX
+
+
+def test_every_room_has_its_layer() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contract = settings["tool"]["importlinter"]["contracts"][0]
+    layered = {name.strip(" ()") for layer in contract["layers"] for name in layer.split("|")}
+    rooms = {f"ledger.{path.parent.name}" for path in (ROOT / "ledger").glob("*/__init__.py")}
+    # The stubs are no layer: a contract of their own says who may import them.
+    assert rooms - {"ledger.v1"} <= layered
+
+
+def test_ci_ends_with_the_summary_of_the_tests() -> None:
+    script = ROOT / ".ci" / "run"
+    commands = [line for line in script.read_text().splitlines() if line.startswith("python3")]
+    assert script.stat().st_mode & 0o111
+    assert [command.split()[2] for command in commands] == ["check", "test", "test"]
+    assert commands[-1].endswith("--slow")

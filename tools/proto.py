@@ -1,0 +1,113 @@
+"""Generates `ledger/v1` from `proto/ledger/v1`: message classes, service stubs and their types.
+
+    python3 tools/dev.py proto              write the stubs
+    python3 tools/dev.py proto --check      only say whether the committed ones are current
+    python3 tools/dev.py proto --release    keep today's contract as the one not to break
+
+The generators come with the dev packages, so that their versions are pinned with everything else;
+tests/project checks that pyproject.toml asks for a runtime no older than they are. A message-only
+file gets no `_grpc` module: it would be empty.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "proto"
+PACKAGE = Path("ledger", "v1")
+BASELINE = SOURCES / "released.binpb"
+INIT = '"""Stubs generated from `proto/ledger/v1` by `tools/dev.py proto`; do not edit."""\n'
+
+
+def generate(target: Path) -> None:
+    """Write the whole package below target, which holds no other version of it."""
+    names = sorted(
+        path.relative_to(SOURCES).as_posix() for path in SOURCES.glob("ledger/v1/*.proto")
+    )
+    assert names, "proto/ledger/v1 holds no contract"
+    # protoc finds its plug-ins by name; they are installed beside the interpreter.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    include = resources.files("grpc_tools") / "_proto"  # google/protobuf/*.proto
+    code = protoc.main(
+        [
+            "protoc",
+            f"--proto_path={SOURCES}",
+            f"--proto_path={include}",
+            f"--python_out={target}",
+            f"--grpc_python_out={target}",
+            # Readable names in the types, and enum members as the values they are.
+            f"--mypy_out=quiet,readable_stubs:{target}",
+            f"--mypy_grpc_out=quiet:{target}",
+            *names,
+        ]
+    )
+    if code:
+        sys.exit(code)
+    for name in names:
+        if "\nservice " not in (SOURCES / name).read_text(encoding="utf-8"):
+            stem = target / name.removesuffix(".proto")
+            for suffix in ("_pb2_grpc.py", "_pb2_grpc.pyi"):
+                stem.with_name(stem.name + suffix).unlink(missing_ok=True)
+    (target / PACKAGE / "__init__.py").write_text(INIT, encoding="utf-8")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return every file of a generated package by name."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def differences(committed: dict[str, bytes], fresh: dict[str, bytes]) -> list[str]:
+    """Return one line for each file that is missing, left over or other than generated."""
+    lines = [f"missing: {name}" for name in fresh.keys() - committed.keys()]
+    lines += [f"left over: {name}" for name in committed.keys() - fresh.keys()]
+    common = fresh.keys() & committed.keys()
+    lines += [f"out of date: {name}" for name in common if fresh[name] != committed[name]]
+    return sorted(lines)
+
+
+def release() -> int:
+    """Write the baseline of `buf breaking`, after checking that it breaks the last one nowhere."""
+    if BASELINE.exists():
+        against = ["buf", "breaking", str(SOURCES), "--against", str(BASELINE)]
+        if code := subprocess.run(against, check=False).returncode:
+            return code
+    build = ["buf", "build", str(SOURCES), "--exclude-source-info", "--output", str(BASELINE)]
+    return subprocess.run(build, check=False).returncode
+
+
+def main() -> int:
+    """Generate, check or release, as the arguments say."""
+    parser = argparse.ArgumentParser(description="Generate ledger/v1 from proto/.")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare only, byte for byte")
+    mode.add_argument("--release", action="store_true", help="make this contract the baseline")
+    chosen = parser.parse_args()
+    if chosen.release:
+        return release()
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder))
+        found = differences(files(ROOT / PACKAGE), files(Path(folder) / PACKAGE))
+        if chosen.check:
+            for line in found:
+                print(f"{PACKAGE.as_posix()}: {line}")
+            if found:
+                print("Run `python3 tools/dev.py proto` and commit the result.")
+            return 1 if found else 0
+        shutil.rmtree(ROOT / PACKAGE, ignore_errors=True)
+        shutil.copytree(Path(folder) / PACKAGE, ROOT / PACKAGE)
+        print(f"wrote {PACKAGE.as_posix()}: {len(found)} files changed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
