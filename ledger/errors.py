@@ -52,7 +52,7 @@ class FieldViolation:
 
 
 class LedgerError(Exception):
-    """A refusal with a reason code, a message for a person, a remedy and machine-readable details."""
+    """A refusal: a reason code, a message for a person, a remedy and details for a program."""
 
     def __init__(
         self,
@@ -78,8 +78,10 @@ class LedgerError(Exception):
         return f"{self.message}{remedy} [{self.reason.value}]"
 
 
-def invalid_field(field: str, description: str, *, remedy: str = "", **metadata: str) -> LedgerError:
-    """Return a FIELD_INVALID refusal that names one field by its path, such as `observations[3].value`."""
+def invalid_field(
+    field: str, description: str, *, remedy: str = "", **metadata: str
+) -> LedgerError:
+    """Return a FIELD_INVALID refusal of one field, named by its path: `observations[3].value`."""
     return LedgerError(
         Reason.FIELD_INVALID,
         f"{field}: {description}.",
@@ -100,10 +102,13 @@ def chain_broken(position: int, why: str) -> LedgerError:
 
 
 def event_unreadable(position: int, why: str) -> LedgerError:
-    """Return the refusal to read an event whose stored bytes are not what this release can decode."""
+    """Return the refusal to read an event whose bytes this release cannot decode."""
     return LedgerError(
         Reason.EVENT_UNREADABLE,
         f"The event at position {position} cannot be read: {why}.",
-        remedy="Read it with the release that wrote it, or verify the ledger with `decision-ledger log verify`.",
+        remedy=(
+            "Read it with the release that wrote it, or check the ledger with "
+            "`decision-ledger log verify`."
+        ),
         metadata={"position": str(position), "why": why},
     )

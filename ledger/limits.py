@@ -5,7 +5,7 @@ from typing import Final
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024  # gRPC's own default; larger batches gain nothing
 BATCH_OBSERVATIONS_MAX: Final = 5_000  # keeps one refused batch cheap to send again
 SAMPLE_SIZE_MAX: Final = 1_000_000_000_000  # well inside 2^53 - 1, so it stays a JSON integer
-TEXT_CHARS_MAX: Final = 2_000  # rationales and meanings: long enough to explain, short enough to list
+TEXT_CHARS_MAX: Final = 2_000  # rationales and meanings: enough to explain, short enough to list
 LABELS_MAX: Final = 32
 LABEL_CHARS_MAX: Final = 128
 DOCUMENT_BYTES_MAX: Final = 512 * 1024  # a policy's text as sent
@@ -18,7 +18,7 @@ PAGE_SIZE_MAX: Final = 1_000
 SKEW_SECONDS_DEFAULT: Final = 300  # how far a monitor's clock may run ahead of a `wall` ledger's
 SKEW_SECONDS_MAX: Final = 86_400
 
-GROUP_EVENTS_MAX: Final = 4_000  # one transaction's worth: more would only make the first caller wait
+GROUP_EVENTS_MAX: Final = 4_000  # one transaction: more would only make the first caller wait
 QUEUE_REQUESTS_MAX: Final = 10_000  # beyond this the caller is told to back off
 QUEUE_EVENTS_MAX: Final = 100_000  # bounds the memory that waiting requests can hold
 

@@ -1,4 +1,4 @@
-"""What the bodies of all events share: strict, frozen, closed, and made of canonical values only."""
+"""What all events' data share: strict, frozen, closed, and made of canonical values only."""
 
 from typing import Annotated, Any, ClassVar, Self
 
@@ -22,7 +22,10 @@ def _decimal(text: str) -> str:
 
 
 Segment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
-Origin = Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9._-]{0,127}(/[a-z0-9][a-z0-9._-]{0,127})*\z")]
+Origin = Annotated[
+    str,
+    Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9._-]{0,127}(/[a-z0-9][a-z0-9._-]{0,127})*\z"),
+]
 Actor = Annotated[str, Field(pattern=r"^(users|services|system)/[a-z0-9][a-z0-9._-]{0,127}\z")]
 Time = Annotated[str, AfterValidator(_time)]
 Decimal = Annotated[str, AfterValidator(_decimal)]
@@ -48,7 +51,7 @@ class Part(BaseModel):
 
 
 class EventData(Part):
-    """The data of one event type. Subclasses name their type, stream, meaning and who may cause it."""
+    """The data of one event type. Subclasses name type, stream, meaning and who may cause it."""
 
     TYPE: ClassVar[str]
     STREAM: ClassVar[str]
@@ -60,5 +63,5 @@ class EventData(Part):
 
     @classmethod
     def from_data(cls, data: object) -> Self:
-        """Return the instance that `data` describes; raises pydantic's ValidationError where it does not."""
+        """Return the instance that `data` describes; pydantic's ValidationError if it is none."""
         return cls.model_validate(data)

@@ -4,7 +4,20 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ledger.events.base import Actor, Count, EventData, Hex32, Labels, Part, Position, Ppm, SafeInt, Segment, Text, Time
+from ledger.events.base import (
+    Actor,
+    Count,
+    EventData,
+    Hex32,
+    Labels,
+    Part,
+    Position,
+    Ppm,
+    SafeInt,
+    Segment,
+    Text,
+    Time,
+)
 from ledger.events.policy_document import Action
 
 Trigger = Literal["ingest", "schedule", "request"]

@@ -1,7 +1,7 @@
 """The one event that arrives by the million, encoded and decoded by template instead of by tree.
 
 Both functions speak exactly the canonical bytes of a `signal.observed.v1` body: what the template
-writes equals `encode_body`, and whatever is not byte for byte of that form is refused by the parser.
+writes equals `encode_body`, and whatever is not byte for byte of that form is refused on reading.
 """
 
 import re
@@ -42,7 +42,12 @@ def observed_body_parts(actor: str, request_id: str | None) -> tuple[str, str]:
 
 
 def observed_body(
-    parts: tuple[str, str], model_version: str, observed_at: str, sample_size: int, signal: str, value: str
+    parts: tuple[str, str],
+    model_version: str,
+    observed_at: str,
+    sample_size: int,
+    signal: str,
+    value: str,
 ) -> bytes:
     """Return a body's canonical bytes. The arguments are already valid: none needs escaping."""
     return (
@@ -56,18 +61,25 @@ def nano(text: bytes | str) -> int:
     whole, _, fraction = (text if isinstance(text, str) else text.decode("ascii")).partition(".")
     if not fraction:
         return int(whole) * 1_000_000_000
-    size = int(fraction) * 10 ** (9 - len(fraction))
+    size = int(fraction + "000000000"[len(fraction) :])
     return int(whole) * 1_000_000_000 + (-size if whole[0] == "-" else size)
 
 
 def parse_observed(event: RecordedEvent) -> Observed:
-    """Return the observation in a `signal.observed.v1` event; EVENT_UNREADABLE where the bytes differ in form."""
+    """Return the observation in an event; EVENT_UNREADABLE unless its bytes have the form."""
     if event.body_bytes is None or event.observed_at is None:
         raise event_unreadable(event.position, "its body was erased")
     match = _OBSERVED.fullmatch(event.body_bytes)
     if match is None:
-        raise event_unreadable(event.position, "its body is not the canonical form of signal.observed.v1")
+        raise event_unreadable(
+            event.position, "its body is not the canonical form of signal.observed.v1"
+        )
     source, version, _, size, signal, value = match.groups()
     return Observed(
-        source.decode("ascii"), version.decode("ascii"), event.observed_at, int(size), signal.decode("ascii"), nano(value)
+        source.decode("ascii"),
+        version.decode("ascii"),
+        event.observed_at,
+        int(size),
+        signal.decode("ascii"),
+        nano(value),
     )

@@ -2,7 +2,17 @@
 
 from typing import ClassVar, Literal
 
-from ledger.events.base import BigInt, Decimal, EventData, Labels, Ppm, Segment, ShortText, Text, Time
+from ledger.events.base import (
+    BigInt,
+    Decimal,
+    EventData,
+    Labels,
+    Ppm,
+    Segment,
+    ShortText,
+    Text,
+    Time,
+)
 
 RiskTier = ShortText
 

@@ -4,11 +4,29 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ledger.events.base import BigInt, EventData, Hex32, Part, Position, SafeInt, Segment, Text, Time
+from ledger.events.base import (
+    BigInt,
+    EventData,
+    Hex32,
+    Part,
+    Position,
+    SafeInt,
+    Segment,
+    Text,
+    Time,
+)
 from ledger.events.policy_document import Action
 
 PlanOutcome = Literal[
-    "admitted", "resting", "too_dear", "saving", "over_purse", "below_price", "no_evidence", "in_progress", "not_decided"
+    "admitted",
+    "resting",
+    "too_dear",
+    "saving",
+    "over_purse",
+    "below_price",
+    "no_evidence",
+    "in_progress",
+    "not_decided",
 ]
 
 
@@ -41,7 +59,7 @@ class PlanMode(Part):
 
 
 class PlanMade(EventData):
-    """The whole ranked backlog for one period under one purse, and the digest of all that was read."""
+    """The whole ranked backlog of a period under a purse, and the digest of all that was read."""
 
     TYPE: ClassVar[str] = "plan.made.v1"
     STREAM: ClassVar[str] = "plans/{plan}"
@@ -55,7 +73,7 @@ class PlanMade(EventData):
     policy_digest: Hex32
     planner: Literal["excess/1"]
     inputs_digest: Hex32
-    """SHA-256 of the canonical JSON of every input the planner read; `ledger/README.md` gives its form."""
+    """SHA-256 of the canonical JSON of all that the planner read; form: `ledger/README.md`."""
     now_period: SafeInt
     purse_micros: BigInt
     purse_cap_micros: BigInt

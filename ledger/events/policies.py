@@ -26,7 +26,7 @@ class PolicyDrafted(EventData):
 
 
 class Scope(Part):
-    """Which models an activation is for: one model, those with all these labels, or the whole ledger."""
+    """Which models an activation is for: one, those with all these labels, or all."""
 
     kind: Literal["model", "labels", "ledger"]
     model: Segment | None

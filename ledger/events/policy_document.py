@@ -49,7 +49,7 @@ class ScoringPart(Part):
 
 
 class RulePart(Part):
-    """One rule: the first whose `when` (or `hold`, while it is in force) is true gives the action."""
+    """One rule: the first whose `when` (while it is in force: `hold`) is true gives the action."""
 
     id: RuleId
     when: Expression

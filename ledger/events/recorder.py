@@ -1,4 +1,4 @@
-"""The envelope for events of other applications that use the ledger as their `eventsourcing` store."""
+"""The envelope for events of applications that use the ledger as their `eventsourcing` store."""
 
 from typing import ClassVar
 

@@ -40,7 +40,7 @@ assert len(BY_TYPE) == len(EVENT_CLASSES), "two classes claim one type name"
 
 
 def typed(event: RecordedEvent, expected: type[T]) -> T:
-    """Return the event's data as the class its type names; EVENT_UNREADABLE where that cannot be."""
+    """Return the event's data as an `expected`; EVENT_UNREADABLE where it is none."""
     data = decode_data(event)
     if not isinstance(data, expected):
         raise event_unreadable(event.position, f"its type is {event.type}, not {expected.TYPE}")
@@ -48,7 +48,7 @@ def typed(event: RecordedEvent, expected: type[T]) -> T:
 
 
 def decode_data(event: RecordedEvent) -> EventData:
-    """Return the event's data by the closed registry; EVENT_UNREADABLE for unknown types or shapes."""
+    """Return the event's data by the registry; EVENT_UNREADABLE for unknown types or shapes."""
     cls = BY_TYPE.get(event.type)
     if cls is None:
         raise event_unreadable(event.position, f"this release knows no type {event.type}")
@@ -57,4 +57,6 @@ def decode_data(event: RecordedEvent) -> EventData:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise event_unreadable(event.position, f"its data does not fit {event.type}: {where}: {first['msg']}") from error
+        raise event_unreadable(
+            event.position, f"its data does not fit {event.type}: {where}: {first['msg']}"
+        ) from error

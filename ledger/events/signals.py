@@ -4,7 +4,9 @@ from typing import ClassVar, Literal
 
 from ledger.events.base import Decimal, EventData, SampleSize, Segment, ShortText, Text, Time
 
-SignalKind = Literal["performance", "drift", "data_quality", "latency", "fairness", "cost", "custom"]
+SignalKind = Literal[
+    "performance", "drift", "data_quality", "latency", "fairness", "cost", "custom"
+]
 Direction = Literal["higher_is_worse", "lower_is_worse"]
 
 

@@ -22,7 +22,7 @@ class LedgerCreated(EventData):
 
 
 class LedgerConfigured(EventData):
-    """How this ledger tells time: `wall` or `data`, and how far ahead a `wall` ledger lets sources be."""
+    """How this ledger tells time, and how far ahead a `wall` ledger lets its sources be."""
 
     TYPE: ClassVar[str] = "ledger.configured.v1"
     STREAM: ClassVar[str] = "ledger"

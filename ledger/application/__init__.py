@@ -1,0 +1,1 @@
+"""Use cases and the only writer: commands, evaluator, plans, replay, checkpoints. No protobuf."""

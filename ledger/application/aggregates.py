@@ -1,0 +1,185 @@
+"""Models and policies as event-sourced aggregates of the `eventsourcing` library.
+
+Both are immutable values evolved by pure functions. Their events are the catalogue's own: a mapper
+with a closed registry writes canonical bodies and refuses every topic that it does not know, so
+nothing that stands in a row can make this process import a module. Versions count the aggregate's
+own events; observations, scores and decisions share a model's stream without disturbing them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from eventsourcing.application import AggregateNotFoundError, Repository
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    EventStore,
+    JSONTranscoder,
+    Mapper,
+    MapperDeserialisationError,
+    StoredEvent,
+)
+from pydantic import ValidationError
+
+from ledger.events.base import EventData
+from ledger.events.canonical import CanonicalError, decode
+from ledger.events.envelope import encode_body
+from ledger.events.models import (
+    ModelDeployed,
+    ModelDescribed,
+    ModelRegistered,
+    ModelRetired,
+    ModelUpdated,
+)
+from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.registry import BY_TYPE
+
+MODEL_TYPES: Final = frozenset(
+    cls.TYPE for cls in (ModelRegistered, ModelUpdated, ModelDeployed, ModelRetired)
+)
+POLICY_TYPES: Final = frozenset(cls.TYPE for cls in (PolicyDrafted, PolicyActivated))
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event of an aggregate: the library's stream and version, the body's cause, the data."""
+
+    originator_id: str
+    originator_version: int
+    data: EventData
+    actor: str
+    request_id: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as its events left it. `version` counts them and serves as the etag."""
+
+    id: str
+    version: int
+    described: ModelDescribed
+    deployments: tuple[ModelDeployed, ...] = ()
+    retired: bool = False
+
+    @property
+    def in_service(self) -> ModelDeployed | None:
+        """The deployment that serves now."""
+        return self.deployments[-1] if self.deployments else None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy's versions and when which of them came into force."""
+
+    id: str
+    version: int
+    drafts: tuple[PolicyDrafted, ...] = ()
+    activations: tuple[PolicyActivated, ...] = ()
+
+
+def evolve_model(model: Model | None, data: EventData, stream: str) -> Model:
+    """Return the model after one more event of its own."""
+    if model is None:
+        assert isinstance(data, ModelRegistered), "a model begins by being registered"
+        return Model(stream, 1, data)
+    model = replace(model, version=model.version + 1)
+    if isinstance(data, ModelDescribed):
+        return replace(model, described=data)
+    if isinstance(data, ModelDeployed):
+        return replace(model, deployments=(*model.deployments, data))
+    assert isinstance(data, ModelRetired)
+    return replace(model, retired=True)
+
+
+def evolve_policy(policy: Policy | None, data: EventData, stream: str) -> Policy:
+    """Return the policy after one more event of its own."""
+    policy = Policy(stream, 1) if policy is None else replace(policy, version=policy.version + 1)
+    if isinstance(data, PolicyDrafted):
+        return replace(policy, drafts=(*policy.drafts, data))
+    assert isinstance(data, PolicyActivated)
+    return replace(policy, activations=(*policy.activations, data))
+
+
+class ClosedMapper(Mapper[str]):
+    """Facts to stored events and back, by the catalogue's type names and canonical bytes only."""
+
+    def __init__(self) -> None:
+        super().__init__(JSONTranscoder())
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """Return the canonical body under the event's type name."""
+        assert isinstance(domain_event, Fact)
+        body = encode_body(
+            actor=domain_event.actor,
+            data=domain_event.data.to_data(),
+            request_id=domain_event.request_id,
+            run_id=domain_event.run_id,
+        )
+        return StoredEvent(
+            domain_event.originator_id,
+            domain_event.originator_version,
+            domain_event.data.TYPE,
+            body,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
+        """Return the fact; MapperDeserialisationError unless type and bytes are the catalogue's."""
+        cls = BY_TYPE.get(stored_event.topic)
+        if cls is None:
+            raise MapperDeserialisationError(f"no event type is named {stored_event.topic!r}")
+        try:
+            body: Any = decode(stored_event.state)
+            data = cls.from_data(body["data"])
+        except (CanonicalError, KeyError, TypeError, ValidationError) as error:
+            raise MapperDeserialisationError(
+                f"{stored_event.originator_id} version {stored_event.originator_version}: {error}"
+            ) from error
+        fact: Any = Fact(
+            str(stored_event.originator_id),
+            stored_event.originator_version,
+            data,
+            body["actor"],
+            body["request_id"],
+            body["run_id"],
+        )
+        return fact  # type: ignore[no-any-return]
+
+
+A = TypeVar("A", Model, Policy)
+
+
+class Aggregates:
+    """The library's repository and event store over one ledger's recorder."""
+
+    def __init__(self, recorder: AggregateRecorder) -> None:
+        self._events: EventStore[str] = EventStore(ClosedMapper(), recorder)
+        self._repository: Repository[str] = Repository(self._events)
+
+    def model(self, stream: str) -> Model | None:
+        """Return the model whose stream this is, or None if it was never registered."""
+        return self._get(stream, evolve_model)
+
+    def policy(self, stream: str) -> Policy | None:
+        """Return the policy whose stream this is, or None if it was never drafted."""
+        return self._get(stream, evolve_policy)
+
+    def save(self, fact: Fact, **options: object) -> int:
+        """Append one fact and return its position; the library's IntegrityError if it is stale."""
+        event: Any = fact
+        return self._events.put([event], **options)[0].notification.id
+
+    def _get(self, stream: str, evolve: Callable[[A | None, EventData, str], A]) -> A | None:
+        def project(initial: A | None, facts: Iterable[Any]) -> A | None:
+            state = initial
+            for fact in facts:
+                state = evolve(state, fact.data, stream)
+            return state
+
+        projector: Any = project
+        try:
+            found: Any = self._repository.get(stream, projector_func=projector)
+        except AggregateNotFoundError:
+            return None
+        return found  # type: ignore[no-any-return]

@@ -1,0 +1,228 @@
+"""Observations on their way in: validated whole, encoded once, handed to the writer as one append.
+
+This is the hot path, so a batch is checked in one loop without a call per field where it is good,
+and looked at again item by item only where something was wrong, to say what and where.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Final, Protocol, TypeAlias
+
+from ledger.application.commands import Caller, model_stream
+from ledger.application.fleet import Fleet
+from ledger.clock import Clock
+from ledger.errors import FieldViolation, LedgerError, Reason
+from ledger.events import values
+from ledger.events.fast import observed_body, observed_body_parts
+from ledger.events.signals import SignalObserved
+from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
+from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, NewEvent, Store
+
+ObservationRow: TypeAlias = tuple[str, str, str, str | float, int, int]
+"""model, signal, model version or "", value, observed_at in microseconds, sample size."""
+
+_VIOLATIONS_MAX: Final = 10
+_MICROS: Final = 1_000_000
+_TYPE: Final = SignalObserved.TYPE
+
+
+class Intake:
+    """Takes batches of observations for one ledger."""
+
+    def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet, clock: Clock) -> None:
+        self._store = store
+        self._info = info
+        self._fleet = fleet
+        self._clock = clock
+
+    def submit(
+        self, caller: Caller, method: str, rows: Sequence[ObservationRow]
+    ) -> Future[AppendResult]:
+        """Append all rows or none. The future answers once they are durable.
+
+        Raises LedgerError that names every bad field (the first ten) as `observations[i].field`.
+        """
+        if not 1 <= len(rows) <= BATCH_OBSERVATIONS_MAX:
+            raise _count_refused(len(rows))
+        events = self._encode(caller, rows)
+        if events is None:
+            self._fleet.refresh()  # what is unknown here may have been registered elsewhere
+            events = self._encode(caller, rows)
+        if events is None:
+            raise self._refusal(rows)
+        request = AppendRequest(
+            ledger=self._info.origin,
+            actor=caller.actor,
+            method=method,
+            events=events,
+            request_id=caller.request_id,
+            digest=caller.digest,
+            stated_time=max(row[4] for row in rows),
+            deadline_monotonic=caller.deadline_monotonic,
+        )
+        return self._store.submit(request)
+
+    def _observed_at_max(self) -> int:
+        if self._info.clock == "data":
+            return values.TIME_LIMIT - 1
+        return self._clock.now_micros() + self._info.skew_seconds * _MICROS
+
+    def _encode(  # noqa: C901 - the hot loop: a call per field would double its cost
+        self, caller: Caller, rows: Sequence[ObservationRow]
+    ) -> list[NewEvent] | None:
+        """Return the events of a batch, or None if any row is not acceptable."""
+        parts = observed_body_parts(caller.actor, caller.request_id)
+        latest = self._observed_at_max()
+        fleet, decimal, segment = self._fleet, values.DECIMAL.fullmatch, values.SEGMENT.fullmatch
+        format_time, of_repr = values.format_time, values.decimal_of_repr
+        models: dict[str, tuple[str, str]] = {}
+        signals: set[str] = set()
+        versions: set[str] = set()
+        events: list[NewEvent] = []
+        append = events.append
+        for model, signal, version, value, observed_at, sample_size in rows:
+            known = models.get(model)
+            if known is None:
+                view = fleet.model(model)
+                if view is None or view.model.retired:
+                    return None
+                serving = view.model.in_service
+                known = (model_stream(model), serving.model_version if serving else "")
+                models[model] = known
+            if signal not in signals:
+                if fleet.signal(signal) is None:
+                    return None
+                signals.add(signal)
+            if not version:
+                version = known[1]  # noqa: PLW2901 - the server fills in the one in service
+            if version not in versions:
+                if not segment(version):
+                    return None
+                versions.add(version)
+            if type(value) is str:
+                if decimal(value) is None or value == "-0":
+                    return None
+                text = value
+            else:
+                try:
+                    text = of_repr(repr(value))
+                except ValueError:
+                    return None
+            if not (0 <= observed_at <= latest and 1 <= sample_size <= SAMPLE_SIZE_MAX):
+                return None
+            body = observed_body(
+                parts, version, format_time(observed_at), sample_size, signal, text
+            )
+            append(NewEvent(known[0], _TYPE, body, observed_at))
+        return events
+
+    def _refusal(self, rows: Sequence[ObservationRow]) -> LedgerError:
+        """Return the error that names what is wrong with a refused batch, item by item."""
+        reason: Reason | None = None
+        violations: list[FieldViolation] = []
+        latest = self._observed_at_max()
+        for index, row in enumerate(rows):
+            for found, field, problem in self._problems(row, latest):
+                reason = reason or found
+                violations.append(FieldViolation(f"observations[{index}].{field}", problem))
+            if len(violations) >= _VIOLATIONS_MAX:
+                break
+        if reason is None:  # the fleet changed between the two looks
+            return LedgerError(
+                Reason.STORE_UNAVAILABLE,
+                "The fleet changed while the batch was being checked.",
+                remedy="Send the same request again.",
+                retry_after_seconds=0.1,
+            )
+        first = violations[0]
+        return LedgerError(
+            reason,
+            f"{first.field}: {first.description}. Nothing of the batch was written.",
+            remedy="Correct the named items and send the whole batch again.",
+            violations=violations[:_VIOLATIONS_MAX],
+            metadata={"field": first.field, "violations": str(len(violations))},
+        )
+
+    def _problems(self, row: ObservationRow, latest: int) -> list[tuple[Reason, str, str]]:
+        """Return (reason, field, what is wrong and what to do) for one row."""
+        model, signal, version, value, observed_at, sample_size = row
+        problems: list[tuple[Reason, str, str]] = []
+
+        def refuse(field: str, text: str, reason: Reason = Reason.FIELD_INVALID) -> None:
+            problems.append((reason, field, text))
+
+        self._name_problems(model, signal, version, refuse)
+        try:
+            if isinstance(value, str):
+                values.parse_decimal(value)
+            else:
+                values.decimal_of_repr(repr(value))
+        except ValueError as error:
+            refuse("value", str(error))
+        if not 0 <= observed_at < values.TIME_LIMIT:
+            refuse("observed_at", "lies before 1970 or after the year 9999")
+        elif observed_at > latest:
+            refuse(
+                "observed_at",
+                f"lies more than {self._info.skew_seconds} s ahead of the ledger's clock, "
+                f"{values.format_time(latest - self._info.skew_seconds * _MICROS)}; "
+                "set the source's clock",
+                Reason.CLOCK_AHEAD,
+            )
+        if not 1 <= sample_size <= SAMPLE_SIZE_MAX:
+            refuse("sample_size", f"must be from 1 to {SAMPLE_SIZE_MAX}, not {sample_size}")
+        return problems
+
+    def _name_problems(self, model: str, signal: str, version: str, refuse: "_Refuse") -> None:
+        view = self._fleet.model(model) if name_fault(model) is None else None
+        if fault := name_fault(model):
+            refuse("model", fault)
+        elif view is None:
+            refuse("model", f"no model is registered under {model!r}", Reason.MODEL_UNKNOWN)
+        elif view.model.retired:
+            refuse("model", f"model {model} was retired", Reason.MODEL_RETIRED)
+        elif not version and view.model.in_service is None:
+            refuse(
+                "model_version",
+                f"is empty, and no version of {model} is in service that could be filled in; "
+                "name the version or record a deployment",
+                Reason.MODEL_NOT_DEPLOYED,
+            )
+        if fault := name_fault(signal):
+            refuse("signal", fault)
+        elif self._fleet.signal(signal) is None:
+            refuse("signal", f"no signal is defined under {signal!r}", Reason.SIGNAL_UNKNOWN)
+        if version and (fault := name_fault(version)):
+            refuse("model_version", fault)
+
+
+class _Refuse(Protocol):
+    """The signature of the inner `refuse`, for readers and type checkers."""
+
+    def __call__(self, field: str, text: str, reason: Reason = Reason.FIELD_INVALID) -> None:
+        """Note one problem."""
+        ...
+
+
+def name_fault(text: str) -> str | None:
+    """Return what is wrong with an identifier (a `segment` of the ledger format), or None."""
+    if values.SEGMENT.fullmatch(text):
+        return None
+    if not text:
+        return "is empty"
+    if not text.isascii():
+        return "holds characters outside ASCII; use a-z, 0-9, '.', '_' and '-'"
+    if len(text) > 128:
+        return f"is {len(text)} characters long; at most 128 fit"
+    return "must begin with a-z or 0-9 and hold only a-z, 0-9, '.', '_' and '-'"
+
+
+def _count_refused(count: int) -> LedgerError:
+    """Return the refusal of an empty or over-full batch."""
+    return LedgerError(
+        Reason.FIELD_INVALID,
+        f"observations: a batch holds 1 to {BATCH_OBSERVATIONS_MAX} items, not {count}.",
+        remedy="Send the observations in several batches." if count else "Send at least one.",
+        violations=(FieldViolation("observations", f"has {count} items"),),
+        metadata={"field": "observations", "count": str(count)},
+    )
