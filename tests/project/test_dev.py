@@ -1,0 +1,146 @@
+"""The development script does its set-up once, touches nothing of others, and hides no failure.
+
+Method: call its functions with the programs it would start replaced by recorders; the installation
+itself is proved by every clean run in CI.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tools import dev
+
+
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of an environment that does not exist yet."""
+    folder = tmp_path / "venv"
+    monkeypatch.setattr(dev, "VENV", folder)
+    return folder
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return the list of commands that would have run; each claims to have gone well."""
+    ran: list[list[str]] = []
+
+    def record(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(list(command))
+        if "venv" in command:
+            Path(command[-1]).mkdir()
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    return ran
+
+
+def test_set_up_happens_once(venv: Path, commands: list[list[str]]) -> None:
+    dev.prepare("demo")
+    installed = list(commands)
+    dev.prepare("demo")
+    assert commands == installed
+
+
+def test_everything_but_the_project_is_installed_by_hash_and_before_it(
+    venv: Path, commands: list[list[str]]
+) -> None:
+    dev.prepare("dev")
+    _, *pinned, project = commands
+    assert pinned
+    assert all("--require-hashes" in command and "-r" in command for command in pinned)
+    assert {"--no-deps", "--no-build-isolation", "--editable"} <= set(project)
+
+
+def test_the_larger_set_serves_the_demo_but_not_the_other_way_round(
+    venv: Path, commands: list[list[str]]
+) -> None:
+    dev.prepare("demo")
+    assert not dev.is_ready("dev")
+    dev.prepare("dev")
+    (venv / "installed-demo").unlink()
+    assert dev.is_ready("demo")
+
+
+def test_a_changed_pin_installs_again(
+    venv: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev.prepare("demo")
+    fingerprint = dev.fingerprint
+    monkeypatch.setattr(dev, "fingerprint", lambda packages: fingerprint(packages) + "changed")
+    assert not dev.is_ready("demo")
+
+
+def test_another_python_makes_the_environment_anew(venv: Path, commands: list[list[str]]) -> None:
+    dev.prepare("demo")
+    (venv / "made-by").write_text("an older Python")
+    (venv / "leftover").touch()
+    dev.make_environment()
+    assert not (venv / "leftover").exists()
+
+
+def test_a_folder_of_somebody_else_is_left_alone(venv: Path, commands: list[list[str]]) -> None:
+    venv.mkdir()
+    (venv / "thesis.txt").write_text("years of work")
+    with pytest.raises(dev.SetupError, match="name another folder"):
+        dev.prepare("demo")
+    assert [path.name for path in venv.iterdir()] == ["thesis.txt"]
+    assert commands == []
+
+
+def test_a_failed_installation_is_tried_again_next_time(
+    venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
+        Path(dev.VENV).mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, int("pip" in command))
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    with pytest.raises(dev.SetupError, match="run this again"):
+        dev.prepare("demo")
+    assert not dev.is_ready("demo")
+
+
+def test_a_failed_step_stops_no_other_and_fails_the_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev, "prepare", lambda packages: None)
+    monkeypatch.setattr(dev, "run", lambda *command: 3 if command == ("bad",) else 0)
+    steps = dev.run_steps(
+        lambda: [("first", ("good",)), ("second", ("bad",)), ("third", ("good",))]
+    )
+    assert steps([]) == 1
+    printed = capsys.readouterr().out
+    assert "third: ok" in printed
+    assert printed.splitlines()[-1] == "check: FAILED: second"
+
+
+def test_check_runs_every_kind_of_proof() -> None:
+    programs = {tuple(command)[:2] for _, command in dev.check_steps()}
+    assert {
+        ("ruff", "check"),
+        ("ruff", "format"),
+        ("mypy", "--strict"),
+        ("lint-imports", "--no-logo"),
+        ("buf", "lint"),
+        ("buf", "format"),
+        ("buf", "breaking"),
+        ("python", "tools/proto.py"),
+    } <= programs
+
+
+def test_slow_tests_are_chosen_by_their_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def record(*command: str) -> int:
+        ran.append(command)
+        return 0
+
+    monkeypatch.setattr(dev, "prepare", lambda packages: None)
+    monkeypatch.setattr(dev, "run", record)
+    dev.test(["--slow", "tests/faults"])
+    (command,) = ran
+    chosen = command[command.index("pytest") + 1 :]
+    assert chosen[chosen.index("-m") + 1] == "slow"
+    assert chosen[-1] == "tests/faults"
