@@ -130,6 +130,11 @@ class Verifier:
         self._types: set[str] = set()
 
     @property
+    def origin(self) -> str:
+        """The ledger whose events these are."""
+        return self._origin
+
+    @property
     def head(self) -> Digest:
         """The hash of the last event that was accepted."""
         return Digest(self._head)
@@ -186,7 +191,7 @@ class Verifier:
             + header_bytes(
                 body_hash=committed.hex(),
                 ledger=self._origin,
-                position=self._position,
+                position=record.position,
                 prev_hash=self._head.hex(),
                 recorded_at=record.recorded_at,
                 stream=record.stream,

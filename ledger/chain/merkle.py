@@ -1,8 +1,8 @@
 """The Merkle tree over event hashes (RFC 6962): root, proofs, and their verification.
 
-Leaf i (from 0) is the event hash at position i + 1. Nothing is stored here: `CompactRange` is what
-an appender keeps (a hash per complete subtree on the right edge, at most 63), and provers read inner
-hashes through a function that the caller supplies, from memory, tiles or a database alike.
+Leaf i (from 0) is the event hash at position i + 1. Nothing is stored here: `CompactRange` is
+what an appender keeps (a hash per complete subtree on the right edge, at most 63), and provers
+read inner hashes through a function that the caller supplies, from memory, tiles or a database.
 """
 
 import hashlib
@@ -94,6 +94,8 @@ class CompactRange:
     @classmethod
     def from_bytes(cls, data: bytes) -> "CompactRange":
         """Return the tree that `to_bytes` wrote; ValueError if it cannot have."""
+        if len(data) < _SIZE_BYTES:
+            raise ValueError("the state of a tree begins with its size in 8 bytes")
         size, hashes = int.from_bytes(data[:_SIZE_BYTES], "big"), data[_SIZE_BYTES:]
         starts = range(0, len(hashes), DIGEST_BYTES)
         return cls(size, [hashes[at : at + DIGEST_BYTES] for at in starts])
@@ -223,12 +225,12 @@ def check_consistency(
     """
     if not 0 < old_size <= size:
         raise ProofError(f"no consistency proof leads from size {old_size} to {size}")
-    _check_digests((old_root, root, *proof))
     if old_size == size:
         _check_length(proof, 0)
         if old_root != root:
             raise ProofError("two trees of one size have different roots")
         return
+    _check_digests((old_root, *proof))
     first, last = old_size - 1, size - 1
     level = (old_size & -old_size).bit_length() - 1  # of the subtree that ends the old tree
     inner = (first ^ last).bit_length() - level
