@@ -50,8 +50,8 @@ class AppendRequest:
     `stated_time` moves the clock of a `data` ledger (ignored by a `wall` ledger).
     `deadline_monotonic` is on the store's clock: a request that is still queued then is refused
     with DEADLINE_EXCEEDED and nothing of it was written.
-    `tracking` moves a consumer's tracking position forward in the same transaction; VERSION_CONFLICT
-    where it is not beyond the present one.
+    `tracking` is (consumer, position): that consumer's tracking position moves forward in the same
+    transaction; VERSION_CONFLICT where it would not.
     """
 
     ledger: str

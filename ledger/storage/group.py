@@ -1,0 +1,481 @@
+"""One group of requests that commit together: each decided alone, then written at once.
+
+A Group lives inside one write transaction. `admit` either places a request's events after what the
+group already holds, or raises that request's own LedgerError and changes nothing; so a refusal
+never touches a neighbour. `write` stores all that was admitted. If the transaction then fails, the
+Chains that took part no longer say what the database says: the caller forgets them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, tuple_
+
+from ledger.chain.link import SALT_BYTES, header_bytes
+from ledger.chain.merkle import CompactRange
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.signals import SignalObserved
+from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE, format_time
+from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
+from ledger.storage.schema import events, heads, requests, tracking
+from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
+
+VERSIONS_MAX: Final = 200_000  # streams whose version a chain remembers; beyond it starts over
+_STREAM: Final = EVENT_COLUMNS.index("stream")
+CATCH_UP_MAX: Final = 20_000  # events of other servers worth reading to keep the versions
+
+_sha256 = hashlib.sha256
+
+_HEADS = (
+    select(heads)
+    .where(heads.c.ledger_id.in_(bindparam("ids", expanding=True)))
+    .order_by(heads.c.ledger_id)
+)
+_SET_HEAD = heads.update().where(heads.c.ledger_id == bindparam("id_"))
+
+
+class RequestKey(NamedTuple):
+    """What makes a request id unique."""
+
+    ledger_id: int
+    actor: str
+    method: str
+    request_id: str
+
+
+@dataclass(slots=True)
+class Chain:
+    """The writer's view of one ledger: its head, its tree, and the versions of recent streams."""
+
+    info: LedgerInfo
+    position: int
+    event_hash: bytes
+    recorded_at: int
+    newest_observed_at: int | None
+    tree: CompactRange
+    versions: dict[str, int]
+
+
+class Group:
+    """The requests of one transaction, to be used on one thread while it is open."""
+
+    def __init__(
+        self, database: Database, connection: Connection, clock: Clock, chains: dict[int, Chain]
+    ) -> None:
+        """`chains` is the writer's memory between groups, keyed by ledger_id; it is updated."""
+        self._database = database
+        self._connection = connection
+        self._clock = clock
+        self._chains = chains
+        self._rows: list[Any] = []
+        self._leaves: dict[int, list[bytes]] = {}
+        self._known: dict[RequestKey, tuple[bytes, AppendResult]] = {}
+        self._request_rows: list[dict[str, Any]] = []
+        self._fresh: dict[tuple[int, str], list[tuple[str, int]]] = {}
+        self._tracked: dict[tuple[int, str], int] = {}
+
+    def begin(self, infos: Iterable[LedgerInfo], keys: Sequence[RequestKey]) -> None:
+        """Lock the heads of the ledgers that take part, and look up the request ids at once."""
+        by_id = {info.ledger_id: info for info in infos}
+        statement = _HEADS.with_for_update() if self._database.shared else _HEADS
+        for row in self._connection.execute(statement, {"ids": list(by_id)}):
+            chain = self._chains.get(row.ledger_id)
+            if chain is None or (chain.position, chain.event_hash) != (
+                row.position,
+                row.event_hash,
+            ):
+                versions = self._versions_since(row.ledger_id, row.position, chain)
+                self._chains[row.ledger_id] = Chain(
+                    info=by_id[row.ledger_id],
+                    position=row.position,
+                    event_hash=row.event_hash,
+                    recorded_at=row.recorded_at,
+                    newest_observed_at=row.newest_observed_at,
+                    tree=CompactRange.from_bytes(row.tree),
+                    versions=versions,
+                )
+        if keys:
+            self._look_up(keys)
+
+    def knows(self, key: RequestKey) -> bool:
+        """Return whether a request id that `begin` looked up was used before."""
+        return key in self._known
+
+    def admit(self, info: LedgerInfo, request: AppendRequest) -> AppendResult:
+        """Place a request's events, or raise its LedgerError and change nothing."""
+        self._check_deadline(request)
+        chain = self._chains[info.ledger_id]
+        key = request_key(info, request)
+        if key is not None and (known := self._known.get(key)) is not None:
+            digest, result = known
+            if digest != request.digest:
+                raise _reused(key, result)
+            return replace(result, repeated=True)
+        self._check_tracking(info, request)
+        for guard in request.guards:
+            self._check_guard(chain, guard)
+        bodies = _bodies(request.events, chain.position + 1)
+        recorded_at = self._time_of(chain, request)
+        self._learn_versions(chain, request.events)
+        first = chain.position + 1
+        # From here on nothing refuses.
+        self._extend(chain, request.events, bodies, recorded_at)
+        result = AppendResult(first, chain.position, chain.recorded_at, chain.event_hash)
+        if key is not None:
+            self._known[key] = (request.digest, result)
+            self._request_rows.append(
+                {
+                    **key._asdict(),
+                    "digest": request.digest,
+                    "first_position": result.first_position,
+                    "last_position": result.last_position,
+                }
+            )
+        if request.tracking is not None:
+            self._tracked[(info.ledger_id, request.tracking[0])] = request.tracking[1]
+        return result
+
+    def write(self) -> dict[int, Chain]:
+        """Store what was admitted; returns the chains whose heads moved."""
+        connection = self._connection
+        if self._rows:
+            self._database.insert_events(connection, self._rows)
+        if self._request_rows:
+            connection.execute(requests.insert(), self._request_rows)
+        for (ledger_id, consumer), position in self._tracked.items():
+            set_tracking(connection, ledger_id, consumer, position)
+        moved = {}
+        for ledger_id, leaves in self._leaves.items():
+            chain = self._chains[ledger_id]
+            chain.tree.extend(leaves)
+            connection.execute(
+                _SET_HEAD,
+                {
+                    "id_": ledger_id,
+                    "position": chain.position,
+                    "event_hash": chain.event_hash,
+                    "recorded_at": chain.recorded_at,
+                    "newest_observed_at": chain.newest_observed_at,
+                    "tree": chain.tree.to_bytes(),
+                },
+            )
+            moved[ledger_id] = chain
+        if moved:
+            self._database.announce(connection)
+        return moved
+
+    # ---- deciding ----------------------------------------------------------------------------
+
+    def _check_deadline(self, request: AppendRequest) -> None:
+        deadline = request.deadline_monotonic
+        if deadline is not None and self._clock.monotonic_seconds() > deadline:
+            raise LedgerError(
+                Reason.DEADLINE_EXCEEDED,
+                "The deadline passed while the request was queued; nothing was written.",
+                remedy="Send it again, with more time or in larger batches.",
+            )
+
+    def _check_tracking(self, info: LedgerInfo, request: AppendRequest) -> None:
+        if request.tracking is None:
+            return
+        consumer, position = request.tracking
+        known = self._tracked.get((info.ledger_id, consumer))
+        if known is None:
+            known = read_tracking(self._connection, info.ledger_id, consumer)
+        check_tracking(consumer, known, position)
+
+    def _check_guard(self, chain: Chain, guard: Guard) -> None:
+        """Refuse unless the guard holds, counting what this group has placed already."""
+        ledger_id = chain.info.ledger_id
+        assert guard.types is None or SignalObserved.TYPE not in guard.types, "not indexed by type"
+        fresh = [
+            position
+            for type_, position in self._fresh.get((ledger_id, guard.stream), ())
+            if guard.types is None or type_ in guard.types
+        ]
+        where = and_(events.c.ledger_id == ledger_id, events.c.stream == guard.stream)
+        if guard.types is not None:
+            where = and_(
+                where,
+                events.c.type.in_(bindparam("types", sorted(guard.types), expanding=True)),
+                events.c.observed_at.is_(None),
+            )
+        if guard.expected_count is not None:
+            found = self._count(chain, guard, where, len(fresh))
+            if found != guard.expected_count:
+                raise _conflict(guard, f"{found} events instead of {guard.expected_count}", found)
+        if guard.after_position is not None:
+            after = guard.after_position
+            newest = max(fresh, default=0)
+            if newest <= after:
+                newest = self._newest(guard, where) or 0
+            if newest > after:
+                raise _conflict(
+                    guard,
+                    f"an event at position {newest}, after position {after}",
+                    newest,
+                )
+
+    def _count(self, chain: Chain, guard: Guard, where: ColumnElement[bool], fresh: int) -> int:
+        """Return how many events a guard's stream has of its types, this group's included."""
+        if guard.types is None:
+            self._learn_versions(chain, [NewEvent(guard.stream, "", b"")])
+            return chain.versions[guard.stream]
+        stored = self._connection.execute(select(func.count()).where(where)).scalar_one()
+        return int(stored) + fresh
+
+    def _newest(self, guard: Guard, where: ColumnElement[bool]) -> int | None:
+        """Return the newest stored position of a guard's stream and types."""
+        if guard.types is None:  # by the index of versions, which ascend with positions
+            statement = select(events.c.position).where(where)
+            statement = statement.order_by(events.c.stream_version.desc()).limit(1)
+        else:
+            statement = select(func.max(events.c.position)).where(where)
+        newest: int | None = self._connection.execute(statement).scalar()
+        return newest
+
+    def _time_of(self, chain: Chain, request: AppendRequest) -> int:
+        """Return when the request's events count as recorded; time never runs backwards."""
+        if chain.info.clock == "wall":
+            return max(chain.recorded_at, self._clock.now_micros())
+        stated = request.stated_time
+        if stated is None:
+            return chain.recorded_at
+        try:
+            format_time(stated)
+        except ValueError as error:
+            raise invalid_field("stated_time", str(error)) from error
+        return max(chain.recorded_at, stated)
+
+    # ---- placing -----------------------------------------------------------------------------
+
+    def _extend(
+        self, chain: Chain, new: Sequence[NewEvent], bodies: Sequence[bytes], recorded_at: int
+    ) -> None:
+        """Hash the events onto the chain and keep their rows."""
+        if not new:
+            return
+        ledger_id, origin = chain.info.ledger_id, chain.info.origin
+        versions, position, previous = chain.versions, chain.position, chain.event_hash
+        newest = chain.newest_observed_at
+        time_text = format_time(recorded_at)
+        salts = self._clock.random_bytes(SALT_BYTES * len(new))
+        leaves = self._leaves.setdefault(ledger_id, [])
+        keep = self._rows.extend
+        at = 0
+        for (stream, type_, _, observed_at), body in zip(new, bodies, strict=True):
+            salt = salts[at : at + SALT_BYTES]
+            at += SALT_BYTES
+            position += 1
+            version = versions[stream] + 1
+            versions[stream] = version
+            body_hash = _sha256(b"\x02" + salt + body).digest()
+            header = header_bytes(
+                body_hash=body_hash.hex(),
+                ledger=origin,
+                position=position,
+                prev_hash=previous.hex(),
+                recorded_at=time_text,
+                stream=stream,
+                stream_version=version,
+                type_=type_,
+            )
+            event_hash = _sha256(b"\x00" + header).digest()
+            keep(
+                (
+                    ledger_id,
+                    position,
+                    stream,
+                    version,
+                    type_,
+                    recorded_at,
+                    observed_at,
+                    body,
+                    salt,
+                    body_hash,
+                    previous,
+                    event_hash,
+                )
+            )
+            leaves.append(event_hash)
+            previous = event_hash
+            if observed_at is None:
+                self._fresh.setdefault((ledger_id, stream), []).append((type_, position))
+            elif newest is None or observed_at > newest:
+                newest = observed_at
+        chain.position, chain.event_hash = position, previous
+        chain.recorded_at, chain.newest_observed_at = recorded_at, newest
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def _look_up(self, keys: Sequence[RequestKey]) -> None:
+        """Learn the answers that were given to these request ids before."""
+        columns = requests.c
+        statement = (
+            select(requests, events.c.recorded_at, events.c.event_hash)
+            .join(
+                events,
+                and_(
+                    events.c.ledger_id == columns.ledger_id,
+                    events.c.position == columns.last_position,
+                ),
+            )
+            .where(
+                tuple_(columns.ledger_id, columns.actor, columns.method, columns.request_id).in_(
+                    bindparam("keys", expanding=True)
+                )
+            )
+        )
+        for row in self._connection.execute(statement, {"keys": [tuple(key) for key in keys]}):
+            key = RequestKey(row.ledger_id, row.actor, row.method, row.request_id)
+            result = AppendResult(
+                row.first_position, row.last_position, row.recorded_at, row.event_hash
+            )
+            self._known[key] = (row.digest, result)
+
+    def _versions_since(self, ledger_id: int, position: int, chain: Chain | None) -> dict[str, int]:
+        """Return the stream versions that still hold after other servers have appended."""
+        if chain is None or not chain.position <= position <= chain.position + CATCH_UP_MAX:
+            return {}
+        statement = (
+            select(events.c.stream, func.max(events.c.stream_version))
+            .where(events.c.ledger_id == ledger_id, events.c.position > chain.position)
+            .group_by(events.c.stream)
+        )
+        news = {row[0]: row[1] for row in self._connection.execute(statement)}
+        return chain.versions | news
+
+    def _learn_versions(self, chain: Chain, new: Sequence[NewEvent]) -> None:
+        """Make sure that the version of every stream named is known; 0 for a new stream."""
+        versions = chain.versions
+        missing = {event.stream for event in new if event.stream not in versions}
+        if not missing:
+            return
+        if len(versions) + len(missing) > VERSIONS_MAX:
+            self._forget_versions(chain, new)
+            missing = {event.stream for event in new if event.stream not in versions}
+        names = sorted(missing)
+        newest = (
+            select(events.c.stream_version)
+            .where(
+                events.c.ledger_id == chain.info.ledger_id,
+                events.c.stream == bindparam("stream_"),
+            )
+            .order_by(events.c.stream_version.desc())
+            .limit(1)
+        )
+        for name in names:
+            found = self._connection.execute(newest, {"stream_": name}).scalar()
+            versions[name] = found or 0
+
+    def _forget_versions(self, chain: Chain, new: Sequence[NewEvent]) -> None:
+        """Drop the versions that the database knows too: those this group has not touched."""
+        touched = {self._rows[at] for at in range(_STREAM, len(self._rows), EVENT_WIDTH)}
+        touched |= {event.stream for event in new}
+        for stream in [name for name in chain.versions if name not in touched]:
+            del chain.versions[stream]
+
+
+def request_key(info: LedgerInfo, request: AppendRequest) -> RequestKey | None:
+    """Return what the request's id is unique by, None without an id."""
+    if request.request_id is None:
+        return None
+    return RequestKey(info.ledger_id, request.actor, request.method, request.request_id)
+
+
+def check_request(request: AppendRequest) -> None:
+    """Refuse names outside their grammars: they go into the header unescaped."""
+    if ACTOR.fullmatch(request.actor) is None:
+        raise invalid_field("actor", f"{request.actor[:140]!r} is not an actor")
+    if request.request_id is not None and REQUEST_ID.fullmatch(request.request_id) is None:
+        raise invalid_field("request_id", f"{request.request_id[:140]!r} is not a request id")
+    checked: set[tuple[str, str, bool]] = set()
+    for index, event in enumerate(request.events):
+        shape = (event.stream, event.type, event.observed_at is None)
+        if shape in checked:
+            continue
+        if STREAM.fullmatch(event.stream) is None:
+            raise invalid_field(f"events[{index}].stream", f"{event.stream[:140]!r} is no stream")
+        if TYPE.fullmatch(event.type) is None:
+            raise invalid_field(f"events[{index}].type", f"{event.type[:140]!r} is no type")
+        assert (event.observed_at is None) == (event.type != SignalObserved.TYPE)
+        checked.add(shape)
+
+
+def check_tracking(consumer: str, known: int | None, position: int) -> None:
+    """Refuse to move a consumer's tracking position anywhere but forward."""
+    if known is not None and position <= known:
+        raise LedgerError(
+            Reason.VERSION_CONFLICT,
+            f"{consumer} has already processed position {known}; {position} is not beyond it.",
+            remedy="Continue after the position that is tracked.",
+            metadata={"consumer": consumer, "tracked": str(known), "position": str(position)},
+        )
+
+
+def read_tracking(connection: Connection, ledger_id: int, consumer: str) -> int | None:
+    """Return a consumer's tracking position, None before the first."""
+    statement = select(tracking.c.position).where(
+        tracking.c.ledger_id == ledger_id, tracking.c.consumer == consumer
+    )
+    found: int | None = connection.execute(statement).scalar()
+    return found
+
+
+def set_tracking(connection: Connection, ledger_id: int, consumer: str, position: int) -> None:
+    """Store a tracking position that `check_tracking` has passed under the head's lock."""
+    where = and_(tracking.c.ledger_id == ledger_id, tracking.c.consumer == consumer)
+    if connection.execute(tracking.update().where(where).values(position=position)).rowcount == 0:
+        connection.execute(
+            tracking.insert().values(ledger_id=ledger_id, consumer=consumer, position=position)
+        )
+
+
+def _bodies(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
+    """Return the bodies, made now where they depend on their position.
+
+    What a caller's function raises refuses that caller's request alone.
+    """
+    bodies = []
+    for event in new:
+        if isinstance(event.body, bytes):
+            bodies.append(event.body)
+            continue
+        try:
+            bodies.append(event.body(first_position))
+        except LedgerError:
+            raise
+        except Exception as error:
+            raise LedgerError(
+                Reason.INTERNAL,
+                f"The body of a {event.type} could not be made: {error!r}.",
+                remedy="This is a defect of the service; nothing of the request was written.",
+            ) from error
+    return bodies
+
+
+def _reused(key: RequestKey, result: AppendResult) -> LedgerError:
+    return LedgerError(
+        Reason.REQUEST_ID_REUSED,
+        f"The request id {key.request_id} was used before for another request of "
+        f"{key.actor} to {key.method}.",
+        remedy="Use a new id for each new request; this is a mistake in the caller.",
+        metadata={
+            "request_id": key.request_id,
+            "first_position": str(result.first_position),
+            "last_position": str(result.last_position),
+        },
+    )
+
+
+def _conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
+    what = "any event" if guard.types is None else " or ".join(sorted(guard.types))
+    return LedgerError(
+        Reason.VERSION_CONFLICT,
+        f"Stream {guard.stream} has changed: for {what} it has {what_is_there}.",
+        remedy="Read the stream again, decide again, and send a new request.",
+        metadata={"stream": guard.stream, "found": str(found)},
+    )

@@ -1,0 +1,101 @@
+"""Who wants to know of commits, and the news that reach them, from this server and from others.
+
+News are hints: a listener that misses one finds the truth in the database at its next look.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from ledger.clock import Clock
+from ledger.storage.database import Database
+from ledger.storage.schema import heads, ledgers
+from ledger.storage.store import CommitCallback
+
+LOOK_SECONDS: Final = 1.0  # how often a watcher looks at the heads even when nothing was announced
+
+_log: Final = structlog.get_logger("ledger.storage")
+
+
+class Hints:
+    """The newest head positions heard of, and the callbacks that hear of them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._positions: dict[str, int] = {}
+        self._callbacks: list[CommitCallback] = []
+
+    def publish(self, origin: str, position: int) -> None:
+        """Pass news on, unless they are old."""
+        with self._changed:
+            if position <= self._positions.get(origin, 0):
+                return
+            self._positions[origin] = position
+            callbacks = tuple(self._callbacks)
+            self._changed.notify_all()
+        for callback in callbacks:
+            try:
+                callback(origin, position)
+            except Exception:  # noqa: BLE001 - whatever it is, it is logged
+                # A listener's defect must not stop the writer, whose thread this is.
+                _log.exception("a listener for commits failed", ledger=origin, position=position)
+
+    def subscribe(self, callback: CommitCallback) -> Callable[[], None]:
+        """Add a callback; returns how to remove it."""
+        with self._changed:
+            self._callbacks.append(callback)
+
+        def _unsubscribe() -> None:
+            with self._changed:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)
+
+        return _unsubscribe
+
+    def wait_for(self, origin: str, position: int, timeout_seconds: float) -> bool:
+        """Wait until news say that a head has reached a position; False when time is up."""
+        until = self._clock.monotonic_seconds() + timeout_seconds
+        with self._changed:
+            while self._positions.get(origin, 0) < position:
+                left = until - self._clock.monotonic_seconds()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
+
+class Watcher:
+    """The thread that looks for commits of other servers and publishes them."""
+
+    def __init__(self, database: Database, hints: Hints) -> None:
+        self._database = database
+        self._hints = hints
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger-watcher", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closing.set()
+        self._database.interrupt()
+        self._thread.join()
+
+    def _run(self) -> None:
+        statement = select(ledgers.c.origin, heads.c.position).join(
+            heads, heads.c.ledger_id == ledgers.c.ledger_id
+        )
+        while not self._closing.is_set():
+            try:
+                with self._database.reader.connect() as connection:
+                    rows = connection.execute(statement).all()
+                for origin, position in rows:
+                    self._hints.publish(origin, position)
+                self._database.wait_for_announcement(LOOK_SECONDS)
+            except DBAPIError as error:
+                _log.warning("looking for commits failed; trying again", error=str(error.orig))
+                self._closing.wait(LOOK_SECONDS)

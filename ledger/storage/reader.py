@@ -1,0 +1,272 @@
+"""Every question that is answered from the database, on read-only connections.
+
+Events come back as stored; nothing is decoded here except the time of an observation, which is
+compared with the column that it was found by.
+"""
+
+import threading
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+from sqlalchemy import Select, func, select
+
+from ledger.errors import LedgerError, Reason, event_unreadable
+from ledger.events.envelope import RecordedEvent
+from ledger.events.signals import SignalObserved
+from ledger.events.values import format_time
+from ledger.storage.database import Database
+from ledger.storage.schema import checkpoints, events, heads, ledgers
+from ledger.storage.store import Head, LedgerInfo
+
+_EVENT: Final = select(
+    events.c.position,
+    events.c.stream,
+    events.c.stream_version,
+    events.c.type,
+    events.c.recorded_at,
+    events.c.observed_at,
+    events.c.body,
+    events.c.salt,
+    events.c.body_hash,
+    events.c.prev_hash,
+    events.c.event_hash,
+)
+_INFO: Final = select(
+    ledgers.c.ledger_id,
+    ledgers.c.origin,
+    ledgers.c.clock,
+    ledgers.c.skew_seconds,
+    ledgers.c.vkey,
+)
+
+
+class SqlReader:
+    """Answers the `Reader` contract. Safe between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._infos: dict[str, LedgerInfo] = {}
+        self._infos_lock = threading.Lock()
+
+    def ledgers(self) -> list[LedgerInfo]:
+        """Return every ledger, in order of creation."""
+        return [LedgerInfo(*row) for row in self._rows(_INFO.order_by(ledgers.c.ledger_id))]
+
+    def ledger(self, origin: str) -> LedgerInfo:
+        """Return one ledger; LEDGER_UNKNOWN where there is none."""
+        info = self._infos.get(origin)
+        if info is not None:
+            return info
+        rows = self._rows(_INFO.where(ledgers.c.origin == origin))
+        if not rows:
+            raise LedgerError(
+                Reason.LEDGER_UNKNOWN,
+                f"There is no ledger {origin[:255]!r} here.",
+                remedy="Check the name, or create the ledger first.",
+                metadata={"ledger": origin[:255]},
+            )
+        info = LedgerInfo(*rows[0])
+        with self._infos_lock:
+            self._infos[origin] = info
+        return info
+
+    def head(self, ledger: str) -> Head:
+        """Return the newest durable head."""
+        columns = heads.c
+        statement = select(
+            columns.position,
+            columns.event_hash,
+            columns.recorded_at,
+            columns.newest_observed_at,
+            columns.tree,
+        )
+        rows = self._rows(statement.where(columns.ledger_id == self._id(ledger)))
+        return Head(*rows[0])
+
+    def read(
+        self,
+        ledger: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = 1000,
+        types: Collection[str] | None = None,
+        streams: Collection[str] | None = None,
+    ) -> list[RecordedEvent]:
+        """Return at most `limit` events with after < position <= until, ascending."""
+        statement = _EVENT.where(events.c.ledger_id == self._id(ledger), events.c.position > after)
+        if until is not None:
+            statement = statement.where(events.c.position <= until)
+        if types is not None:
+            statement = statement.where(events.c.type.in_(sorted(types)))
+        if streams is not None:
+            statement = statement.where(events.c.stream.in_(sorted(streams)))
+        return self._events(statement.order_by(events.c.position).limit(limit))
+
+    def event(self, ledger: str, position: int) -> RecordedEvent | None:
+        """Return the event at a position, or None."""
+        found = self._events(
+            _EVENT.where(events.c.ledger_id == self._id(ledger), events.c.position == position)
+        )
+        return found[0] if found else None
+
+    def latest(
+        self,
+        ledger: str,
+        stream: str,
+        types: Collection[str],
+        *,
+        at_or_before: int,
+        skip: int = 0,
+    ) -> RecordedEvent | None:
+        """Return the newest event of these types in a stream up to a position."""
+        candidates = [
+            event
+            for type_ in sorted(types)  # one short walk of the index for each type
+            for event in self.of_types(
+                ledger,
+                (type_,),
+                stream=stream,
+                at_or_before=at_or_before,
+                limit=skip + 1,
+                descending=True,
+            )
+        ]
+        candidates.sort(reverse=True)
+        return candidates[skip] if len(candidates) > skip else None
+
+    def of_types(
+        self,
+        ledger: str,
+        types: Collection[str],
+        *,
+        stream: str | None = None,
+        after: int = 0,
+        at_or_before: int | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+    ) -> list[RecordedEvent]:
+        """Return events of these types, found by index, in one stream or in all."""
+        assert SignalObserved.TYPE not in types, "observations are found by their time"
+        statement = _EVENT.where(
+            events.c.ledger_id == self._id(ledger),
+            events.c.type.in_(sorted(types)),
+            events.c.observed_at.is_(None),
+            events.c.position > after,
+        )
+        if stream is not None:
+            statement = statement.where(events.c.stream == stream)
+        if at_or_before is not None:
+            statement = statement.where(events.c.position <= at_or_before)
+        order = events.c.position.desc() if descending else events.c.position
+        statement = statement.order_by(order)
+        return self._events(statement if limit is None else statement.limit(limit))
+
+    def observations(
+        self,
+        ledger: str,
+        stream: str,
+        *,
+        observed_from: int,
+        observed_until: int,
+        at_or_before: int,
+    ) -> list[RecordedEvent]:
+        """Return a stream's observations with both bounds inclusive, by (observed_at, position)."""
+        statement = _EVENT.where(
+            events.c.ledger_id == self._id(ledger),
+            events.c.stream == stream,
+            events.c.observed_at.is_not(None),
+            events.c.observed_at.between(observed_from, observed_until),
+            events.c.position <= at_or_before,
+        ).order_by(events.c.observed_at, events.c.position)
+        return _checked(self._events(statement))
+
+    def newest_observed(
+        self, ledger: str, stream: str, *, at_or_before: int, limit: int
+    ) -> list[RecordedEvent]:
+        """Return a stream's newest observations by (observed_at, position), descending."""
+        statement = (
+            _EVENT.where(
+                events.c.ledger_id == self._id(ledger),
+                events.c.stream == stream,
+                events.c.observed_at.is_not(None),
+                events.c.position <= at_or_before,
+            )
+            .order_by(events.c.observed_at.desc(), events.c.position.desc())
+            .limit(limit)
+        )
+        return _checked(self._events(statement))
+
+    def position_at(self, ledger: str, micros: int) -> int:
+        """Return the largest position recorded at or before a time, 0 if there is none.
+
+        Times ascend with positions, so a binary search over the primary key finds it.
+        """
+        ledger_id = self._id(ledger)
+        low, high = 0, self.head(ledger).position
+        with self._database.reader.connect() as connection:
+            while low < high:
+                middle = (low + high + 1) // 2
+                statement = select(events.c.recorded_at).where(
+                    events.c.ledger_id == ledger_id, events.c.position == middle
+                )
+                if connection.execute(statement).scalar_one() <= micros:
+                    low = middle
+                else:
+                    high = middle - 1
+        return low
+
+    def checkpoint(self, ledger: str) -> tuple[int, str] | None:
+        """Return the largest checkpoint kept: (tree size, signed note)."""
+        rows = self._rows(
+            select(checkpoints.c.size, checkpoints.c.note)
+            .where(checkpoints.c.ledger_id == self._id(ledger))
+            .order_by(checkpoints.c.size.desc())
+            .limit(1)
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def signing_key(self, ledger: str) -> str:
+        """Return the ledger's signing key as its secret text."""
+        rows = self._rows(
+            select(ledgers.c.signing_key).where(ledgers.c.ledger_id == self._id(ledger))
+        )
+        return str(rows[0][0])
+
+    def stream_version(self, ledger: str, stream: str) -> int:
+        """Return how many events a stream has."""
+        statement = select(func.max(events.c.stream_version)).where(
+            events.c.ledger_id == self._id(ledger), events.c.stream == stream
+        )
+        return self._rows(statement)[0][0] or 0
+
+    def _id(self, origin: str) -> int:
+        return self.ledger(origin).ledger_id
+
+    def _events(self, statement: Select[Any]) -> list[RecordedEvent]:
+        return list(map(RecordedEvent._make, self._rows(statement)))
+
+    def _rows(self, statement: Select[Any]) -> list[Any]:
+        with self._database.reader.connect() as connection:
+            return list(connection.execute(statement).all())
+
+
+def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:
+    """Refuse observations whose indexed time is not the one that was hashed.
+
+    The body is canonical JSON, so its time stands there in exactly one spelling.
+    """
+    checked = []
+    for event in found:
+        body = event.body_bytes
+        if event.type != SignalObserved.TYPE or event.observed_at is None:
+            raise event_unreadable(event.position, "it has a time of observation but is none")
+        if body is not None and _time_member(event.observed_at) not in body:
+            raise event_unreadable(event.position, "its indexed observed_at is not its body's")
+        checked.append(event)
+    return checked
+
+
+def _time_member(micros: int) -> bytes:
+    """Return how a body spells its time of observation."""
+    return b'"observed_at":"' + format_time(micros).encode("ascii") + b'"'
