@@ -1,0 +1,344 @@
+"""The priorities projection: per model its last score, its decision in force and its last plan.
+
+A row is a function of the newest event of each type in the model's stream and of the newest plan,
+never of the way there: that is what lets `as_of` find the rows of any earlier position by index.
+Historical scores and decisions change nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, TypedDict, cast
+
+from ledger.events.decisions import DecisionMade, ScoreComputed, SignalScore
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import (
+    ModelDeployed,
+    ModelDescribed,
+    ModelRegistered,
+    ModelRetired,
+    ModelUpdated,
+)
+from ledger.events.plans import PlanMade
+from ledger.events.registry import typed
+from projections.projection import Row, model_of
+
+CONTRIBUTIONS_MAX: Final = 8  # more signals than this explain nothing to a reader of a table
+
+
+class Described(TypedDict):
+    """What the newest description says; impact and risk in ppm."""
+
+    owner: str
+    tier: str
+    labels: dict[str, str]
+    impact: int
+    risk: int
+    position: int
+
+
+class Deployed(TypedDict):
+    """The version in service."""
+
+    model_version: str
+    kind: str
+    in_service_at: str
+    position: int
+
+
+class Contribution(TypedDict):
+    """One signal's part in a score, in ppm. `points` is what it adds to the degradation."""
+
+    signal: str
+    share: int
+    points: int
+    effective: int
+    magnitude: int
+    trend: int
+    sustained: bool
+
+
+class Scored(TypedDict):
+    """The last score that is not historical; ratios in ppm."""
+
+    priority: int
+    raw_priority: int
+    degradation: int
+    coverage: int
+    evaluated_at: str
+    position: int
+    as_of: int
+    model_version: str | None
+    policy: str
+    policy_version: int
+    policy_digest: str
+    contributions: list[Contribution]
+    """The signals with the largest share, at most `CONTRIBUTIONS_MAX`, largest first."""
+
+
+class Decided(TypedDict):
+    """The last decision that is not historical."""
+
+    action: str
+    tier: str
+    rule: str
+    reason: str
+    held_back: str | None
+    is_overridden: bool
+    position: int
+    since: str
+    evaluated_at: str
+    run_id: str | None
+
+
+class Planned(TypedDict):
+    """The model's entry in the newest plan. `place` counts from 1 in the order of the backlog."""
+
+    plan: str
+    place: int
+    outcome: str
+    rank: str
+    reason: str
+    position: int
+
+
+class PriorityRow(TypedDict):
+    """One model. Rows that are not `visible` wait for a registration, or mark a retirement."""
+
+    model: str
+    registered: int | None
+    """Position of the registration."""
+    retired: int | None
+    """Position of the retirement, which is for good: everything else is None then."""
+    described: Described | None
+    deployed: Deployed | None
+    score: Scored | None
+    decision: Decided | None
+    plan: Planned | None
+
+
+def empty_row(model: str) -> PriorityRow:
+    """Return the row of a model of which nothing is known."""
+    return {
+        "model": model,
+        "registered": None,
+        "retired": None,
+        "described": None,
+        "deployed": None,
+        "score": None,
+        "decision": None,
+        "plan": None,
+    }
+
+
+def is_visible(row: PriorityRow) -> bool:
+    """Return whether a row is of a model in the fleet: registered and not retired."""
+    return row["registered"] is not None and row["retired"] is None
+
+
+def visible(rows: Mapping[str, Row]) -> dict[str, PriorityRow]:
+    """Return the rows of models in the fleet, by model."""
+    found = ((key, cast("PriorityRow", row)) for key, row in rows.items())
+    return {key: row for key, row in found if is_visible(row)}
+
+
+class PrioritiesProjection:
+    """Folds descriptions, deployments, scores, decisions, plans and retirements."""
+
+    name: ClassVar[str] = "priorities"
+    version: ClassVar[int] = 1
+    handles: ClassVar[frozenset[str]] = frozenset(
+        {
+            ModelRegistered.TYPE,
+            ModelUpdated.TYPE,
+            ModelDeployed.TYPE,
+            ModelRetired.TYPE,
+            ScoreComputed.TYPE,
+            DecisionMade.TYPE,
+            PlanMade.TYPE,
+        }
+    )
+
+    def __init__(self) -> None:
+        self._rows: dict[str, PriorityRow] = {}
+        self._planned: set[str] = set()
+        self._dirty: set[str] = set()
+        self._folds: dict[str, Callable[[RecordedEvent], None]] = {
+            PlanMade.TYPE: self._plan_made,
+            ModelRetired.TYPE: self._retired,
+        }
+
+    def apply(self, event: RecordedEvent) -> None:
+        """Fold one event; EVENT_UNREADABLE leaves the state as it was."""
+        self._folds.get(event.type, self._model_changed)(event)
+
+    def changes(self) -> dict[str, Row | None]:
+        """Return the rows touched since the last call."""
+        changed: dict[str, Row | None] = {
+            model: cast("Row", dict(self._rows[model])) for model in self._dirty
+        }
+        self._dirty.clear()
+        return changed
+
+    def load(self, rows: Mapping[str, Row]) -> None:
+        """Take up stored rows."""
+        assert not self._rows, "load comes first"
+        self._rows = {key: cast("PriorityRow", dict(row)) for key, row in rows.items()}
+        self._planned = {key for key, row in self._rows.items() if row["plan"] is not None}
+
+    def _model_changed(self, event: RecordedEvent) -> None:
+        parts = parts_of(event)
+        row = self._touch(model_of(event))
+        if row["retired"] is None:
+            row.update(parts)
+
+    def _retired(self, event: RecordedEvent) -> None:
+        typed(event, ModelRetired)
+        model = model_of(event)
+        row = self._touch(model)
+        row.update(empty_row(model))
+        row["retired"] = event.position
+        self._planned.discard(model)
+
+    def _plan_made(self, event: RecordedEvent) -> None:
+        """Replace every model's entry: whoever is not in the newest plan has none."""
+        entries = plan_entries(event)
+        for model in self._planned - entries.keys():
+            self._touch(model)["plan"] = None
+        self._planned = set()
+        for model, entry in entries.items():
+            row = self._touch(model)
+            if row["retired"] is None:
+                row["plan"] = entry
+                self._planned.add(model)
+
+    def _touch(self, model: str) -> PriorityRow:
+        row = self._rows.get(model)
+        if row is None:
+            row = self._rows[model] = empty_row(model)
+        self._dirty.add(model)
+        return row
+
+
+def parts_of(event: RecordedEvent) -> PriorityRow:
+    """Return the members of its model's row that an event sets; none for a historical one.
+
+    For every handled type but retirements and plans. EVENT_UNREADABLE where its data is not what
+    the type says.
+    """
+    return cast("PriorityRow", _PARTS[event.type](event))
+
+
+def _registered(event: RecordedEvent) -> dict[str, Any]:
+    return {
+        "registered": event.position,
+        "described": _described(event, typed(event, ModelRegistered)),
+    }
+
+
+def _updated(event: RecordedEvent) -> dict[str, Any]:
+    return {"described": _described(event, typed(event, ModelUpdated))}
+
+
+def _described(event: RecordedEvent, model: ModelDescribed) -> Described:
+    return {
+        "owner": model.owner,
+        "tier": model.tier,
+        "labels": dict(model.labels),
+        "impact": model.impact_ppm,
+        "risk": model.risk_ppm,
+        "position": event.position,
+    }
+
+
+def _deployed(event: RecordedEvent) -> dict[str, Any]:
+    deployed = typed(event, ModelDeployed)
+    part: Deployed = {
+        "model_version": deployed.model_version,
+        "kind": deployed.kind,
+        "in_service_at": deployed.in_service_at,
+        "position": event.position,
+    }
+    return {"deployed": part}
+
+
+def _scored(event: RecordedEvent) -> dict[str, Any]:
+    score = typed(event, ScoreComputed)
+    if score.historical:
+        return {}
+    part: Scored = {
+        "priority": score.priority,
+        "raw_priority": score.raw_priority,
+        "degradation": score.degradation,
+        "coverage": score.coverage,
+        "evaluated_at": score.evaluated_at,
+        "position": event.position,
+        "as_of": score.as_of,
+        "model_version": score.model_version,
+        "policy": score.policy,
+        "policy_version": score.policy_version,
+        "policy_digest": score.policy_digest,
+        "contributions": _contributions(score),
+    }
+    return {"score": part}
+
+
+def _contributions(score: ScoreComputed) -> list[Contribution]:
+    loudest = sorted(
+        (part for part in score.signals if part.share), key=lambda part: (-part.share, part.signal)
+    )
+    return [_contribution(part, score.degradation) for part in loudest[:CONTRIBUTIONS_MAX]]
+
+
+def _contribution(part: SignalScore, degradation: int) -> Contribution:
+    return {
+        "signal": part.signal,
+        "share": part.share,
+        "points": part.share * degradation // 1_000_000,
+        "effective": part.effective,
+        "magnitude": part.magnitude,
+        "trend": part.trend,
+        "sustained": part.sustained,
+    }
+
+
+def _decided(event: RecordedEvent) -> dict[str, Any]:
+    decision = typed(event, DecisionMade)
+    if decision.historical:
+        return {}
+    part: Decided = {
+        "action": decision.action,
+        "tier": decision.tier,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "held_back": decision.held_back,
+        "is_overridden": decision.overridden is not None,
+        "position": event.position,
+        "since": decision.since,
+        "evaluated_at": decision.evaluated_at,
+        "run_id": event.body.run_id,
+    }
+    return {"decision": part}
+
+
+_PARTS: Final[dict[str, Callable[[RecordedEvent], dict[str, Any]]]] = {
+    ModelRegistered.TYPE: _registered,
+    ModelUpdated.TYPE: _updated,
+    ModelDeployed.TYPE: _deployed,
+    ScoreComputed.TYPE: _scored,
+    DecisionMade.TYPE: _decided,
+}
+
+
+def plan_entries(event: RecordedEvent) -> dict[str, Planned]:
+    """Return a plan's entry for each model of its backlog."""
+    plan = typed(event, PlanMade)
+    return {
+        row.model: {
+            "plan": plan.plan,
+            "place": place,
+            "outcome": row.outcome,
+            "rank": row.rank,
+            "reason": row.reason,
+            "position": event.position,
+        }
+        for place, row in enumerate(plan.backlog, start=1)
+    }

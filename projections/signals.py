@@ -1,0 +1,362 @@
+"""The signals projection: for each model and signal the latest value, its trend and breach state.
+
+Value and count come from observations as they arrive, trend and breach state from the model's last
+score that is not historical: only a score knows the policy. Two kinds of rows: `model/signal` is
+what `signal_rows` returns; `model` keeps which version is in service, so that shadow observations
+of other versions are counted without passing for the latest value.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal, NamedTuple, TypedDict, cast
+
+from ledger.events.decisions import ScoreComputed
+from ledger.events.envelope import RecordedEvent
+from ledger.events.fast import parse_observed
+from ledger.events.models import ModelDeployed, ModelRetired
+from ledger.events.registry import typed
+from ledger.events.signals import SignalObserved
+from ledger.events.values import NANO, format_time, parse_decimal, parse_time
+from projections.projection import Row, model_of, model_stream
+
+BreachState = Literal["unscored", "silent", "ok", "breaching", "sustained"]
+"""What the last score says of a signal.
+
+`unscored`: no score has covered it; `silent`: no observation in the policy's window; `breaching`:
+the newest bucket breaches; `sustained`: enough buckets of the window do, whatever the newest says.
+"""
+
+
+class ObservationPart(TypedDict):
+    """One observation: `value` a decimal, `observed_at` a time, `source` the submitting actor."""
+
+    value: str
+    observed_at: str
+    position: int
+    sample_size: int
+    source: str
+    model_version: str
+    deployment: int
+    """Position of the deployment in force when it was recorded; 0 if there was none."""
+
+
+class SignalScorePart(TypedDict):
+    """What the model's last non-historical score says of the signal; ratios in ppm."""
+
+    position: int
+    evaluated_at: str
+    policy: str
+    policy_version: int
+    magnitude: int
+    persistence: int
+    freshness: int
+    trend: int
+    streak: int
+    sustained: bool
+    effective: int
+    share: int
+    weight: int
+    observations: int
+    buckets: int
+
+
+class SignalRow(TypedDict):
+    """One signal of one model."""
+
+    model: str
+    signal: str
+    latest: ObservationPart | None
+    """Newest by deployment, then observed_at, then position; None where only a score names it."""
+    previous: ObservationPart | None
+    change: str | None
+    """latest minus previous, a decimal; None without a previous one."""
+    count: int
+    """Observations of versions in service when they were recorded."""
+    shadow_count: int
+    """Observations of other versions."""
+    score: SignalScorePart | None
+    state: BreachState
+
+
+class _Entry(NamedTuple):
+    """An observation in the order that makes one the latest: its first three members decide."""
+
+    deployment: int
+    observed_at: int
+    position: int
+    value: int
+    sample_size: int
+    source: str
+    model_version: str
+
+
+class _Series:
+    """The state behind one row."""
+
+    __slots__ = ("count", "latest", "model", "previous", "score", "shadow_count", "signal")
+
+    def __init__(self, model: str, signal: str) -> None:
+        self.model = model
+        self.signal = signal
+        self.latest: _Entry | None = None
+        self.previous: _Entry | None = None
+        self.count = 0
+        self.shadow_count = 0
+        self.score: SignalScorePart | None = None
+
+    @property
+    def key(self) -> str:
+        """The row's key. Names hold no slash, so keys of models and of series cannot meet."""
+        return f"{self.model}/{self.signal}"
+
+    def add(self, entry: _Entry) -> None:
+        """Take an observation; any order of arrival ends in the same state."""
+        self.count += 1
+        latest = self.latest
+        if latest is None or entry > latest:
+            self.previous, self.latest = latest, entry
+        elif self.previous is None or entry > self.previous:
+            self.previous = entry
+
+
+class _Model:
+    """A model's version in service and its series by signal."""
+
+    __slots__ = ("deployment", "name", "retired", "series", "version")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version: str | None = None
+        self.deployment = 0
+        self.retired = False
+        self.series: dict[str, _Series] = {}
+
+
+class SignalsProjection:
+    """Folds observations, scores, deployments and retirements."""
+
+    name: ClassVar[str] = "signals"
+    version: ClassVar[int] = 1
+    handles: ClassVar[frozenset[str]] = frozenset(
+        {SignalObserved.TYPE, ScoreComputed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE}
+    )
+
+    def __init__(self) -> None:
+        self._models: dict[str, _Model] = {}
+        self._dirty_series: set[_Series] = set()
+        self._dirty_models: set[_Model] = set()
+        self._gone: set[str] = set()
+
+    def apply(self, event: RecordedEvent) -> None:
+        """Fold one event; EVENT_UNREADABLE leaves the state as it was."""
+        kind = event.type
+        if kind == SignalObserved.TYPE:
+            self._observed(event)
+        elif kind == ScoreComputed.TYPE:
+            self._scored(event, typed(event, ScoreComputed))
+        elif kind == ModelDeployed.TYPE:
+            self._deployed(event, typed(event, ModelDeployed))
+        elif kind == ModelRetired.TYPE:
+            self._retired(event)
+
+    def changes(self) -> dict[str, Row | None]:
+        """Return the rows touched since the last call; rows are built here, once per batch."""
+        changed: dict[str, Row | None] = dict.fromkeys(self._gone)
+        for model in self._dirty_models:
+            changed[model.name] = _model_row(model)
+        for series in self._dirty_series:
+            changed[series.key] = cast("Row", _signal_row(series))
+        self._gone.clear()
+        self._dirty_models.clear()
+        self._dirty_series.clear()
+        return changed
+
+    def load(self, rows: Mapping[str, Row]) -> None:
+        """Take up stored rows."""
+        assert not self._models, "load comes first"
+        for key, row in rows.items():
+            if "/" in key:
+                signal_row = cast("SignalRow", row)
+                model = self._models.setdefault(
+                    model_stream(signal_row["model"]), _Model(signal_row["model"])
+                )
+                model.series[signal_row["signal"]] = _series(signal_row)
+            else:
+                model = self._models.setdefault(model_stream(key), _Model(key))
+                model.version = row["model_version"]
+                model.deployment = row["deployment"]
+                model.retired = row["retired"]
+
+    def _observed(self, event: RecordedEvent) -> None:
+        """Fold an observation: the path that runs a hundred thousand times a second."""
+        observed = parse_observed(event)
+        model = self._models.get(event.stream)
+        if model is None:
+            model = self._model(event)
+        elif model.retired:
+            return
+        series = model.series.get(observed.signal)
+        if series is None:
+            series = model.series[observed.signal] = _Series(model.name, observed.signal)
+        self._dirty_series.add(series)
+        if model.version is not None and observed.model_version != model.version:
+            series.shadow_count += 1
+            return
+        series.add(
+            _Entry(
+                model.deployment,
+                observed.observed_at,
+                event.position,
+                observed.value,
+                observed.sample_size,
+                observed.source,
+                observed.model_version,
+            )
+        )
+
+    def _scored(self, event: RecordedEvent, score: ScoreComputed) -> None:
+        model = self._model(event)
+        if score.historical or model.retired:
+            return
+        covered = {part.signal: part for part in score.signals}
+        for signal, part in covered.items():
+            series = model.series.get(signal)
+            if series is None:
+                series = model.series[signal] = _Series(model.name, signal)
+            series.score = {
+                "position": event.position,
+                "evaluated_at": score.evaluated_at,
+                "policy": score.policy,
+                "policy_version": score.policy_version,
+                "magnitude": part.magnitude,
+                "persistence": part.persistence,
+                "freshness": part.freshness,
+                "trend": part.trend,
+                "streak": part.streak,
+                "sustained": part.sustained,
+                "effective": part.effective,
+                "share": part.share,
+                "weight": part.weight,
+                "observations": part.observations,
+                "buckets": part.buckets,
+            }
+            self._dirty_series.add(series)
+        for series in [s for s in model.series.values() if s.signal not in covered and s.score]:
+            self._forget_score(model, series)
+
+    def _forget_score(self, model: _Model, series: _Series) -> None:
+        """Take the score from a signal the policy no longer reads, and the row if that was all."""
+        series.score = None
+        if series.count or series.shadow_count:
+            self._dirty_series.add(series)
+        else:
+            self._drop(model, series)
+
+    def _deployed(self, event: RecordedEvent, deployed: ModelDeployed) -> None:
+        model = self._model(event)
+        if model.retired:
+            return
+        model.version = deployed.model_version
+        model.deployment = event.position
+        self._dirty_models.add(model)
+
+    def _retired(self, event: RecordedEvent) -> None:
+        model = self._model(event)
+        for series in list(model.series.values()):
+            self._drop(model, series)
+        model.retired = True
+        self._dirty_models.add(model)
+
+    def _drop(self, model: _Model, series: _Series) -> None:
+        del model.series[series.signal]
+        self._dirty_series.discard(series)
+        self._gone.add(series.key)
+
+    def _model(self, event: RecordedEvent) -> _Model:
+        model = self._models.get(event.stream)
+        if model is None:
+            model = self._models[event.stream] = _Model(model_of(event))
+        return model
+
+
+def signal_rows(rows: Mapping[str, Row], model: str | None = None) -> list[SignalRow]:
+    """Return the rows of signals, of one model or of all, by model and signal."""
+    wanted: Iterable[str] = (key for key in rows if "/" in key)
+    if model is not None:
+        wanted = (key for key in wanted if key.startswith(f"{model}/"))
+    return [cast("SignalRow", rows[key]) for key in sorted(wanted, key=lambda key: key.split("/"))]
+
+
+def _model_row(model: _Model) -> Row:
+    return {
+        "deployment": model.deployment,
+        "model_version": model.version,
+        "retired": model.retired,
+    }
+
+
+def _signal_row(series: _Series) -> SignalRow:
+    latest, previous = series.latest, series.previous
+    return {
+        "model": series.model,
+        "signal": series.signal,
+        "latest": None if latest is None else _observation_part(latest),
+        "previous": None if previous is None else _observation_part(previous),
+        "change": None
+        if latest is None or previous is None
+        else _decimal(latest.value - previous.value),
+        "count": series.count,
+        "shadow_count": series.shadow_count,
+        "score": series.score,
+        "state": _state(series.score),
+    }
+
+
+def _state(score: SignalScorePart | None) -> BreachState:
+    if score is None:
+        return "unscored"
+    if not score["observations"]:
+        return "silent"
+    if score["sustained"]:
+        return "sustained"
+    return "breaching" if score["streak"] else "ok"
+
+
+def _observation_part(entry: _Entry) -> ObservationPart:
+    return {
+        "value": _decimal(entry.value),
+        "observed_at": format_time(entry.observed_at),
+        "position": entry.position,
+        "sample_size": entry.sample_size,
+        "source": entry.source,
+        "model_version": entry.model_version,
+        "deployment": entry.deployment,
+    }
+
+
+def _entry(part: ObservationPart) -> _Entry:
+    return _Entry(
+        part["deployment"],
+        parse_time(part["observed_at"]),
+        part["position"],
+        parse_decimal(part["value"]),
+        part["sample_size"],
+        part["source"],
+        part["model_version"],
+    )
+
+
+def _series(row: SignalRow) -> _Series:
+    series = _Series(row["model"], row["signal"])
+    series.latest = None if row["latest"] is None else _entry(row["latest"])
+    series.previous = None if row["previous"] is None else _entry(row["previous"])
+    series.count = row["count"]
+    series.shadow_count = row["shadow_count"]
+    series.score = row["score"]
+    return series
+
+
+def _decimal(nano: int) -> str:
+    """Return a number of billionths as text, also a difference of 13 whole digits."""
+    whole, fraction = divmod(abs(nano), NANO)
+    text = f"{whole}.{fraction:09d}".rstrip("0").rstrip(".") if fraction else str(whole)
+    return f"-{text}" if nano < 0 else text

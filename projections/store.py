@@ -1,0 +1,399 @@
+"""Where projections keep their rows: tables that may be dropped or deleted at any time.
+
+A SQLite file of their own, or tables in the ledger's PostgreSQL database. Every write is one
+transaction that moves the tracking position forward or does nothing at all. Rows stand under a
+generation, so that a rebuild fills new rows beside those in use; `projection_live` names the
+generation that is in use.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+
+from ledger.errors import LedgerError, Reason
+from projections.projection import EMPTY_DIGEST
+
+_METADATA: Final = sa.MetaData()
+_NAME: Final = sa.String(255)
+_BUSY_SECONDS: Final = 10
+_ADVISORY_LOCK: Final = 0x6C65_6467_7072_6F6A  # any number that is ours: "ledgproj"
+
+_ROWS: Final = sa.Table(
+    "projection_rows",
+    _METADATA,
+    sa.Column("ledger", _NAME, primary_key=True),
+    sa.Column("projection", _NAME, primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(300), primary_key=True),
+    sa.Column("row", sa.LargeBinary, nullable=False),
+)
+_TRACKING: Final = sa.Table(
+    "projection_tracking",
+    _METADATA,
+    sa.Column("ledger", _NAME, primary_key=True),
+    sa.Column("projection", _NAME, primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("event_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("applied", sa.BigInteger, nullable=False),
+    sa.Column("skipped", sa.BigInteger, nullable=False),
+    sa.Column("quarantined", sa.BigInteger, nullable=False),
+)
+_LIVE: Final = sa.Table(
+    "projection_live",
+    _METADATA,
+    sa.Column("ledger", _NAME, primary_key=True),
+    sa.Column("projection", _NAME, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+)
+_DEAD_LETTERS: Final = sa.Table(
+    "projection_dead_letters",
+    _METADATA,
+    sa.Column("ledger", _NAME, primary_key=True),
+    sa.Column("projection", _NAME, primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True),
+    sa.Column("type", _NAME, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+)
+_OF_GENERATION: Final = (_ROWS, _TRACKING, _DEAD_LETTERS)
+
+
+class Tracking(NamedTuple):
+    """How far a generation has come, and what it looked like there.
+
+    `event_hash` is that of the event at `position`: rows of another history are recognised by it.
+    """
+
+    position: int
+    event_hash: bytes
+    digest: bytes
+    applied: int = 0
+    skipped: int = 0
+    quarantined: int = 0
+
+
+class DeadLetter(NamedTuple):
+    """An event that could not be folded: its place and why; never its content."""
+
+    position: int
+    type: str
+    why: str
+
+
+class Generation(NamedTuple):
+    """One set of rows of one projection of one ledger.
+
+    `projection` names the version too (`priorities/1`): releases that fold differently never share
+    rows, so that servers of two releases can run side by side.
+    """
+
+    ledger: str
+    projection: str
+    number: int
+
+
+class Advance(StrEnum):
+    """What became of an attempt to move a generation forward."""
+
+    MOVED = "moved"
+    BEHIND = "behind"
+    """Another runner has come as far already; nothing was written."""
+    NOT_LIVE = "not_live"
+    """Another generation is in use now; nothing was written."""
+
+
+class ProjectionStore:
+    """The tables, on an engine of their own. Safe between threads and between servers."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy URL or a path of a SQLite file, and make the tables.
+
+        STORE_UNAVAILABLE where it cannot be opened.
+        """
+        self._url = make_url(url if "://" in url else f"sqlite:///{url}")
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
+        if self._is_sqlite:
+            self._engine = sa.create_engine(
+                self._url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
+            )
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_immediate)
+        else:
+            self._engine = sa.create_engine(self._url, pool_pre_ping=True)
+        with self._begin() as connection:
+            self._lock(connection)
+            _METADATA.create_all(connection)
+
+    @property
+    def place(self) -> str:
+        """Where the tables are, without secrets: a file, or a URL with the password hidden."""
+        if self._is_sqlite:
+            return self._url.database or ":memory:"
+        return self._url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Release files and connections."""
+        self._engine.dispose()
+
+    def live(self, ledger: str, projection: str) -> int:
+        """Return the number of the generation in use, 0 if there is none."""
+        with self._begin() as connection:
+            return _live(connection, ledger, projection)
+
+    def tracking(self, generation: Generation) -> Tracking | None:
+        """Return how far a generation has come; None where it was never written."""
+        with self._begin() as connection:
+            return _tracking(connection, generation)
+
+    def load(self, generation: Generation) -> tuple[Tracking, dict[str, bytes]] | None:
+        """Return a generation's tracking and rows from one snapshot; None if never written."""
+        with self._begin() as connection:
+            if not self._is_sqlite:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            tracking = _tracking(connection, generation)
+            if tracking is None:
+                return None
+            rows = connection.execute(
+                sa.select(_ROWS.c.key, _ROWS.c.row).where(*_is(_ROWS, generation))
+            )
+            return tracking, {key: bytes(row) for key, row in rows}
+
+    def advance(
+        self,
+        generation: Generation,
+        tracking: Tracking,
+        rows: Mapping[str, bytes | None],
+        dead_letters: Sequence[DeadLetter] = (),
+        *,
+        only_live: bool,
+    ) -> Advance:
+        """Write changed rows with the tracking position in one transaction, or nothing.
+
+        `only_live`: the generation must be the one in use, as it must for everyone but a rebuild.
+        """
+        with self._begin() as connection:
+            moved = connection.execute(  # first, so that servers queue at this row's lock
+                sa.update(_TRACKING)
+                .where(*_is(_TRACKING, generation), _TRACKING.c.position < tracking.position)
+                .values(tracking._asdict())
+            )
+            live = _live(connection, generation.ledger, generation.projection)
+            if only_live and live != generation.number:
+                connection.rollback()
+                return Advance.NOT_LIVE
+            if moved.rowcount != 1:
+                return Advance.BEHIND
+            self._put_rows(connection, generation, rows)
+            if dead_letters:
+                letters = [_values(generation) | letter._asdict() for letter in dead_letters]
+                insert = self._insert(_DEAD_LETTERS).on_conflict_do_nothing()
+                connection.execute(insert, letters)
+            return Advance.MOVED
+
+    def begin(self, ledger: str, projection: str) -> Generation:
+        """Begin a generation after all others, with nothing in it, beside the one in use."""
+        with self._begin() as connection:
+            self._lock(connection)
+            return self._new_generation(connection, ledger, projection)
+
+    def claim(self, ledger: str, projection: str, *, stale: int = 0) -> Generation:
+        """Return the generation in use; begin one where there is none, or only a stale one.
+
+        The stale one is dropped. Of several servers that ask at once one begins it.
+        """
+        with self._begin() as connection:
+            self._lock(connection)
+            number = _live(connection, ledger, projection)
+            if number != stale:
+                return Generation(ledger, projection, number)
+            begun = self._new_generation(connection, ledger, projection)
+            self._set_live(connection, begun)
+            if stale:
+                self._clear(connection, begun._replace(number=stale))
+            return begun
+
+    def forget_versions(self, ledger: str, name: str, keep: str) -> None:
+        """Drop the rows that other versions of a projection left behind."""
+        with self._begin() as connection:
+            for table in (*_OF_GENERATION, _LIVE):
+                connection.execute(
+                    sa.delete(table).where(
+                        table.c.ledger == ledger,
+                        table.c.projection.startswith(f"{name}/", autoescape=True),
+                        table.c.projection != keep,
+                    )
+                )
+
+    def switch(self, generation: Generation, *, drop_before: bool) -> None:
+        """Put a generation into use, and drop the one before it if asked, in one transaction."""
+        with self._begin() as connection:
+            before = _live(connection, generation.ledger, generation.projection)
+            self._set_live(connection, generation)
+            if drop_before and before not in (0, generation.number):
+                self._clear(connection, generation._replace(number=before))
+
+    def drop(self, generation: Generation) -> None:
+        """Remove everything of a generation that is not in use."""
+        with self._begin() as connection:
+            assert _live(connection, generation.ledger, generation.projection) != generation.number
+            self._clear(connection, generation)
+
+    def generations(self, ledger: str, projection: str) -> list[int]:
+        """Return the numbers of all generations that were begun, ascending."""
+        with self._begin() as connection:
+            found = connection.execute(
+                sa.select(_TRACKING.c.generation)
+                .where(_TRACKING.c.ledger == ledger, _TRACKING.c.projection == projection)
+                .order_by(_TRACKING.c.generation)
+            )
+            return list(found.scalars())
+
+    def dead_letters(self, generation: Generation, *, limit: int = 100) -> list[DeadLetter]:
+        """Return a generation's first dead letters by position."""
+        columns = (_DEAD_LETTERS.c.position, _DEAD_LETTERS.c.type, _DEAD_LETTERS.c.why)
+        with self._begin() as connection:
+            found = connection.execute(
+                sa.select(*columns)
+                .where(*_is(_DEAD_LETTERS, generation))
+                .order_by(_DEAD_LETTERS.c.position)
+                .limit(limit)
+            )
+            return [DeadLetter(*row) for row in found]
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        """Open a transaction whose database errors become STORE_UNAVAILABLE."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise _unavailable(error, self.place) from error
+
+    def _lock(self, connection: Connection) -> None:
+        """Let servers that make tables or generations go one behind the other until the commit.
+
+        On SQLite every transaction holds the write lock already.
+        """
+        if not self._is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+
+    def _new_generation(self, connection: Connection, ledger: str, projection: str) -> Generation:
+        newest = connection.execute(
+            sa.select(sa.func.max(_TRACKING.c.generation)).where(
+                _TRACKING.c.ledger == ledger, _TRACKING.c.projection == projection
+            )
+        ).scalar()
+        generation = Generation(ledger, projection, (newest or 0) + 1)
+        empty = Tracking(0, b"", EMPTY_DIGEST)
+        connection.execute(sa.insert(_TRACKING).values(_values(generation) | empty._asdict()))
+        return generation
+
+    def _put_rows(
+        self, connection: Connection, generation: Generation, rows: Mapping[str, bytes | None]
+    ) -> None:
+        place = _values(generation)
+        kept = [{**place, "key": key, "row": row} for key, row in rows.items() if row is not None]
+        gone = [{"gone_key": key} for key, row in rows.items() if row is None]
+        if kept:
+            insert = self._insert(_ROWS)
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=list(_ROWS.primary_key), set_={"row": insert.excluded.row}
+                ),
+                kept,
+            )
+        if gone:
+            connection.execute(
+                sa.delete(_ROWS).where(
+                    *_is(_ROWS, generation), _ROWS.c.key == sa.bindparam("gone_key")
+                ),
+                gone,
+            )
+
+    def _set_live(self, connection: Connection, generation: Generation) -> None:
+        insert = self._insert(_LIVE)
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=list(_LIVE.primary_key),
+                set_={"generation": insert.excluded.generation},
+            ),
+            _values(generation),
+        )
+
+    def _clear(self, connection: Connection, generation: Generation) -> None:
+        for table in _OF_GENERATION:
+            connection.execute(sa.delete(table).where(*_is(table, generation)))
+
+
+def projections_url(ledger_url: str) -> str:
+    """Return where the projections of a ledger's database belong.
+
+    `sqlite:///a/ledger.sqlite` has `sqlite:///a/ledger.projections.sqlite` beside it; a PostgreSQL
+    database holds its own.
+    """
+    url = make_url(ledger_url if "://" in ledger_url else f"sqlite:///{ledger_url}")
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return ledger_url
+    folder, slash, name = url.database.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    file = f"{stem}.projections.{suffix}" if dot else f"{name}.projections"
+    return url.set(database=f"{folder}{slash}{file}").render_as_string(hide_password=False)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+    """Begin transactions ourselves; a power loss may cost the newest rows, hence only time."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock first: who asks for it halfway through is refused, not queued."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _values(generation: Generation) -> dict[str, str | int]:
+    return {
+        "ledger": generation.ledger,
+        "projection": generation.projection,
+        "generation": generation.number,
+    }
+
+
+def _is(table: sa.Table, generation: Generation) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in _values(generation).items()]
+
+
+def _live(connection: Connection, ledger: str, projection: str) -> int:
+    found = connection.execute(
+        sa.select(_LIVE.c.generation).where(
+            _LIVE.c.ledger == ledger, _LIVE.c.projection == projection
+        )
+    ).scalar()
+    return found or 0
+
+
+def _tracking(connection: Connection, generation: Generation) -> Tracking | None:
+    columns = [_TRACKING.c[name] for name in Tracking._fields]
+    row = connection.execute(sa.select(*columns).where(*_is(_TRACKING, generation))).first()
+    return None if row is None else Tracking._make(row)
+
+
+def _unavailable(error: sa.exc.DBAPIError, place: str) -> LedgerError:
+    return LedgerError(
+        Reason.STORE_UNAVAILABLE,
+        f"The projections in {place} cannot be used: {str(error.orig)[:300]}.",
+        remedy="Check the disk and the server. The projections may be deleted: they are rebuilt "
+        "from the ledger.",
+        metadata={"place": place},
+    )
