@@ -74,7 +74,18 @@ def test_every_flipped_bit_of_a_checkpoint_is_refused() -> None:
             open_checkpoint(bytes(damaged), origin=ORIGIN, keys=[KEY.verifier_key])
 
 
-@pytest.mark.parametrize("text", [b"", b"\xff\n1\n", b"a\n", b"a\n1\n", HEAD.encode() + b"\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff\n1\n",
+        b"a\n",
+        b"a\n1\n",
+        HEAD.encode() + b"\n",
+        HEAD.encode() + b"extra\tline\n",
+        HEAD.encode().replace(b"ledger", b"led\rger"),
+    ],
+)
 def test_text_that_is_no_checkpoint_is_refused(text: bytes) -> None:
     with pytest.raises(MalformedNoteError):
         parse(text)

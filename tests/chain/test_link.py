@@ -322,3 +322,19 @@ def test_a_later_start_takes_no_impossible_version_at_its_word() -> None:
     links[3] = rehash(links[3], stream_version=5)  # position 4 has room for four
     error = blamed(links[3:], head=Digest(links[2].event_hash), start_position=4)
     assert error.metadata["position"] == "4"
+
+
+def test_salt_and_body_cannot_trade_bytes() -> None:
+    links = small_ledger()
+    body = links[2].body
+    assert body is not None
+    links[2] = replace(links[2], salt=SALT + body[:1], body=body[1:])  # hashes to the same
+    assert "17 bytes long" in blamed(links, strict=False).message
+
+
+def test_with_known_versions_a_new_stream_begins_at_1() -> None:
+    links = small_ledger()
+    links[3] = rehash(links[3], stream_version=2)
+    known = {"ledger": 1, "models/a": 2}
+    head = links[2].event_hash
+    assert "instead of 1" in blamed(links[3:], head=head, start_position=4, versions=known).message

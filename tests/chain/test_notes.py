@@ -193,3 +193,17 @@ def test_names_that_break_signature_lines_are_refused(name: str) -> None:
 def test_seeds_of_another_length_are_refused(seed: bytes) -> None:
     with pytest.raises(KeyFormatError, match="32 bytes"):
         SigningKey("a", seed)
+
+
+@pytest.mark.parametrize("code", [c for c in range(0x20) if c != 0x0A])
+def test_control_characters_are_refused_even_where_signed(code: int) -> None:
+    text = b"tab" + bytes([code]) + b"bed\n"
+    line = Signature(KEY.name, KEY.verifier_key.key_id, KEY.sign(text))
+    with pytest.raises(MalformedNoteError, match="control"):
+        open_note(Note(text, (line,)).encode(), [KEY.verifier_key])
+
+
+def test_a_signature_line_without_a_signature_is_malformed() -> None:
+    empty = Signature("somebody", b"none", b"")
+    with pytest.raises(MalformedNoteError, match="too short"):
+        parse(Note(TEXT, (empty,)).encode())
