@@ -15,7 +15,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time
 from ledger.storage.database import Database
-from ledger.storage.schema import checkpoints, events, heads, ledgers
+from ledger.storage.schema import checkpoints, events, heads, ledgers, requests
 from ledger.storage.store import Head, LedgerInfo
 
 _EVENT: Final = select(
@@ -232,6 +232,20 @@ class SqlReader:
             select(ledgers.c.signing_key).where(ledgers.c.ledger_id == self._id(ledger))
         )
         return str(rows[0][0])
+
+    def answered(
+        self, ledger: str, actor: str, method: str, request_id: str
+    ) -> tuple[bytes, int, int] | None:
+        """Return (digest, first position, last position) of a request that was carried out."""
+        rows = self._rows(
+            select(requests.c.digest, requests.c.first_position, requests.c.last_position).where(
+                requests.c.ledger_id == self._id(ledger),
+                requests.c.actor == actor,
+                requests.c.method == method,
+                requests.c.request_id == request_id,
+            )
+        )
+        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
     def stream_version(self, ledger: str, stream: str) -> int:
         """Return how many events a stream has."""

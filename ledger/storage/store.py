@@ -204,6 +204,12 @@ class Reader(Protocol):
         """Return the largest position recorded at or before a time, 0 if there is none."""
         ...
 
+    def answered(
+        self, ledger: str, actor: str, method: str, request_id: str
+    ) -> tuple[bytes, int, int] | None:
+        """Return (digest, first position, last position) of a request that was carried out."""
+        ...
+
     def checkpoint(self, ledger: str) -> tuple[int, str] | None:
         """Return the largest checkpoint kept: (tree size, signed note)."""
         ...

@@ -1,0 +1,322 @@
+"""What a model's stream says up to a position: the cold read behind evaluation, plans and replay.
+
+Everything here is found by index in the ledger itself, never in a projection, and costs by what is
+looked at (deployments, overrides, the observations of one window), not by the ledger's length.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ledger.application.commands import model_stream, policy_stream
+from ledger.application.compiled import CompiledPolicy, PolicyCache
+from ledger.errors import LedgerError, Reason
+from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.envelope import RecordedEvent
+from ledger.events.fast import nano, parse_observed
+from ledger.events.models import (
+    ModelDeployed,
+    ModelDescribed,
+    ModelRegistered,
+    ModelRetired,
+    ModelUpdated,
+)
+from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.registry import decode_data, typed
+from ledger.events.values import parse_time
+from ledger.kernel.bucketed import ModelState, Scoring
+from ledger.kernel.rules import Override
+from ledger.storage.store import Reader
+
+_DESCRIBED: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
+_SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
+_SECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A version in service from a stated time on."""
+
+    version: str
+    is_trained: bool
+    in_service_at: int
+    trained_through: int
+    baseline_nano: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriorDecision:
+    """The decision in force, as its event recorded it."""
+
+    data: DecisionMade
+    position: int
+    run_id: str | None
+
+
+@dataclass(slots=True)
+class History:
+    """A model as its stream left it at `as_of`."""
+
+    model: str
+    as_of: int
+    described: ModelDescribed
+    deployments: list[Deployment] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    decision: PriorDecision | None = None
+    score: tuple[ScoreComputed, int] | None = None
+    is_retired: bool = False
+
+    @property
+    def serving(self) -> Deployment | None:
+        """The deployment in service: the latest recorded."""
+        return self.deployments[-1] if self.deployments else None
+
+    def is_selected(self, model_version: str, observed_at: int) -> bool:
+        """Whether an observation counts for the score: of the version in service, since then."""
+        serving = self.serving
+        return (
+            serving is not None
+            and model_version == serving.version
+            and observed_at >= serving.in_service_at
+        )
+
+    def apply(self, event: RecordedEvent) -> None:
+        """Fold one more event of the model's stream; observations are kept elsewhere."""
+        self.as_of = event.position
+        data = decode_data(event)
+        if isinstance(data, DecisionMade):
+            if not data.historical:
+                self.decision = PriorDecision(data, event.position, event.body.run_id)
+        elif isinstance(data, ScoreComputed):
+            if not data.historical:
+                self.score = (data, event.position)
+        elif isinstance(data, ModelDescribed):
+            self.described = data
+        elif isinstance(data, ModelDeployed):
+            self.deployments.append(deployment_of(data, event.position))
+        elif isinstance(data, DecisionOverridden):
+            self.overrides.append(override_of(data, event.position))
+        elif isinstance(data, ModelRetired):
+            self.is_retired = True
+
+
+def deployment_of(data: ModelDeployed, position: int) -> Deployment:
+    """Return a deployment with its times and baseline as integers."""
+    return Deployment(
+        data.model_version,
+        data.kind == "trained",
+        parse_time(data.in_service_at),
+        parse_time(data.trained_through),
+        nano(data.baseline_loss),
+        position,
+    )
+
+
+def override_of(data: DecisionOverridden, position: int) -> Override:
+    """Return an override with its interval as integers."""
+    return Override(
+        position,
+        data.action,
+        data.tier,
+        parse_time(data.effective_from),
+        parse_time(data.effective_until),
+    )
+
+
+class Historian:
+    """Reads histories and policies in force as of any position of one ledger."""
+
+    def __init__(self, reader: Reader, ledger: str, cache: PolicyCache) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._cache = cache
+
+    def history(self, model: str, as_of: int) -> History | None:
+        """Return the model's history up to a position, or None if it was not registered by then."""
+        reader, ledger, stream = self._reader, self._ledger, model_stream(model)
+        described = reader.latest(ledger, stream, _DESCRIBED, at_or_before=as_of)
+        if described is None:
+            return None
+        data = decode_data(described)
+        assert isinstance(data, ModelDescribed)
+        history = History(model, as_of, data)
+        facts = (ModelDeployed.TYPE, DecisionOverridden.TYPE, ModelRetired.TYPE)
+        for event in reader.of_types(ledger, facts, stream=stream, at_or_before=as_of):
+            history.apply(event)
+        history.decision = self.decision_in_force(model, as_of)
+        history.as_of = as_of
+        return history
+
+    def last_score(
+        self, history: History, policy: CompiledPolicy
+    ) -> tuple[ScoreComputed, int] | None:
+        """Return the last score of this model version and policy version that was not historical.
+
+        None of a version's scores stands before its first deployment, so the search ends there.
+        """
+        serving = history.serving
+        version = serving.version if serving else None
+        firsts = [d.position for d in history.deployments if d.version == version]
+        for event in self._newest_first(
+            model_stream(history.model), ScoreComputed.TYPE, min(firsts, default=0), history.as_of
+        ):
+            data = typed(event, ScoreComputed)
+            if not data.historical and is_same_versions(data, version, policy):
+                return data, event.position
+        return None
+
+    def scored_at(self, model: str, as_of: int) -> int | None:
+        """Return when the model's last score was recorded that was not historical."""
+        for event in self._newest_first(model_stream(model), ScoreComputed.TYPE, 0, as_of):
+            if not typed(event, ScoreComputed).historical:
+                return event.recorded_at
+        return None
+
+    def policy_in_force(self, described: ModelDescribed, as_of: int) -> CompiledPolicy | None:
+        """Return the policy for a model at a position: the most specific scope, then the latest."""
+        best: tuple[int, int] | None = None
+        chosen: PolicyActivated | None = None
+        for event in self._reader.of_types(
+            self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of
+        ):
+            activated = typed(event, PolicyActivated)
+            if is_in_scope(activated, described):
+                rank = (_SPECIFICITY[activated.scope.kind], event.position)
+                if best is None or rank > best:
+                    best, chosen = rank, activated
+        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+
+    def fleet_policy(self, policy: str, as_of: int) -> CompiledPolicy | None:
+        """Return the newest activated version of a named policy, or of the ledger's scope if ""."""
+        chosen: PolicyActivated | None = None
+        for event in self._reader.of_types(
+            self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of
+        ):
+            activated = typed(event, PolicyActivated)
+            is_meant = activated.policy == policy if policy else activated.scope.kind == "ledger"
+            if is_meant:
+                chosen = activated
+        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+
+    def compiled(self, policy: str, version: int, digest: str) -> CompiledPolicy:
+        """Return a drafted version ready for use; POLICY_UNKNOWN where it was never drafted."""
+        found = self._cache.get(policy, version, digest)
+        if found is not None:
+            return found
+        for event in self._reader.of_types(
+            self._ledger, (PolicyDrafted.TYPE,), stream=policy_stream(policy)
+        ):
+            drafted = typed(event, PolicyDrafted)
+            if drafted.version == version and drafted.digest == digest:
+                return self._cache.compile(policy, version, digest, drafted.document)
+        raise LedgerError(
+            Reason.POLICY_UNKNOWN,
+            f"Policy {policy} has no version {version} with digest {digest[:12]}….",
+            remedy="List the policy's versions.",
+            metadata={"policy": policy, "version": str(version), "digest": digest},
+        )
+
+    def newest_selected(self, history: History) -> int | None:
+        """Return the newest observed_at among the selected observations, None without any."""
+        limit = 16
+        while True:
+            events = self._reader.newest_observed(
+                self._ledger, model_stream(history.model), at_or_before=history.as_of, limit=limit
+            )
+            for event in events:
+                seen = parse_observed(event)
+                if history.is_selected(seen.model_version, seen.observed_at):
+                    return seen.observed_at
+                serving = history.serving
+                if serving is None or seen.observed_at < serving.in_service_at:
+                    return None
+            if len(events) < limit:
+                return None
+            limit *= 8
+
+    def fill(
+        self, history: History, scoring: Scoring, first: int, last: int
+    ) -> tuple[ModelState, list[int]]:
+        """Return the buckets of the selected observations between two times, and what fed them."""
+        state = ModelState(scoring)
+        positions: list[int] = []
+        serving = history.serving
+        if serving is None:
+            return state, positions
+        events = self._reader.observations(
+            self._ledger,
+            model_stream(history.model),
+            observed_from=max(first, serving.in_service_at),
+            observed_until=last,
+            at_or_before=history.as_of,
+        )
+        names = {rule.signal for rule in scoring.signals}
+        for event in events:
+            seen = parse_observed(event)
+            if seen.model_version == serving.version and seen.signal in names:
+                state.observe(
+                    seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source
+                )
+                positions.append(event.position)
+        return state, positions
+
+    def decision_in_force(self, model: str, as_of: int) -> PriorDecision | None:
+        """Return the model's newest decision up to a position that was not historical."""
+        for event in self._newest_first(model_stream(model), DecisionMade.TYPE, 0, as_of):
+            data = typed(event, DecisionMade)
+            if not data.historical:
+                return PriorDecision(data, event.position, event.body.run_id)
+        return None
+
+    def _newest_first(
+        self, stream: str, type_: str, after: int, as_of: int
+    ) -> Iterator[RecordedEvent]:
+        """Yield a stream's events of one type, newest first, in growing pages."""
+        page = 1
+        while True:
+            events = self._reader.of_types(
+                self._ledger,
+                (type_,),
+                stream=stream,
+                after=after,
+                at_or_before=as_of,
+                limit=page,
+                descending=True,
+            )
+            yield from events
+            if len(events) < page:
+                return
+            as_of = events[-1].position - 1
+            page = min(page * 8, 512)
+
+
+def window_bounds(scoring: Scoring, evaluated_at: int) -> tuple[int, int]:
+    """Return the first and last microsecond that any rule's window can hold."""
+    first, last = evaluated_at, evaluated_at
+    for rule in scoring.signals:
+        bucket = rule.bucket_seconds * _SECOND
+        now = evaluated_at // bucket
+        first = min(first, (now - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
+        last = max(last, (now + 1) * bucket - 1)
+    return max(first, 0), last
+
+
+def is_same_versions(score: ScoreComputed, version: str | None, policy: CompiledPolicy) -> bool:
+    """Whether a score is of this model version under this policy version."""
+    return (
+        score.model_version == version
+        and score.policy == policy.policy
+        and score.policy_version == policy.version
+        and score.policy_digest == policy.digest
+    )
+
+
+def is_in_scope(activated: PolicyActivated, described: ModelDescribed) -> bool:
+    """Whether an activation is for a model."""
+    scope = activated.scope
+    if scope.kind == "model":
+        return scope.model == described.model
+    if scope.kind == "labels":
+        return all(described.labels.get(key) == value for key, value in scope.labels.items())
+    return True

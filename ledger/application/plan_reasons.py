@@ -1,0 +1,37 @@
+"""Why a model was or was not admitted to a plan, in one sentence with its numbers."""
+
+from ledger.events.policy_document import Action
+from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
+
+
+def money(micros: int) -> str:
+    """Return an amount of micros as a decimal with at least two places, without a currency."""
+    whole, fraction = divmod(abs(micros), 1_000_000)
+    digits = f"{fraction:06d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if micros < 0 else ''}{whole}.{digits}"
+
+
+def reason_of(row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: Action) -> str:
+    """Return the sentence for one row of the backlog."""
+    need = row.cost_micros * (1_000_000 + inputs.policy.probe_ppm) // 1_000_000
+    worth = (
+        f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
+        f"gives rank {row.rank}, against the price {result.price}"
+    )
+    sentences = {
+        "admitted": f"Admitted: {worth}, and the purse could pay {money(need)}.",
+        "resting": f"Resting after a refused candidate, although {worth}.",
+        "too_dear": (
+            f"Too dear: it needs {money(need)}, more than the purse can ever hold, "
+            f"{money(inputs.purse_cap_micros)}."
+        ),
+        "saving": f"Wanted ({worth}), but the purse is being saved for a better job.",
+        "over_purse": f"Wanted ({worth}), but the purse has less than {money(need)} left.",
+        "below_price": f"Not worth it yet: {worth}.",
+        "no_evidence": "No observation of its loss since it was last trained.",
+        "in_progress": f"A job is already under way; {worth}.",
+        "not_decided": (
+            f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."
+        ),
+    }
+    return sentences[row.outcome]
