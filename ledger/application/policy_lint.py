@@ -1,0 +1,296 @@
+"""Advice on a policy before anybody drafts it: every error with its place, and what looks unmeant.
+
+Errors are what `policy_text` refuses, and expressions that do not compile; a policy with one cannot
+be drafted. Warnings are for a person to judge and never stop a draft.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from ledger.application.policy_source import place_within
+from ledger.application.policy_text import Problem, Reading, digest, read_policy
+from ledger.events.base import PPM
+from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
+from ledger.events.signals import SignalDefined
+from ledger.events.values import parse_decimal
+from ledger.kernel.expression_tree import Node
+from ledger.kernel.expressions import (
+    SIGNAL_FIELDS,
+    VARIABLES,
+    CompiledExpression,
+    ExpressionError,
+    activation_of,
+    compile_expression,
+)
+
+NO_TIER: Final = "none"  # the one tier that need not be declared: nobody is told
+
+_PPM_NAMES: Final = frozenset(
+    {"priority", "raw_priority", "degradation", "coverage", "impact", "risk"}
+    | {"peak", "magnitude", "persistence", "freshness", "effective", "share", "weight"}
+)
+_UNIT_TRAP: Final = 1_000  # a limit from 1 to this on a ppm value was probably meant as a ratio
+_FLIPPED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
+_QUOTED_NAME: Final = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)'")
+
+
+@dataclass(frozen=True, slots=True)
+class LintResult:
+    """What was found. `document` and `digest` are None where there is an error among `problems`."""
+
+    document: PolicyDocument | None
+    digest: str | None
+    problems: tuple[Problem, ...]
+
+
+def lint(text: str, known_signals: Mapping[str, SignalDefined] | None = None) -> LintResult:
+    """Return everything that is wrong or doubtful about a policy's text, in order of place.
+
+    `known_signals`: the ledger's taxonomy by name; None where there is no ledger to ask.
+    """
+    reading = read_policy(text)
+    document = reading.document
+    if document is not None:
+        _lint_expressions(reading, document, text)
+        _lint_scoring(reading, document)
+        if known_signals is not None:
+            _lint_taxonomy(reading, document, known_signals)
+        _lint_decision(reading, document)
+        _lint_rest(reading, document)
+    problems = tuple(sorted(reading.problems, key=lambda each: (each.line, each.column, each.path)))
+    if document is None or any(each.severity == "error" for each in problems):
+        return LintResult(None, None, problems)
+    return LintResult(document, digest(document), problems)
+
+
+def _warn(reading: Reading, path: str, message: str, remedy: str) -> None:
+    reading.report(path, message, remedy, "warning")
+
+
+# ---- expressions ---------------------------------------------------------------------------------
+
+
+def _lint_expressions(reading: Reading, document: PolicyDocument, text: str) -> None:
+    """Compile every expression; report errors at their place, and rules nothing can reach."""
+    names = [rule.signal for rule in document.scoring.signals]
+    blocked_by: str | None = None
+    seen: dict[str, str] = {}
+    for index, rule in enumerate(document.decision.rules):
+        path = f"decision.rules[{index}]"
+        compiled = {
+            part: _compiled(reading, f"{path}.{part}", expression, names, text)
+            for part, expression in (("when", rule.when), ("hold", rule.hold))
+            if expression is not None
+        }
+        if blocked_by is not None:
+            message = f"rule {rule.id!r} is never reached: {blocked_by}"
+            _warn(reading, path, message, "Put it before that rule, or remove one of the two.")
+            continue
+        when = compiled["when"]
+        if when is None:
+            continue
+        for part, expression in compiled.items():
+            if expression is not None:
+                _lint_limits(reading, f"{path}.{part}", expression, text)
+        if rule.when in seen:
+            message = f"the same condition as rule {seen[rule.when]!r}, which is tried before it"
+            _warn(reading, f"{path}.when", message, "Remove one of the two rules.")
+        if rule.hold is None:
+            seen.setdefault(rule.when, rule.id)
+        if _constant(when) is True and (rule.hold is None or _constant(compiled["hold"]) is True):
+            blocked_by = f"rule {rule.id!r} before it is always true"
+        elif _constant(when) is False:
+            _warn(reading, f"{path}.when", "is never true", "Remove the rule or its condition.")
+
+
+def _compiled(
+    reading: Reading, path: str, expression: str, names: list[str], text: str
+) -> CompiledExpression | None:
+    """Return the compiled expression, or report why there is none, at the place in the document."""
+    try:
+        return compile_expression(expression, names)
+    except ExpressionError as error:
+        lines = expression.split("\n")
+        before = sum(len(line) + 1 for line in lines[: error.line - 1])
+        place = place_within(
+            text, reading.scalars[path], min(before + error.column - 1, len(expression))
+        )
+        reading.places[path] = place
+        reading.report(path, error.message, _expression_remedy(error.message))
+        return None
+
+
+def _expression_remedy(message: str) -> str:
+    """Return what to do about an expression that was refused."""
+    if "double" in message:
+        return "Scores are whole parts per million: write 0.4 as 400000."
+    found = _QUOTED_NAME.search(message)
+    if found is None:
+        return ""
+    known = SIGNAL_FIELDS if "field" in message else VARIABLES
+    close = get_close_matches(found[1], known, 1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+
+
+def _constant(compiled: CompiledExpression | None) -> bool | None:
+    """Return the value of an expression that is the same whatever the rules see, else None."""
+    if compiled is None:
+        return None
+    if compiled.paths:
+        return _always(compiled.tree)
+    empty = {name: {"int": 0, "string": ""}.get(kind, {}) for name, kind in VARIABLES.items()}
+    return compiled.evaluate(activation_of(empty)).is_true
+
+
+def _always(node: Node) -> bool | None:
+    """Return the value of a comparison that the range of a ppm value settles, else None."""
+    found = _comparison(node)
+    if found is None:
+        return None
+    operator, _, limit = found
+    if (operator == "_>=_" and limit <= 0) or (operator == "_<=_" and limit >= PPM):
+        return True
+    if (operator == "_>_" and limit >= PPM) or (operator == "_<_" and limit <= 0):
+        return False
+    return None
+
+
+def _comparison(node: Node) -> tuple[str, str, int] | None:
+    """Return operator, name and limit of a comparison of a ppm value with a constant."""
+    if node.kind != "call" or node.name not in _FLIPPED:
+        return None
+    left, right = node.parts
+    operator = node.name
+    if left.kind == "const":
+        left, right, operator = right, left, _FLIPPED[operator]
+    if left.name not in _PPM_NAMES or left.kind not in ("ident", "select"):
+        return None
+    if right.kind != "const" or type(right.value) is not int:
+        return None
+    return operator, left.name, right.value
+
+
+def _lint_limits(reading: Reading, path: str, compiled: CompiledExpression, text: str) -> None:
+    """Warn of limits that look like ratios or percentages, not parts per million."""
+    for node in compiled.tree.walk():
+        found = _comparison(node)
+        if found is None or not 1 <= found[2] <= _UNIT_TRAP:
+            continue
+        reading.places[path] = place_within(text, reading.scalars[path], node.offset)
+        message = f"{found[1]} is in parts per million, so {found[2]} is next to nothing"
+        _warn(reading, path, message, "A half is 500000; 40% is 400000.")
+
+
+# ---- scoring -------------------------------------------------------------------------------------
+
+
+def _lint_scoring(reading: Reading, document: PolicyDocument) -> None:
+    for index, rule in enumerate(document.scoring.signals):
+        path = f"scoring.signals[{index}]"
+        buckets = rule.window_seconds // rule.bucket_seconds
+        if rule.min_buckets > buckets:
+            message = f"needs {rule.min_buckets} buckets and the window has {buckets}"
+            remedy = "The signal can never be sustained: lower it or lengthen the window."
+            _warn(reading, f"{path}.min_buckets", message, remedy)
+        if rule.breach_ppm == 0:
+            message = "at 0 every bucket is a breach"
+            _warn(reading, f"{path}.breach", message, "Set the severity that counts as a breach.")
+        if rule.half_life_seconds > 16 * rule.window_seconds:
+            message = "is so long that nothing in the window decays"
+            _warn(reading, f"{path}.half_life", message, "Use a span of the window's order.")
+        if not rule.rationale.strip():
+            message = f"signal {rule.signal!r} has no rationale"
+            _warn(reading, path, message, "Say why it has this weight and these limits.")
+
+
+def _lint_taxonomy(
+    reading: Reading, document: PolicyDocument, known: Mapping[str, SignalDefined]
+) -> None:
+    """Warn of signals the ledger does not know, or knows the other way round."""
+    for index, rule in enumerate(document.scoring.signals):
+        path = f"scoring.signals[{index}]"
+        defined = known.get(rule.signal)
+        if defined is None:
+            _warn_unknown(reading, f"{path}.signal", rule.signal, known)
+        elif _is_higher_worse(rule) != (defined.direction == "higher_is_worse"):
+            words = defined.direction.replace("_", " ")
+            message = (
+                f"critical {rule.critical} against baseline {rule.baseline} contradicts the "
+                f"signal's definition, by which {words}"
+            )
+            _warn(reading, f"{path}.critical", message, "Swap the two, or define the signal anew.")
+    planning = document.planning
+    if planning is not None and planning.loss_signal not in known:
+        _warn_unknown(reading, "planning.loss_signal", planning.loss_signal, known)
+
+
+def _is_higher_worse(rule: SignalRulePart) -> bool:
+    return parse_decimal(rule.critical) > parse_decimal(rule.baseline)
+
+
+def _warn_unknown(
+    reading: Reading, path: str, name: str, known: Mapping[str, SignalDefined]
+) -> None:
+    close = get_close_matches(name, known, 1)
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    message = f"the ledger knows no signal {name!r}"
+    _warn(reading, path, message, f"{meant}Otherwise define it before the policy is activated.")
+
+
+# ---- decision and the rest -----------------------------------------------------------------------
+
+
+def _lint_decision(reading: Reading, document: PolicyDocument) -> None:
+    decision = document.decision
+    if not decision.rules:
+        message = f"without rules every model gets {decision.otherwise_action}"
+        _warn(reading, "decision.rules", message, "Add a rule for what calls for action.")
+    for index, rule in enumerate(decision.rules):
+        if not rule.rationale.strip():
+            message = f"rule {rule.id!r} has no rationale"
+            _warn(reading, f"decision.rules[{index}]", message, "Say what the rule is for.")
+    declared = {tier.name for tier in document.tiers}
+    used = dict(_tiers_used(document))
+    for path, tier in used.items():
+        if tier not in declared | {NO_TIER, ""}:
+            message = f"the tier {tier!r} is not declared"
+            _warn(reading, path, message, "Add it to `tiers`, with whom it reaches and how soon.")
+    for index, part in enumerate(document.tiers):
+        if part.name not in used.values():
+            message = f"nothing leads to the tier {part.name!r}"
+            _warn(reading, f"tiers[{index}].name", message, "Use it in a rule or remove it.")
+
+
+def _tiers_used(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    """Yield the path and name of every tier that a decision can carry."""
+    decision = document.decision
+    for index, rule in enumerate(decision.rules):
+        yield f"decision.rules[{index}].tier", rule.tier
+    yield "decision.otherwise.tier", decision.otherwise_tier
+    yield "decision.error_tier", decision.error_tier
+
+
+def _retrains(rules: list[RulePart]) -> bool:
+    return any(rule.action == "SCHEDULE_RETRAINING" for rule in rules)
+
+
+def _lint_rest(reading: Reading, document: PolicyDocument) -> None:
+    """Warn of planning, evaluation and rationale that do not serve the rest of the policy."""
+    planning, decision = document.planning, document.decision
+    retrains = _retrains(decision.rules) or decision.otherwise_action == "SCHEDULE_RETRAINING"
+    if planning is not None:
+        if planning.loss_signal not in {rule.signal for rule in document.scoring.signals}:
+            message = f"{planning.loss_signal!r} is planned by but not scored"
+            _warn(reading, "planning.loss_signal", message, "Add it to `scoring.signals`.")
+        if planning.candidates == "decided" and not retrains:
+            message = "no rule schedules retraining, so no plan can admit a model"
+            _warn(reading, "planning.candidates", message, "Add such a rule, or use `all`.")
+    evaluation = document.evaluation
+    if evaluation.interval_seconds > evaluation.silence_seconds:
+        message = "a model is to be scored at least once in a span shorter than the interval"
+        _warn(reading, "evaluation.silence", message, "Make it no shorter than `interval`.")
+    if not document.rationale.strip():
+        _warn(reading, "rationale", "the policy has no rationale", "Say what it is to achieve.")
