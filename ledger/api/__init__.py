@@ -1,0 +1,1 @@
+"""The gRPC face of the ledger: servicers, interceptors, conversion and paging. No domain rules."""

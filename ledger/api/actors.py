@@ -1,0 +1,34 @@
+"""Who calls: the metadata key `ledger-actor`, until transport security names callers itself.
+
+The server listens on loopback only, so what a caller says of itself is recorded as said.
+"""
+
+from typing import Final
+
+import grpc
+
+from ledger.errors import LedgerError, invalid_field
+from ledger.events import values
+
+ACTOR_KEY: Final = "ledger-actor"
+ANONYMOUS: Final = "users/anonymous"
+
+
+def actor_of(context: grpc.ServicerContext) -> str:
+    """Return the actor of a call; FIELD_INVALID where the metadata names none that can be."""
+    for key, value in context.invocation_metadata():
+        if key == ACTOR_KEY:
+            text = value if isinstance(value, str) else value.decode("latin-1")
+            if values.ACTOR.fullmatch(text) is None:
+                raise _refused(text)
+            return text
+    return ANONYMOUS
+
+
+def _refused(text: str) -> LedgerError:
+    """Return the refusal of a malformed actor; `system/` names the server's own parts."""
+    return invalid_field(
+        ACTOR_KEY,
+        f"{text[:80]!r} names no actor",
+        remedy="Write users/NAME or services/NAME in a-z, 0-9, '.', '_' and '-'.",
+    )

@@ -1,0 +1,145 @@
+"""From a refusal to what travels: `google.rpc.Status` with reason, fields and when to retry.
+
+Handlers raise LedgerError; the outermost interceptor calls `fail`, and nothing else in the server
+ends a call with an error. What is not a LedgerError is a fault of ours: the client gets an error id
+and nothing of its text.
+"""
+
+from typing import Final, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from ledger.errors import LedgerError, Reason
+
+DOMAIN: Final = "ledger.v1"
+
+STATUS: Final[dict[Reason, grpc.StatusCode]] = {
+    Reason.FIELD_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.PAGE_TOKEN_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.MESSAGE_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.LEDGER_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.MODEL_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.SIGNAL_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.POLICY_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.DECISION_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.PLAN_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.PROJECTION_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.VERSION_CONFLICT: grpc.StatusCode.ABORTED,
+    Reason.MODEL_RETIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.MODEL_NOT_DEPLOYED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.POLICY_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.POLICY_NOT_IN_FORCE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.CLOCK_AHEAD: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.POSITION_BEYOND_HEAD: grpc.StatusCode.OUT_OF_RANGE,
+    Reason.LIMIT_REACHED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.PROJECTION_BEHIND: grpc.StatusCode.UNAVAILABLE,
+    Reason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
+    Reason.DEADLINE_MISSING: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.CHAIN_BROKEN: grpc.StatusCode.DATA_LOSS,
+    Reason.EVENT_UNREADABLE: grpc.StatusCode.DATA_LOSS,
+    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+# Refusals that pass by themselves carry a pause even where nobody stated one: a client that
+# repeats at once only adds to the load.
+_PAUSE_SECONDS: Final[dict[Reason, float]] = {
+    Reason.LIMIT_REACHED: 0.2,
+    Reason.PROJECTION_BEHIND: 0.2,
+    Reason.STORE_UNAVAILABLE: 1.0,
+    Reason.DRAINING: 1.0,
+}
+_METADATA_CHARS_MAX: Final = 512  # error details travel as HTTP/2 headers, which are bounded
+_VIOLATIONS_MAX: Final = 20
+_MESSAGE_CHARS_MAX: Final = 1_000
+_DESCRIPTION_CHARS_MAX: Final = 300
+_NANO: Final = 1_000_000_000
+
+
+def grpc_code(reason: Reason) -> int:
+    """Return the number of the gRPC status that a reason travels under."""
+    code: int = code_pb2.Code.Value(STATUS[reason].name)
+    return code
+
+
+def retry_seconds(error: LedgerError) -> float | None:
+    """Return how long the caller should pause, or None where repeating does not help."""
+    if error.retry_after_seconds is not None:
+        return error.retry_after_seconds
+    return _PAUSE_SECONDS.get(error.reason)
+
+
+def metadata_of(error: LedgerError) -> dict[str, str]:
+    """Return the error's metadata with the remedy in it, each value cut to a bounded length."""
+    metadata = dict(error.metadata)
+    if error.remedy:
+        metadata["remedy"] = error.remedy
+    return {key: value[:_METADATA_CHARS_MAX] for key, value in metadata.items()}
+
+
+def text_of(error: LedgerError) -> str:
+    """Return what a person reads: what happened, then what to do."""
+    text = f"{error.message} {error.remedy}" if error.remedy else error.message
+    return text[:_MESSAGE_CHARS_MAX]
+
+
+def to_status(error: LedgerError) -> status_pb2.Status:
+    """Return the rich status of a refusal: ErrorInfo always, BadRequest and RetryInfo where due."""
+    details = [_pack(_error_info(error))]
+    if error.violations:
+        details.append(_pack(_bad_request(error)))
+    seconds = retry_seconds(error)
+    if seconds is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(seconds * _NANO))
+        details.append(_pack(retry))
+    return status_pb2.Status(code=grpc_code(error.reason), message=text_of(error), details=details)
+
+
+def fail(context: grpc.ServicerContext, error: LedgerError) -> NoReturn:
+    """End the call with the refusal. Raises what gRPC raises; only an interceptor may call it."""
+    context.abort_with_status(rpc_status.to_status(to_status(error)))
+    raise AssertionError("abort_with_status returned")
+
+
+def internal(error_id: str) -> LedgerError:
+    """Return what a client learns of a fault of ours: the id under which it is logged."""
+    return LedgerError(
+        Reason.INTERNAL,
+        f"The server failed; the fault is logged under {error_id}.",
+        remedy="Report that id to whoever runs the server.",
+        metadata={"error_id": error_id},
+    )
+
+
+def _error_info(error: LedgerError) -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(
+        reason=error.reason.value, domain=DOMAIN, metadata=metadata_of(error)
+    )
+
+
+def _bad_request(error: LedgerError) -> error_details_pb2.BadRequest:
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field, description=violation.description[:_DESCRIPTION_CHARS_MAX]
+            )
+            for violation in error.violations[:_VIOLATIONS_MAX]
+        ]
+    )
+
+
+def _pack(
+    message: error_details_pb2.ErrorInfo
+    | error_details_pb2.BadRequest
+    | error_details_pb2.RetryInfo,
+) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed

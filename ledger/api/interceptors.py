@@ -1,0 +1,197 @@
+"""What happens around every call, outermost first: log context, errors, actor, size, deadline.
+
+Only the error interceptor ends calls; those inside it raise LedgerError like any handler.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+import structlog
+
+from ledger.api import errors
+from ledger.api.actors import actor_of
+from ledger.api.handlers import Behaviour, Continuation, Handler, Parse, around, before, parsed_by
+from ledger.clock import Clock, uuid7
+from ledger.errors import LedgerError, Reason
+from ledger.limits import MESSAGE_BYTES_MAX
+
+_log: Final = structlog.get_logger("ledger.api")
+
+WRITES: Final = frozenset(
+    f"/ledger.v1.{name}"
+    for name in (
+        "SignalService/DefineSignal",
+        "SignalService/SubmitSignals",
+        "ModelService/RegisterModel",
+        "ModelService/UpdateModel",
+        "ModelService/RecordDeployment",
+        "ModelService/RetireModel",
+        "PolicyService/DraftPolicy",
+        "PolicyService/ActivatePolicy",
+        "DecisionService/Evaluate",
+        "PriorityService/MakePlan",
+        "LedgerService/CreateLedger",
+    )
+)
+"""Calls that append and answer once. StreamSignals lives as long as its monitor: no deadline."""
+
+_OURS: Final = "/ledger.v1."
+_FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
+_GRAVE: Final = frozenset({Reason.CHAIN_BROKEN, Reason.EVENT_UNREADABLE, Reason.INTERNAL})
+
+
+class LogContext(grpc.ServerInterceptor):
+    """Names the call in every log line written while it runs."""
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wrap the handler; a method nobody serves stays None."""
+        handler = continuation(handler_call_details)
+        method = handler_call_details.method
+
+        def look(_request: object, _context: grpc.ServicerContext) -> None:
+            structlog.contextvars.clear_contextvars()  # the thread served another call before
+            structlog.contextvars.bind_contextvars(method=method)
+
+        return None if handler is None else before(handler, look)
+
+
+class Errors(grpc.ServerInterceptor):
+    """Turns what handlers raise into rich statuses: the only place that ends a call with one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wrap the handler; a method nobody serves stays None."""
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        return around(handler, self._many if handler.response_streaming else self._one)
+
+    def _one(self, behaviour: Behaviour) -> Behaviour:
+        def answer(request: object, context: grpc.ServicerContext) -> object:
+            try:
+                return behaviour(request, context)
+            except Exception as error:  # noqa: BLE001 - nothing of ours may reach the client raw
+                refusal = self._refusal(error)
+            return errors.fail(context, refusal)
+
+        return answer
+
+    def _many(self, behaviour: Behaviour) -> Behaviour:
+        def answers(request: object, context: grpc.ServicerContext) -> Iterator[object]:
+            try:
+                yield from behaviour(request, context)
+            except Exception as error:  # noqa: BLE001 - as above
+                if not context.is_active():
+                    return  # the client is gone; there is nobody to tell
+                refusal = self._refusal(error)
+            else:
+                return
+            errors.fail(context, refusal)
+
+        return answers
+
+    def _refusal(self, error: Exception) -> LedgerError:
+        if isinstance(error, LedgerError):
+            if error.reason in _GRAVE:
+                _log.error("call failed", reason=error.reason.value, **error.metadata)
+            return error
+        error_id = uuid7(self._clock)
+        _log.error("call failed", error_id=error_id, exc_info=error)
+        return errors.internal(error_id)
+
+
+class Actor(grpc.ServerInterceptor):
+    """Refuses a call whose `ledger-actor` is malformed, before anything is read for it."""
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wrap our own handlers; health and reflection ask for nobody."""
+        handler = continuation(handler_call_details)
+        if handler is None or not handler_call_details.method.startswith(_OURS):
+            return handler
+
+        def look(_request: object, context: grpc.ServicerContext) -> None:
+            actor_of(context)
+
+        return before(handler, look)
+
+
+class TooLarge:
+    """Stands in for a request that was not parsed, because it is over the limit."""
+
+    def __init__(self, size: int) -> None:
+        self.error = LedgerError(
+            Reason.MESSAGE_TOO_LARGE,
+            f"The request has {size} bytes; at most {MESSAGE_BYTES_MAX} (4 MiB) are taken.",
+            remedy="Send it in smaller parts: 500 observations a batch are enough for full speed.",
+            metadata={"bytes": str(size), "bytes_max": str(MESSAGE_BYTES_MAX)},
+        )
+
+
+class Size(grpc.ServerInterceptor):
+    """Refuses a request over 4 MiB by name, without parsing it.
+
+    gRPC's own limit is set higher for this: it would cut the call off with no reason at all. In a
+    stream the message arrives as TooLarge, so that one batch of too many bytes ends nothing.
+    """
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wrap our own handlers; those of gRPC take small messages only."""
+        handler = continuation(handler_call_details)
+        if handler is None or not handler_call_details.method.startswith(_OURS):
+            return handler
+
+        def bounded(parse: Parse) -> Parse:
+            def parse_or_refuse(data: bytes) -> object:
+                return parse(data) if len(data) <= MESSAGE_BYTES_MAX else TooLarge(len(data))
+
+            return parse_or_refuse
+
+        def look(request: object, _context: grpc.ServicerContext) -> None:
+            if isinstance(request, TooLarge):
+                raise request.error
+
+        return parsed_by(before(handler, look), bounded)
+
+
+class Deadline(grpc.ServerInterceptor):
+    """Refuses a write without a deadline: its caller would wait for ever for a lost answer."""
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wrap the handlers of calls that append."""
+        handler = continuation(handler_call_details)
+        if handler is None or handler_call_details.method not in WRITES:
+            return handler
+
+        def look(_request: object, context: grpc.ServicerContext) -> None:
+            if seconds_left(context) is None:
+                raise LedgerError(
+                    Reason.DEADLINE_MISSING,
+                    "A write needs a deadline, and this call has none.",
+                    remedy="Set one on the call, such as timeout=10 in Python.",
+                )
+
+        return before(handler, look)
+
+
+def seconds_left(context: grpc.ServicerContext) -> float | None:
+    """Return how long the caller still waits; None for ever."""
+    remaining: float | None = context.time_remaining()
+    return remaining if remaining is not None and remaining < _FOREVER_SECONDS else None
+
+
+def all_interceptors(clock: Clock) -> list[grpc.ServerInterceptor]:
+    """Return the interceptors, outermost first."""
+    return [LogContext(), Errors(clock), Actor(), Size(), Deadline()]
