@@ -232,13 +232,21 @@ class ProjectionStore:
                     )
                 )
 
-    def switch(self, generation: Generation, *, drop_before: bool) -> None:
-        """Put a generation into use, and drop the one before it if asked, in one transaction."""
+    def switch(self, generation: Generation, position: int, *, drop_before: bool) -> bool:
+        """Put a generation into use, and drop the one before it if asked, in one transaction.
+
+        False, and nothing is done, unless the generation is stored at exactly that position.
+        """
         with self._begin() as connection:
+            self._lock(connection)
+            tracking = _tracking(connection, generation)
+            if tracking is None or tracking.position != position:
+                return False
             before = _live(connection, generation.ledger, generation.projection)
             self._set_live(connection, generation)
             if drop_before and before not in (0, generation.number):
                 self._clear(connection, generation._replace(number=before))
+            return True
 
     def drop(self, generation: Generation) -> None:
         """Remove everything of a generation that is not in use."""

@@ -1,0 +1,188 @@
+"""A projection at a position: the fold, its published rows and what of them is not stored yet.
+
+The runner and the rebuild share it. Not safe between threads; its owner sees to that.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from ledger.errors import LedgerError
+from ledger.events.envelope import RecordedEvent
+from ledger.events.registry import BY_TYPE
+from projections.projection import Projection, Row, RowSet, decode_row
+from projections.store import Advance, DeadLetter, Generation, ProjectionStore, Tracking
+
+HashAt = Callable[[int], bytes | None]
+"""Returns the hash of the event at a position; None where there is no such event."""
+
+
+class OnPoison(StrEnum):
+    """What to do about an event that cannot be folded."""
+
+    STOP = "stop"
+    """Stand still before it until somebody resumes or rebuilds."""
+    RETRY = "retry"
+    """Stand still before it, and try again after growing pauses."""
+    QUARANTINE = "quarantine"
+    """Note it as a dead letter in the batch's own transaction, and go on."""
+
+
+class Halt(NamedTuple):
+    """The poison event a fold stands before."""
+
+    position: int
+    why: str
+
+
+class Fold:
+    """One projection's state in memory, at a position."""
+
+    def __init__(self, projection: Projection, *, on_poison: OnPoison) -> None:
+        self.projection = projection
+        self.rows = RowSet()
+        self.position = 0
+        self.event_hash = b""
+        self.applied = 0
+        self.skipped = 0
+        self.quarantined = 0
+        self.halt: Halt | None = None
+        self._on_poison = on_poison
+        self._unsaved: dict[str, bytes | None] = {}
+        self._unsaved_letters: list[DeadLetter] = []
+        self._saved_position = 0
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of the published rows."""
+        return self.rows.digest
+
+    @property
+    def saved_position(self) -> int:
+        """The position that was last stored by this fold, or loaded."""
+        return self._saved_position
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether everything published is stored."""
+        return self._saved_position == self.position
+
+    def load(self, tracking: Tracking, stored: dict[str, bytes]) -> bool:
+        """Take up stored rows; False, and unusable, where they do not have their digest."""
+        assert self.position == 0
+        try:
+            rows = {key: decode_row(data) for key, data in stored.items()}
+        except ValueError:
+            return False
+        self.rows.put(rows)
+        if self.digest != tracking.digest:
+            return False
+        self.projection.load(rows)
+        self.position = self._saved_position = tracking.position
+        self.event_hash = tracking.event_hash
+        self.applied = tracking.applied
+        self.skipped = tracking.skipped
+        self.quarantined = tracking.quarantined
+        return True
+
+    def apply(self, events: Sequence[RecordedEvent]) -> None:
+        """Fold events that follow on the position, up to a poison one. Publishes nothing yet.
+
+        Types this release does not know and erased bodies are skipped and counted.
+        """
+        if not events:
+            return
+        assert events[0].position == self.position + 1, "a fold leaves nothing out"
+        assert events[-1].position == self.position + len(events), "positions are dense"
+        self.halt = None
+        handles, apply = self.projection.handles, self.projection.apply
+        applied = 0
+        done: RecordedEvent | None = None
+        for event in events:
+            if event.type in handles:
+                try:
+                    apply(event)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is this event's
+                    if not self._survives(event, error):
+                        break
+                else:
+                    applied += 1
+            elif event.type not in BY_TYPE:
+                self.skipped += 1
+            done = event
+        self.applied += applied
+        if done is not None:
+            self.position, self.event_hash = done.position, done.event_hash
+
+    def publish(self) -> dict[str, Row | None]:
+        """Publish what was folded; return the rows that changed."""
+        written = self.rows.put(self.projection.changes())
+        self._unsaved.update(written)
+        return {key: self.rows.row(key) for key in written}
+
+    def save(self, store: ProjectionStore, generation: Generation, *, only_live: bool) -> Advance:
+        """Store all that was published since the last save, with the position.
+
+        Where another runner was ahead the rows stay unsaved, and go with the next position: a
+        superset of what it did not write is correct at any later position.
+        """
+        if self.is_saved:
+            return Advance.BEHIND
+        tracking = Tracking(
+            self.position,
+            self.event_hash,
+            self.digest,
+            self.applied,
+            self.skipped,
+            self.quarantined,
+        )
+        outcome = store.advance(
+            generation, tracking, self._unsaved, self._unsaved_letters, only_live=only_live
+        )
+        if outcome is Advance.MOVED:
+            self._unsaved.clear()
+            self._unsaved_letters.clear()
+            self._saved_position = self.position
+        return outcome
+
+    def _survives(self, event: RecordedEvent, error: Exception) -> bool:
+        """Return whether to go on after an event that could not be folded."""
+        if event.body_bytes is None:
+            self.skipped += 1
+            return True
+        why = _why(error)
+        if self._on_poison is OnPoison.QUARANTINE:
+            self.quarantined += 1
+            self._unsaved_letters.append(DeadLetter(event.position, event.type, why))
+            return True
+        self.halt = Halt(event.position, why)
+        return False
+
+
+def restore(
+    projection: Projection,
+    store: ProjectionStore,
+    generation: Generation,
+    *,
+    on_poison: OnPoison,
+    hash_at: HashAt,
+) -> Fold | None:
+    """Return a generation's fold; None where its rows are damaged or of another history.
+
+    Another history: a ledger deleted and begun again under the same name, or put back from a
+    backup, whose event at the tracking position is another one or does not exist.
+    """
+    fold = Fold(projection, on_poison=on_poison)
+    loaded = store.load(generation)
+    if loaded is None:
+        return None
+    tracking, rows = loaded
+    if tracking.position and hash_at(tracking.position) != tracking.event_hash:
+        return None
+    return fold if fold.load(tracking, rows) else None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, LedgerError):
+        return error.message
+    return f"{type(error).__name__}: {str(error)[:500]}"

@@ -1,0 +1,213 @@
+"""All projections of one ledger behind one door: started, fed, asked and rebuilt here."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from projections.as_of import as_of
+from projections.fold import OnPoison
+from projections.priorities import PrioritiesProjection, visible
+from projections.projection import ProjectionFactory, Reader
+from projections.ranking import Move, Order, Ranked, moves, ranked
+from projections.rebuild import RebuildProgress, RebuildResult, rebuild
+from projections.runner import CATCH_UP_EVENTS, ProjectionStatus, Runner
+from projections.signals import SignalRow, SignalsProjection, signal_rows
+from projections.store import DeadLetter, ProjectionStore
+from projections.watch import Watch
+
+PROJECTIONS: Final[tuple[ProjectionFactory, ...]] = (PrioritiesProjection, SignalsProjection)
+
+
+@dataclass(frozen=True, slots=True)
+class Priorities:
+    """The ranked fleet at a position.
+
+    `digest` is that of the projection's rows there; empty for an earlier position read by index.
+    """
+
+    position: int
+    digest: bytes
+    ranked: list[Ranked]
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Rows of signals at a position, by model and signal."""
+
+    position: int
+    digest: bytes
+    rows: list[SignalRow]
+
+
+class ProjectionHost:
+    """The projections of one ledger. Safe between threads.
+
+    `store` may be shared by hosts of several ledgers; a host that is given a URL opens its own and
+    closes it. Whoever runs the host calls `consume` or `catch_up` as the ledger grows.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        ledger: str,
+        store: ProjectionStore | str,
+        *,
+        clock: Clock,
+        on_poison: OnPoison = OnPoison.STOP,
+        projections: Sequence[ProjectionFactory] = PROJECTIONS,
+    ) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._owns_store = isinstance(store, str)
+        self._store = ProjectionStore(store) if isinstance(store, str) else store
+        self._clock = clock
+        runners = [
+            Runner(factory, reader, ledger, self._store, clock=clock, on_poison=on_poison)
+            for factory in projections
+        ]
+        self._runners = {runner.name: runner for runner in runners}
+        self._rebuilding: set[str] = set()
+        self._rebuilding_lock = threading.Lock()
+
+    # ---- life ------------------------------------------------------------------------------------
+
+    def start(self, *, catch_up: bool = True) -> None:
+        """Take up stored rows, and unless told otherwise fold what they are missing."""
+        for runner in self._runners.values():
+            runner.start()
+        if catch_up:
+            self.catch_up()
+
+    def close(self) -> None:
+        """End every watch and release the tables."""
+        for runner in self._runners.values():
+            runner.close()
+        if self._owns_store:
+            self._store.close()
+
+    def consume(self, events: Sequence[RecordedEvent]) -> None:
+        """Give every projection events that were read already, ascending and dense."""
+        for runner in self._runners.values():
+            runner.consume(events)
+
+    def catch_up(self, stop: Callable[[], bool] | None = None) -> int:
+        """Read the ledger to its head, once for all projections; return the position reached.
+
+        That of the one furthest behind, of those that do not stand still. `stop` is asked between
+        batches.
+        """
+        while True:
+            running = [runner for runner in self._runners.values() if not runner.is_halted]
+            if not running:
+                return self.position
+            after = min(runner.position for runner in running)
+            events = self._reader.read(self._ledger, after=after, limit=CATCH_UP_EVENTS)
+            if not events or (stop is not None and stop()):
+                return after
+            for runner in running:
+                runner.consume(events)
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the projections."""
+        return list(self._runners)
+
+    @property
+    def position(self) -> int:
+        """The position that every projection has reached."""
+        return min(runner.position for runner in self._runners.values())
+
+    def priorities(self, order: Order = "priority") -> Priorities:
+        """Return the fleet as it is now, in order of priority or of the newest plan."""
+        now = self._runner(PrioritiesProjection.name).snapshot()
+        return Priorities(now.position, now.digest, ranked(visible(now.rows), order))
+
+    def as_of(self, position: int, order: Order = "priority") -> Priorities:
+        """Return the fleet as it was live at a position; POSITION_BEYOND_HEAD if it is not there.
+
+        Read from the ledger by index, so it works however far the projection has come.
+        """
+        return Priorities(position, b"", ranked(as_of(self._reader, self._ledger, position), order))
+
+    def moves(self, before: int, after: int | None = None) -> list[Move]:
+        """Return who moved since a position, until now or until another position, and why."""
+        if after is None:
+            now = visible(self._runner(PrioritiesProjection.name).snapshot().rows)
+        else:
+            now = as_of(self._reader, self._ledger, after)
+        return moves(as_of(self._reader, self._ledger, before), now)
+
+    def signals(self, model: str | None = None) -> Signals:
+        """Return the latest of every signal, of one model or of all."""
+        now = self._runner(SignalsProjection.name).snapshot()
+        return Signals(now.position, now.digest, signal_rows(now.rows, model))
+
+    def status(self) -> list[ProjectionStatus]:
+        """Return how each projection is doing."""
+        return [runner.status() for runner in self._runners.values()]
+
+    def dead_letters(self, name: str, *, limit: int = 100) -> list[DeadLetter]:
+        """Return the events a projection has quarantined; PROJECTION_UNKNOWN for other names."""
+        return self._store.dead_letters(self._runner(name).generation, limit=limit)
+
+    def wait(self, name: str, position: int, timeout_seconds: float) -> None:
+        """Wait until a projection includes a position; PROJECTION_BEHIND when time is up."""
+        self._runner(name).wait(position, timeout_seconds)
+
+    def watch(self, name: str) -> Watch:
+        """Return a watch of a projection's rows; it begins with all of them. Close it when done."""
+        return self._runner(name).watch()
+
+    # ---- mending ---------------------------------------------------------------------------------
+
+    def resume(self, name: str) -> int:
+        """Let a stopped projection try again; return the position it reached."""
+        return self._runner(name).resume()
+
+    def rebuild(
+        self,
+        name: str,
+        progress: Callable[[RebuildProgress], None] | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+        keep_before: bool = False,
+    ) -> RebuildResult:
+        """Fold a projection again beside itself, compare, switch; returns when that is done.
+
+        PROJECTION_UNKNOWN for other names, LIMIT_REACHED while a rebuild of it is running here.
+        """
+        runner = self._runner(name)
+        with self._rebuilding_lock:
+            if name in self._rebuilding:
+                raise LedgerError(
+                    Reason.LIMIT_REACHED,
+                    f"Projection {name} is being rebuilt already.",
+                    remedy="Wait for that rebuild; GetProjection shows how far it has come.",
+                    retry_after_seconds=5.0,
+                    metadata={"projection": name},
+                )
+            self._rebuilding.add(name)
+        try:
+            return rebuild(
+                runner, clock=self._clock, progress=progress, stop=stop, keep_before=keep_before
+            )
+        finally:
+            with self._rebuilding_lock:
+                self._rebuilding.discard(name)
+
+    def _runner(self, name: str) -> Runner:
+        runner = self._runners.get(name)
+        if runner is None:
+            raise LedgerError(
+                Reason.PROJECTION_UNKNOWN,
+                f"There is no projection {name[:160]!r}.",
+                remedy=f"The projections are {', '.join(self._runners)}.",
+                metadata={"projection": name[:160]},
+            )
+        return runner

@@ -1,0 +1,356 @@
+"""Keeps one projection of one ledger current: batches in, rows out, progress stored.
+
+Rows are served from memory; each batch's changed rows, position and digest are stored in one
+transaction, so that a restart goes on where the last one stood. If they cannot be stored, the
+projection stays current all the same, says so in its status, and tries again with the next batch.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from ledger.limits import WATCHERS_MAX
+from projections.fold import Fold, OnPoison, restore
+from projections.projection import ProjectionFactory, Reader, Row
+from projections.store import Advance, Generation, ProjectionStore
+from projections.watch import Watch
+
+CATCH_UP_EVENTS: Final = 5_000  # events a read: a few megabytes, and one transaction
+
+_RETRY_FIRST_SECONDS: Final = 0.1
+_RETRY_MOST_SECONDS: Final = 30.0
+
+State = Literal["live", "rebuilding", "stopped"]
+
+
+class Snapshot(NamedTuple):
+    """Rows of one moment, which share a position and a digest. Do not change them."""
+
+    position: int
+    digest: bytes
+    rows: dict[str, Row]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStatus:
+    """How a projection of a ledger is doing.
+
+    `stopped`: it stands before an event it cannot fold, and `why` says which; `rebuilding`: it
+    serves while `rebuilt_position` approaches `position`. `lag` counts events up to the head.
+    `why` may also say why rows are not being stored.
+    """
+
+    name: str
+    version: int
+    generation: int
+    state: State
+    why: str
+    position: int
+    stored_position: int
+    lag: int
+    digest: bytes
+    rows: int
+    applied: int
+    skipped: int
+    quarantined: int
+    rebuilt_position: int | None
+
+
+class Runner:
+    """One projection. `consume`, `catch_up` and `resume` may be called from any thread."""
+
+    def __init__(
+        self,
+        factory: ProjectionFactory,
+        reader: Reader,
+        ledger: str,
+        store: ProjectionStore,
+        *,
+        clock: Clock,
+        on_poison: OnPoison = OnPoison.STOP,
+    ) -> None:
+        self.factory = factory
+        self.reader = reader
+        self.ledger = ledger
+        self.store = store
+        self.on_poison = on_poison
+        self.rebuilt_position: int | None = None
+        projection = factory()
+        self.name = projection.name
+        self.version = projection.version
+        self.stored_name = f"{self.name}/{self.version}"
+        self._clock = clock
+        self._fold = Fold(projection, on_poison=on_poison)
+        self._generation = Generation(ledger, self.stored_name, 0)
+        self._folding = threading.RLock()  # one thread folds; readers take only the next
+        self._published = threading.Condition()
+        self._snapshot_position = 0
+        self._watches: list[Watch] = []
+        self._trouble = ""
+        self._attempts = 0
+        self._retry_at = 0.0
+
+    # ---- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up the stored rows if they are whole and of this ledger, else begin from nothing.
+
+        STORE_UNAVAILABLE where the tables cannot be read.
+        """
+        with self._folding:
+            self.store.forget_versions(self.ledger, self.name, self.stored_name)
+            self._take_up_stored()
+
+    def close(self) -> None:
+        """End every watch."""
+        with self._published:
+            watches, self._watches = self._watches, []
+            self._published.notify_all()
+        for watch in watches:
+            watch.close()
+
+    def _take_up_stored(self) -> None:
+        """Load the generation in use; one that cannot be used is replaced by an empty one."""
+        generation = self.store.claim(self.ledger, self.stored_name)
+        fold = self.restore(generation)
+        if fold is None:
+            generation = self.store.claim(self.ledger, self.stored_name, stale=generation.number)
+            fold = self.restore(generation) or Fold(self.factory(), on_poison=self.on_poison)
+        before = self._fold.position
+        if fold.position < before:
+            self._feed_from_ledger(fold, before)  # nobody who reads goes back in time
+        self._replace(fold, generation)
+
+    def restore(self, generation: Generation) -> Fold | None:
+        """Return a stored generation's fold, None where it cannot be used."""
+        return restore(
+            self.factory(),
+            self.store,
+            generation,
+            on_poison=self.on_poison,
+            hash_at=self._hash_at,
+        )
+
+    def _hash_at(self, position: int) -> bytes | None:
+        event = self.reader.event(self.ledger, position)
+        return None if event is None else event.event_hash
+
+    def _feed_from_ledger(self, fold: Fold, until: int) -> None:
+        while fold.position < until and fold.halt is None:
+            events = self.reader.read(
+                self.ledger, after=fold.position, until=until, limit=CATCH_UP_EVENTS
+            )
+            if not events:
+                return
+            fold.apply(events)
+            fold.publish()
+
+    # ---- folding ---------------------------------------------------------------------------------
+
+    def consume(self, events: Sequence[RecordedEvent]) -> None:
+        """Fold events that were read already, ascending and dense.
+
+        Those already folded are passed over; those missing before them are read from the ledger.
+        """
+        with self._folding:
+            if not events or events[-1].position <= self._fold.position or not self._may_fold():
+                return
+            if events[0].position > self._fold.position + 1:
+                self._catch_up(events[0].position - 1)
+            done = self._fold.position - events[0].position + 1
+            if done >= 0:
+                self._feed(events[done:] if done else events)
+
+    def catch_up(self, until: int | None = None) -> int:
+        """Read and fold up to a position, by default the head; return the position reached."""
+        with self._folding:
+            if self._may_fold():
+                self._catch_up(until)
+            return self._fold.position
+
+    def resume(self) -> int:
+        """Try again what stopped it, then catch up; return the position reached."""
+        with self._folding:
+            self._fold.halt = None
+            return self.catch_up()
+
+    def _catch_up(self, until: int | None) -> None:
+        while True:
+            events = self.reader.read(
+                self.ledger, after=self._fold.position, until=until, limit=CATCH_UP_EVENTS
+            )
+            if not events:
+                return
+            self._feed(events)
+            if self._fold.halt is not None:
+                return
+
+    def _may_fold(self) -> bool:
+        if self._fold.halt is None:
+            return True
+        return (
+            self.on_poison is OnPoison.RETRY and self._clock.monotonic_seconds() >= self._retry_at
+        )
+
+    def _feed(self, events: Sequence[RecordedEvent]) -> None:
+        """Fold a batch, publish it, store it."""
+        fold = self._fold
+        at_first = fold.position
+        fold.apply(events)
+        self._pause_or_go_on(moved=fold.position > at_first)
+        with self._published:
+            changed = fold.publish()
+            self._snapshot_position = fold.position
+            self._published.notify_all()
+            watches = list(self._watches)
+        for watch in watches:
+            watch.offer(fold.position, changed)
+        self._save()
+
+    def _pause_or_go_on(self, *, moved: bool) -> None:
+        """Set when to try a poison event again: pauses double while it stays the same one."""
+        if self._fold.halt is None or moved:
+            self._attempts = 0
+        if self._fold.halt is not None:
+            pause = min(_RETRY_FIRST_SECONDS * 2 ** min(self._attempts, 20), _RETRY_MOST_SECONDS)
+            self._attempts += 1
+            self._retry_at = self._clock.monotonic_seconds() + pause
+
+    def _save(self) -> None:
+        try:
+            outcome = self._fold.save(self.store, self._generation, only_live=True)
+            if outcome is Advance.NOT_LIVE:  # another server has rebuilt and switched
+                self._take_up_stored()
+            self._trouble = ""
+        except LedgerError as error:
+            if error.reason is not Reason.STORE_UNAVAILABLE:
+                raise
+            self._trouble = error.message
+
+    # ---- for the rebuild -------------------------------------------------------------------------
+
+    @contextmanager
+    def standing_still(self) -> Iterator[Fold]:
+        """Hold the projection at its position, and give its fold to compare with."""
+        with self._folding:
+            yield self._fold
+
+    @property
+    def generation(self) -> Generation:
+        """The generation in use."""
+        return self._generation
+
+    def adopt(self, fold: Fold, generation: Generation) -> None:
+        """Go on with another fold, at the same position, whose generation is in use now."""
+        with self._folding:
+            assert fold.position == self._fold.position
+            self._replace(fold, generation)
+
+    def _replace(self, fold: Fold, generation: Generation) -> None:
+        with self._published:
+            changed = _difference(self._fold, fold)
+            self._fold, self._generation = fold, generation
+            self._snapshot_position = fold.position
+            self._published.notify_all()
+            watches = list(self._watches) if changed else []
+        for watch in watches:
+            watch.offer(fold.position, changed)
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """The tracking position: every event up to it is in the rows."""
+        return self._snapshot_position
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether it stands before a poison event and it is not time to try again."""
+        return not self._may_fold()
+
+    def snapshot(self) -> Snapshot:
+        """Return the rows of this moment, with their position and digest."""
+        with self._published:
+            fold = self._fold
+            return Snapshot(self._snapshot_position, fold.digest, fold.rows.snapshot())
+
+    def wait(self, position: int, timeout_seconds: float) -> None:
+        """Wait until the rows include a position.
+
+        PROJECTION_BEHIND when time is up, or at once where the projection stands still before it.
+        """
+        with self._published:
+            self._published.wait_for(
+                lambda: self._snapshot_position >= position or self._fold.halt is not None,
+                timeout_seconds,
+            )
+            if self._snapshot_position >= position:
+                return
+            halt, reached = self._fold.halt, self._snapshot_position
+        why = f": it stopped at position {halt.position}, {halt.why}" if halt else ""
+        raise LedgerError(
+            Reason.PROJECTION_BEHIND,
+            f"Projection {self.name} has reached position {reached}, not {position}{why}.",
+            remedy="Run `decision-ledger projection status`." if halt else "Try again.",
+            retry_after_seconds=1.0,
+            metadata={
+                "projection": self.name,
+                "position": str(reached),
+                "min_position": str(position),
+            },
+        )
+
+    def watch(self) -> Watch:
+        """Return a watch that begins with all rows; LIMIT_REACHED beyond `WATCHERS_MAX`."""
+        with self._published:
+            self._watches = [watch for watch in self._watches if not watch.is_closed]
+            if len(self._watches) >= WATCHERS_MAX:
+                raise LedgerError(
+                    Reason.LIMIT_REACHED,
+                    f"Projection {self.name} has {WATCHERS_MAX} watchers already.",
+                    remedy="Close one of them, or ask again later.",
+                    retry_after_seconds=5.0,
+                    metadata={"limit": str(WATCHERS_MAX)},
+                )
+            watch = Watch(self._snapshot_position, self._fold.rows.snapshot())
+            self._watches.append(watch)
+            return watch
+
+    def status(self) -> ProjectionStatus:
+        """Return how it is doing, the lag measured against the ledger's head."""
+        head = self.reader.head(self.ledger).position
+        with self._published:
+            fold, halt = self._fold, self._fold.halt
+            state: State = "stopped" if halt else "live"
+            if self.rebuilt_position is not None:
+                state = "rebuilding"
+            parts = [f"position {halt.position}: {halt.why}"] if halt else []
+            return ProjectionStatus(
+                name=self.name,
+                version=self.version,
+                generation=self._generation.number,
+                state=state,
+                why=" ".join([*parts, self._trouble]).strip(),
+                position=self._snapshot_position,
+                stored_position=fold.saved_position,
+                lag=max(0, head - self._snapshot_position),
+                digest=fold.digest,
+                rows=len(fold.rows),
+                applied=fold.applied,
+                skipped=fold.skipped,
+                quarantined=fold.quarantined,
+                rebuilt_position=self.rebuilt_position,
+            )
+
+
+def _difference(before: Fold, after: Fold) -> dict[str, Row | None]:
+    """Return the rows in which two folds differ, as the second has them."""
+    old, new = before.rows.snapshot(), after.rows.snapshot()
+    changed: dict[str, Row | None] = {key: row for key, row in new.items() if old.get(key) != row}
+    changed.update(dict.fromkeys(key for key in old if key not in new))
+    return changed

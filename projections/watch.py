@@ -1,0 +1,67 @@
+"""Changed rows for whoever watches, at the watcher's own speed.
+
+A slow watcher holds nobody up and costs no more memory than one row for each key: rows that changed
+twice before it looked are handed over once, as they are now.
+"""
+
+import threading
+from typing import NamedTuple, Self
+
+from projections.projection import Changes, Row
+
+
+class Changed(NamedTuple):
+    """Rows that changed up to a position; None for a row that is gone."""
+
+    position: int
+    rows: dict[str, Row | None]
+
+
+class Watch:
+    """One watcher's pending changes. Safe between threads; close it when done."""
+
+    def __init__(self, position: int, rows: Changes) -> None:
+        """Begin with the rows of a moment, so that the first `next` brings the whole picture."""
+        self._changed = threading.Condition()
+        self._position = position
+        self._pending: dict[str, Row | None] = dict(rows)
+        self._has_news = True
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will come."""
+        return self._is_closed
+
+    def offer(self, position: int, rows: Changes) -> None:
+        """Add changes; never waits for the watcher."""
+        with self._changed:
+            if self._is_closed:
+                return
+            self._position = position
+            self._pending.update(rows)
+            self._has_news = self._has_news or bool(rows)
+            self._changed.notify_all()
+
+    def next(self, timeout_seconds: float) -> Changed | None:
+        """Wait for changes; None when time is up or the watch is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_news or self._is_closed, timeout_seconds)
+            if not self._has_news or self._is_closed:
+                return None
+            rows, self._pending = self._pending, {}
+            self._has_news = False
+            return Changed(self._position, rows)
+
+    def close(self) -> None:
+        """End the watch and wake whoever waits in it."""
+        with self._changed:
+            self._is_closed = True
+            self._pending.clear()
+            self._changed.notify_all()
