@@ -1,0 +1,241 @@
+"""Explanations: true to the decision they explain, and the nearest boundary against brute force."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.kernel.boundary import boundaries, value_of, with_value
+from ledger.kernel.bucketed import Score, SignalOutput
+from ledger.kernel.explain import Explanation, explain, percent
+from ledger.kernel.rules import Environment, ModelFacts, Outcome, Override, Rule, RuleSet, decide
+
+DRIFT = SignalOutput(
+    "drift",
+    weight=600_000,
+    source="services/a",
+    observations=40,
+    buckets=12,
+    magnitude=810_000,
+    breaches=9,
+    persistence=750_000,
+    trend=50_000,
+    sustained=True,
+    effective=700_000,
+    share=900_000,
+)
+NULLS = SignalOutput("nulls", weight=200_000, buckets=3, breaches=1, effective=1, share=100_000)
+SILENT = SignalOutput("accuracy", weight=200_000)
+ENVIRONMENT = Environment(
+    priority=620_000,
+    raw_priority=700_000,
+    degradation=640_000,
+    coverage=800_000,
+    impact=0,
+    risk=0,
+    signals={"accuracy": SILENT, "drift": DRIFT, "nulls": NULLS},
+    model=ModelFacts("ann", "gold", {"team": "risk"}),
+    hours_since_deployed=5,
+    retrainings_30d=1,
+    in_force="NO_ACTION",
+    in_force_rule="",
+    hours_in_force=0,
+    slo_hours_left=-1,
+)
+RULES = RuleSet(
+    (
+        Rule("urgent", "priority >= 700000 || slo_hours_left == 3", "SCHEDULE_RETRAINING", "a"),
+        Rule(
+            "retrain",
+            'signals["drift"].sustained && priority * 2 > 1000000 && model.tier == "gold"',
+            "SCHEDULE_RETRAINING",
+            "team",
+        ),
+        Rule("watch", "priority > 300000", "INVESTIGATE", "team", hold="priority > 200000"),
+        Rule("blind", "coverage < 500000", "ADJUST_DATA_COLLECTION", ""),
+    ),
+    "NO_ACTION",
+    "",
+    "errors",
+    cool_down_hours=10,
+)
+SCORE = Score(640_000, 800_000, 700_000, (SILENT, DRIFT, NULLS))
+
+
+def _explain(
+    rules: RuleSet = RULES, environment: Environment = ENVIRONMENT, override: Override | None = None
+) -> Explanation:
+    return explain(SCORE, rules, environment, decide(rules, environment, override))
+
+
+def test_contributions_come_by_share_and_name_the_silent() -> None:
+    contributions = _explain().contributions
+    assert [item.signal for item in contributions] == ["drift", "nulls", "accuracy"]
+    assert contributions[0].sentence == (
+        "drift makes up 90.0 % of the degradation: severity 81.0 %, 9 of 12 buckets in breach, "
+        "sustained, as services/a reports."
+    )
+    assert contributions[2].sentence.startswith("accuracy is silent")
+
+
+def test_every_rule_is_read_and_the_winner_named_with_its_values() -> None:
+    explanation = _explain()
+    statuses = [(item.rule, item.status, item.is_true) for item in explanation.readings]
+    assert statuses == [
+        ("urgent", "false", False),
+        ("retrain", "matched", True),
+        ("watch", "not_reached", True),
+        ("blind", "not_reached", False),
+    ]
+    assert explanation.winner is explanation.readings[1]
+    assert explanation.winner.values == (
+        ('signals["drift"].sustained', True),
+        ("priority", 620_000),
+        ("model.tier", "gold"),
+    )
+
+
+def test_a_false_conjunction_names_only_what_was_false() -> None:
+    environment = replace(ENVIRONMENT, priority=450_000)
+    reading = _explain(environment=environment).readings[1]
+    assert [ground.text for ground in reading.grounds] == ["priority * 2 > 1000000"]
+    assert reading.sentence == (
+        "Rule retrain is false by its when: priority * 2 > 1000000 is false (priority is 450000)."
+    )
+
+
+def test_a_false_disjunction_names_each_side() -> None:
+    grounds = _explain().readings[0].grounds
+    assert [ground.text for ground in grounds] == ["priority >= 700000", "slo_hours_left == 3"]
+
+
+def test_a_true_disjunction_names_the_side_that_is_true() -> None:
+    rules = replace(RULES, rules=(replace(RULES.rules[0], when="impact > 1 || !(risk > 1)"),))
+    winner = _explain(rules).winner
+    assert winner is not None
+    assert [(ground.text, ground.is_true) for ground in winner.grounds] == [("risk > 1", False)]
+
+
+def test_a_conditional_names_its_condition_and_the_branch_it_took() -> None:
+    text = 'in_force == "NO_ACTION" ? priority > 1 : priority > 2'
+    winner = _explain(replace(RULES, rules=(Rule("r", text, "INVESTIGATE", ""),))).winner
+    assert winner is not None
+    assert [ground.text for ground in winner.grounds] == ['in_force == "NO_ACTION"', "priority > 1"]
+
+
+def test_the_rule_in_force_is_read_by_its_hold() -> None:
+    environment = replace(ENVIRONMENT, priority=250_000, in_force_rule="watch")
+    winner = _explain(environment=environment).winner
+    assert winner is not None
+    assert (winner.rule, winner.matched_by) == ("watch", "hold")
+
+
+def test_a_rule_that_fails_is_explained_by_its_error() -> None:
+    broken = Rule("broken", 'model.labels["none"] == "x"', "NO_ACTION", "")
+    explanation = _explain(replace(RULES, rules=(broken, *RULES.rules)))
+    assert explanation.winner is not None
+    assert explanation.winner.status == "failed"
+    assert "Rule broken has no value" in explanation.paragraph
+    assert "INVESTIGATE at tier errors" in explanation.paragraph
+    assert explanation.winner.values == (('model.labels["none"]', None),)
+
+
+def test_the_paragraph_tells_bound_cool_down_override_and_what_would_change_it() -> None:
+    paragraph = _explain(override=Override(7, "NO_ACTION", "boss", 0, 9)).paragraph
+    for sentence in (
+        "Priority is 62.0 %, held to the policy's largest step from the 70.0 % that the kernel",
+        "accuracy is silent, so coverage is 80.0 %.",
+        "It gives SCHEDULE_RETRAINING at tier team.",
+        "deployed 5 hours ago, within the cool-down of 10, so retraining waits",
+        "The override recorded at position 7 sets NO_ACTION at tier boss instead.",
+        "If hours_since_deployed rose by 5 to 10, all else equal, rule retrain would decide",
+    ):
+        assert sentence in paragraph, sentence
+
+
+def test_without_rules_and_numbers_nothing_would_change_the_outcome() -> None:
+    rules = replace(RULES, rules=(), cool_down_hours=0)
+    paragraph = _explain(rules).paragraph
+    assert "No rule matched, so the policy's otherwise gives NO_ACTION." in paragraph
+    assert paragraph.endswith("No change of a single number would lead to another outcome.")
+
+
+def test_boundaries_name_the_first_value_on_the_other_side() -> None:
+    environment = replace(ENVIRONMENT, hours_since_deployed=50)
+    found = {item.rule: (item.variable, item.needed) for item in boundaries(RULES, environment)}
+    assert found == {
+        "urgent": ("priority", 700_000),
+        "retrain": ("hours_since_deployed", 9),
+        "watch": ("priority", 500_000),
+        "": ("priority", 300_000),
+    }
+
+
+def test_a_number_that_means_there_is_none_counts_as_far_away() -> None:
+    rules = RuleSet(
+        (Rule("r", "slo_hours_left >= 0 || priority > 900000", "INVESTIGATE", ""),),
+        "NO_ACTION",
+        "",
+        "",
+    )
+    nearest = boundaries(rules, ENVIRONMENT)[0]
+    assert (nearest.variable, nearest.needed, nearest.change) == ("priority", 900_001, 280_001)
+
+
+def test_a_boundary_never_leaves_the_range_of_its_variable() -> None:
+    rules = replace(RULES, rules=(Rule("r", "priority > 1000000", "INVESTIGATE", ""),))
+    assert [item for item in boundaries(rules, ENVIRONMENT) if item.variable == "priority"] == []
+
+
+def test_per_cent_is_rounded_towards_zero() -> None:
+    assert [percent(ppm) for ppm in (0, 999, 1_000, 999_999, -999, -15_000)] == [
+        "0.0 %",
+        "0.0 %",
+        "0.1 %",
+        "99.9 %",
+        "0.0 %",
+        "-1.5 %",
+    ]
+
+
+_terms = st.sampled_from(
+    ["retrainings_30d", "2 * retrainings_30d - 3", "10 - retrainings_30d", "retrainings_30d + 1"]
+)
+_leaves = st.tuples(
+    _terms, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), st.integers(0, 20)
+).map(lambda t: f"{t[0]} {t[1]} {t[2]}")
+_whens = st.one_of(
+    _leaves,
+    st.tuples(_leaves, st.sampled_from(["&&", "||"]), _leaves).map(" ".join),
+    st.lists(st.integers(0, 20), min_size=1, max_size=3).map(lambda x: f"retrainings_30d in {x}"),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(_whens, min_size=1, max_size=4), st.integers(0, 25))
+def test_the_nearest_boundary_equals_a_search_of_every_value(whens: list[str], now: int) -> None:
+    rules = RuleSet(
+        tuple(Rule(f"r{at}", when, "INVESTIGATE", "") for at, when in enumerate(whens)),
+        "NO_ACTION",
+        "",
+        "",
+    )
+    environment = replace(ENVIRONMENT, retrainings_30d=now)
+    present = decide(rules, environment)
+    nearest: dict[Outcome, int] = {}
+    for value in range(60):
+        outcome = decide(rules, with_value(environment, "retrainings_30d", value))
+        distance = abs(value - now)
+        if outcome != present and distance < nearest.get(outcome, 1_000):
+            nearest[outcome] = distance
+    found = {item.rule: abs(item.change) for item in boundaries(rules, environment)}
+    assert found == {outcome.rule: distance for outcome, distance in nearest.items()}
+
+
+def test_a_variable_can_be_read_and_replaced_by_its_path() -> None:
+    changed = with_value(ENVIRONMENT, 'signals["drift"].trend', -3)
+    assert value_of(changed, 'signals["drift"].trend') == -3
+    assert value_of(changed, 'signals["drift"].present') is True
+    assert value_of(changed, "model.owner") == "ann"
+    assert value_of(changed, 'model.labels["team"]') == "risk"
+    assert value_of(ENVIRONMENT, 'signals["drift"].trend') == 50_000
