@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from ledger.v1 import decision_pb2 as ledger_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/explanation.proto\x12\tledger.v1\x1a\x18ledger/v1/decision.proto\"G\n\x0c\x43ontribution\x12%\n\x05score\x18\x01 \x01(\x0b\x32\x16.ledger.v1.SignalScore\x12\x10\n\x08sentence\x18\x02 \x01(\t\"(\n\tSeenValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xd8\x01\n\x0fRuleExplanation\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.ledger.v1.RuleOutcome\x12\x12\n\nexpression\x18\x03 \x01(\t\x12\x0f\n\x07\x62y_hold\x18\x04 \x01(\x08\x12!\n\x03saw\x18\x05 \x03(\x0b\x32\x14.ledger.v1.SeenValue\x12!\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x11\n\trationale\x18\x07 \x01(\t\x12\x10\n\x08sentence\x18\x08 \x01(\t\"z\n\x08\x42oundary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0e\n\x06needed\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x10\n\x08sentence\x18\x06 \x01(\t\"\xb6\x01\n\x0b\x45xplanation\x12\x10\n\x08headline\x18\x01 \x01(\t\x12\x11\n\tparagraph\x18\x02 \x01(\t\x12.\n\rcontributions\x18\x03 \x03(\x0b\x32\x17.ledger.v1.Contribution\x12)\n\x05rules\x18\x04 \x03(\x0b\x32\x1a.ledger.v1.RuleExplanation\x12\'\n\nboundaries\x18\x05 \x03(\x0b\x32\x13.ledger.v1.Boundary*\x99\x01\n\x0bRuleOutcome\x12\x1c\n\x18RULE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14RULE_OUTCOME_MATCHED\x10\x01\x12\x1c\n\x18RULE_OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12RULE_OUTCOME_ERROR\x10\x03\x12\x1c\n\x18RULE_OUTCOME_NOT_REACHED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/v1/explanation.proto\x12\tledger.v1\x1a\x18ledger/v1/decision.proto\"G\n\x0c\x43ontribution\x12%\n\x05score\x18\x01 \x01(\x0b\x32\x16.ledger.v1.SignalScore\x12\x10\n\x08sentence\x18\x02 \x01(\t\"(\n\tSeenValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xd8\x01\n\x0fRuleExplanation\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.ledger.v1.RuleOutcome\x12\x12\n\nexpression\x18\x03 \x01(\t\x12\x0f\n\x07\x62y_hold\x18\x04 \x01(\x08\x12!\n\x03saw\x18\x05 \x03(\x0b\x32\x14.ledger.v1.SeenValue\x12!\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x11\n\trationale\x18\x07 \x01(\t\x12\x10\n\x08sentence\x18\x08 \x01(\t\"\xb0\x01\n\x08\x42oundary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0e\n\x06needed\x18\x03 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x10\n\x08sentence\x18\x06 \x01(\t\x12\x0c\n\x04tier\x18\x07 \x01(\t\x12&\n\theld_back\x18\x08 \x01(\x0e\x32\x13.ledger.v1.HeldBack\"\xb6\x01\n\x0b\x45xplanation\x12\x10\n\x08headline\x18\x01 \x01(\t\x12\x11\n\tparagraph\x18\x02 \x01(\t\x12.\n\rcontributions\x18\x03 \x03(\x0b\x32\x17.ledger.v1.Contribution\x12)\n\x05rules\x18\x04 \x03(\x0b\x32\x1a.ledger.v1.RuleExplanation\x12\'\n\nboundaries\x18\x05 \x03(\x0b\x32\x13.ledger.v1.Boundary*\x99\x01\n\x0bRuleOutcome\x12\x1c\n\x18RULE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14RULE_OUTCOME_MATCHED\x10\x01\x12\x1c\n\x18RULE_OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12RULE_OUTCOME_ERROR\x10\x03\x12\x1c\n\x18RULE_OUTCOME_NOT_REACHED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.explanation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RULEOUTCOME']._serialized_start=712
-  _globals['_RULEOUTCOME']._serialized_end=865
+  _globals['_RULEOUTCOME']._serialized_start=767
+  _globals['_RULEOUTCOME']._serialized_end=920
   _globals['_CONTRIBUTION']._serialized_start=68
   _globals['_CONTRIBUTION']._serialized_end=139
   _globals['_SEENVALUE']._serialized_start=141
   _globals['_SEENVALUE']._serialized_end=181
   _globals['_RULEEXPLANATION']._serialized_start=184
   _globals['_RULEEXPLANATION']._serialized_end=400
-  _globals['_BOUNDARY']._serialized_start=402
-  _globals['_BOUNDARY']._serialized_end=524
-  _globals['_EXPLANATION']._serialized_start=527
-  _globals['_EXPLANATION']._serialized_end=709
+  _globals['_BOUNDARY']._serialized_start=403
+  _globals['_BOUNDARY']._serialized_end=579
+  _globals['_EXPLANATION']._serialized_start=582
+  _globals['_EXPLANATION']._serialized_end=764
 # @@protoc_insertion_point(module_scope)

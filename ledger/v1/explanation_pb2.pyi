@@ -88,7 +88,7 @@ class SeenValue(message.Message):
     name: builtins.str
     """Output only. Its name in the expression, such as `signals["loss"].magnitude`."""
     value: builtins.str
-    """Output only. Its value at the horizon, as text."""
+    """Output only. Its value at the horizon, as JSON; `null` for a label that the model does not have."""
     def __init__(
         self,
         *,
@@ -163,6 +163,8 @@ class Boundary(message.Message):
     ACTION_FIELD_NUMBER: builtins.int
     RULE_FIELD_NUMBER: builtins.int
     SENTENCE_FIELD_NUMBER: builtins.int
+    TIER_FIELD_NUMBER: builtins.int
+    HELD_BACK_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. The value's name in the expressions."""
     value: builtins.int
@@ -175,6 +177,10 @@ class Boundary(message.Message):
     """Output only. The rule that would have given it; empty for the policy's `otherwise`."""
     sentence: builtins.str
     """Output only. The same in a sentence for a person."""
+    tier: builtins.str
+    """Output only. The tier it would have led to."""
+    held_back: decision_pb2.HeldBack.ValueType
+    """Output only. What would hold that action back."""
     def __init__(
         self,
         *,
@@ -184,10 +190,12 @@ class Boundary(message.Message):
         action: decision_pb2.Action.ValueType = ...,
         rule: builtins.str = ...,
         sentence: builtins.str = ...,
+        tier: builtins.str = ...,
+        held_back: decision_pb2.HeldBack.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "name", b"name", "needed", b"needed", "rule", b"rule", "sentence", b"sentence", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "held_back", b"held_back", "name", b"name", "needed", b"needed", "rule", b"rule", "sentence", b"sentence", "tier", b"tier", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

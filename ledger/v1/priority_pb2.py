@@ -27,7 +27,7 @@ from ledger.v1 import decision_pb2 as ledger_dot_v1_dot_decision__pb2
 from ledger.v1 import plan_pb2 as ledger_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ledger/v1/priority.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/v1/decision.proto\x1a\x14ledger/v1/plan.proto\"\x9e\x01\n\x0ePriorityChange\x12\x15\n\rprevious_rank\x18\x01 \x01(\x05\x12\"\n\x15previous_priority_ppm\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12*\n\x0fprevious_action\x18\x03 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0b\n\x03why\x18\x04 \x01(\tB\x18\n\x16_previous_priority_ppm\"\xb4\x05\n\x08Priority\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04rank\x18\x03 \x01(\x05\x12\x19\n\x0cpriority_ppm\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x10raw_priority_ppm\x18\x05 \x01(\x03\x12\x17\n\x0f\x64\x65gradation_ppm\x18\x06 \x01(\x03\x12\x14\n\x0c\x63overage_ppm\x18\x07 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x08 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04tier\x18\t \x01(\t\x12\x0c\n\x04rule\x18\n \x01(\t\x12)\n\x05since\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntop_signal\x18\x0c \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0escore_position\x18\x0e \x01(\x03\x12\x10\n\x08\x64\x65\x63ision\x18\x0f \x01(\t\x12\x15\n\rmodel_version\x18\x10 \x01(\t\x12\r\n\x05owner\x18\x11 \x01(\t\x12/\n\x06labels\x18\x12 \x03(\x0b\x32\x1f.ledger.v1.Priority.LabelsEntry\x12\x0c\n\x04plan\x18\x13 \x01(\t\x12\x12\n\nplan_place\x18\x14 \x01(\x05\x12,\n\x0cplan_outcome\x18\x15 \x01(\x0e\x32\x16.ledger.v1.PlanOutcome\x12\x13\n\x0bplan_reason\x18\x16 \x01(\t\x12\x18\n\x10\x63hanged_position\x18\x17 \x01(\x03\x12)\n\x06\x63hange\x18\x18 \x01(\x0b\x32\x19.ledger.v1.PriorityChange\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_priority_ppm*j\n\rPriorityOrder\x12\x1e\n\x1aPRIORITY_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17PRIORITY_ORDER_PRIORITY\x10\x01\x12\x1c\n\x18PRIORITY_ORDER_LAST_PLAN\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ledger/v1/priority.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/v1/decision.proto\x1a\x14ledger/v1/plan.proto\"\x9e\x01\n\x0ePriorityChange\x12\x15\n\rprevious_rank\x18\x01 \x01(\x05\x12\"\n\x15previous_priority_ppm\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12*\n\x0fprevious_action\x18\x03 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0b\n\x03why\x18\x04 \x01(\tB\x18\n\x16_previous_priority_ppm\"F\n\x11PriorityDeparture\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rprevious_rank\x18\x02 \x01(\x05\x12\x0b\n\x03why\x18\x03 \x01(\t\"\xa1\x01\n\x14PriorityContribution\x12\x0e\n\x06signal\x18\x01 \x01(\t\x12\x12\n\npoints_ppm\x18\x02 \x01(\x03\x12\x11\n\tshare_ppm\x18\x03 \x01(\x03\x12\x15\n\reffective_ppm\x18\x04 \x01(\x03\x12\x15\n\rmagnitude_ppm\x18\x05 \x01(\x03\x12\x11\n\ttrend_ppm\x18\x06 \x01(\x03\x12\x11\n\tsustained\x18\x07 \x01(\x08\"\xa4\x06\n\x08Priority\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04rank\x18\x03 \x01(\x05\x12\x19\n\x0cpriority_ppm\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x10raw_priority_ppm\x18\x05 \x01(\x03\x12\x17\n\x0f\x64\x65gradation_ppm\x18\x06 \x01(\x03\x12\x14\n\x0c\x63overage_ppm\x18\x07 \x01(\x03\x12!\n\x06\x61\x63tion\x18\x08 \x01(\x0e\x32\x11.ledger.v1.Action\x12\x0c\n\x04tier\x18\t \x01(\t\x12\x0c\n\x04rule\x18\n \x01(\t\x12)\n\x05since\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntop_signal\x18\x0c \x01(\t\x12\x30\n\x0c\x65valuated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0escore_position\x18\x0e \x01(\x03\x12\x10\n\x08\x64\x65\x63ision\x18\x0f \x01(\t\x12\x15\n\rmodel_version\x18\x10 \x01(\t\x12\r\n\x05owner\x18\x11 \x01(\t\x12/\n\x06labels\x18\x12 \x03(\x0b\x32\x1f.ledger.v1.Priority.LabelsEntry\x12\x0c\n\x04plan\x18\x13 \x01(\t\x12\x12\n\nplan_place\x18\x14 \x01(\x05\x12,\n\x0cplan_outcome\x18\x15 \x01(\x0e\x32\x16.ledger.v1.PlanOutcome\x12\x13\n\x0bplan_reason\x18\x16 \x01(\t\x12\x18\n\x10\x63hanged_position\x18\x17 \x01(\x03\x12)\n\x06\x63hange\x18\x18 \x01(\x0b\x32\x19.ledger.v1.PriorityChange\x12\x36\n\rcontributions\x18\x19 \x03(\x0b\x32\x1f.ledger.v1.PriorityContribution\x12\x0e\n\x06policy\x18\x1a \x01(\t\x12\x16\n\x0epolicy_version\x18\x1b \x01(\x05\x12\x0e\n\x06run_id\x18\x1c \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_priority_ppm*j\n\rPriorityOrder\x12\x1e\n\x1aPRIORITY_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17PRIORITY_ORDER_PRIORITY\x10\x01\x12\x1c\n\x18PRIORITY_ORDER_LAST_PLAN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRIORITY_LABELSENTRY']._loaded_options = None
   _globals['_PRIORITY_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_PRIORITYORDER']._serialized_start=976
-  _globals['_PRIORITYORDER']._serialized_end=1082
+  _globals['_PRIORITYORDER']._serialized_start=1324
+  _globals['_PRIORITYORDER']._serialized_end=1430
   _globals['_PRIORITYCHANGE']._serialized_start=121
   _globals['_PRIORITYCHANGE']._serialized_end=279
-  _globals['_PRIORITY']._serialized_start=282
-  _globals['_PRIORITY']._serialized_end=974
-  _globals['_PRIORITY_LABELSENTRY']._serialized_start=912
-  _globals['_PRIORITY_LABELSENTRY']._serialized_end=957
+  _globals['_PRIORITYDEPARTURE']._serialized_start=281
+  _globals['_PRIORITYDEPARTURE']._serialized_end=351
+  _globals['_PRIORITYCONTRIBUTION']._serialized_start=354
+  _globals['_PRIORITYCONTRIBUTION']._serialized_end=515
+  _globals['_PRIORITY']._serialized_start=518
+  _globals['_PRIORITY']._serialized_end=1322
+  _globals['_PRIORITY_LABELSENTRY']._serialized_start=1260
+  _globals['_PRIORITY_LABELSENTRY']._serialized_end=1305
 # @@protoc_insertion_point(module_scope)

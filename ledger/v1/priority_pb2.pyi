@@ -56,7 +56,7 @@ class PriorityChange(message.Message):
     PREVIOUS_ACTION_FIELD_NUMBER: builtins.int
     WHY_FIELD_NUMBER: builtins.int
     previous_rank: builtins.int
-    """Output only. Its rank then; 0 if it was not in the list."""
+    """Output only. Its rank by priority then; 0 if it was not in the fleet."""
     previous_priority_ppm: builtins.int
     """Output only. Its priority then, in ppm; absent if it had none."""
     previous_action: decision_pb2.Action.ValueType
@@ -78,6 +78,78 @@ class PriorityChange(message.Message):
     _WhichOneofReturnType__previous_priority_ppm: _TypeAlias = typing.Literal["previous_priority_ppm"]  # noqa: Y015
     _WhichOneofArgType__previous_priority_ppm: _TypeAlias = typing.Literal["_previous_priority_ppm", b"_previous_priority_ppm"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_priority_ppm) -> _WhichOneofReturnType__previous_priority_ppm | None: ...
+
+@typing.final
+class PriorityDeparture(message.Message):
+    """A model that was in the fleet at the earlier moment and no longer is."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    PREVIOUS_RANK_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """Output only. Id of the model."""
+    previous_rank: builtins.int
+    """Output only. Its rank by priority then."""
+    why: builtins.str
+    """Output only. Why it left, in a sentence for a person."""
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        previous_rank: builtins.int = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["model", b"model", "previous_rank", b"previous_rank", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PriorityContribution(message.Message):
+    """One signal's part in a model's last score."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIGNAL_FIELD_NUMBER: builtins.int
+    POINTS_PPM_FIELD_NUMBER: builtins.int
+    SHARE_PPM_FIELD_NUMBER: builtins.int
+    EFFECTIVE_PPM_FIELD_NUMBER: builtins.int
+    MAGNITUDE_PPM_FIELD_NUMBER: builtins.int
+    TREND_PPM_FIELD_NUMBER: builtins.int
+    SUSTAINED_FIELD_NUMBER: builtins.int
+    signal: builtins.str
+    """Output only. Id of the signal."""
+    points_ppm: builtins.int
+    """Output only. What it adds to the degradation, in ppm."""
+    share_ppm: builtins.int
+    """Output only. Its share of the degradation, in ppm."""
+    effective_ppm: builtins.int
+    """Output only. Magnitude shrunk for want of evidence, and again unless sustained, in ppm."""
+    magnitude_ppm: builtins.int
+    """Output only. The decayed mean severity over the window, in ppm."""
+    trend_ppm: builtins.int
+    """Output only. Its trend over the window, in ppm; above 0 is worsening."""
+    sustained: builtins.bool
+    """Output only. True if the breach counts as sustained."""
+    def __init__(
+        self,
+        *,
+        signal: builtins.str = ...,
+        points_ppm: builtins.int = ...,
+        share_ppm: builtins.int = ...,
+        effective_ppm: builtins.int = ...,
+        magnitude_ppm: builtins.int = ...,
+        trend_ppm: builtins.int = ...,
+        sustained: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["effective_ppm", b"effective_ppm", "magnitude_ppm", b"magnitude_ppm", "points_ppm", b"points_ppm", "share_ppm", b"share_ppm", "signal", b"signal", "sustained", b"sustained", "trend_ppm", b"trend_ppm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class Priority(message.Message):
@@ -129,6 +201,10 @@ class Priority(message.Message):
     PLAN_REASON_FIELD_NUMBER: builtins.int
     CHANGED_POSITION_FIELD_NUMBER: builtins.int
     CHANGE_FIELD_NUMBER: builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    POLICY_VERSION_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Resource name of the model. Format: `models/{model}`."""
     model: builtins.str
@@ -169,6 +245,12 @@ class Priority(message.Message):
     """Output only. Why, in the plan's words."""
     changed_position: builtins.int
     """Output only. Position of the last event that changed this row."""
+    policy: builtins.str
+    """Output only. The policy of its last score; empty if it was never scored."""
+    policy_version: builtins.int
+    """Output only. That policy's version."""
+    run_id: builtins.str
+    """Output only. The run it is in. Format: `runs/{uuid}`; empty outside a run."""
     @builtins.property
     def since(self) -> timestamp_pb2.Timestamp:
         """Output only. When the action came into force."""
@@ -184,6 +266,10 @@ class Priority(message.Message):
     @builtins.property
     def change(self) -> PriorityChange:
         """Output only. How it moved, where the request states `since`."""
+
+    @builtins.property
+    def contributions(self) -> containers.RepeatedCompositeFieldContainer[PriorityContribution]:
+        """Output only. The signals that contribute most to its degradation, at most 8, most first."""
 
     def __init__(
         self,
@@ -212,10 +298,14 @@ class Priority(message.Message):
         plan_reason: builtins.str = ...,
         changed_position: builtins.int = ...,
         change: PriorityChange | None = ...,
+        contributions: abc.Iterable[PriorityContribution] | None = ...,
+        policy: builtins.str = ...,
+        policy_version: builtins.int = ...,
+        run_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "change", b"change", "evaluated_at", b"evaluated_at", "priority_ppm", b"priority_ppm", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "action", b"action", "change", b"change", "changed_position", b"changed_position", "coverage_ppm", b"coverage_ppm", "decision", b"decision", "degradation_ppm", b"degradation_ppm", "evaluated_at", b"evaluated_at", "labels", b"labels", "model", b"model", "model_version", b"model_version", "name", b"name", "owner", b"owner", "plan", b"plan", "plan_outcome", b"plan_outcome", "plan_place", b"plan_place", "plan_reason", b"plan_reason", "priority_ppm", b"priority_ppm", "rank", b"rank", "raw_priority_ppm", b"raw_priority_ppm", "rule", b"rule", "score_position", b"score_position", "since", b"since", "tier", b"tier", "top_signal", b"top_signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm", "action", b"action", "change", b"change", "changed_position", b"changed_position", "contributions", b"contributions", "coverage_ppm", b"coverage_ppm", "decision", b"decision", "degradation_ppm", b"degradation_ppm", "evaluated_at", b"evaluated_at", "labels", b"labels", "model", b"model", "model_version", b"model_version", "name", b"name", "owner", b"owner", "plan", b"plan", "plan_outcome", b"plan_outcome", "plan_place", b"plan_place", "plan_reason", b"plan_reason", "policy", b"policy", "policy_version", b"policy_version", "priority_ppm", b"priority_ppm", "rank", b"rank", "raw_priority_ppm", b"raw_priority_ppm", "rule", b"rule", "run_id", b"run_id", "score_position", b"score_position", "since", b"since", "tier", b"tier", "top_signal", b"top_signal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority_ppm: _TypeAlias = typing.Literal["priority_ppm"]  # noqa: Y015
     _WhichOneofArgType__priority_ppm: _TypeAlias = typing.Literal["_priority_ppm", b"_priority_ppm"]  # noqa: Y015

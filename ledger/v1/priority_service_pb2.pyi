@@ -96,6 +96,7 @@ class ListPrioritiesResponse(message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
     RECORDED_AT_FIELD_NUMBER: builtins.int
+    LEFT_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Output only. Token of the next page, which shows the same moment; empty at the end."""
     position: builtins.int
@@ -108,6 +109,10 @@ class ListPrioritiesResponse(message.Message):
     def recorded_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When the event at that position was recorded."""
 
+    @builtins.property
+    def left(self) -> containers.RepeatedCompositeFieldContainer[priority_pb2.PriorityDeparture]:
+        """Output only. Models that left the fleet since the moment of `since`; on the first page only."""
+
     def __init__(
         self,
         *,
@@ -115,10 +120,11 @@ class ListPrioritiesResponse(message.Message):
         next_page_token: builtins.str = ...,
         position: builtins.int = ...,
         recorded_at: timestamp_pb2.Timestamp | None = ...,
+        left: abc.Iterable[priority_pb2.PriorityDeparture] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "position", b"position", "priorities", b"priorities", "recorded_at", b"recorded_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["left", b"left", "next_page_token", b"next_page_token", "position", b"position", "priorities", b"priorities", "recorded_at", b"recorded_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -131,7 +137,7 @@ class WatchPrioritiesRequest(message.Message):
     AFTER_POSITION_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     after_position: builtins.int
-    """Optional. The last position processed; 0 for the whole list first."""
+    """Optional. The last position processed: the watch begins once it has been applied."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
     def __init__(
@@ -478,23 +484,23 @@ class RebuildProjectionRequest(message.Message):
 
     NAME_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
-    COMPARE_ONLY_FIELD_NUMBER: builtins.int
+    KEEP_PREVIOUS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Its resource name. Format: `projections/{projection}`."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
-    compare_only: builtins.bool
-    """Optional. True to compare only, and leave the live one serving."""
+    keep_previous: builtins.bool
+    """Optional. True to keep the old rows in the database even if they are equal."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         ledger: builtins.str = ...,
-        compare_only: builtins.bool = ...,
+        keep_previous: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["compare_only", b"compare_only", "ledger", b"ledger", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["keep_previous", b"keep_previous", "ledger", b"ledger", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,10 +45,11 @@ class PriorityServiceStub:
     WatchPriorities: _grpc.UnaryStreamMultiCallable[_priority_service_pb2.WatchPrioritiesRequest, _priority_service_pb2.WatchPrioritiesResponse]
     """Sends the rows that changed, as they change.
 
-    At least once: a row may come again, never go missing. First the rows that changed after
-    `after_position`, then `caught_up`, then changes in batches; without changes an empty message
-    with the position every 5 seconds. Resume from the last position processed. At most 64 watches
-    of all kinds are served.
+    First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
+    without changes an empty message with the position every 5 seconds. Rows that change twice while
+    a client is busy come once, as they are then: a slow client misses no row's last state, and holds
+    nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
+    watches of all kinds are served.
 
     Errors, by `ErrorInfo.reason`:
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.
@@ -107,10 +108,11 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     WatchPriorities: _aio.UnaryStreamMultiCallable[_priority_service_pb2.WatchPrioritiesRequest, _priority_service_pb2.WatchPrioritiesResponse]  # type: ignore[assignment]
     """Sends the rows that changed, as they change.
 
-    At least once: a row may come again, never go missing. First the rows that changed after
-    `after_position`, then `caught_up`, then changes in batches; without changes an empty message
-    with the position every 5 seconds. Resume from the last position processed. At most 64 watches
-    of all kinds are served.
+    First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
+    without changes an empty message with the position every 5 seconds. Rows that change twice while
+    a client is busy come once, as they are then: a slow client misses no row's last state, and holds
+    nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
+    watches of all kinds are served.
 
     Errors, by `ErrorInfo.reason`:
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.
@@ -178,10 +180,11 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_priority_service_pb2.WatchPrioritiesResponse], _abc.AsyncIterator[_priority_service_pb2.WatchPrioritiesResponse]]:
         """Sends the rows that changed, as they change.
 
-        At least once: a row may come again, never go missing. First the rows that changed after
-        `after_position`, then `caught_up`, then changes in batches; without changes an empty message
-        with the position every 5 seconds. Resume from the last position processed. At most 64 watches
-        of all kinds are served.
+        First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
+        without changes an empty message with the position every 5 seconds. Rows that change twice while
+        a client is busy come once, as they are then: a slow client misses no row's last state, and holds
+        nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
+        watches of all kinds are served.
 
         Errors, by `ErrorInfo.reason`:
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.

@@ -22,20 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aledger/v1/projection.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n\nProjection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nprojection\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.ledger.v1.ProjectionState\x12\x19\n\x11tracking_position\x18\x04 \x01(\x03\x12\x15\n\rhead_position\x18\x05 \x01(\x03\x12\x14\n\x0cstate_digest\x18\x06 \x01(\x0c\x12\x0c\n\x04rows\x18\x07 \x01(\x03\x12\x13\n\x0bquarantined\x18\x08 \x01(\x03\x12\x0f\n\x07problem\x18\t \x01(\t\x12.\n\napplied_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x11ProjectionRebuild\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x13\n\x0blive_digest\x18\x02 \x01(\x0c\x12\x16\n\x0erebuilt_digest\x18\x03 \x01(\x0c\x12\x11\n\tidentical\x18\x04 \x01(\x08\x12\x10\n\x08switched\x18\x05 \x01(\x08\x12\x0e\n\x06\x65vents\x18\x06 \x01(\x03\x12\x18\n\x10\x64uration_seconds\x18\x07 \x01(\x01*\x8e\x01\n\x0fProjectionState\x12 \n\x1cPROJECTION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PROJECTION_STATE_LIVE\x10\x01\x12 \n\x1cPROJECTION_STATE_CATCHING_UP\x10\x02\x12\x1c\n\x18PROJECTION_STATE_STOPPED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aledger/v1/projection.proto\x12\tledger.v1\"\xbe\x02\n\nProjection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nprojection\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.ledger.v1.ProjectionState\x12\x19\n\x11tracking_position\x18\x04 \x01(\x03\x12\x15\n\rhead_position\x18\x05 \x01(\x03\x12\x14\n\x0cstate_digest\x18\x06 \x01(\x0c\x12\x0c\n\x04rows\x18\x07 \x01(\x03\x12\x13\n\x0bquarantined\x18\x08 \x01(\x03\x12\x0f\n\x07problem\x18\t \x01(\t\x12\x17\n\x0fstored_position\x18\n \x01(\x03\x12\x18\n\x10rebuilt_position\x18\x0b \x01(\x03\x12\x12\n\ngeneration\x18\x0c \x01(\x05\x12\x0f\n\x07version\x18\r \x01(\x05\x12\x0f\n\x07\x61pplied\x18\x0e \x01(\x03\"\xb9\x01\n\x11ProjectionRebuild\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x13\n\x0blive_digest\x18\x02 \x01(\x0c\x12\x16\n\x0erebuilt_digest\x18\x03 \x01(\x0c\x12*\n\x07outcome\x18\x04 \x01(\x0e\x32\x19.ledger.v1.RebuildOutcome\x12\x0f\n\x07problem\x18\x05 \x01(\t\x12\x0e\n\x06\x65vents\x18\x06 \x01(\x03\x12\x18\n\x10\x64uration_seconds\x18\x07 \x01(\x01*\x8d\x01\n\x0fProjectionState\x12 \n\x1cPROJECTION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PROJECTION_STATE_LIVE\x10\x01\x12\x1f\n\x1bPROJECTION_STATE_REBUILDING\x10\x02\x12\x1c\n\x18PROJECTION_STATE_STOPPED\x10\x03*\xa9\x01\n\x0eRebuildOutcome\x12\x1f\n\x1bREBUILD_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15REBUILD_OUTCOME_EQUAL\x10\x01\x12\x1d\n\x19REBUILD_OUTCOME_DIFFERENT\x10\x02\x12\x1f\n\x1bREBUILD_OUTCOME_INTERRUPTED\x10\x03\x12\x1b\n\x17REBUILD_OUTCOME_STOPPED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.projection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROJECTIONSTATE']._serialized_start=503
-  _globals['_PROJECTIONSTATE']._serialized_end=645
-  _globals['_PROJECTION']._serialized_start=75
-  _globals['_PROJECTION']._serialized_end=336
-  _globals['_PROJECTIONREBUILD']._serialized_start=339
-  _globals['_PROJECTIONREBUILD']._serialized_end=500
+  _globals['_PROJECTIONSTATE']._serialized_start=551
+  _globals['_PROJECTIONSTATE']._serialized_end=692
+  _globals['_REBUILDOUTCOME']._serialized_start=695
+  _globals['_REBUILDOUTCOME']._serialized_end=864
+  _globals['_PROJECTION']._serialized_start=42
+  _globals['_PROJECTION']._serialized_end=360
+  _globals['_PROJECTIONREBUILD']._serialized_start=363
+  _globals['_PROJECTIONREBUILD']._serialized_end=548
 # @@protoc_insertion_point(module_scope)

@@ -5,7 +5,6 @@ isort:skip_file
 
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
-from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
@@ -28,8 +27,8 @@ class _ProjectionStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Projec
     """Never sent."""
     PROJECTION_STATE_LIVE: _ProjectionState.ValueType  # 1
     """Applying events as they come."""
-    PROJECTION_STATE_CATCHING_UP: _ProjectionState.ValueType  # 2
-    """Applying events it has missed."""
+    PROJECTION_STATE_REBUILDING: _ProjectionState.ValueType  # 2
+    """Serving while it is built anew; `rebuilt_position` says how far that is."""
     PROJECTION_STATE_STOPPED: _ProjectionState.ValueType  # 3
     """Stopped at an event it cannot apply; `problem` says which and why."""
 
@@ -40,10 +39,41 @@ PROJECTION_STATE_UNSPECIFIED: ProjectionState.ValueType  # 0
 """Never sent."""
 PROJECTION_STATE_LIVE: ProjectionState.ValueType  # 1
 """Applying events as they come."""
-PROJECTION_STATE_CATCHING_UP: ProjectionState.ValueType  # 2
-"""Applying events it has missed."""
+PROJECTION_STATE_REBUILDING: ProjectionState.ValueType  # 2
+"""Serving while it is built anew; `rebuilt_position` says how far that is."""
 PROJECTION_STATE_STOPPED: ProjectionState.ValueType  # 3
 """Stopped at an event it cannot apply; `problem` says which and why."""
+
+class _RebuildOutcome:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RebuildOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RebuildOutcome.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    REBUILD_OUTCOME_UNSPECIFIED: _RebuildOutcome.ValueType  # 0
+    """Never sent."""
+    REBUILD_OUTCOME_EQUAL: _RebuildOutcome.ValueType  # 1
+    """Both states were equal; the rebuilt one serves."""
+    REBUILD_OUTCOME_DIFFERENT: _RebuildOutcome.ValueType  # 2
+    """They differed; the rebuilt one serves, the old one is kept to look at."""
+    REBUILD_OUTCOME_INTERRUPTED: _RebuildOutcome.ValueType  # 3
+    """The server is shutting down or the caller is gone; the next rebuild goes on from there."""
+    REBUILD_OUTCOME_STOPPED: _RebuildOutcome.ValueType  # 4
+    """An event could not be applied, as `problem` says; nothing was switched."""
+
+class RebuildOutcome(_RebuildOutcome, metaclass=_RebuildOutcomeEnumTypeWrapper):
+    """How a rebuild ended."""
+
+REBUILD_OUTCOME_UNSPECIFIED: RebuildOutcome.ValueType  # 0
+"""Never sent."""
+REBUILD_OUTCOME_EQUAL: RebuildOutcome.ValueType  # 1
+"""Both states were equal; the rebuilt one serves."""
+REBUILD_OUTCOME_DIFFERENT: RebuildOutcome.ValueType  # 2
+"""They differed; the rebuilt one serves, the old one is kept to look at."""
+REBUILD_OUTCOME_INTERRUPTED: RebuildOutcome.ValueType  # 3
+"""The server is shutting down or the caller is gone; the next rebuild goes on from there."""
+REBUILD_OUTCOME_STOPPED: RebuildOutcome.ValueType  # 4
+"""An event could not be applied, as `problem` says; nothing was switched."""
 
 @typing.final
 class Projection(message.Message):
@@ -60,7 +90,11 @@ class Projection(message.Message):
     ROWS_FIELD_NUMBER: builtins.int
     QUARANTINED_FIELD_NUMBER: builtins.int
     PROBLEM_FIELD_NUMBER: builtins.int
-    APPLIED_AT_FIELD_NUMBER: builtins.int
+    STORED_POSITION_FIELD_NUMBER: builtins.int
+    REBUILT_POSITION_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    APPLIED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. Its resource name. Format: `projections/{projection}`."""
     projection: builtins.str
@@ -72,17 +106,23 @@ class Projection(message.Message):
     head_position: builtins.int
     """Output only. The ledger's last position when this was read."""
     state_digest: builtins.bytes
-    """Output only. SHA-256 over its state at `tracking_position`, 32 bytes."""
+    """Output only. Digest of its state at `tracking_position`, 32 bytes: equal states, equal digests."""
     rows: builtins.int
     """Output only. Rows it holds."""
     quarantined: builtins.int
     """Output only. Events it has set aside because it could not apply them."""
     problem: builtins.str
-    """Output only. What stopped it, with the position; empty if nothing did."""
-    @builtins.property
-    def applied_at(self) -> timestamp_pb2.Timestamp:
-        """Output only. When it last applied something, by the server's clock."""
-
+    """Output only. What stopped it, or why its rows are not being stored; empty if all is well."""
+    stored_position: builtins.int
+    """Output only. The last position whose rows are stored, so that a restart begins there."""
+    rebuilt_position: builtins.int
+    """Output only. How far a rebuild has come; 0 if none is running."""
+    generation: builtins.int
+    """Output only. Number of the rows in use, one more after each rebuild."""
+    version: builtins.int
+    """Output only. Version of the projection's code; raised when the same events give other rows."""
+    applied: builtins.int
+    """Output only. Events it has applied."""
     def __init__(
         self,
         *,
@@ -95,11 +135,15 @@ class Projection(message.Message):
         rows: builtins.int = ...,
         quarantined: builtins.int = ...,
         problem: builtins.str = ...,
-        applied_at: timestamp_pb2.Timestamp | None = ...,
+        stored_position: builtins.int = ...,
+        rebuilt_position: builtins.int = ...,
+        generation: builtins.int = ...,
+        version: builtins.int = ...,
+        applied: builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["applied_at", b"applied_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["applied_at", b"applied_at", "head_position", b"head_position", "name", b"name", "problem", b"problem", "projection", b"projection", "quarantined", b"quarantined", "rows", b"rows", "state", b"state", "state_digest", b"state_digest", "tracking_position", b"tracking_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["applied", b"applied", "generation", b"generation", "head_position", b"head_position", "name", b"name", "problem", b"problem", "projection", b"projection", "quarantined", b"quarantined", "rebuilt_position", b"rebuilt_position", "rows", b"rows", "state", b"state", "state_digest", b"state_digest", "stored_position", b"stored_position", "tracking_position", b"tracking_position", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,20 +156,20 @@ class ProjectionRebuild(message.Message):
     POSITION_FIELD_NUMBER: builtins.int
     LIVE_DIGEST_FIELD_NUMBER: builtins.int
     REBUILT_DIGEST_FIELD_NUMBER: builtins.int
-    IDENTICAL_FIELD_NUMBER: builtins.int
-    SWITCHED_FIELD_NUMBER: builtins.int
+    OUTCOME_FIELD_NUMBER: builtins.int
+    PROBLEM_FIELD_NUMBER: builtins.int
     EVENTS_FIELD_NUMBER: builtins.int
     DURATION_SECONDS_FIELD_NUMBER: builtins.int
     position: builtins.int
-    """Output only. The position at which both were compared."""
+    """Output only. The position at which both were compared, or that was reached."""
     live_digest: builtins.bytes
-    """Output only. SHA-256 over the live state there, 32 bytes."""
+    """Output only. Digest of the live state there, 32 bytes; empty unless both were compared."""
     rebuilt_digest: builtins.bytes
-    """Output only. SHA-256 over the rebuilt state there, 32 bytes."""
-    identical: builtins.bool
-    """Output only. True if both digests are equal."""
-    switched: builtins.bool
-    """Output only. True if the rebuilt state now serves."""
+    """Output only. Digest of the rebuilt state there, 32 bytes; empty unless both were compared."""
+    outcome: RebuildOutcome.ValueType
+    """Output only. How it ended."""
+    problem: builtins.str
+    """Output only. What stood in its way; empty if nothing did."""
     events: builtins.int
     """Output only. How many events were applied."""
     duration_seconds: builtins.float
@@ -136,13 +180,13 @@ class ProjectionRebuild(message.Message):
         position: builtins.int = ...,
         live_digest: builtins.bytes = ...,
         rebuilt_digest: builtins.bytes = ...,
-        identical: builtins.bool = ...,
-        switched: builtins.bool = ...,
+        outcome: RebuildOutcome.ValueType = ...,
+        problem: builtins.str = ...,
         events: builtins.int = ...,
         duration_seconds: builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["duration_seconds", b"duration_seconds", "events", b"events", "identical", b"identical", "live_digest", b"live_digest", "position", b"position", "rebuilt_digest", b"rebuilt_digest", "switched", b"switched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["duration_seconds", b"duration_seconds", "events", b"events", "live_digest", b"live_digest", "outcome", b"outcome", "position", b"position", "problem", b"problem", "rebuilt_digest", b"rebuilt_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

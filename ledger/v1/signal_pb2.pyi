@@ -91,25 +91,29 @@ class _BreachState:
 class _BreachStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_BreachState.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     BREACH_STATE_UNSPECIFIED: _BreachState.ValueType  # 0
-    """The policy in force does not weigh this signal, or no policy is in force."""
+    """No score has covered it."""
     BREACH_STATE_CLEAR: _BreachState.ValueType  # 1
-    """Below the breach line."""
+    """Its newest bucket is below the policy's breach line."""
     BREACH_STATE_BREACHED: _BreachState.ValueType  # 2
-    """Past the breach line, not yet sustained."""
+    """Its newest bucket is past the breach line."""
     BREACH_STATE_SUSTAINED: _BreachState.ValueType  # 3
-    """Past the breach line for long enough to count as sustained."""
+    """Enough buckets of the window are past it, whatever the newest says."""
+    BREACH_STATE_SILENT: _BreachState.ValueType  # 4
+    """There is no observation in the policy's window."""
 
 class BreachState(_BreachState, metaclass=_BreachStateEnumTypeWrapper):
-    """Whether a signal's newest bucket is past the policy's breach line."""
+    """What a model's last score says of a signal."""
 
 BREACH_STATE_UNSPECIFIED: BreachState.ValueType  # 0
-"""The policy in force does not weigh this signal, or no policy is in force."""
+"""No score has covered it."""
 BREACH_STATE_CLEAR: BreachState.ValueType  # 1
-"""Below the breach line."""
+"""Its newest bucket is below the policy's breach line."""
 BREACH_STATE_BREACHED: BreachState.ValueType  # 2
-"""Past the breach line, not yet sustained."""
+"""Its newest bucket is past the breach line."""
 BREACH_STATE_SUSTAINED: BreachState.ValueType  # 3
-"""Past the breach line for long enough to count as sustained."""
+"""Enough buckets of the window are past it, whatever the newest says."""
+BREACH_STATE_SILENT: BreachState.ValueType  # 4
+"""There is no observation in the policy's window."""
 
 @typing.final
 class Signal(message.Message):
@@ -232,6 +236,10 @@ class SignalState(message.Message):
     TREND_PPM_FIELD_NUMBER: builtins.int
     MAGNITUDE_PPM_FIELD_NUMBER: builtins.int
     BREACH_FIELD_NUMBER: builtins.int
+    PREVIOUS_VALUE_FIELD_NUMBER: builtins.int
+    CHANGE_FIELD_NUMBER: builtins.int
+    SHADOW_OBSERVATIONS_FIELD_NUMBER: builtins.int
+    SHARE_PPM_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     signal: builtins.str
@@ -239,11 +247,13 @@ class SignalState(message.Message):
     model_version: builtins.str
     """Output only. Version the latest value belongs to."""
     latest_value: builtins.str
-    """Output only. The latest value, in the signal's unit, as decimal text."""
+    """Output only. The latest value of a version in service, in the signal's unit, as decimal text;
+    empty if only a score names the signal.
+    """
     position: builtins.int
-    """Output only. Where that observation stands in the ledger."""
+    """Output only. Where that observation stands in the ledger; 0 if there is none."""
     observations: builtins.int
-    """Output only. How many observations of this signal were recorded for the model."""
+    """Output only. Observations of versions in service when they were recorded."""
     trend_ppm: builtins.int
     """Output only. The kernel's trend in the last score, in ppm of the span from baseline to critical
     over the window; above 0 is worsening. Absent if the signal was not scored yet.
@@ -253,7 +263,15 @@ class SignalState(message.Message):
     critical. Absent if the signal was not scored yet.
     """
     breach: BreachState.ValueType
-    """Output only. Where it stands against the policy's breach line in the last score."""
+    """Output only. What the last score says of it."""
+    previous_value: builtins.str
+    """Output only. The value before the latest, as decimal text; empty if there is none."""
+    change: builtins.str
+    """Output only. Latest less previous, as decimal text; empty without a previous one."""
+    shadow_observations: builtins.int
+    """Output only. Observations of versions that were not in service."""
+    share_ppm: builtins.int
+    """Output only. Its share of the model's degradation in the last score, in ppm."""
     @builtins.property
     def observed_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When that value was observed."""
@@ -271,10 +289,14 @@ class SignalState(message.Message):
         trend_ppm: builtins.int | None = ...,
         magnitude_ppm: builtins.int | None = ...,
         breach: BreachState.ValueType = ...,
+        previous_value: builtins.str = ...,
+        change: builtins.str = ...,
+        shadow_observations: builtins.int = ...,
+        share_ppm: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm", "_trend_ppm", b"_trend_ppm", "magnitude_ppm", b"magnitude_ppm", "observed_at", b"observed_at", "trend_ppm", b"trend_ppm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm", "_trend_ppm", b"_trend_ppm", "breach", b"breach", "latest_value", b"latest_value", "magnitude_ppm", b"magnitude_ppm", "model", b"model", "model_version", b"model_version", "observations", b"observations", "observed_at", b"observed_at", "position", b"position", "signal", b"signal", "trend_ppm", b"trend_ppm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm", "_trend_ppm", b"_trend_ppm", "breach", b"breach", "change", b"change", "latest_value", b"latest_value", "magnitude_ppm", b"magnitude_ppm", "model", b"model", "model_version", b"model_version", "observations", b"observations", "observed_at", b"observed_at", "position", b"position", "previous_value", b"previous_value", "shadow_observations", b"shadow_observations", "share_ppm", b"share_ppm", "signal", b"signal", "trend_ppm", b"trend_ppm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__magnitude_ppm: _TypeAlias = typing.Literal["magnitude_ppm"]  # noqa: Y015
     _WhichOneofArgType__magnitude_ppm: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm"]  # noqa: Y015

@@ -102,8 +102,9 @@ class SignalServiceServicer:
 
         A refused batch is answered with its error and ends nothing: the next is taken as usual. Up to 8
         batches of a stream are under way at once, so a client should send ahead; it must read the
-        answers, or the server stops taking batches. A deadline holds for the whole stream. A batch sent
-        but not answered when a stream breaks may be on record: send it again with its request id.
+        answers, or the server stops taking batches. A stream needs no deadline: a batch that the writer
+        has not taken within 30 seconds is refused. A batch sent but not answered when a stream breaks
+        may be on record: send it again with its request id, here or by `SubmitSignals`.
 
         Errors end the stream only where it cannot go on, such as `LEDGER_UNKNOWN` and `DRAINING`.
         """
