@@ -120,6 +120,8 @@ class Planning:
                 fleet[name] = History(name, as_of, described)
             else:
                 history.apply(event)
+        for history in fleet.values():
+            history.as_of = as_of  # folding moved it to the last fact; observations follow that
         return [history for _, history in sorted(fleet.items())]
 
     def _activation(self, policy: CompiledPolicy, as_of: int) -> PolicyActivated | None:
