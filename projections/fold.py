@@ -11,7 +11,8 @@ from ledger.errors import LedgerError
 from ledger.events.envelope import RecordedEvent
 from ledger.events.registry import BY_TYPE
 from projections.projection import Projection, Row, RowSet, decode_row
-from projections.store import Advance, DeadLetter, Generation, ProjectionStore, Tracking
+from projections.store import ProjectionStore
+from projections.tables import Advance, DeadLetter, Generation, Tracking
 
 HashAt = Callable[[int], bytes | None]
 """Returns the hash of the event at a position; None where there is no such event."""

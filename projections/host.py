@@ -16,7 +16,8 @@ from projections.ranking import Move, Order, Ranked, moves, ranked
 from projections.rebuild import RebuildProgress, RebuildResult, rebuild
 from projections.runner import CATCH_UP_EVENTS, ProjectionStatus, Runner
 from projections.signals import SignalRow, SignalsProjection, signal_rows
-from projections.store import DeadLetter, ProjectionStore
+from projections.store import ProjectionStore
+from projections.tables import DeadLetter
 from projections.watch import Watch
 
 PROJECTIONS: Final[tuple[ProjectionFactory, ...]] = (PrioritiesProjection, SignalsProjection)

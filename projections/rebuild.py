@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from ledger.clock import Clock
 from projections.fold import Fold
 from projections.runner import Runner
-from projections.store import Generation
+from projections.tables import Generation
 
 REBUILD_EVENTS: Final = 10_000  # events a read: what they change is stored in one transaction
 
@@ -32,8 +32,9 @@ class RebuildResult:
     """How a rebuild ended.
 
     `equal`, `different`: compared at `position` and switched to `generation`. `interrupted`: asked
-    to stop, or another server works on it; the next one resumes. `stopped`: an event could not be folded, as `why` says; nothing
-    was switched. Digests are empty unless both were compared.
+    to stop, or another server works on the same rows; the next one resumes. `stopped`: an event
+    could not be folded, as `why` says. Without a comparison nothing was switched and digests are
+    empty.
     """
 
     projection: str

@@ -17,7 +17,8 @@ from ledger.events.envelope import RecordedEvent
 from ledger.limits import WATCHERS_MAX
 from projections.fold import Fold, OnPoison, restore
 from projections.projection import ProjectionFactory, Reader, Row
-from projections.store import Advance, Generation, ProjectionStore
+from projections.store import ProjectionStore
+from projections.tables import Advance, Generation
 from projections.watch import Watch
 
 CATCH_UP_EVENTS: Final = 5_000  # events a read: a few megabytes, and one transaction

@@ -8,8 +8,7 @@ generation that is in use.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,96 +16,21 @@ from sqlalchemy.engine import Connection, make_url
 
 from ledger.errors import LedgerError, Reason
 from projections.projection import EMPTY_DIGEST
+from projections.tables import (
+    DEAD_LETTERS,
+    LIVE,
+    METADATA,
+    OF_GENERATION,
+    ROWS,
+    TRACKING,
+    Advance,
+    DeadLetter,
+    Generation,
+    Tracking,
+)
 
-_METADATA: Final = sa.MetaData()
-_NAME: Final = sa.String(255)
 _BUSY_SECONDS: Final = 10
 _ADVISORY_LOCK: Final = 0x6C65_6467_7072_6F6A  # any number that is ours: "ledgproj"
-
-_ROWS: Final = sa.Table(
-    "projection_rows",
-    _METADATA,
-    sa.Column("ledger", _NAME, primary_key=True),
-    sa.Column("projection", _NAME, primary_key=True),
-    sa.Column("generation", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String(300), primary_key=True),
-    sa.Column("row", sa.LargeBinary, nullable=False),
-)
-_TRACKING: Final = sa.Table(
-    "projection_tracking",
-    _METADATA,
-    sa.Column("ledger", _NAME, primary_key=True),
-    sa.Column("projection", _NAME, primary_key=True),
-    sa.Column("generation", sa.Integer, primary_key=True),
-    sa.Column("position", sa.BigInteger, nullable=False),
-    sa.Column("event_hash", sa.LargeBinary(32), nullable=False),
-    sa.Column("digest", sa.LargeBinary(32), nullable=False),
-    sa.Column("applied", sa.BigInteger, nullable=False),
-    sa.Column("skipped", sa.BigInteger, nullable=False),
-    sa.Column("quarantined", sa.BigInteger, nullable=False),
-)
-_LIVE: Final = sa.Table(
-    "projection_live",
-    _METADATA,
-    sa.Column("ledger", _NAME, primary_key=True),
-    sa.Column("projection", _NAME, primary_key=True),
-    sa.Column("generation", sa.Integer, nullable=False),
-)
-_DEAD_LETTERS: Final = sa.Table(
-    "projection_dead_letters",
-    _METADATA,
-    sa.Column("ledger", _NAME, primary_key=True),
-    sa.Column("projection", _NAME, primary_key=True),
-    sa.Column("generation", sa.Integer, primary_key=True),
-    sa.Column("position", sa.BigInteger, primary_key=True),
-    sa.Column("type", _NAME, nullable=False),
-    sa.Column("why", sa.Text, nullable=False),
-)
-_OF_GENERATION: Final = (_ROWS, _TRACKING, _DEAD_LETTERS)
-
-
-class Tracking(NamedTuple):
-    """How far a generation has come, and what it looked like there.
-
-    `event_hash` is that of the event at `position`: rows of another history are recognised by it.
-    """
-
-    position: int
-    event_hash: bytes
-    digest: bytes
-    applied: int = 0
-    skipped: int = 0
-    quarantined: int = 0
-
-
-class DeadLetter(NamedTuple):
-    """An event that could not be folded: its place and why; never its content."""
-
-    position: int
-    type: str
-    why: str
-
-
-class Generation(NamedTuple):
-    """One set of rows of one projection of one ledger.
-
-    `projection` names the version too (`priorities/1`): releases that fold differently never share
-    rows, so that servers of two releases can run side by side.
-    """
-
-    ledger: str
-    projection: str
-    number: int
-
-
-class Advance(StrEnum):
-    """What became of an attempt to move a generation forward."""
-
-    MOVED = "moved"
-    BEHIND = "behind"
-    """Another runner has come as far already; nothing was written."""
-    NOT_LIVE = "not_live"
-    """Another generation is in use now; nothing was written."""
 
 
 class ProjectionStore:
@@ -130,7 +54,7 @@ class ProjectionStore:
             self._engine = sa.create_engine(self._url, pool_pre_ping=True)
         with self._begin() as connection:
             self._lock(connection)
-            _METADATA.create_all(connection)
+            METADATA.create_all(connection)
 
     @property
     def place(self) -> str:
@@ -162,7 +86,7 @@ class ProjectionStore:
             if tracking is None:
                 return None
             rows = connection.execute(
-                sa.select(_ROWS.c.key, _ROWS.c.row).where(*_is(_ROWS, generation))
+                sa.select(ROWS.c.key, ROWS.c.row).where(*_is(ROWS, generation))
             )
             return tracking, {key: bytes(row) for key, row in rows}
 
@@ -181,8 +105,8 @@ class ProjectionStore:
         """
         with self._begin() as connection:
             moved = connection.execute(  # first, so that servers queue at this row's lock
-                sa.update(_TRACKING)
-                .where(*_is(_TRACKING, generation), _TRACKING.c.position < tracking.position)
+                sa.update(TRACKING)
+                .where(*_is(TRACKING, generation), TRACKING.c.position < tracking.position)
                 .values(tracking._asdict())
             )
             live = _live(connection, generation.ledger, generation.projection)
@@ -194,7 +118,7 @@ class ProjectionStore:
             self._put_rows(connection, generation, rows)
             if dead_letters:
                 letters = [_values(generation) | letter._asdict() for letter in dead_letters]
-                insert = self._insert(_DEAD_LETTERS).on_conflict_do_nothing()
+                insert = self._insert(DEAD_LETTERS).on_conflict_do_nothing()
                 connection.execute(insert, letters)
             return Advance.MOVED
 
@@ -223,7 +147,7 @@ class ProjectionStore:
     def forget_versions(self, ledger: str, name: str, keep: str) -> None:
         """Drop the rows that other versions of a projection left behind."""
         with self._begin() as connection:
-            for table in (*_OF_GENERATION, _LIVE):
+            for table in (*OF_GENERATION, LIVE):
                 connection.execute(
                     sa.delete(table).where(
                         table.c.ledger == ledger,
@@ -258,20 +182,20 @@ class ProjectionStore:
         """Return the numbers of all generations that were begun, ascending."""
         with self._begin() as connection:
             found = connection.execute(
-                sa.select(_TRACKING.c.generation)
-                .where(_TRACKING.c.ledger == ledger, _TRACKING.c.projection == projection)
-                .order_by(_TRACKING.c.generation)
+                sa.select(TRACKING.c.generation)
+                .where(TRACKING.c.ledger == ledger, TRACKING.c.projection == projection)
+                .order_by(TRACKING.c.generation)
             )
             return list(found.scalars())
 
     def dead_letters(self, generation: Generation, *, limit: int = 100) -> list[DeadLetter]:
         """Return a generation's first dead letters by position."""
-        columns = (_DEAD_LETTERS.c.position, _DEAD_LETTERS.c.type, _DEAD_LETTERS.c.why)
+        columns = (DEAD_LETTERS.c.position, DEAD_LETTERS.c.type, DEAD_LETTERS.c.why)
         with self._begin() as connection:
             found = connection.execute(
                 sa.select(*columns)
-                .where(*_is(_DEAD_LETTERS, generation))
-                .order_by(_DEAD_LETTERS.c.position)
+                .where(*_is(DEAD_LETTERS, generation))
+                .order_by(DEAD_LETTERS.c.position)
                 .limit(limit)
             )
             return [DeadLetter(*row) for row in found]
@@ -295,13 +219,13 @@ class ProjectionStore:
 
     def _new_generation(self, connection: Connection, ledger: str, projection: str) -> Generation:
         newest = connection.execute(
-            sa.select(sa.func.max(_TRACKING.c.generation)).where(
-                _TRACKING.c.ledger == ledger, _TRACKING.c.projection == projection
+            sa.select(sa.func.max(TRACKING.c.generation)).where(
+                TRACKING.c.ledger == ledger, TRACKING.c.projection == projection
             )
         ).scalar()
         generation = Generation(ledger, projection, (newest or 0) + 1)
         empty = Tracking(0, b"", EMPTY_DIGEST)
-        connection.execute(sa.insert(_TRACKING).values(_values(generation) | empty._asdict()))
+        connection.execute(sa.insert(TRACKING).values(_values(generation) | empty._asdict()))
         return generation
 
     def _put_rows(
@@ -311,33 +235,33 @@ class ProjectionStore:
         kept = [{**place, "key": key, "row": row} for key, row in rows.items() if row is not None]
         gone = [{"gone_key": key} for key, row in rows.items() if row is None]
         if kept:
-            insert = self._insert(_ROWS)
+            insert = self._insert(ROWS)
             connection.execute(
                 insert.on_conflict_do_update(
-                    index_elements=list(_ROWS.primary_key), set_={"row": insert.excluded.row}
+                    index_elements=list(ROWS.primary_key), set_={"row": insert.excluded.row}
                 ),
                 kept,
             )
         if gone:
             connection.execute(
-                sa.delete(_ROWS).where(
-                    *_is(_ROWS, generation), _ROWS.c.key == sa.bindparam("gone_key")
+                sa.delete(ROWS).where(
+                    *_is(ROWS, generation), ROWS.c.key == sa.bindparam("gone_key")
                 ),
                 gone,
             )
 
     def _set_live(self, connection: Connection, generation: Generation) -> None:
-        insert = self._insert(_LIVE)
+        insert = self._insert(LIVE)
         connection.execute(
             insert.on_conflict_do_update(
-                index_elements=list(_LIVE.primary_key),
+                index_elements=list(LIVE.primary_key),
                 set_={"generation": insert.excluded.generation},
             ),
             _values(generation),
         )
 
     def _clear(self, connection: Connection, generation: Generation) -> None:
-        for table in _OF_GENERATION:
+        for table in OF_GENERATION:
             connection.execute(sa.delete(table).where(*_is(table, generation)))
 
 
@@ -384,16 +308,14 @@ def _is(table: sa.Table, generation: Generation) -> list[sa.ColumnElement[bool]]
 
 def _live(connection: Connection, ledger: str, projection: str) -> int:
     found = connection.execute(
-        sa.select(_LIVE.c.generation).where(
-            _LIVE.c.ledger == ledger, _LIVE.c.projection == projection
-        )
+        sa.select(LIVE.c.generation).where(LIVE.c.ledger == ledger, LIVE.c.projection == projection)
     ).scalar()
     return found or 0
 
 
 def _tracking(connection: Connection, generation: Generation) -> Tracking | None:
-    columns = [_TRACKING.c[name] for name in Tracking._fields]
-    row = connection.execute(sa.select(*columns).where(*_is(_TRACKING, generation))).first()
+    columns = [TRACKING.c[name] for name in Tracking._fields]
+    row = connection.execute(sa.select(*columns).where(*_is(TRACKING, generation))).first()
     return None if row is None else Tracking._make(row)
 
 
