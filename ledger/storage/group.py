@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
 
-from ledger.chain.link import SALT_BYTES, header_bytes
+from ledger.chain.link import GENESIS, SALT_BYTES, header_bytes
 from ledger.chain.merkle import CompactRange
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -27,12 +27,37 @@ VERSIONS_MAX: Final = 200_000  # streams whose version a chain remembers; beyond
 _STREAM: Final = EVENT_COLUMNS.index("stream")
 CATCH_UP_MAX: Final = 20_000  # events of other servers worth reading to keep the versions
 
+_BY_TYPES: Final = "INDEXED BY events_stream_type"
+
 _sha256 = hashlib.sha256
 
 _HEADS = (
     select(heads)
     .where(heads.c.ledger_id.in_(bindparam("ids", expanding=True)))
     .order_by(heads.c.ledger_id)
+)
+_KNOWN = (
+    select(
+        requests.c.request_id,
+        requests.c.digest,
+        requests.c.first_position,
+        requests.c.last_position,
+        events.c.recorded_at,
+        events.c.event_hash,
+    )
+    .outerjoin(  # an answer that placed nothing in an empty ledger names no event
+        events,
+        and_(
+            events.c.ledger_id == requests.c.ledger_id,
+            events.c.position == requests.c.last_position,
+        ),
+    )
+    .where(
+        requests.c.ledger_id == bindparam("ledger_id_"),
+        requests.c.actor == bindparam("actor_"),
+        requests.c.method == bindparam("method_"),
+        requests.c.request_id.in_(bindparam("ids", expanding=True)),
+    )
 )
 _SET_HEAD = heads.update().where(heads.c.ledger_id == bindparam("id_"))
 
@@ -224,7 +249,10 @@ class Group:
         if guard.types is None:
             self._learn_versions(chain, [NewEvent(guard.stream, "", b"")])
             return chain.versions[guard.stream]
-        stored = self._connection.execute(select(func.count()).where(where)).scalar_one()
+        statement = select(func.count()).select_from(events).where(where)
+        stored = self._connection.execute(
+            statement.with_hint(events, _BY_TYPES, "sqlite")
+        ).scalar_one()
         return int(stored) + fresh
 
     def _newest(self, guard: Guard, where: ColumnElement[bool]) -> int | None:
@@ -234,6 +262,7 @@ class Group:
             statement = statement.order_by(events.c.stream_version.desc()).limit(1)
         else:
             statement = select(func.max(events.c.position)).where(where)
+            statement = statement.with_hint(events, _BY_TYPES, "sqlite")
         newest: int | None = self._connection.execute(statement).scalar()
         return newest
 
@@ -313,28 +342,16 @@ class Group:
 
     def _look_up(self, keys: Sequence[RequestKey]) -> None:
         """Learn the answers that were given to these request ids before."""
-        columns = requests.c
-        statement = (
-            select(requests, events.c.recorded_at, events.c.event_hash)
-            .join(
-                events,
-                and_(
-                    events.c.ledger_id == columns.ledger_id,
-                    events.c.position == columns.last_position,
-                ),
-            )
-            .where(
-                tuple_(columns.ledger_id, columns.actor, columns.method, columns.request_id).in_(
-                    bindparam("keys", expanding=True)
-                )
-            )
-        )
-        for row in self._connection.execute(statement, {"keys": [tuple(key) for key in keys]}):
-            key = RequestKey(row.ledger_id, row.actor, row.method, row.request_id)
-            result = AppendResult(
-                row.first_position, row.last_position, row.recorded_at, row.event_hash
-            )
-            self._known[key] = (row.digest, result)
+        by_caller: dict[tuple[int, str, str], set[str]] = {}
+        for key in keys:
+            by_caller.setdefault(key[:3], set()).add(key.request_id)
+        for (ledger_id, actor, method), ids in by_caller.items():
+            values = {"ledger_id_": ledger_id, "actor_": actor, "method_": method, "ids": [*ids]}
+            for row in self._connection.execute(_KNOWN, values):
+                request_id, digest, first, last, recorded_at, event_hash = row
+                key = RequestKey(ledger_id, actor, method, request_id)
+                result = AppendResult(first, last, recorded_at or 0, event_hash or GENESIS)
+                self._known[key] = (digest, result)
 
     def _versions_since(self, ledger_id: int, position: int, chain: Chain | None) -> dict[str, int]:
         """Return the stream versions that still hold after other servers have appended."""

@@ -31,6 +31,10 @@ _EVENT: Final = select(
     events.c.prev_hash,
     events.c.event_hash,
 )
+# SQLite has no statistics here and would walk the primary key, whose cost grows with the ledger.
+_BY_STREAM_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_stream_type", "sqlite")
+_BY_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_type", "sqlite")
+_BY_OBSERVED: Final = _EVENT.with_hint(events, "INDEXED BY events_observed", "sqlite")
 _INFO: Final = select(
     ledgers.c.ledger_id,
     ledgers.c.origin,
@@ -94,14 +98,29 @@ class SqlReader:
         streams: Collection[str] | None = None,
     ) -> list[RecordedEvent]:
         """Return at most `limit` events with after < position <= until, ascending."""
+        if streams is None and types is not None and SignalObserved.TYPE not in types:
+            return self.of_types(ledger, types, after=after, at_or_before=until, limit=limit)
         statement = _EVENT.where(events.c.ledger_id == self._id(ledger), events.c.position > after)
         if until is not None:
             statement = statement.where(events.c.position <= until)
         if types is not None:
             statement = statement.where(events.c.type.in_(sorted(types)))
-        if streams is not None:
-            statement = statement.where(events.c.stream.in_(sorted(streams)))
-        return self._events(statement.order_by(events.c.position).limit(limit))
+        if streams is None:
+            return self._events(statement.order_by(events.c.position).limit(limit))
+        # Versions ascend with positions, so each stream is a walk along its own index.
+        found = [
+            event
+            for stream in sorted(set(streams))
+            for event in self._events(
+                statement.where(
+                    events.c.stream == stream,
+                    events.c.stream_version > self._version_at(ledger, stream, after),
+                )
+                .order_by(events.c.stream_version)
+                .limit(limit)
+            )
+        ]
+        return sorted(found)[:limit]
 
     def event(self, ledger: str, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
@@ -120,20 +139,15 @@ class SqlReader:
         skip: int = 0,
     ) -> RecordedEvent | None:
         """Return the newest event of these types in a stream up to a position."""
-        candidates = [
-            event
-            for type_ in sorted(types)  # one short walk of the index for each type
-            for event in self.of_types(
-                ledger,
-                (type_,),
-                stream=stream,
-                at_or_before=at_or_before,
-                limit=skip + 1,
-                descending=True,
-            )
-        ]
-        candidates.sort(reverse=True)
-        return candidates[skip] if len(candidates) > skip else None
+        newest = self.of_types(
+            ledger,
+            types,
+            stream=stream,
+            at_or_before=at_or_before,
+            limit=skip + 1,
+            descending=True,
+        )
+        return newest[skip] if len(newest) > skip else None
 
     def of_types(
         self,
@@ -148,9 +162,8 @@ class SqlReader:
     ) -> list[RecordedEvent]:
         """Return events of these types, found by index, in one stream or in all."""
         assert SignalObserved.TYPE not in types, "observations are found by their time"
-        statement = _EVENT.where(
+        statement = (_BY_TYPE if stream is None else _BY_STREAM_TYPE).where(
             events.c.ledger_id == self._id(ledger),
-            events.c.type.in_(sorted(types)),
             events.c.observed_at.is_(None),
             events.c.position > after,
         )
@@ -159,8 +172,16 @@ class SqlReader:
         if at_or_before is not None:
             statement = statement.where(events.c.position <= at_or_before)
         order = events.c.position.desc() if descending else events.c.position
-        statement = statement.order_by(order)
-        return self._events(statement if limit is None else statement.limit(limit))
+        statement = statement.order_by(order).limit(limit)
+        # Type by type, because only within one type is the index in order of position.
+        found = [
+            event
+            for type_ in sorted(set(types))
+            for event in self._events(statement.where(events.c.type == type_))
+        ]
+        if len(types) > 1:
+            found.sort(reverse=descending)
+        return found[:limit]
 
     def observations(
         self,
@@ -172,7 +193,7 @@ class SqlReader:
         at_or_before: int,
     ) -> list[RecordedEvent]:
         """Return a stream's observations with both bounds inclusive, by (observed_at, position)."""
-        statement = _EVENT.where(
+        statement = _BY_OBSERVED.where(
             events.c.ledger_id == self._id(ledger),
             events.c.stream == stream,
             events.c.observed_at.is_not(None),
@@ -186,7 +207,7 @@ class SqlReader:
     ) -> list[RecordedEvent]:
         """Return a stream's newest observations by (observed_at, position), descending."""
         statement = (
-            _EVENT.where(
+            _BY_OBSERVED.where(
                 events.c.ledger_id == self._id(ledger),
                 events.c.stream == stream,
                 events.c.observed_at.is_not(None),
@@ -253,6 +274,24 @@ class SqlReader:
             events.c.ledger_id == self._id(ledger), events.c.stream == stream
         )
         return self._rows(statement)[0][0] or 0
+
+    def _version_at(self, ledger: str, stream: str, position: int) -> int:
+        """Return a stream's version as of a position, by binary search over its index."""
+        if position == 0:
+            return 0
+        low, high = 0, self.stream_version(ledger, stream)
+        while low < high:
+            middle = (low + high + 1) // 2
+            statement = select(events.c.position).where(
+                events.c.ledger_id == self._id(ledger),
+                events.c.stream == stream,
+                events.c.stream_version == middle,
+            )
+            if self._rows(statement)[0][0] <= position:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     def _id(self, origin: str) -> int:
         return self.ledger(origin).ledger_id

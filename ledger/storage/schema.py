@@ -180,7 +180,7 @@ APPEND_ONLY: Final = (events, requests, checkpoints)
 
 _POSTGRES_REFUSE: Final = """
 CREATE OR REPLACE FUNCTION ledger_refuse_edit() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'the ledger is append-only: % of % refused', TG_OP, TG_TABLE_NAME; END $$
+BEGIN RAISE EXCEPTION 'the ledger is append-only: %% of %% refused', TG_OP, TG_TABLE_NAME; END $$
 """
 
 

