@@ -2,13 +2,17 @@
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ledger.events import values
 from ledger.limits import LABEL_CHARS_MAX, LABELS_MAX, SAMPLE_SIZE_MAX, TEXT_CHARS_MAX
 
 PPM = 1_000_000
 JSON_INT_MAX = 2**53 - 1
+
+# For the catalogue's schemas only; what is accepted is what `values` parses.
+_TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$"
+_DECIMAL_PATTERN = r"^(?!-0$)-?(0|[1-9][0-9]{0,11})(\.[0-9]{0,8}[1-9])?$"
 
 
 def _time(text: str) -> str:
@@ -27,8 +31,16 @@ Origin = Annotated[
     Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9._-]{0,127}(/[a-z0-9][a-z0-9._-]{0,127})*\z"),
 ]
 Actor = Annotated[str, Field(pattern=r"^(users|services|system)/[a-z0-9][a-z0-9._-]{0,127}\z")]
-Time = Annotated[str, AfterValidator(_time)]
-Decimal = Annotated[str, AfterValidator(_decimal)]
+Time = Annotated[
+    str,
+    AfterValidator(_time),
+    WithJsonSchema({"type": "string", "title": "time", "pattern": _TIME_PATTERN}),
+]
+Decimal = Annotated[
+    str,
+    AfterValidator(_decimal),
+    WithJsonSchema({"type": "string", "title": "decimal", "pattern": _DECIMAL_PATTERN}),
+]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
 BigInt = Annotated[str, Field(pattern=r"^(0|-?[1-9][0-9]{0,59})\z")]
 """An integer that may exceed 2^53, as a decimal string."""

@@ -1,0 +1,361 @@
+"""One small ledger that holds every event type once: the catalogue's golden instances.
+
+Scores, decisions and plans in it are computed, not invented: the application's own functions read
+the events before them. So whoever replays this ledger by the specifications alone must arrive at
+the same bytes. `python -m tools.golden` writes the instances that have no file yet and notes their
+digests; it never changes one, for what was written once must decode for ever. A new type goes to
+the end of `_story`, so that the chain before it stays.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+from ledger.application.assess import Horizon, assess
+from ledger.application.compiled import PolicyCache
+from ledger.application.history import Historian, window_bounds
+from ledger.application.plans import Planning, PlanRequest
+from ledger.application.policy_text import digest, parse
+from ledger.chain.keys import SigningKey
+from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
+from ledger.events.base import EventData
+from ledger.events.canonical import encode
+from ledger.events.decisions import DecisionOverridden
+from ledger.events.envelope import RecordedEvent, encode_body
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.recorder import RecorderEvent
+from ledger.events.signals import SignalDefined, SignalObserved
+from ledger.events.system import LedgerConfigured, LedgerCreated
+from ledger.events.values import format_time, parse_time
+from ledger.storage.store import Reader
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+GOLDEN: Final = ROOT / "tests" / "events" / "golden"
+SUMS: Final = GOLDEN / "SHA256SUMS"
+ORIGIN: Final = "ledger.example.com/golden"
+MODEL: Final = "fraud-eu"
+
+POLICY: Final = """\
+format: policy/1
+title: Golden policy
+rationale: Small enough to follow by hand.
+scoring:
+  signals:
+    - signal: log-loss
+      baseline: 0.4
+      critical: 0.6
+      min_buckets: 1
+      rationale: Loss is what the business pays for.
+decision:
+  rules:
+    - id: sustained-loss
+      when: priority >= 400000 && signals["log-loss"].sustained
+      hold: priority >= 300000
+      action: SCHEDULE_RETRAINING
+      tier: data-science
+      rationale: Sustained loss on a model that matters.
+  error_tier: data-science
+planning:
+  loss_signal: log-loss
+tiers:
+  - name: data-science
+    route: the weekly review
+    acknowledge: 24h
+"""
+
+
+class GoldenLedger:
+    """Events in memory, chained; and the few reads that assessing and planning need."""
+
+    def __init__(self) -> None:
+        self.events: list[RecordedEvent] = []
+        self.headers: list[bytes] = []
+        self._versions: dict[str, int] = {}
+
+    def append(
+        self,
+        data: EventData,
+        stream: str,
+        recorded_at: str,
+        *,
+        actor: str = "users/ada",
+        cause: int | None = None,
+        run_id: str | None = None,
+        request_id: str | None = None,
+    ) -> int:
+        """Append one event and return its position."""
+        position = len(self.events) + 1
+        version = self._versions.get(stream, 0) + 1
+        self._versions[stream] = version
+        body = encode_body(
+            actor=actor,
+            data=data.to_data(),
+            causation_position=cause,
+            request_id=request_id,
+            run_id=run_id,
+        )
+        # A real salt is random; this one is derived, so that anybody can make it again.
+        salt = hashlib.sha256(f"golden {position}".encode()).digest()[:16]
+        hashed = body_hash(salt, body)
+        previous = self.events[-1].event_hash if self.events else GENESIS
+        header = header_bytes(
+            body_hash=hashed.hex(),
+            ledger=ORIGIN,
+            position=position,
+            prev_hash=previous.hex(),
+            recorded_at=recorded_at,
+            stream=stream,
+            stream_version=version,
+            type_=data.TYPE,
+        )
+        observed = parse_time(data.observed_at) if isinstance(data, SignalObserved) else None
+        self.headers.append(header)
+        self.events.append(
+            RecordedEvent(
+                position=position,
+                stream=stream,
+                stream_version=version,
+                type=data.TYPE,
+                recorded_at=parse_time(recorded_at),
+                observed_at=observed,
+                body_bytes=body,
+                salt=salt,
+                body_hash=hashed,
+                prev_hash=previous,
+                event_hash=event_hash(header),
+            )
+        )
+        return position
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the type of each event and its line, as in an export's `events.jsonl`."""
+        for event, header in zip(self.events, self.headers, strict=True):
+            assert event.body_bytes is not None, "nothing is erased here"
+            assert event.salt is not None, "nothing is erased here"
+            line = {
+                "body": json.loads(event.body_bytes),
+                "hash": event.event_hash.hex(),
+                "header": json.loads(header),
+                "salt": event.salt.hex(),
+            }
+            yield event.type, encode(line) + b"\n"
+
+    def reader(self) -> Reader:
+        """Return this ledger as what the application reads from."""
+        return cast("Reader", self)
+
+    def of_types(
+        self,
+        _ledger: str,
+        types: Collection[str],
+        *,
+        stream: str | None = None,
+        after: int = 0,
+        at_or_before: int | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+    ) -> list[RecordedEvent]:
+        """Return events of these types, as a store does."""
+        last = at_or_before if at_or_before is not None else len(self.events)
+        found = [
+            event
+            for event in self.events[after:last]
+            if event.type in types and stream in (None, event.stream)
+        ]
+        return (found[::-1] if descending else found)[:limit]
+
+    def latest(
+        self, _ledger: str, stream: str, types: Collection[str], *, at_or_before: int
+    ) -> RecordedEvent | None:
+        """Return the newest event of these types in a stream, as a store does."""
+        found = self.of_types("", types, stream=stream, at_or_before=at_or_before)
+        return found[-1] if found else None
+
+    def observations(
+        self,
+        _ledger: str,
+        stream: str,
+        *,
+        observed_from: int,
+        observed_until: int,
+        at_or_before: int,
+    ) -> list[RecordedEvent]:
+        """Return a stream's observations between two times, as a store does."""
+        return [
+            event
+            for event in self.events[:at_or_before]
+            if event.stream == stream
+            and event.observed_at is not None
+            and observed_from <= event.observed_at <= observed_until
+        ]
+
+
+def build() -> GoldenLedger:
+    """Return the golden ledger, every event of it made anew."""
+    ledger = GoldenLedger()
+    _begin(ledger)
+    _observe_and_decide(ledger)
+    _override_and_plan(ledger)
+    return ledger
+
+
+def _begin(ledger: GoldenLedger) -> None:
+    """Record the ledger, the signal, the model, the policy and the first deployment."""
+    at = "2026-02-01T09:00:00.000000Z"
+    vkey = str(SigningKey(ORIGIN, bytes(32)).verifier_key)
+    created = LedgerCreated(created_at=at, format="decision-ledger/1", origin=ORIGIN, vkey=vkey)
+    ledger.append(created, "ledger", at)
+    ledger.append(LedgerConfigured(clock="wall", skew_seconds=300), "ledger", at)
+    signal = SignalDefined(
+        signal="log-loss",
+        kind="performance",
+        unit="nats",
+        direction="higher_is_worse",
+        meaning="Mean logarithmic loss of a day's predictions, once their outcomes are known.",
+        collection="Computed beside inference at midnight UTC from the labelled rows of the day.",
+    )
+    ledger.append(signal, "signals/log-loss", "2026-02-01T09:01:00.000000Z")
+    ledger.append(ModelRegistered(**_description("tier-1")), f"models/{MODEL}", _minute(2))
+    document = parse(POLICY)
+    drafted = PolicyDrafted(
+        policy="default",
+        version=1,
+        digest=digest(document),
+        document=document,
+        rationale="The first policy of this ledger.",
+    )
+    ledger.append(drafted, "policies/default", _minute(3), request_id="draft-1")
+    activated = PolicyActivated(
+        policy="default",
+        version=1,
+        digest=digest(document),
+        scope=Scope(kind="ledger", model=None, labels={}),
+        rationale="Reviewed on 1 February.",
+    )
+    ledger.append(activated, "policies/default", _minute(4))
+    deployed = ModelDeployed(
+        model=MODEL,
+        model_version="2026-01",
+        kind="trained",
+        in_service_at=_minute(0),
+        trained_through="2026-01-25T00:00:00.000000Z",
+        baseline_loss="0.4",
+        replaces=None,
+    )
+    ledger.append(deployed, f"models/{MODEL}", _minute(5), actor="services/release")
+
+
+def _minute(minute: int) -> str:
+    return f"2026-02-01T09:{minute:02d}:00.000000Z"
+
+
+def _description(tier: str) -> dict[str, Any]:
+    return {
+        "model": MODEL,
+        "owner": "team-payments",
+        "tier": tier,
+        "labels": {"region": "eu"},
+        "impact_ppm": 900_000,
+        "risk_ppm": 500_000,
+        "slo_signal": "log-loss",
+        "unit_value_micros": "20000",
+        "cost_micros": "150000000",
+        "recipe": "fraud-gbdt",
+        "schema_version": "7",
+        "features_version": "12",
+        "architecture": "gradient-boosted trees",
+        "meaning": "Probability that a card payment in the EU is fraudulent.",
+    }
+
+
+def _observe_and_decide(ledger: GoldenLedger) -> None:
+    """Record one observation, and the score and decision that follow from it."""
+    observed_at = "2026-03-01T00:00:00.000000Z"
+    observed = SignalObserved(
+        model_version="2026-01",
+        observed_at=observed_at,
+        sample_size=120_000,
+        signal="log-loss",
+        value="0.57",
+    )
+    stream, recorded_at = f"models/{MODEL}", "2026-03-01T00:00:04.250000Z"
+    as_of = ledger.append(observed, stream, recorded_at, actor="services/monitor-7")
+    historian = Historian(ledger.reader(), ORIGIN, PolicyCache())
+    history = historian.history(MODEL, as_of)
+    assert history is not None, "the model was registered above"
+    policy = historian.policy_in_force(history.described, as_of)
+    assert policy is not None, "the policy was activated above"
+    evaluated_at = parse_time(observed_at)
+    state, _ = historian.fill(history, policy.scoring, *window_bounds(policy.scoring, evaluated_at))
+    horizon = Horizon(history, policy, evaluated_at, "ingest", is_historical=False)
+    assessment = assess(horizon, state, None)
+    run_id = "runs/019ca6a1-bb4a-7c3d-8e5f-0123456789ab"
+    for cause, data in ((as_of, assessment.score), (as_of + 1, assessment.decision(as_of + 1))):
+        ledger.append(
+            data, stream, recorded_at, actor="system/evaluator", cause=cause, run_id=run_id
+        )
+
+
+def _override_and_plan(ledger: GoldenLedger) -> None:
+    """Record what people do next, a plan, a foreign event and the model's end."""
+    stream = f"models/{MODEL}"
+    updated = ModelUpdated(**_description("tier-2"))
+    ledger.append(updated, stream, "2026-03-01T07:30:00.000000Z")
+    made_at = "2026-03-01T08:00:00.000000Z"
+    historian = Historian(ledger.reader(), ORIGIN, PolicyCache())
+    as_of = len(ledger.events)
+    policy = historian.fleet_policy("", as_of)
+    assert policy is not None, "the policy was activated above"
+    request = PlanRequest(
+        plan="2026-w09",
+        as_of=as_of,
+        made_at=parse_time(made_at),
+        policy=policy,
+        purse_micros=200_000_000,
+        purse_cap_micros=400_000_000,
+    )
+    plan = Planning(ledger.reader(), ORIGIN, historian).compute(request)
+    overridden = DecisionOverridden(
+        model=MODEL,
+        action="ADJUST_DATA_COLLECTION",
+        tier="data-science",
+        effective_from="2026-03-01T08:30:00.000000Z",
+        effective_until="2026-03-03T08:30:00.000000Z",
+        rationale="Labels of 28 February arrived twice; correct them first.",
+    )
+    ledger.append(plan, "plans/2026-w09", made_at, request_id="plan-2026-w09")
+    ledger.append(overridden, stream, "2026-03-01T08:30:00.000000Z")
+    foreign = "0b6f3a52-58d4-4a35-9f0e-5d0a1c7b9e21"
+    recorder = RecorderEvent(
+        originator_id=foreign,
+        originator_version=1,
+        state_base64="eyJuYW1lIjoiTWF4In0=",
+        topic="dogschool.domainmodel:Dog.Registered",
+    )
+    name = hashlib.sha256(foreign.encode()).hexdigest()
+    at = format_time(parse_time(made_at) + 3_600_000_000)
+    ledger.append(recorder, f"recorder/{name}", at, actor="services/dogschool")
+    retired = ModelRetired(model=MODEL, reason="Its market was merged with fraud-uk.")
+    ledger.append(retired, stream, "2026-06-30T16:00:00.000000Z")
+
+
+def main() -> None:
+    """Write what has no file yet."""
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    sums = SUMS.read_text(encoding="ascii") if SUMS.exists() else ""
+    for type_, line in build().lines():
+        path = GOLDEN / f"{type_}.json"
+        if path.exists():
+            assert path.read_bytes() == line, f"{path.name} would change: it was written for ever"
+            continue
+        path.write_bytes(line)
+        sums += f"{hashlib.sha256(line).hexdigest()}  {path.name}\n"
+        print(f"{path.name} written")
+    SUMS.write_text(sums, encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()
