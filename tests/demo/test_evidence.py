@@ -1,0 +1,144 @@
+"""The demo's evidence: whole where nobody touched it, and pointing at the row where somebody did.
+
+A small ledger on a file of its own. `check_export` is a second reader of the export format, with
+nothing but hashlib and json: what it accepts does not rest on our own code.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from ledger.application.checkpoints import Checkpoints
+from ledger.chain.note import NoteError
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, open_store
+from tools.demo.evidence import (
+    CHECKPOINT_FILE,
+    EVENTS_FILE,
+    KEY_FILE,
+    broken_position,
+    copy_database,
+    edit_row,
+    export_line,
+    keep,
+    stored_links,
+    verify,
+)
+
+ORIGIN = "demo.example.com/flights"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A ledger of a dozen events, and what its server would say about it."""
+
+    path: Path
+    note: str
+    vkey: str
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Written]:
+    path = tmp_path / "ledger.db"
+    store = open_store(f"sqlite:///{path}", ManualClock(1_000_000))
+    try:
+        info = store.create_ledger(CreateLedger(ORIGIN, "data", 300, "users/ada"))
+        body = encode_body(actor="users/ada", data={"value": "0.5"})
+        for number in range(10):
+            event = NewEvent(f"notes/n-{number % 3}", "note.taken.v1", body)
+            store.append(AppendRequest(ORIGIN, "users/ada", "Note", [event]))
+        signed = Checkpoints(store, info).newest()
+        yield Written(path, signed.note, signed.vkey)
+    finally:
+        store.close()
+
+
+def check_export(lines: list[bytes]) -> bytes:
+    """Check an export line by line and return the last hash."""
+    previous = "0" * 64
+    for position, line in enumerate(lines, 1):
+        event = json.loads(line)
+        assert line == canonical(event) + b"\n"
+        header = event["header"]
+        assert header["position"] == position
+        assert header["prev_hash"] == previous
+        assert event["hash"] == hashlib.sha256(b"\x00" + canonical(header)).hexdigest()
+        salted = b"\x02" + bytes.fromhex(event["salt"]) + canonical(event["body"])
+        assert header["body_hash"] == hashlib.sha256(salted).hexdigest()
+        previous = event["hash"]
+    return bytes.fromhex(previous)
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def test_an_untouched_ledger_verifies_against_its_checkpoint(written: Written) -> None:
+    links = stored_links(written.path, ORIGIN)
+    found = verify(links, origin=ORIGIN, note=written.note, vkey=written.vkey)
+    assert found.events == 12
+
+
+def test_what_is_kept_verifies_without_our_code(written: Written, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    links = list(stored_links(written.path, ORIGIN))
+    assert keep(folder, links, origin=ORIGIN, note=written.note, vkey=written.vkey) == 12
+    lines = (folder / EVENTS_FILE).read_bytes().splitlines(keepends=True)
+    assert check_export(lines) == links[-1].event_hash
+    assert (folder / CHECKPOINT_FILE).read_text() == written.note
+    assert (folder / KEY_FILE).read_text() == f"{written.vkey}\n"
+
+
+def test_an_erased_body_is_exported_as_null(written: Written) -> None:
+    link = replace(next(stored_links(written.path, ORIGIN)), body=None, salt=None)
+    event = json.loads(export_line(link, ORIGIN))
+    assert (event["body"], event["salt"]) == (None, None)
+
+
+@pytest.mark.parametrize("position", [3, 7, 12])
+def test_an_edited_row_is_located_and_the_original_left_alone(
+    written: Written, tmp_path: Path, position: int
+) -> None:
+    copy = tmp_path / "copy.db"
+    copy_database(written.path, copy)
+    edit = edit_row(copy, position)
+    assert "append-only" in edit.refusal
+    assert edit.before != edit.after
+    assert len(edit.before) == len(edit.after)
+    assert json.loads(edit.after)["data"] == {"value": "1.5"}
+    claims = {"origin": ORIGIN, "note": written.note, "vkey": written.vkey}
+    assert broken_position(stored_links(copy, ORIGIN), **claims) == (
+        position,
+        "the body does not have the stored body hash",
+    )
+    assert broken_position(stored_links(written.path, ORIGIN), **claims) == (0, "")
+
+
+def test_a_ledger_cut_short_is_found_by_its_checkpoint(written: Written) -> None:
+    links = list(stored_links(written.path, ORIGIN))[:-2]
+    with pytest.raises(LedgerError, match="position 11"):
+        verify(links, origin=ORIGIN, note=written.note, vkey=written.vkey)
+
+
+def test_another_key_vouches_for_nothing(written: Written, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'other.db'}", ManualClock(1_000_000))
+    forger = CreateLedger(ORIGIN, "data", 300, "users/eve", seed=bytes([7] * 32))
+    vkey = store.create_ledger(forger).vkey
+    store.close()
+    links = stored_links(written.path, ORIGIN)
+    with pytest.raises(NoteError):
+        verify(links, origin=ORIGIN, note=written.note, vkey=vkey)
+
+
+def test_a_file_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        next(stored_links(tmp_path / "none.db", ORIGIN))
+    assert not (tmp_path / "none.db").exists()

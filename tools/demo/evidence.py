@@ -1,0 +1,185 @@
+"""What the demo leaves for those who do not believe it, and what happens to whoever edits it.
+
+An auditor's view: events come as `Link`s with the bytes that were hashed, whether from the server
+or straight from a database file, and only `ledger.chain` judges them. The edit is made to a copy of
+the file by someone who holds the database and drops its triggers, as no part of the ledger would.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.chain.checkpoint import open_checkpoint
+from ledger.chain.keys import VerifierKey
+from ledger.chain.link import Link, Verifier, header_bytes
+from ledger.chain.merkle import CompactRange
+from ledger.errors import LedgerError, Reason, chain_broken
+from ledger.events.values import format_time
+
+EVENTS_FILE: Final = "events.jsonl"
+CHECKPOINT_FILE: Final = "checkpoint"
+KEY_FILE: Final = "vkey"
+
+_COLUMNS: Final = (
+    "position, stream, stream_version, type, recorded_at, body, salt, "
+    "body_hash, prev_hash, event_hash"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A ledger found whole: so many events, ending in this hash, under this Merkle root."""
+
+    events: int
+    head: bytes
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody did to one row."""
+
+    position: int
+    type: str
+    before: bytes
+    after: bytes
+    refusal: str
+    """What the database said before its triggers were dropped."""
+
+
+def export_line(link: Link, origin: str) -> bytes:
+    """Return an event as a line of `events.jsonl`: canonical JSON and LF.
+
+    Header and body are canonical already and the keys stand in order, so they are put together as
+    they are.
+    """
+    header = header_bytes(
+        body_hash=link.body_hash.hex(),
+        ledger=origin,
+        position=link.position,
+        prev_hash=link.prev_hash.hex(),
+        recorded_at=link.recorded_at,
+        stream=link.stream,
+        stream_version=link.stream_version,
+        type_=link.type,
+    )
+    body = link.body if link.body is not None else b"null"
+    salt = b'"%s"' % link.salt.hex().encode() if link.salt is not None else b"null"
+    return b'{"body":%s,"hash":"%s","header":%s,"salt":%s}\n' % (
+        body,
+        link.event_hash.hex().encode(),
+        header,
+        salt,
+    )
+
+
+def verify(links: Iterable[Link], *, origin: str, note: str, vkey: str) -> Verified:
+    """Check every event strictly, and the whole against a signed checkpoint.
+
+    Raises LedgerError (CHAIN_BROKEN) that names the first bad position, and NoteError where the
+    checkpoint's signature is not that of the key.
+    """
+    stated = open_checkpoint(note.encode(), origin=origin, keys=[VerifierKey.parse(vkey)])
+    size = stated.checkpoint.size
+    verifier, tree = Verifier(origin=origin), CompactRange()
+    for link in links:
+        if link.position > size:
+            break
+        verifier.feed(link)
+        tree.append(link.event_hash)
+    if tree.size < size:
+        raise chain_broken(tree.size + 1, f"the checkpoint covers {size} events")
+    if tree.root() != stated.checkpoint.root:
+        raise chain_broken(size, "the events do not have the root that the checkpoint signs")
+    return Verified(size, verifier.head, tree.root())
+
+
+def broken_position(links: Iterable[Link], *, origin: str, note: str, vkey: str) -> tuple[int, str]:
+    """Return the first bad position and what is wrong there; (0, "") if nothing is."""
+    try:
+        verify(links, origin=origin, note=note, vkey=vkey)
+    except LedgerError as error:
+        if error.reason is not Reason.CHAIN_BROKEN:
+            raise
+        return int(error.metadata["position"]), error.metadata["why"]
+    return 0, ""
+
+
+def stored_links(database: Path, origin: str) -> Iterator[Link]:
+    """Read the events of a ledger from its SQLite file, opened read only, in order of position."""
+    with contextlib.closing(_opened(database)) as connection:
+        query = (
+            f"SELECT {_COLUMNS} FROM events JOIN ledgers USING (ledger_id) "  # noqa: S608 - constant
+            "WHERE origin = ? ORDER BY position"
+        )
+        for position, stream, version, type_, recorded_at, *rest in connection.execute(
+            query, (origin,)
+        ):
+            yield Link(position, stream, version, type_, format_time(recorded_at), *rest)
+
+
+def copy_database(database: Path, copy: Path) -> None:
+    """Copy a database with all that is still in its write-ahead log; the server may be running."""
+    with (
+        contextlib.closing(_opened(database)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+
+
+def edit_row(database: Path, position: int) -> Edit:
+    """Change one digit in the body of one event, past the triggers, and leave all else as it was.
+
+    The forger is careful: a digit for a digit, so the body is still the JSON that it was.
+    """
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        type_, before = connection.execute(
+            "SELECT type, body FROM events WHERE position = ?", (position,)
+        ).fetchone()
+        after = _with_other_digit(before)
+        refusal = ""
+        statement = "UPDATE events SET body = ? WHERE position = ?"
+        try:
+            connection.execute(statement, (after, position))
+        except sqlite3.DatabaseError as error:
+            refusal = str(error)
+        triggers = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
+        ).fetchall()
+        for (name,) in triggers:
+            connection.execute(f'DROP TRIGGER "{name}"')
+        connection.execute(statement, (after, position))
+        connection.commit()
+    return Edit(position, type_, before, after, refusal)
+
+
+def keep(directory: Path, links: Iterable[Link], *, origin: str, note: str, vkey: str) -> int:
+    """Write export, checkpoint and verifier key into a directory; return how many events."""
+    count = 0
+    with (directory / EVENTS_FILE).open("wb") as file:
+        for link in links:
+            file.write(export_line(link, origin))
+            count += 1
+    (directory / CHECKPOINT_FILE).write_bytes(note.encode())
+    (directory / KEY_FILE).write_text(f"{vkey}\n", "ascii")
+    return count
+
+
+def _opened(database: Path) -> sqlite3.Connection:
+    """Open a database that must exist, for reading only."""
+    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _with_other_digit(body: bytes) -> bytes:
+    """Return the body with the first digit of its value changed."""
+    at = body.find(b'"value":"')
+    start = at + len(b'"value":"') if at >= 0 else 0
+    for index in range(start, len(body)):
+        digit = body[index : index + 1]
+        if digit.isdigit():
+            other = b"1" if digit != b"1" else b"2"
+            return body[:index] + other + body[index + 1 :]
+    raise ValueError("the body holds no digit to change")
