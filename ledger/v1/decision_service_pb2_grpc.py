@@ -125,9 +125,9 @@ class DecisionServiceServicer:
         window, not on the length of the ledger.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): at that position stands nothing that can be replayed.
-        * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name.
-        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position lies beyond the head.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
+        stands nothing that can be replayed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,9 +70,9 @@ class DecisionServiceStub:
     window, not on the length of the ledger.
 
     Errors, by `ErrorInfo.reason`:
-    * `FIELD_INVALID` (INVALID_ARGUMENT): at that position stands nothing that can be replayed.
-    * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name.
-    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position lies beyond the head.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
+      stands nothing that can be replayed.
     """
     ReplayRange: _grpc.UnaryStreamMultiCallable[_decision_service_pb2.ReplayRangeRequest, _decision_service_pb2.ReplayRangeResponse]
     """Replays everything in a range of positions.
@@ -127,9 +127,9 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     window, not on the length of the ledger.
 
     Errors, by `ErrorInfo.reason`:
-    * `FIELD_INVALID` (INVALID_ARGUMENT): at that position stands nothing that can be replayed.
-    * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name.
-    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position lies beyond the head.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
+      stands nothing that can be replayed.
     """
     ReplayRange: _aio.UnaryStreamMultiCallable[_decision_service_pb2.ReplayRangeRequest, _decision_service_pb2.ReplayRangeResponse]  # type: ignore[assignment]
     """Replays everything in a range of positions.
@@ -211,9 +211,9 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         window, not on the length of the ledger.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): at that position stands nothing that can be replayed.
-        * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name.
-        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the position lies beyond the head.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
+          stands nothing that can be replayed.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ class _DeploymentKind:
 class _DeploymentKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_DeploymentKind.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     DEPLOYMENT_KIND_UNSPECIFIED: _DeploymentKind.ValueType  # 0
-    """Never sent. In a request: told from the model's history."""
+    """Never sent."""
     DEPLOYMENT_KIND_TRAINED: _DeploymentKind.ValueType  # 1
     """The version enters service for the first time."""
     DEPLOYMENT_KIND_REINSTATED: _DeploymentKind.ValueType  # 2
@@ -37,7 +37,7 @@ class DeploymentKind(_DeploymentKind, metaclass=_DeploymentKindEnumTypeWrapper):
     """How a model version came into service."""
 
 DEPLOYMENT_KIND_UNSPECIFIED: DeploymentKind.ValueType  # 0
-"""Never sent. In a request: told from the model's history."""
+"""Never sent."""
 DEPLOYMENT_KIND_TRAINED: DeploymentKind.ValueType  # 1
 """The version enters service for the first time."""
 DEPLOYMENT_KIND_REINSTATED: DeploymentKind.ValueType  # 2

@@ -156,7 +156,6 @@ class RecordDeploymentRequest(message.Message):
     IN_SERVICE_AT_FIELD_NUMBER: builtins.int
     TRAINED_THROUGH_FIELD_NUMBER: builtins.int
     BASELINE_LOSS_FIELD_NUMBER: builtins.int
-    KIND_FIELD_NUMBER: builtins.int
     REPLACES_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
@@ -166,10 +165,8 @@ class RecordDeploymentRequest(message.Message):
     """Required. Id of the version. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     baseline_loss: builtins.str
     """Required. Its loss as seen in training, in the unit of the loss signal, as decimal text; above 0."""
-    kind: model_pb2.DeploymentKind.ValueType
-    """Optional. Newly trained or put back; told from the model's history if not given."""
     replaces: builtins.str
-    """Optional. The version it replaces. Empty for the one in service; a stated one must be it."""
+    """Optional. The version that the caller believes is in service; empty to replace whichever is."""
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
     request_id: builtins.str
@@ -192,14 +189,13 @@ class RecordDeploymentRequest(message.Message):
         in_service_at: timestamp_pb2.Timestamp | None = ...,
         trained_through: timestamp_pb2.Timestamp | None = ...,
         baseline_loss: builtins.str = ...,
-        kind: model_pb2.DeploymentKind.ValueType = ...,
         replaces: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["in_service_at", b"in_service_at", "trained_through", b"trained_through"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["baseline_loss", b"baseline_loss", "in_service_at", b"in_service_at", "kind", b"kind", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "replaces", b"replaces", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["baseline_loss", b"baseline_loss", "in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "replaces", b"replaces", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,13 +98,14 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordDeployment(self, request, context):
-        """Records that a version went into service.
+        """Records that a version went into service. A version that served before is put back; any other is
+        newly trained.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replaces` among them if
-        another version is in service.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

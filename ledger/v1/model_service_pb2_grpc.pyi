@@ -52,13 +52,14 @@ class ModelServiceStub:
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RecordDeployment: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RecordDeploymentRequest, _model_service_pb2.RecordDeploymentResponse]
-    """Records that a version went into service.
+    """Records that a version went into service. A version that served before is put back; any other is
+    newly trained.
 
     Errors, by `ErrorInfo.reason`:
-    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replaces` among them if
-      another version is in service.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RetireModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]
@@ -101,13 +102,14 @@ class ModelServiceAsyncStub(ModelServiceStub):
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RecordDeployment: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RecordDeploymentRequest, _model_service_pb2.RecordDeploymentResponse]  # type: ignore[assignment]
-    """Records that a version went into service.
+    """Records that a version went into service. A version that served before is put back; any other is
+    newly trained.
 
     Errors, by `ErrorInfo.reason`:
-    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replaces` among them if
-      another version is in service.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RetireModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]  # type: ignore[assignment]
@@ -165,13 +167,14 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_service_pb2.RecordDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.RecordDeploymentResponse, _abc.Awaitable[_model_service_pb2.RecordDeploymentResponse]]:
-        """Records that a version went into service.
+        """Records that a version went into service. A version that served before is put back; any other is
+        newly trained.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replaces` among them if
-          another version is in service.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
         """
 

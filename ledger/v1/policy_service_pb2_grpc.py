@@ -79,7 +79,7 @@ class PolicyServiceServicer:
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POLICY_INVALID` (INVALID_ARGUMENT): the document has errors; `BadRequest` says where.
-        * `SIGNAL_UNKNOWN` (NOT_FOUND): the document weighs a signal that is not defined.
+        * `VERSION_CONFLICT` (ABORTED): another version was drafted at the same time; draft again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,10 +89,11 @@ class PolicyServiceServicer:
         """Brings a version into force for a scope, in place of what was in force for that very scope.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `digest` among them if it is
+        not that of the version.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
-        * `VERSION_CONFLICT` (ABORTED): `digest` is not that of the version's document.
+        * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,16 +41,17 @@ class PolicyServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POLICY_INVALID` (INVALID_ARGUMENT): the document has errors; `BadRequest` says where.
-    * `SIGNAL_UNKNOWN` (NOT_FOUND): the document weighs a signal that is not defined.
+    * `VERSION_CONFLICT` (ABORTED): another version was drafted at the same time; draft again.
     """
     ActivatePolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ActivatePolicyRequest, _policy_service_pb2.ActivatePolicyResponse]
     """Brings a version into force for a scope, in place of what was in force for that very scope.
 
     Errors, by `ErrorInfo.reason`:
-    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `digest` among them if it is
+      not that of the version.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
-    * `VERSION_CONFLICT` (ABORTED): `digest` is not that of the version's document.
+    * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]
     """Returns one version of a policy and where it is in force.
@@ -74,16 +75,17 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POLICY_INVALID` (INVALID_ARGUMENT): the document has errors; `BadRequest` says where.
-    * `SIGNAL_UNKNOWN` (NOT_FOUND): the document weighs a signal that is not defined.
+    * `VERSION_CONFLICT` (ABORTED): another version was drafted at the same time; draft again.
     """
     ActivatePolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ActivatePolicyRequest, _policy_service_pb2.ActivatePolicyResponse]  # type: ignore[assignment]
     """Brings a version into force for a scope, in place of what was in force for that very scope.
 
     Errors, by `ErrorInfo.reason`:
-    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `digest` among them if it is
+      not that of the version.
     * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
     * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
-    * `VERSION_CONFLICT` (ABORTED): `digest` is not that of the version's document.
+    * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.GetPolicyRequest, _policy_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """Returns one version of a policy and where it is in force.
@@ -116,7 +118,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POLICY_INVALID` (INVALID_ARGUMENT): the document has errors; `BadRequest` says where.
-        * `SIGNAL_UNKNOWN` (NOT_FOUND): the document weighs a signal that is not defined.
+        * `VERSION_CONFLICT` (ABORTED): another version was drafted at the same time; draft again.
         """
 
     @_abc_1.abstractmethod
@@ -128,10 +130,11 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Brings a version into force for a scope, in place of what was in force for that very scope.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `digest` among them if it is
+          not that of the version.
         * `POLICY_UNKNOWN` (NOT_FOUND): no such policy or version.
         * `MODEL_UNKNOWN` (NOT_FOUND): the scope names a model that does not exist.
-        * `VERSION_CONFLICT` (ABORTED): `digest` is not that of the version's document.
+        * `VERSION_CONFLICT` (ABORTED): the policy changed at the same time; read again, decide again.
         """
 
     @_abc_1.abstractmethod

@@ -122,8 +122,8 @@ class ReplayResult(message.Message):
     kind: ReplayKind.ValueType
     """Output only. What it is."""
     name: builtins.str
-    """Output only. Its resource name, where it has one. Format: `models/{model}/decisions/{position}`
-    or `plans/{plan}`.
+    """Output only. Its resource name; empty if it cannot be read. Format:
+    `models/{model}/decisions/{position}`, `models/{model}/scores/{position}` or `plans/{plan}`.
     """
     outcome: ReplayOutcome.ValueType
     """Output only. How recorded and recomputed compare."""
@@ -133,7 +133,7 @@ class ReplayResult(message.Message):
     """Output only. The last position that was read."""
     @builtins.property
     def differences(self) -> containers.RepeatedCompositeFieldContainer[Difference]:
-        """Output only. Each field that differs."""
+        """Output only. Each field that differs, the first 100."""
 
     @builtins.property
     def evidence_positions(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:

@@ -1,0 +1,174 @@
+"""What can be wrong with a request by itself: every fault is collected, then refused together.
+
+Whether a named thing exists, and whether it may be changed, is for the application to say.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import ValidationError
+
+from ledger.application.intake import name_fault
+from ledger.errors import FieldViolation, LedgerError, Reason
+from ledger.events import values
+from ledger.limits import TEXT_CHARS_MAX
+
+_NANOS_PER_MICRO: Final = 1_000
+_INTEGER_DIGITS_MAX: Final = 30
+_POSITION_MAX: Final = values.INTEGER_MAX
+
+
+class Checks:
+    """Collects what is wrong with one request. Methods return the value, usable once `done`."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def refuse(self, field: str, description: str) -> None:
+        """Note one fault."""
+        self._violations.append(FieldViolation(field, description))
+
+    def done(self) -> None:
+        """Raise FIELD_INVALID naming every fault, if there is any."""
+        if not self._violations:
+            return
+        first, *rest = self._violations
+        more = f" So do {len(rest)} more fields." if rest else ""
+        raise LedgerError(
+            Reason.FIELD_INVALID,
+            f"{first.field}: {first.description}.{more} Nothing was written.",
+            remedy="Correct the named fields and send the request again.",
+            violations=self._violations,
+            metadata={"field": first.field, "violations": str(len(self._violations))},
+        )
+
+    def present(self, field: str, value: object) -> bool:
+        """Require a value that is not empty; return whether it is there."""
+        if not value:
+            self.refuse(field, "is required")
+        return bool(value)
+
+    def text(self, field: str, value: str, *, maximum: int = TEXT_CHARS_MAX) -> str:
+        """Require text of at most so many characters."""
+        if self.present(field, value.strip()) and len(value) > maximum:
+            self.refuse(field, f"is {len(value)} characters long; at most {maximum} fit")
+        return value
+
+    def identifier(self, field: str, value: str, *, optional: bool = False) -> str:
+        """Require an id."""
+        if value or not optional:
+            fault = "is required" if not value else name_fault(value)
+            if fault:
+                self.refuse(field, fault)
+        return value
+
+    def name(self, field: str, value: str, collection: str, *, optional: bool = False) -> str:
+        """Require a resource name `collection/{id}` and return the id."""
+        if not value and optional:
+            return ""
+        before, slash, identifier = value.partition("/")
+        if not value:
+            self.refuse(field, "is required")
+        elif before != collection or not slash or name_fault(identifier):
+            self.refuse(field, f"{value[:160]!r} is not of the form {collection}/ID")
+        return identifier
+
+    def decision_name(self, field: str, value: str) -> tuple[str, int]:
+        """Require `models/{model}/decisions/{position}` and return both."""
+        parts = value.split("/")
+        if not value:
+            self.refuse(field, "is required")
+        elif (
+            len(parts) == 4
+            and (parts[0], parts[2]) == ("models", "decisions")
+            and name_fault(parts[1]) is None
+            and (position := _counting(parts[3]))
+        ):
+            return parts[1], position
+        else:
+            form = "models/MODEL/decisions/POSITION"
+            self.refuse(field, f"{value[:160]!r} is not of the form {form}")
+        return "", 0
+
+    def version_name(
+        self, field: str, value: str, *, version_optional: bool = False
+    ) -> tuple[str, int]:
+        """Require `policies/{policy}/versions/{version}` and return both; version 0 if left out."""
+        parts = value.split("/")
+        if not value:
+            self.refuse(field, "is required")
+        elif parts[0] == "policies" and len(parts) > 1 and name_fault(parts[1]) is None:
+            if len(parts) == 2 and version_optional:
+                return parts[1], 0
+            if len(parts) == 4 and parts[2] == "versions" and (version := _counting(parts[3])):
+                return parts[1], version
+        if value:
+            self.refuse(field, f"{value[:160]!r} is not of the form policies/POLICY/versions/N")
+        return "", 0
+
+    def integer(self, field: str, value: str, *, minimum: int, optional: bool = False) -> int:
+        """Require an integer written in decimal digits."""
+        if not value:
+            if not optional:
+                self.refuse(field, "is required")
+            return minimum
+        digits = value.removeprefix("-")
+        canonical = digits.isascii() and digits.isdigit() and (digits == "0" or digits[0] != "0")
+        if not canonical or value == "-0" or len(digits) > _INTEGER_DIGITS_MAX:
+            self.refuse(
+                field,
+                f"{value[:40]!r} is not a decimal integer of at most {_INTEGER_DIGITS_MAX} digits",
+            )
+            return minimum
+        number = int(value)
+        if number < minimum:
+            self.refuse(field, f"is {number}; at least {minimum} is needed")
+        return number
+
+    def decimal(self, field: str, value: str) -> str:
+        """Require a decimal in its one spelling."""
+        if self.present(field, value):
+            try:
+                values.parse_decimal(value)
+            except ValueError as error:
+                self.refuse(field, str(error))
+        return value
+
+    def time(self, field: str, value: Timestamp, *, given: bool) -> int:
+        """Require a time from 1970 to 9999 in whole microseconds, and return them."""
+        if not given:
+            self.refuse(field, "is required")
+            return 0
+        micros = value.seconds * values.SECOND + value.nanos // _NANOS_PER_MICRO
+        if not 0 <= value.nanos < 1_000_000_000 or value.nanos % _NANOS_PER_MICRO:
+            self.refuse(field, f"has {value.nanos} ns; whole microseconds are needed")
+        elif not 0 <= micros < values.TIME_LIMIT:
+            self.refuse(field, "lies before 1970 or after the year 9999")
+        return micros
+
+    def position(self, field: str, value: int) -> int:
+        """Require a position, or 0 for none."""
+        if not 0 <= value <= _POSITION_MAX:
+            self.refuse(field, f"is {value}; positions count from 1, and 0 stands for none")
+        return value
+
+    def at_most(self, field: str, items: Iterable[str], count: int) -> list[str]:
+        """Require a list that is not too long."""
+        found = list(items)
+        if len(found) > count:
+            self.refuse(field, f"has {len(found)} entries; at most {count} are taken")
+        return found
+
+    def model_errors(self, prefix: str, error: ValidationError) -> None:
+        """Note what pydantic refused, by the path of each field below `prefix`."""
+        for fault in error.errors(include_url=False, include_context=False, include_input=False):
+            path = ".".join([prefix, *(str(part) for part in fault["loc"])])
+            text = fault["msg"].removeprefix("Value error, ")
+            self.refuse(path, text[0].lower() + text[1:])
+
+
+def _counting(text: str) -> int:
+    """Return a number from 1 on, as names spell it, or 0."""
+    canonical = text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 16
+    return int(text) if canonical else 0

@@ -1,0 +1,57 @@
+"""Events, ledgers and checkpoints."""
+
+from typing import Final
+
+from ledger.api.convert.basics import timestamp
+from ledger.application.checkpoints import SignedCheckpoint
+from ledger.events.envelope import RecordedEvent
+from ledger.storage.store import Head, LedgerInfo
+from ledger.v1 import checkpoint_pb2, event_pb2, ledger_pb2
+
+CLOCKS: Final = {
+    "wall": ledger_pb2.LEDGER_CLOCK_WALL,
+    "data": ledger_pb2.LEDGER_CLOCK_DATA,
+}
+
+
+def event(recorded: RecordedEvent) -> event_pb2.Event:
+    """Return an event with the bytes that were hashed."""
+    return event_pb2.Event(
+        position=recorded.position,
+        stream=recorded.stream,
+        stream_version=recorded.stream_version,
+        type=recorded.type,
+        recorded_at=timestamp(recorded.recorded_at),
+        body=recorded.body_bytes or b"",
+        salt=recorded.salt or b"",
+        body_hash=recorded.body_hash,
+        prev_hash=recorded.prev_hash,
+        event_hash=recorded.event_hash,
+    )
+
+
+def ledger(info: LedgerInfo, head: Head) -> ledger_pb2.Ledger:
+    """Return a ledger and where its head stands."""
+    message = ledger_pb2.Ledger(
+        origin=info.origin,
+        clock=CLOCKS[info.clock],
+        skew_seconds=info.skew_seconds,
+        verifier_key=info.vkey,
+        head_position=head.position,
+        head_hash=head.event_hash,
+        head_recorded_at=timestamp(head.recorded_at),
+    )
+    if head.newest_observed_at is not None:
+        message.newest_observed_at.CopyFrom(timestamp(head.newest_observed_at))
+    return message
+
+
+def checkpoint(origin: str, signed: SignedCheckpoint) -> checkpoint_pb2.Checkpoint:
+    """Return a signed checkpoint."""
+    return checkpoint_pb2.Checkpoint(
+        origin=origin,
+        size=signed.size,
+        root=signed.root,
+        note=signed.note,
+        verifier_key=signed.vkey,
+    )

@@ -1,0 +1,102 @@
+"""Models and their deployments."""
+
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import timestamp_of
+from ledger.application.aggregates import Model
+from ledger.application.fleet import ModelView
+from ledger.events.models import ModelDescribed
+from ledger.v1 import model_pb2
+
+_KINDS: Final = {
+    "trained": model_pb2.DEPLOYMENT_KIND_TRAINED,
+    "reinstated": model_pb2.DEPLOYMENT_KIND_REINSTATED,
+}
+_COPIED: Final = (
+    "model",
+    "owner",
+    "tier",
+    "impact_ppm",
+    "risk_ppm",
+    "unit_value_micros",
+    "cost_micros",
+    "recipe",
+    "schema_version",
+    "features_version",
+    "architecture",
+    "meaning",
+)
+"""Fields whose names and values are the same in the message and in the event."""
+
+D = TypeVar("D", bound=ModelDescribed)
+
+
+def described_of(message: model_pb2.Model, kind: type[D], checks: Checks) -> D:
+    """Return the description a request states; raises FIELD_INVALID with whatever is wrong."""
+    checks.identifier("model.model", message.model)
+    checks.present("model.owner", message.owner.strip())
+    checks.integer("model.unit_value_micros", message.unit_value_micros, minimum=0)
+    checks.integer("model.cost_micros", message.cost_micros, minimum=1)
+    checks.identifier("model.slo_signal", message.slo_signal, optional=True)
+    data = {name: getattr(message, name) for name in _COPIED}
+    # What was refused above is not refused again in other words.
+    stand_in = {"model": "x", "owner": "x", "unit_value_micros": "0", "cost_micros": "1"}
+    checkable = {**data, **{name: stand_in[name] for name in stand_in if not data[name]}}
+    described: D | None = None
+    try:
+        described = kind.from_data({**data, **_rest(message)})
+    except ValidationError:
+        try:
+            kind.from_data({**checkable, **_rest(message)})
+        except ValidationError as error:
+            checks.model_errors("model", error)
+    checks.done()
+    assert described is not None, "an invalid description passed the checks"
+    return described
+
+
+def _rest(message: model_pb2.Model) -> dict[str, object]:
+    return {"labels": dict(message.labels), "slo_signal": message.slo_signal or None}
+
+
+def model(view: ModelView) -> model_pb2.Model:
+    """Return a model as it stands, with all its deployments."""
+    known = view.model
+    message = model_pb2.Model(
+        **{name: getattr(known.described, name) for name in _COPIED},
+        labels=known.described.labels,
+        slo_signal=known.described.slo_signal or "",
+        name=f"models/{view.name}",
+        etag=etag(known),
+        retired=known.retired,
+        version_in_service=known.in_service.model_version if known.in_service else "",
+        position=view.updated.position,
+    )
+    for deployed, placed in zip(known.deployments, view.deployed, strict=True):
+        message.deployments.add(
+            model=deployed.model,
+            model_version=deployed.model_version,
+            kind=_KINDS[deployed.kind],
+            in_service_at=timestamp_of(deployed.in_service_at),
+            trained_through=timestamp_of(deployed.trained_through),
+            baseline_loss=deployed.baseline_loss,
+            replaces=deployed.replaces or "",
+            position=placed.position,
+        )
+    return message
+
+
+def etag(known: Model) -> str:
+    """Return what stands for a model's description: the count of its own events."""
+    return str(known.version)
+
+
+def version_of(text: str, checks: Checks) -> int:
+    """Return the version an etag stands for."""
+    if checks.present("etag", text) and not (text.isascii() and text.isdigit() and len(text) <= 16):
+        checks.refuse("etag", "is not one that this service gave out")
+        return 0
+    return int(text or 0)

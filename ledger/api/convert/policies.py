@@ -1,0 +1,119 @@
+"""Policies: versions, activations, scopes and what the linter found."""
+
+from collections.abc import Iterable, Iterator
+
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import timestamp
+from ledger.application.fleet import Placed, PolicyView
+from ledger.application.policy_text import Problem, to_text
+from ledger.events.canonical import encode
+from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.v1 import policy_pb2
+
+_SEVERITIES = {
+    "warning": policy_pb2.SEVERITY_WARNING,
+    "error": policy_pb2.SEVERITY_ERROR,
+}
+
+
+def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> Scope:
+    """Return the scope a request states; the whole ledger if it states none."""
+    which = message.WhichOneof("scope")
+    if which == "model":
+        model = checks.identifier("scope.model", message.model)
+        checks.done()
+        return Scope(kind="model", model=model, labels={})
+    if which == "labels":
+        labels = dict(message.labels.labels)
+        checks.present("scope.labels.labels", labels)
+        for key in labels:
+            checks.identifier(f"scope.labels.labels[{key[:40]!r}]", key)
+        checks.done()
+        return Scope(kind="labels", model=None, labels=labels)
+    return Scope(kind="ledger", model=None, labels={})
+
+
+def scope(value: Scope) -> policy_pb2.PolicyScope:
+    """Return a scope."""
+    if value.kind == "model":
+        return policy_pb2.PolicyScope(model=value.model or "")
+    if value.kind == "labels":
+        selector = policy_pb2.LabelSelector(labels=value.labels)
+        return policy_pb2.PolicyScope(labels=selector)
+    return policy_pb2.PolicyScope()
+
+
+def problems(found: Iterable[Problem]) -> Iterator[policy_pb2.PolicyProblem]:
+    """Yield what the linter found."""
+    for problem in found:
+        yield policy_pb2.PolicyProblem(
+            path=problem.path,
+            line=problem.line,
+            column=problem.column,
+            severity=_SEVERITIES[problem.severity],
+            message=problem.message,
+            remedy=problem.remedy,
+        )
+
+
+def version(drafted: PolicyDrafted, placed: Placed) -> policy_pb2.PolicyVersion:
+    """Return one version, with its document as stored and in human units."""
+    return policy_pb2.PolicyVersion(
+        name=f"policies/{drafted.policy}/versions/{drafted.version}",
+        policy=drafted.policy,
+        version=drafted.version,
+        digest=drafted.digest,
+        canonical_json=encode(drafted.document.model_dump(mode="json")).decode(),
+        document=to_text(drafted.document),
+        rationale=drafted.rationale,
+        author=placed.actor,
+        drafted_at=timestamp(placed.recorded_at),
+        position=placed.position,
+        title=drafted.document.title,
+    )
+
+
+def policy(view: PolicyView, in_force: frozenset[int]) -> policy_pb2.Policy:
+    """Return a policy; `in_force` holds the positions of activations that nothing has replaced."""
+    known = view.policy
+    newest = known.drafts[-1]
+    return policy_pb2.Policy(
+        name=f"policies/{view.name}",
+        policy=view.name,
+        title=newest.document.title,
+        newest_version=newest.version,
+        activations=[
+            _activation(activated, placed, is_in_force=placed.position in in_force)
+            for activated, placed in zip(known.activations, view.activated, strict=True)
+        ],
+    )
+
+
+def positions_in_force(views: Iterable[PolicyView]) -> frozenset[int]:
+    """Return where the activations in force stand: the latest for each scope, of any policy."""
+    newest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], int] = {}
+    for view in views:
+        for activated, placed in zip(view.policy.activations, view.activated, strict=True):
+            key = (
+                activated.scope.kind,
+                activated.scope.model,
+                tuple(sorted(activated.scope.labels.items())),
+            )
+            newest[key] = max(newest.get(key, 0), placed.position)
+    return frozenset(newest.values())
+
+
+def _activation(
+    activated: PolicyActivated, placed: Placed, *, is_in_force: bool
+) -> policy_pb2.PolicyActivation:
+    return policy_pb2.PolicyActivation(
+        policy=activated.policy,
+        version=activated.version,
+        digest=activated.digest,
+        scope=scope(activated.scope),
+        rationale=activated.rationale,
+        actor=placed.actor,
+        activated_at=timestamp(placed.recorded_at),
+        position=placed.position,
+        in_force=is_in_force,
+    )

@@ -1,0 +1,144 @@
+"""Rows of the ranked fleet, and how projections are doing."""
+
+from typing import Final
+
+from ledger.api.convert.basics import timestamp_of
+from ledger.api.convert.decisions import ACTIONS
+from ledger.api.convert.plans import OUTCOMES
+from ledger.v1 import decision_pb2, priority_pb2, projection_pb2
+from projections.priorities import Contribution, Decided, Planned, PriorityRow, Scored
+from projections.ranking import Move, Ranked
+from projections.rebuild import RebuildResult
+from projections.runner import ProjectionStatus
+
+_STATES: Final = {
+    "live": projection_pb2.PROJECTION_STATE_LIVE,
+    "rebuilding": projection_pb2.PROJECTION_STATE_REBUILDING,
+    "stopped": projection_pb2.PROJECTION_STATE_STOPPED,
+}
+_REBUILDS: Final = {
+    "equal": projection_pb2.REBUILD_OUTCOME_EQUAL,
+    "different": projection_pb2.REBUILD_OUTCOME_DIFFERENT,
+    "interrupted": projection_pb2.REBUILD_OUTCOME_INTERRUPTED,
+    "stopped": projection_pb2.REBUILD_OUTCOME_STOPPED,
+}
+
+
+def priority(place: Ranked) -> priority_pb2.Priority:
+    """Return one model's row."""
+    row = place.row
+    message = priority_pb2.Priority(
+        name=f"models/{row['model']}",
+        model=row["model"],
+        rank=place.rank,
+        action=decision_pb2.ACTION_NO_ACTION,  # what is in force before any decision
+        changed_position=_changed(row),
+    )
+    if described := row["described"]:
+        message.owner = described["owner"]
+        message.labels.update(described["labels"])
+    if deployed := row["deployed"]:
+        message.model_version = deployed["model_version"]
+    if scored := row["score"]:
+        _put_score(message, scored)
+    if decided := row["decision"]:
+        _put_decision(message, decided)
+    if planned := row["plan"]:
+        _put_plan(message, planned)
+    return message
+
+
+def put_change(message: priority_pb2.Priority, move: Move | None, rank: int) -> None:
+    """State how a model moved; without a move it stands where it stood, at `rank` by priority."""
+    if move is None:
+        message.change.previous_rank = rank
+        if message.HasField("priority_ppm"):
+            message.change.previous_priority_ppm = message.priority_ppm
+        message.change.previous_action = message.action
+        return
+    message.change.previous_rank = move.rank_before or 0
+    if move.priority_before is not None:
+        message.change.previous_priority_ppm = move.priority_before
+    if move.rank_before is not None:
+        message.change.previous_action = ACTIONS[move.action_before or "NO_ACTION"]
+    message.change.why = move.why
+
+
+def _changed(row: PriorityRow) -> int:
+    parts = (row["described"], row["deployed"], row["score"], row["decision"], row["plan"])
+    return max((part["position"] for part in parts if part), default=0)
+
+
+def _put_score(message: priority_pb2.Priority, scored: Scored) -> None:
+    message.priority_ppm = scored["priority"]
+    message.raw_priority_ppm = scored["raw_priority"]
+    message.degradation_ppm = scored["degradation"]
+    message.coverage_ppm = scored["coverage"]
+    message.evaluated_at.CopyFrom(timestamp_of(scored["evaluated_at"]))
+    message.score_position = scored["position"]
+    message.policy = scored["policy"]
+    message.policy_version = scored["policy_version"]
+    message.contributions.extend(_contribution(part) for part in scored["contributions"])
+    if scored["contributions"]:
+        message.top_signal = scored["contributions"][0]["signal"]
+
+
+def _contribution(part: Contribution) -> priority_pb2.PriorityContribution:
+    return priority_pb2.PriorityContribution(
+        signal=part["signal"],
+        points_ppm=part["points"],
+        share_ppm=part["share"],
+        effective_ppm=part["effective"],
+        magnitude_ppm=part["magnitude"],
+        trend_ppm=part["trend"],
+        sustained=part["sustained"],
+    )
+
+
+def _put_decision(message: priority_pb2.Priority, decided: Decided) -> None:
+    message.action = ACTIONS[decided["action"]]
+    message.tier = decided["tier"]
+    message.rule = decided["rule"]
+    message.since.CopyFrom(timestamp_of(decided["since"]))
+    message.decision = f"models/{message.model}/decisions/{decided['position']}"
+    message.run_id = decided["run_id"] or ""
+
+
+def _put_plan(message: priority_pb2.Priority, planned: Planned) -> None:
+    message.plan = planned["plan"]
+    message.plan_place = planned["place"]
+    message.plan_outcome = OUTCOMES[planned["outcome"]]  # type: ignore[assignment]
+    message.plan_reason = planned["reason"]
+
+
+def projection(status: ProjectionStatus) -> projection_pb2.Projection:
+    """Return how a projection is doing."""
+    return projection_pb2.Projection(
+        name=f"projections/{status.name}",
+        projection=status.name,
+        state=_STATES[status.state],
+        tracking_position=status.position,
+        head_position=status.position + status.lag,
+        state_digest=status.digest,
+        rows=status.rows,
+        quarantined=status.quarantined,
+        problem=status.why,
+        stored_position=status.stored_position,
+        rebuilt_position=status.rebuilt_position or 0,
+        generation=status.generation,
+        version=status.version,
+        applied=status.applied,
+    )
+
+
+def rebuilt(result: RebuildResult) -> projection_pb2.ProjectionRebuild:
+    """Return how a rebuild ended."""
+    return projection_pb2.ProjectionRebuild(
+        position=result.position,
+        live_digest=result.live_digest,
+        rebuilt_digest=result.rebuilt_digest,
+        outcome=_REBUILDS[result.outcome],
+        problem=result.why,
+        events=result.events,
+        duration_seconds=result.seconds,
+    )

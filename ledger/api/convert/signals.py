@@ -1,0 +1,139 @@
+"""Signals and observations. `rows_of` is the hot path: every observation goes through it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import NANOS_PER_MICRO, inverse, numbers, timestamp_of
+from ledger.application.fleet import SignalView
+from ledger.application.intake import ObservationRow
+from ledger.events.signals import Direction, SignalDefined, SignalKind
+from ledger.events.values import SECOND
+from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX
+from ledger.v1 import signal_pb2
+from projections.signals import SignalRow
+
+_KINDS: Final = numbers(signal_pb2.SignalKind, "SIGNAL_KIND_", SignalKind)
+_KIND_NAMES: Final = inverse(_KINDS)
+_DIRECTIONS: Final = numbers(signal_pb2.SignalDirection, "SIGNAL_DIRECTION_", Direction)
+_DIRECTION_NAMES: Final = inverse(_DIRECTIONS)
+_BREACH: Final = {
+    "unscored": signal_pb2.BREACH_STATE_UNSPECIFIED,
+    "silent": signal_pb2.BREACH_STATE_SILENT,
+    "ok": signal_pb2.BREACH_STATE_CLEAR,
+    "breaching": signal_pb2.BREACH_STATE_BREACHED,
+    "sustained": signal_pb2.BREACH_STATE_SUSTAINED,
+}
+
+
+def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
+    """Return the definition a request states; raises FIELD_INVALID with whatever `checks` found."""
+    checks.identifier("signal.signal", message.signal)
+    if message.kind not in _KIND_NAMES:
+        checks.refuse("signal.kind", "is required: one of " + ", ".join(_KINDS))
+    checks.text("signal.unit", message.unit, maximum=LABEL_CHARS_MAX)
+    if message.direction not in _DIRECTION_NAMES:
+        checks.refuse("signal.direction", "is required: one of " + ", ".join(_DIRECTIONS))
+    checks.text("signal.meaning", message.meaning)
+    if message.collection:
+        checks.text("signal.collection", message.collection)
+    checks.done()
+    return SignalDefined.from_data(
+        {
+            "signal": message.signal,
+            "kind": _KIND_NAMES[message.kind],
+            "unit": message.unit,
+            "direction": _DIRECTION_NAMES[message.direction],
+            "meaning": message.meaning,
+            "collection": message.collection,
+        }
+    )
+
+
+def signal(view: SignalView) -> signal_pb2.Signal:
+    """Return a definition with its place."""
+    defined = view.defined
+    return signal_pb2.Signal(
+        signal=defined.signal,
+        kind=_KINDS[defined.kind],  # type: ignore[arg-type]  # an int is what an enum is
+        unit=defined.unit,
+        direction=_DIRECTIONS[defined.direction],  # type: ignore[arg-type]
+        meaning=defined.meaning,
+        collection=defined.collection,
+        name=f"signals/{defined.signal}",
+        position=view.placed.position,
+    )
+
+
+def rows_of(observations: Iterable[signal_pb2.Observation]) -> list[ObservationRow]:
+    """Return a batch as the application takes it; FIELD_INVALID names every item that is not whole.
+
+    Only what the tuple cannot carry is checked here: presence and microseconds. One loop, no calls.
+    """
+    rows: list[ObservationRow] = []
+    append = rows.append
+    is_whole = True
+    for item in observations:
+        value: float | str = item.number
+        if not value and not item.HasField("number"):
+            value = item.decimal
+            if not value:
+                is_whole = False
+        at = item.observed_at
+        nanos = at.nanos
+        micros, rest = divmod(nanos, NANOS_PER_MICRO)
+        at_micros = at.seconds * SECOND + micros
+        if rest or nanos < 0 or not (at_micros or item.HasField("observed_at")):
+            is_whole = False
+        append(
+            (item.model, item.signal, item.model_version, value, at_micros, item.sample_size or 1)
+        )
+    if not is_whole or not rows or len(rows) > BATCH_OBSERVATIONS_MAX:
+        _refuse(list(observations))
+    return rows
+
+
+def _refuse(observations: list[signal_pb2.Observation]) -> None:
+    """Raise FIELD_INVALID for a batch that is empty, over-full or has items that are not whole."""
+    checks = Checks()
+    if not observations:
+        checks.refuse("observations", "is required: 1 to 5000 observations")
+    elif len(observations) > BATCH_OBSERVATIONS_MAX:
+        checks.refuse(
+            "observations",
+            f"has {len(observations)} items; at most {BATCH_OBSERVATIONS_MAX} fit in a batch",
+        )
+    else:
+        for index, item in enumerate(observations):
+            path = f"observations[{index}]"
+            checks.identifier(f"{path}.model", item.model)
+            checks.identifier(f"{path}.signal", item.signal)
+            if not item.number and not item.HasField("number") and not item.decimal:
+                checks.refuse(f"{path}.value", "is required: a `decimal` or a `number`")
+            checks.time(f"{path}.observed_at", item.observed_at, given=item.HasField("observed_at"))
+    checks.done()
+    raise AssertionError("a whole batch was refused")
+
+
+def signal_state(row: SignalRow) -> signal_pb2.SignalState:
+    """Return where one signal of one model stands."""
+    latest, previous, score = row["latest"], row["previous"], row["score"]
+    state = signal_pb2.SignalState(
+        model=row["model"],
+        signal=row["signal"],
+        observations=row["count"],
+        shadow_observations=row["shadow_count"],
+        breach=_BREACH[row["state"]],
+        previous_value=previous["value"] if previous else "",
+        change=row["change"] or "",
+    )
+    if latest is not None:
+        state.model_version = latest["model_version"]
+        state.latest_value = latest["value"]
+        state.observed_at.CopyFrom(timestamp_of(latest["observed_at"]))
+        state.position = latest["position"]
+    if score is not None:
+        state.trend_ppm = score["trend"]
+        state.magnitude_ppm = score["magnitude"]
+        state.share_ppm = score["share"]
+    return state
