@@ -1,0 +1,218 @@
+"""Evaluation on request, and reading, explaining and listing what was decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from ledger.application.assess import Horizon
+from ledger.application.commands import Caller, Written, model_stream
+from ledger.application.compiled import CompiledPolicy
+from ledger.application.fleet import Fleet
+from ledger.application.fleet_commands import answered_before
+from ledger.application.history import Historian, History
+from ledger.application.recording import Recordable, append_request
+from ledger.application.replay import Replayer
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.envelope import RecordedEvent
+from ledger.events.registry import typed
+from ledger.events.values import format_time
+from ledger.kernel.bucketed import Score, SignalOutput
+from ledger.kernel.explain import Explanation, explain
+from ledger.kernel.rules import Environment, Outcome, Overridden
+from ledger.storage.store import LedgerInfo, Store
+
+_METHOD = "Evaluate"
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, the score that it rests on, and where both stand."""
+
+    decision: DecisionMade
+    decision_event: RecordedEvent
+    score: ScoreComputed
+    score_event: RecordedEvent
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that the decision belongs to."""
+        return self.decision_event.body.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation on request recorded, in the order in which models were named."""
+
+    written: Written
+    decided: tuple[Decided, ...]
+
+
+class Decisions:
+    """Decisions of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        fleet: Fleet,
+        historian: Historian,
+        replayer: Replayer,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._fleet = fleet
+        self._historian = historian
+        self._replayer = replayer
+        self._clock = clock
+
+    def evaluate(self, caller: Caller, models: Sequence[str], at: int | None) -> Evaluated:
+        """Score models and decide about them as of the head, all in one append.
+
+        `at` makes the evaluations historical: at that earlier time, changing nothing in force.
+        Costs by the windows' observations, since it reads the ledger and no warm state.
+        """
+        answered = answered_before(self._store, self._info, caller, _METHOD)
+        if answered is not None:
+            return self._evaluated(answered)
+        if len(set(models)) != len(models):
+            raise invalid_field("models", "names a model twice")
+        for attempt in range(_ATTEMPTS):
+            as_of = self._store.head(self._info.origin).position
+            recordables = [self._recordable(model, as_of, at) for model in models]
+            request = append_request(self._info.origin, caller, _METHOD, recordables, self._clock)
+            try:
+                return self._evaluated(Written.of(self._store.append(request)))
+            except LedgerError as error:
+                # Somebody recorded something about one of the models meanwhile: look again.
+                if error.reason is not Reason.VERSION_CONFLICT or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def get(self, model: str, position: int) -> Decided:
+        """Return a model's decision; DECISION_UNKNOWN if none stands at that position."""
+        event = self._store.event(self._info.origin, position)
+        is_meant = event is not None and event.type == DecisionMade.TYPE
+        if event is None or not is_meant or event.stream != model_stream(model):
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"Model {model} has no decision at position {position}.",
+                remedy="List the model's decisions.",
+                metadata={"model": model, "position": str(position)},
+            )
+        return self._decided(event)
+
+    def events(
+        self, model: str | None, *, after: int, until: int, limit: int, descending: bool = False
+    ) -> list[RecordedEvent]:
+        """Return decision events of one model, or of all, with after < position <= until."""
+        return self._store.of_types(
+            self._info.origin,
+            (DecisionMade.TYPE,),
+            stream=None if model is None else model_stream(model),
+            after=after,
+            at_or_before=until,
+            limit=limit,
+            descending=descending,
+        )
+
+    def explain(self, model: str, position: int) -> tuple[Decided, Explanation]:
+        """Return a decision with its explanation, derived from what its events record."""
+        decided = self.get(model, position)
+        data = decided.decision
+        policy = self._historian.compiled(data.policy, data.policy_version, data.policy_digest)
+        replaced = data.overridden
+        outcome = Outcome(
+            action=data.action,
+            tier=data.tier,
+            rule=data.rule,
+            reason=data.reason,
+            held_back=data.held_back,
+            overridden=None
+            if replaced is None
+            else Overridden(replaced.position, replaced.action, replaced.tier, replaced.held_back),
+        )
+        environment = Environment.from_data(data.environment.model_dump(mode="json"))
+        return decided, explain(score_of(decided.score), policy.rules, environment, outcome)
+
+    def _recordable(self, model: str, as_of: int, at: int | None) -> Recordable:
+        history = self._historian.history(model, as_of)
+        if history is None or history.is_retired:
+            self._fleet.require_model(model)  # raises what is the matter
+        assert history is not None
+        policy = self._historian.policy_in_force(history.described, as_of)
+        if policy is None:
+            raise LedgerError(
+                Reason.POLICY_NOT_IN_FORCE,
+                f"No policy is in force for model {model}.",
+                remedy="Activate a policy for the model, its labels or the whole ledger.",
+                metadata={"model": model},
+            )
+        horizon = self._horizon(history, policy, at)
+        assessment, _ = self._replayer.assess_cold(horizon)
+        return Recordable(assessment, None, is_decided=True)
+
+    def _horizon(self, history: History, policy: CompiledPolicy, at: int | None) -> Horizon:
+        newest = self._historian.newest_selected(history)
+        present = newest if newest is not None else self._ledger_time()
+        if at is None or at == present:
+            return Horizon(history, policy, present, "request", is_historical=False)
+        latest = self._ledger_time()
+        if at > latest:
+            raise invalid_field(
+                "at",
+                f"lies after the ledger's time, {format_time(latest)}",
+                remedy="Leave it empty to evaluate now, or state an earlier time.",
+            )
+        return Horizon(history, policy, at, "request", is_historical=True)
+
+    def _ledger_time(self) -> int:
+        if self._info.clock == "data":
+            return self._store.head(self._info.origin).newest_observed_at or 0
+        return self._clock.now_micros()
+
+    def _evaluated(self, written: Written) -> Evaluated:
+        events = self._store.read(
+            self._info.origin,
+            after=written.first_position - 1,
+            until=written.position,
+            limit=written.position - written.first_position + 1,
+        )
+        pairs = zip(events[::2], events[1::2], strict=True)
+        return Evaluated(
+            written,
+            tuple(
+                Decided(
+                    typed(decision, DecisionMade), decision, typed(scored, ScoreComputed), scored
+                )
+                for scored, decision in pairs
+            ),
+        )
+
+    def _decided(self, event: RecordedEvent) -> Decided:
+        data = typed(event, DecisionMade)
+        scored = self._store.event(self._info.origin, data.score_position)
+        if scored is None:
+            raise LedgerError(
+                Reason.EVENT_UNREADABLE,
+                f"The decision at position {event.position} cites a score at position "
+                f"{data.score_position}, where nothing stands.",
+                remedy="Verify the ledger with `decision-ledger log verify`.",
+                metadata={"position": str(event.position)},
+            )
+        return Decided(data, event, typed(scored, ScoreComputed), scored)
+
+
+def score_of(data: ScoreComputed) -> Score:
+    """Return a recorded score as the kernel gave it."""
+    return Score(
+        degradation=data.degradation,
+        coverage=data.coverage,
+        priority=data.raw_priority,
+        signals=tuple(
+            SignalOutput(**{item.name: getattr(signal, item.name) for item in fields(SignalOutput)})
+            for signal in data.signals
+        ),
+    )

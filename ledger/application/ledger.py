@@ -1,0 +1,215 @@
+"""One ledger's use cases behind one door: what the API, the demo and the tests call.
+
+Holds no state of its own beyond the fold of the fleet; everything else is read from the store.
+"""
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future
+
+from eventsourcing.persistence import AggregateRecorder
+
+from ledger.application.aggregates import Aggregates
+from ledger.application.checkpoints import Checkpoints, SignedCheckpoint
+from ledger.application.commands import Caller, Written, plan_stream
+from ledger.application.compiled import PolicyCache
+from ledger.application.decisions import Decisions
+from ledger.application.evaluator import Evaluator
+from ledger.application.fleet import Fleet
+from ledger.application.fleet_commands import FleetCommands, answered_before, policy_unknown
+from ledger.application.history import Historian
+from ledger.application.intake import Intake, ObservationRow
+from ledger.application.plans import Planning, PlanRequest
+from ledger.application.replay import Replayer
+from ledger.clock import Clock, uuid7
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.envelope import RecordedEvent, encode_body
+from ledger.events.plans import PlanMade
+from ledger.events.registry import typed
+from ledger.storage.store import (
+    AppendRequest,
+    AppendResult,
+    Guard,
+    Head,
+    LedgerInfo,
+    NewEvent,
+    Store,
+)
+
+_MONEY_MAX = 10**30
+
+
+class Ledger:
+    """The use cases of one ledger. Safe between threads."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, recorder: AggregateRecorder, clock: Clock
+    ) -> None:
+        self.info = info
+        self._store = store
+        self._clock = clock
+        self._historian = Historian(store, info.origin, PolicyCache())
+        self._planning = Planning(store, info.origin, self._historian)
+        self.fleet = Fleet(store, info.origin)
+        self.commands = FleetCommands(store, info, self.fleet, Aggregates(recorder), clock)
+        self.replayer = Replayer(store, info.origin, self._historian, self._planning)
+        self.decisions = Decisions(store, info, self.fleet, self._historian, self.replayer, clock)
+        self._intake = Intake(store, info, self.fleet, clock)
+        self._checkpoints = Checkpoints(store, info)
+
+    def evaluator(self) -> Evaluator:
+        """Return a fresh evaluator that follows from the present head on."""
+        position = self.head().position
+        return Evaluator(self._store, self.info, self._historian, self._clock, position)
+
+    # ---- observations ----------------------------------------------------------------------------
+
+    def submit(
+        self, caller: Caller, rows: Sequence[ObservationRow], method: str = "SubmitSignals"
+    ) -> "Future[AppendResult]":
+        """Validate a batch now and append it soon: the future answers once it is durable."""
+        return self._intake.submit(caller, method, rows)
+
+    # ---- plans -----------------------------------------------------------------------------------
+
+    def make_plan(
+        self,
+        caller: Caller,
+        *,
+        policy: str,
+        purse_micros: int,
+        purse_cap_micros: int,
+        plan_id: str = "",
+    ) -> tuple[PlanMade, RecordedEvent]:
+        """Rank the fleet as of the head under a purse, and record the plan.
+
+        `policy` "" means the one in force for the whole ledger.
+        """
+        answered = answered_before(self._store, self.info, caller, "MakePlan")
+        if answered is not None:
+            return self._plan_at(answered.position)
+        if not 0 <= purse_micros <= purse_cap_micros:
+            raise invalid_field(
+                "purse_micros", f"must be from 0 to purse_cap_micros, {purse_cap_micros}"
+            )
+        if purse_cap_micros > _MONEY_MAX:
+            raise invalid_field("purse_cap_micros", f"must be at most {_MONEY_MAX}")
+        head = self.head()
+        as_of = head.position
+        compiled = self._historian.fleet_policy(policy, as_of)
+        if compiled is None:
+            if policy and self.fleet.policy(policy) is None:
+                raise policy_unknown(policy)
+            raise LedgerError(
+                Reason.POLICY_NOT_IN_FORCE,
+                f"No policy {policy or 'for the whole ledger'} is in force.",
+                remedy="Activate one, then make the plan.",
+                metadata={"policy": policy},
+            )
+        plan_id = plan_id or uuid7(self._clock)
+        made = self._planning.compute(
+            PlanRequest(
+                plan_id, as_of, self.time_of(head), compiled, purse_micros, purse_cap_micros
+            )
+        )
+        body = encode_body(actor=caller.actor, data=made.to_data(), request_id=caller.request_id)
+        result = self._append_plan(caller, plan_id, body)
+        return self._plan_at(result.last_position)
+
+    def _append_plan(self, caller: Caller, plan_id: str, body: bytes) -> AppendResult:
+        stream = plan_stream(plan_id)
+        request = AppendRequest(
+            ledger=self.info.origin,
+            actor=caller.actor,
+            method="MakePlan",
+            events=[NewEvent(stream, PlanMade.TYPE, body)],
+            request_id=caller.request_id,
+            digest=caller.digest,
+            guards=[Guard(stream, None, expected_count=0)],
+            deadline_monotonic=caller.deadline_monotonic,
+        )
+        try:
+            return self._store.append(request)
+        except LedgerError as error:
+            if error.reason is not Reason.VERSION_CONFLICT:
+                raise
+            raise LedgerError(
+                Reason.ALREADY_EXISTS,
+                f"A plan {plan_id!r} was already made.",
+                remedy="Leave the plan's id empty, or choose another.",
+                metadata={"plan": plan_id},
+            ) from error
+
+    def plan(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:
+        """Return a plan; PLAN_UNKNOWN where it was never made."""
+        events = self._store.of_types(
+            self.info.origin, (PlanMade.TYPE,), stream=plan_stream(plan_id), limit=1
+        )
+        if not events:
+            raise LedgerError(
+                Reason.PLAN_UNKNOWN,
+                f"No plan {plan_id!r} was made.",
+                remedy="List the plans.",
+                metadata={"plan": plan_id},
+            )
+        return typed(events[0], PlanMade), events[0]
+
+    def plans(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
+        """Return plans with positions below `before`, newest first."""
+        events = self._store.of_types(
+            self.info.origin,
+            (PlanMade.TYPE,),
+            at_or_before=before - 1,
+            limit=limit,
+            descending=True,
+        )
+        return [(typed(event, PlanMade), event) for event in events]
+
+    def _plan_at(self, position: int) -> tuple[PlanMade, RecordedEvent]:
+        event = self._store.event(self.info.origin, position)
+        assert event is not None, "what was appended can be read"
+        return typed(event, PlanMade), event
+
+    # ---- the log ---------------------------------------------------------------------------------
+
+    def head(self) -> Head:
+        """Return the newest durable head."""
+        return self._store.head(self.info.origin)
+
+    def time_of(self, head: Head) -> int:
+        """Return the ledger's time at a head: the clock's, or `data`: the newest observed."""
+        if self.info.clock == "data":
+            return head.newest_observed_at or 0
+        return self._clock.now_micros()
+
+    def event(self, position: int) -> RecordedEvent | None:
+        """Return the event at a position, or None."""
+        return self._store.event(self.info.origin, position)
+
+    def events(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = 1000,
+        types: Collection[str] | None = None,
+        streams: Collection[str] | None = None,
+    ) -> list[RecordedEvent]:
+        """Return events with after < position <= until, in order."""
+        return self._store.read(
+            self.info.origin, after=after, until=until, limit=limit, types=types, streams=streams
+        )
+
+    def position_at(self, micros: int) -> int:
+        """Return the newest position recorded at or before a time, 0 if there is none."""
+        return self._store.position_at(self.info.origin, micros)
+
+    def wait_for(self, position: int, timeout_seconds: float) -> bool:
+        """Wait until the head has reached a position."""
+        return self._store.wait_for(self.info.origin, position, timeout_seconds)
+
+    def checkpoint(self) -> SignedCheckpoint:
+        """Return a signed checkpoint of the head."""
+        return self._checkpoints.newest()
+
+
+__all__ = ["Caller", "Ledger", "ObservationRow", "Written"]

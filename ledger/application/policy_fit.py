@@ -1,0 +1,295 @@
+"""A starting policy fitted to a ledger's own history: what `policy init` writes.
+
+A proposal for a person to edit, not a judgement; so each number comes with a sentence about where
+it is from. Integers only, and equal histories give equal texts. The rules of the fit:
+- values are ordered from best to worst in the signal's declared direction;
+- baseline: the median of the better nine tenths, for a history commonly holds some degradation;
+- critical: the 99th percentile; where that is no worse than the baseline, a tenth beyond it;
+- bucket: the least of 1h, 6h, 1d, 7d and 28d that the usual gap between observations fits in;
+- window: 28 buckets; half-life: 7 buckets;
+- sample cap: the 90th percentile of sample sizes; prior: their median, so that one usual
+  observation alone is half believed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+from ledger.application.policy_render import to_text
+from ledger.application.policy_units import listed
+from ledger.errors import LedgerError, invalid_field
+from ledger.events.policy_document import PolicyDocument
+from ledger.events.signals import SignalDefined
+from ledger.events.values import NANO_LIMIT, format_decimal, format_time
+from ledger.limits import SIGNALS_PER_POLICY_MAX
+
+Reading: TypeAlias = tuple[int, int, int]
+"""One observation: value in nano, observed_at in microseconds, sample size."""
+
+OBSERVATIONS_MIN: Final = 30  # fewer give no percentile worth the name
+TIMES_MIN: Final = 5  # distinct ones, or there is no cadence
+
+_DAY: Final = 86_400
+_BUCKETS: Final = (3_600, 6 * 3_600, _DAY, 7 * _DAY, 28 * _DAY)
+_WINDOW_BUCKETS: Final = 28
+_HALF_LIFE_BUCKETS: Final = 7
+_SAMPLES_MAX: Final = 1_000_000
+_LOOK_RULES_MAX: Final = 90  # with the others, within the limit of rules
+_WEIGHTS: Final = {
+    "performance": 1_000_000,
+    "fairness": 1_000_000,
+    "data_quality": 500_000,
+    "latency": 500_000,
+    "drift": 300_000,
+    "cost": 300_000,
+    "custom": 300_000,
+}
+_TIER: Final = "model-owner"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """One signal's rule as fitted, in the stored form, with its definition."""
+
+    defined: SignalDefined
+    rule: dict[str, Any]
+
+    @property
+    def is_performance(self) -> bool:
+        return self.defined.kind == "performance"
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether planning can count its excess: a performance signal that grows as it worsens."""
+        is_positive = not self.rule["baseline"].startswith("-") and self.rule["baseline"] != "0"
+        return self.is_performance and self.defined.direction == "higher_is_worse" and is_positive
+
+
+def fit_policy(
+    history: Mapping[str, Sequence[Reading]], definitions: Mapping[str, SignalDefined]
+) -> str:
+    """Return the text of a policy over every signal with enough history; it lints clean.
+
+    Raises FIELD_INVALID that says what is missing where no signal has enough. Cost: sorting.
+    """
+    fits = []
+    short: list[str] = []
+    for name in sorted(set(history) & set(definitions)):
+        readings = history[name]
+        times = len({observed_at for _, observed_at, _ in readings})
+        if len(readings) < OBSERVATIONS_MIN or times < TIMES_MIN:
+            short.append(f"{name} has {len(readings)} at {times} times")
+            continue
+        fits.append(_Fit(definitions[name], _signal_rule(definitions[name], readings)))
+    if not fits:
+        raise _too_little(short)
+    fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
+    fits = fits[:SIGNALS_PER_POLICY_MAX]
+    document = PolicyDocument.model_validate(_document(fits, short))
+    return f"{_heading(fits, short)}{to_text(document)}"
+
+
+def _too_little(short: list[str]) -> LedgerError:
+    found = listed(short[:5]) if short else "there is no observation of a defined signal"
+    return invalid_field(
+        "history",
+        f"too little to fit a policy to: a signal needs {OBSERVATIONS_MIN} observations at "
+        f"{TIMES_MIN} different times, and {found}",
+        remedy="Submit more observations, or begin with the default policy in the README.",
+    )
+
+
+def _heading(fits: list[_Fit], short: list[str]) -> str:
+    lines = [
+        "A starting policy, fitted to the history of this ledger. Read every line before you",
+        "draft it: the history is taken to be mostly healthy.",
+    ]
+    if not any(fit.is_performance for fit in fits):
+        lines.append("No performance signal has enough history, so nothing schedules retraining.")
+    lines += [f"Left out for too little history: {each} observed." for each in short[:20]]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+# ---- one signal ----------------------------------------------------------------------------------
+
+
+def _signal_rule(defined: SignalDefined, readings: Sequence[Reading]) -> dict[str, Any]:
+    """Return the stored form of one signal's rule."""
+    is_higher_worse = defined.direction == "higher_is_worse"
+    values = sorted((value for value, _, _ in readings), reverse=not is_higher_worse)
+    median = _quantile(values[: max(1, len(values) * 9 // 10)], 50)
+    percentile = _quantile(values, 99)
+    baseline, critical = _limits(median, percentile, is_higher_worse=is_higher_worse)
+    times = sorted({observed_at for _, observed_at, _ in readings})
+    gap_seconds = _gap_seconds(times)
+    bucket = next((size for size in _BUCKETS if size >= gap_seconds), _BUCKETS[-1])
+    sizes = sorted(size for _, _, size in readings)
+    worse = "higher" if is_higher_worse else "lower"
+    rationale = (
+        f"From {len(readings)} observations, {format_time(times[0])[:10]} to "
+        f"{format_time(times[-1])[:10]}, {worse} being worse: the better nine tenths have the "
+        f"median {format_decimal(median)}, the 99th percentile is {format_decimal(percentile)}. "
+        f"They came {_gap_text(gap_seconds)} apart; a usual one had {_quantile(sizes, 50)} samples."
+    )
+    return {
+        "signal": defined.signal,
+        "weight_ppm": _WEIGHTS[defined.kind],
+        "baseline": format_decimal(baseline),
+        "critical": format_decimal(critical),
+        "bucket_seconds": bucket,
+        "window_seconds": bucket * _WINDOW_BUCKETS,
+        "half_life_seconds": bucket * _HALF_LIFE_BUCKETS,
+        "breach_ppm": 300_000,
+        "sustain_ppm": 500_000,
+        "transient_ppm": 200_000,
+        "min_buckets": 3,
+        "sample_cap": min(max(_quantile(sizes, 90), 1), _SAMPLES_MAX),
+        "prior_samples": min(max(_quantile(sizes, 50), 1), _SAMPLES_MAX),
+        "sources_needed": 0,
+        "rationale": rationale,
+    }
+
+
+def _quantile(ordered: Sequence[int], percent: int) -> int:
+    """Return the lower quantile of an ordered list that is not empty."""
+    return ordered[(len(ordered) - 1) * percent // 100]
+
+
+def _limits(median: int, percentile: int, *, is_higher_worse: bool) -> tuple[int, int]:
+    """Return baseline and critical, rounded to three digits of the distance between them."""
+    sign = 1 if is_higher_worse else -1
+    span = sign * (percentile - median)
+    if span <= 0:
+        span = max(abs(median) // 10, 1_000)
+    step = int(10 ** max(len(str(span)) - 3, 0))
+    baseline = (2 * median + step) // (2 * step) * step
+    critical = baseline + sign * (-(-span // step) * step)
+    # At the very edge of the range both are drawn in, the worse end by less.
+    edge = NANO_LIMIT - 1
+    critical = max(-edge, min(edge, critical))
+    if sign * (critical - baseline) <= 0:
+        baseline = critical - sign * step
+    return max(-edge, min(edge, baseline)), critical
+
+
+def _gap_seconds(times: Sequence[int]) -> int:
+    """Return the median gap between neighbouring times, rounded up to whole seconds."""
+    gaps = sorted(after - before for before, after in pairwise(times))
+    return -(-_quantile(gaps, 50) // 1_000_000)
+
+
+def _gap_text(seconds: int) -> str:
+    for size, name in ((_DAY, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= size:
+            tenths = seconds * 10 // size
+            return f"about {format_decimal(tenths * 100_000_000)} {name}"
+    return f"about {seconds} seconds"
+
+
+# ---- the rest ------------------------------------------------------------------------------------
+
+
+def _document(fits: list[_Fit], short: list[str]) -> dict[str, Any]:
+    """Return the whole policy in its stored form."""
+    loss = next((fit for fit in fits if fit.is_loss), None)
+    retrains = any(fit.is_performance for fit in fits)
+    left_out = f" {len(short)} signals had too little history." if short else ""
+    slowest = max(int(fit.rule["bucket_seconds"]) for fit in fits)
+    return {
+        "format": "policy/1",
+        "title": "Starting policy",
+        "rationale": f"Fitted to the history of {len(fits)} signals.{left_out}",
+        "scoring": {
+            "kernel": "bucketed/1",
+            "combine": "weighted_mean",
+            "impact_gain_ppm": 1_000_000,
+            "risk_gain_ppm": 500_000,
+            "signals": [fit.rule for fit in fits],
+        },
+        "decision": {
+            "procedure": "rules/1",
+            "rules": _rules(fits),
+            "otherwise_action": "NO_ACTION",
+            "otherwise_tier": "none",
+            "error_tier": _TIER,
+            "cool_down_hours": 24,
+            "max_priority_step": None,
+        },
+        "planning": _planning(loss, slowest) if loss and retrains else None,
+        "evaluation": {"interval_seconds": 60, "silence_seconds": min(slowest, _DAY)},
+        "tiers": [
+            {
+                "name": _TIER,
+                "route": "The owner named in the model's registration.",
+                "acknowledge_hours": 24,
+            }
+        ],
+    }
+
+
+def _rules(fits: list[_Fit]) -> list[dict[str, Any]]:
+    """Return retraining for sustained loss, a look at all else that lasts, and at silence."""
+    considered = fits[:_LOOK_RULES_MAX]
+    performance = [fit for fit in considered if fit.is_performance]
+    others = [fit for fit in considered if not fit.is_performance]
+    rules = [_retrain_rule(index, fit) for index, fit in enumerate(performance, start=1)]
+    rules += [_look_rule(index, fit) for index, fit in enumerate(others, start=1)]
+    rules.append(
+        {
+            "id": "silence",
+            "when": "hours_since_deployed >= 24 && coverage < 500000",
+            "hold": None,
+            "action": "INVESTIGATE",
+            "tier": _TIER,
+            "rationale": "Less than half of what this policy watches is reported.",
+        }
+    )
+    return rules
+
+
+def _retrain_rule(number: int, fit: _Fit) -> dict[str, Any]:
+    name = fit.defined.signal
+    sustained = f'signals["{name}"].sustained'
+    return {
+        "id": f"retrain-{number}",
+        "when": f"{sustained} && priority >= 200000",
+        "hold": f"{sustained} && priority >= 120000",
+        "action": "SCHEDULE_RETRAINING",
+        "tier": _TIER,
+        "rationale": f"{name} has been bad for most of its window, on a model that matters; held "
+        "until priority is well below where it began.",
+    }
+
+
+def _look_rule(number: int, fit: _Fit) -> dict[str, Any]:
+    name = fit.defined.signal
+    return {
+        "id": f"look-{number}",
+        "when": f'signals["{name}"].sustained',
+        "hold": None,
+        "action": "INVESTIGATE",
+        "tier": _TIER,
+        "rationale": f"{name} has been bad for most of its window; find out why before anything "
+        "is retrained.",
+    }
+
+
+def _planning(loss: _Fit, bucket_seconds: int) -> dict[str, Any]:
+    period = max(7 * _DAY, bucket_seconds)
+    return {
+        "planner": "excess/1",
+        "loss_signal": loss.defined.signal,
+        "candidates": "decided",
+        "period_seconds": period,
+        "half_life_seconds": 6 * period,
+        "quantile_ppm": 250_000,
+        "common_ppm": 1_000_000,
+        "min_models": 3,
+        "dead_band_ppm": 0,
+        "max_periods": 26,
+        "price_up_ppm": 1_150_000,
+        "price_down_ppm": 900_000,
+        "probe_ppm": 0,
+        "reserve": True,
+    }

@@ -1,0 +1,188 @@
+"""The composition root: opens the store, builds a ledger's rooms, starts and stops what runs.
+
+Nothing else constructs these parts. Everything that needs time or randomness is given one Clock.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Self
+
+from ledger.application.follower import Follower
+from ledger.application.ledger import Ledger
+from ledger.clock import Clock, SystemClock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events import values
+from ledger.limits import SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
+from ledger.storage import open_store
+from ledger.storage.native import aggregate_recorder
+from ledger.storage.sql_store import SqlStore
+from ledger.storage.store import CreateLedger, LedgerInfo
+from projections.host import ProjectionHost
+from projections.store import ProjectionStore
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """Where data lives and what runs beside the API.
+
+    `database`: a path or URL. `projections`: the same for the read models; "" puts them beside a
+    SQLite file, or into the same PostgreSQL database.
+    """
+
+    database: str
+    projections: str = ""
+    is_evaluating: bool = True
+    is_projecting: bool = True
+
+
+@dataclass(slots=True)
+class _Running:
+    ledger: Ledger
+    host: ProjectionHost
+    follower: Follower
+
+
+class Service:
+    """All ledgers of one database, served. Use as a context manager, or call start and stop."""
+
+    def __init__(self, options: ServiceOptions, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._options = options
+        self._lock = threading.RLock()
+        self._running: dict[str, _Running] = {}
+        self._is_started = False
+        self.store: SqlStore = open_store(options.database, self.clock)
+        self._projection_store = ProjectionStore(
+            options.projections or projections_url(options.database)
+        )
+
+    def __enter__(self) -> Self:
+        """Start what runs beside the API."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it and close the store."""
+        self.stop()
+
+    def start(self) -> None:
+        """Open every ledger of the database and begin to follow it."""
+        with self._lock:
+            self._is_started = True
+            for info in self.store.ledgers():
+                self._open(info)
+
+    def stop(self) -> None:
+        """Stop the followers, give leases back, finish queued appends and close files."""
+        with self._lock:
+            self._is_started = False
+            for running in self._running.values():
+                running.follower.stop()
+                running.host.close()
+            self._running.clear()
+            self.store.close()
+            self._projection_store.close()
+
+    def create_ledger(
+        self,
+        origin: str,
+        *,
+        clock: str,
+        skew_seconds: int = SKEW_SECONDS_DEFAULT,
+        actor: str,
+        request_id: str | None = None,
+        digest: bytes = b"",
+    ) -> LedgerInfo:
+        """Begin a ledger with its own chain, order and key; ALREADY_EXISTS if the name is taken."""
+        if not values.ORIGIN.fullmatch(origin):
+            raise invalid_field(
+                "origin", "must be segments of a-z, 0-9, '.', '_' and '-', joined by '/'"
+            )
+        if clock not in {"wall", "data"}:
+            raise invalid_field("clock", "must be `wall` or `data`")
+        if not 0 <= skew_seconds <= SKEW_SECONDS_MAX:
+            raise invalid_field("skew_seconds", f"must be from 0 to {SKEW_SECONDS_MAX}")
+        info = self.store.create_ledger(
+            CreateLedger(origin, clock, skew_seconds, actor, request_id, digest)
+        )
+        with self._lock:
+            if self._is_started:
+                self._open(info)
+        return info
+
+    def ledgers(self) -> list[LedgerInfo]:
+        """Return every ledger, in order of creation."""
+        return self.store.ledgers()
+
+    def ledger(self, origin: str = "") -> Ledger:
+        """Return one ledger by origin, or the only one; LEDGER_UNKNOWN or FIELD_INVALID if not."""
+        return self._get(origin).ledger
+
+    def projections(self, origin: str = "") -> ProjectionHost:
+        """Return a ledger's read models."""
+        return self._get(origin).host
+
+    def follower(self, origin: str = "") -> Follower:
+        """Return the thread that feeds a ledger's evaluator and projections."""
+        return self._get(origin).follower
+
+    def _get(self, origin: str) -> _Running:
+        with self._lock:
+            if not origin:
+                origin = self._only()
+            running = self._running.get(origin)
+            if running is None:
+                running = self._open(self.store.ledger(origin))
+            return running
+
+    def _only(self) -> str:
+        if len(self._running) == 1:
+            return next(iter(self._running))
+        origins = [info.origin for info in self.store.ledgers()]
+        if len(origins) == 1:
+            return origins[0]
+        if not origins:
+            raise LedgerError(
+                Reason.LEDGER_UNKNOWN,
+                "This server has no ledger yet.",
+                remedy="Create one with CreateLedger or `decision-ledger ledger create`.",
+            )
+        raise invalid_field(
+            "ledger",
+            f"is empty, and this server has {len(origins)} ledgers",
+            remedy=f"Name one of: {', '.join(origins[:10])}.",
+        )
+
+    def _open(self, info: LedgerInfo) -> _Running:
+        known = self._running.get(info.origin)
+        if known is not None:
+            return known
+        ledger = Ledger(self.store, info, aggregate_recorder(self.store, info.origin), self.clock)
+        host = ProjectionHost(self.store, info.origin, self._projection_store, clock=self.clock)
+        is_projecting = self._options.is_projecting
+        host.start(catch_up=is_projecting)
+        evaluator = ledger.evaluator() if self._options.is_evaluating else None
+        # Both pass over what they have folded already, so the one further behind decides.
+        positions = [host.position] if is_projecting else []
+        positions += [evaluator.position] if evaluator else []
+        follower = Follower(
+            self.store,
+            info.origin,
+            ledger.fleet,
+            evaluator,
+            [host.consume] if is_projecting else [],
+            after=min(positions, default=ledger.head().position),
+        )
+        running = _Running(ledger, host, follower)
+        self._running[info.origin] = running
+        follower.start()
+        return running
+
+
+def projections_url(database: str) -> str:
+    """Return where the read models of a database live unless told otherwise."""
+    if database.startswith("postgres"):
+        return database
+    path = database.removeprefix("sqlite:///")
+    stem = path.removesuffix(".sqlite").removesuffix(".db")
+    return f"sqlite:///{stem}.projections.sqlite"
