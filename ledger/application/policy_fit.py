@@ -67,21 +67,33 @@ class _Fit:
 
 
 def fit_policy(
-    history: Mapping[str, Sequence[Reading]], definitions: Mapping[str, SignalDefined]
+    history: Mapping[str, Sequence[Reading]],
+    definitions: Mapping[str, SignalDefined],
+    gaps_seconds: Mapping[str, int] | None = None,
 ) -> str:
     """Return the text of a policy over every signal with enough history; it lints clean.
+
+    `gaps_seconds`: the usual gap between observations of one model, by signal. Where it is not
+    given it is measured over the signal's whole history, which is too short a gap if many models
+    are observed at times of their own.
 
     Raises FIELD_INVALID that says what is missing where no signal has enough. Cost: sorting.
     """
     fits = []
     short: list[str] = []
+    gaps = gaps_seconds or {}
     for name in sorted(set(history) & set(definitions)):
         readings = history[name]
         times = len({observed_at for _, observed_at, _ in readings})
         if len(readings) < OBSERVATIONS_MIN or times < TIMES_MIN:
-            short.append(f"{name} has {len(readings)} at {times} times")
+            short.append(
+                f"{name} (observations: {len(readings)} of {OBSERVATIONS_MIN}, "
+                f"different times: {times} of {TIMES_MIN})"
+            )
             continue
-        fits.append(_Fit(definitions[name], _signal_rule(definitions[name], readings)))
+        fits.append(
+            _Fit(definitions[name], _signal_rule(definitions[name], readings, gaps.get(name)))
+        )
     if not fits:
         raise _too_little(short)
     fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
@@ -94,8 +106,7 @@ def _too_little(short: list[str]) -> LedgerError:
     found = listed(short[:5]) if short else "there is no observation of a defined signal"
     return invalid_field(
         "history",
-        f"too little to fit a policy to: a signal needs {OBSERVATIONS_MIN} observations at "
-        f"{TIMES_MIN} different times, and {found}",
+        f"too little to fit a policy to: {found}",
         remedy="Submit more observations, or begin with the default policy in the README.",
     )
 
@@ -107,14 +118,16 @@ def _heading(fits: list[_Fit], short: list[str]) -> str:
     ]
     if not any(fit.is_performance for fit in fits):
         lines.append("No performance signal has enough history, so nothing schedules retraining.")
-    lines += [f"Left out for too little history: {each} observed." for each in short[:20]]
+    lines += [f"Left out for too little history: {each}." for each in short[:20]]
     return "".join(f"# {line}\n" for line in lines)
 
 
 # ---- one signal ----------------------------------------------------------------------------------
 
 
-def _signal_rule(defined: SignalDefined, readings: Sequence[Reading]) -> dict[str, Any]:
+def _signal_rule(
+    defined: SignalDefined, readings: Sequence[Reading], known_gap_seconds: int | None
+) -> dict[str, Any]:
     """Return the stored form of one signal's rule."""
     is_higher_worse = defined.direction == "higher_is_worse"
     values = sorted((value for value, _, _ in readings), reverse=not is_higher_worse)
@@ -122,7 +135,7 @@ def _signal_rule(defined: SignalDefined, readings: Sequence[Reading]) -> dict[st
     percentile = _quantile(values, 99)
     baseline, critical = _limits(median, percentile, is_higher_worse=is_higher_worse)
     times = sorted({observed_at for _, observed_at, _ in readings})
-    gap_seconds = _gap_seconds(times)
+    gap_seconds = known_gap_seconds or _gap_seconds(times)
     bucket = next((size for size in _BUCKETS if size >= gap_seconds), _BUCKETS[-1])
     sizes = sorted(size for _, _, size in readings)
     worse = "higher" if is_higher_worse else "lower"
@@ -130,7 +143,7 @@ def _signal_rule(defined: SignalDefined, readings: Sequence[Reading]) -> dict[st
         f"From {len(readings)} observations, {format_time(times[0])[:10]} to "
         f"{format_time(times[-1])[:10]}, {worse} being worse: the better nine tenths have the "
         f"median {format_decimal(median)}, the 99th percentile is {format_decimal(percentile)}. "
-        f"They came {_gap_text(gap_seconds)} apart; a usual one had {_quantile(sizes, 50)} samples."
+        f"They came {_gap_text(gap_seconds)} apart; their median sample size is {_quantile(sizes, 50)}."
     )
     return {
         "signal": defined.signal,
@@ -181,7 +194,7 @@ def _gap_seconds(times: Sequence[int]) -> int:
 
 def _gap_text(seconds: int) -> str:
     for size, name in ((_DAY, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= size:
+        if seconds >= 2 * size:
             tenths = seconds * 10 // size
             return f"about {format_decimal(tenths * 100_000_000)} {name}"
     return f"about {seconds} seconds"
@@ -194,12 +207,12 @@ def _document(fits: list[_Fit], short: list[str]) -> dict[str, Any]:
     """Return the whole policy in its stored form."""
     loss = next((fit for fit in fits if fit.is_loss), None)
     retrains = any(fit.is_performance for fit in fits)
-    left_out = f" {len(short)} signals had too little history." if short else ""
+    left_out = f" Left out for too little history: {len(short)}." if short else ""
     slowest = max(int(fit.rule["bucket_seconds"]) for fit in fits)
     return {
         "format": "policy/1",
         "title": "Starting policy",
-        "rationale": f"Fitted to the history of {len(fits)} signals.{left_out}",
+        "rationale": f"Fitted to the ledger's own history. Signals: {len(fits)}.{left_out}",
         "scoring": {
             "kernel": "bucketed/1",
             "combine": "weighted_mean",
