@@ -23,7 +23,7 @@ from projections.watch import Watch
 
 CATCH_UP_EVENTS: Final = 5_000  # events a read: a few megabytes, and one transaction
 
-_RETRY_FIRST_SECONDS: Final = 0.1
+_RETRY_FIRST_SECONDS: Final = 0.125
 _RETRY_MOST_SECONDS: Final = 30.0
 
 State = Literal["live", "rebuilding", "stopped"]

@@ -1,0 +1,127 @@
+"""The tables: forward only, all or nothing, one generation in use."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from ledger.errors import LedgerError, Reason
+from projections.store import ProjectionStore
+from projections.tables import Advance, DeadLetter, Generation, Tracking
+
+LEDGER = "example.org/fleet"
+
+
+def _at(position: int) -> Tracking:
+    return Tracking(position, bytes([position]) * 32, bytes([position]) * 32, position, 1, 2)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[ProjectionStore]:
+    """Return tables on each database."""
+    store = ProjectionStore(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def live(store: ProjectionStore) -> Generation:
+    """Return the generation in use."""
+    return store.claim(LEDGER, "signals/1")
+
+
+def test_rows_and_tracking_are_read_back_as_written(
+    store: ProjectionStore, live: Generation
+) -> None:
+    assert store.advance(live, _at(5), {"a": b"1", "b": b"2"}, only_live=True) is Advance.MOVED
+    assert store.advance(live, _at(6), {"a": None, "b": b"3"}, only_live=True) is Advance.MOVED
+    assert store.load(live) == (_at(6), {"b": b"3"})
+
+
+@pytest.mark.parametrize("position", [4, 5])
+def test_the_position_never_moves_back_or_stands_and_nothing_else_is_written(
+    store: ProjectionStore, live: Generation, position: int
+) -> None:
+    store.advance(live, _at(5), {"a": b"1"}, only_live=True)
+    letters = [DeadLetter(3, "x", "why")]
+    outcome = store.advance(live, _at(position), {"a": b"9"}, letters, only_live=True)
+    assert outcome is Advance.BEHIND
+    assert store.load(live) == (_at(5), {"a": b"1"})
+    assert store.dead_letters(live) == []
+
+
+def test_a_generation_that_is_not_in_use_takes_rows_from_a_rebuild_only(
+    store: ProjectionStore, live: Generation
+) -> None:
+    begun = store.begin(LEDGER, "signals/1")
+    assert begun.number == live.number + 1
+    assert store.advance(begun, _at(5), {"a": b"1"}, only_live=True) is Advance.NOT_LIVE
+    assert store.load(begun) == (Tracking(0, b"", bytes(32)), {})
+    assert store.advance(begun, _at(5), {"a": b"1"}, only_live=False) is Advance.MOVED
+
+
+def test_a_switch_needs_the_rows_to_be_stored_at_that_position(
+    store: ProjectionStore, live: Generation
+) -> None:
+    begun = store.begin(LEDGER, "signals/1")
+    store.advance(begun, _at(5), {"a": b"1"}, only_live=False)
+    assert not store.switch(begun, 6, drop_before=True)
+    assert store.live(LEDGER, "signals/1") == live.number
+    assert store.switch(begun, 5, drop_before=True)
+    assert store.live(LEDGER, "signals/1") == begun.number
+    assert store.generations(LEDGER, "signals/1") == [begun.number]
+
+
+def test_claiming_twice_gives_the_same_and_a_stale_one_is_replaced_once(
+    store: ProjectionStore, live: Generation
+) -> None:
+    assert store.claim(LEDGER, "signals/1") == live
+    replaced = store.claim(LEDGER, "signals/1", stale=live.number)
+    assert replaced.number == live.number + 1
+    assert store.claim(LEDGER, "signals/1", stale=live.number) == replaced
+    assert store.generations(LEDGER, "signals/1") == [replaced.number]
+
+
+def test_dead_letters_are_kept_with_their_generation(
+    store: ProjectionStore, live: Generation
+) -> None:
+    letters = [DeadLetter(7, "x.y.v1", "broken"), DeadLetter(3, "x.y.v1", "broken")]
+    store.advance(live, _at(9), {}, letters, only_live=True)
+    assert [letter.position for letter in store.dead_letters(live)] == [3, 7]
+    assert store.dead_letters(live, limit=1) == [DeadLetter(3, "x.y.v1", "broken")]
+    assert store.dead_letters(live._replace(number=99)) == []
+
+
+def test_dropping_a_generation_touches_no_other(store: ProjectionStore, live: Generation) -> None:
+    store.advance(live, _at(5), {"a": b"1"}, only_live=True)
+    begun = store.begin(LEDGER, "signals/1")
+    store.advance(begun, _at(5), {"a": b"2"}, only_live=False)
+    store.drop(begun)
+    assert store.load(begun) is None
+    assert store.load(live) == (_at(5), {"a": b"1"})
+
+
+def test_a_failed_transaction_leaves_no_trace_and_says_why(
+    store: ProjectionStore, live: Generation, database_url: str
+) -> None:
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE projection_dead_letters RENAME TO elsewhere")
+    with pytest.raises(LedgerError) as refusal:
+        store.advance(live, _at(5), {"a": b"1"}, [DeadLetter(1, "x", "y")], only_live=True)
+    assert refusal.value.reason is Reason.STORE_UNAVAILABLE
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO projection_dead_letters")
+    engine.dispose()
+    assert store.load(live) == (Tracking(0, b"", bytes(32)), {})
+
+
+@pytest.mark.postgres
+def test_an_error_names_the_database_without_its_password(postgres_url: str) -> None:
+    store = ProjectionStore(postgres_url)
+    assert store.place.startswith("postgresql+psycopg://")
+    hidden = ProjectionStore.__new__(ProjectionStore)
+    hidden._url = sa.make_url("postgresql+psycopg://user:secret@host/db")
+    hidden._is_sqlite = False
+    assert "secret" not in hidden.place
+    store.close()
