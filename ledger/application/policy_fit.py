@@ -143,7 +143,7 @@ def _signal_rule(
         f"From {len(readings)} observations, {format_time(times[0])[:10]} to "
         f"{format_time(times[-1])[:10]}, {worse} being worse: the better nine tenths have the "
         f"median {format_decimal(median)}, the 99th percentile is {format_decimal(percentile)}. "
-        f"They came {_gap_text(gap_seconds)} apart; their median sample size is {_quantile(sizes, 50)}."
+        f"They came {_gap_text(gap_seconds)} apart, {_quantile(sizes, 50)} samples at the median."
     )
     return {
         "signal": defined.signal,

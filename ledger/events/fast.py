@@ -13,10 +13,10 @@ from ledger.events.envelope import RecordedEvent
 _ACTOR = rb"(?:users|services|system)/[a-z0-9][a-z0-9._-]{0,127}"
 _SEGMENT = rb"[a-z0-9][a-z0-9._-]{0,127}"
 _OBSERVED: Final = re.compile(
-    rb'\{"actor":"(' + _ACTOR + rb')","causation_position":(?:null|[1-9][0-9]{0,15}),'
+    rb'\{"actor":"(' + _ACTOR + rb')","causation_position":(?:null|[1-9][0-9]{0,14}),'
     rb'"data":\{"model_version":"(' + _SEGMENT + rb')","observed_at":"([0-9TZ:.-]{27})",'
-    rb'"sample_size":([1-9][0-9]{0,12}),"signal":"(' + _SEGMENT + rb')",'
-    rb'"value":"(-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{0,8}[1-9])?)"\},'
+    rb'"sample_size":(10{12}|[1-9][0-9]{0,11}),"signal":"(' + _SEGMENT + rb')",'
+    rb'"value":"((?!-0")-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{0,8}[1-9])?)"\},'
     rb'"request_id":(?:null|"[A-Za-z0-9._:-]{1,128}"),"run_id":(?:null|"runs/' + _SEGMENT + rb'")\}'
 )
 

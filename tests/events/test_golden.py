@@ -1,0 +1,149 @@
+"""What was written once is decoded for ever, byte for byte, and still means what it meant.
+
+Method: the golden instances are files that nobody edits; their digests are pinned here. Each must
+decode by the registry, encode to the same bytes and stand in an unbroken chain; and making the
+whole golden ledger anew must give the same files, for its scores, decisions and plans are computed.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from ledger.application.policy_schema import schema_text
+from ledger.chain.link import GENESIS, body_hash, event_hash
+from ledger.errors import LedgerError, Reason
+from ledger.events.canonical import decode, encode
+from ledger.events.envelope import RecordedEvent
+from ledger.events.registry import BY_TYPE, EVENT_CLASSES, decode_data
+from tools import catalog, golden
+
+FILES = sorted(golden.GOLDEN.glob("*.json"))
+NAMES = [path.stem for path in FILES]
+
+# Written once, never edited: a new type adds a line.
+DIGESTS = dict(
+    line.split("  ")[::-1]
+    for line in """\
+06b45df9873e03adf29c172d60ac6eba609cec3958ee855e561e1fa215cb6701  decision.made.v1.json
+62394f359f9d8a16ba9851ed08a912b0f2dd2bd35841d2567152055693cf82bb  decision.overridden.v1.json
+e0dc2253ca4222be46e6e1c9772388518af0d5cb9ab7d6d3f5a8e491ef517014  ledger.configured.v1.json
+c86fe6d6422e35b270efdcd449ab975b01ab9fd6e27dcc8cf9ac0945b1d32ed5  ledger.created.v1.json
+c7ec43fb36a90f294ab1439b1e6c1e71554715e6389154ee190640e2265ff79d  model.deployed.v1.json
+0ba581fb160a3a9ec2637f1659608488222e978ae86e1068f47e781d8c61ad7e  model.registered.v1.json
+ca0fa571fb43b87e46200ac98cac99bbcc31bea520a384cf7ff5bd1e93fbd4a2  model.retired.v1.json
+12049152cc23aab81de55ca8b27d3f2d68304d418b1b2ea9ff854a0d1f5e1b7a  model.updated.v1.json
+88d5132b7d8db7fd21852132fb86b911718c9b7279b62c6ed0266711aec9a077  plan.made.v1.json
+b71a6097ac4d289bc87b5f8cf9bb2be932fce58c3cddc2877752f03d461e5433  policy.activated.v1.json
+b2d09e91d4d8e2314518c96c99cb74d14a090c74e074965e143646c5aaead059  policy.drafted.v1.json
+d6c70d53ebb48ce8f733bba6ea4a02cbae4b8744fcd632f1017c272995e938bd  recorder.event.v1.json
+6179304f5f37c55631125b8e87d277d36d57f2bf6fce2ab9fd6a436492a2f850  score.computed.v1.json
+08a68b2d38d071913b4d1f92727a3d25fc52def69002cc45df6710398d3eb42f  signal.defined.v1.json
+a5b3f7d3dc636e46281f39feb71ef0f5fee72020ffc320220d031ec6e58563a1  signal.observed.v1.json
+""".splitlines()
+)
+
+
+def line_of(path: Path) -> dict[str, Any]:
+    line = decode(path.read_bytes().removesuffix(b"\n"))
+    assert isinstance(line, dict)
+    return line
+
+
+def recorded(line: dict[str, Any]) -> RecordedEvent:
+    header = line["header"]
+    return RecordedEvent(
+        position=header["position"],
+        stream=header["stream"],
+        stream_version=header["stream_version"],
+        type=header["type"],
+        recorded_at=0,
+        observed_at=None,
+        body_bytes=encode(line["body"]),
+        salt=bytes.fromhex(line["salt"]),
+        body_hash=bytes.fromhex(header["body_hash"]),
+        prev_hash=bytes.fromhex(header["prev_hash"]),
+        event_hash=bytes.fromhex(line["hash"]),
+    )
+
+
+def test_every_type_has_a_golden_instance() -> None:
+    assert set(NAMES) == set(BY_TYPE) == {cls.TYPE for cls in EVENT_CLASSES}
+
+
+def test_no_golden_instance_was_ever_edited() -> None:
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FILES}
+    assert found == DIGESTS
+    sums = "".join(f"{digest}  {name}\n" for name, digest in DIGESTS.items())
+    assert sorted(golden.SUMS.read_text().splitlines()) == sorted(sums.splitlines())
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_an_instance_decodes_and_encodes_to_its_very_bytes(path: Path) -> None:
+    line = line_of(path)
+    data = decode_data(recorded(line))
+    assert path.stem == data.TYPE
+    assert encode({**line, "body": {**line["body"], "data": data.to_data()}}) + b"\n" == (
+        path.read_bytes()
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_an_instance_fits_the_schema_that_the_catalogue_prints(path: Path) -> None:
+    schema = catalog.data_schema(BY_TYPE[path.stem])
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(line_of(path)["body"]["data"])
+
+
+def test_the_instances_are_one_unbroken_chain() -> None:
+    lines = sorted((line_of(path) for path in FILES), key=lambda each: each["header"]["position"])
+    head: bytes = GENESIS
+    versions: dict[str, int] = {}
+    for position, line in enumerate(lines, start=1):
+        header = line["header"]
+        stream = header["stream"]
+        versions[stream] = versions.get(stream, 0) + 1
+        assert header["position"] == position
+        assert header["stream_version"] == versions[stream]
+        assert bytes.fromhex(header["prev_hash"]) == head
+        salt = bytes.fromhex(line["salt"])
+        assert body_hash(salt, encode(line["body"])).hex() == header["body_hash"]
+        head = event_hash(encode(header))
+        assert line["hash"] == head.hex()
+
+
+def test_the_golden_ledger_replays_to_the_same_bytes() -> None:
+    rebuilt = {f"{type_}.json": line for type_, line in golden.build().lines()}
+    for path in FILES:
+        assert json.loads(rebuilt[path.name]) == json.loads(path.read_bytes()), path.name
+        assert rebuilt[path.name] == path.read_bytes()
+
+
+def test_an_unknown_type_is_refused_at_read_and_never_imported() -> None:
+    event = recorded(line_of(FILES[0]))._replace(type="os.system.v1")
+    with pytest.raises(LedgerError, match=r"knows no type os\.system\.v1") as caught:
+        decode_data(event)
+    assert caught.value.reason is Reason.EVENT_UNREADABLE
+    assert caught.value.metadata["position"] == str(event.position)
+
+
+def test_a_known_type_with_another_types_data_is_refused() -> None:
+    event = recorded(line_of(golden.GOLDEN / "signal.defined.v1.json"))
+    with pytest.raises(LedgerError, match="does not fit") as caught:
+        decode_data(event._replace(type="model.retired.v1"))
+    assert caught.value.reason is Reason.EVENT_UNREADABLE
+
+
+def test_the_catalogue_and_the_schema_of_policies_are_current() -> None:
+    assert catalog.CATALOG.read_text(encoding="utf-8") == catalog.catalog_text()
+    assert catalog.POLICY_SCHEMA.read_text(encoding="utf-8") == schema_text()
+
+
+def test_the_catalogue_names_every_type_its_stream_and_its_cause() -> None:
+    text = catalog.CATALOG.read_text(encoding="utf-8")
+    for cls in EVENT_CLASSES:
+        assert f"### {cls.TYPE}\n" in text
+        assert f"- Stream: `{cls.STREAM}`\n- Who may cause it: {cls.CAUSE}\n" in text
