@@ -275,6 +275,15 @@ class SqlReader:
         )
         return self._rows(statement)[0][0] or 0
 
+    def stream_event(self, ledger: str, stream: str, version: int) -> RecordedEvent:
+        """Return the event that gave a stream this version, which it must have reached."""
+        statement = _EVENT.where(
+            events.c.ledger_id == self._id(ledger),
+            events.c.stream == stream,
+            events.c.stream_version == version,
+        )
+        return self._events(statement)[0]
+
     def _version_at(self, ledger: str, stream: str, position: int) -> int:
         """Return a stream's version as of a position, by binary search over its index."""
         if position == 0:

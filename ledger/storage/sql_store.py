@@ -15,14 +15,14 @@ from ledger.events.envelope import encode_body
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import ORIGIN, SECOND, format_time
 from ledger.limits import SKEW_SECONDS_MAX
-from ledger.storage.database import Database, open_database, unavailable
-from ledger.storage.group import (
+from ledger.storage.checks import (
     check_request,
     check_tracking,
     read_tracking,
     request_key,
     set_tracking,
 )
+from ledger.storage.database import Database, open_database, unavailable
 from ledger.storage.hints import Hints, Watcher
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import checkpoints, heads, leases, ledgers
@@ -210,8 +210,17 @@ class SqlStore(SqlReader):
 
         return self._call(_take)
 
-    def track(self, ledger: str, consumer: str, position: int) -> None:
-        """Move a consumer's tracking position forward; VERSION_CONFLICT where it would not."""
+    def track(
+        self,
+        ledger: str,
+        consumer: str,
+        position: int,
+        update: Callable[[Connection], object] | None = None,
+    ) -> None:
+        """Move a consumer's tracking position forward; VERSION_CONFLICT where it would not.
+
+        `update` writes tables of the consumer's own in the same transaction.
+        """
         info = self.ledger(ledger)
 
         def _track(turn: Turn) -> None:
@@ -219,6 +228,8 @@ class SqlStore(SqlReader):
             known = read_tracking(turn.connection, info.ledger_id, consumer)
             check_tracking(consumer, known, position)
             set_tracking(turn.connection, info.ledger_id, consumer, position)
+            if update is not None:
+                update(turn.connection)
 
         self._call(_track)
 

@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.limits import GROUP_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_REQUESTS_MAX
+from ledger.storage.checks import request_key
 from ledger.storage.database import Database, unavailable
-from ledger.storage.group import Chain, Group, request_key
+from ledger.storage.group import Chain, Group
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 
 T = TypeVar("T")

@@ -1,0 +1,125 @@
+"""What a request must satisfy before it is placed, apart from the state of a group."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, select
+
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.signals import SignalObserved
+from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
+from ledger.storage.schema import tracking
+from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
+
+
+class RequestKey(NamedTuple):
+    """What makes a request id unique."""
+
+    ledger_id: int
+    actor: str
+    method: str
+    request_id: str
+
+
+def request_key(info: LedgerInfo, request: AppendRequest) -> RequestKey | None:
+    """Return what the request's id is unique by, None without an id."""
+    if request.request_id is None:
+        return None
+    return RequestKey(info.ledger_id, request.actor, request.method, request.request_id)
+
+
+def check_request(request: AppendRequest) -> None:
+    """Refuse names outside their grammars: they go into the header unescaped."""
+    if ACTOR.fullmatch(request.actor) is None:
+        raise invalid_field("actor", f"{request.actor[:140]!r} is not an actor")
+    if request.request_id is not None and REQUEST_ID.fullmatch(request.request_id) is None:
+        raise invalid_field("request_id", f"{request.request_id[:140]!r} is not a request id")
+    checked: set[tuple[str, str, bool]] = set()
+    for index, event in enumerate(request.events):
+        shape = (event.stream, event.type, event.observed_at is None)
+        if shape in checked:
+            continue
+        if STREAM.fullmatch(event.stream) is None:
+            raise invalid_field(f"events[{index}].stream", f"{event.stream[:140]!r} is no stream")
+        if TYPE.fullmatch(event.type) is None:
+            raise invalid_field(f"events[{index}].type", f"{event.type[:140]!r} is no type")
+        assert (event.observed_at is None) == (event.type != SignalObserved.TYPE)
+        checked.add(shape)
+
+
+def check_tracking(consumer: str, known: int | None, position: int) -> None:
+    """Refuse to move a consumer's tracking position anywhere but forward."""
+    if known is not None and position <= known:
+        raise LedgerError(
+            Reason.VERSION_CONFLICT,
+            f"{consumer} has already processed position {known}; {position} is not beyond it.",
+            remedy="Continue after the position that is tracked.",
+            metadata={"consumer": consumer, "tracked": str(known), "position": str(position)},
+        )
+
+
+def read_tracking(connection: Connection, ledger_id: int, consumer: str) -> int | None:
+    """Return a consumer's tracking position, None before the first."""
+    statement = select(tracking.c.position).where(
+        tracking.c.ledger_id == ledger_id, tracking.c.consumer == consumer
+    )
+    found: int | None = connection.execute(statement).scalar()
+    return found
+
+
+def set_tracking(connection: Connection, ledger_id: int, consumer: str, position: int) -> None:
+    """Store a tracking position that `check_tracking` has passed under the head's lock."""
+    where = and_(tracking.c.ledger_id == ledger_id, tracking.c.consumer == consumer)
+    if connection.execute(tracking.update().where(where).values(position=position)).rowcount == 0:
+        connection.execute(
+            tracking.insert().values(ledger_id=ledger_id, consumer=consumer, position=position)
+        )
+
+
+def bodies_of(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
+    """Return the bodies, made now where they depend on their position.
+
+    What a caller's function raises refuses that caller's request alone.
+    """
+    bodies = []
+    for event in new:
+        if isinstance(event.body, bytes):
+            bodies.append(event.body)
+            continue
+        try:
+            bodies.append(event.body(first_position))
+        except LedgerError:
+            raise
+        except Exception as error:
+            raise LedgerError(
+                Reason.INTERNAL,
+                f"The body of a {event.type} could not be made: {error!r}.",
+                remedy="This is a defect of the service; nothing of the request was written.",
+            ) from error
+    return bodies
+
+
+def reused(key: RequestKey, result: AppendResult) -> LedgerError:
+    """Return the refusal of a request id that stands for other content."""
+    return LedgerError(
+        Reason.REQUEST_ID_REUSED,
+        f"The request id {key.request_id} was used before for another request of "
+        f"{key.actor} to {key.method}.",
+        remedy="Use a new id for each new request; this is a mistake in the caller.",
+        metadata={
+            "request_id": key.request_id,
+            "first_position": str(result.first_position),
+            "last_position": str(result.last_position),
+        },
+    )
+
+
+def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
+    """Return the refusal by a guard."""
+    what = "any event" if guard.types is None else " or ".join(sorted(guard.types))
+    return LedgerError(
+        Reason.VERSION_CONFLICT,
+        f"Stream {guard.stream} has changed: for {what} it has {what_is_there}.",
+        remedy="Read the stream again, decide again, and send a new request.",
+        metadata={"stream": guard.stream, "found": str(found)},
+    )
