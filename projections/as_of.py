@@ -15,7 +15,6 @@ from projections.priorities import (
     Planned,
     PriorityRow,
     empty_row,
-    is_visible,
     parts_of,
     plan_entries,
 )
@@ -38,16 +37,18 @@ def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
             metadata={"position": str(position), "head": str(head)},
         )
     registrations = reader.of_types(ledger, {ModelRegistered.TYPE}, at_or_before=position)
+    retirements = reader.of_types(ledger, {ModelRetired.TYPE}, at_or_before=position)
+    retired = {model_of(event) for event in retirements}
     plans = reader.of_types(
         ledger, {PlanMade.TYPE}, at_or_before=position, limit=1, descending=True
     )
     planned = plan_entries(plans[0]) if plans else {}
     newest = {model_of(event): event for event in registrations}
-    rows = {
+    return {
         model: _row(reader, ledger, registration, planned.get(model), position)
         for model, registration in newest.items()
+        if model not in retired
     }
-    return {model: row for model, row in rows.items() if is_visible(row)}
 
 
 def _row(
@@ -57,14 +58,10 @@ def _row(
     planned: Planned | None,
     position: int,
 ) -> PriorityRow:
-    """Return one model's row from the newest event of each type."""
+    """Return the row of a model in the fleet from the newest event of each type."""
     model = model_of(registration)
     stream = model_stream(model)
     row = empty_row(model)
-    retired = reader.latest(ledger, stream, {ModelRetired.TYPE}, at_or_before=position)
-    if retired is not None:
-        row["retired"] = retired.position
-        return row
     row.update(parts_of(registration))
     for type_ in (ModelUpdated.TYPE, ModelDeployed.TYPE, ScoreComputed.TYPE, DecisionMade.TYPE):
         for event in _newest_first(reader, ledger, stream, type_, position):

@@ -185,11 +185,6 @@ class RowSet:
             written[key] = stored
         return written
 
-    def stored(self, key: str) -> bytes | None:
-        """Return the stored form of one row, None where there is none."""
-        row = self._rows.get(key)
-        return None if row is None else encode_row(row)
-
 
 def row_hash(key: str, stored: bytes) -> int:
     """Return one row's term of the digest: SHA-256 of the canonical JSON `[key,row]`."""

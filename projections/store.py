@@ -72,11 +72,6 @@ class ProjectionStore:
         with self._begin() as connection:
             return _live(connection, ledger, projection)
 
-    def tracking(self, generation: Generation) -> Tracking | None:
-        """Return how far a generation has come; None where it was never written."""
-        with self._begin() as connection:
-            return _tracking(connection, generation)
-
     def load(self, generation: Generation) -> tuple[Tracking, dict[str, bytes]] | None:
         """Return a generation's tracking and rows from one snapshot; None if never written."""
         with self._begin() as connection:

@@ -1,5 +1,6 @@
 """A rebuild beside the live projection: compared at one position, switched at once, resumable."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -165,6 +166,24 @@ def test_a_rebuild_of_a_stopped_projection_lets_it_try_again(store: ProjectionSt
     assert _rebuild(runner).outcome == "equal"
     assert runner.catch_up() == story.head
     assert runner.status().state == "live"
+
+
+def test_a_rebuild_beside_a_ledger_that_grows_ends_equal(store: ProjectionStore) -> None:
+    story = _fleet(200)
+    runner = _runner(store, story)
+
+    def grow() -> None:
+        for n in range(100):
+            story.observed("m1", "drift", n)
+            runner.consume(story.events[-1:])
+
+    growing = threading.Thread(target=grow)
+    growing.start()
+    outcomes = {_rebuild(runner).outcome for _ in range(3)}
+    growing.join()
+    assert outcomes == {"equal"}
+    assert runner.position == story.head
+    assert runner.snapshot().digest == folded(SignalsProjection(), story).digest
 
 
 def test_an_empty_ledger_can_be_rebuilt(store: ProjectionStore) -> None:
