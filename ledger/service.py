@@ -18,7 +18,7 @@ from ledger.storage.native import aggregate_recorder
 from ledger.storage.sql_store import SqlStore
 from ledger.storage.store import CreateLedger, LedgerInfo
 from projections.host import ProjectionHost
-from projections.store import ProjectionStore
+from projections.store import ProjectionStore, projections_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +177,3 @@ class Service:
         self._running[info.origin] = running
         follower.start()
         return running
-
-
-def projections_url(database: str) -> str:
-    """Return where the read models of a database live unless told otherwise."""
-    if database.startswith("postgres"):
-        return database
-    path = database.removeprefix("sqlite:///")
-    stem = path.removesuffix(".sqlite").removesuffix(".db")
-    return f"sqlite:///{stem}.projections.sqlite"
