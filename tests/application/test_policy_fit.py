@@ -1,0 +1,139 @@
+"""A fitted policy follows its stated rules, is the same every time, and always lints clean.
+
+Method: a small history with known quantiles, and arbitrary histories over all values there are.
+"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.application.policy_fit import OBSERVATIONS_MIN, Reading, fit_policy
+from ledger.application.policy_lint import lint
+from ledger.application.policy_text import parse
+from ledger.errors import LedgerError, Reason
+from ledger.events.signals import SignalDefined
+from ledger.events.values import NANO_LIMIT
+
+DAY = 86_400 * 1_000_000
+START = 20_000 * DAY
+KINDS = ["performance", "drift", "data_quality", "latency", "fairness", "cost", "custom"]
+
+
+def defined(
+    name: str, kind: str = "performance", direction: str = "higher_is_worse"
+) -> SignalDefined:
+    return SignalDefined.from_data(
+        {
+            "signal": name,
+            "kind": kind,
+            "unit": "",
+            "direction": direction,
+            "meaning": "",
+            "collection": "",
+        }
+    )
+
+
+def weekly(values: list[int]) -> list[Reading]:
+    return [(value, START + week * 7 * DAY, 1_000) for week, value in enumerate(values)]
+
+
+def test_baseline_and_critical_are_the_stated_quantiles() -> None:
+    values = [400_000_000 + 1_000_000 * step for step in range(100)]
+    text = fit_policy({"loss": weekly(values)}, {"loss": defined("loss")})
+    rule = parse(text).scoring.signals[0]
+    assert (rule.baseline, rule.critical) == ("0.444", "0.498")  # item 44 of 90, item 98 of 100
+    assert rule.bucket_seconds == 7 * 86_400
+    assert rule.window_seconds == 28 * rule.bucket_seconds
+    assert (rule.sample_cap, rule.prior_samples) == (1_000, 1_000)
+    assert "median 0.444" in rule.rationale
+    assert "99th percentile is 0.498" in rule.rationale
+    assert "From 100 observations" in rule.rationale
+
+
+def test_where_lower_is_worse_critical_lies_below() -> None:
+    values = [1_000_000_000_000 - 1_000_000_000 * step for step in range(100)]
+    known = {"volume": defined("volume", "data_quality", "lower_is_worse")}
+    rule = parse(fit_policy({"volume": weekly(values)}, known)).scoring.signals[0]
+    assert (rule.baseline, rule.critical) == ("956", "902")
+
+
+def test_a_signal_that_never_moved_still_gets_two_limits() -> None:
+    rule = parse(fit_policy({"loss": weekly([10**9] * 40)}, {"loss": defined("loss")}))
+    assert (rule.scoring.signals[0].baseline, rule.scoring.signals[0].critical) == ("1", "1.1")
+
+
+def test_loss_is_planned_by_and_scheduled_for_and_drift_only_looked_at() -> None:
+    history = {"loss": weekly([4 * 10**8 + n for n in range(60)]), "psi": weekly([10**7] * 60)}
+    document = parse(fit_policy(history, {"loss": defined("loss"), "psi": defined("psi", "drift")}))
+    assert document.planning is not None
+    assert document.planning.loss_signal == "loss"
+    actions = {rule.id: rule.action for rule in document.decision.rules}
+    assert actions == {
+        "retrain-1": "SCHEDULE_RETRAINING",
+        "look-1": "INVESTIGATE",
+        "silence": "INVESTIGATE",
+    }
+    drift_only = parse(fit_policy({"psi": history["psi"]}, {"psi": defined("psi", "drift")}))
+    assert drift_only.planning is None
+
+
+def test_the_order_of_the_history_does_not_matter() -> None:
+    readings = weekly([n * 10**6 for n in range(50)])
+    known = {"loss": defined("loss")}
+    assert fit_policy({"loss": readings}, known) == fit_policy({"loss": readings[::-1]}, known)
+
+
+def test_a_known_gap_takes_the_place_of_the_measured_one() -> None:
+    readings = [(10**8, START + hour * 3_600_000_000, 5) for hour in range(40)]
+    known = {"loss": defined("loss")}
+    measured = parse(fit_policy({"loss": readings}, known)).scoring.signals[0]
+    given_ = parse(fit_policy({"loss": readings}, known, {"loss": 86_400})).scoring.signals[0]
+    assert (measured.bucket_seconds, given_.bucket_seconds) == (3_600, 86_400)
+
+
+def test_too_little_history_is_refused_and_says_what_is_missing() -> None:
+    with pytest.raises(LedgerError, match="observations: 29 of 30, different times: 29 of 5") as e:
+        fit_policy({"loss": weekly([1] * (OBSERVATIONS_MIN - 1))}, {"loss": defined("loss")})
+    assert e.value.reason is Reason.FIELD_INVALID
+    with pytest.raises(LedgerError, match="no observation of a defined signal"):
+        fit_policy({"loss": weekly([1] * 99)}, {})
+
+
+def test_signals_with_too_little_history_are_named_and_left_out() -> None:
+    history = {"loss": weekly([10**8] * 40), "psi": weekly([1])}
+    text = fit_policy(history, {"loss": defined("loss"), "psi": defined("psi", "drift")})
+    assert "# Left out for too little history: psi " in text
+    assert [rule.signal for rule in parse(text).scoring.signals] == ["loss"]
+
+
+nanos = st.integers(1 - NANO_LIMIT, NANO_LIMIT - 1) | st.integers(-5, 5)
+
+
+@given(
+    st.lists(
+        st.tuples(nanos, st.integers(0, 2 * START), st.integers(1, 10**12)),
+        min_size=OBSERVATIONS_MIN,
+        max_size=60,
+        unique_by=lambda reading: reading[1],
+    ),
+    st.sampled_from(KINDS),
+    st.sampled_from(["higher_is_worse", "lower_is_worse"]),
+)
+def test_a_fitted_policy_lints_clean_whatever_the_history(
+    readings: list[Reading], kind: str, direction: str
+) -> None:
+    known = {"s": defined("s", kind, direction)}
+    result = lint(fit_policy({"s": readings}, known), known)
+    assert result.problems == ()
+    assert result.document is not None
+
+
+def test_many_signals_stay_within_the_limits_of_a_policy() -> None:
+    names = [f"signal-{n:03d}" for n in range(120)]
+    history = {name: weekly([10**8] * 30) for name in names}
+    known = {name: defined(name, KINDS[n % 7]) for n, name in enumerate(names)}
+    result = lint(fit_policy(history, known), known)
+    assert result.problems == ()
+    assert result.document is not None
+    assert len(result.document.scoring.signals) == 100

@@ -1,0 +1,190 @@
+"""Lint says what is wrong and what looks unmeant, at the place in the text where it stands.
+
+Method: the default policy is clean; each case changes it in one way and names the one problem that
+must appear, with its path, its severity and the characters its place points at.
+"""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.application.policy_lint import lint
+from ledger.application.policy_source import Mapping, Scalar, place_within, read
+from ledger.application.policy_text import Problem, digest, parse
+from ledger.events.signals import SignalDefined
+
+DEFAULT = (Path(__file__).parent / "default_policy.yaml").read_text(encoding="utf-8")
+WHEN = 'priority >= 400000 && signals["log-loss"].sustained'
+HOLD = "      hold: priority >= 300000\n"
+
+
+def defined(name: str, direction: str = "higher_is_worse") -> SignalDefined:
+    return SignalDefined.from_data(
+        {
+            "signal": name,
+            "kind": "performance",
+            "unit": "",
+            "direction": direction,
+            "meaning": "",
+            "collection": "",
+        }
+    )
+
+
+KNOWN = {name: defined(name) for name in ("log-loss", "input-stability")}
+
+
+def the_problem(text: str, path: str, known: dict[str, SignalDefined] | None = None) -> Problem:
+    found = [each for each in lint(text, known).problems if each.path == path]
+    assert len(found) == 1, lint(text, known).problems
+    return found[0]
+
+
+def pointed_at(text: str, problem: Problem) -> str:
+    return text.split("\n")[problem.line - 1][problem.column - 1 :]
+
+
+def test_the_default_policy_is_clean_with_and_without_a_ledger() -> None:
+    for known in (None, KNOWN):
+        result = lint(DEFAULT, known)
+        assert result.problems == ()
+        assert result.document == parse(DEFAULT)
+        assert result.digest == digest(parse(DEFAULT))
+
+
+def test_what_cannot_be_read_is_an_error_and_gives_no_document() -> None:
+    result = lint(DEFAULT.replace("weight: 80%", "weight: 180%"))
+    assert (result.document, result.digest) == (None, None)
+    (problem,) = result.problems
+    assert (problem.path, problem.severity) == ("scoring.signals[0].weight", "error")
+    assert pointed_at(DEFAULT, problem).startswith("80%")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "points_at", "says"),
+    [
+        (WHEN, WHEN.replace("priority", "prioritty"), "when", "prioritty", "prioritty"),
+        (WHEN, WHEN.replace("sustained", "sustaned"), "when", ".sustaned", "sustaned"),
+        (WHEN, "priority >= 0.4", "when", ">= 0.4", "double"),
+        (WHEN, "priority", "when", "priority", "true or false"),
+        (WHEN, "'priority >= ''a'''", "when", ">= ''a''", "overload"),
+        (WHEN, '"priority > 1 && \\"a\\" == risky"', "when", 'risky"', "risky"),
+        (WHEN, WHEN.replace("log-loss", "logloss"), "when", '["logloss"]', "no rule for signal"),
+        (HOLD, "      hold: prioriti >= 1\n", "hold", "prioriti", "prioriti"),
+    ],
+)
+def test_a_faulty_expression_is_blamed_at_its_very_column(
+    old: str, new: str, path: str, points_at: str, says: str
+) -> None:
+    text = DEFAULT.replace(old, new)
+    problem = the_problem(text, f"decision.rules[0].{path}")
+    assert problem.severity == "error"
+    assert says in problem.message
+    assert pointed_at(text, problem).startswith(points_at)
+    assert lint(text).document is None
+
+
+def test_a_fault_in_a_block_of_several_lines_is_blamed_on_its_line() -> None:
+    text = DEFAULT.replace('&& signals["input-stability"].sus', '&& signls["input-stability"].sus')
+    problem = the_problem(text, "decision.rules[1].when")
+    assert pointed_at(text, problem).startswith('signls["input-stability"]')
+    assert problem.remedy == "Did you mean 'signals'?"
+    folded = text.replace("when: |", "when: >-")
+    assert the_problem(folded, "decision.rules[1].when").line == problem.line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "says"),
+    [
+        (WHEN, WHEN.replace("400000", "40"), "decision.rules[0].when", "parts per million"),
+        (WHEN, "priority > 1000000", "decision.rules[0].when", "never true"),
+        (WHEN, "false && 1 == 1", "decision.rules[0].when", "never true"),
+        ("tier: data-science\n      rationale: Drift", "tier: x\n      rationale: Drift",
+         "decision.rules[1].tier", "not declared"),
+        ("error_tier: data-science", "error_tier: on-call", "decision.error_tier", "not declared"),
+        ("tier: none}", "tier: nobody}", "decision.otherwise.tier", "not declared"),
+        ("min_buckets: 3", "min_buckets: 29", "scoring.signals[0].min_buckets", "28"),
+        ("breach: 0.3", "breach: 0", "scoring.signals[0].breach", "every bucket"),
+        ("half_life: 7d", "half_life: 500d", "scoring.signals[0].half_life", "nothing"),
+        ("      rationale: Loss is what the business pays for.\n", "", "scoring.signals[0]",
+         "no rationale"),
+        ("      rationale: Sustained loss on a model that matters.\n", "", "decision.rules[0]",
+         "no rationale"),
+        ("rationale: Loss decides; drift only calls for a look.\n", "", "rationale",
+         "no rationale"),
+        ("silence: 1h", "silence: 30s", "evaluation.silence", "shorter than the interval"),
+        ("loss_signal: log-loss", "loss_signal: loss", "planning.loss_signal", "not scored"),
+        ("action: SCHEDULE_RETRAINING", "action: INVESTIGATE", "planning.candidates",
+         "no rule schedules"),
+        ("  - {name: data-science", "  - {name: idle}\n  - {name: data-science", "tiers[0].name",
+         "nothing leads"),
+    ],
+)  # fmt: skip
+def test_what_looks_unmeant_is_a_warning_and_still_gives_a_document(
+    old: str, new: str, path: str, says: str
+) -> None:
+    text = DEFAULT.replace(old, new)
+    assert text != DEFAULT
+    problem = the_problem(text, path)
+    assert (problem.severity, problem.remedy != "") == ("warning", True)
+    assert says in problem.message
+    assert lint(text).document is not None
+
+
+@pytest.mark.parametrize("always", ["priority >= 0", "true", "1 + 1 == 2", "0 <= risk"])
+def test_a_rule_after_one_that_is_always_true_is_never_reached(always: str) -> None:
+    text = DEFAULT.replace(WHEN, always)
+    problem = the_problem(text.replace(HOLD, ""), "decision.rules[1]")
+    assert "never reached" in problem.message
+    assert lint(text).problems == ()  # its hold may be false, and then the next rule is tried
+
+
+def test_a_second_rule_with_the_same_condition_is_pointed_out() -> None:
+    start = DEFAULT.index("      when: |")
+    end = DEFAULT.index("      action: INVESTIGATE")
+    text = f"{DEFAULT[:start]}      when: {WHEN}\n{DEFAULT[end:]}"
+    assert lint(text).problems == ()  # the first has a hold, so the second can be reached
+    problem = the_problem(text.replace(HOLD, ""), "decision.rules[1].when")
+    assert "'sustained-loss'" in problem.message
+
+
+def test_the_ledgers_taxonomy_is_held_against_the_policy() -> None:
+    unknown = the_problem(DEFAULT, "scoring.signals[1].signal", {"log-loss": KNOWN["log-loss"]})
+    assert (unknown.severity, "input-stability" in unknown.message) == ("warning", True)
+    close = the_problem(DEFAULT, "planning.loss_signal", {"log_loss": defined("log_loss")})
+    assert close.remedy.startswith("Did you mean 'log_loss'?")
+    reverse = KNOWN | {"log-loss": defined("log-loss", "lower_is_worse")}
+    wrong = the_problem(DEFAULT, "scoring.signals[0].critical", reverse)
+    assert "lower is worse" in wrong.message
+    assert pointed_at(DEFAULT, wrong).startswith("0.60")
+
+
+def test_problems_come_in_the_order_of_the_text() -> None:
+    text = DEFAULT.replace("tier: data-science", "tier: x").replace("breach: 0.3", "breach: 0")
+    places = [(each.line, each.column) for each in lint(text).problems]
+    assert len(places) > 2
+    assert places == sorted(places)
+
+
+words = st.lists(st.text("abcdefgh", min_size=1, max_size=5), min_size=1, max_size=8)
+
+
+@given(words, st.sampled_from(["plain", "single", "double", "literal", "folded"]), st.data())
+def test_every_character_of_every_style_is_found_in_the_source(
+    found: list[str], style: str, data: st.DataObject
+) -> None:
+    joined = "\n   ".join(found) if style in ("plain", "single", "double") else "\n  ".join(found)
+    head = {"plain": "", "single": "'", "double": '"', "literal": "|\n  ", "folded": ">-\n  "}
+    tail = {"single": "'", "double": '"'}.get(style, "")
+    source = f"key: {head[style]}{joined}{tail}\n"
+    tree = read(source)
+    assert isinstance(tree, Mapping)
+    scalar = tree.entries[0][1]
+    assert isinstance(scalar, Scalar)
+    word = data.draw(st.integers(0, len(found) - 1))
+    offset = len(" ".join(found[:word])) + (1 if word else 0)
+    place = place_within(source, scalar, offset)
+    line = source.split("\n")[place.line - 1]
+    assert line[place.column - 1 :].startswith(found[word])
