@@ -24,6 +24,12 @@ QUEUE_EVENTS_MAX: Final = 100_000  # bounds the memory that waiting requests can
 
 WATCHERS_MAX: Final = 64  # each holds a thread of the server
 UNARY_THREADS: Final = 24
+INGEST_STREAMS_MAX: Final = 32  # each holds two threads of the server
+STREAM_BATCHES_IN_FLIGHT: Final = 8  # batches of one stream that wait for the writer at once
+STREAM_BATCH_SECONDS_MAX: Final = 30.0  # how long a batch of a stream may wait for it
+READ_WAIT_SECONDS_MAX: Final = 10.0  # how long a read waits for its `min_position`
+KEEPALIVE_SECONDS: Final = 30  # between pings on an idle connection; clients may ping as often
+DRAIN_SECONDS: Final = 10.0  # what calls under way get to finish when the server stops
 STREAM_HEARTBEAT_SECONDS: Final = 5.0
 
 PROJECTION_BATCH_EVENTS: Final = 2_000

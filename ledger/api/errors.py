@@ -8,10 +8,12 @@ and nothing of its text.
 from typing import Final, NoReturn
 
 import grpc
+import structlog
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 
 DOMAIN: Final = "ledger.v1"
@@ -60,6 +62,8 @@ _VIOLATIONS_MAX: Final = 20
 _MESSAGE_CHARS_MAX: Final = 1_000
 _DESCRIPTION_CHARS_MAX: Final = 300
 _NANO: Final = 1_000_000_000
+_GRAVE: Final = frozenset({Reason.CHAIN_BROKEN, Reason.EVENT_UNREADABLE, Reason.INTERNAL})
+_log: Final = structlog.get_logger("ledger.api")
 
 
 def grpc_code(reason: Reason) -> int:
@@ -108,8 +112,17 @@ def fail(context: grpc.ServicerContext, error: LedgerError) -> NoReturn:
     raise AssertionError("abort_with_status returned")
 
 
-def internal(error_id: str) -> LedgerError:
-    """Return what a client learns of a fault of ours: the id under which it is logged."""
+def refusal_of(error: Exception, clock: Clock) -> LedgerError:
+    """Return what a client may learn of an error, and log what an operator should.
+
+    Of a fault of ours that is the id under which it was logged, and nothing of its text.
+    """
+    if isinstance(error, LedgerError):
+        if error.reason in _GRAVE:
+            _log.error("call.failed", reason=error.reason.value, **error.metadata)
+        return error
+    error_id = uuid7(clock)
+    _log.error("call.failed", error_id=error_id, exc_info=error)
     return LedgerError(
         Reason.INTERNAL,
         f"The server failed; the fault is logged under {error_id}.",

@@ -12,11 +12,9 @@ import structlog
 from ledger.api import errors
 from ledger.api.actors import actor_of
 from ledger.api.handlers import Behaviour, Continuation, Handler, Parse, around, before, parsed_by
-from ledger.clock import Clock, uuid7
+from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX
-
-_log: Final = structlog.get_logger("ledger.api")
 
 WRITES: Final = frozenset(
     f"/ledger.v1.{name}"
@@ -38,7 +36,6 @@ WRITES: Final = frozenset(
 
 _OURS: Final = "/ledger.v1."
 _FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
-_GRAVE: Final = frozenset({Reason.CHAIN_BROKEN, Reason.EVENT_UNREADABLE, Reason.INTERNAL})
 
 
 class LogContext(grpc.ServerInterceptor):
@@ -78,7 +75,7 @@ class Errors(grpc.ServerInterceptor):
             try:
                 return behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - nothing of ours may reach the client raw
-                refusal = self._refusal(error)
+                refusal = errors.refusal_of(error, self._clock)
             return errors.fail(context, refusal)
 
         return answer
@@ -90,21 +87,12 @@ class Errors(grpc.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - as above
                 if not context.is_active():
                     return  # the client is gone; there is nobody to tell
-                refusal = self._refusal(error)
+                refusal = errors.refusal_of(error, self._clock)
             else:
                 return
             errors.fail(context, refusal)
 
         return answers
-
-    def _refusal(self, error: Exception) -> LedgerError:
-        if isinstance(error, LedgerError):
-            if error.reason in _GRAVE:
-                _log.error("call failed", reason=error.reason.value, **error.metadata)
-            return error
-        error_id = uuid7(self._clock)
-        _log.error("call failed", error_id=error_id, exc_info=error)
-        return errors.internal(error_id)
 
 
 class Actor(grpc.ServerInterceptor):

@@ -8,13 +8,16 @@ import base64
 import binascii
 import hashlib
 import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+
+T = TypeVar("T")
 
 _VERSION: Final = b"\x01"
 _QUERY_BYTES: Final = 8
@@ -45,6 +48,13 @@ class Page:
         """Return the token of the page that begins after `cursor`."""
         head = _VERSION + _HEADER.pack(self._query, upper) + cursor.encode()
         return base64.urlsafe_b64encode(head + _digest(head)[:_SUM_BYTES]).decode().rstrip("=")
+
+
+def cut(page: Page, items: Iterable[T], key: Callable[[T], str], upper: int) -> tuple[list[T], str]:
+    """Return the items of a page of a list in order of key, and the token of the next one."""
+    rest = [item for item in items if not page.cursor or key(item) > page.cursor]
+    shown = rest[: page.size]
+    return shown, page.token(key(shown[-1]), upper) if len(rest) > len(shown) else ""
 
 
 def page_of(request: Listing) -> Page:

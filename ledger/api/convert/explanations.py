@@ -5,9 +5,9 @@ from typing import Final
 
 from ledger.api.convert.basics import timestamp
 from ledger.api.convert.decisions import ACTIONS, held_back, signal_score
-from ledger.application.compiled import CompiledPolicy
 from ledger.application.decisions import Decided
 from ledger.application.replay import ReplayResult
+from ledger.events.policy_document import PolicyDocument
 from ledger.kernel.boundary import Boundary
 from ledger.kernel.explain import Contribution, Explanation, Reading
 from ledger.v1 import explanation_pb2, replay_pb2
@@ -31,10 +31,10 @@ _RESULTS: Final = {
 
 
 def explanation(
-    decided: Decided, explained: Explanation, policy: CompiledPolicy
+    decided: Decided, explained: Explanation, policy: PolicyDocument
 ) -> explanation_pb2.Explanation:
     """Return an explanation; rules come with the action and rationale the policy gives them."""
-    parts = {rule.id: rule for rule in policy.document.decision.rules}
+    parts = {rule.id: rule for rule in policy.decision.rules}
     message = explanation_pb2.Explanation(
         headline=headline(decided),
         paragraph=explained.paragraph,

@@ -1,0 +1,171 @@
+"""What every servicer needs of a call: the ledger it is about, who calls, how long they wait."""
+
+import hashlib
+import threading
+from typing import Final, Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from ledger.api.actors import actor_of
+from ledger.api.checks import Checks
+from ledger.api.interceptors import seconds_left
+from ledger.application.commands import Caller
+from ledger.application.ledger import Ledger
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events import values
+from ledger.limits import READ_WAIT_SECONDS_MAX
+from ledger.storage.store import LedgerInfo
+from projections.host import ProjectionHost
+
+# What may differ between a request and its repeat: whether the ledger was named or understood.
+_FREE_FIELDS: Final = ("request_id", "ledger")
+
+
+class Backend(Protocol):
+    """What is served: `ledger.service.Service`, or whatever has its methods."""
+
+    clock: Clock
+
+    def ledgers(self) -> list[LedgerInfo]:
+        """Return every ledger."""
+        ...
+
+    def ledger(self, origin: str = "") -> Ledger:
+        """Return one ledger, the only one for an empty origin."""
+        ...
+
+    def projections(self, origin: str = "") -> ProjectionHost:
+        """Return a ledger's read models."""
+        ...
+
+    def create_ledger(
+        self,
+        origin: str,
+        *,
+        clock: str,
+        skew_seconds: int,
+        actor: str,
+        request_id: str | None,
+        digest: bytes,
+    ) -> LedgerInfo:
+        """Begin a ledger."""
+        ...
+
+
+class Slots:
+    """A number of long calls that may run at once; whoever comes after is told to back off."""
+
+    def __init__(self, count: int, what: str) -> None:
+        self._free = threading.Semaphore(count)
+        self._count = count
+        self._what = what
+
+    def __enter__(self) -> None:
+        if not self._free.acquire(blocking=False):
+            raise LedgerError(
+                Reason.LIMIT_REACHED,
+                f"{self._count} {self._what} are being served, as many as this server takes.",
+                remedy="End one of them, or try again later.",
+                retry_after_seconds=5.0,
+                metadata={"limit": str(self._count)},
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._free.release()
+
+
+class Desk:
+    """Where the servicers share what is served, its limits, and whether it is shutting down."""
+
+    def __init__(self, backend: Backend, *, watches: Slots, streams: Slots) -> None:
+        self.backend = backend
+        self.clock = backend.clock
+        self.watches = watches
+        self.streams = streams
+        self._draining = threading.Event()
+
+    def drain(self) -> None:
+        """Let every watch and stream end soon."""
+        self._draining.set()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server is shutting down."""
+        return self._draining.is_set()
+
+    def check_draining(self) -> None:
+        """Raise DRAINING if the server is shutting down."""
+        if self.is_draining:
+            raise LedgerError(
+                Reason.DRAINING,
+                "The server is shutting down.",
+                remedy="Go on with another server, or with this one once it is back.",
+            )
+
+    def caller(
+        self, request: Message, request_id: str, method: str, context: grpc.ServicerContext
+    ) -> Caller:
+        """Return who writes, with the digest by which a repeat of the request is recognised.
+
+        Clears the free fields of the request. FIELD_INVALID for a malformed request id.
+        """
+        left = seconds_left(context)
+        return self.caller_for(
+            request,
+            request_id,
+            method,
+            actor_of(context),
+            None if left is None else self.clock.monotonic_seconds() + left,
+        )
+
+    def caller_for(
+        self,
+        request: Message,
+        request_id: str,
+        method: str,
+        actor: str,
+        deadline_monotonic: float | None,
+    ) -> Caller:
+        """Return the same for an actor and a deadline that are known already."""
+        if not request_id:
+            return Caller(actor, None, b"", deadline_monotonic)
+        if values.REQUEST_ID.fullmatch(request_id) is None:
+            checks = Checks()
+            checks.refuse("request_id", "must be 1 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
+            checks.done()
+        digest = hashlib.sha256(method.encode() + b"\x00" + content_of(request)).digest()
+        return Caller(actor, request_id, digest, deadline_monotonic)
+
+    def ledger_at(self, origin: str, min_position: int, context: grpc.ServicerContext) -> Ledger:
+        """Return a ledger once it has reached a position; POSITION_BEYOND_HEAD when time is up."""
+        ledger = self.backend.ledger(origin)
+        if min_position <= 0 or ledger.wait_for(min_position, wait_seconds(context)):
+            return ledger
+        head = ledger.head().position
+        raise beyond_head("min_position", min_position, head)
+
+
+def content_of(request: Message) -> bytes:
+    """Return the deterministic bytes of what a request asks for, clearing what may differ."""
+    for name in _FREE_FIELDS:
+        if name in request.DESCRIPTOR.fields_by_name:
+            request.ClearField(name)
+    return request.SerializeToString(deterministic=True)
+
+
+def wait_seconds(context: grpc.ServicerContext) -> float:
+    """Return how long a read may wait for its position: within its deadline, and bounded."""
+    left = seconds_left(context)
+    return READ_WAIT_SECONDS_MAX if left is None else min(left, READ_WAIT_SECONDS_MAX)
+
+
+def beyond_head(field: str, position: int, head: int) -> LedgerError:
+    """Return the refusal of a position that does not exist."""
+    return LedgerError(
+        Reason.POSITION_BEYOND_HEAD,
+        f"{field}: position {position} lies beyond the head, {head}.",
+        remedy="Wait for the head, or ask for an earlier position.",
+        metadata={"field": field, "position": str(position), "head": str(head)},
+    )

@@ -1,0 +1,216 @@
+"""DecisionService: decisions made, explained, and proved by replay."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+
+from ledger.api.calls import Desk, beyond_head
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import appended
+from ledger.api.convert.decisions import decision, evaluated, score_of
+from ledger.api.convert.explanations import KINDS, explanation, replayed
+from ledger.api.paging import page_of
+from ledger.application.fleet import model_unknown
+from ledger.application.ledger import Ledger
+from ledger.application.replay import REPLAYED_TYPES, ReplayKind
+from ledger.events.decisions import DecisionMade
+from ledger.events.policy_document import PolicyDocument
+from ledger.events.registry import typed
+from ledger.limits import REPLAY_RANGE_MAX
+from ledger.v1 import decision_service_pb2 as pb
+from ledger.v1 import decision_service_pb2_grpc, replay_pb2
+
+_MODELS_MAX: Final = 1_000
+_REPORT_SECONDS: Final = 1.0
+_RESULTS_PER_MESSAGE: Final = 200
+_KIND_NAMES: Final[dict[int, ReplayKind]] = {KINDS[kind]: kind for kind in REPLAYED_TYPES.values()}
+
+
+class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
+    """Serves DecisionService."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def Evaluate(
+        self, request: pb.EvaluateRequest, context: grpc.ServicerContext
+    ) -> pb.EvaluateResponse:
+        """Score models, decide, record."""
+        checks = Checks()
+        models = checks.at_most("models", request.models, _MODELS_MAX)
+        if checks.present("models", models):
+            for index, model in enumerate(models):
+                checks.identifier(f"models[{index}]", model)
+        given = request.HasField("at")
+        at = checks.time("at", request.at, given=True) if given else None
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "Evaluate", context)
+        result = ledger.decisions.evaluate(caller, models, at)
+        return pb.EvaluateResponse(
+            appended=appended(result.written),
+            evaluated=[
+                pb.EvaluatedDecision(decision=evaluated(one), score=score_of(one))
+                for one in result.decided
+            ],
+        )
+
+    def GetDecision(
+        self, request: pb.GetDecisionRequest, context: grpc.ServicerContext
+    ) -> pb.GetDecisionResponse:
+        """Return one decision with its score."""
+        checks = Checks()
+        model, position = checks.decision_name("name", request.name)
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        decided = ledger.decisions.get(model, position)
+        return pb.GetDecisionResponse(decision=evaluated(decided), score=score_of(decided))
+
+    def ListDecisions(
+        self, request: pb.ListDecisionsRequest, context: grpc.ServicerContext
+    ) -> pb.ListDecisionsResponse:
+        """List decisions, newest first."""
+        checks = Checks()
+        model = checks.name("parent", request.parent, "models", optional=True)
+        after = checks.position("after_position", request.after_position)
+        until = checks.position("until_position", request.until_position)
+        checks.position("min_position", request.min_position)
+        checks.done()
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        if model and ledger.fleet.model(model) is None:
+            raise model_unknown(model)
+        upper = page.upper if page.upper is not None else until or ledger.head().position
+        events = ledger.decisions.events(
+            model or None,
+            after=after,
+            until=int(page.cursor) - 1 if page.cursor else upper,
+            limit=page.size + 1,
+            descending=True,
+        )
+        shown = events[: page.size]
+        return pb.ListDecisionsResponse(
+            decisions=[decision(typed(event, DecisionMade), event) for event in shown],
+            next_page_token=page.token(str(shown[-1].position), upper)
+            if len(events) > page.size
+            else "",
+        )
+
+    def ExplainDecision(
+        self, request: pb.ExplainDecisionRequest, context: grpc.ServicerContext
+    ) -> pb.ExplainDecisionResponse:
+        """Say why a decision came out as it did."""
+        checks = Checks()
+        model, position = checks.decision_name("name", request.name)
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        decided, explained = ledger.decisions.explain(model, position)
+        policy = _document(ledger, decided.decision)
+        return pb.ExplainDecisionResponse(
+            decision=evaluated(decided), explanation=explanation(decided, explained, policy)
+        )
+
+    def ReplayDecision(
+        self, request: pb.ReplayDecisionRequest, context: grpc.ServicerContext
+    ) -> pb.ReplayDecisionResponse:
+        """Recompute one decision, score or plan, and compare."""
+        checks = Checks()
+        model, plan, position = "", "", 0
+        if request.WhichOneof("target") is None:
+            checks.refuse("target", "is required: a `name` or a `position`")
+        elif request.WhichOneof("target") == "position":
+            position = request.position
+            if checks.position("position", position) == 0:
+                checks.refuse("position", "is required: positions count from 1")
+        elif request.name.startswith("plans/"):
+            plan = checks.name("name", request.name, "plans")
+        else:
+            model, position = checks.decision_name("name", request.name)
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        if plan:
+            position = ledger.plan(plan)[1].position
+        elif model:
+            ledger.decisions.get(model, position)  # DECISION_UNKNOWN under another model's name
+        return pb.ReplayDecisionResponse(result=replayed(ledger.replayer.replay(position)))
+
+    def ReplayRange(
+        self, request: pb.ReplayRangeRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReplayRangeResponse]:
+        """Replay everything in a range, and report as it goes."""
+        checks = Checks()
+        first = checks.position("first_position", request.first_position) or 1
+        last = checks.position("last_position", request.last_position)
+        checks.position("min_position", request.min_position)
+        for index, number in enumerate(request.kinds):
+            if number not in _KIND_NAMES:
+                checks.refuse(f"kinds[{index}]", f"{number} is no kind")
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        head = ledger.head().position
+        last = last or head
+        if last > head:
+            raise beyond_head("last_position", last, head)
+        if last - first >= REPLAY_RANGE_MAX:
+            checks.refuse(
+                "last_position",
+                f"makes a range of {last - first + 1}; at most {REPLAY_RANGE_MAX} are replayed",
+            )
+        checks.done()
+        kinds = frozenset(_KIND_NAMES[number] for number in request.kinds)
+        with self._desk.watches:
+            yield from self._range(
+                ledger, first, last, kinds or frozenset(_KIND_NAMES.values()), request.verbose
+            )
+
+    def _range(
+        self,
+        ledger: Ledger,
+        first: int,
+        last: int,
+        kinds: frozenset[ReplayKind],
+        verbose: bool,  # noqa: FBT001 - the request's own field
+    ) -> Iterator[pb.ReplayRangeResponse]:
+        counts = {"IDENTICAL": 0, "DIVERGENT": 0, "NOT_REPLAYABLE": 0}
+        clock = self._desk.clock
+        results: list[replay_pb2.ReplayResult] = []
+        reported = clock.monotonic_seconds()
+
+        def report(position: int, *, done: bool) -> pb.ReplayRangeResponse:
+            return pb.ReplayRangeResponse(
+                results=results,
+                progress=replay_pb2.ReplayProgress(
+                    position=position,
+                    last_position=last,
+                    identical=counts["IDENTICAL"],
+                    divergent=counts["DIVERGENT"],
+                    not_replayable=counts["NOT_REPLAYABLE"],
+                    done=done,
+                ),
+            )
+
+        for result in ledger.replayer.replay_range(first, last, kinds):
+            counts[result.outcome] += 1
+            if verbose or result.outcome != "IDENTICAL":
+                results.append(replayed(result))
+            now = clock.monotonic_seconds()
+            if len(results) >= _RESULTS_PER_MESSAGE or now - reported >= _REPORT_SECONDS:
+                self._desk.check_draining()
+                yield report(result.position, done=False)
+                results.clear()
+                reported = now
+        yield report(last, done=True)
+
+
+def _document(ledger: Ledger, data: DecisionMade) -> PolicyDocument:
+    """Return the policy version that a decision names."""
+    view = ledger.fleet.policy(data.policy)
+    if view is None:
+        ledger.fleet.refresh()  # another server may have drafted and decided a moment ago
+        view = ledger.fleet.policy(data.policy)
+    assert view is not None, "a decision names a policy that was drafted"
+    return view.policy.drafts[data.policy_version - 1].document

@@ -1,0 +1,124 @@
+"""ModelService: the fleet and what is in service."""
+
+import grpc
+
+from ledger.api.calls import Desk
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import appended
+from ledger.api.convert.models import described_of, model, version_of
+from ledger.api.paging import cut, page_of
+from ledger.application.fleet import model_unknown
+from ledger.application.fleet_commands import DeploymentSpec
+from ledger.application.ledger import Ledger
+from ledger.events.models import ModelRegistered, ModelUpdated
+from ledger.v1 import model_pb2, model_service_pb2_grpc
+from ledger.v1 import model_service_pb2 as pb
+
+
+class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
+    """Serves ModelService."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def RegisterModel(
+        self, request: pb.RegisterModelRequest, context: grpc.ServicerContext
+    ) -> pb.RegisterModelResponse:
+        """Register a model."""
+        checks = Checks()
+        checks.present("model", request.HasField("model"))
+        described = described_of(request.model, ModelRegistered, checks)
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "RegisterModel", context)
+        written = ledger.commands.register_model(caller, described)
+        return pb.RegisterModelResponse(
+            appended=appended(written), model=_model(ledger, described.model)
+        )
+
+    def UpdateModel(
+        self, request: pb.UpdateModelRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateModelResponse:
+        """Replace a model's description."""
+        checks = Checks()
+        checks.present("model", request.HasField("model"))
+        version = version_of(request.etag, checks)
+        described = described_of(request.model, ModelUpdated, checks)
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "UpdateModel", context)
+        written = ledger.commands.update_model(caller, described, version)
+        return pb.UpdateModelResponse(
+            appended=appended(written), model=_model(ledger, described.model)
+        )
+
+    def RecordDeployment(
+        self, request: pb.RecordDeploymentRequest, context: grpc.ServicerContext
+    ) -> pb.RecordDeploymentResponse:
+        """Record that a version went into service."""
+        checks = Checks()
+        spec = DeploymentSpec(
+            model=checks.name("name", request.name, "models"),
+            model_version=checks.identifier("model_version", request.model_version),
+            in_service_at=checks.time(
+                "in_service_at", request.in_service_at, given=request.HasField("in_service_at")
+            ),
+            trained_through=checks.time(
+                "trained_through",
+                request.trained_through,
+                given=request.HasField("trained_through"),
+            ),
+            baseline_loss=checks.decimal("baseline_loss", request.baseline_loss),
+            replaces=checks.identifier("replaces", request.replaces, optional=True) or None,
+        )
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "RecordDeployment", context)
+        written = ledger.commands.record_deployment(caller, spec)
+        return pb.RecordDeploymentResponse(appended=appended(written))
+
+    def RetireModel(
+        self, request: pb.RetireModelRequest, context: grpc.ServicerContext
+    ) -> pb.RetireModelResponse:
+        """Take a model out of the fleet."""
+        checks = Checks()
+        name = checks.name("name", request.name, "models")
+        reason = checks.text("reason", request.reason)
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "RetireModel", context)
+        written = ledger.commands.retire_model(caller, name, reason)
+        return pb.RetireModelResponse(appended=appended(written))
+
+    def GetModel(
+        self, request: pb.GetModelRequest, context: grpc.ServicerContext
+    ) -> pb.GetModelResponse:
+        """Return one model."""
+        checks = Checks()
+        name = checks.name("name", request.name, "models")
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        return pb.GetModelResponse(model=_model(ledger, name))
+
+    def ListModels(
+        self, request: pb.ListModelsRequest, context: grpc.ServicerContext
+    ) -> pb.ListModelsResponse:
+        """List models by id."""
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger.fleet.refresh()
+        fleet = (
+            view
+            for view in ledger.fleet.models()
+            if request.include_retired or not view.model.retired
+        )
+        views, token = cut(page, fleet, lambda view: view.name, 0)
+        return pb.ListModelsResponse(models=[model(view) for view in views], next_page_token=token)
+
+
+def _model(ledger: Ledger, name: str) -> model_pb2.Model:
+    """Return a model as it stands at the head."""
+    ledger.fleet.refresh()
+    view = ledger.fleet.model(name)
+    if view is None:
+        raise model_unknown(name)
+    return model(view)

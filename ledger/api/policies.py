@@ -1,0 +1,124 @@
+"""PolicyService: the rules in force and every version of them."""
+
+import grpc
+
+from ledger.api.calls import Desk
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import appended
+from ledger.api.convert.policies import policy, positions_in_force, problems, scope_of, version
+from ledger.api.paging import cut, page_of
+from ledger.application.fleet_commands import policy_unknown
+from ledger.application.ledger import Ledger
+from ledger.events.canonical import encode
+from ledger.limits import DOCUMENT_BYTES_MAX
+from ledger.v1 import policy_pb2, policy_service_pb2_grpc
+from ledger.v1 import policy_service_pb2 as pb
+
+_DIGEST_CHARS = 64
+
+
+class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
+    """Serves PolicyService."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def LintPolicy(
+        self, request: pb.LintPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.LintPolicyResponse:
+        """Check a document and write nothing."""
+        checks = Checks()
+        _check_document(checks, request.document)
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        result = ledger.commands.lint_policy(request.document)
+        response = pb.LintPolicyResponse(
+            valid=result.document is not None, problems=problems(result.problems)
+        )
+        if result.document is not None:
+            response.digest = result.digest or ""
+            response.canonical_json = encode(result.document.model_dump(mode="json")).decode()
+        return response
+
+    def DraftPolicy(
+        self, request: pb.DraftPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.DraftPolicyResponse:
+        """Record the next version."""
+        checks = Checks()
+        name = checks.name("name", request.name, "policies")
+        _check_document(checks, request.document)
+        rationale = checks.text("rationale", request.rationale)
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        document = request.document
+        caller = self._desk.caller(request, request.request_id, "DraftPolicy", context)
+        drafted = ledger.commands.draft_policy(caller, name, document, rationale)
+        return pb.DraftPolicyResponse(
+            appended=appended(drafted.written),
+            version=_version(ledger, name, drafted.version),
+            warnings=problems(drafted.lint.problems),
+        )
+
+    def ActivatePolicy(
+        self, request: pb.ActivatePolicyRequest, context: grpc.ServicerContext
+    ) -> pb.ActivatePolicyResponse:
+        """Bring a version into force."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name)
+        rationale = checks.text("rationale", request.rationale)
+        digest = request.digest
+        if digest and len(digest) != _DIGEST_CHARS:
+            checks.refuse("digest", "must be 64 hexadecimal digits, or empty")
+        scope = scope_of(request.scope, checks)
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "ActivatePolicy", context)
+        written = ledger.commands.activate_policy(caller, name, number, digest, scope, rationale)
+        return pb.ActivatePolicyResponse(appended=appended(written))
+
+    def GetPolicy(
+        self, request: pb.GetPolicyRequest, context: grpc.ServicerContext
+    ) -> pb.GetPolicyResponse:
+        """Return one version and where the policy is in force."""
+        checks = Checks()
+        name, number = checks.version_name("name", request.name, version_optional=True)
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger.fleet.refresh()
+        shown = _version(ledger, name, number)
+        view = ledger.fleet.policy(name)
+        assert view is not None, "a policy with a version is known"
+        in_force = positions_in_force(ledger.fleet.policies())
+        return pb.GetPolicyResponse(policy=policy(view, in_force), version=shown)
+
+    def ListPolicies(
+        self, request: pb.ListPoliciesRequest, context: grpc.ServicerContext
+    ) -> pb.ListPoliciesResponse:
+        """List policies by id."""
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger.fleet.refresh()
+        every = ledger.fleet.policies()
+        in_force = positions_in_force(every)
+        views, token = cut(page, every, lambda view: view.name, 0)
+        return pb.ListPoliciesResponse(
+            policies=[policy(view, in_force) for view in views], next_page_token=token
+        )
+
+
+def _check_document(checks: Checks, text: str) -> None:
+    size = len(text.encode())
+    if checks.present("document", text.strip()) and size > DOCUMENT_BYTES_MAX:
+        checks.refuse("document", f"has {size} bytes; at most {DOCUMENT_BYTES_MAX} fit")
+
+
+def _version(ledger: Ledger, name: str, number: int) -> policy_pb2.PolicyVersion:
+    """Return a version, the newest for 0; POLICY_UNKNOWN where there is none."""
+    view = ledger.fleet.policy(name)
+    if view is None:
+        raise policy_unknown(name)
+    for drafted, placed in zip(view.policy.drafts, view.drafted, strict=True):
+        if drafted.version == (number or len(view.drafted)):
+            return version(drafted, placed)
+    raise policy_unknown(name, number)

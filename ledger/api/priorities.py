@@ -1,0 +1,254 @@
+"""PriorityService: the ranked fleet, plans, and the projections behind them."""
+
+from collections.abc import Iterator
+
+import grpc
+
+from ledger.api.calls import Desk, wait_seconds
+from ledger.api.checks import Checks
+from ledger.api.convert import priorities as convert
+from ledger.api.convert.basics import timestamp
+from ledger.api.convert.plans import plan
+from ledger.api.paging import Page, cut, page_of
+from ledger.api.watches import PRIORITIES, PriorityWatch
+from ledger.application.ledger import Ledger
+from ledger.v1 import append_pb2, priority_pb2, priority_service_pb2_grpc, projection_pb2
+from ledger.v1 import priority_service_pb2 as pb
+from projections.host import Priorities, ProjectionHost
+from projections.ranking import Move, Order, moves, ranked
+
+_ORDERS: dict[int, Order] = {
+    priority_pb2.PRIORITY_ORDER_UNSPECIFIED: "priority",
+    priority_pb2.PRIORITY_ORDER_PRIORITY: "priority",
+    priority_pb2.PRIORITY_ORDER_LAST_PLAN: "plan",
+}
+
+
+class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
+    """Serves PriorityService."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    # ---- the ranked fleet ------------------------------------------------------------------------
+
+    def ListPriorities(
+        self, request: pb.ListPrioritiesRequest, context: grpc.ServicerContext
+    ) -> pb.ListPrioritiesResponse:
+        """List the fleet by rank, now or as of an earlier moment."""
+        _check_listing(request)
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        host = self._desk.backend.projections(ledger.info.origin)
+        shown = self._shown(request, page, ledger, host, context)
+        places = shown.ranked
+        start = int(page.cursor) if page.cursor else 0
+        rows = places[start : start + page.size]
+        end = start + len(rows)
+        response = pb.ListPrioritiesResponse(
+            priorities=[convert.priority(place) for place in rows],
+            next_page_token=page.token(str(end), shown.position) if end < len(places) else "",
+            position=shown.position,
+        )
+        last = ledger.event(shown.position) if shown.position else None
+        if last is not None:
+            response.recorded_at.CopyFrom(timestamp(last.recorded_at))
+        if request.WhichOneof("since") is not None:
+            _put_changes(response, shown, _moves(request, ledger, host, shown), is_first=start == 0)
+        return response
+
+    def WatchPriorities(
+        self, request: pb.WatchPrioritiesRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchPrioritiesResponse]:
+        """Send rows as they change."""
+        checks = Checks()
+        after = checks.position("after_position", request.after_position)
+        checks.done()
+        with self._desk.watches:
+            ledger = self._desk.ledger_at(request.ledger, after, context)
+            host = self._desk.backend.projections(ledger.info.origin)
+            if after:
+                host.wait(PRIORITIES, after, wait_seconds(context))
+            yield from PriorityWatch(self._desk, host, context).messages()
+
+    def _shown(
+        self,
+        request: pb.ListPrioritiesRequest,
+        page: Page,
+        ledger: Ledger,
+        host: ProjectionHost,
+        context: grpc.ServicerContext,
+    ) -> Priorities:
+        """Return the list of the moment asked for; later pages show that of the first."""
+        order = _ORDERS[request.order_by]
+        if page.upper is not None:
+            return host.as_of(page.upper, order)
+        which = request.WhichOneof("as_of")
+        if which == "as_of_position":
+            return host.as_of(request.as_of_position, order)
+        if which == "as_of_time":
+            micros = request.as_of_time.ToMicroseconds()
+            return host.as_of(ledger.position_at(micros), order)
+        if request.min_position:
+            host.wait(PRIORITIES, request.min_position, wait_seconds(context))
+        return host.priorities(order)
+
+    # ---- plans -----------------------------------------------------------------------------------
+
+    def MakePlan(
+        self, request: pb.MakePlanRequest, context: grpc.ServicerContext
+    ) -> pb.MakePlanResponse:
+        """Rank the fleet under a purse and record the backlog."""
+        checks = Checks()
+        purse = checks.integer("purse_micros", request.purse_micros, minimum=0)
+        cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
+        policy = checks.identifier("policy", request.policy, optional=True)
+        plan_id = checks.identifier("plan", request.plan, optional=True)
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        cap = cap if request.purse_cap_micros else purse
+        caller = self._desk.caller(request, request.request_id, "MakePlan", context)
+        before = ledger.head().position
+        made, event = ledger.make_plan(
+            caller, policy=policy, purse_micros=purse, purse_cap_micros=cap, plan_id=plan_id
+        )
+        return pb.MakePlanResponse(
+            appended=append_pb2.Appended(
+                position=event.position,
+                event_hash=event.event_hash,
+                recorded_at=timestamp(event.recorded_at),
+                first_position=event.position,
+                # What stood there before we began was not written by this attempt.
+                repeated_request=event.position <= before,
+            ),
+            plan=plan(made, event.position),
+        )
+
+    def GetPlan(
+        self, request: pb.GetPlanRequest, context: grpc.ServicerContext
+    ) -> pb.GetPlanResponse:
+        """Return one plan, whole."""
+        checks = Checks()
+        name = checks.name("name", request.name, "plans")
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        made, event = ledger.plan(name)
+        return pb.GetPlanResponse(plan=plan(made, event.position))
+
+    def ListPlans(
+        self, request: pb.ListPlansRequest, context: grpc.ServicerContext
+    ) -> pb.ListPlansResponse:
+        """List plans, newest first."""
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        upper = page.upper if page.upper is not None else ledger.head().position
+        before = int(page.cursor) if page.cursor else upper + 1
+        found = ledger.plans(before=before, limit=page.size + 1)
+        shown = found[: page.size]
+        return pb.ListPlansResponse(
+            plans=[plan(made, event.position, is_whole=False) for made, event in shown],
+            next_page_token=page.token(str(shown[-1][1].position), upper)
+            if len(found) > page.size
+            else "",
+        )
+
+    # ---- projections -----------------------------------------------------------------------------
+
+    def GetProjection(
+        self, request: pb.GetProjectionRequest, context: grpc.ServicerContext
+    ) -> pb.GetProjectionResponse:
+        """Return where one projection stands."""
+        checks = Checks()
+        name = checks.name("name", request.name, "projections")
+        checks.position("min_position", request.min_position)
+        checks.done()
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        host = self._desk.backend.projections(ledger.info.origin)
+        host.wait(name, request.min_position, wait_seconds(context))
+        return pb.GetProjectionResponse(projection=_status(host, name))
+
+    def ListProjections(
+        self, request: pb.ListProjectionsRequest, context: grpc.ServicerContext
+    ) -> pb.ListProjectionsResponse:
+        """List the projections by id."""
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        host = self._desk.backend.projections(ledger.info.origin)
+        if request.min_position:
+            for name in host.names:
+                host.wait(name, request.min_position, wait_seconds(context))
+        found = sorted(host.status(), key=lambda status: status.name)
+        shown, token = cut(page, found, lambda status: status.name, 0)
+        return pb.ListProjectionsResponse(
+            projections=[convert.projection(status) for status in shown], next_page_token=token
+        )
+
+    def RebuildProjection(
+        self, request: pb.RebuildProjectionRequest, context: grpc.ServicerContext
+    ) -> pb.RebuildProjectionResponse:
+        """Build a projection anew, compare, switch."""
+        checks = Checks()
+        name = checks.name("name", request.name, "projections")
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        host = self._desk.backend.projections(ledger.info.origin)
+        with self._desk.watches:
+            result = host.rebuild(
+                name,
+                stop=lambda: self._desk.is_draining or not context.is_active(),
+                keep_before=request.keep_previous,
+            )
+        return pb.RebuildProjectionResponse(
+            projection=_status(host, name), rebuild=convert.rebuilt(result)
+        )
+
+
+def _check_listing(request: pb.ListPrioritiesRequest) -> None:
+    checks = Checks()
+    checks.position("as_of_position", request.as_of_position)
+    checks.position("since_position", request.since_position)
+    for field in ("as_of_time", "since_time"):
+        if request.HasField(field):
+            checks.time(field, getattr(request, field), given=True)
+    if request.order_by not in _ORDERS:
+        checks.refuse("order_by", f"{request.order_by} is no order")
+    checks.position("min_position", request.min_position)
+    checks.done()
+
+
+def _moves(
+    request: pb.ListPrioritiesRequest, ledger: Ledger, host: ProjectionHost, shown: Priorities
+) -> list[Move]:
+    """Return who moved since the earlier moment that a request names."""
+    if request.WhichOneof("since") == "since_position":
+        since = request.since_position
+    else:
+        since = ledger.position_at(request.since_time.ToMicroseconds())
+    before = {place.row["model"]: place.row for place in host.as_of(since).ranked}
+    return moves(before, {place.row["model"]: place.row for place in shown.ranked})
+
+
+def _put_changes(
+    response: pb.ListPrioritiesResponse, shown: Priorities, found: list[Move], *, is_first: bool
+) -> None:
+    """State in each row how it moved, and who left."""
+    by_model = {move.model: move for move in found}
+    rows = {place.row["model"]: place.row for place in shown.ranked}
+    ranks = {place.row["model"]: place.rank for place in ranked(rows)}
+    for message in response.priorities:
+        move = by_model.get(message.model)
+        convert.put_change(message, move, ranks[message.model])
+    if is_first:
+        for move in found:
+            if move.rank_after is None:
+                response.left.add(
+                    model=move.model, previous_rank=move.rank_before or 0, why=move.why
+                )
+
+
+def _status(host: ProjectionHost, name: str) -> projection_pb2.Projection:
+    """Return a projection's state; the host knows the name, or has raised PROJECTION_UNKNOWN."""
+    status = next((status for status in host.status() if status.name == name), None)
+    assert status is not None, "the host was asked for this projection before"
+    return convert.projection(status)

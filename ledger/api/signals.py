@@ -1,0 +1,98 @@
+"""SignalService: definitions, observations, and where signals stand."""
+
+from collections.abc import Iterator
+
+import grpc
+
+from ledger.api.calls import Desk, wait_seconds
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import appended, timestamp
+from ledger.api.convert.signals import rows_of, signal, signal_of, signal_state
+from ledger.api.ingest import METHOD, IngestStream
+from ledger.api.paging import cut, page_of
+from ledger.application.commands import Written
+from ledger.application.fleet import model_unknown
+from ledger.v1 import signal_service_pb2 as pb
+from ledger.v1 import signal_service_pb2_grpc
+
+_PROJECTION = "signals"
+
+
+class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
+    """Serves SignalService."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def DefineSignal(
+        self, request: pb.DefineSignalRequest, context: grpc.ServicerContext
+    ) -> pb.DefineSignalResponse:
+        """Record a definition."""
+        checks = Checks()
+        checks.present("signal", request.HasField("signal"))
+        defined = signal_of(request.signal, checks)
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "DefineSignal", context)
+        written = ledger.commands.define_signal(caller, defined)
+        ledger.fleet.refresh(written.position)
+        view = ledger.fleet.signal(defined.signal)
+        assert view is not None, "what was defined is known"
+        return pb.DefineSignalResponse(appended=appended(written), signal=signal(view))
+
+    def ListSignals(
+        self, request: pb.ListSignalsRequest, context: grpc.ServicerContext
+    ) -> pb.ListSignalsResponse:
+        """List definitions by id."""
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger.fleet.refresh()
+        views, token = cut(page, ledger.fleet.signals(), lambda view: view.defined.signal, 0)
+        return pb.ListSignalsResponse(
+            signals=[signal(view) for view in views], next_page_token=token
+        )
+
+    def SubmitSignals(
+        self, request: pb.SubmitSignalsRequest, context: grpc.ServicerContext
+    ) -> pb.SubmitSignalsResponse:
+        """Record a batch, and answer once it is durable."""
+        rows = rows_of(request.observations)
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, METHOD, context)
+        result = ledger.submit(caller, rows, METHOD).result()
+        return pb.SubmitSignalsResponse(appended=appended(Written.of(result)))
+
+    def StreamSignals(
+        self,
+        request_iterator: Iterator[pb.StreamSignalsRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[pb.StreamSignalsResponse]:
+        """Record batches one after the other, and answer each."""
+        with self._desk.streams:
+            yield from IngestStream(self._desk, request_iterator, context).answers()
+
+    def ListSignalStates(
+        self, request: pb.ListSignalStatesRequest, context: grpc.ServicerContext
+    ) -> pb.ListSignalStatesResponse:
+        """List where signals stand, from the projection."""
+        checks = Checks()
+        checks.identifier("model", request.model, optional=True)
+        checks.position("min_position", request.min_position)
+        checks.done()
+        page = page_of(request)
+        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        host = self._desk.backend.projections(ledger.info.origin)
+        if request.min_position:
+            host.wait(_PROJECTION, request.min_position, wait_seconds(context))
+        if request.model and ledger.fleet.model(request.model) is None:
+            raise model_unknown(request.model)
+        states = host.signals(request.model or None)
+        rows, token = cut(page, states.rows, lambda row: f"{row['model']}/{row['signal']}", 0)
+        response = pb.ListSignalStatesResponse(
+            states=[signal_state(row) for row in rows],
+            next_page_token=token,
+            position=states.position,
+        )
+        last = ledger.event(states.position)
+        if last is not None:
+            response.recorded_at.CopyFrom(timestamp(last.recorded_at))
+        return response
