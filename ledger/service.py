@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import values
 from ledger.limits import SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
 from ledger.storage import open_store
-from ledger.storage.native import aggregate_recorder
+from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.sql_store import SqlStore
 from ledger.storage.store import CreateLedger, LedgerInfo
 from projections.host import ProjectionHost
@@ -157,7 +157,9 @@ class Service:
         known = self._running.get(info.origin)
         if known is not None:
             return known
-        ledger = Ledger(self.store, info, aggregate_recorder(self.store, info.origin), self.clock)
+        ledger = Ledger(
+            self.store, info, LedgerApplicationRecorder(self.store, info.origin, str), self.clock
+        )
         host = ProjectionHost(self.store, info.origin, self._projection_store, clock=self.clock)
         is_projecting = self._options.is_projecting
         host.start(catch_up=is_projecting)

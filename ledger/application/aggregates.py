@@ -18,6 +18,7 @@ from eventsourcing.persistence import (
     JSONTranscoder,
     Mapper,
     MapperDeserialisationError,
+    OperationalError,
     StoredEvent,
 )
 from pydantic import ValidationError
@@ -168,7 +169,11 @@ class Aggregates:
     def save(self, fact: Fact, **options: object) -> int:
         """Append one fact and return its position; the library's IntegrityError if it is stale."""
         event: Any = fact
-        return self._events.put([event], **options)[0].notification.id
+        try:
+            return self._events.put([event], **options)[0].notification.id
+        except OperationalError as error:
+            # The library's word for a store that is unavailable; ours says what to do about it.
+            raise error.__cause__ or error from error
 
     def _get(self, stream: str, evolve: Callable[[A | None, EventData, str], A]) -> A | None:
         def project(initial: A | None, facts: Iterable[Any]) -> A | None:
