@@ -4,11 +4,14 @@ Interceptors wrap through these functions, so that none can forget a kind.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 
-Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+if TYPE_CHECKING:
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler  # generic in its stubs only
 Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Handler | None]
 Behaviour: TypeAlias = Callable[..., Any]
 Parse: TypeAlias = Callable[[bytes], object]
