@@ -1,7 +1,8 @@
 """What a request must satisfy before it is placed, apart from the state of a group."""
 
+import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, select
 
@@ -21,11 +22,38 @@ class RequestKey(NamedTuple):
     request_id: str
 
 
+class _Row(NamedTuple):
+    """The columns of a request id that its seal covers."""
+
+    ledger_id: int
+    actor: str
+    method: str
+    request_id: str
+    digest: bytes
+    first_position: int
+    last_position: int
+
+
 def request_key(info: LedgerInfo, request: AppendRequest) -> RequestKey | None:
     """Return what the request's id is unique by, None without an id."""
     if request.request_id is None:
         return None
     return RequestKey(info.ledger_id, request.actor, request.method, request.request_id)
+
+
+def request_seal(row: Any) -> bytes:  # noqa: ANN401 - a row, or whatever has its members
+    """Return the digest that a row of request ids carries over its other columns."""
+    text = (
+        f"{row.ledger_id}\n{row.actor}\n{row.method}\n{row.request_id}\n"
+        f"{row.first_position}\n{row.last_position}\n"
+    )
+    return hashlib.sha256(text.encode() + row.digest).digest()
+
+
+def request_row(key: RequestKey, digest: bytes, result: AppendResult) -> dict[str, Any]:
+    """Return the row that remembers the answer to a request id."""
+    row = _Row(*key, digest, result.first_position, result.last_position)
+    return {**row._asdict(), "seal": request_seal(row)}
 
 
 def check_request(request: AppendRequest) -> None:

@@ -70,6 +70,10 @@ class Database(ABC):
         """Wake whoever waits for an announcement."""
 
     @abstractmethod
+    def check_structure(self) -> None:
+        """Check what lies below the rows, as far as the database can; CHAIN_BROKEN at damage."""
+
+    @abstractmethod
     def is_passing(self, error: DBAPIError) -> bool:
         """Return whether the writer may go on after an error on a fresh connection."""
 
@@ -85,6 +89,16 @@ def unavailable(what: str, *, remedy: str, retry: bool = True) -> LedgerError:
         what,
         remedy=remedy,
         retry_after_seconds=1.0 if retry else None,
+    )
+
+
+def damaged(why: str) -> LedgerError:
+    """Return the integrity failure that no event is to blame for."""
+    return LedgerError(
+        Reason.CHAIN_BROKEN,
+        f"The database is damaged: {why}.",
+        remedy="Stop writing, keep this file as evidence, and restore from a copy that verifies.",
+        metadata={"position": "0", "why": why},
     )
 
 

@@ -26,6 +26,7 @@ from ledger.storage.checks import (
     conflict,
     read_tracking,
     request_key,
+    request_row,
     reused,
     set_tracking,
 )
@@ -152,14 +153,7 @@ class Group:
         result = AppendResult(first, chain.position, chain.recorded_at, chain.event_hash)
         if key is not None:
             self._known[key] = (request.digest, result)
-            self._request_rows.append(
-                {
-                    **key._asdict(),
-                    "digest": request.digest,
-                    "first_position": result.first_position,
-                    "last_position": result.last_position,
-                }
-            )
+            self._request_rows.append(request_row(key, request.digest, result))
         if request.tracking is not None:
             self._tracked[(info.ledger_id, request.tracking[0])] = request.tracking[1]
         return result

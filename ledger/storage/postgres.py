@@ -137,6 +137,9 @@ class PostgresDatabase(Database):
         except DBAPIError:
             return  # it wakes at its timeout then
 
+    def check_structure(self) -> None:
+        """Leave it to the server's checksums, and to `pg_amcheck` for its indexes."""
+
     def is_passing(self, error: DBAPIError) -> bool:
         """Return whether the server or the connection failed: it recovers, and so do we."""
         return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

@@ -54,14 +54,14 @@ class SqlReader:
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger, in order of creation."""
-        return [LedgerInfo(*row) for row in self._rows(_INFO.order_by(ledgers.c.ledger_id))]
+        return [LedgerInfo(*row) for row in self.rows(_INFO.order_by(ledgers.c.ledger_id))]
 
     def ledger(self, origin: str) -> LedgerInfo:
         """Return one ledger; LEDGER_UNKNOWN where there is none."""
         info = self._infos.get(origin)
         if info is not None:
             return info
-        rows = self._rows(_INFO.where(ledgers.c.origin == origin))
+        rows = self.rows(_INFO.where(ledgers.c.origin == origin))
         if not rows:
             raise LedgerError(
                 Reason.LEDGER_UNKNOWN,
@@ -84,7 +84,7 @@ class SqlReader:
             columns.newest_observed_at,
             columns.tree,
         )
-        rows = self._rows(statement.where(columns.ledger_id == self._id(ledger)))
+        rows = self.rows(statement.where(columns.ledger_id == self._id(ledger)))
         return Head(*rows[0])
 
     def read(
@@ -239,7 +239,7 @@ class SqlReader:
 
     def checkpoint(self, ledger: str) -> tuple[int, str] | None:
         """Return the largest checkpoint kept: (tree size, signed note)."""
-        rows = self._rows(
+        rows = self.rows(
             select(checkpoints.c.size, checkpoints.c.note)
             .where(checkpoints.c.ledger_id == self._id(ledger))
             .order_by(checkpoints.c.size.desc())
@@ -249,7 +249,7 @@ class SqlReader:
 
     def signing_key(self, ledger: str) -> str:
         """Return the ledger's signing key as its secret text."""
-        rows = self._rows(
+        rows = self.rows(
             select(ledgers.c.signing_key).where(ledgers.c.ledger_id == self._id(ledger))
         )
         return str(rows[0][0])
@@ -258,7 +258,7 @@ class SqlReader:
         self, ledger: str, actor: str, method: str, request_id: str
     ) -> tuple[bytes, int, int] | None:
         """Return (digest, first position, last position) of a request that was carried out."""
-        rows = self._rows(
+        rows = self.rows(
             select(requests.c.digest, requests.c.first_position, requests.c.last_position).where(
                 requests.c.ledger_id == self._id(ledger),
                 requests.c.actor == actor,
@@ -268,12 +268,16 @@ class SqlReader:
         )
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
+    def check_structure(self) -> None:
+        """Have the database check itself; CHAIN_BROKEN where indexes or pages do not fit."""
+        self._database.check_structure()
+
     def stream_version(self, ledger: str, stream: str) -> int:
         """Return how many events a stream has."""
         statement = select(func.max(events.c.stream_version)).where(
             events.c.ledger_id == self._id(ledger), events.c.stream == stream
         )
-        return self._rows(statement)[0][0] or 0
+        return self.rows(statement)[0][0] or 0
 
     def stream_event(self, ledger: str, stream: str, version: int) -> RecordedEvent:
         """Return the event that gave a stream this version, which it must have reached."""
@@ -296,7 +300,7 @@ class SqlReader:
                 events.c.stream == stream,
                 events.c.stream_version == middle,
             )
-            if self._rows(statement)[0][0] <= position:
+            if self.rows(statement)[0][0] <= position:
                 low = middle
             else:
                 high = middle - 1
@@ -306,9 +310,10 @@ class SqlReader:
         return self.ledger(origin).ledger_id
 
     def _events(self, statement: Select[Any]) -> list[RecordedEvent]:
-        return list(map(RecordedEvent._make, self._rows(statement)))
+        return list(map(RecordedEvent._make, self.rows(statement)))
 
-    def _rows(self, statement: Select[Any]) -> list[Any]:
+    def rows(self, statement: Select[Any]) -> list[Any]:
+        """Return the rows of any statement that reads; for checks and for tests."""
         with self._database.reader.connect() as connection:
             return list(connection.execute(statement).all())
 

@@ -59,7 +59,6 @@ ledgers = Table(
     Column("skew_seconds", Integer, nullable=False),
     Column("vkey", Text, nullable=False),
     Column("signing_key", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
     CheckConstraint("clock IN ('wall', 'data')", name="ledgers_clock"),
 )
 
@@ -141,6 +140,7 @@ requests = Table(
     Column("digest", Blob, nullable=False),
     Column("first_position", BigInteger, nullable=False),
     Column("last_position", BigInteger, nullable=False),
+    Column("seal", Blob, nullable=False),  # over the other columns: no event vouches for them
     PrimaryKeyConstraint("ledger_id", "actor", "method", "request_id"),
     sqlite_with_rowid=False,
 )

@@ -79,7 +79,7 @@ class SqlStore(SqlReader):
         if (known := _find(turn.connection, request.origin)) is not None:
             return self._repeated(turn, known, request)
         now = self._clock.now_micros() if request.clock == "wall" else 0
-        info = self._insert_ledger(turn.connection, request, now)
+        info = self._insert_ledger(turn.connection, request)
         turn.group.begin([info], [])
         created = LedgerCreated(
             created_at=format_time(now), format=FORMAT, origin=info.origin, vkey=info.vkey
@@ -121,9 +121,9 @@ class SqlStore(SqlReader):
         if known is not None:
             return known
         request = CreateLedger(origin, "wall", 0, "services/recorder")
-        return self._insert_ledger(turn.connection, request, self._clock.now_micros())
+        return self._insert_ledger(turn.connection, request)
 
-    def _insert_ledger(self, connection: Connection, request: CreateLedger, now: int) -> LedgerInfo:
+    def _insert_ledger(self, connection: Connection, request: CreateLedger) -> LedgerInfo:
         """Insert a ledger without events: its key, and the head of an empty chain."""
         if ORIGIN.fullmatch(request.origin) is None:
             raise invalid_field("origin", f"{request.origin[:255]!r} is not a ledger's name")
@@ -144,7 +144,6 @@ class SqlStore(SqlReader):
                 skew_seconds=info.skew_seconds,
                 vkey=info.vkey,
                 signing_key=key.to_secret_text(),
-                created_at=now,
             )
         )
         connection.execute(

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ledger.storage import schema
-from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, unavailable
+from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, damaged, unavailable
 
 BUSY_TIMEOUT_MS: Final = 5_000
 CHECKPOINT_WAIT_MS: Final = 100  # how long a checkpoint may hold up the writer for a slow reader
@@ -69,6 +69,18 @@ class SqliteDatabase(Database):
 
     def prepare(self) -> None:
         """Create or upgrade the schema, and read back what makes commits durable."""
+        try:
+            self._prepare()
+        except DBAPIError as error:
+            raise unavailable(
+                f"{self._path} cannot be used: {error.orig}.",
+                remedy="Check that it is a ledger's file, and the rights to its folder.",
+                retry=False,
+            ) from error
+        except ValueError as error:  # text that is none
+            raise damaged(f"{self._path.name}: {error}") from error
+
+    def _prepare(self) -> None:
         if self._read_only:
             with self.reader.connect() as connection:
                 _check_version(connection)
@@ -122,6 +134,13 @@ class SqliteDatabase(Database):
     def interrupt(self) -> None:
         """Wake the watcher for good."""
         self._closing.set()
+
+    def check_structure(self) -> None:
+        """Run SQLite's own check: pages, order of keys, every row in every index."""
+        with self.reader.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+        if found != "ok":
+            raise damaged(str(found))
 
     def is_passing(self, error: DBAPIError) -> bool:
         """Return whether somebody merely held the file: nothing was written then."""
@@ -193,7 +212,9 @@ def _check_version(connection: Connection) -> None:
             remedy="Check the path.",
             retry=False,
         )
-    found = connection.exec_driver_sql("SELECT version FROM schema_version").scalar_one()
+    found = connection.exec_driver_sql("SELECT max(version) FROM schema_version").scalar()
+    if type(found) is not int:
+        raise damaged("it has no schema version")
     if found > schema.SCHEMA_VERSION:
         raise schema.newer_schema(found)
 

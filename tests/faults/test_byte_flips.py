@@ -1,0 +1,141 @@
+"""Every byte of a small database file is changed: no change goes unnoticed.
+
+Each flip is made in a copy of a closed file, and the copy is verified as `log verify` does. Either
+that fails, or every row that the format speaks of is what it was: the byte was in free space, or in
+a page's bookkeeping that says the same thing twice.
+"""
+
+import itertools
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.keys import SigningKey
+from ledger.chain.merkle import CompactRange
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage.database import open_database
+from ledger.storage.reader import SqlReader
+from ledger.storage.schema import checkpoints, events, heads, ledgers, requests
+from ledger.storage.verify import verify_database
+from tests.support.stores import ORIGIN, START
+
+SAMPLE = 800
+TIME = "2026-03-01T10:00:00.000000Z"
+
+
+def write_small_ledger(path: Path) -> None:
+    """A ledger with every kind of row, on the smallest pages there are."""
+    raw = sqlite3.connect(path)
+    raw.executescript("PRAGMA page_size=512; CREATE TABLE t (x); DROP TABLE t; VACUUM;")
+    raw.close()
+    store = open_store(str(path), ManualClock(START))
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c", digest=b"c"))
+    for n in range(3):
+        observed = encode_body(actor="users/ada", data={"observed_at": TIME, "value": str(n)})
+        note = encode_body(actor="users/ada", data={"note": "n" * 40})
+        store.append(
+            AppendRequest(
+                ORIGIN,
+                "users/ada",
+                "Test",
+                [
+                    NewEvent("models/a", "signal.observed.v1", observed, START),
+                    NewEvent("models/a", "model.updated.v1", note),
+                ],
+                request_id=f"r-{n}",
+                digest=bytes([n]) * 32,
+            )
+        )
+    head = store.head(ORIGIN)
+    claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
+    note_text = sign(claim, [SigningKey.parse(store.signing_key(ORIGIN))]).decode()
+    store.save_checkpoint(ORIGIN, head.position, note_text)
+    store.close()
+
+
+def content(reader: SqlReader) -> list[Any]:
+    return [
+        tuple(row)
+        for table in (ledgers, events, heads, requests, checkpoints)
+        for row in reader.rows(select(table))
+    ]
+
+
+def verified_content(path: Path) -> list[Any] | None:
+    """The rows of a file that verifies; None where it is found damaged."""
+    try:
+        store = open_database(str(path), read_only=True)
+    except LedgerError:
+        return None
+    try:
+        store.prepare()
+        reader = SqlReader(store)
+        verify_database(reader)
+        return content(reader)
+    except LedgerError:
+        return None
+    finally:
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("small") / "ledger.db"
+    write_small_ledger(path)
+    assert not path.with_name("ledger.db-wal").exists()
+    return path
+
+
+def unnoticed(original: Path, copy: Path, places: list[int]) -> tuple[list[int], int]:
+    """Flip byte by byte; return where rows changed silently, and how many flips were found."""
+    data = bytearray(original.read_bytes())
+    truth = verified_content(original)
+    assert truth is not None
+    silent, found = [], 0
+    for place in places:
+        data[place] ^= 0xFF if place % 2 else 1 << place % 8
+        copy.write_bytes(data)
+        for suffix in ("-wal", "-shm"):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+        rows = verified_content(copy)
+        data[place] ^= 0xFF if place % 2 else 1 << place % 8
+        if rows is None:
+            found += 1
+        elif rows != truth:
+            silent.append(place)
+    return silent, found
+
+
+def test_no_changed_byte_of_a_sample_goes_unnoticed(small: Path, tmp_path: Path) -> None:
+    size = small.stat().st_size
+    places = list(itertools.islice(range(0, size, max(1, size // SAMPLE)), SAMPLE))
+    silent, found = unnoticed(small, tmp_path / "copy.db", places)
+    assert silent == []
+    assert found > len(places) / 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_no_changed_byte_of_the_whole_file_goes_unnoticed(small: Path, tmp_path: Path) -> None:
+    silent, _ = unnoticed(small, tmp_path / "copy.db", list(range(small.stat().st_size)))
+    assert silent == []
+
+
+def test_damage_in_an_event_is_located(small: Path, tmp_path: Path) -> None:
+    data = small.read_bytes()
+    needle = b'"value":"1"'  # in the body of position 5
+    assert data.count(needle) == 1
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(data.replace(needle, b'"value":"9"'))
+    store: SqlStore = open_store(str(copy), ManualClock(START), read_only=True)
+    with pytest.raises(LedgerError) as caught:
+        verify_database(store)
+    store.close()
+    assert caught.value.metadata["position"] == "5"
