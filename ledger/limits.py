@@ -29,6 +29,7 @@ STREAM_BATCHES_IN_FLIGHT: Final = 8  # batches of one stream that wait for the w
 STREAM_BATCH_SECONDS_MAX: Final = 30.0  # how long a batch of a stream may wait for it
 READ_WAIT_SECONDS_MAX: Final = 10.0  # how long a read waits for its `min_position`
 KEEPALIVE_SECONDS: Final = 30  # between pings on an idle connection; clients may ping as often
+KEEPALIVE_TIMEOUT_SECONDS: Final = 10  # without an answer to a ping the peer counts as gone
 DRAIN_SECONDS: Final = 10.0  # what calls under way get to finish when the server stops
 STREAM_HEARTBEAT_SECONDS: Final = 5.0
 

@@ -1,0 +1,51 @@
+"""The client of the decision ledger: typed calls over gRPC, for threads and for asyncio.
+
+    with LedgerClient("localhost:50051", actor="services/monitor-7") as ledger:
+        ledger.submit([("fraud-eu", "log-loss", 0.412)])
+
+`AsyncLedgerClient` has the same surface. Results are frozen dataclasses, refusals exceptions that
+carry the ledger's reason and remedy; nothing of protobuf or gRPC shows.
+"""
+
+from ledger.client.aio.client import AsyncLedgerClient
+from ledger.client.blocking.client import LedgerClient
+from ledger.client.errors import (
+    BusyError,
+    ClientError,
+    ConflictError,
+    DeadlineError,
+    IntegrityError,
+    InvalidRequestError,
+    LedgerRefusedError,
+    ServerFaultError,
+    UnknownNameError,
+    UnreachableError,
+    WrongStateError,
+)
+from ledger.client.observations import Observation
+from ledger.client.records import Model, PolicyScope, Signal
+from ledger.client.retry import RetryOptions
+from ledger.client.window import BatchRefusedError, BatchResult
+
+__all__ = [
+    "AsyncLedgerClient",
+    "BatchRefusedError",
+    "BatchResult",
+    "BusyError",
+    "ClientError",
+    "ConflictError",
+    "DeadlineError",
+    "IntegrityError",
+    "InvalidRequestError",
+    "LedgerClient",
+    "LedgerRefusedError",
+    "Model",
+    "Observation",
+    "PolicyScope",
+    "RetryOptions",
+    "ServerFaultError",
+    "Signal",
+    "UnknownNameError",
+    "UnreachableError",
+    "WrongStateError",
+]

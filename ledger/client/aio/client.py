@@ -1,0 +1,86 @@
+"""The client for asyncio."""
+
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from ledger.client.aio.connection import AsyncConnection
+from ledger.client.aio.decisions import Decisions
+from ledger.client.aio.log import Log
+from ledger.client.aio.models import Models
+from ledger.client.aio.policies import Policies
+from ledger.client.aio.priorities import Ranking
+from ledger.client.aio.signals import Signals
+from ledger.client.options import DEADLINE_SECONDS_DEFAULT, Settings
+from ledger.client.retry import RetryOptions
+from ledger.clock import Clock, SystemClock
+
+
+class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log):
+    """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
+
+    Every call has a deadline, every append a request id that is made before the first attempt and
+    is the same in all. Only an unavailable server is tried again. Calls raise ClientError:
+    LedgerRefusedError with reason and remedy, or UnreachableError. To be made and used within one
+    event loop.
+
+    `target` is `host:port`; `ledger` an origin, empty if the server holds only one; `actor` who
+    calls, as `users/NAME` or `services/NAME`.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        ledger: str = "",
+        actor: str = "",
+        deadline_seconds: float = DEADLINE_SECONDS_DEFAULT,
+        retry: RetryOptions | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._connection = AsyncConnection(
+            Settings(
+                target,
+                ledger,
+                actor,
+                deadline_seconds,
+                retry or RetryOptions(),
+                clock or SystemClock(),
+            )
+        )
+
+    def using(
+        self,
+        *,
+        ledger: str | None = None,
+        actor: str | None = None,
+        deadline_seconds: float | None = None,
+    ) -> "AsyncLedgerClient":
+        """Return a client with other settings on the same connection, which stays this one's."""
+        settings = self._connection.settings
+        changed = replace(
+            settings,
+            ledger=settings.ledger if ledger is None else ledger,
+            actor=settings.actor if actor is None else actor,
+            deadline_seconds=deadline_seconds or settings.deadline_seconds,
+        )
+        client = object.__new__(AsyncLedgerClient)
+        client._connection = self._connection.with_settings(changed)
+        return client
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        await self.close()

@@ -1,0 +1,88 @@
+"""Decisions made, explained and replayed, for asyncio."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from ledger.client.aio.connection import Service
+from ledger.client.calls import decisions as calls
+from ledger.client.enums import ReplayKind
+from ledger.client.inputs import Time
+from ledger.client.outcomes import (
+    Decision,
+    EvaluatedDecision,
+    Evaluation,
+    ExplainedDecision,
+    ReplayReport,
+    ReplayResult,
+)
+
+
+class Decisions(Service):
+    """Decisions about models: made, explained, and proved by replay."""
+
+    async def evaluate(
+        self, models: Sequence[str], *, at: Time | None = None, request_id: str | None = None
+    ) -> Evaluation:
+        """Score 1 to 1000 models now, or at an earlier time, and record a decision for each."""
+        scope = self._connection.settings.append_scope(request_id)
+        return await self._connection.run(calls.evaluate(scope, models, at))
+
+    async def get_decision(self, name: str, *, min_position: int = 0) -> EvaluatedDecision:
+        """Return `models/{model}/decisions/{position}` with its score."""
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.get_decision(scope, name, min_position))
+
+    def list_decisions(
+        self,
+        model: str = "",
+        *,
+        after_position: int = 0,
+        until_position: int = 0,
+        min_position: int = 0,
+    ) -> AsyncIterator[Decision]:
+        """Iterate over decisions, newest first: of one model, or of all."""
+        scope = self._connection.settings.scope()
+        paged = calls.list_decisions(
+            scope,
+            model,
+            after_position=after_position,
+            until_position=until_position,
+            min_position=min_position,
+        )
+        return self._connection.items(paged)
+
+    async def explain_decision(self, name: str, *, min_position: int = 0) -> ExplainedDecision:
+        """Return why a decision came out as it did, and what would have changed it."""
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.explain_decision(scope, name, min_position))
+
+    async def replay(self, target: str | int, *, min_position: int = 0) -> ReplayResult:
+        """Recompute a decision or plan by name, or what stands at a position.
+
+        A difference is a result, not an error.
+        """
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.replay(scope, target, min_position))
+
+    def replay_range(
+        self,
+        *,
+        first_position: int = 0,
+        last_position: int = 0,
+        kinds: Sequence[ReplayKind | str] = (),
+        verbose: bool = False,
+        min_position: int = 0,
+    ) -> AsyncIterator[ReplayReport]:
+        """Recompute everything from one position to another (0: to the head), with progress.
+
+        Yields what is not identical (everything if `verbose`) and running counts; the last report
+        has `progress.done`.
+        """
+        stream = calls.replay_range(
+            self._connection.settings.scope(),
+            first_position=first_position,
+            last_position=last_position,
+            kinds=kinds,
+            verbose=verbose,
+            min_position=min_position,
+        )
+        return self._connection.stream(stream)

@@ -1,0 +1,74 @@
+"""Ledgers, their events and checkpoints, for asyncio."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from ledger.client.aio.connection import Service
+from ledger.client.calls import log as calls
+from ledger.client.enums import LedgerClock
+from ledger.client.records import Checkpoint, Event, Ledger
+
+
+class Log(Service):
+    """Ledgers and their events, for whoever wants to follow or verify them."""
+
+    async def create_ledger(
+        self,
+        origin: str,
+        *,
+        clock: LedgerClock | str | None = None,
+        skew_seconds: int | None = None,
+        request_id: str | None = None,
+    ) -> Ledger:
+        """Create a ledger with its own chain, clock (`wall` if not given) and signing key."""
+        scope = self._connection.settings.append_scope(request_id)
+        return await self._connection.run(calls.create_ledger(scope, origin, clock, skew_seconds))
+
+    async def get_ledger(self, *, min_position: int = 0) -> Ledger:
+        """Return the client's ledger and where its head stands."""
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.get_ledger(scope, min_position))
+
+    def list_ledgers(self) -> AsyncIterator[Ledger]:
+        """Iterate over the server's ledgers by origin."""
+        return self._connection.items(calls.list_ledgers())
+
+    def list_events(
+        self,
+        *,
+        after_position: int = 0,
+        until_position: int = 0,
+        types: Sequence[str] = (),
+        streams: Sequence[str] = (),
+        min_position: int = 0,
+    ) -> AsyncIterator[Event]:
+        """Iterate over events by position, up to the head at the time of the first page."""
+        paged = calls.list_events(
+            self._connection.settings.scope(),
+            after_position=after_position,
+            until_position=until_position,
+            types=types,
+            streams=streams,
+            min_position=min_position,
+        )
+        return self._connection.items(paged)
+
+    def watch_events(
+        self,
+        *,
+        after_position: int = 0,
+        types: Sequence[str] = (),
+        streams: Sequence[str] = (),
+    ) -> AsyncIterator[Event]:
+        """Iterate over events as they are recorded, for ever; in order, at least once each.
+
+        A lost connection is taken up again after the last event processed, that is, the last one
+        after which the next was asked for.
+        """
+        scope = self._connection.settings.scope()
+        watch = calls.watch_events(scope, types=types, streams=streams)
+        return self._connection.watch(watch, after_position)
+
+    async def get_checkpoint(self, *, min_position: int = 0) -> Checkpoint:
+        """Have a checkpoint signed over all that is recorded, and return it."""
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.get_checkpoint(scope, min_position))

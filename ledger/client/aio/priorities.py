@@ -1,0 +1,103 @@
+"""Ranks, plans and projections, for asyncio."""
+
+from collections.abc import AsyncIterator
+
+from ledger.client.aio.connection import Service
+from ledger.client.calls import priorities as calls
+from ledger.client.enums import PriorityOrder
+from ledger.client.inputs import Time
+from ledger.client.ranking import (
+    MadePlan,
+    Plan,
+    Priorities,
+    PriorityUpdate,
+    Projection,
+    RebuiltProjection,
+)
+
+
+class Ranking(Service):
+    """Which model next: the ranked fleet, plans, and the projections they are read from."""
+
+    async def list_priorities(
+        self,
+        *,
+        as_of: Time | None = None,
+        as_of_position: int | None = None,
+        since: Time | None = None,
+        since_position: int | None = None,
+        order_by: PriorityOrder | str | None = None,
+        min_position: int = 0,
+    ) -> Priorities:
+        """Return the fleet by rank, now or as of a moment of the ledger's clock.
+
+        With `since`, each row says how it moved since then, and why. Of a moment, state its time or
+        its position; the position wins.
+        """
+        paged = calls.list_priorities(
+            self._connection.settings.scope(),
+            as_of=as_of,
+            as_of_position=as_of_position,
+            since=since,
+            since_position=since_position,
+            order_by=order_by,
+            min_position=min_position,
+        )
+        pages = [page async for page in self._connection.pages(paged)]
+        return calls.all_rows(pages)
+
+    def watch_priorities(self, *, after_position: int = 0) -> AsyncIterator[PriorityUpdate]:
+        """Iterate over changes of the list, for ever; at least once each.
+
+        Without changes an empty update comes every few seconds. A lost connection is taken up again
+        after the last update processed.
+        """
+        watch = calls.watch_priorities(self._connection.settings.scope())
+        return self._connection.watch(watch, after_position)
+
+    async def make_plan(
+        self,
+        purse_micros: int,
+        *,
+        purse_cap_micros: int | None = None,
+        policy: str = "",
+        plan: str = "",
+        request_id: str | None = None,
+    ) -> MadePlan:
+        """Rank the fleet under a purse and record the whole backlog."""
+        scope = self._connection.settings.append_scope(request_id)
+        call = calls.make_plan(
+            scope, purse_micros, purse_cap_micros=purse_cap_micros, policy=policy, plan=plan
+        )
+        return await self._connection.run(call)
+
+    async def get_plan(self, plan: str, *, min_position: int = 0) -> Plan:
+        """Return one plan, whole."""
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.get_plan(scope, plan, min_position))
+
+    def list_plans(self, *, min_position: int = 0) -> AsyncIterator[Plan]:
+        """Iterate over plans without their backlogs, newest first."""
+        scope = self._connection.settings.scope()
+        return self._connection.items(calls.list_plans(scope, min_position))
+
+    async def get_projection(self, projection: str, *, min_position: int = 0) -> Projection:
+        """Return where a projection stands."""
+        scope = self._connection.settings.scope()
+        return await self._connection.run(calls.get_projection(scope, projection, min_position))
+
+    def list_projections(self, *, min_position: int = 0) -> AsyncIterator[Projection]:
+        """Iterate over the server's projections by id."""
+        scope = self._connection.settings.scope()
+        return self._connection.items(calls.list_projections(scope, min_position))
+
+    async def rebuild_projection(
+        self, projection: str, *, keep_previous: bool = False
+    ) -> RebuiltProjection:
+        """Build a projection anew beside the live one, compare both, and switch over.
+
+        The old rows stay in the database if they differ, or if `keep_previous`.
+        """
+        scope = self._connection.settings.scope()
+        call = calls.rebuild_projection(scope, projection, keep_previous=keep_previous)
+        return await self._connection.run(call)

@@ -1,0 +1,1 @@
+"""The client for threads: `LedgerClient` and its parts, one for each service."""

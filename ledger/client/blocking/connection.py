@@ -1,0 +1,133 @@
+"""Carrying out calls on a gRPC channel: deadlines, retries, pages, watches."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import grpc
+
+from ledger.client.call import Call, Page, Paged, Stream, Watch
+from ledger.client.errors import from_rpc
+from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, Settings
+from ledger.client.retry import Attempts
+
+T = TypeVar("T")
+
+
+class Connection:
+    """One channel with the settings of its client; safe to use from several threads."""
+
+    def __init__(self, settings: Settings, channel: grpc.Channel | None = None) -> None:
+        self.settings = settings
+        self.channel = channel or grpc.insecure_channel(settings.target, options=CHANNEL_OPTIONS)
+        self._closed = threading.Event()
+
+    def with_settings(self, settings: Settings) -> "Connection":
+        """Return a connection with other settings on the same channel."""
+        return Connection(settings, self.channel)
+
+    def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        self._closed.set()
+        self.channel.close()
+
+    def run(self, call: Call[T]) -> T:
+        """Carry out one call within its deadline; raise ClientError unless it succeeds."""
+        deadline = max(self.settings.deadline_seconds, call.deadline_seconds_min)
+        attempts = Attempts(self.settings.retry, self.settings.clock, deadline)
+        invoke: Any = self.channel.unary_unary(
+            call.method,
+            request_serializer=type(call.request).SerializeToString,
+            response_deserializer=call.response.FromString,
+        )
+        while True:
+            timeout = attempts.timeout_seconds()
+            try:
+                return call.read(
+                    invoke(call.request, timeout=timeout, metadata=self.settings.metadata)
+                )
+            except grpc.RpcError as error:
+                failure = from_rpc(
+                    error,
+                    target=self.settings.target,
+                    deadline_seconds=deadline,
+                    request_id=call.request_id,
+                )
+                pause = attempts.pause_seconds(error.code(), failure)
+                if pause is None:
+                    raise failure from error
+            self._closed.wait(pause)
+
+    def pages(self, paged: Paged[T]) -> Iterator[Page[T]]:
+        """Yield the pages of a list, each asked for once the one before was processed."""
+        page = self.run(paged.first)
+        yield page
+        while page.next_page_token:
+            page = self.run(paged.after(page.next_page_token))
+            yield page
+
+    def items(self, paged: Paged[T]) -> Iterator[T]:
+        """Yield the items of a list, page by page."""
+        for page in self.pages(paged):
+            yield from page.items
+
+    def stream(self, stream: Stream[T]) -> Iterator[T]:
+        """Yield the answers of a stream until the server ends it. It is not tried again."""
+        deadline = max(self.settings.deadline_seconds, stream.deadline_seconds_min)
+        call = self._open(stream.method, stream.request, stream.response, deadline)
+        try:
+            for response in call:
+                yield stream.read(response)
+        except grpc.RpcError as error:
+            raise from_rpc(error, target=self.settings.target, deadline_seconds=deadline) from error
+        finally:
+            call.cancel()
+
+    def watch(self, watch: Watch[T], after_position: int) -> Iterator[T]:
+        """Yield what a watch sends, for ever; taken up again after the last one processed."""
+        position, attempts = after_position, self._attempts()
+        while True:
+            attempts.timeout_seconds()
+            call = self._open(watch.method, watch.resumed(position), watch.response, RENEW_SECONDS)
+            try:
+                for response in call:
+                    attempts = self._attempts()  # it is served: a later failure is a new one
+                    for item, done in watch.read(response):
+                        yield item
+                        position = done
+                    position = max(position, response.position)
+            except grpc.RpcError as error:
+                pause = self._pause(error, attempts)
+            else:
+                pause = 0.0
+            finally:
+                call.cancel()
+            self._closed.wait(pause)
+
+    def _pause(self, error: grpc.RpcError, attempts: Attempts) -> float:
+        """Return how long to wait before a watch is taken up again; raise where it is over."""
+        failure = from_rpc(error, target=self.settings.target, deadline_seconds=RENEW_SECONDS)
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return 0.0  # nothing is wrong: its connection was due for renewal
+        pause = attempts.pause_seconds(error.code(), failure)
+        if pause is None:
+            raise failure from error
+        return pause
+
+    def _attempts(self) -> Attempts:
+        settings = self.settings
+        return Attempts(settings.retry, settings.clock)
+
+    def _open(self, method: str, request: Any, response: Any, timeout: float) -> Any:  # noqa: ANN401
+        invoke: Any = self.channel.unary_stream(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        return invoke(request, timeout=timeout, metadata=self.settings.metadata)
+
+
+class Service:
+    """What the calls of one service are made through."""
+
+    _connection: Connection

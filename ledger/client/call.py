@@ -1,0 +1,90 @@
+"""A call as a value: what to send where, and what its answer means.
+
+Both clients carry out the same values, so request building, paging and reading of answers exist
+once. Nothing here touches the network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request with one answer."""
+
+    method: str
+    """Full name, such as `/ledger.v1.ModelService/GetModel`."""
+    request: Message
+    response: type[Message]
+    read: Callable[[Any], T]
+    request_id: str = ""
+    """Of an append: made before the first attempt, the same in all."""
+    deadline_seconds_min: float = 0.0
+    """For what takes its time whatever the client's deadline is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, and the answer it was read from for what that says beside the items."""
+
+    items: tuple[T, ...]
+    next_page_token: str
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Paged(Generic[T]):
+    """A list: the first page, and how to ask for the next."""
+
+    first: Call[Page[T]]
+
+    def after(self, token: str) -> Call[Page[T]]:
+        """Return the call for the page that a token stands for."""
+        request: Any = type(self.first.request)()
+        request.CopyFrom(self.first.request)
+        request.page_token = token
+        first = self.first
+        return Call(first.method, request, first.response, first.read)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[T]):
+    """One request with many answers, over once the server ends it."""
+
+    method: str
+    request: Message
+    response: type[Message]
+    read: Callable[[Any], T]
+    deadline_seconds_min: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Generic[T]):
+    """A stream without end that can be taken up again after a position."""
+
+    method: str
+    request: Any
+    response: type[Message]
+    read: Callable[[Any], list[tuple[T, int]]]
+    """What to hand out, each with the position that is done once it was processed. The answer's
+    own `position` is done after all of them."""
+
+    def resumed(self, position: int) -> Any:  # noqa: ANN401 - a request of the watch's own type
+        """Return the request that goes on after a position."""
+        request = type(self.request)()
+        request.CopyFrom(self.request)
+        request.after_position = position
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What every request of a client states: its ledger, and the id of an append."""
+
+    ledger: str
+    request_id: str = ""

@@ -1,0 +1,108 @@
+"""Calls of LedgerService: ledgers, their events and checkpoints."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ledger.client.call import Call, Paged, Scope, Watch
+from ledger.client.calls.pages import one, page
+from ledger.client.decode import decode
+from ledger.client.enums import LedgerClock
+from ledger.client.inputs import number_of
+from ledger.client.records import Checkpoint, Event, Ledger
+from ledger.limits import PAGE_SIZE_MAX
+from ledger.v1 import ledger_pb2, ledger_service_pb2
+
+_SERVICE: Final = "/ledger.v1.LedgerService/"
+
+
+def create_ledger(
+    scope: Scope, origin: str, clock: LedgerClock | str | None, skew_seconds: int | None
+) -> Call[Ledger]:
+    """Return the call that creates a ledger."""
+    number = number_of(clock, LedgerClock, ledger_pb2.LedgerClock, "clock")
+    return Call(
+        _SERVICE + "CreateLedger",
+        ledger_service_pb2.CreateLedgerRequest(
+            origin=origin,
+            clock=ledger_pb2.LedgerClock.ValueType(number),
+            skew_seconds=skew_seconds,
+            request_id=scope.request_id,
+        ),
+        ledger_service_pb2.CreateLedgerResponse,
+        one(Ledger, "ledger"),
+        scope.request_id,
+    )
+
+
+def get_ledger(scope: Scope, min_position: int) -> Call[Ledger]:
+    """Return the call that reads a ledger and its head."""
+    return Call(
+        _SERVICE + "GetLedger",
+        ledger_service_pb2.GetLedgerRequest(ledger=scope.ledger, min_position=min_position),
+        ledger_service_pb2.GetLedgerResponse,
+        one(Ledger, "ledger"),
+    )
+
+
+def list_ledgers() -> Paged[Ledger]:
+    """Return the call that lists the server's ledgers."""
+    return Paged(
+        Call(
+            _SERVICE + "ListLedgers",
+            ledger_service_pb2.ListLedgersRequest(),
+            ledger_service_pb2.ListLedgersResponse,
+            page(Ledger, "ledgers"),
+        )
+    )
+
+
+def list_events(
+    scope: Scope,
+    *,
+    after_position: int,
+    until_position: int,
+    types: Sequence[str],
+    streams: Sequence[str],
+    min_position: int,
+) -> Paged[Event]:
+    """Return the call that lists events by position."""
+    return Paged(
+        Call(
+            _SERVICE + "ListEvents",
+            ledger_service_pb2.ListEventsRequest(
+                ledger=scope.ledger,
+                after_position=after_position,
+                until_position=until_position,
+                types=types,
+                streams=streams,
+                min_position=min_position,
+                page_size=PAGE_SIZE_MAX,
+            ),
+            ledger_service_pb2.ListEventsResponse,
+            page(Event, "events"),
+        )
+    )
+
+
+def watch_events(scope: Scope, *, types: Sequence[str], streams: Sequence[str]) -> Watch[Event]:
+    """Return the watch of events as they are recorded."""
+    return Watch(
+        _SERVICE + "WatchEvents",
+        ledger_service_pb2.WatchEventsRequest(ledger=scope.ledger, types=types, streams=streams),
+        ledger_service_pb2.WatchEventsResponse,
+        _events,
+    )
+
+
+def get_checkpoint(scope: Scope, min_position: int) -> Call[Checkpoint]:
+    """Return the call that has a checkpoint signed over all that is recorded."""
+    return Call(
+        _SERVICE + "GetCheckpoint",
+        ledger_service_pb2.GetCheckpointRequest(ledger=scope.ledger, min_position=min_position),
+        ledger_service_pb2.GetCheckpointResponse,
+        one(Checkpoint, "checkpoint"),
+    )
+
+
+def _events(response: Any) -> list[tuple[Event, int]]:  # noqa: ANN401 - of the watch
+    return [(decode(Event, event), event.position) for event in response.events]

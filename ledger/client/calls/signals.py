@@ -1,0 +1,108 @@
+"""Calls of SignalService."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.client.call import Call, Page, Paged, Scope
+from ledger.client.calls.pages import appended, moment, page
+from ledger.client.enums import SignalDirection, SignalKind
+from ledger.client.inputs import id_of, number_of
+from ledger.client.observations import ObservationLike, add_observations
+from ledger.client.records import Appended, Signal, SignalState, SignalStates
+from ledger.v1 import signal_pb2, signal_service_pb2
+
+_SERVICE: Final = "/ledger.v1.SignalService/"
+STREAM: Final = _SERVICE + "StreamSignals"
+
+
+def define_signal(scope: Scope, signal: Signal) -> Call[Appended]:
+    """Return the call that defines a signal, or replaces its definition as a whole."""
+    return Call(
+        _SERVICE + "DefineSignal",
+        signal_service_pb2.DefineSignalRequest(
+            ledger=scope.ledger,
+            request_id=scope.request_id,
+            signal=signal_pb2.Signal(
+                signal=id_of("signals", signal.signal),
+                kind=_kind(signal),
+                unit=signal.unit,
+                direction=_direction(signal),
+                meaning=signal.meaning,
+                collection=signal.collection,
+            ),
+        ),
+        signal_service_pb2.DefineSignalResponse,
+        appended,
+        scope.request_id,
+    )
+
+
+def list_signals(scope: Scope, min_position: int) -> Paged[Signal]:
+    """Return the call that lists the defined signals."""
+    return Paged(
+        Call(
+            _SERVICE + "ListSignals",
+            signal_service_pb2.ListSignalsRequest(ledger=scope.ledger, min_position=min_position),
+            signal_service_pb2.ListSignalsResponse,
+            page(Signal, "signals"),
+        )
+    )
+
+
+def submit(scope: Scope, observations: Sequence[ObservationLike], now: int) -> Call[Appended]:
+    """Return the call that records one batch: all of it, or nothing."""
+    request = signal_service_pb2.SubmitSignalsRequest(
+        ledger=scope.ledger, request_id=scope.request_id
+    )
+    add_observations(request, observations, now)
+    return Call(
+        _SERVICE + "SubmitSignals",
+        request,
+        signal_service_pb2.SubmitSignalsResponse,
+        appended,
+        scope.request_id,
+    )
+
+
+def batch_of_stream(
+    scope: Scope, observations: Sequence[ObservationLike], now: int
+) -> signal_service_pb2.StreamSignalsRequest:
+    """Return one batch of a stream."""
+    request = signal_service_pb2.StreamSignalsRequest(
+        ledger=scope.ledger, request_id=scope.request_id
+    )
+    add_observations(request, observations, now)
+    return request
+
+
+def list_signal_states(scope: Scope, model: str, min_position: int) -> Paged[SignalState]:
+    """Return the call that lists where signals stand."""
+    return Paged(
+        Call(
+            _SERVICE + "ListSignalStates",
+            signal_service_pb2.ListSignalStatesRequest(
+                ledger=scope.ledger, model=id_of("models", model), min_position=min_position
+            ),
+            signal_service_pb2.ListSignalStatesResponse,
+            page(SignalState, "states"),
+        )
+    )
+
+
+def all_states(pages: Sequence[Page[SignalState]]) -> SignalStates:
+    """Return the whole list, which all pages show as of the moment of the first."""
+    position, recorded_at = moment(pages[0].answer)
+    states = tuple(state for page in pages for state in page.items)
+    return SignalStates(states, position, recorded_at)
+
+
+def _kind(signal: Signal) -> signal_pb2.SignalKind.ValueType:
+    number = number_of(signal.kind, SignalKind, signal_pb2.SignalKind, "signal.kind")
+    return signal_pb2.SignalKind.ValueType(number)
+
+
+def _direction(signal: Signal) -> signal_pb2.SignalDirection.ValueType:
+    number = number_of(
+        signal.direction, SignalDirection, signal_pb2.SignalDirection, "signal.direction"
+    )
+    return signal_pb2.SignalDirection.ValueType(number)

@@ -1,0 +1,243 @@
+"""What calls raise: refusals that mirror the contract's reasons, and a server that is not there.
+
+Catch LedgerRefusedError for any refusal, a subclass for a family of reasons, UnreachableError where
+nobody answered, ClientError for both. Whatever is raised here says what happened and what to do.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from ledger.client.decode import prefix_of
+from ledger.errors import FieldViolation, Reason
+from ledger.v1 import errors_pb2, signal_service_pb2
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+_NANOS: Final = 1_000_000_000
+
+
+class ClientError(Exception):
+    """A call that did not succeed."""
+
+
+class UnreachableError(ClientError):
+    """Nobody answered at the target, for as long as the client was told to try."""
+
+    def __init__(self, target: str, why: str, request_id: str = "") -> None:
+        super().__init__(target, why, request_id)
+        self.target = target
+        self.why = why
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        """Return what happened and what to do, in one line."""
+        again = (
+            f" The request may be on record: repeat it with request id {self.request_id}."
+            if self.request_id
+            else ""
+        )
+        return (
+            f"No ledger answers at {self.target}: {self.why}. Check the address, and that "
+            f"`decision-ledger serve` runs there.{again}"
+        )
+
+
+class LedgerRefusedError(ClientError):
+    """The ledger refused: nothing of the request was written, unless `reason` says otherwise.
+
+    `violations` names the refused fields, `retry_after_seconds` is set where waiting helps, and
+    `metadata` repeats every value of the message for programs.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        remedy: str = "",
+        violations: Iterable[FieldViolation] = (),
+        retry_after_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+        self.remedy = remedy
+        self.violations = tuple(violations)
+        self.retry_after_seconds = retry_after_seconds
+        self.metadata = dict(metadata or {})
+
+    def __str__(self) -> str:
+        """Return the message, the remedy and the reason code in one line."""
+        remedy = f" {self.remedy}" if self.remedy else ""
+        return f"{self.message}{remedy} [{self.reason.value}]"
+
+
+class InvalidRequestError(LedgerRefusedError):
+    """Something in the request is wrong; sent again unchanged, it is refused again."""
+
+
+class UnknownNameError(LedgerRefusedError):
+    """The request names something that does not exist."""
+
+
+class ConflictError(LedgerRefusedError):
+    """What the request makes exists already, or has changed since it was read."""
+
+
+class WrongStateError(LedgerRefusedError):
+    """The request is in order, but not in the state things are in."""
+
+
+class BusyError(LedgerRefusedError):
+    """Too much at once, or not yet; `retry_after_seconds` says when to try again."""
+
+
+class DeadlineError(LedgerRefusedError):
+    """The deadline passed. An append may be on record: repeat it with the same request id."""
+
+
+class IntegrityError(LedgerRefusedError):
+    """The stored events are damaged. Stop, keep the database as evidence, call an operator."""
+
+
+class ServerFaultError(LedgerRefusedError):
+    """A fault of the server, logged there under the `error_id` in the metadata."""
+
+
+FAMILY: Final[dict[Reason, type[LedgerRefusedError]]] = {
+    Reason.FIELD_INVALID: InvalidRequestError,
+    Reason.PAGE_TOKEN_INVALID: InvalidRequestError,
+    Reason.MESSAGE_TOO_LARGE: InvalidRequestError,
+    Reason.LEDGER_UNKNOWN: UnknownNameError,
+    Reason.MODEL_UNKNOWN: UnknownNameError,
+    Reason.SIGNAL_UNKNOWN: UnknownNameError,
+    Reason.POLICY_UNKNOWN: UnknownNameError,
+    Reason.DECISION_UNKNOWN: UnknownNameError,
+    Reason.PLAN_UNKNOWN: UnknownNameError,
+    Reason.PROJECTION_UNKNOWN: UnknownNameError,
+    Reason.ALREADY_EXISTS: ConflictError,
+    Reason.REQUEST_ID_REUSED: ConflictError,
+    Reason.VERSION_CONFLICT: ConflictError,
+    Reason.MODEL_RETIRED: WrongStateError,
+    Reason.MODEL_NOT_DEPLOYED: WrongStateError,
+    Reason.POLICY_INVALID: InvalidRequestError,
+    Reason.POLICY_NOT_IN_FORCE: WrongStateError,
+    Reason.CLOCK_AHEAD: InvalidRequestError,
+    Reason.POSITION_BEYOND_HEAD: WrongStateError,
+    Reason.LIMIT_REACHED: BusyError,
+    Reason.PROJECTION_BEHIND: BusyError,
+    Reason.STORE_UNAVAILABLE: BusyError,
+    Reason.DRAINING: BusyError,
+    Reason.DEADLINE_MISSING: InvalidRequestError,
+    Reason.DEADLINE_EXCEEDED: DeadlineError,
+    Reason.CHAIN_BROKEN: IntegrityError,
+    Reason.EVENT_UNREADABLE: IntegrityError,
+    Reason.INTERNAL: ServerFaultError,
+}
+
+
+def refused(reason: Reason, message: str, **details: Any) -> LedgerRefusedError:  # noqa: ANN401
+    """Return the refusal of the family that a reason belongs to."""
+    return FAMILY[reason](reason, message, **details)
+
+
+def invalid(field: str, description: str, remedy: str = "") -> LedgerRefusedError:
+    """Return the refusal of a field that cannot even be sent."""
+    return refused(
+        Reason.FIELD_INVALID,
+        f"{field}: {description}.",
+        remedy=remedy,
+        violations=[FieldViolation(field, description)],
+        metadata={"field": field},
+    )
+
+
+def from_rpc(
+    error: grpc.RpcError, *, target: str, deadline_seconds: float | None, request_id: str = ""
+) -> ClientError:
+    """Return what a failed call means: the server's own words where it sent any."""
+    code, text = error.code(), error.details() or ""
+    status = _rich_status(error)
+    if status is not None:
+        return _from_status(status)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return UnreachableError(target, text or "the connection failed", request_id)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return _too_late(deadline_seconds, request_id)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return UnreachableError(target, "what listens there is no decision ledger", request_id)
+    return refused(
+        Reason.INTERNAL,
+        f"The call failed with {code.name}: {text}.",
+        remedy="This is not an answer of a decision ledger; check what listens at the target.",
+        metadata={"code": code.name},
+    )
+
+
+def from_batch_error(error: signal_service_pb2.BatchError) -> LedgerRefusedError:
+    """Return the refusal of one batch of a stream."""
+    prefix = prefix_of(errors_pb2.ErrorReason.DESCRIPTOR)
+    retry = error.retry_delay
+    return refused(
+        _reason(errors_pb2.ErrorReason.Name(error.reason).removeprefix(prefix)),
+        error.message.removesuffix(f" {error.remedy}"),
+        remedy=error.remedy,
+        violations=[FieldViolation(v.field, v.description) for v in error.field_violations],
+        retry_after_seconds=(
+            retry.ToNanoseconds() / _NANOS if error.HasField("retry_delay") else None
+        ),
+        metadata=error.metadata,
+    )
+
+
+def _rich_status(error: grpc.RpcError) -> status_pb2.Status | None:
+    """Return the `google.rpc.Status` of a failed call; None if it carries none of the ledger's."""
+    metadata: Any = error.trailing_metadata()
+    for key, value in metadata or ():
+        if key == _DETAILS_KEY:
+            return status_pb2.Status.FromString(value)
+    return None
+
+
+def _from_status(status: status_pb2.Status) -> LedgerRefusedError:
+    info = error_details_pb2.ErrorInfo()
+    bad = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    retry_after = None
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(bad)
+        if detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToNanoseconds() / _NANOS
+    metadata = dict(info.metadata)
+    remedy = metadata.get("remedy", "")
+    return refused(
+        _reason(info.reason),
+        status.message.removesuffix(f" {remedy}"),
+        remedy=remedy,
+        violations=[FieldViolation(v.field, v.description) for v in bad.field_violations],
+        retry_after_seconds=retry_after,
+        metadata=metadata,
+    )
+
+
+def _reason(name: str) -> Reason:
+    """Return the reason of a name; one that a newer server may send counts as INTERNAL."""
+    return Reason.__members__.get(name, Reason.INTERNAL)
+
+
+def _too_late(deadline_seconds: float | None, request_id: str) -> LedgerRefusedError:
+    shown = f" within {deadline_seconds:g} s" if deadline_seconds is not None else " in time"
+    return refused(
+        Reason.DEADLINE_EXCEEDED,
+        f"No answer came{shown}.",
+        remedy=(
+            f"It may be on record all the same: repeat it with request id {request_id}."
+            if request_id
+            else "Try again with more time."
+        ),
+        metadata={"request_id": request_id} if request_id else {},
+    )

@@ -1,0 +1,62 @@
+"""What a connection is made with, for both clients: settings, channel options, metadata."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.client.call import Scope
+from ledger.client.retry import RetryOptions
+from ledger.clock import Clock, uuid7
+from ledger.limits import KEEPALIVE_SECONDS, KEEPALIVE_TIMEOUT_SECONDS, MESSAGE_BYTES_MAX
+
+ACTOR_KEY: Final = "ledger-actor"
+DEADLINE_SECONDS_DEFAULT: Final = 10.0
+RENEW_SECONDS: Final = 3_600.0
+"""The deadline of one connection of a watch or stream, which is then taken up again."""
+
+CHANNEL_OPTIONS: Final = (
+    # A dead peer is noticed without traffic; the server allows just this pace.
+    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Retries are ours, with request ids and a budget: gRPC's own would hide them.
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A little above what a page may hold, so that the server's limits are the ones that speak.
+    ("grpc.max_receive_message_length", 2 * MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", 16 * MESSAGE_BYTES_MAX),
+    ("grpc.max_metadata_size", 64 * 1024),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client was told: where, for which ledger, as whom, and how patiently."""
+
+    target: str
+    ledger: str
+    actor: str
+    deadline_seconds: float
+    retry: RetryOptions
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        """Refuse what could not mean anything."""
+        if not self.target:
+            raise ValueError("target: name a host and port, such as localhost:50051")
+        if not self.deadline_seconds > 0:
+            raise ValueError("deadline_seconds: every call needs a deadline above 0")
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What every call carries; without an actor the server records its anonymous one."""
+        return ((ACTOR_KEY, self.actor),) if self.actor else ()
+
+    def scope(self) -> Scope:
+        """Return what a read states."""
+        return Scope(self.ledger)
+
+    def append_scope(self, request_id: str | None) -> Scope:
+        """Return what an append states: the caller's request id, or one made now."""
+        return Scope(self.ledger, request_id or uuid7(self.clock))

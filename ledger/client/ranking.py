@@ -1,0 +1,206 @@
+"""Which model next, as the client hands it out: ranks, plans and projections.
+
+Conventions are those of `records`; numbers that end in `_ppm` are parts per million.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.client.enums import Action, PlanOutcome, ProjectionState, RebuildOutcome
+from ledger.client.records import Appended
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityChange:
+    """How a model stands against an earlier position or time, and what moved it."""
+
+    previous_rank: int
+    previous_priority_ppm: int | None
+    previous_action: Action | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityDeparture:
+    """A model that was in the fleet at the earlier moment and no longer is."""
+
+    model: str
+    previous_rank: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityContribution:
+    """One signal's part in a model's last score."""
+
+    signal: str
+    points_ppm: int
+    share_ppm: int
+    effective_ppm: int
+    magnitude_ppm: int
+    trend_ppm: int
+    sustained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """Where one model stands in the fleet."""
+
+    name: str
+    model: str
+    rank: int
+    priority_ppm: int | None
+    """None if it was never scored."""
+    raw_priority_ppm: int
+    degradation_ppm: int
+    coverage_ppm: int
+    action: Action | None
+    tier: str
+    rule: str
+    since: datetime | None
+    top_signal: str
+    evaluated_at: datetime | None
+    score_position: int
+    decision: str
+    model_version: str
+    owner: str
+    labels: Mapping[str, str]
+    plan: str
+    plan_place: int
+    plan_outcome: PlanOutcome | None
+    plan_reason: str
+    changed_position: int
+    change: PriorityChange | None
+    """How it moved, where the request states `since`."""
+    contributions: tuple[PriorityContribution, ...]
+    policy: str
+    policy_version: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priorities:
+    """The fleet by rank, and the position it shows."""
+
+    priorities: tuple[Priority, ...]
+    position: int
+    recorded_at: datetime | None
+    left: tuple[PriorityDeparture, ...] = ()
+    """Models that left the fleet since the moment of `since`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityUpdate:
+    """Rows that changed and models that left; resume after `position`."""
+
+    changed: tuple[Priority, ...]
+    removed: tuple[str, ...]
+    position: int
+    caught_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One model's place in a plan's backlog."""
+
+    model: str
+    place: int
+    outcome: PlanOutcome
+    reason: str
+    rank_ppm: int
+    gain: int
+    benefit_micros: int
+    cost_micros: int
+    unit_value_micros: int
+    baseline_nano: int
+    trained_period: int
+    rest_until_period: int
+    model_version: str
+    action_in_force: Action | None
+    seen: bool
+    resting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMode:
+    """The fleet's common movement in one period."""
+
+    period: int
+    mode_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole ranked backlog for one period under one purse; lists leave the backlog out."""
+
+    name: str
+    plan: str
+    backlog: tuple[PlanRow, ...]
+    admitted: int
+    as_of_position: int
+    made_at: datetime
+    policy: str
+    policy_version: int
+    policy_digest: str
+    planner: str
+    inputs_digest: str
+    period: int
+    purse_micros: int
+    purse_cap_micros: int
+    price_before_ppm: int | None
+    price_ppm: int
+    next_price_ppm: int
+    demand_micros: int
+    purse_left_micros: int
+    modes: tuple[PlanMode, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadePlan:
+    """A plan as recorded."""
+
+    appended: Appended
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Where a read model stands; `state_digest` holds at `tracking_position`."""
+
+    name: str
+    projection: str
+    state: ProjectionState
+    tracking_position: int
+    head_position: int
+    state_digest: bytes
+    rows: int
+    quarantined: int
+    problem: str
+    stored_position: int
+    rebuilt_position: int
+    generation: int
+    version: int
+    applied: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionRebuild:
+    """How a rebuild ended, and how live and rebuilt state compare."""
+
+    position: int
+    live_digest: bytes
+    rebuilt_digest: bytes
+    outcome: RebuildOutcome
+    problem: str
+    events: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltProjection:
+    """A projection after a rebuild."""
+
+    projection: Projection
+    rebuild: ProjectionRebuild

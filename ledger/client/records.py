@@ -1,0 +1,271 @@
+"""What the ledger holds, as the client hands it out: signals, models, policies, ledgers, events.
+
+Frozen values without protobuf. Times are aware datetimes in UTC to the microsecond, money and other
+integers plain `int`, decimals `Decimal`, hashes raw bytes. Signal and Model are also what one sends
+to define or register; the server fills in the fields that are marked as its own.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ledger.client.enums import (
+    BreachState,
+    DeploymentKind,
+    LedgerClock,
+    Severity,
+    SignalDirection,
+    SignalKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Proof that a request is on record; a repeat of the request gets the same."""
+
+    position: int
+    """Position of its last event; send it as `min_position` to read your own write."""
+    event_hash: bytes
+    recorded_at: datetime
+    first_position: int
+    repeated_request: bool = False
+    """True if an earlier attempt with this request id had written it already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What is measured, in which unit, how it is collected."""
+
+    signal: str
+    kind: SignalKind | str
+    unit: str
+    direction: SignalDirection | str
+    meaning: str
+    collection: str = ""
+    name: str = ""
+    """Filled in by the server, as is `position`."""
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """Where one signal of one model stands."""
+
+    model: str
+    signal: str
+    model_version: str
+    latest_value: Decimal | None
+    observed_at: datetime | None
+    position: int
+    observations: int
+    trend_ppm: int | None
+    """Above 0 is worsening; None, like `magnitude_ppm`, if the signal was not scored yet."""
+    magnitude_ppm: int | None
+    breach: BreachState | None
+    """None where no score has covered it."""
+    previous_value: Decimal | None
+    change: Decimal | None
+    shadow_observations: int
+    """Of versions that were not in service."""
+    share_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignalStates:
+    """The states of signals, by model and signal, and the position they show."""
+
+    states: tuple[SignalState, ...]
+    position: int
+    recorded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A version of a model in service."""
+
+    model: str
+    model_version: str
+    kind: DeploymentKind
+    in_service_at: datetime
+    trained_through: datetime
+    baseline_loss: Decimal
+    replaces: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of the fleet: who owns it, what it is worth, how it is rebuilt."""
+
+    model: str
+    owner: str
+    unit_value_micros: int
+    """Value of one unit of loss on one row, in millionths of your currency."""
+    cost_micros: int
+    """What one retraining costs, in millionths of your currency; 1 or more."""
+    tier: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    impact_ppm: int = 0
+    risk_ppm: int = 0
+    slo_signal: str = ""
+    recipe: str = ""
+    schema_version: str = ""
+    features_version: str = ""
+    architecture: str = ""
+    meaning: str = ""
+    name: str = ""
+    """Filled in by the server, as is everything below."""
+    etag: str = ""
+    retired: bool = False
+    version_in_service: str = ""
+    deployments: tuple[Deployment, ...] = ()
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyScope:
+    """Which models an activation is for: one model, those with all labels, or (neither) all."""
+
+    model: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyActivation:
+    """One activation of one version of a policy."""
+
+    policy: str
+    version: int
+    digest: str
+    scope: PolicyScope | None
+    rationale: str
+    actor: str
+    activated_at: datetime
+    position: int
+    in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One version of a policy, which never changes."""
+
+    name: str
+    policy: str
+    version: int
+    digest: str
+    canonical_json: str
+    document: str
+    """The same document in YAML with human units."""
+    rationale: str
+    author: str
+    drafted_at: datetime | None
+    position: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy and where it is in force."""
+
+    name: str
+    policy: str
+    title: str
+    newest_version: int
+    activations: tuple[PolicyActivation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyProblem:
+    """One finding in a policy document; line and column count from 1, 0 is unknown."""
+
+    path: str
+    line: int
+    column: int
+    severity: Severity
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLint:
+    """Everything the linter found, and what would be stored if nothing of it is an error."""
+
+    valid: bool
+    problems: tuple[PolicyProblem, ...]
+    digest: str
+    canonical_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedPolicy:
+    """A version as recorded, and what the linter thought worth a look."""
+
+    appended: Appended
+    version: PolicyVersion
+    warnings: tuple[PolicyProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """A policy with one of its versions."""
+
+    policy: Policy
+    version: PolicyVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One ledger and where its head stands."""
+
+    origin: str
+    clock: LedgerClock
+    skew_seconds: int
+    verifier_key: str
+    head_position: int
+    head_hash: bytes
+    head_recorded_at: datetime | None
+    newest_observed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event with the bytes that were hashed, so that anybody can verify the chain."""
+
+    position: int
+    stream: str
+    stream_version: int
+    type: str
+    recorded_at: datetime
+    body: bytes
+    """Canonical JSON, exactly as hashed; empty if it was erased."""
+    salt: bytes
+    body_hash: bytes
+    prev_hash: bytes
+    event_hash: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The decoded body: actor, data and whatever else it holds; empty if it was erased."""
+        decoded: dict[str, Any] = json.loads(self.body) if self.body else {}
+        return decoded
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the event says, decoded anew at each access; empty if the body was erased."""
+        data: dict[str, Any] = self.content.get("data", {})
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed statement that a ledger's first `size` events have this Merkle root."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: str
+    verifier_key: str
+    """Compare it with one obtained elsewhere: a key that comes with a signature proves nothing."""

@@ -1,0 +1,100 @@
+"""The batches of a stream that are under way: pure bookkeeping, shared by both clients.
+
+Answers come in the order of the batches. What was sent and not answered when a connection breaks
+may be on record; sent again with its request id on the next connection, it is recorded once.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ledger.client.decode import decode
+from ledger.client.errors import ClientError, LedgerRefusedError, from_batch_error
+from ledger.client.records import Appended
+from ledger.v1 import signal_service_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of one batch: either `appended` or `error` is set."""
+
+    batch: int
+    """Its place in the stream, from 1, however often the connection was renewed."""
+    request_id: str
+    observations: int
+    appended: Appended | None
+    error: LedgerRefusedError | None
+
+
+class BatchRefusedError(ClientError):
+    """A batch was refused: nothing of it is on record, batches before and after it may be."""
+
+    def __init__(self, result: BatchResult) -> None:
+        super().__init__(result)
+        self.batch = result.batch
+        self.request_id = result.request_id
+        assert result.error is not None
+        self.error = result.error
+
+    def __str__(self) -> str:
+        """Return which batch, and why."""
+        return f"Batch {self.batch} was refused: {self.error}"
+
+
+class _Sent(NamedTuple):
+    batch: int
+    request: signal_service_pb2.StreamSignalsRequest
+    observations: int
+
+
+class Window:
+    """The batches under way, oldest first, and the counts of what was answered."""
+
+    def __init__(self, batches_max: int) -> None:
+        if batches_max < 1:
+            raise ValueError("window: at least one batch must be under way")
+        self._batches_max = batches_max
+        self._sent: deque[_Sent] = deque()
+        self.batches = 0
+        self.recorded = 0
+        """Observations that are on record."""
+        self.refused = 0
+        """Observations of refused batches."""
+        self.position = 0
+        """Position of the last observation on record."""
+
+    def has_room(self) -> bool:
+        """Tell whether another batch may be sent."""
+        return len(self._sent) < self._batches_max
+
+    def is_empty(self) -> bool:
+        """Tell whether every batch was answered."""
+        return not self._sent
+
+    def add(self, request: signal_service_pb2.StreamSignalsRequest) -> int:
+        """Note a batch as sent, and return its number."""
+        self.batches += 1
+        self._sent.append(_Sent(self.batches, request, len(request.observations)))
+        return self.batches
+
+    def unanswered(self) -> list[signal_service_pb2.StreamSignalsRequest]:
+        """Return what to send again on a new connection, in order."""
+        return [sent.request for sent in self._sent]
+
+    def answered(self, response: signal_service_pb2.StreamSignalsResponse) -> BatchResult:
+        """Note the answer to the oldest batch, and return what became of it."""
+        if not self._sent or response.request_id != self._sent[0].request.request_id:
+            raise ClientError(
+                f"The server answered batch {response.request_id!r}, which is not the next one "
+                "under way. Stop sending and report this: answers must come in order."
+            )
+        sent = self._sent.popleft()
+        appended = error = None
+        if response.HasField("error"):
+            error = from_batch_error(response.error)
+            self.refused += sent.observations
+        else:
+            appended = decode(Appended, response.appended)
+            self.recorded += sent.observations
+            self.position = max(self.position, appended.position)
+        return BatchResult(sent.batch, response.request_id, sent.observations, appended, error)
