@@ -113,7 +113,7 @@ def test_an_edited_row_is_located_and_the_original_left_alone(
     assert "append-only" in edit.refusal
     assert edit.before != edit.after
     assert len(edit.before) == len(edit.after)
-    assert json.loads(edit.after)["data"] == {"value": "1.5"}
+    assert json.loads(edit.after)["data"] == {"value": "0.4"}
     claims = {"origin": ORIGIN, "note": written.note, "vkey": written.vkey}
     assert broken_position(stored_links(copy, ORIGIN), **claims) == (
         position,

@@ -23,6 +23,7 @@ EVENTS_FILE: Final = "events.jsonl"
 CHECKPOINT_FILE: Final = "checkpoint"
 KEY_FILE: Final = "vkey"
 
+_VALUE: Final = b'"value":"'
 _COLUMNS: Final = (
     "position, stream, stream_version, type, recorded_at, body, salt, "
     "body_hash, prev_hash, event_hash"
@@ -131,15 +132,15 @@ def copy_database(database: Path, copy: Path) -> None:
 
 
 def edit_row(database: Path, position: int) -> Edit:
-    """Change one digit in the body of one event, past the triggers, and leave all else as it was.
+    """Lower the value of one observation, past the triggers, and leave all else as it was.
 
-    The forger is careful: a digit for a digit, so the body is still the JSON that it was.
+    The forger is careful: a digit for a digit, so that the body still is the JSON it was.
     """
     with contextlib.closing(sqlite3.connect(database)) as connection:
         type_, before = connection.execute(
             "SELECT type, body FROM events WHERE position = ?", (position,)
         ).fetchone()
-        after = _with_other_digit(before)
+        after = _with_lower_value(before)
         refusal = ""
         statement = "UPDATE events SET body = ? WHERE position = ?"
         try:
@@ -173,13 +174,11 @@ def _opened(database: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
 
 
-def _with_other_digit(body: bytes) -> bytes:
-    """Return the body with the first digit of its value changed."""
-    at = body.find(b'"value":"')
-    start = at + len(b'"value":"') if at >= 0 else 0
+def _with_lower_value(body: bytes) -> bytes:
+    """Return the body with the first digit above 0 of its value lowered by one."""
+    start = body.index(_VALUE) + len(_VALUE)
     for index in range(start, len(body)):
         digit = body[index : index + 1]
-        if digit.isdigit():
-            other = b"1" if digit != b"1" else b"2"
-            return body[:index] + other + body[index + 1 :]
-    raise ValueError("the body holds no digit to change")
+        if digit.isdigit() and digit != b"0":
+            return body[:index] + b"%d" % (int(digit) - 1) + body[index + 1 :]
+    raise ValueError("the value holds no digit to lower")

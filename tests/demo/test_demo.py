@@ -1,0 +1,130 @@
+"""The demo itself, over its first weeks: a real server, real flights, and every proof it shows.
+
+Two runs in folders of their own; what they wrote is read from the files they keep.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tools.demo import __main__ as demo
+from tools.demo.evidence import CHECKPOINT_FILE, EVENTS_FILE, KEY_FILE, stored_links, verify
+from tools.demo.screen import Screen
+from tools.demo.server import LEDGER_FILE
+from tools.demo.year import ORIGIN, policy_text
+
+WEEKS = 3
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run: whether all was well, what it showed, and what it kept."""
+
+    good: bool
+    shown: str
+    folder: Path
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        lines = (self.folder / EVENTS_FILE).read_bytes().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def a_run(folder: Path) -> Ran:
+    text = io.StringIO()
+    screen = Screen(Console(file=text, width=100, highlight=False))
+    good = demo.run(screen, folder, weeks=WEEKS, is_kept=True)
+    return Ran(good, text.getvalue(), folder)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return a_run(tmp_path_factory.mktemp("demo"))
+
+
+def test_every_replay_is_identical(ran: Ran) -> None:
+    counted = sum(
+        event["header"]["type"] in {"decision.made.v1", "plan.made.v1"} for event in ran.events
+    )
+    assert ran.good
+    assert counted == WEEKS * 28 + WEEKS
+    assert f"{counted} of {counted} replays identical, 0 divergent, 0 not replayable." in ran.shown
+
+
+def test_the_edit_is_found_where_it_was_made(ran: Ran) -> None:
+    at = int(ran.shown.partition("An UPDATE of position ")[2].split(" ")[0])
+    assert f"Verification stops at position {at}: the body does not have" in ran.shown
+    edited = ran.events[at - 1]
+    assert edited["header"]["type"] == "signal.observed.v1"
+    assert edited["body"]["data"]["signal"] == "log_loss"
+
+
+def test_what_it_keeps_verifies_without_our_code(ran: Ran) -> None:
+    previous = "0" * 64
+    for position, event in enumerate(ran.events, 1):
+        header = event["header"]
+        assert (header["position"], header["prev_hash"]) == (position, previous)
+        assert header["ledger"] == ORIGIN
+        salted = b"\x02" + bytes.fromhex(event["salt"]) + canonical(event["body"])
+        assert header["body_hash"] == hashlib.sha256(salted).hexdigest()
+        previous = event["hash"]
+        assert previous == hashlib.sha256(b"\x00" + canonical(header)).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def test_the_file_it_keeps_verifies_against_the_kept_checkpoint(ran: Ran) -> None:
+    found = verify(
+        stored_links(ran.folder / LEDGER_FILE, ORIGIN),
+        origin=ORIGIN,
+        note=(ran.folder / CHECKPOINT_FILE).read_text(),
+        vkey=(ran.folder / KEY_FILE).read_text().strip(),
+    )
+    assert found.events == len(ran.events)
+    assert found.head.hex() == ran.events[-1]["hash"]
+
+
+def test_two_runs_decide_and_plan_alike(ran: Ran, tmp_path: Path) -> None:
+    again = a_run(tmp_path)
+
+    def story(one: Ran) -> list[tuple[str, Any]]:
+        # All but the first event, whose key is drawn anew.
+        return [(event["header"]["stream"], event["body"]["data"]) for event in one.events[1:]]
+
+    assert story(again) == story(ran)
+
+
+def test_the_purse_is_never_overdrawn(ran: Ran) -> None:
+    plans = [
+        event["body"]["data"] for event in ran.events if event["header"]["type"] == "plan.made.v1"
+    ]
+    held = 2_000_000  # the first week only trains, so its two jobs are kept
+    for made in plans:
+        held = min(8_000_000, held + 2_000_000)
+        assert int(made["purse_micros"]) == held
+        admitted = [row for row in made["backlog"] if row["outcome"] == "admitted"]
+        held -= sum(int(row["cost_micros"]) for row in admitted)
+        assert int(made["purse_left_micros"]) == held
+
+
+def test_a_folder_with_a_ledger_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / LEDGER_FILE).write_text("precious")
+    with pytest.raises(SystemExit, match="never overwritten"):
+        demo.main(["--data", str(tmp_path), "--weeks", "1"])
+    assert (tmp_path / LEDGER_FILE).read_text() == "precious"
+
+
+def test_the_policy_gives_a_reason_for_every_weight_and_rule() -> None:
+    from ledger.application.policy_text import parse
+
+    document = parse(policy_text())
+    assert all(rule.rationale for rule in document.scoring.signals)
+    assert all(rule.rationale for rule in document.decision.rules)

@@ -1,0 +1,71 @@
+"""A real server of its own for the demo: a process that serves one SQLite file on a free port.
+
+It is what `decision-ledger serve` runs, with one difference: models are evaluated on request only.
+The demo asks for every evaluation itself, so that two runs write the same ledger whatever the
+machine is busy with. The process ends when its standard input does, so it never outlives the demo.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ledger.api.server import ApiServer
+from ledger.service import Service, ServiceOptions
+
+LEDGER_FILE: Final = "ledger.sqlite"
+LOG_FILE: Final = "server.log"
+
+_ROOT: Final = Path(__file__).parents[2]
+_ANY_PORT: Final = "127.0.0.1:0"
+_STOP_SECONDS: Final = 20.0
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[str]:
+    """Serve a ledger file in a directory, and yield the address; the server's log stands beside.
+
+    Raises RuntimeError with the end of the log where the server does not come up.
+    """
+    log = directory / LOG_FILE
+    command = [sys.executable, "-m", "tools.demo.server", str(directory.absolute() / LEDGER_FILE)]
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command,
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            if not address:
+                raise RuntimeError(f"the server did not start:\n{log.read_text()[-2_000:]}")
+            yield address
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    if process.returncode:
+        raise RuntimeError(f"the server failed:\n{log.read_text()[-2_000:]}")
+
+
+def serve(database: str) -> None:
+    """Serve until standard input ends; the address is the one line that is written."""
+    options = ServiceOptions(database, is_evaluating=False)
+    with Service(options) as service, ApiServer(service, _ANY_PORT) as server:
+        print(server.address, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
