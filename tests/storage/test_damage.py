@@ -1,0 +1,188 @@
+"""What the database refuses, what a failed commit leaves, and who may open a file."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
+
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage.verify import verify_database
+from tests.support.check_ledger import check_ledger
+from tests.support.stores import ORIGIN, START
+
+BODY = encode_body(actor="users/ada", data={"note": "x"})
+ROOT = Path(__file__).parents[2]
+
+
+def request(request_id: str | None = None, count: int = 1) -> AppendRequest:
+    events = [NewEvent("models/a", "model.updated.v1", BODY)] * count
+    return AppendRequest(ORIGIN, "users/ada", "Test", events, request_id=request_id)
+
+
+@pytest.mark.parametrize("table", ["events", "requests", "checkpoints"])
+@pytest.mark.parametrize("edit", ["UPDATE {} SET ledger_id = 9", "DELETE FROM {}"])
+def test_edits_of_what_was_recorded_are_refused(store: SqlStore, table: str, edit: str) -> None:
+    store.append(request("r-1"))
+    store.save_checkpoint(ORIGIN, 3, "note")
+    with (
+        pytest.raises(DBAPIError, match="append-only"),
+        store._database.writer.begin() as connection,
+    ):
+        connection.execute(text(edit.format(table)))
+    check_ledger(store, ORIGIN)
+
+
+@pytest.mark.postgres
+def test_postgres_refuses_to_empty_the_table_of_events(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    store = open_store(postgres_url, clock)
+    with (
+        pytest.raises(DBAPIError, match="append-only"),
+        store._database.writer.begin() as connection,
+    ):
+        connection.execute(text("TRUNCATE events"))
+    store.close()
+
+
+@pytest.mark.parametrize("fail_at", range(1, 9))
+def test_a_statement_that_fails_leaves_nothing_half_written(
+    database_url: str, clock: ManualClock, fail_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails the k-th thing the writer asks of the database, commit included, for every k."""
+    store = open_store(database_url, clock)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.append(request("before"))
+    asked = 0
+    armed = True
+
+    def _count(*_args: object) -> None:
+        nonlocal asked
+        asked += armed
+        if armed and asked == fail_at:
+            raise OSError("the disk is gone")
+
+    insert = store._database.insert_events
+
+    def _insert(connection: Connection, values: Sequence[Any]) -> None:
+        insert(connection, values)
+        _count()
+
+    monkeypatch.setattr(store._database, "insert_events", _insert)
+    for name in ("before_cursor_execute", "commit"):
+        event.listen(store._database.writer, name, _count)
+    refusal = store.submit(request("torn", count=3)).exception()
+    if asked >= fail_at:
+        assert isinstance(refusal, LedgerError)
+        assert refusal.reason is Reason.STORE_UNAVAILABLE
+        with pytest.raises(LedgerError):  # stopped for good
+            store.append(request("after"))
+        assert store.writer_failure is not None
+        assert len(check_ledger(store, ORIGIN)) == 3
+    else:
+        assert refusal is None  # the sweep has passed the last statement
+    armed = False
+    store.close()
+    again = open_store(database_url, clock)
+    assert again.append(request("torn", count=3)).last_position == 6
+    assert verify_database(again)[ORIGIN].position == 6
+    again.close()
+
+
+def test_a_second_server_is_kept_away_from_a_served_file(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    store = open_store(sqlite_url, clock)
+    code = (
+        "import sys; from ledger.clock import SystemClock; from ledger.storage import open_store\n"
+        "open_store(sys.argv[1], SystemClock())"
+    )
+    second = subprocess.run(
+        [sys.executable, "-c", code, sqlite_url],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert second.returncode != 0
+    assert "already served by process" in second.stderr
+    assert "STORE_UNAVAILABLE" in second.stderr
+    store.close()
+    open_store(sqlite_url, clock).close()
+
+
+def test_a_reader_beside_the_server_sees_commits_and_hears_of_them(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    store = open_store(sqlite_url, clock)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    beside = open_store(sqlite_url, clock, read_only=True)
+    assert len(check_ledger(beside, ORIGIN)) == 2
+    store.append(request())
+    assert beside.wait_for(ORIGIN, 3, 10.0)
+    assert len(check_ledger(beside, ORIGIN)) == 3
+    with pytest.raises(LedgerError) as caught:
+        beside.append(request())
+    assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    beside.close()
+    store.close()
+
+
+def test_a_database_of_a_newer_release_is_not_touched(
+    database_url: str, clock: ManualClock
+) -> None:
+    store = open_store(database_url, clock)
+    with store._database.writer.begin() as connection:
+        connection.execute(text("UPDATE schema_version SET version = 99"))
+    store.close()
+    for read_only in (False, True):
+        with pytest.raises(LedgerError, match="99") as caught:
+            open_store(database_url, clock, read_only=read_only)
+        assert caught.value.reason is Reason.STORE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:", "not a url://"]
+)
+def test_a_url_of_another_kind_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(LedgerError) as caught:
+        open_store(url, ManualClock(START))
+    assert caught.value.reason is Reason.FIELD_INVALID
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, and long enough to be sure of that " * 20)
+    for read_only in (False, True):
+        with pytest.raises(LedgerError) as caught:
+            open_store(str(path), ManualClock(START), read_only=read_only)
+        assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    assert path.read_text().startswith("not a database")
+
+
+def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: ManualClock) -> None:
+    store = open_store(sqlite_url, clock)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.append(request(count=5))
+    verify_database(store)
+    store.close()
+    raw = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    raw.execute("DROP TRIGGER events_no_update")
+    raw.execute("UPDATE events SET body = replace(body, 'x', 'y') WHERE position = 6")
+    raw.commit()
+    raw.close()
+    store = open_store(sqlite_url, clock)
+    with pytest.raises(LedgerError) as caught:
+        verify_database(store)
+    assert caught.value.reason is Reason.CHAIN_BROKEN
+    assert caught.value.metadata["position"] == "6"
+    store.close()

@@ -1,0 +1,209 @@
+"""Reads against a plain list in memory: the same questions, the same answers. On both databases."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent, encode_body
+from ledger.events.values import SECOND, format_time
+from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
+from tests.support.check_ledger import read_all
+from tests.support.stores import ORIGIN, START
+
+STREAMS = ("models/a", "models/b", "signals/auc")
+TYPES = ("model.updated.v1", "score.computed.v1", "decision.made.v1")
+OBSERVED = "signal.observed.v1"
+EVERY = (*TYPES, OBSERVED, "ledger.created.v1")
+
+streams = st.sets(st.sampled_from((*STREAMS, "ledger", "models/none")), max_size=3)
+types = st.sets(st.sampled_from(EVERY), max_size=3)
+other_types = st.sets(st.sampled_from((*TYPES, "ledger.created.v1")), min_size=1, max_size=3)
+positions = st.integers(0, 90)
+
+
+def note(number: int) -> bytes:
+    return encode_body(actor="users/ada", data={"number": number})
+
+
+def observed(number: int, at: int) -> bytes:
+    return encode_body(actor="users/ada", data={"number": number, "observed_at": format_time(at)})
+
+
+@pytest.fixture
+def events(store: SqlStore, clock: ManualClock) -> Sequence[RecordedEvent]:
+    """Some eighty events over three streams; times of observation are neither unique nor sorted."""
+    for n in range(20):
+        clock.advance(SECOND * (n % 3))
+        at = START + (n * 7 % 5) * SECOND
+        new = [
+            NewEvent(STREAMS[n % 3], TYPES[n % 2], note(n)),
+            NewEvent(STREAMS[n % 2], OBSERVED, observed(n, at), at),
+            NewEvent(STREAMS[n % 3], TYPES[2], note(n)),
+            NewEvent(STREAMS[0], OBSERVED, observed(n, at + 1), at + 1),
+        ]
+        store.append(AppendRequest(ORIGIN, "users/ada", "Test", new))
+    return read_all(store, ORIGIN)
+
+
+within_one_store = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@within_one_store
+@given(positions, st.none() | positions, st.integers(1, 30), st.none() | types, st.none() | streams)
+def test_read_pages_through_what_is_asked_for(
+    store: SqlStore,
+    events: Sequence[RecordedEvent],
+    after: int,
+    until: int | None,
+    limit: int,
+    types: set[str] | None,
+    streams: set[str] | None,
+) -> None:
+    expected = [
+        e
+        for e in events
+        if after < e.position <= (until if until is not None else 10**9)
+        and (types is None or e.type in types)
+        and (streams is None or e.stream in streams)
+    ]
+    found = store.read(ORIGIN, after=after, until=until, limit=limit, types=types, streams=streams)
+    assert found == expected[:limit]
+
+
+@within_one_store
+@given(
+    other_types,
+    st.none() | st.sampled_from(STREAMS),
+    positions,
+    st.none() | positions,
+    st.none() | st.integers(1, 9),
+    st.booleans(),
+)
+def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn one by one
+    store: SqlStore,
+    events: Sequence[RecordedEvent],
+    types: set[str],
+    stream: str | None,
+    after: int,
+    at_or_before: int | None,
+    limit: int | None,
+    descending: bool,  # noqa: FBT001 - hypothesis draws it
+) -> None:
+    expected = [
+        e
+        for e in events
+        if e.type in types
+        and stream in (None, e.stream)
+        and after < e.position <= (at_or_before if at_or_before is not None else 10**9)
+    ]
+    found = store.of_types(
+        ORIGIN,
+        types,
+        stream=stream,
+        after=after,
+        at_or_before=at_or_before,
+        limit=limit,
+        descending=descending,
+    )
+    assert found == (expected[::-1] if descending else expected)[:limit]
+
+
+@within_one_store
+@given(other_types, st.sampled_from(STREAMS), positions, st.integers(0, 4))
+def test_the_latest_of_some_types_can_skip_newer_ones(
+    store: SqlStore,
+    events: Sequence[RecordedEvent],
+    types: set[str],
+    stream: str,
+    at_or_before: int,
+    skip: int,
+) -> None:
+    expected = [
+        e
+        for e in reversed(events)
+        if e.type in types and e.stream == stream and e.position <= at_or_before
+    ][skip : skip + 1]
+    found = store.latest(ORIGIN, stream, types, at_or_before=at_or_before, skip=skip)
+    assert found == (expected[0] if expected else None)
+
+
+@within_one_store
+@given(st.sampled_from(STREAMS), st.integers(-1, 6), st.integers(-1, 6), positions)
+def test_observations_are_found_by_their_own_time(
+    store: SqlStore,
+    events: Sequence[RecordedEvent],
+    stream: str,
+    first: int,
+    last: int,
+    at_or_before: int,
+) -> None:
+    low, high = START + first * SECOND, START + last * SECOND
+    expected = sorted(
+        (e.observed_at, e.position)
+        for e in events
+        if e.observed_at is not None
+        and e.stream == stream
+        and low <= e.observed_at <= high
+        and e.position <= at_or_before
+    )
+    found = store.observations(
+        ORIGIN, stream, observed_from=low, observed_until=high, at_or_before=at_or_before
+    )
+    assert [(e.observed_at, e.position) for e in found] == expected
+    newest = store.newest_observed(ORIGIN, stream, at_or_before=at_or_before, limit=4)
+    everything = sorted(
+        (
+            (e.observed_at, e.position)
+            for e in events
+            if e.observed_at is not None and e.stream == stream and e.position <= at_or_before
+        ),
+        reverse=True,
+    )
+    assert [(e.observed_at, e.position) for e in newest] == everything[:4]
+
+
+@within_one_store
+@given(st.integers(-2, 25))
+def test_a_time_leads_to_the_last_position_recorded_by_then(
+    store: SqlStore, events: Sequence[RecordedEvent], seconds: int
+) -> None:
+    moment = START + seconds * SECOND
+    expected = max((e.position for e in events if e.recorded_at <= moment), default=0)
+    assert store.position_at(ORIGIN, moment) == expected
+
+
+def test_an_event_is_found_by_position_or_not_at_all(
+    store: SqlStore, events: Sequence[RecordedEvent]
+) -> None:
+    assert store.event(ORIGIN, 1) == events[0]
+    assert store.event(ORIGIN, len(events) + 1) is None
+
+
+def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    from ledger.storage import CreateLedger
+
+    store = open_store(sqlite_url, clock)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    new = NewEvent("models/a", OBSERVED, observed(1, START), START)
+    store.append(AppendRequest(ORIGIN, "users/ada", "Test", [new]))
+    with store._database.writer.begin() as connection:
+        connection.execute(text("DROP TRIGGER events_no_update"))
+        connection.execute(
+            text("UPDATE events SET observed_at = observed_at + 1 WHERE position = 3")
+        )
+    with pytest.raises(LedgerError) as caught:
+        store.observations(
+            ORIGIN, "models/a", observed_from=0, observed_until=START * 2, at_or_before=9
+        )
+    assert caught.value.reason is Reason.EVENT_UNREADABLE
+    assert caught.value.metadata["position"] == "3"
+    with pytest.raises(LedgerError):
+        store.newest_observed(ORIGIN, "models/a", at_or_before=9, limit=1)
+    store.close()

@@ -1,0 +1,111 @@
+"""Several servers on one PostgreSQL database: one gap-free chain, news that reach all of them."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ledger.clock import ManualClock, SystemClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
+from tests.support.check_ledger import check_ledger
+from tests.support.stores import ORIGIN
+
+pytestmark = pytest.mark.postgres
+
+ROOT = Path(__file__).parents[2]
+SERVERS, REQUESTS = 3, 200
+UPDATED = "model.updated.v1"
+
+
+def request(**members: object) -> AppendRequest:
+    body = encode_body(actor="users/ada", data={"note": "x"})
+    new = [NewEvent("models/a", UPDATED, body)]
+    return AppendRequest(ORIGIN, "users/ada", "Test", new, **members)  # type: ignore[arg-type]
+
+
+def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) -> None:
+    store = open_store(postgres_url, SystemClock())
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    burst = Path(__file__).with_name("append_burst.py")
+    servers = [
+        subprocess.Popen(
+            [sys.executable, str(burst), postgres_url, f"s{n}", str(REQUESTS)],
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT)},
+        )
+        for n in range(SERVERS)
+    ]
+    assert [server.wait() for server in servers] == [0] * SERVERS
+    events = check_ledger(store, ORIGIN)
+    by_server = [e.data["server"] for e in events[2:]]
+    sizes = [1 + n % 4 for n in range(REQUESTS)]
+    shared = sum(size for n, size in enumerate(sizes) if n % 10 == 0)
+    own = sum(sizes) - shared
+    assert len(by_server) == SERVERS * own + shared
+    assert all(by_server.count(f"s{n}") >= own for n in range(SERVERS))
+    store.close()
+
+
+def test_servers_take_turns_and_agree_on_guards_and_request_ids(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    one, two = (open_store(postgres_url, clock) for _ in range(2))
+    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    for turn in range(6):
+        server = (one, two)[turn % 2]
+        count = Guard("models/a", frozenset({UPDATED}), expected_count=turn)
+        assert server.append(request(guards=[count])).last_position == 3 + turn
+    with pytest.raises(LedgerError) as caught:
+        one.append(request(guards=[Guard("models/a", None, after_position=7)]))
+    assert caught.value.reason is Reason.VERSION_CONFLICT
+    first = one.append(request(request_id="r", digest=b"1"))
+    assert two.append(request(request_id="r", digest=b"1")).last_position == first.last_position
+    assert len(check_ledger(two, ORIGIN)) == 9
+    one.close()
+    two.close()
+
+
+def test_a_commit_of_one_server_wakes_the_listeners_of_another(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    one, two = (open_store(postgres_url, clock) for _ in range(2))
+    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    heard = threading.Event()
+    two.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
+    one.append(request())
+    assert heard.wait(10)
+    assert two.wait_for(ORIGIN, 3, 10)
+    one.close()
+    two.close()
+
+
+def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
+    one, two = (open_store(postgres_url, clock) for _ in range(2))
+    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    assert one.lease(ORIGIN, "evaluator", "one", 10)
+    assert not two.lease(ORIGIN, "evaluator", "two", 10)
+    one.close()
+    two.close()
+
+
+def test_a_lost_connection_is_answered_as_unknown_and_the_next_append_reconnects(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    store = open_store(postgres_url, clock)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    with store._database.reader.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    with pytest.raises(LedgerError) as caught:
+        store.append(request(request_id="r"))
+    assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    assert caught.value.retry_after_seconds
+    assert store.append(request(request_id="r")).last_position == 3
+    assert len(check_ledger(store, ORIGIN)) == 3
+    store.close()
