@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(screen: Screen, directory: Path, *, weeks: int | None, is_kept: bool) -> bool:
     """Run everything in a directory; return whether all went as promised."""
-    fleet = Fleet(load_flights())
+    with screen.busy("reading the flights of 2013"):
+        fleet = Fleet(load_flights())
     served = last_served_week(fleet, weeks) - fleet.first_trained_week
     screen.say(
         f"{len(fleet.models)} delay models, one per carrier and airport; each trained on six weeks "
@@ -92,16 +93,17 @@ def _show_week(screen: Screen, client: LedgerClient, year: Year, payoff: Payoff)
 def _compare(screen: Screen, fleet: Fleet, year: Year, weeks: int | None) -> bool:
     """Measure the other ways of choosing; return whether the ledger's lost least in a year."""
     screen.section("What it was worth, against other ways of spending the same")
-    rivals = [
-        Contender("never retraining", simulate(fleet, Never(), weeks=weeks)),
-        Contender("round robin", simulate(fleet, RoundRobin(), weeks=weeks)),
-        Contender("drift alarms on inputs", simulate(fleet, Alarms(inputs_moved), weeks=weeks)),
-        Contender("drift alarms on errors", simulate(fleet, Alarms(errors_rose), weeks=weeks)),
-        Contender(
-            "round robin, and putting back",
-            simulate(fleet, RoundRobin(), weeks=weeks, reuse=True),
-        ),
-    ]
+    with screen.busy("serving the year again, chosen otherwise"):
+        rivals = [
+            Contender("never retraining", simulate(fleet, Never(), weeks=weeks)),
+            Contender("round robin", simulate(fleet, RoundRobin(), weeks=weeks)),
+            Contender("drift alarms on inputs", simulate(fleet, Alarms(inputs_moved), weeks=weeks)),
+            Contender("drift alarms on errors", simulate(fleet, Alarms(errors_rose), weeks=weeks)),
+            Contender(
+                "round robin with reuse",
+                simulate(fleet, RoundRobin(), weeks=weeks, reuse=True),
+            ),
+        ]
     last = last_served_week(fleet, weeks)
     flights = sum(
         fleet.rows(model, week)

@@ -37,10 +37,11 @@ def replay_everything(screen: Screen, client: LedgerClient) -> bool:
     """Recompute every decision and plan from the events it names; all must be identical."""
     screen.section("Every decision and every plan, recomputed from the events it names")
     identical = divergent = not_replayable = 0
-    for report in client.replay_range(kinds=["DECISION", "PLAN"]):
-        progress = report.progress
-        identical, divergent = progress.identical, progress.divergent
-        not_replayable = progress.not_replayable
+    with screen.busy("recomputing"):
+        for report in client.replay_range(kinds=["DECISION", "PLAN"]):
+            progress = report.progress
+            identical, divergent = progress.identical, progress.divergent
+            not_replayable = progress.not_replayable
     screen.say(
         f"{identical:,} of {counted(identical + divergent + not_replayable, 'replay', 'replays')} "
         f"identical, {divergent} divergent, {not_replayable} not replayable."

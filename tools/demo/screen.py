@@ -6,7 +6,7 @@ than `WIDTH`.
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,6 +52,10 @@ class Screen:
         """Begin a section."""
         self._console.print(f"\n[bold]{title}[/bold]")
 
+    def busy(self, what: str) -> AbstractContextManager[object]:
+        """Show on a terminal that something takes a moment; write nothing elsewhere."""
+        return self._console.status(what)
+
     @contextmanager
     def progress(self, year: Year, weeks: int) -> Iterator["YearProgress"]:
         """Show how the year comes along."""
@@ -80,7 +84,7 @@ class Screen:
         table.add_column("plan")
         table.add_column("version in service")
         for row in rows[:_ROWS_SHOWN]:
-            priority = "–" if row.priority_ppm is None else f"{row.priority_ppm / 1e6:.3f}"
+            priority = "–" if row.priority_ppm is None else _percent(row.priority_ppm)
             since = "" if row.since is None else f"{row.since:%d %b}"
             table.add_row(
                 str(row.plan_place or row.rank),
@@ -216,4 +220,5 @@ def _table() -> Table:
 
 
 def _percent(ppm: int) -> str:
-    return f"{ppm / 10_000:.1f} %"
+    """Return a share in percent, cut off as explanations do, so that the two agree."""
+    return f"{ppm // 1_000 / 10:.1f} %"
