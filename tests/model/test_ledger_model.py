@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -97,7 +98,9 @@ class LedgerModel(RuleBasedStateMachine):
         return request, result
 
     @rule(target=answered, batches=st.lists(EVENTS, min_size=2, max_size=4))
-    def append_several_at_once(self, batches: list[list[NewEvent]]) -> object:
+    def append_several_at_once(
+        self, batches: list[list[NewEvent]]
+    ) -> MultipleResults[tuple[AppendRequest, AppendResult]]:
         requests = [
             self.request(events, request_id=f"r-{next(self.numbers)}", digest=b"1")
             for events in batches
