@@ -72,7 +72,8 @@ class Assessment:
         prior = self.horizon.history.decision
         outcome = self.outcome
         if prior is None:
-            return outcome.action != "NO_ACTION" or outcome.rule != ""
+            is_overridden = outcome.overridden is not None
+            return outcome.action != "NO_ACTION" or outcome.rule != "" or is_overridden
         recorded = prior.data
         overridden = recorded.overridden.position if recorded.overridden else None
         return (

@@ -5,11 +5,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.errors import LedgerError, Reason
 from ledger.events.fast import nano
 from ledger.events.policy_document import PlanningPart, PolicyDocument
-from ledger.kernel.bucketed import Scoring, SignalRule
+from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
-from ledger.kernel.rules import Rule, RuleSet
+from ledger.kernel.rules import Rule, RuleSet, rule_problems
 
 _CACHE_MAX: Final = 256
 
@@ -37,13 +38,17 @@ class PolicyCache:
     def compile(
         self, policy: str, version: int, digest: str, document: PolicyDocument
     ) -> CompiledPolicy:
-        """Return the compiled form, made at most once while it is in use."""
+        """Return the compiled form, made at most once while it is in use.
+
+        POLICY_INVALID where the kernels refuse the document: it was not drafted by this service.
+        """
         key = (policy, version, digest)
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
+        _check(policy, version, document)
         compiled = CompiledPolicy(
             policy,
             version,
@@ -63,6 +68,22 @@ class PolicyCache:
         """Return the compiled form if it is kept."""
         with self._lock:
             return self._kept.get((policy, version, digest))
+
+
+def _check(policy: str, version: int, document: PolicyDocument) -> None:
+    """Refuse what the linter would have refused, so that scoring and deciding cannot fail."""
+    problems = [f"{field} {text}" for field, text in scoring_problems(scoring_of(document))]
+    names = {rule.signal for rule in document.scoring.signals}
+    problems += [
+        f"{each.field}: {each.message}" for each in rule_problems(rules_of(document), names)
+    ]
+    if problems:
+        raise LedgerError(
+            Reason.POLICY_INVALID,
+            f"Policy {policy} version {version} cannot be used: {problems[0]}.",
+            remedy="Draft a corrected version and activate it.",
+            metadata={"policy": policy, "version": str(version)},
+        )
 
 
 def scoring_of(document: PolicyDocument) -> Scoring:

@@ -1,17 +1,21 @@
 """The evaluator: follows the log with warm bucket state and scores what is due.
 
-Ingest marks models. A marked model is scored once its policy's interval has passed since its last
-score, a silent one once its policy's silence has, so that silence shows. State is folded from
-events alone and built cold from the ledger when it is missing, so a restart, a deployment or a new
-policy changes nothing about the scores; replay, which is always cold, is the proof.
+Ingest marks models: what counts for a score marks, what other versions report does not. A marked
+model is scored once its policy's interval has passed since its last score, a silent one once its
+policy's silence has, so that silence shows. State is folded from events alone and built cold from
+the ledger when it is missing, so a restart, a deployment or a new policy changes nothing about the
+scores; replay, which is always cold, is the proof.
 
-One evaluator per ledger is active: a lease decides which server's. Owned by the follower's thread.
+One evaluator per ledger is active: a lease decides which server's. A model whose events cannot be
+read is set aside and reported; it does not hold up the others. Owned by the follower's thread.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
+
+import structlog
 
 from ledger.application.assess import Horizon, assess
 from ledger.application.commands import Caller
@@ -22,7 +26,7 @@ from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
-from ledger.events.models import ModelDeployed, ModelRegistered
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import PolicyActivated
 from ledger.events.signals import SignalObserved
 from ledger.events.values import TIME_LIMIT
@@ -31,8 +35,13 @@ from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, Store
 
 LEASE: Final = "evaluator"
 LEASE_SECONDS: Final = 10.0
+REFUSED_SECONDS: Final = 1.0  # how soon a server without the lease asks again
 CALLER: Final = Caller("system/evaluator")
 _SECOND: Final = 1_000_000
+_RESELECTING: Final = (ModelDeployed.TYPE, ModelUpdated.TYPE)
+# Reasons that are about one model's own events or policy, not about the store.
+_OF_ONE_MODEL: Final = (Reason.EVENT_UNREADABLE, Reason.POLICY_INVALID, Reason.POLICY_UNKNOWN)
+_log: Final = structlog.get_logger("ledger.evaluator")
 
 
 @dataclass(slots=True)
@@ -45,10 +54,12 @@ class Warm:
     newest: int | None
     """Newest observed_at among the selected observations."""
     is_marked: bool
-    """Whether something was observed since the last score."""
-    marked_by: int | None
-    """Position of the newest such observation, as far as it is known."""
-    scored_at: int | None
+    """Whether something that counts was observed since the last score."""
+    is_changed: bool
+    """Whether the model's description, its version or a policy changed since the last score."""
+    marked_by: int | None = None
+    """Position of the newest observation that counts, as far as it is known."""
+    scored_at: int | None = None
     """The ledger's clock at the last score."""
     pending: int = 0
     """Where the last score of our own stands; until it is folded, nothing is due."""
@@ -68,8 +79,10 @@ class Evaluator:
         self._position = position
         self._newest_observed = store.head(info.origin).newest_observed_at
         self._warm: dict[str, Warm | None] = {}
+        self._unreadable: dict[str, str] = {}
+        self._latest = 0
         self._is_active = False
-        self._lease_until = 0.0
+        self._ask_at = 0.0
 
     @property
     def position(self) -> int:
@@ -81,35 +94,42 @@ class Evaluator:
         """Whether this server's evaluator holds the ledger's lease."""
         return self._is_active
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """The models that are set aside, each with why; until an event of theirs or a restart."""
+        return dict(self._unreadable)
+
     def consume(self, events: Sequence[RecordedEvent]) -> None:
         """Fold events in order of position; those already folded are passed over."""
         for event in events:
             if event.position <= self._position:
                 continue
             self._position = event.position
-            if event.type == SignalObserved.TYPE:
-                self._observe(event)
-            elif event.stream.startswith("models/"):
+            if event.stream.startswith("models/"):
                 self._fold(event)
             elif event.type == PolicyActivated.TYPE:
-                self._warm.clear()  # scopes may have moved; state is rebuilt when it is needed
+                self._forget()  # scopes may have moved; state is rebuilt when it is needed
 
     def run_due(self) -> int:
         """Score every model that is due and return how many were. Waits for the writes."""
         if not self._hold_lease():
             return 0
         now = self._now()
+        if now is None:
+            return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
         waiting: list[tuple[Warm, Future[AppendResult]]] = []
         for model in list(self._warm):
-            warm = self._ready(model)
-            if warm is None or not _is_due(warm, now):
-                continue
             try:
+                warm = self._ready(model, now)
+                if warm is None or not _is_due(warm, now):
+                    continue
                 waiting.append((warm, self._store.submit(self._request(warm, now))))
             except LedgerError as error:
-                if error.reason is not Reason.LIMIT_REACHED:
+                if error.reason is Reason.LIMIT_REACHED:
+                    break  # the writer is busy with what callers wait for; the rest stays due
+                if error.reason not in _OF_ONE_MODEL:
                     raise
-                break  # the writer is busy with what callers wait for; the rest stays due
+                self._set_aside(model, error)
         written = 0
         for warm, future in waiting:
             try:
@@ -119,7 +139,7 @@ class Evaluator:
                     raise
                 continue  # something newer is on its way to us: fold it, then look again
             written += 1
-            warm.is_marked = False
+            warm.is_marked = warm.is_changed = False
             warm.marked_by = None
             warm.scored_at = now
         return written
@@ -127,17 +147,22 @@ class Evaluator:
     def release(self) -> None:
         """Give the lease back, so that another server need not wait for it to run out."""
         if self._is_active:
-            self._store.lease(self._info.origin, LEASE, self._holder, 0)
             self._is_active = False
+            self._ask_at = 0.0
+            self._forget()
+            self._store.lease(self._info.origin, LEASE, self._holder, 0)
 
     def _hold_lease(self) -> bool:
         moment = self._clock.monotonic_seconds()
-        if moment < self._lease_until - LEASE_SECONDS / 2:
+        if moment < self._ask_at:
             return self._is_active
         held = self._store.lease(self._info.origin, LEASE, self._holder, LEASE_SECONDS)
-        self._lease_until = moment + LEASE_SECONDS if held else 0.0
+        # Renewed at half its time; who has been refused does not ask at every commit either.
+        self._ask_at = moment + (LEASE_SECONDS / 2 if held else REFUSED_SECONDS)
         if held and not self._is_active:
             self._adopt_fleet()
+        elif self._is_active and not held:
+            self._forget()  # nobody would prune it
         self._is_active = held
         return held
 
@@ -148,75 +173,101 @@ class Evaluator:
         )
         self._warm = {event.stream.partition("/")[2]: None for event in registered}
 
-    def _now(self) -> int:
-        if self._info.clock == "data":
-            return self._newest_observed or 0
-        return self._clock.now_micros()
+    def _forget(self) -> None:
+        """Drop all warm state; the models themselves stay known."""
+        self._warm = dict.fromkeys(self._warm)
+        self._unreadable.clear()
 
-    def _observe(self, event: RecordedEvent) -> None:
-        observed_at = event.observed_at or 0
-        if self._newest_observed is None or observed_at > self._newest_observed:
-            self._newest_observed = observed_at
-        warm = self._warm.setdefault(event.stream[7:], None)
-        if warm is None:
-            return
-        warm.is_marked = True
-        warm.marked_by = event.position
-        if warm.state is None:
-            return
-        seen = parse_observed(event)
-        if warm.history.is_selected(seen.model_version, observed_at):
-            warm.state.observe(seen.signal, seen.value, observed_at, seen.sample_size, seen.source)
-            if warm.newest is None or observed_at > warm.newest:
-                warm.newest = observed_at
+    def _set_aside(self, model: str, error: LedgerError) -> None:
+        """Leave a model out until something of it is folded again, and say so once."""
+        self._warm[model] = None
+        self._unreadable[model] = error.message
+        _log.error(
+            "evaluator.model_set_aside",
+            ledger=self._info.origin,
+            model=model,
+            reason=error.reason.value,
+            message=error.message,
+        )
+
+    def _now(self) -> int | None:
+        """Return the ledger's time, which never runs backwards; None before a `data` ledger's."""
+        if self._info.clock == "data":
+            return self._newest_observed
+        self._latest = max(self._latest, self._clock.now_micros())
+        return self._latest
 
     def _fold(self, event: RecordedEvent) -> None:
         model = event.stream[7:]
+        if event.observed_at is not None:
+            self._newest_observed = max(self._newest_observed or 0, event.observed_at)
+        else:
+            self._unreadable.pop(model, None)
         warm = self._warm.setdefault(model, None)
         if warm is None:
             return
+        try:
+            if event.type == SignalObserved.TYPE:
+                _observe(warm, event)
+            else:
+                self._apply(warm, event)
+        except LedgerError as error:  # what the cold read makes of it decides
+            _log.warning("evaluator.event_unreadable", model=model, message=error.message)
+            self._warm[model] = None
+        if event.type in _RESELECTING:
+            self._warm[model] = None  # other observations are selected, or another policy fits
+
+    def _apply(self, warm: Warm, event: RecordedEvent) -> None:
         warm.history.apply(event)
         score = warm.history.score
         if score is not None and score[1] == event.position:
-            warm.scored_at = event.recorded_at if self._info.clock == "wall" else self._now()
+            now = self._now()
+            warm.scored_at = event.recorded_at if self._info.clock == "wall" else now
+            warm.is_changed = False
             if warm.marked_by is None or warm.marked_by <= score[0].as_of:
                 warm.is_marked, warm.marked_by = False, None
-        if event.type in (ModelDeployed.TYPE, "model.updated.v1"):
-            self._warm[model] = None  # other observations are selected, or another policy fits
 
-    def _ready(self, model: str) -> Warm | None:
+    def _ready(self, model: str, now: int) -> Warm | None:
         """Return a model's warm state as of our position, built cold where it is missing."""
+        if model in self._unreadable:
+            return None
         warm = self._warm[model]
         if warm is None:
-            warm = self._build(model)
+            warm = self._build(model, now)
             self._warm[model] = warm
         if warm is None or warm.policy is None or warm.history.is_retired:
             return None
         is_served = warm.history.serving is not None
         return warm if is_served and warm.pending <= self._position else None
 
-    def _build(self, model: str) -> Warm | None:
-        history = self._historian.history(model, self._position)
+    def _build(self, model: str, now: int) -> Warm | None:
+        historian = self._historian
+        history = historian.history(model, self._position)
         if history is None:
             return None
-        policy = self._historian.policy_in_force(history.described, self._position)
-        warm = Warm(history, policy, None, None, is_marked=True, marked_by=None, scored_at=None)
-        if policy is None:
+        policy = historian.policy_in_force(history.described, self._position)
+        warm = Warm(history, policy, None, None, is_marked=False, is_changed=True)
+        if policy is None or history.is_retired:
             return warm
-        warm.newest = self._historian.newest_selected(history)
-        history.score = self._historian.last_score(history, policy)
-        warm.scored_at = self._historian.scored_at(model, self._position)
+        warm.newest = historian.newest_selected(history)
+        warm.is_marked = warm.newest is not None
+        history.score = historian.last_score(history, policy)
+        last = historian.last_scored(model, self._position)
+        if last is not None:
+            # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
+            warm.scored_at = min(last[0], now)
+            warm.is_marked = historian.is_observed_after(history, last[1])
+            warm.is_changed = historian.is_changed_after(history, last[1])
+        warm.state = ModelState(policy.scoring)
         if warm.newest is not None:
-            first, _ = window_bounds(policy.scoring, min(warm.newest, self._now()))
-            warm.state, _ = self._historian.fill(history, policy.scoring, first, TIME_LIMIT - 1)
-        else:
-            warm.state = ModelState(policy.scoring)
+            first, _ = window_bounds(policy.scoring, min(warm.newest, now))
+            warm.state, _ = historian.fill(history, policy.scoring, first, TIME_LIMIT - 1)
         return warm
 
     def _request(self, warm: Warm, now: int) -> AppendRequest:
         assert warm.policy is not None
         assert warm.state is not None
-        is_ingest = warm.is_marked
+        is_ingest = warm.is_marked and warm.newest is not None
         evaluated_at = warm.newest if is_ingest and warm.newest is not None else now
         warm.history.as_of = self._position
         horizon = Horizon(
@@ -228,7 +279,8 @@ class Evaluator:
         )
         last = warm.history.score
         if last and not is_same_versions(last[0], horizon.model_version, warm.policy):
-            last = None
+            # Somebody's evaluation under a policy that was just replaced came in after all.
+            last = self._historian.last_score(warm.history, warm.policy)
         assessment = assess(horizon, warm.state, last)
         if warm.newest is not None:
             warm.state.prune(min(warm.newest, now))
@@ -236,11 +288,28 @@ class Evaluator:
         return append_request(self._info.origin, CALLER, "Evaluator", [recordable], self._clock)
 
 
+def _observe(warm: Warm, event: RecordedEvent) -> None:
+    """Add an observation to the state if it is selected, and mark the model."""
+    if warm.state is None:
+        return
+    seen = parse_observed(event)
+    if not warm.history.is_selected(seen.model_version, seen.observed_at):
+        return
+    warm.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
+    if warm.newest is None or seen.observed_at > warm.newest:
+        warm.newest = seen.observed_at
+    warm.is_marked = True
+    warm.marked_by = event.position
+
+
 def _is_due(warm: Warm, now: int) -> bool:
-    """Whether a model is to be scored: never scored, marked and rested, or silent for too long."""
+    """Whether a model is to be scored: never scored, news and rested, or silent for too long."""
     assert warm.policy is not None
     if warm.scored_at is None:
         return True
     timing = warm.policy.document.evaluation
-    wait = timing.interval_seconds if warm.is_marked else timing.silence_seconds
+    is_news = warm.is_marked or warm.is_changed
+    # A silence shorter than the interval makes nothing due more often than the interval allows.
+    rest = timing.interval_seconds
+    wait = rest if is_news else max(rest, timing.silence_seconds)
     return now - warm.scored_at >= wait * _SECOND

@@ -94,6 +94,7 @@ class Fleet:
             )
             for event in events:
                 self._apply(event)
+                self._position = event.position  # whatever fails below is not folded twice
             self._position = max(self._position, head)
 
     def signal(self, name: str) -> SignalView | None:
@@ -129,12 +130,7 @@ class Fleet:
         if view is None:
             raise model_unknown(name)
         if view.model.retired:
-            raise LedgerError(
-                Reason.MODEL_RETIRED,
-                f"Model {name} was retired, so it takes no further events.",
-                remedy="Register the successor under a name of its own.",
-                metadata={"model": name},
-            )
+            raise model_retired(name)
         return view
 
     def _apply(self, event: RecordedEvent) -> None:
@@ -168,6 +164,16 @@ class Fleet:
         elif isinstance(data, PolicyActivated):
             view = replace(view, activated=(*view.activated, placed))
         self._state.policies[name] = view
+
+
+def model_retired(name: str) -> LedgerError:
+    """Return the refusal of a model that has left the fleet."""
+    return LedgerError(
+        Reason.MODEL_RETIRED,
+        f"Model {name} was retired, so it takes no further events.",
+        remedy="Register the successor under a name of its own.",
+        metadata={"model": name},
+    )
 
 
 def model_unknown(name: str) -> LedgerError:

@@ -1,12 +1,14 @@
 """The thread that reads the log once and feeds everybody who follows it: evaluator, projections.
 
 Events are read in batches behind the head, given to each consumer in order, and then the evaluator
-is asked what is due. A consumer's failure stops that consumer and is reported; it never stops the
-log, and never the other consumers.
+is asked what is due. Whatever fails is reported and tried again with the next batch. Nobody is held
+up by another's failure, and nobody loses an event: whoever has missed some reads them for himself.
+The thread itself ends only when it is told to.
 """
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,10 +20,12 @@ from ledger.events.envelope import RecordedEvent
 from ledger.limits import PROJECTION_BATCH_EVENTS
 from ledger.storage.store import Store
 
+_BEHIND_BATCHES_MAX: Final = 8  # under constant load the evaluator gets its turn all the same
 _IDLE_SECONDS: Final = 0.5  # how often silence is looked for, and how late a lost hint may be
 _log: Final = structlog.get_logger("ledger.follower")
 
 Consumer = Callable[[Sequence[RecordedEvent]], None]
+"""Takes a batch; passes over what it has folded, and reads for itself what it has missed."""
 
 
 class Follower:
@@ -45,8 +49,9 @@ class Follower:
         self._position = after
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._failure: str | None = None
-        self._thread = threading.Thread(target=self._run, name=f"follow {origin}", daemon=True)
+        self._behind = 0
+        self._failures: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._follow, name=f"follow {origin}", daemon=True)
         self._unsubscribe = store.subscribe(self._hint)
 
     @property
@@ -56,8 +61,8 @@ class Follower:
 
     @property
     def failure(self) -> str | None:
-        """Why the evaluator stands still, or None."""
-        return self._failure
+        """Why something that follows the ledger stands still, or None."""
+        return next(iter(self._failures.values()), None)
 
     def start(self) -> None:
         """Begin to follow."""
@@ -71,53 +76,59 @@ class Follower:
         if self._thread.is_alive():
             self._thread.join()
         if self._evaluator is not None:
-            self._evaluator.release()
+            try:
+                self._evaluator.release()
+            except LedgerError as error:  # the store is out of order; the lease runs out by itself
+                _log.warning("evaluator.lease_kept", message=error.message)
 
     def step(self) -> bool:
         """Feed one batch and run what is due; return whether there may be more to read."""
         events = self._store.read(self._origin, after=self._position, limit=PROJECTION_BATCH_EVENTS)
         if events:
             self._feed(events)
-        is_behind = len(events) == PROJECTION_BATCH_EVENTS
-        if self._evaluator is not None and not is_behind:
-            self._evaluate()
+        self._behind = self._behind + 1 if len(events) == PROJECTION_BATCH_EVENTS else 0
+        if self._evaluator is not None and self._behind % _BEHIND_BATCHES_MAX == 0:
+            self._run("evaluator", self._evaluator.run_due)
         return bool(events)
 
     def _feed(self, events: Sequence[RecordedEvent]) -> None:
-        if any(event.type in FLEET_TYPES for event in events):
-            self._fleet.refresh(events[-1].position)
+        if "fleet" in self._failures or any(event.type in FLEET_TYPES for event in events):
+            self._run("fleet", partial(self._fleet.refresh, events[-1].position))
         if self._evaluator is not None:
             self._evaluator.consume(events)
-        for consume in self._consumers:
-            consume(events)
+        for number, consume in enumerate(self._consumers):
+            self._run(f"consumer {number}", partial(consume, events))
         self._position = events[-1].position
 
-    def _evaluate(self) -> None:
-        assert self._evaluator is not None
+    def _run(self, what: str, function: Callable[[], object]) -> bool:
+        """Call one of those who follow; note and report its failure. Return whether it is well."""
         try:
-            self._evaluator.run_due()
-            self._failure = None
+            function()
         except LedgerError as error:
-            if error.reason is Reason.DRAINING:
-                return
-            if self._failure != error.message:
-                _log.error("evaluator.stalled", reason=error.reason.value, message=error.message)
-            self._failure = error.message
+            if error.reason is not Reason.DRAINING:
+                self._note(what, error.message, reason=error.reason.value)
+            return False
+        except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
+            self._note(what, f"{type(error).__name__}: {error}", exc_info=error)
+            return False
+        self._failures.pop(what, None)
+        return True
+
+    def _note(self, what: str, message: str, **details: object) -> None:
+        """Report a failure, once for as long as it stays the same."""
+        if self._failures.get(what) != message:
+            _log.error("follower.failed", ledger=self._origin, what=what, why=message, **details)
+        self._failures[what] = message
 
     def _hint(self, origin: str, _position: int) -> None:
         if origin == self._origin:
             self._wake.set()
 
-    def _run(self) -> None:
+    def _follow(self) -> None:
+        moved: list[bool] = []
         while not self._stopping.is_set():
             self._wake.clear()
-            try:
-                is_moving = self.step()
-            except LedgerError as error:
-                if self._stopping.is_set():
-                    return
-                _log.error("follower.failed", reason=error.reason.value, message=error.message)
-                self._failure = error.message
-                is_moving = False
-            if not is_moving:
+            moved.clear()
+            is_well = self._run("reading", lambda: moved.append(self.step()))
+            if not is_well or not moved[0] or self._failures:
                 self._wake.wait(_IDLE_SECONDS)

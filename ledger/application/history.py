@@ -10,7 +10,8 @@ from typing import Final
 
 from ledger.application.commands import model_stream, policy_stream
 from ledger.application.compiled import CompiledPolicy, PolicyCache
-from ledger.errors import LedgerError, Reason
+from ledger.application.policy_text import digest as policy_digest
+from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import nano, parse_observed
@@ -23,6 +24,7 @@ from ledger.events.models import (
 )
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import decode_data, typed
+from ledger.events.signals import SignalObserved
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import ModelState, Scoring
 from ledger.kernel.rules import Override
@@ -31,6 +33,7 @@ from ledger.storage.store import Reader
 _DESCRIBED: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
 _SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
 _SECOND: Final = 1_000_000
+_LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,34 +156,70 @@ class Historian:
     ) -> tuple[ScoreComputed, int] | None:
         """Return the last score of this model version and policy version that was not historical.
 
-        None of a version's scores stands before its first deployment, so the search ends there.
+        No such score stands before the version's first deployment, nor before the policy version's
+        first activation, so the search ends there.
         """
         serving = history.serving
         version = serving.version if serving else None
-        firsts = [d.position for d in history.deployments if d.version == version]
+        deployed = [d.position for d in history.deployments if d.version == version]
+        activated = [
+            event.position
+            for event, data in self._activations(history.as_of)
+            if is_version_of(data, policy)
+        ]
+        after = max(min(deployed, default=0), min(activated, default=0))
         for event in self._newest_first(
-            model_stream(history.model), ScoreComputed.TYPE, min(firsts, default=0), history.as_of
+            model_stream(history.model), ScoreComputed.TYPE, after, history.as_of
         ):
             data = typed(event, ScoreComputed)
             if not data.historical and is_same_versions(data, version, policy):
                 return data, event.position
         return None
 
-    def scored_at(self, model: str, as_of: int) -> int | None:
-        """Return when the model's last score was recorded that was not historical."""
+    def last_scored(self, model: str, as_of: int) -> tuple[int, int] | None:
+        """Return when the model's last score was recorded that was not historical, and its as_of.
+
+        Of any model version, under any policy.
+        """
         for event in self._newest_first(model_stream(model), ScoreComputed.TYPE, 0, as_of):
-            if not typed(event, ScoreComputed).historical:
-                return event.recorded_at
+            data = typed(event, ScoreComputed)
+            if not data.historical:
+                return event.recorded_at, data.as_of
         return None
+
+    def is_observed_after(self, history: History, position: int) -> bool:
+        """Whether a selected observation stands after a position, up to the history's."""
+        events = self._reader.read(
+            self._ledger,
+            after=position,
+            until=history.as_of,
+            limit=_LOOK_MAX,
+            types=(SignalObserved.TYPE,),
+            streams=(model_stream(history.model),),
+        )
+        for event in events:
+            seen = parse_observed(event)
+            if history.is_selected(seen.model_version, seen.observed_at):
+                return True
+        return len(events) == _LOOK_MAX  # more than we care to look at: once too often is no harm
+
+    def is_changed_after(self, history: History, position: int) -> bool:
+        """Whether the model, its versions or any policy in force changed after a position."""
+        reader, ledger, as_of = self._reader, self._ledger, history.as_of
+        stream = model_stream(history.model)
+        facts = (*_DESCRIBED, ModelDeployed.TYPE)
+        if reader.of_types(
+            ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
+        ):
+            return True
+        activated = (PolicyActivated.TYPE,)
+        return bool(reader.of_types(ledger, activated, after=position, at_or_before=as_of, limit=1))
 
     def policy_in_force(self, described: ModelDescribed, as_of: int) -> CompiledPolicy | None:
         """Return the policy for a model at a position: the most specific scope, then the latest."""
         best: tuple[int, int] | None = None
         chosen: PolicyActivated | None = None
-        for event in self._reader.of_types(
-            self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of
-        ):
-            activated = typed(event, PolicyActivated)
+        for event, activated in self._activations(as_of):
             if is_in_scope(activated, described):
                 rank = (_SPECIFICITY[activated.scope.kind], event.position)
                 if best is None or rank > best:
@@ -188,16 +227,35 @@ class Historian:
         return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
 
     def fleet_policy(self, policy: str, as_of: int) -> CompiledPolicy | None:
-        """Return the newest activated version of a named policy, or of the ledger's scope if ""."""
+        """Return the version of a named policy that came into force last, and still is.
+
+        A `policy` of "" means the one in force for the whole ledger.
+        """
         chosen: PolicyActivated | None = None
-        for event in self._reader.of_types(
-            self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of
-        ):
-            activated = typed(event, PolicyActivated)
-            is_meant = activated.policy == policy if policy else activated.scope.kind == "ledger"
-            if is_meant:
+        for activated in self._in_force(as_of):
+            if activated.policy == policy if policy else activated.scope.kind == "ledger":
                 chosen = activated
         return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+
+    def scopes(self, policy: CompiledPolicy, as_of: int) -> list[PolicyActivated]:
+        """Return the activations by which a policy version is in force at a position."""
+        return [
+            activated for activated in self._in_force(as_of) if is_version_of(activated, policy)
+        ]
+
+    def _in_force(self, as_of: int) -> list[PolicyActivated]:
+        """Return the latest activation of each scope, in order of position."""
+        latest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], PolicyActivated] = {}
+        for _, activated in self._activations(as_of):
+            scope = activated.scope
+            key = (scope.kind, scope.model, tuple(sorted(scope.labels.items())))
+            latest.pop(key, None)  # so that the order is that of the activations that count
+            latest[key] = activated
+        return list(latest.values())
+
+    def _activations(self, as_of: int) -> list[tuple[RecordedEvent, PolicyActivated]]:
+        events = self._reader.of_types(self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of)
+        return [(event, typed(event, PolicyActivated)) for event in events]
 
     def compiled(self, policy: str, version: int, digest: str) -> CompiledPolicy:
         """Return a drafted version ready for use; POLICY_UNKNOWN where it was never drafted."""
@@ -209,6 +267,8 @@ class Historian:
         ):
             drafted = typed(event, PolicyDrafted)
             if drafted.version == version and drafted.digest == digest:
+                if policy_digest(drafted.document) != digest:
+                    raise event_unreadable(event.position, "its digest is not its document's")
                 return self._cache.compile(policy, version, digest, drafted.document)
         raise LedgerError(
             Reason.POLICY_UNKNOWN,
@@ -309,6 +369,15 @@ def is_same_versions(score: ScoreComputed, version: str | None, policy: Compiled
         and score.policy == policy.policy
         and score.policy_version == policy.version
         and score.policy_digest == policy.digest
+    )
+
+
+def is_version_of(activated: PolicyActivated, policy: CompiledPolicy) -> bool:
+    """Whether an activation is of this policy version."""
+    return (activated.policy, activated.version, activated.digest) == (
+        policy.policy,
+        policy.version,
+        policy.digest,
     )
 
 

@@ -18,7 +18,6 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import ModelDeployed, ModelDescribed, ModelRetired
 from ledger.events.plans import PlanMade, PlanMode, PlanRow
-from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
 from ledger.events.values import format_time
@@ -95,13 +94,13 @@ class Planning:
 
     def _candidates(self, request: PlanRequest) -> list[Candidate]:
         """Return the models in scope that have a version in service, in order of name."""
-        activated = self._activation(request.policy, request.as_of)
+        scopes = self._historian.scopes(request.policy, request.as_of)
         found: list[Candidate] = []
         for history in self._fleet(request.as_of):
             serving = history.serving
             if history.is_retired or serving is None:
                 continue
-            if activated is not None and not is_in_scope(activated, history.described):
+            if not any(is_in_scope(activated, history.described) for activated in scopes):
                 continue
             decision = self._historian.decision_in_force(history.model, request.as_of)
             action: Action = decision.data.action if decision else "NO_ACTION"
@@ -123,16 +122,6 @@ class Planning:
         for history in fleet.values():
             history.as_of = as_of  # folding moved it to the last fact; observations follow that
         return [history for _, history in sorted(fleet.items())]
-
-    def _activation(self, policy: CompiledPolicy, as_of: int) -> PolicyActivated | None:
-        events = self._reader.of_types(
-            self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of, descending=True
-        )
-        for event in events:
-            activated = typed(event, PolicyActivated)
-            if (activated.policy, activated.version) == (policy.policy, policy.version):
-                return activated
-        return None
 
     def _price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
         """Return `next_price` of this policy's last plan of an earlier period."""
