@@ -23,6 +23,7 @@ from eventsourcing.persistence import (
 )
 from pydantic import ValidationError
 
+from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.envelope import encode_body
@@ -187,4 +188,11 @@ class Aggregates:
             found: Any = self._repository.get(stream, projector_func=projector)
         except AggregateNotFoundError:
             return None
+        except MapperDeserialisationError as error:
+            raise LedgerError(
+                Reason.EVENT_UNREADABLE,
+                f"The history of {stream} cannot be read: {error}.",
+                remedy="Verify the ledger with `decision-ledger log verify`.",
+                metadata={"stream": stream},
+            ) from error
         return found  # type: ignore[no-any-return]

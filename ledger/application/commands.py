@@ -1,8 +1,13 @@
-"""What every command brings along and what every append answers."""
+"""What every command brings along, what every append answers, and which streams it is about."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ledger.storage.store import AppendResult
+from pydantic import ValidationError
+
+from ledger.errors import FieldViolation, LedgerError, Reason
+from ledger.storage.store import AppendResult, LedgerInfo, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,54 @@ class Written:
             result.recorded_at,
             result.repeated,
         )
+
+
+def answered_before(store: Reader, info: LedgerInfo, caller: Caller, method: str) -> Written | None:
+    """Return the first answer to a repeated request; REQUEST_ID_REUSED if its content differs."""
+    if caller.request_id is None:
+        return None
+    found = store.answered(info.origin, caller.actor, method, caller.request_id)
+    if found is None:
+        return None
+    digest, first, last = found
+    if digest != caller.digest:
+        raise LedgerError(
+            Reason.REQUEST_ID_REUSED,
+            f"Request id {caller.request_id!r} was used before for another {method} request.",
+            remedy="Use a fresh request id for every new request, the same one only to retry.",
+            metadata={
+                "request_id": caller.request_id,
+                "first_position": str(first),
+                "last_position": str(last),
+            },
+        )
+    event = store.event(info.origin, last)
+    assert event is not None, "an answered request's events exist"
+    return Written(first, last, event.event_hash, event.recorded_at, repeated=True)
+
+
+@contextmanager
+def fields_named() -> Iterator[None]:
+    """Turn what pydantic refuses within into FIELD_INVALID, which names every field."""
+    try:
+        yield
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        violations = [
+            FieldViolation(
+                ".".join(str(part) for part in fault["loc"]),
+                fault["msg"].removeprefix("Value error, "),
+            )
+            for fault in faults
+        ]
+        first = violations[0]
+        raise LedgerError(
+            Reason.FIELD_INVALID,
+            f"{first.field}: {first.description}. Nothing was written.",
+            remedy="Correct the named fields and send the request again.",
+            violations=violations,
+            metadata={"field": first.field, "violations": str(len(violations))},
+        ) from error
 
 
 def model_stream(model: str) -> str:

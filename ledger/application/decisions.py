@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from ledger.application.assess import Horizon
-from ledger.application.commands import Caller, Written, model_stream
+from ledger.application.commands import Caller, Written, answered_before, model_stream
 from ledger.application.compiled import CompiledPolicy
-from ledger.application.fleet import Fleet
-from ledger.application.fleet_commands import answered_before
+from ledger.application.fleet import model_retired, model_unknown
 from ledger.application.history import Historian, History
 from ledger.application.recording import Recordable, append_request
 from ledger.application.replay import Replayer
@@ -16,14 +15,15 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.registry import typed
-from ledger.events.values import format_time
+from ledger.events.values import TIME_LIMIT, format_time
 from ledger.kernel.bucketed import Score, SignalOutput
 from ledger.kernel.explain import Explanation, explain
 from ledger.kernel.rules import Environment, Outcome, Overridden
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.store import Head, LedgerInfo, Store
 
 _METHOD = "Evaluate"
 _ATTEMPTS = 5
+MODELS_MAX = 1_000  # one request's evaluations are one append
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,12 @@ class Decisions:
         self,
         store: Store,
         info: LedgerInfo,
-        fleet: Fleet,
         historian: Historian,
         replayer: Replayer,
         clock: Clock,
     ) -> None:
         self._store = store
         self._info = info
-        self._fleet = fleet
         self._historian = historian
         self._replayer = replayer
         self._clock = clock
@@ -77,11 +75,17 @@ class Decisions:
         answered = answered_before(self._store, self._info, caller, _METHOD)
         if answered is not None:
             return self._evaluated(answered)
+        if not 1 <= len(models) <= MODELS_MAX:
+            raise invalid_field(
+                "models", f"names {len(models)} models; 1 to {MODELS_MAX} are evaluated at once"
+            )
         if len(set(models)) != len(models):
             raise invalid_field("models", "names a model twice")
+        if at is not None and not 0 <= at < TIME_LIMIT:
+            raise invalid_field("at", "lies before 1970 or after the year 9999")
         for attempt in range(_ATTEMPTS):
-            as_of = self._store.head(self._info.origin).position
-            recordables = [self._recordable(model, as_of, at) for model in models]
+            head = self._store.head(self._info.origin)
+            recordables = [self._recordable(model, head, at) for model in models]
             request = append_request(self._info.origin, caller, _METHOD, recordables, self._clock)
             try:
                 return self._evaluated(Written.of(self._store.append(request)))
@@ -137,12 +141,13 @@ class Decisions:
         environment = Environment.from_data(data.environment.model_dump(mode="json"))
         return decided, explain(score_of(decided.score), policy.rules, environment, outcome)
 
-    def _recordable(self, model: str, as_of: int, at: int | None) -> Recordable:
-        history = self._historian.history(model, as_of)
-        if history is None or history.is_retired:
-            self._fleet.require_model(model)  # raises what is the matter
-        assert history is not None
-        policy = self._historian.policy_in_force(history.described, as_of)
+    def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
+        history = self._historian.history(model, head.position)
+        if history is None:
+            raise model_unknown(model)
+        if history.is_retired:
+            raise model_retired(model)
+        policy = self._historian.policy_in_force(history.described, head.position)
         if policy is None:
             raise LedgerError(
                 Reason.POLICY_NOT_IN_FORCE,
@@ -150,16 +155,18 @@ class Decisions:
                 remedy="Activate a policy for the model, its labels or the whole ledger.",
                 metadata={"model": model},
             )
-        horizon = self._horizon(history, policy, at)
+        horizon = self._horizon(history, policy, head, at)
         assessment, _ = self._replayer.assess_cold(horizon)
         return Recordable(assessment, None, is_decided=True)
 
-    def _horizon(self, history: History, policy: CompiledPolicy, at: int | None) -> Horizon:
+    def _horizon(
+        self, history: History, policy: CompiledPolicy, head: Head, at: int | None
+    ) -> Horizon:
         newest = self._historian.newest_selected(history)
-        present = newest if newest is not None else self._ledger_time()
+        present = newest if newest is not None else self._ledger_time(head)
         if at is None or at == present:
             return Horizon(history, policy, present, "request", is_historical=False)
-        latest = self._ledger_time()
+        latest = self._ledger_time(head)
         if at > latest:
             raise invalid_field(
                 "at",
@@ -168,9 +175,9 @@ class Decisions:
             )
         return Horizon(history, policy, at, "request", is_historical=True)
 
-    def _ledger_time(self) -> int:
+    def _ledger_time(self, head: Head) -> int:
         if self._info.clock == "data":
-            return self._store.head(self._info.origin).newest_observed_at or 0
+            return head.newest_observed_at or 0
         return self._clock.now_micros()
 
     def _evaluated(self, written: Written) -> Evaluated:

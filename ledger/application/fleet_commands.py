@@ -13,26 +13,31 @@ from ledger.application.aggregates import Aggregates, Fact, Model, Policy
 from ledger.application.commands import (
     Caller,
     Written,
+    answered_before,
+    fields_named,
     model_stream,
     policy_stream,
     signal_stream,
 )
-from ledger.application.fleet import Fleet, PolicyView, model_unknown
+from ledger.application.fleet import Fleet, model_retired, model_unknown
+from ledger.application.intake import name_fault
 from ledger.application.policy_lint import LintResult, lint
 from ledger.application.policy_text import digest as policy_digest
 from ledger.application.policy_text import refusal
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
-from ledger.events.envelope import encode_body
-from ledger.events.fast import nano
+from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.events.values import format_time
+from ledger.events.values import TIME_LIMIT, format_time, parse_decimal
 from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
 
 _MICROS = 1_000_000
+MONEY_MICROS_MAX = 10**21
+"""A thousand million million: more is a mistake, and would make ranks that no event can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,9 @@ class FleetCommands:
 
     def register_model(self, caller: Caller, described: ModelRegistered) -> Written:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
-        self._check_described(described)
 
         def decide() -> Fact:
+            self._check_described(described)
             stream = model_stream(described.model)
             if self._aggregates.model(stream) is not None:
                 raise LedgerError(
@@ -107,9 +112,9 @@ class FleetCommands:
         self, caller: Caller, described: ModelUpdated, expected_version: int | None
     ) -> Written:
         """Replace a model's description; VERSION_CONFLICT where `expected_version` is stale."""
-        self._check_described(described)
 
         def decide() -> Fact:
+            self._check_described(described)
             model = self._live_model(described.model)
             if expected_version is not None and expected_version != model.version:
                 raise _stale(model.id, expected_version, model.version)
@@ -129,9 +134,9 @@ class FleetCommands:
 
     def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> Written:
         """Record that a version went into service: trained if it is new, reinstated if not."""
-        self._check_deployment(spec)
 
         def decide() -> Fact:
+            self._check_deployment(spec)
             model = self._live_model(spec.model)
             serving = model.in_service
             current = serving.model_version if serving else None
@@ -164,42 +169,35 @@ class FleetCommands:
     def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> Drafted:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
         result = self.lint_policy(text)
-        document = result.document
-        errors = [problem for problem in result.problems if problem.severity == "error"]
-        if document is None or errors:
-            raise refusal(errors)
-        digest = policy_digest(document)
-        drafted: list[int] = []
 
         def decide() -> Fact:
+            if fault := name_fault(policy):
+                raise invalid_field("policy", fault)
+            errors = [problem for problem in result.problems if problem.severity == "error"]
+            if result.document is None or errors:
+                raise refusal(errors)
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream) or Policy(stream, 0)
             data = PolicyDrafted(
                 policy=policy,
                 version=len(known.drafts) + 1,
-                digest=digest,
-                document=document,
+                digest=policy_digest(result.document),
+                document=result.document,
                 rationale=rationale,
             )
             return self._fact(caller, stream, known.version + 1, data)
 
         written = self._save(caller, "DraftPolicy", decide)
-        view = self._policy_view(policy)
-        for draft, placed in zip(view.policy.drafts, view.drafted, strict=True):
-            if placed.position == written.position:
-                drafted.append(draft.version)
-        return Drafted(written, drafted[0], digest, result)
+        drafted = typed(self._event(written.position), PolicyDrafted)
+        return Drafted(written, drafted.version, drafted.digest, result)
 
     def activate_policy(
         self, caller: Caller, policy: str, version: int, digest: str, scope: Scope, rationale: str
     ) -> Written:
         """Record that a version came into force; `digest`, where given, must be that version's."""
-        if scope.kind == "model" and scope.model is not None:
-            self._fleet.refresh()
-            if self._fleet.model(scope.model) is None:
-                raise model_unknown(scope.model)
 
         def decide() -> Fact:
+            self._check_scope(scope)
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream)
             drafts = {} if known is None else {draft.version: draft for draft in known.drafts}
@@ -235,24 +233,40 @@ class FleetCommands:
         answered = answered_before(self._store, self._info, caller, method)
         if answered is not None:
             return answered
-        fact = decide()
         try:
-            position = self._aggregates.save(
-                fact,
-                method=method,
-                request_id=caller.request_id,
-                digest=caller.digest,
-                stated_time=stated_time,
-                deadline_monotonic=caller.deadline_monotonic,
-            )
+            with fields_named():
+                fact = decide()
+            return self._append(caller, method, fact, stated_time)
+        except LedgerError:
+            # A repeat may have overtaken its first try, and see what that one has just done.
+            answered = answered_before(self._store, self._info, caller, method)
+            if answered is not None:
+                return answered
+            raise
         except IntegrityError as error:
+            decide()  # where the request is impossible by now, that is the better answer
             raise _stale(
                 fact.originator_id, fact.originator_version - 1, fact.originator_version
             ) from error
+
+    def _append(self, caller: Caller, method: str, fact: Fact, stated_time: int | None) -> Written:
+        """Append one fact; the library's IntegrityError where its version is not the next."""
+        position = self._aggregates.save(
+            fact,
+            method=method,
+            request_id=caller.request_id,
+            digest=caller.digest,
+            stated_time=stated_time,
+            deadline_monotonic=caller.deadline_monotonic,
+        )
         self._fleet.refresh(position)
+        event = self._event(position)
+        return Written(position, position, event.event_hash, event.recorded_at, repeated=False)
+
+    def _event(self, position: int) -> RecordedEvent:
         event = self._store.event(self._info.origin, position)
         assert event is not None, "what was appended can be read"
-        return Written(position, position, event.event_hash, event.recorded_at, repeated=False)
+        return event
 
     def _fact(self, caller: Caller, stream: str, version: int, data: EventData) -> Fact:
         return Fact(stream, version, data, caller.actor, caller.request_id)
@@ -262,19 +276,26 @@ class FleetCommands:
         if model is None:
             raise model_unknown(name)
         if model.retired:
-            return self._fleet.require_model(name).model  # raises MODEL_RETIRED
+            raise model_retired(name)
         return model
 
-    def _policy_view(self, policy: str) -> PolicyView:
-        view = self._fleet.policy(policy)
-        assert view is not None, "a drafted policy is known"
-        return view
+    def _check_scope(self, scope: Scope) -> None:
+        """Refuse a scope that names nothing, or a model that is not there."""
+        if (scope.kind == "model") != (scope.model is not None):
+            raise invalid_field("scope.model", "belongs to a scope of one model, and to no other")
+        if (scope.kind == "labels") != bool(scope.labels):
+            raise invalid_field("scope.labels", "belong to a scope of labels, and to no other")
+        if scope.model is not None:
+            self._live_model(scope.model)
 
     def _check_described(self, described: ModelRegistered | ModelUpdated) -> None:
-        if int(described.cost_micros) <= 0:
-            raise invalid_field("cost_micros", "must be above 0: nothing is retrained for free")
-        if int(described.unit_value_micros) < 0:
-            raise invalid_field("unit_value_micros", "must not be below 0")
+        if not 0 < int(described.cost_micros) <= MONEY_MICROS_MAX:
+            raise invalid_field(
+                "cost_micros",
+                f"must be above 0, since nothing is retrained for free, to {MONEY_MICROS_MAX}",
+            )
+        if not 0 <= int(described.unit_value_micros) <= MONEY_MICROS_MAX:
+            raise invalid_field("unit_value_micros", f"must be from 0 to {MONEY_MICROS_MAX}")
         slo = described.slo_signal
         if slo is not None and self._fleet.signal(slo) is None:
             self._fleet.refresh()
@@ -287,7 +308,20 @@ class FleetCommands:
                 )
 
     def _check_deployment(self, spec: DeploymentSpec) -> None:
-        if nano(spec.baseline_loss) <= 0:
+        for name, version in (("model_version", spec.model_version), ("replaces", spec.replaces)):
+            if version is not None and (fault := name_fault(version)):
+                raise invalid_field(name, fault)
+        for name, time in (
+            ("in_service_at", spec.in_service_at),
+            ("trained_through", spec.trained_through),
+        ):
+            if not 0 <= time < TIME_LIMIT:
+                raise invalid_field(name, "lies before 1970 or after the year 9999")
+        try:
+            baseline = parse_decimal(spec.baseline_loss)
+        except ValueError as error:
+            raise invalid_field("baseline_loss", str(error)) from error
+        if baseline <= 0:
             raise invalid_field("baseline_loss", "must be above 0")
         if spec.trained_through > spec.in_service_at:
             raise invalid_field("trained_through", "lies after in_service_at")
@@ -301,30 +335,6 @@ class FleetCommands:
                     remedy="Record the deployment when it happens, and set the source's clock.",
                     metadata={"field": "in_service_at"},
                 )
-
-
-def answered_before(store: Store, info: LedgerInfo, caller: Caller, method: str) -> Written | None:
-    """Return the first answer to a repeated request; REQUEST_ID_REUSED if its content differs."""
-    if caller.request_id is None:
-        return None
-    found = store.answered(info.origin, caller.actor, method, caller.request_id)
-    if found is None:
-        return None
-    digest, first, last = found
-    if digest != caller.digest:
-        raise LedgerError(
-            Reason.REQUEST_ID_REUSED,
-            f"Request id {caller.request_id!r} was used before for another {method} request.",
-            remedy="Use a fresh request id for every new request, the same one only to retry.",
-            metadata={
-                "request_id": caller.request_id,
-                "first_position": str(first),
-                "last_position": str(last),
-            },
-        )
-    event = store.event(info.origin, last)
-    assert event is not None, "an answered request's events exist"
-    return Written(first, last, event.event_hash, event.recorded_at, repeated=True)
 
 
 def policy_unknown(policy: str, version: int | None = None) -> LedgerError:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final, Protocol, TypeAlias
 
-from ledger.application.commands import Caller, model_stream
+from ledger.application.commands import Caller, Written, answered_before, model_stream
 from ledger.application.fleet import Fleet
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
@@ -49,7 +49,11 @@ class Intake:
             self._fleet.refresh()  # what is unknown here may have been registered elsewhere
             events = self._encode(caller, rows)
         if events is None:
-            raise self._refusal(rows)
+            # A repeat gets its first answer, though the fleet may have moved on since.
+            answered = answered_before(self._store, self._info, caller, method)
+            if answered is None:
+                raise self._refusal(rows)
+            return _done(answered)
         request = AppendRequest(
             ledger=self._info.origin,
             actor=caller.actor,
@@ -202,6 +206,21 @@ class _Refuse(Protocol):
     def __call__(self, field: str, text: str, reason: Reason = Reason.FIELD_INVALID) -> None:
         """Note one problem."""
         ...
+
+
+def _done(written: Written) -> Future[AppendResult]:
+    """Return the answer that a request was given before, as a future."""
+    future: Future[AppendResult] = Future()
+    future.set_result(
+        AppendResult(
+            written.first_position,
+            written.position,
+            written.recorded_at,
+            written.event_hash,
+            repeated=True,
+        )
+    )
+    return future
 
 
 def name_fault(text: str) -> str | None:

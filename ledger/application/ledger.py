@@ -10,14 +10,14 @@ from eventsourcing.persistence import AggregateRecorder
 
 from ledger.application.aggregates import Aggregates
 from ledger.application.checkpoints import Checkpoints, SignedCheckpoint
-from ledger.application.commands import Caller, Written, plan_stream
+from ledger.application.commands import Caller, Written, answered_before, plan_stream
 from ledger.application.compiled import PolicyCache
 from ledger.application.decisions import Decisions
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet import Fleet
-from ledger.application.fleet_commands import FleetCommands, answered_before, policy_unknown
+from ledger.application.fleet_commands import FleetCommands, policy_unknown
 from ledger.application.history import Historian
-from ledger.application.intake import Intake, ObservationRow
+from ledger.application.intake import Intake, ObservationRow, name_fault
 from ledger.application.plans import Planning, PlanRequest
 from ledger.application.replay import Replayer
 from ledger.clock import Clock, uuid7
@@ -35,7 +35,7 @@ from ledger.storage.store import (
     Store,
 )
 
-_MONEY_MAX = 10**30
+_PURSE_MAX = 10**30
 
 
 class Ledger:
@@ -52,7 +52,7 @@ class Ledger:
         self.fleet = Fleet(store, info.origin)
         self.commands = FleetCommands(store, info, self.fleet, Aggregates(recorder), clock)
         self.replayer = Replayer(store, info.origin, self._historian, self._planning)
-        self.decisions = Decisions(store, info, self.fleet, self._historian, self.replayer, clock)
+        self.decisions = Decisions(store, info, self._historian, self.replayer, clock)
         self._intake = Intake(store, info, self.fleet, clock)
         self._checkpoints = Checkpoints(store, info)
 
@@ -91,8 +91,10 @@ class Ledger:
             raise invalid_field(
                 "purse_micros", f"must be from 0 to purse_cap_micros, {purse_cap_micros}"
             )
-        if purse_cap_micros > _MONEY_MAX:
-            raise invalid_field("purse_cap_micros", f"must be at most {_MONEY_MAX}")
+        if purse_cap_micros > _PURSE_MAX:
+            raise invalid_field("purse_cap_micros", f"must be at most {_PURSE_MAX}")
+        if plan_id and (fault := name_fault(plan_id)):
+            raise invalid_field("plan_id", fault, remedy="Leave it empty to be given an id.")
         head = self.head()
         as_of = head.position
         compiled = self._historian.fleet_policy(policy, as_of)
