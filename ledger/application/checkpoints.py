@@ -7,7 +7,7 @@ from ledger.chain.keys import SigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import parse as parse_note
 from ledger.errors import chain_broken
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.store import Head, LedgerInfo, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,35 @@ class Checkpoints:
     def newest(self) -> SignedCheckpoint:
         """Return a checkpoint of the head, signed now unless one of that size was kept before.
 
-        CHAIN_BROKEN where the stored tree does not have as many leaves as there are events, or
-        where a kept checkpoint of the same size has another root: then nothing is signed.
+        CHAIN_BROKEN where the stored tree does not have as many leaves as there are events, where
+        a kept checkpoint of the same size has another root, or where one is larger than the log:
+        then nothing is signed.
         """
-        head = self._store.head(self._info.origin)
-        tree = CompactRange.from_bytes(head.tree)
-        if tree.size != head.position:
-            raise chain_broken(head.position, f"the tree has {tree.size} leaves")
-        root = tree.root()
         kept = self._store.checkpoint(self._info.origin)
+        head = self._store.head(self._info.origin)  # read after it, so never honestly behind it
+        tree = _tree_of(head)
+        root = tree.root()
         if kept is not None and kept[0] >= tree.size:
             size, note = kept
+            if size > tree.size:
+                raise chain_broken(
+                    tree.size, f"a checkpoint of {size} events was signed; some of them are gone"
+                )
             opened = parse(parse_note(note.encode()).text)
-            if size == tree.size and opened.root != root:
+            if opened.root != root:
                 raise chain_broken(size, "a checkpoint of this size was signed with another root")
             return SignedCheckpoint(size, opened.root, note, self._info.vkey)
         note = sign(Checkpoint(self._info.origin, tree.size, root), [self._key]).decode()
         self._store.save_checkpoint(self._info.origin, tree.size, note)
         return SignedCheckpoint(tree.size, root, note, self._info.vkey)
+
+
+def _tree_of(head: Head) -> CompactRange:
+    """Return the tree at a head; CHAIN_BROKEN unless it is whole and has a leaf for each event."""
+    try:
+        tree = CompactRange.from_bytes(head.tree)
+    except ValueError as error:
+        raise chain_broken(head.position, f"its tree cannot be read: {error}") from error
+    if tree.size != head.position:
+        raise chain_broken(head.position, f"the tree has {tree.size} leaves")
+    return tree

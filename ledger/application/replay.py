@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ledger.application.assess import Assessment, Horizon, assess
+from ledger.application.commands import model_stream, plan_stream
 from ledger.application.compiled import CompiledPolicy
 from ledger.application.history import Historian, window_bounds
 from ledger.application.plans import Planning, PlanRequest
@@ -121,17 +122,16 @@ class Replayer:
     ) -> ReplayResult:
         at = parse_time(data.made_at if isinstance(data, PlanMade) else data.evaluated_at)
         try:
-            _check_horizon(data.as_of, event.position)
+            _check_place(event, data)
             recomputed, evidence = compute(data)
-        except _NotReplayableError as error:
+            recorded = event.data
+            if isinstance(data, DecisionMade):  # what it rests on is compared along with it
+                recorded = recorded | {"score": self._cited(data)}
+        except (_NotReplayableError, LedgerError) as error:
+            why = error.message if isinstance(error, LedgerError) else str(error)
             return ReplayResult(
-                event.position, kind, name, "NOT_REPLAYABLE", data.as_of, at, why=str(error)
+                event.position, kind, name, "NOT_REPLAYABLE", data.as_of, at, why=why
             )
-        except LedgerError as error:
-            return ReplayResult(
-                event.position, kind, name, "NOT_REPLAYABLE", data.as_of, at, why=error.message
-            )
-        recorded = event.data
         is_equal = encode(recorded) == encode(recomputed)
         found = () if is_equal else tuple(differences(recorded, recomputed))
         return ReplayResult(
@@ -160,8 +160,8 @@ class Replayer:
         )
         if isinstance(data, ScoreComputed):
             return assessment.score.to_data(), evidence
-        self._check_score(data, assessment)
-        return assessment.decision(data.score_position).to_data(), evidence
+        decision = assessment.decision(data.score_position).to_data()
+        return decision | {"score": assessment.score.to_data()}, evidence
 
     def assess_cold(self, horizon: Horizon) -> tuple[Assessment, list[int]]:
         """Return an assessment from the ledger alone, and the positions of what was observed."""
@@ -174,16 +174,12 @@ class Replayer:
         )
         return assess(horizon, state, last_score), evidence
 
-    def _check_score(self, data: DecisionMade, assessment: Assessment) -> None:
-        """Refuse a decision that cites something else than the score of its own horizon."""
+    def _cited(self, data: DecisionMade) -> dict[str, Any]:
+        """Return what the score recorded that a decision cites."""
         cited = self._reader.event(self._ledger, data.score_position)
         if cited is None or cited.type != ScoreComputed.TYPE:
             raise _NotReplayableError(f"no score stands at position {data.score_position}")
-        if encode(cited.data) != encode(assessment.score.to_data()):
-            raise _NotReplayableError(
-                f"the score it cites, at position {data.score_position}, does not replay; "
-                "replay that score to see where it differs"
-            )
+        return cited.data
 
     def _plan(self, data: PlanMade) -> tuple[dict[str, Any], list[int]]:
         policy: CompiledPolicy = self._historian.compiled(
@@ -206,9 +202,13 @@ class _NotReplayableError(Exception):
     """Why an event cannot be computed again."""
 
 
-def _check_horizon(as_of: int, position: int) -> None:
-    if as_of >= position:
+def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None:
+    """Refuse an event that names a horizon it cannot have had, or stands in another's stream."""
+    if data.as_of >= event.position:
         raise _NotReplayableError("its horizon does not lie before it")
+    stream = plan_stream(data.plan) if isinstance(data, PlanMade) else model_stream(data.model)
+    if event.stream != stream:
+        raise _NotReplayableError(f"it stands in the stream {event.stream}, but is of {stream}")
 
 
 def differences(recorded: object, recomputed: object, path: str = "") -> Iterator[Difference]:
