@@ -50,11 +50,15 @@ class Service:
         self._options = options
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
-        self._is_started = False
+        self._is_started = self._is_stopped = False
         self.store: SqlStore = open_store(options.database, self.clock)
-        self._projection_store = ProjectionStore(
-            options.projections or projections_url(options.database)
-        )
+        try:
+            self._projection_store = ProjectionStore(
+                options.projections or projections_url(options.database)
+            )
+        except BaseException:
+            self.store.close()
+            raise
 
     def __enter__(self) -> Self:
         """Start what runs beside the API."""
@@ -66,16 +70,20 @@ class Service:
         self.stop()
 
     def start(self) -> None:
-        """Open every ledger of the database and begin to follow it."""
+        """Open every ledger of the database and begin to follow it; all of them or none."""
         with self._lock:
             self._is_started = True
-            for info in self.store.ledgers():
-                self._open(info)
+            try:
+                for info in self.store.ledgers():
+                    self._open(info)
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """Stop the followers, give leases back, finish queued appends and close files."""
         with self._lock:
-            self._is_started = False
+            self._is_started, self._is_stopped = False, True
             for running in self._running.values():
                 running.follower.stop()
                 running.host.close()
@@ -128,6 +136,13 @@ class Service:
 
     def _get(self, origin: str) -> _Running:
         with self._lock:
+            if self._is_stopped:
+                raise LedgerError(
+                    Reason.DRAINING,
+                    "The service has stopped.",
+                    remedy="Send the request again when the server is back.",
+                    retry_after_seconds=1.0,
+                )
             if not origin:
                 origin = self._only()
             running = self._running.get(origin)
