@@ -22,6 +22,9 @@ from projections.host import ProjectionHost
 # What may differ between a request and its repeat: whether the ledger was named or understood.
 _FREE_FIELDS: Final = ("request_id", "ledger")
 
+# Of what is left until the deadline, so that the reason still reaches the caller.
+_WAITING_SHARE: Final = 0.75
+
 
 class Backend(Protocol):
     """What is served: `ledger.service.Service`, or whatever has its methods."""
@@ -156,9 +159,11 @@ def content_of(request: Message) -> bytes:
 
 
 def wait_seconds(context: grpc.ServicerContext) -> float:
-    """Return how long a read may wait for its position: within its deadline, and bounded."""
+    """Return how long a read may wait for its position: bounded, and with time left to answer."""
     left = seconds_left(context)
-    return READ_WAIT_SECONDS_MAX if left is None else min(left, READ_WAIT_SECONDS_MAX)
+    if left is None:
+        return READ_WAIT_SECONDS_MAX
+    return min(left * _WAITING_SHARE, READ_WAIT_SECONDS_MAX)
 
 
 def beyond_head(field: str, position: int, head: int) -> LedgerError:

@@ -79,17 +79,25 @@ def retry_seconds(error: LedgerError) -> float | None:
     return _PAUSE_SECONDS.get(error.reason)
 
 
+def remedy_of(error: LedgerError) -> str:
+    """Return what to do: as stated, or what is always right for a refused field."""
+    if error.remedy or error.reason is not Reason.FIELD_INVALID:
+        return error.remedy
+    return "Correct the field and send the request again."
+
+
 def metadata_of(error: LedgerError) -> dict[str, str]:
     """Return the error's metadata with the remedy in it, each value cut to a bounded length."""
     metadata = dict(error.metadata)
-    if error.remedy:
-        metadata["remedy"] = error.remedy
+    if remedy := remedy_of(error):
+        metadata["remedy"] = remedy
     return {key: value[:_METADATA_CHARS_MAX] for key, value in metadata.items()}
 
 
 def text_of(error: LedgerError) -> str:
     """Return what a person reads: what happened, then what to do."""
-    text = f"{error.message} {error.remedy}" if error.remedy else error.message
+    remedy = remedy_of(error)
+    text = f"{error.message} {remedy}" if remedy else error.message
     return text[:_MESSAGE_CHARS_MAX]
 
 

@@ -182,7 +182,7 @@ def batch_error(error: LedgerError) -> signal_service_pb2.BatchError:
         code=errors.grpc_code(error.reason),
         reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason.value}"),
         message=error.message,
-        remedy=error.remedy,
+        remedy=errors.remedy_of(error),
         field_violations=[
             signal_service_pb2.FieldFault(field=one.field, description=one.description)
             for one in error.violations

@@ -38,6 +38,26 @@ _OURS: Final = "/ledger.v1."
 _FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
 
 
+class Once(grpc.ServerInterceptor):
+    """Wraps each handler at its first call and keeps it: gRPC would wrap anew for every call.
+
+    The interceptors inside it look at a call's method only, and at the call itself when it runs.
+    """
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Handler] = {}
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Return the kept handler; methods nobody serves are not kept, whatever clients ask for."""
+        method = handler_call_details.method
+        handler = self._wrapped.get(method) or continuation(handler_call_details)
+        if handler is not None:
+            self._wrapped[method] = handler
+        return handler
+
+
 class LogContext(grpc.ServerInterceptor):
     """Names the call in every log line written while it runs."""
 
@@ -182,4 +202,4 @@ def seconds_left(context: grpc.ServicerContext) -> float | None:
 
 def all_interceptors(clock: Clock) -> list[grpc.ServerInterceptor]:
     """Return the interceptors, outermost first."""
-    return [LogContext(), Errors(clock), Actor(), Size(), Deadline()]
+    return [Once(), LogContext(), Errors(clock), Actor(), Size(), Deadline()]

@@ -25,6 +25,7 @@ from ledger.limits import (
     DRAIN_SECONDS,
     INGEST_STREAMS_MAX,
     KEEPALIVE_SECONDS,
+    KEEPALIVE_TIMEOUT_SECONDS,
     MESSAGE_BYTES_MAX,
     UNARY_THREADS,
     WATCHERS_MAX,
@@ -38,7 +39,7 @@ from ledger.v1 import (
     signal_service_pb2_grpc,
 )
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:7431"
+DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 SERVICES: Final = tuple(
     f"ledger.v1.{name}Service"
     for name in ("Decision", "Ledger", "Model", "Policy", "Priority", "Signal")
@@ -55,7 +56,7 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", 4 * MESSAGE_BYTES_MAX),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 1_000 // 2),
     ("grpc.http2.max_ping_strikes", 2),

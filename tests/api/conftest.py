@@ -1,0 +1,22 @@
+"""A served ledger for each test, or one for a module whose tests write nothing that others mind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.served import Served, serving
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Served]:
+    """A server without a ledger."""
+    with serving(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+def served(empty: Served) -> Served:
+    """A server with a fleet of one model and a policy in force."""
+    empty.prepare()
+    return empty

@@ -1,0 +1,416 @@
+"""Bad input gets an error that names field, reason and remedy, and nothing is written.
+
+Method: tables of requests that are wrong in one way each; every one is sent to a real server, and
+afterwards the ledger's head stands where it stood.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ledger.v1 import (
+    decision_service_pb2,
+    ledger_pb2,
+    ledger_service_pb2,
+    model_service_pb2,
+    policy_service_pb2,
+    priority_service_pb2,
+    signal_pb2,
+    signal_service_pb2,
+)
+from tests.support.served import (
+    DAY,
+    TIMEOUT,
+    Served,
+    at,
+    deployment,
+    model_named,
+    observation,
+    refused,
+    signal_named,
+)
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bad item in the middle of a good batch, and what is said about it."""
+
+    item: Callable[[], signal_pb2.Observation]
+    field: str
+    says: str
+    reason: str = "FIELD_INVALID"
+    code: grpc.StatusCode = INVALID
+
+
+def _bad(**fields: object) -> Callable[[], signal_pb2.Observation]:
+    return lambda: observation(**fields)  # type: ignore[arg-type]
+
+
+def _without(field: str) -> Callable[[], signal_pb2.Observation]:
+    def make() -> signal_pb2.Observation:
+        item = observation()
+        item.ClearField(field)  # type: ignore[arg-type]
+        return item
+
+    return make
+
+
+OBSERVATIONS = {
+    "not a number": Case(_bad(number=math.nan), "value", "finite"),
+    "infinity": Case(_bad(number=math.inf), "value", "finite"),
+    "minus infinity": Case(_bad(number=-math.inf), "value", "finite"),
+    "a huge number": Case(_bad(number=1e300), "value", "12 whole digits"),
+    "13 whole digits": Case(_bad(number=1e12), "value", "12 whole digits"),
+    "13 whole digits as text": Case(_bad(number=None, decimal="1" + "0" * 12), "value", "13 whole"),
+    "ten decimal places": Case(_bad(number=None, decimal="0.0000000001"), "value", "10 decimal"),
+    "an exponent in text": Case(_bad(number=None, decimal="1e3"), "value", "not a decimal"),
+    "words for a number": Case(_bad(number=None, decimal="high"), "value", "not a decimal"),
+    "no value": Case(_bad(number=None), "value", "required"),
+    "an empty model": Case(_bad(model=""), "model", "empty"),
+    "an over-long model": Case(_bad(model="a" * 129), "model", "129 characters"),
+    "a model beyond ASCII": Case(_bad(model="münchen"), "model", "ASCII"),
+    "a model in capitals": Case(_bad(model="Fares"), "model", "a-z"),
+    "an empty signal": Case(_bad(signal=""), "signal", "empty"),
+    "a version beyond ASCII": Case(_bad(model_version="v1é"), "model_version", "ASCII"),
+    "before 1970": Case(_bad(observed_at=Timestamp(seconds=-1)), "observed_at", "before 1970"),
+    "nanoseconds": Case(
+        _bad(observed_at=Timestamp(seconds=1, nanos=1)), "observed_at", "microseconds"
+    ),
+    "no time": Case(_without("observed_at"), "observed_at", "required"),
+    "a negative sample": Case(_bad(sample_size=-1), "sample_size", "from 1"),
+    "a sample too large": Case(_bad(sample_size=10**12 + 1), "sample_size", "from 1"),
+    "an unknown model": Case(
+        _bad(model="tolls"), "model", "tolls", "MODEL_UNKNOWN", grpc.StatusCode.NOT_FOUND
+    ),
+    "an unknown signal": Case(
+        _bad(signal="lag"), "signal", "lag", "SIGNAL_UNKNOWN", grpc.StatusCode.NOT_FOUND
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OBSERVATIONS)
+def test_one_bad_observation_refuses_the_batch_and_is_named_by_its_index(
+    served: Served, name: str
+) -> None:
+    case, head = OBSERVATIONS[name], served.head()
+    error = refused(lambda: served.submit(observation(), observation(), case.item(), observation()))
+    assert (error.code, error.reason) == (case.code, case.reason)
+    field = f"observations[2].{case.field}"
+    assert field in error.fields
+    assert case.says in error.fields[field]
+    assert error.metadata["field"] == field
+    assert error.metadata["remedy"]
+    assert error.metadata["remedy"] in error.message
+    assert served.head() == head
+
+
+@pytest.mark.parametrize("name", OBSERVATIONS)
+def test_a_stream_answers_a_bad_batch_and_goes_on(served: Served, name: str) -> None:
+    case = OBSERVATIONS[name]
+    batches = [
+        [observation()],
+        [observation(), case.item()],
+        [observation(seconds=2 * DAY)],
+    ]
+    answers = list(
+        served.signals.StreamSignals(
+            iter([signal_service_pb2.StreamSignalsRequest(observations=one) for one in batches])
+        )
+    )
+    assert [one.WhichOneof("result") for one in answers] == ["appended", "error", "appended"]
+    assert [one.batch for one in answers] == [1, 2, 3]
+    error = answers[1].error
+    assert error.code == case.code.value[0]
+    assert error.field_violations[0].field == f"observations[1].{case.field}"
+    assert error.remedy
+    assert answers[2].appended.position == answers[0].appended.position + 1 == served.head()
+
+
+def test_a_wall_ledger_refuses_the_far_future(empty: Served) -> None:
+    empty.create(clock=ledger_pb2.LEDGER_CLOCK_WALL)
+    empty.signals.DefineSignal(
+        signal_service_pb2.DefineSignalRequest(signal=signal_named("log-loss")), timeout=TIMEOUT
+    )
+    empty.add_model("fares")
+    head = empty.head()
+    future = Timestamp(seconds=250_000_000_000)
+    error = refused(lambda: empty.submit(observation(), observation(observed_at=future)))
+    assert (error.code, error.reason) == (INVALID, "CLOCK_AHEAD")
+    assert list(error.fields) == ["observations[1].observed_at"]
+    assert empty.head() == head
+
+
+def test_a_model_without_a_version_in_service_needs_one_named(served: Served) -> None:
+    served.models.RegisterModel(
+        model_service_pb2.RegisterModelRequest(model=model_named("tolls")), timeout=TIMEOUT
+    )
+    error = refused(lambda: served.submit(observation(model="tolls")))
+    assert error.code is grpc.StatusCode.FAILED_PRECONDITION
+    assert error.reason == "MODEL_NOT_DEPLOYED"
+    served.submit(observation(model="tolls", model_version="v0"))
+
+
+def test_an_empty_batch_and_one_too_long_are_refused(served: Served) -> None:
+    for items in ([], [observation()] * 5_001):
+        error = refused(lambda items=items: served.submit(*items))  # type: ignore[misc]
+        assert list(error.fields) == ["observations"]
+
+
+def test_a_batch_of_exactly_four_mebibytes_is_read_and_a_byte_more_is_refused(
+    served: Served,
+) -> None:
+    head = served.head()
+
+    def sized(extra: int) -> signal_service_pb2.SubmitSignalsRequest:
+        request = signal_service_pb2.SubmitSignalsRequest(observations=[observation()])
+        request.observations[0].signal = "x" * (4 * 1024 * 1024 - 100)
+        request.observations[0].signal += "x" * (4 * 1024 * 1024 - request.ByteSize() + extra)
+        return request
+
+    fits, exceeds = sized(0), sized(1)
+    assert (fits.ByteSize(), exceeds.ByteSize()) == (4 << 20, (4 << 20) + 1)
+    error = refused(lambda: served.signals.SubmitSignals(fits, timeout=TIMEOUT))
+    assert list(error.fields) == ["observations[0].signal"]
+    error = refused(lambda: served.signals.SubmitSignals(exceeds, timeout=TIMEOUT))
+    assert (error.code, error.reason) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "MESSAGE_TOO_LARGE",
+    )
+    assert "4 MiB" in error.message
+    assert served.head() == head
+
+
+def test_a_batch_too_large_does_not_end_a_stream(served: Served) -> None:
+    large = signal_service_pb2.StreamSignalsRequest(observations=[observation()])
+    large.observations[0].signal = "x" * (4 << 20)
+    small = signal_service_pb2.StreamSignalsRequest(observations=[observation()])
+    answers = list(served.signals.StreamSignals(iter([large, small])))
+    assert answers[0].error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert answers[1].appended.position > 0
+
+
+def test_duplicate_keys_in_a_policy_are_refused_with_their_line(served: Served) -> None:
+    head = served.head()
+    error = refused(
+        lambda: served.policies.DraftPolicy(
+            policy_service_pb2.DraftPolicyRequest(
+                name="policies/p",
+                document='{"format": "policy/1", "title": "a", "title": "b"}',
+                rationale="r",
+            ),
+            timeout=TIMEOUT,
+        )
+    )
+    assert (error.code, error.reason) == (INVALID, "POLICY_INVALID")
+    assert any("title" in text for text in (*error.fields, *error.fields.values()))
+    assert served.head() == head
+
+
+def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
+    """Return calls that are wrong in one way, with the reason and the field (or "")."""
+    models, decisions, ledgers = served.models, served.decisions, served.ledgers
+    priorities, policies = served.priorities, served.policies
+    nobody = model_named("fares")
+    nobody.owner = ""
+    free = model_named("tolls")
+    free.cost_micros = "0"
+    return {
+        "a model twice": (
+            lambda: models.RegisterModel(
+                model_service_pb2.RegisterModelRequest(model=model_named("fares")), timeout=TIMEOUT
+            ),
+            "ALREADY_EXISTS",
+            "",
+        ),
+        "a model without owner": (
+            lambda: models.RegisterModel(
+                model_service_pb2.RegisterModelRequest(model=nobody), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "model.owner",
+        ),
+        "a model that costs nothing": (
+            lambda: models.RegisterModel(
+                model_service_pb2.RegisterModelRequest(model=free), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "model.cost_micros",
+        ),
+        "a stale etag": (
+            lambda: models.UpdateModel(
+                model_service_pb2.UpdateModelRequest(model=model_named("fares"), etag="1"),
+                timeout=TIMEOUT,
+            ),
+            "VERSION_CONFLICT",
+            "",
+        ),
+        "a deployment that replaces another version": (
+            lambda: models.RecordDeployment(
+                deployment("fares", "v2", replaces="v7"), timeout=TIMEOUT
+            ),
+            "VERSION_CONFLICT",
+            "",
+        ),
+        "a deployment trained on the future": (
+            lambda: models.RecordDeployment(
+                deployment("fares", "v2", trained_through=at(DAY)), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "trained_through",
+        ),
+        "an unknown model": (
+            lambda: models.GetModel(
+                model_service_pb2.GetModelRequest(name="models/tolls"), timeout=TIMEOUT
+            ),
+            "MODEL_UNKNOWN",
+            "",
+        ),
+        "a malformed name": (
+            lambda: models.GetModel(
+                model_service_pb2.GetModelRequest(name="fares"), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "name",
+        ),
+        "an unknown decision": (
+            lambda: decisions.GetDecision(
+                decision_service_pb2.GetDecisionRequest(name="models/fares/decisions/1"),
+                timeout=TIMEOUT,
+            ),
+            "DECISION_UNKNOWN",
+            "",
+        ),
+        "an evaluation of an unknown model": (
+            lambda: decisions.Evaluate(
+                decision_service_pb2.EvaluateRequest(models=["tolls"]), timeout=TIMEOUT
+            ),
+            "MODEL_UNKNOWN",
+            "",
+        ),
+        "a replay beyond the head": (
+            lambda: decisions.ReplayRange(
+                decision_service_pb2.ReplayRangeRequest(last_position=10**6), timeout=TIMEOUT
+            ),
+            "POSITION_BEYOND_HEAD",
+            "",
+        ),
+        "a replay of nothing": (
+            lambda: decisions.ReplayDecision(
+                decision_service_pb2.ReplayDecisionRequest(), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "target",
+        ),
+        "an unknown plan": (
+            lambda: priorities.GetPlan(
+                priority_service_pb2.GetPlanRequest(name="plans/none"), timeout=TIMEOUT
+            ),
+            "PLAN_UNKNOWN",
+            "",
+        ),
+        "a purse that is no integer": (
+            lambda: priorities.MakePlan(
+                priority_service_pb2.MakePlanRequest(purse_micros="1.5"), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "purse_micros",
+        ),
+        "an unknown projection": (
+            lambda: priorities.GetProjection(
+                priority_service_pb2.GetProjectionRequest(name="projections/none"), timeout=TIMEOUT
+            ),
+            "PROJECTION_UNKNOWN",
+            "",
+        ),
+        "an unknown policy": (
+            lambda: policies.GetPolicy(
+                policy_service_pb2.GetPolicyRequest(name="policies/none"), timeout=TIMEOUT
+            ),
+            "POLICY_UNKNOWN",
+            "",
+        ),
+        "another digest": (
+            lambda: policies.ActivatePolicy(
+                policy_service_pb2.ActivatePolicyRequest(
+                    name="policies/default/versions/1", rationale="r", digest="0" * 64
+                ),
+                timeout=TIMEOUT,
+            ),
+            "FIELD_INVALID",
+            "digest",
+        ),
+        "an unknown ledger": (
+            lambda: ledgers.GetLedger(
+                ledger_service_pb2.GetLedgerRequest(ledger="nobody.example/x"), timeout=TIMEOUT
+            ),
+            "LEDGER_UNKNOWN",
+            "",
+        ),
+        "a ledger twice": (
+            lambda: ledgers.CreateLedger(
+                ledger_service_pb2.CreateLedgerRequest(origin="ledger.example/test"),
+                timeout=TIMEOUT,
+            ),
+            "ALREADY_EXISTS",
+            "",
+        ),
+        "a negative position": (
+            lambda: ledgers.ListEvents(
+                ledger_service_pb2.ListEventsRequest(after_position=-1), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "after_position",
+        ),
+        "a negative page": (
+            lambda: ledgers.ListEvents(
+                ledger_service_pb2.ListEventsRequest(page_size=-1), timeout=TIMEOUT
+            ),
+            "FIELD_INVALID",
+            "page_size",
+        ),
+        "a request id with a space": (
+            lambda: served.submit(observation(), request_id="a b"),
+            "FIELD_INVALID",
+            "request_id",
+        ),
+        "an actor that is none": (
+            lambda: ledgers.GetLedger(
+                ledger_service_pb2.GetLedgerRequest(),
+                timeout=TIMEOUT,
+                metadata=(("ledger-actor", "system/evaluator x"),),
+            ),
+            "FIELD_INVALID",
+            "ledger-actor",
+        ),
+    }
+
+
+def test_every_other_bad_request_is_refused_by_reason_and_writes_nothing(served: Served) -> None:
+    head = served.head()
+    for name, (call, reason, field) in _requests(served).items():
+        error = refused(call)
+        assert error.reason == reason, name
+        assert error.metadata.get("remedy"), name
+        if field:
+            assert field in error.fields, (name, error.fields)
+    assert served.head() == head
+
+
+def test_a_server_without_a_ledger_says_how_to_make_one(empty: Served) -> None:
+    error = refused(lambda: empty.submit(observation()))
+    assert error.reason == "LEDGER_UNKNOWN"
+    assert "CreateLedger" in error.metadata["remedy"]
+
+
+def test_a_server_with_two_ledgers_wants_one_named(served: Served) -> None:
+    served.create("ledger.example/other")
+    error = refused(lambda: served.submit(observation()))
+    assert list(error.fields) == ["ledger"]
+    assert "ledger.example/other" in error.metadata["remedy"]
