@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.envelope import RecordedEvent
@@ -35,6 +35,17 @@ _EVENT: Final = select(
 _BY_STREAM_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_stream_type", "sqlite")
 _BY_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_type", "sqlite")
 _BY_OBSERVED: Final = _EVENT.with_hint(events, "INDEXED BY events_observed", "sqlite")
+# The most frequent questions, built once.
+_AT: Final = _EVENT.where(
+    events.c.ledger_id == bindparam("ledger_id_"), events.c.position == bindparam("position_")
+)
+_HEAD: Final = select(
+    heads.c.position,
+    heads.c.event_hash,
+    heads.c.recorded_at,
+    heads.c.newest_observed_at,
+    heads.c.tree,
+).where(heads.c.ledger_id == bindparam("ledger_id_"))
 _INFO: Final = select(
     ledgers.c.ledger_id,
     ledgers.c.origin,
@@ -76,16 +87,7 @@ class SqlReader:
 
     def head(self, ledger: str) -> Head:
         """Return the newest durable head."""
-        columns = heads.c
-        statement = select(
-            columns.position,
-            columns.event_hash,
-            columns.recorded_at,
-            columns.newest_observed_at,
-            columns.tree,
-        )
-        rows = self.rows(statement.where(columns.ledger_id == self._id(ledger)))
-        return Head(*rows[0])
+        return Head(*self.rows(_HEAD, {"ledger_id_": self._id(ledger)})[0])
 
     def read(
         self,
@@ -124,10 +126,8 @@ class SqlReader:
 
     def event(self, ledger: str, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
-        found = self._events(
-            _EVENT.where(events.c.ledger_id == self._id(ledger), events.c.position == position)
-        )
-        return found[0] if found else None
+        found = self.rows(_AT, {"ledger_id_": self._id(ledger), "position_": position})
+        return RecordedEvent(*found[0]) if found else None
 
     def latest(
         self,
@@ -312,10 +312,10 @@ class SqlReader:
     def _events(self, statement: Select[Any]) -> list[RecordedEvent]:
         return list(map(RecordedEvent._make, self.rows(statement)))
 
-    def rows(self, statement: Select[Any]) -> list[Any]:
+    def rows(self, statement: Select[Any], values: dict[str, Any] | None = None) -> list[Any]:
         """Return the rows of any statement that reads; for checks and for tests."""
         with self._database.reader.connect() as connection:
-            return list(connection.execute(statement).all())
+            return list(connection.execute(statement, values).all())
 
 
 def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:
@@ -328,12 +328,12 @@ def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:
         body = event.body_bytes
         if event.type != SignalObserved.TYPE or event.observed_at is None:
             raise event_unreadable(event.position, "it has a time of observation but is none")
-        if body is not None and _time_member(event.observed_at) not in body:
+        if body is not None and time_member(event.observed_at) not in body:
             raise event_unreadable(event.position, "its indexed observed_at is not its body's")
         checked.append(event)
     return checked
 
 
-def _time_member(micros: int) -> bytes:
+def time_member(micros: int) -> bytes:
     """Return how a body spells its time of observation."""
     return b'"observed_at":"' + format_time(micros).encode("ascii") + b'"'

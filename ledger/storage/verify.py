@@ -18,10 +18,11 @@ from ledger.chain.link import Digest, Link, Verifier
 from ledger.chain.merkle import CompactRange
 from ledger.errors import chain_broken
 from ledger.events.envelope import RecordedEvent
+from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time
 from ledger.storage.checks import request_seal
 from ledger.storage.database import damaged
-from ledger.storage.reader import SqlReader
+from ledger.storage.reader import SqlReader, time_member
 from ledger.storage.schema import checkpoints, ledgers, requests
 from ledger.storage.store import LedgerInfo
 
@@ -104,9 +105,13 @@ def as_link(event: RecordedEvent) -> Link:
 
 def _check_observed(event: RecordedEvent, newest: int | None) -> int | None:
     """Compare the indexed time with the body's; return the newest time so far."""
-    stated = event.data.get("observed_at") if event.type == "signal.observed.v1" else None
-    found = None if event.observed_at is None else format_time(event.observed_at)
-    if found != stated:
+    is_observation = event.type == SignalObserved.TYPE
+    body = event.body_bytes
+    if is_observation != (event.observed_at is not None) or (
+        event.observed_at is not None
+        and body is not None
+        and time_member(event.observed_at) not in body
+    ):
         raise chain_broken(event.position, "its indexed observed_at is not its body's")
     if event.observed_at is None:
         return newest
