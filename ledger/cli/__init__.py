@@ -1,0 +1,1 @@
+"""The command line, `decision-ledger`: one module for each noun, and what they share."""

@@ -1,0 +1,209 @@
+"""`decision-ledger decision …` and `evaluate`."""
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import IntegrityFailure, MisuseError
+from ledger.cli.moments import parse_time
+from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
+
+_Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="DECISION",
+        help="models/MODEL/decisions/POSITION, MODEL/POSITION, or MODEL for its newest.",
+    ),
+]
+
+
+def evaluate(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids of models.")],
+    at: Annotated[
+        str | None, typer.Option(help="A time in the past, for a historical evaluation.")
+    ] = None,
+) -> None:
+    """Score models now, decide, and record both."""
+    chosen = session()
+    time = parse_time(at, "--at") if at else None
+    done = chosen.client.evaluate(models, at=time)
+    rows = [
+        (
+            each.decision.model,
+            output.percent(each.score.priority_ppm),
+            each.decision.action,
+            each.decision.rule or "-",
+            each.decision.position,
+        )
+        for each in done.evaluated
+    ]
+    chosen.show(done, output.table(("MODEL", ">PRIORITY", "ACTION", "RULE", ">POSITION"), rows))
+
+
+def list_(
+    model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+) -> None:
+    """List decisions, newest first."""
+    chosen = session()
+    found = list(islice(chosen.client.list_decisions(model), limit))
+    rows = [
+        (
+            one.position,
+            one.model,
+            one.action,
+            one.rule or "-",
+            output.percent(one.environment.priority_ppm),
+            output.iso_short(one.horizon.evaluated_at),
+        )
+        for one in found
+    ]
+    headings = (">POSITION", "MODEL", "ACTION", "RULE", ">PRIORITY", "EVALUATED")
+    chosen.show({"decisions": found}, output.table(headings, rows))
+
+
+def show(decision: _Name) -> None:
+    """Show one decision and its score."""
+    chosen = session()
+    found = chosen.client.get_decision(resolved(decision))
+    signals = output.table(
+        ("SIGNAL", ">WEIGHT", ">MAGNITUDE", ">EFFECTIVE", ">SHARE", ">TREND", "SUSTAINED"),
+        [
+            (
+                one.signal,
+                output.percent(one.weight_ppm),
+                output.percent(one.magnitude_ppm),
+                output.percent(one.effective_ppm),
+                output.percent(one.share_ppm),
+                output.percent(one.trend_ppm),
+                "yes" if one.sustained else "no",
+            )
+            for one in found.score.signals
+        ],
+    )
+    facts = output.table(("FIELD", "VALUE"), _facts(found.decision))
+    chosen.show(found, f"{facts}\n\n{signals}")
+
+
+def _facts(one: "Decision") -> list[tuple[str, object]]:
+    return [
+        ("decision", one.name),
+        ("action", one.action),
+        ("tier", one.tier or "-"),
+        ("rule", one.rule or "-"),
+        ("reason", one.reason),
+        ("held back", one.held_back or "no"),
+        ("since", output.iso(one.since)),
+        ("evaluated", output.iso(one.horizon.evaluated_at)),
+        ("policy", f"{one.horizon.policy} version {one.horizon.policy_version}"),
+        ("as of position", one.horizon.as_of_position),
+        ("priority", output.percent(one.environment.priority_ppm)),
+    ]
+
+
+def explain(decision: _Name) -> None:
+    """Say why a decision came out as it did, and what would have changed it."""
+    chosen = session()
+    found = chosen.client.explain_decision(resolved(decision))
+    why = found.explanation
+    parts = [why.headline, "", why.paragraph]
+    if why.contributions:
+        parts += ["", "Signals:", *(f"  {each.sentence}" for each in why.contributions)]
+    if why.rules:
+        parts += ["", "Rules:", *(f"  {each.sentence}" for each in why.rules)]
+    if why.boundaries:
+        parts += ["", "What would have changed it:"]
+        parts += [f"  {each.sentence}" for each in why.boundaries]
+    chosen.show(found, "\n".join(parts))
+
+
+def replay(
+    decision: Annotated[
+        str,
+        typer.Argument(help="A decision as above, plans/PLAN, or a position; none with --all."),
+    ] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Everything in the ledger.")] = False,
+    first: Annotated[int, typer.Option(min=0, help="With --all: from this position.")] = 0,
+    last: Annotated[int, typer.Option(min=0, help="With --all: up to this one.")] = 0,
+) -> None:
+    """Recompute decisions, scores and plans from the recorded events, and compare bit for bit.
+
+    Exits with 4 if anything differs. Reads no projection.
+    """
+    if all_ == bool(decision):
+        raise MisuseError("Name one decision, plan or position, or say --all.")
+    if all_:
+        _replay_all(first, last)
+        return
+    chosen = session()
+    target: str | int = int(decision) if decision.isdigit() else decision
+    if isinstance(target, str) and not target.startswith("plans/"):
+        target = resolved(target)
+    result = chosen.client.replay(target)
+    chosen.show(result, _told(result))
+    _fail_on(1 if result.outcome == "DIVERGENT" else 0)
+
+
+def _replay_all(first: int, last: int) -> None:
+    chosen = session()
+    end: ReplayProgress | None = None
+    with output.progress("Replaying") as move:
+        for report in chosen.client.replay_range(first_position=first, last_position=last):
+            for result in report.results:
+                if chosen.as_json:
+                    output.write_json(result, is_line=True)
+                else:
+                    output.write(_told(result))
+            end = report.progress
+            move(end.position - max(first - 1, 0), end.last_position - max(first - 1, 0))
+    if end is None or not end.done:
+        raise IntegrityFailure("The replay ended early.", "Repeat it; nothing was settled.")
+    if chosen.as_json:
+        output.write_json({"progress": end}, is_line=True)
+    else:
+        output.write(
+            f"{end.identical} identical, {end.divergent} divergent, "
+            f"{end.not_replayable} not replayable, up to position {end.last_position}."
+        )
+    _fail_on(end.divergent)
+
+
+def _fail_on(divergent: int) -> None:
+    if divergent:
+        raise IntegrityFailure(
+            f"{divergent} recorded outcome{'s differ' if divergent > 1 else ' differs'} from what "
+            "the recorded events give.",
+            "Keep the database as evidence and run `decision-ledger log verify`.",
+        )
+
+
+def _told(result: "ReplayResult") -> str:
+    lines = [f"{result.name or result.position}: {result.outcome}"]
+    if result.why:
+        lines.append(f"  {result.why}")
+    lines += [
+        f"  {each.path}: recorded {each.recorded or 'nothing'}, "
+        f"recomputed {each.recomputed or 'nothing'}"
+        for each in result.differences
+    ]
+    return "\n".join(lines)
+
+
+def resolved(name: str) -> str:
+    """Return the resource name of a decision; for a model alone, that of its newest."""
+    if name.startswith("models/") and "/decisions/" in name:
+        return name
+    model, slash, position = name.removeprefix("models/").partition("/")
+    if slash:
+        return f"models/{model}/decisions/{position}"
+    for decision in session().client.list_decisions(model):
+        return decision.name
+    raise MisuseError(
+        f"No decision was made about {model} yet.",
+        f"Run `decision-ledger evaluate {model}`, or wait for the evaluator.",
+    )

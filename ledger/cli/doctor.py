@@ -1,0 +1,35 @@
+"""`decision-ledger doctor`: is everything as it should be, and what to do where it is not."""
+
+from typing import Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import Exit
+from ledger.cli.session import session
+
+
+def doctor(
+    database: Annotated[
+        str | None,
+        typer.Option("--db", help="The ledger's database, if it is not the one in the settings."),
+    ] = None,
+) -> None:
+    """Check installation, settings, database, disk, clock, chain, server and projections.
+
+    Writes nothing. Each check is ok, warn or fail, with what to do. Exits with 0 if none failed, 4
+    if a chain or read model does not hold, else 1.
+    """
+    from ledger.cli import examination
+
+    chosen = session()
+    checks = examination.examine(chosen, database)
+    failed = [check for check in checks if check.state == "fail"]
+    rows = [(check.state, check.name, check.found) for check in checks]
+    lines = [output.table(("STATE", "CHECK", "FOUND"), rows)]
+    lines += [f"{check.name}: {check.remedy}" for check in checks if check.remedy]
+    verdict = "fail" if failed else "ok"
+    chosen.show({"state": verdict, "checks": checks}, "\n".join(lines))
+    if failed:
+        integrity = any(check.is_integrity for check in failed)
+        raise typer.Exit(Exit.INTEGRITY if integrity else Exit.REFUSED)

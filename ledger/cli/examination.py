@@ -1,0 +1,263 @@
+"""The checks of `doctor`, each of which says what it found and what to do about it.
+
+The database is opened read only beside a running server; the server is asked as any client would.
+"""
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from ledger import __version__
+from ledger.chain.link import Digest, Link, Verifier
+from ledger.cli.exits import Exit, code_of, described
+from ledger.cli.session import Session
+from ledger.clock import SystemClock
+from ledger.errors import LedgerError
+from ledger.events.values import format_time
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+    from ledger.storage.sql_store import SqlStore
+    from ledger.storage.store import LedgerInfo
+
+State = Literal["ok", "warn", "fail"]
+
+_PACKAGES: Final = ("cryptography", "eventsourcing", "grpcio", "protobuf", "pydantic", "sqlalchemy")
+_TAIL_EVENTS: Final = 1_000
+_DISK_WARN_BYTES: Final = 2 * 1024**3
+_DISK_FAIL_BYTES: Final = 200 * 1024**2
+_LAG_WARN_EVENTS: Final = 50_000
+_MICROS: Final = 1_000_000
+_SERVER_DEADLINE_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check found; the remedy is empty if nothing needs doing."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+    is_integrity: bool = False
+
+
+def examine(session: Session, database: str | None) -> list[Check]:
+    """Return what every check found, in an order in which the first failure explains the rest."""
+    settings = session.settings  # bad settings end the command with their own words
+    checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
+    where = database or settings.storage.database
+    checks += _guarded("database", lambda: _database(where))
+    checks += _guarded("server", lambda: _server(session))
+    return checks
+
+
+def _guarded(name: str, check: Callable[[], Iterator[Check]]) -> list[Check]:
+    """Return the checks of a part; what it raises is a failed check of its own."""
+    done: list[Check] = []
+    try:
+        done += check()  # extends one by one, so what was found before a failure stays
+    except LedgerError as error:
+        is_integrity = code_of(error.reason) is Exit.INTEGRITY
+        done.append(Check(name, "fail", error.message, error.remedy, is_integrity))
+    return done
+
+
+def _installation() -> Check:
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    return Check(
+        "installation",
+        "ok",
+        f"decision-ledger {__version__}, Python {platform.python_version()}, {versions}",
+    )
+
+
+# ---- the database ----------------------------------------------------------------------------
+
+
+def _database(where: str) -> Iterator[Check]:
+    path = None if "://" in where and not where.startswith("sqlite") else _path(where)
+    if path is not None and not path.is_file():
+        yield Check(
+            "database",
+            "warn",
+            f"there is no ledger at {path}",
+            "Start one with `decision-ledger serve --create ORIGIN`, or state --db.",
+        )
+        yield _disk(path.parent)
+        return
+    from ledger.storage import open_store
+
+    store = open_store(where, SystemClock(), read_only=True)
+    try:
+        infos = store.ledgers()
+        size = f", {path.stat().st_size / 1024**2:.1f} MiB" if path else ""
+        yield Check("database", "ok", f"opens, schema known, {len(infos)} ledgers{size}")
+        if path is not None:
+            yield _journal(path)
+            yield _disk(path.parent)
+        for info in infos:
+            yield _clock(store, info)
+            yield _chain(store, info)
+    finally:
+        store.close()
+
+
+def _path(where: str) -> Path:
+    return Path(where.removeprefix("sqlite:///"))
+
+
+def _journal(path: Path) -> Check:
+    import sqlite3
+
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    finally:
+        connection.close()
+    if mode == "wal":
+        return Check("journal", "ok", "WAL; the server writes with synchronous=FULL")
+    return Check(
+        "journal",
+        "warn",
+        f"journal_mode is {mode}",
+        "The server sets WAL when it opens the file; keep it on a local file system.",
+    )
+
+
+def _disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder if folder.is_dir() else Path()).free
+    found = f"{free / 1024**3:.1f} GiB free"
+    if free < _DISK_FAIL_BYTES:
+        return Check("disk", "fail", found, "Make room now: appends will soon be refused.")
+    if free < _DISK_WARN_BYTES:
+        return Check("disk", "warn", found, "Make room before the ledger fills it.")
+    return Check("disk", "ok", found)
+
+
+def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
+    head = store.head(info.origin)
+    name = f"clock of {info.origin}"
+    recorded = format_time(head.recorded_at)
+    if info.clock == "data":
+        return Check(name, "ok", f"told by the data; the head is at {recorded}")
+    behind = (head.recorded_at - SystemClock().now_micros()) / _MICROS
+    if behind > info.skew_seconds:
+        return Check(
+            name,
+            "fail",
+            f"the machine is {behind:.0f} s behind the head, {recorded}",
+            "Set the machine's clock. Until it passes the head, new events carry the head's time.",
+        )
+    if behind > 0:
+        return Check(
+            name,
+            "warn",
+            f"the machine is {behind:.0f} s behind the head, {recorded}",
+            "Check that the machine's clock is kept in step.",
+        )
+    return Check(name, "ok", f"the machine's; the head is at {recorded}")
+
+
+def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
+    """Verify the newest events, and that the head is the last of them."""
+    head = store.head(info.origin)
+    name = f"chain of {info.origin}"
+    after = max(head.position - _TAIL_EVENTS, 0)
+    events = store.read(info.origin, after=after, until=head.position, limit=_TAIL_EVENTS)
+    if not events or events[-1].position != head.position:
+        return Check(
+            name,
+            "fail",
+            f"the head says {head.position}, the last event is missing",
+            "Stop the server, keep the file as evidence, restore from a copy that verifies.",
+            is_integrity=True,
+        )
+    verifier = Verifier(
+        origin=info.origin, head=Digest(events[0].prev_hash), start_position=after + 1
+    )
+    for event in events:
+        verifier.feed(
+            Link(
+                event.position,
+                event.stream,
+                event.stream_version,
+                event.type,
+                format_time(event.recorded_at),
+                event.body_bytes,
+                event.salt,
+                event.body_hash,
+                event.prev_hash,
+                event.event_hash,
+            )
+        )
+    if verifier.head != head.event_hash:
+        return Check(
+            name,
+            "fail",
+            f"the head's hash is not that of event {head.position}",
+            "Stop the server, keep the file as evidence, restore from a copy that verifies.",
+            is_integrity=True,
+        )
+    return Check(
+        name,
+        "ok",
+        f"head {head.position}, the last {len(events)} events verify; "
+        "`log verify` checks all of them",
+    )
+
+
+# ---- the server ------------------------------------------------------------------------------
+
+
+def _server(session: Session) -> Iterator[Check]:
+    from ledger.client import ClientError, UnreachableError
+
+    client = session.client.using(deadline_seconds=_SERVER_DEADLINE_SECONDS)
+    try:
+        found = list(client.list_ledgers())
+    except UnreachableError as error:
+        yield Check(
+            "server",
+            "warn",
+            f"nobody answers at {error.target}",
+            "Start it with `decision-ledger serve`, or state --server.",
+        )
+        return
+    except ClientError as error:
+        _, message, remedy, _ = described(error)
+        yield Check("server", "fail", message, remedy)
+        return
+    yield Check("server", "ok", f"{session.target} serves {len(found)} ledgers")
+    for ledger in found:
+        yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
+
+
+def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
+    from ledger.client import ClientError
+
+    try:
+        found = list(client.list_projections())
+    except ClientError as error:
+        _, message, remedy, _ = described(error)
+        yield Check(f"projections of {origin}", "fail", message, remedy)
+        return
+    for one in found:
+        name = f"{one.projection} of {origin}"
+        behind = one.head_position - one.tracking_position
+        state: State = "ok"
+        remedy = ""
+        if one.state == "STOPPED" or one.quarantined:
+            state, remedy = "fail", f"{one.problem or 'Events were set aside.'} Then rebuild it."
+        elif behind > _LAG_WARN_EVENTS or one.problem:
+            state, remedy = "warn", one.problem or "It should catch up; look again in a minute."
+        yield Check(
+            name,
+            state,
+            f"{one.state}, {behind} events behind, digest {one.state_digest.hex()[:16]}",
+            remedy,
+        )

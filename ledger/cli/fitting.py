@@ -1,0 +1,64 @@
+"""Reading a ledger's history for `policy init`: what was observed, in which rhythm."""
+
+from collections import defaultdict
+from itertools import pairwise
+from statistics import median_low
+from typing import TYPE_CHECKING
+
+from ledger.cli import output
+from ledger.client.enums import SignalDirection, SignalKind
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient, Signal
+
+_OBSERVED = "signal.observed.v1"
+_MICROS = 1_000_000
+
+
+def fitted_policy(client: "LedgerClient", events_max: int) -> str:
+    """Return the text of a policy fitted to the observations among the newest events.
+
+    LedgerError says what is missing where there are too few. Cost: one pass over those events.
+    """
+    from ledger.application.policy_fit import fit_policy
+    from ledger.events.signals import SignalDefined
+    from ledger.events.values import parse_decimal, parse_time
+
+    head = client.get_ledger().head_position
+    start = max(head - events_max, 0)
+    history: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    times: dict[tuple[str, str], set[int]] = defaultdict(set)
+    with output.progress("Reading the history", head - start) as move:
+        for event in client.list_events(
+            after_position=start, until_position=head, types=[_OBSERVED]
+        ):
+            data = event.data
+            signal, at = data["signal"], parse_time(data["observed_at"])
+            history[signal].append((parse_decimal(data["value"]), at, data["sample_size"]))
+            times[event.stream, signal].add(at)
+            move(event.position - start)
+    definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}
+    return fit_policy(history, definitions, _gaps(times))
+
+
+def _definition(signal: "Signal", cls):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the definition as the event has it."""
+    assert isinstance(signal.kind, SignalKind)
+    assert isinstance(signal.direction, SignalDirection)
+    return cls(
+        signal=signal.signal,
+        kind=signal.kind.value.lower(),
+        unit=signal.unit,
+        direction=signal.direction.value.lower(),
+        meaning=signal.meaning,
+        collection=signal.collection,
+    )
+
+
+def _gaps(times: dict[tuple[str, str], set[int]]) -> dict[str, int]:
+    """Return the usual gap between observations of one model in seconds, by signal."""
+    gaps: dict[str, list[int]] = defaultdict(list)
+    for (_, signal), seen in times.items():
+        ordered = sorted(seen)
+        gaps[signal] += [(later - earlier) // _MICROS for earlier, later in pairwise(ordered)]
+    return {signal: max(median_low(found), 1) for signal, found in gaps.items() if found}

@@ -1,0 +1,110 @@
+"""`decision-ledger log …`."""
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.client.records import Event
+
+_DATA_CHARS_SHOWN = 160
+
+
+def tail(
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Begin after this position; else near the end.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="Only this type, as decision.made.v1.")
+    ] = None,
+    stream: Annotated[
+        list[str] | None, typer.Option(help="Only this stream, as models/fares.")
+    ] = None,
+) -> None:
+    """Print events: the newest ones, or those after a position; with --follow without end."""
+    chosen = session()
+    types, streams = type_ or (), stream or ()
+    client = chosen.client
+    start = after
+    if start is None:
+        head = client.get_ledger().head_position
+        start = max(head - limit, 0)
+    if follow:
+        for event in client.watch_events(after_position=start, types=types, streams=streams):
+            _print(event)
+        return
+    found = client.list_events(after_position=start, types=types, streams=streams)
+    for event in islice(found, limit):
+        _print(event)
+
+
+def _print(event: "Event") -> None:
+    if session().as_json:
+        shown = output.plain(event)
+        shown["body"] = event.content or None
+        output.write_json(shown, is_line=True)
+        return
+    data = json.dumps(event.data, ensure_ascii=False) if event.body else "(erased)"
+    if len(data) > _DATA_CHARS_SHOWN:
+        data = data[:_DATA_CHARS_SHOWN] + "…"
+    when = output.iso(event.recorded_at)
+    output.write(f"{event.position}  {when}  {event.stream}  {event.type}  {data}")
+
+
+def verify(
+    database: Annotated[
+        str | None,
+        typer.Option("--db", help="Verify this database, read only, without a server."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint kept from earlier, which the log must still contain."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--vkey", help="The verifier key, obtained elsewhere.")
+    ] = None,
+) -> None:
+    """Verify every event: hashes, links, order, the Merkle root and the signed checkpoint.
+
+    Exits with 4 and names the first bad position if anything does not hold. The server is only
+    asked for bytes: all checking happens here. Whoever holds database and signing key can rewrite
+    everything; a checkpoint kept elsewhere (--checkpoint) shows that too.
+    """
+    from ledger.cli import verifying
+
+    chosen = session()
+    if database is not None:
+        source = verifying.stored(database, chosen.ledger or chosen.settings.client.ledger)
+    else:
+        source = verifying.served(chosen.client)
+    found = verifying.verify(source, key, checkpoint)
+    chosen.show(
+        found,
+        f"{found.origin}: {found.size} events verified, up to position {found.size}.\n"
+        f"head {found.head.hex()}\nroot {found.root.hex()}\n{found.signature}",
+    )
+
+
+def checkpoint(
+    out: Annotated[
+        Path | None, typer.Option("--output", help="Write the signed note to this file.")
+    ] = None,
+) -> None:
+    """Have a checkpoint signed over all that is recorded, and print it.
+
+    Keep it away from the ledger: it is what a rewritten history cannot agree with.
+    """
+    chosen = session()
+    signed = chosen.client.get_checkpoint()
+    if out is not None:
+        out.write_text(signed.note, encoding="utf-8")
+        output.say(f"Wrote a checkpoint over {signed.size} events to {out}.")
+    chosen.show(signed, signed.note.rstrip("\n"))

@@ -1,0 +1,197 @@
+"""`decision-ledger model …`."""
+
+from typing import Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import MisuseError
+from ledger.cli.moments import parse_time
+from ledger.cli.session import session
+
+_Id = Annotated[str, typer.Argument(metavar="MODEL", help="Its id: a-z, 0-9, '.', '_' and '-'.")]
+_Owner = Annotated[str | None, typer.Option(help="Who answers for it: a team, not a person.")]
+_Tier = Annotated[str | None, typer.Option(help="Its risk tier, in your own words.")]
+_Label = Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeat it for several.")]
+_Ppm = Annotated[int | None, typer.Option(min=0, max=1_000_000, help="In ppm, 0 to 1000000.")]
+_Text = Annotated[str | None, typer.Option(help="At most 128 characters.")]
+_Money = Annotated[int | None, typer.Option(min=0, help="In millionths of your currency.")]
+_Meaning = Annotated[str | None, typer.Option(help="What it does, for a person.")]
+
+
+def register(
+    model: _Id,
+    owner: _Owner = None,
+    unit_value_micros: _Money = None,
+    cost_micros: _Money = None,
+    tier: _Tier = None,
+    label: _Label = None,
+    impact_ppm: _Ppm = None,
+    risk_ppm: _Ppm = None,
+    slo_signal: _Text = None,
+    recipe: _Text = None,
+    meaning: _Meaning = None,
+) -> None:
+    """Register a model; owner, unit value and cost of retraining are required."""
+    from ledger.client import Model
+
+    if owner is None or unit_value_micros is None or cost_micros is None:
+        raise MisuseError("State --owner, --unit-value-micros and --cost-micros.")
+    described = Model(
+        model,
+        owner=owner,
+        unit_value_micros=unit_value_micros,
+        cost_micros=cost_micros,
+        tier=tier or "",
+        labels=_labels(label),
+        impact_ppm=impact_ppm or 0,
+        risk_ppm=risk_ppm or 0,
+        slo_signal=slo_signal or "",
+        recipe=recipe or "",
+        meaning=meaning or "",
+    )
+    chosen = session()
+    appended = chosen.client.register_model(described)
+    chosen.show(appended, f"Registered {model} at position {appended.position}.")
+
+
+def update(
+    model: _Id,
+    owner: _Owner = None,
+    unit_value_micros: _Money = None,
+    cost_micros: _Money = None,
+    tier: _Tier = None,
+    label: _Label = None,
+    impact_ppm: _Ppm = None,
+    risk_ppm: _Ppm = None,
+    slo_signal: _Text = None,
+    recipe: _Text = None,
+    meaning: _Meaning = None,
+) -> None:
+    """Change a model's description: what is stated changes, the rest stays as it is."""
+    from dataclasses import replace
+
+    stated = {
+        "owner": owner,
+        "unit_value_micros": unit_value_micros,
+        "cost_micros": cost_micros,
+        "tier": tier,
+        "labels": None if label is None else _labels(label),
+        "impact_ppm": impact_ppm,
+        "risk_ppm": risk_ppm,
+        "slo_signal": slo_signal,
+        "recipe": recipe,
+        "meaning": meaning,
+    }
+    chosen = session()
+    changed = {name: value for name, value in stated.items() if value is not None}
+    if not changed:
+        raise MisuseError("Nothing to change: state at least one option.")
+    read = chosen.client.get_model(model)
+    appended = chosen.client.update_model(replace(read, **changed))  # type: ignore[arg-type]
+    chosen.show(appended, f"Updated {model} at position {appended.position}.")
+
+
+def deploy(
+    model: _Id,
+    version: Annotated[str, typer.Argument(help="Id of the version that went into service.")],
+    baseline_loss: Annotated[str, typer.Option(help="Its loss as seen in training; decimal.")],
+    trained_through: Annotated[str, typer.Option(help="Time of its newest training data.")],
+    in_service_at: Annotated[
+        str | None, typer.Option(help="When it went into service; now if not given.")
+    ] = None,
+    replaces: Annotated[
+        str, typer.Option(help="The version it must replace; refused if another is in service.")
+    ] = "",
+) -> None:
+    """Record that a version of a model went into service."""
+    chosen = session()
+    began = (
+        parse_time(in_service_at, "--in-service-at") if in_service_at else chosen.clock.now_micros()
+    )
+    appended = chosen.client.record_deployment(
+        model,
+        version,
+        in_service_at=began,
+        trained_through=parse_time(trained_through, "--trained-through"),
+        baseline_loss=baseline_loss,
+        replaces=replaces,
+    )
+    chosen.show(appended, f"{model} {version} is in service, at position {appended.position}.")
+
+
+def retire(
+    model: _Id,
+    reason: Annotated[str, typer.Option(help="Why; recorded for good.")],
+) -> None:
+    """Take a model out of the fleet, for good."""
+    chosen = session()
+    appended = chosen.client.retire_model(model, reason)
+    chosen.show(appended, f"Retired {model} at position {appended.position}.")
+
+
+def show(model: _Id) -> None:
+    """Show a model and its deployments."""
+    chosen = session()
+    one = chosen.client.get_model(model)
+    facts = (
+        ("model", one.model),
+        ("owner", one.owner),
+        ("tier", one.tier),
+        ("labels", ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()))),
+        ("impact", output.percent(one.impact_ppm)),
+        ("risk", output.percent(one.risk_ppm)),
+        ("unit value", f"{one.unit_value_micros} micros"),
+        ("cost", output.money(one.cost_micros)),
+        ("in service", one.version_in_service or "nothing"),
+        ("retired", "yes" if one.retired else "no"),
+        ("etag", one.etag),
+        ("meaning", one.meaning),
+    )
+    deployed = output.table(
+        ("VERSION", "KIND", "IN SERVICE", "TRAINED THROUGH", ">LOSS", ">POSITION"),
+        [
+            (
+                each.model_version,
+                each.kind,
+                output.iso_short(each.in_service_at),
+                output.iso_short(each.trained_through),
+                each.baseline_loss,
+                each.position,
+            )
+            for each in one.deployments
+        ],
+    )
+    chosen.show(one, f"{output.table(('FIELD', 'VALUE'), facts)}\n\n{deployed}")
+
+
+def list_(
+    retired: Annotated[bool, typer.Option("--retired", help="Those that have left too.")] = False,
+) -> None:
+    """List the fleet."""
+    chosen = session()
+    found = list(chosen.client.list_models(include_retired=retired))
+    rows = [
+        (
+            one.model,
+            one.owner,
+            one.tier,
+            one.version_in_service or "-",
+            output.money(one.cost_micros),
+            "retired" if one.retired else "",
+        )
+        for one in found
+    ]
+    headings = ("MODEL", "OWNER", "TIER", "IN SERVICE", ">COST", "")
+    chosen.show({"models": found}, output.table(headings, rows))
+
+
+def _labels(pairs: list[str] | None) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or key in labels:
+            why = "is there twice" if equals else "has no `=`"
+            raise MisuseError(f"--label: {pair[:80]!r} {why}.", "Write KEY=VALUE, each key once.")
+        labels[key] = value
+    return labels

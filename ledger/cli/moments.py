@@ -1,0 +1,59 @@
+"""Moments as people write them: a position, a time, `yesterday`, `7d`.
+
+What is relative counts back from the ledger's own now: for a `wall` ledger the machine's time, for
+a `data` ledger the time of its last event.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ledger.cli.exits import MisuseError
+
+_AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Either a position or a time."""
+
+    position: int | None = None
+    time: datetime | None = None
+
+
+def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
+    """Return the moment that a text names; MisuseError names the option.
+
+    `now` is asked only where the text is relative.
+    """
+    if text.isascii() and text.isdigit():
+        return Moment(position=int(text))
+    if text == "now":
+        return Moment(time=now())
+    if text == "yesterday":
+        return Moment(time=now() - timedelta(days=1))
+    if match := _AGO.fullmatch(text):
+        return Moment(time=now() - timedelta(**{_UNITS[match[2]]: int(match[1])}))
+    return Moment(time=parse_time(text, option))
+
+
+def parse_time(text: str, option: str) -> datetime:
+    """Return the aware time that an ISO 8601 text names; without a zone it is UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MisuseError(
+            f"{option}: {text[:40]!r} is no moment.",
+            "Write a position, a time as 2026-03-01T10:00:00Z or 2026-03-01 (UTC), `yesterday`, "
+            "or how long ago as 30m, 12h, 7d or 2w.",
+        ) from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def now_of(clock: str, head_recorded_at: datetime | None, now_micros: int) -> datetime:
+    """Return a ledger's own now."""
+    if clock == "DATA" and head_recorded_at is not None:
+        return head_recorded_at
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now_micros)

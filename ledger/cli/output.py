@@ -1,0 +1,126 @@
+"""What commands print: data on standard output, talk on standard error.
+
+JSON is the typed result field by field: times in UTC ISO 8601 with microseconds, hashes in
+hexadecimal, decimals as text. Tables are aligned plain text, the same in a terminal and in a pipe.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+import typer
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any result there is
+    """Return a result as JSON knows it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def iso(time: datetime | None) -> str:
+    """Return a time as the ledger writes it; `-` for none."""
+    if time is None:
+        return "-"
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def iso_short(time: datetime | None) -> str:
+    """Return a time for a table: to the second."""
+    return "-" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def percent(ppm: int | None) -> str:
+    """Return parts per million as per cent with one decimal; `-` for none."""
+    if ppm is None:
+        return "-"
+    tenths, sign = (abs(ppm) + 500) // 1000, "-" if ppm < 0 else ""
+    return f"{sign}{tenths // 10}.{tenths % 10}%"
+
+
+def money(micros: int) -> str:
+    """Return millionths of the currency in its units, with two decimals."""
+    cents, sign = (abs(micros) + 5_000) // 10_000, "-" if micros < 0 else ""
+    return f"{sign}{cents // 100}.{cents % 100:02d}"
+
+
+def write(text: str) -> None:
+    """Write a line of data."""
+    typer.echo(text)
+
+
+def say(text: str) -> None:
+    """Write a line of talk."""
+    typer.echo(text, err=True)
+
+
+def write_json(value: Any, *, is_line: bool = False) -> None:  # noqa: ANN401 - any result there is
+    """Write one JSON document, or one line of JSON lines."""
+    indent = None if is_line else 2
+    write(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return an aligned table; a heading that begins with `>` is that of a right-aligned column."""
+    body = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    names = [heading.removeprefix(">") for heading in headings]
+    widths = [max([len(name), *(len(row[at]) for row in body)]) for at, name in enumerate(names)]
+    lines = []
+    for row in [names, *body]:
+        cells = [
+            cell.rjust(width) if heading.startswith(">") else cell.ljust(width)
+            for cell, width, heading in zip(row, widths, headings, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+class Progress(Protocol):
+    """Something that is told how far a long command has come."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Note how much is done, and of how much if that has become known."""
+        ...
+
+
+def _ignored(done: int, total: int | None = None) -> None:
+    """Show nothing."""
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Progress]:
+    """Show a progress bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield _ignored
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(label, total=total)
+
+        def move(done: int, total: int | None = None) -> None:
+            if total is None:
+                bars.update(bar, completed=done)
+            else:
+                bars.update(bar, completed=done, total=total)
+
+        yield move

@@ -1,0 +1,157 @@
+"""`decision-ledger policy …`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import MisuseError
+from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.client.records import PolicyProblem
+
+_Policy = Annotated[str, typer.Argument(metavar="POLICY", help="Id of the policy.")]
+_File = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; `-` for standard input.")]
+_Rationale = Annotated[str, typer.Option(help="Why; recorded for good.")]
+
+
+def init(
+    out: Annotated[
+        Path | None, typer.Option("--output", help="Write to this new file instead.")
+    ] = None,
+    events: Annotated[
+        int, typer.Option(min=1, help="Look at so many of the newest events.")
+    ] = 500_000,
+) -> None:
+    """Write a starting policy fitted to the ledger's own history.
+
+    A proposal to edit, with a sentence about where each number is from. Nothing is recorded.
+    """
+    from ledger.cli.fitting import fitted_policy
+
+    chosen = session()
+    text = fitted_policy(chosen.client, events)
+    if out is not None:
+        try:
+            with out.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise MisuseError(f"{out} cannot be written: {error.strerror}.") from error
+        output.say(f"Wrote {out}. Edit it, then run `decision-ledger policy lint {out}`.")
+    if chosen.as_json:
+        output.write_json({"document": text})
+    elif out is None:
+        output.write(text.rstrip("\n"))
+
+
+def lint(file: _File) -> None:
+    """Check a policy document as drafting would; exits with 1 if it could not be drafted."""
+    chosen = session()
+    found = chosen.client.lint_policy(_read(file))
+    summary = f"{file}: it can be drafted; digest {found.digest}." if found.valid else ""
+    chosen.show(found, "\n".join(filter(None, [*_told(file, found.problems), summary])))
+    if not found.valid:
+        raise typer.Exit(1)
+
+
+def draft(policy: _Policy, file: _File, rationale: _Rationale) -> None:
+    """Record the next version of a policy; it is in force nowhere until activated."""
+    chosen = session()
+    made = chosen.client.draft_policy(policy, _read(file), rationale)
+    for line in _told(file, made.warnings):
+        output.say(line)
+    version = made.version
+    chosen.show(
+        made,
+        f"Drafted {version.policy} version {version.version}, digest {version.digest}. To bring it "
+        f"into force: decision-ledger policy activate {version.policy} {version.version} "
+        "--rationale …",
+    )
+
+
+def activate(
+    policy: _Policy,
+    version: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
+    rationale: _Rationale,
+    model: Annotated[str, typer.Option(help="In force for this model only.")] = "",
+    label: Annotated[
+        list[str] | None, typer.Option(help="In force for models with this KEY=VALUE; repeatable.")
+    ] = None,
+    digest: Annotated[str, typer.Option(help="Refuse unless the version has this digest.")] = "",
+) -> None:
+    """Bring a version into force: for the whole ledger, one model, or models with labels."""
+    from ledger.cli.models import _labels
+    from ledger.client import PolicyScope
+
+    if model and label:
+        raise MisuseError("--model and --label exclude each other: a scope is one or the other.")
+    chosen = session()
+    scope = PolicyScope(model=model, labels=_labels(label))
+    appended = chosen.client.activate_policy(policy, version, rationale, scope=scope, digest=digest)
+    chosen.show(
+        appended, f"{policy} version {version} is in force, at position {appended.position}."
+    )
+
+
+def show(
+    policy: _Policy,
+    version: Annotated[int, typer.Option(min=0, help="A version; 0 for the newest.")] = 0,
+) -> None:
+    """Show a version of a policy as its document, with where it is in force."""
+    chosen = session()
+    found = chosen.client.get_policy(policy, version)
+    one = found.version
+    lines = [
+        f"# {one.name}: {one.title}",
+        f"# digest {one.digest}",
+        f"# drafted {output.iso(one.drafted_at)} by {one.author}: {one.rationale}",
+    ]
+    for each in found.policy.activations:
+        if each.in_force:
+            scope = each.scope
+            for_ = "the whole ledger"
+            if scope is not None and scope.model:
+                for_ = f"model {scope.model}"
+            elif scope is not None and scope.labels:
+                for_ = "models with " + ", ".join(f"{k}={v}" for k, v in scope.labels.items())
+            lines.append(f"# version {each.version} is in force for {for_}")
+    chosen.show(found, "\n".join([*lines, one.document.rstrip("\n")]))
+
+
+def list_() -> None:
+    """List policies and the versions in force."""
+    chosen = session()
+    found = list(chosen.client.list_policies())
+    rows = [
+        (
+            one.policy,
+            one.newest_version,
+            ", ".join(str(each.version) for each in one.activations if each.in_force) or "-",
+            one.title,
+        )
+        for one in found
+    ]
+    headings = ("POLICY", ">NEWEST", "IN FORCE", "TITLE")
+    chosen.show({"policies": found}, output.table(headings, rows))
+
+
+def _told(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:
+    """Return the findings as compilers print theirs, each with its place first."""
+    return [
+        f"{file}:{each.line}:{each.column}: {each.severity.lower()}: "
+        f"{each.path + ': ' if each.path else ''}{each.message} {each.remedy}".rstrip()
+        for each in problems
+    ]
+
+
+def _read(file: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return raw.decode("utf-8")
+    except OSError as error:
+        raise MisuseError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise MisuseError(f"{file} is not UTF-8: {error.reason} at byte {error.start}.") from error

@@ -1,0 +1,211 @@
+"""`decision-ledger priorities`, `why` and `plan …`."""
+
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import MisuseError
+from ledger.cli.moments import Moment, now_of, parse_moment
+from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.client.outcomes import ExplainedDecision
+    from ledger.client.ranking import Plan, Priorities, Priority
+
+_When = "a position, a time, `yesterday`, or how long ago as 12h, 7d or 2w"
+_OUTCOMES_SHOWN = 200
+
+
+def priorities(
+    as_of: Annotated[str | None, typer.Option(help=f"Show a past moment: {_When}.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help=f"Show who moved since then, and why: {_When}.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Order: `priority`, or `plan` for the last plan.")] = (
+        "priority"
+    ),
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 for all.")] = 0,
+) -> None:
+    """Rank the fleet, now or as it was; with --since, say who moved and why."""
+    if by not in {"priority", "plan"}:
+        raise MisuseError(f"--by: {by!r} is neither `priority` nor `plan`.")
+    chosen = session()
+    then = parse_moment(as_of, "--as-of", _now) if as_of else Moment()
+    before = parse_moment(since, "--since", _now) if since else Moment()
+    found = chosen.client.list_priorities(
+        as_of=then.time,
+        as_of_position=then.position,
+        since=before.time,
+        since_position=before.position,
+        order_by="LAST_PLAN" if by == "plan" else "PRIORITY",
+    )
+    rows = found.priorities[:limit] if limit else found.priorities
+    text = _moves(found, rows) if since else _ranks(rows)
+    chosen.show(found, text)
+    if not chosen.as_json:
+        output.say(f"As of position {found.position}, {output.iso(found.recorded_at)}.")
+
+
+def _now() -> datetime:
+    chosen = session()
+    one = chosen.client.get_ledger()
+    return now_of(one.clock, one.head_recorded_at, chosen.clock.now_micros())
+
+
+def _ranks(rows: "tuple[Priority, ...]") -> str:
+    return output.table(
+        (">#", "MODEL", ">PRIORITY", "ACTION", "RULE", "MOSTLY", "SINCE", "PLAN"),
+        [
+            (
+                row.rank,
+                row.model,
+                output.percent(row.priority_ppm),
+                row.action or "-",
+                row.rule or "-",
+                row.top_signal or "-",
+                output.iso_short(row.since),
+                f"{row.plan_place}. {row.plan_outcome}" if row.plan_outcome else "-",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _moves(found: "Priorities", rows: "tuple[Priority, ...]") -> str:
+    told = output.table(
+        (">#", ">WAS", "MODEL", ">PRIORITY", ">WAS", "ACTION", "WHY"),
+        [
+            (
+                row.rank,
+                (row.change.previous_rank or "new") if row.change else "",
+                row.model,
+                output.percent(row.priority_ppm),
+                output.percent(row.change.previous_priority_ppm) if row.change else "",
+                row.action or "-",
+                (row.change.why or "unchanged") if row.change else "",
+            )
+            for row in rows
+        ],
+    )
+    gone = [f"left: {one.model}, was {one.previous_rank}. {one.why}" for one in found.left]
+    return "\n".join([told, *gone])
+
+
+def why(
+    model: Annotated[str, typer.Argument(help="Id of the model.")],
+) -> None:
+    """Say in one paragraph where a model stands, why, and what would change it."""
+    chosen = session()
+    found = chosen.client.list_priorities()
+    row = next((each for each in found.priorities if each.model == model), None)
+    if row is None:
+        chosen.client.get_model(model)  # refuses an unknown name in the ledger's own words
+        raise MisuseError(f"{model} has left the fleet.", "See `decision-ledger model show`.")
+    explained = chosen.client.explain_decision(row.decision) if row.decision else None
+    paragraph = _paragraph(row, len(found.priorities), explained)
+    document = {"model": model, "rank": row.rank, "of": len(found.priorities)}
+    chosen.show(
+        {**document, "paragraph": paragraph, "priority": row, "explained": explained}, paragraph
+    )
+
+
+def _paragraph(row: "Priority", fleet: int, explained: "ExplainedDecision | None") -> str:
+    said = [f"{row.model} ranks {row.rank} of {fleet}"]
+    if row.priority_ppm is None:
+        said.append(" and was never scored: no policy is in force for it, or nothing was observed.")
+        return "".join(said)
+    said.append(f", with a priority of {output.percent(row.priority_ppm)}.")
+    if explained is not None:
+        said.append(f" {explained.explanation.paragraph}")
+        nearest = explained.explanation.boundaries[:1]
+        if nearest and nearest[0].sentence not in explained.explanation.paragraph:
+            said.append(f" {nearest[0].sentence}")
+    if row.plan_reason:
+        said.append(f" The last plan ({row.plan}) says: {row.plan_reason}")
+    return "".join(said)
+
+
+def make(
+    purse: Annotated[
+        str, typer.Option(help="What may be spent, in units of your currency: 250 or 99.50.")
+    ],
+    purse_cap: Annotated[
+        str | None, typer.Option(help="The most a purse may ever hold; --purse if not given.")
+    ] = None,
+    policy: Annotated[str, typer.Option(help="Policy to plan by; the ledger's if not given.")] = "",
+    plan: Annotated[str, typer.Option(help="Id for the plan; one is made if not given.")] = "",
+) -> None:
+    """Rank the fleet under a purse and record the whole backlog."""
+    chosen = session()
+    made = chosen.client.make_plan(
+        _micros(purse, "--purse"),
+        purse_cap_micros=_micros(purse_cap, "--purse-cap") if purse_cap else None,
+        policy=policy,
+        plan=plan,
+    )
+    chosen.show(made, _told(made.plan))
+
+
+def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:
+    """Show a plan with its whole backlog."""
+    chosen = session()
+    found = chosen.client.get_plan(plan)
+    chosen.show(found, _told(found))
+
+
+def list_(limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20) -> None:
+    """List plans, newest first."""
+    chosen = session()
+    found = list(islice(chosen.client.list_plans(), limit))
+    rows = [
+        (
+            one.plan,
+            output.iso_short(one.made_at),
+            one.admitted,
+            output.money(one.purse_micros),
+            output.money(one.purse_left_micros),
+            one.position,
+        )
+        for one in found
+    ]
+    headings = ("PLAN", "MADE", ">ADMITTED", ">PURSE", ">LEFT", ">POSITION")
+    chosen.show({"plans": found}, output.table(headings, rows))
+
+
+def _told(plan: "Plan") -> str:
+    heading = (
+        f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under "
+        f"{output.money(plan.purse_micros)}, {output.money(plan.purse_left_micros)} left; "
+        f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
+        f"{plan.as_of_position}."
+    )
+    rows = [
+        (
+            row.place,
+            row.model,
+            row.outcome,
+            output.money(row.benefit_micros),
+            output.money(row.cost_micros),
+            row.reason,
+        )
+        for row in plan.backlog[:_OUTCOMES_SHOWN]
+    ]
+    left_out = len(plan.backlog) - len(rows)
+    more = f"\n… and {left_out} more; --json shows all." if left_out else ""
+    body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
+    return f"{heading}\n\n{body}{more}"
+
+
+def _micros(text: str, option: str) -> int:
+    """Return the millionths that an amount of money has."""
+    import re
+
+    match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?", text, re.ASCII)
+    if match is None:
+        raise MisuseError(
+            f"{option}: {text[:40]!r} is no amount.", "Write digits, such as 250 or 99.50."
+        )
+    return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))

@@ -1,0 +1,126 @@
+"""Sending rows as a stream of batches, and saying exactly what is on record whatever happens."""
+
+from collections.abc import Iterator
+
+from ledger.cli import output
+from ledger.cli.exits import Exit, MisuseError
+from ledger.cli.rows import Row
+from ledger.cli.session import session
+from ledger.client import ClientError
+from ledger.client.window import BatchResult
+
+
+class _Account:
+    """What was sent and what was answered, in rows of the input."""
+
+    def __init__(self) -> None:
+        self.spans: dict[int, tuple[int, int]] = {}
+        """First and last row of each batch."""
+        self.acknowledged = 0
+        self.last_row = 0
+        """Everything up to this row is on record, apart from refused batches."""
+        self.position = 0
+        self.refused: BatchResult | None = None
+
+    def take(self, result: BatchResult) -> None:
+        """Note an answer; answers come in order."""
+        _, last = self.spans[result.batch]
+        if result.appended is not None:
+            self.acknowledged += result.observations
+            self.last_row = last
+            self.position = result.appended.position
+        elif self.refused is None:
+            self.refused = result
+
+
+def send(
+    rows: Iterator[Row],
+    *,
+    batch_size: int,
+    skip: int,
+    request_prefix: str,
+    total_bytes: int | None,
+) -> None:
+    """Send rows in batches, with a progress bar over the bytes of the input."""
+    account = _Account()
+    try:
+        with output.progress("Submitting", total_bytes) as move:
+            _send(rows, account, move, batch_size, skip, request_prefix)
+    except (KeyboardInterrupt, ClientError, MisuseError) as error:
+        output.say(_where(account))
+        if isinstance(error, KeyboardInterrupt):
+            raise SystemExit(Exit.INTERRUPTED) from error
+        raise
+    if account.refused is not None:
+        output.say(_where(account))
+        raise _refusal(account)
+    session().show(
+        {"acknowledged": account.acknowledged, "position": account.position},
+        f"{account.acknowledged} observations recorded, up to position {account.position}.",
+    )
+
+
+def _send(
+    rows: Iterator[Row],
+    account: _Account,
+    move: output.Progress,
+    batch_size: int,
+    skip: int,
+    request_prefix: str,
+) -> None:
+    with session().client.stream_signals(on_result=account.take) as stream:
+        batches = 0
+        try:
+            for batch in _batches(rows, batch_size, skip):
+                batches += 1
+                account.spans[batches] = (batch[0].number, batch[-1].number)
+                request_id = f"{request_prefix}:{batches}" if request_prefix else None
+                stream.send([row.observation for row in batch], request_id=request_id)
+                move(batch[-1].bytes_read)
+                if account.refused is not None:
+                    return
+        except MisuseError:
+            stream.flush()  # what was sent before the bad row is settled first
+            raise
+
+
+def _batches(rows: Iterator[Row], size: int, skip: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        if row.number <= skip:
+            continue
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _where(account: _Account) -> str:
+    """Return what is on record, and how to go on."""
+    if not account.acknowledged:
+        return "0 observations were acknowledged."
+    return (
+        f"{account.acknowledged} observations were acknowledged, up to row {account.last_row} and "
+        f"position {account.position}. To go on from there: --skip {account.last_row}"
+    )
+
+
+def _refusal(account: _Account) -> ClientError:
+    """Return the refusal with the rows of the input instead of the items of a batch."""
+    from ledger.client.errors import refused
+
+    result = account.refused
+    assert result is not None
+    assert result.error is not None
+    first, last = account.spans[result.batch]
+    error = result.error
+    return refused(
+        error.reason,
+        f"Rows {first} to {last} were refused, all of them: {error.message} "
+        f"(observations[0] is row {first}.)",
+        remedy=error.remedy,
+        violations=error.violations,
+        metadata=error.metadata,
+    )

@@ -1,0 +1,117 @@
+"""`decision-ledger serve`: the service in the foreground, until it is told to stop."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import MisuseError
+from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.service import Service
+
+
+def serve(
+    database: Annotated[
+        str | None,
+        typer.Option("--db", help="Path of a SQLite file, or URL of a PostgreSQL database."),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT on loopback; port 0 takes a free one.")
+    ] = None,
+    create: Annotated[
+        str | None,
+        typer.Option(metavar="ORIGIN", help="Create this ledger first, if it does not exist."),
+    ] = None,
+    clock: Annotated[
+        str, typer.Option(help="How a created ledger tells time: `wall` or `data`.")
+    ] = "wall",
+    port_file: Annotated[
+        Path | None, typer.Option(help="Write the port there once calls are answered.")
+    ] = None,
+) -> None:
+    """Serve ledgers over gRPC, until SIGTERM or Ctrl-C.
+
+    Listens on loopback only: there is no transport security yet, and whoever could connect could
+    say to be anybody. To stop, calls under way are finished first.
+    """
+    from ledger.api.server import ApiServer, loopback
+    from ledger.errors import LedgerError
+    from ledger.service import Service, ServiceOptions
+
+    chosen = session()
+    settings = chosen.settings
+    if clock not in {"wall", "data"}:
+        raise MisuseError(f"--clock: {clock!r} is neither `wall` nor `data`.")
+    address = listen or chosen.server or settings.server.address
+    try:
+        loopback(address)  # before anything is opened or created
+    except LedgerError as error:
+        raise MisuseError(error.message, error.remedy) from error
+    _log_to_stderr(settings.log.level, settings.log.form)
+    options = ServiceOptions(
+        database=database or settings.storage.database,
+        projections=settings.storage.projections,
+        is_evaluating=settings.service.evaluate,
+        is_projecting=settings.service.project,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Service(options) as service:
+        if create:
+            _create(service, create, clock)
+        with ApiServer(service, address) as server:
+            _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
+            stop.wait()
+            output.say("Stopping: calls under way are being finished.")
+
+
+def _create(service: "Service", origin: str, clock: str) -> None:
+    if origin in {info.origin for info in service.ledgers()}:
+        return
+    service.create_ledger(origin, clock=clock, actor="system/serve")
+    output.say(f"Created the ledger {origin} with clock {clock}.")
+
+
+def _tell_ready(address: str, port: int, port_file: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json({"address": address, "port": port}, is_line=True)
+    else:
+        output.write(f"Serving on {address}")
+    if port_file:
+        # Whole or not at all: who waits for the file must not read half a number.
+        partial = port_file.with_name(f"{port_file.name}.partial")
+        partial.write_text(f"{port}\n", encoding="ascii")
+        partial.replace(port_file)
+
+
+def _log_to_stderr(level: str, form: str) -> None:
+    import logging
+    import sys
+
+    import structlog
+
+    is_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if is_json
+        else [structlog.dev.ConsoleRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

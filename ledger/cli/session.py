@@ -1,0 +1,157 @@
+"""What every command has: settings, a client, and options that may stand anywhere on the line.
+
+`decision-ledger priorities --json --server HOST:PORT` and `decision-ledger --json --server
+HOST:PORT priorities` are the same: the options in GLOBAL_OPTIONS are taken from wherever they are.
+"""
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from typer.core import TyperGroup
+
+from ledger.cli import output
+from ledger.cli.exits import Exit, described
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+    from ledger.clock import Clock
+    from ledger.settings import Settings
+
+# Name, and whether a value follows it.
+GLOBAL_OPTIONS: Final = {
+    "--config": True,
+    "--server": True,
+    "--ledger": True,
+    "--actor": True,
+    "--deadline": True,
+    "--json": False,
+}
+
+
+_current: ContextVar["Session"] = ContextVar("session")
+
+
+@dataclass
+class Session:
+    """The options that every command shares, and what is made from them when it is needed."""
+
+    config: Path | None = None
+    server: str | None = None
+    ledger: str | None = None
+    actor: str | None = None
+    deadline_seconds: float | None = None
+    as_json: bool = False
+    _settings: "Settings | None" = field(default=None, init=False)
+    _client: "LedgerClient | None" = field(default=None, init=False)
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings in force, without the flags."""
+        from ledger.settings import load
+
+        if self._settings is None:
+            self._settings = load(self.config)
+        return self._settings
+
+    @property
+    def clock(self) -> "Clock":
+        """The machine's clock."""
+        from ledger.clock import SystemClock
+
+        return SystemClock()
+
+    @property
+    def target(self) -> str:
+        """The server's address."""
+        return self.server or self.settings.server.address
+
+    @property
+    def client(self) -> "LedgerClient":
+        """The client of this run; made at the first use, closed with the run."""
+        from ledger.client import LedgerClient
+
+        if self._client is None:
+            stated = self.settings.client
+            self._client = LedgerClient(
+                self.target,
+                ledger=self.ledger or stated.ledger,
+                actor=self.actor or stated.actor,
+                deadline_seconds=self.deadline_seconds or stated.deadline_seconds,
+            )
+        return self._client
+
+    def close(self) -> None:
+        """Close the client, if one was made."""
+        if self._client is not None:
+            self._client.close()
+
+    def show(self, value: Any, text: str) -> None:  # noqa: ANN401 - any result there is
+        """Write a result: as JSON if that was asked for, else the text."""
+        if self.as_json:
+            output.write_json(value)
+        else:
+            output.write(text)
+
+
+def session() -> Session:
+    """Return the session of the command that runs."""
+    return _current.get()
+
+
+def begin(made: Session) -> None:
+    """Make this the session of the command that runs."""
+    _current.set(made)
+
+
+class Root(TyperGroup):
+    """The command line as a whole: moves shared options to the front, turns failures into exits."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as below
+        """Parse with the shared options first, wherever they stood."""
+        return super().parse_args(ctx, hoisted(args))
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - a context of typer, which it does not export
+        """Run the command; a failure it may end with becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            output.say("Interrupted.")
+            ctx.exit(Exit.INTERRUPTED)
+        except Exception as error:  # noqa: BLE001 - `described` raises again what is no ending
+            code, message, remedy, reason = described(error)
+            _tell(code, message, remedy, reason)
+            ctx.exit(code)
+        finally:
+            if (made := _current.get(None)) is not None:
+                made.close()
+
+
+def hoisted(args: Sequence[str]) -> list[str]:
+    """Return the arguments with the shared options first; what follows `--` stays."""
+    front: list[str] = []
+    rest: list[str] = []
+    at = 0
+    while at < len(args):
+        name, equals, _ = args[at].partition("=")
+        if args[at] == "--":
+            return [*front, *rest, *args[at:]]
+        takes_value = GLOBAL_OPTIONS.get(name)
+        count = 2 if takes_value and not equals else 1
+        (rest if takes_value is None else front).extend(args[at : at + count])
+        at += count
+    return [*front, *rest]
+
+
+def _tell(code: Exit, message: str, remedy: str, reason: str) -> None:
+    if (made := _current.get(None)) is not None and made.as_json:
+        import json
+
+        error = {"exit_code": int(code), "message": message, "remedy": remedy, "reason": reason}
+        output.say(json.dumps({"error": error}, ensure_ascii=False))
+        return
+    output.say(
+        " ".join(part for part in (message, remedy, f"[{reason}]" if reason else "") if part)
+    )

@@ -1,0 +1,126 @@
+"""`decision-ledger signal …`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.exits import MisuseError
+from ledger.cli.session import session
+
+
+def define(
+    signal: Annotated[str, typer.Argument(help="Its id.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="performance, drift, data-quality, latency, fairness, cost or custom."),
+    ],
+    unit: Annotated[str, typer.Option(help="Unit of its values, such as log-loss or ms.")],
+    direction: Annotated[str, typer.Option(help="higher-is-worse or lower-is-worse.")],
+    meaning: Annotated[str, typer.Option(help="What it means, for a person.")],
+    collection: Annotated[str, typer.Option(help="Where and how often it is collected.")] = "",
+) -> None:
+    """Define a signal, or replace its definition as a whole."""
+    from ledger.client import Signal
+
+    chosen = session()
+    appended = chosen.client.define_signal(
+        Signal(signal, kind, unit, direction, meaning, collection)
+    )
+    chosen.show(appended, f"Defined {signal} at position {appended.position}.")
+
+
+def list_() -> None:
+    """List the defined signals."""
+    chosen = session()
+    found = list(chosen.client.list_signals())
+    rows = [(one.signal, one.kind, one.unit, one.direction, one.meaning) for one in found]
+    headings = ("SIGNAL", "KIND", "UNIT", "DIRECTION", "MEANING")
+    chosen.show({"signals": found}, output.table(headings, rows))
+
+
+def states(
+    model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
+) -> None:
+    """Show where each signal of each model stands: latest value, trend, breach."""
+    chosen = session()
+    found = chosen.client.list_signal_states(model=model)
+    rows = [
+        (
+            one.model,
+            one.signal,
+            one.latest_value,
+            output.iso_short(one.observed_at),
+            output.percent(one.magnitude_ppm),
+            output.percent(one.trend_ppm),
+            one.breach or "-",
+            one.observations,
+        )
+        for one in found.states
+    ]
+    headings = (
+        "MODEL",
+        "SIGNAL",
+        ">LATEST",
+        "OBSERVED",
+        ">MAGNITUDE",
+        ">TREND",
+        "BREACH",
+        ">OBSERVATIONS",
+    )
+    chosen.show(found, output.table(headings, rows))
+
+
+def submit(
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON lines or CSV; `-` or nothing: standard input.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="One observation by flags: its model.")] = "",
+    signal: Annotated[str, typer.Option(help="Its signal.")] = "",
+    value: Annotated[str, typer.Option(help="Its value, decimal.")] = "",
+    observed_at: Annotated[str, typer.Option(help="Its time; now if not given.")] = "",
+    model_version: Annotated[str, typer.Option(help="Its version; that in service if not.")] = "",
+    sample_size: Annotated[int, typer.Option(min=1, help="Rows it summarises.")] = 1,
+    form: Annotated[
+        str, typer.Option("--format", help="`jsonl`, `csv`, or `auto` by name and first byte.")
+    ] = "auto",
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=5_000, help="Observations in a batch; each is all or none.")
+    ] = 500,
+    skip: Annotated[int, typer.Option(min=0, help="Rows to pass over: those on record.")] = 0,
+    request_prefix: Annotated[
+        str,
+        typer.Option(help="Name the batches PREFIX:1, PREFIX:2, …: the same file can be repeated."),
+    ] = "",
+) -> None:
+    """Submit observations: one by flags, or a file of JSON lines or CSV.
+
+    Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone, or
+    microseconds since 1970), model_version, sample_size. CSV needs a heading line. A bad row ends
+    the run and is named by its number; what was acknowledged before it is on record and counted.
+    """
+    from ledger.cli import rows, sending
+
+    if form not in {"auto", "jsonl", "csv"}:
+        raise MisuseError(f"--format: {form!r} is none of `auto`, `jsonl`, `csv`.")
+    if model or signal or value:
+        if file is not None or not (model and signal and value):
+            raise MisuseError("State --model, --signal and --value together, and no file.")
+        found = {"model": model, "signal": signal, "value": value, "model_version": model_version}
+        found |= {"observed_at": observed_at} if observed_at else {}
+        chosen = session()
+        appended = chosen.client.submit(
+            [rows.observation({**found, "sample_size": sample_size}, "the flags")],
+            request_id=request_prefix or None,
+        )
+        chosen.show(appended, f"Recorded at position {appended.position}.")
+        return
+    with rows.opened(file) as source:
+        sending.send(
+            rows.read(source, form, file),
+            batch_size=batch_size,
+            skip=skip,
+            request_prefix=request_prefix,
+            total_bytes=rows.size_of(file),
+        )

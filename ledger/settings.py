@@ -1,0 +1,189 @@
+"""Settings: what stands in the environment, over what stands in a TOML file, over the defaults.
+
+A variable is `LEDGER_` plus section and name: `LEDGER_SERVER__ADDRESS`. A name that nobody knows is
+refused at start-up, with the nearest one that exists: a setting that is silently not read would be
+found out too late. Flags of the command line stand over all of this; that is the CLI's business.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX: Final = "LEDGER_"
+CONFIG_VARIABLE: Final = "LEDGER_CONFIG"
+# Not settings of the service, but not strays either: the file itself, the test vectors, and what
+# the persistence module for `eventsourcing` applications reads.
+OTHER_VARIABLES: Final = frozenset(
+    {CONFIG_VARIABLE, "LEDGER_VECTORS", "LEDGER_URL", "LEDGER_ORIGIN"}
+)
+
+_PART: Final = ConfigDict(frozen=True, extra="forbid")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; says which, why, and what to do."""
+
+
+class ServerSettings(BaseModel):
+    """Where the service is, for whoever serves and whoever calls."""
+
+    model_config = _PART
+
+    address: str = Field(
+        default="127.0.0.1:50051",
+        description="Host and port that `serve` listens on and commands call; loopback only.",
+    )
+
+
+class StorageSettings(BaseModel):
+    """Where data lives."""
+
+    model_config = _PART
+
+    database: str = Field(
+        default="ledger.sqlite",
+        description="The ledger: path of a SQLite file, or URL of a PostgreSQL database.",
+    )
+    projections: str = Field(
+        default="",
+        description="The read models, likewise; empty for a file (or tables) beside the ledger.",
+    )
+
+
+class ServiceSettings(BaseModel):
+    """What runs beside the API."""
+
+    model_config = _PART
+
+    evaluate: bool = Field(
+        default=True, description="Whether this server scores models and decides by itself."
+    )
+    project: bool = Field(default=True, description="Whether this server keeps projections.")
+
+
+class ClientSettings(BaseModel):
+    """How commands call the service."""
+
+    model_config = _PART
+
+    ledger: str = Field(
+        default="", description="Origin of the ledger; empty if the server holds only one."
+    )
+    actor: str = Field(
+        default="",
+        description="Who calls, as `users/NAME` or `services/NAME`; empty for `users/anonymous`.",
+    )
+    deadline_seconds: float = Field(
+        default=10.0, gt=0, le=86_400, description="How long a call may take, with all attempts."
+    )
+
+
+class LogSettings(BaseModel):
+    """What `serve` says while it runs, on standard error."""
+
+    model_config = _PART
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe line that is written."
+    )
+    form: Literal["auto", "json", "text"] = Field(
+        default="auto", description="Form of a line; `auto` is text on a terminal, else JSON."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, by section."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    service: ServiceSettings = Field(default_factory=ServiceSettings)
+    client: ClientSettings = Field(default_factory=ClientSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment over what the file says, which comes in as arguments."""
+        return env_settings, init_settings
+
+
+def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings in force; SettingsError names what cannot be used.
+
+    `config`: the TOML file, or None for the one that LEDGER_CONFIG names, if it does. The
+    environment is the process's own; another one is only checked for strays.
+    """
+    variables = os.environ if environment is None else environment
+    refuse_strays(variables)
+    named = variables.get(CONFIG_VARIABLE, "")
+    path = config or (Path(named) if named else None)
+    stated = _read(path) if path else {}
+    try:
+        return Settings(**stated)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from error
+
+
+def refuse_strays(variables: Mapping[str, str]) -> None:
+    """Refuse every LEDGER_* variable that nothing reads."""
+    known = {variable for variable, _, _ in documented()} | OTHER_VARIABLES
+    strays = sorted(name for name in variables if name.startswith(PREFIX) and name not in known)
+    if not strays:
+        return
+    said = []
+    for stray in strays:
+        near = get_close_matches(stray, sorted(known), n=1, cutoff=0.6)
+        said.append(f"{stray} (did you mean {near[0]}?)" if near else stray)
+    raise SettingsError(
+        f"Nothing reads {', '.join(said)}. Unset it, or correct its name; the README of the CLI "
+        "lists every setting."
+    )
+
+
+def documented() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Yield (variable, path in the file, field) of every setting."""
+    for section, outer in Settings.model_fields.items():
+        part = outer.annotation
+        assert isinstance(part, type)
+        assert issubclass(part, BaseModel)
+        for name, field in part.model_fields.items():
+            yield f"{PREFIX}{section}__{name}".upper(), f"{section}.{name}", field
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML: {error}. Correct that line.") from error
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    """Return what is wrong with which setting, in one line for each."""
+    place = f"in {path} or the environment" if path else "in the environment"
+    paths = [name for _, name, _ in documented()]
+    said = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        near = get_close_matches(name, paths, n=1, cutoff=0.6)
+        known = name in paths or not near
+        said.append(f"{name}: {problem['msg']}" + ("" if known else f" (did you mean {near[0]}?)"))
+    return f"Settings {place} cannot be used: {'; '.join(said)}. Correct or remove them."
