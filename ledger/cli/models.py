@@ -105,6 +105,8 @@ def deploy(
     ] = "",
 ) -> None:
     """Record that a version of a model went into service."""
+    from ledger.cli.rows import decimal_text
+
     chosen = session()
     began = (
         parse_time(in_service_at, "--in-service-at") if in_service_at else chosen.clock.now_micros()
@@ -114,7 +116,7 @@ def deploy(
         version,
         in_service_at=began,
         trained_through=parse_time(trained_through, "--trained-through"),
-        baseline_loss=baseline_loss,
+        baseline_loss=decimal_text(baseline_loss, "--baseline-loss"),
         replaces=replaces,
     )
     chosen.show(appended, f"{model} {version} is in service, at position {appended.position}.")

@@ -47,10 +47,10 @@ def iso_short(time: datetime | None) -> str:
 
 
 def percent(ppm: int | None) -> str:
-    """Return parts per million as per cent with one decimal; `-` for none."""
+    """Return parts per million as per cent with one decimal, cut off as the explanations do."""
     if ppm is None:
         return "-"
-    tenths, sign = (abs(ppm) + 500) // 1000, "-" if ppm < 0 else ""
+    tenths, sign = abs(ppm) // 1000, "-" if ppm < 0 else ""
     return f"{sign}{tenths // 10}.{tenths % 10}%"
 
 

@@ -157,19 +157,19 @@ def observation(fields: dict[str, Any], place: str) -> Observation:
     return Observation(
         fields["model"],
         fields["signal"],
-        _value(fields["value"], place),
+        decimal_text(fields["value"], f"{place}: value"),
         _observed_at(fields["observed_at"], place) if "observed_at" in fields else None,
         fields.get("model_version", ""),
         _sample_size(fields.get("sample_size", 1), place),
     )
 
 
-def _value(value: object, place: str) -> str:
-    """Return the decimal text of a value as written, in its plain spelling."""
+def decimal_text(value: object, name: str) -> str:
+    """Return the plain spelling of a decimal as people write it; MisuseError has the name."""
     text = str(value).strip() if isinstance(value, str | int | Decimal) else ""
     if isinstance(value, bool) or not _NUMBER.fullmatch(text):
         raise MisuseError(
-            f"{place}: value {str(value)[:40]!r} is no number.", "Write a decimal such as 0.412."
+            f"{name} {str(value)[:40]!r} is no number.", "Write a decimal such as 0.412."
         )
     return plain(Decimal(text))
 

@@ -1,6 +1,8 @@
 """Sending rows as a stream of batches, and saying exactly what is on record whatever happens."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, MisuseError
@@ -8,14 +10,17 @@ from ledger.cli.rows import Row
 from ledger.cli.session import session
 from ledger.client import ClientError
 from ledger.client.window import BatchResult
+from ledger.errors import FieldViolation
+
+_ITEM: Final = re.compile(r"observations\[([0-9]+)\]\.?")
 
 
 class _Account:
     """What was sent and what was answered, in rows of the input."""
 
     def __init__(self) -> None:
-        self.spans: dict[int, tuple[int, int]] = {}
-        """First and last row of each batch."""
+        self.rows: dict[int, list[int]] = {}
+        """Numbers of the rows of each batch that was not acknowledged."""
         self.acknowledged = 0
         self.last_row = 0
         """Everything up to this row is on record, apart from refused batches."""
@@ -24,10 +29,9 @@ class _Account:
 
     def take(self, result: BatchResult) -> None:
         """Note an answer; answers come in order."""
-        _, last = self.spans[result.batch]
         if result.appended is not None:
             self.acknowledged += result.observations
-            self.last_row = last
+            self.last_row = self.rows.pop(result.batch)[-1]
             self.position = result.appended.position
         elif self.refused is None:
             self.refused = result
@@ -73,7 +77,7 @@ def _send(
         try:
             for batch in _batches(rows, batch_size, skip):
                 batches += 1
-                account.spans[batches] = (batch[0].number, batch[-1].number)
+                account.rows[batches] = [row.number for row in batch]
                 request_id = f"{request_prefix}:{batches}" if request_prefix else None
                 stream.send([row.observation for row in batch], request_id=request_id)
                 move(batch[-1].bytes_read)
@@ -114,13 +118,16 @@ def _refusal(account: _Account) -> ClientError:
     result = account.refused
     assert result is not None
     assert result.error is not None
-    first, last = account.spans[result.batch]
+    numbers = account.rows[result.batch]
+
+    def by_row(text: str) -> str:
+        return _ITEM.sub(lambda match: f"row {numbers[int(match[1])]}: ", text)
+
     error = result.error
     return refused(
         error.reason,
-        f"Rows {first} to {last} were refused, all of them: {error.message} "
-        f"(observations[0] is row {first}.)",
-        remedy=error.remedy,
-        violations=error.violations,
+        f"Rows {numbers[0]} to {numbers[-1]} were refused together. {by_row(error.message)}",
+        remedy="Correct the named rows and submit these again.",
+        violations=[FieldViolation(by_row(v.field), v.description) for v in error.violations],
         metadata=error.metadata,
     )

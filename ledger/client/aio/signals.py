@@ -30,7 +30,9 @@ class Signals(Service):
         """Record 1 to 5000 observations, all or none; durable when this returns.
 
         Each is an Observation, a tuple of its fields in order (model, signal, value, observed_at,
-        model_version, sample_size; three are enough) or a mapping of them.
+        model_version, sample_size; three are enough) or a mapping of them. Without `observed_at` it
+        was observed now; who brings a `request_id` to repeat a request later states the times, or
+        the repeat has other content and is refused.
         """
         settings = self._connection.settings
         scope, now = settings.append_scope(request_id), settings.clock.now_micros()

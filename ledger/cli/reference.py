@@ -1,0 +1,58 @@
+"""The tables of the CLI's README, from the code itself: a test holds them equal.
+
+`python -m ledger.cli.reference` prints them, to be pasted where the README has them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ledger.cli.exits import MEANING
+from ledger.settings import documented
+
+
+def settings_table() -> str:
+    """Return every setting: variable, place in the file, default, meaning."""
+    lines = ["| variable | in the file | default | meaning |", "| --- | --- | --- | --- |"]
+    for variable, path, field in documented():
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = f"`{default}`" if default != "" else "empty"
+        lines.append(f"| `{variable}` | `{path}` | {shown} | {field.description} |")
+    return "\n".join(lines)
+
+
+def exits_table() -> str:
+    """Return every exit code and what it means."""
+    lines = ["| code | meaning |", "| --- | --- |"]
+    lines += [f"| {code.value} | {meaning} |" for code, meaning in MEANING.items()]
+    return "\n".join(lines)
+
+
+def commands_table() -> str:
+    """Return every command and what it does, in the order of `--help`."""
+    lines = ["| command | what it does |", "| --- | --- |"]
+    lines += [f"| `{name}` | {first_sentence(command)} |" for name, command in commands()]
+    return "\n".join(lines)
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield (name with its group, command) of every command there is."""
+    from typer.main import get_command
+
+    from ledger.cli.main import app
+
+    root: Any = get_command(app)
+    for name, command in root.commands.items():
+        members = getattr(command, "commands", None)
+        if members is None:
+            yield name, command
+        else:
+            yield from ((f"{name} {member}", inner) for member, inner in members.items())
+
+
+def first_sentence(command: Any) -> str:  # noqa: ANN401 - a command of typer
+    """Return the line of a command's help that lists show."""
+    return str(command.help or "").split("\n\n", maxsplit=1)[0].replace("\n", " ").strip()
+
+
+if __name__ == "__main__":
+    print(settings_table(), exits_table(), commands_table(), sep="\n\n")  # noqa: T201
