@@ -79,7 +79,11 @@ class LedgerError(Exception):
 
 
 def invalid_field(
-    field: str, description: str, *, remedy: str = "", **metadata: str
+    field: str,
+    description: str,
+    *,
+    remedy: str = "Correct the field and send the request again.",
+    **metadata: str,
 ) -> LedgerError:
     """Return a FIELD_INVALID refusal of one field, named by its path: `observations[3].value`."""
     return LedgerError(

@@ -163,7 +163,7 @@ class Decisions:
         self, history: History, policy: CompiledPolicy, head: Head, at: int | None
     ) -> Horizon:
         newest = self._historian.newest_selected(history)
-        present = newest if newest is not None else self._ledger_time(head)
+        present = newest[0] if newest is not None else self._ledger_time(head)
         if at is None or at == present:
             return Horizon(history, policy, present, "request", is_historical=False)
         latest = self._ledger_time(head)

@@ -249,14 +249,17 @@ class Evaluator:
         warm = Warm(history, policy, None, None, is_marked=False, is_changed=True)
         if policy is None or history.is_retired:
             return warm
-        warm.newest = historian.newest_selected(history)
-        warm.is_marked = warm.newest is not None
+        newest = historian.newest_selected(history)
+        if newest is not None:
+            warm.is_marked = True
+            warm.newest, warm.marked_by = newest
         history.score = historian.last_score(history, policy)
         last = historian.last_scored(model, self._position)
         if last is not None:
             # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
             warm.scored_at = min(last[0], now)
             warm.is_marked = historian.is_observed_after(history, last[1])
+            warm.marked_by = warm.marked_by if warm.is_marked else None
             warm.is_changed = historian.is_changed_after(history, last[1])
         warm.state = ModelState(policy.scoring)
         if warm.newest is not None:

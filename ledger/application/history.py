@@ -277,8 +277,8 @@ class Historian:
             metadata={"policy": policy, "version": str(version), "digest": digest},
         )
 
-    def newest_selected(self, history: History) -> int | None:
-        """Return the newest observed_at among the selected observations, None without any."""
+    def newest_selected(self, history: History) -> tuple[int, int] | None:
+        """Return observed_at and position of the newest selected observation, None without any."""
         limit = 16
         while True:
             events = self._reader.newest_observed(
@@ -287,7 +287,7 @@ class Historian:
             for event in events:
                 seen = parse_observed(event)
                 if history.is_selected(seen.model_version, seen.observed_at):
-                    return seen.observed_at
+                    return seen.observed_at, event.position
                 serving = history.serving
                 if serving is None or seen.observed_at < serving.in_service_at:
                     return None
