@@ -76,20 +76,29 @@ class Checks:
 
     def decision_name(self, field: str, value: str) -> tuple[str, int]:
         """Require `models/{model}/decisions/{position}` and return both."""
+        model, _, position = self._placed_name(field, value, ("decisions",))
+        return model, position
+
+    def explained_name(self, field: str, value: str) -> tuple[str, str, int]:
+        """Require the name of a decision or a score; return model, kind, position."""
+        return self._placed_name(field, value, ("decisions", "scores"))
+
+    def _placed_name(self, field: str, value: str, kinds: tuple[str, ...]) -> tuple[str, str, int]:
         parts = value.split("/")
         if not value:
             self.refuse(field, "is required")
         elif (
             len(parts) == 4
-            and (parts[0], parts[2]) == ("models", "decisions")
+            and parts[0] == "models"
+            and parts[2] in kinds
             and name_fault(parts[1]) is None
             and (position := _counting(parts[3]))
         ):
-            return parts[1], position
+            return parts[1], parts[2], position
         else:
-            form = "models/MODEL/decisions/POSITION"
-            self.refuse(field, f"{value[:160]!r} is not of the form {form}")
-        return "", 0
+            forms = " or ".join(f"models/MODEL/{kind}/POSITION" for kind in kinds)
+            self.refuse(field, f"{value[:160]!r} is not of the form {forms}")
+        return "", "", 0
 
     def version_name(
         self, field: str, value: str, *, version_optional: bool = False

@@ -101,13 +101,14 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     def ExplainDecision(
         self, request: pb.ExplainDecisionRequest, context: grpc.ServicerContext
     ) -> pb.ExplainDecisionResponse:
-        """Say why a decision came out as it did."""
+        """Say why a decision came out as it did, or what a score led to."""
         checks = Checks()
-        model, position = checks.decision_name("name", request.name)
+        model, kind, position = checks.explained_name("name", request.name)
         checks.position("min_position", request.min_position)
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        decided, explained = ledger.decisions.explain(model, position)
+        explain = ledger.decisions.explain_score if kind == "scores" else ledger.decisions.explain
+        decided, explained = explain(model, position)
         policy = _document(ledger, decided.decision)
         return pb.ExplainDecisionResponse(
             decision=evaluated(decided), explanation=explanation(decided, explained, policy)

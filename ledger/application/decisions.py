@@ -141,6 +141,28 @@ class Decisions:
         environment = Environment.from_data(data.environment.model_dump(mode="json"))
         return decided, explain(score_of(decided.score), policy.rules, environment, outcome)
 
+    def explain_score(self, model: str, position: int) -> tuple[Decided, Explanation]:
+        """Return what the rules make of a recorded score, whether or not it was recorded as well.
+
+        The decision stands where the score stands. Costs what replaying the score costs.
+        """
+        event = self._store.event(self._info.origin, position)
+        is_meant = event is not None and event.type == ScoreComputed.TYPE
+        if event is None or not is_meant or event.stream != model_stream(model):
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"Model {model} has no score at position {position}.",
+                remedy="List the priorities to find the model's last score.",
+                metadata={"model": model, "position": str(position)},
+            )
+        data = typed(event, ScoreComputed)
+        assessment, _ = self._replayer.assess_again(data)
+        policy = assessment.horizon.policy
+        explained = explain(
+            score_of(data), policy.rules, assessment.environment, assessment.outcome
+        )
+        return Decided(assessment.decision(position), event, data, event), explained
+
     def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
         history = self._historian.history(model, head.position)
         if history is None:

@@ -147,6 +147,27 @@ class Replayer:
 
     def _assessed(self, data: ScoreComputed | DecisionMade) -> tuple[dict[str, Any], list[int]]:
         """Return the score or decision as computed today, and the observations it rests on."""
+        assessment, evidence = self.assess_cold(self._horizon(data))
+        if isinstance(data, ScoreComputed):
+            return assessment.score.to_data(), evidence
+        decision = assessment.decision(data.score_position).to_data()
+        return decision | {"score": assessment.score.to_data()}, evidence
+
+    def assess_again(self, data: ScoreComputed) -> tuple[Assessment, list[int]]:
+        """Return the assessment behind a recorded score; EVENT_UNREADABLE if that cannot be had."""
+        try:
+            return self.assess_cold(self._horizon(data))
+        except _NotReplayableError as error:
+            raise LedgerError(
+                Reason.EVENT_UNREADABLE,
+                f"The score of {data.model} as of position {data.as_of} cannot be derived again: "
+                f"{error}.",
+                remedy="Replay it to see what is known about it.",
+                metadata={"model": data.model, "as_of": str(data.as_of)},
+            ) from error
+
+    def _horizon(self, data: ScoreComputed | DecisionMade) -> Horizon:
+        """Return what a recorded score or decision names as its horizon, read from the ledger."""
         if data.kernel != KERNEL:
             raise _NotReplayableError(f"this release has no kernel {data.kernel}")
         history = self._historian.history(data.model, data.as_of)
@@ -155,13 +176,9 @@ class Replayer:
         policy = self._historian.policy_in_force(history.described, data.as_of)
         if policy is None:
             raise _NotReplayableError("no policy was in force for the model at its horizon")
-        assessment, evidence = self.assess_cold(
-            Horizon(history, policy, parse_time(data.evaluated_at), data.trigger, data.historical)
+        return Horizon(
+            history, policy, parse_time(data.evaluated_at), data.trigger, data.historical
         )
-        if isinstance(data, ScoreComputed):
-            return assessment.score.to_data(), evidence
-        decision = assessment.decision(data.score_position).to_data()
-        return decision | {"score": assessment.score.to_data()}, evidence
 
     def assess_cold(self, horizon: Horizon) -> tuple[Assessment, list[int]]:
         """Return an assessment from the ledger alone, and the positions of what was observed."""

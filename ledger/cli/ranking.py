@@ -104,7 +104,9 @@ def why(
     if row is None:
         chosen.client.get_model(model)  # refuses an unknown name in the ledger's own words
         raise MisuseError(f"{model} has left the fleet.", "See `decision-ledger model show`.")
-    explained = chosen.client.explain_decision(row.decision) if row.decision else None
+    # The score, not the decision: that may be older, and there may be none yet.
+    score = f"models/{model}/scores/{row.score_position}"
+    explained = chosen.client.explain_decision(score) if row.score_position else None
     paragraph = _paragraph(row, len(found.priorities), explained)
     document = {"model": model, "rank": row.rank, "of": len(found.priorities)}
     chosen.show(

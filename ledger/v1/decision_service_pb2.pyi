@@ -255,7 +255,10 @@ class ExplainDecisionRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Required. Its resource name. Format: `models/{model}/decisions/{position}`."""
+    """Required. Resource name of a decision, or of a score: then what the rules make of that score is
+    explained, whether or not a decision was recorded with it. Format:
+    `models/{model}/decisions/{position}` or `models/{model}/scores/{position}`.
+    """
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
     min_position: builtins.int
@@ -283,7 +286,7 @@ class ExplainDecisionResponse(message.Message):
     EXPLANATION_FIELD_NUMBER: builtins.int
     @builtins.property
     def decision(self) -> decision_pb2.Decision:
-        """Output only. The decision."""
+        """Output only. The decision; without name and position where a score was asked for."""
 
     @builtins.property
     def explanation(self) -> explanation_pb2.Explanation:

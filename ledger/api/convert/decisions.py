@@ -46,9 +46,10 @@ def score_of(decided: Decided) -> decision_pb2.Score:
 
 
 def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.Decision:
-    """Return a recorded decision."""
+    """Return a decision; one that follows from a score and was not recorded has no position."""
+    is_recorded = event.type == events.DecisionMade.TYPE
     message = decision_pb2.Decision(
-        name=f"models/{data.model}/decisions/{event.position}",
+        name=f"models/{data.model}/decisions/{event.position}" if is_recorded else "",
         model=data.model,
         action=ACTIONS[data.action],
         tier=data.tier,
@@ -60,7 +61,7 @@ def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.De
         environment=_environment(data.environment),
         procedure=data.procedure,
         score_position=data.score_position,
-        position=event.position,
+        position=event.position if is_recorded else 0,
         run_id=event.body.run_id or "",
         recorded_at=timestamp(event.recorded_at),
     )
