@@ -98,6 +98,8 @@ class SqliteDatabase(Database):
             connection.rollback()
             with connection.begin():
                 schema.prepare(connection)
+                # The file's lock is ours, so whoever held a lease in it was killed.
+                connection.execute(schema.leases.delete())
 
     def lock_ledgers(self, connection: Connection) -> None:
         """Do nothing: the transaction holds the whole file."""

@@ -1,0 +1,168 @@
+"""A real server in a process of its own, to be killed, stopped and started again by tests.
+
+`ServerProcess()` is an interpreter that has imported everything and waits to be told what to serve,
+so that the next one can warm up while the present one is being killed. It serves as `serve` does:
+SIGTERM drains it, SIGKILL does not. It ends when its standard input does, so it outlives no test.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from ledger.api.server import ApiServer
+from ledger.client import LedgerClient, RetryOptions
+from ledger.clock import SystemClock
+from ledger.service import Service, ServiceOptions
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_SECONDS = 20.0
+ONCE = RetryOptions(attempts_max=1, patience_seconds=0.0)
+"""For clients that shall hear of a dead server at once."""
+
+_POLL_SECONDS = 0.01
+_CLOCK = SystemClock()
+
+
+def until(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
+    """Wait until a condition holds; fail when it still does not at the deadline."""
+    end = _CLOCK.monotonic_seconds() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert _CLOCK.monotonic_seconds() < end, f"{what}: not within {seconds:g} s"
+        pause.wait(_POLL_SECONDS)
+
+
+class ServerProcess:
+    """One process; it serves once. A context manager that kills what still runs."""
+
+    def __init__(self, log: Path) -> None:
+        """Start the interpreter; what the server logs is added to a file."""
+        self._log = log
+        self._address = ""
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+
+    def __enter__(self) -> Self:
+        """Return the process."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it unless it has ended."""
+        self.kill()
+
+    def serve(self, database: str, **options: Any) -> None:  # noqa: ANN401 - JSON
+        """Tell it to serve a database; does not wait.
+
+        `is_evaluating` and `projections` as in ServiceOptions; `file_bytes_max` lets every write
+        beyond that size of a file fail, as a disk does that is full or broken.
+        """
+        self._write(json.dumps({"database": database, **options}))
+
+    def address(self) -> str:
+        """Wait until it serves, and return where."""
+        if not self._address:
+            self._address = self._read()
+        assert self._address, f"the server did not start:\n{self._log.read_text()[-3_000:]}"
+        return self._address
+
+    def is_evaluating(self) -> bool:
+        """Ask whether its evaluator holds the lease."""
+        self._write("is_evaluating")
+        return self._read() == "True"
+
+    def ends_within(self, seconds: float) -> bool:
+        """Give it time; return whether it has ended meanwhile."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, which no process can refuse or prepare for."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self._reap()
+
+    def stop(self, seconds: float = DEADLINE_SECONDS) -> int:
+        """Ask it to end by SIGTERM; return its exit code."""
+        self.process.terminate()
+        self.process.wait(seconds)
+        return self._reap()
+
+    def _reap(self) -> int:
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+        return self.process.wait(DEADLINE_SECONDS)
+
+    def _write(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@contextmanager
+def served(log: Path, database: str, **options: Any) -> Iterator[tuple[ServerProcess, str]]:  # noqa: ANN401
+    """Serve a database from a process until the block ends; gives the process and its address."""
+    with ServerProcess(log) as server:
+        server.serve(database, **options)
+        yield server, server.address()
+
+
+def client(address: str, actor: str = "users/ada", *, retry: RetryOptions = ONCE) -> LedgerClient:
+    """Return a client that does not repeat anything unless told to."""
+    return LedgerClient(address, actor=actor, retry=retry, deadline_seconds=DEADLINE_SECONDS)
+
+
+def main() -> None:
+    """Serve what the first line of standard input says, until SIGTERM or the end of the input."""
+    line = sys.stdin.readline()
+    if not line:
+        return
+    options = json.loads(line)
+    if (size := options.pop("file_bytes_max", None)) is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with Service(ServiceOptions(**options)) as service, ApiServer(service, "127.0.0.1:0") as server:
+        _say(server.address)
+        threading.Thread(target=_answer, args=(service, ended), daemon=True).start()
+        ended.wait()
+
+
+def _answer(service: Service, ended: threading.Event) -> None:
+    """Answer questions from standard input about what no call tells; its end ends the server."""
+    for _ in sys.stdin:
+        evaluator = service.follower()._evaluator
+        _say(str(evaluator is not None and evaluator.is_active))
+    ended.set()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
