@@ -1,7 +1,17 @@
 """Explanations over the API: of a decision, and of a score with or without a decision of its own."""
 
+import pytest
+
 from ledger.v1 import decision_service_pb2
-from tests.support.served import TIMEOUT, Served, refused
+from tests.support.served import DAY, TIMEOUT, Served, observation, refused
+
+
+@pytest.fixture
+def fleet(empty: Served) -> Served:
+    """One model that degrades, observed for four weeks."""
+    empty.prepare(("tolls",))
+    empty.submit(*(observation("tolls", number=0.55, seconds=day * DAY + 1) for day in range(28)))
+    return empty
 
 
 def test_a_score_is_explained_as_the_decision_that_was_drawn_from_it(fleet: Served) -> None:
