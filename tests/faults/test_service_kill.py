@@ -9,16 +9,14 @@ from nothing.
 
 import random  # noqa: TID251 - when to kill, from a seed
 import sqlite3
-import threading
 from collections import defaultdict
 from collections.abc import KeysView
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from ledger.client import BatchResult, ClientError, LedgerClient
+from ledger.client import LedgerClient
 from ledger.clock import SystemClock
 from ledger.events.envelope import RecordedEvent
 from ledger.events.signals import SignalObserved
@@ -26,83 +24,13 @@ from ledger.storage import open_store
 from projections.fold import Fold, OnPoison
 from projections.host import PROJECTIONS
 from tests.support.check_ledger import check_ledger
-from tests.support.live_fleet import ORIGIN, Observed, Row, prepare
+from tests.support.live_fleet import ORIGIN, prepare
+from tests.support.live_load import Load
 from tests.support.server_process import DEADLINE_SECONDS, ServerProcess, client, until
 
 SEED = 20_260_301
 KILLS = 50
 KILLS_SLOW = 300
-SIZES = (1, 2, 7, 5)
-CALLERS = 3
-REQUESTS_MAX = 40  # of one thread between two kills, so that verifying stays quick
-
-
-@dataclass
-class Load:
-    """What was sent and what was answered, by request id."""
-
-    observed: Observed = field(default_factory=Observed)
-    sent: dict[str, tuple[str, list[Row]]] = field(default_factory=dict)
-    """The actor and the observations."""
-    answered: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """First and last position."""
-
-    def unanswered(self) -> list[str]:
-        """Return the requests of which nobody knows whether they are on record."""
-        return [request_id for request_id in self.sent if request_id not in self.answered]
-
-    def run(self, address: str, turn: int) -> list[threading.Thread]:
-        """Start threads that submit until the server is gone, or they have sent enough."""
-        threads = [
-            threading.Thread(target=self._call, args=(address, f"{turn}-{caller}", SIZES[caller]))
-            for caller in range(CALLERS)
-        ]
-        threads.append(threading.Thread(target=self._stream, args=(address, f"{turn}-s")))
-        for thread in threads:
-            thread.start()
-        return threads
-
-    def _call(self, address: str, name: str, size: int) -> None:
-        actor = f"services/monitor-{size}"
-        with client(address, actor) as ledger:
-            for number in range(REQUESTS_MAX):
-                rows = self.observed.rows(size)
-                request_id = f"{name}-{number}"
-                self.sent[request_id] = (actor, rows)
-                try:
-                    appended = ledger.submit(rows, request_id=request_id)
-                except ClientError:
-                    return
-                self.answered[request_id] = (appended.first_position, appended.position)
-
-    def _stream(self, address: str, name: str) -> None:
-        actor = "services/stream"
-        with client(address, actor) as ledger:
-            stream = ledger.stream_signals(window=3, on_result=self._hear)
-            try:
-                for number in range(REQUESTS_MAX):
-                    rows = self.observed.rows(SIZES[-1])
-                    request_id = f"{name}-{number}"
-                    self.sent[request_id] = (actor, rows)
-                    stream.send(rows, request_id=request_id)
-                stream.flush()
-            except ClientError:
-                return
-            finally:
-                stream.close()
-
-    def _hear(self, result: BatchResult) -> None:
-        assert result.appended is not None, result.error
-        appended = result.appended
-        self.answered[result.request_id] = (appended.first_position, appended.position)
-
-    def send_again(self, address: str) -> None:
-        """Send what was not answered once more; both ways share their request ids."""
-        with client(address) as ledger:
-            for request_id in self.unanswered():
-                actor, rows = self.sent[request_id]
-                appended = ledger.using(actor=actor).submit(rows, request_id=request_id)
-                self.answered[request_id] = (appended.first_position, appended.position)
 
 
 class Record:
@@ -155,7 +83,7 @@ class Record:
 def kill_under_load(server: ServerProcess, load: Load, chance: random.Random, turn: int) -> None:
     """Load a server and kill it at a moment that only the seed knows."""
     address = server.address()
-    threads = load.run(address, turn)
+    threads = load.run(address, str(turn))
     if chance.randrange(4):
         wanted = len(load.answered) + chance.randrange(1, 60)
         until(lambda: len(load.answered) >= wanted, "answers")
