@@ -1,4 +1,4 @@
-"""Explanations over the API: of a decision, and of a score with or without a decision of its own."""
+"""Explanations over the API: of a decision, and of a score with or without one of its own."""
 
 import pytest
 
