@@ -24,6 +24,8 @@ class Load:
     """The actor and the observations."""
     answered: dict[str, tuple[int, int]] = field(default_factory=dict)
     """First and last position."""
+    failures: list[ClientError] = field(default_factory=list)
+    """What ended the threads."""
 
     def unanswered(self) -> list[str]:
         """Return the requests of which nobody knows whether they are on record."""
@@ -49,7 +51,8 @@ class Load:
                 self.sent[request_id] = (actor, rows)
                 try:
                     appended = ledger.submit(rows, request_id=request_id)
-                except ClientError:
+                except ClientError as error:
+                    self.failures.append(error)
                     return
                 self.answered[request_id] = (appended.first_position, appended.position)
 
@@ -64,8 +67,8 @@ class Load:
                     self.sent[request_id] = (actor, rows)
                     stream.send(rows, request_id=request_id)
                 stream.flush()
-            except ClientError:
-                return
+            except ClientError as error:
+                self.failures.append(error)
             finally:
                 stream.close()
 
