@@ -29,6 +29,7 @@ from ledger.v1 import errors_pb2, signal_service_pb2
 METHOD: Final = "SubmitSignals"
 """Batches of streams share their request ids with single ones: either may repeat the other."""
 
+_IDLE_SECONDS: Final = 0.25
 _FATAL: Final = frozenset({Reason.LEDGER_UNKNOWN, Reason.DRAINING})
 
 
@@ -147,7 +148,10 @@ class IngestStream:
     def _next(self) -> _Batch | None:
         """Wait for the oldest batch, and leave it in flight; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._in_flight or self._has_ended or self._is_abandoned)
+            while not self._changed.wait_for(
+                lambda: self._in_flight or self._has_ended or self._is_abandoned, _IDLE_SECONDS
+            ):
+                self._desk.check_draining()  # or an idle stream would hold up the server's end
             return self._in_flight[0] if self._in_flight and not self._is_abandoned else None
 
     def _done(self) -> None:

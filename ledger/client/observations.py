@@ -15,7 +15,7 @@ from ledger.client.inputs import Time, Value, micros_of, plain
 from ledger.v1 import signal_service_pb2
 
 _MICROS: Final = 1_000_000
-_SECONDS_MAX: Final = 253_402_300_800  # what a Timestamp can hold: the year 9999
+_MICROS_MAX: Final = 253_402_300_800 * _MICROS  # what a Timestamp can hold: the year 9999
 _INT64_MAX: Final = (1 << 63) - 1
 _KEYS: Final = ("model", "signal", "value", "observed_at", "model_version", "sample_size")
 
@@ -53,6 +53,12 @@ def add_observations(
             micros = now_micros
         else:
             micros = micros_of(observed_at, f"observations[{index}].observed_at")
+        if not -_MICROS_MAX < micros < _MICROS_MAX:
+            raise invalid(
+                f"observations[{index}].observed_at",
+                "lies outside the years a time can have",
+                "Give microseconds since 1970, or an aware datetime.",
+            )
         try:
             if type(value) is float:
                 message = add(model=model, signal=signal, number=value)
@@ -71,12 +77,6 @@ def add_observations(
             time.nanos = rest * 1000
         except (TypeError, ValueError) as error:
             raise _unsendable(item, index, error) from error
-        if not -_SECONDS_MAX < time.seconds < _SECONDS_MAX:
-            raise invalid(
-                f"observations[{index}].observed_at",
-                "lies outside the years a time can have",
-                "Give microseconds since 1970, or an aware datetime.",
-            )
 
 
 def _fields(item: ObservationLike, index: int) -> tuple[Any, Any, Any, Any, Any, Any]:

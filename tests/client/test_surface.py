@@ -1,0 +1,182 @@
+"""The client covers the whole contract, twice, and shows nothing of protobuf.
+
+Method: compare by inspection. Every RPC has a call, every field of a message has one in its
+dataclass, every enum the same members, and both clients the same methods with the same parameters.
+"""
+
+import dataclasses
+import inspect
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import Descriptor
+
+from ledger import client
+from ledger.client import AsyncLedgerClient, LedgerClient, calls, enums, outcomes, ranking, records
+from ledger.client.aio.batch import AsyncSignalBatch
+from ledger.client.aio.stream import AsyncSignalStream
+from ledger.client.blocking.batch import SignalBatch
+from ledger.client.blocking.stream import SignalStream
+from ledger.client.errors import FAMILY, LedgerRefusedError
+from ledger.errors import Reason
+from ledger.v1 import (
+    append_pb2,
+    checkpoint_pb2,
+    decision_pb2,
+    decision_service_pb2,
+    errors_pb2,
+    event_pb2,
+    explanation_pb2,
+    ledger_pb2,
+    ledger_service_pb2,
+    model_pb2,
+    model_service_pb2,
+    plan_pb2,
+    policy_pb2,
+    policy_service_pb2,
+    priority_pb2,
+    priority_service_pb2,
+    projection_pb2,
+    replay_pb2,
+    signal_pb2,
+    signal_service_pb2,
+)
+
+MODULES = [
+    append_pb2,
+    checkpoint_pb2,
+    decision_pb2,
+    event_pb2,
+    explanation_pb2,
+    ledger_pb2,
+    model_pb2,
+    plan_pb2,
+    policy_pb2,
+    priority_pb2,
+    projection_pb2,
+    replay_pb2,
+    signal_pb2,
+]
+SERVICES = [
+    decision_service_pb2,
+    ledger_service_pb2,
+    model_service_pb2,
+    policy_service_pb2,
+    priority_service_pb2,
+    signal_service_pb2,
+]
+MESSAGES: dict[str, Descriptor] = {
+    name: message
+    for module in MODULES
+    for name, message in module.DESCRIPTOR.message_types_by_name.items()
+}
+# Answers that are results themselves, and a request that is written by hand.
+RESULTS = {
+    "PolicyLint": policy_service_pb2.LintPolicyResponse.DESCRIPTOR,
+    "DraftedPolicy": policy_service_pb2.DraftPolicyResponse.DESCRIPTOR,
+    "PolicyView": policy_service_pb2.GetPolicyResponse.DESCRIPTOR,
+    "Evaluation": decision_service_pb2.EvaluateResponse.DESCRIPTOR,
+    "EvaluatedDecision": decision_service_pb2.EvaluatedDecision.DESCRIPTOR,
+    "ExplainedDecision": decision_service_pb2.ExplainDecisionResponse.DESCRIPTOR,
+    "ReplayReport": decision_service_pb2.ReplayRangeResponse.DESCRIPTOR,
+    "PriorityUpdate": priority_service_pb2.WatchPrioritiesResponse.DESCRIPTOR,
+    "MadePlan": priority_service_pb2.MakePlanResponse.DESCRIPTOR,
+    "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
+}
+ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope"}
+CLASSES = {
+    name: cls
+    for module in (records, outcomes, ranking)
+    for name, cls in vars(module).items()
+    if dataclasses.is_dataclass(cls)
+}
+TWINS = [
+    (LedgerClient, AsyncLedgerClient),
+    (SignalStream, AsyncSignalStream),
+    (SignalBatch, AsyncSignalBatch),
+]
+
+
+def public(cls: type) -> dict[str, Any]:
+    return {name: member for name, member in inspect.getmembers(cls) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(("sync", "async_"), TWINS)
+def test_both_clients_have_the_same_surface(sync: type, async_: type) -> None:
+    here, there = public(sync), public(async_)
+    assert set(here) == set(there)
+    for name, member in here.items():
+        if not callable(member):
+            continue
+        mine, other = inspect.signature(member), inspect.signature(there[name])
+        for parameter, twin in zip(
+            mine.parameters.values(), other.parameters.values(), strict=True
+        ):
+            assert (parameter.name, parameter.kind, parameter.default) == (
+                twin.name,
+                twin.kind,
+                twin.default,
+            ), name
+        assert member.__doc__ == there[name].__doc__, name
+
+
+def test_every_rpc_of_the_contract_has_a_call() -> None:
+    source = "".join(path.read_text() for path in Path(calls.__path__[0]).glob("*.py"))
+    written = set(re.findall(r'_SERVICE \+ "(\w+)"', source))
+    rpcs = {
+        method.name
+        for module in SERVICES
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert written == rpcs
+
+
+@pytest.mark.parametrize("name", sorted(set(CLASSES) - ASSEMBLED))
+def test_no_field_of_the_contract_is_lost(name: str) -> None:
+    descriptor = RESULTS.get(name) or MESSAGES[name]
+    fields = {field.name for field in dataclasses.fields(CLASSES[name])}
+    assert fields == set(descriptor.fields_by_name)
+
+
+def test_every_message_that_answers_hold_has_its_class() -> None:
+    handled = {"LabelSelector", "Observation", "PolicyScope"}  # requests, and within PolicyScope
+    assert set(MESSAGES) - handled <= set(CLASSES)
+
+
+@pytest.mark.parametrize(
+    "cls", [cls for _, cls in inspect.getmembers(enums, inspect.isclass) if cls is not StrEnum]
+)
+def test_choices_are_those_of_the_contract(cls: type[StrEnum]) -> None:
+    for module in MODULES:
+        if cls.__name__ in module.DESCRIPTOR.enum_types_by_name:
+            wire = module.DESCRIPTOR.enum_types_by_name[cls.__name__]
+            prefix = wire.values_by_number[0].name.removesuffix("UNSPECIFIED")
+            assert [prefix + member for member in cls.__members__] == [
+                value.name for value in wire.values if value.number
+            ]
+            return
+    raise AssertionError(f"the contract has no enum {cls.__name__}")
+
+
+def test_every_reason_belongs_to_a_family() -> None:
+    assert set(FAMILY) == set(Reason)
+    assert LedgerRefusedError not in FAMILY.values()
+    names = {f"ERROR_REASON_{reason.value}" for reason in Reason}
+    assert names == set(errors_pb2.ErrorReason.keys()) - {"ERROR_REASON_UNSPECIFIED"}
+
+
+@pytest.mark.parametrize("cls", [cls for pair in TWINS for cls in pair])
+def test_signatures_show_nothing_of_protobuf_or_grpc(cls: type) -> None:
+    for name, member in public(cls).items():
+        if callable(member):
+            shown = str(inspect.signature(member))
+            assert "pb2" not in shown, name
+            assert "grpc" not in shown, name
+
+
+def test_what_the_package_exports_is_there() -> None:
+    assert all(hasattr(client, name) for name in client.__all__)
