@@ -45,12 +45,15 @@ def measure(run: Run) -> list[Row]:
     # Only full windows, or the young ledger's thinner ones would make it look quicker than it is.
     full = _FULL * min(of_long.evidence_max, of_short.evidence_max)
     in_long, in_short = of_long.milliseconds(full), of_short.milliseconds(full)
-    evidence = f"{len(in_long)} replays of {full:.0f} to {of_long.evidence_max} observations"
-    where, other = f"replay of a decision among {long:,}", f"the same among {short:,}"
+    evidence = (
+        f"{len(in_long)} replays among {long:,} events, "
+        f"each of {full:.0f} to {of_long.evidence_max} observations"
+    )
+    other = f"the same among {short:,} events"
     rows = [
         Row(
             "replay",
-            f"{where}, p{percent}",
+            f"replay of a decision, p{percent}",
             percentile(in_long, percent),
             "ms",
             at_most(10) if percent == 50 else None,
@@ -61,7 +64,7 @@ def measure(run: Run) -> list[Row]:
         for percent in (50, 99)
     ]
     growth = median(in_long) / median(in_short)
-    name = f"replay p50 among {long:,} against {short:,}"
+    name = "replay p50, long ledger against short"
     return [*rows, Row("replay", name, growth, "×", at_most(1.3), None, evidence, of_long.load)]
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from ledger.client import LedgerClient
@@ -69,34 +70,34 @@ def _pass(run: Run) -> tuple[Called, Called]:
 def _callers(address: str, count: int, calls: int) -> Called:
     """Return what so many callers saw, each with one call under way at a time."""
     begin = threading.Barrier(count + 1)
-    found: list[list[float]] = [[] for _ in range(count)]
-    with LedgerClient(address, actor=fleet.MONITOR) as client:
-        threads = [
-            threading.Thread(target=_call, args=(client, begin, calls, caller, samples))
-            for caller, samples in enumerate(found)
-        ]
-        for thread in threads:
-            thread.start()
+    with (
+        LedgerClient(address, actor=fleet.MONITOR) as client,
+        ThreadPoolExecutor(max_workers=count) as threads,
+    ):
+        callers = [threads.submit(_call, client, begin, calls, caller) for caller in range(count)]
         begin.wait()
         started = time.perf_counter()
-        for thread in threads:
-            thread.join()
-        seconds = time.perf_counter() - started
-    samples = [sample for one in found for sample in one]
-    assert len(samples) == count * calls, "a caller was refused; see above"
-    return Called(len(samples) / seconds, samples, load_average())
+        samples = [sample for caller in callers for sample in caller.result()]
+        return Called(len(samples) / (time.perf_counter() - started), samples, load_average())
 
 
-def _call(
-    client: LedgerClient, begin: threading.Barrier, calls: int, caller: int, samples: list[float]
-) -> None:
-    """Warm up, wait for the others, then call and note how long each call took."""
-    for number in range(-_WARM_UP_CALLS, calls):
-        if number == 0:
-            begin.wait()
-        model, signal = fleet.SERIES[(caller * calls + number) % len(fleet.SERIES)]
-        observed_at = fleet.START + (number + _WARM_UP_CALLS) * fleet.MINUTE
+def _call(client: LedgerClient, begin: threading.Barrier, calls: int, caller: int) -> list[float]:
+    """Warm up, wait for the others, then call; return how long each call took."""
+    samples = []
+    try:
+        for number in range(_WARM_UP_CALLS):
+            _submit(client, caller * calls + number, number)
+    except BaseException:
+        begin.abort()  # or the others would wait for ever
+        raise
+    begin.wait()
+    for number in range(_WARM_UP_CALLS, _WARM_UP_CALLS + calls):
         started = time.perf_counter()
-        client.submit([(model, signal, 0.42, observed_at, "v1", 100)])
-        if number >= 0:
-            samples.append((time.perf_counter() - started) * 1000)
+        _submit(client, caller * calls + number, number)
+        samples.append((time.perf_counter() - started) * 1000)
+    return samples
+
+
+def _submit(client: LedgerClient, series: int, minute: int) -> None:
+    model, signal = fleet.SERIES[series % len(fleet.SERIES)]
+    client.submit([(model, signal, 0.42, fleet.START + minute * fleet.MINUTE, "v1", 100)])
