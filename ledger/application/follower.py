@@ -21,6 +21,7 @@ from ledger.limits import PROJECTION_BATCH_EVENTS
 from ledger.storage.store import Store
 
 _BEHIND_BATCHES_MAX: Final = 8  # under constant load the evaluator gets its turn all the same
+_PAUSE_SECONDS: Final = 0.02  # after a small batch: reading 50 events costs little more than one
 _IDLE_SECONDS: Final = 0.5  # how often silence is looked for, and how late a lost hint may be
 _log: Final = structlog.get_logger("ledger.follower")
 
@@ -132,3 +133,5 @@ class Follower:
             is_well = self._run("reading", lambda: moved.append(self.step()))
             if not is_well or not moved[0] or self._failures:
                 self._wake.wait(_IDLE_SECONDS)
+            elif not self._behind:
+                self._stopping.wait(_PAUSE_SECONDS)
