@@ -4,6 +4,7 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -90,6 +91,10 @@ class Service:
             self._running.clear()
             self.store.close()
             self._projection_store.close()
+
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Call back, once and on any thread, when nothing can be appended any more."""
+        self.store.on_failure(callback)
 
     def create_ledger(
         self,

@@ -6,11 +6,14 @@ generation, so that a rebuild fills new rows beside those in use; `projection_li
 generation that is in use.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
@@ -30,6 +33,7 @@ from projections.tables import (
 )
 
 _BUSY_SECONDS: Final = 10
+_log: Final = structlog.get_logger("projections.store")
 _ADVISORY_LOCK: Final = 0x6C65_6467_7072_6F6A  # any number that is ours: "ledgproj"
 
 
@@ -39,12 +43,14 @@ class ProjectionStore:
     def __init__(self, url: str) -> None:
         """Open the database at an SQLAlchemy URL or a path of a SQLite file, and make the tables.
 
+        A SQLite file that is damaged is renamed to `NAME.damaged`: what was in it is folded anew.
         STORE_UNAVAILABLE where it cannot be opened.
         """
         self._url = make_url(url if "://" in url else f"sqlite:///{url}")
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
         if self._is_sqlite:
+            _set_aside_if_damaged(self.place)
             self._engine = sa.create_engine(
                 self._url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
             )
@@ -83,7 +89,7 @@ class ProjectionStore:
             rows = connection.execute(
                 sa.select(ROWS.c.key, ROWS.c.row).where(*_is(ROWS, generation))
             )
-            return tracking, {key: bytes(row) for key, row in rows}
+            return tracking, {key: _as_bytes(row) for key, row in rows}
 
     def advance(
         self,
@@ -273,6 +279,32 @@ def projections_url(ledger_url: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     file = f"{stem}.projections.{suffix}" if dot else f"{name}.projections"
     return url.set(database=f"{folder}{slash}{file}").render_as_string(hide_password=False)
+
+
+def _as_bytes(row: bytes | str) -> bytes:
+    """Return a row's bytes; text, which only somebody else can have put there, by its encoding."""
+    return row.encode() if isinstance(row, str) else bytes(row)
+
+
+def _set_aside_if_damaged(place: str) -> None:
+    """Rename a file whose pages SQLite cannot read. Reads all of it, which is little."""
+    path = Path(place)
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return  # whoever opens it next says what is wrong
+        found = str(error)
+    if found == "ok":
+        return
+    aside = path.with_name(path.name + ".damaged")
+    _log.error("projections.damaged", place=place, why=found, kept_as=str(aside))
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's

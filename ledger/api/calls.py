@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import grpc
@@ -37,6 +38,10 @@ class Backend(Protocol):
 
     def ledger(self, origin: str = "") -> Ledger:
         """Return one ledger, the only one for an empty origin."""
+        ...
+
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Call back, once and on any thread, when nothing can be appended any more."""
         ...
 
     def projections(self, origin: str = "") -> ProjectionHost:

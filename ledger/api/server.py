@@ -74,6 +74,7 @@ class ApiServer:
             streams=Slots(INGEST_STREAMS_MAX, "streams of observations"),
         )
         self._health = health.HealthServicer()
+        self._can_append = True
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="call"),
             interceptors=all_interceptors(backend.clock),
@@ -83,6 +84,7 @@ class ApiServer:
         self._add_services()
         self.port = 0
         """The port that is served, once started: a free one where the address says 0."""
+        backend.on_failure(self._fail)
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -109,7 +111,7 @@ class ApiServer:
                 remedy="Stop whatever listens there, or serve on another port.",
             ) from error
         self._server.start()
-        self._set_health(is_serving=True)
+        self._set_health(is_serving=self._can_append)
 
     def drain(self) -> None:
         """Tell health checks and end watches and streams; other calls go on as usual."""
@@ -124,6 +126,11 @@ class ApiServer:
     def wait(self) -> None:
         """Wait until the server was stopped."""
         self._server.wait_for_termination()
+
+    def _fail(self) -> None:
+        """Tell health checks that nothing can be appended any more; reads go on."""
+        self._can_append = False
+        self._set_health(is_serving=False)
 
     def _set_health(self, *, is_serving: bool) -> None:
         answer = health_pb2.HealthCheckResponse

@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import structlog
+
 from ledger.application.aggregates import (
     MODEL_TYPES,
     POLICY_TYPES,
@@ -23,6 +25,8 @@ from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import decode_data, typed
 from ledger.events.signals import SignalDefined
 from ledger.storage.store import Reader
+
+_log: Final = structlog.get_logger("ledger.fleet")
 
 FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {SignalDefined.TYPE}
 
@@ -80,6 +84,7 @@ class Fleet:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._state = _State()
+        self._unreadable: set[str] = set()
         self._position = 0
         self.refresh()
 
@@ -93,8 +98,13 @@ class Fleet:
                 self._ledger, FLEET_TYPES, after=self._position, at_or_before=head
             )
             for event in events:
-                self._apply(event)
-                self._position = event.position  # whatever fails below is not folded twice
+                if event.stream in self._unreadable:
+                    continue
+                try:
+                    self._apply(event)
+                except LedgerError as error:  # it stays as it last could be read; all others go on
+                    self._unreadable.add(event.stream)
+                    _log.error("fleet.stream_unreadable", stream=event.stream, why=error.message)
             self._position = max(self._position, head)
 
     def signal(self, name: str) -> SignalView | None:

@@ -58,6 +58,11 @@ class SqlStore(SqlReader):
         """Why nothing can be appended any more, or None."""
         return self._writer.failure if self._writer is not None else None
 
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Call back, once and on any thread, when nothing can be appended any more."""
+        if self._writer is not None:
+            self._writer.on_failure(callback)
+
     # ---- ledgers -----------------------------------------------------------------------------
 
     def create_ledger(self, request: CreateLedger) -> LedgerInfo:

@@ -68,6 +68,7 @@ class Writer:
         self._changed = threading.Condition()
         self._closing = False
         self._failure: LedgerError | None = None
+        self._on_failure: list[Callable[[], None]] = []
         self._chains: dict[int, Chain] = {}
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -77,6 +78,14 @@ class Writer:
     def failure(self) -> LedgerError | None:
         """Why the writer has stopped for good, or None."""
         return self._failure
+
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Call back once the writer has stopped for good; at once if it has."""
+        with self._changed:
+            self._on_failure.append(callback)
+            has_failed = self._failure is not None
+        if has_failed:
+            callback()
 
     def submit(self, info: LedgerInfo, request: AppendRequest) -> "Future[AppendResult]":
         """Queue an append; LIMIT_REACHED where too much waits already."""
@@ -266,9 +275,12 @@ class Writer:
             self._failure = failure
             self._closing = True
             waiting, self._queue = list(self._queue), deque()
+            callbacks = tuple(self._on_failure)
         for job in waiting:
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(_again(failure))
+        for callback in callbacks:
+            callback()
 
 
 def _again(failure: LedgerError) -> LedgerError:

@@ -89,9 +89,10 @@ def prepare(client: LedgerClient, models: Sequence[str] = MODELS, *, clock: str 
 class Observed:
     """Batches of observations, each later than all before it. Safe between threads."""
 
-    def __init__(self, models: Sequence[str] = MODELS) -> None:
+    def __init__(self, models: Sequence[str] = MODELS, *, after: int = 0) -> None:
+        """`after` so many half hours that passed before."""
         self._models = itertools.cycle(models)
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(after + 1)
         self._lock = threading.Lock()
 
     def rows(self, count: int) -> list[Row]:

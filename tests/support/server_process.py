@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
+
 from ledger.api.server import ApiServer
 from ledger.client import LedgerClient, RetryOptions
 from ledger.clock import SystemClock
@@ -43,8 +45,11 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE
 class ServerProcess:
     """One process; it serves once. A context manager that kills what still runs."""
 
-    def __init__(self, log: Path) -> None:
-        """Start the interpreter; what the server logs is added to a file."""
+    def __init__(self, log: Path, *, modules: Path = ROOT) -> None:
+        """Start the interpreter; what the server logs is added to a file.
+
+        `modules` is one more folder that modules could be imported from.
+        """
         self._log = log
         self._address = ""
         with log.open("ab") as errors:
@@ -55,7 +60,7 @@ class ServerProcess:
                 stderr=errors,
                 text=True,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{modules}"},
             )
 
     def __enter__(self) -> Self:
@@ -143,6 +148,7 @@ def main() -> None:
     options = json.loads(line)
     if (size := options.pop("file_bytes_max", None)) is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with Service(ServiceOptions(**options)) as service, ApiServer(service, "127.0.0.1:0") as server:
