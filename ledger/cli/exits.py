@@ -32,22 +32,25 @@ _CODES = {
 }
 
 
-class MisuseError(Exception):
+class _EndingError(Exception):
+    """An end of a command: what happened, and what to do about it."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return both in one line."""
+        return f"{self.message} {self.remedy}".strip()
+
+
+class MisuseError(_EndingError):
     """Input that cannot be sent: what is wrong with it, and what to do."""
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message, remedy)
-        self.message = message
-        self.remedy = remedy
 
-
-class IntegrityFailure(Exception):  # noqa: N818 - not an error of the program, but its finding
+class IntegrityFailure(_EndingError):  # noqa: N818 - no error of the program, but its finding
     """What a verification found: not what it should be, and where."""
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message, remedy)
-        self.message = message
-        self.remedy = remedy
 
 
 def code_of(reason: Reason) -> Exit:

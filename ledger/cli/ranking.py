@@ -8,6 +8,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.exits import MisuseError
+from ledger.cli.freshness import fresh
 from ledger.cli.moments import Moment, now_of, parse_moment
 from ledger.cli.session import session
 
@@ -35,12 +36,15 @@ def priorities(
     chosen = session()
     then = parse_moment(as_of, "--as-of", _now) if as_of else Moment()
     before = parse_moment(since, "--since", _now) if since else Moment()
-    found = chosen.client.list_priorities(
-        as_of=then.time,
-        as_of_position=then.position,
-        since=before.time,
-        since_position=before.position,
-        order_by="LAST_PLAN" if by == "plan" else "PRIORITY",
+    found = fresh(
+        lambda client, head: client.list_priorities(
+            as_of=then.time,
+            as_of_position=then.position,
+            since=before.time,
+            since_position=before.position,
+            order_by="LAST_PLAN" if by == "plan" else "PRIORITY",
+            min_position=head,
+        )
     )
     rows = found.priorities[:limit] if limit else found.priorities
     text = _moves(found, rows) if since else _ranks(rows)
@@ -99,7 +103,7 @@ def why(
 ) -> None:
     """Say in one paragraph where a model stands, why, and what would change it."""
     chosen = session()
-    found = chosen.client.list_priorities()
+    found = fresh(lambda client, head: client.list_priorities(min_position=head))
     row = next((each for each in found.priorities if each.model == model), None)
     if row is None:
         chosen.client.get_model(model)  # refuses an unknown name in the ledger's own words

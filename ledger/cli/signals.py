@@ -7,6 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.exits import MisuseError
+from ledger.cli.freshness import fresh
 from ledger.cli.session import session
 
 
@@ -45,7 +46,7 @@ def states(
 ) -> None:
     """Show where each signal of each model stands: latest value, trend, breach."""
     chosen = session()
-    found = chosen.client.list_signal_states(model=model)
+    found = fresh(lambda client, head: client.list_signal_states(model=model, min_position=head))
     rows = [
         (
             one.model,

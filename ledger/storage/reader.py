@@ -5,12 +5,14 @@ compared with the column that it was found by.
 """
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from itertools import product
+from operator import ne
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, select
 
-from ledger.errors import LedgerError, Reason, event_unreadable
+from ledger.errors import LedgerError, Reason, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time
@@ -31,6 +33,12 @@ _EVENT: Final = select(
     events.c.prev_hash,
     events.c.event_hash,
 )
+_SHAPES: Final = {
+    (int, str, int, str, int, observed_at, body, salt, bytes, bytes, bytes)
+    for observed_at, body, salt in product(
+        (int, type(None)), (bytes, type(None)), (bytes, type(None))
+    )
+}
 # SQLite has no statistics here and would walk the primary key, whose cost grows with the ledger.
 _BY_STREAM_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_stream_type", "sqlite")
 _BY_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_type", "sqlite")
@@ -310,12 +318,33 @@ class SqlReader:
         return self.ledger(origin).ledger_id
 
     def _events(self, statement: Select[Any]) -> list[RecordedEvent]:
-        return list(map(RecordedEvent._make, self.rows(statement)))
+        rows = self.rows(statement)
+        for row in rows:
+            if tuple(map(type, row)) not in _SHAPES:
+                raise _mistyped(row)
+        return list(map(RecordedEvent._make, rows))
 
     def rows(self, statement: Select[Any], values: dict[str, Any] | None = None) -> list[Any]:
         """Return the rows of any statement that reads; for checks and for tests."""
         with self._database.reader.connect() as connection:
             return list(connection.execute(statement, values).all())
+
+
+def _mistyped(row: Sequence[Any]) -> LedgerError:
+    """Return the refusal of a row with a value of the wrong type, which SQLite lets anybody store.
+
+    Equal bytes in the wrong type would break every comparison downstream in its own way.
+    """
+    shape = min(_SHAPES, key=lambda known: sum(map(ne, known, map(type, row))))
+    wrong = next(
+        at
+        for at, (want, value) in enumerate(zip(shape, row, strict=True))
+        if want is not type(value)
+    )
+    return chain_broken(
+        row[0] if type(row[0]) is int else 0,
+        f"its {RecordedEvent._fields[wrong]} is stored as {type(row[wrong]).__name__}",
+    )
 
 
 def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:

@@ -1,0 +1,78 @@
+"""A prepared server, and the command line against it."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ledger.cli.main import app
+from tests.support.served import Served, serving
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever was printed
+        """What standard output holds, which must be one JSON document."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """What standard output holds, as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep settings of the machine out of the tests."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("LEDGER_") and name != "LEDGER_VECTORS":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run the command line in this process."""
+
+    def run_it(*args: str, stdin: str | bytes | None = None) -> Ran:
+        result = CliRunner().invoke(app, args, input=stdin)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    return run_it
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the served database is."""
+    return tmp_path
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[Served]:
+    """A server with a data ledger, two models in service and a policy in force."""
+    with serving(folder) as server:
+        server.prepare(("fares", "hotels"))
+        yield server
+
+
+@pytest.fixture
+def cli(run: Run, served: Served) -> Run:
+    """Run a command against the server."""
+    return lambda *args, stdin=None: run(*args, "--server", served.server.address, stdin=stdin)

@@ -1,0 +1,321 @@
+"""Commands against a real server: what they do, what they print, how they end.
+
+Method: the command line runs in this process against a prepared server on loopback; results are
+read back through other commands and as JSON, refusals by exit code and reason.
+"""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.exits import Exit
+from tests.cli.conftest import Run
+from tests.support.served import ORIGIN, POLICY, START, Served
+
+HOUR_MICROS = 3_600_000_000
+
+
+def csv_of(days: int, *, model: str = "fares") -> str:
+    lines = ["model,signal,value,observed_at,sample_size"]
+    for day in range(days):
+        for signal, value in (("log-loss", 0.4 + day * 0.01), ("input-stability", 0.1)):
+            at = START * 1_000_000 + day * 24 * HOUR_MICROS
+            lines.append(f"{model},{signal},{value:.3f},{at},1000")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def told(cli: Run) -> Run:
+    """The command line, after a month of observations and an evaluation."""
+    assert cli("signal", "submit", stdin=csv_of(40)).code == 0
+    assert cli("evaluate", "fares", "hotels").code == 0
+    return cli
+
+
+def test_rows_are_submitted_counted_and_shown(cli: Run) -> None:
+    ran = cli("signal", "submit", "--batch-size", "7", "--json", stdin=csv_of(20))
+    assert ran.json["acknowledged"] == 40
+    states = cli("signal", "states", "fares", "--json").json["states"]
+    assert {state["signal"]: state["observations"] for state in states} == {
+        "log-loss": 20,
+        "input-stability": 20,
+    }
+    assert "0.59" in cli("signal", "states").out
+
+
+def test_a_file_submitted_twice_under_one_prefix_is_recorded_once(
+    cli: Run, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(csv_of(20))
+    for _ in range(2):
+        ran = cli("signal", "submit", str(file), "--request-prefix", "night-7")
+        assert ran.code == 0
+        head = served.head()
+    assert ran.out.startswith("40 observations recorded")
+    assert served.head() == head
+
+
+def test_a_bad_row_ends_the_run_with_what_is_on_record(cli: Run, served: Served) -> None:
+    head = served.head()
+    text = csv_of(3) + "fares,log-loss,none,,\n"
+    ran = cli("signal", "submit", "--batch-size", "2", stdin=text)
+    assert ran.code == Exit.MISUSE
+    assert "row 7: value 'none' is no number" in ran.err
+    assert "6 observations were acknowledged, up to row 6" in ran.err
+    assert "--skip 6" in ran.err
+    assert served.head() == head + 6
+
+
+def test_a_refused_row_is_named_by_its_number(cli: Run) -> None:
+    text = csv_of(3) + "nowhere,log-loss,0.5,,\n"
+    ran = cli("signal", "submit", "--batch-size", "4", stdin=text)
+    assert ran.code == Exit.REFUSED
+    assert "Rows 5 to 7 were refused together. row 7: model: no model" in ran.err
+    assert "[MODEL_UNKNOWN]" in ran.err
+    assert "4 observations were acknowledged" in ran.err
+
+
+def test_rows_on_record_can_be_skipped(cli: Run, served: Served) -> None:
+    head = served.head()
+    assert cli("signal", "submit", "--skip", "4", stdin=csv_of(3)).code == 0
+    assert served.head() == head + 2
+
+
+def test_one_observation_is_submitted_by_flags(cli: Run) -> None:
+    flags = ("--model", "fares", "--signal", "log-loss", "--value", "0.50")
+    at = ("--observed-at", "2026-01-05T00:00:00Z", "--sample-size", "3")
+    assert cli("signal", "submit", *flags, *at).code == 0
+    (event,) = cli("log", "tail", "-n", "1", "--json").lines
+    assert event["body"]["data"]["value"] == "0.5"
+    assert event["body"]["data"]["sample_size"] == 3
+    assert cli("signal", "submit", "--model", "fares").code == Exit.MISUSE
+
+
+def test_models_are_registered_changed_deployed_and_retired(cli: Run) -> None:
+    described = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9000000")
+    assert cli("model", "register", "rooms", *described, "--label", "region=west").code == 0
+    assert cli("model", "update", "rooms", "--tier", "high").code == 0
+    assert cli("model", "update", "rooms").code == Exit.MISUSE
+    deployed = ("--baseline-loss", "0.40", "--trained-through", "2026-01-01")
+    at = ("--in-service-at", "2026-01-02")
+    assert cli("model", "deploy", "rooms", "v1", *deployed, *at).code == 0
+    shown = cli("model", "show", "rooms", "--json").json
+    assert (shown["tier"], shown["labels"], shown["version_in_service"]) == (
+        "high",
+        {"region": "west"},
+        "v1",
+    )
+    assert shown["deployments"][0]["baseline_loss"] == "0.4"
+    assert "region=west" in cli("model", "show", "rooms").out
+    assert cli("model", "retire", "rooms", "--reason", "gone").code == 0
+    assert "rooms" not in cli("model", "list").out
+    assert "rooms" in cli("model", "list", "--retired").out
+    assert cli("model", "show", "nowhere").code == Exit.REFUSED
+
+
+def test_a_policy_goes_from_history_to_force(cli: Run, tmp_path: Path) -> None:
+    assert cli("policy", "init").code == Exit.REFUSED  # there is nothing to fit it to
+    assert cli("signal", "submit", stdin=csv_of(40)).code == 0
+    file = tmp_path / "policy.yaml"
+    assert cli("policy", "init", "--output", str(file)).code == 0
+    assert cli("policy", "init", "--output", str(file)).code == Exit.MISUSE
+    assert cli("policy", "lint", str(file)).code == 0
+    drafted = cli("policy", "draft", "fitted", str(file), "--rationale", "first", "--json").json
+    digest = drafted["version"]["digest"]
+    activated = ("--rationale", "go", "--model", "fares", "--digest", digest)
+    assert cli("policy", "activate", "fitted", "1", *activated).code == 0
+    assert (
+        cli("policy", "activate", "fitted", "1", *activated, "--label", "a=b").code == Exit.MISUSE
+    )
+    assert "in force for model fares" in cli("policy", "show", "fitted").out
+    assert {row["policy"] for row in cli("policy", "list", "--json").json["policies"]} == {
+        "default",
+        "fitted",
+    }
+
+
+def test_lint_says_where_a_document_is_wrong(cli: Run) -> None:
+    ran = cli("policy", "lint", "-", stdin=POLICY.replace("kernel:", "kernle:", 1))
+    assert ran.code == Exit.REFUSED
+    assert ran.out.startswith("-:")
+    assert "error" in ran.out
+    assert cli("policy", "lint", "nowhere.yaml").code == Exit.MISUSE
+
+
+def test_the_fleet_is_ranked_now_and_as_it_was(told: Run, served: Served) -> None:
+    now = told("priorities", "--json").json
+    assert now["priorities"][0]["model"] == "fares"
+    assert now["position"] == served.head()
+    then = told("priorities", "--as-of", "10", "--json").json
+    assert then["position"] == 10
+    moved = told("priorities", "--since", "yesterday").out
+    assert "WHY" in moved
+    assert "fares" in told("priorities", "--since", "10", "--limit", "1").out
+    assert told("priorities", "--by", "nonsense").code == Exit.MISUSE
+    assert told("priorities", "--as-of", "nonsense").code == Exit.MISUSE
+
+
+def test_why_is_one_paragraph(told: Run) -> None:
+    text = told("why", "fares").out.strip()
+    assert text.startswith("fares ranks 1 of 2")
+    assert "\n" not in text
+    assert told("why", "fares", "--json").json["rank"] == 1
+    assert told("why", "nowhere").code == Exit.REFUSED
+
+
+def test_a_plan_is_made_and_shown(told: Run) -> None:
+    made = told("plan", "make", "--purse", "75.50", "--plan", "week-1", "--json").json
+    assert made["plan"]["purse_micros"] == 75_500_000
+    assert "fares" in told("plan", "show", "week-1").out
+    assert "week-1" in told("plan", "list").out
+    assert "fares" in told("priorities", "--by", "plan").out
+    assert told("plan", "make", "--purse", "a lot").code == Exit.MISUSE
+
+
+def test_decisions_are_listed_shown_explained_and_replayed(told: Run) -> None:
+    listed = told("decision", "list", "--json").json["decisions"]
+    assert {row["model"] for row in listed} == {"fares", "hotels"}
+    name = next(row["name"] for row in listed if row["model"] == "fares")
+    position = name.rpartition("/")[2]
+    for form in (name, f"fares/{position}", "fares"):
+        assert told("decision", "show", form, "--json").json["decision"]["name"] == name
+    assert "log-loss" in told("decision", "show", "fares").out
+    assert "Rules:" in told("decision", "explain", "fares").out
+    assert told("decision", "replay", name).out == f"{name}: IDENTICAL\n"
+    assert told("decision", "replay", position, "--json").json["outcome"] == "IDENTICAL"
+    assert "4 identical, 0 divergent" in told("decision", "replay", "--all").out
+    assert told("decision", "replay", "--all", "--json").lines[-1]["progress"]["identical"] == 4
+    assert told("decision", "replay").code == Exit.MISUSE
+    assert told("decision", "show", "nowhere").code == Exit.REFUSED
+
+
+def test_a_historical_evaluation_states_its_time(told: Run) -> None:
+    done = told("evaluate", "fares", "--at", "2026-01-20", "--json").json
+    assert done["evaluated"][0]["decision"]["horizon"]["historical"] is True
+
+
+def test_events_are_printed(told: Run, served: Served) -> None:
+    lines = told("log", "tail", "-n", "5").out.splitlines()
+    assert len(lines) == 5
+    assert lines[-1].startswith(str(served.head()))
+    made = told("log", "tail", "--after", "0", "--type", "ledger.created.v1", "--json").lines
+    assert [event["position"] for event in made] == [1]
+
+
+def test_the_log_verifies_against_server_file_and_kept_checkpoint(
+    told: Run, run: Run, served: Served, folder: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    assert told("log", "checkpoint", "--output", str(kept)).code == 0
+    key = told("vkey").out.strip()
+    assert told("signal", "submit", stdin=csv_of(2)).code == 0
+    ran = told("log", "verify", "--vkey", key, "--checkpoint", str(kept), "--json")
+    assert ran.code == 0
+    assert ran.json["size"] == served.head()
+    database = str(folder / "ledger.sqlite")
+    assert run("log", "verify", "--db", database, "--checkpoint", str(kept)).code == 0
+    assert run("log", "verify", "--db", database, "--vkey", "nonsense").code == Exit.MISUSE
+    assert run("log", "verify", "--db", str(tmp_path / "none")).code == Exit.REFUSED
+
+
+def test_projections_are_shown_and_rebuilt(told: Run) -> None:
+    assert [row["projection"] for row in told("projection", "status", "--json").json["projections"]]
+    assert "EQUAL" in told("projection", "rebuild", "priorities").out
+    assert told("projection", "rebuild", "nowhere").code == Exit.REFUSED
+    assert "signals" in told("projection", "status").out
+
+
+def test_ledgers_and_signals_are_made_and_listed(cli: Run) -> None:
+    defined = ("--kind", "data-quality", "--unit", "share", "--direction", "higher-is-worse")
+    assert cli("signal", "define", "missing", *defined, "--meaning", "Missing rows.").code == 0
+    assert "missing" in cli("signal", "list").out
+    assert cli("signal", "define", "x", *defined[:-1], "sideways", "--meaning", "x").code == 1
+    assert cli("ledger", "create", "ledger.example/two", "--clock", "wall").code == 0
+    assert cli("ledger", "create", "ledger.example/two").code == Exit.REFUSED
+    assert len(cli("ledger", "list", "--json").json["ledgers"]) == 2
+    assert cli("ledger", "show").code == Exit.REFUSED  # there are two, and none was named
+    assert ORIGIN in cli("ledger", "show", "--ledger", ORIGIN).out
+
+
+def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
+    import json
+
+    ran = cli("model", "show", "nowhere", "--json")
+    assert ran.out == ""
+    error = json.loads(ran.err)["error"]
+    assert (error["exit_code"], error["reason"]) == (1, "MODEL_UNKNOWN")
+    assert error["remedy"]
+
+
+def test_nobody_there_ends_with_3(run: Run) -> None:
+    ran = run("priorities", "--server", "127.0.0.1:1")
+    assert ran.code == Exit.UNREACHABLE
+    assert "127.0.0.1:1" in ran.err
+
+
+def test_a_stray_setting_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_SERVER__ADRESS", "x")
+    ran = run("priorities")
+    assert ran.code == Exit.MISUSE
+    assert "LEDGER_SERVER__ADDRESS" in ran.err
+
+
+def test_doctor_is_content_with_a_sound_server(told: Run, folder: Path) -> None:
+    ran = told("doctor", "--db", str(folder / "ledger.sqlite"), "--json")
+    assert ran.code == 0
+    assert {check["state"] for check in ran.json["checks"]} == {"ok"}
+    assert len(ran.json["checks"]) >= 9
+
+
+def test_doctor_says_what_to_do_where_there_is_nothing(run: Run, tmp_path: Path) -> None:
+    ran = run("doctor", "--db", str(tmp_path / "none.sqlite"), "--server", "127.0.0.1:1")
+    assert ran.code == 0
+    assert "decision-ledger serve --create" in ran.out
+    (tmp_path / "none.sqlite").write_bytes(b"no database" * 100)
+    assert run("doctor", "--db", str(tmp_path / "none.sqlite")).code != 0
+
+
+def test_an_edited_event_is_found_by_doctor_verify_and_replay(
+    told: Run, run: Run, folder: Path
+) -> None:
+    database = folder / "ledger.sqlite"
+    with sqlite3.connect(database) as connection:
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        position = connection.execute(
+            "SELECT min(position) FROM events WHERE type = 'signal.observed.v1'"
+        ).fetchone()[0]
+        connection.execute(
+            'UPDATE events SET body = replace(body, \'"value":"0\', \'"value":"7\') '
+            "WHERE position = ?",
+            (position,),
+        )
+        changed = connection.execute("SELECT changes()").fetchone()[0]
+    connection.close()
+    assert changed == 1
+    for ran in (
+        told("log", "verify"),
+        run("log", "verify", "--db", str(database)),
+        run("doctor", "--db", str(database)),
+    ):
+        assert ran.code == Exit.INTEGRITY
+        assert f"{position}" in ran.out + ran.err
+
+
+def test_a_projection_that_lags_is_shown_as_it_is_and_said_to_lag(run: Run, tmp_path: Path) -> None:
+    from ledger.api.server import ApiServer
+    from ledger.service import Service, ServiceOptions
+
+    options = ServiceOptions(str(tmp_path / "l.sqlite"), is_evaluating=False, is_projecting=False)
+    with Service(options) as service:
+        service.create_ledger(ORIGIN, clock="data", actor="users/test")
+        with ApiServer(service, "127.0.0.1:0") as server:
+            described = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9")
+            run("model", "register", "rooms", *described, "--server", server.address)
+            ran = run("priorities", "--server", server.address)
+    assert ran.code == 0
+    assert "shows an earlier one" in ran.err

@@ -1,0 +1,112 @@
+"""What people and programs see: numbers, times, tables and moments have one form.
+
+Method: tables of values and texts; borders included.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from ledger.cli import output
+from ledger.cli.exits import Exit, MisuseError, code_of, described
+from ledger.cli.moments import Moment, now_of, parse_moment
+from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
+from ledger.client.records import Checkpoint
+from ledger.errors import LedgerError, Reason
+from ledger.settings import SettingsError
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ppm", "shown"),
+    [(None, "-"), (0, "0.0%"), (352_896, "35.2%"), (1_000_000, "100.0%"), (-1_500, "-0.1%")],
+)
+def test_parts_per_million_are_shown_as_per_cent(ppm: int | None, shown: str) -> None:
+    assert output.percent(ppm) == shown
+
+
+@pytest.mark.parametrize(
+    ("micros", "shown"),
+    [(0, "0.00"), (40_000_000, "40.00"), (-5_786_266, "-5.79"), (4_999, "0.00")],
+)
+def test_money_is_shown_in_units(micros: int, shown: str) -> None:
+    assert output.money(micros) == shown
+
+
+def test_json_has_plain_values_only() -> None:
+    value = {
+        "at": datetime(2026, 3, 1, 10, 0, 0, 5, tzinfo=UTC),
+        "sum": Decimal("0.10"),
+        "some": (Checkpoint("o", 1, b"\x0f", "n", "k"), None, True),
+    }
+    assert output.plain(value) == {
+        "at": "2026-03-01T10:00:00.000005Z",
+        "sum": "0.10",
+        "some": [
+            {"origin": "o", "size": 1, "root": "0f", "note": "n", "verifier_key": "k"},
+            None,
+            True,
+        ],
+    }
+
+
+def test_tables_are_aligned_without_trailing_blanks() -> None:
+    assert output.table((">#", "NAME", ""), [(1, "fares", ""), (10, "a", None)]) == (
+        " #  NAME\n 1  fares\n10  a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("17", Moment(position=17)),
+        ("now", Moment(time=NOW)),
+        ("yesterday", Moment(time=NOW - timedelta(days=1))),
+        ("90m", Moment(time=NOW - timedelta(minutes=90))),
+        ("2w", Moment(time=NOW - timedelta(weeks=2))),
+        ("2026-03-01", Moment(time=datetime(2026, 3, 1, tzinfo=UTC))),
+        ("2026-03-01T10:00:00+02:00", Moment(time=datetime(2026, 3, 1, 8, tzinfo=UTC))),
+    ],
+)
+def test_moments_are_read_as_people_write_them(text: str, moment: Moment) -> None:
+    assert parse_moment(text, "--as-of", lambda: NOW) == moment
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1y", "-5", "2026-13-01"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(MisuseError, match="--as-of"):
+        parse_moment(text, "--as-of", lambda: NOW)
+
+
+def test_now_is_the_ledgers_own() -> None:
+    assert now_of("DATA", NOW, 0) == NOW
+    assert now_of("WALL", NOW, 1_000_000) == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (refused(Reason.FIELD_INVALID, "x"), Exit.REFUSED),
+        (refused(Reason.CHAIN_BROKEN, "x"), Exit.INTEGRITY),
+        (refused(Reason.DEADLINE_EXCEEDED, "x"), Exit.UNREACHABLE),
+        (LedgerError(Reason.EVENT_UNREADABLE, "x"), Exit.INTEGRITY),
+        (UnreachableError("here", "gone"), Exit.UNREACHABLE),
+        (MisuseError("x"), Exit.MISUSE),
+        (SettingsError("x"), Exit.MISUSE),
+    ],
+)
+def test_every_failure_has_its_exit_code(error: Exception, code: Exit) -> None:
+    assert described(error)[0] is code
+
+
+def test_every_reason_has_an_exit_code_and_a_fault_of_ours_is_not_hidden() -> None:
+    assert {code_of(reason) for reason in Reason} == {
+        Exit.REFUSED,
+        Exit.UNREACHABLE,
+        Exit.INTEGRITY,
+    }
+    with pytest.raises(ZeroDivisionError):
+        described(ZeroDivisionError())
+    assert issubclass(LedgerRefusedError, Exception)

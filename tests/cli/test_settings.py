@@ -1,0 +1,104 @@
+"""Settings come from where they should, strays are refused by name, and all are documented.
+
+Method: set one thing at a time in file and environment and read what is in force; compare the
+README's tables with those that the code gives.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from ledger import cli
+from ledger.api.server import DEFAULT_ADDRESS
+from ledger.cli import reference
+from ledger.settings import Settings, SettingsError, documented, load, refuse_strays
+
+README = (Path(cli.__path__[0]) / "README.md").read_text("utf-8")
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert load() == Settings()
+    assert load().server.address == DEFAULT_ADDRESS
+
+
+def test_the_environment_stands_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ledger.toml"
+    file.write_text('[server]\naddress = "127.0.0.1:1"\n[client]\nactor = "services/file"\n')
+    monkeypatch.setenv("LEDGER_SERVER__ADDRESS", "127.0.0.1:2")
+    monkeypatch.setenv("LEDGER_CONFIG", str(file))
+    found = load()
+    assert found.server.address == "127.0.0.1:2"
+    assert found.client.actor == "services/file"
+    assert load(file) == found
+
+
+@pytest.mark.parametrize(("variable", "path"), [(v, p) for v, p, _ in documented()])
+def test_every_setting_can_be_set_in_the_environment(
+    variable: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section, _, name = path.partition(".")
+    default = getattr(getattr(Settings(), section), name)
+    other = {"debug": "debug", "json": "json"}
+    stated = {
+        "level": "debug",
+        "form": "json",
+        "deadline_seconds": "2.5",
+        "evaluate": "false",
+        "project": "false",
+    }.get(name, "changed")
+    monkeypatch.setenv(variable, stated)
+    assert getattr(getattr(load(), section), name) != default
+    assert other
+
+
+@pytest.mark.parametrize(
+    ("stray", "meant"),
+    [
+        ("LEDGER_SERVER__ADRESS", "LEDGER_SERVER__ADDRESS"),
+        ("LEDGER_SERVER_ADDRESS", "LEDGER_SERVER__ADDRESS"),
+        ("LEDGER_STORAGE__DATABSE", "LEDGER_STORAGE__DATABASE"),
+        ("LEDGER_CONFIGS", "LEDGER_CONFIG"),
+    ],
+)
+def test_a_stray_is_refused_with_what_was_meant(stray: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{stray} \(did you mean {meant}\?\)"):
+        refuse_strays({stray: "x", "PATH": "x"})
+
+
+def test_variables_of_others_are_no_strays() -> None:
+    refuse_strays({"LEDGER_VECTORS": "x", "LEDGER_CONFIG": "x", "LEDGER_URL": "x", "HOME": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[server]\nadress = "x"', "server.adress.*did you mean server.address"),
+        ("[client]\ndeadline_seconds = 0", "client.deadline_seconds"),
+        ('[log]\nlevel = "loud"', "log.level"),
+        ("nonsense", "is no TOML"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "ledger.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        load(file)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for _, _, field in documented())
+
+
+@pytest.mark.parametrize(
+    "table", [reference.settings_table, reference.exits_table, reference.commands_table]
+)
+def test_the_readme_has_the_tables_that_the_code_gives(table: object) -> None:
+    assert callable(table)
+    assert table() in README
