@@ -114,25 +114,30 @@ def prepare(packages: str) -> None:
     say(f"installed in {time.perf_counter() - started:.0f} s")
 
 
-def run(*command: str) -> int:
-    """Run one program of the environment in the repository's root and return its exit code."""
+def run(*command: str, folder: Path = ROOT) -> int:
+    """Run one program of the environment, in the repository's root unless told otherwise."""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
     environment.pop("PYTHONHOME", None)
+    environment["PYTHONPATH"] = str(ROOT)
     program = shutil.which(command[0], path=str(BIN)) or command[0]
     try:
         return subprocess.run(
-            [program, *command[1:]], cwd=ROOT, env=environment, check=False
+            [program, *command[1:]], cwd=folder, env=environment, check=False
         ).returncode
     except KeyboardInterrupt:
         return 130  # the program got the same signal and has stopped
 
 
 def module(name: str, packages: str) -> Callable[[Sequence[str]], int]:
-    """Return a command that runs a module of the repository with the arguments it is given."""
+    """Return a command that runs a module of the repository with the arguments it is given.
+
+    It runs where the caller stands, because that is what paths among the arguments refer to; `-P`
+    keeps modules that lie there from being taken for ours.
+    """
 
     def command(arguments: Sequence[str]) -> int:
         prepare(packages)
-        return run("python", "-m", name, *arguments)
+        return run("python", "-P", "-m", name, *arguments, folder=Path.cwd())
 
     return command
 
@@ -140,7 +145,7 @@ def module(name: str, packages: str) -> Callable[[Sequence[str]], int]:
 def serve(arguments: Sequence[str]) -> int:
     """Run the service."""
     prepare("demo")
-    return run("decision-ledger", "serve", *arguments)
+    return run("decision-ledger", "serve", *arguments, folder=Path.cwd())
 
 
 def test(arguments: Sequence[str]) -> int:
