@@ -144,3 +144,20 @@ def test_slow_tests_are_chosen_by_their_mark(monkeypatch: pytest.MonkeyPatch) ->
     chosen = command[command.index("pytest") + 1 :]
     assert chosen[chosen.index("-m") + 1] == "slow"
     assert chosen[-1] == "tests/faults"
+
+
+@pytest.mark.parametrize("name", ["vectors", "demo", "bench", "serve"])
+def test_paths_mean_what_they_mean_where_the_caller_stands(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    def record(*_: str, folder: Path = dev.ROOT) -> int:
+        folders.append(folder)
+        return 0
+
+    monkeypatch.setattr(dev, "prepare", lambda _: None)
+    monkeypatch.setattr(dev, "run", record)
+    monkeypatch.chdir(tmp_path)
+    assert dev.COMMANDS[name](["some.file"]) == 0
+    assert folders == [tmp_path]
