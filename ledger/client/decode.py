@@ -92,14 +92,27 @@ def _value(hint: Any, source: FieldDescriptor) -> _Convert:  # noqa: ANN401 - an
     return _same
 
 
-def _members(cls: type[StrEnum], descriptor: EnumDescriptor) -> dict[int, StrEnum]:
-    """Return the members by number; the contract prefixes each with the enum's name."""
-    prefix = prefix_of(descriptor)
-    return {
-        value.number: cls[value.name.removeprefix(prefix)]
-        for value in descriptor.values
-        if value.number != 0
-    }
+class UnknownChoiceError(ValueError):
+    """The server sent a choice that this release of the client does not know."""
+
+
+class _Members(dict[int, StrEnum]):
+    """The members of an enum by number."""
+
+    def __init__(self, cls: type[StrEnum], descriptor: EnumDescriptor) -> None:
+        prefix = prefix_of(descriptor)
+        super().__init__(
+            (value.number, cls[value.name.removeprefix(prefix)])
+            for value in descriptor.values
+            if value.number != 0
+        )
+        self._name = cls.__name__
+
+    def __missing__(self, number: int) -> StrEnum:
+        raise UnknownChoiceError(
+            f"The server sent {self._name} number {number}, which this client does not know. "
+            "Use a client of the server's release."
+        )
 
 
 def prefix_of(descriptor: EnumDescriptor) -> str:

@@ -20,6 +20,7 @@ from ledger.client.aio.batch import AsyncSignalBatch
 from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.blocking.batch import SignalBatch
 from ledger.client.blocking.stream import SignalStream
+from ledger.client.decode import UnknownChoiceError, decode
 from ledger.client.errors import FAMILY, LedgerRefusedError
 from ledger.errors import Reason
 from ledger.v1 import (
@@ -180,3 +181,16 @@ def test_signatures_show_nothing_of_protobuf_or_grpc(cls: type) -> None:
 
 def test_what_the_package_exports_is_there() -> None:
     assert all(hasattr(client, name) for name in client.__all__)
+
+
+def test_a_choice_of_a_newer_server_is_refused_by_name() -> None:
+    message = ledger_pb2.Ledger(origin="a", clock=99)  # type: ignore[arg-type]
+    with pytest.raises(UnknownChoiceError, match="LedgerClock number 99"):
+        decode(records.Ledger, message)
+
+
+def test_the_readme_names_every_reason_with_its_class() -> None:
+    readme = (Path(client.__path__[0]) / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([A-Z_, ]+) \|$", readme, re.MULTILINE))
+    named = {reason: name for name, reasons in rows.items() for reason in reasons.split(", ")}
+    assert named == {reason.value: family.__name__ for reason, family in FAMILY.items()}
