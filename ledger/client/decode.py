@@ -84,7 +84,7 @@ def _value(hint: Any, source: FieldDescriptor) -> _Convert:  # noqa: ANN401 - an
         return _same if hint is int and source.type != FieldDescriptor.TYPE_STRING else hint
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         assert source.enum_type is not None
-        return _members(hint, source.enum_type).__getitem__
+        return _Members(hint, source.enum_type).__getitem__
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         assert source.message_type is not None
