@@ -158,9 +158,8 @@ def _read_map(rule: SignalRule, buckets: BucketMap, now: int, source: str) -> Si
         count += 1
         observations += seen
         peak = max(peak, bucket_peak)
-        decay = decays[age]
-        decayed_samples += decay * samples
-        decayed_severities += decay * severities
+        decayed_samples += decays[age] * samples
+        decayed_severities += decays[age] * severities
         if age < half:
             newer_samples += samples
             newer_severities += severities
