@@ -7,19 +7,15 @@ afterwards the ledger's head stands where it stood.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.v1 import (
-    decision_service_pb2,
     ledger_pb2,
-    ledger_service_pb2,
     model_service_pb2,
     policy_service_pb2,
-    priority_service_pb2,
     signal_pb2,
     signal_service_pb2,
 )
@@ -27,8 +23,6 @@ from tests.support.served import (
     DAY,
     TIMEOUT,
     Served,
-    at,
-    deployment,
     model_named,
     observation,
     refused,
@@ -210,196 +204,6 @@ def test_duplicate_keys_in_a_policy_are_refused_with_their_line(served: Served) 
     )
     assert (error.code, error.reason) == (INVALID, "POLICY_INVALID")
     assert any("title" in text for text in (*error.fields, *error.fields.values()))
-    assert served.head() == head
-
-
-def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
-    """Return calls that are wrong in one way, with the reason and the field (or "")."""
-    models, decisions, ledgers = served.models, served.decisions, served.ledgers
-    priorities, policies = served.priorities, served.policies
-    nobody = model_named("fares")
-    nobody.owner = ""
-    free = model_named("tolls")
-    free.cost_micros = "0"
-    return {
-        "a model twice": (
-            lambda: models.RegisterModel(
-                model_service_pb2.RegisterModelRequest(model=model_named("fares")), timeout=TIMEOUT
-            ),
-            "ALREADY_EXISTS",
-            "",
-        ),
-        "a model without owner": (
-            lambda: models.RegisterModel(
-                model_service_pb2.RegisterModelRequest(model=nobody), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "model.owner",
-        ),
-        "a model that costs nothing": (
-            lambda: models.RegisterModel(
-                model_service_pb2.RegisterModelRequest(model=free), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "model.cost_micros",
-        ),
-        "a stale etag": (
-            lambda: models.UpdateModel(
-                model_service_pb2.UpdateModelRequest(model=model_named("fares"), etag="1"),
-                timeout=TIMEOUT,
-            ),
-            "VERSION_CONFLICT",
-            "",
-        ),
-        "a deployment that replaces another version": (
-            lambda: models.RecordDeployment(
-                deployment("fares", "v2", replaces="v7"), timeout=TIMEOUT
-            ),
-            "VERSION_CONFLICT",
-            "",
-        ),
-        "a deployment trained on the future": (
-            lambda: models.RecordDeployment(
-                deployment("fares", "v2", trained_through=at(DAY)), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "trained_through",
-        ),
-        "an unknown model": (
-            lambda: models.GetModel(
-                model_service_pb2.GetModelRequest(name="models/tolls"), timeout=TIMEOUT
-            ),
-            "MODEL_UNKNOWN",
-            "",
-        ),
-        "a malformed name": (
-            lambda: models.GetModel(
-                model_service_pb2.GetModelRequest(name="fares"), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "name",
-        ),
-        "an unknown decision": (
-            lambda: decisions.GetDecision(
-                decision_service_pb2.GetDecisionRequest(name="models/fares/decisions/1"),
-                timeout=TIMEOUT,
-            ),
-            "DECISION_UNKNOWN",
-            "",
-        ),
-        "an evaluation of an unknown model": (
-            lambda: decisions.Evaluate(
-                decision_service_pb2.EvaluateRequest(models=["tolls"]), timeout=TIMEOUT
-            ),
-            "MODEL_UNKNOWN",
-            "",
-        ),
-        "a replay beyond the head": (
-            lambda: decisions.ReplayRange(
-                decision_service_pb2.ReplayRangeRequest(last_position=10**6), timeout=TIMEOUT
-            ),
-            "POSITION_BEYOND_HEAD",
-            "",
-        ),
-        "a replay of nothing": (
-            lambda: decisions.ReplayDecision(
-                decision_service_pb2.ReplayDecisionRequest(), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "target",
-        ),
-        "an unknown plan": (
-            lambda: priorities.GetPlan(
-                priority_service_pb2.GetPlanRequest(name="plans/none"), timeout=TIMEOUT
-            ),
-            "PLAN_UNKNOWN",
-            "",
-        ),
-        "a purse that is no integer": (
-            lambda: priorities.MakePlan(
-                priority_service_pb2.MakePlanRequest(purse_micros="1.5"), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "purse_micros",
-        ),
-        "an unknown projection": (
-            lambda: priorities.GetProjection(
-                priority_service_pb2.GetProjectionRequest(name="projections/none"), timeout=TIMEOUT
-            ),
-            "PROJECTION_UNKNOWN",
-            "",
-        ),
-        "an unknown policy": (
-            lambda: policies.GetPolicy(
-                policy_service_pb2.GetPolicyRequest(name="policies/none"), timeout=TIMEOUT
-            ),
-            "POLICY_UNKNOWN",
-            "",
-        ),
-        "another digest": (
-            lambda: policies.ActivatePolicy(
-                policy_service_pb2.ActivatePolicyRequest(
-                    name="policies/default/versions/1", rationale="r", digest="0" * 64
-                ),
-                timeout=TIMEOUT,
-            ),
-            "FIELD_INVALID",
-            "digest",
-        ),
-        "an unknown ledger": (
-            lambda: ledgers.GetLedger(
-                ledger_service_pb2.GetLedgerRequest(ledger="nobody.example/x"), timeout=TIMEOUT
-            ),
-            "LEDGER_UNKNOWN",
-            "",
-        ),
-        "a ledger twice": (
-            lambda: ledgers.CreateLedger(
-                ledger_service_pb2.CreateLedgerRequest(origin="ledger.example/test"),
-                timeout=TIMEOUT,
-            ),
-            "ALREADY_EXISTS",
-            "",
-        ),
-        "a negative position": (
-            lambda: ledgers.ListEvents(
-                ledger_service_pb2.ListEventsRequest(after_position=-1), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "after_position",
-        ),
-        "a negative page": (
-            lambda: ledgers.ListEvents(
-                ledger_service_pb2.ListEventsRequest(page_size=-1), timeout=TIMEOUT
-            ),
-            "FIELD_INVALID",
-            "page_size",
-        ),
-        "a request id with a space": (
-            lambda: served.submit(observation(), request_id="a b"),
-            "FIELD_INVALID",
-            "request_id",
-        ),
-        "an actor that is none": (
-            lambda: ledgers.GetLedger(
-                ledger_service_pb2.GetLedgerRequest(),
-                timeout=TIMEOUT,
-                metadata=(("ledger-actor", "system/evaluator x"),),
-            ),
-            "FIELD_INVALID",
-            "ledger-actor",
-        ),
-    }
-
-
-def test_every_other_bad_request_is_refused_by_reason_and_writes_nothing(served: Served) -> None:
-    head = served.head()
-    for name, (call, reason, field) in _requests(served).items():
-        error = refused(call)
-        assert error.reason == reason, name
-        assert error.metadata.get("remedy"), name
-        if field:
-            assert field in error.fields, (name, error.fields)
     assert served.head() == head
 
 

@@ -102,13 +102,24 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     assert long == []
 
 
+def height(node: ast.stmt | ast.expr) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1
+
+
+def table_height(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines of the literal that a function ends in: a table is data, not logic."""
+    last = function.body[-1]
+    is_table = isinstance(last, ast.Return) and isinstance(last.value, ast.Dict | ast.List)
+    return height(last) if is_table else 0
+
+
 def test_every_function_fits_a_screen() -> None:
     long = [
         f"{path}:{node.lineno}: {node.name} has {lines} lines"
         for path, text in written(".py")
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        if (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+        if (lines := height(node) - table_height(node)) > FUNCTION_LINES_MAX
     ]
     assert long == []
 
