@@ -1,20 +1,16 @@
-"""The real server in a process of its own: the service over a file, behind gRPC on loopback.
+"""The real server in a process of its own: `decision-ledger serve` over a file, on loopback."""
 
-Run as a module it is that process: it prints its address and serves until its stdin is closed.
-"""
-
-import argparse
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from ledger.api.server import ApiServer
-from ledger.service import Service, ServiceOptions
-
-_STILL = "--still"
+_PROGRAM: Final = "from ledger.cli.main import run; run()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +33,23 @@ class Server:
 @contextmanager
 def serving(database: Path, *, is_live: bool) -> Iterator[Server]:
     """Serve a database while the context lasts; `is_live` with evaluator and projections."""
-    command = [sys.executable, "-m", "tools.bench.serving", str(database)]
-    if not is_live:
-        command.append(_STILL)
+    live = "true" if is_live else "false"
+    command = [sys.executable, "-c", _PROGRAM, "--json", "serve"]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii"
+        [*command, "--db", str(database), "--listen", "127.0.0.1:0"],
+        env={**os.environ, "LEDGER_SERVICE__EVALUATE": live, "LEDGER_SERVICE__PROJECT": live},
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     )
-    assert process.stdin is not None
     assert process.stdout is not None
     try:
-        address = process.stdout.readline().strip()
-        if not address:
+        ready = process.stdout.readline()
+        if not ready:
             raise RuntimeError("the server did not start; see above")
-        yield Server(address, process.pid)
+        yield Server(json.loads(ready)["address"], process.pid)
     finally:
-        process.stdin.close()
+        process.terminate()
         process.wait()
         process.stdout.close()
 
@@ -62,22 +60,3 @@ def _kilobytes(pid: int, field: str) -> int:
         if name == field:
             return int(value.split()[0])
     raise RuntimeError(f"this system does not tell {field}")
-
-
-def main() -> None:
-    """Serve until stdin is closed."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("database")
-    parser.add_argument(_STILL, action="store_true")
-    options = parser.parse_args()
-    is_live = not options.still
-    service = Service(
-        ServiceOptions(options.database, is_evaluating=is_live, is_projecting=is_live)
-    )
-    with service, ApiServer(service, "127.0.0.1:0") as server:
-        print(server.address, flush=True)
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()
