@@ -1,0 +1,390 @@
+"""A whole ledger in one process without a thread of its own: every step is the test's.
+
+The clock stands still until it is moved, `settle` lets the evaluator do what is due, and a restart
+loses all that is not in the database.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+
+from ledger.application.commands import Caller
+from ledger.application.decisions import Decided
+from ledger.application.evaluator import Evaluator
+from ledger.application.fleet_commands import DeploymentSpec, Drafted
+from ledger.application.follower import Follower
+from ledger.application.ledger import Ledger, Written
+from ledger.application.replay import ReplayKind, ReplayResult
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.base import EventData
+from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.envelope import RecordedEvent, encode_body
+from ledger.events.models import ModelRegistered, ModelUpdated
+from ledger.events.plans import PlanMade
+from ledger.events.policies import Scope
+from ledger.events.policy_document import Action
+from ledger.events.registry import typed
+from ledger.events.signals import SignalDefined
+from ledger.events.values import SECOND, format_time
+from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage.recorders import LedgerApplicationRecorder
+from ledger.storage.store import AppendRequest, AppendResult, NewEvent
+
+T = TypeVar("T", bound=EventData)
+
+ORIGIN: Final = "ledger.example.com/fleet"
+START: Final = 1_772_323_200_000_000  # 2026-03-01T00:00:00Z
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
+ANA: Final = Caller("users/ana")
+MONITOR: Final = Caller("services/monitor-1")
+EVERYWHERE: Final = Scope(kind="ledger", model=None, labels={})
+ALL_KINDS: Final[frozenset[ReplayKind]] = frozenset({"score", "decision", "plan"})
+
+Row = tuple[str, str, str, str | float, int, int]
+
+
+class StillClock(ManualClock):
+    """A clock whose monotonic side moves with the other, so that leases run out on demand."""
+
+    def monotonic_seconds(self) -> float:
+        """Return the seconds since 1970 that the clock shows."""
+        return self.now_micros() / SECOND
+
+
+class World:
+    """One ledger with its evaluator; several worlds may share a store or follow one another."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: str = "data",
+        shared: "World | None" = None,
+        evaluating: bool = True,
+    ) -> None:
+        self.path = path
+        self.kind = clock
+        self.evaluating = evaluating
+        self.clock: StillClock = shared.clock if shared else StillClock(START)
+        self._owns_store = shared is None
+        self.store: SqlStore = shared.store if shared else open_store(str(path), self.clock)
+        if not self.store.ledgers():
+            self.store.create_ledger(CreateLedger(ORIGIN, clock, 300, "users/ana"))
+        self._open()
+
+    def _open(self) -> None:
+        info = self.store.ledger(ORIGIN)
+        recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
+        self.ledger = Ledger(self.store, info, recorder, self.clock)
+        self.evaluator: Evaluator = self.ledger.evaluator()
+        self.follower = Follower(
+            self.store,
+            ORIGIN,
+            self.ledger.fleet,
+            self.evaluator if self.evaluating else None,
+            [],
+            after=self.head,
+        )
+
+    def close(self) -> None:
+        """Stop, and give the file back."""
+        self.follower.stop()
+        if self._owns_store:
+            self.store.close()
+
+    def restart(self) -> None:
+        """Forget all that is not in the database."""
+        self.follower.stop()
+        if self._owns_store:
+            self.store.close()
+            self.store = open_store(str(self.path), self.clock)
+        self._open()
+
+    def settle(self) -> None:
+        """Let the evaluator do everything that is due."""
+        while self.follower.step():
+            pass
+        assert self.follower.failure is None, self.follower.failure
+
+    @property
+    def head(self) -> int:
+        """The last position."""
+        return self.store.head(ORIGIN).position
+
+    # ---- commands --------------------------------------------------------------------------------
+
+    def begin(
+        self,
+        *models: str,
+        policy: str | None = None,
+        **changes: Any,  # noqa: ANN401 - parts of a policy
+    ) -> "World":
+        """Define `loss` and `drift`, register and deploy models, and bring a policy into force."""
+        for signal in ("loss", "drift"):
+            self.ledger.commands.define_signal(ANA, defined(signal))
+        for model in models:
+            self.register(model)
+            self.deploy(model, "v1")
+        self.activate(policy if policy is not None else policy_text(**changes))
+        return self
+
+    def register(self, model: str, **changes: object) -> Written:
+        """Register a model."""
+        return self.ledger.commands.register_model(ANA, registered(model, **changes))
+
+    def update(self, model: str, *, version: int | None = None, **changes: object) -> Written:
+        """Describe a model anew."""
+        return self.ledger.commands.update_model(ANA, updated(model, **changes), version)
+
+    def deploy(
+        self,
+        model: str,
+        version: str,
+        *,
+        at: int = START,
+        through: int | None = None,
+        baseline: str = "0.4",
+        replaces: str | None = None,
+    ) -> Written:
+        """Record that a version went into service."""
+        trained = at if through is None else through
+        spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
+        return self.ledger.commands.record_deployment(ANA, spec)
+
+    def draft(self, text: str, policy: str = "main") -> Drafted:
+        """Draft a policy's next version."""
+        return self.ledger.commands.draft_policy(ANA, policy, text, "because")
+
+    def activate(self, text: str, *, policy: str = "main", scope: Scope = EVERYWHERE) -> Written:
+        """Draft a policy's next version and bring it into force."""
+        drafted = self.draft(text, policy)
+        return self.ledger.commands.activate_policy(
+            ANA, policy, drafted.version, drafted.digest, scope, "go"
+        )
+
+    def observe(self, *rows: Row, caller: Caller = MONITOR) -> AppendResult:
+        """Submit observations and wait for them."""
+        return self.ledger.submit(caller, rows).result()
+
+    def see(
+        self,
+        model: str,
+        value: str | float,
+        at: int,
+        *,
+        signal: str = "loss",
+        version: str = "",
+        size: int = 100,
+        caller: Caller = MONITOR,
+    ) -> AppendResult:
+        """Submit one observation."""
+        return self.observe((model, signal, version, value, at, size), caller=caller)
+
+    def override(self, model: str, action: Action, start: int, end: int) -> AppendResult:
+        """Record an override, as a later release's command will."""
+        data = DecisionOverridden(
+            model=model,
+            action=action,
+            tier="ds",
+            effective_from=format_time(start),
+            effective_until=format_time(end),
+            rationale="a person knows better",
+        )
+        return self.forge(f"models/{model}", data)
+
+    def forge(self, stream: str, data: EventData | dict[str, Any], type_: str = "") -> AppendResult:
+        """Append any event at all, past every command."""
+        plain = data.to_data() if isinstance(data, EventData) else data
+        name = type_ or (data.TYPE if isinstance(data, EventData) else "")
+        encoded = encode_body(actor="users/mallory", data=plain)
+        event = NewEvent(stream, name, encoded)
+        return self.store.append(AppendRequest(ORIGIN, "users/mallory", "Forge", [event]))
+
+    def plan(self, purse: int, *, cap: int | None = None, policy: str = "") -> PlanMade:
+        """Make a plan and return it."""
+        most = purse if cap is None else cap
+        return self.ledger.make_plan(ANA, policy=policy, purse_micros=purse, purse_cap_micros=most)[
+            0
+        ]
+
+    def evaluate(self, *models: str, at: int | None = None) -> tuple[Decided, ...]:
+        """Evaluate on request and return what was recorded."""
+        return self.ledger.decisions.evaluate(ANA, list(models), at).decided
+
+    def erase(self, position: int) -> None:
+        """Remove an event's body and salt, as an erasure will."""
+        with self.store._database.writer.connect() as connection:
+            run = connection.exec_driver_sql
+            triggers = run("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
+            for name in triggers:
+                run(f"DROP TRIGGER {name}")
+            run("UPDATE events SET body = NULL, salt = NULL WHERE position = ?", (position,))
+            connection.commit()
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    def events(self, *types: str) -> list[RecordedEvent]:
+        """Return every event of these types."""
+        return self.ledger.events(limit=1_000_000, types=types or None)
+
+    def all_of(self, cls: type[T], model: str | None = None) -> list[T]:
+        """Return the data of every event of a type, of one model or of all."""
+        return [
+            typed(event, cls)
+            for event in self.events(cls.TYPE)
+            if model is None or event.stream == f"models/{model}"
+        ]
+
+    def scores(self, model: str | None = None) -> list[ScoreComputed]:
+        """Return all scores."""
+        return self.all_of(ScoreComputed, model)
+
+    def decisions(self, model: str | None = None) -> list[DecisionMade]:
+        """Return all decisions."""
+        return self.all_of(DecisionMade, model)
+
+    def replay(self, kinds: Collection[ReplayKind] = ALL_KINDS) -> list[ReplayResult]:
+        """Replay everything."""
+        return list(self.ledger.replayer.replay_range(1, self.head, frozenset(kinds)))
+
+    def check_replay(self) -> int:
+        """Fail unless everything replays identically; return how much there was."""
+        results = self.replay()
+        assert [result for result in results if result.outcome != "IDENTICAL"] == []
+        return len(results)
+
+
+def request(name: str, content: str = "", actor: str = "users/ana") -> Caller:
+    """Return a caller with an idempotency key over some content."""
+    return Caller(actor, name, hashlib.sha256(content.encode()).digest())
+
+
+def reason_of(error: pytest.ExceptionInfo[LedgerError]) -> Reason:
+    """Return why something was refused."""
+    return error.value.reason
+
+
+def defined(signal: str) -> SignalDefined:
+    """Return the definition of a signal."""
+    return SignalDefined(
+        signal=signal,
+        kind="performance",
+        unit="nats",
+        direction="higher_is_worse",
+        meaning="how wrong it is",
+        collection="beside inference",
+    )
+
+
+def registered(model: str, **changes: object) -> ModelRegistered:
+    """Return the description of a model."""
+    return ModelRegistered.from_data(_description(model) | changes)
+
+
+def updated(model: str, **changes: object) -> ModelUpdated:
+    """Return a new description of a model."""
+    return ModelUpdated.from_data(_description(model) | changes)
+
+
+def _description(model: str) -> dict[str, Any]:
+    return {
+        "model": model,
+        "owner": "team-delay",
+        "tier": "high",
+        "labels": {"region": "east"},
+        "impact_ppm": 500_000,
+        "risk_ppm": 250_000,
+        "slo_signal": None,
+        "unit_value_micros": "1000000",
+        "cost_micros": "1000000",
+        "recipe": "",
+        "schema_version": "",
+        "features_version": "",
+        "architecture": "",
+        "meaning": "",
+    }
+
+
+def signal_rule(signal: str = "loss", **changes: object) -> dict[str, Any]:
+    """Return a rule for one signal that believes one observation a bucket at once."""
+    rule = {
+        "signal": signal,
+        "weight": 1,
+        "baseline": 0.4,
+        "critical": 1.4,
+        "bucket": "1d",
+        "window": "8d",
+        "half_life": "4d",
+        "breach": 0.3,
+        "sustain": 0.5,
+        "transient": 1,
+        "min_buckets": 1,
+        "sample_cap": 1_000_000,
+        "prior_samples": 1,
+        "sources_needed": 0,
+        "rationale": "x",
+    }
+    return rule | changes
+
+
+def rule(
+    name: str, when: str, action: str = "SCHEDULE_RETRAINING", **more: object
+) -> dict[str, Any]:
+    """Return a decision rule."""
+    tier = {"tier": "ds"}
+    return {"id": name, "when": when, "action": action, "rationale": "x"} | tier | more
+
+
+PLANNING: Final[dict[str, Any]] = {
+    "planner": "excess/1",
+    "loss_signal": "loss",
+    "candidates": "all",
+    "period": "7d",
+    "half_life": "42d",
+    "quantile": 0.25,
+    "max_periods": 10,
+    "min_models": 100,
+}
+
+
+def policy_text(
+    *,
+    signals: Sequence[dict[str, Any]] | None = None,
+    rules: Sequence[dict[str, Any]] | None = None,
+    interval: str = "1h",
+    silence: str = "7d",
+    planning: dict[str, Any] | None = None,
+    **decision: object,
+) -> str:
+    """Return a policy in its human form; `decision` goes into that part."""
+    chosen = [rule("bad", "priority >= 300000")] if rules is None else list(rules)
+    document = {
+        "format": "policy/1",
+        "title": "Test",
+        "rationale": "for tests",
+        "scoring": {
+            "kernel": "bucketed/1",
+            "combine": "weighted_mean",
+            "impact_gain": 0,
+            "risk_gain": 0,
+            "signals": [signal_rule()] if signals is None else list(signals),
+        },
+        "decision": {
+            "procedure": "rules/1",
+            "cool_down": "0h",
+            "rules": chosen,
+            "otherwise": {"action": "NO_ACTION", "tier": "none"},
+            "error_tier": "ds",
+        }
+        | decision,
+        "planning": PLANNING | (planning or {}),
+        "evaluation": {"interval": interval, "silence": silence},
+        "tiers": [{"name": "ds", "route": "mail", "acknowledge": "24h"}],
+    }
+    return json.dumps(document)
