@@ -243,7 +243,7 @@ def test_whatever_happens_every_score_decision_and_plan_replays(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clock", ["data", "wall"])
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(steps=st.lists(STEPS, min_size=30, max_size=100))
 def test_whatever_happens_for_long_every_score_decision_and_plan_replays(
     clock: str, steps: list[Step]
