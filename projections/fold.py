@@ -117,9 +117,9 @@ class Fold:
 
     def publish(self) -> dict[str, Row | None]:
         """Publish what was folded; return the rows that changed."""
-        written = self.rows.put(self.projection.changes())
+        written, changed = self.rows.put(self.projection.changes())
         self._unsaved.update(written)
-        return {key: self.rows.row(key) for key in written}
+        return {key: self.rows.row(key) for key in changed}
 
     def save(self, store: ProjectionStore, generation: Generation, *, only_live: bool) -> Advance:
         """Store all that was published since the last save, with the position.

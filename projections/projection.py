@@ -163,27 +163,27 @@ class RowSet:
         """Return one row."""
         return self._rows.get(key)
 
-    def put(self, changes: Changes) -> dict[str, bytes | None]:
-        """Publish changes; return the stored form of those that really changed something."""
+    def put(self, changes: Changes) -> tuple[dict[str, bytes | None], list[str]]:
+        """Publish changes; return the stored form of all of them, and the keys that really changed.
+
+        What was touched and came out the same is stored too: another runner, which is where we
+        were a moment ago, may have stored what it looked like in between.
+        """
         written: dict[str, bytes | None] = {}
+        changed: list[str] = []
         for key, row in changes.items():
-            before = self._hashes.get(key, 0)
+            before = self._hashes.pop(key, 0)
             if row is None:
-                if key not in self._rows:
-                    continue
-                del self._rows[key], self._hashes[key]
-                self._sum = (self._sum - before) % _DIGEST_MODULUS
-                written[key] = None
-                continue
-            stored = encode_row(row)
-            after = row_hash(key, stored)
-            if after == before:
-                continue
-            self._rows[key] = row
-            self._hashes[key] = after
-            self._sum = (self._sum - before + after) % _DIGEST_MODULUS
-            written[key] = stored
-        return written
+                written[key], after = None, 0
+                self._rows.pop(key, None)
+            else:
+                stored = written[key] = encode_row(row)
+                after = self._hashes[key] = row_hash(key, stored)
+                self._rows[key] = row
+            if after != before:
+                self._sum = (self._sum - before + after) % _DIGEST_MODULUS
+                changed.append(key)
+        return written, changed
 
 
 def row_hash(key: str, stored: bytes) -> int:

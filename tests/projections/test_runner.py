@@ -186,13 +186,16 @@ def test_deleting_the_file_costs_time_only(tmp_path: Path) -> None:
     second_store.close()
 
 
-def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_kept_aside_and_a_new_one_begun(tmp_path: Path) -> None:
     path = tmp_path / "rows.sqlite"
-    path.write_bytes(b"not a database, by any means" * 100)
-    with pytest.raises(LedgerError) as refusal:
-        ProjectionStore(str(path))
-    assert refusal.value.reason is Reason.STORE_UNAVAILABLE
-    assert "may be deleted" in refusal.value.remedy
+    damaged = b"not a database, by any means" * 100
+    path.write_bytes(damaged)
+    store = ProjectionStore(str(path))
+    try:
+        assert path.with_name("rows.sqlite.damaged").read_bytes() == damaged
+        assert path.read_bytes().startswith(b"SQLite format 3")
+    finally:
+        store.close()
 
 
 # ---- poison --------------------------------------------------------------------------------------
