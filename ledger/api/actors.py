@@ -1,6 +1,7 @@
 """Who calls: the metadata key `ledger-actor`, until transport security names callers itself.
 
-The server listens on loopback only, so what a caller says of itself is recorded as said.
+The server listens on loopback only, so what a caller says of itself is recorded as said. Only
+`system/` is nobody's to claim: it names the server's own parts, whose events nobody else may sign.
 """
 
 from typing import Final
@@ -13,22 +14,24 @@ from ledger.events import values
 ACTOR_KEY: Final = "ledger-actor"
 ANONYMOUS: Final = "users/anonymous"
 
+_CALLERS: Final = ("users/", "services/")
+
 
 def actor_of(context: grpc.ServicerContext) -> str:
     """Return the actor of a call; FIELD_INVALID where the metadata names none that can be."""
     for key, value in context.invocation_metadata():
         if key == ACTOR_KEY:
             text = value if isinstance(value, str) else value.decode("latin-1")
-            if values.ACTOR.fullmatch(text) is None:
+            if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
                 raise _refused(text)
             return text
     return ANONYMOUS
 
 
 def _refused(text: str) -> LedgerError:
-    """Return the refusal of a malformed actor; `system/` names the server's own parts."""
+    """Return the refusal of a name that no caller can have."""
     return invalid_field(
         ACTOR_KEY,
-        f"{text[:80]!r} names no actor",
+        f"{text[:80]!r} names no caller",
         remedy="Write users/NAME or services/NAME in a-z, 0-9, '.', '_' and '-'.",
     )

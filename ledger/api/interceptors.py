@@ -116,7 +116,7 @@ class Errors(grpc.ServerInterceptor):
 
 
 class Actor(grpc.ServerInterceptor):
-    """Refuses a call whose `ledger-actor` is malformed, before anything is read for it."""
+    """Refuses a call whose `ledger-actor` names no caller, before anything is read for it."""
 
     def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ledger.v1 import (
     decision_service_pb2,
     ledger_service_pb2,
     model_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    signal_service_pb2,
 )
 from tests.support.served import (
     DAY,
@@ -193,7 +196,7 @@ def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
             lambda: ledgers.GetLedger(
                 ledger_service_pb2.GetLedgerRequest(),
                 timeout=TIMEOUT,
-                metadata=(("ledger-actor", "system/evaluator x"),),
+                metadata=(("ledger-actor", "users/ana x"),),
             ),
             "FIELD_INVALID",
             "ledger-actor",
@@ -209,4 +212,25 @@ def test_every_other_bad_request_is_refused_by_reason_and_writes_nothing(served:
         assert error.metadata.get("remedy"), name
         if field:
             assert field in error.fields, (name, error.fields)
+    assert served.head() == head
+
+
+@pytest.mark.parametrize("actor", ["system/evaluator", "system/x", "models/fares", "users/", "ana"])
+def test_nobody_speaks_as_a_part_of_the_server_or_as_what_is_no_caller(
+    served: Served, actor: str
+) -> None:
+    head = served.head()
+    metadata = (("ledger-actor", actor),)
+    request = signal_service_pb2.SubmitSignalsRequest(observations=[observation()])
+    batches = iter([signal_service_pb2.StreamSignalsRequest(observations=[observation()])])
+    for call in (
+        lambda: served.signals.SubmitSignals(request, timeout=TIMEOUT, metadata=metadata),
+        lambda: served.signals.StreamSignals(batches, timeout=TIMEOUT, metadata=metadata),
+        lambda: served.ledgers.ListLedgers(
+            ledger_service_pb2.ListLedgersRequest(), timeout=TIMEOUT, metadata=metadata
+        ),
+    ):
+        error = refused(call)
+        assert (error.reason, list(error.fields)) == ("FIELD_INVALID", ["ledger-actor"])
+        assert "users/NAME or services/NAME" in error.metadata["remedy"]
     assert served.head() == head
