@@ -195,6 +195,7 @@ class Service:
             [host.consume] if is_projecting else [],
             after=min(positions, default=ledger.head().position),
         )
+        host.on_wait = follower.hurry
         running = _Running(ledger, host, follower)
         self._running[info.origin] = running
         follower.start()

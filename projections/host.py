@@ -71,6 +71,8 @@ class ProjectionHost:
             for factory in projections
         ]
         self._runners = {runner.name: runner for runner in runners}
+        self.on_wait: Callable[[], None] | None = None
+        """Called when somebody waits for a position that is not folded yet: to hurry the feeder."""
         self._rebuilding: set[str] = set()
         self._rebuilding_lock = threading.Lock()
 
@@ -159,7 +161,10 @@ class ProjectionHost:
 
     def wait(self, name: str, position: int, timeout_seconds: float) -> None:
         """Wait until a projection includes a position; PROJECTION_BEHIND when time is up."""
-        self._runner(name).wait(position, timeout_seconds)
+        runner = self._runner(name)
+        if self.on_wait is not None and runner.position < position:
+            self.on_wait()
+        runner.wait(position, timeout_seconds)
 
     def watch(self, name: str) -> Watch:
         """Return a watch of a projection's rows; it begins with all of them. Close it when done."""

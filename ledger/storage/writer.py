@@ -26,6 +26,11 @@ from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 
 T = TypeVar("T")
 
+# After a group of several small requests the writer gives the next such group a moment to gather:
+# one commit for all of them is quicker for each than a commit for the first few, then another.
+_GATHER_SECONDS: Final = 0.002
+_GATHER_EVENTS_MAX: Final = 64  # beyond that a transaction is worth its price already
+
 _log: Final = structlog.get_logger("ledger.storage")
 
 
@@ -67,6 +72,8 @@ class Writer:
         self._queued_events = 0
         self._changed = threading.Condition()
         self._closing = False
+        self._wanted = 1  # how many queued jobs the writer waits for
+        self._last_group = 1
         self._failure: LedgerError | None = None
         self._on_failure: list[Callable[[], None]] = []
         self._chains: dict[int, Chain] = {}
@@ -104,7 +111,8 @@ class Writer:
                 )
             self._queued_events += count
             self._queue.append(_Append(info, request, future))
-            self._changed.notify()
+            if len(self._queue) >= self._wanted or self._queued_events > _GATHER_EVENTS_MAX:
+                self._changed.notify()
         return future
 
     def call(self, function: Callable[[Turn], T]) -> T:
@@ -151,6 +159,7 @@ class Writer:
                 if self._closing:
                     return []
                 self._changed.wait()
+            self._gather()
             taken: list[_Append | _Call] = []
             count = 0
             while self._queue:
@@ -166,7 +175,16 @@ class Writer:
                 self._queued_events -= size
                 count += size
                 taken.append(job)
+            self._last_group = len(taken)
         return taken
+
+    def _gather(self) -> None:
+        """Let as many small requests come together as last time, if they come within a moment."""
+        is_small = self._queued_events <= _GATHER_EVENTS_MAX and not self._closing
+        if is_small and len(self._queue) < self._last_group:
+            self._wanted = self._last_group
+            self._changed.wait(_GATHER_SECONDS)
+            self._wanted = 1
 
     def _serve(self, jobs: list[_Append]) -> None:
         """Commit a group and answer each of its requests."""
