@@ -146,13 +146,22 @@ class Desk:
         digest = hashlib.sha256(method.encode() + b"\x00" + content_of(request)).digest()
         return Caller(actor, request_id, digest, deadline_monotonic)
 
-    def ledger_at(self, origin: str, min_position: int, context: grpc.ServicerContext) -> Ledger:
-        """Return a ledger once it has reached a position; POSITION_BEYOND_HEAD when time is up."""
+    def ledger_at(
+        self,
+        origin: str,
+        min_position: int,
+        context: grpc.ServicerContext,
+        field: str = "min_position",
+    ) -> Ledger:
+        """Return a ledger once it has reached a position; POSITION_BEYOND_HEAD when time is up.
+
+        The refusal names the field that stated the position.
+        """
         ledger = self.backend.ledger(origin)
         if min_position <= 0 or ledger.wait_for(min_position, wait_seconds(context)):
             return ledger
         head = ledger.head().position
-        raise beyond_head("min_position", min_position, head)
+        raise beyond_head(field, min_position, head)
 
 
 def content_of(request: Message) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from ledger.api.calls import Desk, wait_seconds
+from ledger.api.calls import Desk, beyond_head, wait_seconds
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import timestamp
@@ -12,6 +12,7 @@ from ledger.api.convert.plans import plan
 from ledger.api.paging import Page, cut, page_of
 from ledger.api.watches import PRIORITIES, PriorityWatch
 from ledger.application.ledger import Ledger
+from ledger.errors import LedgerError, invalid_field
 from ledger.v1 import append_pb2, priority_pb2, priority_service_pb2_grpc, projection_pb2
 from ledger.v1 import priority_service_pb2 as pb
 from projections.host import Priorities, ProjectionHost
@@ -40,7 +41,10 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         page = page_of(request)
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         host = self._desk.backend.projections(ledger.info.origin)
-        shown = self._shown(request, page, ledger, host, context)
+        since = _since(request, ledger)
+        shown = self._shown(request, page, ledger, host, since or 0, context)
+        if since is not None and since > shown.position:
+            raise _since_refused(request, f"position {since}", f"position {shown.position}")
         places = shown.ranked
         start = int(page.cursor) if page.cursor else 0
         rows = places[start : start + page.size]
@@ -53,8 +57,8 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         last = ledger.event(shown.position) if shown.position else None
         if last is not None:
             response.recorded_at.CopyFrom(timestamp(last.recorded_at))
-        if request.WhichOneof("since") is not None:
-            _put_changes(response, shown, _moves(request, ledger, host, shown), is_first=start == 0)
+        if since is not None:
+            _put_changes(response, shown, _moves(host, since, shown), is_first=start == 0)
         return response
 
     def WatchPriorities(
@@ -65,7 +69,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         after = checks.position("after_position", request.after_position)
         checks.done()
         with self._desk.watches:
-            ledger = self._desk.ledger_at(request.ledger, after, context)
+            ledger = self._desk.ledger_at(request.ledger, after, context, "after_position")
             host = self._desk.backend.projections(ledger.info.origin)
             if after:
                 host.wait(PRIORITIES, after, wait_seconds(context))
@@ -77,20 +81,25 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         page: Page,
         ledger: Ledger,
         host: ProjectionHost,
+        since: int,
         context: grpc.ServicerContext,
     ) -> Priorities:
-        """Return the list of the moment asked for; later pages show that of the first."""
+        """Return the list of the moment asked for; later pages show that of the first.
+
+        That of now includes `since`, as it includes `min_position`: it is waited for.
+        """
         order = _ORDERS[request.order_by]
         if page.upper is not None:
             return host.as_of(page.upper, order)
         which = request.WhichOneof("as_of")
         if which == "as_of_position":
+            _check_head("as_of_position", request.as_of_position, ledger)
             return host.as_of(request.as_of_position, order)
         if which == "as_of_time":
             micros = request.as_of_time.ToMicroseconds()
             return host.as_of(ledger.position_at(micros), order)
-        if request.min_position:
-            host.wait(PRIORITIES, request.min_position, wait_seconds(context))
+        if awaited := max(request.min_position, since):
+            host.wait(PRIORITIES, awaited, wait_seconds(context))
         return host.priorities(order)
 
     # ---- plans -----------------------------------------------------------------------------------
@@ -215,16 +224,41 @@ def _check_listing(request: pb.ListPrioritiesRequest) -> None:
         checks.refuse("order_by", f"{request.order_by} is no order")
     checks.position("min_position", request.min_position)
     checks.done()
+    # Two times are compared as stated; what lies between them may well be no position at all.
+    if request.HasField("as_of_time") and request.HasField("since_time"):
+        shown, since = request.as_of_time, request.since_time
+        if since.ToMicroseconds() > shown.ToMicroseconds():
+            raise _since_refused(request, since.ToJsonString(), shown.ToJsonString())
 
 
-def _moves(
-    request: pb.ListPrioritiesRequest, ledger: Ledger, host: ProjectionHost, shown: Priorities
-) -> list[Move]:
-    """Return who moved since the earlier moment that a request names."""
-    if request.WhichOneof("since") == "since_position":
-        since = request.since_position
-    else:
-        since = ledger.position_at(request.since_time.ToMicroseconds())
+def _check_head(field: str, position: int, ledger: Ledger) -> None:
+    head = ledger.head().position
+    if position > head:
+        raise beyond_head(field, position, head)
+
+
+def _since(request: pb.ListPrioritiesRequest, ledger: Ledger) -> int | None:
+    """Return the earlier position to compare with, None where none is asked for."""
+    which = request.WhichOneof("since")
+    if which is None:
+        return None
+    if which == "since_time":
+        return ledger.position_at(request.since_time.ToMicroseconds())
+    _check_head("since_position", request.since_position, ledger)
+    return request.since_position
+
+
+def _since_refused(request: pb.ListPrioritiesRequest, since: str, shown: str) -> LedgerError:
+    """Return the refusal to compare with a later moment: joining would read as leaving."""
+    return invalid_field(
+        str(request.WhichOneof("since")),
+        f"is {since}, later than {shown}, which the list shows",
+        remedy="Name an earlier moment than `as_of`, or leave `as_of` out to show now.",
+    )
+
+
+def _moves(host: ProjectionHost, since: int, shown: Priorities) -> list[Move]:
+    """Return who moved since an earlier position."""
     before = {place.row["model"]: place.row for place in host.as_of(since).ranked}
     return moves(before, {place.row["model"]: place.row for place in shown.ranked})
 

@@ -137,7 +137,9 @@ class WatchPrioritiesRequest(message.Message):
     AFTER_POSITION_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     after_position: builtins.int
-    """Optional. The last position processed: the watch begins once it has been applied."""
+    """Optional. The last position processed: the watch begins, with the whole list, once it has been
+    applied; 0 to begin at once.
+    """
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
     def __init__(
@@ -163,12 +165,14 @@ class WatchPrioritiesResponse(message.Message):
     POSITION_FIELD_NUMBER: builtins.int
     CAUGHT_UP_FIELD_NUMBER: builtins.int
     position: builtins.int
-    """Output only. The position that this message completes: resume after it."""
+    """Output only. Up to where all changes have been sent: resume after it. 0 until the whole list has
+    been sent.
+    """
     caught_up: builtins.bool
-    """Output only. True from the first message on that leaves nothing unsent."""
+    """Output only. True if this message leaves nothing unsent of what has been applied."""
     @builtins.property
     def changed(self) -> containers.RepeatedCompositeFieldContainer[priority_pb2.Priority]:
-        """Output only. Rows that changed, by rank."""
+        """Output only. Rows that changed, by rank; at most 500 a message."""
 
     @builtins.property
     def removed(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:

@@ -87,8 +87,10 @@ class PriorityServiceServicer:
         """Lists the fleet by rank, now or as it was at a position or time.
 
         Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `since` is later than the moment the list shows.
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` or `since` lies beyond the head.
-        * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position` was not applied in time; repeat.
+        * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position`, or `since` for the list of now, was not
+        applied in time; repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,13 +99,18 @@ class PriorityServiceServicer:
     def WatchPriorities(self, request, context):
         """Sends the rows that changed, as they change.
 
-        First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
-        without changes an empty message with the position every 5 seconds. Rows that change twice while
-        a client is busy come once, as they are then: a slow client misses no row's last state, and holds
-        nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
-        watches of all kinds are served.
+        First the whole list by priority, then in batches the rows whose content or rank changed; without
+        changes an empty message with the position every 5 seconds. Every watch begins with the whole
+        list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
+        it only makes the watch wait until that position is applied, so that no row is older than what
+        was seen before. Rows that change twice while a client is busy come once, as they are then: a
+        slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+        served.
 
         Errors, by `ErrorInfo.reason`:
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not
+        recorded within the deadline, nor within 10 seconds.
+        * `PROJECTION_BEHIND` (UNAVAILABLE): `after_position` was not applied in that time; repeat.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.
         * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
         """

@@ -39,19 +39,26 @@ class PriorityServiceStub:
     """Lists the fleet by rank, now or as it was at a position or time.
 
     Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `since` is later than the moment the list shows.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` or `since` lies beyond the head.
-    * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position` was not applied in time; repeat.
+    * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position`, or `since` for the list of now, was not
+      applied in time; repeat.
     """
     WatchPriorities: _grpc.UnaryStreamMultiCallable[_priority_service_pb2.WatchPrioritiesRequest, _priority_service_pb2.WatchPrioritiesResponse]
     """Sends the rows that changed, as they change.
 
-    First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
-    without changes an empty message with the position every 5 seconds. Rows that change twice while
-    a client is busy come once, as they are then: a slow client misses no row's last state, and holds
-    nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
-    watches of all kinds are served.
+    First the whole list by priority, then in batches the rows whose content or rank changed; without
+    changes an empty message with the position every 5 seconds. Every watch begins with the whole
+    list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
+    it only makes the watch wait until that position is applied, so that no row is older than what
+    was seen before. Rows that change twice while a client is busy come once, as they are then: a
+    slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+    served.
 
     Errors, by `ErrorInfo.reason`:
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not
+      recorded within the deadline, nor within 10 seconds.
+    * `PROJECTION_BEHIND` (UNAVAILABLE): `after_position` was not applied in that time; repeat.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.
     * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
     """
@@ -102,19 +109,26 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     """Lists the fleet by rank, now or as it was at a position or time.
 
     Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `since` is later than the moment the list shows.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` or `since` lies beyond the head.
-    * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position` was not applied in time; repeat.
+    * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position`, or `since` for the list of now, was not
+      applied in time; repeat.
     """
     WatchPriorities: _aio.UnaryStreamMultiCallable[_priority_service_pb2.WatchPrioritiesRequest, _priority_service_pb2.WatchPrioritiesResponse]  # type: ignore[assignment]
     """Sends the rows that changed, as they change.
 
-    First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
-    without changes an empty message with the position every 5 seconds. Rows that change twice while
-    a client is busy come once, as they are then: a slow client misses no row's last state, and holds
-    nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
-    watches of all kinds are served.
+    First the whole list by priority, then in batches the rows whose content or rank changed; without
+    changes an empty message with the position every 5 seconds. Every watch begins with the whole
+    list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
+    it only makes the watch wait until that position is applied, so that no row is older than what
+    was seen before. Rows that change twice while a client is busy come once, as they are then: a
+    slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+    served.
 
     Errors, by `ErrorInfo.reason`:
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not
+      recorded within the deadline, nor within 10 seconds.
+    * `PROJECTION_BEHIND` (UNAVAILABLE): `after_position` was not applied in that time; repeat.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.
     * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
     """
@@ -168,8 +182,10 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the fleet by rank, now or as it was at a position or time.
 
         Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `since` is later than the moment the list shows.
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `as_of` or `since` lies beyond the head.
-        * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position` was not applied in time; repeat.
+        * `PROJECTION_BEHIND` (UNAVAILABLE): `min_position`, or `since` for the list of now, was not
+          applied in time; repeat.
         """
 
     @_abc_1.abstractmethod
@@ -180,13 +196,18 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_priority_service_pb2.WatchPrioritiesResponse], _abc.AsyncIterator[_priority_service_pb2.WatchPrioritiesResponse]]:
         """Sends the rows that changed, as they change.
 
-        First the whole list, then `caught_up`, then in batches the rows whose content or rank changed;
-        without changes an empty message with the position every 5 seconds. Rows that change twice while
-        a client is busy come once, as they are then: a slow client misses no row's last state, and holds
-        nobody up. Resume from the last position processed: nothing older than that is sent. At most 64
-        watches of all kinds are served.
+        First the whole list by priority, then in batches the rows whose content or rank changed; without
+        changes an empty message with the position every 5 seconds. Every watch begins with the whole
+        list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
+        it only makes the watch wait until that position is applied, so that no row is older than what
+        was seen before. Rows that change twice while a client is busy come once, as they are then: a
+        slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+        served.
 
         Errors, by `ErrorInfo.reason`:
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not
+          recorded within the deadline, nor within 10 seconds.
+        * `PROJECTION_BEHIND` (UNAVAILABLE): `after_position` was not applied in that time; repeat.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many watches; back off.
         * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
         """
