@@ -14,6 +14,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
     INTEGRITY = 4
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 MEANING = {
@@ -23,6 +24,7 @@ MEANING = {
     Exit.UNREACHABLE: "no answer: nobody listens there, or not in time",
     Exit.INTEGRITY: "integrity failure: a chain, checkpoint or replay that does not hold",
     Exit.INTERRUPTED: "interrupted by Ctrl-C; the message says what is on record",
+    Exit.UNREAD: "whoever read the output closed it, as `| head` does; quietly, as SIGPIPE would",
 }
 
 _CODES = {
@@ -51,6 +53,26 @@ class MisuseError(_EndingError):
 
 class IntegrityFailure(_EndingError):  # noqa: N818 - no error of the program, but its finding
     """What a verification found: not what it should be, and where."""
+
+
+def as_misuse(error: Exception) -> MisuseError | None:
+    """Return typer's complaint about a line as misuse; None if the error is something else.
+
+    Typer does not export the class of its complaints; what they have in common is how they speak.
+    """
+    tell = getattr(error, "format_message", None)
+    if tell is None:
+        return None
+    at = getattr(error, "ctx", None)
+    program = at.find_root().command_path if at is not None else ""
+    path = at.command_path.removeprefix(program).strip() if at is not None else ""
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+        message = f"No command was named{f' after `{path}`' if path else ''}."
+    else:
+        message = str(tell())
+    return MisuseError(
+        message, f"See `{' '.join(filter(None, ['decision-ledger', path]))} --help`."
+    )
 
 
 def code_of(reason: Reason) -> Exit:

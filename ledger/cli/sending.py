@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.cli import output
-from ledger.cli.exits import Exit, MisuseError
+from ledger.cli.exits import MisuseError
 from ledger.cli.rows import Row
 from ledger.cli.session import session
 from ledger.client import ClientError
@@ -50,10 +50,8 @@ def send(
     try:
         with output.progress("Submitting", total_bytes) as move:
             _send(rows, account, move, batch_size, skip, request_prefix)
-    except (KeyboardInterrupt, ClientError, MisuseError) as error:
+    except (KeyboardInterrupt, ClientError, MisuseError):
         output.say(_where(account))
-        if isinstance(error, KeyboardInterrupt):
-            raise SystemExit(Exit.INTERRUPTED) from error
         raise
     if account.refused is not None:
         output.say(_where(account))

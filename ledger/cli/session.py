@@ -4,16 +4,20 @@
 HOST:PORT priorities` are the same: the options in GLOBAL_OPTIONS are taken from wherever they are.
 """
 
+import io
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from typer.core import TyperGroup
 
 from ledger.cli import output
-from ledger.cli.exits import Exit, described
+from ledger.cli.exits import Exit, MisuseError, as_misuse, described
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -32,6 +36,8 @@ GLOBAL_OPTIONS: Final = {
 
 
 _current: ContextVar["Session"] = ContextVar("session")
+_AS_JSON: Final = "ledger.cli.as_json"
+"""Where a run notes that its line asks for JSON: known before anything of it was parsed."""
 
 
 @dataclass
@@ -75,12 +81,15 @@ class Session:
 
         if self._client is None:
             stated = self.settings.client
-            self._client = LedgerClient(
-                self.target,
-                ledger=self.ledger or stated.ledger,
-                actor=self.actor or stated.actor,
-                deadline_seconds=self.deadline_seconds or stated.deadline_seconds,
-            )
+            try:
+                self._client = LedgerClient(
+                    self.target,
+                    ledger=self.ledger or stated.ledger,
+                    actor=self.actor or stated.actor,
+                    deadline_seconds=self.deadline_seconds or stated.deadline_seconds,
+                )
+            except ValueError as error:  # an actor that cannot be
+                raise MisuseError(f"{error}.") from error
         return self._client
 
     def close(self) -> None:
@@ -111,42 +120,81 @@ class Root(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as below
         """Parse with the shared options first, wherever they stood."""
-        return super().parse_args(ctx, hoisted(args))
+        ctx.meta[_AS_JSON] = ["--json"] in _split(args)[0]
+        try:
+            return super().parse_args(ctx, hoisted(args))
+        except Exception as error:  # noqa: BLE001 - as in `invoke`
+            _end(ctx, error)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - a context of typer, which it does not export
         """Run the command; a failure it may end with becomes a message and an exit code."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            _discard_output()
+            ctx.exit(Exit.UNREAD)
         except KeyboardInterrupt:
-            output.say("Interrupted.")
+            _tell(Exit.INTERRUPTED, "Interrupted.", "", "", as_json=ctx.meta[_AS_JSON])
             ctx.exit(Exit.INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - `described` raises again what is no ending
-            code, message, remedy, reason = described(error)
-            _tell(code, message, remedy, reason)
-            ctx.exit(code)
+            _end(ctx, error)
         finally:
             if (made := _current.get(None)) is not None:
                 made.close()
 
 
+def _end(ctx: Any, error: Exception) -> NoReturn:  # noqa: ANN401 - a context of typer
+    """End a run with the message and exit code of its failure, or raise what is none."""
+    if (usage := as_misuse(error)) is not None:
+        if not ctx.meta[_AS_JSON]:
+            raise error  # typer shows how the command is used
+        error = usage
+    code, message, remedy, reason = described(error)
+    _tell(code, message, remedy, reason, as_json=ctx.meta[_AS_JSON])
+    ctx.exit(code)
+    raise AssertionError("the run has ended")
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, so that the interpreter's end does not fail on it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, io.UnsupportedOperation):
+            stream.flush()
+            continue
+        with suppress(OSError, io.UnsupportedOperation):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def hoisted(args: Sequence[str]) -> list[str]:
     """Return the arguments with the shared options first; what follows `--` stays."""
-    front: list[str] = []
+    front, rest = _split(args)
+    return [*(word for option in front for word in option), *rest]
+
+
+def _split(args: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """Return the shared options, each with its value, and all the rest."""
+    front: list[list[str]] = []
     rest: list[str] = []
     at = 0
     while at < len(args):
         name, equals, _ = args[at].partition("=")
         if args[at] == "--":
-            return [*front, *rest, *args[at:]]
+            return front, [*rest, *args[at:]]
         takes_value = GLOBAL_OPTIONS.get(name)
         count = 2 if takes_value and not equals else 1
-        (rest if takes_value is None else front).extend(args[at : at + count])
+        words = list(args[at : at + count])
+        if takes_value is None:
+            rest += words
+        else:
+            front.append(words)
         at += count
-    return [*front, *rest]
+    return front, rest
 
 
-def _tell(code: Exit, message: str, remedy: str, reason: str) -> None:
-    if (made := _current.get(None)) is not None and made.as_json:
+def _tell(code: Exit, message: str, remedy: str, reason: str, *, as_json: bool) -> None:
+    if as_json:
         import json
 
         error = {"exit_code": int(code), "message": message, "remedy": remedy, "reason": reason}

@@ -6,6 +6,7 @@ from typing import Final
 from ledger.client.call import Scope
 from ledger.client.retry import RetryOptions
 from ledger.clock import Clock, uuid7
+from ledger.events.values import ACTOR
 from ledger.limits import KEEPALIVE_SECONDS, KEEPALIVE_TIMEOUT_SECONDS, MESSAGE_BYTES_MAX
 
 ACTOR_KEY: Final = "ledger-actor"
@@ -47,6 +48,11 @@ class Settings:
             raise ValueError("target: name a host and port, such as localhost:50051")
         if not self.deadline_seconds > 0:
             raise ValueError("deadline_seconds: every call needs a deadline above 0")
+        if self.actor and (self.actor.startswith("system/") or not ACTOR.fullmatch(self.actor)):
+            raise ValueError(
+                f"actor: {self.actor[:80]!r} names nobody who can call; write users/NAME or "
+                "services/NAME in a-z, 0-9, '.', '_' and '-'"
+            )
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

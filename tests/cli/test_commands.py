@@ -4,7 +4,11 @@ Method: the command line runs in this process against a prepared server on loopb
 read back through other commands and as JSON, refusals by exit code and reason.
 """
 
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -240,13 +244,67 @@ def test_ledgers_and_signals_are_made_and_listed(cli: Run) -> None:
 
 
 def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
-    import json
-
     ran = cli("model", "show", "nowhere", "--json")
     assert ran.out == ""
     error = json.loads(ran.err)["error"]
     assert (error["exit_code"], error["reason"]) == (1, "MODEL_UNKNOWN")
     assert error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "remedy"),
+    [
+        (["bogus"], "No such command 'bogus'", "decision-ledger --help"),
+        (["policy", "show"], "Missing argument 'POLICY'", "decision-ledger policy show --help"),
+        (["policy"], "No command was named after `policy`", "decision-ledger policy --help"),
+        ([], "command", "decision-ledger --help"),
+        (["log", "tail", "--bogus"], "No such option", "decision-ledger log tail --help"),
+        (["log", "tail", "-n", "x"], "Invalid value for", "decision-ledger log tail --help"),
+        (["why", "fares", "--deadline", "x"], "Invalid value for '--deadline'", "--help"),
+        (["why", "fares", "--actor", "Root"], "actor: 'Root' names nobody", ""),
+        (["plan", "make", "--purse", "much"], "'much' is no amount", "250"),
+    ],
+)
+def test_misuse_is_json_too_where_that_was_asked_for(
+    run: Run, line: list[str], said: str, remedy: str
+) -> None:
+    for words in (["--json", *line], [*line, "--json"]):
+        ran = run(*words)
+        assert (ran.code, ran.out) == (Exit.MISUSE, "")
+        error = json.loads(ran.err)["error"]
+        assert sorted(error) == ["exit_code", "message", "reason", "remedy"]
+        assert (error["exit_code"], error["reason"]) == (2, "")
+        assert said in error["message"]
+        assert remedy in error["remedy"]
+
+
+def test_misuse_without_json_shows_how_the_command_is_used(run: Run) -> None:
+    ran = run("policy", "show")
+    assert ran.code == Exit.MISUSE
+    assert ran.err.startswith("Usage:")
+    assert run("policy", "show", "--", "--json", "x").err.startswith("Usage:")  # an argument there
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_whoever_closes_the_pipe_early_is_no_failure_to_talk_of(
+    told: Run, served: Served, form: list[str]
+) -> None:
+    assert told("log", "tail").code == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = ["log", "tail", "-n", "3000", *form, "--server", served.server.address]
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ledger", *line],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (Exit.UNREAD, "")
 
 
 def test_nobody_there_ends_with_3(run: Run) -> None:

@@ -194,3 +194,21 @@ def test_the_readme_names_every_reason_with_its_class() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([A-Z_, ]+) \|$", readme, re.MULTILINE))
     named = {reason: name for name, reasons in rows.items() for reason in reasons.split(", ")}
     assert named == {reason.value: family.__name__ for reason, family in FAMILY.items()}
+
+
+@pytest.mark.parametrize(
+    "actor", ["Root", "root", "users/", "system/evaluator", "models/fares", "users/a b", "users/é"]
+)
+@pytest.mark.parametrize("make", [LedgerClient, AsyncLedgerClient])
+def test_an_actor_that_cannot_be_is_refused_before_anything_is_sent(
+    make: type[LedgerClient] | type[AsyncLedgerClient], actor: str
+) -> None:
+    with pytest.raises(ValueError, match=r"actor: .*users/NAME or services/NAME"):
+        make("127.0.0.1:1", actor=actor)
+
+
+def test_a_change_of_actor_is_checked_too() -> None:
+    with LedgerClient("127.0.0.1:1", actor="services/monitor-7") as client:
+        client.using(actor="users/ana")
+        with pytest.raises(ValueError, match="system/x"):
+            client.using(actor="system/x")

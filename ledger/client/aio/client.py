@@ -25,7 +25,7 @@ class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log):
     event loop.
 
     `target` is `host:port`; `ledger` an origin, empty if the server holds only one; `actor` who
-    calls, as `users/NAME` or `services/NAME`.
+    calls, as `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
     """
 
     def __init__(

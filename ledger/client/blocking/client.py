@@ -25,7 +25,7 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log):
     threads; not to be carried over a fork.
 
     `target` is `host:port`; `ledger` an origin, empty if the server holds only one; `actor` who
-    calls, as `users/NAME` or `services/NAME`.
+    calls, as `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
     """
 
     def __init__(
