@@ -117,9 +117,13 @@ def _deployment_change(old: PriorityRow, new: PriorityRow) -> list[str]:
     was, now = old["deployed"], new["deployed"]
     if now is None or (was is not None and was["position"] == now["position"]):
         return []
+    version = now["model_version"]
+    if was is not None and was["model_version"] == version:
+        # Whatever served in between is gone again, and rows keep the newest deployment only.
+        return [f"version {version} was put into service again"]
     verb = "was put back into service" if now["kind"] == "reinstated" else "went into service"
     instead = "" if was is None else f" in place of {was['model_version']}"
-    return [f"version {now['model_version']} {verb}{instead}"]
+    return [f"version {version} {verb}{instead}"]
 
 
 def _policy_change(old: Scored | None, new: Scored | None) -> list[str]:

@@ -73,6 +73,29 @@ def test_a_fall_after_a_retraining_names_the_version(story: Story) -> None:
     assert why["a"] == "Its own priority is unchanged; b went below it or left."
 
 
+@pytest.mark.parametrize(
+    ("deployments", "words"),
+    [
+        ([("v2", "trained")], "Version v2 went into service in place of v1; "),
+        ([("v0", "reinstated")], "Version v0 was put back into service in place of v1; "),
+        ([("v2", "trained"), ("v1", "reinstated")], "Version v1 was put into service again; "),
+        ([("v1", "reinstated")], "Version v1 was put into service again; "),
+    ],
+)
+def test_no_version_is_said_to_replace_itself(
+    story: Story, deployments: list[tuple[str, str]], words: str
+) -> None:
+    story.deployed("b", "v1")
+    story.scored("b", 100)
+    before = priorities_of(story)
+    for version, kind in deployments:
+        story.deployed("b", version, kind=kind)
+    story.scored("b", 200)
+    story.decided("b", "SCHEDULE_RETRAINING", rule="loud")
+    (move,) = moves(before, priorities_of(story))
+    assert move.why.startswith(words)
+
+
 def test_a_new_policy_is_named(story: Story) -> None:
     story.scored("a", 100)
     story.scored("b", 50)
