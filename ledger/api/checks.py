@@ -34,10 +34,10 @@ class Checks:
         if not self._violations:
             return
         first, *rest = self._violations
-        more = f" So do {len(rest)} more fields." if rest else ""
+        more = f" {_counted(len(rest))} refused too." if rest else ""
         raise LedgerError(
             Reason.FIELD_INVALID,
-            f"{first.field}: {first.description}.{more} Nothing was written.",
+            f"{first.field}: {first.description}.{more}",
             remedy="Correct the named fields and send the request again.",
             violations=self._violations,
             metadata={"field": first.field, "violations": str(len(self._violations))},
@@ -175,6 +175,10 @@ class Checks:
             path = ".".join([prefix, *(str(part) for part in fault["loc"])])
             text = fault["msg"].removeprefix("Value error, ")
             self.refuse(path, text[0].lower() + text[1:])
+
+
+def _counted(more: int) -> str:
+    return "1 more field was" if more == 1 else f"{more} more fields were"
 
 
 def _counting(text: str) -> int:

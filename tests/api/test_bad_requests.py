@@ -11,6 +11,7 @@ from ledger.v1 import (
     model_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
+    signal_pb2,
     signal_service_pb2,
 )
 from tests.support.served import (
@@ -234,3 +235,24 @@ def test_nobody_speaks_as_a_part_of_the_server_or_as_what_is_no_caller(
         assert (error.reason, list(error.fields)) == ("FIELD_INVALID", ["ledger-actor"])
         assert "users/NAME or services/NAME" in error.metadata["remedy"]
     assert served.head() == head
+
+
+def test_the_message_counts_the_other_fields_and_a_read_speaks_of_no_writing(
+    served: Served,
+) -> None:
+    empty = signal_pb2.Signal()
+    one = refused(
+        lambda: served.signals.DefineSignal(
+            signal_service_pb2.DefineSignalRequest(signal=empty), timeout=TIMEOUT
+        )
+    )
+    others = len(one.fields) - 1
+    assert others > 1
+    assert f"is required. {others} more fields were refused too. Correct" in one.message
+    read = refused(
+        lambda: served.priorities.GetPlan(
+            priority_service_pb2.GetPlanRequest(min_position=-1), timeout=TIMEOUT
+        )
+    )
+    assert "is required. 1 more field was refused too. Correct" in read.message
+    assert "written" not in read.message
