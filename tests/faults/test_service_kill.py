@@ -155,5 +155,6 @@ def test_fifty_kills_of_a_loaded_server_lose_and_double_nothing(tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_hundred_and_fifty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     kill_again_and_again(tmp_path, KILLS_SLOW)
