@@ -16,7 +16,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.limits import WATCHERS_MAX
 from projections.fold import Fold, OnPoison, restore
-from projections.projection import ProjectionFactory, Reader, Row
+from projections.projection import Changes, ProjectionFactory, Reader, Row
 from projections.store import ProjectionStore
 from projections.tables import Advance, Generation
 from projections.watch import Watch
@@ -208,9 +208,7 @@ class Runner:
             changed = fold.publish()
             self._snapshot_position = fold.position
             self._published.notify_all()
-            watches = list(self._watches)
-        for watch in watches:
-            watch.offer(fold.position, changed)
+            self._offer(fold.position, changed)
         self._save()
 
     def _pause_or_go_on(self, *, moved: bool) -> None:
@@ -258,9 +256,17 @@ class Runner:
             self._fold, self._generation = fold, generation
             self._snapshot_position = fold.position
             self._published.notify_all()
-            watches = list(self._watches) if changed else []
-        for watch in watches:
-            watch.offer(fold.position, changed)
+            if changed:
+                self._offer(fold.position, changed)
+
+    def _offer(self, position: int, changed: Changes) -> None:
+        """Hand changes to every watch.
+
+        Under the lock that publishes the position: whoever reads it knows that its watch has all
+        changes up to there.
+        """
+        for watch in self._watches:
+            watch.offer(position, changed)
 
     # ---- reading ---------------------------------------------------------------------------------
 

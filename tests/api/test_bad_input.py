@@ -7,10 +7,12 @@ afterwards the ledger's head stands where it stood.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_status import rpc_status
 
 from ledger.v1 import (
     ledger_pb2,
@@ -218,3 +220,22 @@ def test_a_server_with_two_ledgers_wants_one_named(served: Served) -> None:
     error = refused(lambda: served.submit(observation()))
     assert list(error.fields) == ["ledger"]
     assert "ledger.example/other" in error.metadata["remedy"]
+
+
+def test_beyond_sixteen_mebibytes_grpc_refuses_without_a_reason(served: Served) -> None:
+    """Method: the documented exception to rich errors, on a call and on a stream."""
+    head = served.head()
+    item = observation()
+    item.signal = "x" * (16 << 20)
+    batch = signal_service_pb2.StreamSignalsRequest(observations=[item])
+    request = signal_service_pb2.SubmitSignalsRequest(observations=[item])
+    for call in (
+        lambda: served.signals.SubmitSignals(request, timeout=TIMEOUT),
+        lambda: list(served.signals.StreamSignals(iter([batch]), timeout=TIMEOUT)),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call()
+        error: Any = caught.value
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert rpc_status.from_call(error) is None
+    assert served.head() == head
