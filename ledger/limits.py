@@ -17,6 +17,8 @@ PAGE_SIZE_MAX: Final = 1_000
 
 SKEW_SECONDS_DEFAULT: Final = 300  # how far a monitor's clock may run ahead of a `wall` ledger's
 SKEW_SECONDS_MAX: Final = 86_400
+DATA_AHEAD_SECONDS: Final = 3_660 * 86_400  # ten years: a `data` ledger's time never goes back, so
+# one slip of the pen (3013, 9999) must not move it; data made for the near future may be loaded
 
 GROUP_EVENTS_MAX: Final = 4_000  # one transaction: more would only make the first caller wait
 QUEUE_REQUESTS_MAX: Final = 10_000  # beyond this the caller is told to back off

@@ -53,6 +53,7 @@ class Fact:
     actor: str
     request_id: str | None = None
     run_id: str | None = None
+    causation_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class ClosedMapper(Mapper[str]):
             data=domain_event.data.to_data(),
             request_id=domain_event.request_id,
             run_id=domain_event.run_id,
+            causation_position=domain_event.causation_position,
         )
         return StoredEvent(
             domain_event.originator_id,
@@ -145,6 +147,7 @@ class ClosedMapper(Mapper[str]):
             body["actor"],
             body["request_id"],
             body["run_id"],
+            body["causation_position"],
         )
         return fact  # type: ignore[no-any-return]
 

@@ -5,7 +5,7 @@ guarded by that state. Whoever lost a race is told VERSION_CONFLICT and decides 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eventsourcing.persistence import IntegrityError
 
@@ -13,13 +13,16 @@ from ledger.application.aggregates import Aggregates, Fact, Model, Policy
 from ledger.application.commands import (
     Caller,
     Written,
+    ahead_of_clock,
     answered_before,
     fields_named,
+    latest_statable,
     model_stream,
     policy_stream,
     signal_stream,
 )
 from ledger.application.fleet import Fleet, model_retired, model_unknown
+from ledger.application.history import Historian
 from ledger.application.intake import name_fault
 from ledger.application.policy_lint import LintResult, lint
 from ledger.application.policy_text import digest as policy_digest
@@ -35,7 +38,6 @@ from ledger.events.signals import SignalDefined
 from ledger.events.values import TIME_LIMIT, format_time, parse_decimal
 from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
 
-_MICROS = 1_000_000
 MONEY_MICROS_MAX = 10**21
 """A thousand million million: more is a mistake, and would make ranks that no event can hold."""
 
@@ -66,12 +68,19 @@ class FleetCommands:
     """The commands of one ledger."""
 
     def __init__(
-        self, store: Store, info: LedgerInfo, fleet: Fleet, aggregates: Aggregates, clock: Clock
+        self,
+        store: Store,
+        info: LedgerInfo,
+        fleet: Fleet,
+        aggregates: Aggregates,
+        historian: Historian,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._info = info
         self._fleet = fleet
         self._aggregates = aggregates
+        self._historian = historian
         self._clock = clock
 
     def define_signal(self, caller: Caller, signal: SignalDefined) -> Written:
@@ -133,7 +142,11 @@ class FleetCommands:
         return self._save(caller, "RetireModel", decide)
 
     def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> Written:
-        """Record that a version went into service: trained if it is new, reinstated if not."""
+        """Record that a version went into service: trained if it is new, reinstated if not.
+
+        While an action is in force for the model, the deployment follows from it: its event cites
+        that decision and carries its run.
+        """
 
         def decide() -> Fact:
             self._check_deployment(spec)
@@ -156,7 +169,8 @@ class FleetCommands:
                 baseline_loss=spec.baseline_loss,
                 replaces=current,
             )
-            return self._fact(caller, model.id, model.version + 1, data)
+            fact = self._fact(caller, model.id, model.version + 1, data)
+            return self._following(spec.model, fact)
 
         stated = spec.in_service_at
         return self._save(caller, "RecordDeployment", decide, stated_time=stated)
@@ -271,6 +285,14 @@ class FleetCommands:
     def _fact(self, caller: Caller, stream: str, version: int, data: EventData) -> Fact:
         return Fact(stream, version, data, caller.actor, caller.request_id)
 
+    def _following(self, model: str, fact: Fact) -> Fact:
+        """Return the fact as a consequence of the action that is in force for a model, if any."""
+        head = self._store.head(self._info.origin).position
+        decision = self._historian.decision_in_force(model, head)
+        if decision is None or decision.data.action == "NO_ACTION":
+            return fact
+        return replace(fact, run_id=decision.run_id, causation_position=decision.position)
+
     def _live_model(self, name: str) -> Model:
         model = self._aggregates.model(model_stream(name))
         if model is None:
@@ -325,16 +347,13 @@ class FleetCommands:
             raise invalid_field("baseline_loss", "must be above 0")
         if spec.trained_through > spec.in_service_at:
             raise invalid_field("trained_through", "lies after in_service_at")
-        if self._info.clock == "wall":
-            latest = self._clock.now_micros() + self._info.skew_seconds * _MICROS
-            if spec.in_service_at > latest:
-                raise LedgerError(
-                    Reason.CLOCK_AHEAD,
-                    f"in_service_at lies more than {self._info.skew_seconds} s ahead of the "
-                    "ledger's clock.",
-                    remedy="Record the deployment when it happens, and set the source's clock.",
-                    metadata={"field": "in_service_at"},
-                )
+        if spec.in_service_at > latest_statable(self._info, self._clock):
+            raise LedgerError(
+                Reason.CLOCK_AHEAD,
+                f"in_service_at {ahead_of_clock(self._info, self._clock)}.",
+                remedy="Record the deployment when it happens, and set the source's clock.",
+                metadata={"field": "in_service_at"},
+            )
 
 
 def policy_unknown(policy: str, version: int | None = None) -> LedgerError:

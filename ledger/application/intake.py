@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final, Protocol, TypeAlias
 
-from ledger.application.commands import Caller, Written, answered_before, model_stream
+from ledger.application.commands import (
+    Caller,
+    Written,
+    ahead_of_clock,
+    answered_before,
+    latest_statable,
+    model_stream,
+)
 from ledger.application.fleet import Fleet
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
@@ -22,7 +29,6 @@ ObservationRow: TypeAlias = tuple[str, str, str, str | float, int, int]
 """model, signal, model version or "", value, observed_at in microseconds, sample size."""
 
 _VIOLATIONS_MAX: Final = 10
-_MICROS: Final = 1_000_000
 _TYPE: Final = SignalObserved.TYPE
 
 
@@ -66,17 +72,12 @@ class Intake:
         )
         return self._store.submit(request)
 
-    def _observed_at_max(self) -> int:
-        if self._info.clock == "data":
-            return values.TIME_LIMIT - 1
-        return self._clock.now_micros() + self._info.skew_seconds * _MICROS
-
     def _encode(  # noqa: C901 - the hot loop: a call per field would double its cost
         self, caller: Caller, rows: Sequence[ObservationRow]
     ) -> list[NewEvent] | None:
         """Return the events of a batch, or None if any row is not acceptable."""
         parts = observed_body_parts(caller.actor, caller.request_id)
-        latest = self._observed_at_max()
+        latest = latest_statable(self._info, self._clock)
         fleet, decimal, segment = self._fleet, values.DECIMAL.fullmatch, values.SEGMENT.fullmatch
         format_time, of_repr = values.format_time, values.decimal_of_repr
         models: dict[str, tuple[str, str]] = {}
@@ -124,7 +125,7 @@ class Intake:
         """Return the error that names what is wrong with a refused batch, item by item."""
         reason: Reason | None = None
         violations: list[FieldViolation] = []
-        latest = self._observed_at_max()
+        latest = latest_statable(self._info, self._clock)
         for index, row in enumerate(rows):
             for found, field, problem in self._problems(row, latest):
                 reason = reason or found
@@ -166,13 +167,8 @@ class Intake:
         if not 0 <= observed_at < values.TIME_LIMIT:
             refuse("observed_at", "lies before 1970 or after the year 9999")
         elif observed_at > latest:
-            refuse(
-                "observed_at",
-                f"lies more than {self._info.skew_seconds} s ahead of the ledger's clock, "
-                f"{values.format_time(latest - self._info.skew_seconds * _MICROS)}; "
-                "set the source's clock",
-                Reason.CLOCK_AHEAD,
-            )
+            fault = ahead_of_clock(self._info, self._clock)
+            refuse("observed_at", f"{fault}; set the source's clock", Reason.CLOCK_AHEAD)
         if not 1 <= sample_size <= SAMPLE_SIZE_MAX:
             refuse("sample_size", f"must be from 1 to {SAMPLE_SIZE_MAX}, not {sample_size}")
         return problems

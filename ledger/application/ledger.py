@@ -50,7 +50,9 @@ class Ledger:
         self._historian = Historian(store, info.origin, PolicyCache())
         self._planning = Planning(store, info.origin, self._historian)
         self.fleet = Fleet(store, info.origin)
-        self.commands = FleetCommands(store, info, self.fleet, Aggregates(recorder), clock)
+        self.commands = FleetCommands(
+            store, info, self.fleet, Aggregates(recorder), self._historian, clock
+        )
         self.replayer = Replayer(store, info.origin, self._historian, self._planning)
         self.decisions = Decisions(store, info, self._historian, self.replayer, clock)
         self._intake = Intake(store, info, self.fleet, clock)

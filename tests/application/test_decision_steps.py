@@ -156,6 +156,21 @@ def test_a_run_opens_with_an_action_and_closes_with_no_action(world: World) -> N
     world.check_replay()
 
 
+def test_a_deployment_belongs_to_the_run_of_the_action_in_force_and_cites_its_decision(
+    world: World,
+) -> None:
+    world.begin("m1", rules=[rule("bad", "priority >= 300000")])
+    world.see("m1", BAD, START)
+    world.settle()
+    (decided,) = world.events("decision.made.v1")
+    world.deploy("m1", "v2", at=START + DAY)
+    before, after = world.events("model.deployed.v1")
+    assert (before.body.run_id, before.body.causation_position) == (None, None)
+    assert after.body.run_id == decided.body.run_id is not None
+    assert after.body.causation_position == decided.position
+    world.check_replay()
+
+
 def test_retrainings_count_new_versions_of_the_last_thirty_days(world: World) -> None:
     world.begin("m1")
     world.deploy("m1", "v2", at=START + 10 * DAY)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import parse_observed
-from ledger.events.values import TIME_LIMIT, decimal_of_repr, parse_decimal
-from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
+from ledger.events.values import SECOND, TIME_LIMIT, decimal_of_repr, parse_decimal
+from ledger.limits import BATCH_OBSERVATIONS_MAX, DATA_AHEAD_SECONDS, SAMPLE_SIZE_MAX
 from tests.application.conftest import MakeWorld
 from tests.application.world import DAY, HOUR, START, Row, World, reason_of, request
 
@@ -172,15 +172,28 @@ def test_a_batch_is_neither_empty_nor_over_full(ready: World) -> None:
     assert full.last_position - full.first_position + 1 == BATCH_OBSERVATIONS_MAX
 
 
-def test_a_data_ledger_takes_times_of_any_year(world: World) -> None:
+def test_a_data_ledger_takes_any_time_but_one_far_ahead_of_the_machine(world: World) -> None:
     world.begin("m1")
-    for at in (0, START + 10_000 * DAY, TIME_LIMIT - 1):
+    latest = world.clock.now_micros() + DATA_AHEAD_SECONDS * SECOND
+    for at in (0, START, latest):
         world.see("m1", "0.5", at)
-    assert reason_of_future(world) is Reason.FIELD_INVALID
+    head = world.ledger.head()
+    for at in (latest + 1, TIME_LIMIT - 1):
+        error = refused(world, but(observed_at=at))
+        assert error.reason is Reason.CLOCK_AHEAD
+        assert error.metadata["field"] == "observations[0].observed_at"
+    assert refused(world, but(observed_at=TIME_LIMIT)).reason is Reason.FIELD_INVALID
+    assert world.ledger.head() == head
 
 
-def reason_of_future(world: World) -> Reason:
-    return refused(world, but(observed_at=TIME_LIMIT)).reason
+def test_a_deployment_far_ahead_of_the_machine_does_not_move_a_data_ledger(world: World) -> None:
+    world.begin("m1")
+    head = world.ledger.head()
+    late = world.clock.now_micros() + (DATA_AHEAD_SECONDS + 1) * SECOND
+    with pytest.raises(LedgerError) as refusal:
+        world.deploy("m1", "v2", at=late)
+    assert refusal.value.reason is Reason.CLOCK_AHEAD
+    assert world.ledger.head() == head
 
 
 def test_an_empty_version_is_the_one_in_service_and_the_source_is_the_actor(ready: World) -> None:

@@ -349,10 +349,11 @@ def test_listeners_hear_of_commits_and_one_that_fails_harms_nobody(store: SqlSto
     release, thread = hold_writer(store)  # the writer has told of all before
     release.set()
     thread.join()
-    assert heard == [(ORIGIN, 3), (ORIGIN, 4)]
+    # A hint may come twice: from the writer, and from a database that tells its servers.
+    assert list(dict.fromkeys(heard)) == [(ORIGIN, 3), (ORIGIN, 4)]
     stop()
     store.append(request(updated()))
-    assert len(heard) == 2
+    assert (ORIGIN, 5) not in heard
     assert not store.wait_for(ORIGIN, 99, 0.01)
 
 
