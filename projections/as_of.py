@@ -11,16 +11,11 @@ from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
-from projections.priorities import (
-    Planned,
-    PriorityRow,
-    empty_row,
-    parts_of,
-    plan_entries,
-)
+from projections.priorities import PriorityRow, empty_row, parts_of, plan_entries
 from projections.projection import Reader, model_of, model_stream
 
 _PAGE: Final = 64  # events a page when historical evaluations have to be passed over
+_ROUNDS: Final = 2  # of evaluations read at once, for the models that the last one left out
 
 
 def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
@@ -43,49 +38,59 @@ def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
         ledger, {PlanMade.TYPE}, at_or_before=position, limit=1, descending=True
     )
     planned = plan_entries(plans[0]) if plans else {}
-    newest = {model_of(event): event for event in registrations}
-    return {
-        model: _row(reader, ledger, registration, planned.get(model), position)
-        for model, registration in newest.items()
-        if model not in retired
-    }
-
-
-def _row(
-    reader: Reader,
-    ledger: str,
-    registration: RecordedEvent,
-    planned: Planned | None,
-    position: int,
-) -> PriorityRow:
-    """Return the row of a model in the fleet from the newest event of each type."""
-    model = model_of(registration)
-    stream = model_stream(model)
-    row = empty_row(model)
-    row.update(parts_of(registration))
+    rows: dict[str, PriorityRow] = {}
+    for event in registrations:
+        if (model := model_of(event)) not in retired:
+            rows[model] = empty_row(model)
+            rows[model].update(parts_of(event))
+            rows[model]["plan"] = planned.get(model)
+    if not rows:
+        return {}
     for type_ in (ModelUpdated.TYPE, ModelDeployed.TYPE, ScoreComputed.TYPE, DecisionMade.TYPE):
-        for event in _newest_first(reader, ledger, stream, type_, position):
-            if event.position < registration.position and type_ == ModelUpdated.TYPE:
+        for model, at, parts in _newest(reader, ledger, type_, list(rows), position):
+            registered = rows[model]["registered"]
+            assert registered is not None
+            if type_ != ModelUpdated.TYPE or at > registered:
+                rows[model].update(parts)
+    return rows
+
+
+def _newest(
+    reader: Reader, ledger: str, type_: str, models: list[str], position: int
+) -> Iterator[tuple[str, int, PriorityRow]]:
+    """Yield for each model what its newest event of a type sets, and where that stands.
+
+    A fleet is evaluated in rounds, so a page across all streams finds nearly every model at the
+    cost of one question; those it leaves out are asked for one by one.
+    """
+    wanted = {model_stream(model): model for model in models}
+    limit = _ROUNDS * len(models)
+    page = reader.of_types(ledger, {type_}, at_or_before=position, limit=limit, descending=True)
+    for event in page:
+        if event.stream in wanted and (parts := _parts(event)):
+            yield wanted.pop(event.stream), event.position, parts
+    if len(page) < limit:
+        return  # there are no older ones
+    for stream, model in wanted.items():
+        for event in _newest_first(reader, ledger, stream, type_, page[-1].position - 1):
+            if parts := _parts(event):
+                yield model, event.position, parts
                 break
-            if parts := parts_of(event):
-                row.update(parts)
-                break
-    row["plan"] = planned
-    return row
+
+
+def _parts(event: RecordedEvent) -> PriorityRow | None:
+    """Return what an event sets: nothing if it is historical, or erased, as for the runner."""
+    return None if event.body_bytes is None else parts_of(event)
 
 
 def _newest_first(
     reader: Reader, ledger: str, stream: str, type_: str, position: int
 ) -> Iterator[RecordedEvent]:
-    """Yield a stream's events of one type backwards; the first is nearly always the one.
-
-    Erased ones are passed over, as the runner does.
-    """
+    """Yield a stream's events of one type backwards; the first is nearly always the one."""
     event = reader.latest(ledger, stream, {type_}, at_or_before=position)
     if event is None:
         return
-    if event.body_bytes is not None:
-        yield event
+    yield event
     before = event.position - 1
     while before > 0:
         page = reader.of_types(
@@ -93,5 +98,5 @@ def _newest_first(
         )
         if not page:
             return
-        yield from (event for event in page if event.body_bytes is not None)
+        yield from page
         before = page[-1].position - 1

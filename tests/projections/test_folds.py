@@ -15,7 +15,7 @@ from projections.priorities import PrioritiesProjection, visible
 from projections.projection import Projection, Row, digest_of
 from projections.signals import SignalsProjection
 from tests.support.builders import ORIGIN, Story, StoryReader
-from tests.support.folds import folded
+from tests.support.folds import folded, priorities_of
 from tests.support.stories import STORIES
 
 CLASSES = (PrioritiesProjection, SignalsProjection)
@@ -86,6 +86,24 @@ def test_as_of_reads_no_more_in_a_longer_ledger() -> None:
         return reader.reads
 
     assert cost(5) == cost(200)
+
+
+def test_as_of_finds_a_model_that_many_rounds_of_the_others_left_out() -> None:
+    """Method: more scores, decisions and deployments of another model than a page holds."""
+    story = Story().begin()
+    for model in ("alpha", "beta", "quiet"):
+        story.registered(model)
+    story.deployed("quiet", "v1")
+    story.scored("quiet", 222)
+    story.decided("quiet", "INVESTIGATE", rule="look")
+    for n in range(20):
+        story.deployed("beta", f"v{n}")
+        story.scored("beta", n)
+        story.decided("beta", "NO_ACTION", rule="otherwise")
+    rows = as_of(StoryReader(story.events), ORIGIN, story.head)
+    assert rows == priorities_of(story)
+    assert rows["quiet"]["decision"] is not None
+    assert rows["alpha"]["score"] is None
 
 
 def test_as_of_passes_over_many_historical_scores() -> None:
