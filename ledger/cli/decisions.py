@@ -17,7 +17,7 @@ _Name = Annotated[
     str,
     typer.Argument(
         metavar="DECISION",
-        help="models/MODEL/decisions/POSITION, MODEL/POSITION, or MODEL for its newest.",
+        help="models/MODEL/decisions/POSITION, MODEL/POSITION, POSITION, or MODEL for its newest.",
     ),
 ]
 
@@ -109,7 +109,7 @@ def _facts(one: "Decision") -> list[tuple[str, object]]:
 def explain(decision: _Name) -> None:
     """Say why a decision came out as it did, and what would have changed it."""
     chosen = session()
-    found = chosen.client.explain_decision(resolved(decision))
+    found = chosen.client.explain_decision(resolved(decision, or_score=True))
     why = found.explanation
     parts = [why.headline, "", why.paragraph]
     if why.contributions:
@@ -141,7 +141,7 @@ def replay(
         _replay_all(first, last)
         return
     chosen = session()
-    target: str | int = int(decision) if decision.isdigit() else decision
+    target: str | int = int(decision) if decision.isascii() and decision.isdigit() else decision
     if isinstance(target, str) and not target.startswith("plans/"):
         target = resolved(target)
     result = chosen.client.replay(target)
@@ -194,8 +194,13 @@ def _told(result: "ReplayResult") -> str:
     return "\n".join(lines)
 
 
-def resolved(name: str) -> str:
-    """Return the resource name of a decision; for a model alone, that of its newest."""
+def resolved(name: str, *, or_score: bool = False) -> str:
+    """Return the resource name of a decision; for a model alone, that of its newest.
+
+    Digits alone are a position, also where a model has such a name: that is `models/NAME`.
+    """
+    if name.isascii() and name.isdigit():
+        return _at(int(name), or_score=or_score)
     if name.startswith("models/") and "/decisions/" in name:
         return name
     model, slash, position = name.removeprefix("models/").partition("/")
@@ -206,4 +211,30 @@ def resolved(name: str) -> str:
     raise MisuseError(
         f"No decision was made about {model} yet.",
         f"Run `decision-ledger evaluate {model}`, or wait for the evaluator.",
+    )
+
+
+def _at(position: int, *, or_score: bool) -> str:
+    """Return the resource name of the decision at a position, or of the score if that will do."""
+    from ledger.client.errors import refused
+    from ledger.errors import Reason
+
+    client = session().client
+    start = max(position - 1, 0)
+    for event in client.list_events(after_position=start, until_position=position):
+        if event.position != position:  # 0, which is no position
+            break
+        if event.type == "decision.made.v1":
+            return f"{event.stream}/decisions/{position}"
+        if event.type == "score.computed.v1" and or_score:
+            return f"{event.stream}/scores/{position}"
+        raise refused(
+            Reason.DECISION_UNKNOWN,
+            f"Position {position} holds {event.type}, no decision.",
+            remedy="List decisions with `decision-ledger decision list`.",
+        )
+    raise refused(
+        Reason.DECISION_UNKNOWN,
+        f"There is no position {position}.",
+        remedy="See `decision-ledger log tail` for those there are.",
     )

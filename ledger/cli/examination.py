@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ledger import __version__
 from ledger.chain.link import Digest, Link, Verifier
+from ledger.cli import output
 from ledger.cli.exits import Exit, code_of, described
 from ledger.cli.session import Session
 from ledger.clock import SystemClock
@@ -31,6 +32,7 @@ _TAIL_EVENTS: Final = 1_000
 _DISK_WARN_BYTES: Final = 2 * 1024**3
 _DISK_FAIL_BYTES: Final = 200 * 1024**2
 _LAG_WARN_EVENTS: Final = 50_000
+_DATA_AHEAD_WARN_SECONDS: Final = 86_400
 _MICROS: Final = 1_000_000
 _SERVER_DEADLINE_SECONDS: Final = 3.0
 
@@ -96,7 +98,9 @@ def _database(where: str) -> Iterator[Check]:
     try:
         infos = store.ledgers()
         size = f", {path.stat().st_size / 1024**2:.1f} MiB" if path else ""
-        yield Check("database", "ok", f"opens, schema known, {len(infos)} ledgers{size}")
+        yield Check(
+            "database", "ok", f"opens, schema known, {output.counted(len(infos), 'ledger')}{size}"
+        )
         if path is not None:
             yield _journal(path)
             yield _disk(path.parent)
@@ -143,9 +147,9 @@ def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
     head = store.head(info.origin)
     name = f"clock of {info.origin}"
     recorded = format_time(head.recorded_at)
-    if info.clock == "data":
-        return Check(name, "ok", f"told by the data; the head is at {recorded}")
     behind = (head.recorded_at - SystemClock().now_micros()) / _MICROS
+    if info.clock == "data":
+        return _data_clock(name, recorded, behind)
     if behind > info.skew_seconds:
         return Check(
             name,
@@ -161,6 +165,22 @@ def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
             "Check that the machine's clock is kept in step.",
         )
     return Check(name, "ok", f"the machine's; the head is at {recorded}")
+
+
+def _data_clock(name: str, recorded: str, ahead_seconds: float) -> Check:
+    """Warn where the data of a ledger are of a time yet to come, by more than a time zone."""
+    if ahead_seconds <= _DATA_AHEAD_WARN_SECONDS:
+        return Check(name, "ok", f"told by the data; the head is at {recorded}")
+    days = ahead_seconds / 86_400
+    return Check(
+        name,
+        "warn",
+        f"told by the data; the head, {recorded}, lies {days:.1f} days ahead of this machine",
+        "If the data are simulated, all is well. Else a source stated a wrong time, or none and a "
+        "wrong machine's was taken: the ledger's now never goes back, so what comes in until then "
+        "counts as late. Find the source with `decision-ledger log tail`, and begin a new ledger "
+        "if the gap is too long to wait out.",
+    )
 
 
 def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
@@ -206,8 +226,7 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
     return Check(
         name,
         "ok",
-        f"head {head.position}, the last {len(events)} events verify; "
-        "`log verify` checks all of them",
+        f"head {head.position}, verified from position {after + 1}; `log verify` checks all",
     )
 
 
@@ -232,7 +251,7 @@ def _server(session: Session) -> Iterator[Check]:
         _, message, remedy, _ = described(error)
         yield Check("server", "fail", message, remedy)
         return
-    yield Check("server", "ok", f"{session.target} serves {len(found)} ledgers")
+    yield Check("server", "ok", f"{session.target} serves {output.counted(len(found), 'ledger')}")
     for ledger in found:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
 
@@ -249,6 +268,7 @@ def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
     for one in found:
         name = f"{one.projection} of {origin}"
         behind = one.head_position - one.tracking_position
+        lag = output.counted(behind, "event")
         state: State = "ok"
         remedy = ""
         if one.state == "STOPPED" or one.quarantined:
@@ -258,6 +278,6 @@ def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
         yield Check(
             name,
             state,
-            f"{one.state}, {behind} events behind, digest {one.state_digest.hex()[:16]}",
+            f"{one.state}, {lag} behind, digest {one.state_digest.hex()[:16]}",
             remedy,
         )

@@ -86,9 +86,10 @@ def verify(
     else:
         source = verifying.served(chosen.client)
     found = verifying.verify(source, key, checkpoint)
+    events = output.counted(found.size, "event")
     chosen.show(
         found,
-        f"{found.origin}: {found.size} events verified, up to position {found.size}.\n"
+        f"{found.origin}: {events} verified, up to position {found.size}.\n"
         f"head {found.head.hex()}\nroot {found.root.hex()}\n{found.signature}",
     )
 
@@ -106,5 +107,5 @@ def checkpoint(
     signed = chosen.client.get_checkpoint()
     if out is not None:
         out.write_text(signed.note, encoding="utf-8")
-        output.say(f"Wrote a checkpoint over {signed.size} events to {out}.")
+        output.say(f"Wrote a checkpoint over {output.counted(signed.size, 'event')} to {out}.")
     chosen.show(signed, signed.note.rstrip("\n"))

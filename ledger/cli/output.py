@@ -47,11 +47,19 @@ def iso_short(time: datetime | None) -> str:
 
 
 def percent(ppm: int | None) -> str:
-    """Return parts per million as per cent with one decimal, cut off as the explanations do."""
+    """Return parts per million as per cent with one decimal, as the explanations write it.
+
+    Rounded towards zero: 99.96 % of a whole is not all of it.
+    """
     if ppm is None:
         return "-"
-    tenths, sign = abs(ppm) // 1000, "-" if ppm < 0 else ""
-    return f"{sign}{tenths // 10}.{tenths % 10}%"
+    tenths = abs(ppm) // 1000
+    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with what it counts: `1 ledger`, `2 ledgers`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def money(micros: int) -> str:

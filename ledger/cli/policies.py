@@ -142,9 +142,16 @@ def _told(file: str, problems: "tuple[PolicyProblem, ...]") -> list[str]:
     """Return the findings as compilers print theirs, each with its place first."""
     return [
         f"{file}:{each.line}:{each.column}: {each.severity.lower()}: "
-        f"{each.path + ': ' if each.path else ''}{each.message} {each.remedy}".rstrip()
+        f"{each.path + ': ' if each.path else ''}{_sentences(each.message, each.remedy)}"
         for each in problems
     ]
+
+
+def _sentences(message: str, remedy: str) -> str:
+    """Return both, the message with a full stop if the remedy goes on after it."""
+    if not remedy:
+        return message
+    return f"{message}{'' if message.endswith(('.', '?', '!')) else '.'} {remedy}"
 
 
 def _read(file: str) -> str:

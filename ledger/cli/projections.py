@@ -55,9 +55,10 @@ def rebuild(
     chosen = session()
     done = _rebuilt(projection, keep_previous=keep_previous)
     what = done.rebuild
+    events = output.counted(what.events, "event")
     chosen.show(
         done,
-        f"{projection}: {what.outcome} at position {what.position}, {what.events} events in "
+        f"{projection}: {what.outcome} at position {what.position}, {events} in "
         f"{what.duration_seconds:.1f} s.{' ' + what.problem if what.problem else ''}",
     )
     if what.outcome == RebuildOutcome.DIFFERENT:

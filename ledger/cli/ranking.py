@@ -35,7 +35,7 @@ def priorities(
         raise MisuseError(f"--by: {by!r} is neither `priority` nor `plan`.")
     chosen = session()
     then = parse_moment(as_of, "--as-of", _now) if as_of else Moment()
-    before = parse_moment(since, "--since", _now) if since else Moment()
+    before = parse_moment(since, "--since", lambda: _time_of(then)) if since else Moment()
     found = fresh(
         lambda client, head: client.list_priorities(
             as_of=then.time,
@@ -51,6 +51,17 @@ def priorities(
     chosen.show(found, text)
     if not chosen.as_json:
         output.say(f"As of position {found.position}, {output.iso(found.recorded_at)}.")
+
+
+def _time_of(moment: Moment) -> datetime:
+    """Return the time that a relative --since counts back from: that of --as-of, or now."""
+    if moment.time is not None:
+        return moment.time
+    if moment.position:
+        at = moment.position
+        for event in session().client.list_events(after_position=at - 1, until_position=at):
+            return event.recorded_at
+    return _now()
 
 
 def _now() -> datetime:

@@ -30,9 +30,14 @@ class Row(NamedTuple):
     """One observation, where it stands, and how many bytes of the input are behind it."""
 
     number: int
-    """From 1; the heading of a CSV file does not count."""
+    """From 1; the heading of a CSV file does not count. 0: it was stated by flags."""
     observation: Observation
     bytes_read: int
+
+    @property
+    def place(self) -> str:
+        """Where it was stated, for a person."""
+        return f"row {self.number}" if self.number else "the flags"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from ledger.cli.exits import MisuseError
 from ledger.cli.rows import Row
 from ledger.cli.session import session
 from ledger.client import ClientError
+from ledger.client.enums import LedgerClock
 from ledger.client.window import BatchResult
 from ledger.errors import FieldViolation
 
@@ -56,10 +57,31 @@ def send(
     if account.refused is not None:
         output.say(_where(account))
         raise _refusal(account)
-    session().show(
-        {"acknowledged": account.acknowledged, "position": account.position},
-        f"{account.acknowledged} observations recorded, up to position {account.position}.",
-    )
+    said = f"{_observations(account)} recorded, up to position {account.position}."
+    if not account.acknowledged:
+        beyond = f" after row {skip}" if skip else ""
+        said = f"Nothing was submitted: the input holds no rows{beyond}."
+    session().show({"acknowledged": account.acknowledged, "position": account.position}, said)
+
+
+def timed(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the rows as they are; MisuseError for one without a time where the data tell it.
+
+    The machine's time, with which the client stamps such a row, would become the now of a `data`
+    ledger. The ledger is asked for its clock at the first such row, not before.
+    """
+    may_be_stamped = False
+    for row in rows:
+        if row.observation.observed_at is None and not may_be_stamped:
+            if session().client.get_ledger().clock == LedgerClock.DATA:
+                raise MisuseError(
+                    f"{row.place}: observed_at is missing, and time in this ledger is told by its "
+                    "data.",
+                    "State when it was observed, as 2026-03-01T10:00:00Z, or as microseconds since "
+                    "1970.",
+                )
+            may_be_stamped = True
+        yield row
 
 
 def _send(
@@ -73,7 +95,7 @@ def _send(
     with session().client.stream_signals(on_result=account.take) as stream:
         batches = 0
         try:
-            for batch in _batches(rows, batch_size, skip):
+            for batch in _batches(timed(rows), batch_size, skip):
                 batches += 1
                 account.rows[batches] = [row.number for row in batch]
                 request_id = f"{request_prefix}:{batches}" if request_prefix else None
@@ -103,10 +125,15 @@ def _where(account: _Account) -> str:
     """Return what is on record, and how to go on."""
     if not account.acknowledged:
         return "0 observations were acknowledged."
+    was = "was" if account.acknowledged == 1 else "were"
     return (
-        f"{account.acknowledged} observations were acknowledged, up to row {account.last_row} and "
+        f"{_observations(account)} {was} acknowledged, up to row {account.last_row} and "
         f"position {account.position}. To go on from there: --skip {account.last_row}"
     )
+
+
+def _observations(account: _Account) -> str:
+    return output.counted(account.acknowledged, "observation")
 
 
 def _refusal(account: _Account) -> ClientError:

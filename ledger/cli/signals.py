@@ -80,7 +80,7 @@ def submit(
     model: Annotated[str, typer.Option(help="One observation by flags: its model.")] = "",
     signal: Annotated[str, typer.Option(help="Its signal.")] = "",
     value: Annotated[str, typer.Option(help="Its value, decimal.")] = "",
-    observed_at: Annotated[str, typer.Option(help="Its time; now if not given.")] = "",
+    observed_at: Annotated[str, typer.Option(help="Its time; needed if data are the clock.")] = "",
     model_version: Annotated[str, typer.Option(help="Its version; that in service if not.")] = "",
     sample_size: Annotated[int, typer.Option(min=1, help="Rows it summarises.")] = 1,
     form: Annotated[
@@ -98,8 +98,9 @@ def submit(
     """Submit observations: one by flags, or a file of JSON lines or CSV.
 
     Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone, or
-    microseconds since 1970), model_version, sample_size. CSV needs a heading line. A bad row ends
-    the run and is named by its number; what was acknowledged before it is on record and counted.
+    microseconds since 1970), model_version, sample_size. Where the ledger's clock is `data`, every
+    observation needs its observed_at. CSV needs a heading line. A bad row ends the run and is named
+    by its number; what was acknowledged before it is on record and counted.
     """
     from ledger.cli import rows, sending
 
@@ -111,10 +112,9 @@ def submit(
         found = {"model": model, "signal": signal, "value": value, "model_version": model_version}
         found |= {"observed_at": observed_at} if observed_at else {}
         chosen = session()
-        appended = chosen.client.submit(
-            [rows.observation({**found, "sample_size": sample_size}, "the flags")],
-            request_id=request_prefix or None,
-        )
+        stated = rows.observation({**found, "sample_size": sample_size}, "the flags")
+        (row,) = sending.timed(iter([rows.Row(0, stated, 0)]))
+        appended = chosen.client.submit([row.observation], request_id=request_prefix or None)
         chosen.show(appended, f"Recorded at position {appended.position}.")
         return
     with rows.opened(file) as source:

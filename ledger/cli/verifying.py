@@ -126,8 +126,8 @@ def verify(source: Source, key: str | None, kept: Path | None) -> Verified:
             expected = due.pop(tree.size, None)
             if expected is not None and expected != tree.root():
                 raise IntegrityFailure(
-                    f"The checkpoint over {tree.size} events has another Merkle root: events up to "
-                    "that position are not those that were signed.",
+                    f"The checkpoint at position {tree.size} has another Merkle root: events up to "
+                    "there are not those that were signed.",
                     _REMEDY,
                 )
             if tree.size % _PAGE == 0:
@@ -135,7 +135,7 @@ def verify(source: Source, key: str | None, kept: Path | None) -> Verified:
     longest = max([source.size, *due])
     if tree.size < longest:
         raise IntegrityFailure(
-            f"The log ends at position {tree.size}; {longest} events were signed or counted.",
+            f"The log ends at position {tree.size}; {longest} were signed or counted.",
             _REMEDY,
         )
     return Verified(
@@ -149,12 +149,16 @@ def _said(
     if newest is None:
         said = "No checkpoint was signed yet, so nothing vouches for the whole but the chain."
     else:
-        said = f"Signed checkpoint over {newest.checkpoint.size} events holds."
+        said = f"Signed checkpoint over {_events(newest)} holds."
         if key is None:
             said += " Its key came from the ledger itself: compare it with one obtained elsewhere."
     if earlier is not None:
-        said += f" So does the one kept before, over {earlier.checkpoint.size} events."
+        said += f" So does the one kept before, over {_events(earlier)}."
     return said
+
+
+def _events(opened: OpenedCheckpoint) -> str:
+    return output.counted(opened.checkpoint.size, "event")
 
 
 def _key(text: str) -> VerifierKey:

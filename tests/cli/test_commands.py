@@ -4,16 +4,13 @@ Method: the command line runs in this process against a prepared server on loopb
 read back through other commands and as JSON, refusals by exit code and reason.
 """
 
-import json
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ledger.cli.exits import Exit
+from ledger.clock import SystemClock
 from tests.cli.conftest import Run
 from tests.support.served import ORIGIN, POLICY, START, Served
 
@@ -73,7 +70,7 @@ def test_a_bad_row_ends_the_run_with_what_is_on_record(cli: Run, served: Served)
 
 
 def test_a_refused_row_is_named_by_its_number(cli: Run) -> None:
-    text = csv_of(3) + "nowhere,log-loss,0.5,,\n"
+    text = csv_of(3) + f"nowhere,log-loss,0.5,{START * 1_000_000},\n"
     ran = cli("signal", "submit", "--batch-size", "4", stdin=text)
     assert ran.code == Exit.REFUSED
     assert "Rows 5 to 7 were refused together. row 7: model: no model" in ran.err
@@ -145,6 +142,8 @@ def test_lint_says_where_a_document_is_wrong(cli: Run) -> None:
     assert ran.code == Exit.REFUSED
     assert ran.out.startswith("-:")
     assert "error" in ran.out
+    ran = cli("policy", "lint", "-", stdin=POLICY.replace("format: policy/1\n", "", 1))
+    assert ": is missing. The form of this document" in ran.out
     assert cli("policy", "lint", "nowhere.yaml").code == Exit.MISUSE
 
 
@@ -159,6 +158,18 @@ def test_the_fleet_is_ranked_now_and_as_it_was(told: Run, served: Served) -> Non
     assert "fares" in told("priorities", "--since", "10", "--limit", "1").out
     assert told("priorities", "--by", "nonsense").code == Exit.MISUSE
     assert told("priorities", "--as-of", "nonsense").code == Exit.MISUSE
+
+
+def test_a_relative_since_counts_back_from_as_of(told: Run) -> None:
+    """Observations are a day apart and end on day 39; what moved by day 20 began on day 13."""
+    week = told("priorities", "--since", "2026-01-14", "--as-of", "2026-01-21", "--json").json
+    assert told("priorities", "--since", "7d", "--as-of", "2026-01-21", "--json").json == week
+    moment = told("log", "tail", "--json", "-n", "1").lines[0]["recorded_at"]
+    head = told("ledger", "show", "--json").json["head_position"]
+    then = told("priorities", "--since", "1d", "--as-of", str(head - 4), "--json")
+    assert then.code == 0
+    assert then.json["position"] == head - 4
+    assert then.json["recorded_at"] <= moment
 
 
 def test_why_is_one_paragraph(told: Run) -> None:
@@ -183,10 +194,21 @@ def test_decisions_are_listed_shown_explained_and_replayed(told: Run) -> None:
     assert {row["model"] for row in listed} == {"fares", "hotels"}
     name = next(row["name"] for row in listed if row["model"] == "fares")
     position = name.rpartition("/")[2]
-    for form in (name, f"fares/{position}", "fares"):
+    for form in (name, f"fares/{position}", position, "fares"):
         assert told("decision", "show", form, "--json").json["decision"]["name"] == name
     assert "log-loss" in told("decision", "show", "fares").out
     assert "Rules:" in told("decision", "explain", "fares").out
+    explained = told("decision", "explain", position, "--json").json
+    assert explained == told("decision", "explain", name, "--json").json
+    assert told("decision", "explain", str(int(position) - 1)).code == 0  # the score before it
+    for other, said in (
+        ("1", "holds ledger.created.v1, no decision"),
+        (str(int(position) - 1), "holds score.computed.v1, no decision"),
+        ("0", "no position 0"),
+        ("999999", "[POSITION_BEYOND_HEAD]"),
+    ):
+        ran = told("decision", "show", other)
+        assert (ran.code, said in ran.err) == (1, True), ran.err
     assert told("decision", "replay", name).out == f"{name}: IDENTICAL\n"
     assert told("decision", "replay", position, "--json").json["outcome"] == "IDENTICAL"
     assert "4 identical, 0 divergent" in told("decision", "replay", "--all").out
@@ -243,88 +265,24 @@ def test_ledgers_and_signals_are_made_and_listed(cli: Run) -> None:
     assert ORIGIN in cli("ledger", "show", "--ledger", ORIGIN).out
 
 
-def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
-    ran = cli("model", "show", "nowhere", "--json")
-    assert ran.out == ""
-    error = json.loads(ran.err)["error"]
-    assert (error["exit_code"], error["reason"]) == (1, "MODEL_UNKNOWN")
-    assert error["remedy"]
-
-
-@pytest.mark.parametrize(
-    ("line", "said", "remedy"),
-    [
-        (["bogus"], "No such command 'bogus'", "decision-ledger --help"),
-        (["policy", "show"], "Missing argument 'POLICY'", "decision-ledger policy show --help"),
-        (["policy"], "No command was named after `policy`", "decision-ledger policy --help"),
-        ([], "command", "decision-ledger --help"),
-        (["log", "tail", "--bogus"], "No such option", "decision-ledger log tail --help"),
-        (["log", "tail", "-n", "x"], "Invalid value for", "decision-ledger log tail --help"),
-        (["why", "fares", "--deadline", "x"], "Invalid value for '--deadline'", "--help"),
-        (["why", "fares", "--actor", "Root"], "actor: 'Root' names nobody", ""),
-        (["plan", "make", "--purse", "much"], "'much' is no amount", "250"),
-    ],
-)
-def test_misuse_is_json_too_where_that_was_asked_for(
-    run: Run, line: list[str], said: str, remedy: str
-) -> None:
-    for words in (["--json", *line], [*line, "--json"]):
-        ran = run(*words)
-        assert (ran.code, ran.out) == (Exit.MISUSE, "")
-        error = json.loads(ran.err)["error"]
-        assert sorted(error) == ["exit_code", "message", "reason", "remedy"]
-        assert (error["exit_code"], error["reason"]) == (2, "")
-        assert said in error["message"]
-        assert remedy in error["remedy"]
-
-
-def test_misuse_without_json_shows_how_the_command_is_used(run: Run) -> None:
-    ran = run("policy", "show")
-    assert ran.code == Exit.MISUSE
-    assert ran.err.startswith("Usage:")
-    assert run("policy", "show", "--", "--json", "x").err.startswith("Usage:")  # an argument there
-
-
-@pytest.mark.parametrize("form", [[], ["--json"]])
-def test_whoever_closes_the_pipe_early_is_no_failure_to_talk_of(
-    told: Run, served: Served, form: list[str]
-) -> None:
-    assert told("log", "tail").code == 0
-    reading, writing = os.pipe()
-    os.close(reading)
-    line = ["log", "tail", "-n", "3000", *form, "--server", served.server.address]
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-m", "ledger", *line],
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    finally:
-        os.close(writing)
-    assert (ended.returncode, ended.stderr) == (Exit.UNREAD, "")
-
-
-def test_nobody_there_ends_with_3(run: Run) -> None:
-    ran = run("priorities", "--server", "127.0.0.1:1")
-    assert ran.code == Exit.UNREACHABLE
-    assert "127.0.0.1:1" in ran.err
-
-
-def test_a_stray_setting_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LEDGER_SERVER__ADRESS", "x")
-    ran = run("priorities")
-    assert ran.code == Exit.MISUSE
-    assert "LEDGER_SERVER__ADDRESS" in ran.err
-
-
 def test_doctor_is_content_with_a_sound_server(told: Run, folder: Path) -> None:
     ran = told("doctor", "--db", str(folder / "ledger.sqlite"), "--json")
     assert ran.code == 0
     assert {check["state"] for check in ran.json["checks"]} == {"ok"}
     assert len(ran.json["checks"]) >= 9
+
+
+def test_doctor_warns_of_data_from_a_time_yet_to_come(cli: Run, folder: Path) -> None:
+    line = ("doctor", "--db", str(folder / "ledger.sqlite"), "--json")
+    for days, state in ((0.5, "ok"), (3.5, "warn")):
+        at = SystemClock().now_micros() + int(days * 86_400_000_000)
+        flags = ("--model", "fares", "--signal", "log-loss", "--value", "0.5")
+        assert cli("signal", "submit", *flags, "--observed-at", str(at)).code == 0
+        ran = cli(*line)
+        (check,) = (one for one in ran.json["checks"] if one["name"] == f"clock of {ORIGIN}")
+        assert (ran.code, check["state"]) == (0, state), check
+    assert "lies 3.5 days ahead" in check["found"]
+    assert "begin a new ledger" in check["remedy"]
 
 
 def test_doctor_says_what_to_do_where_there_is_nothing(run: Run, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, MisuseError, code_of, described
@@ -14,6 +16,7 @@ from ledger.cli.moments import Moment, now_of, parse_moment
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.records import Checkpoint
 from ledger.errors import LedgerError, Reason
+from ledger.kernel import explain
 from ledger.settings import SettingsError
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -21,10 +24,23 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("ppm", "shown"),
-    [(None, "-"), (0, "0.0%"), (352_896, "35.2%"), (1_000_000, "100.0%"), (-1_500, "-0.1%")],
+    [(None, "-"), (0, "0.0 %"), (352_896, "35.2 %"), (10**6, "100.0 %"), (-1_500, "-0.1 %")],
 )
 def test_parts_per_million_are_shown_as_per_cent(ppm: int | None, shown: str) -> None:
     assert output.percent(ppm) == shown
+
+
+@given(st.integers(-2_000_000, 2_000_000))
+def test_tables_and_explanations_write_the_same_ratio_the_same_way(ppm: int) -> None:
+    assert output.percent(ppm) == explain.percent(ppm)
+
+
+def test_what_is_counted_agrees_with_its_number() -> None:
+    assert [output.counted(n, "ledger") for n in (0, 1, 2)] == [
+        "0 ledgers",
+        "1 ledger",
+        "2 ledgers",
+    ]
 
 
 @pytest.mark.parametrize(
