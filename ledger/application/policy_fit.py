@@ -4,7 +4,11 @@ A proposal for a person to edit, not a judgement; so each number comes with a se
 it is from. Integers only, and equal histories give equal texts. The rules of the fit:
 - values are ordered from best to worst in the signal's declared direction;
 - baseline: the median of the better nine tenths, for a history commonly holds some degradation;
-- critical: the 99th percentile; where that is no worse than the baseline, a tenth beyond it;
+- critical: the 99th percentile; where that is no worse than the baseline, a tenth beyond it; but
+  no further from the baseline than 20 spreads, for a few extremes are faults of the source more
+  often than they are degradation, and a critical at a fault makes every real loss look small;
+- spread: the median distance of the better nine tenths from their median; where that is 0, a tenth
+  of the baseline; where both are 0, nothing says what is far, so critical stays where it is;
 - bucket: the least of 1h, 6h, 1d, 7d and 28d that the usual gap between observations fits in;
 - window: 28 buckets; half-life: 7 buckets;
 - sample cap: the 90th percentile of sample sizes; prior: their median, so that one usual
@@ -30,6 +34,8 @@ Reading: TypeAlias = tuple[int, int, int]
 OBSERVATIONS_MIN: Final = 30  # fewer give no percentile worth the name
 TIMES_MIN: Final = 5  # distinct ones, or there is no cadence
 
+SPREADS_MAX: Final = 20  # in standard deviations of a normal history, some 13
+
 _DAY: Final = 86_400
 _BUCKETS: Final = (3_600, 6 * 3_600, _DAY, 7 * _DAY, 28 * _DAY)
 _WINDOW_BUCKETS: Final = 28
@@ -46,6 +52,10 @@ _WEIGHTS: Final = {
     "custom": 300_000,
 }
 _TIER: Final = "model-owner"
+_CUT_RATIONALE: Final = (
+    f"That is too far out to be healthy history, so critical lies {SPREADS_MAX} usual distances "
+    "from the median. "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,8 @@ class _Fit:
 
     defined: SignalDefined
     rule: dict[str, Any]
+    cut: int | None = None
+    """The 99th percentile, where it was too far out to be taken for the critical."""
 
     @property
     def is_performance(self) -> bool:
@@ -91,9 +103,7 @@ def fit_policy(
                 f"different times: {times} of {TIMES_MIN})"
             )
             continue
-        fits.append(
-            _Fit(definitions[name], _signal_rule(definitions[name], readings, gaps.get(name)))
-        )
+        fits.append(_fitted(definitions[name], readings, gaps.get(name)))
     if not fits:
         raise _too_little(short)
     fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
@@ -118,22 +128,44 @@ def _heading(fits: list[_Fit], short: list[str]) -> str:
     ]
     if not any(fit.is_performance for fit in fits):
         lines.append("No performance signal has enough history, so nothing schedules retraining.")
+    if not any(fit.is_loss for fit in fits):
+        lines += _NO_PLANNING
+    lines += [
+        _cut_text(fit.defined.signal, fit.rule, fit.cut) for fit in fits if fit.cut is not None
+    ]
     lines += [f"Left out for too little history: {each}." for each in short[:20]]
     return "".join(f"# {line}\n" for line in lines)
+
+
+_NO_PLANNING: Final = (
+    "`planning` is left out, so no plan can be made: a plan counts what is lost, and no signal of",
+    "kind performance with direction higher_is_worse, a baseline above 0 and enough history is",
+    "here to count it by. Define and submit one, add it to `scoring.signals`, then add:",
+    "  planning:",
+    "    loss_signal: ITS_ID",
+)
+
+
+def _cut_text(signal: str, rule: dict[str, Any], cut: int) -> str:
+    return (
+        f"{signal}: the 99th percentile, {format_decimal(cut)}, is far out; critical was drawn in "
+        f"to {rule['critical']}. Look at those extremes before you trust either number."
+    )
 
 
 # ---- one signal ----------------------------------------------------------------------------------
 
 
-def _signal_rule(
+def _fitted(
     defined: SignalDefined, readings: Sequence[Reading], known_gap_seconds: int | None
-) -> dict[str, Any]:
-    """Return the stored form of one signal's rule."""
+) -> _Fit:
+    """Return one signal's rule with its two limits."""
     is_higher_worse = defined.direction == "higher_is_worse"
     values = sorted((value for value, _, _ in readings), reverse=not is_higher_worse)
-    median = _quantile(values[: max(1, len(values) * 9 // 10)], 50)
-    percentile = _quantile(values, 99)
-    baseline, critical = _limits(median, percentile, is_higher_worse=is_higher_worse)
+    better = values[: max(1, len(values) * 9 // 10)]
+    median, percentile = _quantile(better, 50), _quantile(values, 99)
+    worst = _drawn_in(median, percentile, _spread(better, median))
+    baseline, critical = _limits(median, worst, is_higher_worse=is_higher_worse)
     times = sorted({observed_at for _, observed_at, _ in readings})
     gap_seconds = known_gap_seconds or _gap_seconds(times)
     bucket = next((size for size in _BUCKETS if size >= gap_seconds), _BUCKETS[-1])
@@ -143,9 +175,10 @@ def _signal_rule(
         f"From {len(readings)} observations, {format_time(times[0])[:10]} to "
         f"{format_time(times[-1])[:10]}, {worse} being worse: the better nine tenths have the "
         f"median {format_decimal(median)}, the 99th percentile is {format_decimal(percentile)}. "
+        f"{_CUT_RATIONALE if worst != percentile else ''}"
         f"They came {_gap_text(gap_seconds)} apart, {_quantile(sizes, 50)} samples at the median."
     )
-    return {
+    rule = {
         "signal": defined.signal,
         "weight_ppm": _WEIGHTS[defined.kind],
         "baseline": format_decimal(baseline),
@@ -162,6 +195,21 @@ def _signal_rule(
         "sources_needed": 0,
         "rationale": rationale,
     }
+    return _Fit(defined, rule, None if worst == percentile else percentile)
+
+
+def _spread(better: Sequence[int], median: int) -> int:
+    """Return how far a healthy history strays from its median; 0 where it does not say."""
+    distances = sorted(abs(value - median) for value in better)
+    return _quantile(distances, 50) or abs(median) // 10
+
+
+def _drawn_in(median: int, percentile: int, spread: int) -> int:
+    """Return the percentile, or what lies SPREADS_MAX spreads from the median if that is nearer."""
+    reach = SPREADS_MAX * spread
+    if not reach:
+        return percentile
+    return max(median - reach, min(median + reach, percentile))
 
 
 def _quantile(ordered: Sequence[int], percent: int) -> int:

@@ -51,6 +51,46 @@ def test_baseline_and_critical_are_the_stated_quantiles() -> None:
     assert "From 100 observations" in rule.rationale
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_few_wild_extremes_do_not_move_critical(sign: int) -> None:
+    healthy = [sign * (460_000_000 + 1_000_000 * (step % 21 - 10)) for step in range(97)]
+    wild = [sign * value for value in (124 * 10**18, 98 * 10**18, 10**15)]
+    known = {"s": defined("s", direction="higher_is_worse" if sign == 1 else "lower_is_worse")}
+    text = fit_policy({"s": weekly(healthy + wild)}, known)
+    rule = parse(text).scoring.signals[0]
+    # The better nine tenths have their median at 0.458 and stray from it by 0.004 in the middle.
+    assert (abs(float(rule.baseline)), abs(float(rule.critical))) == (0.458, 0.538)
+    assert "critical lies 20 usual distances from the median" in rule.rationale
+    assert f"# s: the 99th percentile, {'-' if sign < 0 else ''}98000000000, is far out" in text
+
+
+def test_a_real_degradation_is_no_outlier() -> None:
+    values = [400_000_000 + 1_000_000 * (step % 40) for step in range(90)]
+    worse = [500_000_000 + 5_000_000 * step for step in range(10)]
+    text = fit_policy({"loss": weekly(values + worse)}, {"loss": defined("loss")})
+    assert parse(text).scoring.signals[0].critical == "0.54"
+    assert "far out" not in text
+
+
+def test_extremes_of_a_signal_that_else_stands_still_are_drawn_in_where_it_has_a_size() -> None:
+    still = {"s": weekly([460_000_000] * 97 + [124 * 10**18] * 3)}
+    assert parse(fit_policy(still, {"s": defined("s")})).scoring.signals[0].critical == "1.38"
+    # A rate that is usually 0 has no size of its own: what it was is all there is to go by.
+    rate = {"s": weekly([0] * 90 + [300_000_000] * 10)}
+    assert (
+        parse(fit_policy(rate, {"s": defined("s", "drift")})).scoring.signals[0].critical == "0.3"
+    )
+
+
+def test_a_policy_without_planning_says_so_and_what_to_add() -> None:
+    history = {"psi": weekly([10**7 + n for n in range(60)])}
+    text = fit_policy(history, {"psi": defined("psi", "drift")})
+    assert "# `planning` is left out, so no plan can be made" in text
+    assert "#   planning:\n#     loss_signal: ITS_ID\n" in text
+    loss = fit_policy({"loss": weekly([4 * 10**8] * 60)}, {"loss": defined("loss")})
+    assert "left out" not in loss
+
+
 def test_where_lower_is_worse_critical_lies_below() -> None:
     values = [1_000_000_000_000 - 1_000_000_000 * step for step in range(100)]
     known = {"volume": defined("volume", "data_quality", "lower_is_worse")}

@@ -1,4 +1,4 @@
-"""How commands end where nothing can be done: in JSON if that was asked for, with one exit code each.
+"""How commands end where nothing can be done: in JSON if asked for, with one exit code each.
 
 Method: lines that cannot be read, servers and settings that are not there, a pipe closed early.
 """
