@@ -71,13 +71,14 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the batch at hand and end the thread."""
+        """End the thread, and fold what came in its last pause."""
         self._stopping.set()
         self._wake.set()
         self._hurried.set()
         self._unsubscribe()
         if self._thread.is_alive():
             self._thread.join()
+            self._run("reading", self._read)
         if self._evaluator is not None:
             try:
                 self._evaluator.release()
@@ -90,13 +91,18 @@ class Follower:
 
     def step(self) -> bool:
         """Feed one batch and run what is due; return whether there may be more to read."""
+        count = self._read()
+        self._behind = self._behind + 1 if count == PROJECTION_BATCH_EVENTS else 0
+        if self._evaluator is not None and self._behind % _BEHIND_BATCHES_MAX == 0:
+            self._run("evaluator", self._evaluator.run_due)
+        return count > 0
+
+    def _read(self) -> int:
+        """Feed one batch and return how many events it held."""
         events = self._store.read(self._origin, after=self._position, limit=PROJECTION_BATCH_EVENTS)
         if events:
             self._feed(events)
-        self._behind = self._behind + 1 if len(events) == PROJECTION_BATCH_EVENTS else 0
-        if self._evaluator is not None and self._behind % _BEHIND_BATCHES_MAX == 0:
-            self._run("evaluator", self._evaluator.run_due)
-        return bool(events)
+        return len(events)
 
     def _feed(self, events: Sequence[RecordedEvent]) -> None:
         if "fleet" in self._failures or any(event.type in FLEET_TYPES for event in events):

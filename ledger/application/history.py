@@ -23,7 +23,7 @@ from ledger.events.models import (
     ModelUpdated,
 )
 from ledger.events.policies import PolicyActivated, PolicyDrafted
-from ledger.events.registry import decode_data, typed
+from ledger.events.registry import BY_TYPE, decode_data, typed
 from ledger.events.signals import SignalObserved
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import ModelState, Scoring
@@ -141,6 +141,7 @@ class Historian:
         described = reader.latest(ledger, stream, _DESCRIBED, at_or_before=as_of)
         if described is None:
             return None
+        self._refuse_unknown(stream, as_of)
         data = decode_data(described)
         assert isinstance(data, ModelDescribed)
         history = History(model, as_of, data)
@@ -150,6 +151,12 @@ class Historian:
         history.decision = self.decision_in_force(model, as_of)
         history.as_of = as_of
         return history
+
+    def _refuse_unknown(self, stream: str, as_of: int) -> None:
+        """Refuse a stream that holds what this release does not know: it may change the meaning."""
+        for type_, position in self._reader.types_of(self._ledger, stream).items():
+            if type_ not in BY_TYPE and position <= as_of:
+                raise event_unreadable(position, f"this release knows no type {type_}")
 
     def last_score(
         self, history: History, policy: CompiledPolicy

@@ -179,6 +179,10 @@ class Reader(Protocol):
         """Return events of these types, in one stream or in all. Not for `signal.observed`."""
         ...
 
+    def types_of(self, ledger: str, stream: str) -> dict[str, int]:
+        """Return the types of a stream's events and where each first occurs; no observations."""
+        ...
+
     def observations(
         self,
         ledger: str,

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.client import LedgerClient, LedgerRefusedError, UnknownNameError
+from ledger.client import IntegrityError, LedgerClient, LedgerRefusedError, UnknownNameError
 from ledger.client.enums import ProjectionState, RebuildOutcome, ReplayOutcome
 from ledger.clock import SystemClock
 from ledger.errors import Reason
@@ -230,6 +230,10 @@ def test_an_event_of_another_release_stops_no_other_model_and_imports_nothing(
             assert (found.type, found.body) == (type_, body), "auditors get the bytes"
             with suppress(UnknownNameError):  # what is of no type that is replayed
                 assert ledger.replay(position).outcome is ReplayOutcome.NOT_REPLAYABLE
+            with pytest.raises(IntegrityError) as refusal:
+                ledger.evaluate(["m0"])
+            assert refusal.value.reason == "EVENT_UNREADABLE"
+            assert str(position) in refusal.value.message
             check_others_go_on(ledger)
         assert server.stop() == 0
     assert not marker.exists()

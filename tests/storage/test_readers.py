@@ -113,6 +113,17 @@ def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn 
     assert found == (expected[::-1] if descending else expected)[:limit]
 
 
+@pytest.mark.parametrize("stream", [*STREAMS, "ledger", "models/none"])
+def test_the_types_of_a_stream_are_told_with_where_each_first_occurs(
+    store: SqlStore, events: Sequence[RecordedEvent], stream: str
+) -> None:
+    firsts: dict[str, int] = {}
+    for event in events:
+        if event.stream == stream and event.observed_at is None:
+            firsts.setdefault(event.type, event.position)
+    assert store.types_of(ORIGIN, stream) == firsts
+
+
 @within_one_store
 @given(other_types, st.sampled_from(STREAMS), positions, st.integers(0, 4))
 def test_the_latest_of_some_types_can_skip_newer_ones(
