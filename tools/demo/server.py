@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from ledger.api.server import ApiServer
 from ledger.service import Service, ServiceOptions
 
@@ -61,6 +63,7 @@ def serving(directory: Path) -> Iterator[str]:
 
 def serve(database: str) -> None:
     """Serve until standard input ends; the address is the one line that is written."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     options = ServiceOptions(database, is_evaluating=False)
     with Service(options) as service, ApiServer(service, _ANY_PORT) as server:
         print(server.address, flush=True)
