@@ -34,6 +34,27 @@ def commands_table() -> str:
     return "\n".join(lines)
 
 
+def json_table() -> str:
+    """Return the top-level fields of what every command prints with `--json`."""
+    from ledger.cli.shapes import SHAPES, fields_of
+
+    return _fields_table("command", {name: fields_of(shape) for name, shape in SHAPES.items()})
+
+
+def items_table() -> str:
+    """Return the fields of the items of the lists among them."""
+    from ledger.cli.shapes import ITEMS, fields_of
+
+    return _fields_table("items of", {name: fields_of(item) for name, item in ITEMS.items()})
+
+
+def _fields_table(heading: str, rows: dict[str, tuple[str, ...]]) -> str:
+    lines = [f"| {heading} | fields |", "| --- | --- |"]
+    for name, fields in rows.items():
+        lines.append(f"| `{name}` | {', '.join(f'`{field}`' for field in fields)} |")
+    return "\n".join(lines)
+
+
 def commands() -> Iterator[tuple[str, Any]]:
     """Yield (name with its group, command) of every command there is."""
     from typer.main import get_command
@@ -55,4 +76,5 @@ def first_sentence(command: Any) -> str:  # noqa: ANN401 - a command of typer
 
 
 if __name__ == "__main__":
-    print(settings_table(), exits_table(), commands_table(), sep="\n\n")  # noqa: T201
+    tables = (settings_table, exits_table, commands_table, json_table, items_table)
+    print(*(table() for table in tables), sep="\n\n")  # noqa: T201

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.cli.main import app
-from tests.support.served import Served, serving
+from tests.support.served import START, Served, serving
+
+HOUR_MICROS = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,20 @@ def served(folder: Path) -> Iterator[Served]:
 def cli(run: Run, served: Served) -> Run:
     """Run a command against the server."""
     return lambda *args, stdin=None: run(*args, "--server", served.server.address, stdin=stdin)
+
+
+def csv_of(days: int, *, model: str = "fares") -> str:
+    lines = ["model,signal,value,observed_at,sample_size"]
+    for day in range(days):
+        for signal, value in (("log-loss", 0.4 + day * 0.01), ("input-stability", 0.1)):
+            at = START * 1_000_000 + day * 24 * HOUR_MICROS
+            lines.append(f"{model},{signal},{value:.3f},{at},1000")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def told(cli: Run) -> Run:
+    """The command line, after a month of observations and an evaluation."""
+    assert cli("signal", "submit", stdin=csv_of(40)).code == 0
+    assert cli("evaluate", "fares", "hotels").code == 0
+    return cli

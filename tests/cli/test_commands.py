@@ -7,31 +7,10 @@ read back through other commands and as JSON, refusals by exit code and reason.
 import sqlite3
 from pathlib import Path
 
-import pytest
-
 from ledger.cli.exits import Exit
 from ledger.clock import SystemClock
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, csv_of
 from tests.support.served import ORIGIN, POLICY, START, Served
-
-HOUR_MICROS = 3_600_000_000
-
-
-def csv_of(days: int, *, model: str = "fares") -> str:
-    lines = ["model,signal,value,observed_at,sample_size"]
-    for day in range(days):
-        for signal, value in (("log-loss", 0.4 + day * 0.01), ("input-stability", 0.1)):
-            at = START * 1_000_000 + day * 24 * HOUR_MICROS
-            lines.append(f"{model},{signal},{value:.3f},{at},1000")
-    return "\n".join(lines) + "\n"
-
-
-@pytest.fixture
-def told(cli: Run) -> Run:
-    """The command line, after a month of observations and an evaluation."""
-    assert cli("signal", "submit", stdin=csv_of(40)).code == 0
-    assert cli("evaluate", "fares", "hotels").code == 0
-    return cli
 
 
 def test_rows_are_submitted_counted_and_shown(cli: Run) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
+from ledger.cli.shapes import SHAPES, fields_of
 from ledger.client import LedgerClient
 from tests.cli.conftest import Run
 
@@ -31,6 +32,7 @@ def test_serve_is_ready_when_it_says_so_and_ends_when_told(
     ) as child:
         assert child.stdout is not None
         ready = json.loads(child.stdout.readline())
+        assert tuple(ready) == fields_of(SHAPES["serve"])
         with LedgerClient(ready["address"]) as client:
             assert client.get_ledger().origin == "ledger.example/one"
         child.send_signal(number)

@@ -97,7 +97,14 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [reference.settings_table, reference.exits_table, reference.commands_table]
+    "table",
+    [
+        reference.settings_table,
+        reference.exits_table,
+        reference.commands_table,
+        reference.json_table,
+        reference.items_table,
+    ],
 )
 def test_the_readme_has_the_tables_that_the_code_gives(table: object) -> None:
     assert callable(table)

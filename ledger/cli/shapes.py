@@ -1,0 +1,83 @@
+"""What each command prints with `--json`: the top-level fields, from the types it prints.
+
+The README's table is made from this, and a test runs every command and compares.
+"""
+
+import dataclasses
+from typing import Any, Final, TypeAlias
+
+from ledger.cli.examination import Check
+from ledger.cli.verifying import Verified
+from ledger.client import outcomes, ranking, records
+
+Shape: TypeAlias = type[Any] | tuple[str, ...]
+"""A result type, or the fields of a document that a command puts together itself."""
+
+EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.Event))
+
+SHAPES: Final[dict[str, Shape]] = {
+    "serve": ("address", "port"),
+    "doctor": ("state", "checks"),
+    "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
+    "priorities": ranking.Priorities,
+    "evaluate": outcomes.Evaluation,
+    "vkey": ("verifier_key",),
+    "signal define": records.Appended,
+    "signal list": ("signals",),
+    "signal states": records.SignalStates,
+    "signal submit": ("acknowledged", "position"),
+    "signal submit --model": records.Appended,
+    "model register": records.Appended,
+    "model update": records.Appended,
+    "model deploy": records.Appended,
+    "model retire": records.Appended,
+    "model show": records.Model,
+    "model list": ("models",),
+    "policy init": ("document",),
+    "policy lint": records.PolicyLint,
+    "policy draft": records.DraftedPolicy,
+    "policy activate": records.Appended,
+    "policy show": records.PolicyView,
+    "policy list": ("policies",),
+    "plan make": ranking.MadePlan,
+    "plan show": ranking.Plan,
+    "plan list": ("plans",),
+    "decision list": ("decisions",),
+    "decision show": outcomes.EvaluatedDecision,
+    "decision explain": outcomes.ExplainedDecision,
+    "decision replay": outcomes.ReplayResult,
+    "decision replay --all": ("progress",),
+    "log tail": EVENT_FIELDS,
+    "log verify": Verified,
+    "log checkpoint": records.Checkpoint,
+    "projection status": ("projections",),
+    "projection rebuild": ranking.RebuiltProjection,
+    "ledger create": records.Ledger,
+    "ledger list": ("ledgers",),
+    "ledger show": records.Ledger,
+}
+"""By command.
+
+`signal submit --model` is that of one observation by flags; `decision replay --all` is the last
+line, after those of `decision replay`."""
+
+ITEMS: Final[dict[str, type[Any]]] = {
+    "checks": Check,
+    "signals": records.Signal,
+    "states": records.SignalState,
+    "models": records.Model,
+    "policies": records.Policy,
+    "plans": ranking.Plan,
+    "priorities": ranking.Priority,
+    "decisions": outcomes.Decision,
+    "projections": ranking.Projection,
+    "ledgers": records.Ledger,
+}
+"""What the items are of a list that is all, or nearly all, of a document."""
+
+
+def fields_of(shape: Shape) -> tuple[str, ...]:
+    """Return the names of the fields at the top."""
+    if isinstance(shape, tuple):
+        return shape
+    return tuple(field.name for field in dataclasses.fields(shape))

@@ -1,0 +1,93 @@
+"""What a command prints with `--json` has the fields that the README lists, no more and no fewer.
+
+Method: run every command there is against a prepared server and compare the top-level fields, in
+their order. The README's table is made from the same list and held to it by another test, so a
+field that comes, goes or changes its name shows there.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger.cli import reference
+from ledger.cli.shapes import ITEMS, SHAPES, fields_of
+from tests.cli.conftest import Ran, Run
+from tests.support.served import POLICY, START
+
+DESCRIBED = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9000000")
+DEFINED = ("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse")
+DEPLOYED = ("--baseline-loss", "0.40", "--trained-through", "2026-01-01")
+ONE = ("--signal", "log-loss", "--value", "0.5", "--observed-at", str(START * 1_000_000))
+
+LINES: dict[str, tuple[str, ...]] = {
+    "doctor": (),
+    "why": ("fares",),
+    "priorities": ("--since", "10"),
+    "evaluate": ("fares",),
+    "vkey": (),
+    "signal define": ("missing", *DEFINED, "--meaning", "Missing rows."),
+    "signal list": (),
+    "signal states": (),
+    "signal submit": (),
+    "signal submit --model": ("fares", *ONE),
+    "model register": ("rooms", *DESCRIBED),
+    "model update": ("fares", "--tier", "high"),
+    "model deploy": ("hotels", "v2", *DEPLOYED, "--in-service-at", "2026-02-01"),
+    "model retire": ("hotels", "--reason", "gone"),
+    "model show": ("fares",),
+    "model list": (),
+    "policy init": (),
+    "policy lint": ("-",),
+    "policy draft": ("other", "-", "--rationale", "why"),
+    "policy activate": ("default", "1", "--rationale", "why", "--model", "hotels"),
+    "policy show": ("default",),
+    "policy list": (),
+    "plan make": ("--purse", "75.50"),
+    "plan show": ("week-1",),
+    "plan list": (),
+    "decision list": (),
+    "decision show": ("fares",),
+    "decision explain": ("fares",),
+    "decision replay": ("fares",),
+    "decision replay --all": (),
+    "log tail": (),
+    "log verify": (),
+    "log checkpoint": (),
+    "projection status": (),
+    "projection rebuild": ("signals",),
+    "ledger create": ("ledger.example/two",),
+    "ledger list": (),
+    "ledger show": (),
+}
+
+
+def test_every_command_has_a_shape_and_is_run() -> None:
+    names = {name for name, _ in reference.commands()}
+    assert {name.partition(" --")[0] for name in SHAPES} == names
+    assert set(LINES) | {"serve"} == set(SHAPES)  # what `serve` prints is read where it is tested
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: str) -> None:
+    assert told("plan", "make", "--purse", "5", "--plan", "week-1").code == 0
+    database = ("--db", str(folder / "ledger.sqlite")) if name == "doctor" else ()
+    stdin = POLICY if name.startswith("policy") else None
+    if name == "signal submit":
+        stdin = f"model,signal,value,observed_at\nfares,log-loss,0.5,{START * 1_000_000}\n"
+    ran = told(*name.split(), *LINES[name], *database, "--json", stdin=stdin)
+    assert ran.code == 0, ran.err
+    document = printed(ran, name)
+    assert tuple(document) == fields_of(SHAPES[name])
+    for field in document.keys() & ITEMS.keys():
+        found = document[field]
+        if isinstance(found, list) and found:
+            assert tuple(found[0]) == fields_of(ITEMS[field])
+
+
+def printed(ran: Ran, name: str) -> "dict[str, object]":
+    """Return the document, or the last line of JSON lines."""
+    is_lines = name in {"log tail", "decision replay --all"}
+    document = json.loads(ran.out.splitlines()[-1] if is_lines else ran.out)
+    assert isinstance(document, dict)
+    return document
