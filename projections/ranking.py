@@ -211,6 +211,6 @@ def _action(row: PriorityRow | None) -> str | None:
 
 
 def ppm_text(ppm: int) -> str:
-    """Return a ratio in ppm as a person reads it: three places, rounded half up."""
-    thousandths = (ppm + 500) // 1000
-    return f"{thousandths // 1000}.{thousandths % 1000:03d}"
+    """Return a ratio in ppm as explanations and tables write it: per cent, rounded towards zero."""
+    tenths = abs(ppm) // 1000
+    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"
