@@ -28,7 +28,8 @@ class Called(NamedTuple):
 
 def measure(run: Run) -> list[Row]:
     """Return the rows of this section."""
-    many, alone = fresh(_pass, run)
+    many, alone = fresh(_pass, run, False)
+    live, _ = fresh(_pass, run, True)
     say("peers at one a batch")
     loop = Peer("SQLite + SHA-256 loop", fresh(peers.raw, run.folder, run.count(_RAW_EVENTS), 1))
     recorder = Peer(
@@ -40,6 +41,7 @@ def measure(run: Run) -> list[Row]:
     )
     lone = fresh(peers.rust, run.made("lone"), run.count(ALONE_CALLS), 1, 1)
     name = f"SubmitSignals × 1, {CALLERS} callers"
+    live_name = f"{name}, evaluator and projections live"
     rows = [
         Row("unary", name, many.rate, "calls/s", at_least(2_000), peer, load=many.load)
         for peer in (loop, recorder, rust)
@@ -47,6 +49,11 @@ def measure(run: Run) -> list[Row]:
     for percent, target in ((50, None), (99, at_most(30))):
         took = percentile(many.milliseconds, percent)
         rows.append(Row("unary", f"{name}, p{percent}", took, "ms", target, load=many.load))
+    rows.append(
+        Row("unary", live_name, live.rate, "calls/s", None, Peer(name, many.rate), load=live.load)
+    )
+    took = percentile(live.milliseconds, 99)
+    rows.append(Row("unary", f"{live_name}, p99", took, "ms", None, load=live.load))
     mean = Peer("umadb, one caller, mean", 1000 / lone)
     name = "SubmitSignals × 1, a lone caller"
     for percent, target in ((50, at_most(5)), (99, None)):
@@ -55,12 +62,12 @@ def measure(run: Run) -> list[Row]:
     return rows
 
 
-def _pass(run: Run) -> tuple[Called, Called]:
+def _pass(run: Run, is_live: bool) -> tuple[Called, Called]:  # noqa: FBT001 - crosses processes
     """Call a fresh server from many threads, then from one."""
-    database = run.path("unary.sqlite")
+    database = run.path(f"unary-{'live' if is_live else 'alone'}.sqlite")
     fresh(fleet.create, str(database))
     calls = run.count(CALLS, multiple=CALLERS) // CALLERS
-    with serving(database, is_live=True) as server:
+    with serving(database, is_live=is_live) as server:
         say(f"{CALLERS} callers")
         many = _callers(server.address, CALLERS, calls)
         say("a lone caller")
