@@ -154,9 +154,13 @@ class Historian:
 
     def _refuse_unknown(self, stream: str, as_of: int) -> None:
         """Refuse a stream that holds what this release does not know: it may change the meaning."""
-        for type_, position in self._reader.types_of(self._ledger, stream).items():
-            if type_ not in BY_TYPE and position <= as_of:
-                raise event_unreadable(position, f"this release knows no type {type_}")
+        for type_ in self._reader.types_of(self._ledger, stream):
+            if type_ in BY_TYPE:
+                continue
+            for event in self._reader.of_types(
+                self._ledger, (type_,), stream=stream, at_or_before=as_of, limit=1
+            ):
+                raise event_unreadable(event.position, f"this release knows no type {type_}")
 
     def last_score(
         self, history: History, policy: CompiledPolicy

@@ -179,8 +179,8 @@ class Reader(Protocol):
         """Return events of these types, in one stream or in all. Not for `signal.observed`."""
         ...
 
-    def types_of(self, ledger: str, stream: str) -> dict[str, int]:
-        """Return the types of a stream's events and where each first occurs; no observations."""
+    def types_of(self, ledger: str, stream: str) -> list[str]:
+        """Return the types of a stream's events in order of name, observations left out."""
         ...
 
     def observations(

@@ -1,6 +1,8 @@
 """Reads against a plain list in memory: the same questions, the same answers. On both databases."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,8 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
-from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage.reader import _TYPES_OF
 from tests.support.check_ledger import read_all
 from tests.support.stores import ORIGIN, START
 
@@ -114,14 +117,11 @@ def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn 
 
 
 @pytest.mark.parametrize("stream", [*STREAMS, "ledger", "models/none"])
-def test_the_types_of_a_stream_are_told_with_where_each_first_occurs(
+def test_the_types_of_a_stream_are_told_without_observations(
     store: SqlStore, events: Sequence[RecordedEvent], stream: str
 ) -> None:
-    firsts: dict[str, int] = {}
-    for event in events:
-        if event.stream == stream and event.observed_at is None:
-            firsts.setdefault(event.type, event.position)
-    assert store.types_of(ORIGIN, stream) == firsts
+    found = {event.type for event in events if event.stream == stream and event.observed_at is None}
+    assert store.types_of(ORIGIN, stream) == sorted(found)
 
 
 @within_one_store
@@ -218,3 +218,16 @@ def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
     with pytest.raises(LedgerError):
         store.newest_observed(ORIGIN, "models/a", at_or_before=9, limit=1)
     store.close()
+
+
+def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    with closing(open_store(sqlite_url, clock)) as store:
+        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    question = str(_TYPES_OF).replace(":ledger_id", "1").replace(":stream", "'models/a'")
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]
+    reads = [step for step in plan if "events" in step]
+    assert reads
+    assert all("events_stream_type" in step for step in reads), plan

@@ -28,8 +28,8 @@ class Called(NamedTuple):
 
 def measure(run: Run) -> list[Row]:
     """Return the rows of this section."""
-    many, alone = fresh(_pass, run, False)
-    live, _ = fresh(_pass, run, True)
+    many, alone = fresh(_pass, run, is_live=False)
+    live, _ = fresh(_pass, run, is_live=True)
     say("peers at one a batch")
     loop = Peer("SQLite + SHA-256 loop", fresh(peers.raw, run.folder, run.count(_RAW_EVENTS), 1))
     recorder = Peer(
@@ -62,7 +62,7 @@ def measure(run: Run) -> list[Row]:
     return rows
 
 
-def _pass(run: Run, is_live: bool) -> tuple[Called, Called]:  # noqa: FBT001 - crosses processes
+def _pass(run: Run, *, is_live: bool) -> tuple[Called, Called]:
     """Call a fresh server from many threads, then from one."""
     database = run.path(f"unary-{'live' if is_live else 'alone'}.sqlite")
     fresh(fleet.create, str(database))
