@@ -167,6 +167,16 @@ class GoldenLedger:
         ]
         return (found[::-1] if descending else found)[:limit]
 
+    def types_of(self, _ledger: str, stream: str) -> list[str]:
+        """Return the types of a stream's events but observations, as a store does."""
+        return sorted(
+            {
+                event.type
+                for event in self.events
+                if (event.stream, event.observed_at) == (stream, None)
+            }
+        )
+
     def latest(
         self, _ledger: str, stream: str, types: Collection[str], *, at_or_before: int
     ) -> RecordedEvent | None:

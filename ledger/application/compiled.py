@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.errors import LedgerError, Reason
+from ledger.events.decisions import ScoreComputed
 from ledger.events.fast import nano
+from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import PlanningPart, PolicyDocument
 from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
@@ -145,4 +147,23 @@ def planner_of(part: PlanningPart) -> PlannerPolicy:
         price_down_ppm=part.price_down_ppm,
         probe_ppm=part.probe_ppm,
         reserve=part.reserve,
+    )
+
+
+def is_same_versions(score: ScoreComputed, version: str | None, policy: CompiledPolicy) -> bool:
+    """Whether a score is of this model version under this policy version."""
+    return (
+        score.model_version == version
+        and score.policy == policy.policy
+        and score.policy_version == policy.version
+        and score.policy_digest == policy.digest
+    )
+
+
+def is_version_of(activated: PolicyActivated, policy: CompiledPolicy) -> bool:
+    """Whether an activation is of this policy version."""
+    return (activated.policy, activated.version, activated.digest) == (
+        policy.policy,
+        policy.version,
+        policy.digest,
     )

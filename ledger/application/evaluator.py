@@ -19,8 +19,8 @@ import structlog
 
 from ledger.application.assess import Horizon, assess
 from ledger.application.commands import Caller
-from ledger.application.compiled import CompiledPolicy
-from ledger.application.history import Historian, History, is_same_versions, window_bounds
+from ledger.application.compiled import CompiledPolicy, is_same_versions
+from ledger.application.history import Historian, History, window_bounds
 from ledger.application.recording import Recordable, append_request
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason

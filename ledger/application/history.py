@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.application.commands import model_stream, policy_stream
-from ledger.application.compiled import CompiledPolicy, PolicyCache
+from ledger.application.compiled import (
+    CompiledPolicy,
+    PolicyCache,
+    is_same_versions,
+    is_version_of,
+)
 from ledger.application.policy_text import digest as policy_digest
 from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
@@ -371,25 +376,6 @@ def window_bounds(scoring: Scoring, evaluated_at: int) -> tuple[int, int]:
         first = min(first, (now - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
         last = max(last, (now + 1) * bucket - 1)
     return max(first, 0), last
-
-
-def is_same_versions(score: ScoreComputed, version: str | None, policy: CompiledPolicy) -> bool:
-    """Whether a score is of this model version under this policy version."""
-    return (
-        score.model_version == version
-        and score.policy == policy.policy
-        and score.policy_version == policy.version
-        and score.policy_digest == policy.digest
-    )
-
-
-def is_version_of(activated: PolicyActivated, policy: CompiledPolicy) -> bool:
-    """Whether an activation is of this policy version."""
-    return (activated.policy, activated.version, activated.digest) == (
-        policy.policy,
-        policy.version,
-        policy.digest,
-    )
 
 
 def is_in_scope(activated: PolicyActivated, described: ModelDescribed) -> bool:
