@@ -90,9 +90,14 @@ def kill_under_load(server: ServerProcess, load: Load, chance: random.Random, tu
     else:  # while the evaluator writes
         with client(address) as ledger:
             head = ledger.get_ledger().head_position
-            scores = ledger.watch_events(after_position=head, types=["score.computed.v1"])
-            for _ in range(chance.randrange(1, 6)):
-                next(scores)
+            wanted = chance.randrange(1, 6)
+
+            def has_scored() -> bool:  # or has nothing left to score
+                found = ledger.list_events(after_position=head, types=["score.computed.v1"])
+                is_over = not any(thread.is_alive() for thread in threads)
+                return is_over or len(list(found)) >= wanted
+
+            until(has_scored, "scores")
     server.ends_within(chance.random() / 50)  # so that it is not always just after an answer
     server.kill()
     for thread in threads:
