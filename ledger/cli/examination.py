@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from ledger import __version__
-from ledger.chain.link import Digest, Link, Verifier
+from ledger.chain.link import Digest, Verifier
 from ledger.cli import output
 from ledger.cli.exits import Exit, code_of, described
 from ledger.cli.session import Session
@@ -197,24 +197,13 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
             "Stop the server, keep the file as evidence, restore from a copy that verifies.",
             is_integrity=True,
         )
+    from ledger.storage.verify import as_link
+
     verifier = Verifier(
         origin=info.origin, head=Digest(events[0].prev_hash), start_position=after + 1
     )
     for event in events:
-        verifier.feed(
-            Link(
-                event.position,
-                event.stream,
-                event.stream_version,
-                event.type,
-                format_time(event.recorded_at),
-                event.body_bytes,
-                event.salt,
-                event.body_hash,
-                event.prev_hash,
-                event.event_hash,
-            )
-        )
+        verifier.feed(as_link(event))
     if verifier.head != head.event_hash:
         return Check(
             name,

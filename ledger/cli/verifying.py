@@ -86,24 +86,13 @@ def stored(database: str, origin: str) -> Source:
     kept = store.checkpoint(info.origin)
 
     def links() -> Iterator[Link]:
-        from ledger.events.values import format_time
+        from ledger.storage.verify import as_link
 
         after = 0
         try:
             while events := store.read(info.origin, after=after, until=head.position, limit=_PAGE):
                 for event in events:
-                    yield Link(
-                        event.position,
-                        event.stream,
-                        event.stream_version,
-                        event.type,
-                        format_time(event.recorded_at),
-                        event.body_bytes,
-                        event.salt,
-                        event.body_hash,
-                        event.prev_hash,
-                        event.event_hash,
-                    )
+                    yield as_link(event)
                 after = events[-1].position
         finally:
             store.close()
