@@ -31,6 +31,7 @@ from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time, parse_time
 from ledger.storage.store import Reader
+from tools import golden_proving
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
@@ -209,6 +210,7 @@ def build() -> GoldenLedger:
     _begin(ledger)
     _observe_and_decide(ledger)
     _override_and_plan(ledger)
+    golden_proving.record(ledger, ORIGIN)
     return ledger
 
 

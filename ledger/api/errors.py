@@ -47,6 +47,16 @@ STATUS: Final[dict[Reason, grpc.StatusCode]] = {
     Reason.CHAIN_BROKEN: grpc.StatusCode.DATA_LOSS,
     Reason.EVENT_UNREADABLE: grpc.StatusCode.DATA_LOSS,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+    Reason.KEY_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.CHECKPOINT_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.EXPORT_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+    Reason.EXPORT_NOT_READY: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.COSIGNATURE_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.BODY_PERMANENT: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.BODY_ERASED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.ACTOR_NOT_AUTHORISED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.SIGNING_STOPPED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.LEDGER_BEHIND: grpc.StatusCode.DATA_LOSS,
 }
 
 # Refusals that pass by themselves carry a pause even where nobody stated one: a client that
@@ -62,7 +72,15 @@ _VIOLATIONS_MAX: Final = 20
 _MESSAGE_CHARS_MAX: Final = 1_000
 _DESCRIPTION_CHARS_MAX: Final = 300
 _NANO: Final = 1_000_000_000
-_GRAVE: Final = frozenset({Reason.CHAIN_BROKEN, Reason.EVENT_UNREADABLE, Reason.INTERNAL})
+_GRAVE: Final = frozenset(
+    {
+        Reason.CHAIN_BROKEN,
+        Reason.EVENT_UNREADABLE,
+        Reason.INTERNAL,
+        Reason.LEDGER_BEHIND,
+        Reason.SIGNING_STOPPED,
+    }
+)
 _log: Final = structlog.get_logger("ledger.api")
 
 

@@ -136,6 +136,16 @@ FAMILY: Final[dict[Reason, type[LedgerRefusedError]]] = {
     Reason.CHAIN_BROKEN: IntegrityError,
     Reason.EVENT_UNREADABLE: IntegrityError,
     Reason.INTERNAL: ServerFaultError,
+    Reason.KEY_UNKNOWN: UnknownNameError,
+    Reason.CHECKPOINT_UNKNOWN: UnknownNameError,
+    Reason.EXPORT_UNKNOWN: UnknownNameError,
+    Reason.EXPORT_NOT_READY: WrongStateError,
+    Reason.COSIGNATURE_INVALID: InvalidRequestError,
+    Reason.BODY_PERMANENT: WrongStateError,
+    Reason.BODY_ERASED: WrongStateError,
+    Reason.ACTOR_NOT_AUTHORISED: WrongStateError,
+    Reason.SIGNING_STOPPED: IntegrityError,
+    Reason.LEDGER_BEHIND: IntegrityError,
 }
 
 

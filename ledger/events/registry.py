@@ -8,12 +8,20 @@ from ledger.errors import event_unreadable
 from ledger.events.base import EventData
 from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent
+from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.proving import (
+    AuditCompleted,
+    BodyErased,
+    ExportIssued,
+    RequestsRefused,
+    StreamsSealed,
+)
 from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
-from ledger.events.system import LedgerConfigured, LedgerCreated
+from ledger.events.system import LedgerConfigured, LedgerConfiguredV2, LedgerCreated
 
 T = TypeVar("T", bound=EventData)
 
@@ -33,6 +41,15 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     PolicyActivated,
     PlanMade,
     RecorderEvent,
+    LedgerConfiguredV2,
+    KeyRotated,
+    KeyCommitted,
+    KeyRevoked,
+    StreamsSealed,
+    BodyErased,
+    AuditCompleted,
+    ExportIssued,
+    RequestsRefused,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

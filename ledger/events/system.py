@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ledger.events.base import EventData, Origin, Time
+from ledger.events.base import EventData, Hex32, Origin, Time
 from ledger.limits import SKEW_SECONDS_MAX
 
 
@@ -22,7 +22,7 @@ class LedgerCreated(EventData):
 
 
 class LedgerConfigured(EventData):
-    """How this ledger tells time, and how far ahead a `wall` ledger lets its sources be."""
+    """How this ledger tells time. Written until the next key's digest joined it."""
 
     TYPE: ClassVar[str] = "ledger.configured.v1"
     STREAM: ClassVar[str] = "ledger"
@@ -30,3 +30,16 @@ class LedgerConfigured(EventData):
 
     clock: Literal["wall", "data"]
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
+
+
+class LedgerConfiguredV2(EventData):
+    """How this ledger tells time, how far ahead sources may be, and which key will sign next."""
+
+    TYPE: ClassVar[str] = "ledger.configured.v2"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+
+    clock: Literal["wall", "data"]
+    skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
+    next_key_digest: Hex32
+    """SHA-256 of the text of the verifier key that will sign next."""

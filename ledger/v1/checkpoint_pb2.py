@@ -22,15 +22,24 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aledger/v1/checkpoint.proto\x12\tledger.v1\"\\\n\nCheckpoint\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x14\n\x0cverifier_key\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aledger/v1/checkpoint.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\nCheckpoint\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x14\n\x0cverifier_key\x18\x05 \x01(\t\x12\x11\n\twitnesses\x18\x06 \x03(\t\"\x7f\n\x0eInclusionProof\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x12\n\nevent_hash\x18\x02 \x01(\x0c\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12)\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\x12\x0c\n\x04text\x18\x05 \x01(\t\"`\n\x10\x43onsistencyProof\x12\x11\n\tfrom_size\x18\x01 \x01(\x03\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\x12)\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x15.ledger.v1.Checkpoint\"\xd0\x01\n\nSigningKey\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\x12\x15\n\rfrom_position\x18\x02 \x01(\x03\x12\x16\n\x0euntil_position\x18\x03 \x01(\x03\x12\"\n\x05state\x18\x04 \x01(\x0e\x32\x13.ledger.v1.KeyState\x12\x10\n\x08position\x18\x05 \x01(\x03\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0erevoked_reason\x18\x07 \x01(\t*i\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x01\x12\x15\n\x11KEY_STATE_RETIRED\x10\x02\x12\x15\n\x11KEY_STATE_REVOKED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.checkpoint_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKPOINT']._serialized_start=41
-  _globals['_CHECKPOINT']._serialized_end=133
+  _globals['_KEYSTATE']._serialized_start=625
+  _globals['_KEYSTATE']._serialized_end=730
+  _globals['_CHECKPOINT']._serialized_start=74
+  _globals['_CHECKPOINT']._serialized_end=185
+  _globals['_INCLUSIONPROOF']._serialized_start=187
+  _globals['_INCLUSIONPROOF']._serialized_end=314
+  _globals['_CONSISTENCYPROOF']._serialized_start=316
+  _globals['_CONSISTENCYPROOF']._serialized_end=412
+  _globals['_SIGNINGKEY']._serialized_start=415
+  _globals['_SIGNINGKEY']._serialized_end=623
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
 import typing as typing
@@ -15,6 +19,33 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
+
+class _KeyState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_KeyState.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    KEY_STATE_UNSPECIFIED: _KeyState.ValueType  # 0
+    """Never sent."""
+    KEY_STATE_ACTIVE: _KeyState.ValueType  # 1
+    """Signs the ledger's checkpoints."""
+    KEY_STATE_RETIRED: _KeyState.ValueType  # 2
+    """Signed earlier checkpoints; another key has followed."""
+    KEY_STATE_REVOKED: _KeyState.ValueType  # 3
+    """Counts for nothing from a size on."""
+
+class KeyState(_KeyState, metaclass=_KeyStateEnumTypeWrapper):
+    """What a signing key is to its ledger."""
+
+KEY_STATE_UNSPECIFIED: KeyState.ValueType  # 0
+"""Never sent."""
+KEY_STATE_ACTIVE: KeyState.ValueType  # 1
+"""Signs the ledger's checkpoints."""
+KEY_STATE_RETIRED: KeyState.ValueType  # 2
+"""Signed earlier checkpoints; another key has followed."""
+KEY_STATE_REVOKED: KeyState.ValueType  # 3
+"""Counts for nothing from a size on."""
 
 @typing.final
 class Checkpoint(message.Message):
@@ -27,6 +58,7 @@ class Checkpoint(message.Message):
     ROOT_FIELD_NUMBER: builtins.int
     NOTE_FIELD_NUMBER: builtins.int
     VERIFIER_KEY_FIELD_NUMBER: builtins.int
+    WITNESSES_FIELD_NUMBER: builtins.int
     origin: builtins.str
     """Output only. The ledger's origin."""
     size: builtins.int
@@ -34,11 +66,17 @@ class Checkpoint(message.Message):
     root: builtins.bytes
     """Output only. RFC 6962 root over their event hashes, 32 bytes."""
     note: builtins.str
-    """Output only. The C2SP signed note, to be kept and compared as it is."""
+    """Output only. The C2SP signed note, to be kept and compared as it is. It ends with the
+    cosignatures of witnesses that have come in.
+    """
     verifier_key: builtins.str
     """Output only. The key that verifies the note. Compare it with one obtained elsewhere: a key that
     comes with a signature proves nothing.
     """
+    @builtins.property
+    def witnesses(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. Names of the witnesses whose cosignatures the note carries."""
+
     def __init__(
         self,
         *,
@@ -47,9 +85,128 @@ class Checkpoint(message.Message):
         root: builtins.bytes = ...,
         note: builtins.str = ...,
         verifier_key: builtins.str = ...,
+        witnesses: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["note", b"note", "origin", b"origin", "root", b"root", "size", b"size", "verifier_key", b"verifier_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["note", b"note", "origin", b"origin", "root", b"root", "size", b"size", "verifier_key", b"verifier_key", "witnesses", b"witnesses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class InclusionProof(message.Message):
+    """Proof that one event is in the tree of a checkpoint. The leaf is the event's hash."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    EVENT_HASH_FIELD_NUMBER: builtins.int
+    HASHES_FIELD_NUMBER: builtins.int
+    CHECKPOINT_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Output only. Position of the event; its leaf has the index `position` - 1."""
+    event_hash: builtins.bytes
+    """Output only. Hash of the event, 32 bytes."""
+    text: builtins.str
+    """Output only. The same as text (`c2sp.org/tlog-proof@v1`), for any tool that reads that."""
+    @builtins.property
+    def hashes(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """Output only. RFC 6962 inclusion proof, the leaf's sibling first, 32 bytes each."""
+
+    @builtins.property
+    def checkpoint(self) -> Checkpoint:
+        """Output only. The checkpoint that the proof leads to, of the same snapshot."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        event_hash: builtins.bytes = ...,
+        hashes: abc.Iterable[builtins.bytes] | None = ...,
+        checkpoint: Checkpoint | None = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint", "event_hash", b"event_hash", "hashes", b"hashes", "position", b"position", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ConsistencyProof(message.Message):
+    """Proof that the tree of one checkpoint begins with the tree of an earlier one."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FROM_SIZE_FIELD_NUMBER: builtins.int
+    HASHES_FIELD_NUMBER: builtins.int
+    CHECKPOINT_FIELD_NUMBER: builtins.int
+    from_size: builtins.int
+    """Output only. Size of the earlier tree."""
+    @builtins.property
+    def hashes(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """Output only. RFC 6962 consistency proof, 32 bytes each; empty if both sizes are equal."""
+
+    @builtins.property
+    def checkpoint(self) -> Checkpoint:
+        """Output only. The later checkpoint, of the same snapshot."""
+
+    def __init__(
+        self,
+        *,
+        from_size: builtins.int = ...,
+        hashes: abc.Iterable[builtins.bytes] | None = ...,
+        checkpoint: Checkpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint", "from_size", b"from_size", "hashes", b"hashes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SigningKey(message.Message):
+    """A key that signs, or has signed, a ledger's checkpoints."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERIFIER_KEY_FIELD_NUMBER: builtins.int
+    FROM_POSITION_FIELD_NUMBER: builtins.int
+    UNTIL_POSITION_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    RECORDED_AT_FIELD_NUMBER: builtins.int
+    REVOKED_REASON_FIELD_NUMBER: builtins.int
+    verifier_key: builtins.str
+    """Output only. In the C2SP form `name+id+key`."""
+    from_position: builtins.int
+    """Output only. Smallest size of a checkpoint that it vouches for."""
+    until_position: builtins.int
+    """Output only. Largest such size; 0 if there is none yet."""
+    state: KeyState.ValueType
+    """Output only. What it is to the ledger now."""
+    position: builtins.int
+    """Output only. Position of the event that brought it in."""
+    revoked_reason: builtins.str
+    """Output only. Why it was revoked; empty if it was not."""
+    @builtins.property
+    def recorded_at(self) -> timestamp_pb2.Timestamp:
+        """Output only. When that event was recorded."""
+
+    def __init__(
+        self,
+        *,
+        verifier_key: builtins.str = ...,
+        from_position: builtins.int = ...,
+        until_position: builtins.int = ...,
+        state: KeyState.ValueType = ...,
+        position: builtins.int = ...,
+        recorded_at: timestamp_pb2.Timestamp | None = ...,
+        revoked_reason: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["from_position", b"from_position", "position", b"position", "recorded_at", b"recorded_at", "revoked_reason", b"revoked_reason", "state", b"state", "until_position", b"until_position", "verifier_key", b"verifier_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -80,6 +80,26 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """DATA_LOSS. A stored event is not what this release can decode: damaged, erased or of an unknown type. Do: read it with the release that wrote it, or verify the ledger."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 28
     """INTERNAL. A fault of the server, logged under the `error_id` in the metadata. Do: report that id."""
+    ERROR_REASON_KEY_UNKNOWN: _ErrorReason.ValueType  # 29
+    """NOT_FOUND. The ledger has no such signing key, or not in that state. Do: list the keys."""
+    ERROR_REASON_CHECKPOINT_UNKNOWN: _ErrorReason.ValueType  # 30
+    """NOT_FOUND. No checkpoint of that size was signed. Do: list the checkpoints, or leave the size empty."""
+    ERROR_REASON_EXPORT_UNKNOWN: _ErrorReason.ValueType  # 31
+    """NOT_FOUND. No export of that name was created, or it has been cleared away. Do: create it again."""
+    ERROR_REASON_EXPORT_NOT_READY: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. The export is not finished, or it failed. Do: wait until `GetExport` says that it is ready."""
+    ERROR_REASON_COSIGNATURE_INVALID: _ErrorReason.ValueType  # 33
+    """INVALID_ARGUMENT. The cosignature is not by a witness of the policy over that checkpoint. Do: check the line, the size and the witness policy."""
+    ERROR_REASON_BODY_PERMANENT: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION. Bodies of this type can be neither erased nor withheld. Do: leave those positions out."""
+    ERROR_REASON_BODY_ERASED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION. What was asked for rests on a body that was erased. Do: nothing; `body.erased` events say on which ground."""
+    ERROR_REASON_ACTOR_NOT_AUTHORISED: _ErrorReason.ValueType  # 36
+    """PERMISSION_DENIED. The caller is not among those whom the operator has authorised for this. Do: call as an authorised actor, or have the operator change the setting."""
+    ERROR_REASON_SIGNING_STOPPED: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION. Nothing is signed any more, because the ledger contradicts what was signed or witnessed before. Do: stop, keep the database as evidence, call an operator."""
+    ERROR_REASON_LEDGER_BEHIND: _ErrorReason.ValueType  # 38
+    """DATA_LOSS. The ledger is smaller than a checkpoint that was published or witnessed: a restored backup, or a truncated log. Do: restore a newer copy; never go on from this one."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -158,3 +178,23 @@ ERROR_REASON_EVENT_UNREADABLE: ErrorReason.ValueType  # 27
 """DATA_LOSS. A stored event is not what this release can decode: damaged, erased or of an unknown type. Do: read it with the release that wrote it, or verify the ledger."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 28
 """INTERNAL. A fault of the server, logged under the `error_id` in the metadata. Do: report that id."""
+ERROR_REASON_KEY_UNKNOWN: ErrorReason.ValueType  # 29
+"""NOT_FOUND. The ledger has no such signing key, or not in that state. Do: list the keys."""
+ERROR_REASON_CHECKPOINT_UNKNOWN: ErrorReason.ValueType  # 30
+"""NOT_FOUND. No checkpoint of that size was signed. Do: list the checkpoints, or leave the size empty."""
+ERROR_REASON_EXPORT_UNKNOWN: ErrorReason.ValueType  # 31
+"""NOT_FOUND. No export of that name was created, or it has been cleared away. Do: create it again."""
+ERROR_REASON_EXPORT_NOT_READY: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. The export is not finished, or it failed. Do: wait until `GetExport` says that it is ready."""
+ERROR_REASON_COSIGNATURE_INVALID: ErrorReason.ValueType  # 33
+"""INVALID_ARGUMENT. The cosignature is not by a witness of the policy over that checkpoint. Do: check the line, the size and the witness policy."""
+ERROR_REASON_BODY_PERMANENT: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION. Bodies of this type can be neither erased nor withheld. Do: leave those positions out."""
+ERROR_REASON_BODY_ERASED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION. What was asked for rests on a body that was erased. Do: nothing; `body.erased` events say on which ground."""
+ERROR_REASON_ACTOR_NOT_AUTHORISED: ErrorReason.ValueType  # 36
+"""PERMISSION_DENIED. The caller is not among those whom the operator has authorised for this. Do: call as an authorised actor, or have the operator change the setting."""
+ERROR_REASON_SIGNING_STOPPED: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION. Nothing is signed any more, because the ledger contradicts what was signed or witnessed before. Do: stop, keep the database as evidence, call an operator."""
+ERROR_REASON_LEDGER_BEHIND: ErrorReason.ValueType  # 38
+"""DATA_LOSS. The ledger is smaller than a checkpoint that was published or witnessed: a restored backup, or a truncated log. Do: restore a newer copy; never go on from this one."""

@@ -9,6 +9,7 @@ from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from ledger.v1 import append_pb2 as append_pb2
+from ledger.v1 import audit_pb2 as audit_pb2
 from ledger.v1 import checkpoint_pb2 as checkpoint_pb2
 from ledger.v1 import event_pb2 as event_pb2
 from ledger.v1 import ledger_pb2 as ledger_pb2
@@ -353,19 +354,25 @@ class GetCheckpointRequest(message.Message):
 
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
     min_position: builtins.int
     """Optional. Sign only once this position is covered."""
+    size: builtins.int
+    """Optional. Return the checkpoint of this size, with the cosignatures it has, and sign none; 0 for
+    one over all that is recorded.
+    """
     def __init__(
         self,
         *,
         ledger: builtins.str = ...,
         min_position: builtins.int = ...,
+        size: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "min_position", b"min_position", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,5 +395,591 @@ class GetCheckpointResponse(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListCheckpointsRequest(message.Message):
+    """Which checkpoints to list."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    AFTER_SIZE_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    after_size: builtins.int
+    """Optional. Only those larger than this."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    page_size: builtins.int
+    """Optional. At most so many; 0 for 100; above 1000 is read as 1000."""
+    page_token: builtins.str
+    """Optional. `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        after_size: builtins.int = ...,
+        ledger: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["after_size", b"after_size", "ledger", b"ledger", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListCheckpointsResponse(message.Message):
+    """A page of checkpoints."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CHECKPOINTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Output only. Token of the next page; empty at the end."""
+    @builtins.property
+    def checkpoints(self) -> containers.RepeatedCompositeFieldContainer[checkpoint_pb2.Checkpoint]:
+        """Output only. Checkpoints by size."""
+
+    def __init__(
+        self,
+        *,
+        checkpoints: abc.Iterable[checkpoint_pb2.Checkpoint] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["checkpoints", b"checkpoints", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProveInclusionRequest(message.Message):
+    """Which event to prove, in which tree."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Required. Position of the event."""
+    size: builtins.int
+    """Optional. Size of a signed checkpoint; 0 for the newest."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        size: builtins.int = ...,
+        ledger: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "position", b"position", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProveInclusionResponse(message.Message):
+    """The proof."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def proof(self) -> checkpoint_pb2.InclusionProof:
+        """Output only. The proof."""
+
+    def __init__(
+        self,
+        *,
+        proof: checkpoint_pb2.InclusionProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProveConsistencyRequest(message.Message):
+    """Which two trees to join."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FROM_SIZE_FIELD_NUMBER: builtins.int
+    TO_SIZE_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    from_size: builtins.int
+    """Required. Size of the earlier tree, at least 1; any size will do, signed or not."""
+    to_size: builtins.int
+    """Optional. Size of the later tree, of a signed checkpoint; 0 for one over all that is recorded."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    def __init__(
+        self,
+        *,
+        from_size: builtins.int = ...,
+        to_size: builtins.int = ...,
+        ledger: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["from_size", b"from_size", "ledger", b"ledger", "to_size", b"to_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ProveConsistencyResponse(message.Message):
+    """The proof."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def proof(self) -> checkpoint_pb2.ConsistencyProof:
+        """Output only. The proof."""
+
+    def __init__(
+        self,
+        *,
+        proof: checkpoint_pb2.ConsistencyProof | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["proof", b"proof"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddCosignatureRequest(message.Message):
+    """A cosignature that a witness made."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: builtins.int
+    LINE_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    size: builtins.int
+    """Required. Size of the checkpoint."""
+    line: builtins.str
+    """Required. The signature line, as `add-checkpoint` answers it."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    def __init__(
+        self,
+        *,
+        size: builtins.int = ...,
+        line: builtins.str = ...,
+        ledger: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "line", b"line", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AddCosignatureResponse(message.Message):
+    """The checkpoint with it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def checkpoint(self) -> checkpoint_pb2.Checkpoint:
+        """Output only. The checkpoint."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: checkpoint_pb2.Checkpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListKeysRequest(message.Message):
+    """Which keys to list."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LEDGER_FIELD_NUMBER: builtins.int
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    def __init__(
+        self,
+        *,
+        ledger: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListKeysResponse(message.Message):
+    """The keys."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    KEYS_FIELD_NUMBER: builtins.int
+    NEXT_KEY_DIGEST_FIELD_NUMBER: builtins.int
+    next_key_digest: builtins.bytes
+    """Output only. SHA-256 of the text of the verifier key that will sign next, 32 bytes."""
+    @builtins.property
+    def keys(self) -> containers.RepeatedCompositeFieldContainer[checkpoint_pb2.SigningKey]:
+        """Output only. Keys by their first position."""
+
+    def __init__(
+        self,
+        *,
+        keys: abc.Iterable[checkpoint_pb2.SigningKey] | None = ...,
+        next_key_digest: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["keys", b"keys", "next_key_digest", b"next_key_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RotateKeyRequest(message.Message):
+    """A rotation to carry out."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OVERLAP_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    overlap: builtins.int
+    """Optional. Over how many positions both keys sign, up to 1000000000; 1000 if not given."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        overlap: builtins.int | None = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_overlap", b"_overlap", "overlap", b"overlap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_overlap", b"_overlap", "ledger", b"ledger", "overlap", b"overlap", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__overlap: _TypeAlias = typing.Literal["overlap"]  # noqa: Y015
+    _WhichOneofArgType__overlap: _TypeAlias = typing.Literal["_overlap", b"_overlap"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap) -> _WhichOneofReturnType__overlap | None: ...
+
+@typing.final
+class RotateKeyResponse(message.Message):
+    """The new key."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where its events stand."""
+
+    @builtins.property
+    def key(self) -> checkpoint_pb2.SigningKey:
+        """Output only. The new key."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        key: checkpoint_pb2.SigningKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RevokeKeyRequest(message.Message):
+    """A key to revoke."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERIFIER_KEY_FIELD_NUMBER: builtins.int
+    FROM_POSITION_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    verifier_key: builtins.str
+    """Required. The key, in the C2SP form."""
+    from_position: builtins.int
+    """Required. The smallest size from which its signatures count for nothing."""
+    reason: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        verifier_key: builtins.str = ...,
+        from_position: builtins.int = ...,
+        reason: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["from_position", b"from_position", "ledger", b"ledger", "reason", b"reason", "request_id", b"request_id", "verifier_key", b"verifier_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RevokeKeyResponse(message.Message):
+    """The key as revoked."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where its events stand."""
+
+    @builtins.property
+    def key(self) -> checkpoint_pb2.SigningKey:
+        """Output only. The key."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        key: checkpoint_pb2.SigningKey | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SealStreamsRequest(message.Message):
+    """A seal to record."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SealStreamsResponse(message.Message):
+    """The newest seal."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    AS_OF_FIELD_NUMBER: builtins.int
+    ROOT_FIELD_NUMBER: builtins.int
+    STREAMS_FIELD_NUMBER: builtins.int
+    as_of: builtins.int
+    """Output only. The position that it is as of."""
+    root: builtins.bytes
+    """Output only. RFC 6962 root over one record for each stream, 32 bytes."""
+    streams: builtins.int
+    """Output only. How many streams there are."""
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where the seal stands."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        as_of: builtins.int = ...,
+        root: builtins.bytes = ...,
+        streams: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "as_of", b"as_of", "root", b"root", "streams", b"streams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PositionRange(message.Message):
+    """A range of positions."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    first: builtins.int
+    """Required. First position."""
+    last: builtins.int
+    """Required. Last position, at or after the first."""
+    def __init__(
+        self,
+        *,
+        first: builtins.int = ...,
+        last: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EraseBodiesRequest(message.Message):
+    """Bodies to erase."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: builtins.int
+    GROUND_FIELD_NUMBER: builtins.int
+    AUTHORITY_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    ground: builtins.str
+    """Required. The legal ground, in 1 to 2000 characters, such as `GDPR Art. 17(1)(a)`. Recorded for
+    good, so it must hold no personal data.
+    """
+    authority: builtins.str
+    """Required. In whose name, in 1 to 2000 characters: an office or role. Recorded for good."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    @builtins.property
+    def positions(self) -> containers.RepeatedCompositeFieldContainer[PositionRange]:
+        """Required. 1 to 10000 ranges, ascending and apart, of at most 1000000 positions together."""
+
+    def __init__(
+        self,
+        *,
+        positions: abc.Iterable[PositionRange] | None = ...,
+        ground: builtins.str = ...,
+        authority: builtins.str = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["authority", b"authority", "ground", b"ground", "ledger", b"ledger", "positions", b"positions", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class EraseBodiesResponse(message.Message):
+    """What was erased."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    ERASED_FIELD_NUMBER: builtins.int
+    erased: builtins.int
+    """Output only. How many bodies were removed; those that were gone before are not among them."""
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where the `body.erased` event stands."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        erased: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "erased", b"erased"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordAuditRequest(message.Message):
+    """An audit to record."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty if the server holds only one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    @builtins.property
+    def report(self) -> audit_pb2.AuditReport:
+        """Required. What was audited, how, and what was found."""
+
+    def __init__(
+        self,
+        *,
+        report: audit_pb2.AuditReport | None = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "report", b"report", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RecordAuditResponse(message.Message):
+    """The audit as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where the `audit.completed` event stands."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

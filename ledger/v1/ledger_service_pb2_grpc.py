@@ -66,6 +66,56 @@ class LedgerServiceStub:
                 request_serializer=ledger_dot_v1_dot_ledger__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.ListCheckpoints = channel.unary_unary(
+                '/ledger.v1.LedgerService/ListCheckpoints',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
+        self.ProveInclusion = channel.unary_unary(
+                '/ledger.v1.LedgerService/ProveInclusion',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.ProveInclusionRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ProveInclusionResponse.FromString,
+                _registered_method=True)
+        self.ProveConsistency = channel.unary_unary(
+                '/ledger.v1.LedgerService/ProveConsistency',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.ProveConsistencyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ProveConsistencyResponse.FromString,
+                _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/ledger.v1.LedgerService/AddCosignature',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.AddCosignatureResponse.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/ledger.v1.LedgerService/ListKeys',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/ledger.v1.LedgerService/RotateKey',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
+        self.RevokeKey = channel.unary_unary(
+                '/ledger.v1.LedgerService/RevokeKey',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.RevokeKeyRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RevokeKeyResponse.FromString,
+                _registered_method=True)
+        self.SealStreams = channel.unary_unary(
+                '/ledger.v1.LedgerService/SealStreams',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.SealStreamsRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.SealStreamsResponse.FromString,
+                _registered_method=True)
+        self.EraseBodies = channel.unary_unary(
+                '/ledger.v1.LedgerService/EraseBodies',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesResponse.FromString,
+                _registered_method=True)
+        self.RecordAudit = channel.unary_unary(
+                '/ledger.v1.LedgerService/RecordAudit',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -123,7 +173,115 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
-        """Signs and returns a checkpoint over all that is recorded.
+        """Signs and returns a checkpoint over all that is recorded, or returns an earlier one.
+
+        Errors, by `ErrorInfo.reason`:
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+        * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts what was signed before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCheckpoints(self, request, context):
+        """Lists every checkpoint that was ever signed, by size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveInclusion(self, request, context):
+        """Proves that an event is in the tree of a checkpoint. Event, proof and checkpoint are of one
+        snapshot. Without a size: of the newest checkpoint, and if that does not cover the event yet, of
+        one that is signed now.
+
+        Errors, by `ErrorInfo.reason`:
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such event, or it lies beyond the size.
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveConsistency(self, request, context):
+        """Proves that a checkpoint extends an earlier one. Compare it with the one you remember.
+
+        Errors, by `ErrorInfo.reason`:
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the ledger is smaller than `from_size`: it was cut.
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """Adds a witness's cosignature to a checkpoint that was signed. A repeat changes nothing.
+
+        Errors, by `ErrorInfo.reason`:
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of that size was signed.
+        * `COSIGNATURE_INVALID` (INVALID_ARGUMENT): not by a witness of the policy, or not genuine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """Lists the keys that sign, or have signed, the ledger's checkpoints, by their first position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Lets the key that was committed in advance take over: both sign over the overlap, then the new
+        one alone. The key after it is drawn and committed with it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeKey(self, request, context):
+        """Declares that what a key signed counts for nothing from a size on. If it is the only key that
+        signs, the committed one takes over at once.
+
+        Errors, by `ErrorInfo.reason`:
+        * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SealStreams(self, request, context):
+        """Records how far every stream has come, so that an export of one can prove itself complete.
+        Appends nothing if the newest seal covers everything but itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseBodies(self, request, context):
+        """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
+        and checkpoints stay as they are. Nobody can take it back.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+        * `BODY_PERMANENT` (FAILED_PRECONDITION): a body of a type that keeps its body.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
+        * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordAudit(self, request, context):
+        """Records that an audit was completed, and what it found.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
+        not those of this ledger.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +319,56 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_ledger__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsResponse.SerializeToString,
+            ),
+            'ProveInclusion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveInclusion,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ProveInclusionRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.ProveInclusionResponse.SerializeToString,
+            ),
+            'ProveConsistency': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveConsistency,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ProveConsistencyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.ProveConsistencyResponse.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.AddCosignatureRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.AddCosignatureResponse.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ListKeysRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RotateKeyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'RevokeKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeKey,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RevokeKeyRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'SealStreams': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealStreams,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.SealStreamsRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.SealStreamsResponse.SerializeToString,
+            ),
+            'EraseBodies': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseBodies,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesResponse.SerializeToString,
+            ),
+            'RecordAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordAudit,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -327,6 +535,276 @@ class LedgerService:
             '/ledger.v1.LedgerService/GetCheckpoint',
             ledger_dot_v1_dot_ledger__service__pb2.GetCheckpointRequest.SerializeToString,
             ledger_dot_v1_dot_ledger__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/ListCheckpoints',
+            ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.ListCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveInclusion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/ProveInclusion',
+            ledger_dot_v1_dot_ledger__service__pb2.ProveInclusionRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.ProveInclusionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveConsistency(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/ProveConsistency',
+            ledger_dot_v1_dot_ledger__service__pb2.ProveConsistencyRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.ProveConsistencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/AddCosignature',
+            ledger_dot_v1_dot_ledger__service__pb2.AddCosignatureRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.AddCosignatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/ListKeys',
+            ledger_dot_v1_dot_ledger__service__pb2.ListKeysRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/RotateKey',
+            ledger_dot_v1_dot_ledger__service__pb2.RotateKeyRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/RevokeKey',
+            ledger_dot_v1_dot_ledger__service__pb2.RevokeKeyRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealStreams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/SealStreams',
+            ledger_dot_v1_dot_ledger__service__pb2.SealStreamsRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.SealStreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseBodies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/EraseBodies',
+            ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/RecordAudit',
+            ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.RecordAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

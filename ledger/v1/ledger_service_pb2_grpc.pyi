@@ -62,7 +62,74 @@ class LedgerServiceStub:
     * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetCheckpointRequest, _ledger_service_pb2.GetCheckpointResponse]
-    """Signs and returns a checkpoint over all that is recorded."""
+    """Signs and returns a checkpoint over all that is recorded, or returns an earlier one.
+
+    Errors, by `ErrorInfo.reason`:
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+    * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts what was signed before.
+    """
+    ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListCheckpointsRequest, _ledger_service_pb2.ListCheckpointsResponse]
+    """Lists every checkpoint that was ever signed, by size."""
+    ProveInclusion: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ProveInclusionRequest, _ledger_service_pb2.ProveInclusionResponse]
+    """Proves that an event is in the tree of a checkpoint. Event, proof and checkpoint are of one
+    snapshot. Without a size: of the newest checkpoint, and if that does not cover the event yet, of
+    one that is signed now.
+
+    Errors, by `ErrorInfo.reason`:
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such event, or it lies beyond the size.
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+    """
+    ProveConsistency: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ProveConsistencyRequest, _ledger_service_pb2.ProveConsistencyResponse]
+    """Proves that a checkpoint extends an earlier one. Compare it with the one you remember.
+
+    Errors, by `ErrorInfo.reason`:
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the ledger is smaller than `from_size`: it was cut.
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+    """
+    AddCosignature: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.AddCosignatureRequest, _ledger_service_pb2.AddCosignatureResponse]
+    """Adds a witness's cosignature to a checkpoint that was signed. A repeat changes nothing.
+
+    Errors, by `ErrorInfo.reason`:
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of that size was signed.
+    * `COSIGNATURE_INVALID` (INVALID_ARGUMENT): not by a witness of the policy, or not genuine.
+    """
+    ListKeys: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListKeysRequest, _ledger_service_pb2.ListKeysResponse]
+    """Lists the keys that sign, or have signed, the ledger's checkpoints, by their first position."""
+    RotateKey: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RotateKeyRequest, _ledger_service_pb2.RotateKeyResponse]
+    """Lets the key that was committed in advance take over: both sign over the overlap, then the new
+    one alone. The key after it is drawn and committed with it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
+    """
+    RevokeKey: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RevokeKeyRequest, _ledger_service_pb2.RevokeKeyResponse]
+    """Declares that what a key signed counts for nothing from a size on. If it is the only key that
+    signs, the committed one takes over at once.
+
+    Errors, by `ErrorInfo.reason`:
+    * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
+    """
+    SealStreams: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.SealStreamsRequest, _ledger_service_pb2.SealStreamsResponse]
+    """Records how far every stream has come, so that an export of one can prove itself complete.
+    Appends nothing if the newest seal covers everything but itself.
+    """
+    EraseBodies: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.EraseBodiesRequest, _ledger_service_pb2.EraseBodiesResponse]
+    """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
+    and checkpoints stay as they are. Nobody can take it back.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+    * `BODY_PERMANENT` (FAILED_PRECONDITION): a body of a type that keeps its body.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
+    * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
+    """
+    RecordAudit: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RecordAuditRequest, _ledger_service_pb2.RecordAuditResponse]
+    """Records that an audit was completed, and what it found.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
+      not those of this ledger.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -98,7 +165,74 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetCheckpointRequest, _ledger_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
-    """Signs and returns a checkpoint over all that is recorded."""
+    """Signs and returns a checkpoint over all that is recorded, or returns an earlier one.
+
+    Errors, by `ErrorInfo.reason`:
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+    * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts what was signed before.
+    """
+    ListCheckpoints: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListCheckpointsRequest, _ledger_service_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
+    """Lists every checkpoint that was ever signed, by size."""
+    ProveInclusion: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ProveInclusionRequest, _ledger_service_pb2.ProveInclusionResponse]  # type: ignore[assignment]
+    """Proves that an event is in the tree of a checkpoint. Event, proof and checkpoint are of one
+    snapshot. Without a size: of the newest checkpoint, and if that does not cover the event yet, of
+    one that is signed now.
+
+    Errors, by `ErrorInfo.reason`:
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such event, or it lies beyond the size.
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+    """
+    ProveConsistency: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ProveConsistencyRequest, _ledger_service_pb2.ProveConsistencyResponse]  # type: ignore[assignment]
+    """Proves that a checkpoint extends an earlier one. Compare it with the one you remember.
+
+    Errors, by `ErrorInfo.reason`:
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the ledger is smaller than `from_size`: it was cut.
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+    """
+    AddCosignature: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.AddCosignatureRequest, _ledger_service_pb2.AddCosignatureResponse]  # type: ignore[assignment]
+    """Adds a witness's cosignature to a checkpoint that was signed. A repeat changes nothing.
+
+    Errors, by `ErrorInfo.reason`:
+    * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of that size was signed.
+    * `COSIGNATURE_INVALID` (INVALID_ARGUMENT): not by a witness of the policy, or not genuine.
+    """
+    ListKeys: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListKeysRequest, _ledger_service_pb2.ListKeysResponse]  # type: ignore[assignment]
+    """Lists the keys that sign, or have signed, the ledger's checkpoints, by their first position."""
+    RotateKey: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RotateKeyRequest, _ledger_service_pb2.RotateKeyResponse]  # type: ignore[assignment]
+    """Lets the key that was committed in advance take over: both sign over the overlap, then the new
+    one alone. The key after it is drawn and committed with it.
+
+    Errors, by `ErrorInfo.reason`:
+    * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
+    """
+    RevokeKey: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RevokeKeyRequest, _ledger_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
+    """Declares that what a key signed counts for nothing from a size on. If it is the only key that
+    signs, the committed one takes over at once.
+
+    Errors, by `ErrorInfo.reason`:
+    * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
+    """
+    SealStreams: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.SealStreamsRequest, _ledger_service_pb2.SealStreamsResponse]  # type: ignore[assignment]
+    """Records how far every stream has come, so that an export of one can prove itself complete.
+    Appends nothing if the newest seal covers everything but itself.
+    """
+    EraseBodies: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.EraseBodiesRequest, _ledger_service_pb2.EraseBodiesResponse]  # type: ignore[assignment]
+    """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
+    and checkpoints stay as they are. Nobody can take it back.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+    * `BODY_PERMANENT` (FAILED_PRECONDITION): a body of a type that keeps its body.
+    * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
+    * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
+    """
+    RecordAudit: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RecordAuditRequest, _ledger_service_pb2.RecordAuditResponse]  # type: ignore[assignment]
+    """Records that an audit was completed, and what it found.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
+      not those of this ledger.
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
@@ -167,6 +301,133 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetCheckpointResponse, _abc.Awaitable[_ledger_service_pb2.GetCheckpointResponse]]:
-        """Signs and returns a checkpoint over all that is recorded."""
+        """Signs and returns a checkpoint over all that is recorded, or returns an earlier one.
+
+        Errors, by `ErrorInfo.reason`:
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+        * `SIGNING_STOPPED` (FAILED_PRECONDITION): the ledger contradicts what was signed before.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCheckpoints(
+        self,
+        request: _ledger_service_pb2.ListCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListCheckpointsResponse, _abc.Awaitable[_ledger_service_pb2.ListCheckpointsResponse]]:
+        """Lists every checkpoint that was ever signed, by size."""
+
+    @_abc_1.abstractmethod
+    def ProveInclusion(
+        self,
+        request: _ledger_service_pb2.ProveInclusionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ProveInclusionResponse, _abc.Awaitable[_ledger_service_pb2.ProveInclusionResponse]]:
+        """Proves that an event is in the tree of a checkpoint. Event, proof and checkpoint are of one
+        snapshot. Without a size: of the newest checkpoint, and if that does not cover the event yet, of
+        one that is signed now.
+
+        Errors, by `ErrorInfo.reason`:
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no such event, or it lies beyond the size.
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+        """
+
+    @_abc_1.abstractmethod
+    def ProveConsistency(
+        self,
+        request: _ledger_service_pb2.ProveConsistencyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ProveConsistencyResponse, _abc.Awaitable[_ledger_service_pb2.ProveConsistencyResponse]]:
+        """Proves that a checkpoint extends an earlier one. Compare it with the one you remember.
+
+        Errors, by `ErrorInfo.reason`:
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the ledger is smaller than `from_size`: it was cut.
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of the asked size was signed.
+        """
+
+    @_abc_1.abstractmethod
+    def AddCosignature(
+        self,
+        request: _ledger_service_pb2.AddCosignatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.AddCosignatureResponse, _abc.Awaitable[_ledger_service_pb2.AddCosignatureResponse]]:
+        """Adds a witness's cosignature to a checkpoint that was signed. A repeat changes nothing.
+
+        Errors, by `ErrorInfo.reason`:
+        * `CHECKPOINT_UNKNOWN` (NOT_FOUND): none of that size was signed.
+        * `COSIGNATURE_INVALID` (INVALID_ARGUMENT): not by a witness of the policy, or not genuine.
+        """
+
+    @_abc_1.abstractmethod
+    def ListKeys(
+        self,
+        request: _ledger_service_pb2.ListKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ListKeysResponse, _abc.Awaitable[_ledger_service_pb2.ListKeysResponse]]:
+        """Lists the keys that sign, or have signed, the ledger's checkpoints, by their first position."""
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _ledger_service_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.RotateKeyResponse, _abc.Awaitable[_ledger_service_pb2.RotateKeyResponse]]:
+        """Lets the key that was committed in advance take over: both sign over the overlap, then the new
+        one alone. The key after it is drawn and committed with it.
+
+        Errors, by `ErrorInfo.reason`:
+        * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeKey(
+        self,
+        request: _ledger_service_pb2.RevokeKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.RevokeKeyResponse, _abc.Awaitable[_ledger_service_pb2.RevokeKeyResponse]]:
+        """Declares that what a key signed counts for nothing from a size on. If it is the only key that
+        signs, the committed one takes over at once.
+
+        Errors, by `ErrorInfo.reason`:
+        * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
+        """
+
+    @_abc_1.abstractmethod
+    def SealStreams(
+        self,
+        request: _ledger_service_pb2.SealStreamsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.SealStreamsResponse, _abc.Awaitable[_ledger_service_pb2.SealStreamsResponse]]:
+        """Records how far every stream has come, so that an export of one can prove itself complete.
+        Appends nothing if the newest seal covers everything but itself.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseBodies(
+        self,
+        request: _ledger_service_pb2.EraseBodiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.EraseBodiesResponse, _abc.Awaitable[_ledger_service_pb2.EraseBodiesResponse]]:
+        """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
+        and checkpoints stay as they are. Nobody can take it back.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+        * `BODY_PERMANENT` (FAILED_PRECONDITION): a body of a type that keeps its body.
+        * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
+        * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordAudit(
+        self,
+        request: _ledger_service_pb2.RecordAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.RecordAuditResponse, _abc.Awaitable[_ledger_service_pb2.RecordAuditResponse]]:
+        """Records that an audit was completed, and what it found.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; also where size and root are
+          not those of this ledger.
+        """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

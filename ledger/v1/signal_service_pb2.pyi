@@ -10,6 +10,7 @@ from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from ledger.v1 import append_pb2 as append_pb2
+from ledger.v1 import checkpoint_pb2 as checkpoint_pb2
 from ledger.v1 import errors_pb2 as errors_pb2
 from ledger.v1 import signal_pb2 as signal_pb2
 import builtins as builtins
@@ -150,11 +151,16 @@ class SubmitSignalsRequest(message.Message):
     OBSERVATIONS_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    WAIT_FOR_CHECKPOINT_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty if the server holds only one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    wait_for_checkpoint: builtins.bool
+    """Optional. Answer only once a signed checkpoint covers the batch, with the proof of it. The batch
+    is on record before that: a deadline that passes meanwhile takes nothing back.
     """
     @builtins.property
     def observations(self) -> containers.RepeatedCompositeFieldContainer[signal_pb2.Observation]:
@@ -166,10 +172,11 @@ class SubmitSignalsRequest(message.Message):
         observations: abc.Iterable[signal_pb2.Observation] | None = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        wait_for_checkpoint: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "observations", b"observations", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "observations", b"observations", "request_id", b"request_id", "wait_for_checkpoint", b"wait_for_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -180,18 +187,24 @@ class SubmitSignalsResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     APPENDED_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it stands: `first_position` to `position`, in the order sent."""
+
+    @builtins.property
+    def proof(self) -> checkpoint_pb2.InclusionProof:
+        """Output only. Proof that its last event is in a signed checkpoint; absent unless it was asked for."""
 
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
+        proof: checkpoint_pb2.InclusionProof | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,132 @@
+"""Events about proving the ledger to others: seals, exports, audits, erasures, refusals."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ledger.events.base import (
+    Actor,
+    Count,
+    EventData,
+    Hex32,
+    Part,
+    Position,
+    Segment,
+    ShortText,
+    Text,
+    Time,
+)
+
+Range = Annotated[list[Position], Field(min_length=2, max_length=2)]
+"""First and last position, both included."""
+
+Ranges = Annotated[list[Range], Field(min_length=1, max_length=10_000)]
+
+
+class StreamsSealed(EventData):
+    """How far every stream had come at a position, as one RFC 6962 root over a record of each."""
+
+    TYPE: ClassVar[str] = "streams.sealed.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "the service on its schedule, or whoever calls SealStreams"
+
+    as_of: Position
+    root: Hex32
+    streams: Count
+
+
+class BodyErased(EventData):
+    """Body and salt of these events were removed; their headers, hashes and proofs stay."""
+
+    TYPE: ClassVar[str] = "body.erased.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "an actor whom the operator has authorised, by EraseBodies"
+
+    authority: Annotated[Text, Field(min_length=1)]
+    """In whose name: office or role, never a person's data."""
+    ground: Annotated[Text, Field(min_length=1)]
+    """The legal ground, such as `GDPR Art. 17(1)(a)`."""
+    positions: Ranges
+
+
+class AuditCheck(Part):
+    """One rule of an audit: how often it was applied, how often it failed or could not be."""
+
+    rule: ShortText
+    checked: Count
+    failed: Count
+    unchecked: Count
+
+
+class AuditFinding(Part):
+    """What an audit found wrong; position 0 where it is not about one event."""
+
+    rule: ShortText
+    position: Count
+    what: Text
+
+
+class AuditCompleted(EventData):
+    """An audit of this ledger was completed: what it covered, what it found."""
+
+    TYPE: ClassVar[str] = "audit.completed.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "the auditor, by RecordAudit"
+
+    program: ShortText
+    """Name and version of what audited."""
+    source: Literal["server", "database", "bundle", "tiles"]
+    size: Position
+    """The audited tree: its size and its root."""
+    root: Hex32
+    passed: bool
+    checks: Annotated[list[AuditCheck], Field(max_length=1_000)]
+    findings: Annotated[list[AuditFinding], Field(max_length=100)]
+    """The first of them, by position."""
+
+
+class ExportIssued(EventData):
+    """A bundle was handed out: what it covers and by which digest it is known again."""
+
+    TYPE: ClassVar[str] = "export.issued.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "whoever calls CreateExport"
+
+    export: Segment
+    kind: Literal["full", "range", "stream"]
+    first_position: Position
+    last_position: Position
+    stream: str | None
+    events: Count
+    withheld: Count
+    """How many of the events' bodies were withheld."""
+    checkpoint_size: Position
+    manifest_digest: Hex32
+    """SHA-256 of the bundle's `manifest-sha256.txt`."""
+    requested_by: Actor
+    purpose: Text
+
+
+class Refusal(Part):
+    """How often one caller's calls of one method were refused for one reason."""
+
+    actor: ShortText
+    method: ShortText
+    reason: ShortText
+    count: Count
+    first_at: Time
+    last_at: Time
+
+
+class RequestsRefused(EventData):
+    """What was refused in a span of the server's time, counted: nothing of it was recorded else."""
+
+    TYPE: ClassVar[str] = "requests.refused.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "the service, once a minute if anything was refused"
+
+    since: Time
+    until: Time
+    total: Count
+    refusals: Annotated[list[Refusal], Field(min_length=1, max_length=1_000)]
+    """By actor, method and reason; beyond 1,000 rows the rest is in `total` only."""

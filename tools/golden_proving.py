@@ -1,0 +1,139 @@
+"""The golden instances of the events about proving a ledger: keys, seals, exports, audits.
+
+Roots and digests in them are those of the golden ledger itself, so they can be computed again.
+"""
+
+import hashlib
+from typing import Protocol
+
+from ledger.chain.keys import SigningKey
+from ledger.chain.merkle import root_of
+from ledger.chain.seal import seal_record, seal_root
+from ledger.events.base import EventData
+from ledger.events.envelope import RecordedEvent
+from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
+from ledger.events.proving import (
+    AuditCheck,
+    AuditCompleted,
+    AuditFinding,
+    BodyErased,
+    ExportIssued,
+    Refusal,
+    RequestsRefused,
+    StreamsSealed,
+)
+from ledger.events.system import LedgerConfiguredV2
+
+
+class Appender(Protocol):
+    """The golden ledger, as far as it is needed here."""
+
+    events: list[RecordedEvent]
+
+    def append(self, data: EventData, stream: str, recorded_at: str, *, actor: str = ...) -> int:
+        """Append one event and return its position."""
+        ...
+
+
+def record(ledger: Appender, origin: str) -> None:
+    """Record what proving the ledger to others leaves behind; every root and digest is real."""
+    minutes = iter(range(60))
+
+    def note(data: EventData, actor: str = "users/ada") -> int:
+        return ledger.append(
+            data, "ledger", f"2026-07-01T09:{next(minutes):02d}:00.000000Z", actor=actor
+        )
+
+    first, second, third = (str(SigningKey(origin, bytes([n]) * 32).verifier_key) for n in range(3))
+    note(
+        LedgerConfiguredV2(
+            clock="wall", skew_seconds=300, next_key_digest=_sha256_hex(second.encode())
+        )
+    )
+    note(
+        KeyRotated(
+            from_position=len(ledger.events) + 1,
+            previous_until_position=len(ledger.events) + 10,
+            vkey=second,
+        )
+    )
+    note(KeyCommitted(next_key_digest=_sha256_hex(third.encode())))
+    note(
+        KeyRevoked(
+            vkey=first,
+            from_position=len(ledger.events) + 1,
+            reason="The machine that held it was sold.",
+        )
+    )
+    as_of = len(ledger.events)
+    newest = {event.stream: event for event in ledger.events}
+    heads = [
+        seal_record(
+            event_hash=newest[stream].event_hash.hex(),
+            stream=stream,
+            stream_version=newest[stream].stream_version,
+        )
+        for stream in sorted(newest)
+    ]
+    sealed = StreamsSealed(as_of=as_of, root=seal_root(heads).hex(), streams=len(heads))
+    note(sealed, "system/sealer")
+    note(
+        BodyErased(
+            authority="Data protection officer of Example Ltd",
+            ground="GDPR Art. 17(1)(a)",
+            positions=[[4, 4]],
+        )
+    )
+    size, root = len(ledger.events), root_of(event.event_hash for event in ledger.events)
+    note(
+        AuditCompleted(
+            program="decision-ledger 0.2.0",
+            source="server",
+            size=size,
+            root=root.hex(),
+            passed=False,
+            checks=[AuditCheck(rule="replay.decision", checked=1, failed=1, unchecked=0)],
+            findings=[
+                AuditFinding(rule="replay.decision", position=10, what="its tier comes out as none")
+            ],
+        ),
+        "users/auditor",
+    )
+    note(
+        ExportIssued(
+            export="019f1d5c-9a11-7cc0-8a51-0123456789ab",
+            kind="full",
+            first_position=1,
+            last_position=size,
+            stream=None,
+            events=size,
+            withheld=1,
+            checkpoint_size=size,
+            manifest_digest=_sha256_hex(b""),
+            requested_by="users/auditor",
+            purpose="Yearly review of the fraud models.",
+        ),
+        "users/auditor",
+    )
+    note(
+        RequestsRefused(
+            since="2026-07-01T09:00:00.000000Z",
+            until="2026-07-01T09:01:00.000000Z",
+            total=3,
+            refusals=[
+                Refusal(
+                    actor="services/monitor-7",
+                    method="SubmitSignals",
+                    reason="MODEL_RETIRED",
+                    count=3,
+                    first_at="2026-07-01T09:00:01.500000Z",
+                    last_at="2026-07-01T09:00:41.250000Z",
+                )
+            ],
+        ),
+        "system/refusals",
+    )
+
+
+def _sha256_hex(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
