@@ -5,7 +5,7 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from ledger.application.follower import Follower
@@ -27,13 +27,24 @@ class ServiceOptions:
     """Where data lives and what runs beside the API.
 
     `database`: a path or URL. `projections`: the same for the read models; "" puts them beside a
-    SQLite file, or into the same PostgreSQL database.
+    SQLite file, or into the same PostgreSQL database. The others are the settings of these names;
+    what they leave out happens on demand only.
     """
 
     database: str
     projections: str = ""
     is_evaluating: bool = True
     is_projecting: bool = True
+    keys_file: str = ""
+    keys_secret: str = field(default="", repr=False)
+    checkpoints_seconds: float = 0.0
+    published: str = ""
+    policy: str = ""
+    evidence: str = ""
+    seals_seconds: float = 0.0
+    erasure_actors: tuple[str, ...] = ()
+    refusals_seconds: float = 0.0
+    exports_folder: str = ""
 
 
 @dataclass(slots=True)

@@ -68,6 +68,101 @@ class ServiceSettings(BaseModel):
     project: bool = Field(default=True, description="Whether this server keeps projections.")
 
 
+class KeySettings(BaseModel):
+    """Which master key opens the signing keys, which the database holds encrypted."""
+
+    model_config = _PART
+
+    file: str = Field(
+        default="",
+        description="File with the master key that encrypts signing keys; empty for one beside a "
+        "SQLite file, made at first start.",
+    )
+    secret: str = Field(
+        default="",
+        repr=False,
+        description="That key itself, 32 bytes in base64 or hex, instead of a file.",
+    )
+
+
+class CheckpointSettings(BaseModel):
+    """When tree heads are signed, and what they are held against."""
+
+    model_config = _PART
+
+    seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=86_400,
+        description="An event is covered by a signed checkpoint within so many seconds; 0 to sign "
+        "on demand only.",
+    )
+    published: str = Field(
+        default="",
+        description="Folder that `log publish` writes, or file with a checkpoint: the server does "
+        "not start on a ledger that is behind it.",
+    )
+    policy: str = Field(
+        default="",
+        description="Policy file (tlog-policy) that names witnesses with their URLs: their "
+        "cosignatures are collected.",
+    )
+    evidence: str = Field(
+        default="",
+        description="Folder for checkpoints that contradict the ledger; empty for one beside a "
+        "SQLite file.",
+    )
+
+
+class SealSettings(BaseModel):
+    """How often all streams are sealed."""
+
+    model_config = _PART
+
+    seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        le=31_536_000,
+        description="All streams are sealed every so many seconds if something was recorded; 0 to "
+        "seal on demand only.",
+    )
+
+
+class ErasureSettings(BaseModel):
+    """Who may erase bodies."""
+
+    model_config = _PART
+
+    actors: tuple[str, ...] = Field(
+        default=(),
+        description='Who may erase bodies, as a list such as `["users/dpo"]`; nobody if empty.',
+    )
+
+
+class RefusalSettings(BaseModel):
+    """Whether refused requests are counted on record."""
+
+    model_config = _PART
+
+    seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=86_400,
+        description="Refused requests are recorded as counts every so many seconds; 0 for never.",
+    )
+
+
+class ExportSettings(BaseModel):
+    """Where export bundles are made."""
+
+    model_config = _PART
+
+    folder: str = Field(
+        default="",
+        description="Folder for export bundles; empty for one beside a SQLite file.",
+    )
+
+
 class ClientSettings(BaseModel):
     """How commands call the service."""
 
@@ -82,6 +177,11 @@ class ClientSettings(BaseModel):
     )
     deadline_seconds: float = Field(
         default=10.0, gt=0, le=86_400, description="How long a call may take, with all attempts."
+    )
+    trust: str = Field(
+        default="",
+        description="File with the keys and checkpoints that commands remember; empty for one in "
+        "the user's own folder.",
     )
 
 
@@ -108,6 +208,12 @@ class Settings(BaseSettings):
     server: ServerSettings = Field(default_factory=ServerSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
+    keys: KeySettings = Field(default_factory=KeySettings)
+    checkpoints: CheckpointSettings = Field(default_factory=CheckpointSettings)
+    seals: SealSettings = Field(default_factory=SealSettings)
+    erasure: ErasureSettings = Field(default_factory=ErasureSettings)
+    refusals: RefusalSettings = Field(default_factory=RefusalSettings)
+    exports: ExportSettings = Field(default_factory=ExportSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

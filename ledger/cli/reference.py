@@ -15,7 +15,7 @@ def settings_table() -> str:
     lines = ["| variable | in the file | default | meaning |", "| --- | --- | --- | --- |"]
     for variable, path, field in documented():
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
-        shown = f"`{default}`" if default != "" else "empty"
+        shown = f"`{default}`" if default not in {"", ()} else "empty"
         lines.append(f"| `{variable}` | `{path}` | {shown} | {field.description} |")
     return "\n".join(lines)
 

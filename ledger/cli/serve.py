@@ -58,6 +58,16 @@ def serve(
         projections=settings.storage.projections,
         is_evaluating=settings.service.evaluate,
         is_projecting=settings.service.project,
+        keys_file=settings.keys.file,
+        keys_secret=settings.keys.secret,
+        checkpoints_seconds=settings.checkpoints.seconds,
+        published=settings.checkpoints.published,
+        policy=settings.checkpoints.policy,
+        evidence=settings.checkpoints.evidence,
+        seals_seconds=settings.seals.seconds,
+        erasure_actors=settings.erasure.actors,
+        refusals_seconds=settings.refusals.seconds,
+        exports_folder=settings.exports.folder,
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -45,6 +45,8 @@ def test_every_setting_can_be_set_in_the_environment(
         "level": "debug",
         "form": "json",
         "deadline_seconds": "2.5",
+        "seconds": "2.5",
+        "actors": '["users/changed"]',
         "evaluate": "false",
         "project": "false",
     }.get(name, "changed")
