@@ -60,9 +60,25 @@ class CompactRange:
         """The number of leaves."""
         return self._size
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash; on average one node is hashed."""
-        self.extend((leaf,))
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The root of each complete subtree, biggest first."""
+        return tuple(self._hashes)
+
+    def append(self, leaf: bytes) -> list[bytes]:
+        """Add one leaf hash; return the root of each subtree that it completes, smallest first.
+
+        On average one node is hashed.
+        """
+        assert len(leaf) == DIGEST_BYTES
+        carry = leaf
+        completed: list[bytes] = []
+        while self._size >> len(completed) & 1:
+            carry = _sha256(b"\x01" + self._hashes.pop() + carry).digest()
+            completed.append(carry)
+        self._hashes.append(carry)
+        self._size += 1
+        return completed
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Add leaf hashes in order."""

@@ -5,7 +5,6 @@ size, each proof damaged in every element; and other people's known answers.
 """
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,24 +27,12 @@ from ledger.chain.merkle import (
     prove_inclusion,
     root_of,
 )
+from tests.support.naive_tree import naive_root
 from tests.support.vectors import load_cases, load_vectors
 
 EXHAUSTIVE = 64
 LEAVES = [leaf_hash(bytes([n])) for n in range(EXHAUSTIVE)]
 READ = memory_reader(LEAVES)
-
-
-def naive_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the root by the definition in RFC 6962, section 2.1."""
-    if not leaves:
-        return hashlib.sha256().digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    split = 1
-    while split * 2 < len(leaves):
-        split *= 2
-    left, right = naive_root(leaves[:split]), naive_root(leaves[split:])
-    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def damages(proof: Sequence[bytes]) -> list[list[bytes]]:

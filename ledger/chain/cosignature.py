@@ -1,0 +1,141 @@
+"""Cosignatures of witnesses (C2SP cosignature/v1): who saw which checkpoint, and when.
+
+A witness that cosigns says: at that time this was the largest tree I had seen of this log, and it
+is consistent with all I had seen before. The time is the witness's own claim.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from ledger.chain.keys import (
+    COSIGNATURE,
+    KEY_BYTES,
+    SIGNATURE_BYTES,
+    KeyFormatError,
+    VerifierKey,
+)
+from ledger.chain.note import MalformedNoteError, Note, Signature, parse
+
+SECONDS_MAX: Final = (1 << 63) - 1
+
+_TIME_BYTES: Final = 8
+
+
+def cosigned_message(text: bytes, seconds: int) -> bytes:
+    """Return the bytes that a cosigner signs: a checkpoint's text under a time."""
+    return f"cosignature/v1\ntime {seconds}\n".encode() + text
+
+
+def timestamp_of(signature: bytes) -> int:
+    """Return the time in a cosignature, in POSIX seconds; ValueError if it is none.
+
+    `signature` is what stands behind the key id. The time is a claim until the signature is
+    verified.
+    """
+    if len(signature) != _TIME_BYTES + SIGNATURE_BYTES:
+        raise ValueError("a cosignature is 8 bytes of time and 64 of signature")
+    seconds = int.from_bytes(signature[:_TIME_BYTES], "big")
+    if seconds > SECONDS_MAX:
+        raise ValueError("the time of a cosignature is beyond 2^63 - 1 seconds")
+    return seconds
+
+
+class CosignerKey:
+    """A witness's public key, which verifies its lines in a note."""
+
+    __slots__ = ("verifier_key",)
+
+    def __init__(self, name: str, public_key: bytes) -> None:
+        self.verifier_key = VerifierKey(name, COSIGNATURE, public_key)
+
+    @classmethod
+    def parse(cls, text: str) -> "CosignerKey":
+        """Return the key that `str` wrote; KeyFormatError for other text and other purposes."""
+        key = VerifierKey.parse(text)
+        if key.type != COSIGNATURE:
+            raise KeyFormatError(f"{key.name} is not a cosigner's key")
+        return cls(key.name, key.public_key)
+
+    @property
+    def name(self) -> str:
+        """The name that its signature lines carry."""
+        return self.verifier_key.name
+
+    @property
+    def key_id(self) -> bytes:
+        """The id that its signature lines carry."""
+        return self.verifier_key.key_id
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        """Return whether the signature is this cosigner's over a checkpoint's text, at its time."""
+        try:
+            message = cosigned_message(text, timestamp_of(signature))
+            key = Ed25519PublicKey.from_public_bytes(self.verifier_key.public_key)
+            key.verify(signature[_TIME_BYTES:], message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def __str__(self) -> str:
+        """Return the key as one line of text, for people to pin."""
+        return str(self.verifier_key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CosignerKey) and self.verifier_key == other.verifier_key
+
+    def __hash__(self) -> int:
+        return hash(self.verifier_key)
+
+
+class CosigningKey:
+    """A named Ed25519 secret that cosigns. Its repr shows the public half only."""
+
+    __slots__ = ("_private", "cosigner_key")
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        """Take 32 random bytes as seed; no other signer may use the same."""
+        if len(seed) != KEY_BYTES:
+            raise KeyFormatError(f"the seed is not {KEY_BYTES} bytes long")
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.cosigner_key = CosignerKey(name, self._private.public_key().public_bytes_raw())
+
+    @property
+    def name(self) -> str:
+        """The name that its signature lines carry."""
+        return self.cosigner_key.name
+
+    def cosign(self, text: bytes, seconds: int) -> Signature:
+        """Return the line that vouches for a checkpoint's text at a time in POSIX seconds."""
+        assert 0 <= seconds <= SECONDS_MAX
+        assert text.endswith(b"\n")
+        signature = self._private.sign(cosigned_message(text, seconds))
+        stamped = seconds.to_bytes(_TIME_BYTES, "big") + signature
+        return Signature(self.name, self.cosigner_key.key_id, stamped)
+
+    def __repr__(self) -> str:
+        """Return a text that can be logged."""
+        return f"CosigningKey({str(self.cosigner_key)!r})"
+
+
+def parse_signature_lines(data: bytes) -> tuple[Signature, ...]:
+    """Return the signatures of lines as a witness answers them; MalformedNoteError otherwise."""
+    signatures = parse(b"-\n\n" + data)
+    if signatures.text != b"-\n":
+        raise MalformedNoteError("signature lines have no empty line between them")
+    return signatures.signatures
+
+
+def add_cosignatures(note: bytes, lines: Sequence[str]) -> bytes:
+    """Return the note with further signature lines behind its own; equal lines once.
+
+    Nothing is verified: whoever adds a line has verified it, whoever opens the note will.
+    """
+    parsed = parse(note)
+    added = [sig for line in lines for sig in parse_signature_lines(line.encode() + b"\n")]
+    return Note(parsed.text, tuple(dict.fromkeys((*parsed.signatures, *added)))).encode()
