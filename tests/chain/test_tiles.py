@@ -254,7 +254,7 @@ class Counting:
 @pytest.mark.parametrize("size", [1, 256, 257, 65_536, 1_000_000, 961_984_013, 2**40 + 12_345])
 def test_a_proof_reads_at_most_two_tiles_for_each_eight_levels(size: int) -> None:
     levels = len({tile_of(Node(level, 0), size).level for level in range(size.bit_length())})
-    for index in {0, 1, size // 3, size // 2, size - 2, size - 1} & set(range(size)):
+    for index in {0, size // 3, size // 2, size - 1}:
         for prove, at in ((prove_inclusion, index), (prove_consistency, index + 1)):
             counting = Counting()
             prove(at, size, hash_reader(size, counting))
