@@ -246,6 +246,22 @@ def check_consistency(
         if old_root != root:
             raise ProofError("two trees of one size have different roots")
         return
+    old, new = roots_from_consistency(old_size=old_size, size=size, old_root=old_root, proof=proof)
+    if old != old_root:
+        raise ProofError("the proof does not lead to the old root")
+    if new != root:
+        raise ProofError("the proof does not lead to the new root")
+
+
+def roots_from_consistency(
+    *, old_size: int, size: int, old_root: bytes, proof: Sequence[bytes]
+) -> tuple[Digest, Digest]:
+    """Return the old and the new root that a consistency proof leads to, between unequal sizes.
+
+    The old root given is used where the proof leaves it out: at sizes that are powers of two.
+    """
+    if not 0 < old_size < size:
+        raise ProofError(f"no consistency proof leads from size {old_size} to {size}")
     _check_digests((old_root, *proof))
     first, last = old_size - 1, size - 1
     level = (old_size & -old_size).bit_length() - 1  # of the subtree that ends the old tree
@@ -260,10 +276,7 @@ def check_consistency(
             old, new = node_hash(sibling, old), node_hash(sibling, new)
         else:
             new = node_hash(new, sibling)
-    if old != old_root:
-        raise ProofError("the proof does not lead to the old root")
-    if new != root:
-        raise ProofError("the proof does not lead to the new root")
+    return Digest(old), Digest(new)
 
 
 def _check_digests(hashes: Iterable[bytes]) -> None:
