@@ -10,6 +10,8 @@ import typer
 
 from ledger import __version__
 from ledger.cli import (
+    answering,
+    compliance,
     decisions,
     doctor,
     ledgers,
@@ -148,6 +150,16 @@ _group(
     "log",
     "The events themselves, and whether they hold.",
     {"tail": log.tail, "verify": log.verify, "checkpoint": log.checkpoint},
+)
+_group(
+    "audit",
+    "The ledger examined by somebody who trusts nobody.",
+    {"answer": answering.answer},
+)
+_group(
+    "compliance",
+    "Tables for auditors and regulators.",
+    {"export": compliance.export},
 )
 _group(
     "projection",

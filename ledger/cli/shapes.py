@@ -6,6 +6,8 @@ The README's table is made from this, and a test runs every command and compares
 import dataclasses
 from typing import Any, Final, TypeAlias
 
+from ledger.cli.answering import Answered
+from ledger.cli.compliance import Written
 from ledger.cli.examination import Check
 from ledger.cli.verifying import Verified
 from ledger.client import outcomes, ranking, records
@@ -50,6 +52,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "log tail": EVENT_FIELDS,
     "log verify": Verified,
     "log checkpoint": records.Checkpoint,
+    "audit answer": Answered,
+    "compliance export": Written,
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
     "ledger create": records.Ledger,

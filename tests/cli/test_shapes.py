@@ -54,6 +54,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "log tail": (),
     "log verify": (),
     "log checkpoint": (),
+    "audit answer": ("6", "--model", "fares"),
+    "compliance export": (),
     "projection status": (),
     "projection rebuild": ("signals",),
     "ledger create": ("ledger.example/two",),
@@ -71,11 +73,14 @@ def test_every_command_has_a_shape_and_is_run() -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: str) -> None:
     assert told("plan", "make", "--purse", "5", "--plan", "week-1").code == 0
-    database = ("--db", str(folder / "ledger.sqlite")) if name == "doctor" else ()
+    places = {
+        "doctor": ("--db", str(folder / "ledger.sqlite")),
+        "compliance export": (str(folder / "tables"),),
+    }
     stdin = POLICY if name.startswith("policy") else None
     if name == "signal submit":
         stdin = f"model,signal,value,observed_at\nfares,log-loss,0.5,{START * 1_000_000}\n"
-    ran = told(*name.split(), *LINES[name], *database, "--json", stdin=stdin)
+    ran = told(*name.split(), *LINES[name], *places.get(name, ()), "--json", stdin=stdin)
     assert ran.code == 0, ran.err
     document = printed(ran, name)
     assert tuple(document) == fields_of(SHAPES[name])

@@ -1,0 +1,125 @@
+"""`decision-ledger audit answer`: the questions that auditors ask, answered from events."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.compliance import source_of
+from ledger.cli.exits import IntegrityFailure, MisuseError
+from ledger.cli.moments import parse_time
+from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.compliance.questions import Answer
+
+_ROWS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One question with what the events say to it."""
+
+    number: int
+    question: str
+    state: str
+    """`answered`, `partly` or `not yet`."""
+    said: tuple[str, ...]
+    missing: str
+    how: tuple[str, ...]
+    """Commands that show more, or prove it."""
+    tables: tuple[dict[str, Any], ...]
+
+
+def answer(
+    number: Annotated[
+        int | None, typer.Argument(min=1, metavar="[N]", help="Which question; none lists them.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model that the question is about.")] = "",
+    at: Annotated[str | None, typer.Option(help="The time that it is about.")] = None,
+    position: Annotated[
+        int | None, typer.Option(min=1, help="The event or decision that it is about.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="For question 29.")] = 14,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="For question 1: a checkpoint kept from earlier.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Read this export bundle instead of asking a server.")
+    ] = None,
+) -> None:
+    """Answer one of the 35 questions that auditors ask, from the ledger's events alone.
+
+    Says what this release records no events of. Without a number: lists the questions.
+    """
+    from ledger.chain.merkle import ProofError
+    from ledger.chain.note import NoteError
+    from ledger.cli.facts import ServerLive, micros_of
+    from ledger.compliance.answering import QuestionError, answer_to
+    from ledger.compliance.questions import QUESTIONS, Inquiry
+
+    chosen = session()
+    if number is None:
+        rows = [(key, text) for key, text in QUESTIONS.items()]
+        chosen.show({"questions": QUESTIONS}, output.table((">N", "QUESTION"), rows))
+        return
+    inquiry = Inquiry(
+        model=model.removeprefix("models/"),
+        at=micros_of(parse_time(at, "--at")) if at else None,
+        position=position,
+        days=days,
+        checkpoint=_read(checkpoint),
+        live=None if bundle is not None else ServerLive(chosen.client),
+    )
+    try:
+        given = answer_to(number, source_of(bundle), inquiry)
+    except QuestionError as error:
+        raise MisuseError(str(error)) from error
+    except (ProofError, NoteError) as error:
+        raise IntegrityFailure(
+            f"The ledger does not continue the checkpoint you kept: {error}.",
+            "Keep the checkpoint and the server's answer as evidence, and call the operator.",
+        ) from error
+    chosen.show(_as_record(number, QUESTIONS[number], given), _told(number, given))
+
+
+def _read(checkpoint: Path | None) -> bytes:
+    if checkpoint is None:
+        return b""
+    try:
+        return checkpoint.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"{checkpoint} cannot be read: {error.strerror}.") from error
+
+
+def _as_record(number: int, question: str, given: "Answer") -> Answered:
+    from ledger.compliance.tables import as_records
+
+    tables = tuple(
+        {"name": one.name, "title": one.title, "note": one.note, "rows": as_records(one)}
+        for one in given.tables
+    )
+    return Answered(
+        number, question, given.state, tuple(given.said), given.missing, tuple(given.how), tables
+    )
+
+
+def _told(number: int, given: "Answer") -> str:
+    from ledger.compliance.questions import QUESTIONS
+    from ledger.compliance.tables import text_of
+
+    lines = [f"{number}. {QUESTIONS[number]}", ""]
+    lines += given.said
+    if given.missing:
+        word = "Not answered" if given.state == "not yet" else "Answered in part"
+        lines += ["", f"{word}. {given.missing}"] if given.said else [f"{word}. {given.missing}"]
+    for table in given.tables:
+        lines += ["", f"{table.title}:"]
+        lines += [f"  {line}" for line in text_of(table, _ROWS_SHOWN)] if table.rows else ["  none"]
+        if table.note:
+            lines.append(f"  {table.note}")
+    if given.how:
+        lines += ["", "To see or prove it:", *(f"  {command}" for command in given.how)]
+    return "\n".join(lines)

@@ -1,0 +1,140 @@
+"""How the ledger itself was treated: refused requests, keys, seals, exports, erasures, audits."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ledger.compliance.facts import Fact, Source
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
+from ledger.events.proving import (
+    AuditCompleted,
+    BodyErased,
+    ExportIssued,
+    RequestsRefused,
+    StreamsSealed,
+)
+from ledger.events.values import parse_time
+
+
+def refusals_table(source: Source, scope: Scope) -> Table:
+    """Return what was refused in the period, counted by caller, method and reason."""
+    rows: list[tuple[Cell, ...]] = []
+    beyond = 0
+    for fact in source.facts((RequestsRefused.TYPE,)):
+        data = fact.data
+        if data is None or not scope.has_time(fact):
+            continue
+        listed = 0
+        for row in data["refusals"]:
+            listed += row["count"]
+            if not scope.actor or row["actor"] == scope.actor:
+                rows.append(
+                    (
+                        fact.position,
+                        parse_time(data["since"]),
+                        parse_time(data["until"]),
+                        row["actor"],
+                        row["method"],
+                        row["reason"],
+                        row["count"],
+                        parse_time(row["first_at"]),
+                        parse_time(row["last_at"]),
+                    )
+                )
+        beyond += data["total"] - listed
+    notes = ["Refusals are counted by caller and method, not by model."] if scope.model else []
+    if beyond:
+        notes.append(f"{beyond} more were refused by callers beyond the rows that are kept.")
+    return Table(
+        "refused_requests",
+        "Refused requests",
+        columns(
+            ("position", "integer", "where the count is recorded"),
+            ("since", "time", "begin of the counted span, by the server's clock"),
+            ("until", "time", "its end"),
+            ("actor", "text", "who asked, as stated by the caller"),
+            ("method", "text", "what was called"),
+            ("reason", "text", "why it was refused"),
+            ("count", "integer", "how often"),
+            ("first_at", "time", "first time in the span"),
+            ("last_at", "time", "last time in it"),
+        ),
+        tuple(rows),
+        " ".join(notes),
+    )
+
+
+def _rotated(data: dict[str, Any]) -> str:
+    return (
+        f"{data['vkey']} signs from size {data['from_position']}; the key before it up to size "
+        f"{data['previous_until_position']}"
+    )
+
+
+def _erased(data: dict[str, Any]) -> str:
+    spans = ", ".join(
+        str(first) if first == last else f"{first}-{last}" for first, last in data["positions"]
+    )
+    return f"bodies at {spans}; ground: {data['ground']}; authority: {data['authority']}"
+
+
+def _audited(data: dict[str, Any]) -> str:
+    failed = [check["rule"] for check in data["checks"] if check["failed"]]
+    return (
+        f"{data['program']} on a {data['source']}, size {data['size']}: "
+        f"{'passed' if data['passed'] else 'failed ' + ', '.join(failed)}"
+    )
+
+
+def _exported(data: dict[str, Any]) -> str:
+    of = data["stream"] or f"positions {data['first_position']} to {data['last_position']}"
+    withheld = f", {data['withheld']} bodies withheld" if data["withheld"] else ""
+    purpose = f"; purpose: {data['purpose']}" if data["purpose"] else ""
+    return f"{data['kind']} bundle of {of}: {data['events']} events{withheld}{purpose}"
+
+
+CONDUCT: Final[dict[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
+    KeyRotated.TYPE: ("key rotated", _rotated),
+    KeyCommitted.TYPE: (
+        "next key committed",
+        lambda data: f"SHA-256 of the next key: {data['next_key_digest']}",
+    ),
+    KeyRevoked.TYPE: (
+        "key revoked",
+        lambda data: f"{data['vkey']} from size {data['from_position']}: {data['reason']}",
+    ),
+    StreamsSealed.TYPE: (
+        "streams sealed",
+        lambda data: f"{data['streams']} streams as of position {data['as_of']}",
+    ),
+    BodyErased.TYPE: ("bodies erased", _erased),
+    AuditCompleted.TYPE: ("audit completed", _audited),
+    ExportIssued.TYPE: ("export issued", _exported),
+}
+
+
+def conduct_table(source: Source, scope: Scope) -> Table:
+    """Return what was done to the ledger itself in the period, and by whom."""
+    rows = tuple(
+        (fact.position, fact.recorded_at, *_said(fact), fact.actor)
+        for fact in source.facts(tuple(CONDUCT))
+        if scope.takes(fact)
+    )
+    return Table(
+        "ledger_conduct",
+        "Keys, seals, erasures, exports and audits",
+        columns(
+            ("position", "integer", "where it is recorded"),
+            ("recorded_at", "time", "when, by the ledger's clock"),
+            ("what", "text", "what was done"),
+            ("details", "text", "the particulars"),
+            ("actor", "text", "who did it"),
+        ),
+        rows,
+    )
+
+
+def _said(fact: Fact) -> tuple[str, str]:
+    what, describe = CONDUCT[fact.type]
+    return what, "" if fact.data is None else describe(fact.data)

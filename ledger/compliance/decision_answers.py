@@ -1,0 +1,336 @@
+"""Questions 6 to 12: one decision."""
+
+from typing import Any, Final
+
+from ledger.compliance import policies as policy_folds
+from ledger.compliance.decisions import overrides_table, reason_text
+from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.policies import Policies
+from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers, need_model
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.plans import PlanMade
+from ledger.events.signals import SignalObserved
+from ledger.events.values import format_time, parse_time
+
+_NEIGHBOURS: Final = 3
+_OBSERVATIONS_SHOWN: Final = 200
+
+
+def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]:
+    """Return the decision asked about: at a position, or in force for a model at a time."""
+    found = None
+    model = inquiry.model
+    for fact, data in readable(source.facts((DecisionMade.TYPE,))):
+        if inquiry.position is not None:
+            if fact.position == inquiry.position:
+                return fact, data
+        elif data["model"] == model and not data["historical"]:
+            if inquiry.at is not None and parse_time(data["evaluated_at"]) > inquiry.at:
+                continue
+            found = fact, data
+    if found is not None:
+        return found
+    if inquiry.position is not None:
+        raise QuestionError(f"At position {inquiry.position} stands no readable decision.")
+    need_model(inquiry)
+    when = "" if inquiry.at is None else f" at {format_time(inquiry.at)} or before"
+    raise QuestionError(
+        f"No decision about {model} was recorded{when}: nothing has ever called for an action, or "
+        "the model is not known here."
+    )
+
+
+@answers(6)
+def why(source: Source, inquiry: Inquiry) -> Answer:
+    """Say which action was in force, which rule gave it, on which signals, and the plan's view."""
+    policies = policy_folds.folded(source)
+    fact, data = decision_at(source, inquiry)
+    environment = data["environment"]
+    until = f" at {format_time(inquiry.at)}" if inquiry.at is not None else ""
+    answer = Answer(
+        said=[
+            (
+                f"In force for {data['model']}{until}: {data['action']}, since "
+                f"{data['since']}, by the decision at position {fact.position} "
+                f"(evaluated at {data['evaluated_at']})."
+            ),
+            reason_text(data, policies),
+            (
+                f"Priority {environment['priority']}, degradation {environment['degradation']}, "
+                f"coverage {environment['coverage']}, impact {environment['impact']}, risk "
+                f"{environment['risk']} (all ppm); policy {data['policy']} version "
+                f"{data['policy_version']}."
+            ),
+        ],
+        tables=[_signals_table(data, policies)],
+        how=[f"decision-ledger decision explain {data['model']} {fact.position}"],
+    )
+    plan = _plan_of(source, data["model"], inquiry.at)
+    if plan is None:
+        answer.said.append("No plan ranked it, so no budget decided.")
+    else:
+        made, row = plan
+        answer.said.append(
+            f"Plan {made['plan']} ({made['made_at']}): {row['outcome']}. {row['reason']} Left in "
+            f"the purse: {made['purse_left_micros']} micros."
+        )
+    return answer
+
+
+def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
+    """Return what each signal contributed, with its window, weight and threshold."""
+    version = policies.versions.get((data["policy"], data["policy_version"]))
+    rules = {}
+    if version is not None:
+        rules = {rule["signal"]: rule for rule in version.document["scoring"]["signals"]}
+    rows: list[tuple[Cell, ...]] = []
+    for signal, seen in sorted(data["environment"]["signals"].items()):
+        rule = rules.get(signal, {})
+        rows.append(
+            (
+                signal,
+                seen["present"],
+                seen["observations"],
+                seen["magnitude"],
+                seen["persistence"],
+                seen["effective"],
+                seen["share"],
+                seen["sustained"],
+                seen["trend"],
+                rule.get("weight_ppm"),
+                rule.get("window_seconds"),
+                rule.get("baseline"),
+                rule.get("critical"),
+                rule.get("breach_ppm"),
+                rule.get("rationale"),
+            )
+        )
+    return Table(
+        "signals",
+        "Signals behind it",
+        columns(
+            ("signal", "text", "which signal"),
+            ("present", "boolean", "whether anything in its window spoke for it"),
+            ("observations", "integer", "how many in the window"),
+            ("magnitude_ppm", "integer", "how far from baseline to critical"),
+            ("persistence_ppm", "integer", "how lasting"),
+            ("effective_ppm", "integer", "what it contributed with"),
+            ("share_ppm", "integer", "its share of the degradation"),
+            ("sustained", "boolean", "whether the breach lasted as the policy asks"),
+            ("trend_ppm", "integer", "direction; above 0 is worsening"),
+            ("weight_ppm", "integer", "its weight in the policy"),
+            ("window_seconds", "integer", "its window"),
+            ("baseline", "decimal", "value that counts as no degradation"),
+            ("critical", "decimal", "value that counts as full degradation"),
+            ("breach_ppm", "integer", "magnitude from which it breaches"),
+            ("rationale", "text", "the policy's reason for the weight"),
+        ),
+        tuple(rows),
+    )
+
+
+def _plan_of(
+    source: Source, model: str, at: int | None
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the newest plan up to a time that ranked the model, and its row."""
+    found = None
+    for _, data in readable(source.facts((PlanMade.TYPE,))):
+        if at is not None and parse_time(data["made_at"]) > at:
+            continue
+        for row in data["backlog"]:
+            if row["model"] == model:
+                found = data, row
+    return found
+
+
+@answers(7)
+def compute_again(source: Source, inquiry: Inquiry) -> Answer:
+    """Replay the decision on the server, and name kernel, procedure and digest."""
+    fact, data = decision_at(source, inquiry)
+    answer = Answer(
+        said=[
+            (
+                f"The decision at position {fact.position} names kernel {data['kernel']}, "
+                f"procedure {data['procedure']}, policy {data['policy']} version "
+                f"{data['policy_version']} with digest {data['policy_digest']}, and reads "
+                f"up to position {data['as_of']}."
+            )
+        ],
+        how=[
+            f"decision-ledger decision replay {data['model']} {fact.position}",
+            "decision-ledger audit run BUNDLE --vkey KEY",
+        ],
+    )
+    if inquiry.live is None:
+        answer.missing = "No server could be asked; an audit of a bundle replays offline."
+    else:
+        answer.said += inquiry.live.replayed(data["model"], fact.position)
+    return answer
+
+
+@answers(8)
+def knew(source: Source, inquiry: Inquiry) -> Answer:
+    """List what was observed before the moment of a decision and recorded after it."""
+    fact, data = decision_at(source, inquiry)
+    stream, at = f"models/{data['model']}", parse_time(data["evaluated_at"])
+    known = 0
+    later: list[tuple[Cell, ...]] = []
+    for seen, observed in readable(source.facts((SignalObserved.TYPE,))):
+        if seen.stream != stream or parse_time(observed["observed_at"]) > at:
+            continue
+        if seen.position <= data["as_of"]:
+            known += 1
+            continue
+        later.append(
+            (
+                seen.position,
+                seen.recorded_at,
+                parse_time(observed["observed_at"]),
+                observed["signal"],
+                observed["value"],
+                observed["sample_size"],
+                seen.actor,
+            )
+        )
+    shown = tuple(later[:_OBSERVATIONS_SHOWN])
+    return Answer(
+        said=[
+            (
+                f"The decision at position {fact.position} could know the ledger up to position "
+                f"{data['as_of']}: {known} observations of {data['model']} from its time or before."
+            ),
+            f"{len(later)} observations of that time or before were recorded only later.",
+        ],
+        tables=[
+            Table(
+                "learned_later",
+                "Observed before, recorded after",
+                columns(
+                    ("position", "integer", "where it is recorded"),
+                    ("recorded_at", "time", "when it was recorded"),
+                    ("observed_at", "time", "the time it is about"),
+                    ("signal", "text", "which signal"),
+                    ("value", "decimal", "its value"),
+                    ("sample_size", "integer", "of how many rows"),
+                    ("actor", "text", "who reported it"),
+                ),
+                shown,
+                f"The first {len(shown)} of {len(later)}." if len(later) > len(shown) else "",
+            )
+        ],
+    )
+
+
+@answers(9)
+def neighbours(source: Source, inquiry: Inquiry) -> Answer:
+    """Rank the models by the newest score each had at that moment; show the neighbours."""
+    fact, data = decision_at(source, inquiry)
+    newest: dict[str, dict[str, Any]] = {}
+    for seen, score in readable(source.facts((ScoreComputed.TYPE,))):
+        if seen.position <= fact.position and not score["historical"]:
+            newest[score["model"]] = score
+    queue = sorted(newest.values(), key=lambda one: (-one["priority"], one["model"]))
+    place = [one["model"] for one in queue].index(data["model"])
+    shown = queue[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
+    plan = _plan_of(source, data["model"], inquiry.at)
+    outcomes = {} if plan is None else {row["model"]: row for row in plan[0]["backlog"]}
+    rows = tuple(
+        (
+            queue.index(one) + 1,
+            one["model"],
+            one["priority"],
+            one["degradation"],
+            outcomes.get(one["model"], {}).get("outcome"),
+            outcomes.get(one["model"], {}).get("reason"),
+        )
+        for one in shown
+    )
+    return Answer(
+        said=[
+            (
+                f"{data['model']} was number {place + 1} of {len(queue)} scored models at position "
+                f"{fact.position}."
+            )
+        ],
+        tables=[
+            Table(
+                "queue",
+                "Its neighbours in the queue",
+                columns(
+                    ("place", "integer", "place by priority"),
+                    ("model", "text", "which model"),
+                    ("priority_ppm", "integer", "priority, parts per million"),
+                    ("degradation_ppm", "integer", "degradation before impact and risk"),
+                    ("plan_outcome", "text", "what the newest plan made of it"),
+                    ("plan_reason", "text", "and why"),
+                ),
+                rows,
+            )
+        ],
+        how=[f"decision-ledger priorities --as-of {fact.position}"],
+    )
+
+
+@answers(10)
+def counterfactual(source: Source, inquiry: Inquiry) -> Answer:
+    """Ask the server which smallest change would have changed the decision."""
+    fact, data = decision_at(source, inquiry)
+    how = [f"decision-ledger decision explain {data['model']} {fact.position}"]
+    if inquiry.live is None:
+        return Answer(missing="Only a server looks for it.", how=how, is_answered=False)
+    return Answer(said=inquiry.live.flips(data["model"], fact.position), how=how)
+
+
+@answers(11)
+def which_rule(source: Source, inquiry: Inquiry) -> Answer:
+    """Name the rule's version, its author, its activation and the reasons given."""
+    policies = policy_folds.folded(source)
+    _fact, data = decision_at(source, inquiry)
+    version = policies.versions.get((data["policy"], data["policy_version"]))
+    active = policies.activation_of(data["policy"], data["policy_version"], data["as_of"])
+    said = [reason_text(data, policies)]
+    if version is None:
+        said.append("The body of that policy version was erased or withheld.")
+    else:
+        said.append(
+            f"Policy {version.policy} version {version.version} was written by {version.author} at "
+            f"{format_time(version.recorded_at)} (position {version.position}), digest "
+            f"{version.digest}: {version.rationale}"
+        )
+    if active is not None:
+        said.append(
+            f"It came into force for {active.scope} at {format_time(active.since)} by "
+            f"{active.actor} (position {active.position}): {active.rationale}"
+        )
+    return Answer(
+        said=said,
+        missing="Approvals of policies have no events yet: the activation is all there is.",
+        how=[f"decision-ledger policy show {data['policy']} --version {data['policy_version']}"],
+    )
+
+
+@answers(12)
+def overridden(source: Source, inquiry: Inquiry) -> Answer:
+    """List overrides, and say whether one stood behind the decision asked about."""
+    table = overrides_table(source, Scope(model=inquiry.model))
+    said = [f"{len(table.rows)} overrides are on record."]
+    if inquiry.position is not None or inquiry.model:
+        try:
+            fact, data = decision_at(source, inquiry)
+        except QuestionError:
+            said.append("No decision about it is on record.")
+        else:
+            replaced = data["overridden"]
+            said.append(
+                f"The decision at position {fact.position} came from its rules alone."
+                if replaced is None
+                else f"The decision at position {fact.position} was set by the override at "
+                f"position {replaced['position']}; without it: {replaced['action']}."
+            )
+    return Answer(
+        said=said,
+        tables=[table],
+        missing="Authorities and reviews of overrides have no events yet.",
+    )

@@ -1,0 +1,232 @@
+"""Decisions and what stands around them: reasons, overrides, deployments, places in plans."""
+
+from typing import Any, Final
+
+from ledger.compliance.facts import Fact, Source
+from ledger.compliance.policies import TYPES as POLICY_TYPES
+from ledger.compliance.policies import Policies
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.decisions import DecisionMade, DecisionOverridden
+from ledger.events.models import ModelDeployed
+from ledger.events.plans import PlanMade
+from ledger.events.values import parse_time
+
+_REASONS: Final = {
+    "RULE": "the rule matched",
+    "OTHERWISE": "no rule matched",
+    "RULE_ERROR": "a rule could not be evaluated",
+}
+
+
+def reason_text(data: dict[str, Any], policies: Policies) -> str:
+    """Return a decision's reason in a sentence, from its policy's own words."""
+    version = policies.versions.get((data["policy"], data["policy_version"]))
+    rule = version.rule(data["rule"]) if version and data["rule"] else None
+    parts = []
+    if data["overridden"] is not None:
+        parts.append(
+            f"Overridden by the event at position {data['overridden']['position']}; without it: "
+            f"{data['overridden']['action']}."
+        )
+    if data["reason"] == "RULE" and rule is not None:
+        parts.append(f"Rule {rule['id']}: {rule['rationale']} (when {rule['when']})")
+    elif data["reason"] == "RULE":
+        parts.append(f"Rule {data['rule']}; its policy version is not readable here.")
+    else:
+        rule_named = f" ({data['rule']})" if data["rule"] else ""
+        parts.append(f"{_REASONS[data['reason']].capitalize()}{rule_named}.")
+    if data["held_back"]:
+        parts.append(f"Held back: {data['held_back'].replace('_', ' ').lower()}.")
+    return " ".join(parts)
+
+
+def decisions_table(source: Source, scope: Scope) -> Table:
+    """Return every decision in the period with its reason; `actor` caused its recording."""
+    policies = Policies()
+    rows: list[tuple[Cell, ...]] = []
+    erased = 0
+    for fact in source.facts((*POLICY_TYPES, DecisionMade.TYPE)):
+        policies.apply(fact)
+        if fact.type != DecisionMade.TYPE or not scope.has_time(fact):
+            continue
+        if fact.data is None:
+            erased += scope.has_model(fact.stream.partition("/")[2])
+            continue
+        if scope.has_actor(fact) and scope.has_model(fact.data["model"]):
+            rows.append(_decision_row(fact, fact.data, policies))
+    return Table(
+        "decisions",
+        "Decisions and their reasons",
+        columns(
+            ("position", "integer", "where it is recorded"),
+            ("recorded_at", "time", "when, by the ledger's clock"),
+            ("evaluated_at", "time", "the time that it is about"),
+            ("model", "text", "which model"),
+            ("model_version", "text", "which version served"),
+            ("action", "text", "what to do"),
+            ("tier", "text", "whom it reaches"),
+            ("reason", "text", "why, in the policy's words"),
+            ("rule", "text", "the rule that matched"),
+            ("priority_ppm", "integer", "priority of the model, parts per million"),
+            ("policy", "text", "under which policy"),
+            ("policy_version", "integer", "and which version of it"),
+            ("policy_digest", "text", "SHA-256 of that document"),
+            ("as_of", "integer", "last position that it could know"),
+            ("score_position", "integer", "where its score is recorded"),
+            ("since", "time", "when this action came into force"),
+            ("historical", "boolean", "evaluated at an earlier time; changes nothing in force"),
+            ("actor", "text", "who had it recorded"),
+            ("run_id", "text", "the run it belongs to"),
+        ),
+        tuple(rows),
+        f"Decisions without a readable body: {erased}." if erased else "",
+    )
+
+
+def _decision_row(fact: Fact, data: dict[str, Any], policies: Policies) -> tuple[Cell, ...]:
+    return (
+        fact.position,
+        fact.recorded_at,
+        parse_time(data["evaluated_at"]),
+        data["model"],
+        data["model_version"],
+        data["action"],
+        data["tier"],
+        reason_text(data, policies),
+        data["rule"],
+        data["environment"]["priority"],
+        data["policy"],
+        data["policy_version"],
+        data["policy_digest"],
+        data["as_of"],
+        data["score_position"],
+        parse_time(data["since"]),
+        data["historical"],
+        fact.actor,
+        fact.run_id,
+    )
+
+
+def overrides_table(source: Source, scope: Scope) -> Table:
+    """Return every override in the period: who, which action, for how long, why."""
+    rows = tuple(
+        (
+            fact.position,
+            fact.recorded_at,
+            fact.actor,
+            fact.data["model"],
+            fact.data["action"],
+            fact.data["tier"],
+            parse_time(fact.data["effective_from"]),
+            parse_time(fact.data["effective_until"]),
+            fact.data["rationale"],
+        )
+        for fact in source.facts((DecisionOverridden.TYPE,))
+        if fact.data is not None and scope.takes(fact) and scope.has_model(fact.data["model"])
+    )
+    return Table(
+        "overrides",
+        "Overrides of decisions",
+        columns(
+            ("position", "integer", "where it is recorded"),
+            ("recorded_at", "time", "when, by the ledger's clock"),
+            ("actor", "text", "who overrode"),
+            ("model", "text", "which model"),
+            ("action", "text", "the action set"),
+            ("tier", "text", "whom it reaches"),
+            ("effective_from", "time", "from when"),
+            ("effective_until", "time", "until when"),
+            ("rationale", "text", "the reason given"),
+        ),
+        rows,
+    )
+
+
+def deployments_table(source: Source, scope: Scope) -> Table:
+    """Return every deployment in the period."""
+    rows = tuple(
+        (
+            fact.position,
+            fact.recorded_at,
+            fact.actor,
+            fact.data["model"],
+            fact.data["model_version"],
+            fact.data["kind"],
+            parse_time(fact.data["in_service_at"]),
+            parse_time(fact.data["trained_through"]),
+            fact.data["baseline_loss"],
+            fact.data["replaces"],
+            fact.causation_position,
+            fact.run_id,
+        )
+        for fact in source.facts((ModelDeployed.TYPE,))
+        if fact.data is not None and scope.takes(fact) and scope.has_model(fact.data["model"])
+    )
+    return Table(
+        "deployments",
+        "Versions that went into service",
+        columns(
+            ("position", "integer", "where it is recorded"),
+            ("recorded_at", "time", "when, by the ledger's clock"),
+            ("actor", "text", "who recorded it"),
+            ("model", "text", "which model"),
+            ("model_version", "text", "which version"),
+            ("kind", "text", "trained, or reinstated"),
+            ("in_service_at", "time", "when it went into service"),
+            ("trained_through", "time", "time of its newest training data"),
+            ("baseline_loss", "decimal", "its loss as seen in training"),
+            ("replaces", "text", "the version before it"),
+            ("decision_position", "integer", "the decision that it followed from"),
+            ("run_id", "text", "the run it belongs to"),
+        ),
+        rows,
+    )
+
+
+def plan_rows_table(source: Source, scope: Scope) -> Table:
+    """Return each model's place in each plan of the period, and why it was or was not admitted."""
+    rows: list[tuple[Cell, ...]] = []
+    for fact in source.facts((PlanMade.TYPE,)):
+        data = fact.data
+        if data is None or not scope.takes(fact):
+            continue
+        rows.extend(
+            (
+                fact.position,
+                parse_time(data["made_at"]),
+                data["plan"],
+                place,
+                row["model"],
+                row["outcome"],
+                row["reason"],
+                row["rank"],
+                row["benefit_micros"],
+                row["cost_micros"],
+                data["price"],
+                data["purse_micros"],
+                fact.actor,
+            )
+            for place, row in enumerate(data["backlog"], 1)
+            if scope.has_model(row["model"])
+        )
+    return Table(
+        "plan_places",
+        "Places in plans",
+        columns(
+            ("position", "integer", "where the plan is recorded"),
+            ("made_at", "time", "the time that the plan is about"),
+            ("plan", "text", "which plan"),
+            ("place", "integer", "place in the backlog, from 1"),
+            ("model", "text", "which model"),
+            ("outcome", "text", "admitted, or why not"),
+            ("reason", "text", "the outcome in a sentence"),
+            ("rank", "decimal", "benefit for cost, in the planner's unit"),
+            ("benefit_micros", "decimal", "expected benefit, millionths"),
+            ("cost_micros", "decimal", "cost of a retraining, millionths"),
+            ("price", "decimal", "the plan's price, in the unit of rank"),
+            ("purse_micros", "decimal", "what the plan could spend, millionths"),
+            ("actor", "text", "who had it made"),
+        ),
+        tuple(rows),
+    )

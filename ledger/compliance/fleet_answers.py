@@ -1,0 +1,293 @@
+"""Questions 13 to 27, as far as events tell: versions of models, policies, the fleet."""
+
+from typing import Any, Final
+
+from ledger.compliance import policies as policy_folds
+from ledger.compliance.decisions import deployments_table
+from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.policies import changes_table
+from ledger.compliance.questions import Answer, Inquiry, answers, need_model
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.plans import PlanMade
+from ledger.events.values import SECOND, format_time, parse_time
+
+_ALL: Final = Scope()
+_CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
+
+
+@answers(13)
+def provenance(source: Source, inquiry: Inquiry) -> Answer:
+    """Say what is recorded of how a model's versions came about."""
+    model = need_model(inquiry)
+    described = None
+    for fact, data in readable(source.facts((ModelRegistered.TYPE, ModelUpdated.TYPE))):
+        if data["model"] == model:
+            described = fact, data
+    said = ["The model's description is erased, withheld or was never recorded."]
+    if described is not None:
+        fact, data = described
+        said = [
+            (
+                f"As described at position {fact.position}: recipe {data['recipe']}, schema "
+                f"{data['schema_version']}, features {data['features_version']}, architecture "
+                f"{data['architecture']}."
+            )
+        ]
+    return Answer(
+        said=said,
+        tables=[deployments_table(source, Scope(model=model))],
+        missing="Snapshots, code, environments, seeds and attestations come with jobs.",
+    )
+
+
+@answers(18)
+def deployed(source: Source, inquiry: Inquiry) -> Answer:
+    """List deployments."""
+    table = deployments_table(source, Scope(model=inquiry.model, until=inquiry.at))
+    return Answer(
+        said=[f"{len(table.rows)} deployments are on record."],
+        tables=[table],
+        missing="Artefacts and their approvals have no events yet; versions are names.",
+    )
+
+
+@answers(19)
+def roll_back(source: Source, inquiry: Inquiry) -> Answer:
+    """Say which version served before, and when an earlier one was last put back."""
+    model = need_model(inquiry)
+    table = deployments_table(source, Scope(model=model))
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    back = [row for row in rows if row["kind"] == "reinstated"]
+    said = ["Nothing was ever deployed."]
+    if rows:
+        said = [
+            f"{rows[-1]['model_version']} serves; before it: {rows[-1]['replaces'] or 'nothing'}."
+        ]
+    for row in back[-1:]:
+        at = row["in_service_at"]
+        assert isinstance(at, int)
+        said.append(f"An earlier version was last put back at {format_time(at)}.")
+    return Answer(
+        said=said,
+        tables=[table],
+        missing="Exercises of a roll-back and their duration have no events yet.",
+    )
+
+
+@answers(21)
+def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+    """List versions with differences, when they were in force, and how much was decided by them."""
+    policies = policy_folds.folded(source)
+    decided: dict[tuple[str, int, str], int] = {}
+    for _, data in readable(source.facts((DecisionMade.TYPE,))):
+        key = data["policy"], data["policy_version"], data["action"]
+        decided[key] = decided.get(key, 0) + 1
+    periods = tuple(
+        (one.policy, one.version, one.scope, one.since, one.until, one.actor, one.rationale)
+        for one in policies.activations
+    )
+    return Answer(
+        said=[
+            (
+                f"{len(policies.versions)} versions were drafted and {len(periods)} activations "
+                f"recorded."
+            )
+        ],
+        tables=[
+            changes_table(source, _ALL),
+            Table(
+                "periods",
+                "When each version was in force",
+                columns(
+                    ("policy", "text", "which policy"),
+                    ("version", "integer", "which version"),
+                    ("scope", "text", "for which models"),
+                    ("since", "time", "from when"),
+                    ("until", "time", "until when; empty if still in force"),
+                    ("actor", "text", "who activated it"),
+                    ("rationale", "text", "the reason given"),
+                ),
+                periods,
+            ),
+            Table(
+                "decided",
+                "Decisions under each version",
+                columns(
+                    ("policy", "text", "which policy"),
+                    ("version", "integer", "which version"),
+                    ("action", "text", "what was decided"),
+                    ("decisions", "integer", "how often"),
+                ),
+                tuple((*key, count) for key, count in sorted(decided.items())),
+            ),
+        ],
+    )
+
+
+@answers(24)
+def without_action(source: Source, inquiry: Inquiry) -> Answer:
+    """List models whose decision calls for work that nothing recorded has done."""
+    in_force: dict[str, tuple[Fact, dict[str, Any]]] = {}
+    deployed_at: dict[str, int] = {}
+    outcome: dict[str, tuple[str, str]] = {}
+    retired: set[str] = set()
+    now = 0
+    types = (DecisionMade.TYPE, ModelDeployed.TYPE, PlanMade.TYPE, ModelRetired.TYPE)
+    for fact, data in readable(source.facts((*types, ScoreComputed.TYPE))):
+        if inquiry.at is not None and fact.recorded_at > inquiry.at:
+            break
+        now = fact.recorded_at
+        if fact.type == DecisionMade.TYPE and not data["historical"]:
+            in_force[data["model"]] = fact, data
+        elif fact.type == ModelDeployed.TYPE:
+            deployed_at[data["model"]] = fact.position
+        elif fact.type == ModelRetired.TYPE:
+            retired.add(data["model"])
+        elif fact.type == PlanMade.TYPE:
+            outcome |= {row["model"]: (row["outcome"], row["reason"]) for row in data["backlog"]}
+    rows: list[tuple[Cell, ...]] = []
+    for model, (fact, data) in sorted(in_force.items()):
+        is_open = data["action"] in _CALLS_FOR_WORK and model not in retired
+        if not is_open or deployed_at.get(model, 0) > fact.position:
+            continue
+        since = parse_time(data["since"])
+        override = data["overridden"]["position"] if data["overridden"] else None
+        rows.append(
+            (
+                model,
+                data["action"],
+                since,
+                (now - since) // SECOND,
+                data["environment"]["priority"],
+                *outcome.get(model, (None, None)),
+                override,
+            )
+        )
+    return Answer(
+        said=[f"{len(rows)} models have an action in force that nothing recorded has answered."],
+        tables=[
+            Table(
+                "without_action",
+                "Called for, not yet done",
+                columns(
+                    ("model", "text", "which model"),
+                    ("action", "text", "what is called for"),
+                    ("since", "time", "since when"),
+                    ("seconds", "integer", "for how long"),
+                    ("priority_ppm", "integer", "its priority then"),
+                    ("plan_outcome", "text", "what the newest plan made of it"),
+                    ("plan_reason", "text", "and why"),
+                    ("override_position", "integer", "the override behind it, if any"),
+                ),
+                tuple(rows),
+            )
+        ],
+        missing="Snoozes and declines come with jobs; tasks of investigations with theirs.",
+    )
+
+
+@answers(26)
+def budgets(source: Source, inquiry: Inquiry) -> Answer:
+    """Show what each plan could spend and what its admitted jobs need."""
+    rows: list[tuple[Cell, ...]] = []
+    for fact, data in readable(source.facts((PlanMade.TYPE,))):
+        if inquiry.at is not None and fact.recorded_at > inquiry.at:
+            break
+        spent = int(data["purse_micros"]) - int(data["purse_left_micros"])
+        rows.append(
+            (
+                fact.position,
+                parse_time(data["made_at"]),
+                data["plan"],
+                data["purse_micros"],
+                str(spent),
+                data["demand_micros"],
+                spent > int(data["purse_micros"]),
+                fact.actor,
+            )
+        )
+    over = len([row for row in rows if row[6]])
+    return Answer(
+        said=[f"{over} of {len(rows)} plans admitted more than their purse."],
+        tables=[
+            Table(
+                "purses",
+                "Purses of plans",
+                columns(
+                    ("position", "integer", "where the plan is recorded"),
+                    ("made_at", "time", "the time that it is about"),
+                    ("plan", "text", "which plan"),
+                    ("purse_micros", "decimal", "what it could spend"),
+                    ("admitted_micros", "decimal", "what its admitted jobs need"),
+                    ("demand_micros", "decimal", "what all worthwhile jobs would need"),
+                    ("is_over", "boolean", "whether it admitted more than it had"),
+                    ("actor", "text", "who stated the purse"),
+                ),
+                tuple(rows),
+            )
+        ],
+        missing="Budgets, reservations and loop limits have no events yet: purses are stated.",
+    )
+
+
+@answers(27)
+def evenness(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+    """Compare groups of models (owner, tier, labels) in the newest plan and in force."""
+    groups: dict[str, list[str]] = {}
+    for _, data in readable(source.facts((ModelRegistered.TYPE, ModelUpdated.TYPE))):
+        groups[data["model"]] = [
+            f"owner={data['owner']}",
+            f"tier={data['tier']}",
+            *(f"{key}={value}" for key, value in sorted(data["labels"].items())),
+        ]
+    priority = {
+        data["model"]: data["priority"]
+        for _, data in readable(source.facts((ScoreComputed.TYPE,)))
+        if not data["historical"]
+    }
+    plans = [data for _, data in readable(source.facts((PlanMade.TYPE,)))]
+    admitted = {
+        row["model"]: row["outcome"] == "admitted"
+        for row in (plans[-1]["backlog"] if plans else ())
+    }
+    totals: dict[str, list[int]] = {}
+    for model, names in groups.items():
+        for name in names:
+            row = totals.setdefault(name, [0, 0, 0, 0, 0])
+            row[0] += 1
+            if model in priority:
+                row[1] += 1
+                row[2] += priority[model]
+            if model in admitted:
+                row[3] += 1
+                row[4] += admitted[model]
+    rows = tuple(
+        (name, count, total // scored if scored else None, ranked, taken)
+        for name, (count, scored, total, ranked, taken) in sorted(totals.items())
+    )
+    return Answer(
+        said=[
+            (
+                f"{len(groups)} models in {len(rows)} groups by owner, tier and label; the newest "
+                f"plan ranked {len(admitted)} of them."
+            )
+        ],
+        tables=[
+            Table(
+                "groups",
+                "Groups of models",
+                columns(
+                    ("group", "text", "owner, tier or label"),
+                    ("models", "integer", "how many models"),
+                    ("mean_priority_ppm", "integer", "mean of their newest priorities"),
+                    ("ranked", "integer", "how many the newest plan ranked"),
+                    ("admitted", "integer", "how many it admitted"),
+                ),
+                rows,
+            )
+        ],
+    )

@@ -1,0 +1,212 @@
+"""Questions 29 to 34, as far as events tell: what followed, reviews, audits, limits, exports."""
+
+from typing import Any, Final
+
+from ledger.compliance import policies as policy_folds
+from ledger.compliance.conduct import conduct_table
+from ledger.compliance.decisions import plan_rows_table
+from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.questions import Answer, Inquiry, answers, need_model
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.decisions import DecisionMade
+from ledger.events.models import ModelDeployed
+from ledger.events.signals import SignalDefined
+from ledger.events.values import DAY, parse_time
+
+_ALL: Final = Scope()
+_CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
+
+
+@answers(29)
+def followed(source: Source, inquiry: Inquiry) -> Answer:
+    """List decisions that called for work soon after a deployment, with their lineage."""
+    deployments: list[tuple[Fact, dict[str, Any], int]] = []
+    rows: list[tuple[Cell, ...]] = []
+    for fact, data in readable(source.facts((ModelDeployed.TYPE, DecisionMade.TYPE))):
+        if inquiry.model and data["model"] != inquiry.model:
+            continue
+        if fact.type == ModelDeployed.TYPE:
+            deployments.append((fact, data, parse_time(data["in_service_at"])))
+            continue
+        if data["action"] not in _CALLS_FOR_WORK or data["historical"]:
+            continue
+        at = parse_time(data["evaluated_at"])
+        before = [one for one in deployments if one[1]["model"] == data["model"] and one[2] <= at]
+        if before and at - before[-1][2] <= inquiry.days * DAY:
+            made, version, _ = before[-1]
+            rows.append(
+                (
+                    data["model"],
+                    version["model_version"],
+                    made.position,
+                    fact.position,
+                    at,
+                    data["action"],
+                    data["score_position"],
+                    data["as_of"],
+                    fact.run_id,
+                )
+            )
+    return Answer(
+        said=[f"{len(rows)} decisions called for work within {inquiry.days} days of a deployment."],
+        tables=[
+            Table(
+                "followed",
+                "Called for soon after a deployment",
+                columns(
+                    ("model", "text", "which model"),
+                    ("model_version", "text", "the version deployed"),
+                    ("deployment_position", "integer", "where that is recorded"),
+                    ("decision_position", "integer", "where the decision is recorded"),
+                    ("evaluated_at", "time", "when it called"),
+                    ("action", "text", "for what"),
+                    ("score_position", "integer", "the score behind it"),
+                    ("as_of", "integer", "last position that it could know"),
+                    ("run_id", "text", "the run it opened"),
+                ),
+                tuple(rows),
+            )
+        ],
+        missing="Incidents have no events of their own yet: decisions stand in for them.",
+    )
+
+
+@answers(31)
+def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+    """Say when each policy was last drafted or activated."""
+    policies = policy_folds.folded(source)
+    last: dict[str, list[Cell]] = {}
+    for version in policies.versions.values():
+        row = last.setdefault(version.policy, [0, None, "", None, ""])
+        row[:3] = [version.version, version.recorded_at, version.author]
+    for active in policies.activations:
+        if active.policy in last:
+            last[active.policy][3:] = [active.since, active.actor]
+    return Answer(
+        said=[f"{len(last)} policies; a draft or an activation counts as a review."],
+        tables=[
+            Table(
+                "reviews",
+                "Newest changes of policies",
+                columns(
+                    ("policy", "text", "which policy"),
+                    ("newest_version", "integer", "its newest version"),
+                    ("drafted_at", "time", "when that was written"),
+                    ("author", "text", "by whom"),
+                    ("activated_at", "time", "last activation of any version"),
+                    ("activated_by", "text", "by whom"),
+                ),
+                tuple((policy, *row) for policy, row in sorted(last.items())),
+            )
+        ],
+        missing="Reviews that changed nothing, authorities and open actions have no events yet.",
+    )
+
+
+@answers(32)
+def audits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+    """List audits with their findings."""
+    conduct = conduct_table(source, _ALL)
+    what = [column.name for column in conduct.columns].index("what")
+    rows = tuple(row for row in conduct.rows if row[what] == "audit completed")
+    return Answer(
+        said=[f"{len(rows)} audits are on record."],
+        tables=[Table("audits", "Audits", conduct.columns, rows)],
+        missing="Drills, red-team runs and the closure of findings have no events yet.",
+        how=["decision-ledger audit run --record"],
+    )
+
+
+@answers(33)
+def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+    """Return what the ledger itself says of its methods: meanings and rationales."""
+    signals = {
+        data["signal"]: (
+            data["signal"],
+            data["kind"],
+            data["unit"],
+            data["meaning"],
+            data["collection"],
+        )
+        for _, data in readable(source.facts((SignalDefined.TYPE,)))
+    }
+    policies = policy_folds.folded(source)
+    rationales: list[tuple[Cell, ...]] = []
+    for version in policies.versions.values():
+        name, number, document = version.policy, version.version, version.document
+        rationales.append((name, number, "the whole", document["rationale"]))
+        rationales += [
+            (name, number, f"signal {rule['signal']}", rule["rationale"])
+            for rule in document["scoring"]["signals"]
+        ]
+        rationales += [
+            (name, number, f"rule {rule['id']}", rule["rationale"])
+            for rule in document["decision"]["rules"]
+        ]
+    return Answer(
+        said=[
+            (
+                "The README's section on limits is what users are told; the ledger holds how each "
+                "signal is collected and the rationale of every weight and rule."
+            )
+        ],
+        tables=[
+            Table(
+                "signals",
+                "Signals and how they are collected",
+                columns(
+                    ("signal", "text", "which signal"),
+                    ("kind", "text", "what kind of degradation it shows"),
+                    ("unit", "text", "its unit"),
+                    ("meaning", "text", "what it means"),
+                    ("collection", "text", "how it is collected"),
+                ),
+                tuple(row for _, row in sorted(signals.items())),
+            ),
+            Table(
+                "rationales",
+                "Rationales of policies",
+                columns(
+                    ("policy", "text", "which policy"),
+                    ("version", "integer", "which version"),
+                    ("of", "text", "of what"),
+                    ("rationale", "text", "the reason given"),
+                ),
+                tuple(rationales),
+            ),
+        ],
+        missing="What users were told is not an event: it stands in the release's README.",
+    )
+
+
+@answers(34)
+def everything(source: Source, inquiry: Inquiry) -> Answer:
+    """Say what an export of the model holds and how to make and verify it."""
+    model = need_model(inquiry)
+    stream = f"models/{model}"
+    counts: dict[str, int] = {}
+    for fact in source.facts():
+        if fact.stream == stream:
+            counts[fact.type] = counts.get(fact.type, 0) + 1
+    places = plan_rows_table(source, Scope(model=model))
+    return Answer(
+        said=[
+            (
+                f"The stream {stream} holds {sum(counts.values())} events; plans name the model "
+                f"{len(places.rows)} times."
+            )
+        ],
+        tables=[
+            Table(
+                "events",
+                "Events of the model",
+                columns(("type", "text", "type of event"), ("events", "integer", "how many")),
+                tuple(sorted(counts.items())),
+            )
+        ],
+        how=[
+            f"decision-ledger export create --stream {stream} FOLDER",
+            "python3 verify_bundle.py FOLDER --vkey KEY",
+        ],
+    )

@@ -1,0 +1,212 @@
+"""Policies over time: versions, their authors, what changed, where and when they were in force."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.canonical import encode
+from ledger.events.policies import PolicyActivated, PolicyDrafted
+
+TYPES: Final = (PolicyDrafted.TYPE, PolicyActivated.TYPE)
+_CHANGES_SHOWN: Final = 20
+_ABSENT: Final = object()
+
+
+@dataclass(slots=True)
+class Version:
+    """One drafted version."""
+
+    policy: str
+    version: int
+    digest: str
+    author: str
+    position: int
+    recorded_at: int
+    rationale: str
+    document: dict[str, Any]
+
+    def rule(self, rule_id: str) -> dict[str, Any] | None:
+        """Return one of its decision rules."""
+        for rule in self.document["decision"]["rules"]:
+            if rule["id"] == rule_id:
+                return dict(rule)
+        return None
+
+
+@dataclass(slots=True)
+class Activation:
+    """A version in force for a scope, until the next one for that very scope."""
+
+    policy: str
+    version: int
+    scope: str
+    actor: str
+    position: int
+    since: int
+    rationale: str
+    until: int | None = None
+
+
+@dataclass(slots=True)
+class Policies:
+    """Every version and activation that the facts so far tell of."""
+
+    versions: dict[tuple[str, int], Version] = field(default_factory=dict)
+    activations: list[Activation] = field(default_factory=list)
+    erased: int = 0
+
+    def apply(self, fact: Fact) -> None:
+        """Fold one fact; those of other types change nothing."""
+        if fact.type not in TYPES:
+            return
+        data = fact.data
+        if data is None:
+            self.erased += 1
+        elif fact.type == PolicyDrafted.TYPE:
+            version = Version(
+                data["policy"],
+                data["version"],
+                data["digest"],
+                fact.actor,
+                fact.position,
+                fact.recorded_at,
+                data["rationale"],
+                data["document"],
+            )
+            self.versions[version.policy, version.version] = version
+        else:
+            scope = scope_text(data["scope"])
+            for earlier in self.activations:
+                if earlier.scope == scope and earlier.until is None:
+                    earlier.until = fact.recorded_at
+            self.activations.append(
+                Activation(
+                    data["policy"],
+                    data["version"],
+                    scope,
+                    fact.actor,
+                    fact.position,
+                    fact.recorded_at,
+                    data["rationale"],
+                )
+            )
+
+    def activation_of(self, policy: str, version: int, at_position: int) -> Activation | None:
+        """Return the newest activation of a version at or before a position."""
+        found = [
+            one
+            for one in self.activations
+            if (one.policy, one.version) == (policy, version) and one.position <= at_position
+        ]
+        return found[-1] if found else None
+
+
+def folded(source: Source) -> Policies:
+    """Return what a source tells of policies."""
+    policies = Policies()
+    for fact in source.facts(TYPES):
+        policies.apply(fact)
+    return policies
+
+
+def scope_text(scope: dict[str, Any]) -> str:
+    """Return a scope as people write it."""
+    if scope["kind"] == "model":
+        return f"models/{scope['model']}"
+    if scope["kind"] == "labels":
+        return ", ".join(f"{key}={value}" for key, value in sorted(scope["labels"].items()))
+    return "the whole ledger"
+
+
+def changed(before: object, after: object, path: str = "") -> Iterator[str]:
+    """Yield `path: old → new` for every leaf in which two documents differ, in order of path.
+
+    Items of lists that have an `id` or a `signal` are compared by that, wherever they stand.
+    """
+    before, after = _keyed(before), _keyed(after)
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            where = f"{path}.{key}" if path else key
+            yield from changed(before.get(key, _ABSENT), after.get(key, _ABSENT), where)
+    elif before is _ABSENT or after is _ABSENT or encode(before) != encode(after):
+        yield f"{path}: {_leaf(before)} → {_leaf(after)}"
+
+
+def _keyed(value: object) -> object:
+    if isinstance(value, list):
+        for name in ("id", "signal", "name"):
+            if value and all(isinstance(item, dict) and name in item for item in value):
+                return {item[name]: item for item in value}
+        return {str(index): item for index, item in enumerate(value)}
+    return value
+
+
+def _leaf(value: object) -> str:
+    if value is _ABSENT:
+        return "nothing"
+    return encode(value).decode()
+
+
+def changes_table(source: Source, scope: Scope) -> Table:
+    """Return every draft and activation in the period, with author, reason and what changed."""
+    policies = Policies()
+    rows: list[tuple[Cell, ...]] = []
+    for fact, data in readable(source.facts(TYPES)):
+        policies.apply(fact)
+        if not scope.takes(fact):
+            continue
+        is_draft = fact.type == PolicyDrafted.TYPE
+        rows.append(
+            (
+                fact.position,
+                fact.recorded_at,
+                "drafted" if is_draft else "activated",
+                data["policy"],
+                data["version"],
+                fact.actor,
+                data["rationale"],
+                "" if is_draft else scope_text(data["scope"]),
+                _difference(policies, data) if is_draft else "",
+                data["digest"],
+                fact.request_id,
+            )
+        )
+    return Table(
+        "policy_changes",
+        "Policy changes and their authors",
+        columns(
+            ("position", "integer", "where it is recorded"),
+            ("recorded_at", "time", "when, by the ledger's clock"),
+            ("change", "text", "drafted or activated"),
+            ("policy", "text", "which policy"),
+            ("version", "integer", "which version of it"),
+            ("author", "text", "who did it"),
+            ("rationale", "text", "the reason given"),
+            ("scope", "text", "for which models it came into force"),
+            ("changed", "text", "differences from the version before"),
+            ("digest", "text", "SHA-256 of the document"),
+            ("request_id", "text", "the caller's id of the request"),
+        ),
+        tuple(rows),
+        _period_note(scope),
+    )
+
+
+def _difference(policies: Policies, data: dict[str, Any]) -> str:
+    """Return what a draft changed against the version before it."""
+    before = policies.versions.get((data["policy"], data["version"] - 1))
+    if before is None:
+        return "first version"
+    found = list(changed(before.document, data["document"]))
+    shown = found[:_CHANGES_SHOWN]
+    rest = len(found) - len(shown)
+    return "; ".join(shown) + (f"; and {rest} more" if rest else "")
+
+
+def _period_note(scope: Scope) -> str:
+    if scope.model:
+        return "Policies are not a model's alone: changes of all of them are listed."
+    return ""

@@ -1,0 +1,41 @@
+"""The compliance export: every table of a scope, and what each is for.
+
+Approvals and jobs have no events yet; their tables join the list when they do.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from ledger.compliance.conduct import conduct_table, refusals_table
+from ledger.compliance.decisions import (
+    decisions_table,
+    deployments_table,
+    overrides_table,
+    plan_rows_table,
+)
+from ledger.compliance.facts import Source
+from ledger.compliance.policies import changes_table
+from ledger.compliance.scope import Scope
+from ledger.compliance.silence import silence_table
+from ledger.compliance.tables import Table
+
+TABLES: Final[dict[str, Callable[[Source, Scope], Table]]] = {
+    "decisions": decisions_table,
+    "overrides": overrides_table,
+    "plan_places": plan_rows_table,
+    "deployments": deployments_table,
+    "policy_changes": changes_table,
+    "silent_sources": silence_table,
+    "refused_requests": refusals_table,
+    "ledger_conduct": conduct_table,
+}
+"""Name → what makes it, in the order of reports."""
+
+MISSING: Final = (
+    "Approvals and jobs are not recorded by this release, so there are no tables of them."
+)
+
+
+def tables_of(source: Source, scope: Scope) -> list[Table]:
+    """Return every table of the scope."""
+    return [make(source, scope) for make in TABLES.values()]

@@ -1,0 +1,189 @@
+"""Sources that went silent: since when, how long the longest gap was, what the policy allows.
+
+A source is one signal of one model. Gaps are of observation times, which sources state themselves;
+the ledger's time at the end of the scope says how long the last one has lasted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ledger.compliance.facts import Fact, Source
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, columns
+from ledger.events.models import ModelDescribed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.signals import SignalObserved
+from ledger.events.values import SECOND, parse_time
+
+TYPES: Final = (
+    SignalObserved.TYPE,
+    ModelRegistered.TYPE,
+    ModelUpdated.TYPE,
+    ModelRetired.TYPE,
+    PolicyDrafted.TYPE,
+    PolicyActivated.TYPE,
+)
+_DESCRIBED: Final[frozenset[str]] = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
+assert issubclass(ModelRegistered, ModelDescribed)
+
+
+@dataclass(slots=True)
+class Reports:
+    """What one signal of one model has reported."""
+
+    count: int = 0
+    count_in_period: int = 0
+    newest: int = 0
+    """The newest observation time."""
+    position: int = 0
+    actor: str = ""
+    longest_gap: int = 0
+    longest_gap_after: int = 0
+
+
+@dataclass(slots=True)
+class _Fleet:
+    """What is needed of models and policies to know which signals ought to report."""
+
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
+    documents: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    in_force: dict[str, tuple[dict[str, Any], tuple[str, int], int]] = field(default_factory=dict)
+
+    def apply(self, fact: Fact) -> None:
+        data = fact.data
+        if data is None:
+            return
+        if fact.type in _DESCRIBED:
+            self.labels[data["model"]] = data["labels"]
+        elif fact.type == ModelRetired.TYPE:
+            self.retired.add(data["model"])
+        elif fact.type == PolicyDrafted.TYPE:
+            self.documents[data["policy"], data["version"]] = data["document"]
+        elif fact.type == PolicyActivated.TYPE:
+            scope = data["scope"]
+            key = repr(sorted(scope.items(), key=lambda item: item[0]))
+            self.in_force[key] = (scope, (data["policy"], data["version"]), fact.position)
+
+    def document_for(self, model: str) -> dict[str, Any] | None:
+        """Return the policy document that is in force for a model: the most specific scope's."""
+        best: tuple[int, int, int] | None = None
+        found = None
+        for scope, version, position in self.in_force.values():
+            rank = _specificity(scope, model, self.labels.get(model, {}))
+            if rank is not None and (best is None or (*rank, position) > best):
+                best, found = (*rank, position), self.documents.get(version)
+        return found
+
+
+def _specificity(
+    scope: dict[str, Any], model: str, labels: dict[str, str]
+) -> tuple[int, int] | None:
+    """Return how specific a scope is to a model; None where it is not its scope."""
+    if scope["kind"] == "model":
+        return (2, 0) if scope["model"] == model else None
+    if scope["kind"] == "labels":
+        wanted = scope["labels"]
+        is_met = all(labels.get(key) == value for key, value in wanted.items())
+        return (1, len(wanted)) if is_met else None
+    return (0, 0)
+
+
+def silence_table(source: Source, scope: Scope) -> Table:
+    """Return every source with its last observation, its longest gap and whether it is silent.
+
+    `silent`: no observation within the policy's silence before the ledger's time; `never`: the
+    policy in force weighs the signal and nothing was ever observed.
+    """
+    fleet = _Fleet()
+    reports: dict[tuple[str, str], Reports] = {}
+    now = 0
+    for fact in source.facts(TYPES):
+        if scope.until is not None and fact.recorded_at >= scope.until:
+            break
+        now = max(now, fact.recorded_at)
+        if fact.type == SignalObserved.TYPE:
+            _observe(reports, fact, scope)
+        else:
+            fleet.apply(fact)
+    now = scope.until if scope.until is not None and scope.until > now else now
+    rows = [
+        _row(model, signal, reports.get((model, signal), Reports()), fleet, now)
+        for model, signal in sorted({*reports, *_expected(fleet)})
+        if scope.has_model(model)
+        and (not scope.actor or reports.get((model, signal), Reports()).actor == scope.actor)
+    ]
+    return Table(
+        "silent_sources",
+        "Sources and their silences",
+        columns(
+            ("model", "text", "which model"),
+            ("signal", "text", "which signal of it"),
+            ("state", "text", "reporting, silent, never, or retired"),
+            ("last_observed_at", "time", "time of its newest observation"),
+            ("silent_seconds", "integer", "from then to the ledger's time"),
+            ("allowed_seconds", "integer", "silence that the policy in force allows"),
+            ("observations", "integer", "how many in the period"),
+            ("longest_gap_seconds", "integer", "longest gap between two of them"),
+            ("longest_gap_after", "time", "when that gap began"),
+            ("last_position", "integer", "where its newest observation is recorded"),
+            ("last_actor", "text", "who reported it"),
+        ),
+        tuple(rows),
+        "Bodies that were erased or withheld are not counted.",
+    )
+
+
+def _observe(reports: dict[tuple[str, str], Reports], fact: Fact, scope: Scope) -> None:
+    data = fact.data
+    if data is None:
+        return
+    model = fact.stream.partition("/")[2]
+    report = reports.setdefault((model, data["signal"]), Reports())
+    at = parse_time(data["observed_at"])
+    is_in_period = scope.has_time(fact)
+    report.count += 1
+    report.count_in_period += is_in_period
+    if at < report.newest:
+        return  # a late one closes no gap that is measured between newest observations
+    gap = at - report.newest
+    if report.newest and is_in_period and gap > report.longest_gap:
+        report.longest_gap, report.longest_gap_after = gap, report.newest
+    report.newest, report.position, report.actor = at, fact.position, fact.actor
+
+
+def _expected(fleet: _Fleet) -> Iterable[tuple[str, str]]:
+    """Yield every (model, signal) that a policy in force weighs."""
+    for model in fleet.labels:
+        document = fleet.document_for(model)
+        if document is not None and model not in fleet.retired:
+            for rule in document["scoring"]["signals"]:
+                yield model, rule["signal"]
+
+
+def _row(model: str, signal: str, report: Reports, fleet: _Fleet, now: int) -> tuple[Cell, ...]:
+    document = fleet.document_for(model)
+    allowed = document["evaluation"]["silence_seconds"] if document else None
+    quiet = (now - report.newest) // SECOND if report.count else None
+    if model in fleet.retired:
+        state = "retired"
+    elif quiet is None:
+        state = "never"
+    elif allowed is not None and quiet > allowed:
+        state = "silent"
+    else:
+        state = "reporting"
+    return (
+        model,
+        signal,
+        state,
+        report.newest if report.count else None,
+        quiet,
+        allowed,
+        report.count_in_period,
+        report.longest_gap // SECOND if report.longest_gap else None,
+        report.longest_gap_after or None,
+        report.position or None,
+        report.actor,
+    )

@@ -1,0 +1,148 @@
+"""Every one of the 35 questions has an answer, or says which events it waits for.
+
+Method: ask all of them of the golden ledger, then look closely at those that events can answer.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from ledger.compliance.answering import QuestionError, answer_to, registered
+from ledger.compliance.facts import FactList
+from ledger.compliance.questions import QUESTIONS, Inquiry
+from ledger.compliance.tables import as_records
+from ledger.events.values import parse_time
+
+MODEL = "fraud-eu"
+DECISION = 10
+WHOLE = {3, 6, 7, 8, 9, 10, 21, 27, 34}
+PARTLY = {1, 2, 4, 11, 12, 13, 18, 19, 24, 26, 29, 31, 32, 33}
+WAITING = {14, 15, 16, 17, 20, 22, 23, 25, 28, 30, 35}
+
+
+@dataclass
+class Server:
+    """What only a server could say, as a note that it was asked."""
+
+    def prove_since(self, note: bytes) -> list[str]:
+        return [f"compared with {note.decode()}"]
+
+    def replayed(self, model: str, position: int) -> list[str]:
+        return [f"replayed {model} {position}"]
+
+    def flips(self, model: str, position: int) -> list[str]:
+        return [f"flips of {model} {position}"]
+
+
+def inquiry(**changes: object) -> Inquiry:
+    return Inquiry(**({"model": MODEL, "live": Server()} | changes))  # type: ignore[arg-type]
+
+
+def test_there_is_an_answer_of_some_state_to_each_question() -> None:
+    assert list(registered()) == sorted(QUESTIONS) == list(range(1, 36))
+
+
+@pytest.mark.parametrize("number", sorted(QUESTIONS))
+def test_each_answer_is_of_its_state_and_says_why(number: int, golden: FactList) -> None:
+    given = answer_to(number, golden, inquiry())
+    # Nothing was audited after the last erasure? The golden ledger has one.
+    expected = "answered" if number in WHOLE | {5} else "partly"
+    assert given.state == ("not yet" if number in WAITING else expected)
+    assert bool(given.missing) == (given.state != "answered")
+    assert given.said or given.state == "not yet"
+
+
+def test_every_question_is_of_one_state() -> None:
+    assert {*WHOLE, *PARTLY, *WAITING, 5} == set(QUESTIONS)
+    assert len(WHOLE) + len(PARTLY) + len(WAITING) + 1 == len(QUESTIONS)
+
+
+def test_a_kept_checkpoint_is_compared_by_the_server(golden: FactList) -> None:
+    given = answer_to(1, golden, inquiry(checkpoint=b"mine"))
+    assert given.said[0] == "compared with mine"
+    assert given.state == "answered"
+
+
+def test_the_author_of_an_event_and_the_keys_valid_then_are_named(golden: FactList) -> None:
+    given = answer_to(2, golden, inquiry(position=3))
+    assert "Event 3 (signal.defined.v1) was caused by users/ada" in given.said[-1]
+    keys = as_records(given.tables[1])
+    assert len(keys) == 2
+    assert str(keys[0]["revoked"]).startswith("revoked from size")
+
+
+def test_an_event_that_is_not_there_is_refused(golden: FactList) -> None:
+    with pytest.raises(QuestionError, match="no event at position 999"):
+        answer_to(2, golden, inquiry(position=999))
+
+
+def test_why_names_action_rule_signals_and_plan(golden: FactList) -> None:
+    given = answer_to(6, golden, inquiry())
+    said = " ".join(given.said)
+    assert "In force for fraud-eu: SCHEDULE_RETRAINING" in said
+    assert "Rule sustained-loss" in said
+    assert "Plan 2026-w09" in said
+    (signal,) = as_records(given.tables[0])
+    assert (signal["signal"], signal["baseline"], signal["critical"]) == ("log-loss", "0.4", "0.6")
+
+
+def test_why_at_a_time_before_any_decision_says_so(golden: FactList) -> None:
+    with pytest.raises(
+        QuestionError, match="No decision about fraud-eu was recorded at 2026-02-01"
+    ):
+        answer_to(6, golden, inquiry(at=parse_time("2026-02-01T00:00:00.000000Z")))
+
+
+@pytest.mark.parametrize("number", [6, 13, 19, 34])
+def test_questions_about_one_model_ask_for_it(number: int, golden: FactList) -> None:
+    with pytest.raises(QuestionError, match="--model"):
+        answer_to(number, golden, inquiry(model=""))
+
+
+def test_a_position_without_a_decision_is_refused(golden: FactList) -> None:
+    with pytest.raises(QuestionError, match="no readable decision"):
+        answer_to(6, golden, inquiry(position=1))
+
+
+@pytest.mark.parametrize(("number", "word"), [(7, "replayed"), (10, "flips")])
+def test_what_needs_a_server_asks_it(number: int, word: str, golden: FactList) -> None:
+    assert any(one.startswith(word) for one in answer_to(number, golden, inquiry()).said)
+    offline = answer_to(number, golden, inquiry(live=None))
+    assert offline.state in {"partly", "not yet"}
+
+
+def test_what_was_learned_later_is_told_apart_from_what_was_known(golden: FactList) -> None:
+    observed = next(fact for fact in golden.items if fact.type == "signal.observed.v1")
+    late = observed._replace(position=len(golden.items) + 1)
+    given = answer_to(8, FactList("o", (*golden.items, late)), inquiry())
+    assert "1 observations of fraud-eu from its time or before" in given.said[0]
+    assert given.said[1].startswith("1 observations")
+    assert as_records(given.tables[0])[0]["position"] == late.position
+
+
+def test_late_observations_are_listed_by_source(golden: FactList) -> None:
+    observed = next(fact for fact in golden.items if fact.type == "signal.observed.v1")
+    assert observed.data is not None
+    data = observed.data | {"observed_at": "2026-02-27T00:00:00.000000Z"}
+    late = observed._replace(position=len(golden.items) + 1, data=data)
+    given = answer_to(4, FactList("o", (*golden.items, late)), inquiry())
+    (row,) = as_records(given.tables[0])
+    assert (row["late"], row["latest_by_seconds"]) == (1, 2 * 86_400)
+
+
+def test_a_model_whose_action_nothing_has_answered_is_listed(golden: FactList) -> None:
+    living = tuple(fact for fact in golden.items if fact.type != "model.retired.v1")
+    (row,) = as_records(answer_to(24, FactList("o", living), inquiry()).tables[0])
+    assert (row["model"], row["action"]) == (MODEL, "SCHEDULE_RETRAINING")
+    assert not answer_to(24, golden, inquiry()).tables[0].rows
+
+
+def test_decisions_soon_after_a_deployment_are_found_by_days(golden: FactList) -> None:
+    assert not answer_to(29, golden, inquiry(days=14)).tables[0].rows
+    (row,) = as_records(answer_to(29, golden, inquiry(days=40)).tables[0])
+    assert row["decision_position"] == DECISION
+
+
+def test_a_number_beyond_the_questions_is_refused(golden: FactList) -> None:
+    with pytest.raises(QuestionError, match="questions 1 to 35"):
+        answer_to(36, golden, inquiry())

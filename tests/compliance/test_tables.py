@@ -1,0 +1,167 @@
+"""Each table says what the events say, for the model, the person and the period asked for.
+
+Method: the golden ledger, whose every event is known, and small lists of facts made by hand.
+"""
+
+import pytest
+
+from ledger.compliance.facts import Fact, FactList, UnreadableBodyError, fact_of
+from ledger.compliance.policies import changed
+from ledger.compliance.report import TABLES, tables_of
+from ledger.compliance.scope import Scope
+from ledger.compliance.tables import Cell, Table, as_records
+from ledger.events.values import parse_time
+
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+START = parse_time("2026-01-01T00:00:00.000000Z")
+
+
+def rows(source: FactList, name: str, scope: Scope | None = None) -> list[dict[str, Cell]]:
+    return as_records(TABLES[name](source, scope or Scope()))
+
+
+def test_a_decision_is_told_with_its_rule_in_the_policys_own_words(golden: FactList) -> None:
+    (row,) = rows(golden, "decisions")
+    assert row["model"] == "fraud-eu"
+    assert row["action"] == "SCHEDULE_RETRAINING"
+    assert row["actor"] == "system/evaluator"
+    assert row["reason"] == (
+        "Rule sustained-loss: Sustained loss on a model that matters. "
+        '(when priority >= 400000 && signals["log-loss"].sustained)'
+    )
+
+
+def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList) -> None:
+    counts = {table.name: len(table.rows) for table in tables_of(golden, Scope())}
+    assert counts == {
+        "decisions": 1,
+        "overrides": 1,
+        "plan_places": 1,
+        "deployments": 1,
+        "policy_changes": 2,
+        "silent_sources": 1,
+        "refused_requests": 1,
+        "ledger_conduct": 7,
+    }
+
+
+def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> None:
+    drafted, activated = rows(golden, "policy_changes")
+    assert (drafted["author"], drafted["changed"]) == ("users/ada", "first version")
+    assert (activated["scope"], activated["rationale"]) == (
+        "the whole ledger",
+        "Reviewed on 1 February.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "count"),
+    [
+        (Scope(model="fraud-eu"), "decisions", 1),
+        (Scope(model="other"), "decisions", 0),
+        (Scope(actor="system/evaluator"), "decisions", 1),
+        (Scope(actor="users/ada"), "decisions", 0),
+        (Scope(actor="users/ada"), "overrides", 1),
+        (Scope(since=parse_time("2026-03-02T00:00:00.000000Z")), "overrides", 0),
+        (Scope(until=parse_time("2026-03-01T00:00:00.000000Z")), "decisions", 0),
+        (Scope(model="other"), "plan_places", 0),
+        (Scope(model="other"), "deployments", 0),
+        (Scope(actor="users/auditor"), "ledger_conduct", 2),
+        (Scope(actor="services/monitor-7"), "refused_requests", 1),
+        (Scope(actor="services/other"), "refused_requests", 0),
+    ],
+)
+def test_a_scope_leaves_out_all_else(golden: FactList, scope: Scope, name: str, count: int) -> None:
+    assert len(rows(golden, name, scope)) == count
+
+
+def test_an_erased_decision_is_counted_and_not_guessed(golden: FactList) -> None:
+    erased = FactList(
+        golden.origin,
+        tuple(
+            fact._replace(actor="", data=None) if fact.type == "decision.made.v1" else fact
+            for fact in golden.items
+        ),
+    )
+    table = TABLES["decisions"](erased, Scope(model="fraud-eu"))
+    assert (table.rows, table.note) == ((), "Decisions without a readable body: 1.")
+
+
+def test_every_erased_body_leaves_every_table_standing(golden: FactList) -> None:
+    bare = tuple(fact._replace(actor="", data=None) for fact in golden.items)
+    tables = tables_of(FactList(golden.origin, bare), Scope())
+    assert [len(table.rows) for table in tables if table.name != "ledger_conduct"] == [0] * 7
+
+
+def observed(position: int, hours: int, signal: str = "loss", model: str = "m") -> Fact:
+    at = START + hours * HOUR
+    data = {
+        "model_version": "1",
+        "observed_at": f"2026-01-{1 + hours // 24:02d}T{hours % 24:02d}:00:00.000000Z",
+        "sample_size": 1,
+        "signal": signal,
+        "value": "1",
+    }
+    return Fact(position, f"models/{model}", "signal.observed.v1", at, "services/a", data)
+
+
+def quiet(facts: list[Fact], scope: Scope | None = None) -> list[dict[str, Cell]]:
+    return rows(FactList("o", tuple(facts)), "silent_sources", scope)
+
+
+def test_the_longest_gap_is_named_with_when_it_began() -> None:
+    (row,) = quiet([observed(1, 0), observed(2, 1), observed(3, 9), observed(4, 12)])
+    assert row["longest_gap_seconds"] == 8 * 3_600
+    assert row["longest_gap_after"] == "2026-01-01T01:00:00.000000Z"
+    assert row["observations"] == 4
+
+
+def test_a_late_observation_closes_no_gap() -> None:
+    (row,) = quiet([observed(1, 0), observed(2, 10), observed(3, 5)])
+    assert row["longest_gap_seconds"] == 10 * 3_600
+    assert row["last_observed_at"] == "2026-01-01T10:00:00.000000Z"
+
+
+def test_silence_is_judged_by_the_policy_in_force(golden: FactList) -> None:
+    (row,) = rows(golden, "silent_sources")
+    assert row["state"] == "retired"
+    before = parse_time("2026-06-01T00:00:00.000000Z")
+    (row,) = rows(golden, "silent_sources", Scope(until=before))
+    assert row["state"] == "silent"
+    assert row["silent_seconds"] == (before - parse_time("2026-03-01T00:00:00.000000Z")) // 10**6
+    shortly = parse_time("2026-03-01T00:10:00.000000Z")
+    (row,) = rows(golden, "silent_sources", Scope(until=shortly))
+    assert row["state"] == "reporting"
+
+
+def test_a_signal_that_the_policy_weighs_and_nobody_reports_is_never_heard(
+    golden: FactList,
+) -> None:
+    facts = tuple(fact for fact in golden.items if fact.type != "signal.observed.v1")
+    until = parse_time("2026-03-02T00:00:00.000000Z")
+    (row,) = rows(FactList("o", facts), "silent_sources", Scope(until=until))
+    assert (row["signal"], row["state"], row["last_observed_at"]) == ("log-loss", "never", None)
+
+
+def test_documents_are_compared_by_the_names_of_their_parts() -> None:
+    before = {"rules": [{"id": "a", "when": "x"}, {"id": "b", "when": "y"}], "n": 1}
+    after = {"rules": [{"id": "b", "when": "z"}, {"id": "a", "when": "x"}], "n": 1, "m": None}
+    assert list(changed(before, after)) == ["m: nothing → null", 'rules.b.when: "y" → "z"']
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"data":1}', b'{"a":1.5}'])
+def test_a_body_that_is_none_is_refused(body: bytes) -> None:
+    with pytest.raises(UnreadableBodyError, match="position 7"):
+        fact_of(7, "ledger", "a.b.v1", 0, body)
+
+
+def test_an_erased_body_is_a_fact_without_data() -> None:
+    fact = fact_of(7, "ledger", "a.b.v1", 0, None)
+    assert not fact.is_readable
+
+
+def test_columns_of_all_tables_are_described(golden: FactList) -> None:
+    tables: list[Table] = tables_of(golden, Scope())
+    assert all(column.meaning for table in tables for column in table.columns)
+    assert [table.name for table in tables] == list(TABLES)
