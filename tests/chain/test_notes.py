@@ -19,7 +19,6 @@ from ledger.chain.keys import (
 )
 from ledger.chain.note import (
     SIGNATURES_MAX,
-    AmbiguousKeyError,
     InvalidSignatureError,
     MalformedNoteError,
     Note,
@@ -30,6 +29,7 @@ from ledger.chain.note import (
     parse,
     sign,
 )
+from tests.support.note_words import word_of
 from tests.support.vectors import load_cases
 
 VKEYS = load_cases("vkeys.json")
@@ -39,12 +39,6 @@ OURS = (ED25519, COSIGNATURE)
 
 KEY = SigningKey("ledger.example.com/test", bytes(range(32)))
 TEXT = b"first line\n\nlast line\n"
-WORDS: dict[type[NoteError], str] = {
-    MalformedNoteError: "malformed",
-    UnverifiedNoteError: "no_verifiable_signature",
-    InvalidSignatureError: "invalid_signature",
-    AmbiguousKeyError: "ambiguous_key",
-}
 
 
 @pytest.mark.parametrize("name", [n for n, c in VKEYS.items() if c.get("type", 1) in OURS])
@@ -83,7 +77,7 @@ def test_opening_known_answer(name: str) -> None:
     if case["expect"] != "ok":
         with pytest.raises(NoteError) as caught:
             open_note(note_bytes(case), keys)
-        assert WORDS[type(caught.value)] == case["expect"]
+        assert word_of(caught.value) == case["expect"]
         return
     opened = open_note(note_bytes(case), keys)
     assert pairs(opened.verified) == case["verified"]

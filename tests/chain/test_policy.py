@@ -1,0 +1,184 @@
+"""A policy is read strictly, and accepts only what its logs signed and its witnesses saw.
+
+Method: other people's files; every subset of witnesses against the groups' definition.
+"""
+
+import base64
+from itertools import chain, combinations
+from typing import Any
+
+import pytest
+
+from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import sign as sign_checkpoint
+from ledger.chain.cosignature import CosigningKey, add_cosignatures
+from ledger.chain.keys import SigningKey
+from ledger.chain.link import Digest
+from ledger.chain.note import InvalidSignatureError, NoteError, Signature, UnverifiedNoteError
+from ledger.chain.policy import Group, PolicyError, QuorumError, parse_policy
+from tests.support.vectors import load_cases
+
+CASES = load_cases("tlog_policy.json")
+BY_KIND = {
+    kind: [name for name, case in CASES.items() if case["kind"] == kind]
+    for kind in ("parse", "quorum", "checkpoint")
+}
+
+ORIGIN = "ledger.example.com/test"
+LOG = SigningKey(ORIGIN, bytes(range(32)))
+WITNESSES = {
+    name: CosigningKey(f"witness.example.com/{name}", bytes([n]) * 32)
+    for n, name in enumerate("abc", 1)
+}
+HEAD = Checkpoint(ORIGIN, 7, Digest(bytes(32)))
+NOTE = sign_checkpoint(HEAD, [LOG])
+LINES = "".join(f"witness {name} {key.cosigner_key}\n" for name, key in WITNESSES.items())
+TWO_OF_THREE = f"log {LOG.verifier_key}\n{LINES}group q 2 a b c\nquorum q\n"
+
+
+def file_bytes(case: dict[str, Any]) -> bytes:
+    if "policy_b64" in case:
+        return base64.b64decode(case["policy_b64"], validate=True)
+    return str(case["policy"]).encode()
+
+
+def test_every_kind_of_case_is_checked() -> None:
+    assert sum(map(len, BY_KIND.values())) == len(CASES)
+
+
+@pytest.mark.parametrize("name", BY_KIND["parse"])
+def test_parsing_known_answer(name: str) -> None:
+    case = CASES[name]
+    if case["expect"] == "invalid":
+        with pytest.raises(PolicyError):
+            parse_policy(file_bytes(case))
+        return
+    policy = parse_policy(file_bytes(case))
+    if expected := case.get("parsed"):
+        groups = [Group(g["name"], g["k"], tuple(g["members"])) for g in expected["groups"]]
+        assert list(policy.groups) == groups
+        assert policy.quorum == expected["quorum"]
+
+
+@pytest.mark.parametrize("name", BY_KIND["quorum"])
+def test_quorum_known_answer(name: str) -> None:
+    case = CASES[name]
+    policy = parse_policy(file_bytes(case))
+    assert policy.quorum_met(case["cosigned_by"]) is case["expect_satisfied"]
+
+
+@pytest.mark.parametrize("name", BY_KIND["checkpoint"])
+def test_checkpoint_known_answer(name: str) -> None:
+    case = CASES[name]
+    policy = parse_policy(file_bytes(case))
+    if case["expect"] == "accept":
+        verdict = policy.check(case["checkpoint"].encode())
+        assert policy.quorum_met(verdict.witnesses)
+        assert set(verdict.timestamps) == set(verdict.witnesses)
+    else:
+        with pytest.raises(NoteError):
+            policy.check(case["checkpoint"].encode())
+
+
+def cosigned(*names: str) -> bytes:
+    text = HEAD.encode()
+    lines = [WITNESSES[name].cosign(text, 1_000 + n).line() for n, name in enumerate(names)]
+    return add_cosignatures(NOTE, lines)
+
+
+SUBSETS = list(chain.from_iterable(combinations("abc", count) for count in range(4)))
+
+
+@pytest.mark.parametrize("names", SUBSETS, ids="".join)
+def test_two_of_three_means_two_or_three(names: tuple[str, ...]) -> None:
+    policy = parse_policy(TWO_OF_THREE.encode())
+    if len(names) < 2:
+        with pytest.raises(QuorumError, match="quorum q is not met"):
+            policy.check(cosigned(*names))
+        return
+    verdict = policy.check(cosigned(*names))
+    assert verdict.checkpoint == HEAD
+    assert verdict.log_key == LOG.verifier_key
+    assert verdict.witnesses == names
+    assert verdict.timestamps == {name: 1_000 + n for n, name in enumerate(names)}
+
+
+def test_a_cosignature_of_another_head_refuses_the_note() -> None:
+    other = Checkpoint(ORIGIN, 8, Digest(bytes(32)))
+    line = WITNESSES["c"].cosign(other.encode(), 1_000).line()
+    with pytest.raises(InvalidSignatureError):
+        parse_policy(TWO_OF_THREE.encode()).check(add_cosignatures(cosigned("a", "b"), [line]))
+
+
+def test_a_line_twice_or_of_a_stranger_counts_for_nothing() -> None:
+    policy = parse_policy(TWO_OF_THREE.encode())
+    again = WITNESSES["a"].cosign(HEAD.encode(), 2_000).line()
+    stranger = CosigningKey("witness.example.com/b", bytes([9]) * 32)
+    note = add_cosignatures(cosigned("a"), [again, stranger.cosign(HEAD.encode(), 1).line()])
+    with pytest.raises(QuorumError):
+        policy.check(note)
+
+
+def test_witnesses_without_the_log_are_not_enough() -> None:
+    note = add_cosignatures(
+        sign_checkpoint(HEAD, [SigningKey(ORIGIN, bytes(32))]),
+        [key.cosign(HEAD.encode(), 1_000).line() for key in WITNESSES.values()],
+    )
+    with pytest.raises(UnverifiedNoteError, match="no log of the policy"):
+        parse_policy(TWO_OF_THREE.encode()).check(note)
+
+
+def test_a_log_cannot_sign_for_another_origin() -> None:
+    other = SigningKey("ledger.example.com/other", bytes(range(1, 33)))
+    policy = parse_policy(f"log {other.verifier_key}\nquorum none\n".encode())
+    text = HEAD.encode()
+    line = Signature(other.name, other.verifier_key.key_id, other.sign(text)).line()
+    with pytest.raises(UnverifiedNoteError, match="no log of the policy"):
+        policy.check(add_cosignatures(NOTE, [line]))
+
+
+def test_both_keys_of_a_rotation_may_be_listed() -> None:
+    new = SigningKey(ORIGIN, bytes(range(1, 33)))
+    policy = parse_policy(f"log {LOG.verifier_key}\nlog {new.verifier_key}\nquorum none".encode())
+    for keys in ([LOG], [new], [LOG, new]):
+        assert policy.check(sign_checkpoint(HEAD, keys)).log_key == keys[0].verifier_key
+
+
+def test_groups_nest_as_deep_as_a_file_is_long() -> None:
+    depth = 5_000
+    groups = "".join(f"group g{n + 1} all g{n}\n" for n in range(depth))
+    policy = parse_policy(f"{LINES}group g0 any a b\n{groups}quorum g{depth}\n".encode())
+    assert policy.quorum_met({"b"})
+    assert not policy.quorum_met({"c"})
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("witness none {a}", "taken"),
+        ("log {a}", "0x01"),
+        ("witness x {log}", "cosigner"),
+        ("witness x {a} url more", "written"),
+        ("group g 01 a", "threshold"),
+        ("group g 2 a", "greater"),
+        ("group g ² a", "threshold"),
+        ("group g g", "written"),
+        ("log", "written"),
+        (" # a comment that does not start its line", "written"),
+        ("quorum none\r", "control"),
+        ("quorum none none", "written"),
+    ],
+)
+def test_other_lines_are_refused_with_their_number(line: str, why: str) -> None:
+    keys = {"a": CosigningKey("x", bytes(32)).cosigner_key, "log": LOG.verifier_key}
+    text = f"{LINES}# a comment\n \t \n{line.format(**keys)}\n"
+    with pytest.raises(PolicyError, match=why) as caught:
+        parse_policy(text.encode())
+    assert "control" in why or str(caught.value).startswith("line 6: ")
+
+
+def test_a_policy_without_a_quorum_or_of_any_length_is_refused() -> None:
+    with pytest.raises(PolicyError, match="exactly one"):
+        parse_policy(LINES.encode())
+    with pytest.raises(PolicyError, match="bytes long"):
+        parse_policy(b"#" * 1_000_001)
