@@ -6,7 +6,7 @@ from ledger.chain.checkpoint import Checkpoint, parse, sign
 from ledger.chain.keys import SigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import parse as parse_note
-from ledger.errors import chain_broken
+from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.storage.store import Head, LedgerInfo, Store
 
 
@@ -26,7 +26,7 @@ class Checkpoints:
     def __init__(self, store: Store, info: LedgerInfo) -> None:
         self._store = store
         self._info = info
-        self._key = SigningKey.parse(store.signing_key(info.origin))
+        self._key: SigningKey | None = None
 
     def newest(self) -> SignedCheckpoint:
         """Return a checkpoint of the head, signed now unless one of that size was kept before.
@@ -49,9 +49,25 @@ class Checkpoints:
             if opened.root != root:
                 raise chain_broken(size, "a checkpoint of this size was signed with another root")
             return SignedCheckpoint(size, opened.root, note, self._info.vkey)
-        note = sign(Checkpoint(self._info.origin, tree.size, root), [self._key]).decode()
-        self._store.save_checkpoint(self._info.origin, tree.size, note)
+        note = sign(Checkpoint(self._info.origin, tree.size, root), [self._signer()]).decode()
+        after = kept.size if kept is not None else 0
+        if not self._store.save_checkpoint(self._info.origin, tree.size, note, after=after):
+            return self.newest()  # another server has signed meanwhile
         return SignedCheckpoint(tree.size, root, note, self._info.vkey)
+
+    def _signer(self) -> SigningKey:
+        """Return the key that signs; KEY_UNKNOWN for the ledger of a bare recorder."""
+        if self._key is None:
+            keys = self._store.signing_keys(self._info.origin)
+            if self._info.vkey not in keys:
+                raise LedgerError(
+                    Reason.KEY_UNKNOWN,
+                    f"No key signs for {self._info.origin}.",
+                    remedy="Checkpoints are for ledgers that CreateLedger began.",
+                    metadata={"ledger": self._info.origin},
+                )
+            self._key = keys[self._info.vkey]
+        return self._key
 
 
 def _tree_of(head: Head) -> CompactRange:

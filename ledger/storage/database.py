@@ -7,12 +7,15 @@ which of its errors end the writer. Everything else in this room is the same cod
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ledger.errors import LedgerError, Reason, invalid_field
+
+if TYPE_CHECKING:
+    from ledger.storage.sealed_keys import SealedKeys
 
 EVENT_COLUMNS = (
     "ledger_id",
@@ -40,10 +43,29 @@ class Database(ABC):
     """Hands out read-only connections in autocommit mode, each statement its own snapshot."""
     shared: bool
     """Whether other servers may append to the same database."""
+    key_file: Path | None
+    """Where the master key stands unless another place is named; None where it must be named."""
+    snapshot_begin: str
+    """The statement with which a reader's connection begins to see one moment only."""
 
     @abstractmethod
-    def prepare(self) -> None:
+    def prepare(self, keys: "SealedKeys") -> None:
         """Create or upgrade the schema, and check that commits are durable here."""
+
+    @abstractmethod
+    def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement without values, as quickly as the driver can."""
+
+    @abstractmethod
+    def mark_scrub(self, connection: Connection) -> None:
+        """Note, with the transaction, that it deletes what may not stay in any file."""
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Remove what deleted content has left in files, as far as that is ours to do.
+
+        On the writer's thread, outside a transaction. STORE_UNAVAILABLE if it must be tried again.
+        """
 
     @abstractmethod
     def lock_ledgers(self, connection: Connection) -> None:

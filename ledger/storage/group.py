@@ -8,17 +8,17 @@ Chains that took part no longer say what the database says: the caller forgets t
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
 
 from ledger.chain.link import GENESIS, SALT_BYTES, header_bytes
-from ledger.chain.merkle import CompactRange
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time
+from ledger.storage.chains import Chain, load_chain
 from ledger.storage.checks import (
     RequestKey,
     bodies_of,
@@ -32,12 +32,11 @@ from ledger.storage.checks import (
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
 from ledger.storage.schema import events, heads, requests
+from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
+from ledger.storage.tile_rows import write_tiles
 
-VERSIONS_MAX: Final = 200_000  # streams whose version a chain remembers; beyond it starts over
 _STREAM: Final = EVENT_COLUMNS.index("stream")
-CATCH_UP_MAX: Final = 20_000  # events of other servers worth reading to keep the versions
-
 _BY_TYPES: Final = "INDEXED BY events_stream_type"
 
 _sha256 = hashlib.sha256
@@ -73,30 +72,24 @@ _KNOWN = (
 _SET_HEAD = heads.update().where(heads.c.ledger_id == bindparam("id_"))
 
 
-@dataclass(slots=True)
-class Chain:
-    """The writer's view of one ledger: its head, its tree, and the versions of recent streams."""
-
-    info: LedgerInfo
-    position: int
-    event_hash: bytes
-    recorded_at: int
-    newest_observed_at: int | None
-    tree: CompactRange
-    versions: dict[str, int]
-
-
 class Group:
     """The requests of one transaction, to be used on one thread while it is open."""
 
     def __init__(
-        self, database: Database, connection: Connection, clock: Clock, chains: dict[int, Chain]
+        self,
+        database: Database,
+        connection: Connection,
+        clock: Clock,
+        chains: dict[int, Chain],
+        keys: SealedKeys,
     ) -> None:
         """`chains` is the writer's memory between groups, keyed by ledger_id; it is updated."""
         self._database = database
         self._connection = connection
         self._clock = clock
         self._chains = chains
+        self._keys = keys
+        self._sealed: dict[int, dict[str, bytes]] = {}
         self._rows: list[Any] = []
         self._leaves: dict[int, list[bytes]] = {}
         self._known: dict[RequestKey, tuple[bytes, AppendResult]] = {}
@@ -110,19 +103,9 @@ class Group:
         statement = _HEADS.with_for_update() if self._database.shared else _HEADS
         for row in self._connection.execute(statement, {"ids": list(by_id)}):
             chain = self._chains.get(row.ledger_id)
-            if chain is None or (chain.position, chain.event_hash) != (
-                row.position,
-                row.event_hash,
-            ):
-                versions = self._versions_since(row.ledger_id, row.position, chain)
-                self._chains[row.ledger_id] = Chain(
-                    info=by_id[row.ledger_id],
-                    position=row.position,
-                    event_hash=row.event_hash,
-                    recorded_at=row.recorded_at,
-                    newest_observed_at=row.newest_observed_at,
-                    tree=CompactRange.from_bytes(row.tree),
-                    versions=versions,
+            if chain is None or not chain.is_at(row):
+                self._chains[row.ledger_id] = load_chain(
+                    self._connection, row, by_id[row.ledger_id], chain
                 )
         if keys:
             self._look_up(keys)
@@ -146,9 +129,14 @@ class Group:
             self._check_guard(chain, guard)
         bodies = bodies_of(request.events, chain.position + 1)
         recorded_at = self._time_of(chain, request)
-        self._learn_versions(chain, request.events)
+        self._learn_versions(chain, [event.stream for event in request.events])
+        sealed = {
+            str(key.verifier_key): self._keys.sealed(self._connection, key) for key in request.keys
+        }
         first = chain.position + 1
         # From here on nothing refuses.
+        if sealed:
+            self._sealed.setdefault(info.ledger_id, {}).update(sealed)
         self._extend(chain, request.events, bodies, recorded_at)
         result = AppendResult(first, chain.position, chain.recorded_at, chain.event_hash)
         if key is not None:
@@ -167,10 +155,12 @@ class Group:
             connection.execute(requests.insert(), self._request_rows)
         for (ledger_id, consumer), position in self._tracked.items():
             set_tracking(connection, ledger_id, consumer, position)
+        for ledger_id, sealed in self._sealed.items():
+            keep_keys(connection, ledger_id, sealed)
         moved = {}
         for ledger_id, leaves in self._leaves.items():
             chain = self._chains[ledger_id]
-            chain.tree.extend(leaves)
+            write_tiles(connection, ledger_id, chain.edge.extend(leaves))
             connection.execute(
                 _SET_HEAD,
                 {
@@ -179,7 +169,7 @@ class Group:
                     "event_hash": chain.event_hash,
                     "recorded_at": chain.recorded_at,
                     "newest_observed_at": chain.newest_observed_at,
-                    "tree": chain.tree.to_bytes(),
+                    "tree": chain.edge.tree.to_bytes(),
                 },
             )
             moved[ledger_id] = chain
@@ -242,7 +232,7 @@ class Group:
     def _count(self, chain: Chain, guard: Guard, where: ColumnElement[bool], fresh: int) -> int:
         """Return how many events a guard's stream has of its types, this group's included."""
         if guard.types is None:
-            self._learn_versions(chain, [NewEvent(guard.stream, "", b"")])
+            self._learn_versions(chain, [guard.stream])
             return chain.versions[guard.stream]
         statement = select(func.count()).select_from(events).where(where)
         stored = self._connection.execute(
@@ -348,44 +338,10 @@ class Group:
                 result = AppendResult(first, last, recorded_at or 0, event_hash or GENESIS)
                 self._known[key] = (digest, result)
 
-    def _versions_since(self, ledger_id: int, position: int, chain: Chain | None) -> dict[str, int]:
-        """Return the stream versions that still hold after other servers have appended."""
-        if chain is None or not chain.position <= position <= chain.position + CATCH_UP_MAX:
-            return {}
-        statement = (
-            select(events.c.stream, func.max(events.c.stream_version))
-            .where(events.c.ledger_id == ledger_id, events.c.position > chain.position)
-            .group_by(events.c.stream)
-        )
-        news = {row[0]: row[1] for row in self._connection.execute(statement)}
-        return chain.versions | news
-
-    def _learn_versions(self, chain: Chain, new: Sequence[NewEvent]) -> None:
+    def _learn_versions(self, chain: Chain, streams: Sequence[str]) -> None:
         """Make sure that the version of every stream named is known; 0 for a new stream."""
-        versions = chain.versions
-        missing = {event.stream for event in new if event.stream not in versions}
-        if not missing:
-            return
-        if len(versions) + len(missing) > VERSIONS_MAX:
-            self._forget_versions(chain, new)
-            missing = {event.stream for event in new if event.stream not in versions}
-        names = sorted(missing)
-        newest = (
-            select(events.c.stream_version)
-            .where(
-                events.c.ledger_id == chain.info.ledger_id,
-                events.c.stream == bindparam("stream_"),
-            )
-            .order_by(events.c.stream_version.desc())
-            .limit(1)
-        )
-        for name in names:
-            found = self._connection.execute(newest, {"stream_": name}).scalar()
-            versions[name] = found or 0
+        chain.learn_versions(self._connection, streams, self._placed)
 
-    def _forget_versions(self, chain: Chain, new: Sequence[NewEvent]) -> None:
-        """Drop the versions that the database knows too: those this group has not touched."""
-        touched = {self._rows[at] for at in range(_STREAM, len(self._rows), EVENT_WIDTH)}
-        touched |= {event.stream for event in new}
-        for stream in [name for name in chain.versions if name not in touched]:
-            del chain.versions[stream]
+    def _placed(self) -> set[str]:
+        """Return the streams that this group has touched."""
+        return {self._rows[at] for at in range(_STREAM, len(self._rows), EVENT_WIDTH)}

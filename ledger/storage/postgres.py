@@ -13,8 +13,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from ledger.storage import schema
+from ledger.storage import migration
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, unavailable
+from ledger.storage.sealed_keys import SealedKeys
 
 CHANNEL: Final = "ledger_head"
 READERS_MAX: Final = 32
@@ -42,6 +43,8 @@ class PostgresDatabase(Database):
     """One PostgreSQL database."""
 
     shared = True
+    key_file = None  # several servers share the database, and no folder
+    snapshot_begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: URL, *, read_only: bool = False) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
@@ -61,19 +64,18 @@ class PostgresDatabase(Database):
             connect_args={"options": "-c default_transaction_read_only=on"},
         )
 
-    def prepare(self) -> None:
+    def prepare(self, keys: SealedKeys) -> None:
         """Create or upgrade the schema, and check that commits are durable here."""
         try:
             if self._read_only:
                 with self.reader.connect() as connection:
                     found = connection.exec_driver_sql("SELECT version FROM schema_version")
-                    if (version := found.scalar_one()) > schema.SCHEMA_VERSION:
-                        raise schema.newer_schema(version)
+                    migration.check_version(found.scalar_one())
                 return
             with self.writer.begin() as connection:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
                 _check_durable(connection)
-                schema.prepare(connection)
+                migration.prepare(connection, keys)
         except DBAPIError as error:
             raise unavailable(
                 f"The PostgreSQL database cannot be used: {error.orig}.",
@@ -104,6 +106,17 @@ class PostgresDatabase(Database):
                 f"PostgreSQL committed without its synchronous standby: {warning}.",
                 remedy="Send the same request with the same request id again.",
             )
+
+    def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement without values, past SQLAlchemy and in binary."""
+        with _raw(connection).cursor(binary=True) as cursor:
+            return cursor.execute(statement).fetchall()
+
+    def mark_scrub(self, connection: Connection) -> None:
+        """Do nothing: what becomes of dead rows is the server's business and its operator's."""
+
+    def scrub(self) -> None:
+        """Do nothing, likewise."""
 
     def announce(self, connection: Connection) -> None:
         """Notify the listeners of all servers when this transaction commits."""

@@ -4,21 +4,28 @@ Events come back as stored; nothing is decoded here except the time of an observ
 compared with the column that it was found by.
 """
 
-import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from operator import ne
 from typing import Any, Final
 
-from sqlalchemy import Select, TextClause, bindparam, func, select, text
+from sqlalchemy import Select, bindparam, func, select, text
 
-from ledger.errors import LedgerError, Reason, chain_broken, event_unreadable
+from ledger.errors import LedgerError, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
+from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.signals import SignalObserved
+from ledger.events.system import LedgerConfiguredV2, LedgerCreated
 from ledger.events.values import format_time
-from ledger.storage.database import Database
-from ledger.storage.schema import checkpoints, events, heads, ledgers, requests
-from ledger.storage.store import Head, LedgerInfo
+from ledger.storage.proof_reader import ProofReader
+from ledger.storage.schema import events, requests
+from ledger.storage.store import RawEvent
+
+RAW_PAGE: Final = 2_000
+KEY_TYPES: Final = frozenset(
+    data.TYPE for data in (LedgerCreated, LedgerConfiguredV2, KeyRotated, KeyCommitted, KeyRevoked)
+)
 
 _EVENT: Final = select(
     events.c.position,
@@ -33,6 +40,7 @@ _EVENT: Final = select(
     events.c.prev_hash,
     events.c.event_hash,
 )
+_RAW_COLUMNS: Final = ", ".join(column.name for column in _EVENT.selected_columns)
 _SHAPES: Final = {
     (int, str, int, str, int, observed_at, body, salt, bytes, bytes, bytes)
     for observed_at, body, salt in product(
@@ -47,22 +55,6 @@ _BY_OBSERVED: Final = _EVENT.with_hint(events, "INDEXED BY events_observed", "sq
 _AT: Final = _EVENT.where(
     events.c.ledger_id == bindparam("ledger_id_"), events.c.position == bindparam("position_")
 )
-_HEAD: Final = select(
-    heads.c.position,
-    heads.c.event_hash,
-    heads.c.recorded_at,
-    heads.c.newest_observed_at,
-    heads.c.tree,
-).where(heads.c.ledger_id == bindparam("ledger_id_"))
-_INFO: Final = select(
-    ledgers.c.ledger_id,
-    ledgers.c.origin,
-    ledgers.c.clock,
-    ledgers.c.skew_seconds,
-    ledgers.c.vkey,
-)
-
-
 _TYPES_OF: Final = text(
     """
     WITH RECURSIVE found(type) AS (
@@ -80,39 +72,21 @@ _TYPES_OF: Final = text(
 )
 
 
-class SqlReader:
+class SqlReader(ProofReader):
     """Answers the `Reader` contract. Safe between threads."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._infos: dict[str, LedgerInfo] = {}
-        self._infos_lock = threading.Lock()
+    @contextmanager
+    def snapshot(self) -> "Iterator[SqlReader]":
+        """Yield a reader all of whose answers are of one moment; for one thread, and not for long.
 
-    def ledgers(self) -> list[LedgerInfo]:
-        """Return every ledger, in order of creation."""
-        return [LedgerInfo(*row) for row in self.rows(_INFO.order_by(ledgers.c.ledger_id))]
-
-    def ledger(self, origin: str) -> LedgerInfo:
-        """Return one ledger; LEDGER_UNKNOWN where there is none."""
-        info = self._infos.get(origin)
-        if info is not None:
-            return info
-        rows = self.rows(_INFO.where(ledgers.c.origin == origin))
-        if not rows:
-            raise LedgerError(
-                Reason.LEDGER_UNKNOWN,
-                f"There is no ledger {origin[:255]!r} here.",
-                remedy="Check the name, or create the ledger first.",
-                metadata={"ledger": origin[:255]},
-            )
-        info = LedgerInfo(*rows[0])
-        with self._infos_lock:
-            self._infos[origin] = info
-        return info
-
-    def head(self, ledger: str) -> Head:
-        """Return the newest durable head."""
-        return Head(*self.rows(_HEAD, {"ledger_id_": self._id(ledger)})[0])
+        On SQLite the log cannot start anew while it lasts.
+        """
+        with self._database.reader.connect() as connection:
+            connection.exec_driver_sql(self._database.snapshot_begin)
+            try:
+                yield SqlReader(self._database, connection)
+            finally:
+                connection.rollback()
 
     def read(
         self,
@@ -208,6 +182,10 @@ class SqlReader:
             found.sort(reverse=descending)
         return found[:limit]
 
+    def key_events(self, ledger: str, *, until: int | None = None) -> list[RecordedEvent]:
+        """Return the events that say which key signs when, up to a position."""
+        return self.of_types(ledger, KEY_TYPES, stream="ledger", at_or_before=until)
+
     def types_of(self, ledger: str, stream: str) -> list[str]:
         """Return the types of a stream's events in order of name, observations left out.
 
@@ -256,36 +234,17 @@ class SqlReader:
 
         Times ascend with positions, so a binary search over the primary key finds it.
         """
-        ledger_id = self._id(ledger)
         low, high = 0, self.head(ledger).position
-        with self._database.reader.connect() as connection:
-            while low < high:
-                middle = (low + high + 1) // 2
-                statement = select(events.c.recorded_at).where(
-                    events.c.ledger_id == ledger_id, events.c.position == middle
-                )
-                if connection.execute(statement).scalar_one() <= micros:
-                    low = middle
-                else:
-                    high = middle - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            statement = select(events.c.recorded_at).where(
+                events.c.ledger_id == self._id(ledger), events.c.position == middle
+            )
+            if self.rows(statement)[0][0] <= micros:
+                low = middle
+            else:
+                high = middle - 1
         return low
-
-    def checkpoint(self, ledger: str) -> tuple[int, str] | None:
-        """Return the largest checkpoint kept: (tree size, signed note)."""
-        rows = self.rows(
-            select(checkpoints.c.size, checkpoints.c.note)
-            .where(checkpoints.c.ledger_id == self._id(ledger))
-            .order_by(checkpoints.c.size.desc())
-            .limit(1)
-        )
-        return (rows[0][0], rows[0][1]) if rows else None
-
-    def signing_key(self, ledger: str) -> str:
-        """Return the ledger's signing key as its secret text."""
-        rows = self.rows(
-            select(ledgers.c.signing_key).where(ledgers.c.ledger_id == self._id(ledger))
-        )
-        return str(rows[0][0])
 
     def answered(
         self, ledger: str, actor: str, method: str, request_id: str
@@ -301,9 +260,25 @@ class SqlReader:
         )
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
-    def check_structure(self) -> None:
-        """Have the database check itself; CHAIN_BROKEN where indexes or pages do not fit."""
-        self._database.check_structure()
+    def rows_raw(
+        self, ledger: str, *, after: int = 0, until: int | None = None
+    ) -> Iterator[list[RawEvent]]:
+        """Yield all events with after < position <= until, in pages, as the driver gives them.
+
+        The values stand in the order of RecordedEvent's members, and nothing looks at their types.
+        """
+        ledger_id, last = self._id(ledger), after
+        end = self.head(ledger).position if until is None else until
+        while last < end:
+            page = self._fetch(
+                f"SELECT {_RAW_COLUMNS} FROM events WHERE ledger_id = {ledger_id:d} "  # noqa: S608 - numbers
+                f"AND position > {last:d} AND position <= {end:d} "
+                f"ORDER BY position LIMIT {RAW_PAGE:d}"
+            )
+            if not page:
+                return
+            yield page
+            last = page[-1][0]
 
     def stream_version(self, ledger: str, stream: str) -> int:
         """Return how many events a stream has."""
@@ -339,22 +314,12 @@ class SqlReader:
                 high = middle - 1
         return low
 
-    def _id(self, origin: str) -> int:
-        return self.ledger(origin).ledger_id
-
     def _events(self, statement: Select[Any]) -> list[RecordedEvent]:
         rows = self.rows(statement)
         for row in rows:
             if tuple(map(type, row)) not in _SHAPES:
                 raise _mistyped(row)
         return list(map(RecordedEvent._make, rows))
-
-    def rows(
-        self, statement: Select[Any] | TextClause, values: dict[str, Any] | None = None
-    ) -> list[Any]:
-        """Return the rows of any statement that reads; for checks and for tests."""
-        with self._database.reader.connect() as connection:
-            return list(connection.execute(statement, values).all())
 
 
 def _mistyped(row: Sequence[Any]) -> LedgerError:

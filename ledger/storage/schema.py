@@ -1,18 +1,16 @@
-"""Tables, indexes and triggers of a ledger database, and how an older database becomes a newer one.
+"""Tables and indexes of a ledger database.
 
 Both databases have the same tables. Positions are assigned by the writer, never by a sequence,
-because a rolled back sequence leaves gaps. The triggers refuse edits by whoever uses the database
-by mistake; whoever means harm can drop them, and is found by the chain.
+because a rolled back sequence leaves gaps. What may not be edited is the business of `triggers`,
+how an older database becomes a newer one that of `migration`.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -21,14 +19,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    inspect,
-    select,
 )
 from sqlalchemy.types import LargeBinary
 
-from ledger.errors import LedgerError, Reason
-
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 metadata: Final = MetaData()
 
@@ -57,8 +51,7 @@ ledgers = Table(
     Column("origin", Name, nullable=False, unique=True),
     Column("clock", Text, nullable=False),
     Column("skew_seconds", Integer, nullable=False),
-    Column("vkey", Text, nullable=False),
-    Column("signing_key", Text, nullable=False),
+    Column("vkey", Text, nullable=False),  # the first key; empty where no key signs
     CheckConstraint("clock IN ('wall', 'data')", name="ledgers_clock"),
 )
 
@@ -155,6 +148,40 @@ checkpoints = Table(
     sqlite_with_rowid=False,
 )
 
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("ledger_id", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("key_id", Blob, nullable=False),
+    Column("line", Text, nullable=False),
+    PrimaryKeyConstraint("ledger_id", "size", "name", "key_id"),
+    sqlite_with_rowid=False,
+)
+
+# The Merkle tree: hash `number * 256 + i` of a level stands at byte 32 * i of its tile.
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("ledger_id", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hashes", Blob, nullable=False),
+    PrimaryKeyConstraint("ledger_id", "level", "number"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("ledger_id", Integer, nullable=False),
+    Column("number", Integer, nullable=False),  # in order of arrival, from 1
+    Column("vkey", Text, nullable=False),
+    Column("secret", Blob, nullable=False),  # sealed
+    PrimaryKeyConstraint("ledger_id", "number"),
+    UniqueConstraint("ledger_id", "vkey", name="signing_keys_vkey"),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -175,65 +202,3 @@ tracking = Table(
     PrimaryKeyConstraint("ledger_id", "consumer"),
     sqlite_with_rowid=False,
 )
-
-APPEND_ONLY: Final = (events, requests, checkpoints)
-
-_POSTGRES_REFUSE: Final = """
-CREATE OR REPLACE FUNCTION ledger_refuse_edit() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'the ledger is append-only: %% of %% refused', TG_OP, TG_TABLE_NAME; END $$
-"""
-
-
-def prepare(connection: Connection) -> None:
-    """Create or upgrade the schema inside the caller's transaction.
-
-    Raises STORE_UNAVAILABLE where a newer release has written this database.
-    """
-    if inspect(connection).has_table(schema_version.name):
-        found = connection.execute(select(schema_version.c.version)).scalar_one()
-        if found > SCHEMA_VERSION:
-            raise newer_schema(found)
-        for version in range(found + 1, SCHEMA_VERSION + 1):
-            _MIGRATIONS[version](connection)
-        if found < SCHEMA_VERSION:
-            connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
-        return
-    metadata.create_all(connection)
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_POSTGRES_REFUSE)
-    for table in APPEND_ONLY:
-        for statement in _triggers(connection.dialect.name, table.name):
-            connection.exec_driver_sql(statement)
-    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-
-
-def newer_schema(found: int) -> LedgerError:
-    """Return the refusal to touch a database that a newer release has written."""
-    return LedgerError(
-        Reason.STORE_UNAVAILABLE,
-        f"The database has schema version {found}; this release knows up to {SCHEMA_VERSION}.",
-        remedy="Use the release that wrote it, or a newer one. Nothing was changed.",
-        metadata={"schema_version": str(found), "schema_version_max": str(SCHEMA_VERSION)},
-    )
-
-
-def _triggers(dialect: str, table: str) -> list[str]:
-    """Return the statements that make a table refuse edits."""
-    if dialect == "postgresql":
-        return [
-            f"CREATE TRIGGER {table}_{name} BEFORE {actions} ON {table} "
-            f"FOR EACH {each} EXECUTE FUNCTION ledger_refuse_edit()"
-            for name, actions, each in (
-                ("no_edit", "UPDATE OR DELETE", "ROW"),
-                ("no_truncate", "TRUNCATE", "STATEMENT"),
-            )
-        ]
-    return [
-        f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} BEGIN "
-        f"SELECT RAISE(ABORT, 'the ledger is append-only: {action} of {table} refused'); END"
-        for action in ("UPDATE", "DELETE")
-    ]
-
-
-_MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {}
-"""Version → the step that leads to it from the version before. Steps only go forward."""

@@ -2,54 +2,47 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, and_, func, select
 
-from ledger.chain.keys import KEY_BYTES, SigningKey
-from ledger.chain.link import GENESIS
-from ledger.chain.merkle import CompactRange
+from ledger.chain.keys import SigningKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.envelope import encode_body
-from ledger.events.system import LedgerConfigured, LedgerCreated
-from ledger.events.values import ORIGIN, SECOND, format_time
+from ledger.events.values import SECOND
 from ledger.limits import SKEW_SECONDS_MAX
-from ledger.storage.checks import (
-    check_request,
-    check_tracking,
-    read_tracking,
-    request_key,
-    set_tracking,
-)
+from ledger.storage.checks import check_request, check_tracking, read_tracking, set_tracking
+from ledger.storage.creation import CREATE_METHOD, Creation
 from ledger.storage.database import Database, open_database, unavailable
 from ledger.storage.hints import Hints, Watcher
 from ledger.storage.reader import SqlReader
-from ledger.storage.schema import checkpoints, heads, leases, ledgers
+from ledger.storage.schema import checkpoints, cosignatures, leases, signing_keys
+from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import (
     AppendRequest,
     AppendResult,
     CommitCallback,
     CreateLedger,
     LedgerInfo,
-    NewEvent,
 )
+from ledger.storage.vault import Vault
 from ledger.storage.writer import Turn, Writer
 
 T = TypeVar("T")
-
-FORMAT: Final = "decision-ledger/1"
-CREATE_METHOD: Final = "CreateLedger"
 
 
 class SqlStore(SqlReader):
     """Answers the `Store` contract. Safe between threads; close it when done."""
 
-    def __init__(self, database: Database, clock: Clock, *, read_only: bool = False) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, keys: SealedKeys, *, read_only: bool = False
+    ) -> None:
         super().__init__(database)
         self._clock = clock
+        self._keys = keys
+        self._creation = Creation(database, clock, keys)
         self._hints = Hints(clock)
-        self._writer = None if read_only else Writer(database, clock, self._hints.publish)
+        self._writer = None if read_only else Writer(database, clock, keys, self._hints.publish)
         self._watcher = Watcher(database, self._hints) if read_only or database.shared else None
         self._closed = False
 
@@ -72,96 +65,11 @@ class SqlStore(SqlReader):
         if not 0 <= request.skew_seconds <= SKEW_SECONDS_MAX:
             raise invalid_field("skew_seconds", f"must be between 0 and {SKEW_SECONDS_MAX}")
         check_request(AppendRequest(request.origin, request.actor, CREATE_METHOD, ()))
-        return self._call(lambda turn: self._create(turn, request))
+        return self._call(lambda turn: self._creation.create(turn, request))
 
     def open_recorder(self, origin: str) -> LedgerInfo:
         """Return the ledger of a bare recorder, which starts empty: create it if there is none."""
-        return self._call(lambda turn: self._open_recorder(turn, origin))
-
-    def _create(self, turn: Turn, request: CreateLedger) -> LedgerInfo:
-        """Insert the ledger and its first two events in the turn's transaction."""
-        self._database.lock_ledgers(turn.connection)
-        if (known := _find(turn.connection, request.origin)) is not None:
-            return self._repeated(turn, known, request)
-        now = self._clock.now_micros() if request.clock == "wall" else 0
-        info = self._insert_ledger(turn.connection, request)
-        turn.group.begin([info], [])
-        created = LedgerCreated(
-            created_at=format_time(now), format=FORMAT, origin=info.origin, vkey=info.vkey
-        )
-        configured = LedgerConfigured.from_data(
-            {"clock": info.clock, "skew_seconds": info.skew_seconds}
-        )
-        new = [
-            NewEvent(
-                data.STREAM,
-                data.TYPE,
-                encode_body(
-                    actor=request.actor, data=data.to_data(), request_id=request.request_id
-                ),
-            )
-            for data in (created, configured)
-        ]
-        turn.group.admit(info, _as_append(request, new))
-        return info
-
-    def _repeated(self, turn: Turn, known: LedgerInfo, request: CreateLedger) -> LedgerInfo:
-        """Return the ledger if this request made it; its name is taken otherwise."""
-        key = request_key(known, _as_append(request, []))
-        if key is not None:
-            turn.group.begin([known], [key])
-            if turn.group.knows(key):
-                turn.group.admit(known, _as_append(request, []))  # refuses another digest
-                return known
-        raise LedgerError(
-            Reason.ALREADY_EXISTS,
-            f"There is a ledger {known.origin} already.",
-            remedy="Use it, or choose another name.",
-            metadata={"ledger": known.origin},
-        )
-
-    def _open_recorder(self, turn: Turn, origin: str) -> LedgerInfo:
-        self._database.lock_ledgers(turn.connection)
-        known = _find(turn.connection, origin)
-        if known is not None:
-            return known
-        request = CreateLedger(origin, "wall", 0, "services/recorder")
-        return self._insert_ledger(turn.connection, request)
-
-    def _insert_ledger(self, connection: Connection, request: CreateLedger) -> LedgerInfo:
-        """Insert a ledger without events: its key, and the head of an empty chain."""
-        if ORIGIN.fullmatch(request.origin) is None:
-            raise invalid_field("origin", f"{request.origin[:255]!r} is not a ledger's name")
-        key = SigningKey(request.origin, request.seed or self._clock.random_bytes(KEY_BYTES))
-        newest = connection.execute(select(func.max(ledgers.c.ledger_id))).scalar()
-        info = LedgerInfo(
-            (newest or 0) + 1,
-            request.origin,
-            request.clock,
-            request.skew_seconds,
-            str(key.verifier_key),
-        )
-        connection.execute(
-            ledgers.insert().values(
-                ledger_id=info.ledger_id,
-                origin=info.origin,
-                clock=info.clock,
-                skew_seconds=info.skew_seconds,
-                vkey=info.vkey,
-                signing_key=key.to_secret_text(),
-            )
-        )
-        connection.execute(
-            heads.insert().values(
-                ledger_id=info.ledger_id,
-                position=0,
-                event_hash=GENESIS,
-                recorded_at=0,
-                newest_observed_at=None,
-                tree=CompactRange().to_bytes(),
-            )
-        )
-        return info
+        return self._call(lambda turn: self._creation.open_recorder(turn, origin))
 
     # ---- appending ---------------------------------------------------------------------------
 
@@ -174,19 +82,66 @@ class SqlStore(SqlReader):
         """Submit and wait."""
         return self.submit(request).result()
 
-    def save_checkpoint(self, ledger: str, size: int, note: str) -> None:
-        """Keep a signed checkpoint for ever; a second one of the same size changes nothing."""
+    # ---- keys and signatures -----------------------------------------------------------------
+
+    def signing_keys(self, ledger: str) -> dict[str, SigningKey]:
+        """Return the ledger's keys by verifier key, opened, in order of arrival: secrets."""
+        statement = (
+            select(signing_keys.c.vkey, signing_keys.c.secret)
+            .where(signing_keys.c.ledger_id == self._id(ledger))
+            .order_by(signing_keys.c.number)
+        )
+        with self._database.reader.connect() as connection:
+            return self._keys.opened(connection, connection.execute(statement))
+
+    def draw_key(self, origin: str) -> SigningKey:
+        """Return a fresh key of a ledger; an append keeps it."""
+        return self._keys.draw(origin)
+
+    def save_checkpoint(self, ledger: str, size: int, note: str, *, after: int) -> bool:
+        """Keep a signed checkpoint if the largest kept one has size `after`; False if not."""
         ledger_id = self._id(ledger)
 
-        def _save(turn: Turn) -> None:
-            where = and_(checkpoints.c.ledger_id == ledger_id, checkpoints.c.size == size)
+        def _save(turn: Turn) -> bool:
             self._lock_head(turn, ledger)
-            if turn.connection.execute(select(checkpoints.c.size).where(where)).first() is None:
-                turn.connection.execute(
-                    checkpoints.insert().values(ledger_id=ledger_id, size=size, note=note)
-                )
+            newest = select(func.max(checkpoints.c.size)).where(
+                checkpoints.c.ledger_id == ledger_id
+            )
+            if (turn.connection.execute(newest).scalar() or 0) != after or size <= after:
+                return False
+            turn.connection.execute(
+                checkpoints.insert().values(ledger_id=ledger_id, size=size, note=note)
+            )
+            return True
 
-        self._call(_save)
+        return self._call(_save)
+
+    def add_cosignature(self, ledger: str, size: int, name: str, key_id: bytes, line: str) -> bool:
+        """Keep a witness's signature line; False where one of that key is kept for that size."""
+        ledger_id = self._id(ledger)
+        row = {"ledger_id": ledger_id, "size": size, "name": name, "key_id": key_id}
+
+        def _add(turn: Turn) -> bool:
+            self._lock_head(turn, ledger)
+            signed = select(checkpoints.c.size).where(
+                checkpoints.c.ledger_id == ledger_id, checkpoints.c.size == size
+            )
+            if turn.connection.execute(signed).first() is None:
+                raise LedgerError(
+                    Reason.CHECKPOINT_UNKNOWN,
+                    f"No checkpoint of size {size} was signed.",
+                    remedy="Cosign one of the checkpoints that the ledger lists.",
+                    metadata={"ledger": ledger, "size": str(size)},
+                )
+            known = select(cosignatures.c.size).filter_by(**row)
+            if turn.connection.execute(known).first() is not None:
+                return False
+            turn.connection.execute(cosignatures.insert().values(**row, line=line))
+            return True
+
+        return self._call(_add)
+
+    # ---- leases and tracking -----------------------------------------------------------------
 
     def lease(self, ledger: str, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; False while another holder has it. Zero seconds gives it back.
@@ -284,42 +239,22 @@ class SqlStore(SqlReader):
         turn.group.begin([self.ledger(ledger)], [])
 
 
-def open_store(url: str, clock: Clock, *, read_only: bool = False) -> SqlStore:
+def open_store(
+    url: str, clock: Clock, *, read_only: bool = False, vault: Vault | None = None
+) -> SqlStore:
     """Return the store at a URL; see `ledger.storage.database.open_database` for its forms.
+
+    `vault` seals the signing keys; None for the master key in `<database>.key` beside a SQLite
+    file, made with the first ledger. PostgreSQL has no such place: who signs there names one.
 
     STORE_UNAVAILABLE where the database cannot be opened, is newer than this release, would not
     keep what it acknowledges, or (SQLite) is served by another process already.
     """
     database = open_database(url, read_only=read_only)
     try:
-        database.prepare()
-        return SqlStore(database, clock, read_only=read_only)
+        keys = SealedKeys(vault, database.key_file, clock, read_only=read_only)
+        database.prepare(keys)
+        return SqlStore(database, clock, keys, read_only=read_only)
     except BaseException:
         database.close()
         raise
-
-
-def _find(connection: Connection, origin: str) -> LedgerInfo | None:
-    """Return a ledger as the transaction sees it."""
-    row = connection.execute(
-        select(
-            ledgers.c.ledger_id,
-            ledgers.c.origin,
-            ledgers.c.clock,
-            ledgers.c.skew_seconds,
-            ledgers.c.vkey,
-        ).where(ledgers.c.origin == origin)
-    ).first()
-    return LedgerInfo(*row) if row is not None else None
-
-
-def _as_append(request: CreateLedger, new: list[NewEvent]) -> AppendRequest:
-    """Return the creation of a ledger as the append that it is."""
-    return AppendRequest(
-        request.origin,
-        request.actor,
-        CREATE_METHOD,
-        new,
-        request_id=request.request_id,
-        digest=request.digest,
-    )

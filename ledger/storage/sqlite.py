@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import quote
 
+import structlog
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from ledger.storage import schema
+from ledger.errors import LedgerError
+from ledger.storage import migration, schema
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, damaged, unavailable
+from ledger.storage.migration import SCRUB_DUE
+from ledger.storage.sealed_keys import SealedKeys
 
 BUSY_TIMEOUT_MS: Final = 5_000
 CHECKPOINT_WAIT_MS: Final = 100  # how long a checkpoint may hold up the writer for a slow reader
@@ -30,6 +34,8 @@ READERS_MAX: Final = 64
 POLL_SECONDS: Final = 0.1
 _CHUNKS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # few sizes, so that statements stay prepared
 _SYNCHRONOUS_FULL: Final = 2
+
+_log: Final = structlog.get_logger("ledger.storage")
 
 _INSERT: Final = {
     rows: f"INSERT INTO events ({', '.join(EVENT_COLUMNS)}) VALUES "  # noqa: S608 - our own names
@@ -50,9 +56,11 @@ class SqliteDatabase(Database):
     """One SQLite file. Opening takes the file's lock, unless read-only."""
 
     shared = False
+    snapshot_begin = "BEGIN"
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
+        self.key_file = path.with_name(path.name + ".key")
         self._read_only = read_only
         self._closing = threading.Event()
         self._lock: IO[str] | None = None
@@ -67,10 +75,10 @@ class SqliteDatabase(Database):
         for engine in (self.writer, self.reader):
             engine.dialect.statement_compiler = _Compiler
 
-    def prepare(self) -> None:
+    def prepare(self, keys: SealedKeys) -> None:
         """Create or upgrade the schema, and read back what makes commits durable."""
         try:
-            self._prepare()
+            self._prepare(keys)
         except DBAPIError as error:
             raise unavailable(
                 f"{self._path} cannot be used: {error.orig}.",
@@ -80,7 +88,7 @@ class SqliteDatabase(Database):
         except ValueError as error:  # text that is none
             raise damaged(f"{self._path.name}: {error}") from error
 
-    def _prepare(self) -> None:
+    def _prepare(self, keys: SealedKeys) -> None:
         if self._read_only:
             with self.reader.connect() as connection:
                 _check_version(connection)
@@ -97,9 +105,13 @@ class SqliteDatabase(Database):
                 )
             connection.rollback()
             with connection.begin():
-                schema.prepare(connection)
+                migration.prepare(connection, keys)
                 # The file's lock is ours, so whoever held a lease in it was killed.
                 connection.execute(schema.leases.delete())
+        try:
+            self.scrub()
+        except LedgerError as error:
+            _log.warning("erased text may still stand in the log file", error=str(error))
 
     def lock_ledgers(self, connection: Connection) -> None:
         """Do nothing: the transaction holds the whole file."""
@@ -125,6 +137,35 @@ class SqliteDatabase(Database):
             raw.execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+
+    def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement without values, past SQLAlchemy."""
+        return _raw(connection).execute(statement).fetchall()
+
+    def mark_scrub(self, connection: Connection) -> None:
+        """Note in the file, with the transaction, that deleted content has to leave it."""
+        connection.exec_driver_sql(SCRUB_DUE)
+
+    def scrub(self) -> None:
+        """Write the whole file anew and empty the log, if content was deleted since last time.
+
+        Deleted rows leave copies in free space, also such as were made when pages were split long
+        before; only a new file has none.
+        """
+        with self.writer.connect() as connection:
+            raw = _raw(connection)
+            if not raw.execute("PRAGMA user_version").fetchone()[0]:
+                return
+            raw.execute("VACUUM")
+            is_busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise unavailable(
+                    f"{self._path.name}-wal may still hold text that was erased: somebody reads "
+                    "from it.",
+                    remedy="The erasure itself is done. Repeat the request when long reads have "
+                    "ended, or start the server again.",
+                )
+            raw.execute("PRAGMA user_version=0")
 
     def announce(self, connection: Connection) -> None:
         """Do nothing: one process writes, and it knows."""
@@ -217,8 +258,7 @@ def _check_version(connection: Connection) -> None:
     found = connection.exec_driver_sql("SELECT max(version) FROM schema_version").scalar()
     if type(found) is not int:
         raise damaged("it has no schema version")
-    if found > schema.SCHEMA_VERSION:
-        raise schema.newer_schema(found)
+    migration.check_version(found)
 
 
 def _lock(path: Path) -> IO[str]:

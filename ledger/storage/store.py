@@ -4,11 +4,13 @@ No SQL stands here. `ledger.storage.open_store` returns the one implementation, 
 SQLite and on PostgreSQL is the same. Times are microseconds since the epoch, hashes raw bytes.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from ledger.chain.keys import SigningKey
 from ledger.events.envelope import RecordedEvent
 
 Body = bytes | Callable[[int], bytes]
@@ -52,6 +54,7 @@ class AppendRequest:
     with DEADLINE_EXCEEDED and nothing of it was written.
     `tracking` is (consumer, position): that consumer's tracking position moves forward in the same
     transaction; VERSION_CONFLICT where it would not.
+    `keys` are sealed and kept in the same transaction.
     """
 
     ledger: str
@@ -64,6 +67,7 @@ class AppendRequest:
     stated_time: int | None = None
     deadline_monotonic: float | None = None
     tracking: tuple[str, int] | None = None
+    keys: Sequence[SigningKey] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class AppendResult:
 
 @dataclass(frozen=True, slots=True)
 class LedgerInfo:
-    """What never changes about a ledger."""
+    """What never changes about a ledger. `vkey` is its first key; empty where nothing is signed."""
 
     ledger_id: int
     origin: str
@@ -107,7 +111,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class CreateLedger:
-    """A ledger to begin. A `seed` of 32 bytes fixes its Ed25519 key; None draws one."""
+    """A ledger to begin. A `seed` of 32 bytes fixes its first Ed25519 key; None draws one."""
 
     origin: str
     clock: str
@@ -116,6 +120,34 @@ class CreateLedger:
     request_id: str | None = None
     digest: bytes = b""
     seed: bytes | None = None
+
+
+class KeptCheckpoint(NamedTuple):
+    """A signed checkpoint as it was kept: the size of its tree, and its note."""
+
+    size: int
+    note: str
+
+
+class KeptCosignature(NamedTuple):
+    """A witness's signature line for the checkpoint of a size."""
+
+    size: int
+    name: str
+    key_id: bytes
+    line: str
+
+
+class StreamHead(NamedTuple):
+    """The newest event of a stream as of some position."""
+
+    stream: str
+    stream_version: int
+    event_hash: bytes
+
+
+RawEvent = tuple[Any, ...]
+"""An event as the driver gives it: values in the order of RecordedEvent's members."""
 
 
 class Reader(Protocol):
@@ -214,12 +246,47 @@ class Reader(Protocol):
         """Return (digest, first position, last position) of a request that was carried out."""
         ...
 
-    def checkpoint(self, ledger: str) -> tuple[int, str] | None:
-        """Return the largest checkpoint kept: (tree size, signed note)."""
+    def snapshot(self) -> "AbstractContextManager[Reader]":
+        """Return a reader all of whose answers are of one moment; for one thread, not for long."""
         ...
 
-    def signing_key(self, ledger: str) -> str:
-        """Return the ledger's signer key as text (a C2SP skey): a secret."""
+    def tiles(self, ledger: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return the stored hashes of tiles by (level, index); CHAIN_BROKEN if one is missing.
+
+        The tile at the right edge is as wide as it is now: perhaps wider than a tree asked about.
+        """
+        ...
+
+    def checkpoint(self, ledger: str, *, size: int | None = None) -> KeptCheckpoint | None:
+        """Return the checkpoint of a size, or the largest one kept; None where there is none."""
+        ...
+
+    def checkpoints(
+        self, ledger: str, *, after_size: int = 0, limit: int = 1000
+    ) -> list[KeptCheckpoint]:
+        """Return kept checkpoints larger than a size, ascending."""
+        ...
+
+    def covering(self, ledger: str, position: int) -> KeptCheckpoint | None:
+        """Return the newest checkpoint if the event at a position is in its tree, else None."""
+        ...
+
+    def cosignatures(self, ledger: str, size: int) -> list[KeptCosignature]:
+        """Return the cosignatures of the checkpoint of a size, by name and key id."""
+        ...
+
+    def stream_heads(self, ledger: str, as_of: int) -> Iterator[StreamHead]:
+        """Yield the newest event of each stream as of a position, by name of stream (bytes)."""
+        ...
+
+    def key_events(self, ledger: str, *, until: int | None = None) -> list[RecordedEvent]:
+        """Return the events that say which key signs when, up to a position."""
+        ...
+
+    def rows_raw(
+        self, ledger: str, *, after: int = 0, until: int | None = None
+    ) -> Iterator[list[RawEvent]]:
+        """Yield all events with after < position <= until in pages, unchecked and fast."""
         ...
 
 
@@ -253,8 +320,49 @@ class Store(Reader, Protocol):
         """Wait until the head has reached a position; False when time is up."""
         ...
 
-    def save_checkpoint(self, ledger: str, size: int, note: str) -> None:
-        """Keep a signed checkpoint for ever; a second one of the same size changes nothing."""
+    def signing_keys(self, ledger: str) -> dict[str, SigningKey]:
+        """Return the ledger's keys by verifier key, opened, in order of arrival: secrets.
+
+        Which of them signs, and which is the next one, is what the ledger's events say.
+        STORE_UNAVAILABLE where the master key is missing or does not open them.
+        """
+        ...
+
+    def draw_key(self, origin: str) -> SigningKey:
+        """Return a fresh key of a ledger; an append keeps it."""
+        ...
+
+    def save_checkpoint(self, ledger: str, size: int, note: str, *, after: int) -> bool:
+        """Keep a signed checkpoint for ever if the largest kept one has size `after` (0: none).
+
+        False where it has not, or where `size` is not larger: somebody else was faster.
+        """
+        ...
+
+    def add_cosignature(self, ledger: str, size: int, name: str, key_id: bytes, line: str) -> bool:
+        """Keep a witness's signature line; False where one of that key is kept for that size.
+
+        CHECKPOINT_UNKNOWN where no checkpoint of that size is kept.
+        """
+        ...
+
+    def erase(
+        self, request: AppendRequest, ranges: Sequence[tuple[int, int]]
+    ) -> tuple[AppendResult, int]:
+        """Append the one event of `request`, and remove body and salt of the events in `ranges`.
+
+        Both or neither; then `scrub`. Also returns how many bodies it was that removed. Request
+        ids go with their last body. BODY_PERMANENT, BODY_ERASED where all are gone already,
+        POSITION_BEYOND_HEAD.
+        """
+        ...
+
+    def scrub(self) -> None:
+        """Remove what erased text has left in the database's files, where they are ours (SQLite).
+
+        STORE_UNAVAILABLE where a reader holds on to it for too long. What is due stays due: the
+        next erasure, the next call or the next start does it.
+        """
         ...
 
     def lease(self, ledger: str, name: str, holder: str, seconds: float) -> bool:

@@ -19,9 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.limits import GROUP_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_REQUESTS_MAX
+from ledger.storage.chains import Chain
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database, unavailable
-from ledger.storage.group import Chain, Group
+from ledger.storage.group import Group
+from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 
 T = TypeVar("T")
@@ -65,10 +67,15 @@ class Writer:
     """Serialises every write of one process. Safe to submit to from any thread."""
 
     def __init__(
-        self, database: Database, clock: Clock, on_commit: Callable[[str, int], None]
+        self,
+        database: Database,
+        clock: Clock,
+        keys: SealedKeys,
+        on_commit: Callable[[str, int], None],
     ) -> None:
         self._database = database
         self._clock = clock
+        self._keys = keys
         self._on_commit = on_commit
         self._queue: deque[_Append | _Call] = deque()
         self._queued_events = 0
@@ -217,7 +224,7 @@ class Writer:
         connection = self._connect()
         answers: list[AppendResult | LedgerError] = []
         with connection.begin():
-            group = Group(self._database, connection, self._clock, self._chains)
+            group = self._group(connection)
             infos = {job.info.ledger_id: job.info for job in jobs}
             keys = [key for job in jobs if (key := request_key(job.info, job.request))]
             group.begin(infos.values(), keys)
@@ -237,7 +244,7 @@ class Writer:
         try:
             connection = self._connect()
             with connection.begin():
-                group = Group(self._database, connection, self._clock, self._chains)
+                group = self._group(connection)
                 result = job.function(Turn(connection, group))
                 moved = group.write()
             self._database.after_commit()
@@ -250,6 +257,9 @@ class Writer:
             return
         job.future.set_result(result)
         self._tell(moved)
+
+    def _group(self, connection: Connection) -> Group:
+        return Group(self._database, connection, self._clock, self._chains, self._keys)
 
     def _tell(self, moved: dict[int, Chain]) -> None:
         for chain in moved.values():

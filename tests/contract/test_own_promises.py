@@ -9,7 +9,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent
 from ledger.clock import SystemClock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore
+from ledger.storage import AppendRequest, NewEvent, SqlStore
 from ledger.storage.eventsourcing import Factory
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.stored_events import foreign_stream
@@ -122,7 +122,7 @@ def test_notifications_show_native_and_foreign_events_in_one_order(store: SqlSto
     topics = [n.topic for n in recorder.select_notifications(start=1, limit=10)]
     assert topics == [
         "ledger.created.v1",
-        "ledger.configured.v1",
+        "ledger.configured.v2",
         "model.registered.v1",
         "some.topic",
     ]
@@ -136,5 +136,5 @@ def test_two_factories_of_one_database_share_its_one_writer(env: dict[str, str])
     one.close()
     one.close()
     two.application_recorder().insert_events([StoredEvent("a", 1, "t", b"")])
-    two.store.create_ledger(CreateLedger(ORIGIN, "wall", 0, "users/ada"))
+    two.store.open_recorder(ORIGIN)
     two.close()

@@ -14,6 +14,7 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, open_store
+from ledger.storage.vault import Vault
 
 ORIGIN = "ledger.example.com/fraud"
 SIZES = (1, 3, 20)
@@ -23,7 +24,7 @@ THREADS = 4
 def load(url: str, fifo: str, turn: str) -> None:
     """Append from several threads for ever, acknowledging what was answered."""
     out = os.open(fifo, os.O_WRONLY)
-    store = open_store(url, SystemClock())
+    store = open_store(url, SystemClock(), vault=Vault(bytes(32)))
     try:
         store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     except LedgerError:

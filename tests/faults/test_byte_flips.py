@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import select
 
 from ledger.chain.checkpoint import Checkpoint, sign
-from ledger.chain.keys import SigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError
@@ -23,8 +22,9 @@ from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open
 from ledger.storage.database import open_database
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import checkpoints, events, heads, ledgers, requests
+from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.verify import verify_database
-from tests.support.stores import ORIGIN, START
+from tests.support.stores import ORIGIN, START, VAULT
 
 SAMPLE = 800
 TIME = "2026-03-01T10:00:00.000000Z"
@@ -35,7 +35,7 @@ def write_small_ledger(path: Path) -> None:
     raw = sqlite3.connect(path)
     raw.executescript("PRAGMA page_size=512; CREATE TABLE t (x); DROP TABLE t; VACUUM;")
     raw.close()
-    store = open_store(str(path), ManualClock(START))
+    store = open_store(str(path), ManualClock(START), vault=VAULT)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c", digest=b"c"))
     for n in range(3):
         observed = encode_body(actor="users/ada", data={"observed_at": TIME, "value": str(n)})
@@ -55,8 +55,8 @@ def write_small_ledger(path: Path) -> None:
         )
     head = store.head(ORIGIN)
     claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-    note_text = sign(claim, [SigningKey.parse(store.signing_key(ORIGIN))]).decode()
-    store.save_checkpoint(ORIGIN, head.position, note_text)
+    signing, _ = store.signing_keys(ORIGIN).values()
+    assert store.save_checkpoint(ORIGIN, head.position, sign(claim, [signing]).decode(), after=0)
     store.close()
 
 
@@ -75,7 +75,7 @@ def verified_content(path: Path) -> list[Any] | None:
     except LedgerError:
         return None
     try:
-        store.prepare()
+        store.prepare(SealedKeys(VAULT, None, ManualClock(START), read_only=True))
         reader = SqlReader(store)
         verify_database(reader)
         return content(reader)

@@ -1,5 +1,6 @@
 """Promises of the append: order, idempotency, guards, isolation in a group. On both databases."""
 
+import hashlib
 import threading
 from concurrent.futures import Future
 
@@ -19,7 +20,7 @@ from ledger.storage import (
     open_store,
 )
 from tests.support.check_ledger import check_ledger
-from tests.support.stores import ORIGIN, START
+from tests.support.stores import ORIGIN, START, VAULT
 
 UPDATED = "model.updated.v1"
 RETIRED = "model.retired.v1"
@@ -83,9 +84,15 @@ def append_as_one_group(
 
 def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: SqlStore) -> None:
     first, second = check_ledger(store, ORIGIN)
-    assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v1")
+    assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v2")
     assert first.data["vkey"] == store.ledger(ORIGIN).vkey
-    assert second.data == {"clock": "wall", "skew_seconds": 300}
+    signing, following = store.signing_keys(ORIGIN)
+    assert signing == first.data["vkey"]
+    assert second.data == {
+        "clock": "wall",
+        "next_key_digest": hashlib.sha256(following.encode()).hexdigest(),
+        "skew_seconds": 300,
+    }
 
 
 def test_events_of_a_request_stand_together_and_count_by_stream(store: SqlStore) -> None:
@@ -291,13 +298,13 @@ def test_names_outside_their_grammar_never_reach_a_header(
 def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: ManualClock) -> None:
     with_id = request(updated(), request_id="r-1", digest=b"1")
     for turn in range(3):
-        store = open_store(database_url, clock)
+        store = open_store(database_url, clock, vault=VAULT)
         if turn == 0:
             store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         store.append(with_id)
         store.append(request(updated(), observed("b", START + turn)))
         store.close()
-    store = open_store(database_url, clock)
+    store = open_store(database_url, clock, vault=VAULT)
     assert [e.stream_version for e in check_ledger(store, ORIGIN) if e.stream == "models/a"] == [
         1,
         2,
@@ -367,9 +374,17 @@ def test_a_lease_has_one_holder_until_it_runs_out(store: SqlStore, clock: Manual
     assert store.lease(ORIGIN, "evaluator", "one", 10)
 
 
-def test_checkpoints_are_kept_and_the_largest_is_answered(store: SqlStore) -> None:
+def test_checkpoints_are_kept_in_the_order_of_their_sizes_only(store: SqlStore) -> None:
     assert store.checkpoint(ORIGIN) is None
-    store.save_checkpoint(ORIGIN, 2, "two")
-    store.save_checkpoint(ORIGIN, 1, "one")
-    store.save_checkpoint(ORIGIN, 2, "another two")
-    assert store.checkpoint(ORIGIN) == (2, "two")
+    assert store.save_checkpoint(ORIGIN, 2, "two", after=0)
+    for size, note, after in ((1, "one", 0), (2, "other", 2), (2, "other", 0), (4, "four", 3)):
+        assert not store.save_checkpoint(ORIGIN, size, note, after=after)
+    assert store.save_checkpoint(ORIGIN, 5, "five", after=2)
+    assert store.checkpoint(ORIGIN) == (5, "five")
+    assert store.checkpoint(ORIGIN, size=2) == (2, "two")
+    assert store.checkpoint(ORIGIN, size=3) is None
+    assert store.checkpoints(ORIGIN) == [(2, "two"), (5, "five")]
+    assert store.checkpoints(ORIGIN, after_size=2) == [(5, "five")]
+    assert store.checkpoints(ORIGIN, limit=1) == [(2, "two")]
+    assert store.covering(ORIGIN, 5) == (5, "five")
+    assert store.covering(ORIGIN, 6) is None

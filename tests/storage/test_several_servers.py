@@ -12,7 +12,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
 from tests.support.check_ledger import check_ledger
-from tests.support.stores import ORIGIN
+from tests.support.stores import ORIGIN, VAULT
 
 pytestmark = pytest.mark.postgres
 
@@ -28,7 +28,7 @@ def request(**members: object) -> AppendRequest:
 
 
 def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) -> None:
-    store = open_store(postgres_url, SystemClock())
+    store = open_store(postgres_url, SystemClock(), vault=VAULT)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     burst = Path(__file__).with_name("append_burst.py")
     servers = [
@@ -53,7 +53,7 @@ def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) 
 def test_servers_take_turns_and_agree_on_guards_and_request_ids(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     for turn in range(6):
         server = (one, two)[turn % 2]
@@ -72,7 +72,7 @@ def test_servers_take_turns_and_agree_on_guards_and_request_ids(
 def test_a_commit_of_one_server_wakes_the_listeners_of_another(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     heard = threading.Event()
     two.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
@@ -84,7 +84,7 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
 
 
 def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
-    one, two = (open_store(postgres_url, clock) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert one.lease(ORIGIN, "evaluator", "one", 10)
     assert not two.lease(ORIGIN, "evaluator", "two", 10)
@@ -95,7 +95,7 @@ def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) ->
 def test_a_lost_connection_is_answered_as_unknown_and_the_next_append_reconnects(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(postgres_url, clock)
+    store = open_store(postgres_url, clock, vault=VAULT)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     with store._database.reader.connect() as connection:
         connection.exec_driver_sql(

@@ -23,7 +23,7 @@ from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, M
 from ledger.events.plans import PlanMade, PlanRow
 from ledger.events.policy_document import Action
 from ledger.events.signals import SignalObserved
-from ledger.events.system import LedgerConfigured, LedgerCreated
+from ledger.events.system import LedgerConfiguredV2, LedgerCreated
 from ledger.events.values import format_decimal, format_time
 
 ORIGIN: Final = "example.org/fleet"
@@ -72,7 +72,8 @@ class Story:
             vkey="example.org/fleet+00000000+key",
         )
         self.write("ledger", created)
-        self.write("ledger", LedgerConfigured.from_data({"clock": clock, "skew_seconds": 300}))
+        configured = {"clock": clock, "next_key_digest": "00" * 32, "skew_seconds": 300}
+        self.write("ledger", LedgerConfiguredV2.from_data(configured))
         return self
 
     @property

@@ -16,9 +16,11 @@ import pytest
 
 from ledger.clock import ManualClock
 from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage.vault import Vault
 
 ORIGIN = "ledger.example.com/fraud"
 START = 1_772_359_200_000_000  # 2026-03-01T10:00:00Z
+VAULT = Vault(bytes(range(32)))
 DATABASES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
 _numbers = itertools.count(1)
@@ -75,7 +77,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def empty_store(database_url: str, clock: ManualClock) -> Iterator[SqlStore]:
     """A store without a ledger, on each database."""
-    store = open_store(database_url, clock)
+    store = open_store(database_url, clock, vault=VAULT)
     yield store
     store.close()
 

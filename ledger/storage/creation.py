@@ -1,0 +1,159 @@
+"""How a ledger begins: its row, its two keys, the head of an empty chain, and its first events.
+
+The second key signs nothing yet. Its digest is in event 2, so that whoever steals the first key
+cannot choose which key follows.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from ledger.chain.key_history import vkey_digest
+from ledger.chain.keys import SigningKey
+from ledger.chain.link import GENESIS
+from ledger.chain.merkle import CompactRange
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.base import EventData
+from ledger.events.envelope import encode_body
+from ledger.events.system import LedgerConfiguredV2, LedgerCreated
+from ledger.events.values import ORIGIN, format_time
+from ledger.storage.checks import request_key
+from ledger.storage.database import Database
+from ledger.storage.schema import heads, ledgers
+from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.store import AppendRequest, CreateLedger, LedgerInfo, NewEvent
+from ledger.storage.writer import Turn
+
+FORMAT: Final = "decision-ledger/1"
+CREATE_METHOD: Final = "CreateLedger"
+
+
+class Creation:
+    """Creates ledgers within the transactions of the writer."""
+
+    def __init__(self, database: Database, clock: Clock, keys: SealedKeys) -> None:
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+
+    def create(self, turn: Turn, request: CreateLedger) -> LedgerInfo:
+        """Insert the ledger and its first two events in the turn's transaction."""
+        self._database.lock_ledgers(turn.connection)
+        if (known := _find(turn.connection, request.origin)) is not None:
+            return _repeated(turn, known, request)
+        now = self._clock.now_micros() if request.clock == "wall" else 0
+        _check_origin(request.origin)
+        drawn = self._keys.draw(request.origin)
+        first = SigningKey(request.origin, request.seed) if request.seed else drawn
+        following = self._keys.draw(request.origin)
+        vkey = str(first.verifier_key)
+        info = _insert_ledger(turn.connection, request, vkey)
+        turn.group.begin([info], [])
+        created = LedgerCreated(
+            created_at=format_time(now), format=FORMAT, origin=info.origin, vkey=vkey
+        )
+        configured = LedgerConfiguredV2.from_data(
+            {
+                "clock": info.clock,
+                "next_key_digest": vkey_digest(str(following.verifier_key)),
+                "skew_seconds": info.skew_seconds,
+            }
+        )
+        turn.group.admit(info, _as_append(request, (created, configured), keys=(first, following)))
+        return info
+
+    def open_recorder(self, turn: Turn, origin: str) -> LedgerInfo:
+        """Return the ledger of a bare recorder: created empty, without keys, if there is none."""
+        self._database.lock_ledgers(turn.connection)
+        known = _find(turn.connection, origin)
+        if known is not None:
+            return known
+        _check_origin(origin)
+        request = CreateLedger(origin, "wall", 0, "services/recorder")
+        return _insert_ledger(turn.connection, request, "")
+
+
+def _repeated(turn: Turn, known: LedgerInfo, request: CreateLedger) -> LedgerInfo:
+    """Return the ledger if this request made it; its name is taken otherwise."""
+    key = request_key(known, _as_append(request))
+    if key is not None:
+        turn.group.begin([known], [key])
+        if turn.group.knows(key):
+            turn.group.admit(known, _as_append(request))  # refuses another digest
+            return known
+    raise LedgerError(
+        Reason.ALREADY_EXISTS,
+        f"There is a ledger {known.origin} already.",
+        remedy="Use it, or choose another name.",
+        metadata={"ledger": known.origin},
+    )
+
+
+def _check_origin(origin: str) -> None:
+    if ORIGIN.fullmatch(origin) is None:
+        raise invalid_field("origin", f"{origin[:255]!r} is not a ledger's name")
+
+
+def _insert_ledger(connection: Connection, request: CreateLedger, vkey: str) -> LedgerInfo:
+    """Insert a ledger without events: its row, and the head of an empty chain."""
+    newest = connection.execute(select(func.max(ledgers.c.ledger_id))).scalar()
+    info = LedgerInfo((newest or 0) + 1, request.origin, request.clock, request.skew_seconds, vkey)
+    connection.execute(
+        ledgers.insert().values(
+            ledger_id=info.ledger_id,
+            origin=info.origin,
+            clock=info.clock,
+            skew_seconds=info.skew_seconds,
+            vkey=info.vkey,
+        )
+    )
+    connection.execute(
+        heads.insert().values(
+            ledger_id=info.ledger_id,
+            position=0,
+            event_hash=GENESIS,
+            recorded_at=0,
+            newest_observed_at=None,
+            tree=CompactRange().to_bytes(),
+        )
+    )
+    return info
+
+
+def _find(connection: Connection, origin: str) -> LedgerInfo | None:
+    """Return a ledger as the transaction sees it."""
+    row = connection.execute(
+        select(
+            ledgers.c.ledger_id,
+            ledgers.c.origin,
+            ledgers.c.clock,
+            ledgers.c.skew_seconds,
+            ledgers.c.vkey,
+        ).where(ledgers.c.origin == origin)
+    ).first()
+    return LedgerInfo(*row) if row is not None else None
+
+
+def _as_append(
+    request: CreateLedger, data: tuple[EventData, ...] = (), keys: tuple[SigningKey, ...] = ()
+) -> AppendRequest:
+    """Return the creation of a ledger as the append that it is."""
+    return AppendRequest(
+        request.origin,
+        request.actor,
+        CREATE_METHOD,
+        [
+            NewEvent(
+                event.STREAM,
+                event.TYPE,
+                encode_body(
+                    actor=request.actor, data=event.to_data(), request_id=request.request_id
+                ),
+            )
+            for event in data
+        ],
+        request_id=request.request_id,
+        digest=request.digest,
+        keys=keys,
+    )

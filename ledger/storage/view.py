@@ -1,0 +1,86 @@
+"""One way into the database: each statement on a connection of its own, or all at one moment."""
+
+import threading
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, TextClause, bindparam, select
+
+from ledger.errors import LedgerError, Reason
+from ledger.storage.database import Database
+from ledger.storage.schema import heads, ledgers
+from ledger.storage.store import Head, LedgerInfo
+
+_HEAD: Final = select(
+    heads.c.position,
+    heads.c.event_hash,
+    heads.c.recorded_at,
+    heads.c.newest_observed_at,
+    heads.c.tree,
+).where(heads.c.ledger_id == bindparam("ledger_id_"))
+_INFO: Final = select(
+    ledgers.c.ledger_id,
+    ledgers.c.origin,
+    ledgers.c.clock,
+    ledgers.c.skew_seconds,
+    ledgers.c.vkey,
+)
+
+
+class View:
+    """Answers which ledgers there are and where they stand. Safe between threads unless pinned."""
+
+    def __init__(self, database: Database, pinned: Connection | None = None) -> None:
+        """`pinned`: a connection within a snapshot, on which every statement is to run."""
+        self._database = database
+        self._pinned = pinned
+        self._infos: dict[str, LedgerInfo] = {}
+        self._infos_lock = threading.Lock()
+
+    def ledgers(self) -> list[LedgerInfo]:
+        """Return every ledger, in order of creation."""
+        return [LedgerInfo(*row) for row in self.rows(_INFO.order_by(ledgers.c.ledger_id))]
+
+    def ledger(self, origin: str) -> LedgerInfo:
+        """Return one ledger; LEDGER_UNKNOWN where there is none."""
+        info = self._infos.get(origin)
+        if info is not None:
+            return info
+        rows = self.rows(_INFO.where(ledgers.c.origin == origin))
+        if not rows:
+            raise LedgerError(
+                Reason.LEDGER_UNKNOWN,
+                f"There is no ledger {origin[:255]!r} here.",
+                remedy="Check the name, or create the ledger first.",
+                metadata={"ledger": origin[:255]},
+            )
+        info = LedgerInfo(*rows[0])
+        with self._infos_lock:
+            self._infos[origin] = info
+        return info
+
+    def head(self, ledger: str) -> Head:
+        """Return the newest durable head."""
+        return Head(*self.rows(_HEAD, {"ledger_id_": self._id(ledger)})[0])
+
+    def rows(
+        self, statement: Select[Any] | TextClause, values: dict[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the rows of any statement that reads; for checks and for tests."""
+        if self._pinned is not None:
+            return list(self._pinned.execute(statement, values).all())
+        with self._database.reader.connect() as connection:
+            return list(connection.execute(statement, values).all())
+
+    def check_structure(self) -> None:
+        """Have the database check itself; CHAIN_BROKEN where indexes or pages do not fit."""
+        self._database.check_structure()
+
+    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement by the driver's quickest way."""
+        if self._pinned is not None:
+            return self._database.fetch(self._pinned, statement)
+        with self._database.reader.connect() as connection:
+            return self._database.fetch(connection, statement)
+
+    def _id(self, origin: str) -> int:
+        return self.ledger(origin).ledger_id
