@@ -1,0 +1,93 @@
+"""The four tag files that make a folder a BagIt 1.0 bag (RFC 8493), in one spelling.
+
+Why not a library: `ledger/adr/0008-bags-are-written-here.md`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from ledger import __version__
+
+DECLARATION_FILE: Final = "bagit.txt"
+INFO_FILE: Final = "bag-info.txt"
+MANIFEST_FILE: Final = "manifest-sha256.txt"
+TAG_MANIFEST_FILE: Final = "tagmanifest-sha256.txt"
+TAGGED: Final = (INFO_FILE, DECLARATION_FILE, MANIFEST_FILE)
+"""What the tag manifest lists: all tag files but itself."""
+PAYLOAD: Final = "data/"
+
+DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+
+_ENTRY: Final = re.compile(r"([0-9a-f]{64})  ([a-z0-9._/-]+)", re.ASCII)
+_TAG: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (\S(?:.*\S)?)")
+_OXUM: Final = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
+
+
+class BagError(ValueError):
+    """A tag file that cannot be one: the line (from 1), and why."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+
+
+def bag_info(*, origin: str, requested_at: str, payload_bytes: int, payload_files: int) -> bytes:
+    """Return `bag-info.txt`. Nothing in it depends on when or where it is written."""
+    tags = {
+        "Bag-Software-Agent": f"decision-ledger {__version__}",
+        "Bagging-Date": requested_at[:10],
+        "External-Identifier": origin,
+        "Payload-Oxum": f"{payload_bytes}.{payload_files}",
+    }
+    return "".join(f"{label}: {value}\n" for label, value in tags.items()).encode()
+
+
+def parse_bag_info(data: bytes) -> tuple[int, int]:
+    """Return the bytes and files that a `bag-info.txt` says the payload has."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(_lines(data), 1):
+        match = _TAG.fullmatch(line)
+        if match is None:
+            raise BagError(number, "it is not of the form Label: value")
+        label, value = match.groups()
+        if label in found:
+            raise BagError(number, f"{label} stands there twice")
+        found[label] = value
+    oxum = _OXUM.fullmatch(found.get("Payload-Oxum", ""))
+    if oxum is None:
+        raise BagError(0, "it has no Payload-Oxum")
+    return int(oxum[1]), int(oxum[2])
+
+
+def manifest(digests: Mapping[str, str]) -> bytes:
+    """Return a manifest of files with their SHA-256 in hex."""
+    return "".join(f"{digests[path]}  {path}\n" for path in sorted(digests)).encode()
+
+
+def parse_manifest(data: bytes) -> dict[str, tuple[str, int]]:
+    """Return path → (digest in hex, line) in order; BagError unless `manifest` wrote it."""
+    found: dict[str, tuple[str, int]] = {}
+    before = ""
+    for number, line in enumerate(_lines(data), 1):
+        match = _ENTRY.fullmatch(line)
+        if match is None:
+            raise BagError(number, "it is no digest in hex, two spaces and a path")
+        digest, path = match.groups()
+        if path <= before:
+            raise BagError(number, f"{path} does not come after {before}")
+        found[path] = digest, number
+        before = path
+    return found
+
+
+def _lines(data: bytes) -> list[str]:
+    """Return the lines of a text in UTF-8, each ended by a line feed."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BagError(line, "it is not UTF-8") from error
+    if not text.endswith("\n"):
+        raise BagError(text.count("\n") + 1, "the last line does not end in a newline")
+    return text[:-1].split("\n")

@@ -1,0 +1,265 @@
+"""Writing a bundle: streamed, checked while it is written, taken up again where it was left.
+
+The folder is complete once its tag manifest is there, which comes last. Until then `resume` reads
+what stands in it, keeps what holds, cuts off the rest, and says where to go on. Every header and
+body is hashed on the way and the whole compared with the checkpoint, so a damaged ledger is never
+exported as if it were none.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.link import GENESIS
+from ledger.chain.merkle import CompactRange
+from ledger.errors import LedgerError, chain_broken
+from ledger.export.archive import Archive
+from ledger.export.bag import (
+    DECLARATION,
+    DECLARATION_FILE,
+    INFO_FILE,
+    MANIFEST_FILE,
+    PAYLOAD,
+    TAG_MANIFEST_FILE,
+    TAGGED,
+    bag_info,
+    manifest,
+)
+from ledger.export.files import CHECKPOINT, EVENTS, KEYS, PROOFS, REPORT, SCOPE, SEAL, VERIFIER
+from ledger.export.lines import EventRow, LineError, checked_line, parse_line, row_of
+from ledger.export.proofs import Prover, proof_line
+from ledger.export.scope import Plan, Scope
+from ledger.export.tally import Tally
+
+_BUFFER: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """What goes into a bundle beside its events and their proofs."""
+
+    note: bytes
+    """The checkpoint, with its cosignatures."""
+    keys: bytes
+    """`keys.json`."""
+    report: Iterable[str]
+    verifier: bytes
+    """The source of the stand-alone verifier."""
+    seal: bytes | None = None
+    """`seal.json`, of a stream bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finished bundle. `withheld`: bodies missing that the scope gives a reason for."""
+
+    scope: Scope
+    events: int
+    withheld: int
+    manifest_digest: bytes
+    archive_bytes: int
+
+
+class _Lines:
+    """A file of lines that grows, with its digest."""
+
+    def __init__(self, path: Path) -> None:
+        self.file: BinaryIO = path.open("a+b", buffering=_BUFFER)
+        self.file.seek(0)
+        self.size = 0
+        self.digest = hashlib.sha256()
+
+    def keep(self, line: bytes) -> None:
+        """Take up a line that stands there already."""
+        self.size += len(line)
+        self.digest.update(line)
+
+    def cut(self) -> None:
+        """Cut off what was not taken up, and go on there."""
+        self.file.seek(self.size)
+        self.file.truncate()
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Add lines at the end."""
+        data = b"".join(lines)
+        self.file.write(data)
+        self.keep(data)
+
+    def close(self) -> None:
+        """Have everything on the disk, and close the file."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+
+class BundleWriter:
+    """Writes one bundle into a folder of its own.
+
+    Call `resume`, then `add` with every event after the position that it returned, then `finish`;
+    `close` lets go of a bundle that is left unfinished. A partial bundle needs a prover of the
+    checkpoint's tree.
+    """
+
+    def __init__(
+        self, folder: Path, plan: Plan, checkpoint: Checkpoint, prover: Prover | None = None
+    ) -> None:
+        assert (prover is None) == (plan.kind == "full")
+        if prover is not None and prover.root() != checkpoint.root:
+            raise chain_broken(checkpoint.size, "the tree does not have the checkpoint's root")
+        self._folder = folder
+        self._plan = plan
+        self._checkpoint = checkpoint
+        self._prover = prover
+        self._tree = CompactRange()
+        self._version = 0
+        self._head: bytes = GENESIS
+        self._files: dict[str, _Lines] = {}
+        self.tally = Tally(plan)
+
+    def resume(self) -> int:
+        """Open the files, check what they hold, and return the position to go on after."""
+        (self._folder / PAYLOAD).mkdir(parents=True, exist_ok=True)
+        (self._folder / TAG_MANIFEST_FILE).unlink(missing_ok=True)
+        names = (EVENTS,) if self._prover is None else (EVENTS, PROOFS)
+        self._files = {name: _Lines(self._folder / name) for name in names}
+        for lines in zip(*[kept.file for kept in self._files.values()], strict=False):
+            try:
+                self._take_up(lines)
+            except (LedgerError, ValueError):
+                break
+            for kept, line in zip(self._files.values(), lines, strict=True):
+                kept.keep(line)
+        for kept in self._files.values():
+            kept.cut()
+        return self.tally.last or self._plan.first_position - 1
+
+    def _take_up(self, lines: Sequence[bytes]) -> None:
+        """Take up one event that was written before; raise where that does not hold."""
+        row = row_of(parse_line(lines[0], self._checkpoint.origin))
+        line, is_gap = self._checked(row)
+        if [line, *self._proofs([row])] != list(lines):
+            raise LineError("it is not what would be written now")
+        self.tally.take(row, is_gap=is_gap)
+        self._tree.append(row[9])
+
+    def add(self, rows: Iterable[EventRow]) -> None:
+        """Write events in order of position; CHAIN_BROKEN where one does not hold."""
+        lines: list[bytes] = []
+        taken: list[EventRow] = []
+        take = self.tally.take
+        for row in rows:
+            line, is_gap = self._checked(row)
+            take(row, is_gap=is_gap)
+            lines.append(line)
+            taken.append(row)
+        self._tree.extend([row[9] for row in taken])
+        self._files[EVENTS].write(lines)
+        if self._prover is not None:
+            self._files[PROOFS].write(self._proofs(taken))
+
+    def _checked(self, row: EventRow) -> tuple[bytes, bool]:
+        """Return the line of the event that comes next, and whether it is without body."""
+        position, stream, version, type_, prev_hash = row[0], row[1], row[2], row[3], row[8]
+        plan, last = self._plan, self.tally.last
+        if plan.kind == "stream":
+            if stream != plan.stream or version != self._version + 1 or position <= last:
+                why = f"it is not version {self._version + 1} of {plan.stream}"
+                raise chain_broken(position, why)
+        elif position != (last + 1 if last else plan.first_position):
+            raise chain_broken((last or plan.first_position - 1) + 1, f"found {position} there")
+        if position == last + 1 and prev_hash != self._head:
+            raise chain_broken(position, "its previous hash is not that of the event before it")
+        is_withheld = plan.withholding.applies(type_, stream)
+        line = checked_line(row, self._checkpoint.origin, is_withheld=is_withheld)
+        self._version, self._head = version, row[9]
+        return line, is_withheld or row[5] is None
+
+    def _proofs(self, rows: Sequence[EventRow]) -> list[bytes]:
+        """Return a line of `proofs.jsonl` for each event; CHAIN_BROKEN if it is not in the tree."""
+        prover = self._prover
+        if prover is None:
+            return []
+        lines = []
+        for row in rows:
+            if prover.leaf(row[0] - 1) != row[9]:
+                raise chain_broken(row[0], "the tree has another event there")
+            lines.append(proof_line(row[0], prover.proof(row[0] - 1)))
+        return lines
+
+    def finish(self, enclosed: Enclosed) -> Written:
+        """Write everything else and return what the bundle is; CHAIN_BROKEN if events are missing.
+
+        With the same plan, events and enclosures the bytes are the same.
+        """
+        plan, tally, stated = self._plan, self.tally, self._checkpoint
+        if tally.last != plan.last_position:
+            raise chain_broken(tally.last + 1, f"{plan.last_position} is the last to be exported")
+        if plan.kind == "full" and (self._tree.size, self._tree.root()) != (
+            stated.size,
+            stated.root,
+        ):
+            raise chain_broken(stated.size, "the events do not have the root that was signed")
+        digests = {name: kept.digest.hexdigest() for name, kept in self._files.items()}
+        self.close()
+        scope = tally.scope()
+        digests[REPORT] = self._write_text(REPORT, enclosed.report)
+        contents = {
+            CHECKPOINT: enclosed.note,
+            KEYS: enclosed.keys,
+            SCOPE: scope.encode(),
+            VERIFIER: enclosed.verifier,
+        }
+        if enclosed.seal is not None:
+            contents[SEAL] = enclosed.seal
+        digests |= {name: self._write(name, content) for name, content in contents.items()}
+        listed = manifest(digests)
+        payload = [(self._folder / name).stat().st_size for name in digests]
+        info = bag_info(
+            origin=stated.origin,
+            requested_at=plan.requested_at,
+            payload_bytes=sum(payload),
+            payload_files=len(payload),
+        )
+        tags = {INFO_FILE: info, DECLARATION_FILE: DECLARATION, MANIFEST_FILE: listed}
+        assert set(tags) == set(TAGGED)
+        self._write(
+            TAG_MANIFEST_FILE,
+            manifest({name: self._write(name, content) for name, content in tags.items()}),
+        )
+        return Written(
+            scope,
+            tally.events,
+            sum(ranges.count() for _, ranges in scope.withheld),
+            hashlib.sha256(listed).digest(),
+            Archive(self._folder, plan.name).size,
+        )
+
+    def close(self) -> None:
+        """Close the files; what is in them stays for the next `resume`."""
+        for kept in self._files.values():
+            kept.close()
+        self._files = {}
+
+    def _write(self, name: str, content: bytes) -> str:
+        """Write a file whole, and return its digest."""
+        with (self._folder / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return hashlib.sha256(content).hexdigest()
+
+    def _write_text(self, name: str, pieces: Iterable[str]) -> str:
+        """Write a text piece by piece, and return its digest."""
+        digest = hashlib.sha256()
+        with (self._folder / name).open("wb") as file:
+            for piece in pieces:
+                data = piece.encode()
+                file.write(data)
+                digest.update(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return digest.hexdigest()

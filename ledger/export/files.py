@@ -1,0 +1,109 @@
+"""The files of a bundle: their names, and reading them from a folder or a tar archive."""
+
+import stat
+from collections.abc import Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+from ledger.export.archive import ArchiveError, Member, MemberFile, members
+from ledger.export.bag import (
+    DECLARATION_FILE,
+    INFO_FILE,
+    MANIFEST_FILE,
+    PAYLOAD,
+    TAG_MANIFEST_FILE,
+)
+from ledger.export.faults import BundleError
+from ledger.export.scope import Kind
+
+EVENTS: Final = f"{PAYLOAD}events.jsonl"
+CHECKPOINT: Final = f"{PAYLOAD}checkpoint"
+PROOFS: Final = f"{PAYLOAD}proofs.jsonl"
+SEAL: Final = f"{PAYLOAD}seal.json"
+KEYS: Final = f"{PAYLOAD}keys.json"
+SCOPE: Final = f"{PAYLOAD}scope.json"
+REPORT: Final = f"{PAYLOAD}report.html"
+VERIFIER: Final = f"{PAYLOAD}verify_bundle.py"
+
+TAG_FILES: Final = frozenset({DECLARATION_FILE, INFO_FILE, MANIFEST_FILE, TAG_MANIFEST_FILE})
+_ALWAYS: Final = TAG_FILES | {EVENTS, CHECKPOINT, KEYS, SCOPE, REPORT, VERIFIER}
+FILES: Final[Mapping[Kind, frozenset[str]]] = {
+    "full": _ALWAYS,
+    "range": _ALWAYS | {PROOFS},
+    "stream": _ALWAYS | {PROOFS, SEAL},
+}
+"""Every file of a bundle, by kind: no fewer and no more."""
+
+SMALL_BYTES_MAX: Final = 1 << 30
+"""What a file that is read at once may have: `scope.json` lists every withheld range."""
+
+_BUFFER: Final = 1 << 20
+
+
+class Bundle(Protocol):
+    """A bundle to read."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Every file with its bytes."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one of the files."""
+        ...
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.sizes = dict(_found(folder, ""))
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one of the files."""
+        return (self._folder / name).open("rb", buffering=_BUFFER)
+
+
+class _Archive:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._members: dict[str, Member] = members(path)
+        self.sizes = {name: member.size for name, member in self._members.items()}
+
+    def open(self, name: str) -> BinaryIO:
+        """Open one of the files."""
+        return BufferedReader(MemberFile(self._path, self._members[name]), _BUFFER)
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Return the bundle in a folder or a tar archive; BundleError where there is neither."""
+    try:
+        return _Folder(path) if path.is_dir() else _Archive(path)
+    except ArchiveError as error:
+        raise BundleError(path.name, 0, str(error)) from error
+    except OSError as error:
+        raise BundleError(path.name, 0, f"it cannot be read: {error.strerror}") from error
+
+
+def read_all(bundle: Bundle, name: str) -> bytes:
+    """Return the content of a file that is small."""
+    if bundle.sizes[name] > SMALL_BYTES_MAX:
+        raise BundleError(name, 0, f"it is larger than {SMALL_BYTES_MAX} bytes")
+    with bundle.open(name) as file:
+        return file.read()
+
+
+def _found(folder: Path, prefix: str) -> "list[tuple[str, int]]":
+    """Return path and size of every file; BundleError for what is neither file nor folder."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        name, status = f"{prefix}{path.name}", path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            if prefix or name != PAYLOAD.rstrip("/"):
+                raise BundleError(name, 0, "no such folder belongs to a bundle")
+            found += _found(path, f"{name}/")
+        elif stat.S_ISREG(status.st_mode):
+            found.append((name, status.st_size))
+        else:
+            raise BundleError(name, 0, "it is no plain file")
+    return found

@@ -1,0 +1,94 @@
+"""Every event without body accounted for: erased and proven, erased as stated, or withheld."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.chain.link import Link
+from ledger.events.canonical import decode
+from ledger.events.proving import BodyErased
+from ledger.export.faults import BundleError
+from ledger.export.files import EVENTS, SCOPE
+from ledger.export.ranges import Ranges, united
+from ledger.export.scope import ERASED, Scope, is_permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """How many bodies are not in a bundle, by what is known of why."""
+
+    erased_proven: int
+    erased_stated: int
+    withheld: int
+
+
+class Gaps:
+    """Takes every event of a bundle, and says in the end what became of the missing bodies."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._stated = [ranges for _, ranges in scope.withheld]
+        self._found = [0] * len(self._stated)
+        self._pending: list[tuple[int, int]] = []
+        self._erased: list[tuple[int, int]] = []
+
+    def take(self, link: Link, line: int) -> None:
+        """Take the next event."""
+        if link.type == BodyErased.TYPE and link.body is not None:
+            self._erased += _ranges(link, line)
+        if link.body is not None:
+            return
+        if is_permanent(link.type):
+            raise BundleError(EVENTS, line, f"the body of {link.type} must not be missing")
+        for at, ranges in enumerate(self._stated):
+            if link.position in ranges:
+                self._found[at] += 1
+                return
+        self._pending.append((link.position, line))
+
+    def done(self) -> Missing:
+        """Return the counts; BundleError where a body is missing without account, or is not."""
+        proven = united(self._erased)
+        for position, line in self._pending:
+            if position not in proven:
+                raise BundleError(EVENTS, line, "its body is missing, and nothing says why")
+        for (reason, ranges), found in zip(self._scope.withheld, self._found, strict=True):
+            if ranges.count() != found:
+                why = f"of {ranges.count()} positions withheld ({reason}), {found} are without body"
+                raise BundleError(SCOPE, 0, why)
+            if reason == ERASED and self._scope.kind == "full" and len(ranges.without(proven)):
+                raise BundleError(SCOPE, 0, "what is erased in a full bundle is proven by an event")
+        self._check_gone(proven)
+        counts = [0, 0]
+        for reason, ranges in self._scope.withheld:
+            counts[reason == ERASED] += ranges.without(proven).count()
+        total = len(self._pending) + sum(self._found)
+        return Missing(total - sum(counts), counts[True], counts[False])
+
+    def _check_gone(self, proven: Ranges) -> None:
+        """Refuse a body that is there although an event of the bundle says that it was erased."""
+        scope = self._scope
+        if scope.kind == "stream":  # its positions have gaps of their own
+            return
+        covered = Ranges([(scope.first_position, scope.last_position)])
+        here = covered.without(covered.without(proven))
+        for ranges in (*self._stated, united((at, at) for at, _ in self._pending)):
+            here = here.without(ranges)
+        for first, _ in here:
+            line = first - scope.first_position + 1
+            raise BundleError(EVENTS, line, "its body was erased, says the ledger, but it is here")
+
+
+def _ranges(link: Link, line: int) -> list[tuple[int, int]]:
+    """Return what an erasure names, as far as it lies before it."""
+    assert link.body is not None
+    data: Any = decode(link.body)["data"]
+    pairs = data.get("positions")
+    if type(pairs) is not list:
+        raise BundleError(EVENTS, line, "it does not say which bodies were erased")
+    found = []
+    for pair in pairs:
+        is_pair = type(pair) is list and len(pair) == 2 and all(type(each) is int for each in pair)
+        if not is_pair or not 1 <= pair[0] <= pair[1] < link.position:
+            raise BundleError(EVENTS, line, "it names positions that no erasure can be about")
+        found.append((pair[0], pair[1]))
+    return found

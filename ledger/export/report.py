@@ -1,0 +1,187 @@
+"""`report.html`: what a bundle holds, for people. One file without scripts or outside resources.
+
+It repeats what the events say and proves nothing by itself; it says how to check what it repeats.
+Every text in it may come from whoever wrote an event, so the template escapes everything.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import ValidationError
+
+from ledger import __version__
+from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.note import parse as parse_note
+from ledger.events.base import EventData
+from ledger.events.canonical import decode
+from ledger.events.decisions import DecisionMade, DecisionOverridden
+from ledger.events.plans import PlanMade
+from ledger.events.policies import PolicyActivated
+from ledger.export.scope import ERASED, ERASED_LATER, Plan
+from ledger.export.tally import Tally
+
+T = TypeVar("T", bound=EventData)
+
+_SIGNALS_SHOWN: Final = 3
+_PLAN_ROWS_SHOWN: Final = 50
+_TITLES: Final = {
+    "full": "The whole ledger",
+    "range": "A part of the ledger",
+    "stream": "The whole story of one stream",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What computing a recorded decision or plan again gave, and why if it could not be."""
+
+    outcome: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """An event that the report tells; `data` is None where this release cannot read it."""
+
+    position: int
+    recorded_at: str
+    actor: str
+    data: T | None
+
+
+def render(
+    plan: Plan,
+    tally: Tally,
+    checkpoint: Checkpoint,
+    note: bytes,
+    replays: Mapping[int, Replay],
+) -> Iterator[str]:
+    """Yield the pieces of the report; equal arguments give equal text."""
+    scope = tally.scope()
+    erased = {ERASED, ERASED_LATER}
+    decisions = _entries(tally, DecisionMade)
+    pieces: Iterator[str] = _template().generate(
+        {
+            "title": _TITLES[plan.kind],
+            "plan": plan,
+            "tally": tally,
+            "scope": scope,
+            "checkpoint": checkpoint,
+            "root": checkpoint.root.hex(),
+            "signatures": [line.name for line in parse_note(note).signatures],
+            "note": note.decode(),
+            "withheld": [
+                (reason, ranges.count())
+                for reason, ranges in scope.withheld
+                if reason not in erased
+            ],
+            "erased_proven": tally.proven_erased(),
+            "erased_stated": sum(
+                ranges.count() for reason, ranges in scope.withheld if reason in erased
+            ),
+            "decisions": decisions,
+            "decisions_total": tally.counts[DecisionMade.TYPE],
+            "overrides": _entries(tally, DecisionOverridden),
+            "policies": _entries(tally, PolicyActivated),
+            "plans": _entries(tally, PlanMade),
+            "plan_rows_shown": _PLAN_ROWS_SHOWN,
+            "replays": replays,
+            "replayed": _replayed(replays),
+            "version": __version__,
+        }
+    )
+    return pieces
+
+
+def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name of its own
+    environment = Environment(
+        loader=PackageLoader("ledger.export", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "shown_time": shown_time,
+        "because": because,
+        "strongest": strongest,
+        "grouped": grouped,
+        "money": money,
+    }
+    return environment.get_template("report.html.jinja")
+
+
+def _entries(tally: Tally, cls: type[T]) -> list[Entry[T]]:
+    """Return the kept events of a type, newest first."""
+    found = []
+    for position, recorded_at, body in reversed(tally.newest[cls.TYPE]):
+        value = decode(body)
+        try:
+            data = cls.from_data(value["data"])
+        except ValidationError:
+            data = None
+        found.append(Entry(position, recorded_at, value["actor"], data))
+    return found
+
+
+def _replayed(replays: Mapping[int, Replay]) -> dict[str, int]:
+    """Return how many replays came out how."""
+    outcomes = ("IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE")
+    every = [replay.outcome for replay in replays.values()]
+    return {outcome: every.count(outcome) for outcome in outcomes}
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+def because(made: DecisionMade) -> str:
+    """Return why a decision came out as it did, in sentences."""
+    policy = f"policy {made.policy} version {made.policy_version}"
+    said = {
+        "RULE": f"Rule {made.rule} of {policy} matched.",
+        "OTHERWISE": f"No rule of {policy} matched.",
+        "RULE_ERROR": f"Rule {made.rule} of {policy} could not be evaluated.",
+    }[made.reason]
+    if made.held_back is not None:
+        said += " It was held back by the cool-down."
+    if made.overridden is not None:
+        at, action = made.overridden.position, made.overridden.action
+        said += f" The override at position {at} stands over it; the rules alone gave {action}."
+    return said
+
+
+def strongest(made: DecisionMade) -> str:
+    """Return the signals that weighed most, with their shares."""
+    signals = made.environment.signals
+    names = sorted(
+        (name for name, signal in signals.items() if signal.present and signal.share),
+        key=lambda name: (-signals[name].share, name),
+    )
+    shown = [f"{name} {percent(signals[name].share)}" for name in names[:_SIGNALS_SHOWN]]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def percent(ppm: int) -> str:
+    """Return parts per million as per cent, rounded towards zero as the explanations do."""
+    tenths = abs(ppm) // 1000
+    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"
+
+
+def grouped(number: int) -> str:
+    """Return a number with its thousands apart."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def money(micros: str) -> str:
+    """Return millionths of the currency in its units, with two decimals."""
+    cents = (abs(int(micros)) + 5_000) // 10_000
+    return f"{'-' if int(micros) < 0 else ''}{cents // 100:,}.{cents % 100:02d}"
+
+
+def shown_time(text: str) -> str:
+    """Return a time to the second."""
+    return f"{text[:10]} {text[11:19]}Z"

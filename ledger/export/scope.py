@@ -1,0 +1,202 @@
+"""What a bundle covers: `scope.json`, and the plan that it is written by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from ledger.chain.link import PERMANENT
+from ledger.events.canonical import CanonicalError, decode, encode
+from ledger.events.values import ACTOR, INTEGER_MAX, STREAM, TYPE, parse_time
+from ledger.export.ranges import Ranges
+
+Kind: TypeAlias = Literal["full", "range", "stream"]
+
+FORMAT: Final = "decision-ledger/1"
+ERASED: Final = "erased"
+"""The reason of what a partial bundle states to be erased: its proof lies outside the bundle."""
+ERASED_LATER: Final = "erased after this checkpoint"
+"""The reason in a full bundle, where a body was erased while the bundle was written."""
+REASON_CHARS_MAX: Final = 2_000
+
+# Without these nobody could tell which keys count.
+_KEPT: Final = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
+
+_KEYS: Final = frozenset(
+    {
+        "counts",
+        "first_position",
+        "format",
+        "kind",
+        "last_position",
+        "requested_at",
+        "requested_by",
+        "stream",
+        "withheld",
+    }
+)
+
+
+class ScopeError(ValueError):
+    """A scope that cannot be one; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """Which bodies are left out, and why: those of these types, and those of these streams."""
+
+    types: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse bodies that can never be withheld, and silence about the reason."""
+        for type_ in sorted(self.types):
+            if is_permanent(type_):
+                raise ScopeError(f"the body of {type_} can be neither erased nor withheld")
+        if bool(self.types or self.streams) != bool(self.reason.strip()):
+            raise ScopeError("a reason belongs to withheld bodies, and only to them")
+        if self.reason in {ERASED, ERASED_LATER}:
+            raise ScopeError(f"{self.reason!r} is what the ledger says of erased bodies")
+
+    def applies(self, type_: str, stream: str) -> bool:
+        """Return whether the body of an event is withheld."""
+        return (type_ in self.types or stream in self.streams) and not is_permanent(type_)
+
+
+def is_permanent(type_: str) -> bool:
+    """Return whether bodies of a type can be neither erased nor withheld."""
+    return type_.rpartition(".")[0] in _KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A bundle to write. The same plan over the same ledger gives the same bytes.
+
+    `last_position` of a stream bundle is the position of the event that the seal fixes.
+    """
+
+    name: str
+    """Of the folder at the top of the archive."""
+    kind: Kind
+    first_position: int
+    last_position: int
+    stream: str | None
+    requested_at: str
+    requested_by: str
+    withholding: Withholding = field(default_factory=Withholding)
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What `scope.json` says."""
+
+    kind: Kind
+    first_position: int
+    last_position: int
+    stream: str | None
+    requested_at: str
+    requested_by: str
+    counts: Mapping[str, int]
+    withheld: tuple[tuple[str, Ranges], ...] = ()
+    """(reason, positions), in order of reason."""
+
+    def encode(self) -> bytes:
+        """Return the bytes of `scope.json`."""
+        return encode(
+            {
+                "counts": dict(self.counts),
+                "first_position": self.first_position,
+                "format": FORMAT,
+                "kind": self.kind,
+                "last_position": self.last_position,
+                "requested_at": self.requested_at,
+                "requested_by": self.requested_by,
+                "stream": self.stream,
+                "withheld": [
+                    {"positions": [list(pair) for pair in positions], "reason": reason}
+                    for reason, positions in self.withheld
+                ],
+            }
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Scope":
+        """Return what the bytes of a `scope.json` say; ScopeError for anything else."""
+        try:
+            value = decode(data)
+        except CanonicalError as error:
+            raise ScopeError(str(error)) from error
+        if type(value) is not dict or value.keys() != _KEYS:
+            raise ScopeError(f"it does not have exactly the keys {', '.join(sorted(_KEYS))}")
+        _check(value["format"] == FORMAT, f"its format is not {FORMAT}")
+        _check(value["kind"] in get_args(Kind), "its kind is none of full, range and stream")
+        first, last = value["first_position"], value["last_position"]
+        _check(_is_position(first) and _is_position(last) and first <= last, "no such positions")
+        stream = value["stream"]
+        _check((stream is None) == (value["kind"] != "stream"), "stream and kind do not agree")
+        _check(
+            stream is None or (type(stream) is str and STREAM.fullmatch(stream) is not None),
+            "its stream is no stream name",
+        )
+        actor = value["requested_by"]
+        _check(type(actor) is str and ACTOR.fullmatch(actor) is not None, "requested_by: no actor")
+        try:
+            parse_time(value["requested_at"])
+        except (TypeError, ValueError) as error:
+            raise ScopeError(f"requested_at: {error}") from error
+        return cls(
+            value["kind"],
+            first,
+            last,
+            stream,
+            value["requested_at"],
+            actor,
+            _counts(value["counts"]),
+            _withheld(value["withheld"]),
+        )
+
+
+def _counts(value: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
+    _check(type(value) is dict, "its counts are not an object")
+    for type_, count in value.items():
+        _check(TYPE.fullmatch(type_) is not None, f"{type_[:160]!r} is no event type")
+        _check(_is_position(count), f"the count of {type_} is no number from 1 on")
+    counts: dict[str, int] = value
+    return counts
+
+
+def _withheld(value: Any) -> tuple[tuple[str, Ranges], ...]:  # noqa: ANN401 - JSON
+    _check(type(value) is list, "its withheld is no array")
+    found = []
+    for item in value:
+        _check(
+            type(item) is dict and item.keys() == {"positions", "reason"},
+            "an entry of withheld does not have exactly the keys positions, reason",
+        )
+        reason, positions = item["reason"], item["positions"]
+        _check(type(reason) is str and bool(reason.strip()), "something is withheld without reason")
+        _check(type(positions) is list and bool(positions), "an entry of withheld has no positions")
+        ranges = Ranges()
+        for pair in positions:
+            is_pair = type(pair) is list and len(pair) == 2 and all(map(_is_position, pair))
+            _check(is_pair, "withheld positions are no pairs")
+            before = len(ranges)
+            try:
+                ranges.add(*pair)
+            except ValueError as error:
+                raise ScopeError(f"withheld: {error}") from error
+            _check(len(ranges) > before, "neighbouring withheld positions are not one range")
+        found.append((reason, ranges))
+    reasons = [reason for reason, _ in found]
+    _check(reasons == sorted(set(reasons)), "the reasons of withheld do not ascend")
+    return tuple(found)
+
+
+def _is_position(value: object) -> bool:
+    return type(value) is int and 1 <= value <= INTEGER_MAX
+
+
+def _check(holds: object, why: str) -> None:
+    if not holds:
+        raise ScopeError(why)

@@ -1,0 +1,118 @@
+"""Every seal of a whole ledger computed again: how far each stream had come at a position.
+
+Seals come soon after the position that they are about, so the newest changes are remembered and
+undone; a seal that reaches further back is kept for a second pass over the events.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger.chain.link import Link
+from ledger.chain.merkle import leaf_hash, root_of
+from ledger.chain.seal import seal_record
+from ledger.events.canonical import decode
+
+REMEMBERED: Final = 10_000
+
+
+class SealError(ValueError):
+    """A seal that is not what the events say; `position` is its own."""
+
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(why)
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a `streams.sealed.v1` states, and where it stands."""
+
+    position: int
+    as_of: int
+    root: str
+    streams: int
+
+
+def seal_of(position: int, body: bytes) -> Seal:
+    """Return what the event of a seal states; SealError if it is not of that form."""
+    data: Any = decode(body)["data"]
+    if type(data) is not dict or data.keys() != {"as_of", "root", "streams"}:
+        raise SealError(position, "its data does not have exactly the keys as_of, root, streams")
+    as_of, root, streams = data["as_of"], data["root"], data["streams"]
+    is_whole = type(as_of) is int and type(streams) is int and type(root) is str
+    if not is_whole or not 1 <= as_of < position or streams < 1:
+        raise SealError(position, "a seal is about a position before its own")
+    return Seal(position, as_of, root, streams)
+
+
+class Streams:
+    """How far every stream has come, event by event."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._newest: dict[str, tuple[int, bytes]] = {}
+        self._undo: deque[tuple[str, tuple[int, bytes] | None]] = deque(maxlen=remembered)
+        self._leaves: dict[str, tuple[bytes, bytes]] = {}
+        self._names: list[str] = []
+        self._position = 0
+
+    def take(self, link: Link) -> None:
+        """Take the next event."""
+        stream = link.stream
+        self._undo.append((stream, self._newest.get(stream)))
+        self._newest[stream] = link.stream_version, link.event_hash
+        self._position = link.position
+
+    def reaches(self, as_of: int) -> bool:
+        """Return whether the streams at a position can still be told."""
+        return self._position - as_of <= len(self._undo)
+
+    def check(self, seal: Seal) -> None:
+        """Raise SealError unless a seal is right; its position must be within reach."""
+        newest = self._newest
+        back = self._position - seal.as_of
+        if back:
+            newest = dict(newest)
+            undone = list(self._undo)[-back:]
+            for stream, before in reversed(undone):
+                if before is None:
+                    del newest[stream]
+                else:
+                    newest[stream] = before
+        if len(newest) != seal.streams:
+            raise SealError(
+                seal.position, f"it counts {seal.streams} streams; there were {len(newest)}"
+            )
+        if root_of(self._leaf(name, newest[name]) for name in self._sorted(newest)).hex() != (
+            seal.root
+        ):
+            raise SealError(seal.position, f"its root is not that of the streams at {seal.as_of}")
+
+    def _sorted(self, newest: dict[str, tuple[int, bytes]]) -> list[str]:
+        if len(self._names) != len(newest) or not newest.keys() >= set(self._names):
+            self._names = sorted(newest)  # ASCII, so that bytes and characters sort alike
+        return self._names
+
+    def _leaf(self, stream: str, newest: tuple[int, bytes]) -> bytes:
+        """Return a stream's leaf in a seal; most of them stay the same from seal to seal."""
+        version, hash_ = newest
+        known = self._leaves.get(stream)
+        if known is None or known[0] != hash_:
+            record = seal_record(event_hash=hash_.hex(), stream=stream, stream_version=version)
+            known = hash_, leaf_hash(record)
+            self._leaves[stream] = known
+        return known[1]
+
+
+def check_late(seals: Iterable[Seal], links: Iterable[Link]) -> None:
+    """Raise SealError unless the seals are right, by the events of the ledger from the start."""
+    due = sorted(seals, key=lambda seal: seal.as_of)
+    streams, at = Streams(remembered=0), 0
+    for link in links:
+        if at == len(due):
+            return
+        streams.take(link)
+        while at < len(due) and due[at].as_of == link.position:
+            streams.check(due[at])
+            at += 1

@@ -1,0 +1,96 @@
+"""What is remembered of the events of a bundle while they pass: counts, gaps, and what is reported.
+
+Memory does not grow with the events: 16 bytes for each run of events without body, and the newest
+decisions, plans and activations for the report.
+"""
+
+from collections import Counter, deque
+from typing import Any, Final
+
+from ledger.events.canonical import decode
+from ledger.events.decisions import DecisionMade, DecisionOverridden
+from ledger.events.plans import PlanMade
+from ledger.events.policies import PolicyActivated
+from ledger.events.proving import BodyErased
+from ledger.export.lines import EventRow
+from ledger.export.ranges import Ranges, united
+from ledger.export.scope import ERASED, ERASED_LATER, Plan, Scope
+
+DECISIONS_SHOWN: Final = 2_000
+OTHERS_SHOWN: Final = 200
+
+_KEPT: Final = {
+    DecisionMade.TYPE: DECISIONS_SHOWN,
+    DecisionOverridden.TYPE: OTHERS_SHOWN,
+    PlanMade.TYPE: OTHERS_SHOWN // 4,
+    PolicyActivated.TYPE: OTHERS_SHOWN,
+}
+_SPECIAL: Final = frozenset({*_KEPT, BodyErased.TYPE})
+
+
+class Tally:
+    """Counts what passes; `scope` says what it was once all has."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.counts: Counter[str] = Counter()
+        self.first = self.last = 0
+        self.first_time = self.last_time = ""
+        self.newest: dict[str, deque[tuple[int, str, bytes]]] = {
+            type_: deque(maxlen=count) for type_, count in _KEPT.items()
+        }
+        self._withheld = Ranges()
+        self._absent = Ranges()
+        self._erased: list[tuple[int, int]] = []
+
+    @property
+    def events(self) -> int:
+        """How many events there were."""
+        return self.counts.total()
+
+    def take(self, row: EventRow, *, is_gap: bool) -> None:
+        """Take the next event; `is_gap` where its body is not in the bundle."""
+        position, stream, type_, time = row[0], row[1], row[3], row[4]
+        self.counts[type_] += 1
+        self.last, self.last_time = position, time
+        if not self.first:
+            self.first, self.first_time = position, time
+        if is_gap:
+            is_withheld = self._plan.withholding.applies(type_, stream)
+            (self._withheld if is_withheld else self._absent).add(position)
+        elif type_ in _SPECIAL:
+            self._note(position, type_, time, row[5] or b"")
+
+    def _note(self, position: int, type_: str, recorded_at: str, body: bytes) -> None:
+        if type_ == BodyErased.TYPE:
+            data: Any = decode(body)["data"]
+            self._erased += [(first, last) for first, last in data["positions"]]
+        else:
+            self.newest[type_].append((position, recorded_at, body))
+
+    def scope(self) -> Scope:
+        """Return what the bundle's scope is, once all events have passed."""
+        plan, proven = self._plan, united(self._erased)
+        unproven = ERASED_LATER if plan.kind == "full" else ERASED
+        withheld = {
+            plan.withholding.reason: self._withheld.without(proven),
+            unproven: self._absent.without(proven),
+        }
+        return Scope(
+            plan.kind,
+            self.first,
+            self.last,
+            plan.stream,
+            plan.requested_at,
+            plan.requested_by,
+            dict(sorted(self.counts.items())),
+            tuple(sorted((reason, ranges) for reason, ranges in withheld.items() if len(ranges))),
+        )
+
+    def proven_erased(self) -> int:
+        """Return how many bodies are missing that an event of the bundle says were erased."""
+        proven = united(self._erased)
+        return sum(gaps.count() - gaps.without(proven).count() for gaps in self._gaps())
+
+    def _gaps(self) -> tuple[Ranges, Ranges]:
+        return self._withheld, self._absent

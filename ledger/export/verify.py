@@ -1,0 +1,230 @@
+"""Verifying a bundle: every byte of every file, strictly, down to the signed checkpoint.
+
+Whoever verifies brings the key, or a policy of keys, from somewhere else: nothing in a bundle says
+which key to trust. The first thing that does not hold is named by file and line. A second verifier
+that shares no line with this one is `tools/verify_bundle.py`.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.chain.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.keys import VerifierKey
+from ledger.chain.note import NoteError
+from ledger.chain.note import parse as parse_note
+from ledger.chain.policy import Policy
+from ledger.events.registry import BY_TYPE
+from ledger.export.bag import (
+    DECLARATION,
+    DECLARATION_FILE,
+    INFO_FILE,
+    MANIFEST_FILE,
+    PAYLOAD,
+    TAG_MANIFEST_FILE,
+    TAGGED,
+    BagError,
+    parse_bag_info,
+    parse_manifest,
+)
+from ledger.export.events import EventChecks
+from ledger.export.faults import BundleError
+from ledger.export.files import (
+    CHECKPOINT,
+    EVENTS,
+    FILES,
+    KEYS,
+    PROOFS,
+    SCOPE,
+    SEAL,
+    TAG_FILES,
+    Bundle,
+    open_bundle,
+    read_all,
+)
+from ledger.export.gaps import Missing
+from ledger.export.keys import Keys
+from ledger.export.scope import Scope, ScopeError
+from ledger.export.stream_seal import check_seal
+
+Advance = Callable[[int, int], None]
+"""Told how many events are verified, of how many."""
+
+_READ: Final = 1 << 20
+_Listed = Mapping[str, tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a bundle was found to be."""
+
+    origin: str
+    scope: Scope
+    events: int
+    checkpoint_size: int
+    root: bytes
+    signed_by: tuple[str, ...]
+    """The keys of yours that signed the checkpoint."""
+    witnesses: tuple[str, ...]
+    """Those of your policy that cosigned it."""
+    missing: Missing
+    unknown_types: Mapping[str, int]
+    """Types of events that this release does not know: hashed and counted like any other."""
+    manifest_digest: bytes
+
+
+def verify_bundle(
+    path: Path,
+    keys: Sequence[VerifierKey] = (),
+    policy: Policy | None = None,
+    advance: Advance | None = None,
+) -> Verified:
+    """Return what a bundle is, a folder or a tar archive; BundleError where it does not verify.
+
+    `keys` are verifier keys of the ledger, `policy` says who else must have signed; at least one
+    of them is needed, and both hold if both are given.
+    """
+    if not keys and policy is None:
+        raise ValueError("a bundle cannot be verified without a key from elsewhere")
+    return verify_opened(open_bundle(path), keys, policy, advance)
+
+
+def verify_opened(
+    bundle: Bundle,
+    keys: Sequence[VerifierKey],
+    policy: Policy | None = None,
+    advance: Advance | None = None,
+) -> Verified:
+    """Return the same for a bundle that is open."""
+    scope = _scope(bundle)
+    listed = _manifests(bundle)
+    _check_small(bundle, listed)
+    opened, witnesses = _checkpoint(read_all(bundle, CHECKPOINT), keys, policy)
+    stated = opened.checkpoint
+    spans = Keys(read_all(bundle, KEYS))
+    signers = [key for key in _trusted(keys, policy) if _has_signed(opened, key)]
+    for key in signers:
+        spans.check_signer(key, stated.size)
+    _check_place(scope, stated)
+    checks = EventChecks(bundle, scope, stated, spans, advance)
+    checked = checks.run()
+    _check_digests(checked.digests, listed)
+    if scope.kind == "stream":
+        check_seal(read_all(bundle, SEAL), stated, checks.last)
+    return Verified(
+        stated.origin,
+        scope,
+        checked.events,
+        stated.size,
+        stated.root,
+        tuple(map(str, signers)),
+        witnesses,
+        checked.missing,
+        {type_: count for type_, count in scope.counts.items() if type_ not in BY_TYPE},
+        hashlib.sha256(read_all(bundle, MANIFEST_FILE)).digest(),
+    )
+
+
+def _scope(bundle: Bundle) -> Scope:
+    """Return the scope, once the bundle has just the files of its kind."""
+    if SCOPE not in bundle.sizes:
+        raise BundleError(SCOPE, 0, "it is missing")
+    try:
+        scope = Scope.parse(read_all(bundle, SCOPE))
+    except ScopeError as error:
+        raise BundleError(SCOPE, 0, str(error)) from error
+    wanted = FILES[scope.kind]
+    for name in sorted(wanted - bundle.sizes.keys()):
+        raise BundleError(name, 0, "it is missing")
+    for name in sorted(bundle.sizes.keys() - wanted):
+        raise BundleError(name, 0, "no such file belongs to a bundle of this kind")
+    return scope
+
+
+def _manifests(bundle: Bundle) -> _Listed:
+    """Return the digests that the manifests list, once the tag files are what they say."""
+    if read_all(bundle, DECLARATION_FILE) != DECLARATION:
+        raise BundleError(DECLARATION_FILE, 0, "it does not declare BagIt 1.0 and UTF-8")
+    tags = _listed(bundle, TAG_MANIFEST_FILE, frozenset(TAGGED))
+    _check_digests({name: _digest(bundle, name) for name in TAGGED}, tags)
+    payload = {name: size for name, size in bundle.sizes.items() if name not in TAG_FILES}
+    try:
+        oxum = parse_bag_info(read_all(bundle, INFO_FILE))
+    except BagError as error:
+        raise BundleError(INFO_FILE, error.line, str(error)) from error
+    if oxum != (sum(payload.values()), len(payload)):
+        raise BundleError(INFO_FILE, 0, "Payload-Oxum is not what the payload has")
+    return _listed(bundle, MANIFEST_FILE, frozenset(payload))
+
+
+def _listed(bundle: Bundle, name: str, files: frozenset[str]) -> _Listed:
+    """Return what a manifest lists, which must be these files."""
+    try:
+        listed = parse_manifest(read_all(bundle, name))
+    except BagError as error:
+        raise BundleError(name, error.line, str(error)) from error
+    for path in sorted(files - listed.keys()):
+        raise BundleError(name, 0, f"{path} is not listed")
+    for path in sorted(listed.keys() - files):
+        raise BundleError(name, listed[path][1], f"{path} is not there, or not to be listed")
+    return listed
+
+
+def _check_digests(found: Mapping[str, str], listed: _Listed) -> None:
+    for name, digest in found.items():
+        stated, line = listed[name]
+        if digest != stated:
+            manifest = MANIFEST_FILE if name.startswith(PAYLOAD) else TAG_MANIFEST_FILE
+            raise BundleError(name, 0, f"it does not have the digest on line {line} of {manifest}")
+
+
+def _check_small(bundle: Bundle, listed: _Listed) -> None:
+    """Check the digest of every file but those that are read line by line, and only once."""
+    for name in sorted(listed.keys() - {EVENTS, PROOFS}):
+        _check_digests({name: _digest(bundle, name)}, listed)
+
+
+def _digest(bundle: Bundle, name: str) -> str:
+    digest = hashlib.sha256()
+    with bundle.open(name) as file:
+        while data := file.read(_READ):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _checkpoint(
+    note: bytes, keys: Sequence[VerifierKey], policy: Policy | None
+) -> tuple[OpenedCheckpoint, tuple[str, ...]]:
+    """Return the checkpoint, signed by a key from elsewhere, and the witnesses of the policy."""
+    try:
+        claimed = parse_checkpoint(parse_note(note).text)
+        trusted = [key for key in _trusted(keys, policy) if key.name == claimed.origin]
+        opened = open_checkpoint(note, origin=claimed.origin, keys=trusted)
+        witnesses = policy.check(note).witnesses if policy is not None else ()
+    except NoteError as error:
+        raise BundleError(CHECKPOINT, 0, str(error)) from error
+    if keys and not any(_has_signed(opened, key) for key in keys):
+        raise BundleError(CHECKPOINT, 0, "the key that was given has not signed it")
+    return opened, witnesses
+
+
+def _has_signed(opened: OpenedCheckpoint, key: VerifierKey) -> bool:
+    return any((line.name, line.key_id) == (key.name, key.key_id) for line in opened.note.verified)
+
+
+def _trusted(keys: Sequence[VerifierKey], policy: Policy | None) -> list[VerifierKey]:
+    """Return every log key that whoever verifies has brought along."""
+    logs = [log.key for log in policy.logs] if policy is not None else []
+    return list(dict.fromkeys([*keys, *logs]))
+
+
+def _check_place(scope: Scope, stated: Checkpoint) -> None:
+    """Raise BundleError unless the checkpoint covers what the scope says."""
+    if scope.last_position > stated.size:
+        why = f"it goes up to position {scope.last_position}, the checkpoint to {stated.size}"
+        raise BundleError(SCOPE, 0, why)
+    if scope.kind == "full" and (scope.first_position, scope.last_position) != (1, stated.size):
+        raise BundleError(SCOPE, 0, f"a full bundle covers positions 1 to {stated.size} here")
