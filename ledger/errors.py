@@ -126,3 +126,23 @@ def event_unreadable(position: int, why: str) -> LedgerError:
         ),
         metadata={"position": str(position), "why": why},
     )
+
+
+def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
+    """Return the refusal of what rests on an erased body; `erased_by` is where the erasure stands.
+
+    None where whoever read the event does not know it.
+    """
+    by = "" if erased_by is None else f" by the event at position {erased_by}"
+    return LedgerError(
+        Reason.BODY_ERASED,
+        f"The body at position {position} was erased{by}.",
+        remedy=(
+            "It cannot be brought back. The `body.erased` event says on which ground it was "
+            "erased; record anew what is still needed of it."
+        ),
+        metadata={
+            "position": str(position),
+            "erased_by": "" if erased_by is None else str(erased_by),
+        },
+    )

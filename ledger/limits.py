@@ -37,3 +37,6 @@ STREAM_HEARTBEAT_SECONDS: Final = 5.0
 
 PROJECTION_BATCH_EVENTS: Final = 2_000
 REPLAY_RANGE_MAX: Final = 1_000_000
+
+ERASED_RANGES_MAX: Final = 10_000  # of one erasure: they stand in its event
+ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; nobody appends meanwhile

@@ -214,4 +214,7 @@ def _document(ledger: Ledger, data: DecisionMade) -> PolicyDocument:
         ledger.fleet.refresh()  # another server may have drafted and decided a moment ago
         view = ledger.fleet.policy(data.policy)
     assert view is not None, "a decision names a policy that was drafted"
-    return view.policy.drafts[data.policy_version - 1].document
+    drafted = view.policy.drafts[data.policy_version - 1]
+    if drafted is None:  # erased a moment ago
+        raise ledger.erasures.refusal(view.drafted[data.policy_version - 1].position)
+    return drafted.document

@@ -121,4 +121,6 @@ def _model(ledger: Ledger, name: str) -> model_pb2.Model:
     view = ledger.fleet.model(name)
     if view is None:
         raise model_unknown(name)
+    if view.model.described is None:
+        raise ledger.erasures.refusal(view.described.position)
     return model(view)

@@ -118,7 +118,10 @@ def _version(ledger: Ledger, name: str, number: int) -> policy_pb2.PolicyVersion
     view = ledger.fleet.policy(name)
     if view is None:
         raise policy_unknown(name)
-    for drafted, placed in zip(view.policy.drafts, view.drafted, strict=True):
-        if drafted.version == (number or len(view.drafted)):
-            return version(drafted, placed)
-    raise policy_unknown(name, number)
+    chosen = number or len(view.drafted)
+    if not 1 <= chosen <= len(view.drafted):
+        raise policy_unknown(name, number)
+    drafted, placed = view.policy.drafts[chosen - 1], view.drafted[chosen - 1]
+    if drafted is None:
+        raise ledger.erasures.refusal(placed.position)
+    return version(drafted, placed)

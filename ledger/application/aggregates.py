@@ -27,6 +27,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.envelope import encode_body
+from ledger.events.erased import Erased
 from ledger.events.models import (
     ModelDeployed,
     ModelDescribed,
@@ -37,6 +38,7 @@ from ledger.events.models import (
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
 
+DESCRIBING_TYPES: Final = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
 MODEL_TYPES: Final = frozenset(
     cls.TYPE for cls in (ModelRegistered, ModelUpdated, ModelDeployed, ModelRetired)
 )
@@ -49,7 +51,7 @@ class Fact:
 
     originator_id: str
     originator_version: int
-    data: EventData
+    data: EventData | Erased
     actor: str
     request_id: str | None = None
     run_id: str | None = None
@@ -58,47 +60,76 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as its events left it. `version` counts them and serves as the etag."""
+    """A model as its events left it. `version` counts them and serves as the etag.
+
+    `described` is None where the newest description was erased, until it is described anew;
+    `deployments` are those that are still known.
+    """
 
     id: str
     version: int
-    described: ModelDescribed
+    described: ModelDescribed | None
     deployments: tuple[ModelDeployed, ...] = ()
     retired: bool = False
+    is_version_erased: bool = False
+    """Whether the newest deployment was erased: which version serves is not known then."""
 
     @property
     def in_service(self) -> ModelDeployed | None:
-        """The deployment that serves now."""
-        return self.deployments[-1] if self.deployments else None
+        """The deployment that serves now; None where there is none, or it was erased."""
+        return self.deployments[-1] if self.deployments and not self.is_version_erased else None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy's versions and when which of them came into force."""
+    """A policy's versions and when which of them came into force.
+
+    `drafts` has None where a version was erased: versions keep their numbers. An erased activation
+    is no longer there: it names no version and no scope any more, so nothing is in force by it.
+    """
 
     id: str
     version: int
-    drafts: tuple[PolicyDrafted, ...] = ()
+    drafts: tuple[PolicyDrafted | None, ...] = ()
     activations: tuple[PolicyActivated, ...] = ()
 
 
-def evolve_model(model: Model | None, data: EventData, stream: str) -> Model:
+def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> Model:
     """Return the model after one more event of its own."""
     if model is None:
+        if isinstance(data, Erased):
+            assert data.type == ModelRegistered.TYPE, "a model begins by being registered"
+            return Model(stream, 1, None)
         assert isinstance(data, ModelRegistered), "a model begins by being registered"
         return Model(stream, 1, data)
     model = replace(model, version=model.version + 1)
+    if isinstance(data, Erased):
+        return _evolve_erased(model, data.type)
     if isinstance(data, ModelDescribed):
         return replace(model, described=data)
     if isinstance(data, ModelDeployed):
-        return replace(model, deployments=(*model.deployments, data))
+        deployments = (*model.deployments, data)
+        return replace(model, deployments=deployments, is_version_erased=False)
     assert isinstance(data, ModelRetired)
     return replace(model, retired=True)
 
 
-def evolve_policy(policy: Policy | None, data: EventData, stream: str) -> Policy:
+def _evolve_erased(model: Model, type_: str) -> Model:
+    """Return the model after an event of which only the type is known."""
+    if type_ in DESCRIBING_TYPES:
+        return replace(model, described=None)
+    if type_ == ModelDeployed.TYPE:
+        return replace(model, is_version_erased=True)
+    assert type_ == ModelRetired.TYPE
+    return replace(model, retired=True)
+
+
+def evolve_policy(policy: Policy | None, data: EventData | Erased, stream: str) -> Policy:
     """Return the policy after one more event of its own."""
     policy = Policy(stream, 1) if policy is None else replace(policy, version=policy.version + 1)
+    if isinstance(data, Erased):
+        is_draft = data.type == PolicyDrafted.TYPE
+        return replace(policy, drafts=(*policy.drafts, None)) if is_draft else policy
     if isinstance(data, PolicyDrafted):
         return replace(policy, drafts=(*policy.drafts, data))
     assert isinstance(data, PolicyActivated)
@@ -114,6 +145,7 @@ class ClosedMapper(Mapper[str]):
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
         """Return the canonical body under the event's type name."""
         assert isinstance(domain_event, Fact)
+        assert not isinstance(domain_event.data, Erased), "what is erased is never written"
         body = encode_body(
             actor=domain_event.actor,
             data=domain_event.data.to_data(),
@@ -129,10 +161,21 @@ class ClosedMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
-        """Return the fact; MapperDeserialisationError unless type and bytes are the catalogue's."""
+        """Return the fact; MapperDeserialisationError unless type and bytes are the catalogue's.
+
+        The recorder gives an erased body as no bytes at all.
+        """
         cls = BY_TYPE.get(stored_event.topic)
         if cls is None:
             raise MapperDeserialisationError(f"no event type is named {stored_event.topic!r}")
+        if not stored_event.state:
+            erased: Any = Fact(
+                str(stored_event.originator_id),
+                stored_event.originator_version,
+                Erased(stored_event.topic),
+                "",
+            )
+            return erased  # type: ignore[no-any-return]
         try:
             body: Any = decode(stored_event.state)
             data = cls.from_data(body["data"])
@@ -179,7 +222,9 @@ class Aggregates:
             # The library's word for a store that is unavailable; ours says what to do about it.
             raise error.__cause__ or error from error
 
-    def _get(self, stream: str, evolve: Callable[[A | None, EventData, str], A]) -> A | None:
+    def _get(
+        self, stream: str, evolve: Callable[[A | None, EventData | Erased, str], A]
+    ) -> A | None:
         def project(initial: A | None, facts: Iterable[Any]) -> A | None:
             state = initial
             for fact in facts:

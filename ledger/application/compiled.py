@@ -31,17 +31,23 @@ class CompiledPolicy:
 
 
 class PolicyCache:
-    """Compiled policies by (policy, version, digest): content decides, so nothing grows stale."""
+    """Compiled policies by (policy, version, digest): content decides, so nothing grows stale.
+
+    Only an erasure ends what is kept: then `clear` is called, and what was read before is not kept
+    after.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._cleared = 0
         self._kept: OrderedDict[tuple[str, int, str], CompiledPolicy] = OrderedDict()
 
     def compile(
-        self, policy: str, version: int, digest: str, document: PolicyDocument
+        self, policy: str, version: int, digest: str, document: PolicyDocument, *, cleared: int
     ) -> CompiledPolicy:
         """Return the compiled form, made at most once while it is in use.
 
+        `cleared` is what the property said before the document was read.
         POLICY_INVALID where the kernels refuse the document: it was not drafted by this service.
         """
         key = (policy, version, digest)
@@ -61,10 +67,22 @@ class PolicyCache:
             planner_of(document.planning) if document.planning else None,
         )
         with self._lock:
-            self._kept[key] = compiled
+            if cleared == self._cleared:
+                self._kept[key] = compiled
             while len(self._kept) > _CACHE_MAX:
                 self._kept.popitem(last=False)
         return compiled
+
+    @property
+    def cleared(self) -> int:
+        """How often the cache was cleared."""
+        return self._cleared
+
+    def clear(self) -> None:
+        """Forget every policy: the documents of some were erased."""
+        with self._lock:
+            self._cleared += 1
+            self._kept.clear()
 
     def get(self, policy: str, version: int, digest: str) -> CompiledPolicy | None:
         """Return the compiled form if it is kept."""

@@ -85,13 +85,16 @@ class Decisions:
             raise invalid_field("at", "lies before 1970 or after the year 9999")
         for attempt in range(_ATTEMPTS):
             head = self._store.head(self._info.origin)
-            recordables = [self._recordable(model, head, at) for model in models]
-            request = append_request(self._info.origin, caller, _METHOD, recordables, self._clock)
             try:
+                recordables = [self._recordable(model, head, at) for model in models]
+                request = append_request(
+                    self._info.origin, caller, _METHOD, recordables, self._clock
+                )
                 return self._evaluated(Written.of(self._store.append(request)))
             except LedgerError as error:
-                # Somebody recorded something about one of the models meanwhile: look again.
-                if error.reason is not Reason.VERSION_CONFLICT or attempt == _ATTEMPTS - 1:
+                # Somebody recorded something about one of the models, or erased: look again.
+                is_overtaken = error.reason is Reason.VERSION_CONFLICT or is_later(error, head)
+                if not is_overtaken or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -106,21 +109,35 @@ class Decisions:
                 remedy="List the model's decisions.",
                 metadata={"model": model, "position": str(position)},
             )
+        self._check_known(event)
         return self._decided(event)
 
     def events(
         self, model: str | None, *, after: int, until: int, limit: int, descending: bool = False
     ) -> list[RecordedEvent]:
-        """Return decision events of one model, or of all, with after < position <= until."""
-        return self._store.of_types(
-            self._info.origin,
-            (DecisionMade.TYPE,),
-            stream=None if model is None else model_stream(model),
-            after=after,
-            at_or_before=until,
-            limit=limit,
-            descending=descending,
-        )
+        """Return decision events of one model, or of all, with after < position <= until.
+
+        Erased ones are left out: nothing of them is known but that they were made.
+        """
+        found: list[RecordedEvent] = []
+        while len(found) < limit:
+            events = self._store.of_types(
+                self._info.origin,
+                (DecisionMade.TYPE,),
+                stream=None if model is None else model_stream(model),
+                after=after,
+                at_or_before=until,
+                limit=limit,
+                descending=descending,
+            )
+            found += [event for event in events if event.body_bytes is not None]
+            if len(events) < limit:
+                break
+            if descending:
+                until = events[-1].position - 1
+            else:
+                after = events[-1].position
+        return found[:limit]
 
     def explain(self, model: str, position: int) -> tuple[Decided, Explanation]:
         """Return a decision with its explanation, derived from what its events record."""
@@ -155,6 +172,7 @@ class Decisions:
                 remedy="List the priorities to find the model's last score.",
                 metadata={"model": model, "position": str(position)},
             )
+        self._check_known(event)
         data = typed(event, ScoreComputed)
         assessment, _ = self._replayer.assess_again(data)
         policy = assessment.horizon.policy
@@ -162,6 +180,11 @@ class Decisions:
             score_of(data), policy.rules, assessment.environment, assessment.outcome
         )
         return Decided(assessment.decision(position), event, data, event), explained
+
+    def _check_known(self, event: RecordedEvent) -> None:
+        """Raise BODY_ERASED, with where the erasure stands, unless the event's body is there."""
+        if event.body_bytes is None:
+            raise self._historian.erasures.refusal(event.position)
 
     def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
         history = self._historian.history(model, head.position)
@@ -231,7 +254,14 @@ class Decisions:
                 remedy="Verify the ledger with `decision-ledger log verify`.",
                 metadata={"position": str(event.position)},
             )
+        self._check_known(scored)
         return Decided(data, event, typed(scored, ScoreComputed), scored)
+
+
+def is_later(error: LedgerError, head: Head) -> bool:
+    """Whether a refusal is about a body that was erased after a head: a newer one knows of it."""
+    erased_by = error.metadata.get("erased_by", "")
+    return error.reason is Reason.BODY_ERASED and bool(erased_by) and int(erased_by) > head.position
 
 
 def score_of(data: ScoreComputed) -> Score:

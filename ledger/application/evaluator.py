@@ -28,6 +28,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import PolicyActivated
+from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalObserved
 from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import ModelState
@@ -40,7 +41,12 @@ CALLER: Final = Caller("system/evaluator")
 _SECOND: Final = 1_000_000
 _RESELECTING: Final = (ModelDeployed.TYPE, ModelUpdated.TYPE)
 # Reasons that are about one model's own events or policy, not about the store.
-_OF_ONE_MODEL: Final = (Reason.EVENT_UNREADABLE, Reason.POLICY_INVALID, Reason.POLICY_UNKNOWN)
+_OF_ONE_MODEL: Final = (
+    Reason.BODY_ERASED,
+    Reason.EVENT_UNREADABLE,
+    Reason.POLICY_INVALID,
+    Reason.POLICY_UNKNOWN,
+)
 _log: Final = structlog.get_logger("ledger.evaluator")
 
 
@@ -109,6 +115,8 @@ class Evaluator:
                 self._fold(event)
             elif event.type == PolicyActivated.TYPE:
                 self._forget()  # scopes may have moved; state is rebuilt when it is needed
+            elif event.type == BodyErased.TYPE:
+                self._forget()  # nothing stays of what was erased
 
     def run_due(self) -> int:
         """Score every model that is due and return how many were. Waits for the writes."""

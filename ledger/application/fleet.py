@@ -5,12 +5,14 @@ answers questions about *now*; whatever is replayed reads the ledger as of its o
 """
 
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
 
 from ledger.application.aggregates import (
+    DESCRIBING_TYPES,
     MODEL_TYPES,
     POLICY_TYPES,
     Model,
@@ -21,19 +23,20 @@ from ledger.application.aggregates import (
 from ledger.application.commands import model_stream, policy_stream
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
-from ledger.events.policies import PolicyActivated, PolicyDrafted
-from ledger.events.registry import decode_data, typed
+from ledger.events.erased import data_or_erased
+from ledger.events.policies import PolicyActivated
+from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
 from ledger.storage.store import Reader
 
 _log: Final = structlog.get_logger("ledger.fleet")
 
-FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {SignalDefined.TYPE}
+FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {SignalDefined.TYPE, BodyErased.TYPE}
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An event's position, time and author, beside whatever it is about."""
+    """An event's position, time and author ("" where erased), beside whatever it is about."""
 
     position: int
     recorded_at: int
@@ -42,26 +45,31 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """A model at the head; `deployed` stands in step with `model.deployments`."""
+    """A model at the head; `deployed` stands in step with `model.deployments`.
+
+    `described` is the place of its newest description.
+    """
 
     name: str
     model: Model
     registered: Placed
+    described: Placed
     updated: Placed
     deployed: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SignalView:
-    """A signal's newest definition."""
+    """A signal's newest definition; None where that was erased, until it is defined anew."""
 
-    defined: SignalDefined
+    name: str
+    defined: SignalDefined | None
     placed: Placed
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyView:
-    """A policy's versions and activations, each with its place."""
+    """A policy's versions and activations that are known, each with its place."""
 
     name: str
     policy: Policy
@@ -77,11 +85,18 @@ class _State:
 
 
 class Fleet:
-    """The fold and its position. Safe between threads; reads are lock-free snapshots of values."""
+    """The fold and its position. Safe between threads; reads are lock-free snapshots of values.
 
-    def __init__(self, reader: Reader, ledger: str) -> None:
+    An erasure lets it begin anew, so that nothing stays of what was erased. `on_erasure` is called
+    then, before the position moves, for whatever else was kept of bodies.
+    """
+
+    def __init__(
+        self, reader: Reader, ledger: str, on_erasure: Callable[[], None] = lambda: None
+    ) -> None:
         self._reader = reader
         self._ledger = ledger
+        self._on_erasure = on_erasure
         self._lock = threading.Lock()
         self._state = _State()
         self._unreadable: set[str] = set()
@@ -94,18 +109,33 @@ class Fleet:
             if until is not None and until <= self._position:
                 return
             head = self._reader.head(self._ledger).position if until is None else until
-            events = self._reader.of_types(
-                self._ledger, FLEET_TYPES, after=self._position, at_or_before=head
-            )
-            for event in events:
-                if event.stream in self._unreadable:
-                    continue
-                try:
-                    self._apply(event)
-                except LedgerError as error:  # it stays as it last could be read; all others go on
-                    self._unreadable.add(event.stream)
-                    _log.error("fleet.stream_unreadable", stream=event.stream, why=error.message)
+            events = self._events(self._position, head)
+            if self._position and any(event.type == BodyErased.TYPE for event in events):
+                self._begin_anew(head)
+                return
+            self._fold(self._state, events)
             self._position = max(self._position, head)
+
+    def _events(self, after: int, until: int) -> list[RecordedEvent]:
+        return self._reader.of_types(self._ledger, FLEET_TYPES, after=after, at_or_before=until)
+
+    def _begin_anew(self, until: int) -> None:
+        """Fold everything again, from bodies as they are now, and show it all at once."""
+        self._on_erasure()
+        self._unreadable.clear()
+        state = _State()
+        self._fold(state, self._events(0, until))
+        self._state, self._position = state, until
+
+    def _fold(self, state: _State, events: Iterable[RecordedEvent]) -> None:
+        for event in events:
+            if event.stream in self._unreadable or event.type == BodyErased.TYPE:
+                continue
+            try:
+                _apply(state, event)
+            except LedgerError as error:  # it stays as it last could be read; all others go on
+                self._unreadable.add(event.stream)
+                _log.error("fleet.stream_unreadable", stream=event.stream, why=error.message)
 
     def signal(self, name: str) -> SignalView | None:
         """Return a signal's newest definition."""
@@ -143,37 +173,49 @@ class Fleet:
             raise model_retired(name)
         return view
 
-    def _apply(self, event: RecordedEvent) -> None:
-        placed = Placed(event.position, event.recorded_at, event.body.actor)
+
+def _apply(state: _State, event: RecordedEvent) -> None:
+    """Fold one event; one whose body was erased counts with its header."""
+    actor = "" if event.body_bytes is None else event.body.actor
+    placed = Placed(event.position, event.recorded_at, actor)
+    if event.type in MODEL_TYPES:
+        _apply_model(state, event, placed)
+    elif event.type in POLICY_TYPES:
+        _apply_policy(state, event, placed)
+    else:
+        data = data_or_erased(event)
         name = event.stream.partition("/")[2]
-        if event.type in MODEL_TYPES:
-            self._apply_model(name, event, placed)
-        elif event.type in POLICY_TYPES:
-            self._apply_policy(name, event, placed)
-        else:
-            self._state.signals[name] = SignalView(typed(event, SignalDefined), placed)
+        defined = data if isinstance(data, SignalDefined) else None
+        state.signals[name] = SignalView(name, defined, placed)
 
-    def _apply_model(self, name: str, event: RecordedEvent, placed: Placed) -> None:
-        before = self._state.models.get(name)
-        data = decode_data(event)
-        model = evolve_model(before.model if before else None, data, model_stream(name))
-        if before is None:
-            self._state.models[name] = ModelView(name, model, placed, placed)
-            return
-        is_deployment = len(model.deployments) > len(before.model.deployments)
-        deployed = (*before.deployed, placed) if is_deployment else before.deployed
-        self._state.models[name] = replace(before, model=model, updated=placed, deployed=deployed)
 
-    def _apply_policy(self, name: str, event: RecordedEvent, placed: Placed) -> None:
-        before = self._state.policies.get(name)
-        data = decode_data(event)
-        policy = evolve_policy(before.policy if before else None, data, policy_stream(name))
-        view = replace(before, policy=policy) if before else PolicyView(name, policy)
-        if isinstance(data, PolicyDrafted):
-            view = replace(view, drafted=(*view.drafted, placed))
-        elif isinstance(data, PolicyActivated):
-            view = replace(view, activated=(*view.activated, placed))
-        self._state.policies[name] = view
+def _apply_model(state: _State, event: RecordedEvent, placed: Placed) -> None:
+    data = data_or_erased(event)
+    name = event.stream.partition("/")[2]
+    before = state.models.get(name)
+    model = evolve_model(before.model if before else None, data, model_stream(name))
+    if before is None:
+        state.models[name] = ModelView(name, model, placed, placed, placed)
+        return
+    is_deployment = len(model.deployments) > len(before.model.deployments)
+    deployed = (*before.deployed, placed) if is_deployment else before.deployed
+    described = placed if event.type in DESCRIBING_TYPES else before.described
+    state.models[name] = replace(
+        before, model=model, described=described, updated=placed, deployed=deployed
+    )
+
+
+def _apply_policy(state: _State, event: RecordedEvent, placed: Placed) -> None:
+    data = data_or_erased(event)
+    name = event.stream.partition("/")[2]
+    before = state.policies.get(name)
+    policy = evolve_policy(before.policy if before else None, data, policy_stream(name))
+    view = replace(before, policy=policy) if before else PolicyView(name, policy)
+    if len(policy.drafts) > len(view.drafted):
+        view = replace(view, drafted=(*view.drafted, placed))
+    elif isinstance(data, PolicyActivated):
+        view = replace(view, activated=(*view.activated, placed))
+    state.policies[name] = view
 
 
 def model_retired(name: str) -> LedgerError:

@@ -178,7 +178,8 @@ class FleetCommands:
     def lint_policy(self, text: str) -> LintResult:
         """Return everything that is wrong or doubtful about a policy's text; writes nothing."""
         self._fleet.refresh()
-        return lint(text, {view.defined.signal: view.defined for view in self._fleet.signals()})
+        defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
+        return lint(text, defined)
 
     def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> Drafted:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
@@ -214,10 +215,11 @@ class FleetCommands:
             self._check_scope(scope)
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream)
-            drafts = {} if known is None else {draft.version: draft for draft in known.drafts}
-            if known is None or version not in drafts:
+            if known is None or not 1 <= version <= len(known.drafts):
                 raise policy_unknown(policy, version)
-            draft = drafts[version]
+            draft = known.drafts[version - 1]
+            if draft is None:
+                raise self._draft_erased(policy, version)
             if digest and digest != draft.digest:
                 raise invalid_field(
                     "digest",
@@ -234,6 +236,13 @@ class FleetCommands:
             return self._fact(caller, stream, known.version + 1, data)
 
         return self._save(caller, "ActivatePolicy", decide)
+
+    def _draft_erased(self, policy: str, version: int) -> LedgerError:
+        """Return the refusal of a version whose document is gone."""
+        self._fleet.refresh()
+        view = self._fleet.policy(policy)
+        assert view is not None, "a policy with a draft is known"
+        return self._historian.erasures.refusal(view.drafted[version - 1].position)
 
     # ---- shared ----------------------------------------------------------------------------------
 

@@ -4,19 +4,14 @@ Everything here is found by index in the ledger itself, never in a projection, a
 looked at (deployments, overrides, the observations of one window), not by the ledger's length.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from ledger.application.commands import model_stream, policy_stream
-from ledger.application.compiled import (
-    CompiledPolicy,
-    PolicyCache,
-    is_same_versions,
-    is_version_of,
-)
-from ledger.application.policy_text import digest as policy_digest
-from ledger.errors import LedgerError, Reason, event_unreadable
+from ledger.application.commands import model_stream
+from ledger.application.compiled import CompiledPolicy, is_same_versions, is_version_of
+from ledger.application.policy_history import PolicyHistory
+from ledger.errors import event_unreadable
 from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import nano, parse_observed
@@ -27,16 +22,14 @@ from ledger.events.models import (
     ModelRetired,
     ModelUpdated,
 )
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE, decode_data, typed
 from ledger.events.signals import SignalObserved
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import ModelState, Scoring
 from ledger.kernel.rules import Override
-from ledger.storage.store import Reader
 
-_DESCRIBED: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
-_SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
+DESCRIBED_TYPES: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
 _SECOND: Final = 1_000_000
 _LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
 
@@ -74,11 +67,13 @@ class History:
     decision: PriorDecision | None = None
     score: tuple[ScoreComputed, int] | None = None
     is_retired: bool = False
+    is_version_erased: bool = False
+    """Whether the newest deployment was erased; `deployments` are those that are known."""
 
     @property
     def serving(self) -> Deployment | None:
-        """The deployment in service: the latest recorded."""
-        return self.deployments[-1] if self.deployments else None
+        """The deployment in service: the latest recorded; None also where that was erased."""
+        return self.deployments[-1] if self.deployments and not self.is_version_erased else None
 
     def is_selected(self, model_version: str, observed_at: int) -> bool:
         """Whether an observation counts for the score: of the version in service, since then."""
@@ -103,9 +98,17 @@ class History:
             self.described = data
         elif isinstance(data, ModelDeployed):
             self.deployments.append(deployment_of(data, event.position))
+            self.is_version_erased = False
         elif isinstance(data, DecisionOverridden):
             self.overrides.append(override_of(data, event.position))
         elif isinstance(data, ModelRetired):
+            self.is_retired = True
+
+    def pass_over(self, event: RecordedEvent) -> None:
+        """Fold a deployment, override or retirement of which only the header is left."""
+        if event.type == ModelDeployed.TYPE:
+            self.is_version_erased = True
+        elif event.type == ModelRetired.TYPE:
             self.is_retired = True
 
 
@@ -132,30 +135,46 @@ def override_of(data: DecisionOverridden, position: int) -> Override:
     )
 
 
-class Historian:
-    """Reads histories and policies in force as of any position of one ledger."""
+class Historian(PolicyHistory):
+    """Reads histories and policies in force as of any position of one ledger.
 
-    def __init__(self, reader: Reader, ledger: str, cache: PolicyCache) -> None:
-        self._reader = reader
-        self._ledger = ledger
-        self._cache = cache
+    An event whose body was erased by that position counts with its header only: an erased
+    observation, score or override is not there; a description, deployment or decision that was the
+    newest leaves nothing in its place, rather than what stood before it. BODY_ERASED where the
+    erasure came later, or where nothing goes on without the body.
+    """
 
     def history(self, model: str, as_of: int) -> History | None:
-        """Return the model's history up to a position, or None if it was not registered by then."""
+        """Return the model's history up to a position, or None if it was not registered by then.
+
+        BODY_ERASED where its newest description is gone: only describing it anew helps.
+        """
         reader, ledger, stream = self._reader, self._ledger, model_stream(model)
-        described = reader.latest(ledger, stream, _DESCRIBED, at_or_before=as_of)
+        described = reader.latest(ledger, stream, DESCRIBED_TYPES, at_or_before=as_of)
         if described is None:
             return None
         self._refuse_unknown(stream, as_of)
+        if described.body_bytes is None:
+            raise self.erasures.refusal(described.position)
         data = decode_data(described)
         assert isinstance(data, ModelDescribed)
         history = History(model, as_of, data)
         facts = (ModelDeployed.TYPE, DecisionOverridden.TYPE, ModelRetired.TYPE)
-        for event in reader.of_types(ledger, facts, stream=stream, at_or_before=as_of):
-            history.apply(event)
+        self.apply_known(
+            history, reader.of_types(ledger, facts, stream=stream, at_or_before=as_of), as_of
+        )
         history.decision = self.decision_in_force(model, as_of)
         history.as_of = as_of
         return history
+
+    def apply_known(self, history: History, events: Iterable[RecordedEvent], as_of: int) -> None:
+        """Fold events of a model's stream as they are known at a position."""
+        for event in events:
+            is_retirement = event.type == ModelRetired.TYPE and event.body_bytes is None
+            if is_retirement or self.erasures.passes_over(event, as_of):
+                history.pass_over(event)  # of a retirement the header says it all
+            else:
+                history.apply(event)
 
     def _refuse_unknown(self, stream: str, as_of: int) -> None:
         """Refuse a stream that holds what this release does not know: it may change the meaning."""
@@ -173,7 +192,8 @@ class Historian:
         """Return the last score of this model version and policy version that was not historical.
 
         No such score stands before the version's first deployment, nor before the policy version's
-        first activation, so the search ends there.
+        first activation, so the search ends there. None also where an erased score stands in
+        between: whether it was the one is not known any more.
         """
         serving = history.serving
         version = serving.version if serving else None
@@ -187,6 +207,8 @@ class Historian:
         for event in self._newest_first(
             model_stream(history.model), ScoreComputed.TYPE, after, history.as_of
         ):
+            if self.erasures.passes_over(event, history.as_of):
+                return None
             data = typed(event, ScoreComputed)
             if not data.historical and is_same_versions(data, version, policy):
                 return data, event.position
@@ -195,9 +217,11 @@ class Historian:
     def last_scored(self, model: str, as_of: int) -> tuple[int, int] | None:
         """Return when the model's last score was recorded that was not historical, and its as_of.
 
-        Of any model version, under any policy.
+        Of any model version, under any policy; None where an erased score is newer.
         """
         for event in self._newest_first(model_stream(model), ScoreComputed.TYPE, 0, as_of):
+            if self.erasures.passes_over(event, as_of):
+                return None
             data = typed(event, ScoreComputed)
             if not data.historical:
                 return event.recorded_at, data.as_of
@@ -214,6 +238,8 @@ class Historian:
             streams=(model_stream(history.model),),
         )
         for event in events:
+            if self.erasures.passes_over(event, history.as_of):
+                continue
             seen = parse_observed(event)
             if history.is_selected(seen.model_version, seen.observed_at):
                 return True
@@ -223,75 +249,13 @@ class Historian:
         """Whether the model, its versions or any policy in force changed after a position."""
         reader, ledger, as_of = self._reader, self._ledger, history.as_of
         stream = model_stream(history.model)
-        facts = (*_DESCRIBED, ModelDeployed.TYPE)
+        facts = (*DESCRIBED_TYPES, ModelDeployed.TYPE)
         if reader.of_types(
             ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
         ):
             return True
         activated = (PolicyActivated.TYPE,)
         return bool(reader.of_types(ledger, activated, after=position, at_or_before=as_of, limit=1))
-
-    def policy_in_force(self, described: ModelDescribed, as_of: int) -> CompiledPolicy | None:
-        """Return the policy for a model at a position: the most specific scope, then the latest."""
-        best: tuple[int, int] | None = None
-        chosen: PolicyActivated | None = None
-        for event, activated in self._activations(as_of):
-            if is_in_scope(activated, described):
-                rank = (_SPECIFICITY[activated.scope.kind], event.position)
-                if best is None or rank > best:
-                    best, chosen = rank, activated
-        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
-
-    def fleet_policy(self, policy: str, as_of: int) -> CompiledPolicy | None:
-        """Return the version of a named policy that came into force last, and still is.
-
-        A `policy` of "" means the one in force for the whole ledger.
-        """
-        chosen: PolicyActivated | None = None
-        for activated in self._in_force(as_of):
-            if activated.policy == policy if policy else activated.scope.kind == "ledger":
-                chosen = activated
-        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
-
-    def scopes(self, policy: CompiledPolicy, as_of: int) -> list[PolicyActivated]:
-        """Return the activations by which a policy version is in force at a position."""
-        return [
-            activated for activated in self._in_force(as_of) if is_version_of(activated, policy)
-        ]
-
-    def _in_force(self, as_of: int) -> list[PolicyActivated]:
-        """Return the latest activation of each scope, in order of position."""
-        latest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], PolicyActivated] = {}
-        for _, activated in self._activations(as_of):
-            scope = activated.scope
-            key = (scope.kind, scope.model, tuple(sorted(scope.labels.items())))
-            latest.pop(key, None)  # so that the order is that of the activations that count
-            latest[key] = activated
-        return list(latest.values())
-
-    def _activations(self, as_of: int) -> list[tuple[RecordedEvent, PolicyActivated]]:
-        events = self._reader.of_types(self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of)
-        return [(event, typed(event, PolicyActivated)) for event in events]
-
-    def compiled(self, policy: str, version: int, digest: str) -> CompiledPolicy:
-        """Return a drafted version ready for use; POLICY_UNKNOWN where it was never drafted."""
-        found = self._cache.get(policy, version, digest)
-        if found is not None:
-            return found
-        for event in self._reader.of_types(
-            self._ledger, (PolicyDrafted.TYPE,), stream=policy_stream(policy)
-        ):
-            drafted = typed(event, PolicyDrafted)
-            if drafted.version == version and drafted.digest == digest:
-                if policy_digest(drafted.document) != digest:
-                    raise event_unreadable(event.position, "its digest is not its document's")
-                return self._cache.compile(policy, version, digest, drafted.document)
-        raise LedgerError(
-            Reason.POLICY_UNKNOWN,
-            f"Policy {policy} has no version {version} with digest {digest[:12]}….",
-            remedy="List the policy's versions.",
-            metadata={"policy": policy, "version": str(version), "digest": digest},
-        )
 
     def newest_selected(self, history: History) -> tuple[int, int] | None:
         """Return observed_at and position of the newest selected observation, None without any."""
@@ -301,6 +265,8 @@ class Historian:
                 self._ledger, model_stream(history.model), at_or_before=history.as_of, limit=limit
             )
             for event in events:
+                if self.erasures.passes_over(event, history.as_of):
+                    continue
                 seen = parse_observed(event)
                 if history.is_selected(seen.model_version, seen.observed_at):
                     return seen.observed_at, event.position
@@ -329,6 +295,8 @@ class Historian:
         )
         names = {rule.signal for rule in scoring.signals}
         for event in events:
+            if event.body_bytes is None and self.erasures.passes_over(event, history.as_of):
+                continue
             seen = parse_observed(event)
             if seen.model_version == serving.version and seen.signal in names:
                 state.observe(
@@ -338,8 +306,13 @@ class Historian:
         return state, positions
 
     def decision_in_force(self, model: str, as_of: int) -> PriorDecision | None:
-        """Return the model's newest decision up to a position that was not historical."""
+        """Return the model's newest decision up to a position that was not historical.
+
+        None where an erased decision is newer: what is in force is not known then.
+        """
         for event in self._newest_first(model_stream(model), DecisionMade.TYPE, 0, as_of):
+            if self.erasures.passes_over(event, as_of):
+                return None
             data = typed(event, DecisionMade)
             if not data.historical:
                 return PriorDecision(data, event.position, event.body.run_id)
@@ -376,13 +349,3 @@ def window_bounds(scoring: Scoring, evaluated_at: int) -> tuple[int, int]:
         first = min(first, (now - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
         last = max(last, (now + 1) * bucket - 1)
     return max(first, 0), last
-
-
-def is_in_scope(activated: PolicyActivated, described: ModelDescribed) -> bool:
-    """Whether an activation is for a model."""
-    scope = activated.scope
-    if scope.kind == "model":
-        return scope.model == described.model
-    if scope.kind == "labels":
-        return all(described.labels.get(key) == value for key, value in scope.labels.items())
-    return True

@@ -12,18 +12,22 @@ from ledger.application.aggregates import Aggregates
 from ledger.application.checkpoints import Checkpoints, SignedCheckpoint
 from ledger.application.commands import Caller, Written, answered_before, plan_stream
 from ledger.application.compiled import PolicyCache
-from ledger.application.decisions import Decisions
+from ledger.application.decisions import Decisions, is_later
+from ledger.application.erasure import Erased, Erasure
+from ledger.application.erasures import PositionRange
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet import Fleet
 from ledger.application.fleet_commands import FleetCommands, policy_unknown
 from ledger.application.history import Historian
 from ledger.application.intake import Intake, ObservationRow, name_fault
 from ledger.application.plans import Planning, PlanRequest
+from ledger.application.recording import no_erasure_after
 from ledger.application.replay import Replayer
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.plans import PlanMade
+from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
 from ledger.storage.store import (
     AppendRequest,
@@ -42,14 +46,22 @@ class Ledger:
     """The use cases of one ledger. Safe between threads."""
 
     def __init__(
-        self, store: Store, info: LedgerInfo, recorder: AggregateRecorder, clock: Clock
+        self,
+        store: Store,
+        info: LedgerInfo,
+        recorder: AggregateRecorder,
+        clock: Clock,
+        *,
+        erasure_actors: Collection[str] = (),
     ) -> None:
         self.info = info
         self._store = store
         self._clock = clock
-        self._historian = Historian(store, info.origin, PolicyCache())
+        policies = PolicyCache()
+        self._historian = Historian(store, info.origin, policies)
         self._planning = Planning(store, info.origin, self._historian)
-        self.fleet = Fleet(store, info.origin)
+        self.erasures = self._historian.erasures
+        self.fleet = Fleet(store, info.origin, on_erasure=policies.clear)
         self.commands = FleetCommands(
             store, info, self.fleet, Aggregates(recorder), self._historian, clock
         )
@@ -57,6 +69,7 @@ class Ledger:
         self.decisions = Decisions(store, info, self._historian, self.replayer, clock)
         self._intake = Intake(store, info, self.fleet, clock)
         self._checkpoints = Checkpoints(store, info)
+        self.erasure = Erasure(store, info, self.fleet, erasure_actors)
 
     def evaluator(self) -> Evaluator:
         """Return a fresh evaluator that follows from the present head on."""
@@ -97,9 +110,25 @@ class Ledger:
             raise invalid_field("purse_cap_micros", f"must be at most {_PURSE_MAX}")
         if plan_id and (fault := name_fault(plan_id)):
             raise invalid_field("plan_id", fault, remedy="Leave it empty to be given an id.")
-        head = self.head()
-        as_of = head.position
-        compiled = self._historian.fleet_policy(policy, as_of)
+        plan_id = plan_id or uuid7(self._clock)
+        while True:
+            head = self.head()
+            purse = purse_micros, purse_cap_micros
+            try:
+                made = self._planning.compute(self._plan_request(plan_id, policy, head, purse))
+            except LedgerError as error:
+                if is_later(error, head):
+                    continue  # what the head knew was erased a moment ago: look from there
+                raise
+            result = self._append_plan(caller, made)
+            if result is not None:
+                return self._plan_at(result.last_position)
+
+    def _plan_request(
+        self, plan_id: str, policy: str, head: Head, purse: tuple[int, int]
+    ) -> PlanRequest:
+        """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
+        compiled = self._historian.fleet_policy(policy, head.position)
         if compiled is None:
             if policy and self.fleet.policy(policy) is None:
                 raise policy_unknown(policy)
@@ -109,17 +138,12 @@ class Ledger:
                 remedy="Activate one, then make the plan.",
                 metadata={"policy": policy},
             )
-        plan_id = plan_id or uuid7(self._clock)
-        made = self._planning.compute(
-            PlanRequest(
-                plan_id, as_of, self.time_of(head), compiled, purse_micros, purse_cap_micros
-            )
-        )
-        body = encode_body(actor=caller.actor, data=made.to_data(), request_id=caller.request_id)
-        result = self._append_plan(caller, plan_id, body)
-        return self._plan_at(result.last_position)
+        return PlanRequest(plan_id, head.position, self.time_of(head), compiled, *purse)
 
-    def _append_plan(self, caller: Caller, plan_id: str, body: bytes) -> AppendResult:
+    def _append_plan(self, caller: Caller, made: PlanMade) -> AppendResult | None:
+        """Record a plan; None where a body was erased since its horizon, so that it may show it."""
+        plan_id = made.plan
+        body = encode_body(actor=caller.actor, data=made.to_data(), request_id=caller.request_id)
         stream = plan_stream(plan_id)
         request = AppendRequest(
             ledger=self.info.origin,
@@ -128,7 +152,7 @@ class Ledger:
             events=[NewEvent(stream, PlanMade.TYPE, body)],
             request_id=caller.request_id,
             digest=caller.digest,
-            guards=[Guard(stream, None, expected_count=0)],
+            guards=[Guard(stream, None, expected_count=0), no_erasure_after(made.as_of)],
             deadline_monotonic=caller.deadline_monotonic,
         )
         try:
@@ -136,6 +160,8 @@ class Ledger:
         except LedgerError as error:
             if error.reason is not Reason.VERSION_CONFLICT:
                 raise
+            if error.metadata.get("stream") == BodyErased.STREAM:
+                return None
             raise LedgerError(
                 Reason.ALREADY_EXISTS,
                 f"A plan {plan_id!r} was already made.",
@@ -155,23 +181,39 @@ class Ledger:
                 remedy="List the plans.",
                 metadata={"plan": plan_id},
             )
+        if events[0].body_bytes is None:
+            raise self._historian.erasures.refusal(events[0].position)
         return typed(events[0], PlanMade), events[0]
 
     def plans(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
-        """Return plans with positions below `before`, newest first."""
-        events = self._store.of_types(
-            self.info.origin,
-            (PlanMade.TYPE,),
-            at_or_before=before - 1,
-            limit=limit,
-            descending=True,
-        )
-        return [(typed(event, PlanMade), event) for event in events]
+        """Return plans with positions below `before`, newest first; erased ones are left out."""
+        found: list[tuple[PlanMade, RecordedEvent]] = []
+        while len(found) < limit:
+            events = self._store.of_types(
+                self.info.origin,
+                (PlanMade.TYPE,),
+                at_or_before=before - 1,
+                limit=limit,
+                descending=True,
+            )
+            found += [(typed(one, PlanMade), one) for one in events if one.body_bytes is not None]
+            if len(events) < limit:
+                break
+            before = events[-1].position
+        return found[:limit]
 
     def _plan_at(self, position: int) -> tuple[PlanMade, RecordedEvent]:
         event = self._store.event(self.info.origin, position)
         assert event is not None, "what was appended can be read"
         return typed(event, PlanMade), event
+
+    # ---- erasure ---------------------------------------------------------------------------------
+
+    def erase_bodies(
+        self, caller: Caller, ranges: Sequence[PositionRange], ground: str, authority: str
+    ) -> Erased:
+        """Remove bodies under a legal ground; answers once no copy of the service's is left."""
+        return self.erasure.erase_bodies(caller, ranges, ground, authority)
 
     # ---- the log ---------------------------------------------------------------------------------
 

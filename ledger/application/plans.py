@@ -5,13 +5,14 @@ JSON, so a replay that disagrees shows whether it read something else or compute
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.application.commands import model_stream
 from ledger.application.compiled import CompiledPolicy
-from ledger.application.history import Deployment, Historian, History, is_in_scope
+from ledger.application.history import DESCRIBED_TYPES, Deployment, Historian, History
 from ledger.application.plan_reasons import reason_of
+from ledger.application.policy_history import is_in_scope, may_be_in_scope
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
@@ -33,7 +34,7 @@ from ledger.kernel.excess import (
 from ledger.storage.store import Reader
 
 _SECOND = 1_000_000
-_MODEL_FACTS = ("model.registered.v1", "model.updated.v1", ModelDeployed.TYPE, ModelRetired.TYPE)
+_MODEL_FACTS = (*DESCRIBED_TYPES, ModelDeployed.TYPE, ModelRetired.TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,39 +94,51 @@ class Planning:
         return _plan_made(request, inputs, plan(inputs), candidates)
 
     def _candidates(self, request: PlanRequest) -> list[Candidate]:
-        """Return the models in scope that have a version in service, in order of name."""
-        scopes = self._historian.scopes(request.policy, request.as_of)
+        """Return the models in scope that have a version in service, in order of name.
+
+        A model whose description or newest deployment was erased by then is none of them.
+        """
         found: list[Candidate] = []
-        for history in self._fleet(request.as_of):
+        for history in self._fleet(request):
             serving = history.serving
-            if history.is_retired or serving is None:
-                continue
-            if not any(is_in_scope(activated, history.described) for activated in scopes):
+            if serving is None:
                 continue
             decision = self._historian.decision_in_force(history.model, request.as_of)
             action: Action = decision.data.action if decision else "NO_ACTION"
             found.append(Candidate(history, serving.version, action))
         return found
 
-    def _fleet(self, as_of: int) -> list[History]:
-        """Return every model at a position, in order of name, without scores and decisions."""
-        fleet: dict[str, History] = {}
+    def _fleet(self, request: PlanRequest) -> Iterator[History]:
+        """Yield the models in scope that are not retired, by name, without scores and decisions."""
+        as_of = request.as_of
+        scopes = self._historian.scopes(request.policy, as_of)
+        facts: dict[str, list[RecordedEvent]] = {}
         for event in self._reader.of_types(self._ledger, _MODEL_FACTS, at_or_before=as_of):
-            name = event.stream.partition("/")[2]
-            history = fleet.get(name)
-            if history is None:
-                described = decode_data(event)
-                assert isinstance(described, ModelDescribed), "a model begins by being registered"
-                fleet[name] = History(name, as_of, described)
-            else:
-                history.apply(event)
-        for history in fleet.values():
+            facts.setdefault(event.stream.partition("/")[2], []).append(event)
+        for name, events in sorted(facts.items()):
+            if not any(may_be_in_scope(activated, name) for activated in scopes):
+                continue  # nothing of it is looked at, so nothing of it can stand in the way
+            if any(event.type == ModelRetired.TYPE for event in events):
+                continue
+            described = [event for event in events if event.type in DESCRIBED_TYPES]
+            assert described, "a model begins by being registered"
+            if self._historian.erasures.passes_over(described[-1], as_of):
+                continue
+            data = decode_data(described[-1])
+            assert isinstance(data, ModelDescribed)
+            if not any(is_in_scope(activated, data) for activated in scopes):
+                continue
+            history = History(name, as_of, data)
+            others = [event for event in events if event.type not in DESCRIBED_TYPES]
+            self._historian.apply_known(history, others, as_of)
             history.as_of = as_of  # folding moved it to the last fact; observations follow that
-        return [history for _, history in sorted(fleet.items())]
+            yield history
 
     def _price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
-        """Return `next_price` of this policy's last plan of an earlier period."""
+        """Return `next_price` of this policy's last plan of an earlier period that is known."""
         for event in self._plans_newest_first(as_of):
+            if self._historian.erasures.passes_over(event, as_of):
+                continue
             made = typed(event, PlanMade)
             if made.policy == policy and made.now_period < now_period:
                 return int(made.next_price)
@@ -160,7 +173,13 @@ class Planning:
                 observed_until=(now_period + 1) * micros - 1,
                 at_or_before=history.as_of,
             )
-            cells = _cells(history, events, loss_signal, now_period, micros)
+            known = (
+                event
+                for event in events
+                if event.body_bytes is not None
+                or not self._historian.erasures.passes_over(event, history.as_of)
+            )
+            cells = _cells(history, known, loss_signal, now_period, micros)
             for period, cell in cells.items():
                 periods.setdefault(period, {})[history.model] = cell
         return dict(sorted(periods.items()))

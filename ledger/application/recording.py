@@ -9,6 +9,7 @@ from ledger.application.commands import Caller, model_stream
 from ledger.clock import Clock, uuid7
 from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import encode_body
+from ledger.events.proving import BodyErased
 from ledger.storage.store import AppendRequest, Guard, NewEvent
 
 GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, DecisionMade.TYPE, DecisionOverridden.TYPE}
@@ -29,10 +30,13 @@ def append_request(
 ) -> AppendRequest:
     """Return the request that records assessments in order, each score before its decision.
 
-    Guarded per model: VERSION_CONFLICT if something relevant was recorded after the horizon.
+    Guarded per model: VERSION_CONFLICT if something relevant was recorded after the horizon; and
+    by the erasures, so that nothing is recorded that was made of a body erased since.
     """
     events: list[NewEvent] = []
     guards: list[Guard] = []
+    if recordables:
+        guards.append(no_erasure_after(min(one.assessment.horizon.as_of for one in recordables)))
     for recordable in recordables:
         horizon = recordable.assessment.horizon
         stream = model_stream(horizon.history.model)
@@ -60,6 +64,11 @@ def append_request(
         guards=guards,
         deadline_monotonic=caller.deadline_monotonic,
     )
+
+
+def no_erasure_after(position: int) -> Guard:
+    """Return the guard of what was made of bodies read as of a position."""
+    return Guard(BodyErased.STREAM, frozenset({BodyErased.TYPE}), after_position=position)
 
 
 def _run_id(recordable: Recordable, clock: Clock) -> str | None:

@@ -103,9 +103,12 @@ class Replayer:
         """Return the result for one event that was read from this ledger."""
         kind = REPLAYED_TYPES[event.type]
         try:
+            if event.body_bytes is None:
+                raise self._historian.erasures.refusal(event.position)
             data = decode_data(event)
         except LedgerError as error:
-            return ReplayResult(event.position, kind, "", "NOT_REPLAYABLE", 0, 0, why=error.message)
+            why = _why(error)
+            return ReplayResult(event.position, kind, "", "NOT_REPLAYABLE", 0, 0, why=why)
         if isinstance(data, PlanMade):
             return self._checked(event, kind, f"plans/{data.plan}", data, self._plan)
         assert isinstance(data, RecordedHorizon)
@@ -128,7 +131,7 @@ class Replayer:
             if isinstance(data, DecisionMade):  # what it rests on is compared along with it
                 recorded = recorded | {"score": self._cited(data)}
         except (_NotReplayableError, LedgerError) as error:
-            why = error.message if isinstance(error, LedgerError) else str(error)
+            why = _why(error) if isinstance(error, LedgerError) else str(error)
             return ReplayResult(
                 event.position, kind, name, "NOT_REPLAYABLE", data.as_of, at, why=why
             )
@@ -154,7 +157,10 @@ class Replayer:
         return decision | {"score": assessment.score.to_data()}, evidence
 
     def assess_again(self, data: ScoreComputed) -> tuple[Assessment, list[int]]:
-        """Return the assessment behind a recorded score; EVENT_UNREADABLE if that cannot be had."""
+        """Return the assessment behind a recorded score; EVENT_UNREADABLE if that cannot be had.
+
+        BODY_ERASED where it rests on a body that was erased.
+        """
         try:
             return self.assess_cold(self._horizon(data))
         except _NotReplayableError as error:
@@ -196,6 +202,8 @@ class Replayer:
         cited = self._reader.event(self._ledger, data.score_position)
         if cited is None or cited.type != ScoreComputed.TYPE:
             raise _NotReplayableError(f"no score stands at position {data.score_position}")
+        if cited.body_bytes is None:
+            raise self._historian.erasures.refusal(cited.position)
         return cited.data
 
     def _plan(self, data: PlanMade) -> tuple[dict[str, Any], list[int]]:
@@ -217,6 +225,13 @@ class Replayer:
 
 class _NotReplayableError(Exception):
     """Why an event cannot be computed again."""
+
+
+def _why(error: LedgerError) -> str:
+    """Return why an event cannot be computed again, of a refusal to read what it rests on."""
+    if error.reason is not Reason.BODY_ERASED:
+        return error.message
+    return f"erased: t{error.message[1:].rstrip('.')}"
 
 
 def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None:

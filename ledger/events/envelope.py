@@ -6,7 +6,7 @@ are those of the ledger format: header, body, salt.
 
 from typing import Any, NamedTuple
 
-from ledger.errors import event_unreadable
+from ledger.errors import body_erased, event_unreadable
 from ledger.events.canonical import CanonicalError, decode, encode
 
 
@@ -41,9 +41,9 @@ class RecordedEvent(NamedTuple):
 
     @property
     def body(self) -> Body:
-        """Return the decoded body; raises EVENT_UNREADABLE where it is erased or not canonical."""
+        """Return the decoded body; BODY_ERASED if it is gone, EVENT_UNREADABLE if not canonical."""
         if self.body_bytes is None:
-            raise event_unreadable(self.position, "its body was erased")
+            raise body_erased(self.position)
         try:
             raw = decode(self.body_bytes)
         except CanonicalError as error:

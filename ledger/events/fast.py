@@ -7,7 +7,7 @@ writes equals `encode_body`, and whatever is not byte for byte of that form is r
 import re
 from typing import Final, NamedTuple
 
-from ledger.errors import event_unreadable
+from ledger.errors import body_erased, event_unreadable
 from ledger.events.envelope import RecordedEvent
 
 _ACTOR = rb"(?:users|services|system)/[a-z0-9][a-z0-9._-]{0,127}"
@@ -66,9 +66,14 @@ def nano(text: bytes | str) -> int:
 
 
 def parse_observed(event: RecordedEvent) -> Observed:
-    """Return the observation in an event; EVENT_UNREADABLE unless its bytes have the form."""
-    if event.body_bytes is None or event.observed_at is None:
-        raise event_unreadable(event.position, "its body was erased")
+    """Return the observation in an event; EVENT_UNREADABLE unless its bytes have the form.
+
+    BODY_ERASED where they are gone.
+    """
+    if event.body_bytes is None:
+        raise body_erased(event.position)
+    if event.observed_at is None:
+        raise event_unreadable(event.position, "it has no time of observation")
     match = _OBSERVED.fullmatch(event.body_bytes)
     if match is None:
         raise event_unreadable(

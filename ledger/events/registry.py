@@ -57,7 +57,10 @@ assert len(BY_TYPE) == len(EVENT_CLASSES), "two classes claim one type name"
 
 
 def typed(event: RecordedEvent, expected: type[T]) -> T:
-    """Return the event's data as an `expected`; EVENT_UNREADABLE where it is none."""
+    """Return the event's data as an `expected`; EVENT_UNREADABLE where it is none.
+
+    BODY_ERASED where its body is gone.
+    """
     data = decode_data(event)
     if not isinstance(data, expected):
         raise event_unreadable(event.position, f"its type is {event.type}, not {expected.TYPE}")
@@ -65,7 +68,10 @@ def typed(event: RecordedEvent, expected: type[T]) -> T:
 
 
 def decode_data(event: RecordedEvent) -> EventData:
-    """Return the event's data by the registry; EVENT_UNREADABLE for unknown types or shapes."""
+    """Return the event's data by the registry; EVENT_UNREADABLE for unknown types or shapes.
+
+    BODY_ERASED where its body is gone.
+    """
     cls = BY_TYPE.get(event.type)
     if cls is None:
         raise event_unreadable(event.position, f"this release knows no type {event.type}")

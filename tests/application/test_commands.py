@@ -52,7 +52,9 @@ def test_of_two_updates_of_one_version_one_is_told_of_the_other(world: World) ->
     with pytest.raises(LedgerError) as error:
         world.update("m1", version=version, owner="second")
     assert reason_of(error) is Reason.VERSION_CONFLICT
-    assert world.ledger.fleet.require_model("m1").model.described.owner == "first"
+    described = world.ledger.fleet.require_model("m1").model.described
+    assert described is not None
+    assert described.owner == "first"
 
 
 def test_of_many_updates_at_once_each_is_written_or_told_of_a_conflict(world: World) -> None:

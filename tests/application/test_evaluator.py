@@ -95,7 +95,7 @@ def test_a_model_whose_events_cannot_be_read_stops_no_other(world: World) -> Non
     world.begin("m1", "m2")
     lost = world.see("m1", BAD, START).last_position
     world.see("m2", BAD, START)
-    world.erase(lost)
+    world.lose(lost)
     world.restart()
     world.settle()
     assert {score.model for score in world.scores()} == {"m2"}

@@ -14,6 +14,7 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.decisions import Decided
+from ledger.application.erasure import Erased
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet_commands import DeploymentSpec, Drafted
 from ledger.application.follower import Follower
@@ -42,6 +43,7 @@ START: Final = 1_772_323_200_000_000  # 2026-03-01T00:00:00Z
 HOUR: Final = 3_600 * SECOND
 DAY: Final = 24 * HOUR
 ANA: Final = Caller("users/ana")
+OFFICER: Final = Caller("users/dpo")
 MONITOR: Final = Caller("services/monitor-1")
 EVERYWHERE: Final = Scope(kind="ledger", model=None, labels={})
 ALL_KINDS: Final[frozenset[ReplayKind]] = frozenset({"score", "decision", "plan"})
@@ -81,7 +83,7 @@ class World:
     def _open(self) -> None:
         info = self.store.ledger(ORIGIN)
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
-        self.ledger = Ledger(self.store, info, recorder, self.clock)
+        self.ledger = Ledger(self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor])
         self.evaluator: Evaluator = self.ledger.evaluator()
         self.follower = Follower(
             self.store,
@@ -217,8 +219,13 @@ class World:
         """Evaluate on request and return what was recorded."""
         return self.ledger.decisions.evaluate(ANA, list(models), at).decided
 
-    def erase(self, position: int) -> None:
-        """Remove an event's body and salt, as an erasure will."""
+    def erase(self, *positions: int) -> Erased:
+        """Erase the bodies of these events, as an authorised actor does."""
+        ranges = [(position, position) for position in sorted(positions)]
+        return self.ledger.erase_bodies(OFFICER, ranges, "GDPR Art. 17(1)(a)", "the board")
+
+    def lose(self, position: int) -> None:
+        """Remove an event's body and salt behind the ledger's back: no erasure names it."""
         with self.store._database.writer.connect() as connection:
             run = connection.exec_driver_sql
             triggers = run("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()

@@ -153,4 +153,4 @@ def test_every_other_spelling_is_refused(damage: tuple[bytes, bytes]) -> None:
 def test_an_erased_body_is_said_to_be_erased() -> None:
     with pytest.raises(LedgerError, match="erased") as caught:
         parse_observed(event(None, 0))
-    assert caught.value.reason is Reason.EVENT_UNREADABLE
+    assert caught.value.reason is Reason.BODY_ERASED

@@ -63,18 +63,25 @@ def _rest(message: model_pb2.Model) -> dict[str, object]:
 
 
 def model(view: ModelView) -> model_pb2.Model:
-    """Return a model as it stands, with all its deployments."""
+    """Return a model as it stands, with all its deployments that are known.
+
+    Where its description was erased, what that said is empty or 0.
+    """
     known = view.model
     message = model_pb2.Model(
-        **{name: getattr(known.described, name) for name in _COPIED},
-        labels=known.described.labels,
-        slo_signal=known.described.slo_signal or "",
+        model=view.name,
         name=f"models/{view.name}",
         etag=etag(known),
         retired=known.retired,
         version_in_service=known.in_service.model_version if known.in_service else "",
         position=view.updated.position,
     )
+    described = known.described
+    if described is not None:
+        for name in _COPIED:
+            setattr(message, name, getattr(described, name))
+        message.labels.update(described.labels)
+        message.slo_signal = described.slo_signal or ""
     for deployed, placed in zip(known.deployments, view.deployed, strict=True):
         message.deployments.add(
             model=deployed.model,

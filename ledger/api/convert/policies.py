@@ -80,8 +80,8 @@ def policy(view: PolicyView, in_force: frozenset[int]) -> policy_pb2.Policy:
     return policy_pb2.Policy(
         name=f"policies/{view.name}",
         policy=view.name,
-        title=newest.document.title,
-        newest_version=newest.version,
+        title=newest.document.title if newest is not None else "",  # erased
+        newest_version=len(known.drafts),
         activations=[
             _activation(activated, placed, is_in_force=placed.position in in_force)
             for activated, placed in zip(known.activations, view.activated, strict=True)

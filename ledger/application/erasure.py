@@ -1,0 +1,172 @@
+"""Erasing bodies under a recorded legal ground, by an actor whom the operator has authorised.
+
+The ledger's own part is one transaction of storage. What is kept elsewhere of what was erased
+(projections, exports) follows after the commit: whoever keeps copies registers with `on_erased`,
+and the request is answered once all of them are gone.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.commands import Caller, Written, fields_named
+from ledger.application.erasures import PositionRange
+from ledger.application.fleet import Fleet
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.envelope import encode_body
+from ledger.events.proving import BodyErased
+from ledger.events.registry import BY_TYPE
+from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
+from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
+from ledger.storage.triggers import KEEPS_BODY
+
+OnErased = Callable[[int, Sequence[PositionRange]], None]
+"""Given where an erasure stands and what it names: returns once its own copies are gone.
+
+Called again where a request is repeated. Raises LedgerError where copies are left.
+"""
+
+_METHOD: Final = "EraseBodies"
+_NAMED_MAX: Final = 10
+_PERMANENT_TYPES: Final = frozenset(
+    type_ for type_ in BY_TYPE if type_.rpartition(".")[0] in KEEPS_BODY
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did: where it stands, and how many bodies it removed."""
+
+    written: Written
+    bodies: int
+
+
+class Erasure:
+    """The command of one ledger. `actors` are those who may erase; nobody else may."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, fleet: Fleet, actors: Collection[str]
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._fleet = fleet
+        self._actors = frozenset(actors)
+        self._keepers: list[OnErased] = []
+
+    def on_erased(self, callback: OnErased) -> None:
+        """Have somebody who keeps copies of bodies remove them after each erasure."""
+        self._keepers.append(callback)
+
+    def erase_bodies(
+        self, caller: Caller, ranges: Sequence[PositionRange], ground: str, authority: str
+    ) -> Erased:
+        """Remove body and salt of the events in these ranges, and record who did it and why.
+
+        ACTOR_NOT_AUTHORISED, FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT, BODY_ERASED
+        where all are gone already. STORE_UNAVAILABLE where the ledger has erased them but a copy
+        is left elsewhere: the same request again removes that.
+        """
+        self._check_authorised(caller)
+        _check_ranges(ranges)
+        with fields_named():
+            data = BodyErased(
+                authority=authority, ground=ground, positions=[[*each] for each in ranges]
+            )
+        self._check_erasable(ranges)
+        body = encode_body(actor=caller.actor, data=data.to_data(), request_id=caller.request_id)
+        request = AppendRequest(
+            ledger=self._info.origin,
+            actor=caller.actor,
+            method=_METHOD,
+            events=[NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)],
+            request_id=caller.request_id,
+            digest=caller.digest,
+            deadline_monotonic=caller.deadline_monotonic,
+        )
+        try:
+            result, bodies = self._store.erase(request, ranges)
+        except LedgerError as error:
+            if error.reason is Reason.BODY_ERASED:  # perhaps by somebody who did not see it through
+                self._remove_copies(self._store.head(self._info.origin).position, ranges)
+            raise
+        self._remove_copies(result.last_position, ranges)
+        return Erased(Written.of(result), bodies)
+
+    def _check_authorised(self, caller: Caller) -> None:
+        if caller.actor not in self._actors:
+            raise LedgerError(
+                Reason.ACTOR_NOT_AUTHORISED,
+                f"{caller.actor} is not authorised to erase bodies.",
+                remedy="Call as an authorised actor; the operator names them in the setting "
+                "`erasure.actors`.",
+                metadata={"actor": caller.actor, "setting": "erasure.actors"},
+            )
+
+    def _check_erasable(self, ranges: Sequence[PositionRange]) -> None:
+        """Name every position whose body can never be erased; storage alone refuses the first."""
+        kept = self._store.of_types(
+            self._info.origin,
+            _PERMANENT_TYPES,
+            after=ranges[0][0] - 1,
+            at_or_before=ranges[-1][1],
+        )
+        found = [
+            event
+            for event in kept
+            if any(first <= event.position <= last for first, last in ranges)
+        ]
+        if found:
+            named = ", ".join(f"{event.position} ({event.type})" for event in found[:_NAMED_MAX])
+            more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
+            raise LedgerError(
+                Reason.BODY_PERMANENT,
+                f"These bodies can never be erased: {named}{more}. Nothing was erased.",
+                remedy="Leave those positions out: without them the rest could not be judged.",
+                metadata={
+                    "position": str(found[0].position),
+                    "positions": ",".join(str(event.position) for event in found[:_NAMED_MAX]),
+                },
+            )
+
+    def _remove_copies(self, position: int, ranges: Sequence[PositionRange]) -> None:
+        """Have every copy removed; all are tried, whatever becomes of one."""
+        self._fleet.refresh(position)
+        failures: list[LedgerError] = []
+        for keeper in self._keepers:
+            try:
+                keeper(position, ranges)
+            except LedgerError as error:
+                failures.append(error)
+        if failures:
+            raise LedgerError(
+                Reason.STORE_UNAVAILABLE,
+                f"The ledger has erased the bodies, but copies are left: {failures[0].message}",
+                remedy="Correct that, then send the same request again.",
+                retry_after_seconds=1.0,
+                metadata=failures[0].metadata,
+            )
+
+
+def _check_ranges(ranges: Sequence[PositionRange]) -> None:
+    """Refuse ranges that are none, overlap, are not in order, or name too much at once."""
+    if not 1 <= len(ranges) <= ERASED_RANGES_MAX:
+        raise invalid_field(
+            "positions", f"must be 1 to {ERASED_RANGES_MAX} ranges, not {len(ranges)}"
+        )
+    before, total = 0, 0
+    for index, (first, last) in enumerate(ranges):
+        if first < 1:
+            raise invalid_field(f"positions[{index}].first", "must be 1 or more")
+        if last < first:
+            raise invalid_field(f"positions[{index}].last", f"is {last}, before first, {first}")
+        if first <= before:
+            raise invalid_field(
+                f"positions[{index}].first",
+                f"is {first}, within or before the range that ends at {before}",
+            )
+        before = last
+        total += last - first + 1
+    if total > ERASED_POSITIONS_MAX:
+        raise invalid_field(
+            "positions", f"name {total} positions; at most {ERASED_POSITIONS_MAX} at once"
+        )
