@@ -110,6 +110,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
         "strongest": strongest,
         "grouped": grouped,
         "money": money,
+        "told": told,
     }
     return environment.get_template("report.html.jinja")
 
@@ -163,6 +164,11 @@ def strongest(made: DecisionMade) -> str:
     shown = [f"{name} {percent(signals[name].share)}" for name in names[:_SIGNALS_SHOWN]]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def told(replay: Replay) -> str:
+    """Return how a replay came out, in words."""
+    return replay.outcome.lower().replace("_", " ")
 
 
 def percent(ppm: int) -> str:
