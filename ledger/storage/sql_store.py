@@ -1,6 +1,6 @@
 """The event store over SQLAlchemy Core: reader, writer and hints behind the `Store` contract."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from ledger.limits import SKEW_SECONDS_MAX
 from ledger.storage.checks import check_request, check_tracking, read_tracking, set_tracking
 from ledger.storage.creation import CREATE_METHOD, Creation
 from ledger.storage.database import Database, open_database, unavailable
+from ledger.storage.erasure import check_ranges, erase
 from ledger.storage.hints import Hints, Watcher
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import checkpoints, cosignatures, leases, signing_keys
@@ -81,6 +82,33 @@ class SqlStore(SqlReader):
     def append(self, request: AppendRequest) -> AppendResult:
         """Submit and wait."""
         return self.submit(request).result()
+
+    def erase(
+        self, request: AppendRequest, ranges: Sequence[tuple[int, int]]
+    ) -> tuple[AppendResult, int]:
+        """Append the event of `request`, remove the bodies in `ranges`, both or neither; scrub."""
+        check_request(request)
+        check_ranges(ranges)
+        info = self.ledger(request.ledger)
+
+        def _erase(turn: Turn) -> tuple[AppendResult, int]:
+            result, removed = erase(turn, self, info, request, ranges)
+            if not result.repeated:
+                self._database.mark_scrub(turn.connection)
+            return result, removed
+
+        try:
+            erased = self._call(_erase)
+        except LedgerError as refusal:
+            if refusal.reason is Reason.BODY_ERASED:  # perhaps the first time ended before this
+                self.scrub()
+            raise
+        self.scrub()
+        return erased
+
+    def scrub(self) -> None:
+        """Remove what erased text has left in the database's files, where they are ours."""
+        self._open_writer().pause_for(self._database.scrub)
 
     # ---- keys and signatures -----------------------------------------------------------------
 

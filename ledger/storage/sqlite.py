@@ -28,6 +28,7 @@ from ledger.storage.sealed_keys import SealedKeys
 
 BUSY_TIMEOUT_MS: Final = 5_000
 CHECKPOINT_WAIT_MS: Final = 100  # how long a checkpoint may hold up the writer for a slow reader
+SCRUB_WAIT_MS: Final = 5_000  # how long an erasure may wait for readers to let go of the log
 WAL_PAGES: Final = 16_000  # 64 MiB: checkpoint in passing when the WAL has grown by this
 WAL_BYTES_MAX: Final = 256 * 1024 * 1024  # then wait for readers, so that the WAL starts anew
 READERS_MAX: Final = 64
@@ -133,10 +134,7 @@ class SqliteDatabase(Database):
         except FileNotFoundError:
             return
         with self.writer.connect() as connection:
-            raw = _raw(connection)
-            raw.execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            _empty_log(_raw(connection), CHECKPOINT_WAIT_MS)
 
     def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement without values, past SQLAlchemy."""
@@ -156,15 +154,13 @@ class SqliteDatabase(Database):
             raw = _raw(connection)
             if not raw.execute("PRAGMA user_version").fetchone()[0]:
                 return
-            raw.execute("VACUUM")
-            is_busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            try:
+                raw.execute("VACUUM")
+                is_busy = _empty_log(raw, SCRUB_WAIT_MS)
+            except sqlite3.Error as error:
+                raise _unscrubbed(self._path, str(error)) from error
             if is_busy:
-                raise unavailable(
-                    f"{self._path.name}-wal may still hold text that was erased: somebody reads "
-                    "from it.",
-                    remedy="The erasure itself is done. Repeat the request when long reads have "
-                    "ended, or start the server again.",
-                )
+                raise _unscrubbed(self._path, "somebody reads from its log file")
             raw.execute("PRAGMA user_version=0")
 
     def announce(self, connection: Connection) -> None:
@@ -244,6 +240,22 @@ class SqliteDatabase(Database):
             raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
         return engine
+
+
+def _empty_log(raw: sqlite3.Connection, wait_ms: int) -> bool:
+    """Copy the log into the file and make it empty; True where readers kept it from that."""
+    raw.execute(f"PRAGMA busy_timeout={wait_ms}")
+    is_busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    return bool(is_busy)
+
+
+def _unscrubbed(path: Path, why: str) -> LedgerError:
+    """Return the refusal to say that erased text has left the files."""
+    return unavailable(
+        f"Files of {path.name} may still hold text that was erased: {why}.",
+        remedy="The erasure itself is done. Repeat the request later, or start the server again.",
+    )
 
 
 def _check_version(connection: Connection) -> None:

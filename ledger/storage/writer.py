@@ -56,6 +56,14 @@ class _Call:
 
 
 @dataclass(slots=True)
+class _Chore:
+    """A function that needs the writer to hold still, outside any transaction."""
+
+    function: Callable[[], None]
+    future: "Future[None]"
+
+
+@dataclass(slots=True)
 class Turn:
     """What a call may use while it has the writer: its transaction, and a group to append with."""
 
@@ -77,7 +85,7 @@ class Writer:
         self._clock = clock
         self._keys = keys
         self._on_commit = on_commit
-        self._queue: deque[_Append | _Call] = deque()
+        self._queue: deque[_Append | _Call | _Chore] = deque()
         self._queued_events = 0
         self._changed = threading.Condition()
         self._closing = False
@@ -128,11 +136,20 @@ class Writer:
     def call(self, function: Callable[[Turn], T]) -> T:
         """Run a function on the writer's thread in its own transaction, and return its result."""
         future: Future[T] = Future()
+        self._enqueue(_Call(function, future))
+        return future.result()
+
+    def pause_for(self, function: Callable[[], None]) -> None:
+        """Run a function on the writer's thread between transactions."""
+        future: Future[None] = Future()
+        self._enqueue(_Chore(function, future))
+        future.result()
+
+    def _enqueue(self, job: _Call | _Chore) -> None:
         with self._changed:
             self._check_open()
-            self._queue.append(_Call(function, future))
+            self._queue.append(job)
             self._changed.notify()
-        return future.result()
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
@@ -158,11 +175,13 @@ class Writer:
         while jobs := self._take():
             if isinstance(jobs[0], _Call):
                 self._serve_call(jobs[0])
+            elif isinstance(jobs[0], _Chore):
+                _serve_chore(jobs[0])
             else:
                 self._serve([job for job in jobs if isinstance(job, _Append)])
         self._disconnect()
 
-    def _take(self) -> list[_Append | _Call]:
+    def _take(self) -> list[_Append | _Call | _Chore]:
         """Wait for work; return one call, or as many appends as one transaction should hold."""
         with self._changed:
             while not self._queue:
@@ -170,11 +189,11 @@ class Writer:
                     return []
                 self._changed.wait()
             self._gather()
-            taken: list[_Append | _Call] = []
+            taken: list[_Append | _Call | _Chore] = []
             count = 0
             while self._queue:
                 job = self._queue[0]
-                if isinstance(job, _Call):
+                if not isinstance(job, _Append):
                     if not taken:
                         taken.append(self._queue.popleft())
                     break
@@ -314,6 +333,18 @@ class Writer:
                 job.future.set_exception(_again(failure))
         for callback in callbacks:
             callback()
+
+
+def _serve_chore(job: _Chore) -> None:
+    """Run a chore and answer it; whatever it raises is its caller's."""
+    if not job.future.set_running_or_notify_cancel():
+        return
+    try:
+        job.function()
+    except BaseException as error:  # noqa: BLE001 - the waiter must hear of it
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(None)
 
 
 def _again(failure: LedgerError) -> LedgerError:

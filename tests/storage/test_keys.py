@@ -44,7 +44,7 @@ def test_a_changed_byte_of_a_sealed_key_is_noticed(place: int) -> None:
 
 
 def test_a_master_key_is_64_hex_digits_and_never_repeated() -> None:
-    assert Vault.parse("ab" * 32 + "\n").unseal(VKEY, Vault(b"\xab" * 32).seal(KEY, bytes(12)))
+    assert Vault.parse("ab" * 32 + "\n").unseal(VKEY, Vault(b"\xab" * 32).seal(KEY, bytes(12))).name
     assert repr(Vault(b"\xab" * 32)) == "Vault()"
     for text in ("", "ab" * 31, "ab" * 33, "xy" * 32, "secret"):
         with pytest.raises(VaultError) as caught:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from ledger.chain.link import GENESIS, Digest, Link, Verifier
 from ledger.chain.merkle import CompactRange, root_of
+from ledger.chain.tiles import RightEdge
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
 from ledger.storage import SqlStore
@@ -55,6 +56,8 @@ def check_ledger(store: SqlStore, origin: str) -> list[RecordedEvent]:
     tree = CompactRange.from_bytes(head.tree)
     assert tree.size == len(events)
     assert tree.root() == root_of(event.event_hash for event in events)
+    tiles = RightEdge(CompactRange(), []).extend(event.event_hash for event in events)
+    assert store.tiles(origin, [*tiles]) == [*tiles.values()]
     _check_requests(store, origin, events)
     return events
 
