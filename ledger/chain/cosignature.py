@@ -19,6 +19,8 @@ from ledger.chain.keys import (
     SIGNATURE_BYTES,
     KeyFormatError,
     VerifierKey,
+    parse_secret,
+    secret_text,
 )
 from ledger.chain.note import MalformedNoteError, Note, Signature, parse
 
@@ -96,12 +98,13 @@ class CosignerKey:
 class CosigningKey:
     """A named Ed25519 secret that cosigns. Its repr shows the public half only."""
 
-    __slots__ = ("_private", "cosigner_key")
+    __slots__ = ("_private", "_seed", "cosigner_key")
 
     def __init__(self, name: str, seed: bytes) -> None:
         """Take 32 random bytes as seed; no other signer may use the same."""
         if len(seed) != KEY_BYTES:
             raise KeyFormatError(f"the seed is not {KEY_BYTES} bytes long")
+        self._seed = seed
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.cosigner_key = CosignerKey(name, self._private.public_key().public_bytes_raw())
 
@@ -109,6 +112,19 @@ class CosigningKey:
     def name(self) -> str:
         """The name that its signature lines carry."""
         return self.cosigner_key.name
+
+    @classmethod
+    def parse(cls, text: str) -> "CosigningKey":
+        """Return the key that `to_secret_text` wrote, or raise KeyFormatError."""
+        name, id_text, seed = parse_secret(text, COSIGNATURE)
+        key = cls(name, seed)
+        if key.cosigner_key.key_id.hex() != id_text:
+            raise KeyFormatError("the key id does not belong to this name and key")
+        return key
+
+    def to_secret_text(self) -> str:
+        """Return the whole secret as one line of text, as Go's note package writes keys."""
+        return secret_text(self.cosigner_key.verifier_key, self._seed)
 
     def cosign(self, text: bytes, seconds: int) -> Signature:
         """Return the line that vouches for a checkpoint's text at a time in POSIX seconds."""

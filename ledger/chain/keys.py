@@ -112,20 +112,15 @@ class SigningKey:
     @classmethod
     def parse(cls, text: str) -> "SigningKey":
         """Return the key that `to_secret_text` wrote, or raise KeyFormatError."""
-        if not text.startswith(_PRIVATE_PREFIX):
-            raise KeyFormatError(f"a signing key starts with {_PRIVATE_PREFIX}")
-        name, id_text, blob = _split(text.removeprefix(_PRIVATE_PREFIX))
-        if blob[0] != ED25519:
-            raise KeyFormatError(f"signing keys of type {blob[0]:#04x} are not supported")
-        key = cls(name, blob[1:])
+        name, id_text, seed = parse_secret(text, ED25519)
+        key = cls(name, seed)
         if key.verifier_key.key_id.hex() != id_text:
             raise KeyFormatError("the key id does not belong to this name and key")
         return key
 
     def to_secret_text(self) -> str:
         """Return the whole secret as one line of text, as Go's note package writes it."""
-        blob = encode_base64(bytes([ED25519]) + self._seed)
-        return f"{_PRIVATE_PREFIX}{self.name}+{self.verifier_key.key_id.hex()}+{blob}"
+        return secret_text(self.verifier_key, self._seed)
 
     def sign(self, text: bytes) -> bytes:
         """Return the signature over the text of a note: the same bytes every time."""
@@ -134,6 +129,22 @@ class SigningKey:
     def __repr__(self) -> str:
         """Return a text that can be logged."""
         return f"SigningKey({str(self.verifier_key)!r})"
+
+
+def secret_text(key: VerifierKey, seed: bytes) -> str:
+    """Return the whole secret of a key as one line of text."""
+    blob = encode_base64(bytes([key.type]) + seed)
+    return f"{_PRIVATE_PREFIX}{key.name}+{key.key_id.hex()}+{blob}"
+
+
+def parse_secret(text: str, type_: int) -> tuple[str, str, bytes]:
+    """Return name, key id text and seed of a secret with this purpose, or raise KeyFormatError."""
+    if not text.startswith(_PRIVATE_PREFIX):
+        raise KeyFormatError(f"a signing key starts with {_PRIVATE_PREFIX}")
+    name, id_text, blob = _split(text.removeprefix(_PRIVATE_PREFIX))
+    if blob[0] != type_:
+        raise KeyFormatError(f"a signing key of type {blob[0]:#04x} does not serve here")
+    return name, id_text, blob[1:]
 
 
 def _split(text: str) -> tuple[str, str, bytes]:

@@ -22,6 +22,7 @@ from ledger.cli import (
     ranking,
     serve,
     signals,
+    witnessing,
 )
 from ledger.cli.exits import MEANING
 from ledger.cli.session import Root, Session, begin
@@ -160,6 +161,11 @@ _group(
     "compliance",
     "Tables for auditors and regulators.",
     {"export": compliance.export},
+)
+_group(
+    "witness",
+    "A witness, for any log: it cosigns what is consistent.",
+    {"serve": witnessing.serve, "key": witnessing.key},
 )
 _group(
     "projection",

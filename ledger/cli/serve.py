@@ -52,7 +52,7 @@ def serve(
         loopback(address)  # before anything is opened or created
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
-    _log_to_stderr(settings.log.level, settings.log.form)
+    log_to_stderr(settings.log.level, settings.log.form)
     options = ServiceOptions(
         database=database or settings.storage.database,
         projections=settings.storage.projections,
@@ -107,13 +107,18 @@ def _tell_ready(address: str, port: int, port_file: Path | None, *, as_json: boo
     else:
         output.write(f"Serving on {address}")
     if port_file:
-        # Whole or not at all: who waits for the file must not read half a number.
-        partial = port_file.with_name(f"{port_file.name}.partial")
-        partial.write_text(f"{port}\n", encoding="ascii")
-        partial.replace(port_file)
+        write_port(port, port_file)
 
 
-def _log_to_stderr(level: str, form: str) -> None:
+def write_port(port: int, port_file: Path) -> None:
+    """Write the port whole or not at all: who waits for the file must not read half a number."""
+    partial = port_file.with_name(f"{port_file.name}.partial")
+    partial.write_text(f"{port}\n", encoding="ascii")
+    partial.replace(port_file)
+
+
+def log_to_stderr(level: str, form: str) -> None:
+    """Let what is logged go to standard error, in the form that the settings ask for."""
     import logging
     import sys
 

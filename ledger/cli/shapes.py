@@ -54,6 +54,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "log checkpoint": records.Checkpoint,
     "audit answer": Answered,
     "compliance export": Written,
+    "witness serve": ("address", "port", "verifier_key", "origins"),
+    "witness key": ("verifier_key",),
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
     "ledger create": records.Ledger,

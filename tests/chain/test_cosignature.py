@@ -152,6 +152,11 @@ def test_keys_have_one_text_and_hide_their_secret() -> None:
     assert len({WITNESS.cosigner_key, CosignerKey.parse(str(WITNESS.cosigner_key))}) == 1
     assert repr(WITNESS) == f"CosigningKey({str(WITNESS.cosigner_key)!r})"
     assert len(WITNESS.cosigner_key.key_id) == KEY_ID_BYTES
+    secret = WITNESS.to_secret_text()
+    assert CosigningKey.parse(secret).to_secret_text() == secret
+    for damaged in (secret[:-4], secret.replace("+witness", "+Witness"), LOG.to_secret_text(), ""):
+        with pytest.raises(KeyFormatError):
+            CosigningKey.parse(damaged)
     with pytest.raises(KeyFormatError, match="32 bytes"):
         CosigningKey("a", bytes(31))
 

@@ -56,6 +56,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "log checkpoint": (),
     "audit answer": ("6", "--model", "fares"),
     "compliance export": (),
+    "witness key": ("--name", "witness.example"),
     "projection status": (),
     "projection rebuild": ("signals",),
     "ledger create": ("ledger.example/two",),
@@ -67,7 +68,8 @@ LINES: dict[str, tuple[str, ...]] = {
 def test_every_command_has_a_shape_and_is_run() -> None:
     names = {name for name, _ in reference.commands()}
     assert {name.partition(" --")[0] for name in SHAPES} == names
-    assert set(LINES) | {"serve"} == set(SHAPES)  # what `serve` prints is read where it is tested
+    # What servers print is read where they are tested.
+    assert set(LINES) | {"serve", "witness serve"} == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -76,6 +78,7 @@ def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: 
     places = {
         "doctor": ("--db", str(folder / "ledger.sqlite")),
         "compliance export": (str(folder / "tables"),),
+        "witness key": ("--folder", str(folder / "witness")),
     }
     stdin = POLICY if name.startswith("policy") else None
     if name == "signal submit":

@@ -1,0 +1,136 @@
+"""A witness's part of the protocol `add-checkpoint` (C2SP tlog-witness), as pure functions.
+
+A request is read, its checkpoint opened, and the step from the last cosigned head decided; each may
+refuse with the HTTP status of the protocol. Whoever calls keeps the head, and must compare and
+store it in one atomic step before answering: otherwise a slow request for a smaller tree could undo
+a larger one.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.chain.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.encoding import decode_base64, encode_base64
+from ledger.chain.keys import VerifierKey
+from ledger.chain.link import DIGEST_BYTES, Digest
+from ledger.chain.merkle import EMPTY_ROOT, SIZE_MAX, ProofError, check_consistency
+from ledger.chain.note import MalformedNoteError, NoteError
+from ledger.chain.note import parse as parse_note
+
+PROOF_LINES_MAX: Final = 63
+
+MALFORMED: Final = 400
+UNTRUSTED: Final = 403
+UNKNOWN_LOG: Final = 404
+CONFLICT: Final = 409
+INCONSISTENT: Final = 422
+
+_OLD: Final = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
+
+
+class WitnessRefusalError(Exception):
+    """A request that a witness refuses: the status to answer, and why."""
+
+    def __init__(self, status: int, why: str, *, known_size: int | None = None) -> None:
+        super().__init__(f"{status}: {why}")
+        self.status = status
+        self.why = why
+        self.known_size = known_size
+        """The size of the last cosigned head, if the request named another."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedHead:
+    """The largest head of a log that a witness has cosigned; the empty tree before that."""
+
+    size: int = 0
+    root: Digest = EMPTY_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class AddCheckpoint:
+    """A parsed request; nothing about it is verified."""
+
+    old_size: int
+    proof: tuple[bytes, ...]
+    note: bytes
+    claimed: Checkpoint
+
+    @classmethod
+    def parse(cls, data: bytes) -> "AddCheckpoint":
+        """Return the request in these bytes, or raise WitnessRefusalError with status 400."""
+        head, gap, note = data.partition(b"\n\n")
+        try:
+            first, *lines = head.decode("ascii").split("\n")
+            old = _OLD.fullmatch(first)
+            if not gap or old is None or int(old[1]) > SIZE_MAX:
+                raise MalformedNoteError("a request is `old` and a size, a proof and a checkpoint")
+            if len(lines) > PROOF_LINES_MAX:
+                raise MalformedNoteError(f"a proof has at most {PROOF_LINES_MAX} hashes")
+            proof = tuple(map(decode_base64, lines))
+            if any(len(hash_) != DIGEST_BYTES for hash_ in proof):
+                raise MalformedNoteError("a hash is not 32 bytes long")
+            claimed = parse_checkpoint(parse_note(note).text)
+        except ValueError as error:
+            raise WitnessRefusalError(MALFORMED, str(error)) from error
+        if int(old[1]) > claimed.size:
+            raise WitnessRefusalError(MALFORMED, "the old size is larger than the checkpoint's")
+        return cls(int(old[1]), proof, note, claimed)
+
+    def encode(self) -> bytes:
+        """Return the bytes of the request."""
+        return encode_request(self.old_size, self.proof, self.note)
+
+
+def encode_request(old_size: int, proof: Sequence[bytes], note: bytes) -> bytes:
+    """Return the request to cosign a note, given the size that the witness knows."""
+    lines = [f"old {old_size}", *map(encode_base64, proof), "", ""]
+    return "\n".join(lines).encode() + note
+
+
+def open_request(
+    request: AddCheckpoint, logs: Mapping[str, Sequence[VerifierKey]]
+) -> OpenedCheckpoint:
+    """Return the request's checkpoint as one of the known logs signed it; logs are by origin.
+
+    Raises WitnessRefusalError: 404 if the log is not known, 403 if it did not sign.
+    """
+    origin = request.claimed.origin
+    keys = logs.get(origin)
+    if keys is None:
+        raise WitnessRefusalError(UNKNOWN_LOG, f"the log {origin!r} is not witnessed here")
+    try:
+        return open_checkpoint(request.note, origin=origin, keys=keys)
+    except NoteError as error:
+        raise WitnessRefusalError(UNTRUSTED, str(error)) from error
+
+
+def advance(known: WitnessedHead, request: AddCheckpoint, offered: Checkpoint) -> WitnessedHead:
+    """Return the head to store and then cosign, or raise WitnessRefusalError: 409 or 422.
+
+    `offered` is the request's checkpoint, opened. The head returned is never smaller than `known`,
+    and the same if it has the same size.
+    """
+    if request.old_size != known.size:
+        why = f"the last cosigned size is {known.size}, not {request.old_size}"
+        raise WitnessRefusalError(CONFLICT, why, known_size=known.size)
+    if offered.size == 0 and offered.root != EMPTY_ROOT:
+        raise WitnessRefusalError(INCONSISTENT, "an empty tree has another root")
+    if known.size == 0:
+        if request.proof:
+            raise WitnessRefusalError(INCONSISTENT, "no proof leads from the empty tree")
+        return WitnessedHead(offered.size, offered.root)
+    try:
+        check_consistency(
+            old_size=known.size,
+            size=offered.size,
+            old_root=known.root,
+            root=offered.root,
+            proof=request.proof,
+        )
+    except ProofError as error:
+        raise WitnessRefusalError(INCONSISTENT, str(error)) from error
+    return WitnessedHead(offered.size, offered.root)

@@ -1,0 +1,201 @@
+"""The witness over HTTP (C2SP tlog-witness): two paths, and nothing that a client can hold up.
+
+Each connection has a thread, one request and a deadline for all of it. Who is slow holds one place
+of many; when all are taken, further connections are turned away at once. There is no TLS: put a
+proxy in front to serve beyond this machine.
+"""
+
+import io
+import re
+import socket
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Self
+
+import structlog
+
+from ledger.clock import Clock
+from ledger.errors import LedgerError
+from ledger.witness.witness import Answer, Witness
+
+REQUEST_BYTES_MAX: Final = 262_144  # 63 hashes and a note with a hundred signatures
+REQUEST_SECONDS: Final = 10.0
+CONNECTIONS_MAX: Final = 64
+
+_POLL_SECONDS: Final = 0.1  # how soon it notices that it should end
+_LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,11}", re.ASCII)
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_log = structlog.get_logger(__name__)
+
+
+class _TimedSocket(io.RawIOBase):
+    """What a client sends, as long as its time is not up: however slowly it drips."""
+
+    def __init__(self, connection: socket.socket, clock: Clock, seconds: float) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._end = clock.monotonic_seconds() + seconds
+
+    def readable(self) -> bool:
+        """Return True, as a buffered reader asks."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - as the base class has it
+        """Read what there is, waiting no longer than the time that is left."""
+        left = self._end - self._clock.monotonic_seconds()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        timed = _TimedSocket(self.connection, self.server.clock, self.server.seconds)
+        self.rfile = io.BufferedReader(timed)
+
+    def handle(self) -> None:
+        self.handle_one_request()  # one and no more: a place is never kept
+
+    def version_string(self) -> str:
+        return "decision-ledger"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base has it
+        _log.debug("request", said=format % args)
+
+    def do_GET(self) -> None:
+        match = self.server.latest_path.fullmatch(self.path)
+        found = match and self._try(lambda: self.server.witness.latest(match["hash"]))
+        self._answer(found or _plain(HTTPStatus.NOT_FOUND, "nothing is served here"))
+
+    def do_POST(self) -> None:
+        if self.path != self.server.add_path:
+            self._answer(_plain(HTTPStatus.NOT_FOUND, "nothing is taken here"))
+            return
+        length = self.headers.get_all("Content-Length") or []
+        if len(length) != 1 or not _LENGTH.fullmatch(length[0]):
+            self._answer(_plain(HTTPStatus.LENGTH_REQUIRED, "state the length of the request"))
+        elif int(length[0]) > REQUEST_BYTES_MAX:
+            why = f"a request is at most {REQUEST_BYTES_MAX} bytes long"
+            self._answer(_plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why))
+        elif len(body := self.rfile.read(int(length[0]))) < int(length[0]):
+            self._answer(_plain(HTTPStatus.BAD_REQUEST, "the request is shorter than it says"))
+        else:
+            answer = self._try(lambda: self.server.witness.add_checkpoint(body))
+            assert answer is not None
+            self._answer(answer)
+
+    def _try(self, ask: Callable[[], Answer | None]) -> Answer | None:
+        """Return the witness's answer; a failure of its own is one that says no more."""
+        try:
+            return ask()
+        except LedgerError as error:
+            _log.error("unavailable", message=error.message)
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "the witness cannot answer now")
+        except Exception:  # noqa: BLE001 - whatever it is, the client learns no more
+            _log.exception("failed")
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the witness failed")
+
+    def _answer(self, answer: Answer) -> None:
+        """Send an answer, and say that the connection ends with it."""
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, as long as there are places."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(
+        self, witness: Witness, clock: Clock, address: tuple[str, int], prefix: str, seconds: float
+    ) -> None:
+        self.witness = witness
+        self.clock = clock
+        self.seconds = seconds
+        self.add_path = f"{prefix}/add-checkpoint"
+        self.latest_path = re.compile(re.escape(prefix) + r"/(?P<hash>[0-9a-f]{64})/checkpoint")
+        self._places = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Start a thread for a connection, or turn it away."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        _log.warning("turned away", connections=CONNECTIONS_MAX)
+        request.settimeout(0)
+        try:
+            request.send(_FULL)
+        except OSError:  # it did not wait for the answer
+            _log.debug("gone")
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Serve a connection, and give its place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
+        """Note a connection that broke; it is the client's loss."""
+        _log.info("connection broke", client=str(client_address), exc_info=True)
+
+
+class WitnessServer:
+    """A witness that listens, from `with` to its end."""
+
+    def __init__(
+        self,
+        witness: Witness,
+        clock: Clock,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        prefix: str = "",
+        seconds: float = REQUEST_SECONDS,
+    ) -> None:
+        """Bind the address, port 0 for a free one; `seconds` is what one request may take."""
+        self._server = _Server(witness, clock, (host, port), prefix, seconds)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        """Begin to answer."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take no further connections; those under way end with the process."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _plain(status: HTTPStatus, why: str) -> Answer:
+    """Return an answer that is a sentence."""
+    return Answer(status.value, f"{why}\n".encode())
