@@ -279,6 +279,10 @@ class Reader(Protocol):
         """Yield the newest event of each stream as of a position, by name of stream (bytes)."""
         ...
 
+    def stream_event(self, ledger: str, stream: str, version: int) -> RecordedEvent:
+        """Return the event that gave a stream this version, which it must have reached."""
+        ...
+
     def key_events(self, ledger: str, *, until: int | None = None) -> list[RecordedEvent]:
         """Return the events that say which key signs when, up to a position."""
         ...

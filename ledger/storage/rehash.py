@@ -1,0 +1,244 @@
+"""Stored rows are hashed anew before a tree over them is signed, here or in a process of its own.
+
+What was appended is not believed because it is stored: header and body of each row are hashed as
+they stand, linked, and put into the tree that was signed before. The result is compared with the
+stored head by whoever is about to sign.
+
+`python -m ledger.storage.rehash` is the process: its standard input begins with a line that names
+the database (no argument: it may hold a password), then takes one line for each batch,
+`ORIGIN FIRST LAST PREV_HASH TREE`, hashes in hex, TREE being `CompactRange.to_bytes` of all events
+before FIRST. It answers each with `ok EVENT_HASH TREE`, `broken POSITION WHY` or `failed WHY`, and
+ends with its input, so also when its parent dies.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple, TextIO
+
+from sqlalchemy.exc import DBAPIError
+
+from ledger.chain.link import PERMANENT, SALT_BYTES, header_bytes
+from ledger.chain.merkle import CompactRange
+from ledger.clock import SystemClock
+from ledger.errors import LedgerError, Reason, chain_broken
+from ledger.events.values import format_time
+from ledger.storage.database import open_database, unavailable
+from ledger.storage.reader import SqlReader
+from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.store import RawEvent, Reader
+
+NICENESS: Final = 5  # the process gives way to the server that appends meanwhile
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_PARTS: Final = len(("origin", "first", "last", "prev_hash", "tree"))
+
+
+class Rehashed(NamedTuple):
+    """Where hashing led: the last event's hash, and the tree over everything up to it."""
+
+    event_hash: bytes
+    tree: CompactRange
+
+
+def rehash(
+    reader: Reader, ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange
+) -> Rehashed:
+    """Hash the rows from `first` to `last` anew, after the event with `prev_hash`.
+
+    `tree` is that of all events before `first`; it is left as it is. CHAIN_BROKEN names the first
+    row that is not what its hash says, is not linked, or is missing.
+    """
+    assert tree.size == first - 1
+    grown, at = tree.copy(), first
+    for page in reader.rows_raw(ledger, after=first - 1, until=last):
+        leaves = hash_rows(page, ledger, at, prev_hash)
+        grown.extend(leaves)
+        at, prev_hash = at + len(leaves), leaves[-1]
+    if at != last + 1:
+        raise chain_broken(at, f"it is missing; events up to {last} were appended")
+    return Rehashed(prev_hash, grown)
+
+
+def hash_rows(
+    rows: Iterable[RawEvent], ledger: str, position: int, prev_hash: bytes
+) -> list[bytes]:
+    """Return the event hashes of rows that begin at a position; CHAIN_BROKEN where one is wrong."""
+    leaves: list[bytes] = []
+    try:
+        _hash_rows(rows, ledger, position, prev_hash, leaves)
+    except (TypeError, ValueError, AttributeError, UnicodeError) as error:
+        at = position + len(leaves)  # where a column holds what the schema forbids
+        raise chain_broken(at, f"it is not stored as an event is: {error}") from error
+    return leaves
+
+
+def _hash_rows(
+    rows: Iterable[RawEvent], ledger: str, position: int, prev_hash: bytes, leaves: list[bytes]
+) -> None:
+    sha256 = hashlib.sha256  # a local name is quicker than a global one
+    time, time_text = None, ""
+    for at, stream, version, type_, recorded_at, _, body, salt, body_hash, before, stored in rows:
+        if at != position or before != prev_hash:
+            raise chain_broken(position, "it does not follow the event before it")
+        if recorded_at != time:
+            time, time_text = recorded_at, format_time(recorded_at)
+        header = header_bytes(
+            body_hash=body_hash.hex(),
+            ledger=ledger,
+            position=position,
+            prev_hash=prev_hash.hex(),
+            recorded_at=time_text,
+            stream=stream,
+            stream_version=version,
+            type_=type_,
+        )
+        hash_ = sha256(b"\x00" + header).digest()
+        if hash_ != stored:
+            raise chain_broken(position, "the header does not have the stored event hash")
+        if body is None and salt is None:
+            if type_.rpartition(".")[0] in PERMANENT:
+                raise chain_broken(position, f"the body of {type_} cannot be erased")
+        elif len(salt) != SALT_BYTES or sha256(b"\x02" + salt + body).digest() != body_hash:
+            raise chain_broken(position, "the body does not have the stored body hash")
+        leaves.append(hash_)
+        prev_hash = hash_
+        position += 1
+
+
+class RehashProcess:
+    """Hashes in a process of its own, so that it takes no time from the one that appends.
+
+    The process starts with the first batch; one that died is started anew with the next. Safe
+    between threads, which wait for each other.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+
+    def rehash(
+        self, ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange
+    ) -> Rehashed:
+        """Hash a batch as the function `rehash` does; STORE_UNAVAILABLE if the process failed."""
+        question = f"{ledger} {first} {last} {prev_hash.hex()} {tree.to_bytes().hex()}\n"
+        with self._lock:
+            answer = self._ask(question)
+        kind, _, rest = answer.rstrip("\n").partition(" ")
+        if kind == "broken":
+            position, _, why = rest.partition(" ")
+            raise chain_broken(int(position), why)
+        if kind != "ok":
+            raise _failed(rest or "it has ended")
+        event_hash, grown = rest.split(" ")
+        return Rehashed(bytes.fromhex(event_hash), CompactRange.from_bytes(bytes.fromhex(grown)))
+
+    def close(self) -> None:
+        """End the process; one that hashes is not waited for."""
+        process = self._process
+        if process is not None:
+            process.kill()
+        with self._lock:
+            self._forget()
+
+    def _ask(self, question: str) -> str:
+        """Return the answer to a line; empty if the process died over it."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            self._forget()
+            process = self._process = self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(question)
+            process.stdin.flush()
+            return process.stdout.readline()
+        except OSError:
+            return ""
+
+    def _start(self) -> "subprocess.Popen[str]":
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ledger.storage.rehash"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="ascii",
+                errors="backslashreplace",
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                start_new_session=True,  # an interrupt of the terminal is the server's to hear
+            )
+            assert process.stdin is not None
+            process.stdin.write(f"{self._url}\n")
+        except OSError as error:
+            raise _failed(str(error)) from error
+        return process
+
+    def _forget(self) -> None:
+        """Take leave of a process that is over."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except OSError:  # what it was still to be told
+                continue
+        process.wait()
+
+
+def _failed(why: str) -> LedgerError:
+    return unavailable(
+        f"The process that hashes events before they are signed failed: {why}.",
+        remedy="It is started anew with the next checkpoint; see the log if this goes on.",
+    )
+
+
+def serve(lines: TextIO, out: TextIO) -> None:
+    """Answer batches until the input ends."""
+    url = lines.readline().rstrip("\n")
+    if not url:
+        return
+    database = open_database(url, read_only=True)
+    try:
+        database.prepare(SealedKeys(None, None, SystemClock(), read_only=True))
+        reader = SqlReader(database)
+        for line in lines:
+            out.write(f"{_answer(reader, line)}\n")
+            out.flush()
+    finally:
+        database.close()
+
+
+def _answer(reader: SqlReader, line: str) -> str:
+    """Return the answer to one line."""
+    parts = line.split()
+    if len(parts) != _PARTS:
+        return "failed the line is not ORIGIN FIRST LAST PREV_HASH TREE"
+    origin, first, last, prev_hash, tree = parts
+    try:
+        before = CompactRange.from_bytes(bytes.fromhex(tree))
+        done = rehash(reader, origin, int(first), int(last), bytes.fromhex(prev_hash), before)
+    except LedgerError as error:
+        if error.reason is Reason.CHAIN_BROKEN:
+            return _one_line(f"broken {error.metadata['position']} {error.metadata['why']}")
+        return _one_line(f"failed {error}")
+    except DBAPIError as error:
+        return _one_line(f"failed {error.orig}")
+    return f"ok {done.event_hash.hex()} {done.tree.to_bytes().hex()}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    os.nice(NICENESS)
+    serve(sys.stdin, sys.stdout)
