@@ -1,73 +1,321 @@
-"""Signed checkpoints: what the ledger's key says about a tree head, on request."""
+"""Signed checkpoints: a tree head is signed once everything about it has been checked.
 
+Before a signature: the events since the last signed head are hashed again from what is stored and
+must lead to the stored tree; that tree must contain the last signed one; and of those who sign at
+once one wins, since a note is kept only on top of the note it was checked against. Where anything
+contradicts what was signed, nothing is signed from then on, while appends go on.
+"""
+
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint, parse, sign
-from ledger.chain.keys import SigningKey
-from ledger.chain.merkle import CompactRange
+import structlog
+
+from ledger.application.evidence import Contradiction, Evidence
+from ledger.application.keyring import Keyring, known_keys
+from ledger.application.proofs import SignedCheckpoint
+from ledger.application.rehashing import Rehash, Rehashed
+from ledger.application.trees import tree_at
+from ledger.chain.checkpoint import Checkpoint, open_checkpoint, parse, sign
+from ledger.chain.cosignature import add_cosignatures
+from ledger.chain.key_history import KeyHistory
+from ledger.chain.link import GENESIS
+from ledger.chain.merkle import CompactRange, ProofError, check_consistency, prove_consistency
 from ledger.chain.note import parse as parse_note
+from ledger.chain.tiles import TileError, hash_reader
+from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.storage.store import Head, LedgerInfo, Store
+from ledger.storage.store import Head, KeptCheckpoint, LedgerInfo, Reader, Store
+
+_ATTEMPTS: Final = 20  # each time another signer was quicker; it has covered what we wanted, mostly
+_POLL_SECONDS: Final = 0.25  # how late the checkpoint of another server is seen
+_log: Final = structlog.get_logger("ledger.signing")
 
 
 @dataclass(frozen=True, slots=True)
-class SignedCheckpoint:
-    """A tree head with its signed note, and the verifier key that belongs to the signer."""
+class _Basis:
+    """The last signed head, which the next one must contain."""
 
-    size: int
-    root: bytes
     note: str
-    vkey: str
+    event_hash: bytes
+    tree: CompactRange
 
 
 class Checkpoints:
-    """Signs and keeps the tree heads of one ledger."""
+    """Signs, keeps and returns the tree heads of one ledger. Safe between threads."""
 
-    def __init__(self, store: Store, info: LedgerInfo) -> None:
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        keyring: Keyring,
+        clock: Clock,
+        *,
+        rehash: Rehash,
+        evidence: Evidence,
+    ) -> None:
         self._store = store
-        self._info = info
-        self._key: SigningKey | None = None
+        self._origin = info.origin
+        self._keyring = keyring
+        self._clock = clock
+        self._rehash = rehash
+        self._evidence = evidence
+        self._signing = threading.Lock()
+        self._changed = threading.Condition()
+        self._basis: _Basis | None = None
+        self._history: KeyHistory | None = None
+        self._failure: LedgerError | None = None
+        self._on_signed: list[Callable[[int], None]] = []
+        self._on_failure: list[Callable[[], None]] = []
+        self.is_scheduled = False
+        """Whether somebody signs by the clock, so that whoever waits need not sign himself."""
+        if (found := evidence.about(self._origin)) is not None:
+            self._fail(f"the evidence in {found[0]} says: {found[1]}")
 
-    def newest(self) -> SignedCheckpoint:
-        """Return a checkpoint of the head, signed now unless one of that size was kept before.
+    # ---- signing -----------------------------------------------------------------------------
 
-        CHAIN_BROKEN where the stored tree does not have as many leaves as there are events, where
-        a kept checkpoint of the same size has another root, or where one is larger than the log:
-        then nothing is signed.
+    @property
+    def failure(self) -> LedgerError | None:
+        """Why nothing is signed any more, or None."""
+        return self._failure
+
+    def on_signed(self, callback: Callable[[int], None]) -> None:
+        """Call back with its size when this process has signed a checkpoint."""
+        self._on_signed.append(callback)
+
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, when signing stops; at once if it has stopped."""
+        self._on_failure.append(callback)
+        if self._failure is not None:
+            callback()
+
+    def sign(self) -> SignedCheckpoint:
+        """Return a checkpoint of the head, signed now unless it was signed before.
+
+        SIGNING_STOPPED where the ledger contradicts itself or what was signed, now or earlier in
+        the life of this process; KEY_UNKNOWN for a ledger without keys.
         """
-        kept = self._store.checkpoint(self._info.origin)
-        head = self._store.head(self._info.origin)  # read after it, so never honestly behind it
-        tree = _tree_of(head)
-        root = tree.root()
-        if kept is not None and kept[0] >= tree.size:
-            size, note = kept
-            if size > tree.size:
-                raise chain_broken(
-                    tree.size, f"a checkpoint of {size} events was signed; some of them are gone"
-                )
-            opened = parse(parse_note(note.encode()).text)
-            if opened.root != root:
-                raise chain_broken(size, "a checkpoint of this size was signed with another root")
-            return SignedCheckpoint(size, opened.root, note, self._info.vkey)
-        note = sign(Checkpoint(self._info.origin, tree.size, root), [self._signer()]).decode()
-        after = kept.size if kept is not None else 0
-        if not self._store.save_checkpoint(self._info.origin, tree.size, note, after=after):
-            return self.newest()  # another server has signed meanwhile
-        return SignedCheckpoint(tree.size, root, note, self._info.vkey)
+        with self._signing:
+            for _ in range(_ATTEMPTS):
+                self.refuse_if_stopped()
+                try:
+                    signed = self._attempt()
+                except LedgerError as error:
+                    if error.reason is not Reason.CHAIN_BROKEN:
+                        raise
+                    raise self.stop(error.message) from error
+                if signed is not None:
+                    return signed
+        raise LedgerError(
+            Reason.STORE_UNAVAILABLE,
+            f"Others signed {_ATTEMPTS} times while this checkpoint was being made.",
+            remedy="Ask again.",
+            retry_after_seconds=1.0,
+        )
 
-    def _signer(self) -> SigningKey:
-        """Return the key that signs; KEY_UNKNOWN for the ledger of a bare recorder."""
-        if self._key is None:
-            keys = self._store.signing_keys(self._info.origin)
-            if self._info.vkey not in keys:
+    def _attempt(self) -> SignedCheckpoint | None:
+        """Check and sign the head; None if somebody else has signed meanwhile."""
+        with self._store.snapshot() as view:
+            kept = view.checkpoint(self._origin)
+            head = view.head(self._origin)
+            history = self._history = self._keyring.history(view, until=head.position)
+            basis = self._last_signed(view, kept, head, history)
+            tree = _tree_of(head)
+            self._check_extends(view, basis.tree, tree)
+            if kept is not None and kept.size == head.position:
+                self._basis = basis
+                return self.present(view, kept)
+            keys = self._keyring.signers(history, head.position)
+        # The rows are there for good, so they are read outside: the snapshot is not held for long.
+        again = self._rehash(
+            self._origin, basis.tree.size + 1, head.position, basis.event_hash, basis.tree
+        )
+        _check_rehashed(again, head)
+        note = sign(Checkpoint(self._origin, tree.size, tree.root()), keys).decode()
+        self.refuse_if_stopped()
+        # The point of no return: from here on the note is known, and every later one contains it.
+        if not self._store.save_checkpoint(self._origin, tree.size, note, after=basis.tree.size):
+            return None
+        self._basis = _Basis(note, head.event_hash, tree)
+        self._tell(tree.size)
+        newest = str(keys[-1].verifier_key)
+        return SignedCheckpoint(tree.size, tree.root(), note, newest)
+
+    def _last_signed(
+        self, view: Reader, kept: KeptCheckpoint | None, head: Head, history: KeyHistory
+    ) -> _Basis:
+        """Return the last signed head with its tree, from memory or from notes and tiles."""
+        if kept is None:
+            return _Basis("", GENESIS, CompactRange())
+        if kept.size > head.position:
+            raise chain_broken(
+                head.position,
+                f"a checkpoint of {kept.size} events was signed; some of them are gone",
+            )
+        if self._basis is not None and self._basis.note == kept.note:
+            return self._basis
+        try:
+            keys = known_keys(history)
+            opened = open_checkpoint(kept.note.encode(), origin=self._origin, keys=keys).checkpoint
+            tree = tree_at(kept.size, lambda wanted: view.tiles(self._origin, wanted))
+        except (ValueError, TileError) as error:
+            raise chain_broken(kept.size, f"the checkpoint kept for it fails: {error}") from error
+        event = view.event(self._origin, kept.size)
+        if event is None or (opened.size, opened.root) != (kept.size, tree.root()):
+            raise chain_broken(kept.size, "a checkpoint of this size was signed with another root")
+        return _Basis(kept.note, event.event_hash, tree)
+
+    def _check_extends(self, view: Reader, signed: CompactRange, tree: CompactRange) -> None:
+        """Refuse unless the stored tiles prove that the tree begins with the signed one."""
+        if signed.size == 0:
+            return
+        try:
+            read = hash_reader(tree.size, lambda wanted: view.tiles(self._origin, wanted))
+            proof = prove_consistency(signed.size, tree.size, read)
+            check_consistency(
+                old_size=signed.size,
+                size=tree.size,
+                old_root=signed.root(),
+                root=tree.root(),
+                proof=proof,
+            )
+        except (ProofError, TileError) as error:
+            raise chain_broken(
+                tree.size, f"it does not contain the checkpoint of {signed.size} events: {error}"
+            ) from error
+
+    # ---- stopping ----------------------------------------------------------------------------
+
+    def refuse_if_stopped(self) -> None:
+        """Raise SIGNING_STOPPED if signing has stopped."""
+        if (failure := self._failure) is not None:
+            raise _stopped(failure.metadata["why"])
+
+    def stop(self, why: str, found: Contradiction | None = None) -> LedgerError:
+        """Sign nothing any more, keep the evidence, and return the refusal."""
+        if found is not None:
+            where = self._evidence.keep(found)
+            _log.error(
+                "signing.contradicted", ledger=self._origin, kept=where, source=found.source,
+                ours=found.ours, theirs=found.theirs,
+            )  # fmt: skip
+            if where != "in the log only":
+                why = f"{why} The notes are kept in {where}."
+        return self._fail(why)
+
+    def _fail(self, why: str) -> LedgerError:
+        with self._changed:
+            is_first, self._failure = self._failure is None, self._failure or _stopped(why)
+            self._changed.notify_all()
+        if is_first:
+            _log.error("signing.stopped", ledger=self._origin, why=why)
+            for callback in self._on_failure:
+                callback()
+        return _stopped(why)
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def of_size(self, size: int) -> SignedCheckpoint:
+        """Return the checkpoint of a size with its cosignatures; CHECKPOINT_UNKNOWN if none was."""
+        with self._store.snapshot() as view:
+            return self.present(view, self.kept(view, size))
+
+    def newest(self) -> SignedCheckpoint | None:
+        """Return the newest checkpoint kept, or None; signs nothing."""
+        with self._store.snapshot() as view:
+            kept = view.checkpoint(self._origin)
+            return None if kept is None else self.present(view, kept)
+
+    def after(self, size: int, limit: int) -> list[SignedCheckpoint]:
+        """Return the checkpoints larger than a size, smallest first."""
+        with self._store.snapshot() as view:
+            found = view.checkpoints(self._origin, after_size=size, limit=limit)
+            return [self.present(view, kept) for kept in found]
+
+    def kept(self, view: Reader, size: int) -> KeptCheckpoint:
+        """Return the note kept for a size as a view has it; CHECKPOINT_UNKNOWN if there is none."""
+        kept = view.checkpoint(self._origin, size=size)
+        if kept is None:
+            raise checkpoint_unknown(size)
+        return kept
+
+    def present(self, view: Reader, kept: KeptCheckpoint) -> SignedCheckpoint:
+        """Return a kept checkpoint with its cosignatures, named by the newest key that signed."""
+        parsed = parse_note(kept.note.encode())
+        made = {(line.name, line.key_id) for line in parsed.signatures}
+        signers = _signers_of(made, self._history)
+        if not signers:  # signed by another server, perhaps, with a key that we have not read of
+            self._history = self._keyring.history(view)
+            signers = _signers_of(made, self._history)
+        lines = view.cosignatures(self._origin, kept.size)
+        note = kept.note
+        if lines:
+            note = add_cosignatures(note.encode(), [each.line for each in lines]).decode()
+        names = tuple(dict.fromkeys(each.name for each in lines))
+        return SignedCheckpoint(
+            kept.size, parse(parsed.text).root, note, signers[-1] if signers else "", names
+        )
+
+    def wait(self, position: int, timeout_seconds: float) -> None:
+        """Return once a checkpoint covers a position; signs one where nobody does by the clock.
+
+        DEADLINE_EXCEEDED when time is up.
+        """
+        if not self.is_scheduled:
+            if self._store.covering(self._origin, position) is None:
+                self.sign()
+            return
+        deadline = self._clock.monotonic_seconds() + timeout_seconds
+        while self._store.covering(self._origin, position) is None:
+            left = deadline - self._clock.monotonic_seconds()
+            if left <= 0:
                 raise LedgerError(
-                    Reason.KEY_UNKNOWN,
-                    f"No key signs for {self._info.origin}.",
-                    remedy="Checkpoints are for ledgers that CreateLedger began.",
-                    metadata={"ledger": self._info.origin},
+                    Reason.DEADLINE_EXCEEDED,
+                    f"No checkpoint covered position {position} in time; it is on record.",
+                    remedy="Ask for its inclusion proof later.",
+                    metadata={"position": str(position)},
                 )
-            self._key = keys[self._info.vkey]
-        return self._key
+            with self._changed:
+                self.refuse_if_stopped()
+                basis = self._basis
+                if basis is None or basis.tree.size < position:
+                    self._changed.wait(min(left, _POLL_SECONDS))
+
+    def _tell(self, size: int) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        for callback in self._on_signed:
+            callback(size)
+
+
+def checkpoint_unknown(size: int) -> LedgerError:
+    """Return the refusal of a size that was never signed."""
+    return LedgerError(
+        Reason.CHECKPOINT_UNKNOWN,
+        f"No checkpoint of {size} events was signed.",
+        remedy="List the checkpoints, or ask for one over all that is recorded.",
+        metadata={"size": str(size)},
+    )
+
+
+def _stopped(why: str) -> LedgerError:
+    return LedgerError(
+        Reason.SIGNING_STOPPED,
+        f"Nothing is signed any more: {why}",
+        remedy=(
+            "Keep database and notes as evidence and find out which statement is true; "
+            "nothing is signed before the contradiction is gone and the server was started again."
+        ),
+        metadata={"why": why},
+    )
+
+
+def _signers_of(made: set[tuple[str, bytes]], history: KeyHistory | None) -> list[str]:
+    """Return which of the ledger's keys are named in a note's signatures, the newest last."""
+    known = known_keys(history) if history is not None else []
+    return [str(key) for key in known if (key.name, key.key_id) in made]
 
 
 def _tree_of(head: Head) -> CompactRange:
@@ -79,3 +327,9 @@ def _tree_of(head: Head) -> CompactRange:
     if tree.size != head.position:
         raise chain_broken(head.position, f"the tree has {tree.size} leaves")
     return tree
+
+
+def _check_rehashed(again: Rehashed, head: Head) -> None:
+    """Refuse a head that is not what the stored events hash to."""
+    if again.tree.to_bytes() != head.tree or again.event_hash != head.event_hash:
+        raise chain_broken(head.position, "the stored head is not what the stored events lead to")

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from eventsourcing.persistence import AggregateRecorder
 
 from ledger.application.aggregates import Aggregates
-from ledger.application.checkpoints import Checkpoints, SignedCheckpoint
+from ledger.application.attestation import Attestation, AttestationOptions
 from ledger.application.commands import Caller, Written, answered_before, plan_stream
 from ledger.application.compiled import PolicyCache
 from ledger.application.decisions import Decisions, is_later
@@ -20,14 +20,24 @@ from ledger.application.fleet import Fleet
 from ledger.application.fleet_commands import FleetCommands, policy_unknown
 from ledger.application.history import Historian
 from ledger.application.intake import Intake, ObservationRow, name_fault
+from ledger.application.key_commands import OVERLAP_DEFAULT
 from ledger.application.plans import Planning, PlanRequest
+from ledger.application.proofs import (
+    Consistency,
+    Inclusion,
+    Keys,
+    KeyWritten,
+    Seal,
+    SignedCheckpoint,
+    WitnessState,
+)
 from ledger.application.recording import no_erasure_after
 from ledger.application.replay import Replayer
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.plans import PlanMade
-from ledger.events.proving import BodyErased
+from ledger.events.proving import AuditCompleted, BodyErased
 from ledger.events.registry import typed
 from ledger.storage.store import (
     AppendRequest,
@@ -53,6 +63,7 @@ class Ledger:
         clock: Clock,
         *,
         erasure_actors: Collection[str] = (),
+        attestation: AttestationOptions | None = None,
     ) -> None:
         self.info = info
         self._store = store
@@ -68,7 +79,7 @@ class Ledger:
         self.replayer = Replayer(store, info.origin, self._historian, self._planning)
         self.decisions = Decisions(store, info, self._historian, self.replayer, clock)
         self._intake = Intake(store, info, self.fleet, clock)
-        self._checkpoints = Checkpoints(store, info)
+        self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
         self.erasure = Erasure(store, info, self.fleet, erasure_actors)
 
     def evaluator(self) -> Evaluator:
@@ -253,9 +264,72 @@ class Ledger:
         """Wait until the head has reached a position."""
         return self._store.wait_for(self.info.origin, position, timeout_seconds)
 
+    # ---- proving it to others --------------------------------------------------------------------
+
     def checkpoint(self) -> SignedCheckpoint:
-        """Return a signed checkpoint of the head."""
-        return self._checkpoints.newest()
+        """Return a signed checkpoint of the head; SIGNING_STOPPED where something contradicts."""
+        return self.attestation.checkpoints.sign()
+
+    def newest_checkpoint(self) -> SignedCheckpoint | None:
+        """Return the newest checkpoint that is kept, or None; signs nothing."""
+        return self.attestation.checkpoints.newest()
+
+    def checkpoint_of(self, size: int) -> SignedCheckpoint:
+        """Return the kept checkpoint of a size; CHECKPOINT_UNKNOWN if none was signed."""
+        return self.attestation.checkpoints.of_size(size)
+
+    def checkpoints(self, *, after_size: int = 0, limit: int = 1000) -> list[SignedCheckpoint]:
+        """Return kept checkpoints larger than a size, smallest first."""
+        return self.attestation.checkpoints.after(after_size, limit)
+
+    def prove_inclusion(self, position: int, size: int = 0) -> Inclusion:
+        """Prove that an event is in a signed tree; size 0 for the newest one that covers it."""
+        return self.attestation.prover.inclusion(position, size)
+
+    def prove_consistency(self, from_size: int, to_size: int = 0) -> Consistency:
+        """Prove that a signed tree begins with an earlier one; size 0 for one signed now."""
+        return self.attestation.prover.consistency(from_size, to_size)
+
+    def wait_for_checkpoint(self, position: int, timeout_seconds: float) -> Inclusion:
+        """Return the proof of an event once a checkpoint covers it, as signing goes by the clock.
+
+        DEADLINE_EXCEEDED when time is up: the event is on record all the same.
+        """
+        self.attestation.checkpoints.wait(position, timeout_seconds)
+        return self.attestation.prover.inclusion(position)
+
+    def add_cosignature(self, size: int, line: str) -> SignedCheckpoint:
+        """Add a witness's signature line to a checkpoint; COSIGNATURE_INVALID if it is not good."""
+        return self.attestation.collector.add(size, line)
+
+    def keys(self) -> Keys:
+        """Return the keys that sign, or have signed, and the digest of the next."""
+        return self.attestation.keys.keys()
+
+    def rotate_key(self, caller: Caller, overlap: int = OVERLAP_DEFAULT) -> KeyWritten:
+        """Let the committed key take over; both keys sign the next `overlap` sizes."""
+        return self.attestation.keys.rotate(caller, overlap)
+
+    def revoke_key(self, caller: Caller, vkey: str, from_position: int, reason: str) -> KeyWritten:
+        """Declare that what a key signed counts for nothing from a size on."""
+        return self.attestation.keys.revoke(caller, vkey, from_position, reason)
+
+    def seal_streams(self, caller: Caller) -> Seal:
+        """Record how far every stream has come, unless the newest seal says it already."""
+        return self.attestation.seals.seal(caller)
+
+    def record_audit(self, caller: Caller, audit: AuditCompleted) -> Written:
+        """Record that an audit of this very ledger was completed."""
+        return self.attestation.audits.record(caller, audit)
+
+    @property
+    def signing_failure(self) -> LedgerError | None:
+        """Why nothing is signed any more, or None."""
+        return self.attestation.checkpoints.failure
+
+    def witnesses(self) -> list[WitnessState]:
+        """Return how far each configured witness has come."""
+        return self.attestation.collector.states()
 
 
 __all__ = ["Caller", "Ledger", "ObservationRow", "Written"]

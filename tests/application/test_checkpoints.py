@@ -57,7 +57,7 @@ def test_a_tree_without_a_leaf_for_each_event_is_not_signed(world: World) -> Non
     tamper(world, tree=tree.to_bytes())
     with pytest.raises(LedgerError) as error:
         world.ledger.checkpoint()
-    assert reason_of(error) is Reason.CHAIN_BROKEN
+    assert reason_of(error) is Reason.SIGNING_STOPPED
     kept = world.store.checkpoint(ORIGIN)
     assert kept is not None
     assert kept[0] == before.size
@@ -68,7 +68,7 @@ def test_a_damaged_tree_is_not_signed(world: World) -> None:
     tamper(world, tree=b"rubbish")
     with pytest.raises(LedgerError) as error:
         world.ledger.checkpoint()
-    assert reason_of(error) is Reason.CHAIN_BROKEN
+    assert reason_of(error) is Reason.SIGNING_STOPPED
 
 
 def test_another_root_of_a_size_that_was_signed_is_not_signed(world: World) -> None:
@@ -79,7 +79,7 @@ def test_another_root_of_a_size_that_was_signed_is_not_signed(world: World) -> N
     tamper(world, tree=tree.to_bytes())
     with pytest.raises(LedgerError) as error:
         world.ledger.checkpoint()
-    assert reason_of(error) is Reason.CHAIN_BROKEN
+    assert reason_of(error) is Reason.SIGNING_STOPPED
 
 
 def test_a_log_shorter_than_what_was_signed_is_not_signed(make_world: MakeWorld) -> None:
@@ -90,5 +90,5 @@ def test_a_log_shorter_than_what_was_signed_is_not_signed(make_world: MakeWorld)
     tamper(world, position=head.position, tree=head.tree)
     with pytest.raises(LedgerError) as error:
         world.ledger.checkpoint()
-    assert reason_of(error) is Reason.CHAIN_BROKEN
+    assert reason_of(error) is Reason.SIGNING_STOPPED
     assert "some of them are gone" in error.value.message

@@ -1,0 +1,90 @@
+"""Everything by which one ledger proves itself: keys, checkpoints, witnesses, seals, audits.
+
+The parts are built and, where they run by the clock, started and stopped here.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger.application.audits import Audits
+from ledger.application.checkpoints import Checkpoints
+from ledger.application.cosigning import Ground
+from ledger.application.evidence import Evidence
+from ledger.application.key_commands import KeyCommands
+from ledger.application.keyring import Keyring
+from ledger.application.outside import Outside
+from ledger.application.proving import Prover
+from ledger.application.rehashing import RehashProcess, rehasher
+from ledger.application.schedule import Sealer, Signer
+from ledger.application.seals import Seals
+from ledger.application.witnesses import Collector
+from ledger.chain.policy import Policy
+from ledger.clock import Clock
+from ledger.storage.store import LedgerInfo, Store
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationOptions:
+    """What happens by the clock, and what is asked outside. Zero seconds: on demand only.
+
+    `evidence`: the folder for contradictions; None keeps them in memory. `process`: who hashes
+    large batches again; None does it here.
+    """
+
+    sign_seconds: float = 0.0
+    seal_seconds: float = 0.0
+    policy: Policy = field(default_factory=Policy)
+    evidence: Path | None = None
+    process: RehashProcess | None = None
+
+
+class Attestation:
+    """The parts for one ledger. Safe between threads."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, clock: Clock, options: AttestationOptions
+    ) -> None:
+        self.evidence = Evidence(options.evidence)
+        self.keyring = Keyring(store, info)
+        self.checkpoints = Checkpoints(
+            store,
+            info,
+            self.keyring,
+            clock,
+            rehash=rehasher(store, options.process),
+            evidence=self.evidence,
+        )
+        self.prover = Prover(store, info, self.checkpoints)
+        self.keys = KeyCommands(store, info, self.keyring)
+        self.seals = Seals(store, info)
+        self.audits = Audits(store, info, self.prover)
+        self.outside = Outside(info, self.keyring, self.checkpoints, self.prover)
+        ground = Ground(store, info.origin, self.checkpoints, self.prover, self.outside)
+        self.collector = Collector(ground, options.policy)
+        self._has_key = bool(info.vkey)  # a bare recorder's ledger has none, and is not signed
+        self._signer: Signer | None = None
+        self._sealer: Sealer | None = None
+        if self._has_key and options.sign_seconds:
+            self.checkpoints.is_scheduled = True
+            self._signer = Signer(store, info, self.checkpoints, clock, options.sign_seconds)
+        if self._has_key and options.seal_seconds:
+            self._sealer = Sealer(info, self.seals, clock, options.seal_seconds)
+
+    def start(self) -> None:
+        """Commit the next key where none is yet, and begin what runs by the clock."""
+        if not self._has_key:
+            return
+        self.keys.commit_first()
+        if self._signer is not None:
+            self._signer.start()
+        if self._sealer is not None:
+            self._sealer.start()
+        self.collector.start()
+
+    def stop(self) -> None:
+        """End every thread."""
+        self.collector.stop()
+        if self._signer is not None:
+            self._signer.stop()
+        if self._sealer is not None:
+            self._sealer.stop()

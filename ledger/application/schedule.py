@@ -1,0 +1,160 @@
+"""What happens by the clock: signing and sealing, each on a thread of its own.
+
+A thread ends only when it is told to. What fails is reported once for as long as it stays the same,
+and tried again the next time round.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final, Self
+
+import structlog
+
+from ledger.application.checkpoints import Checkpoints
+from ledger.application.commands import Caller
+from ledger.application.seals import Seals
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason
+from ledger.events.values import SECOND
+from ledger.storage.store import LedgerInfo, Store
+
+SIGNER: Final = Caller("system/signer")
+SEALER: Final = Caller("system/sealer")
+
+# Of the promised seconds, so that what is left is for checking, signing and storing.
+_SIGNING_SHARE: Final = 0.6
+_REST_SHARE: Final = 0.2  # what takes as long as its pause must not take a whole core
+_LOOK_SECONDS_MAX: Final = 60.0  # how often, at least, it is looked whether a seal is due
+_log: Final = structlog.get_logger("ledger.schedule")
+
+
+class Round:
+    """A thread that does one thing again and again: when woken, when time is up, until stopped."""
+
+    def __init__(self, name: str, do: Callable[[], object], seconds: float, clock: Clock) -> None:
+        """`seconds`: from one beginning to the next at least, which waking does not shorten."""
+        self._name = name
+        self._do = do
+        self._seconds = seconds
+        self._clock = clock
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._problem = ""
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def wake(self) -> None:
+        """Have it done once more, as soon as the pause is over."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread; what it is doing is finished first."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            began = self._clock.monotonic_seconds()
+            self._once()
+            took = self._clock.monotonic_seconds() - began
+            self._stopping.wait(max(self._seconds - took, self._seconds * _REST_SHARE))
+            # Without news nothing is due, but a hint may be lost: look again all the same.
+            self._wake.wait(self._seconds)
+
+    def _once(self) -> None:
+        problem = ""
+        try:
+            self._do()
+        except LedgerError as error:
+            # Signing that has stopped has said so itself, a draining store is no failure.
+            if error.reason not in {Reason.DRAINING, Reason.SIGNING_STOPPED}:
+                problem = error.message
+        except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
+            problem = f"{type(error).__name__}: {error}"
+        if problem and problem != self._problem:
+            _log.error("schedule.failed", what=self._name, why=problem)
+        self._problem = problem
+
+
+class Signer:
+    """Signs the head of one ledger so often that an event is covered within so many seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        checkpoints: Checkpoints,
+        clock: Clock,
+        seconds: float,
+    ) -> None:
+        self._origin = info.origin
+        self._round = Round(
+            f"sign {info.origin}", checkpoints.sign, seconds * _SIGNING_SHARE, clock
+        )
+        self._unsubscribe = store.subscribe(self._hint)
+
+    def start(self) -> None:
+        """Begin; what is not covered yet is signed at once."""
+        self._round.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._unsubscribe()
+        self._round.stop()
+
+    def _hint(self, origin: str, _position: int) -> None:
+        if origin == self._origin:
+            self._round.wake()
+
+
+class Sealer:
+    """Seals all streams of one ledger every so many seconds, if anything but seals was recorded.
+
+    Of several servers one seals: each waits until the newest seal, whoever made it, is old enough,
+    and the append is guarded against another seal.
+    """
+
+    def __init__(self, info: LedgerInfo, seals: Seals, clock: Clock, seconds: float) -> None:
+        self._info = info
+        self._seals = seals
+        self._clock = clock
+        self._seconds = seconds
+        self._position = -1  # of the newest seal seen
+        self._since = 0.0  # when it was first seen, in monotonic seconds
+        pause = min(seconds / 4, _LOOK_SECONDS_MAX)
+        self._round = Round(f"seal {info.origin}", self.look, pause, clock)
+
+    def start(self) -> None:
+        """Begin."""
+        self._round.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._round.stop()
+
+    def look(self) -> bool:
+        """Seal if it is due; return whether that was done."""
+        newest = self._seals.newest()
+        position = newest.position if newest is not None else 0
+        now = self._clock.monotonic_seconds()
+        if position != self._position:
+            is_first, self._position = self._position < 0, position
+            age = 0.0
+            if is_first:  # a restart does not begin the wait anew
+                age = self._seconds
+                if newest is not None and self._info.clock == "wall":
+                    age = (self._clock.now_micros() - newest.recorded_at) / SECOND
+            self._since = now - age
+        if now - self._since < self._seconds:
+            return False
+        if self._seals.seal_if_new(SEALER, newest):
+            _log.info("streams.sealed", ledger=self._info.origin)
+            return True
+        return False
