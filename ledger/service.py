@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from ledger.application.export_jobs import exports_folder
+from ledger.application.exports import Exports
 from ledger.application.follower import Follower
 from ledger.application.ledger import Ledger
 from ledger.clock import Clock, SystemClock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import values
-from ledger.limits import SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
+from ledger.limits import EXPORTS_MAX, SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
 from ledger.storage import open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.sql_store import SqlStore
@@ -52,6 +54,7 @@ class _Running:
     ledger: Ledger
     host: ProjectionHost
     follower: Follower
+    exports: Exports | None = None
 
 
 class Service:
@@ -63,6 +66,7 @@ class Service:
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
         self._is_started = self._is_stopped = False
+        self._export_slots = threading.BoundedSemaphore(EXPORTS_MAX)
         self.store: SqlStore = open_store(options.database, self.clock)
         try:
             self._projection_store = ProjectionStore(
@@ -97,6 +101,8 @@ class Service:
         with self._lock:
             self._is_started, self._is_stopped = False, True
             for running in self._running.values():
+                if running.exports is not None:
+                    running.exports.stop()
                 running.follower.stop()
                 running.host.close()
             self._running.clear()
@@ -145,6 +151,17 @@ class Service:
     def projections(self, origin: str = "") -> ProjectionHost:
         """Return a ledger's read models."""
         return self._get(origin).host
+
+    def exports(self, origin: str = "") -> Exports:
+        """Return a ledger's exports; FIELD_INVALID where it was not said where they are kept."""
+        exports = self._get(origin).exports
+        if exports is None:
+            raise invalid_field(
+                "exports.folder",
+                "is not set, and a PostgreSQL database has no folder of its own",
+                remedy="Set LEDGER_EXPORTS__FOLDER for the server and start it again.",
+            )
+        return exports
 
     def follower(self, origin: str = "") -> Follower:
         """Return the thread that feeds a ledger's evaluator and projections."""
@@ -207,7 +224,17 @@ class Service:
             after=min(positions, default=ledger.head().position),
         )
         host.on_wait = follower.hurry
-        running = _Running(ledger, host, follower)
+        running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
         follower.start()
+        if running.exports is not None:
+            running.exports.start()
         return running
+
+    def _exports(self, ledger: Ledger) -> Exports | None:
+        folder = exports_folder(self._options.exports_folder, self._options.database)
+        if folder is None:
+            return None
+        exports = Exports(ledger, self.store, folder, self.clock, self._export_slots)
+        ledger.erasure.on_erased(exports.remove_containing)
+        return exports

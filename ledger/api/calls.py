@@ -12,6 +12,7 @@ from ledger.api.actors import actor_of
 from ledger.api.checks import Checks
 from ledger.api.interceptors import seconds_left
 from ledger.application.commands import Caller
+from ledger.application.exports import Exports
 from ledger.application.ledger import Ledger
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -20,8 +21,9 @@ from ledger.limits import READ_WAIT_SECONDS_MAX
 from ledger.storage.store import LedgerInfo
 from projections.host import ProjectionHost
 
-# What may differ between a request and its repeat: whether the ledger was named or understood.
-_FREE_FIELDS: Final = ("request_id", "ledger")
+# What may differ between a request and its repeat: whether the ledger was named or understood, and
+# how much is to be answered.
+_FREE_FIELDS: Final = ("request_id", "ledger", "wait_for_checkpoint")
 
 # Of what is left until the deadline, so that the reason still reaches the caller.
 _WAITING_SHARE: Final = 0.75
@@ -42,6 +44,10 @@ class Backend(Protocol):
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call back, once and on any thread, when nothing can be appended any more."""
+        ...
+
+    def exports(self, origin: str = "") -> Exports:
+        """Return a ledger's exports."""
         ...
 
     def projections(self, origin: str = "") -> ProjectionHost:

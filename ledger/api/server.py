@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from ledger.api.calls import Backend, Desk, Slots
 from ledger.api.decisions import DecisionServicer
+from ledger.api.exports import ExportServicer
 from ledger.api.interceptors import all_interceptors
 from ledger.api.ledgers import LedgerServicer
 from ledger.api.models import ModelServicer
@@ -32,6 +33,7 @@ from ledger.limits import (
 )
 from ledger.v1 import (
     decision_service_pb2_grpc,
+    export_service_pb2_grpc,
     ledger_service_pb2_grpc,
     model_service_pb2_grpc,
     policy_service_pb2_grpc,
@@ -42,7 +44,7 @@ from ledger.v1 import (
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 SERVICES: Final = tuple(
     f"ledger.v1.{name}Service"
-    for name in ("Decision", "Ledger", "Model", "Policy", "Priority", "Signal")
+    for name in ("Decision", "Export", "Ledger", "Model", "Policy", "Priority", "Signal")
 )
 
 # Unary calls have threads of their own, so that watches and streams cannot starve them.
@@ -142,6 +144,7 @@ class ApiServer:
         decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(
             DecisionServicer(desk), server
         )
+        export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(desk), server)
         ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerServicer(desk), server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(desk), server)
         policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(desk), server)

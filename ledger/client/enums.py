@@ -148,3 +148,36 @@ class RebuildOutcome(StrEnum):
     DIFFERENT = "DIFFERENT"
     INTERRUPTED = "INTERRUPTED"
     STOPPED = "STOPPED"
+
+
+class KeyState(StrEnum):
+    """What a signing key is to its ledger."""
+
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+    REVOKED = "REVOKED"
+
+
+class AuditSource(StrEnum):
+    """What an auditor read."""
+
+    SERVER = "SERVER"
+    DATABASE = "DATABASE"
+    BUNDLE = "BUNDLE"
+    TILES = "TILES"
+
+
+class ExportKind(StrEnum):
+    """What a bundle covers."""
+
+    FULL = "FULL"
+    RANGE = "RANGE"
+    STREAM = "STREAM"
+
+
+class ExportState(StrEnum):
+    """How far an export has come."""
+
+    WRITING = "WRITING"
+    READY = "READY"
+    FAILED = "FAILED"

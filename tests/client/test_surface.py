@@ -15,7 +15,16 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 
 from ledger import client
-from ledger.client import AsyncLedgerClient, LedgerClient, calls, enums, outcomes, ranking, records
+from ledger.client import (
+    AsyncLedgerClient,
+    LedgerClient,
+    calls,
+    enums,
+    exports,
+    outcomes,
+    ranking,
+    records,
+)
 from ledger.client.aio.batch import AsyncSignalBatch
 from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.blocking.batch import SignalBatch
@@ -31,6 +40,8 @@ from ledger.v1 import (
     errors_pb2,
     event_pb2,
     explanation_pb2,
+    export_pb2,
+    export_service_pb2,
     ledger_pb2,
     ledger_service_pb2,
     model_pb2,
@@ -52,6 +63,7 @@ MODULES = [
     decision_pb2,
     event_pb2,
     explanation_pb2,
+    export_pb2,
     ledger_pb2,
     model_pb2,
     plan_pb2,
@@ -63,6 +75,7 @@ MODULES = [
 ]
 SERVICES = [
     decision_service_pb2,
+    export_service_pb2,
     ledger_service_pb2,
     model_service_pb2,
     policy_service_pb2,
@@ -85,12 +98,13 @@ RESULTS = {
     "ReplayReport": decision_service_pb2.ReplayRangeResponse.DESCRIPTOR,
     "PriorityUpdate": priority_service_pb2.WatchPrioritiesResponse.DESCRIPTOR,
     "MadePlan": priority_service_pb2.MakePlanResponse.DESCRIPTOR,
+    "ExportPart": export_service_pb2.ReadExportResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
 ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope"}
 CLASSES = {
     name: cls
-    for module in (records, outcomes, ranking)
+    for module in (records, outcomes, ranking, exports)
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }

@@ -1,0 +1,76 @@
+"""ExportService: bundles that verify without this service, asked for, followed, sent."""
+
+from collections.abc import Iterator
+
+import grpc
+
+from ledger.api.calls import Desk
+from ledger.api.checks import Checks
+from ledger.api.convert import exports as convert
+from ledger.api.paging import page_of
+from ledger.errors import invalid_field
+from ledger.limits import EXPORT_CHUNK_BYTES
+from ledger.v1 import export_service_pb2 as pb
+from ledger.v1 import export_service_pb2_grpc
+
+
+class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
+    """Serves ExportService."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def CreateExport(
+        self, request: pb.CreateExportRequest, context: grpc.ServicerContext
+    ) -> pb.CreateExportResponse:
+        """Begin a bundle."""
+        asked = convert.export_request(request)
+        origin = request.ledger
+        caller = self._desk.caller(request, request.request_id, "CreateExport", context)
+        job = self._desk.backend.exports(origin).create(caller, asked)
+        return pb.CreateExportResponse(export=convert.export(job))
+
+    def GetExport(
+        self, request: pb.GetExportRequest, context: grpc.ServicerContext
+    ) -> pb.GetExportResponse:
+        """Return an export and how far it has come."""
+        export = _named(request.name)
+        job = self._desk.backend.exports(request.ledger).get(export)
+        return pb.GetExportResponse(export=convert.export(job))
+
+    def ListExports(
+        self, request: pb.ListExportsRequest, context: grpc.ServicerContext
+    ) -> pb.ListExportsResponse:
+        """List exports, newest first."""
+        page = page_of(request)
+        every = self._desk.backend.exports(request.ledger).all()
+        rest = [job for job in every if not page.cursor or job.export < page.cursor]
+        shown = rest[: page.size]
+        return pb.ListExportsResponse(
+            exports=[convert.export(job) for job in shown],
+            next_page_token=page.token(shown[-1].export, 0) if len(rest) > len(shown) else "",
+        )
+
+    def ReadExport(
+        self, request: pb.ReadExportRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReadExportResponse]:
+        """Send the archive of a bundle from a byte on."""
+        export = _named(request.name)
+        with self._desk.watches:
+            exports = self._desk.backend.exports(request.ledger)
+            size, pieces = exports.read(export, request.offset, EXPORT_CHUNK_BYTES)
+            if not 0 <= request.offset <= size:
+                raise invalid_field("offset", f"is {request.offset}; the archive has {size} bytes")
+            offset = request.offset
+            for content in pieces:
+                self._desk.check_draining()
+                yield pb.ReadExportResponse(offset=offset, content=content, archive_bytes=size)
+                offset += len(content)
+
+
+def _named(name: str) -> str:
+    """Return the id in the name of an export; FIELD_INVALID for other names."""
+    checks = Checks()
+    export = checks.name("name", name, "exports")
+    checks.done()
+    return export

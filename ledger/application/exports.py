@@ -1,0 +1,335 @@
+"""Exports of one ledger: asked for, written on threads of their own, kept, handed out.
+
+What a bundle covers is settled when it is asked for: checkpoint, positions, seal. So it can be
+written at any pace, and a server that was stopped goes on with what it had begun. At the end the
+ledger records what was issued.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from ledger.application import export_source as source
+from ledger.application.commands import Caller
+from ledger.application.erasures import PositionRange
+from ledger.application.export_jobs import ExportJob, ExportRequest, JobFolder
+from ledger.application.export_scope import Settled, settle
+from ledger.application.ledger import Ledger
+from ledger.clock import Clock, uuid7
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import encode_body
+from ledger.events.proving import BodyErased, ExportIssued
+from ledger.events.registry import typed
+from ledger.events.values import format_time
+from ledger.export.bundle import BundleWriter, Enclosed, Written
+from ledger.export.report import render
+from ledger.export.standalone import verifier_source
+from ledger.limits import EXPORTS_MAX
+from ledger.storage.store import AppendRequest, NewEvent, Store
+
+METHOD: Final = "CreateExport"
+
+_log: Final = structlog.get_logger("ledger.exports")
+
+
+class _Stopped(Exception):  # noqa: N818 - no error: the server stops, or the bundle is not wanted
+    """A bundle is left as it is."""
+
+
+class Exports:
+    """The exports of one ledger. Safe between threads; call `start` before anything else."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: Store,
+        folder: Path,
+        clock: Clock,
+        slots: threading.BoundedSemaphore | None = None,
+    ) -> None:
+        """Keep jobs below a folder. `slots` are how many bundles all ledgers may write at once."""
+        self._ledger = ledger
+        self._store = store
+        self._origin = ledger.info.origin
+        self._folder = JobFolder(folder / self._origin.replace("/", "~"))  # no origin has a tilde
+        self._clock = clock
+        self._slots = slots or threading.BoundedSemaphore(EXPORTS_MAX)
+        self._lock = threading.RLock()
+        self._jobs: dict[str, ExportJob] = {}
+        self._unwanted: dict[str, threading.Event] = {}
+        self._threads: dict[str, threading.Thread] = {}
+
+    def start(self) -> None:
+        """Take up what was kept, and go on writing what was not finished."""
+        with self._lock:
+            self._jobs = {job.export: job for job in self._folder.load()}
+        if self._jobs:  # an erasure may have been recorded just before the last stop
+            for event in self._store.of_types(self._origin, (BodyErased.TYPE,)):
+                ranges = [(first, last) for first, last in typed(event, BodyErased).positions]
+                self.remove_containing(event.position, ranges)
+        with self._lock:
+            for job in self.all():
+                if job.state == "writing":
+                    self._begin(job)
+
+    def stop(self) -> None:
+        """Leave what is being written as it is; the next `start` goes on with it."""
+        with self._lock:
+            threads = list(self._threads.values())
+            for unwanted in self._unwanted.values():
+                unwanted.set()
+        for thread in threads:
+            thread.join()
+
+    # ---- asking ------------------------------------------------------------------------------
+
+    def create(self, caller: Caller, request: ExportRequest) -> ExportJob:
+        """Begin a bundle and return at once; a repeat of the request gets the same export.
+
+        FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT; LIMIT_REACHED while as many as may be
+        are being written; REQUEST_ID_REUSED for another request under the same id.
+        """
+        known = self._asked_before(caller)
+        if known is not None:
+            return known
+        settled = settle(self._ledger, self._store, caller, request)
+        with self._lock:
+            known = self._asked_before(caller)  # by another thread, meanwhile
+            if known is not None:
+                return known
+            if not self._slots.acquire(blocking=False):
+                raise LedgerError(
+                    Reason.LIMIT_REACHED,
+                    f"{EXPORTS_MAX} exports are being written, as many as this server writes.",
+                    remedy="Try again when one of them is done.",
+                    retry_after_seconds=5.0,
+                    metadata={"limit": str(EXPORTS_MAX)},
+                )
+            try:
+                job = self._job(caller, request, settled)
+                self._keep(job)
+            except BaseException:
+                self._slots.release()
+                raise
+            self._begin(job, has_slot=True)
+            return job
+
+    def _asked_before(self, caller: Caller) -> ExportJob | None:
+        if caller.request_id is None:
+            return None
+        with self._lock:
+            for job in self._jobs.values():
+                if (job.requested_by, job.request_id) == (caller.actor, caller.request_id):
+                    if job.digest == caller.digest.hex():
+                        return job
+                    raise LedgerError(
+                        Reason.REQUEST_ID_REUSED,
+                        f"Request id {caller.request_id!r} was used before for another export.",
+                        remedy="Use a fresh request id for every new request.",
+                        metadata={"request_id": caller.request_id},
+                    )
+        return None
+
+    def _job(self, caller: Caller, request: ExportRequest, settled: Settled) -> ExportJob:
+        export = uuid7(self._clock)
+        return ExportJob(
+            export,
+            request.kind,
+            settled.first_position,
+            settled.last_position,
+            settled.stream,
+            settled.checkpoint_size,
+            settled.note,
+            settled.seal_position,
+            format_time(self._clock.now_micros()),
+            caller.actor,
+            request.purpose,
+            tuple(sorted(set(request.withhold_types))),
+            tuple(sorted(set(request.withhold_streams))),
+            request.withhold_reason,
+            settled.events,
+            caller.request_id or export,
+            (caller.digest or hashlib.sha256(export.encode()).digest()).hex(),
+        )
+
+    def get(self, export: str) -> ExportJob:
+        """Return an export and how far it has come; EXPORT_UNKNOWN if there is none."""
+        with self._lock:
+            job = self._jobs.get(export)
+        if job is None:
+            raise LedgerError(
+                Reason.EXPORT_UNKNOWN,
+                f"There is no export {export!r} here.",
+                remedy="List the exports, or create one.",
+                metadata={"export": export},
+            )
+        return job
+
+    def all(self) -> list[ExportJob]:
+        """Return every export, newest first."""
+        with self._lock:
+            return sorted(self._jobs.values(), key=lambda job: job.export, reverse=True)
+
+    def read(self, export: str, offset: int, chunk: int) -> tuple[int, Iterator[bytes]]:
+        """Return the size of a finished bundle's archive, and its bytes from a byte on.
+
+        EXPORT_NOT_READY before it is finished.
+        """
+        job = self.get(export)
+        if job.state != "ready":
+            why = "is still being written" if job.state == "writing" else f"failed: {job.failure}"
+            raise LedgerError(
+                Reason.EXPORT_NOT_READY,
+                f"The export {export} {why}.",
+                remedy="Wait until it is ready." if job.state == "writing" else "Create another.",
+                metadata={"export": export, "state": job.state},
+            )
+        return job.archive_bytes, self._folder.archive(job).read(offset, chunk)
+
+    # ---- erasure -----------------------------------------------------------------------------
+
+    def remove_containing(self, position: int, ranges: Sequence[PositionRange]) -> None:
+        """Delete bundles that may hold bodies which the erasure at a position removed.
+
+        Those begun after it hold none. Doing it again changes nothing.
+        """
+        for job in self.all():
+            if job.checkpoint_size >= position or job.state == "failed":
+                continue
+            if not any(self._covers(job, first, last) for first, last in ranges):
+                continue
+            self._abandon(job.export)
+            why = f"bodies in it were erased by the event at position {position}; create another"
+            with self._lock:
+                self._keep(self._jobs[job.export].failed(why))
+            self._folder.clear(job)
+
+    def _covers(self, job: ExportJob, first: int, last: int) -> bool:
+        first, last = max(first, job.first_position), min(last, job.last_position)
+        if first > last or job.stream is None:
+            return first <= last
+        found = self._store.read(
+            self._origin, after=first - 1, until=last, limit=1, streams=[job.stream]
+        )
+        return bool(found)
+
+    def _abandon(self, export: str) -> None:
+        """Have the thread of a job end, and wait for it."""
+        with self._lock:
+            thread = self._threads.get(export)
+            if thread is not None:
+                self._unwanted[export].set()
+        if thread is not None:
+            thread.join()
+
+    # ---- writing -----------------------------------------------------------------------------
+
+    def _keep(self, job: ExportJob) -> None:
+        self._folder.save(job)
+        self._jobs[job.export] = job
+
+    def _begin(self, job: ExportJob, *, has_slot: bool = False) -> None:
+        unwanted = self._unwanted[job.export] = threading.Event()
+        thread = threading.Thread(
+            target=self._work,
+            args=(job, unwanted, has_slot),
+            name=f"export-{job.export}",
+            daemon=True,
+        )
+        self._threads[job.export] = thread
+        thread.start()
+
+    def _work(self, job: ExportJob, unwanted: threading.Event, has_slot: bool) -> None:  # noqa: FBT001
+        """Write one bundle on a thread of its own; keep how it ended."""
+        while not has_slot:
+            if unwanted.is_set():
+                return
+            has_slot = self._slots.acquire(timeout=0.1)
+        try:
+            done = self._written(job, unwanted)
+        except _Stopped:
+            return
+        except LedgerError as error:
+            done = self.get(job.export).failed(error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must say that it failed
+            _log.exception("export.failed", export=job.export)
+            done = self.get(job.export).failed(f"the server failed: {type(error).__name__}")
+        finally:
+            self._slots.release()
+            with self._lock:
+                self._threads.pop(job.export, None)
+        with self._lock:
+            self._keep(done)
+
+    def _written(self, job: ExportJob, unwanted: threading.Event) -> ExportJob:
+        """Write a job's bundle and record that it was issued; return the job as done."""
+        checkpoint = source.stated(job)
+        prover = source.prover(self._store, self._origin, job)
+        writer = BundleWriter(self._folder.bundle(job), job.plan, checkpoint, prover)
+        with closing(writer):
+            after = writer.resume()
+            for rows in source.pages(self._store, self._origin, job, after):
+                if unwanted.is_set():
+                    raise _Stopped
+                writer.add(rows)
+                with self._lock:
+                    moved = replace(job, events_done=writer.tally.events)
+                    self._jobs[job.export] = moved
+            note = self._ledger.checkpoint_of(job.checkpoint_size).note.encode()
+            replays = source.replays(self._ledger.replayer, writer.tally)
+            seal = None
+            if prover is not None and job.stream is not None:
+                seal = source.stream_seal(self._store, self._origin, job, prover)
+            enclosed = Enclosed(
+                note,
+                source.keys_json(self._store, self._origin, job.checkpoint_size),
+                render(job.plan, writer.tally, checkpoint, note, replays),
+                verifier_source(),
+                seal,
+            )
+            written = writer.finish(enclosed)
+        if unwanted.is_set():
+            raise _Stopped
+        return replace(
+            job,
+            state="ready",
+            events_done=written.events,
+            withheld=written.withheld,
+            manifest_digest=written.manifest_digest.hex(),
+            archive_bytes=written.archive_bytes,
+            issued_position=self._issued(job, written),
+        )
+
+    def _issued(self, job: ExportJob, written: Written) -> int:
+        """Record, once however often it is tried, that a bundle was issued; return where."""
+        issued = ExportIssued(
+            export=job.export,
+            kind=job.kind,
+            first_position=job.first_position,
+            last_position=job.last_position,
+            stream=job.stream,
+            events=written.events,
+            withheld=written.withheld,
+            checkpoint_size=job.checkpoint_size,
+            manifest_digest=written.manifest_digest.hex(),
+            requested_by=job.requested_by,
+            purpose=job.purpose,
+        )
+        body = encode_body(actor=job.requested_by, data=issued.to_data(), request_id=job.request_id)
+        result = self._store.append(
+            AppendRequest(
+                ledger=self._origin,
+                actor=job.requested_by,
+                method=METHOD,
+                events=[NewEvent("ledger", ExportIssued.TYPE, body)],
+                request_id=job.request_id,
+                digest=bytes.fromhex(job.digest),
+            )
+        )
+        return result.last_position
