@@ -73,6 +73,8 @@ def serve(
     except OSError as error:
         raise MisuseError(f"--listen: {listen} cannot be listened on: {error}.") from error
     with server:
+        if port_file:
+            write_port(server.port, port_file)
         address = f"{host}:{server.port}"
         ready = {
             "address": address,
@@ -85,8 +87,6 @@ def serve(
         else:
             output.write(f"Witness {key.cosigner_key}\nServing on http://{address}{prefix}")
             output.say(f"Cosigning for {output.counted(len(logs), 'log')}: {', '.join(logs)}")
-        if port_file:
-            write_port(server.port, port_file)
         stop.wait()
         output.say("Stopping.")
 

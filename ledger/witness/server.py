@@ -54,7 +54,7 @@ class _TimedSocket(io.RawIOBase):
 class _Handler(BaseHTTPRequestHandler):
     """One request."""
 
-    protocol_version = "HTTP/1.1"
+    protocol_version = default_request_version = "HTTP/1.1"
     server: "_Server"
 
     def setup(self) -> None:

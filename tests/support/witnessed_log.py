@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.checkpoint import sign as sign_checkpoint
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import Digest
@@ -16,6 +17,7 @@ from ledger.chain.merkle import (
     prove_consistency,
     root_of,
 )
+from ledger.chain.note import parse as parse_note
 from ledger.chain.witness import encode_request
 
 ORIGIN = "ledger.example.com/test"
@@ -30,19 +32,20 @@ class History:
     """One history of the log's leaves; the log's key signs every head of it that is asked for."""
 
     leaves: Sequence[Digest]
-    roots: dict[int, Digest] = field(default_factory=dict, compare=False)
+    _notes: dict[int, bytes] = field(default_factory=dict, compare=False)
 
     @cached_property
     def _read(self) -> HashReader:
         return memory_reader(self.leaves)
 
     def head(self, size: int) -> Checkpoint:
-        root = self.roots.get(size) or root_of(self.leaves[:size])
-        self.roots[size] = root
-        return Checkpoint(ORIGIN, size, root)
+        return parse_checkpoint(parse_note(self.note(size)).text)
 
     def note(self, size: int) -> bytes:
-        return sign_checkpoint(self.head(size), [LOG_KEY])
+        if size not in self._notes:
+            head = Checkpoint(ORIGIN, size, root_of(self.leaves[:size]))
+            self._notes[size] = sign_checkpoint(head, [LOG_KEY])
+        return self._notes[size]
 
     def proof(self, old: int, size: int) -> list[Digest]:
         return prove_consistency(old, size, self._read) if 0 < old <= size else []
