@@ -6,12 +6,21 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
+from ledger.application.attestation import AttestationOptions
+from ledger.application.evidence import evidence_folder
 from ledger.application.export_jobs import exports_folder
 from ledger.application.exports import Exports
 from ledger.application.follower import Follower
 from ledger.application.ledger import Ledger
+from ledger.application.published import (
+    read_policy,
+    read_published,
+    refuse_missing,
+)
+from ledger.application.rehashing import RehashProcess
 from ledger.clock import Clock, SystemClock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import values
@@ -20,6 +29,7 @@ from ledger.storage import open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.sql_store import SqlStore
 from ledger.storage.store import CreateLedger, LedgerInfo
+from ledger.storage.vault import Vault, VaultError
 from projections.host import ProjectionHost
 from projections.store import ProjectionStore, projections_url
 
@@ -67,7 +77,19 @@ class Service:
         self._running: dict[str, _Running] = {}
         self._is_started = self._is_stopped = False
         self._export_slots = threading.BoundedSemaphore(EXPORTS_MAX)
-        self.store: SqlStore = open_store(options.database, self.clock)
+        self._on_signing_failure: list[Callable[[], None]] = []
+        policy = read_policy(options.policy)
+        published = read_published(options.published)
+        self.store: SqlStore = open_store(options.database, self.clock, vault=_vault(options))
+        self._rehash = RehashProcess(options.database)
+        self._published = published
+        self._attestation = AttestationOptions(
+            sign_seconds=options.checkpoints_seconds,
+            seal_seconds=options.seals_seconds,
+            policy=policy,
+            evidence=evidence_folder(options.evidence, options.database),
+            process=self._rehash,
+        )
         try:
             self._projection_store = ProjectionStore(
                 options.projections or projections_url(options.database)
@@ -86,12 +108,21 @@ class Service:
         self.stop()
 
     def start(self) -> None:
-        """Open every ledger of the database and begin to follow it; all of them or none."""
+        """Open every ledger of the database and begin to follow it; all of them or none.
+
+        LEDGER_BEHIND where a published checkpoint, or one that a witness has cosigned, covers
+        more than there is here, CHAIN_BROKEN where it has another root: then none is served.
+        """
         with self._lock:
             self._is_started = True
             try:
-                for info in self.store.ledgers():
-                    self._open(info)
+                infos = self.store.ledgers()
+                refuse_missing(self._published, [info.origin for info in infos])
+                ledgers = [self._ledger(info) for info in infos]
+                for ledger in ledgers:
+                    ledger.attestation.refuse_if_contradicted(self._published)
+                for ledger in ledgers:
+                    self._open(ledger.info, ledger)
             except BaseException:
                 self.stop()
                 raise
@@ -103,15 +134,35 @@ class Service:
             for running in self._running.values():
                 if running.exports is not None:
                     running.exports.stop()
+                running.ledger.attestation.stop()
                 running.follower.stop()
                 running.host.close()
             self._running.clear()
+            self._rehash.close()
             self.store.close()
             self._projection_store.close()
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call back, once and on any thread, when nothing can be appended any more."""
         self.store.on_failure(callback)
+
+    def on_signing_failure(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, when nothing is signed any more for one of the ledgers."""
+        with self._lock:
+            self._on_signing_failure.append(callback)
+            has_failed = bool(self.signing_failures())
+        if has_failed:
+            callback()
+
+    def signing_failures(self) -> dict[str, LedgerError]:
+        """Return why nothing is signed any more, by ledger; empty while all is well."""
+        with self._lock:
+            found = {name: each.ledger.signing_failure for name, each in self._running.items()}
+        return {name: failure for name, failure in found.items() if failure is not None}
+
+    def _signing_failed(self) -> None:
+        for callback in tuple(self._on_signing_failure):
+            callback()
 
     def create_ledger(
         self,
@@ -201,13 +252,23 @@ class Service:
             remedy=f"Name one of: {', '.join(origins[:10])}.",
         )
 
-    def _open(self, info: LedgerInfo) -> _Running:
+    def _ledger(self, info: LedgerInfo) -> Ledger:
+        recorder = LedgerApplicationRecorder(self.store, info.origin, str)
+        return Ledger(
+            self.store,
+            info,
+            recorder,
+            self.clock,
+            erasure_actors=self._options.erasure_actors,
+            attestation=self._attestation,
+        )
+
+    def _open(self, info: LedgerInfo, ledger: Ledger | None = None) -> _Running:
         known = self._running.get(info.origin)
         if known is not None:
             return known
-        ledger = Ledger(
-            self.store, info, LedgerApplicationRecorder(self.store, info.origin, str), self.clock
-        )
+        ledger = ledger or self._ledger(info)
+        ledger.attestation.start()
         host = ProjectionHost(self.store, info.origin, self._projection_store, clock=self.clock)
         is_projecting = self._options.is_projecting
         host.start(catch_up=is_projecting)
@@ -227,6 +288,7 @@ class Service:
         running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
         follower.start()
+        ledger.attestation.checkpoints.on_failure(self._signing_failed)
         if running.exports is not None:
             running.exports.start()
         return running
@@ -238,3 +300,13 @@ class Service:
         exports = Exports(ledger, self.store, folder, self.clock, self._export_slots)
         ledger.erasure.on_erased(exports.remove_containing)
         return exports
+
+
+def _vault(options: ServiceOptions) -> Vault | None:
+    """Return what opens the signing keys; None for the store's own way."""
+    if options.keys_secret:
+        try:
+            return Vault.parse(options.keys_secret)
+        except VaultError as error:
+            raise invalid_field("keys.secret", str(error)) from error
+    return Vault.from_file(Path(options.keys_file)) if options.keys_file else None

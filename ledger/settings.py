@@ -81,7 +81,7 @@ class KeySettings(BaseModel):
     secret: str = Field(
         default="",
         repr=False,
-        description="That key itself, 32 bytes in base64 or hex, instead of a file.",
+        description="That key itself, 64 hexadecimal digits, instead of a file.",
     )
 
 

@@ -50,6 +50,10 @@ class Backend(Protocol):
         """Return a ledger's exports."""
         ...
 
+    def on_signing_failure(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, when a ledger's checkpoints are not signed any more."""
+        ...
+
     def projections(self, origin: str = "") -> ProjectionHost:
         """Return a ledger's read models."""
         ...

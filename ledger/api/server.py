@@ -47,6 +47,9 @@ SERVICES: Final = tuple(
     for name in ("Decision", "Export", "Ledger", "Model", "Policy", "Priority", "Signal")
 )
 
+SIGNING: Final = "ledger.v1.LedgerService/signing"
+"""What health checks ask for to hear whether checkpoints of every ledger are still signed."""
+
 # Unary calls have threads of their own, so that watches and streams cannot starve them.
 _THREADS: Final = UNARY_THREADS + WATCHERS_MAX + INGEST_STREAMS_MAX
 
@@ -87,6 +90,8 @@ class ApiServer:
         self.port = 0
         """The port that is served, once started: a free one where the address says 0."""
         backend.on_failure(self._fail)
+        self._health.set(SIGNING, health_pb2.HealthCheckResponse.SERVING)
+        backend.on_signing_failure(self._fail_signing)
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -133,6 +138,10 @@ class ApiServer:
         """Tell health checks that nothing can be appended any more; reads go on."""
         self._can_append = False
         self._set_health(is_serving=False)
+
+    def _fail_signing(self) -> None:
+        """Tell health checks that a ledger is not signed any more; all else goes on."""
+        self._health.set(SIGNING, health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def _set_health(self, *, is_serving: bool) -> None:
         answer = health_pb2.HealthCheckResponse

@@ -3,6 +3,7 @@
 The parts are built and, where they run by the clock, started and stopped here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from ledger.application.cosigning import Ground
 from ledger.application.evidence import Evidence
 from ledger.application.key_commands import KeyCommands
 from ledger.application.keyring import Keyring
-from ledger.application.outside import Outside
+from ledger.application.outside import Outside, behind, unknown_signer
 from ledger.application.proving import Prover
+from ledger.application.published import Published
 from ledger.application.rehashing import RehashProcess, rehasher
 from ledger.application.schedule import Sealer, Signer
 from ledger.application.seals import Seals
 from ledger.application.witnesses import Collector
+from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy
 from ledger.clock import Clock
 from ledger.storage.store import LedgerInfo, Store
@@ -44,6 +47,7 @@ class Attestation:
     def __init__(
         self, store: Store, info: LedgerInfo, clock: Clock, options: AttestationOptions
     ) -> None:
+        self._origin = info.origin
         self.evidence = Evidence(options.evidence)
         self.keyring = Keyring(store, info)
         self.checkpoints = Checkpoints(
@@ -69,6 +73,24 @@ class Attestation:
             self._signer = Signer(store, info, self.checkpoints, clock, options.sign_seconds)
         if self._has_key and options.seal_seconds:
             self._sealer = Sealer(info, self.seals, clock, options.seal_seconds)
+
+    def refuse_if_contradicted(self, published: Sequence[Published]) -> None:
+        """Raise where a published checkpoint of this ledger, or a witness, contradicts it.
+
+        LEDGER_BEHIND, CHAIN_BROKEN, or SIGNING_STOPPED where a published note cannot be judged. A
+        witness that cannot be reached refuses nothing: it is asked again once the ledger is served.
+        """
+        for one in published:
+            if one.origin != self._origin:
+                continue
+            try:
+                difference = self.outside.compare(one.note, f"The published file {one.path}")
+            except NoteError as error:
+                raise unknown_signer(self._origin, str(one.path), one.size, error) from error
+            if difference is not None:
+                raise behind(difference, self._origin)
+        for difference in self.collector.differences():
+            raise behind(difference, self._origin)
 
     def start(self) -> None:
         """Commit the next key where none is yet, and begin what runs by the clock."""

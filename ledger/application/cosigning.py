@@ -139,13 +139,13 @@ class Cosigner:
             _log.warning("witness.failed", ledger=self._origin, witness=self._witness.name, why=why)
         self._problem = why
 
-    def compare(self) -> Difference | None:
+    def compare(self, timeout_seconds: float | None = None) -> Difference | None:
         """Compare the checkpoint that it cosigned last with this ledger.
 
         WitnessCallError where it cannot be asked, NoteError where what it shows was signed by
         nobody whom we know.
         """
-        note = self._calls.newest(self._origin)
+        note = self._calls.newest(self._origin, timeout_seconds)
         if note is None:
             self._is_compared = True
             return None

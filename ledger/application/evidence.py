@@ -69,3 +69,14 @@ class Evidence:
     def _files(self) -> Iterator[Path]:
         if self._folder is not None and self._folder.is_dir():
             yield from sorted(self._folder.glob(f"*{_SUFFIX}"))
+
+
+def evidence_folder(setting: str, database: str) -> Path:
+    """Return where a server keeps evidence: as set, else beside a SQLite file or where it runs."""
+    if setting:
+        return Path(setting)
+    scheme, mark, path = database.partition("://")
+    if not mark:
+        return Path(f"{database}.evidence")
+    is_file = scheme.startswith("sqlite") and path[1:]
+    return Path(f"{path[1:]}.evidence") if is_file else Path("ledger.evidence")

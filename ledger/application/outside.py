@@ -113,3 +113,17 @@ def behind(difference: Difference, origin: str) -> LedgerError:
             "source": difference.found.source,
         },
     )
+
+
+def unknown_signer(origin: str, place: str, size: int, error: NoteError) -> LedgerError:
+    """Return the refusal to serve beside a published note that no known key has signed."""
+    return LedgerError(
+        Reason.SIGNING_STOPPED,
+        f"The ledger {origin} is not served: {place} claims a checkpoint of {size} events, which "
+        f"cannot be compared with this database: {error}.",
+        remedy=(
+            "If keys were rotated since this database was copied, it is a restored backup: bring "
+            "back the newest copy. Else the file is forged or damaged: publish anew."
+        ),
+        metadata={"ledger": origin, "size": str(size), "path": place},
+    )

@@ -1,37 +1,39 @@
-"""What was published of a server's ledgers, read before it serves them again."""
+"""What a server is told about the outside: checkpoints published of its ledgers, and its policy."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.note import parse as parse_note
-from ledger.errors import LedgerError, Reason
+from ledger.chain.policy import Policy, PolicyError, parse_policy
+from ledger.errors import LedgerError, Reason, invalid_field
 
 _NAME: Final = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A checkpoint that was found: where, of which ledger, and the note."""
+    """A checkpoint that was found: where, what it claims, and the note."""
 
     path: Path
     origin: str
+    size: int
     note: bytes
 
 
-def read_published(path: Path) -> list[Published]:
-    """Return what lies at a path: one note, a folder of `log publish`, or several such folders.
+def read_published(place: str) -> list[Published]:
+    """Return the checkpoints at a path: one note, a folder of `log publish`, or several of those.
 
-    Nothing where nothing was published yet; STORE_UNAVAILABLE where a file cannot be read or is no
-    checkpoint, since whoever asked for the comparison must not believe that it was made.
+    None for an empty path, or where nothing was published yet. STORE_UNAVAILABLE where a file
+    cannot be read or is no checkpoint: whoever asked for the comparison must not believe in it.
     """
     found = []
-    for file in _files(path):
+    for file in _files(Path(place)) if place else ():
         try:
             note = file.read_bytes()
-            found.append(Published(file, parse_checkpoint(parse_note(note).text).origin, note))
+            claimed = parse_checkpoint(parse_note(note).text)
         except (OSError, ValueError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
@@ -39,7 +41,35 @@ def read_published(path: Path) -> list[Published]:
                 remedy="Correct `checkpoints.published`, or bring back what was published there.",
                 metadata={"path": str(file)},
             ) from error
+        found.append(Published(file, claimed.origin, claimed.size, note))
     return found
+
+
+def refuse_missing(published: Sequence[Published], origins: Collection[str]) -> None:
+    """Raise LEDGER_BEHIND where something was published of a ledger that is not among these."""
+    for one in published:
+        if one.origin not in origins:
+            raise LedgerError(
+                Reason.LEDGER_BEHIND,
+                f"{one.path} is a checkpoint of {one.size} events of the ledger {one.origin}, but "
+                "this database has no such ledger: 0 events.",
+                remedy="Bring back that ledger's database, or correct `checkpoints.published`.",
+                metadata={"ledger": one.origin, "size": str(one.size), "head": "0"},
+            )
+
+
+def read_policy(path: str) -> Policy:
+    """Return the policy in a file, an empty one for no path; FIELD_INVALID if it is none."""
+    if not path:
+        return Policy()
+    try:
+        return parse_policy(Path(path).read_bytes())
+    except (OSError, PolicyError) as error:
+        raise invalid_field(
+            "checkpoints.policy",
+            f"{path} cannot be used: {error}",
+            remedy="Correct the policy file, or the path to it.",
+        ) from error
 
 
 def _files(path: Path) -> Iterator[Path]:

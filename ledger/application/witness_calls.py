@@ -49,9 +49,10 @@ class WitnessCalls:
         """Send a request to cosign; see `ledger.chain.witness` for its bytes."""
         return self._call("POST", "/add-checkpoint", request)
 
-    def newest(self, origin: str) -> bytes | None:
+    def newest(self, origin: str, timeout_seconds: float | None = None) -> bytes | None:
         """Return the note that the witness cosigned last for a log, or None before the first."""
-        answer = self._call("GET", f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint")
+        path = f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
+        answer = self._call("GET", path, timeout_seconds=timeout_seconds)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
@@ -71,21 +72,29 @@ class WitnessCalls:
                 with suppress(OSError):  # it is gone already
                     self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Answer:
         """Send a request and return its answer; nothing after the connection outlasts the time."""
+        timeout = timeout_seconds or self._timeout
         kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
         assert self._parts.hostname
         connection = kind(
-            self._parts.hostname, self._parts.port, timeout=min(self._timeout, _CONNECT_SECONDS)
+            self._parts.hostname, self._parts.port, timeout=min(timeout, _CONNECT_SECONDS)
         )
-        timer = threading.Timer(self._timeout, self._shut)
+        timer = threading.Timer(timeout, self._shut)
         try:
             connection.connect()
             with self._lock:
                 self._socket = connection.sock
                 if self._is_aborted:
                     raise WitnessCallError("the server stops")
-            connection.sock.settimeout(self._timeout)
+            connection.sock.settimeout(timeout)
             timer.start()
             headers = {"Content-Type": "text/plain; charset=utf-8"} if body is not None else {}
             headers |= {"Connection": "close", "Accept-Encoding": "identity"}

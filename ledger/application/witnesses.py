@@ -5,6 +5,7 @@ the other witnesses, not signing, not appends.
 """
 
 import threading
+from typing import Final
 
 from ledger.application.cosigning import Cosigner, Ground, keep
 from ledger.application.outside import Difference
@@ -14,6 +15,8 @@ from ledger.chain.cosignature import parse_signature_lines
 from ledger.chain.note import Signature
 from ledger.chain.policy import Policy, Witness
 from ledger.errors import LedgerError, Reason
+
+_START_SECONDS: Final = 3.0  # how long a start waits for a witness that does not answer
 
 
 class Collector:
@@ -52,7 +55,7 @@ class Collector:
 
         def ask(cosigner: Cosigner) -> None:
             try:
-                difference = cosigner.compare()
+                difference = cosigner.compare(_START_SECONDS)
             except (WitnessCallError, ValueError, LedgerError) as error:
                 cosigner.note(error)
             else:
