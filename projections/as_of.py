@@ -21,6 +21,7 @@ _ROUNDS: Final = 2  # of evaluations read at once, for the models that the last 
 def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
     """Return the visible rows at a position: exactly those that were live there.
 
+    Of bodies erased since nothing is shown: a member of a row that came from one is None.
     POSITION_BEYOND_HEAD for a position that does not exist yet; none before the first model.
     """
     head = reader.head(ledger).position
@@ -67,20 +68,15 @@ def _newest(
     limit = _ROUNDS * len(models)
     page = reader.of_types(ledger, {type_}, at_or_before=position, limit=limit, descending=True)
     for event in page:
-        if event.stream in wanted and (parts := _parts(event)):
+        if event.stream in wanted and (parts := parts_of(event)):
             yield wanted.pop(event.stream), event.position, parts
     if len(page) < limit:
         return  # there are no older ones
     for stream, model in wanted.items():
         for event in _newest_first(reader, ledger, stream, type_, page[-1].position - 1):
-            if parts := _parts(event):
+            if parts := parts_of(event):
                 yield model, event.position, parts
                 break
-
-
-def _parts(event: RecordedEvent) -> PriorityRow | None:
-    """Return what an event sets: nothing if it is historical, or erased, as for the runner."""
-    return None if event.body_bytes is None else parts_of(event)
 
 
 def _newest_first(

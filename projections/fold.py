@@ -3,14 +3,15 @@
 The runner and the rebuild share it. Not safe between threads; its owner sees to that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from ledger.errors import LedgerError
 from ledger.events.envelope import RecordedEvent
+from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
-from projections.projection import Projection, Row, RowSet, decode_row
+from projections.projection import Projection, Row, RowSet, decode_row, encode_row
 from projections.store import ProjectionStore
 from projections.tables import Advance, DeadLetter, Generation, Tracking
 
@@ -39,8 +40,12 @@ class Halt(NamedTuple):
 class Fold:
     """One projection's state in memory, at a position."""
 
-    def __init__(self, projection: Projection, *, on_poison: OnPoison) -> None:
+    def __init__(
+        self, projection: Projection, *, on_poison: OnPoison, clean_until: int = 0
+    ) -> None:
+        """`clean_until`: erasures up to this position were done before the first event is read."""
         self.projection = projection
+        self.clean_until = clean_until
         self.rows = RowSet()
         self.position = 0
         self.event_hash = b""
@@ -51,6 +56,7 @@ class Fold:
         self._on_poison = on_poison
         self._unsaved: dict[str, bytes | None] = {}
         self._unsaved_letters: list[DeadLetter] = []
+        self._letters: list[DeadLetter] = []  # all of this fold's own
         self._saved_position = 0
 
     @property
@@ -79,7 +85,8 @@ class Fold:
         if self.digest != tracking.digest:
             return False
         self.projection.load(rows)
-        self.position = self._saved_position = tracking.position
+        # Whoever stored a position beyond an erasure had folded everything anew.
+        self.position = self._saved_position = self.clean_until = tracking.position
         self.event_hash = tracking.event_hash
         self.applied = tracking.applied
         self.skipped = tracking.skipped
@@ -89,7 +96,8 @@ class Fold:
     def apply(self, events: Sequence[RecordedEvent]) -> None:
         """Fold events that follow on the position, up to a poison one. Publishes nothing yet.
 
-        Types this release does not know and erased bodies are skipped and counted.
+        Types this release does not know are skipped and counted; so are erased bodies, though the
+        projection sees their headers.
         """
         if not events:
             return
@@ -107,13 +115,22 @@ class Fold:
                     if not self._survives(event, error):
                         break
                 else:
-                    applied += 1
+                    if event.body_bytes is None:
+                        self.skipped += 1
+                    else:
+                        applied += 1
             elif event.type not in BY_TYPE:
                 self.skipped += 1
             done = event
         self.applied += applied
         if done is not None:
             self.position, self.event_hash = done.position, done.event_hash
+
+    def is_outdated_by(self, events: Iterable[RecordedEvent]) -> bool:
+        """Whether an erasure among these events may name what was folded with its body."""
+        return any(
+            event.type == BodyErased.TYPE and event.position > self.clean_until for event in events
+        )
 
     def publish(self) -> dict[str, Row | None]:
         """Publish what was folded; return the rows that changed."""
@@ -129,7 +146,26 @@ class Fold:
         """
         if self.is_saved:
             return Advance.BEHIND
-        tracking = Tracking(
+        outcome = store.advance(
+            generation, self._tracking(), self._unsaved, self._unsaved_letters, only_live=only_live
+        )
+        if outcome is Advance.MOVED:
+            self._unsaved.clear()
+            self._unsaved_letters.clear()
+            self._saved_position = self.position
+        return outcome
+
+    def save_anew(self, store: ProjectionStore, ledger: str, projection: str) -> Generation:
+        """Store all rows as a new generation in the place of every other, and put it into use."""
+        rows = {key: encode_row(row) for key, row in self.rows.snapshot().items()}
+        generation = store.replace_all(ledger, projection, self._tracking(), rows, self._letters)
+        self._unsaved.clear()
+        self._unsaved_letters.clear()
+        self._saved_position = self.position
+        return generation
+
+    def _tracking(self) -> Tracking:
+        return Tracking(
             self.position,
             self.event_hash,
             self.digest,
@@ -137,14 +173,6 @@ class Fold:
             self.skipped,
             self.quarantined,
         )
-        outcome = store.advance(
-            generation, tracking, self._unsaved, self._unsaved_letters, only_live=only_live
-        )
-        if outcome is Advance.MOVED:
-            self._unsaved.clear()
-            self._unsaved_letters.clear()
-            self._saved_position = self.position
-        return outcome
 
     def _survives(self, event: RecordedEvent, error: Exception) -> bool:
         """Return whether to go on after an event that could not be folded."""
@@ -154,7 +182,9 @@ class Fold:
         why = _why(error)
         if self._on_poison is OnPoison.QUARANTINE:
             self.quarantined += 1
-            self._unsaved_letters.append(DeadLetter(event.position, event.type, why))
+            letter = DeadLetter(event.position, event.type, why)
+            self._unsaved_letters.append(letter)
+            self._letters.append(letter)
             return True
         self.halt = Halt(event.position, why)
         return False

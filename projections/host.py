@@ -14,8 +14,9 @@ from projections.priorities import PrioritiesProjection, visible
 from projections.projection import ProjectionFactory, Reader
 from projections.ranking import Move, Order, Ranked, moves, ranked
 from projections.rebuild import RebuildProgress, RebuildResult, rebuild
-from projections.runner import CATCH_UP_EVENTS, ProjectionStatus, Runner
+from projections.runner import CATCH_UP_EVENTS, Runner
 from projections.signals import SignalRow, SignalsProjection, signal_rows
+from projections.status import ProjectionStatus
 from projections.store import ProjectionStore
 from projections.tables import DeadLetter
 from projections.watch import Watch
@@ -169,6 +170,16 @@ class ProjectionHost:
     def watch(self, name: str) -> Watch:
         """Return a watch of a projection's rows; it begins with all of them. Close it when done."""
         return self._runner(name).watch()
+
+    # ---- erasure ---------------------------------------------------------------------------------
+
+    def purge(self, position: int) -> None:
+        """Leave nothing of bodies that were erased up to a position; returns when that is done.
+
+        STORE_UNAVAILABLE where the tables cannot be written.
+        """
+        for runner in self._runners.values():
+            runner.purge(position)
 
     # ---- mending ---------------------------------------------------------------------------------
 

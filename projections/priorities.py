@@ -2,7 +2,8 @@
 
 A row is a function of the newest event of each type in the model's stream and of the newest plan,
 never of the way there: that is what lets `as_of` find the rows of any earlier position by index.
-Historical scores and decisions change nothing.
+Historical scores and decisions change nothing. Where the newest event of a type was erased, that
+member of the row is None: what stood before it is out of date, and is not shown in its place.
 """
 
 from collections.abc import Callable, Mapping
@@ -101,7 +102,10 @@ class Planned(TypedDict):
 
 
 class PriorityRow(TypedDict):
-    """One model. Rows that are not `visible` wait for a registration, or mark a retirement."""
+    """One model. Rows that are not `visible` wait for a registration, or mark a retirement.
+
+    A member is None where there is nothing yet, or where it was erased.
+    """
 
     model: str
     registered: int | None
@@ -144,7 +148,7 @@ class PrioritiesProjection:
     """Folds descriptions, deployments, scores, decisions, plans and retirements."""
 
     name: ClassVar[str] = "priorities"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: an erased body leaves None
     handles: ClassVar[frozenset[str]] = frozenset(
         {
             ModelRegistered.TYPE,
@@ -191,7 +195,8 @@ class PrioritiesProjection:
             row.update(parts)
 
     def _retired(self, event: RecordedEvent) -> None:
-        typed(event, ModelRetired)
+        if event.body_bytes is not None:
+            typed(event, ModelRetired)
         model = model_of(event)
         row = self._touch(model)
         row.update(empty_row(model))
@@ -222,8 +227,13 @@ def parts_of(event: RecordedEvent) -> PriorityRow:
     """Return the members of its model's row that an event sets; none for a historical one.
 
     For every handled type but retirements and plans. EVENT_UNREADABLE where its data is not what
-    the type says.
+    the type says. Whether an erased score or decision was historical is not known: it counts.
     """
+    if event.body_bytes is None:
+        parts: dict[str, Any] = dict.fromkeys(_MEMBERS[event.type])
+        if event.type == ModelRegistered.TYPE:
+            parts["registered"] = event.position
+        return cast("PriorityRow", parts)
     return cast("PriorityRow", _PARTS[event.type](event))
 
 
@@ -326,10 +336,20 @@ _PARTS: Final[dict[str, Callable[[RecordedEvent], dict[str, Any]]]] = {
     ScoreComputed.TYPE: _scored,
     DecisionMade.TYPE: _decided,
 }
+_MEMBERS: Final[dict[str, tuple[str, ...]]] = {
+    ModelRegistered.TYPE: ("registered", "described"),
+    ModelUpdated.TYPE: ("described",),
+    ModelDeployed.TYPE: ("deployed",),
+    ScoreComputed.TYPE: ("score",),
+    DecisionMade.TYPE: ("decision",),
+}
+"""The members of a row that an event of a type sets."""
 
 
 def plan_entries(event: RecordedEvent) -> dict[str, Planned]:
-    """Return a plan's entry for each model of its backlog."""
+    """Return a plan's entry for each model of its backlog; none where the plan was erased."""
+    if event.body_bytes is None:
+        return {}
     plan = typed(event, PlanMade)
     return {
         row.model: {

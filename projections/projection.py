@@ -37,7 +37,10 @@ class Projection(Protocol):
     """The event types that `apply` wants to see."""
 
     def apply(self, event: RecordedEvent) -> None:
-        """Fold one event of a handled type. Raises before it changes anything, or not at all."""
+        """Fold one event of a handled type. Raises before it changes anything, or not at all.
+
+        Where the body was erased the header counts: what the event replaced is no longer known.
+        """
         ...
 
     def changes(self) -> dict[str, Row | None]:

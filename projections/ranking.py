@@ -135,7 +135,7 @@ def _policy_change(old: Scored | None, new: Scored | None) -> list[str]:
 
 def _priority_change(old: Scored | None, new: Scored | None) -> list[str]:
     if new is None:
-        return []
+        return ["its last score was erased"] if old is not None else []
     now = ppm_text(new["priority"])
     if old is None:
         return [f"it was scored for the first time, at {now}"]
@@ -167,7 +167,9 @@ def _loudest_change(old: Scored, new: Scored, *, rose: bool) -> str:
 def _decision_change(old: PriorityRow, new: PriorityRow) -> list[str]:
     before, after = _action(old), _action(new)
     decision = new["decision"]
-    if decision is None or before == after:
+    if decision is None:
+        return ["its decision was erased"] if before else []
+    if before == after:
         return []
     by = f" by rule {decision['rule']}" if decision["rule"] else ""
     if decision["is_overridden"]:

@@ -102,7 +102,8 @@ def rebuild(
             is_equal = digests[0] == digests[1]
             drop_before = is_equal and not keep_before
             if not runner.store.switch(generation, fold.position, drop_before=drop_before):
-                return result("interrupted", why="another server was rebuilding the same rows")
+                why = "another server was rebuilding the same rows, or bodies were erased"
+                return result("interrupted", why=why)
             runner.adopt(fold, generation)
         if progress is not None:
             progress(RebuildProgress(fold.position, fold.position))
@@ -126,7 +127,7 @@ def _begin_or_resume(runner: Runner) -> tuple[Fold, Generation]:
             runner.store.drop(generation)
     if found is None:
         generation = runner.store.begin(runner.ledger, runner.stored_name)
-        found = Fold(runner.factory(), on_poison=runner.on_poison), generation
+        found = runner.begin(), generation
     runner.rebuilt_position = found[0].position
     return found
 

@@ -8,15 +8,16 @@ projection stays current all the same, says so in its status, and tries again wi
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
+from ledger.events.proving import BodyErased
 from ledger.limits import WATCHERS_MAX
 from projections.fold import Fold, OnPoison, restore
 from projections.projection import Changes, ProjectionFactory, Reader, Row
+from projections.status import ProjectionStatus, Snapshot, State
 from projections.store import ProjectionStore
 from projections.tables import Advance, Generation
 from projections.watch import Watch
@@ -25,41 +26,6 @@ CATCH_UP_EVENTS: Final = 5_000  # events a read: a few megabytes, and one transa
 
 _RETRY_FIRST_SECONDS: Final = 0.125
 _RETRY_MOST_SECONDS: Final = 30.0
-
-State = Literal["live", "rebuilding", "stopped"]
-
-
-class Snapshot(NamedTuple):
-    """Rows of one moment, which share a position and a digest. Do not change them."""
-
-    position: int
-    digest: bytes
-    rows: dict[str, Row]
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectionStatus:
-    """How a projection of a ledger is doing.
-
-    `stopped`: it stands before an event it cannot fold, and `why` says which; `rebuilding`: it
-    serves while `rebuilt_position` approaches `position`. `lag` counts events up to the head.
-    `why` may also say why rows are not being stored.
-    """
-
-    name: str
-    version: int
-    generation: int
-    state: State
-    why: str
-    position: int
-    stored_position: int
-    lag: int
-    digest: bytes
-    rows: int
-    applied: int
-    skipped: int
-    quarantined: int
-    rebuilt_position: int | None
 
 
 class Runner:
@@ -92,6 +58,7 @@ class Runner:
         self._published = threading.Condition()
         self._snapshot_position = 0
         self._watches: list[Watch] = []
+        self._is_erasure_due = False  # what is stored may still hold what was erased
         self._trouble = ""
         self._attempts = 0
         self._retry_at = 0.0
@@ -119,13 +86,22 @@ class Runner:
         """Load the generation in use; one that cannot be used is replaced by an empty one."""
         generation = self.store.claim(self.ledger, self.stored_name)
         fold = self.restore(generation)
+        stored_until = fold.position if fold is not None else 0
         if fold is None:
             generation = self.store.claim(self.ledger, self.stored_name, stale=generation.number)
-            fold = self.restore(generation) or Fold(self.factory(), on_poison=self.on_poison)
+            fold = self.restore(generation) or self.begin()
         before = self._fold.position
+        if self._newest_erasure() > stored_until:
+            self._fold_anew(max(before, fold.position))
+            return
         if fold.position < before:
             self._feed_from_ledger(fold, before)  # nobody who reads goes back in time
         self._replace(fold, generation)
+
+    def begin(self) -> Fold:
+        """Return an empty fold, which will see bodies as they are from now on."""
+        head = self.reader.head(self.ledger).position
+        return Fold(self.factory(), on_poison=self.on_poison, clean_until=head)
 
     def restore(self, generation: Generation) -> Fold | None:
         """Return a stored generation's fold, None where it cannot be used."""
@@ -150,6 +126,40 @@ class Runner:
                 return
             fold.apply(events)
             fold.publish()
+
+    # ---- erasure ---------------------------------------------------------------------------------
+
+    def purge(self, position: int) -> None:
+        """Leave nothing of bodies that were erased up to a position, in rows or in files.
+
+        Reads go on from the old rows until the new ones are there. STORE_UNAVAILABLE where the
+        tables cannot be written: the next batch or call tries again.
+        """
+        with self._folding:
+            if self._fold.clean_until < position:
+                self._fold_anew(self._fold.position)
+            if self._is_erasure_due:
+                self._store_anew()
+
+    def _newest_erasure(self) -> int:
+        newest = self.reader.of_types(self.ledger, {BodyErased.TYPE}, limit=1, descending=True)
+        return newest[0].position if newest else 0
+
+    def _fold_anew(self, until: int) -> None:
+        """Fold from the start, at least beyond the newest erasure, and put the result into use."""
+        fold = self.begin()
+        self._feed_from_ledger(fold, max(until, self._newest_erasure()))
+        self._is_erasure_due = True
+        self._replace(fold, self._generation)
+        self._save()
+
+    def _store_anew(self) -> None:
+        """Put all rows in the place of everything that is stored, then scrub the tables."""
+        generation = self._fold.save_anew(self.store, self.ledger, self.stored_name)
+        with self._published:
+            self._generation = generation
+        self.store.scrub()
+        self._is_erasure_due = False
 
     # ---- folding ---------------------------------------------------------------------------------
 
@@ -201,6 +211,9 @@ class Runner:
     def _feed(self, events: Sequence[RecordedEvent]) -> None:
         """Fold a batch, publish it, store it."""
         fold = self._fold
+        if fold.is_outdated_by(events):
+            self._fold_anew(events[-1].position)
+            return
         at_first = fold.position
         fold.apply(events)
         self._pause_or_go_on(moved=fold.position > at_first)
@@ -222,6 +235,10 @@ class Runner:
 
     def _save(self) -> None:
         try:
+            if self._is_erasure_due:
+                self._store_anew()
+                self._trouble = ""
+                return
             outcome = self._fold.save(self.store, self._generation, only_live=True)
             if outcome is Advance.NOT_LIVE:  # another server has rebuilt and switched
                 self._take_up_stored()

@@ -4,6 +4,9 @@ Value and count come from observations as they arrive, trend and breach state fr
 score that is not historical: only a score knows the policy. Two kinds of rows: `model/signal` is
 what `signal_rows` returns; `model` keeps which version is in service, so that shadow observations
 of other versions are counted without passing for the latest value.
+
+An erased observation is not there, whichever signal it was of. An erased score leaves the model's
+signals unscored, an erased deployment leaves unknown which version is in service, until the next.
 """
 
 from collections.abc import Iterable, Mapping
@@ -135,7 +138,7 @@ class SignalsProjection:
     """Folds observations, scores, deployments and retirements."""
 
     name: ClassVar[str] = "signals"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: erased scores and deployments count with their headers
     handles: ClassVar[frozenset[str]] = frozenset(
         {SignalObserved.TYPE, ScoreComputed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE}
     )
@@ -149,7 +152,9 @@ class SignalsProjection:
     def apply(self, event: RecordedEvent) -> None:
         """Fold one event; EVENT_UNREADABLE leaves the state as it was."""
         kind = event.type
-        if kind == SignalObserved.TYPE:
+        if event.body_bytes is None:
+            self._erased(event)
+        elif kind == SignalObserved.TYPE:
             self._observed(event)
         elif kind == ScoreComputed.TYPE:
             self._scored(event, typed(event, ScoreComputed))
@@ -185,6 +190,18 @@ class SignalsProjection:
                 model.version = row["model_version"]
                 model.deployment = row["deployment"]
                 model.retired = row["retired"]
+
+    def _erased(self, event: RecordedEvent) -> None:
+        """Fold an event of which only the header is left."""
+        model = self._model(event)
+        if event.type == ModelRetired.TYPE:
+            self._retired(event)
+        elif event.type == ScoreComputed.TYPE:
+            for series in [one for one in model.series.values() if one.score]:
+                self._forget_score(model, series)
+        elif event.type == ModelDeployed.TYPE and not model.retired:
+            model.version, model.deployment = None, event.position
+            self._dirty_models.add(model)
 
     def _observed(self, event: RecordedEvent) -> None:
         """Fold an observation: the path that runs a hundred thousand times a second."""

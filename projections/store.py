@@ -8,16 +8,15 @@ generation that is in use.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any, Final
+from contextlib import closing, contextmanager, suppress
+from typing import Final
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
 from ledger.errors import LedgerError, Reason
+from projections import sqlite_file
 from projections.projection import EMPTY_DIGEST
 from projections.tables import (
     DEAD_LETTERS,
@@ -32,8 +31,6 @@ from projections.tables import (
     Tracking,
 )
 
-_BUSY_SECONDS: Final = 10
-_log: Final = structlog.get_logger("projections.store")
 _ADVISORY_LOCK: Final = 0x6C65_6467_7072_6F6A  # any number that is ours: "ledgproj"
 
 
@@ -50,17 +47,21 @@ class ProjectionStore:
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
         if self._is_sqlite:
-            _set_aside_if_damaged(self.place)
+            sqlite_file.set_aside_if_damaged(self.place)
             self._engine = sa.create_engine(
-                self._url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
+                self._url,
+                connect_args={"timeout": sqlite_file.BUSY_SECONDS, "check_same_thread": False},
             )
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_immediate)
+            sa.event.listen(self._engine, "connect", sqlite_file.prepare)
+            sa.event.listen(self._engine, "begin", sqlite_file.begin_immediate)
         else:
             self._engine = sa.create_engine(self._url, pool_pre_ping=True)
         with self._begin() as connection:
             self._lock(connection)
             METADATA.create_all(connection)
+            is_due = self._is_sqlite and sqlite_file.is_scrub_due(connection)
+        if is_due:  # a server ended between an erasure and its scrub
+            self.scrub()
 
     @property
     def place(self) -> str:
@@ -117,10 +118,7 @@ class ProjectionStore:
             if moved.rowcount != 1:
                 return Advance.BEHIND
             self._put_rows(connection, generation, rows)
-            if dead_letters:
-                letters = [_values(generation) | letter._asdict() for letter in dead_letters]
-                insert = self._insert(DEAD_LETTERS).on_conflict_do_nothing()
-                connection.execute(insert, letters)
+            self._put_letters(connection, generation, dead_letters)
             return Advance.MOVED
 
     def begin(self, ledger: str, projection: str) -> Generation:
@@ -146,16 +144,22 @@ class ProjectionStore:
             return begun
 
     def forget_versions(self, ledger: str, name: str, keep: str) -> None:
-        """Drop the rows that other versions of a projection left behind."""
+        """Drop the rows that other versions of a projection left behind, also from the files."""
+        dropped = 0
         with self._begin() as connection:
             for table in (*OF_GENERATION, LIVE):
-                connection.execute(
+                dropped += connection.execute(
                     sa.delete(table).where(
                         table.c.ledger == ledger,
                         table.c.projection.startswith(f"{name}/", autoescape=True),
                         table.c.projection != keep,
                     )
-                )
+                ).rowcount
+            if dropped and self._is_sqlite:
+                sqlite_file.mark_scrub(connection)
+        if dropped:
+            with suppress(LedgerError):  # then when the file is next opened
+                self.scrub()
 
     def switch(self, generation: Generation, position: int, *, drop_before: bool) -> bool:
         """Put a generation into use, and drop the one before it if asked, in one transaction.
@@ -173,6 +177,35 @@ class ProjectionStore:
                 self._clear(connection, generation._replace(number=before))
             return True
 
+    def replace_all(
+        self,
+        ledger: str,
+        projection: str,
+        tracking: Tracking,
+        rows: Mapping[str, bytes],
+        dead_letters: Sequence[DeadLetter],
+    ) -> Generation:
+        """Store a new generation, put it into use and drop every other, in one transaction.
+
+        What the others held is out of the files once `scrub` has returned. That it is due is
+        remembered until then, over a crash too.
+        """
+        with self._begin() as connection:
+            self._lock(connection)
+            others = self._numbers(connection, ledger, projection)
+            generation = self._new_generation(connection, ledger, projection)
+            connection.execute(
+                sa.update(TRACKING).where(*_is(TRACKING, generation)).values(tracking._asdict())
+            )
+            self._put_rows(connection, generation, rows)
+            self._put_letters(connection, generation, dead_letters)
+            self._set_live(connection, generation)
+            for number in others:
+                self._clear(connection, generation._replace(number=number))
+            if self._is_sqlite:
+                sqlite_file.mark_scrub(connection)
+            return generation
+
     def drop(self, generation: Generation) -> None:
         """Remove everything of a generation that is not in use."""
         with self._begin() as connection:
@@ -182,12 +215,7 @@ class ProjectionStore:
     def generations(self, ledger: str, projection: str) -> list[int]:
         """Return the numbers of all generations that were begun, ascending."""
         with self._begin() as connection:
-            found = connection.execute(
-                sa.select(TRACKING.c.generation)
-                .where(TRACKING.c.ledger == ledger, TRACKING.c.projection == projection)
-                .order_by(TRACKING.c.generation)
-            )
-            return list(found.scalars())
+            return self._numbers(connection, ledger, projection)
 
     def dead_letters(self, generation: Generation, *, limit: int = 100) -> list[DeadLetter]:
         """Return a generation's first dead letters by position."""
@@ -200,6 +228,23 @@ class ProjectionStore:
                 .limit(limit)
             )
             return [DeadLetter(*row) for row in found]
+
+    def scrub(self) -> None:
+        """Leave nothing of dropped rows in the files: none in free pages, none in the log.
+
+        SQLite only: PostgreSQL keeps dead rows until its own VACUUM. STORE_UNAVAILABLE where
+        somebody holds the file for too long.
+        """
+        if not self._is_sqlite:
+            return
+        try:
+            with closing(self._engine.raw_connection()) as proxied:
+                is_done = sqlite_file.scrub(proxied.driver_connection)
+        except (sqlite3.Error, sa.exc.DBAPIError) as error:
+            raise _unavailable(error, self.place) from error
+        if not is_done:
+            raise _unavailable(sqlite3.OperationalError("somebody is reading it"), self.place)
+        sqlite_file.forget_damaged(self.place)
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
@@ -251,6 +296,21 @@ class ProjectionStore:
                 gone,
             )
 
+    def _put_letters(
+        self, connection: Connection, generation: Generation, dead_letters: Sequence[DeadLetter]
+    ) -> None:
+        if dead_letters:
+            letters = [_values(generation) | letter._asdict() for letter in dead_letters]
+            connection.execute(self._insert(DEAD_LETTERS).on_conflict_do_nothing(), letters)
+
+    def _numbers(self, connection: Connection, ledger: str, projection: str) -> list[int]:
+        found = connection.execute(
+            sa.select(TRACKING.c.generation)
+            .where(TRACKING.c.ledger == ledger, TRACKING.c.projection == projection)
+            .order_by(TRACKING.c.generation)
+        )
+        return list(found.scalars())
+
     def _set_live(self, connection: Connection, generation: Generation) -> None:
         insert = self._insert(LIVE)
         connection.execute(
@@ -286,41 +346,6 @@ def _as_bytes(row: bytes | str) -> bytes:
     return row.encode() if isinstance(row, str) else bytes(row)
 
 
-def _set_aside_if_damaged(place: str) -> None:
-    """Rename a file whose pages SQLite cannot read. Reads all of it, which is little."""
-    path = Path(place)
-    if not path.is_file():
-        return
-    try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return  # whoever opens it next says what is wrong
-        found = str(error)
-    if found == "ok":
-        return
-    aside = path.with_name(path.name + ".damaged")
-    _log.error("projections.damaged", place=place, why=found, kept_as=str(aside))
-    path.replace(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
-    """Begin transactions ourselves; a power loss may cost the newest rows, hence only time."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock first: who asks for it halfway through is refused, not queued."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
 def _values(generation: Generation) -> dict[str, str | int]:
     return {
         "ledger": generation.ledger,
@@ -346,10 +371,11 @@ def _tracking(connection: Connection, generation: Generation) -> Tracking | None
     return None if row is None else Tracking._make(row)
 
 
-def _unavailable(error: sa.exc.DBAPIError, place: str) -> LedgerError:
+def _unavailable(error: sa.exc.DBAPIError | sqlite3.Error, place: str) -> LedgerError:
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     return LedgerError(
         Reason.STORE_UNAVAILABLE,
-        f"The projections in {place} cannot be used: {str(error.orig)[:300]}.",
+        f"The projections in {place} cannot be used: {str(cause)[:300]}.",
         remedy="Check the disk and the server. The projections may be deleted: they are rebuilt "
         "from the ledger.",
         metadata={"place": place},

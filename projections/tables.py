@@ -75,7 +75,7 @@ class DeadLetter(NamedTuple):
 class Generation(NamedTuple):
     """One set of rows of one projection of one ledger.
 
-    `projection` names the version too (`priorities/1`): releases that fold differently never share
+    `projection` names the version too (`priorities/2`): releases that fold differently never share
     rows, so that servers of two releases can run side by side.
     """
 

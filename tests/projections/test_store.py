@@ -27,7 +27,7 @@ def store(database_url: str) -> Iterator[ProjectionStore]:
 @pytest.fixture
 def live(store: ProjectionStore) -> Generation:
     """Return the generation in use."""
-    return store.claim(LEDGER, "signals/1")
+    return store.claim(LEDGER, "signals/2")
 
 
 def test_rows_and_tracking_are_read_back_as_written(
@@ -53,7 +53,7 @@ def test_the_position_never_moves_back_or_stands_and_nothing_else_is_written(
 def test_a_generation_that_is_not_in_use_takes_rows_from_a_rebuild_only(
     store: ProjectionStore, live: Generation
 ) -> None:
-    begun = store.begin(LEDGER, "signals/1")
+    begun = store.begin(LEDGER, "signals/2")
     assert begun.number == live.number + 1
     assert store.advance(begun, _at(5), {"a": b"1"}, only_live=True) is Advance.NOT_LIVE
     assert store.load(begun) == (Tracking(0, b"", bytes(32)), {})
@@ -63,23 +63,23 @@ def test_a_generation_that_is_not_in_use_takes_rows_from_a_rebuild_only(
 def test_a_switch_needs_the_rows_to_be_stored_at_that_position(
     store: ProjectionStore, live: Generation
 ) -> None:
-    begun = store.begin(LEDGER, "signals/1")
+    begun = store.begin(LEDGER, "signals/2")
     store.advance(begun, _at(5), {"a": b"1"}, only_live=False)
     assert not store.switch(begun, 6, drop_before=True)
-    assert store.live(LEDGER, "signals/1") == live.number
+    assert store.live(LEDGER, "signals/2") == live.number
     assert store.switch(begun, 5, drop_before=True)
-    assert store.live(LEDGER, "signals/1") == begun.number
-    assert store.generations(LEDGER, "signals/1") == [begun.number]
+    assert store.live(LEDGER, "signals/2") == begun.number
+    assert store.generations(LEDGER, "signals/2") == [begun.number]
 
 
 def test_claiming_twice_gives_the_same_and_a_stale_one_is_replaced_once(
     store: ProjectionStore, live: Generation
 ) -> None:
-    assert store.claim(LEDGER, "signals/1") == live
-    replaced = store.claim(LEDGER, "signals/1", stale=live.number)
+    assert store.claim(LEDGER, "signals/2") == live
+    replaced = store.claim(LEDGER, "signals/2", stale=live.number)
     assert replaced.number == live.number + 1
-    assert store.claim(LEDGER, "signals/1", stale=live.number) == replaced
-    assert store.generations(LEDGER, "signals/1") == [replaced.number]
+    assert store.claim(LEDGER, "signals/2", stale=live.number) == replaced
+    assert store.generations(LEDGER, "signals/2") == [replaced.number]
 
 
 def test_dead_letters_are_kept_with_their_generation(
@@ -94,7 +94,7 @@ def test_dead_letters_are_kept_with_their_generation(
 
 def test_dropping_a_generation_touches_no_other(store: ProjectionStore, live: Generation) -> None:
     store.advance(live, _at(5), {"a": b"1"}, only_live=True)
-    begun = store.begin(LEDGER, "signals/1")
+    begun = store.begin(LEDGER, "signals/2")
     store.advance(begun, _at(5), {"a": b"2"}, only_live=False)
     store.drop(begun)
     assert store.load(begun) is None

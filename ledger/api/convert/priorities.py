@@ -9,7 +9,7 @@ from ledger.v1 import decision_pb2, priority_pb2, projection_pb2
 from projections.priorities import Contribution, Decided, Planned, PriorityRow, Scored
 from projections.ranking import Move, Ranked
 from projections.rebuild import RebuildResult
-from projections.runner import ProjectionStatus
+from projections.status import ProjectionStatus
 
 _STATES: Final = {
     "live": projection_pb2.PROJECTION_STATE_LIVE,

@@ -1,0 +1,76 @@
+"""The SQLite file that holds projections: set aside when damaged, scrubbed after an erasure."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.engine import Connection
+
+BUSY_SECONDS: Final = 10
+_SCRUB_DUE: Final = 1  # the file's `user_version` while dropped rows may be left in its pages
+_log: Final = structlog.get_logger("projections.store")
+
+
+def set_aside_if_damaged(place: str) -> None:
+    """Rename a file whose pages SQLite cannot read. Reads all of it, which is little."""
+    path = Path(place)
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return  # whoever opens it next says what is wrong
+        found = str(error)
+    if found == "ok":
+        return
+    aside = path.with_name(path.name + ".damaged")
+    _log.error("projections.damaged", place=place, why=found, kept_as=str(aside))
+    path.replace(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def forget_damaged(place: str) -> None:
+    """Delete a file that was set aside: its pages are as old as its rows were."""
+    Path(f"{place}.damaged").unlink(missing_ok=True)
+
+
+def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+    """Begin transactions ourselves; a power loss may cost the newest rows, hence only time."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def begin_immediate(connection: Connection) -> None:
+    """Take the write lock first: who asks for it halfway through is refused, not queued."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def mark_scrub(connection: Connection) -> None:
+    """Remember in the file that it is to be scrubbed, with the transaction that makes it due."""
+    connection.exec_driver_sql(f"PRAGMA user_version={_SCRUB_DUE}")
+
+
+def is_scrub_due(connection: Connection) -> bool:
+    """Whether a server ended between dropping rows and scrubbing the file."""
+    return connection.exec_driver_sql("PRAGMA user_version").scalar() == _SCRUB_DUE
+
+
+def scrub(raw: Any) -> bool:  # noqa: ANN401 - the driver's
+    """Leave nothing of dropped rows in free pages or in the log; False while somebody reads.
+
+    All pages are written anew from the rows that are there, and the log is emptied.
+    """
+    raw.execute("PRAGMA secure_delete=ON")  # or pages are filled up with whatever memory held
+    raw.execute("VACUUM")
+    is_held, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if not is_held:
+        raw.execute("PRAGMA user_version=0")
+    return not is_held
