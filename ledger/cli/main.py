@@ -14,6 +14,7 @@ from ledger.cli import (
     compliance,
     decisions,
     doctor,
+    exporting,
     ledgers,
     log,
     models,
@@ -166,6 +167,11 @@ _group(
     "witness",
     "A witness, for any log: it cosigns what is consistent.",
     {"serve": witnessing.serve, "key": witnessing.key},
+)
+_group(
+    "export",
+    "Bundles that anybody can verify without this service.",
+    {"create": exporting.create, "verify": exporting.verify, "list": exporting.list_},
 )
 _group(
     "projection",

@@ -9,8 +9,9 @@ from typing import Any, Final, TypeAlias
 from ledger.cli.answering import Answered
 from ledger.cli.compliance import Written
 from ledger.cli.examination import Check
+from ledger.cli.exporting import Checked
 from ledger.cli.verifying import Verified
-from ledger.client import outcomes, ranking, records
+from ledger.client import exports, outcomes, ranking, records
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
@@ -56,6 +57,9 @@ SHAPES: Final[dict[str, Shape]] = {
     "compliance export": Written,
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
+    "export create": Checked,
+    "export verify": Checked,
+    "export list": ("exports",),
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
     "ledger create": records.Ledger,
@@ -76,6 +80,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "plans": ranking.Plan,
     "priorities": ranking.Priority,
     "decisions": outcomes.Decision,
+    "exports": exports.Export,
     "projections": ranking.Projection,
     "ledgers": records.Ledger,
 }

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
-from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.keys import VerifierKey
-from ledger.chain.note import NoteError
-from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import Policy
 from ledger.events.registry import BY_TYPE
 from ledger.export.bag import (
@@ -49,6 +46,7 @@ from ledger.export.gaps import Missing
 from ledger.export.keys import Keys
 from ledger.export.scope import Scope, ScopeError
 from ledger.export.stream_seal import check_seal
+from ledger.export.trust import TrustError, open_trusted
 
 Advance = Callable[[int, int], None]
 """Told how many events are verified, of how many."""
@@ -87,8 +85,6 @@ def verify_bundle(
     `keys` are verifier keys of the ledger, `policy` says who else must have signed; at least one
     of them is needed, and both hold if both are given.
     """
-    if not keys and policy is None:
-        raise ValueError("a bundle cannot be verified without a key from elsewhere")
     return verify_opened(open_bundle(path), keys, policy, advance)
 
 
@@ -102,11 +98,13 @@ def verify_opened(
     scope = _scope(bundle)
     listed = _manifests(bundle)
     _check_small(bundle, listed)
-    opened, witnesses = _checkpoint(read_all(bundle, CHECKPOINT), keys, policy)
-    stated = opened.checkpoint
+    try:
+        trusted = open_trusted(read_all(bundle, CHECKPOINT), keys, policy)
+    except TrustError as error:
+        raise BundleError(CHECKPOINT, 0, str(error)) from error
+    stated = trusted.checkpoint
     spans = Keys(read_all(bundle, KEYS))
-    signers = [key for key in _trusted(keys, policy) if _has_signed(opened, key)]
-    for key in signers:
+    for key in trusted.keys:
         spans.check_signer(key, stated.size)
     _check_place(scope, stated)
     checks = EventChecks(bundle, scope, stated, spans, advance)
@@ -120,8 +118,8 @@ def verify_opened(
         checked.events,
         stated.size,
         stated.root,
-        tuple(map(str, signers)),
-        witnesses,
+        trusted.signed_by,
+        trusted.witnesses,
         checked.missing,
         {type_: count for type_, count in scope.counts.items() if type_ not in BY_TYPE},
         hashlib.sha256(read_all(bundle, MANIFEST_FILE)).digest(),
@@ -193,32 +191,6 @@ def _digest(bundle: Bundle, name: str) -> str:
         while data := file.read(_READ):
             digest.update(data)
     return digest.hexdigest()
-
-
-def _checkpoint(
-    note: bytes, keys: Sequence[VerifierKey], policy: Policy | None
-) -> tuple[OpenedCheckpoint, tuple[str, ...]]:
-    """Return the checkpoint, signed by a key from elsewhere, and the witnesses of the policy."""
-    try:
-        claimed = parse_checkpoint(parse_note(note).text)
-        trusted = [key for key in _trusted(keys, policy) if key.name == claimed.origin]
-        opened = open_checkpoint(note, origin=claimed.origin, keys=trusted)
-        witnesses = policy.check(note).witnesses if policy is not None else ()
-    except NoteError as error:
-        raise BundleError(CHECKPOINT, 0, str(error)) from error
-    if keys and not any(_has_signed(opened, key) for key in keys):
-        raise BundleError(CHECKPOINT, 0, "the key that was given has not signed it")
-    return opened, witnesses
-
-
-def _has_signed(opened: OpenedCheckpoint, key: VerifierKey) -> bool:
-    return any((line.name, line.key_id) == (key.name, key.key_id) for line in opened.note.verified)
-
-
-def _trusted(keys: Sequence[VerifierKey], policy: Policy | None) -> list[VerifierKey]:
-    """Return every log key that whoever verifies has brought along."""
-    logs = [log.key for log in policy.logs] if policy is not None else []
-    return list(dict.fromkeys([*keys, *logs]))
 
 
 def _check_place(scope: Scope, stated: Checkpoint) -> None:

@@ -281,8 +281,18 @@ def small_ledger() -> LedgerInMemory:
 
 
 def _without_body(link: Link) -> Link:
-    fields = {name: getattr(link, name) for name in Link.__slots__}
-    return Link(**fields | {"body": None, "salt": None})
+    return Link(
+        link.position,
+        link.stream,
+        link.stream_version,
+        link.type,
+        link.recorded_at,
+        None,
+        None,
+        link.body_hash,
+        link.prev_hash,
+        link.event_hash,
+    )
 
 
 def _leaf(record: bytes) -> bytes:

@@ -1,0 +1,123 @@
+"""Getting a bundle from a server: asked for once, followed, fetched, whatever breaks in between.
+
+Beside the bundle's place stands a note of what was asked under which request id, until the bundle
+is there. The same command again finds it, gets the same export, and goes on where it stopped.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.cli.exits import MisuseError
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+    from ledger.client.exports import Export
+    from ledger.clock import Clock
+
+Move = Callable[[int, int], object]
+"""Told how much is done, of how much."""
+
+_POLL_SECONDS: Final = 0.2
+_TRIES: Final = 5  # in a row without a byte more
+
+_Wait = Callable[[float], object]
+
+
+class Fetch:
+    """One bundle on its way to one place: a `.tar` file, or else a folder."""
+
+    def __init__(self, client: "LedgerClient", out: Path, wait: _Wait) -> None:
+        if out.exists():
+            raise MisuseError(f"{out} is there already.", "Name another place, or move it away.")
+        self._client = client
+        self._out = out
+        self._wait = wait
+        self._asked = out.with_name(f"{out.name}.asked")
+        self.archive = out.with_name(f"{out.name}.part")
+        """What has come so far, as a tar archive."""
+
+    def ask(self, asked: dict[str, Any], clock: "Clock") -> "Export":
+        """Create the export, or find the one that the same command created before."""
+        from ledger.clock import uuid7
+
+        request_id = uuid7(clock)
+        if self._asked.exists():
+            known = json.loads(self._asked.read_text("utf-8"))
+            if known["asked"] != json.loads(json.dumps(asked, default=str)):
+                raise MisuseError(
+                    f"{self._asked} is of another export that was not finished.",
+                    "Finish that with the same command again, or delete the file and its .part.",
+                )
+            request_id = known["request_id"]
+        note = {"asked": asked, "request_id": request_id}
+        self._asked.parent.mkdir(parents=True, exist_ok=True)
+        self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
+        return self._client.create_export(**asked, request_id=request_id)
+
+    def follow(self, export: "Export", move: Move) -> "Export":
+        """Wait until the server has written the bundle; EXPORT_NOT_READY if it gave up."""
+        from ledger.client.errors import refused
+        from ledger.errors import Reason
+
+        while export.state == "WRITING":
+            self._wait(_POLL_SECONDS)
+            export = self._client.get_export(export.name)
+            move(export.events_done, export.events_total)
+        if export.state == "FAILED":
+            self.forget()
+            raise refused(
+                Reason.EXPORT_NOT_READY,
+                f"The export failed: {export.failure}.",
+                remedy="Ask again; `decision-ledger log verify` tells whether the log holds.",
+            )
+        return export
+
+    def fetch(self, export: "Export", move: Move) -> None:
+        """Fetch the archive, from where an earlier try ended; a few breaks are made good."""
+        from ledger.client.errors import UnreachableError
+
+        tries = 0
+        with self.archive.open("ab") as file:
+            if file.tell() > export.archive_bytes:
+                file.truncate(0)
+            while (start := file.tell()) < export.archive_bytes:
+                try:
+                    for part in self._client.read_export(export.name, offset=start):
+                        file.write(part.content)
+                        move(file.tell(), part.archive_bytes)
+                except UnreachableError:
+                    tries = 1 if file.tell() > start else tries + 1
+                    if tries == _TRIES:
+                        raise
+                    self._wait(tries * _POLL_SECONDS)
+
+    def forget(self) -> None:
+        """Forget what was asked: the next command asks anew."""
+        self._asked.unlink(missing_ok=True)
+        self.archive.unlink(missing_ok=True)
+
+    def keep(self) -> None:
+        """Put the verified bundle in its place."""
+        if self._out.suffix == ".tar":
+            self.archive.replace(self._out)
+        else:
+            unpacked = self._out.with_name(f"{self._out.name}.unpacking")
+            shutil.rmtree(unpacked, ignore_errors=True)
+            unpack(self.archive, unpacked)
+            unpacked.rename(self._out)
+        self.forget()
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Write the files of a bundle's archive, which was verified, into a folder."""
+    from ledger.export.files import open_bundle
+
+    bundle = open_bundle(archive)
+    for name in bundle.sizes:
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with bundle.open(name) as source, place.open("wb") as target:
+            shutil.copyfileobj(source, target)

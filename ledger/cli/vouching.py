@@ -1,0 +1,37 @@
+"""What whoever verifies brings along: verifier keys and policies, from the command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.cli.exits import MisuseError
+
+if TYPE_CHECKING:
+    from ledger.chain.keys import VerifierKey
+    from ledger.chain.policy import Policy
+
+
+def keys_of(texts: Sequence[str]) -> "list[VerifierKey]":
+    """Return the keys in texts given as --vkey."""
+    from ledger.chain.keys import KeyFormatError, VerifierKey
+
+    try:
+        return [VerifierKey.parse(text.strip()) for text in texts]
+    except KeyFormatError as error:
+        raise MisuseError(
+            f"--vkey: {error}.", "Print the ledger's with `decision-ledger vkey`."
+        ) from error
+
+
+def policy_of(path: Path | None) -> "Policy | None":
+    """Return the tlog-policy in a file given as --policy."""
+    from ledger.chain.policy import PolicyError, parse_policy
+
+    if path is None:
+        return None
+    try:
+        return parse_policy(path.read_bytes())
+    except OSError as error:
+        raise MisuseError(f"--policy: {path}: {error.strerror}.", "Check the path.") from error
+    except PolicyError as error:
+        raise MisuseError(f"--policy: {path}: {error}.", "Correct that line.") from error
