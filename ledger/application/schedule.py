@@ -15,6 +15,7 @@ from ledger.application.commands import Caller
 from ledger.application.seals import Seals
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
 from ledger.events.values import SECOND
 from ledger.storage.store import LedgerInfo, Store
 
@@ -146,11 +147,7 @@ class Sealer:
         now = self._clock.monotonic_seconds()
         if position != self._position:
             is_first, self._position = self._position < 0, position
-            age = 0.0
-            if is_first:  # a restart does not begin the wait anew
-                age = self._seconds
-                if newest is not None and self._info.clock == "wall":
-                    age = (self._clock.now_micros() - newest.recorded_at) / SECOND
+            age = self._age(newest) if is_first else 0.0
             self._since = now - age
         if now - self._since < self._seconds:
             return False
@@ -158,3 +155,14 @@ class Sealer:
             _log.info("streams.sealed", ledger=self._info.origin)
             return True
         return False
+
+    def _age(self, newest: RecordedEvent | None) -> float:
+        """Return how old the newest seal is when this server starts, so that starts delay none.
+
+        A ledger that was never sealed counts from its creation. The times of a `data` ledger say
+        nothing about this: there a seal counts as old, and a ledger without one as new.
+        """
+        if self._info.clock == "data":
+            return self._seconds if newest is not None else 0.0
+        begun = newest.recorded_at if newest is not None else self._seals.created_at()
+        return (self._clock.now_micros() - begun) / SECOND

@@ -69,6 +69,11 @@ class Seals:
         head = self._store.head(self._info.origin).position
         return self._store.latest(self._info.origin, STREAM, _TYPES, at_or_before=head)
 
+    def created_at(self) -> int:
+        """Return when the ledger began."""
+        first = self._store.event(self._info.origin, 1)
+        return first.recorded_at if first is not None else 0
+
     def _seal(self, caller: Caller, newest: RecordedEvent | None) -> Written:
         """Append a seal after the newest; VERSION_CONFLICT if that is no longer the newest."""
         as_of = self._store.head(self._info.origin).position

@@ -1,0 +1,266 @@
+"""What is signed was checked first: goal: a key never vouches for a ledger that contradicts itself.
+
+Method: on each database, one thing is changed past the triggers between two checkpoints; signing
+must stop, say where, and leave appends alone. Concurrent signers race on real threads, and every
+checkpoint ever kept is verified as an outsider would.
+"""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ledger.application import rehashing
+from ledger.application.attestation import Attestation
+from ledger.application.rehashing import RehashProcess
+from ledger.clock import ManualClock, SystemClock
+from ledger.errors import LedgerError, Reason
+from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage.store import Store
+from tests.support.attested import attest, checked, edit, grow
+from tests.support.stores import ORIGIN, VAULT
+
+
+@pytest.fixture
+def attestation(store: SqlStore, clock: ManualClock) -> Attestation:
+    return attest(store, clock)
+
+
+def refused(attestation: Attestation, reason: Reason = Reason.SIGNING_STOPPED) -> LedgerError:
+    """Return how signing was refused."""
+    with pytest.raises(LedgerError) as caught:
+        attestation.checkpoints.sign()
+    assert caught.value.reason is reason, caught.value
+    return caught.value
+
+
+def test_every_size_is_signed_once_and_kept(store: SqlStore, attestation: Attestation) -> None:
+    first = attestation.checkpoints.sign()
+    assert attestation.checkpoints.sign() == first
+    for count in (1, 300, 5):
+        grow(store, count)
+        attestation.checkpoints.sign()
+    assert checked(store) == [2, 3, 303, 308]
+    assert [each.size for each in attestation.checkpoints.after(2, 2)] == [3, 303]
+
+
+def test_a_new_signer_goes_on_from_what_is_kept(
+    store: SqlStore, attestation: Attestation, clock: ManualClock
+) -> None:
+    for count in (1, 254, 1, 1, 300):  # on both sides of a full tile
+        grow(store, count)
+        attestation.checkpoints.sign()
+        assert attest(store, clock).checkpoints.sign() == attestation.checkpoints.newest()
+    grow(store)
+    attest(store, clock).checkpoints.sign()
+    assert checked(store) == [3, 257, 258, 259, 559, 560]
+
+
+@pytest.mark.parametrize(
+    ("change", "position"),
+    [
+        ("body = '{}'", 7),
+        ("salt = body_hash", 7),
+        ("body_hash = prev_hash", 7),
+        ("event_hash = prev_hash", 7),
+        ("prev_hash = event_hash", 7),
+        ("recorded_at = recorded_at + 1", 7),
+        ("stream = 'models/b', stream_version = 9", 7),
+        ("type = 'model.retired.v1'", 7),
+    ],
+)
+def test_an_event_changed_since_the_last_checkpoint_is_never_signed(
+    store: SqlStore, attestation: Attestation, change: str, position: int
+) -> None:
+    grow(store, 2)
+    before = attestation.checkpoints.sign()
+    grow(store, 6)
+    if change == "body = '{}'" and store._database.shared:
+        change = "body = '{}'::bytea"
+    edit(store, f"UPDATE events SET {change} WHERE position = :at", at=position)
+    failure = refused(attestation)
+    assert str(position) in failure.message
+    assert grow(store).last_position == 11  # appends go on
+    assert refused(attestation).message == failure.message
+    newest = attestation.checkpoints.newest()
+    assert newest is not None
+    assert newest.size == before.size
+    assert attestation.checkpoints.failure is not None
+
+
+@pytest.mark.parametrize(("level", "number"), [(0, 2), (1, 0)])
+def test_a_changed_tile_at_the_edge_stops_signing(
+    store: SqlStore, attestation: Attestation, clock: ManualClock, level: int, number: int
+) -> None:
+    grow(store, 600)
+    attestation.checkpoints.sign()
+    grow(store, 1)
+    where = "level = :level AND number = :number"
+    zeros = bytes(32 * 256)
+    edit(store, f"UPDATE tiles SET hashes = :z WHERE {where}", z=zeros, level=level, number=number)
+    refused(attest(store, clock))
+
+
+def test_a_note_in_the_place_of_the_last_checkpoint_stops_signing(
+    store: SqlStore, attestation: Attestation, clock: ManualClock
+) -> None:
+    signed = attestation.checkpoints.sign()
+    other = signed.note.replace(signed.note.split("\n")[2], "A" * 43 + "=")
+    edit(store, "UPDATE checkpoints SET note = :note", note=other)
+    grow(store)
+    refused(attest(store, clock))
+    refused(attestation)
+
+
+def test_events_missing_below_a_checkpoint_stop_signing(
+    store: SqlStore, attestation: Attestation, clock: ManualClock
+) -> None:
+    grow(store, 5)
+    head = store.head(ORIGIN)
+    grow(store, 3)
+    attestation.checkpoints.sign()
+    edit(store, "DELETE FROM events WHERE position > :at", at=head.position)
+    edit(
+        store,
+        "UPDATE heads SET position = :at, event_hash = :hash, tree = :tree",
+        at=head.position,
+        hash=head.event_hash,
+        tree=head.tree,
+    )
+    for each in (attestation, attest(store, clock)):
+        assert "some of them are gone" in refused(each).message
+
+
+def test_who_listens_is_told_once_that_signing_stopped(
+    store: SqlStore, attestation: Attestation
+) -> None:
+    heard: list[str] = []
+    attestation.checkpoints.on_failure(lambda: heard.append("early"))
+    edit(store, "UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 2")
+    refused(attestation)
+    refused(attestation)
+    attestation.checkpoints.on_failure(lambda: heard.append("late"))
+    assert heard == ["early", "late"]
+
+
+def test_a_database_that_fails_for_a_moment_does_not_stop_signing(
+    store: SqlStore, attestation: Attestation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> bool:
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "gone for a moment")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "save_checkpoint", fail)
+        refused(attestation, Reason.STORE_UNAVAILABLE)
+    assert attestation.checkpoints.failure is None
+    assert attestation.checkpoints.sign().size == 2
+
+
+def test_a_ledger_of_a_bare_recorder_is_not_signed(
+    empty_store: SqlStore, clock: ManualClock
+) -> None:
+    empty_store.open_recorder(ORIGIN)
+    grow(empty_store)
+    refused(attest(empty_store, clock), Reason.KEY_UNKNOWN)
+
+
+# ---- the process that hashes ---------------------------------------------------------------------
+
+
+def test_large_batches_are_hashed_by_another_process_to_the_same_end(
+    store: SqlStore, clock: ManualClock, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehashing, "INLINE_EVENTS_MAX", 4)
+    process = RehashProcess(database_url)
+    try:
+        attestation = attest(store, clock, process=process)
+        attestation.checkpoints.sign()
+        assert process._process is None
+        grow(store, 40)
+        attestation.checkpoints.sign()
+        assert process._process is not None
+        process._process.kill()
+        process._process.wait()
+        grow(store, 40)
+        attestation.checkpoints.sign()  # in a new process
+        grow(store, 40)
+        edit(store, "UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 100")
+        assert "100" in refused(attestation).message
+        assert checked_up_to(store, [2, 42, 82])
+    finally:
+        process.close()
+
+
+def checked_up_to(store: SqlStore, sizes: list[int]) -> bool:
+    """Return whether exactly these sizes were signed."""
+    return [kept.size for kept in store.checkpoints(ORIGIN)] == sizes
+
+
+# ---- several signers -----------------------------------------------------------------------------
+
+
+def test_a_slow_signer_cannot_sign_below_a_fast_one(
+    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow one is held between its checks and the store; the fast one passes it there."""
+    slow, fast = attest(store, clock), attest(store, clock)
+    grow(store, 3)
+    save = store.save_checkpoint
+    passed: list[int] = []
+
+    def stall(ledger: str, size: int, note: str, *, after: int) -> bool:
+        if not passed:
+            passed.append(size)
+            grow(store, 4)
+            fast.checkpoints.sign()
+        return save(ledger, size, note, after=after)
+
+    monkeypatch.setattr(store, "save_checkpoint", stall)
+    assert slow.checkpoints.sign().size == 9
+    assert passed == [5]
+    assert checked(store) == [9]
+
+
+def race(stores: list[SqlStore], rounds: int) -> None:
+    """Let a signer of each store sign as fast as it can while both stores append."""
+    start = threading.Barrier(len(stores) * 2)
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            for _ in range(rounds):
+                work()
+        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+            failures.append(error)
+
+    def signer(store: Store) -> Callable[[], object]:
+        return attest(store, SystemClock()).checkpoints.sign  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=run, args=(signer(store),)) for store in stores]
+    threads += [
+        threading.Thread(target=run, args=(lambda s=store: grow(s, 3),)) for store in stores
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_two_signers_of_one_server_never_fork(store: SqlStore) -> None:
+    race([store, store], rounds=40)
+    assert len(checked(store)) > 5
+
+
+@pytest.mark.postgres
+def test_two_servers_that_sign_by_mistake_never_fork(postgres_url: str) -> None:
+    stores = [open_store(postgres_url, SystemClock(), vault=VAULT) for _ in range(2)]
+    try:
+        stores[0].create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        race(stores, rounds=40)
+        assert len(checked(stores[1])) > 5
+        assert attest(stores[1], SystemClock()).checkpoints.sign().size == 2 + 40 * 3 * 2
+    finally:
+        for each in stores:
+            each.close()

@@ -1,0 +1,79 @@
+"""A ledger that signs, without a service around it: how to grow it, damage it, and check its notes.
+
+`checked` is what an outsider would do with every checkpoint ever kept: open it with the keys that
+count at its size, and compare its root with one computed from the event hashes.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import text
+
+from ledger.application.attestation import Attestation, AttestationOptions
+from ledger.application.commands import Caller
+from ledger.chain.key_history import KeyHistory, open_by_spans
+from ledger.chain.merkle import CompactRange
+from ledger.clock import Clock
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, AppendResult, NewEvent, SqlStore
+from tests.support.stores import ORIGIN
+
+ADA = Caller("users/ada")
+TYPE = "model.updated.v1"
+
+
+def attest(
+    store: SqlStore,
+    clock: Clock,
+    **options: Any,  # noqa: ANN401 - those of AttestationOptions
+) -> Attestation:
+    """Return what attests the ledger ORIGIN of a store; nothing of it is started."""
+    return Attestation(store, store.ledger(ORIGIN), clock, AttestationOptions(**options))
+
+
+def grow(store: SqlStore, count: int = 1, stream: str = "models/a") -> AppendResult:
+    """Append events that mean nothing."""
+    body = encode_body(actor=ADA.actor, data={"note": "x"})
+    events = [NewEvent(stream, TYPE, body)] * count
+    return store.append(AppendRequest(ORIGIN, ADA.actor, "Test", events))
+
+
+def edit(store: SqlStore, statement: str, **values: object) -> None:
+    """Change the database past every trigger, as whoever has its password could."""
+    with store._database.writer.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET session_replication_role = replica"))
+        else:
+            found = connection.execute(text("SELECT name FROM sqlite_master WHERE type='trigger'"))
+            for (name,) in found.all():
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        connection.execute(text(statement), values)
+        connection.commit()
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET session_replication_role = DEFAULT"))
+            connection.commit()
+
+
+def checked(store: SqlStore, origin: str = ORIGIN) -> list[int]:
+    """Return the sizes of all checkpoints kept, each of them verified as an outsider would."""
+    history, tree, roots = KeyHistory(), CompactRange(), {}
+    position = 0
+    while page := store.read(origin, after=position, limit=1000):
+        for event in page:
+            if event.stream == "ledger":
+                history.apply(event.type, event.position, event.data)
+            tree.append(event.event_hash)
+            roots[event.position] = tree.root()
+        position = page[-1].position
+    sizes = []
+    for kept in store.checkpoints(origin, limit=100_000):
+        opened = open_by_spans(kept.note.encode(), origin=origin, spans=history.spans)
+        assert (opened.checkpoint.size, opened.checkpoint.root) == (kept.size, roots[kept.size])
+        sizes.append(kept.size)
+    assert sizes == sorted(set(sizes))
+    return sizes
+
+
+def with_id(caller: Caller, request_id: str) -> Caller:
+    """Return the caller with a request id."""
+    return replace(caller, request_id=request_id, digest=b"d")
