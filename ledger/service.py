@@ -285,6 +285,7 @@ class Service:
             after=min(positions, default=ledger.head().position),
         )
         host.on_wait = follower.hurry
+        ledger.erasure.on_erased(lambda position, _: host.purge(position))
         running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
         follower.start()
