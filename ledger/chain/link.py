@@ -8,8 +8,7 @@ event can rewrite every hash: compare the head with a signed checkpoint to rule 
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 
 from ledger.chain.body import body_fault
 from ledger.errors import chain_broken
@@ -27,11 +26,11 @@ PERMANENT: Final = frozenset({"ledger.created", "key.rotated", "streams.sealed",
 _sha256 = hashlib.sha256
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One stored event as the chain sees it: header fields, body and hashes as raw bytes.
 
-    `body` and `salt` are None together, where the body was erased or withheld.
+    `body` and `salt` are None together, where the body was erased or withheld. A tuple, because
+    whoever verifies a ledger makes millions of them.
     """
 
     position: int

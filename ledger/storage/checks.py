@@ -10,7 +10,14 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.signals import SignalObserved
 from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
 from ledger.storage.schema import tracking
-from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
+from ledger.storage.store import (
+    AppendRequest,
+    AppendResult,
+    Guard,
+    KeptCosignature,
+    LedgerInfo,
+    NewEvent,
+)
 
 
 class RequestKey(NamedTuple):
@@ -34,6 +41,16 @@ class _Row(NamedTuple):
     last_position: int
 
 
+class _Cosignature(NamedTuple):
+    """The columns of a cosignature that its seal covers."""
+
+    ledger_id: int
+    size: int
+    name: str
+    key_id: bytes
+    line: str
+
+
 def request_key(info: LedgerInfo, request: AppendRequest) -> RequestKey | None:
     """Return what the request's id is unique by, None without an id."""
     if request.request_id is None:
@@ -48,6 +65,18 @@ def request_seal(row: Any) -> bytes:  # noqa: ANN401 - a row, or whatever has it
         f"{row.first_position}\n{row.last_position}\n"
     )
     return hashlib.sha256(text.encode() + row.digest).digest()
+
+
+def cosignature_seal(row: Any) -> bytes:  # noqa: ANN401 - a row, or whatever has its members
+    """Return the digest that a row of cosignatures carries over its other columns."""
+    text = f"{row.ledger_id}\n{row.size}\n{row.name}\n{row.key_id.hex()}\n{row.line}\n"
+    return hashlib.sha256(text.encode()).digest()
+
+
+def cosignature_row(ledger_id: int, cosignature: KeptCosignature) -> dict[str, Any]:
+    """Return the row that keeps a cosignature."""
+    row = _Cosignature(ledger_id, *cosignature)
+    return {**row._asdict(), "seal": cosignature_seal(row)}
 
 
 def request_row(key: RequestKey, digest: bytes, result: AppendResult) -> dict[str, Any]:

@@ -115,11 +115,11 @@ def _removed_by(reader: SqlReader, info: LedgerInfo, position: int) -> int:
             info.origin, {BodyErased.TYPE}, stream=BodyErased.STREAM, at_or_before=position
         )
     ]
-    gone = _union(each for ranges in earlier for each in ranges)
+    gone = union(each for ranges in earlier for each in ranges)
     return sum(last - first + 1 for first, last in own) - _overlap(own, gone)
 
 
-def _union(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def union(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return ranges that cover the same positions, ascending and apart."""
     merged: list[tuple[int, int]] = []
     for first, last in sorted(ranges):

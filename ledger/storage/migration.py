@@ -5,14 +5,34 @@ the next, never between.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, select
+import structlog
+from sqlalchemy import Connection, inspect, select, text
 
-from ledger.errors import LedgerError, Reason
-from ledger.storage.schema import SCHEMA_VERSION, metadata, schema_version
-from ledger.storage.sealed_keys import SealedKeys
+from ledger.chain.keys import KeyFormatError, SigningKey
+from ledger.chain.merkle import CompactRange
+from ledger.chain.tiles import RightEdge
+from ledger.errors import LedgerError, Reason, chain_broken
+from ledger.events.system import LedgerCreated
+from ledger.storage.database import damaged
+from ledger.storage.schema import (
+    SCHEMA_VERSION,
+    checkpoints,
+    events,
+    heads,
+    ledgers,
+    metadata,
+    schema_version,
+)
+from ledger.storage.sealed_keys import SealedKeys, keep_keys
+from ledger.storage.tile_rows import write_tiles
 from ledger.storage.triggers import create_triggers
+
+_PAGE: Final = 10_000
+_TELL_EVENTS: Final = 200_000
+
+_log: Final = structlog.get_logger("ledger.storage")
 
 SCRUB_DUE: Final = "PRAGMA user_version=1"
 """SQLite: this file holds deleted content. Part of the transaction that deletes it."""
@@ -61,5 +81,87 @@ def newer_schema(found: int) -> LedgerError:
     )
 
 
-_MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {}
+# ---- from version 1 to version 2 -----------------------------------------------------------------
+
+
+def _to_version_2(connection: Connection, keys: SealedKeys) -> None:
+    """Build the tiles of every ledger, seal its key, and draw the key that follows.
+
+    The ledgers of bare recorders lose the key that nobody ever signed with. Nothing is changed
+    where a stored tree is not that of its events (CHAIN_BROKEN), or where there is no master key.
+    """
+    _log.info("the database is brought to schema version 2; this takes a while, once")
+    for table in ("events", "requests", "checkpoints"):
+        for name in ("no_edit", "no_truncate", "no_update", "no_delete"):
+            _drop_trigger(connection, table, f"{table}_{name}")
+    metadata.create_all(connection)  # what is missing
+    found = connection.execute(text("SELECT * FROM ledgers ORDER BY ledger_id")).all()
+    for row in found:
+        _build_tiles(connection, row)
+        if _is_signed(connection, row.ledger_id):
+            _seal_keys(connection, keys, row)
+        else:
+            unsigned = ledgers.update().where(ledgers.c.ledger_id == row.ledger_id)
+            connection.execute(unsigned.values(vkey=""))
+    connection.exec_driver_sql("ALTER TABLE ledgers DROP COLUMN signing_key")
+    create_triggers(connection)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(SCRUB_DUE)  # the file still holds keys in plain text
+    _log.info("the database has schema version 2", ledgers=len(found))
+
+
+def _drop_trigger(connection: Connection, table: str, name: str) -> None:
+    of_table = f" ON {table}" if connection.dialect.name == "postgresql" else ""
+    connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}{of_table}")
+
+
+def _build_tiles(connection: Connection, ledger: Any) -> None:  # noqa: ANN401 - a row
+    """Store the tiles over a ledger's event hashes, and compare the tree with the stored head."""
+    head = connection.execute(select(heads).where(heads.c.ledger_id == ledger.ledger_id)).one()
+    edge, position = RightEdge(CompactRange(), ()), 0
+    page = (
+        select(events.c.position, events.c.event_hash)
+        .where(events.c.ledger_id == ledger.ledger_id)
+        .order_by(events.c.position)
+        .limit(_PAGE)
+    )
+    while rows := connection.execute(page.where(events.c.position > position)).all():
+        write_tiles(connection, ledger.ledger_id, edge.extend(row.event_hash for row in rows))
+        if position // _TELL_EVENTS != rows[-1].position // _TELL_EVENTS:
+            _log.info(
+                "building the tiles of the Merkle tree",
+                ledger=ledger.origin,
+                events=rows[-1].position,
+                of=head.position,
+            )
+        position = rows[-1].position
+    if edge.tree.to_bytes() != head.tree:
+        raise chain_broken(head.position, "the stored tree is not that of the events")
+
+
+def _is_signed(connection: Connection, ledger_id: int) -> bool:
+    """Return whether a ledger began with a key, or was signed all the same."""
+    created = select(events.c.position).where(
+        events.c.ledger_id == ledger_id,
+        events.c.position == 1,
+        events.c.type == LedgerCreated.TYPE,
+    )
+    signed = select(checkpoints.c.size).where(checkpoints.c.ledger_id == ledger_id).limit(1)
+    return any(connection.execute(statement).first() for statement in (created, signed))
+
+
+def _seal_keys(connection: Connection, keys: SealedKeys, ledger: Any) -> None:  # noqa: ANN401
+    """Seal a ledger's key, and the one that follows it once a `key.committed` event says so."""
+    try:
+        signing = SigningKey.parse(ledger.signing_key)
+    except KeyFormatError as error:
+        raise damaged(f"the signing key of {ledger.origin} is unreadable: {error}") from error
+    if str(signing.verifier_key) != ledger.vkey:
+        raise damaged(f"the keys of {ledger.origin} do not belong together")
+    both = (signing, keys.draw(ledger.origin))
+    sealed = {str(key.verifier_key): keys.sealed(connection, key) for key in both}
+    keep_keys(connection, ledger.ledger_id, sealed)
+
+
+_MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {2: _to_version_2}
 """Version → the step that leads to it from the version before."""

@@ -109,8 +109,11 @@ class PostgresDatabase(Database):
 
     def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement without values, past SQLAlchemy and in binary."""
-        with _raw(connection).cursor(binary=True) as cursor:
-            return cursor.execute(statement).fetchall()
+        try:
+            with _raw(connection).cursor(binary=True) as cursor:
+                return cursor.execute(statement).fetchall()
+        except psycopg.Error as error:  # in the words of the other statements
+            raise OperationalError(statement, None, error) from error
 
     def mark_scrub(self, connection: Connection) -> None:
         """Do nothing: what becomes of dead rows is the server's business and its operator's."""

@@ -50,14 +50,21 @@ def rehash(
     """Hash the rows from `first` to `last` anew, after the event with `prev_hash`.
 
     `tree` is that of all events before `first`; it is left as it is. CHAIN_BROKEN names the first
-    row that is not what its hash says, is not linked, or is missing.
+    row that is not what its hash says, is not linked, or is missing; STORE_UNAVAILABLE where the
+    database does not give them.
     """
     assert tree.size == first - 1
     grown, at = tree.copy(), first
-    for page in reader.rows_raw(ledger, after=first - 1, until=last):
-        leaves = hash_rows(page, ledger, at, prev_hash)
-        grown.extend(leaves)
-        at, prev_hash = at + len(leaves), leaves[-1]
+    try:
+        for page in reader.rows_raw(ledger, after=first - 1, until=last):
+            leaves = hash_rows(page, ledger, at, prev_hash)
+            grown.extend(leaves)
+            at, prev_hash = at + len(leaves), leaves[-1]
+    except DBAPIError as error:
+        raise unavailable(
+            f"Events after position {at - 1} cannot be read: {error.orig}.",
+            remedy="Check the database; `decision-ledger log verify` finds damage.",
+        ) from error
     if at != last + 1:
         raise chain_broken(at, f"it is missing; events up to {last} were appended")
     return Rehashed(prev_hash, grown)
@@ -230,8 +237,6 @@ def _answer(reader: SqlReader, line: str) -> str:
         if error.reason is Reason.CHAIN_BROKEN:
             return _one_line(f"broken {error.metadata['position']} {error.metadata['why']}")
         return _one_line(f"failed {error}")
-    except DBAPIError as error:
-        return _one_line(f"failed {error.orig}")
     return f"ok {done.event_hash.hex()} {done.tree.to_bytes().hex()}"
 
 

@@ -156,6 +156,7 @@ cosignatures = Table(
     Column("name", Name, nullable=False),
     Column("key_id", Blob, nullable=False),
     Column("line", Text, nullable=False),
+    Column("seal", Blob, nullable=False),  # as in requests
     PrimaryKeyConstraint("ledger_id", "size", "name", "key_id"),
     sqlite_with_rowid=False,
 )

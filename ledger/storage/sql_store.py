@@ -11,7 +11,13 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.values import SECOND
 from ledger.limits import SKEW_SECONDS_MAX
-from ledger.storage.checks import check_request, check_tracking, read_tracking, set_tracking
+from ledger.storage.checks import (
+    check_request,
+    check_tracking,
+    cosignature_row,
+    read_tracking,
+    set_tracking,
+)
 from ledger.storage.creation import CREATE_METHOD, Creation
 from ledger.storage.database import Database, open_database, unavailable
 from ledger.storage.erasure import check_ranges, erase
@@ -24,6 +30,7 @@ from ledger.storage.store import (
     AppendResult,
     CommitCallback,
     CreateLedger,
+    KeptCosignature,
     LedgerInfo,
 )
 from ledger.storage.vault import Vault
@@ -147,7 +154,7 @@ class SqlStore(SqlReader):
     def add_cosignature(self, ledger: str, size: int, name: str, key_id: bytes, line: str) -> bool:
         """Keep a witness's signature line; False where one of that key is kept for that size."""
         ledger_id = self._id(ledger)
-        row = {"ledger_id": ledger_id, "size": size, "name": name, "key_id": key_id}
+        row = cosignature_row(ledger_id, KeptCosignature(size, name, key_id, line))
 
         def _add(turn: Turn) -> bool:
             self._lock_head(turn, ledger)
@@ -161,10 +168,12 @@ class SqlStore(SqlReader):
                     remedy="Cosign one of the checkpoints that the ledger lists.",
                     metadata={"ledger": ledger, "size": str(size)},
                 )
-            known = select(cosignatures.c.size).filter_by(**row)
+            known = select(cosignatures.c.size).filter_by(
+                ledger_id=ledger_id, size=size, name=name, key_id=key_id
+            )
             if turn.connection.execute(known).first() is not None:
                 return False
-            turn.connection.execute(cosignatures.insert().values(**row, line=line))
+            turn.connection.execute(cosignatures.insert().values(**row))
             return True
 
         return self._call(_add)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import structlog
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ledger.errors import LedgerError
@@ -138,7 +138,10 @@ class SqliteDatabase(Database):
 
     def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement without values, past SQLAlchemy."""
-        return _raw(connection).execute(statement).fetchall()
+        try:
+            return _raw(connection).execute(statement).fetchall()
+        except sqlite3.Error as error:  # in the words of the other statements
+            raise OperationalError(statement, None, error) from error
 
     def mark_scrub(self, connection: Connection) -> None:
         """Note in the file, with the transaction, that deleted content has to leave it."""

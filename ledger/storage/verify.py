@@ -5,28 +5,29 @@ what a disk, a file system or a careless hand has changed. Whoever rewrites a le
 rewrite it consistently: against that stand signed checkpoints kept elsewhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from functools import lru_cache
+from typing import Any, Final, NoReturn
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from ledger.chain.checkpoint import open_checkpoint
-from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Digest, Link, Verifier
-from ledger.chain.merkle import CompactRange
-from ledger.errors import chain_broken
+from ledger.errors import LedgerError, chain_broken
 from ledger.events.envelope import RecordedEvent
 from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time
 from ledger.storage.checks import request_seal
 from ledger.storage.database import damaged
 from ledger.storage.reader import SqlReader, time_member
-from ledger.storage.schema import checkpoints, ledgers, requests
-from ledger.storage.store import LedgerInfo
+from ledger.storage.schema import requests
+from ledger.storage.store import LedgerInfo, RawEvent, Reader
+from ledger.storage.vault import Vault
+from ledger.storage.verify_signed import check_keys, check_orphans, check_signatures
+from ledger.storage.verify_tree import Erasures, TreeCheck
 
-PAGE: Final = 2_000
+_time_text: Final = lru_cache(4_096)(format_time)  # events of one commit share their time
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,22 @@ class Verified:
 
 
 def verify_database(
-    reader: SqlReader, progress: Callable[[str, int], None] | None = None
+    reader: SqlReader,
+    progress: Callable[[str, int], None] | None = None,
+    *,
+    vault: Vault | None = None,
 ) -> dict[str, Verified]:
     """Verify the database's own structure and every ledger in it; returns what was verified.
 
-    Raises CHAIN_BROKEN with the first bad position, or 0 where the damage is not in an event.
+    With a `vault` the sealed keys are opened too. Raises CHAIN_BROKEN with the first bad position,
+    or 0 where the damage is not in an event.
     """
     try:
         reader.check_structure()
+        check_orphans(reader)
         return {
-            info.origin: verify_ledger(reader, info.origin, progress) for info in reader.ledgers()
+            info.origin: verify_ledger(reader, info.origin, progress, vault=vault)
+            for info in reader.ledgers()
         }
     except DBAPIError as error:
         raise damaged(f"the database cannot be read: {error.orig}") from error
@@ -57,69 +64,76 @@ def verify_database(
 
 
 def verify_ledger(
-    reader: SqlReader, origin: str, progress: Callable[[str, int], None] | None = None
+    reader: SqlReader,
+    origin: str,
+    progress: Callable[[str, int], None] | None = None,
+    *,
+    vault: Vault | None = None,
 ) -> Verified:
-    """Verify one ledger: chain, bodies, tree, head, times of observation, request ids, its row."""
+    """Verify one ledger: chain, bodies, tree, head, observations, requests, keys, signatures."""
+    info = reader.ledger(origin)
     verifier = Verifier(origin=origin)
-    tree = CompactRange()
+    tree, erasures = TreeCheck(reader, info), Erasures()
     newest: int | None = None
-    position = 0
-    sizes = _checkpoints(reader, reader.ledger(origin))
-    while page := reader.read(origin, after=position, limit=PAGE):
-        for event in page:
-            verifier.feed(as_link(event))
-            newest = _check_observed(event, newest)
-            tree.append(event.event_hash)
-            if event.position in sizes and sizes.pop(event.position) != tree.root():
-                raise chain_broken(event.position, "the checkpoint of this size has another root")
-        position = page[-1].position
+    for page in reader.rows_raw(origin):
+        for row in page:
+            link = _link(row)
+            verifier.feed(link)
+            newest = _check_observed(link, row[5], newest)
+            tree.add(link)
+            erasures.add(link)
         if progress is not None:
-            progress(origin, position)
-    if sizes:
-        raise chain_broken(position + 1, f"a checkpoint covers {max(sizes)} events")
+            progress(origin, verifier.next_position - 1)
+    root = tree.finish()
+    erasures.finish(reader, origin)
     _check_head(reader, origin, verifier, tree, newest)
-    _check_row(reader, reader.ledger(origin))
-    _check_requests(reader, origin, position)
-    return Verified(position, verifier.head, tree.root())
+    _check_row(reader, info)
+    _check_requests(reader, info, verifier.next_position - 1)
+    history = check_keys(reader, info, vault)
+    check_signatures(reader, info, history)
+    return Verified(verifier.next_position - 1, verifier.head, root)
 
 
 def as_link(event: RecordedEvent) -> Link:
     """Return an event as the chain sees it."""
+    return _link(event)
+
+
+def stored_links(
+    reader: Reader, origin: str, *, after: int = 0, until: int | None = None
+) -> Iterator[Link]:
+    """Yield stored events as the chain sees them, by the quickest way there is; a Verifier judges.
+
+    Nothing of a row is checked here but that its time can be spelled.
+    """
+    for page in reader.rows_raw(origin, after=after, until=until):
+        yield from map(_link, page)
+
+
+def _link(row: RawEvent) -> Link:
     try:
-        recorded_at = format_time(event.recorded_at)
+        recorded_at = _time_text(row[4])
     except (TypeError, ValueError) as error:
-        raise chain_broken(event.position, f"its record time is no time: {error}") from error
-    return Link(
-        event.position,
-        event.stream,
-        event.stream_version,
-        event.type,
-        recorded_at,
-        event.body_bytes,
-        event.salt,
-        event.body_hash,
-        event.prev_hash,
-        event.event_hash,
-    )
+        raise chain_broken(row[0], f"its record time is no time: {error}") from error
+    return Link(row[0], row[1], row[2], row[3], recorded_at, *row[6:])
 
 
-def _check_observed(event: RecordedEvent, newest: int | None) -> int | None:
+def _check_observed(link: Link, observed_at: Any, newest: int | None) -> int | None:  # noqa: ANN401 - as stored
     """Compare the indexed time with the body's; return the newest time so far."""
-    is_observation = event.type == SignalObserved.TYPE
-    body = event.body_bytes
-    if is_observation != (event.observed_at is not None) or (
-        event.observed_at is not None
-        and body is not None
-        and time_member(event.observed_at) not in body
+    if (link.type == SignalObserved.TYPE) != (observed_at is not None) or (
+        observed_at is not None
+        and link.body is not None
+        and time_member(observed_at) not in link.body
     ):
-        raise chain_broken(event.position, "its indexed observed_at is not its body's")
-    if event.observed_at is None:
+        raise chain_broken(link.position, "its indexed observed_at is not its body's")
+    if observed_at is None:
         return newest
-    return event.observed_at if newest is None else max(newest, event.observed_at)
+    time: int = observed_at
+    return time if newest is None else max(newest, time)
 
 
 def _check_head(
-    reader: SqlReader, origin: str, verifier: Verifier, tree: CompactRange, newest: int | None
+    reader: SqlReader, origin: str, verifier: Verifier, tree: TreeCheck, newest: int | None
 ) -> None:
     """Compare the stored head with what the events lead to."""
     head = reader.head(origin)
@@ -134,35 +148,18 @@ def _check_head(
         Digest(head.event_hash) != verifier.head
         or format_time(head.recorded_at) != recorded_at
         or head.newest_observed_at != newest
-        or head.tree != tree.to_bytes()
+        or head.tree != tree.compact_range
     ):
         raise chain_broken(count, "the stored head is not what the events lead to")
-
-
-def _checkpoints(reader: SqlReader, info: LedgerInfo) -> dict[int, bytes]:
-    """Return size → root of the checkpoints kept, each one's signature checked."""
-    found: dict[int, bytes] = {}
-    statement = select(checkpoints).where(checkpoints.c.ledger_id == info.ledger_id)
-    for row in reader.rows(statement):
-        try:
-            key = VerifierKey.parse(info.vkey)
-            opened = open_checkpoint(row.note.encode(), origin=info.origin, keys=[key])
-        except ValueError as error:
-            raise damaged(f"the checkpoint of size {row.size} is not genuine: {error}") from error
-        if opened.checkpoint.size != row.size:
-            raise damaged(f"the checkpoint of size {row.size} says {opened.checkpoint.size}")
-        found[row.size] = opened.checkpoint.root
-    return found
 
 
 def _check_row(reader: SqlReader, info: LedgerInfo) -> None:
     """Compare a ledger's row with its first events."""
     for event in reader.read(info.origin, limit=2):
-        data = event.data
-        if event.type == "ledger.created.v1" and data["vkey"] != info.vkey:
+        if event.type == "ledger.created.v1" and event.data["vkey"] != info.vkey:
             _row_differs(info)
         if event.type.startswith("ledger.configured.") and (
-            data["clock"] != info.clock or data["skew_seconds"] != info.skew_seconds
+            event.data["clock"] != info.clock or event.data["skew_seconds"] != info.skew_seconds
         ):
             _row_differs(info)
 
@@ -171,15 +168,14 @@ def _row_differs(info: LedgerInfo) -> NoReturn:
     raise damaged(f"the row of {info.origin} is not what its first events say")
 
 
-def _check_requests(reader: SqlReader, origin: str, last: int) -> None:
+def _check_requests(reader: SqlReader, info: LedgerInfo, last: int) -> None:
     """Check every request id: its seal, and that it names positions that exist."""
-    ledger_id = reader.ledger(origin).ledger_id
-    for row in reader.rows(select(requests).where(requests.c.ledger_id == ledger_id)):
+    for row in reader.rows(select(requests).where(requests.c.ledger_id == info.ledger_id)):
         if not 1 <= row.first_position <= row.last_position + 1 <= last + 1:
-            raise damaged(f"request id {row.request_id[:140]!r} names positions beyond the head")
+            raise _request_damaged(row, "names positions beyond the head")
         if request_seal(row) != row.seal:
-            raise damaged(f"the row of request id {row.request_id[:140]!r} was changed")
-    known = set(reader.rows(select(ledgers.c.ledger_id)))
-    for row in reader.rows(select(requests.c.ledger_id).distinct()):
-        if row not in known:
-            raise damaged(f"request ids name a ledger {row.ledger_id} that does not exist")
+            raise _request_damaged(row, "was changed")
+
+
+def _request_damaged(row: Any, why: str) -> LedgerError:  # noqa: ANN401 - a row
+    return damaged(f"the row of request id {row.request_id[:140]!r} {why}")

@@ -6,7 +6,6 @@ same ones, but for bodies that are wrong inside and rightly hashed: those it doe
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,9 +39,9 @@ SALT = bytes(range(16))
 
 def rehash(link: Link, **changes: Any) -> Link:  # noqa: ANN401 - the fields of a Link
     """Change an event and make its own hashes right again, as a careful forger would."""
-    link = replace(link, **changes)
+    link = link._replace(**changes)
     if link.body is not None and link.salt is not None:
-        link = replace(link, body_hash=body_hash(link.salt, link.body))
+        link = link._replace(body_hash=body_hash(link.salt, link.body))
     header = header_bytes(
         body_hash=link.body_hash.hex(),
         ledger=ORIGIN,
@@ -53,7 +52,7 @@ def rehash(link: Link, **changes: Any) -> Link:  # noqa: ANN401 - the fields of 
         stream_version=link.stream_version,
         type_=link.type,
     )
-    return replace(link, event_hash=event_hash(header))
+    return link._replace(event_hash=event_hash(header))
 
 
 def relink(links: Sequence[Link]) -> list[Link]:
@@ -154,7 +153,7 @@ def test_damage_is_blamed_where_it_first_shows(
     at = data.draw(st.integers(0, len(links) - 2), label="at")
     entry, successor = links[at], links[at + 1]
     assert entry.body is not None
-    edited = replace(entry, body=encode({**BODY, "data": {"edited": True}}))
+    edited = entry._replace(body=encode({**BODY, "data": {"edited": True}}))
     forged = rehash(edited)  # consistent in itself
     here, next_ = at + 1, at + 2
     for damage, tail, shows in [
@@ -164,12 +163,12 @@ def test_damage_is_blamed_where_it_first_shows(
         ("dropped", [successor], here),
         ("swapped", [successor, entry], here),
         ("repeated", [entry, entry, successor], next_),
-        ("salted anew", [replace(entry, salt=bytes(16)), successor], here),
+        ("salted anew", [entry._replace(salt=bytes(16)), successor], here),
         ("salt shortened", [rehash(entry, salt=SALT[:15] + b"!")] * 2, next_),
-        ("stream renamed", [replace(entry, stream="models/zz"), successor], here),
-        ("retyped", [replace(entry, type="signal.defined.v1"), successor], here),
-        ("redated", [replace(entry, recorded_at=TIMES[9]), successor], here),
-        ("reversioned", [replace(entry, stream_version=99), successor], here),
+        ("stream renamed", [entry._replace(stream="models/zz"), successor], here),
+        ("retyped", [entry._replace(type="signal.defined.v1"), successor], here),
+        ("redated", [entry._replace(recorded_at=TIMES[9]), successor], here),
+        ("reversioned", [entry._replace(stream_version=99), successor], here),
     ]:
         error = blamed([*links[:at], *tail, *links[at + 2 :]], strict=strict)
         assert error.metadata["position"] == str(shows), damage
@@ -188,7 +187,7 @@ def test_one_flipped_bit_anywhere_is_blamed_on_its_event(
     flipped = bytearray(honest)
     flipped[bit // 8] ^= 1 << bit % 8
     damaged: dict[str, Any] = {field: bytes(flipped)}
-    links[at] = replace(links[at], **damaged)
+    links[at] = links[at]._replace(**damaged)
     for strict in (True, False):
         assert blamed(links, strict=strict).metadata["position"] == str(at + 1)
 
@@ -218,7 +217,7 @@ REWRITES: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_rewritten_suffix_is_blamed_by_meaning(*, damage: str, strict: bool) -> None:
     changes, words = REWRITES[damage]
     links = small_ledger()
-    links[2] = replace(links[2], **changes)
+    links[2] = links[2]._replace(**changes)
     error = blamed(relink(links), strict=strict)
     assert error.metadata["position"] == "3"
     assert words in error.message
@@ -247,7 +246,7 @@ BAD_BODIES: dict[str, tuple[bytes, str]] = {
 def test_a_rightly_hashed_body_outside_the_format_is_blamed_by_the_strict_pass(damage: str) -> None:
     body, words = BAD_BODIES[damage]
     links = small_ledger()
-    links[2] = replace(links[2], body=body)
+    links[2] = links[2]._replace(body=body)
     rewritten = relink(links)
     error = blamed(rewritten)
     assert error.metadata["position"] == "3"
@@ -257,20 +256,20 @@ def test_a_rightly_hashed_body_outside_the_format_is_blamed_by_the_strict_pass(d
 
 # What a database with loose types can hand over after damage.
 ODD_KINDS: dict[str, Callable[[Link], Link]] = {
-    "position is text": lambda link: replace(link, position="3"),  # type: ignore[arg-type]
-    "position is a float": lambda link: replace(link, position=3.0),  # type: ignore[arg-type]
-    "version is a float": lambda link: replace(link, stream_version=2.0),  # type: ignore[arg-type]
-    "version is text": lambda link: replace(link, stream_version="2"),  # type: ignore[arg-type]
-    "stream is bytes": lambda link: replace(link, stream=b"models/a"),  # type: ignore[arg-type]
-    "stream is absent": lambda link: replace(link, stream=None),  # type: ignore[arg-type]
-    "type is a number": lambda link: replace(link, type=1),  # type: ignore[arg-type]
-    "time is a number": lambda link: replace(link, recorded_at=1),  # type: ignore[arg-type]
-    "body is text": lambda link: replace(link, body="{}"),  # type: ignore[arg-type]
-    "body hash is absent": lambda link: replace(link, body_hash=None),  # type: ignore[arg-type]
-    "body hash is short": lambda link: replace(link, body_hash=b"x"),
-    "event hash is absent": lambda link: replace(link, event_hash=None),  # type: ignore[arg-type]
-    "stream is not ASCII": lambda link: replace(link, stream="models/\ud800"),
-    "salt is long": lambda link: replace(link, salt=bytes(17)),
+    "position is text": lambda link: link._replace(position="3"),  # type: ignore[arg-type]
+    "position is a float": lambda link: link._replace(position=3.0),  # type: ignore[arg-type]
+    "version is a float": lambda link: link._replace(stream_version=2.0),  # type: ignore[arg-type]
+    "version is text": lambda link: link._replace(stream_version="2"),  # type: ignore[arg-type]
+    "stream is bytes": lambda link: link._replace(stream=b"models/a"),  # type: ignore[arg-type]
+    "stream is absent": lambda link: link._replace(stream=None),  # type: ignore[arg-type]
+    "type is a number": lambda link: link._replace(type=1),  # type: ignore[arg-type]
+    "time is a number": lambda link: link._replace(recorded_at=1),  # type: ignore[arg-type]
+    "body is text": lambda link: link._replace(body="{}"),  # type: ignore[arg-type]
+    "body hash is absent": lambda link: link._replace(body_hash=None),  # type: ignore[arg-type]
+    "body hash is short": lambda link: link._replace(body_hash=b"x"),
+    "event hash is absent": lambda link: link._replace(event_hash=None),  # type: ignore[arg-type]
+    "stream is not ASCII": lambda link: link._replace(stream="models/\ud800"),
+    "salt is long": lambda link: link._replace(salt=bytes(17)),
 }
 
 
@@ -290,7 +289,7 @@ def test_another_ledgers_event_is_blamed() -> None:
 
 def test_an_erased_body_leaves_the_chain_whole() -> None:
     links = small_ledger()
-    links[2] = replace(links[2], body=None, salt=None)
+    links[2] = links[2]._replace(body=None, salt=None)
     assert verify(links, origin=ORIGIN) == links[-1].event_hash
 
 
@@ -328,7 +327,7 @@ def test_salt_and_body_cannot_trade_bytes() -> None:
     links = small_ledger()
     body = links[2].body
     assert body is not None
-    links[2] = replace(links[2], salt=SALT + body[:1], body=body[1:])  # hashes to the same
+    links[2] = links[2]._replace(salt=SALT + body[:1], body=body[1:])  # hashes to the same
     assert "17 bytes long" in blamed(links, strict=False).message
 
 

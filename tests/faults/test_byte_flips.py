@@ -14,14 +14,25 @@ import pytest
 from sqlalchemy import select
 
 from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.cosignature import CosigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
+from ledger.events.proving import BodyErased
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
 from ledger.storage.database import open_database
 from ledger.storage.reader import SqlReader
-from ledger.storage.schema import checkpoints, events, heads, ledgers, requests
+from ledger.storage.schema import (
+    checkpoints,
+    cosignatures,
+    events,
+    heads,
+    ledgers,
+    requests,
+    signing_keys,
+    tiles,
+)
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.verify import verify_database
 from tests.support.stores import ORIGIN, START, VAULT
@@ -57,13 +68,29 @@ def write_small_ledger(path: Path) -> None:
     claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
     signing, _ = store.signing_keys(ORIGIN).values()
     assert store.save_checkpoint(ORIGIN, head.position, sign(claim, [signing]).decode(), after=0)
+    seen = CosigningKey("witness.example.com/one", bytes(32)).cosign(claim.encode(), 1_772_359_200)
+    assert store.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
+    erased = BodyErased(authority="office", ground="law", positions=[[4, 4]])
+    body = encode_body(actor="users/ada", data=erased.to_data(), request_id="e")
+    event = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
+    request = AppendRequest(ORIGIN, "users/ada", "Erase", [event], request_id="e", digest=b"e")
+    assert store.erase(request, [(4, 4)])[1] == 1
     store.close()
 
 
 def content(reader: SqlReader) -> list[Any]:
     return [
         tuple(row)
-        for table in (ledgers, events, heads, requests, checkpoints)
+        for table in (
+            ledgers,
+            events,
+            heads,
+            requests,
+            checkpoints,
+            cosignatures,
+            tiles,
+            signing_keys,
+        )
         for row in reader.rows(select(table))
     ]
 
@@ -77,7 +104,7 @@ def verified_content(path: Path) -> list[Any] | None:
     try:
         store.prepare(SealedKeys(VAULT, None, ManualClock(START), read_only=True))
         reader = SqlReader(store)
-        verify_database(reader)
+        verify_database(reader, vault=VAULT)
         return content(reader)
     except LedgerError:
         return None

@@ -18,7 +18,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.proving import BodyErased
 from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
-from ledger.storage.erasure import _overlap, _union
+from ledger.storage.erasure import _overlap, union
 from tests.support.check_ledger import check_ledger, read_all
 from tests.support.stores import ORIGIN, START, VAULT
 
@@ -300,7 +300,7 @@ def test_an_index_still_finds_an_erased_observation_by_its_time(store: SqlStore)
 
 def test_ranges_are_counted_like_sets_of_positions() -> None:
     ranges = [(1, 3), (5, 5), (9, 12)]
-    others = _union([(11, 20), (2, 4), (5, 6), (1, 1), (7, 7)])
+    others = union([(11, 20), (2, 4), (5, 6), (1, 1), (7, 7)])
     assert others == [(1, 7), (11, 20)]
     assert _overlap(ranges, others) == 3 + 1 + 2
     assert _overlap(ranges, []) == 0
