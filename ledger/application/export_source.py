@@ -26,7 +26,7 @@ from ledger.export.stream_seal import seal_json
 from ledger.export.tally import Tally
 from ledger.storage.store import RawEvent, Reader, StreamHead
 
-REPLAYS_MAX: Final = 500
+REPLAYS_MAX: Final = 100
 """Decisions and plans that a report shows computed again: the newest; a replay takes some ms."""
 
 _PAGE: Final = 2_000

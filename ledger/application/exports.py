@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from ledger.application import export_source as source
-from ledger.application.commands import Caller
+from ledger.application.commands import Caller, answered_before
 from ledger.application.erasures import PositionRange
 from ledger.application.export_jobs import ExportJob, ExportRequest, JobFolder
 from ledger.application.export_scope import Settled, settle
@@ -134,6 +134,13 @@ class Exports:
                         remedy="Use a fresh request id for every new request.",
                         metadata={"request_id": caller.request_id},
                     )
+        if answered_before(self._store, self._ledger.info, caller, METHOD) is not None:
+            raise LedgerError(
+                Reason.EXPORT_UNKNOWN,
+                f"What was exported under request id {caller.request_id!r} is not kept any more.",
+                remedy="Use a fresh request id to export it again.",
+                metadata={"request_id": caller.request_id},
+            )
         return None
 
     def _job(self, caller: Caller, request: ExportRequest, settled: Settled) -> ExportJob:
@@ -191,6 +198,10 @@ class Exports:
                 metadata={"export": export, "state": job.state},
             )
         return job.archive_bytes, self._folder.archive(job).read(offset, chunk)
+
+    def folder_of(self, export: str) -> Path:
+        """Return the folder of an export's bundle."""
+        return self._folder.bundle(self.get(export))
 
     # ---- erasure -----------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class Fetch:
 
     def ask(self, asked: dict[str, Any], clock: "Clock") -> "Export":
         """Create the export, or find the one that the same command created before."""
+        from ledger.client.errors import LedgerRefusedError
         from ledger.clock import uuid7
 
         request_id = uuid7(clock)
@@ -55,7 +56,11 @@ class Fetch:
         note = {"asked": asked, "request_id": request_id}
         self._asked.parent.mkdir(parents=True, exist_ok=True)
         self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
-        return self._client.create_export(**asked, request_id=request_id)
+        try:
+            return self._client.create_export(**asked, request_id=request_id)
+        except LedgerRefusedError:
+            self._asked.unlink()  # nothing came of it, so the next command asks anew
+            raise
 
     def follow(self, export: "Export", move: Move) -> "Export":
         """Wait until the server has written the bundle; EXPORT_NOT_READY if it gave up."""

@@ -114,6 +114,7 @@ class BundleWriter:
         self._plan = plan
         self._checkpoint = checkpoint
         self._prover = prover
+        self._is_withholding = bool(plan.withholding.reason)
         self._tree = CompactRange()
         self._version = 0
         self._head: bytes = GENESIS
@@ -143,19 +144,23 @@ class BundleWriter:
         line, is_gap = self._checked(row)
         if [line, *self._proofs([row])] != list(lines):
             raise LineError("it is not what would be written now")
-        self.tally.take(row, is_gap=is_gap)
+        self._pass(row, is_gap=is_gap)
         self._tree.append(row[9])
 
     def add(self, rows: Iterable[EventRow]) -> None:
         """Write events in order of position; CHAIN_BROKEN where one does not hold."""
         lines: list[bytes] = []
         taken: list[EventRow] = []
-        take = self.tally.take
-        for row in rows:
-            line, is_gap = self._checked(row)
-            take(row, is_gap=is_gap)
-            lines.append(line)
-            taken.append(row)
+        try:
+            for row in rows:
+                line, is_gap = self._checked(row)
+                self._pass(row, is_gap=is_gap)
+                lines.append(line)
+                taken.append(row)
+        except (AttributeError, TypeError) as error:  # SQLite lets anybody store any type
+            raise chain_broken(
+                self.tally.last + 1, f"a column holds a value of another type: {error}"
+            ) from error
         self._tree.extend([row[9] for row in taken])
         self._files[EVENTS].write(lines)
         if self._prover is not None:
@@ -173,10 +178,14 @@ class BundleWriter:
             raise chain_broken((last or plan.first_position - 1) + 1, f"found {position} there")
         if position == last + 1 and prev_hash != self._head:
             raise chain_broken(position, "its previous hash is not that of the event before it")
-        is_withheld = plan.withholding.applies(type_, stream)
+        is_withheld = self._is_withholding and plan.withholding.applies(type_, stream)
         line = checked_line(row, self._checkpoint.origin, is_withheld=is_withheld)
-        self._version, self._head = version, row[9]
         return line, is_withheld or row[5] is None
+
+    def _pass(self, row: EventRow, *, is_gap: bool) -> None:
+        """Let an event pass: what comes next is judged by it."""
+        self.tally.take(row, is_gap=is_gap)
+        self._version, self._head = row[2], row[9]
 
     def _proofs(self, rows: Sequence[EventRow]) -> list[bytes]:
         """Return a line of `proofs.jsonl` for each event; CHAIN_BROKEN if it is not in the tree."""

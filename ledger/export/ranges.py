@@ -35,6 +35,11 @@ class Ranges:
         """Return how many ranges there are."""
         return len(self._firsts)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ranges) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
     def __contains__(self, position: int) -> bool:
         at = bisect_right(self._firsts, position) - 1
         return at >= 0 and position <= self._lasts[at]

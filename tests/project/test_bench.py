@@ -33,6 +33,7 @@ PROMISED = {
     "chain verification from the database": ("at least", 150_000),
     "rebuild of projection priorities": ("at least", 100_000),
     "rebuild of projection signals": ("at least", 100_000),
+    "full export": ("at least", 100_000),
 }
 PEERS = {
     "SQLite + SHA-256 loop",

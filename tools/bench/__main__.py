@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools.bench import ingest, replay, scoring, unary, verification
+from tools.bench import exports, ingest, replay, scoring, unary, verification
 from tools.bench.machine import machine
 from tools.bench.report import document, show
 from tools.bench.rows import Row
@@ -28,6 +28,7 @@ SECTIONS = {
     "scoring": scoring.measure,
     "replay": replay.measure,
     "verification": verification.measure,
+    "exports": exports.measure,
 }
 
 
