@@ -86,14 +86,10 @@ def stored(database: str, origin: str) -> Source:
     kept = store.checkpoint(info.origin)
 
     def links() -> Iterator[Link]:
-        from ledger.storage.verify import as_link
+        from ledger.storage.verify import stored_links
 
-        after = 0
         try:
-            while events := store.read(info.origin, after=after, until=head.position, limit=_PAGE):
-                for event in events:
-                    yield as_link(event)
-                after = events[-1].position
+            yield from stored_links(store, info.origin, until=head.position)
         finally:
             store.close()
 

@@ -9,6 +9,7 @@ from ledger.chain.link import Link, Verifier, header_bytes
 from ledger.clock import SystemClock
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
+from ledger.storage.verify import stored_links
 from projections.host import ProjectionHost
 from tools.bench import fleet, ingest, ledgers, replay
 from tools.bench.rows import Peer, Row, at_least, load_average
@@ -135,10 +136,11 @@ def _from_database(run: Run, size: int) -> tuple[float, float]:
     verifier = Verifier(origin=fleet.ORIGIN, strict=False)
     progress = Progress("verifying", size)
     started = time.perf_counter()
-    for page in _pages(run, size):
-        for link in _links(page):
+    with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
+        for number, link in enumerate(stored_links(service.store, fleet.ORIGIN)):
             verifier.feed(link)
-        progress.reach(verifier.next_position - 1)
+            if number % _PAGE == 0:
+                progress.reach(number)
     return (verifier.next_position - 1) / (time.perf_counter() - started), load_average()
 
 
