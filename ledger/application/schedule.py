@@ -151,10 +151,13 @@ class Sealer:
             self._since = now - age
         if now - self._since < self._seconds:
             return False
-        if self._seals.seal_if_new(SEALER, newest):
-            _log.info("streams.sealed", ledger=self._info.origin)
-            return True
-        return False
+        if not self._seals.seal_if_new(SEALER, newest):
+            return False
+        _log.info("streams.sealed", ledger=self._info.origin)
+        made = self._seals.newest()
+        assert made is not None, "it was sealed just now"
+        self._position, self._since = made.position, now
+        return True
 
     def _age(self, newest: RecordedEvent | None) -> float:
         """Return how old the newest seal is when this server starts, so that starts delay none.

@@ -1,0 +1,46 @@
+"""A ledger of the release before: goal: it is signed on, and its next key gets committed, once.
+
+Method: the file that the release before wrote is opened by a service, rotated, and opened again.
+"""
+
+import gzip
+from pathlib import Path
+
+from ledger.chain.key_history import vkey_digest
+from ledger.clock import SystemClock
+from ledger.service import Service, ServiceOptions
+from ledger.storage import SqlStore
+from tests.support.attested import ADA, checked
+from tests.support.stores import ORIGIN
+
+STORED = Path(__file__).parents[1] / "storage" / "version_1.db.gz"
+SIZE = 302
+COMMITTED = "key.committed.v1"
+
+
+def test_the_first_start_commits_the_next_key_and_later_ones_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(gzip.decompress(STORED.read_bytes()))
+
+    def service() -> Service:
+        return Service(
+            ServiceOptions(str(path), is_evaluating=False, is_projecting=False), SystemClock()
+        )
+
+    with service() as served:
+        ledger = served.ledger(ORIGIN)
+        store: SqlStore = served.store
+        assert ledger.head().position == SIZE + 1
+        event = ledger.event(SIZE + 1)
+        assert event is not None
+        assert (event.type, event.body.actor) == (COMMITTED, "system/keys")
+        assert ledger.checkpoint().size == SIZE + 1
+        proof = ledger.prove_consistency(252)
+        assert proof.checkpoint.size == SIZE + 1
+    with service() as served:
+        ledger, store = served.ledger(ORIGIN), served.store
+        assert ledger.head().position == SIZE + 1
+        committed = ledger.keys().next_key_digest.hex()
+        assert vkey_digest(ledger.rotate_key(ADA, 0).key.vkey) == committed
+        ledger.checkpoint()
+        assert checked(store) == [252, SIZE + 1, SIZE + 3]
