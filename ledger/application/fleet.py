@@ -142,8 +142,8 @@ class Fleet:
         return self._state.signals.get(name)
 
     def signals(self) -> list[SignalView]:
-        """Return all signals in order of name."""
-        return [view for _, view in sorted(self._state.signals.items())]
+        """Return all signals in order of name, but those whose definition was erased."""
+        return [view for _, view in sorted(self._state.signals.items()) if view.defined]
 
     def model(self, name: str) -> ModelView | None:
         """Return a model, retired or not."""

@@ -32,6 +32,8 @@ def fitted_policy(client: "LedgerClient", events_max: int) -> str:
         for event in client.list_events(
             after_position=start, until_position=head, types=[_OBSERVED]
         ):
+            if not event.body:
+                continue  # erased
             data = event.data
             signal, at = data["signal"], parse_time(data["observed_at"])
             history[signal].append((parse_decimal(data["value"]), at, data["sample_size"]))

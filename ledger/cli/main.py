@@ -14,6 +14,7 @@ from ledger.cli import (
     compliance,
     decisions,
     doctor,
+    erasing,
     exporting,
     ledgers,
     log,
@@ -99,6 +100,7 @@ _command(app, "why", ranking.why)
 _command(app, "priorities", ranking.priorities)
 _command(app, "evaluate", decisions.evaluate)
 _command(app, "vkey", ledgers.vkey)
+_command(app, "erase", erasing.erase)
 _group(
     "signal",
     "What is measured, and what was observed.",

@@ -25,6 +25,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "priorities": ranking.Priorities,
     "evaluate": outcomes.Evaluation,
     "vkey": ("verifier_key",),
+    "erase": outcomes.Erased,
     "signal define": records.Appended,
     "signal list": ("signals",),
     "signal states": records.SignalStates,

@@ -20,6 +20,15 @@ from ledger.client.records import Appended
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did."""
+
+    appended: Appended
+    erased: int
+    """How many bodies were removed; those that were gone before are not among them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Horizon:
     """What a score or decision was derived from: nothing else went in."""
 

@@ -98,6 +98,7 @@ RESULTS = {
     "ReplayReport": decision_service_pb2.ReplayRangeResponse.DESCRIPTOR,
     "PriorityUpdate": priority_service_pb2.WatchPrioritiesResponse.DESCRIPTOR,
     "MadePlan": priority_service_pb2.MakePlanResponse.DESCRIPTOR,
+    "Erased": ledger_service_pb2.EraseBodiesResponse.DESCRIPTOR,
     "ExportPart": export_service_pb2.ReadExportResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }

@@ -40,6 +40,7 @@ START = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds
 HOUR = 3_600
 DAY = 24 * HOUR
 TIMEOUT = 20.0
+OFFICER = "users/dpo"  # who may erase
 POLICY = (Path(__file__).parents[1] / "application" / "default_policy.yaml").read_text("utf-8")
 
 
@@ -169,10 +170,19 @@ _CLIENT_OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_mess
 
 @contextmanager
 def serving(
-    folder: Path, clock: Clock | None = None, *, is_evaluating: bool = False
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    is_evaluating: bool = False,
+    **more: Any,  # noqa: ANN401 - members of ServiceOptions
 ) -> Iterator[Served]:
     """Serve a database in a folder on a free port; nothing is written unasked by default."""
-    options = ServiceOptions(database=str(folder / "ledger.sqlite"), is_evaluating=is_evaluating)
+    options = ServiceOptions(
+        database=str(folder / "ledger.sqlite"),
+        is_evaluating=is_evaluating,
+        erasure_actors=(OFFICER,),
+        **more,
+    )
     with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0") as server:
         served = Served(service, server)
         try:

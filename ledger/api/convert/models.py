@@ -70,6 +70,8 @@ def model(view: ModelView) -> model_pb2.Model:
     known = view.model
     message = model_pb2.Model(
         model=view.name,
+        unit_value_micros="0",
+        cost_micros="0",
         name=f"models/{view.name}",
         etag=etag(known),
         retired=known.retired,

@@ -51,18 +51,19 @@ def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
 
 
 def signal(view: SignalView) -> signal_pb2.Signal:
-    """Return a definition with its place; where it was erased, the name and the place only."""
-    message = signal_pb2.Signal(
-        signal=view.name, name=f"signals/{view.name}", position=view.placed.position
-    )
+    """Return a definition with its place."""
     defined = view.defined
-    if defined is not None:
-        message.kind = _KINDS[defined.kind]  # type: ignore[assignment]  # an int is what an enum is
-        message.unit = defined.unit
-        message.direction = _DIRECTIONS[defined.direction]  # type: ignore[assignment]
-        message.meaning = defined.meaning
-        message.collection = defined.collection
-    return message
+    assert defined is not None, "an erased definition is not shown"
+    return signal_pb2.Signal(
+        signal=defined.signal,
+        kind=_KINDS[defined.kind],  # type: ignore[arg-type]  # an int is what an enum is
+        unit=defined.unit,
+        direction=_DIRECTIONS[defined.direction],  # type: ignore[arg-type]
+        meaning=defined.meaning,
+        collection=defined.collection,
+        name=f"signals/{defined.signal}",
+        position=view.placed.position,
+    )
 
 
 def rows_of(observations: Iterable[signal_pb2.Observation]) -> list[ObservationRow]:

@@ -6,6 +6,7 @@ from typing import Self
 
 from ledger.client.aio.connection import AsyncConnection
 from ledger.client.aio.decisions import Decisions
+from ledger.client.aio.erasure import Erasure
 from ledger.client.aio.exports import Exports
 from ledger.client.aio.log import Log
 from ledger.client.aio.models import Models
@@ -17,7 +18,7 @@ from ledger.client.retry import RetryOptions
 from ledger.clock import Clock, SystemClock
 
 
-class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports):
+class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports, Erasure):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and

@@ -6,6 +6,7 @@ from typing import Self
 
 from ledger.client.blocking.connection import Connection
 from ledger.client.blocking.decisions import Decisions
+from ledger.client.blocking.erasure import Erasure
 from ledger.client.blocking.exports import Exports
 from ledger.client.blocking.log import Log
 from ledger.client.blocking.models import Models
@@ -17,7 +18,7 @@ from ledger.client.retry import RetryOptions
 from ledger.clock import Clock, SystemClock
 
 
-class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports):
+class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports, Erasure):
     """A connection to one ledger of a decision-ledger server; a context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and
