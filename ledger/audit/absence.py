@@ -1,0 +1,82 @@
+"""Bodies that are not there: which erasure names them, or what the source says it left out."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.audit.source import Withheld
+from ledger.events.canonical import CanonicalError, decode
+
+LATER: Final = 1 << 62
+"""Stands for the position of an erasure after the audited events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why a body is not there; `erased_by` is the position of the erasure, 0 if it is none."""
+
+    reason: str
+    erased_by: int = 0
+
+
+class Absences:
+    """Ranges of absent bodies, each with its reason; the earliest erasure counts."""
+
+    def __init__(
+        self,
+        notable: Iterable[tuple[int, str, bytes | None]],
+        later: Sequence[tuple[int, int]],
+        withheld: Sequence[Withheld],
+        bodiless: Sequence[tuple[int, int]],
+    ) -> None:
+        """`notable` holds the erasures; `bodiless` the ranges that were found without a body."""
+        erased = [
+            (first, last, position)
+            for position, type_, body in notable
+            if type_ == "body.erased.v1" and body is not None
+            for first, last in ranges_of(body)
+        ]
+        erased += [(first, last, LATER) for first, last in later]
+        self._erased = sorted(erased, key=lambda one: one[2])
+        self._withheld = withheld
+        self._bodiless = sorted(bodiless)
+        self._starts = [first for first, _ in self._bodiless]
+
+    def of(self, position: int) -> Absence | None:
+        """Return why the body at a position is absent; None if nothing accounts for it."""
+        for first, last, erasure in self._erased:
+            if first <= position <= last:
+                return Absence("erased", erasure)
+        for one in self._withheld:
+            if one.first <= position <= one.last:
+                return Absence(f"withheld: {one.reason}")
+        return None
+
+    def all_absent(self, first: int, last: int) -> int:
+        """Return the first position of a range whose body is there all the same; 0 if none is."""
+        at = first
+        while at <= last:
+            index = bisect_right(self._starts, at) - 1
+            if index < 0 or self._bodiless[index][1] < at:
+                return at
+            at = self._bodiless[index][1] + 1
+        return 0
+
+    def needed(self, position: int, as_of: int) -> bool:
+        """Whether what has a horizon could still read the absent body at a position.
+
+        After its erasure nobody could; until then its reader had it, and it is missing now.
+        """
+        absence = self.of(position)
+        erasure = absence.erased_by if absence is not None else 0
+        return position <= as_of and (erasure == 0 or as_of < erasure)
+
+
+def ranges_of(body: bytes) -> list[tuple[int, int]]:
+    """Return the ranges in an erasure's body; none where it is not well-formed."""
+    try:
+        found = decode(body)["data"]["positions"]
+        return [(int(first), int(last)) for first, last in found]
+    except (CanonicalError, KeyError, TypeError, ValueError):
+        return []

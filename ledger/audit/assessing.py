@@ -1,0 +1,324 @@
+"""A score and a decision derived again: procedure `rules/1` over the audit's own fold.
+
+Written from the decision specification beside the service's own code, so that a mistake in one of
+the two shows as a difference. The arithmetic is the released kernels'.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from ledger.audit.event import Event
+from ledger.audit.fold import Deployment, Fold, ModelFacts, versions_of
+from ledger.audit.observations import Kept
+from ledger.audit.parameters import Parameters
+from ledger.events.values import TIME_LIMIT, format_time, parse_decimal, parse_time
+from ledger.kernel.bucketed import ModelState, Score, SignalOutput, score
+from ledger.kernel.rules import (
+    Environment,
+    Outcome,
+    bounded_priority,
+    decide,
+    override_in_effect,
+    slo_hours_left,
+    whole_hours,
+)
+from ledger.kernel.rules import (
+    ModelFacts as VisibleFacts,
+)
+
+SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
+_RETRAININGS_HOURS: Final = 720
+_NEWS_MAX: Final = 20_000
+_OUTPUTS: Final = tuple(item.name for item in fields(SignalOutput))
+_HORIZON: Final = (
+    "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
+    "policy_digest", "kernel", "trigger", "historical",
+)  # fmt: skip
+
+
+class NotReplayableError(Exception):
+    """Why something cannot be derived again: not that it is wrong, but that it cannot be told."""
+
+
+@dataclass(slots=True)
+class Warm:
+    """The buckets of one model as a horizon left them, and what came in since."""
+
+    key: tuple[object, ...]
+    state: ModelState
+    through: int
+    floor: int
+    """The earliest time of evaluation that the buckets still serve."""
+    news: deque[Kept] = field(default_factory=deque)
+
+
+class Assessor:
+    """Derives scores and decisions in the order in which they were recorded."""
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
+        self._warm: dict[str, Warm] = {}
+
+    def observe(self, event: Event) -> None:
+        """Note an observation that was just folded, for models whose buckets are warm."""
+        warm = self._warm.get(event.stream)
+        seen = event.observation
+        if warm is None or seen is None:
+            return
+        if len(warm.news) >= _NEWS_MAX:
+            del self._warm[event.stream]
+            return
+        warm.news.append(
+            Kept(
+                event.position,
+                seen.observed_at,
+                seen.model_version,
+                seen.signal,
+                event.actor,
+                seen.sample_size,
+                seen.value,
+            )
+        )
+
+    def score(self, event: Event, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the data that a recorded score should have; NotReplayableError if unknown."""
+        facts, parameters = self._horizon(event, data)
+        result, priority = self._priority(facts, parameters, data)
+        return {
+            **_horizon_of(facts, data),
+            "degradation": result.degradation,
+            "coverage": result.coverage,
+            "raw_priority": result.priority,
+            "priority": priority,
+            "signals": [_output(output) for output in result.signals],
+        }
+
+    def decision(self, event: Event, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the data that a recorded decision should have; NotReplayableError if unknown."""
+        facts, parameters = self._horizon(event, data)
+        result, priority = self._priority(facts, parameters, data)
+        environment = self._environment(facts, parameters, data, result, priority)
+        at, as_of = parse_time(data["evaluated_at"]), data["as_of"]
+        override = override_in_effect([one for one in facts.overrides if one.position <= as_of], at)
+        outcome = decide(parameters.rules, environment, override)
+        prior = facts.in_force(as_of)
+        is_kept = prior is not None and prior.data["action"] == outcome.action
+        return {
+            **_horizon_of(facts, data),
+            "procedure": "rules/1",
+            "score_position": data["score_position"],
+            "environment": environment.to_data(),
+            **_outcome(outcome),
+            "since": prior.data["since"] if prior is not None and is_kept else format_time(at),
+        }
+
+    def _horizon(self, event: Event, data: dict[str, Any]) -> tuple[ModelFacts, Parameters]:
+        """Return the model and the policy version that a score or decision names."""
+        facts = self._fold.model(event.stream)
+        if facts is None or facts.description(data["as_of"]) is None:
+            raise NotReplayableError("the model is not described at its horizon")
+        if 0 < facts.unknown_at <= data["as_of"]:
+            raise NotReplayableError("its stream holds an event of an unknown type")
+        parameters = self._fold.parameters(
+            data["policy"], data["policy_version"], data["policy_digest"]
+        )
+        if parameters is None:
+            raise NotReplayableError("the policy version that it names was never drafted")
+        return facts, parameters
+
+    def _priority(
+        self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]
+    ) -> tuple[Score, int]:
+        """Return the kernel's score and the bounded priority (steps 2 to 4)."""
+        description = facts.description(data["as_of"])
+        assert description is not None
+        state = self._state(facts, parameters, data)
+        at = parse_time(data["evaluated_at"])
+        result = score(
+            parameters.scoring, description["impact_ppm"], description["risk_ppm"], state, at
+        )
+        step = parameters.rules.max_priority_step
+        if step is None:
+            return result, result.priority
+        serving = serving_of(facts, data["as_of"])
+        versions = versions_of(
+            {**data, "model_version": None if serving is None else serving.version}
+        )
+        try:
+            last = facts.last_priority(versions, data["as_of"])
+        except LookupError as error:
+            raise NotReplayableError(str(error)) from error
+        return result, bounded_priority(result.priority, last, step)
+
+    def _state(self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> ModelState:
+        """Return the buckets of the selected observations (step 2)."""
+        as_of, at = data["as_of"], parse_time(data["evaluated_at"])
+        serving = serving_of(facts, as_of)
+        if serving is None:
+            return ModelState(parameters.scoring)
+        stream = f"models/{facts.name}"
+        key = (*parameters.reference, serving.version, serving.in_service_at)
+        warm = self._warm.get(stream)
+        if warm is None or warm.key != key or as_of < warm.through or at < warm.floor:
+            if data["historical"]:
+                widest = max(rule.bucket_seconds for rule in parameters.scoring.signals)
+                span = bounds(parameters, at), at + widest * 1_000_000
+                return self._filled(stream, parameters, serving, span, as_of)[0]
+            floor = max(at - parameters.window_micros, 0)
+            span = (bounds(parameters, floor), TIME_LIMIT)
+            state, news = self._filled(stream, parameters, serving, span, as_of)
+            warm = self._warm[stream] = Warm(key, state, as_of, floor, news)
+            return state
+        while warm.news and warm.news[0].position <= as_of:
+            _feed(warm.state, warm.news.popleft(), serving)
+        warm.through = as_of
+        if at - 2 * parameters.window_micros > warm.floor:
+            warm.floor = at - parameters.window_micros
+            warm.state.prune(warm.floor)
+        return warm.state
+
+    def _filled(
+        self,
+        stream: str,
+        parameters: Parameters,
+        serving: Deployment,
+        span: tuple[int, int],
+        as_of: int,
+    ) -> tuple[ModelState, deque[Kept]]:
+        """Return the buckets filled up to a position from the index, and what came after it."""
+        state = ModelState(parameters.scoring)
+        first, last = max(span[0], serving.in_service_at), span[1]
+        news: list[Kept] = []
+        kept = self._fold.observations.between(
+            stream, first, last, self._fold.position, serving.version
+        )
+        for one in kept:
+            if one.position <= as_of:
+                _feed(state, one, serving)
+            else:
+                news.append(one)
+        return state, deque(sorted(news))
+
+    def _environment(
+        self,
+        facts: ModelFacts,
+        parameters: Parameters,
+        data: dict[str, Any],
+        result: Score,
+        priority: int,
+    ) -> Environment:
+        """Return every value that rules can see (step 5)."""
+        as_of, at = data["as_of"], parse_time(data["evaluated_at"])
+        description = facts.description(as_of)
+        assert description is not None
+        serving = serving_of(facts, as_of)
+        try:
+            prior = facts.in_force(as_of)
+        except LookupError as error:
+            raise NotReplayableError(str(error)) from error
+        outputs = {output.signal: output for output in result.signals}
+        windows = {rule.signal: rule.window_seconds for rule in parameters.scoring.signals}
+        slo = description["slo_signal"]
+        ages = [
+            whole_hours(one.in_service_at, at) for one in facts.deployed(as_of) if one.is_trained
+        ]
+        held = prior.data if prior is not None else {}
+        return Environment(
+            priority=priority,
+            raw_priority=result.priority,
+            degradation=result.degradation,
+            coverage=result.coverage,
+            impact=description["impact_ppm"],
+            risk=description["risk_ppm"],
+            signals=outputs,
+            model=VisibleFacts(description["owner"], description["tier"], description["labels"]),
+            hours_since_deployed=-1 if serving is None else whole_hours(serving.in_service_at, at),
+            retrainings_30d=sum(0 <= age < _RETRAININGS_HOURS for age in ages),
+            in_force=held.get("action", "NO_ACTION"),
+            in_force_rule=held["rule"] if held.get("reason") == "RULE" else "",
+            hours_in_force=whole_hours(parse_time(held["since"]), at) if held else 0,
+            slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
+        )
+
+
+def serving_of(facts: ModelFacts, as_of: int) -> Deployment | None:
+    """Return the version in service at a position: the deployment recorded last."""
+    deployed = facts.deployed(as_of)
+    return deployed[-1] if deployed else None
+
+
+def bounds(parameters: Parameters, at: int) -> int:
+    """Return the first microsecond that any window of an evaluation can hold."""
+    first = at
+    for rule in parameters.scoring.signals:
+        bucket = rule.bucket_seconds * 1_000_000
+        first = min(first, (at // bucket - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
+    return max(first, 0)
+
+
+def policy_in_force(fold: Fold, facts: ModelFacts, as_of: int) -> tuple[str, int, str] | None:
+    """Return the policy version for a model at a position (step 1)."""
+    description = facts.description(as_of)
+    best: tuple[int, int] | None = None
+    chosen: dict[str, Any] | None = None
+    for position, activated in fold.activations:
+        if position > as_of or description is None or not is_for(activated["scope"], description):
+            continue
+        rank = SPECIFICITY[activated["scope"]["kind"]], position
+        if best is None or rank > best:
+            best, chosen = rank, activated
+    if chosen is None:
+        return None
+    return chosen["policy"], chosen["version"], chosen["digest"]
+
+
+def is_for(scope: dict[str, Any], description: dict[str, Any]) -> bool:
+    """Whether a scope takes in a model with this description."""
+    if scope["kind"] == "model":
+        return bool(scope["model"] == description["model"])
+    labels = description["labels"]
+    return scope["kind"] == "ledger" or all(
+        labels.get(key) == value for key, value in scope["labels"].items()
+    )
+
+
+def _feed(state: ModelState, one: Kept, serving: Deployment) -> None:
+    if one.model_version == serving.version and one.observed_at >= serving.in_service_at:
+        state.observe(
+            one.signal, parse_decimal(one.value), one.observed_at, one.sample_size, one.source
+        )
+
+
+def _horizon_of(facts: ModelFacts, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that name the horizon: stated, but for model and version in service."""
+    serving = serving_of(facts, data["as_of"])
+    return {
+        **{name: data[name] for name in _HORIZON},
+        "model": facts.name,
+        "model_version": None if serving is None else serving.version,
+        "kernel": "bucketed/1",
+    }
+
+
+def _output(output: SignalOutput) -> dict[str, Any]:
+    return {name: getattr(output, name) for name in _OUTPUTS}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    replaced = outcome.overridden
+    return {
+        "action": outcome.action,
+        "tier": outcome.tier,
+        "rule": outcome.rule,
+        "reason": outcome.reason,
+        "held_back": outcome.held_back,
+        "overridden": None
+        if replaced is None
+        else {
+            "position": replaced.position,
+            "action": replaced.action,
+            "tier": replaced.tier,
+            "held_back": replaced.held_back,
+        },
+    }

@@ -1,0 +1,228 @@
+"""One audit from beginning to end: hashes, signatures, what was seen before, and every rule."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ledger.audit.hashing import hash_pass
+from ledger.audit.joining import Joined
+from ledger.audit.memory import Memory, Remembered
+from ledger.audit.registry import RULES
+from ledger.audit.report import Check, Gap, Report
+from ledger.audit.rule_pass import Ruled, rule_pass
+from ledger.audit.source import Finding, Hashed, Source
+from ledger.audit.trust import Vouched, key_history, vouch
+from ledger.chain.policy import Policy
+
+_NOTE_EVERY: Final = 8  # stretches between two notes of how far the hashes are checked
+
+MEANINGS: Final = {
+    "chain": "Every header and body has its hash, links, versions and times are in order.",
+    "tiles": "Every stored tile holds the hashes of the events under it.",
+    "truncation": "No event is missing that a kept checkpoint covers.",
+    "checkpoints": "Every kept checkpoint is genuine and has the root of the events.",
+    "keys": "Every key was committed in advance, and a trusted one leads to it.",
+    "witnesses": "The policy's witnesses have cosigned.",
+    "memory": "The ledger begins with what was verified before.",
+    "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
+    "database.observed_at": "Observations are indexed under the time that their body states.",
+    "database.head": "The stored head is the last event.",
+    "database.requests": "Remembered requests are those of the events.",
+    "database.row": "The ledger's row is what its first events say.",
+}
+"""What the rules mean that are no rules about single events."""
+
+Tell = Callable[[str, int, int], None]
+"""Told which pass is under way, and how many events are done of how many."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """An audit of one source. `vkeys` and `policy` come from elsewhere than the ledger."""
+
+    source: Source
+    program: str
+    vkeys: Sequence[str] = ()
+    policy: Policy | None = None
+    memory: Memory | None = None
+    place: str = ""
+    """Names the source in the memory, so that an interrupted audit goes on only with its own."""
+    is_quick: bool = False
+    cores: int = 0
+    tell: Tell | None = None
+    _findings: list[Finding] = field(default_factory=list, init=False)
+    _checked: Counter[str] = field(default_factory=Counter, init=False)
+    _remarks: list[str] = field(default_factory=list, init=False)
+    _evidence: list[str] = field(default_factory=list, init=False)
+
+    def run(self) -> Report:
+        """Audit, remember the ledger if it holds, and return what was found."""
+        source, memory = self.source, self.memory
+        remembered = memory.recall(source.origin) if memory is not None else None
+        joined = self._start(remembered)
+        began = joined.position
+        found = hash_pass(
+            source,
+            joined,
+            cores=self.cores,
+            extra=() if remembered is None else (remembered.size,),
+            progress=self._progress("hashes"),
+            on_joined=self._noting(),
+        )
+        self._findings += found
+        is_whole = not any(finding.rule == "chain" for finding in found)
+        self._checked["chain"] = joined.position - (began if self.is_quick else 0)
+        self._checked["tiles"] = joined.tiles_checked
+        vouched = self._vouch(joined, remembered, is_whole=is_whole)
+        if remembered is not None:
+            self._compare(joined, remembered, vouched)
+        ruled = Ruled()
+        if self.is_quick:
+            self._remarks.append("Quick: no rule but the hashes', and only what is new.")
+        elif not is_whole:
+            self._remarks.append("The rules were not applied, since the hashes do not hold.")
+        elif source.has_bodies:
+            ruled = rule_pass(source, joined, self._progress("rules"))
+            self._findings += ruled.findings
+            self._look(joined)
+        else:
+            self._remarks.append("Headers only: what bodies say was not checked.")
+        report = self._report(joined, vouched, ruled)
+        if memory is not None:
+            self._remember(memory, joined, vouched, report)
+        return report
+
+    def _start(self, remembered: Remembered | None) -> Joined:
+        """Return what need not be hashed again."""
+        if self.memory is not None and not self.is_quick:
+            resumed = self.memory.resume(self.source.origin, self.place)
+            if resumed is not None and resumed.position <= self.source.size:
+                self._remarks.append(
+                    f"Went on after position {resumed.position}, where an audit was interrupted."
+                )
+                return resumed
+        if self.is_quick and remembered is not None and remembered.size <= self.source.size:
+            return remembered.joined
+        return Joined()
+
+    def _progress(self, what: str) -> Callable[[int, int], None] | None:
+        tell = self.tell
+        return None if tell is None else lambda done, total: tell(what, done, total)
+
+    def _noting(self) -> Callable[[Joined], None] | None:
+        memory = self.memory
+        if memory is None or self.is_quick:
+            return None
+        joins = 0
+
+        def note(joined: Joined) -> None:
+            nonlocal joins
+            joins += 1
+            if joins % _NOTE_EVERY == 0:
+                memory.note(self.source.origin, self.place, joined)
+
+        return note
+
+    def _vouch(self, joined: Joined, remembered: Remembered | None, *, is_whole: bool) -> Vouched:
+        pinned = tuple(self.vkeys)
+        if not pinned and remembered is not None:
+            pinned = remembered.vkeys
+        after = 0
+        if self.is_quick and remembered is not None and joined.position >= remembered.size:
+            after = max(remembered.checkpoint_size - 1, 0)
+            joined.roots[remembered.size] = remembered.root
+        until = None if is_whole else joined.position
+        vouched = vouch(self.source, joined, pinned, self.policy, after=after, until=until)
+        self._findings += vouched.findings
+        self._remarks += vouched.remarks
+        self._checked.update(vouched.checked)
+        self._checked["truncation"] = 1
+        return vouched
+
+    def _compare(self, joined: Joined, remembered: Remembered, vouched: Vouched) -> None:
+        """Compare the ledger with what was verified before."""
+        self._checked["memory"] = 1
+        size = remembered.size
+        if joined.position < size:
+            if self.source.size < size:
+                what = f"{size} events were verified before, and the ledger ends earlier"
+                self._disagree(self.source.size + 1, what, "an event", "none", remembered, vouched)
+            return
+        root = joined.roots.get(size)
+        if root != remembered.root:
+            what = f"the first {size} events are not those that were verified before"
+            shown = "nothing" if root is None else root.hex()
+            self._disagree(1, what, remembered.root.hex(), shown, remembered, vouched)
+        elif self.is_quick and any(one.rule == "checkpoints" for one in self._findings):
+            what = "a checkpoint does not go on from the one that was verified before"
+            self._disagree(size + 1, what, "", "", remembered, vouched)
+
+    def _disagree(
+        self,
+        position: int,
+        what: str,
+        expected: str,
+        shown: str,
+        remembered: Remembered,
+        vouched: Vouched,
+    ) -> None:
+        self._findings.append(Finding("memory", position, what, expected, shown))
+        self._evidence += [note for note in (remembered.checkpoint, vouched.note) if note]
+
+    def _look(self, joined: Joined) -> None:
+        history = key_history(joined)[0]
+        looked = self.source.look(Hashed(joined.tree(), joined.types, history.to_json()))
+        self._checked.update(looked.checked)
+        self._findings += looked.findings
+
+    def _report(self, joined: Joined, vouched: Vouched, ruled: Ruled) -> Report:
+        findings = sorted(self._findings, key=lambda finding: finding.position)
+        failed = Counter(finding.rule for finding in findings)
+        failed.update({name: count - failed[name] for name, count in ruled.failed.items()})
+        unchecked = Counter(vouched.unchecked)
+        for (name, _), count in ruled.unchecked.items():
+            unchecked[name] += count
+        checked = self._checked + ruled.checked
+        meanings = MEANINGS | {name: rule.meaning for name, rule in RULES.items()}
+        return Report(
+            program=self.program,
+            origin=self.source.origin,
+            source=self.source.kind,
+            size=joined.position,
+            root=joined.root.hex(),
+            passed=not findings,
+            first_bad_position=min((one.position for one in findings if one.position), default=0),
+            is_quick=self.is_quick,
+            checkpoint_size=vouched.size,
+            checkpoint=vouched.note,
+            vkeys=vouched.vkeys,
+            witnesses=vouched.witnesses,
+            witnessed_size=vouched.witnessed_size,
+            checks=tuple(
+                Check(name, meaning, checked[name], failed[name], unchecked[name])
+                for name, meaning in meanings.items()
+                if checked[name] or failed[name] or unchecked[name]
+            ),
+            findings=tuple(findings),
+            gaps=tuple(
+                Gap(name, reason, count)
+                for (name, reason), count in sorted(ruled.unchecked.items())
+            ),
+            unknown_types=dict(ruled.unknown_types),
+            erased=ruled.erased,
+            withheld=ruled.withheld,
+            remarks=tuple(self._remarks),
+            evidence=tuple(self._evidence),
+        )
+
+    def _remember(self, memory: Memory, joined: Joined, vouched: Vouched, report: Report) -> None:
+        origin = self.source.origin
+        if not report.passed or not joined.position:
+            memory.forget_interruption(origin)
+            return
+        vkeys = vouched.vkeys
+        memory.remember(
+            origin,
+            Remembered(joined.position, joined.root, vouched.note, vouched.size, vkeys, joined),
+        )

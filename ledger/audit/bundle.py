@@ -1,0 +1,271 @@
+"""A full export bundle as a source: a folder or an uncompressed archive of one.
+
+Read by the audit itself, beside the bundle's own verifiers. A partial bundle leaves out what most
+rules need, so it is not audited; `export verify` says what it proves.
+"""
+
+import hashlib
+import io
+import re
+import tarfile
+from array import array
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from ledger.audit.headers import HEADER, row_of
+from ledger.audit.source import (
+    Finding,
+    Hashed,
+    Look,
+    Opener,
+    Row,
+    SourceKind,
+    UnreadableError,
+    Withheld,
+)
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.note import parse as parse_note
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.canonical import decode
+
+_LINE: Final = re.compile(
+    rb'\{"body":(?P<body>.*),"hash":"(?P<hash>[0-9a-f]{64})","header":'
+    + HEADER
+    + rb',"salt":(?:null|"(?P<salt>[0-9a-f]{32})")\}\n',
+    re.DOTALL,
+)
+_STEP: Final = 1_024  # lines between two known places in the file
+_CHUNK: Final = 1 << 20
+_NAMES: Final = frozenset(
+    {
+        "bag-info.txt",
+        "bagit.txt",
+        "manifest-sha256.txt",
+        "tagmanifest-sha256.txt",
+        "data/checkpoint",
+        "data/events.jsonl",
+        "data/keys.json",
+        "data/report.html",
+        "data/scope.json",
+        "data/verify_bundle.py",
+    }
+)
+_MANIFEST: Final = re.compile(rb"(?:[0-9a-f]{64}  [\x21-\x7e]+\n)+")
+_FILES: Final = "bundle.files"
+
+
+class BundleSource:
+    """The ledger in a full bundle."""
+
+    kind: SourceKind = "bundle"
+    has_bodies = True
+
+    def __init__(self, path: Path, places: "array[int] | None" = None, size: int = 0) -> None:
+        """Find the files and the lines; `places` and `size` spare another process the looking."""
+        self._path = path
+        try:
+            self._files = _folder(path) if path.is_dir() else _archive(path)
+            self._scope: dict[str, Any] = decode(self._read("data/scope.json"))
+            self._note = self._read("data/checkpoint").decode()
+            self.origin = parse_checkpoint(parse_note(self._note.encode()).text).origin
+            kind = self._scope["kind"]
+            self.withheld = tuple(
+                Withheld(first, last, str(one["reason"]))
+                for one in self._scope["withheld"]
+                for first, last in one["positions"]
+            )
+        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+            raise LedgerError(
+                Reason.STORE_UNAVAILABLE,
+                f"{path} is no bundle: {error}.",
+                remedy="Name the folder or the .tar that `export create` wrote.",
+            ) from error
+        if kind != "full":
+            raise invalid_field(
+                "source",
+                f"{path} is a bundle of kind {kind}, which leaves out what an audit needs",
+                remedy="Verify it with `decision-ledger export verify`.",
+            )
+        if places is None:
+            places, size = self._find_lines()
+        self._places, self.size = places, size
+
+    @property
+    def opener(self) -> Opener | None:
+        """Open the same bundle in another process."""
+        return partial(BundleSource, self._path, self._places, self.size)
+
+    def rows(self, after: int, until: int) -> Iterator[Row]:
+        """Yield the lines' events; the line's number is the position it should have."""
+        position = after - after % _STEP
+        if position >= self.size:
+            return
+        with self._open("data/events.jsonl", self._places[position // _STEP]) as file:
+            for line in file:
+                position += 1
+                if position > until:
+                    return
+                if position > after:
+                    yield self._row(line, position)
+
+    def _row(self, line: bytes, position: int) -> Row:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise UnreadableError(position, f"line {position} is not a canonical event")
+        body = None if match["body"] == b"null" else match["body"]
+        salt = None if match["salt"] is None else bytes.fromhex(match["salt"].decode())
+        try:
+            return row_of(match, self.origin, body, salt, bytes.fromhex(match["hash"].decode()))
+        except ValueError as error:
+            raise UnreadableError(position, f"line {position}: {error}") from error
+
+    def sizes(self, after: int, until: int) -> list[int]:
+        """Return the size of the one checkpoint."""
+        return [size for size, _ in self.notes(after) if size <= until]
+
+    def notes(self, after: int) -> Iterator[tuple[int, str]]:
+        """Yield the one checkpoint."""
+        size = parse_checkpoint(parse_note(self._note.encode()).text).size
+        if size > after:
+            yield size, self._note
+
+    def tiles(self, level: int, first: int, last: int) -> None:
+        """Return None: a bundle has no tiles."""
+
+    def erased_later(self) -> list[tuple[int, int]]:
+        """Return nothing: a bundle ends where it ends."""
+        return []
+
+    def look(self, hashed: Hashed) -> Look:
+        """Check the manifests, that no other file is there, and what else states the same."""
+        found = Look(checked={_FILES: len(self._files)})
+
+        def fail(what: str, expected: str = "", shown: str = "") -> None:
+            found.findings.append(Finding(_FILES, 0, what, expected, shown))
+
+        for name in sorted(self._files.keys() - _NAMES):
+            fail(f"there is a file {name}")
+        payload = {name for name in self._files if name.startswith("data/")}
+        tags = {"bag-info.txt", "bagit.txt", "manifest-sha256.txt"}
+        for manifest, names in (
+            ("manifest-sha256.txt", payload),
+            ("tagmanifest-sha256.txt", tags),
+        ):
+            for what in self._manifest_faults(manifest, names):
+                fail(what)
+        if self._files.get("data/keys.json") and self._read("data/keys.json") != hashed.keys:
+            fail("keys.json does not list the keys that the ledger records")
+        stated = {
+            "counts": hashed.types, "first_position": 1, "last_position": self.size,
+            "format": "decision-ledger/1", "stream": None,
+        }  # fmt: skip
+        for name, expected in stated.items():
+            if self._scope.get(name) != expected:
+                shown = str(self._scope.get(name))
+                fail(f"scope.json misstates {name}", str(expected), shown)
+        sizes = [size for size, _ in self.notes(0)]
+        if sizes != [self.size]:
+            fail("the bundle does not hold what its checkpoint covers", str(sizes), str(self.size))
+        return found
+
+    def _manifest_faults(self, manifest: str, names: set[str]) -> Iterator[str]:
+        if manifest not in self._files:
+            yield f"there is no {manifest}"
+            return
+        data = self._read(manifest)
+        if _MANIFEST.fullmatch(data) is None:
+            yield f"{manifest} is not made of digests and names"
+            return
+        lines = [line.partition("  ") for line in data.decode().splitlines()]
+        listed = {name: digest for digest, _, name in lines}
+        for name in sorted(listed.keys() ^ names):
+            yield f"{manifest} and the files do not agree about {name}"
+        for name in sorted(listed.keys() & self._files.keys()):
+            if self._digest(name) != listed[name]:
+                yield f"{name} does not have the digest in {manifest}"
+
+    def close(self) -> None:
+        """Do nothing: files are opened as they are read."""
+
+    # ---- files -----------------------------------------------------------------------------------
+
+    def _open(self, name: str, skipped: int = 0) -> BinaryIO:
+        path, start, size = self._files[name]
+        file = path.open("rb")
+        if start:  # within an archive: what follows the member is not its business
+            return io.BufferedReader(_Part(file, start + skipped, size - skipped))
+        file.seek(skipped)
+        return file
+
+    def _read(self, name: str) -> bytes:
+        with self._open(name) as file:
+            return file.read()
+
+    def _digest(self, name: str) -> str:
+        digest = hashlib.sha256()
+        with self._open(name) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def _find_lines(self) -> "tuple[array[int], int]":
+        """Return where every _STEP-th line begins, and how many there are."""
+        places, at, count = array("Q"), 0, 0
+        with self._open("data/events.jsonl") as file:
+            for line in file:
+                if count % _STEP == 0:
+                    places.append(at)
+                at += len(line)
+                count += 1
+        return places, count
+
+
+class _Part(io.RawIOBase):
+    """A stretch of a file, as a file: a member of an uncompressed archive."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        super().__init__()
+        self._file, self._left = file, size
+        file.seek(start)
+
+    def readable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        """Read what is left, at most a buffer full."""
+        data = self._file.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file beneath."""
+        self._file.close()
+        super().close()
+
+
+def _folder(path: Path) -> dict[str, tuple[Path, int, int]]:
+    """Return name → file, 0 and size for every file below a folder."""
+    return {
+        file.relative_to(path).as_posix(): (file, 0, file.stat().st_size)
+        for file in path.rglob("*")
+        if not file.is_dir()
+    }
+
+
+def _archive(path: Path) -> dict[str, tuple[Path, int, int]]:
+    """Return name → archive, offset and size for every file of an archive with one top folder."""
+    found: dict[str, tuple[Path, int, int]] = {}
+    with tarfile.open(path, "r:") as archive:
+        for member in archive:
+            if member.isdir():
+                continue
+            name = member.name.removeprefix("./")
+            name = name if name in _NAMES else name.partition("/")[2]
+            if not member.isreg() or name in found or not name:
+                raise ValueError(f"the archive holds {member.name}")
+            found[name] = path, member.offset_data, member.size
+    return found

@@ -1,0 +1,348 @@
+"""What the rules know before an event: everything that came before it, folded by the audit itself.
+
+Memory grows with the fleet, its policies and its streams. Of what happens without end only the
+newest is kept: observations are on disk, decisions and scores of a model in short queues.
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.audit.absence import Absences
+from ledger.audit.event import Event
+from ledger.audit.joining import Node, push, root_of
+from ledger.audit.observations import Observations
+from ledger.audit.parameters import Parameters, digest_of, parameters_of
+from ledger.audit.source import Source
+from ledger.chain.link import PERMANENT
+from ledger.chain.seal import seal_record
+from ledger.events.registry import BY_TYPE
+from ledger.events.values import parse_decimal, parse_time
+from ledger.kernel.rules import Override
+
+if TYPE_CHECKING:
+    from ledger.audit.assessing import Assessor
+
+RECENT: Final = 256
+"""Decisions and scores of a model that are remembered: a horizon lies a moment back, not a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A version in service from a stated time on."""
+
+    position: int
+    version: str
+    is_trained: bool
+    in_service_at: int
+    trained_through: int
+    baseline_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that is, or was, in force."""
+
+    position: int
+    data: dict[str, Any]
+    run_id: str | None
+
+
+@dataclass(slots=True)
+class ModelFacts:
+    """One model's story. Lists are in order of position, so that any horizon can be asked for."""
+
+    name: str
+    described: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    decisions: deque[Decided] = field(default_factory=lambda: deque(maxlen=RECENT))
+    decided: int = 0
+    """How many decisions there were, those forgotten included."""
+    scores: dict[tuple[object, ...], deque[tuple[int, int]]] = field(default_factory=dict)
+    """(position, priority) by model version and policy version."""
+    retired_at: int = 0
+    unknown_at: int = 0
+    """The first event of a type that nobody here knows; it may change the meaning of all."""
+    gone: list[int] = field(default_factory=list)
+    """Events whose bodies are absent."""
+    observed: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+    """Where it was observed last."""
+
+    def description(self, as_of: int) -> dict[str, Any] | None:
+        """Return the description in force at a position."""
+        known: dict[str, Any]
+        for position, known in reversed(self.described):
+            if position <= as_of:
+                return known
+        return None
+
+    def deployed(self, as_of: int) -> list[Deployment]:
+        """Return the deployments up to a position."""
+        if not self.deployments or self.deployments[-1].position <= as_of:
+            return self.deployments
+        return [one for one in self.deployments if one.position <= as_of]
+
+    def in_force(self, as_of: int) -> Decided | None:
+        """Return the decision in force at a position; LookupError where it is forgotten."""
+        for decided in reversed(self.decisions):
+            if decided.position <= as_of:
+                return decided
+        if self.decided > len(self.decisions):
+            raise LookupError("its horizon lies further back than decisions are remembered")
+        return None
+
+    def last_priority(self, versions: tuple[object, ...], as_of: int) -> int | None:
+        """Return the priority of the last score of these versions up to a position."""
+        kept = self.scores.get(versions, ())
+        for position, priority in reversed(kept):
+            if position <= as_of:
+                return priority
+        if len(kept) == RECENT:
+            raise LookupError("its horizon lies further back than scores are remembered")
+        return None
+
+
+class Fold:
+    """The ledger as of the events applied so far."""
+
+    permanent_types: Final = PERMANENT
+
+    def __init__(
+        self,
+        source: Source,
+        absences: Absences,
+        seal_points: set[int],
+        roots: dict[int, bytes],
+        root_points: set[int],
+    ) -> None:
+        """Begin before the first event.
+
+        `seal_points` are the positions at which a seal says how far the streams had come, `roots`
+        the roots that are known by size, and `root_points` the sizes of those that are wanted too.
+        """
+        self.source = source
+        self.absences = absences
+        self.position = 0
+        self.roots = dict(roots)
+        self._root_points = root_points - roots.keys()
+        self._root_until = max(self._root_points, default=0)
+        self._edge: list[Node] = []
+        self.request: tuple[str, str, str] | None = None
+        """The request of the event before: actor, method, id."""
+        self.gone: list[int] = []
+        """Events outside the models' streams whose bodies are absent."""
+        self.clock = ""
+        self.skew_micros = 0
+        self.signals: set[str] = set()
+        self.models: dict[str, ModelFacts] = {}
+        self.drafts: dict[tuple[str, int], str] = {}
+        """(policy, version) → digest."""
+        self.drafted: dict[str, int] = {}
+        """Policy → its newest version."""
+        self.activations: list[tuple[int, dict[str, Any]]] = []
+        self.plans: list[tuple[int, str, int, int]] = []
+        """(position, policy, period, next price)."""
+        self.observations = Observations()
+        self.assessor: Assessor
+        self.newest_observed_at = 0
+        self.permanent: set[int] = set()
+        self.seals: dict[int, tuple[bytes, int]] = {}
+        """Position → root and number of streams there."""
+        self.runs: set[str] = set()
+        self._parameters: dict[tuple[str, int, str], Parameters] = {}
+        self._seal_points = seal_points
+        self._streams: dict[str, tuple[int, bytes]] = {}
+        self.scored: Event | None = None
+        """The event before, if it is a score: a decision may follow it."""
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a body outside the models' streams is absent: then what it said is unknown."""
+        return bool(self.gone)
+
+    def source_of(self, position: int) -> tuple[str, str] | None:
+        """Return stream and type of an earlier event; None where that takes too long to learn."""
+        if self.source.kind == "server":
+            return None
+        for row in self.source.rows(position - 1, position):
+            return row[1], row[3]
+        return None
+
+    def model(self, stream: str) -> ModelFacts | None:
+        """Return the model whose stream this is."""
+        return self.models.get(stream)
+
+    def parameters(self, policy: str, version: int, digest: str) -> Parameters | None:
+        """Return a drafted version's parameters; None if it was never drafted so."""
+        return self._parameters.get((policy, version, digest))
+
+    def in_force(self, as_of: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return the latest activation of each scope up to a position, in order of position."""
+        latest: dict[str, tuple[int, dict[str, Any]]] = {}
+        for position, activated in self.activations:
+            if position <= as_of:
+                scope = activated["scope"]
+                latest[f"{scope['kind']} {scope['model']} {sorted(scope['labels'].items())}"] = (
+                    position,
+                    activated,
+                )
+        return sorted(latest.values(), key=lambda one: one[0])
+
+    # ---- folding ---------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Take in an event that the rules have looked at."""
+        self.position = event.position
+        self._streams[event.stream] = (event.stream_version, event.event_hash)
+        self.scored = None
+        if event.type.rpartition(".")[0] in PERMANENT:
+            self.permanent.add(event.position)
+        if event.position <= self._root_until:
+            push(self._edge, [(0, event.event_hash)])
+            if event.position in self._root_points:
+                self.roots[event.position] = root_of(self._edge)
+        if event.observation is not None:
+            self.observations.add(event, event.observation)
+            if (facts := self.models.get(event.stream)) is not None:
+                facts.observed.append(event.position)
+            self.newest_observed_at = max(self.newest_observed_at, event.observation.observed_at)
+            if event.run_id is not None:
+                self.runs.add(event.run_id)
+        elif event.stream.startswith("models/"):
+            self._apply_to_model(event)
+        elif event.raw is None:
+            self.gone.append(event.position)
+        elif event.data is not None and (apply := _APPLY.get(event.type)) is not None:
+            apply(self, event, event.data)
+        if event.position in self._seal_points:
+            self.seals[event.position] = self._sealed()
+
+    def _apply_to_model(self, event: Event) -> None:
+        facts = self.models.get(event.stream)
+        if facts is None:
+            facts = self.models[event.stream] = ModelFacts(event.name)
+        if event.type not in BY_TYPE:
+            facts.unknown_at = facts.unknown_at or event.position
+        if event.raw is None:
+            facts.gone.append(event.position)
+        if event.type == "score.computed.v1":
+            self.scored = event
+        if event.run_id is not None:
+            self.runs.add(event.run_id)
+        if event.data is not None and (apply := _APPLY_TO_MODEL.get(event.type)) is not None:
+            apply(facts, event, event.data)
+
+    def _sealed(self) -> tuple[bytes, int]:
+        """Return the root over the record of every stream, and how many there are."""
+        edge: list[Node] = []
+        for stream in sorted(self._streams):
+            version, event_hash = self._streams[stream]
+            record = seal_record(event_hash=event_hash.hex(), stream=stream, stream_version=version)
+            push(edge, [(0, leaf_hash(record))])
+        return root_of(edge), len(self._streams)
+
+    def _configured(self, _event: Event, data: dict[str, Any]) -> None:
+        self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * 1_000_000
+
+    def _defined(self, _event: Event, data: dict[str, Any]) -> None:
+        self.signals.add(data["signal"])
+
+    def _drafted(self, _event: Event, data: dict[str, Any]) -> None:
+        policy, version, digest = data["policy"], data["version"], data["digest"]
+        self.drafts.setdefault((policy, version), digest)
+        self.drafted[policy] = max(self.drafted.get(policy, 0), version)
+        if digest_of(data["document"]) == digest:
+            self._parameters.setdefault(
+                (policy, version, digest), parameters_of(policy, version, digest, data["document"])
+            )
+
+    def _activated(self, event: Event, data: dict[str, Any]) -> None:
+        self.activations.append((event.position, data))
+
+    def _planned(self, event: Event, data: dict[str, Any]) -> None:
+        made = (event.position, data["policy"], data["now_period"], int(data["next_price"]))
+        self.plans.append(made)
+
+
+def _described(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+    facts.described.append((event.position, data))
+
+
+def _deployed(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+    facts.deployments.append(
+        Deployment(
+            event.position,
+            data["model_version"],
+            data["kind"] == "trained",
+            parse_time(data["in_service_at"]),
+            parse_time(data["trained_through"]),
+            parse_decimal(data["baseline_loss"]),
+        )
+    )
+
+
+def _retired(facts: ModelFacts, event: Event, _data: dict[str, Any]) -> None:
+    facts.retired_at = facts.retired_at or event.position
+
+
+def _overridden(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+    facts.overrides.append(
+        Override(
+            event.position,
+            data["action"],
+            data["tier"],
+            parse_time(data["effective_from"]),
+            parse_time(data["effective_until"]),
+        )
+    )
+
+
+def _scored(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+    if data["historical"]:
+        return
+    versions = versions_of(data)
+    kept = facts.scores.get(versions)
+    if kept is None:
+        kept = facts.scores[versions] = deque(maxlen=RECENT)
+    kept.append((event.position, data["priority"]))
+
+
+def _decided(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+    if not data["historical"]:
+        kept = {name: data[name] for name in _IN_FORCE}
+        facts.decisions.append(Decided(event.position, kept, event.run_id))
+        facts.decided += 1
+
+
+def versions_of(data: dict[str, Any]) -> tuple[object, ...]:
+    """Return the model version and policy version that a score or decision names."""
+    return (
+        data["model_version"], data["policy"], data["policy_version"], data["policy_digest"],
+    )  # fmt: skip
+
+
+def leaf_hash(record: bytes) -> bytes:
+    """Return the leaf hash of a record."""
+    return hashlib.sha256(b"\x00" + record).digest()
+
+
+_IN_FORCE: Final = ("action", "rule", "reason", "since")
+_APPLY: Final = {
+    "ledger.configured.v1": Fold._configured,  # noqa: SLF001 - the table of its own methods
+    "ledger.configured.v2": Fold._configured,  # noqa: SLF001
+    "signal.defined.v1": Fold._defined,  # noqa: SLF001
+    "policy.drafted.v1": Fold._drafted,  # noqa: SLF001
+    "policy.activated.v1": Fold._activated,  # noqa: SLF001
+    "plan.made.v1": Fold._planned,  # noqa: SLF001
+}
+_APPLY_TO_MODEL: Final = {
+    "model.registered.v1": _described,
+    "model.updated.v1": _described,
+    "model.deployed.v1": _deployed,
+    "model.retired.v1": _retired,
+    "decision.overridden.v1": _overridden,
+    "score.computed.v1": _scored,
+    "decision.made.v1": _decided,
+}

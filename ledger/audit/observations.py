@@ -1,0 +1,136 @@
+"""The audit's own index of observations, and of request ids: a private file that goes with it.
+
+Observations arrive late and out of order, and an evaluation may look far back; so they are kept by
+time, on disk once they outgrow a cache, and never in the audited database. What stands in it was
+read from hashed bodies only.
+"""
+
+import hashlib
+import sqlite3
+from typing import Final, NamedTuple
+
+from ledger.audit.event import Event, Observation
+
+_BATCH: Final = 5_000
+_CACHE_KIB: Final = 65_536
+
+
+class Kept(NamedTuple):
+    """One observation at its place."""
+
+    position: int
+    observed_at: int
+    model_version: str
+    signal: str
+    source: str
+    sample_size: int
+    value: str
+
+
+class Observations:
+    """Observations by model and time; request ids by how often they were used."""
+
+    def __init__(self) -> None:
+        # An empty name is a temporary database: in memory while it is small, else an unnamed file.
+        self._database = sqlite3.connect("", isolation_level=None)
+        run = self._database.execute
+        run("PRAGMA journal_mode=OFF")
+        run("PRAGMA synchronous=OFF")
+        run(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        run(
+            "CREATE TABLE seen (model INTEGER, at INTEGER, position INTEGER, version INTEGER,"
+            " signal INTEGER, source INTEGER, size INTEGER, value TEXT,"
+            " PRIMARY KEY (model, at, position)) WITHOUT ROWID"
+        )
+        run("CREATE TABLE asked (key BLOB, position INTEGER, allowed INTEGER)")
+        self._seen: list[tuple[object, ...]] = []
+        self._asked: list[tuple[bytes, int, int]] = []
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+
+    def add(self, event: Event, observation: Observation) -> None:
+        """Keep an observation of the model whose stream it stands in."""
+        number = self._number
+        self._seen.append(
+            (
+                number(event.stream),
+                observation.observed_at,
+                event.position,
+                number(observation.model_version),
+                number(observation.signal),
+                number(event.actor),
+                observation.sample_size,
+                observation.value,
+            )
+        )
+        if len(self._seen) >= _BATCH:
+            self._flush()
+
+    def _number(self, name: str) -> int:
+        found = self._numbers.get(name)
+        if found is None:
+            found = self._numbers[name] = len(self._names)
+            self._names.append(name)
+        return found
+
+    def between(
+        self, stream: str, first: int, last: int, at_or_before: int, version: str | None = None
+    ) -> list[Kept]:
+        """Return a model's observations between two times, both included, up to a position.
+
+        Of one model version, or of all.
+        """
+        self._flush()
+        names = self._names
+        wanted = None if version is None else self._number(version)
+        rows = self._database.execute(
+            "SELECT position, at, version, signal, source, size, value FROM seen WHERE model = ?"
+            " AND at BETWEEN ? AND ? AND position <= ? AND (? IS NULL OR version = ?)",
+            (self._number(stream), first, last, at_or_before, wanted, wanted),
+        )
+        return [
+            Kept(position, at, names[version_], names[signal], names[source], size, value)
+            for position, at, version_, signal, source, size, value in rows
+        ]
+
+    def newest(self, stream: str, version: str, since: int, at_or_before: int) -> int | None:
+        """Return the newest time at which a version was observed, not before `since`."""
+        self._flush()
+        row = self._database.execute(
+            "SELECT at FROM seen WHERE model = ? AND at >= ? AND position <= ? AND version = ?"
+            " ORDER BY at DESC LIMIT 1",
+            (self._number(stream), since, at_or_before, self._number(version)),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def ask(self, key: str, position: int, allowed: int) -> None:
+        """Note that a request id was used, and how often it may be."""
+        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        self._asked.append((digest, position, allowed))
+        if len(self._asked) >= _BATCH:
+            self._flush()
+
+    def asked_too_often(self) -> list[int]:
+        """Return the position of each use of a request id beyond what is allowed."""
+        self._flush()
+        rows = self._database.execute(
+            "SELECT position FROM (SELECT position, allowed, row_number() OVER"
+            " (PARTITION BY key ORDER BY position) AS turn FROM asked) WHERE turn > allowed"
+            " ORDER BY position"
+        )
+        return [int(row[0]) for row in rows]
+
+    def _flush(self) -> None:
+        if not self._seen and not self._asked:
+            return
+        run = self._database
+        run.execute("BEGIN")
+        run.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._seen)
+        run.executemany("INSERT INTO asked VALUES (?, ?, ?)", self._asked)
+        run.execute("COMMIT")
+        self._seen.clear()
+        self._asked.clear()
+
+    def close(self) -> None:
+        """Throw it away."""
+        self._database.close()

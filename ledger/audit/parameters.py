@@ -1,0 +1,96 @@
+"""A recorded policy document as the kernels take it: the audit's own reading of the stored form."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.events.canonical import encode
+from ledger.events.values import parse_decimal
+from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
+from ledger.kernel.excess import PlannerPolicy
+from ledger.kernel.rules import Rule, RuleSet, rule_problems
+
+_DECIMALS = frozenset({"baseline", "critical"})
+_NOT_SCORED = frozenset({"rationale"})
+_NOT_PLANNED = frozenset({"planner", "loss_signal", "candidates"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What one version of one policy makes the kernels do."""
+
+    policy: str
+    version: int
+    digest: str
+    scoring: Scoring
+    rules: RuleSet
+    planner: PlannerPolicy | None
+    loss_signal: str
+    candidates: str
+
+    @property
+    def reference(self) -> tuple[str, int, str]:
+        """The version as scores, decisions and plans name it."""
+        return self.policy, self.version, self.digest
+
+    @property
+    def window_micros(self) -> int:
+        """The longest window of any signal."""
+        return max(rule.window_seconds for rule in self.scoring.signals) * 1_000_000
+
+
+def digest_of(document: object) -> str:
+    """Return the digest by which a document is known: SHA-256 of its canonical JSON, in hex."""
+    return hashlib.sha256(encode(document)).hexdigest()
+
+
+def parameters_of(policy: str, version: int, digest: str, document: dict[str, Any]) -> Parameters:
+    """Return the parameters in a stored document that fits its type."""
+    scoring, decision = document["scoring"], document["decision"]
+    planning = document["planning"]
+    return Parameters(
+        policy,
+        version,
+        digest,
+        Scoring(
+            combine=scoring["combine"],
+            impact_gain_ppm=scoring["impact_gain_ppm"],
+            risk_gain_ppm=scoring["risk_gain_ppm"],
+            signals=tuple(_signal_rule(part) for part in scoring["signals"]),
+            kernel=scoring["kernel"],
+        ),
+        RuleSet(
+            rules=tuple(Rule(**part) for part in decision["rules"]),
+            otherwise_action=decision["otherwise_action"],
+            otherwise_tier=decision["otherwise_tier"],
+            error_tier=decision["error_tier"],
+            cool_down_hours=decision["cool_down_hours"],
+            max_priority_step=decision["max_priority_step"],
+        ),
+        None
+        if planning is None
+        else PlannerPolicy(
+            **{name: value for name, value in planning.items() if name not in _NOT_PLANNED}
+        ),
+        "" if planning is None else planning["loss_signal"],
+        "" if planning is None else planning["candidates"],
+    )
+
+
+def _signal_rule(part: dict[str, Any]) -> SignalRule:
+    members: dict[str, Any] = {
+        name: parse_decimal(value) if name in _DECIMALS else value
+        for name, value in part.items()
+        if name not in _NOT_SCORED
+    }
+    return SignalRule(**members)
+
+
+def problem_of(parameters: Parameters) -> str:
+    """Return the first thing for which the kernels refuse a policy; empty if they take it."""
+    for field, what in scoring_problems(parameters.scoring):
+        return f"{field} {what}"
+    names = [rule.signal for rule in parameters.scoring.signals]
+    for problem in rule_problems(parameters.rules, names):
+        return f"{problem.field}: {problem.message}"
+    return ""

@@ -1,0 +1,289 @@
+"""A plan derived again: everything planner `excess/1` reads, from the audit's own fold.
+
+What a plan pins (`inputs_digest`) and how its rows give their reasons is part of the planner's
+released name; this is a second writing of both, from the page that specifies them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.audit.assessing import NotReplayableError, is_for, serving_of
+from ledger.audit.fold import Deployment, Fold, ModelFacts
+from ledger.audit.parameters import Parameters, digest_of
+from ledger.events.values import parse_decimal, parse_time
+from ledger.kernel.excess import (
+    BacklogRow,
+    PeriodCell,
+    PlanInputs,
+    PlanModel,
+    PlanResult,
+    input_problems,
+    plan,
+)
+
+_PPM = 1_000_000
+
+
+def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data that a recorded plan should have; NotReplayableError if unknown."""
+    parameters = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
+    if parameters is None:
+        raise NotReplayableError("the policy version that it names was never drafted")
+    planner = parameters.planner
+    if planner is None:
+        raise NotReplayableError("the policy version that it names does not plan")
+    as_of = data["as_of"]
+    now_period = parse_time(data["made_at"]) // (planner.period_seconds * 1_000_000)
+    candidates = _candidates(fold, parameters, as_of)
+    actions = {facts.name: _action(facts, as_of) for facts in candidates}
+    inputs = PlanInputs(
+        policy=planner,
+        now_period=now_period,
+        purse_micros=int(data["purse_micros"]),
+        purse_cap_micros=int(data["purse_cap_micros"]),
+        price=_price_before(fold, data["policy"], now_period, as_of),
+        models=tuple(_model(facts, parameters, actions, as_of) for facts in candidates),
+        periods=_periods(fold, candidates, parameters, now_period, as_of),
+    )
+    if problems := input_problems(inputs):
+        raise NotReplayableError(f"the planner refuses its inputs: {' '.join(problems[0])}")
+    result = plan(inputs)
+    versions = {facts.name: _serving(facts, as_of).version for facts in candidates}
+    models = {model.id: model for model in inputs.models}
+    return {
+        "plan": data["plan"],
+        "as_of": as_of,
+        "made_at": data["made_at"],
+        "policy": parameters.policy,
+        "policy_version": parameters.version,
+        "policy_digest": parameters.digest,
+        "planner": "excess/1",
+        "inputs_digest": digest_of(_pinned(inputs)),
+        "now_period": now_period,
+        "purse_micros": str(inputs.purse_micros),
+        "purse_cap_micros": str(inputs.purse_cap_micros),
+        "price_before": None if inputs.price is None else str(inputs.price),
+        "price": str(result.price),
+        "next_price": str(result.next_price),
+        "demand_micros": str(result.demand_micros),
+        "purse_left_micros": str(result.purse_left_micros),
+        "modes": [
+            {"period": period, "mode": str(mode)} for period, mode in sorted(result.modes.items())
+        ],
+        "backlog": [
+            {
+                "model": row.id,
+                "rank": str(row.rank),
+                "gain": str(row.gain),
+                "benefit_micros": str(row.benefit_micros),
+                "cost_micros": str(row.cost_micros),
+                "unit_value_micros": str(models[row.id].unit_value_micros),
+                "baseline_nano": str(models[row.id].baseline_nano),
+                "trained_period": models[row.id].trained_period,
+                "rest_until": models[row.id].rest_until,
+                "model_version": versions[row.id],
+                "action_in_force": actions[row.id],
+                "seen": row.seen,
+                "resting": row.resting,
+                "outcome": row.outcome,
+                "reason": reason_of(row, result, inputs, actions[row.id]),
+            }
+            for row in result.backlog
+        ],
+    }
+
+
+def _candidates(fold: Fold, parameters: Parameters, as_of: int) -> list[ModelFacts]:
+    """Return the models in scope with a version in service, in order of name."""
+    scopes = [
+        activated["scope"]
+        for _, activated in fold.in_force(as_of)
+        if (activated["policy"], activated["version"], activated["digest"]) == parameters.reference
+    ]
+    found = []
+    for facts in sorted(fold.models.values(), key=lambda one: one.name):
+        description = facts.description(as_of)
+        is_retired = 0 < facts.retired_at <= as_of
+        if description is None or is_retired or serving_of(facts, as_of) is None:
+            continue
+        if any(is_for(scope, description) for scope in scopes):
+            found.append(facts)
+    return found
+
+
+def _serving(facts: ModelFacts, as_of: int) -> Deployment:
+    serving = serving_of(facts, as_of)
+    assert serving is not None, "a candidate has a version in service"
+    return serving
+
+
+def _action(facts: ModelFacts, as_of: int) -> str:
+    try:
+        decided = facts.in_force(as_of)
+    except LookupError as error:
+        raise NotReplayableError(str(error)) from error
+    return "NO_ACTION" if decided is None else str(decided.data["action"])
+
+
+def _price_before(fold: Fold, policy: str, now_period: int, as_of: int) -> int | None:
+    """Return the next price of the policy's last plan of an earlier period."""
+    for position, name, period, next_price in reversed(fold.plans):
+        if position <= as_of and name == policy and period < now_period:
+            return next_price
+    return None
+
+
+def _model(
+    facts: ModelFacts, parameters: Parameters, actions: Mapping[str, str], as_of: int
+) -> PlanModel:
+    assert parameters.planner is not None
+    description, serving = facts.description(as_of), _serving(facts, as_of)
+    assert description is not None
+    trained = [one.trained_through for one in facts.deployed(as_of) if one.is_trained]
+    if not trained:
+        raise NotReplayableError(f"no trained version of {facts.name} was deployed")
+    is_gated = parameters.candidates == "decided" and actions[facts.name] != "SCHEDULE_RETRAINING"
+    return PlanModel(
+        id=facts.name,
+        trained_period=max(trained) // (parameters.planner.period_seconds * 1_000_000),
+        baseline_nano=serving.baseline_nano,
+        unit_value_micros=int(description["unit_value_micros"]),
+        cost_micros=int(description["cost_micros"]),
+        gate="not_decided" if is_gated else None,
+    )
+
+
+def _periods(
+    fold: Fold,
+    candidates: list[ModelFacts],
+    parameters: Parameters,
+    now_period: int,
+    as_of: int,
+) -> dict[int, dict[str, PeriodCell]]:
+    """Return each period's rows, mean and baseline of each model."""
+    assert parameters.planner is not None
+    micros = parameters.planner.period_seconds * 1_000_000
+    first = max(now_period - parameters.planner.max_periods + 1, 0)
+    found: dict[int, dict[str, PeriodCell]] = {}
+    for facts in candidates:
+        totals: dict[int, tuple[int, int]] = {}
+        serving: dict[int, Deployment | None] = {}
+        for one in fold.observations.between(
+            f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
+        ):
+            if one.signal != parameters.loss_signal:
+                continue
+            period = one.observed_at // micros
+            if period not in serving:
+                serving[period] = _at_end_of(facts, period, now_period, micros, as_of)
+            deployment = serving[period]
+            if deployment is not None and deployment.version == one.model_version:
+                rows, weighted = totals.get(period, (0, 0))
+                value = parse_decimal(one.value) * one.sample_size
+                totals[period] = rows + one.sample_size, weighted + value
+        for period, (rows, weighted) in totals.items():
+            then = serving[period]
+            assert then is not None
+            cell = PeriodCell(rows, weighted // rows, then.baseline_nano)
+            found.setdefault(period, {})[facts.name] = cell
+    return dict(sorted(found.items()))
+
+
+def _at_end_of(
+    facts: ModelFacts, period: int, now_period: int, micros: int, as_of: int
+) -> Deployment | None:
+    """Return the deployment in service at the end of a period; of the present one, as it stands."""
+    for one in reversed(facts.deployed(as_of)):
+        if period == now_period or one.in_service_at < (period + 1) * micros:
+            return one
+    return None
+
+
+def _pinned(inputs: PlanInputs) -> dict[str, Any]:
+    """Return what the inputs' digest is taken of, as the architecture page lists it."""
+    policy = inputs.policy
+    return {
+        "models": [
+            {
+                "baseline_nano": str(model.baseline_nano),
+                "cost_micros": str(model.cost_micros),
+                "gate": model.gate,
+                "model": model.id,
+                "rest_until": model.rest_until,
+                "trained_period": model.trained_period,
+                "unit_value_micros": str(model.unit_value_micros),
+            }
+            for model in inputs.models
+        ],
+        "now_period": inputs.now_period,
+        "periods": [
+            {
+                "cells": [
+                    {
+                        "baseline_nano": str(cell.baseline_nano),
+                        "mean_nano": str(cell.mean_nano),
+                        "model": name,
+                        "rows": str(cell.rows),
+                    }
+                    for name, cell in sorted(cells.items())
+                ],
+                "period": period,
+            }
+            for period, cells in inputs.periods.items()
+        ],
+        "policy": {
+            "common_ppm": policy.common_ppm,
+            "dead_band_ppm": policy.dead_band_ppm,
+            "half_life_seconds": policy.half_life_seconds,
+            "max_periods": policy.max_periods,
+            "min_models": policy.min_models,
+            "period_seconds": policy.period_seconds,
+            "price_down_ppm": policy.price_down_ppm,
+            "price_up_ppm": policy.price_up_ppm,
+            "probe_ppm": policy.probe_ppm,
+            "quantile_ppm": policy.quantile_ppm,
+            "reserve": policy.reserve,
+        },
+        "price": None if inputs.price is None else str(inputs.price),
+        "purse_cap_micros": str(inputs.purse_cap_micros),
+        "purse_micros": str(inputs.purse_micros),
+    }
+
+
+def money(micros: int) -> str:
+    """Return an amount of micros as a decimal with at least two places."""
+    sign, size = ("-", -micros) if micros < 0 else ("", micros)
+    places = f"{size % _PPM:06d}"
+    while len(places) > 2 and places.endswith("0"):
+        places = places[:-1]
+    return f"{sign}{size // _PPM}.{places}"
+
+
+def reason_of(  # noqa: PLR0911 - one sentence for each outcome
+    row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: str
+) -> str:
+    """Return the sentence that the planner's name prescribes for a row."""
+    need = money(row.cost_micros * (_PPM + inputs.policy.probe_ppm) // _PPM)
+    worth = (
+        f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} gives "
+        f"rank {row.rank}, against the price {result.price}"
+    )
+    match row.outcome:
+        case "admitted":
+            return f"Admitted: {worth}, and the purse could pay {need}."
+        case "resting":
+            return f"Resting after a refused candidate, although {worth}."
+        case "too_dear":
+            cap = money(inputs.purse_cap_micros)
+            return f"Too dear: it needs {need}, more than the purse can ever hold, {cap}."
+        case "saving":
+            return f"Wanted ({worth}), but the purse is being saved for a better job."
+        case "over_purse":
+            return f"Wanted ({worth}), but the purse has less than {need} left."
+        case "below_price":
+            return f"Not worth it yet: {worth}."
+        case "no_evidence":
+            return "No observation of its loss since it was last trained."
+        case "in_progress":
+            return f"A job is already under way; {worth}."
+    return f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."

@@ -1,0 +1,138 @@
+"""The second pass: every event in order, every rule that concerns it, then on to the fold."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import ledger.audit.rules  # noqa: F401 - registers the rules
+from ledger.audit.absence import Absences
+from ledger.audit.assessing import Assessor
+from ledger.audit.event import Event, read
+from ledger.audit.fold import Fold
+from ledger.audit.joining import Joined
+from ledger.audit.registry import RULES, Rule, Unchecked
+from ledger.audit.source import Finding, Source
+from ledger.events.canonical import CanonicalError, decode
+from ledger.events.registry import BY_TYPE
+
+FINDINGS_MAX: Final = 1_000
+_TELL_EVERY: Final = 2_000
+
+
+@dataclass(slots=True)
+class Ruled:
+    """What the rules found."""
+
+    checked: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    unchecked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(rule, reason) → how often it could not be applied."""
+    findings: list[Finding] = field(default_factory=list)
+    unknown_types: Counter[str] = field(default_factory=Counter)
+    erased: int = 0
+    withheld: int = 0
+
+
+def rule_pass(
+    source: Source, joined: Joined, progress: Callable[[int, int], None] | None = None
+) -> Ruled:
+    """Apply every rule to every event of a ledger whose hashes hold."""
+    fold = _begin(source, joined)
+    found = Ruled()
+    try:
+        _walk(source, fold, found, progress)
+        for rule in RULES.values():
+            if rule.finish is not None:
+                for position, what in rule.finish(fold):
+                    _fail(found, rule, position, what)
+    finally:
+        fold.observations.close()
+    _count(found, joined)
+    found.findings.sort(key=lambda finding: finding.position)
+    return found
+
+
+def _begin(source: Source, joined: Joined) -> Fold:
+    absences = Absences(joined.notable, source.erased_later(), source.withheld, joined.bodiless)
+    seal_points = _members(joined, "streams.sealed.v1", "as_of")
+    root_points = _members(joined, "audit.completed.v1", "size")
+    fold = Fold(source, absences, seal_points, joined.roots, root_points)
+    fold.assessor = Assessor(fold)
+    return fold
+
+
+def _members(joined: Joined, wanted: str, name: str) -> set[int]:
+    """Return a number that every event of a type states."""
+    found: set[int] = set()
+    for _, type_, body in joined.notable:
+        if type_ == wanted and body is not None:
+            try:
+                found.add(int(decode(body)["data"][name]))
+            except (CanonicalError, KeyError, TypeError, ValueError):
+                continue  # a rule says what is wrong with it
+    return found
+
+
+def _walk(
+    source: Source, fold: Fold, found: Ruled, progress: Callable[[int, int], None] | None
+) -> None:
+    concerned: dict[str, list[Rule]] = {}
+    for row in source.rows(0, source.size):
+        event = read(row)
+        rules = concerned.get(event.type)
+        if rules is None:
+            rules = [rule for rule in RULES.values() if rule.concerns(event.type)]
+            concerned[event.type] = rules
+        if event.raw is None:
+            _note_absence(event, fold, found)
+        if event.type not in BY_TYPE:
+            found.unknown_types[event.type] += 1
+        is_read = event.data is not None or event.observation is not None
+        for rule in rules:
+            if rule.needs_data and not is_read:
+                found.unchecked[rule.name, _why_unread(event, fold)] += 1
+                continue
+            verdict = rule.check(event, fold)
+            if verdict is None:
+                continue
+            if isinstance(verdict, Unchecked):
+                found.unchecked[rule.name, verdict.reason] += 1
+            else:
+                _fail(found, rule, event.position, verdict)
+        fold.apply(event)
+        if event.observation is not None:
+            fold.assessor.observe(event)
+        if progress is not None and event.position % _TELL_EVERY == 0:
+            progress(event.position, source.size)
+
+
+def _note_absence(event: Event, fold: Fold, found: Ruled) -> None:
+    absence = fold.absences.of(event.position)
+    if absence is not None and absence.erased_by:
+        found.erased += 1
+    else:
+        found.withheld += 1
+
+
+def _why_unread(event: Event, fold: Fold) -> str:
+    if event.raw is not None:
+        return "unreadable"
+    absence = fold.absences.of(event.position)
+    return "not there" if absence is None else absence.reason
+
+
+def _fail(found: Ruled, rule: Rule, position: int, what: str) -> None:
+    found.failed[rule.name] += 1
+    if len(found.findings) < FINDINGS_MAX:
+        found.findings.append(Finding(rule.name, position, what))
+
+
+def _count(found: Ruled, joined: Joined) -> None:
+    """Count how often each rule was applied: to every event it concerns but the unchecked ones."""
+    unchecked: Counter[str] = Counter()
+    for (name, _), count in found.unchecked.items():
+        unchecked[name] += count
+    for name, rule in RULES.items():
+        concerned = sum(count for type_, count in joined.types.items() if rule.concerns(type_))
+        found.checked[name] = concerned - unchecked[name]

@@ -1,0 +1,5 @@
+"""Every rule there is: importing this registers them all."""
+
+from ledger.audit.rules import bodies, decisions, fleet, proving, replay
+
+__all__ = ["bodies", "decisions", "fleet", "proving", "replay"]

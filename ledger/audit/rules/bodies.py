@@ -1,0 +1,131 @@
+"""Rules about every body: its grammar, its stream, its cause, its request, its times."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.audit.event import OBSERVED, Event
+from ledger.audit.fold import Fold
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.registry import BY_TYPE
+from ledger.events.values import parse_time
+
+_METHODS: Final = {
+    "ledger.created.v1": "CreateLedger",
+    "ledger.configured.v1": "CreateLedger",
+    "ledger.configured.v2": "CreateLedger",
+    "signal.defined.v1": "DefineSignal",
+    OBSERVED: "SubmitSignals or StreamSignals",
+    "model.registered.v1": "RegisterModel",
+    "model.updated.v1": "UpdateModel",
+    "model.deployed.v1": "RecordDeployment",
+    "model.retired.v1": "RetireModel",
+    "score.computed.v1": "Evaluate",
+    "decision.made.v1": "Evaluate",
+    "decision.overridden.v1": "OverrideDecision",
+    "policy.drafted.v1": "DraftPolicy",
+    "policy.activated.v1": "ActivatePolicy",
+    "plan.made.v1": "MakePlan",
+    "key.rotated.v1": "RotateKey",
+    "key.committed.v1": "RotateKey",
+    "key.revoked.v1": "RevokeKey",
+    "streams.sealed.v1": "SealStreams",
+    "body.erased.v1": "EraseBodies",
+    "audit.completed.v1": "RecordAudit",
+    "export.issued.v1": "CreateExport",
+}
+"""Which call leaves events of a type, as far as a type tells."""
+
+
+@rule("bodies.present", needs_data=False)
+def bodies_present(event: Event, fold: Fold) -> Verdict:
+    """Every body that is not there was erased on record or withheld with a reason."""
+    if event.raw is not None:
+        return None
+    if event.type.rpartition(".")[0] in fold.permanent_types:
+        return f"the body of {event.type} can be neither erased nor withheld"
+    if fold.absences.of(event.position) is None:
+        return "its body is not there, and no erasure names it"
+    return None
+
+
+@rule("bodies.canonical", needs_data=False)
+def bodies_canonical(event: Event, _fold: Fold) -> Verdict:
+    """Every body is canonical JSON with exactly the members of the format."""
+    return event.fault or None
+
+
+@rule("types.data", needs_data=False)
+def types_data(event: Event, _fold: Fold) -> Verdict:
+    """The data of every known type fits it, to the member."""
+    if event.raw is None or event.fault:
+        return None
+    return event.data_fault or None
+
+
+@rule("types.stream", needs_data=False)
+def types_stream(event: Event, _fold: Fold) -> Verdict:
+    """Every event stands in the stream of what it is about."""
+    stream = event.stream
+    if event.observation is not None or event.type == OBSERVED:
+        return None if stream.startswith("models/") else f"an observation stands in {stream}"
+    cls = BY_TYPE.get(event.type)
+    if cls is None or event.data is None:
+        return None
+    kind, _, member = cls.STREAM.partition("/")
+    if not member:
+        expected = kind
+    elif member == "{sha256 of originator_id}":
+        digest = hashlib.sha256(event.data["originator_id"].encode()).hexdigest()
+        expected = f"{kind}/{digest}"
+    else:
+        expected = f"{kind}/{event.data[member.strip('{}')]}"
+    return None if stream == expected else f"it stands in {stream}, but is of {expected}"
+
+
+@rule("causes", needs_data=False)
+def causes(event: Event, _fold: Fold) -> Verdict:
+    """Every cause is an event that came before."""
+    if event.cause is not None and not 1 <= event.cause < event.position:
+        return f"its cause is said to stand at position {event.cause}"
+    return None
+
+
+def _used_again(fold: Fold) -> Iterator[tuple[int, str]]:
+    for position in fold.observations.asked_too_often():
+        yield position, "its request id was used before by its actor for another request"
+
+
+@rule("requests.unique", needs_data=False, finish=_used_again)
+def requests_unique(event: Event, fold: Fold) -> Verdict:
+    """A request id stands for one request of its actor to one method, as far as types tell."""
+    if event.request_id is None:
+        fold.request = None
+        return None
+    method = _METHODS.get(event.type)
+    if method is None:
+        return Unchecked("the method behind this type is not known")
+    asked = event.actor, method, event.request_id
+    if fold.request != asked:
+        # An observation comes by one of two methods, and each has its own ids.
+        allowed = 2 if event.type == OBSERVED else 1
+        fold.observations.ask("\n".join(asked), event.position, allowed)
+        fold.request = asked
+    return None
+
+
+@rule("times.stated", OBSERVED, "model.deployed.v1")
+def times_stated(event: Event, fold: Fold) -> Verdict:
+    """No stated time lies further ahead of its record than the ledger's clock allows."""
+    if event.observation is not None:
+        stated = event.observation.observed_at
+    elif event.data is not None:
+        stated = parse_time(event.data["in_service_at"])
+    else:
+        return None
+    if not fold.clock:
+        return Unchecked("how this ledger tells time is not on record")
+    ahead = fold.skew_micros if fold.clock == "wall" else 0
+    if stated > event.recorded_at + ahead:
+        return "the time that it states lies further ahead than the ledger's clock allows"
+    return None

@@ -1,0 +1,148 @@
+"""Rules about scores, decisions and plans that need no arithmetic: horizons, citations, runs."""
+
+from typing import Final
+
+from ledger.audit.assessing import policy_in_force, serving_of
+from ledger.audit.event import OBSERVED, Event
+from ledger.audit.fold import Fold
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.values import parse_time
+
+_SCORE: Final = "score.computed.v1"
+_DECISION: Final = "decision.made.v1"
+_SHARED: Final = (
+    "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
+    "policy_digest", "kernel", "trigger", "historical",
+)  # fmt: skip
+
+
+@rule("horizons", _SCORE, _DECISION, "plan.made.v1")
+def horizons(event: Event, fold: Fold) -> Verdict:
+    """What is derived looks at events before it, and not into the future."""
+    data = event.data
+    assert data is not None
+    if data["as_of"] >= event.position:
+        return f"its horizon {data['as_of']} does not lie before it"
+    at = parse_time(data["made_at"] if event.type == "plan.made.v1" else data["evaluated_at"])
+    if not fold.clock:
+        return Unchecked("how this ledger tells time is not on record")
+    if at > max(event.recorded_at + fold.skew_micros, fold.newest_observed_at):
+        return "it is about a time that lies after its record"
+    return None
+
+
+@rule("horizons.ingest", _SCORE, _DECISION)
+def horizons_ingest(event: Event, fold: Fold) -> Verdict:
+    """On ingest a model is evaluated at the newest of its selected observations."""
+    data, facts = event.data, fold.model(event.stream)
+    assert data is not None
+    if data["trigger"] != "ingest" or facts is None or data["as_of"] >= event.position:
+        return None
+    if data["historical"]:
+        return "an evaluation on ingest is never historical"
+    serving = serving_of(facts, data["as_of"])
+    newest = serving and fold.observations.newest(
+        event.stream, serving.version, serving.in_service_at, data["as_of"]
+    )
+    if newest == parse_time(data["evaluated_at"]):
+        return None
+    if any(fold.absences.needed(position, data["as_of"]) for position in facts.gone):
+        return Unchecked("erased")
+    return "it was not evaluated at the newest observation"
+
+
+@rule("policies.in_force", _SCORE, _DECISION)
+def policies_in_force(event: Event, fold: Fold) -> Verdict:
+    """A score and a decision name the policy that was in force for the model at their horizon."""
+    data, facts = event.data, fold.model(event.stream)
+    assert data is not None
+    if facts is None or facts.description(data["as_of"]) is None:
+        return Unchecked("the model is not described at its horizon")
+    expected = policy_in_force(fold, facts, data["as_of"])
+    named = data["policy"], data["policy_version"], data["policy_digest"]
+    if expected == named:
+        return None
+    if fold.has_gaps:
+        return Unchecked("a body is not there that may bring a policy into force")
+    shown = "none" if expected is None else f"{expected[0]} version {expected[1]}"
+    return f"it names {named[0]} version {named[1]}, and in force was {shown}"
+
+
+@rule("citations", _SCORE, _DECISION)
+def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says another thing
+    """A decision rests on the score before it, and a score's cause is an observation it could see.
+
+    Score and decision are recorded together, so they share horizon, actor, request and run.
+    """
+    data = event.data
+    assert data is not None
+    if event.type == _SCORE:
+        if event.cause is None:
+            return None
+        if data["trigger"] != "ingest" or event.cause > data["as_of"]:
+            return f"its cause at position {event.cause} cannot have caused it"
+        facts = fold.model(event.stream)
+        if facts is not None and event.cause in facts.observed:
+            return None
+        if fold.source_of(event.cause) not in {(event.stream, OBSERVED), None}:
+            return f"its cause at position {event.cause} is no observation of the model"
+        return None
+    cited = fold.scored
+    place = data["score_position"]
+    if place != event.position - 1 or event.cause != place:
+        return f"it cites a score at position {place} and a cause at {event.cause}"
+    if cited is None or cited.stream != event.stream:
+        return f"at position {place} stands no score of the model"
+    if cited.data is None:
+        return Unchecked("erased")
+    if any(cited.data[name] != data[name] for name in _SHARED):
+        return "the score that it cites has another horizon"
+    if (cited.actor, cited.request_id) != (event.actor, event.request_id):
+        return "the score that it cites was recorded by somebody else"
+    return None
+
+
+@rule("runs", _SCORE, _DECISION)
+def runs(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says another thing
+    """Scores and decisions carry the run that is open, and an action without one begins its own."""
+    data, facts = event.data, fold.model(event.stream)
+    assert data is not None
+    if facts is None:
+        return None
+    if event.type == _DECISION and fold.scored is not None and fold.scored.run_id != event.run_id:
+        return "it belongs to another run than its score"
+    if data["historical"]:
+        return "a historical evaluation belongs to no run" if event.run_id else None
+    if any(fold.absences.needed(position, data["as_of"]) for position in facts.gone):
+        return Unchecked("erased")
+    try:
+        prior = facts.in_force(data["as_of"])
+    except LookupError as error:
+        return Unchecked(str(error))
+    if prior is not None and prior.data["action"] != "NO_ACTION":
+        if event.run_id != prior.run_id:
+            return f"the run {prior.run_id} was open, and it carries {event.run_id}"
+        return None
+    if event.type == _SCORE:
+        is_used = event.run_id is not None and event.run_id in fold.runs
+        return f"the run {event.run_id} was used before" if is_used else None
+    if (data["action"] != "NO_ACTION") != (event.run_id is not None):
+        return f"its action is {data['action']}, and its run is {event.run_id}"
+    return None
+
+
+@rule("deployments.follow", "model.deployed.v1")
+def deployments_follow(event: Event, fold: Fold) -> Verdict:
+    """A deployment that belongs to a run cites the decision of that run."""
+    if event.cause is None and event.run_id is None:
+        return None
+    facts = fold.model(event.stream)
+    decided = [] if facts is None else list(facts.decisions)
+    cited = next((one for one in decided if one.position == event.cause), None)
+    if cited is None:
+        if facts is not None and (facts.gone or facts.decided > len(decided)):
+            return Unchecked("the decision that it cites is not at hand")
+        return f"at position {event.cause} stands no decision of the model"
+    if cited.run_id != event.run_id or cited.data["action"] == "NO_ACTION":
+        return f"the decision that it cites has run {cited.run_id}"
+    return None

@@ -1,0 +1,134 @@
+"""Rules about what the fleet is made of: models, versions, signals, policies, overrides."""
+
+from typing import Final
+
+from ledger.audit.event import OBSERVED, Event
+from ledger.audit.fold import Fold, ModelFacts
+from ledger.audit.parameters import digest_of, parameters_of, problem_of
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.values import parse_decimal, parse_time
+
+_REGISTERED: Final = "model.registered.v1"
+_OF_A_MODEL: Final = (
+    OBSERVED,
+    _REGISTERED,
+    "model.updated.v1",
+    "model.deployed.v1",
+    "model.retired.v1",
+    "score.computed.v1",
+    "decision.made.v1",
+    "decision.overridden.v1",
+)
+_AFTER_RETIREMENT: Final = frozenset({OBSERVED, _REGISTERED})
+"""An observation may have been on its way; a second registration is another rule's business."""
+
+
+def _is_known(facts: ModelFacts | None) -> bool:
+    return facts is not None and bool(facts.described)
+
+
+@rule("models.registered", *_OF_A_MODEL, needs_data=False)
+def models_registered(event: Event, fold: Fold) -> Verdict:
+    """A model is registered once, before anything is observed, decided or changed about it."""
+    facts = fold.model(event.stream)
+    if event.type == _REGISTERED:
+        return "the model is registered already" if _is_known(facts) else None
+    if not _is_known(facts):
+        if facts is not None and facts.gone:
+            return Unchecked("the body that registered the model is not there")
+        return f"no model is registered under {event.name!r} before"
+    assert facts is not None
+    if facts.retired_at and event.type not in _AFTER_RETIREMENT:
+        return f"the model was retired at position {facts.retired_at}"
+    return None
+
+
+@rule("models.described", _REGISTERED, "model.updated.v1")
+def models_described(event: Event, _fold: Fold) -> Verdict:
+    """A model's retraining costs something, and its loss is not worth less than nothing."""
+    assert event.data is not None
+    if int(event.data["cost_micros"]) <= 0:
+        return "its retraining is said to cost nothing"
+    if int(event.data["unit_value_micros"]) < 0:
+        return "a unit of its loss is said to be worth less than nothing"
+    return None
+
+
+@rule("models.deployed", "model.deployed.v1")
+def models_deployed(event: Event, fold: Fold) -> Verdict:
+    """Versions are deployed as they can be: new ones trained, known ones reinstated."""
+    data, facts = event.data, fold.model(event.stream)
+    assert data is not None
+    if parse_decimal(data["baseline_loss"]) <= 0:
+        return "its loss in training is not above 0"
+    if parse_time(data["trained_through"]) > parse_time(data["in_service_at"]):
+        return "it is said to be trained on data from after it went into service"
+    if facts is None:
+        return None  # another rule's business
+    if facts.gone:
+        return Unchecked("a body in the model's stream is not there")
+    served = [one.version for one in facts.deployments]
+    if (data["kind"] == "reinstated") != (data["model_version"] in served):
+        return f"version {data['model_version']} is called {data['kind']}"
+    current = served[-1] if served else None
+    if data["replaces"] != current:
+        return f"it replaces {data['replaces']}, and {current} was in service"
+    return None
+
+
+@rule("signals.defined", OBSERVED)
+def signals_defined(event: Event, fold: Fold) -> Verdict:
+    """A signal is defined before it is observed."""
+    seen = event.observation
+    if seen is None or seen.signal in fold.signals:
+        return None
+    if fold.has_gaps:
+        return Unchecked("a body is not there that may define the signal")
+    return f"no signal is defined under {seen.signal!r} before"
+
+
+@rule("policies.drafted", "policy.drafted.v1")
+def policies_drafted(event: Event, fold: Fold) -> Verdict:
+    """A policy's versions count up, their digests are their documents', and kernels take them."""
+    data = event.data
+    assert data is not None
+    expected = fold.drafted.get(data["policy"], 0) + 1
+    if data["version"] != expected and not fold.has_gaps:
+        return f"it is called version {data['version']}, and the next one is {expected}"
+    digest = digest_of(data["document"])
+    if data["digest"] != digest:
+        return f"its digest is {data['digest']}, and its document's is {digest}"
+    problem = problem_of(parameters_of("", 1, "", data["document"]))
+    return f"the kernels refuse it: {problem}" if problem else None
+
+
+@rule("policies.activated", "policy.activated.v1")
+def policies_activated(event: Event, fold: Fold) -> Verdict:
+    """What comes into force was drafted before, under that digest, for a scope that can be."""
+    data = event.data
+    assert data is not None
+    named = f"version {data['version']} of {data['policy']}"
+    digest = fold.drafts.get((data["policy"], data["version"]))
+    if digest is None:
+        if fold.has_gaps:
+            return Unchecked("a body is not there that may draft the policy")
+        return f"{named} was never drafted"
+    if digest != data["digest"]:
+        return f"{named} was drafted with digest {digest}, and {data['digest']} is activated"
+    scope = data["scope"]
+    if (scope["kind"] == "model") != (scope["model"] is not None) or (
+        scope["kind"] == "labels"
+    ) != bool(scope["labels"]):
+        return "its scope says one kind and names another"
+    return None
+
+
+@rule("overrides", "decision.overridden.v1")
+def overrides(event: Event, _fold: Fold) -> Verdict:
+    """An override is a person's, and ends after it begins."""
+    assert event.data is not None
+    if not event.actor.startswith("users/"):
+        return f"{event.actor} is no person"
+    if event.data["effective_from"] >= event.data["effective_until"]:
+        return "it ends before it begins"
+    return None

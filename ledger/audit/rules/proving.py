@@ -1,0 +1,107 @@
+"""Rules about what proves the ledger to others: its beginning, seals, erasures, audits, exports."""
+
+from itertools import pairwise
+
+from ledger.audit.event import Event
+from ledger.audit.fold import Fold
+from ledger.audit.registry import Unchecked, Verdict, rule
+
+
+@rule("ledger.begins", needs_data=False)
+def ledger_begins(event: Event, fold: Fold) -> Verdict:
+    """A ledger is created once, at position 1, under its own name."""
+    is_created = event.type == "ledger.created.v1"
+    if is_created != (event.position == 1):
+        # A bare recorder's ledger has no service that would create it.
+        if event.type == "recorder.event.v1":
+            return None
+        return "the ledger is created there" if is_created else "the ledger was not created first"
+    if is_created and event.data is not None and event.data["origin"] != fold.source.origin:
+        return f"it creates {event.data['origin']}, not {fold.source.origin}"
+    return None
+
+
+@rule("seals", "streams.sealed.v1")
+def seals(event: Event, fold: Fold) -> Verdict:
+    """Every seal states the streams as they stood."""
+    assert event.data is not None
+    as_of = event.data["as_of"]
+    if not 1 <= as_of < event.position:
+        return f"it seals position {as_of}, which does not lie before it"
+    root, streams = fold.seals[as_of]
+    if event.data["streams"] != streams:
+        return f"it seals {event.data['streams']} streams, and there were {streams}"
+    if event.data["root"] != root.hex():
+        return f"its root is {event.data['root']}, and that of the streams is {root.hex()}"
+    return None
+
+
+@rule("erasures", "body.erased.v1")
+def erasures(event: Event, fold: Fold) -> Verdict:
+    """Every erasure names earlier events, none of them permanent, and their bodies are gone."""
+    assert event.data is not None
+    ranges = event.data["positions"]
+    for first, last in ranges:
+        if not first <= last < event.position:
+            return f"it names positions {first} to {last}"
+        if kept := [at for at in fold.permanent if first <= at <= last]:
+            return f"it names position {kept[0]}, whose body cannot be erased"
+        if there := fold.absences.all_absent(first, last):
+            return f"it names position {there}, whose body is still there"
+    if any(before[1] >= after[0] for before, after in pairwise(ranges)):
+        return "its positions are not in order"
+    return None
+
+
+@rule("audits", "audit.completed.v1")
+def audits(event: Event, fold: Fold) -> Verdict:
+    """Every recorded audit is of a tree that this ledger had, and agrees with itself."""
+    data = event.data
+    assert data is not None
+    if data["size"] >= event.position:
+        return f"it covers {data['size']} events, and fewer came before it"
+    root = fold.roots.get(data["size"])
+    if root is None:
+        return Unchecked("the root at its size was not computed")
+    if data["root"] != root.hex():
+        return f"its root is {data['root']}, and that of the events is {root.hex()}"
+    if data["passed"] and (data["findings"] or any(one["failed"] for one in data["checks"])):
+        return "it is said to have passed, and lists what failed"
+    return None
+
+
+@rule("exports", "export.issued.v1")
+def exports(event: Event, _fold: Fold) -> Verdict:
+    """Every export on record covers what it can have covered."""
+    data = event.data
+    assert data is not None
+    first, last, size = data["first_position"], data["last_position"], data["checkpoint_size"]
+    if not first <= last <= size < event.position:
+        return f"it covers {first} to {last} of {size} events"
+    spanned = last - first + 1
+    if not 1 <= data["events"] <= spanned or data["withheld"] > data["events"]:
+        return f"it holds {data['events']} events, {data['withheld']} without a body"
+    if (data["kind"] == "stream") != (data["stream"] is not None):
+        return "it names a stream, and is of another kind, or the other way round"
+    if data["kind"] != "stream" and data["events"] != spanned:
+        return f"it holds {data['events']} of {spanned} events"
+    if data["kind"] == "full" and (first, last) != (1, size):
+        return f"it is said to be full, and covers {first} to {last} of {size} events"
+    return None
+
+
+@rule("refusals", "requests.refused.v1")
+def refusals(event: Event, _fold: Fold) -> Verdict:
+    """Every count of refused requests adds up, within its span of time."""
+    data = event.data
+    assert data is not None
+    if data["since"] > data["until"]:
+        return "it ends before it begins"
+    for one in data["refusals"]:
+        if one["count"] < 1 or not one["first_at"] <= one["last_at"]:
+            return f"its row of {one['actor']} cannot be"
+    counted = sum(one["count"] for one in data["refusals"])
+    is_cut = len(data["refusals"]) == 1_000
+    if data["total"] < counted or (data["total"] != counted and not is_cut):
+        return f"its total is {data['total']}, and its rows add up to {counted}"
+    return None

@@ -1,0 +1,79 @@
+"""Rules that derive again what was derived: scores, decisions and plans, bit for bit."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from ledger.audit.assessing import NotReplayableError
+from ledger.audit.event import Event
+from ledger.audit.fold import Fold
+from ledger.audit.planning import planned
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.canonical import encode
+
+_SHOWN: Final = 3  # differences named in a finding
+_ABSENT: Final = object()
+Derive = Callable[[Event, dict[str, Any]], dict[str, Any]]
+
+
+@rule("replay.score", "score.computed.v1")
+def replay_score(event: Event, fold: Fold) -> Verdict:
+    """Every score comes out the same from the events before it."""
+    return _replayed(event, fold, fold.assessor.score)
+
+
+@rule("replay.decision", "decision.made.v1")
+def replay_decision(event: Event, fold: Fold) -> Verdict:
+    """Every decision comes out the same from the events before it."""
+    return _replayed(event, fold, fold.assessor.decision)
+
+
+@rule("replay.plan", "plan.made.v1")
+def replay_plan(event: Event, fold: Fold) -> Verdict:
+    """Every plan comes out the same from the events before it."""
+    return _replayed(event, fold, lambda _event, data: planned(fold, data))
+
+
+def _replayed(event: Event, fold: Fold, derive: Derive) -> Verdict:
+    data = event.data
+    assert data is not None
+    if data["as_of"] >= event.position:
+        return Unchecked("its horizon does not lie before it")
+    try:
+        derived = derive(event, data)
+    except NotReplayableError as error:
+        return Unchecked("erased" if _misses_a_body(event, fold, data) else str(error))
+    if derived == data:
+        return None
+    if _misses_a_body(event, fold, data):
+        return Unchecked("erased")
+    found = list(differences(data, derived))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"it comes out otherwise: {'; '.join(found[:_SHOWN])}{more}"
+
+
+def _misses_a_body(event: Event, fold: Fold, data: dict[str, Any]) -> bool:
+    """Whether a body that it may have rested on is not there."""
+    facts = fold.model(event.stream)
+    gone = fold.gone if facts is None else [*facts.gone, *fold.gone]
+    if event.type == "plan.made.v1":
+        gone = [*fold.gone, *(at for one in fold.models.values() for at in one.gone)]
+    return any(fold.absences.needed(position, data["as_of"]) for position in gone)
+
+
+def differences(recorded: object, derived: object, path: str = "") -> Iterator[str]:
+    """Yield each leaf in which two values differ, with both."""
+    if isinstance(recorded, dict) and isinstance(derived, dict):
+        for key in sorted({*recorded, *derived}):
+            where = f"{path}.{key}" if path else key
+            yield from differences(recorded.get(key, _ABSENT), derived.get(key, _ABSENT), where)
+    elif isinstance(recorded, list) and isinstance(derived, list):
+        for at in range(max(len(recorded), len(derived))):
+            one = recorded[at] if at < len(recorded) else _ABSENT
+            other = derived[at] if at < len(derived) else _ABSENT
+            yield from differences(one, other, f"{path}[{at}]")
+    elif recorded != derived:
+        yield f"{path} is recorded as {_shown(recorded)} and derived as {_shown(derived)}"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is _ABSENT else encode(value).decode()[:120]

@@ -1,0 +1,116 @@
+"""A folder of static tiles as a source: headers, tiles and a checkpoint, as mirrors serve them."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from ledger.audit.headers import HEADER, row_of
+from ledger.audit.source import (
+    Hashed,
+    Look,
+    Opener,
+    Row,
+    SourceKind,
+    UnreadableError,
+    Withheld,
+)
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.entries import EntriesError, decode_entries
+from ledger.chain.note import NoteError
+from ledger.chain.note import parse as parse_note
+from ledger.chain.tiles import TILE_WIDTH, Tile, entries_path, tile_path
+from ledger.errors import LedgerError, Reason
+
+_ENTRY: Final = re.compile(HEADER)
+
+
+class TileFolderSource:
+    """One log in a folder. Bodies are not published, so rules about them cannot be applied."""
+
+    kind: SourceKind = "tiles"
+    has_bodies = False
+    withheld: tuple[Withheld, ...] = ()
+
+    def __init__(self, folder: Path) -> None:
+        """Read the checkpoint; STORE_UNAVAILABLE where there is none."""
+        self._folder = folder
+        try:
+            self._note = (folder / "checkpoint").read_text(encoding="utf-8")
+            claimed = parse_checkpoint(parse_note(self._note.encode()).text)
+        except (OSError, UnicodeDecodeError, NoteError) as error:
+            raise LedgerError(
+                Reason.STORE_UNAVAILABLE,
+                f"{folder} holds no checkpoint of a log: {error}.",
+                remedy="Name the folder that `log publish` wrote.",
+            ) from error
+        self.origin, self.size = claimed.origin, claimed.size
+
+    @property
+    def opener(self) -> Opener | None:
+        """Open the same folder in another process."""
+        return partial(TileFolderSource, self._folder)
+
+    def rows(self, after: int, until: int) -> Iterator[Row]:
+        """Yield the entries' headers; the bundle that holds a position is read as a whole."""
+        position = after
+        while position < until:
+            number, skipped = divmod(position, TILE_WIDTH)
+            width = min(TILE_WIDTH, self.size - number * TILE_WIDTH)
+            path = entries_path(number, width)
+            try:
+                entries = decode_entries((self._folder / path).read_bytes())
+            except (OSError, EntriesError) as error:
+                raise UnreadableError(position + 1, f"{path}: {error}") from error
+            if len(entries) != width:
+                what = f"{path} holds {len(entries)} entries instead of {width}"
+                raise UnreadableError(position + 1, what)
+            for entry in entries[skipped : until - number * TILE_WIDTH]:
+                position += 1
+                yield self._row(entry, position, path)
+
+    def _row(self, entry: bytes, position: int, path: str) -> Row:
+        match = _ENTRY.fullmatch(entry)
+        if match is None:
+            raise UnreadableError(position, f"{path} holds an entry that is no canonical header")
+        hash_ = hashlib.sha256(b"\x00" + entry).digest()
+        try:
+            return row_of(match, self.origin, None, None, hash_)
+        except ValueError as error:
+            raise UnreadableError(position, f"{path}: {error}") from error
+
+    def sizes(self, after: int, until: int) -> list[int]:
+        """Return the size of the one checkpoint."""
+        return [self.size] if after < self.size <= until else []
+
+    def notes(self, after: int) -> Iterator[tuple[int, str]]:
+        """Yield the one checkpoint."""
+        if self.size > after:
+            yield self.size, self._note
+
+    def tiles(self, level: int, first: int, last: int) -> dict[int, bytes] | None:
+        """Return the published tiles."""
+        count = self.size >> 8 * level
+        found: dict[int, bytes] = {}
+        for number in range(first, last + 1):
+            width = min(TILE_WIDTH, count - number * TILE_WIDTH)
+            if width < 1:
+                continue
+            try:
+                found[number] = (self._folder / tile_path(Tile(level, number, width))).read_bytes()
+            except OSError:
+                continue  # its absence is the finding
+        return found
+
+    def erased_later(self) -> list[tuple[int, int]]:
+        """Return nothing: there are no bodies."""
+        return []
+
+    def look(self, hashed: Hashed) -> Look:  # noqa: ARG002 - nothing else is kept
+        """Return nothing: there is nothing beside the events."""
+        return Look()
+
+    def close(self) -> None:
+        """Do nothing: files are opened as they are read."""

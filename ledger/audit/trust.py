@@ -1,0 +1,249 @@
+"""Who vouches for the hashes: keys over time, every kept checkpoint, witnesses.
+
+A key that the ledger itself names proves nothing to a stranger. The audit begins with keys pinned
+elsewhere, and trusts a further key only where a checkpoint by a trusted one covers the event that
+names it.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ledger.audit.joining import Joined
+from ledger.audit.source import Finding, Source
+from ledger.chain.checkpoint import OpenedCheckpoint
+from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, open_by_spans
+from ledger.chain.keys import VerifierKey
+from ledger.chain.note import NoteError, UnverifiedNoteError
+from ledger.chain.policy import Policy
+from ledger.events.canonical import CanonicalError, decode
+
+_KEPT_FOR_QUORUM: Final = 1_000
+"""How many of the newest checkpoints are looked at for one that the witnesses have cosigned."""
+
+
+@dataclass(slots=True)
+class Vouched:
+    """What the signatures were found to say."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    unchecked: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What a reader must know about how far this can be trusted."""
+    size: int = 0
+    """The newest genuine checkpoint by a trusted key, and its note; 0 without one."""
+    note: str = ""
+    vkeys: tuple[str, ...] = ()
+    """The trusted keys."""
+    witnesses: tuple[str, ...] = ()
+    witnessed_size: int = 0
+
+
+def key_history(joined: Joined) -> tuple[KeyHistory, list[Finding], int]:
+    """Return the history of a ledger's keys, what is wrong with it, and how many events count."""
+    history, findings, checked = KeyHistory(), [], 0
+    for position, type_, body in joined.notable:
+        if not type_.startswith(("ledger.", "key.")):
+            continue
+        checked += 1
+        try:
+            data = decode(body)["data"] if body is not None else None
+            if isinstance(data, dict):
+                history.apply(type_, position, data)
+            elif type_.startswith("key.") or type_ == "ledger.configured.v2":
+                findings.append(Finding("keys", position, f"the body of {type_} is not there"))
+        except KeyHistoryError as error:
+            findings.append(Finding("keys", error.position, error.why))
+        except (CanonicalError, KeyError, TypeError):
+            continue  # the strict reading of its body says so
+    return history, findings, checked
+
+
+def vouch(
+    source: Source,
+    joined: Joined,
+    pinned: Sequence[str],
+    policy: Policy | None,
+    *,
+    after: int = 0,
+    until: int | None = None,
+) -> Vouched:
+    """Verify every kept checkpoint against the events, and who signed it.
+
+    Only those larger than `after`, and not above `until` where the events beyond do not hold.
+    """
+    found = Vouched()
+    history, findings, found.checked["keys"] = key_history(joined)
+    found.findings += findings
+    spans, trusted = _begin(source, list(history.spans), pinned, policy, found)
+    found.vkeys = tuple(sorted(trusted))
+    if not spans:
+        return found
+    by_key: dict[str, int] = {}
+    newest: deque[tuple[int, str, OpenedCheckpoint]] = deque(maxlen=_KEPT_FOR_QUORUM)
+    count = 0
+    for size, note in source.notes(after):
+        if until is not None and size > until:
+            break
+        count += 1
+        opened = _open(source, joined, size, note, spans, found)
+        if opened is not None:
+            for vkey in _signers(opened, spans, size):
+                by_key[vkey] = max(by_key.get(vkey, 0), size)
+            newest.append((size, note, opened))
+    found.checked["checkpoints"] = count
+    if not count:
+        found.remarks.append("No checkpoint was signed, so nothing vouches for the whole.")
+        found.unchecked["checkpoints"] = 1
+        return found
+    found.vkeys = _reached(spans, trusted, by_key)
+    _judge_newest(newest, spans, found)
+    if policy is not None and policy.witnesses:
+        _judge_witnesses(newest, policy, found)
+    return found
+
+
+def _begin(
+    source: Source,
+    spans: list[KeySpan],
+    pinned: Sequence[str],
+    policy: Policy | None,
+    found: Vouched,
+) -> tuple[list[KeySpan], set[str]]:
+    """Return the keys that there are, and those to trust from the start."""
+    stated = list(pinned)
+    if policy is not None:
+        stated += [str(log.key) for log in policy.logs if log.key.name == source.origin]
+    if not source.has_bodies:  # the events that name keys cannot be read
+        if not stated:
+            found.remarks.append("No key was given, so no signature could be verified: --vkey.")
+            found.unchecked["checkpoints"] = 1
+        return [KeySpan(vkey, 1) for vkey in stated], set(stated)
+    if not spans:
+        found.remarks.append("The ledger names no key, so no signature could be verified.")
+        found.unchecked["checkpoints"] = 1
+        return [], set()
+    if not stated:
+        first = spans[0].vkey
+        found.remarks.append(
+            f"Trusted on first use: the key came from the ledger itself, {first}. Compare it with "
+            "one obtained elsewhere."
+        )
+        return spans, {first}
+    known = {span.vkey for span in spans} & set(stated)
+    if not known:
+        what = "the ledger has none of the keys that were given"
+        found.findings.append(Finding("keys", 1, what, " or ".join(stated), spans[0].vkey))
+    return spans, known
+
+
+def _open(
+    source: Source,
+    joined: Joined,
+    size: int,
+    note: str,
+    spans: Sequence[KeySpan],
+    found: Vouched,
+) -> OpenedCheckpoint | None:
+    """Return a checkpoint whose signatures and root hold; what does not is noted."""
+    rule = "checkpoints"
+    try:
+        opened = open_by_spans(note.encode(), origin=source.origin, spans=spans)
+    except UnverifiedNoteError as error:
+        revoked = _by_revoked(source.origin, note, spans)
+        if revoked is None:
+            found.findings.append(Finding(rule, size, f"the checkpoint does not verify: {error}"))
+            return None
+        opened = revoked
+        found.unchecked[rule] = found.unchecked.get(rule, 0) + 1
+    except (NoteError, UnicodeEncodeError) as error:
+        found.findings.append(Finding(rule, size, f"the checkpoint does not verify: {error}"))
+        return None
+    checkpoint = opened.checkpoint
+    if checkpoint.size != size:
+        what = "a checkpoint is kept under another size"
+        found.findings.append(Finding(rule, size, what, str(size), str(checkpoint.size)))
+        return None
+    if size > joined.position:
+        what = f"a checkpoint covers {size} events, and the ledger ends before"
+        found.findings.append(Finding("truncation", joined.position + 1, what, "an event", "none"))
+        return None
+    root = joined.roots.get(size)
+    if root != checkpoint.root:
+        before = found.size
+        what = f"events {before + 1} to {size} are not those that were signed"
+        shown = "nothing" if root is None else root.hex()
+        found.findings.append(Finding(rule, before + 1, what, checkpoint.root.hex(), shown))
+        return None
+    found.size = size
+    return opened
+
+
+def _by_revoked(origin: str, note: str, spans: Sequence[KeySpan]) -> OpenedCheckpoint | None:
+    """Return a checkpoint by a key that has been revoked since: genuine once, worth nothing now."""
+    before = [replace(span, revoked_from=None) for span in spans if span.revoked_from is not None]
+    try:
+        return open_by_spans(note.encode(), origin=origin, spans=before)
+    except NoteError:
+        return None
+
+
+def _signers(opened: OpenedCheckpoint, spans: Sequence[KeySpan], size: int) -> list[str]:
+    """Return the keys whose signatures on a checkpoint of this size were verified and count."""
+    verified = {(line.name, line.key_id) for line in opened.note.verified}
+    keys = {span.vkey: VerifierKey.parse(span.vkey) for span in spans if span.covers(size)}
+    return [vkey for vkey, key in keys.items() if (key.name, key.key_id) in verified]
+
+
+def _reached(
+    spans: Sequence[KeySpan], trusted: set[str], by_key: dict[str, int]
+) -> tuple[str, ...]:
+    """Return every key that a checkpoint by a trusted key, and so on, leads to."""
+    reached = set(trusted)
+    while True:
+        covered = max((by_key.get(vkey, 0) for vkey in reached), default=0)
+        more = {span.vkey for span in spans if (span.position or 1) <= covered} - reached
+        if not more:
+            return tuple(span.vkey for span in spans if span.vkey in reached)
+        reached |= more
+
+
+def _judge_newest(
+    newest: Sequence[tuple[int, str, OpenedCheckpoint]], spans: Sequence[KeySpan], found: Vouched
+) -> None:
+    """Find the newest checkpoint by a trusted key; the newest of all must be one."""
+    found.size = 0
+    for size, note, opened in reversed(newest):
+        signers = _signers(opened, spans, size)
+        if set(signers) & set(found.vkeys):
+            found.size, found.note = size, note
+            return
+        if found.vkeys:
+            what = "no trusted key, nor one that a trusted key leads to, signed the checkpoint"
+            shown = " and ".join(signers) or "a revoked key"
+            found.findings.append(Finding("keys", size, what, "a trusted key", shown))
+
+
+def _judge_witnesses(
+    newest: Sequence[tuple[int, str, OpenedCheckpoint]], policy: Policy, found: Vouched
+) -> None:
+    """Find the newest checkpoint that the policy's witnesses have cosigned in number."""
+    found.checked["witnesses"] = 1
+    why = "no checkpoint was kept"
+    for size, note, _ in reversed(newest):
+        try:
+            verdict = policy.check(note.encode())
+        except NoteError as error:
+            why = str(error) if size == newest[-1][0] else why
+            continue
+        found.witnesses, found.witnessed_size = verdict.witnesses, size
+        if size < newest[-1][0]:
+            found.remarks.append(
+                f"The witnesses have cosigned the first {size} events; the newest checkpoint "
+                f"covers {newest[-1][0]}."
+            )
+        return
+    at = newest[-1][0] if newest else 0
+    found.findings.append(Finding("witnesses", at, f"the policy is not met: {why}"))
