@@ -9,6 +9,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.support.bundles import LedgerInMemory, small_ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = Withholding(types=frozenset({"signal.observed.v1"}), reason="trade secret")
-PLANS = {
+PLANS: dict[str, dict[str, Any]] = {
     "full": {},
     "withheld": {"withholding": SECRET},
     "range": {"kind": "range", "first": 3, "last": 9},

@@ -1,0 +1,435 @@
+"""A forger who keeps every digest of the bag right is found by what the ledger itself proves.
+
+Method: change a bundle's files, write the manifests anew, and see the refusal name the file, and
+the line where it is one. The forger has no key; where he has one, the case says so.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.chain.cosignature import CosigningKey, add_cosignatures
+from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.link import Link
+from ledger.chain.policy import parse_policy
+from ledger.events.canonical import encode
+from ledger.export.bag import TAGGED, bag_info, manifest
+from ledger.export.bundle import Enclosed
+from ledger.export.faults import BundleError
+from ledger.export.files import (
+    CHECKPOINT,
+    EVENTS,
+    KEYS,
+    PROOFS,
+    SCOPE,
+    SEAL,
+    TAG_FILES,
+    open_bundle,
+)
+from ledger.export.scope import Plan, Withholding
+from ledger.export.verify import verify_bundle
+from tests.support.bundles import ORIGIN, VERIFIER, LedgerInMemory, small_ledger
+
+WITHHELD = Withholding(streams=frozenset({"models/fares"}), reason="secret")
+
+
+def rebag(folder: Path) -> None:
+    """Write the tag files anew for whatever is there."""
+    names = [name for name in open_bundle(folder).sizes if name not in TAG_FILES]
+    sizes = [(folder / name).stat().st_size for name in names]
+    tags = {
+        "bag-info.txt": bag_info(
+            origin=ORIGIN,
+            requested_at="2026-02-01",
+            payload_bytes=sum(sizes),
+            payload_files=len(names),
+        ),
+        "manifest-sha256.txt": manifest({name: digest(folder / name) for name in names}),
+    }
+    for name, content in tags.items():
+        (folder / name).write_bytes(content)
+    tagged = {name: digest(folder / name) for name in TAGGED}
+    (folder / "tagmanifest-sha256.txt").write_bytes(manifest(tagged))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def lines_of(folder: Path, name: str = EVENTS) -> list[bytes]:
+    return (folder / name).read_bytes().splitlines(keepends=True)
+
+
+def put_lines(folder: Path, lines: list[bytes], name: str = EVENTS) -> None:
+    (folder / name).write_bytes(b"".join(lines))
+
+
+def edit_json(folder: Path, name: str, edit: Callable[[Any], object]) -> None:
+    value = json.loads((folder / name).read_bytes())
+    edit(value)
+    (folder / name).write_bytes(encode(value))
+
+
+def refused(folder: Path, made: LedgerInMemory) -> BundleError:
+    with pytest.raises(BundleError) as refusal:
+        verify_bundle(folder, [VerifierKey.parse(made.vkey)])
+    return refusal.value
+
+
+Forge = Callable[[Path], object]
+
+
+def without_line(at: int, *names: str) -> Forge:
+    def forge(folder: Path) -> None:
+        for name in names:
+            lines = lines_of(folder, name)
+            put_lines(folder, lines[:at] + lines[at + 1 :], name)
+
+    return forge
+
+
+def swapped(first: int, second: int) -> Forge:
+    def forge(folder: Path) -> None:
+        lines = lines_of(folder)
+        lines[first], lines[second] = lines[second], lines[first]
+        put_lines(folder, lines)
+
+    return forge
+
+
+def replaced(name: str, old: bytes, new: bytes) -> Forge:
+    def forge(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        assert old in content
+        (folder / name).write_bytes(content.replace(old, new, 1))
+
+    return forge
+
+
+def scoped(**fields: object) -> Forge:
+    return lambda folder: edit_json(folder, SCOPE, lambda value: value.update(fields))
+
+
+def hide(line: int) -> Forge:
+    """Leave out the body on a line, as if it had been withheld or erased."""
+
+    def forge(folder: Path) -> None:
+        lines = lines_of(folder)
+        value = json.loads(lines[line - 1])
+        lines[line - 1] = encode(value | {"body": None, "salt": None}) + b"\n"
+        put_lines(folder, lines)
+
+    return forge
+
+
+FULL_LIES: dict[str, tuple[Forge, str, int]] = {
+    "an event is left out": (without_line(3, EVENTS), EVENTS, 4),
+    "the last event is left out": (without_line(10, EVENTS), EVENTS, 10),
+    "two events change places": (swapped(2, 5), EVENTS, 3),
+    "an event stands twice": (lambda f: put_lines(f, lines_of(f) + lines_of(f)[-1:]), EVENTS, 12),
+    "a body says something else": (
+        replaced(EVENTS, b'"value":"0.8"', b'"value":"0.1"'),
+        EVENTS,
+        11,
+    ),
+    "a line is not canonical": (replaced(EVENTS, b'{"body":{', b'{"body": {'), EVENTS, 1),
+    "a line is no JSON": (lambda f: put_lines(f, [*lines_of(f), b"x\n"]), EVENTS, 12),
+    "the end is missing": (lambda f: put_lines(f, [*lines_of(f)[:-1], b""]), EVENTS, 10),
+    "the last newline is missing": (
+        lambda f: put_lines(f, [*lines_of(f)[:-1], lines_of(f)[-1][:-1]]),
+        EVENTS,
+        11,
+    ),
+    "a body is gone without account": (hide(3), EVENTS, 3),
+    "the body of a seal is gone": (hide(7), EVENTS, 7),
+    "the body that names the keys is gone": (hide(1), EVENTS, 1),
+    "counts are wrong": (scoped(counts={"signal.observed.v1": 5}), SCOPE, 0),
+    "the first position is another": (scoped(first_position=2), SCOPE, 0),
+    "the last position is another": (scoped(last_position=10), SCOPE, 0),
+    "what is here is said to be withheld": (
+        scoped(withheld=[{"positions": [[3, 3]], "reason": "secret"}]),
+        SCOPE,
+        0,
+    ),
+    "an erasure is stated instead of proven": (
+        scoped(withheld=[{"positions": [[3, 3]], "reason": "erased"}]),
+        SCOPE,
+        0,
+    ),
+    "a scope with another key": (scoped(note="hello"), SCOPE, 0),
+    "a scope of another format": (scoped(format="decision-ledger/2"), SCOPE, 0),
+    "a full bundle said to be a range": (scoped(kind="range"), PROOFS, 0),
+    "keys that the ledger never named": (
+        lambda f: edit_json(f, KEYS, lambda value: value[0].update(until_position=500)),
+        KEYS,
+        0,
+    ),
+    "no keys at all": (lambda f: (f / KEYS).write_bytes(b"[]"), KEYS, 0),
+    "a file of somebody else": (
+        lambda f: (f / "data/readme.txt").write_bytes(b"x"),
+        "data/readme.txt",
+        0,
+    ),
+    "no report": (lambda f: (f / "data/report.html").unlink(), "data/report.html", 0),
+}
+
+
+@pytest.mark.parametrize("lie", FULL_LIES)
+def test_a_forged_full_bundle_is_refused_where_it_lies(lie: str, tmp_path: Path) -> None:
+    made = small_ledger()
+    made.write(tmp_path)
+    forge, file, line = FULL_LIES[lie]
+    forge(tmp_path)
+    rebag(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.line) == (file, line), str(found)
+
+
+PART_LIES: dict[str, tuple[str, Forge, str, int]] = {
+    "an event of a range is left out": ("range", without_line(2, EVENTS, PROOFS), EVENTS, 3),
+    "the first of a range is left out": ("range", without_line(0, EVENTS, PROOFS), EVENTS, 1),
+    "the last of a range is left out": ("range", without_line(6, EVENTS, PROOFS), SCOPE, 0),
+    "a proof is left out": ("range", without_line(6, PROOFS), PROOFS, 6),
+    "there is a proof too many": (
+        "range",
+        lambda f: put_lines(f, [*lines_of(f, PROOFS), lines_of(f, PROOFS)[0]], PROOFS),
+        PROOFS,
+        8,
+    ),
+    "an event of a stream is left out": ("stream", without_line(0, EVENTS, PROOFS), EVENTS, 1),
+    "the last of a stream is left out": ("stream", without_line(1, EVENTS, PROOFS), SCOPE, 0),
+    "the seal is of a lower version": (
+        "stream",
+        lambda f: edit_json(f, SEAL, lambda value: value["record"].update(stream_version=1)),
+        SEAL,
+        0,
+    ),
+    "the seal's proof is another's": (
+        "stream",
+        lambda f: edit_json(f, SEAL, lambda value: value.update(record_index=0)),
+        SEAL,
+        0,
+    ),
+    "the seal's event is no seal": (
+        "stream",
+        lambda f: edit_json(f, SEAL, lambda value: value.update(event=json.loads(lines_of(f)[1]))),
+        SEAL,
+        0,
+    ),
+    "the stream is another": ("stream", scoped(stream="models/fares"), EVENTS, 1),
+}
+
+
+@pytest.mark.parametrize("lie", PART_LIES)
+def test_a_forged_part_is_refused_where_it_lies(lie: str, tmp_path: Path) -> None:
+    made = small_ledger()
+    kind, forge, file, line = PART_LIES[lie]
+    plan = made.plan(kind, first=3, last=9, stream="models/hotels" if kind == "stream" else None)
+    made.write(tmp_path, plan)
+    forge(tmp_path)
+    rebag(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.line) == (file, line), str(found)
+
+
+def test_a_stream_cut_short_with_its_scope_is_found_by_the_seal(tmp_path: Path) -> None:
+    made = small_ledger()
+    made.write(tmp_path, made.plan("stream", stream="models/hotels"))
+    without_line(1, EVENTS, PROOFS)(tmp_path)
+    scoped(last_position=4, counts={"signal.observed.v1": 1})(tmp_path)
+    rebag(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.why) == (SEAL, "its record is not of the last event of the bundle")
+
+
+def test_a_body_that_was_erased_cannot_come_back(tmp_path: Path) -> None:
+    made = LedgerInMemory()
+    made.observe("fares")
+    kept = made.links[2]
+    made.erase((3, 3))
+    made.links[2] = kept
+    made.write(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.line) == (EVENTS, 3)
+    assert "erased" in found.why
+
+
+def sealing(as_of: int, root: str, streams: int) -> LedgerInMemory:
+    made = LedgerInMemory()
+    for _ in range(3):
+        made.observe("fares")
+    data = {"as_of": as_of, "root": root, "streams": streams}
+    made.append("streams.sealed.v1", "ledger", data)
+    made.observe("fares")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("as_of", "streams", "why"),
+    [
+        (5, 2, "root"),
+        (5, 1, "counts"),
+        (5, 3, "counts"),
+        (6, 2, "before its own"),
+        (0, 2, "before"),
+    ],
+)
+def test_a_seal_that_misstates_the_streams_is_found_whoever_signed_it(
+    as_of: int, streams: int, why: str, tmp_path: Path
+) -> None:
+    made = sealing(as_of, "00" * 32, streams)
+    made.write(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.line) == (EVENTS, 6)
+    assert why in found.why
+
+
+def test_a_seal_that_reaches_far_back_is_checked_in_a_second_pass(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ledger.export.sealing.REMEMBERED", 2)
+    monkeypatch.setattr("ledger.export.sealing.Streams.__init__.__defaults__", (2,))
+    made = small_ledger()
+    for as_of in (3, made.size - 1, 1):
+        made.seal(as_of=as_of)
+    made.write(tmp_path / "right")
+    verify_bundle(tmp_path / "right", [VerifierKey.parse(made.vkey)])
+    data = {"as_of": 3, "root": "00" * 32, "streams": 2}
+    wrong = made.append("streams.sealed.v1", "ledger", data)
+    made.write(tmp_path / "wrong")
+    found = refused(tmp_path / "wrong", made)
+    assert (found.file, found.line) == (EVENTS, wrong)
+
+
+# ---- keys and witnesses --------------------------------------------------------------------------
+
+
+def test_another_key_opens_nothing(tmp_path: Path) -> None:
+    made = small_ledger()
+    made.write(tmp_path)
+    for key in (SigningKey(ORIGIN, bytes(32)), SigningKey("ledger.example/other", bytes(32))):
+        with pytest.raises(BundleError, match="no trusted key has signed") as refusal:
+            verify_bundle(tmp_path, [key.verifier_key])
+        assert refusal.value.file == CHECKPOINT
+
+
+def signed_by(
+    made: LedgerInMemory, folder: Path, key: int, plan: Plan | None = None
+) -> VerifierKey:
+    """Write a bundle whose checkpoint another of the ledger's keys has signed."""
+    plan = plan or made.plan()
+    writer = made.writer(folder, plan)
+    writer.add(made.rows(plan, writer.resume()))
+    writer.finish(Enclosed(made.note(key=key), made.keys_json(), [""], VERIFIER))
+    return made.keys[key].verifier_key
+
+
+def rotated(until: int) -> LedgerInMemory:
+    made = small_ledger()
+    vkey = str(made.keys[1].verifier_key)
+    data = {
+        "from_position": made.size + 1,
+        "previous_until_position": until,
+        "vkey": vkey,
+    }
+    made.append("key.rotated.v1", "ledger", data)
+    return made
+
+
+def test_a_key_counts_within_its_span_only(tmp_path: Path) -> None:
+    made = rotated(until=11)
+    verify_bundle(tmp_path / "new", [signed_by(made, tmp_path / "new", 1)])
+    with pytest.raises(BundleError, match="does not count for a tree of 12") as refusal:
+        verify_bundle(tmp_path / "old", [signed_by(made, tmp_path / "old", 0)])
+    assert refusal.value.file == CHECKPOINT
+    made = rotated(until=12)
+    verify_bundle(tmp_path / "both", [signed_by(made, tmp_path / "both", 0)])
+
+
+def test_a_revoked_key_counts_for_nothing_from_there_on(tmp_path: Path) -> None:
+    made = small_ledger()
+    data = {"from_position": 5, "reason": "stolen", "vkey": made.vkey}
+    made.append("key.revoked.v1", "ledger", data)
+    with pytest.raises(BundleError, match="does not count"):
+        verify_bundle(tmp_path, [signed_by(made, tmp_path, 0)])
+
+
+def test_a_key_that_the_ledger_never_had_counts_for_nothing(tmp_path: Path) -> None:
+    made = small_ledger()
+    with pytest.raises(BundleError, match="never had the key") as refusal:
+        verify_bundle(tmp_path, [signed_by(made, tmp_path, 2)])
+    assert refusal.value.file == KEYS
+
+
+def test_a_policy_asks_for_its_witnesses(tmp_path: Path) -> None:
+    made = small_ledger()
+    witnesses = [CosigningKey(f"witness.example/{n}", bytes([n]) * 32) for n in (1, 2, 3)]
+    text = f"log {made.vkey}\n" + "".join(
+        f"witness w{n} {witness.cosigner_key}\n" for n, witness in enumerate(witnesses)
+    )
+    policy = parse_policy(f"{text}group all 2 w0 w1 w2\nquorum all\n".encode())
+    checkpoint = made.checkpoint().encode()
+    for count in range(4):
+        plan, folder = made.plan(), tmp_path / str(count)
+        writer = made.writer(folder, plan)
+        writer.add(made.rows(plan, writer.resume()))
+        lines = [one.cosign(checkpoint, 1_800_000_000).line() for one in witnesses[:count]]
+        note = add_cosignatures(made.note(), lines)
+        writer.finish(Enclosed(note, made.keys_json(), [""], VERIFIER))
+        if count < 2:
+            with pytest.raises(BundleError, match="quorum") as refusal:
+                verify_bundle(folder, policy=policy)
+            assert refusal.value.file == CHECKPOINT
+        else:
+            found = verify_bundle(folder, policy=policy)
+            assert found.witnesses == ("w0", "w1", "w2")[:count]
+            assert found.signed_by == (made.vkey,)
+
+
+def test_a_key_beside_a_policy_must_have_signed_too(tmp_path: Path) -> None:
+    made = small_ledger()
+    made.write(tmp_path)
+    policy = parse_policy(f"log {made.vkey}\nquorum none\n".encode())
+    verify_bundle(tmp_path, [VerifierKey.parse(made.vkey)], policy)
+    with pytest.raises(BundleError, match="has not signed"):
+        verify_bundle(tmp_path, [made.keys[1].verifier_key], policy)
+
+
+def test_nothing_is_verified_without_a_key_from_elsewhere(tmp_path: Path) -> None:
+    made = small_ledger()
+    made.write(tmp_path)
+    with pytest.raises(BundleError, match="key from elsewhere"):
+        verify_bundle(tmp_path)
+
+
+# ---- places --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trick", ["link", "folder", "missing"])
+def test_a_bundle_is_plain_files_in_their_places(trick: str, tmp_path: Path) -> None:
+    made = small_ledger()
+    folder = tmp_path / "bundle"
+    made.write(folder)
+    if trick == "link":
+        (folder / EVENTS).rename(tmp_path / "events")
+        (folder / EVENTS).symlink_to(tmp_path / "events")
+    elif trick == "folder":
+        (folder / "data" / "more").mkdir()
+    else:
+        folder = tmp_path / "nowhere"
+    with pytest.raises(BundleError):
+        verify_bundle(folder, [VerifierKey.parse(made.vkey)])
+
+
+def test_withheld_bodies_are_those_that_the_scope_names(tmp_path: Path) -> None:
+    made = small_ledger()
+    made.write(tmp_path, made.plan(withholding=WITHHELD))
+    edit_json(tmp_path, SCOPE, lambda value: value.update(withheld=[]))
+    rebag(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.line) == (EVENTS, 3)
+    assert isinstance(made.links[2], Link)
