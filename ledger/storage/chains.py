@@ -88,7 +88,9 @@ def _edge(connection: Connection, head: Any) -> RightEdge:  # noqa: ANN401 - a r
         tree = CompactRange.from_bytes(head.tree)
         return RightEdge.load(
             tree,
-            lambda wanted: in_order(wanted, connection.execute(tile_query(head.ledger_id, wanted))),
+            lambda wanted: in_order(
+                wanted, connection.exec_driver_sql(tile_query(head.ledger_id, wanted))
+            ),
         )
     except ValueError as error:
         raise damaged(f"the Merkle tree cannot be continued: {error}") from error

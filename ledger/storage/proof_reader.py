@@ -3,13 +3,27 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import bindparam, select, text
 
 from ledger.storage.schema import checkpoints, cosignatures
 from ledger.storage.store import KeptCheckpoint, KeptCosignature, StreamHead
 from ledger.storage.tile_rows import in_order, tile_query
 from ledger.storage.view import View
 
+# Built once, because building takes longer than asking.
+_CHECKPOINTS: Final = select(checkpoints.c.size, checkpoints.c.note).where(
+    checkpoints.c.ledger_id == bindparam("ledger_id_")
+)
+_NEWEST: Final = _CHECKPOINTS.order_by(checkpoints.c.size.desc()).limit(1)
+_OF_SIZE: Final = _CHECKPOINTS.where(checkpoints.c.size == bindparam("size_"))
+_COSIGNATURES: Final = (
+    select(cosignatures.c.size, cosignatures.c.name, cosignatures.c.key_id, cosignatures.c.line)
+    .where(
+        cosignatures.c.ledger_id == bindparam("ledger_id_"),
+        cosignatures.c.size == bindparam("size_"),
+    )
+    .order_by(cosignatures.c.name, cosignatures.c.key_id)
+)
 # By skipping from stream to stream; within a stream backwards from its newest version, which as a
 # rule is the answer at once.
 _STREAM_HEADS: Final = text(
@@ -44,22 +58,24 @@ class ProofReader(View):
         """
         if not wanted:
             return []
-        return in_order(wanted, self.rows(tile_query(self._id(ledger), wanted)))
+        return in_order(wanted, self._fetch(tile_query(self._id(ledger), wanted)))
 
     def checkpoint(self, ledger: str, *, size: int | None = None) -> KeptCheckpoint | None:
         """Return the checkpoint of a size, or the largest one kept; None where there is none."""
-        statement = self._checkpoints(ledger).order_by(checkpoints.c.size.desc()).limit(1)
-        if size is not None:
-            statement = statement.where(checkpoints.c.size == size)
-        rows = self.rows(statement)
+        values: dict[str, Any] = {"ledger_id_": self._id(ledger)}
+        if size is None:
+            rows = self.rows(_NEWEST, values)
+        else:
+            rows = self.rows(_OF_SIZE, values | {"size_": size})
         return KeptCheckpoint(*rows[0]) if rows else None
 
     def checkpoints(
         self, ledger: str, *, after_size: int = 0, limit: int = 1000
     ) -> list[KeptCheckpoint]:
         """Return kept checkpoints larger than a size, ascending."""
-        statement = self._checkpoints(ledger).where(checkpoints.c.size > after_size)
-        rows = self.rows(statement.order_by(checkpoints.c.size).limit(limit))
+        statement = _CHECKPOINTS.where(checkpoints.c.size > after_size)
+        statement = statement.order_by(checkpoints.c.size).limit(limit)
+        rows = self.rows(statement, {"ledger_id_": self._id(ledger)})
         return [KeptCheckpoint(*row) for row in rows]
 
     def covering(self, ledger: str, position: int) -> KeptCheckpoint | None:
@@ -69,12 +85,7 @@ class ProofReader(View):
 
     def cosignatures(self, ledger: str, size: int) -> list[KeptCosignature]:
         """Return the cosignatures of the checkpoint of a size, by name and key id."""
-        kept = cosignatures.c
-        rows = self.rows(
-            select(kept.size, kept.name, kept.key_id, kept.line)
-            .where(kept.ledger_id == self._id(ledger), kept.size == size)
-            .order_by(kept.name, kept.key_id)
-        )
+        rows = self.rows(_COSIGNATURES, {"ledger_id_": self._id(ledger), "size_": size})
         return [KeptCosignature(*row) for row in rows]
 
     def stream_heads(self, ledger: str, as_of: int) -> Iterator[StreamHead]:
@@ -82,8 +93,3 @@ class ProofReader(View):
         values = {"ledger_id": self._id(ledger), "as_of": as_of}
         for row in self.rows(_STREAM_HEADS, values):
             yield StreamHead(*row)
-
-    def _checkpoints(self, ledger: str) -> Select[Any]:
-        return select(checkpoints.c.size, checkpoints.c.note).where(
-            checkpoints.c.ledger_id == self._id(ledger)
-        )

@@ -29,11 +29,19 @@ _INFO: Final = select(
 class View:
     """Answers which ledgers there are and where they stand. Safe between threads unless pinned."""
 
-    def __init__(self, database: Database, pinned: Connection | None = None) -> None:
-        """`pinned`: a connection within a snapshot, on which every statement is to run."""
+    def __init__(
+        self,
+        database: Database,
+        pinned: Connection | None = None,
+        infos: dict[str, LedgerInfo] | None = None,
+    ) -> None:
+        """`pinned`: a connection within a snapshot, on which every statement is to run.
+
+        `infos`: ledgers known already, by origin; they never change.
+        """
         self._database = database
         self._pinned = pinned
-        self._infos: dict[str, LedgerInfo] = {}
+        self._infos = infos if infos is not None else {}
         self._infos_lock = threading.Lock()
 
     def ledgers(self) -> list[LedgerInfo]:
