@@ -271,15 +271,12 @@ class SqlReader(ProofReader):
         The values stand in the order of RecordedEvent's members, and nothing looks at their types.
         """
         ledger_id, last = self._id(ledger), after
-        end = self.head(ledger).position if until is None else until
-        while last < end:
-            page = self._fetch(
-                f"SELECT {_RAW_COLUMNS} FROM events WHERE ledger_id = {ledger_id:d} "  # noqa: S608 - numbers
-                f"AND position > {last:d} AND position <= {end:d} "
-                f"ORDER BY position LIMIT {RAW_PAGE:d}"
-            )
-            if not page:
-                return
+        end = "" if until is None else f"AND position <= {until:d} "
+        while page := self._fetch(
+            f"SELECT {_RAW_COLUMNS} FROM events "  # noqa: S608 - numbers
+            f"WHERE ledger_id = {ledger_id:d} AND position > {last:d} {end}"
+            f"ORDER BY position LIMIT {RAW_PAGE:d}"
+        ):
             yield page
             last = page[-1][0]
 

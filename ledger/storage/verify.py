@@ -71,7 +71,7 @@ def verify_ledger(
     vault: Vault | None = None,
 ) -> Verified:
     """Verify one ledger: chain, bodies, tree, head, observations, requests, keys, signatures."""
-    info = reader.ledger(origin)
+    (info,) = [each for each in reader.ledgers() if each.origin == origin]  # as it is now
     verifier = Verifier(origin=origin)
     tree, erasures = TreeCheck(reader, info), Erasures()
     newest: int | None = None
