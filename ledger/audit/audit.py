@@ -9,7 +9,7 @@ from ledger.audit.hashing import hash_pass
 from ledger.audit.joining import Joined
 from ledger.audit.memory import Memory, Remembered
 from ledger.audit.registry import RULES
-from ledger.audit.report import Check, Gap, Report
+from ledger.audit.report import Applied, Gap, Report
 from ledger.audit.rule_pass import Ruled, rule_pass
 from ledger.audit.source import Finding, Hashed, Source
 from ledger.audit.trust import Vouched, key_history, vouch
@@ -199,8 +199,8 @@ class Audit:
             vkeys=vouched.vkeys,
             witnesses=vouched.witnesses,
             witnessed_size=vouched.witnessed_size,
-            checks=tuple(
-                Check(name, meaning, checked[name], failed[name], unchecked[name])
+            rules=tuple(
+                Applied(name, meaning, checked[name], failed[name], unchecked[name])
                 for name, meaning in meanings.items()
                 if checked[name] or failed[name] or unchecked[name]
             ),

@@ -10,7 +10,7 @@ _SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Applied:
     """One rule: how often it was applied, how often it failed, and how often it could not be."""
 
     rule: str
@@ -48,7 +48,7 @@ class Report:
     vkeys: tuple[str, ...]
     witnesses: tuple[str, ...]
     witnessed_size: int
-    checks: tuple[Check, ...]
+    rules: tuple[Applied, ...]
     findings: tuple[Finding, ...]
     gaps: tuple[Gap, ...]
     unknown_types: dict[str, int]
@@ -64,7 +64,7 @@ class Report:
             f"{self.origin} ({self.source}): {_counted(self.size, 'event')}, root {self.root}",
             *self._signatures(),
             "",
-            *_table(self.checks),
+            *_table(self.rules),
             "",
         ]
         if self.erased or self.withheld:
@@ -95,14 +95,11 @@ class Report:
         yield f"The ledger does not hold: {_counted(len(self.findings), 'finding')}{where}."
 
 
-def _table(checks: Sequence[Check]) -> Iterable[str]:
-    width = max([len(check.rule) for check in checks], default=0)
+def _table(rules: Sequence[Applied]) -> Iterable[str]:
+    width = max([len(one.rule) for one in rules], default=0)
     yield f"{'rule'.ljust(width)}  {'checked':>10}  {'failed':>8}  {'unchecked':>9}"
-    for check in checks:
-        yield (
-            f"{check.rule.ljust(width)}  {check.checked:>10}  {check.failed:>8}  "
-            f"{check.unchecked:>9}"
-        )
+    for one in rules:
+        yield (f"{one.rule.ljust(width)}  {one.checked:>10}  {one.failed:>8}  {one.unchecked:>9}")
 
 
 def _counted(number: int, thing: str) -> str:

@@ -25,11 +25,16 @@ class Finding:
     expected: str = ""
     found: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with both values where there are two."""
+        compared = f" (expected {self.expected}, found {self.found})" if self.expected else ""
+        return f"{self.what}{compared}"
+
     def __str__(self) -> str:
         """Return it in one line."""
         where = f"position {self.position}: " if self.position else ""
-        compared = f" (expected {self.expected}, found {self.found})" if self.expected else ""
-        return f"{where}{self.what}{compared} [{self.rule}]"
+        return f"{where}{self.sentence} [{self.rule}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import typer
 from ledger import __version__
 from ledger.cli import (
     answering,
+    auditing,
     compliance,
     decisions,
     doctor,
@@ -158,7 +159,7 @@ _group(
 _group(
     "audit",
     "The ledger examined by somebody who trusts nobody.",
-    {"answer": answering.answer},
+    {"run": auditing.run, "answer": answering.answer},
 )
 _group(
     "compliance",

@@ -6,6 +6,8 @@ The README's table is made from this, and a test runs every command and compares
 import dataclasses
 from typing import Any, Final, TypeAlias
 
+from ledger.audit.report import Gap, Report
+from ledger.audit.source import Finding
 from ledger.cli.answering import Answered
 from ledger.cli.compliance import Written
 from ledger.cli.examination import Check
@@ -54,6 +56,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "log tail": EVENT_FIELDS,
     "log verify": Verified,
     "log checkpoint": records.Checkpoint,
+    "audit run": Report,
     "audit answer": Answered,
     "compliance export": Written,
     "witness serve": ("address", "port", "verifier_key", "origins"),
@@ -84,6 +87,8 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "exports": exports.Export,
     "projections": ranking.Projection,
     "ledgers": records.Ledger,
+    "findings": Finding,
+    "gaps": Gap,
 }
 """What the items are of a list that is all, or nearly all, of a document."""
 

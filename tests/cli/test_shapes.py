@@ -13,10 +13,11 @@ import pytest
 from ledger.cli import reference
 from ledger.cli.shapes import ITEMS, SHAPES, fields_of
 from tests.cli.conftest import Ran, Run
-from tests.support.served import POLICY, START
+from tests.support.served import OFFICER, POLICY, START
 
 DESCRIBED = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9000000")
 DEFINED = ("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse")
+ERASED = ("--ground", "GDPR", "--authority", "the board", "--actor", OFFICER)
 DEPLOYED = ("--baseline-loss", "0.40", "--trained-through", "2026-01-01")
 ONE = ("--signal", "log-loss", "--value", "0.5", "--observed-at", str(START * 1_000_000))
 
@@ -26,6 +27,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "priorities": ("--since", "10"),
     "evaluate": ("fares",),
     "vkey": (),
+    "erase": ("--positions", "3", *ERASED, "--yes"),
     "signal define": ("missing", *DEFINED, "--meaning", "Missing rows."),
     "signal list": (),
     "signal states": (),
@@ -54,6 +56,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "log tail": (),
     "log verify": (),
     "log checkpoint": (),
+    "audit run": (),
     "audit answer": ("6", "--model", "fares"),
     "compliance export": (),
     "witness key": ("--name", "witness.example"),
@@ -77,6 +80,7 @@ def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: 
     assert told("plan", "make", "--purse", "5", "--plan", "week-1").code == 0
     places = {
         "doctor": ("--db", str(folder / "ledger.sqlite")),
+        "audit run": (str(folder / "ledger.sqlite"),),
         "compliance export": (str(folder / "tables"),),
         "witness key": ("--folder", str(folder / "witness")),
     }

@@ -1,0 +1,185 @@
+"""`decision-ledger audit …`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ledger import __version__
+from ledger.cli import output
+from ledger.cli.exits import IntegrityFailure, MisuseError
+from ledger.cli.session import Session, session
+
+if TYPE_CHECKING:
+    from ledger.audit.audit import Tell
+    from ledger.audit.report import Report
+    from ledger.audit.source import Source
+    from ledger.chain.policy import Policy
+
+PROGRAM: Final = f"decision-ledger {__version__}"
+_FINDINGS_RECORDED: Final = 100
+_WHAT_CHARS: Final = 2_000
+
+
+def run(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A database file or URL, a bundle, or a folder of tiles; without it, the server."
+        ),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--vkey", help="A verifier key obtained elsewhere; may be repeated."),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A tlog-policy file: log keys, witnesses and quorum.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="The auditor's own memory; created if it is not there.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Have the server append the result to the ledger.")
+    ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Only hashes and signatures, and only what is new to --state."
+        ),
+    ] = False,
+) -> None:
+    """Check a whole ledger again: hashes, keys, seals, and every score, decision and plan.
+
+    Nothing is written to what is audited. With --state the auditor remembers what it verified, and
+    reports a ledger that fell behind it or tells another past. Exits with 4 if anything does not
+    hold, and names the first bad position.
+    """
+    from ledger.audit.audit import Audit
+    from ledger.audit.memory import Memory
+
+    chosen = session()
+    opened = opened_source(source, chosen)
+    try:
+        with _progress() as tell:
+            audit = Audit(
+                opened,
+                PROGRAM,
+                vkeys=_keys(key or ()),
+                policy=_policy(policy),
+                memory=None if state is None else Memory(state),
+                place=_place(source, chosen),
+                is_quick=quick,
+                tell=tell,
+            )
+            report = audit.run()
+    finally:
+        opened.close()
+    if record:
+        _record(report, chosen)
+    chosen.show(report, report.text())
+    if not report.passed:
+        at = report.first_bad_position
+        where = f" The first bad position is {at}." if at else ""
+        raise IntegrityFailure(
+            f"{report.origin} does not hold: "
+            f"{output.counted(len(report.findings), 'finding')}.{where}",
+            "Stop writing, keep this ledger and the report as evidence, and call an operator.",
+        )
+
+
+def opened_source(source: str | None, chosen: Session) -> "Source":
+    """Return what a path or URL names, opened to read only; the server without one."""
+    from ledger.audit.bundle import BundleSource
+    from ledger.audit.database import DatabaseSource
+    from ledger.audit.tile_folder import TileFolderSource
+
+    if source is None:
+        from ledger.cli.served_ledger import ServedLedger
+
+        return ServedLedger(chosen.client)
+    path = Path(source)
+    if path.is_dir():
+        is_bundle = (path / "bagit.txt").is_file() or (path / "data").is_dir()
+        return BundleSource(path) if is_bundle else TileFolderSource(path)
+    if path.suffix == ".tar" and path.is_file():
+        return BundleSource(path)
+    return DatabaseSource(source, chosen.ledger or chosen.settings.client.ledger)
+
+
+def _place(source: str | None, chosen: Session) -> str:
+    """Return what an interrupted audit knows its source by."""
+    if source is None:
+        return f"server {chosen.target}"
+    return source if "://" in source else os.path.realpath(source)
+
+
+def _keys(texts: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
+    from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
+
+    for text in texts:
+        try:
+            is_log_key = VerifierKey.parse(text).type == ED25519
+        except KeyFormatError as error:
+            raise MisuseError(
+                f"--vkey: {error}.", "Print it with `decision-ledger vkey`."
+            ) from error
+        if not is_log_key:
+            raise MisuseError("--vkey: that is a witness's key.", "Witnesses belong in --policy.")
+    return tuple(texts)
+
+
+def _policy(path: Path | None) -> "Policy | None":
+    from ledger.chain.policy import PolicyError, parse_policy
+
+    if path is None:
+        return None
+    try:
+        return parse_policy(path.read_bytes())
+    except (OSError, PolicyError) as error:
+        raise MisuseError(f"--policy: {path}: {error}.", "Correct the file.") from error
+
+
+@contextmanager
+def _progress() -> "Iterator[Tell]":
+    """Show one bar for each pass."""
+    with output.progress("Auditing") as move:
+        passes: list[str] = []
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in passes:
+                passes.append(what)
+            # Two passes of equal length on one bar: the second begins in its middle.
+            move(done + total * (len(passes) - 1), 2 * total)
+
+        yield tell
+
+
+def _record(report: "Report", chosen: Session) -> None:
+    """Have the ledger's server append the result."""
+    from ledger.client import proving
+
+    if not report.size:
+        raise MisuseError("--record: an empty ledger has nothing to record an audit of.")
+    appended = chosen.client.record_audit(
+        proving.AuditReport(
+            program=report.program,
+            source=report.source.upper(),
+            size=report.size,
+            root=bytes.fromhex(report.root),
+            passed=report.passed,
+            checks=tuple(
+                proving.AuditCheck(one.rule, one.checked, one.failed, one.unchecked)
+                for one in report.rules
+            ),
+            findings=tuple(
+                proving.AuditFinding(
+                    rule=one.rule, position=one.position, what=one.sentence[:_WHAT_CHARS]
+                )
+                for one in report.findings[:_FINDINGS_RECORDED]
+            ),
+        )
+    )
+    output.say(f"Recorded as audit.completed at position {appended.position}.")

@@ -1,0 +1,79 @@
+"""A live server as an audit's source: it is only asked for bytes, and everything is checked here."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from ledger.audit.absence import ranges_of
+from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+
+
+class ServedLedger:
+    """One ledger of a server, up to a checkpoint that it signs when the audit begins."""
+
+    kind: SourceKind = "server"
+    has_bodies = True
+    withheld: tuple[Withheld, ...] = ()
+    opener: Opener | None = None
+    """Other processes would only ask the same server."""
+
+    def __init__(self, client: "LedgerClient") -> None:
+        """Have a checkpoint signed."""
+        self._client = client
+        signed = client.get_checkpoint()
+        self.origin, self.size = signed.origin, signed.size
+        self._notes = [(one.size, one.note) for one in client.list_checkpoints()]
+        if (signed.size, signed.note) not in self._notes and signed.size:
+            known = [size for size, _ in self._notes]
+            if signed.size not in known:
+                self._notes.append((signed.size, signed.note))
+        self._notes = sorted(one for one in self._notes if one[0] <= self.size)
+
+    def rows(self, after: int, until: int) -> Iterator[Row]:
+        """Yield the events as rows, page after page."""
+        position = after
+        for event in self._client.list_events(after_position=after, until_position=until):
+            position += 1
+            yield (
+                event.position,
+                event.stream,
+                event.stream_version,
+                event.type,
+                (event.recorded_at - _EPOCH) // _MICRO,
+                event.body or None,
+                event.salt or None,
+                event.body_hash,
+                event.prev_hash,
+                event.event_hash,
+            )
+        if position < until:
+            raise UnreadableError(position + 1, "the server gave fewer events than it signed")
+
+    def sizes(self, after: int, until: int) -> list[int]:
+        """Return the sizes of the kept checkpoints."""
+        return [size for size, _ in self._notes if after < size <= until]
+
+    def notes(self, after: int) -> Iterator[tuple[int, str]]:
+        """Yield the kept checkpoints with their cosignatures."""
+        return ((size, note) for size, note in self._notes if size > after)
+
+    def tiles(self, level: int, first: int, last: int) -> None:
+        """Return None: a server hands out proofs, not tiles."""
+
+    def erased_later(self) -> list[tuple[int, int]]:
+        """Return what was erased since."""
+        later = self._client.list_events(after_position=self.size, types=["body.erased.v1"])
+        return [pair for event in later for pair in ranges_of(event.body)]
+
+    def look(self, hashed: Hashed) -> Look:  # noqa: ARG002 - a server shows nothing else
+        """Return nothing: there is nothing beside the events."""
+        return Look()
+
+    def close(self) -> None:
+        """Do nothing: the session closes its client."""

@@ -1,0 +1,82 @@
+"""Honest ledgers to audit and to forge: one rich ledger, made by the service itself, once."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from ledger.events.policies import Scope
+from tests.application.world import (
+    ANA,
+    DAY,
+    HOUR,
+    ORIGIN,
+    START,
+    World,
+    policy_text,
+    request,
+    rule,
+    signal_rule,
+)
+from tests.audit.paper import Paper
+
+HARSH = [
+    rule("bad", "priority >= 300000", hold="priority >= 200000"),
+    rule("look", "priority >= 100000 && in_force_rule != 'bad'", "INVESTIGATE"),
+]
+
+
+def lived(path: Path, clock: str = "data") -> World:
+    """Return a world in which everything happened that an audit has a rule for."""
+    world = World(path, clock=clock)
+    policy = policy_text(rules=HARSH, cool_down="24h", max_priority_step=0.4)
+    world.begin("alpha", "beta", "gamma", policy=policy)
+    world.see("alpha", 0.5, START + HOUR)
+    world.settle()
+    for day in range(1, 6):
+        world.see("alpha", 0.5 + day * 0.2, START + day * DAY)
+        world.see("beta", 0.41, START + day * DAY + HOUR, caller=request(f"b{day}", "x"))
+        world.see("alpha", 0.3, START + day * DAY, version="v0")  # a shadow
+        world.settle()
+    world.see("alpha", 0.9, START + 2 * DAY)  # late
+    world.settle()
+    world.plan(5_000_000)
+    world.override("beta", "INVESTIGATE", START + 5 * DAY, START + 7 * DAY)
+    world.evaluate("beta")
+    world.evaluate("alpha", at=START + 3 * DAY)
+    world.deploy("alpha", "v2", at=START + 5 * DAY + 2 * HOUR, baseline="0.45")
+    world.see("alpha", 1.3, START + 6 * DAY)
+    world.settle()
+    own = policy_text(signals=[signal_rule(), signal_rule("drift", sources_needed=1)])
+    world.activate(own, policy="own", scope=Scope(kind="model", model="beta", labels={}))
+    world.draft(policy.replace('"Test"', '"Test, named otherwise"'))
+    world.see("beta", 0.6, START + 7 * DAY, signal="drift")
+    world.see("gamma", 0.8, START + 15 * DAY)
+    world.settle()
+    world.update("gamma", tier="low")
+    world.ledger.commands.retire_model(ANA, "gamma", "gone")
+    world.deploy("alpha", "v1", at=START + 15 * DAY, through=START, baseline="0.4")
+    world.see("alpha", 1.0, START + 23 * DAY)
+    world.settle()
+    world.plan(5_000_000)
+    return world
+
+
+@pytest.fixture(scope="session")
+def lived_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a ledger that has lived."""
+    path = tmp_path_factory.mktemp("lived") / "ledger.db"
+    lived(path).close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def copied(lived_database: Path) -> Paper:
+    """The same ledger on paper."""
+    return Paper.copied(lived_database, ORIGIN)
+
+
+@pytest.fixture
+def paper(copied: Paper) -> Paper:
+    """The same ledger on paper, for one test to change."""
+    return deepcopy(copied)

@@ -1,0 +1,200 @@
+"""A ledger on paper: events to be changed at will, hashed and signed again as its owner could.
+
+What is written is the smallest database that an audit reads, so forgeries do not depend on how the
+service stores things; and everything in it is consistent, so that only what was forged is wrong.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.audit.database import DatabaseSource
+from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.keys import SigningKey
+from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
+from ledger.chain.merkle import CompactRange, root_of
+from ledger.chain.tiles import RightEdge
+from ledger.events.canonical import encode
+from ledger.events.values import format_time, parse_time
+
+_TABLES: Final = """
+CREATE TABLE ledgers (ledger_id INTEGER, origin TEXT, clock TEXT, skew_seconds INTEGER, vkey TEXT);
+CREATE TABLE events (ledger_id INTEGER, position, stream, stream_version, type, recorded_at,
+ observed_at, body, salt, body_hash, prev_hash, event_hash, PRIMARY KEY (ledger_id, position));
+CREATE TABLE heads (ledger_id INTEGER, position, event_hash, recorded_at, newest_observed_at, tree);
+CREATE TABLE checkpoints (ledger_id INTEGER, size, note, PRIMARY KEY (ledger_id, size));
+CREATE TABLE cosignatures (ledger_id INTEGER, size, name, key_id, line);
+CREATE TABLE tiles (ledger_id INTEGER, level, number, hashes,
+ PRIMARY KEY (ledger_id, level, number));
+CREATE TABLE requests (ledger_id INTEGER, actor, method, request_id, digest, first_position,
+ last_position, seal);
+"""
+
+
+@dataclass
+class Written:
+    """One event; `body` as bytes is taken as it is, None leaves body and salt out."""
+
+    stream: str
+    type: str
+    recorded_at: int
+    body: dict[str, Any] | bytes
+    is_gone: bool = False
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it says, to be changed in place."""
+        assert isinstance(self.body, dict)
+        data: dict[str, Any] = self.body["data"]
+        return data
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of its body."""
+        return self.body if isinstance(self.body, bytes) else encode(self.body)
+
+
+@dataclass
+class Paper:
+    """A whole ledger."""
+
+    origin: str
+    events: list[Written] = field(default_factory=list)
+    checkpoint_sizes: Sequence[int] = ()
+    requests: list[tuple[str, str, str, int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take a key whose seed everybody here knows."""
+        self.key = SigningKey(self.origin, bytes(range(32)))
+
+    @classmethod
+    def copied(cls, database: Path, origin: str) -> "Paper":
+        """Return what stands in a database, under a key that the test holds."""
+        source = DatabaseSource(str(database), origin)
+        paper = cls(source.origin)
+        for _, stream, _, type_, recorded_at, body, *_ in source.rows(0, source.size):
+            assert body is not None
+            paper.events.append(Written(stream, type_, recorded_at, json.loads(body)))
+        source.close()
+        paper.at(1).data["vkey"] = str(paper.key.verifier_key)
+        paper.checkpoint_sizes = [len(paper.events)]
+        return paper
+
+    def at(self, position: int) -> Written:
+        """Return the event at a position."""
+        return self.events[position - 1]
+
+    def find(self, type_: str, **members: object) -> list[int]:
+        """Return the positions of events of a type whose data has these members."""
+        return [
+            position
+            for position, event in enumerate(self.events, 1)
+            if event.type == type_
+            and isinstance(event.body, dict)
+            and all(event.data[name] == value for name, value in members.items())
+        ]
+
+    def append(
+        self,
+        stream: str,
+        type_: str,
+        data: dict[str, Any],
+        *,
+        actor: str = "users/ana",
+        at: int | None = None,
+        **members: object,
+    ) -> int:
+        """Append an event and return its position; the newest checkpoint covers it too."""
+        body = {
+            "actor": actor, "causation_position": None, "data": data, "request_id": None,
+            "run_id": None,
+        } | members  # fmt: skip
+        recorded_at = self.events[-1].recorded_at if at is None else at
+        self.events.append(Written(stream, type_, recorded_at, body))
+        self.checkpoint_sizes = [*self.checkpoint_sizes, len(self.events)]
+        return len(self.events)
+
+    # ---- writing ---------------------------------------------------------------------------------
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows of the events, hashed and linked."""
+        rows: list[tuple[Any, ...]] = []
+        previous, versions = bytes(GENESIS), dict[str, int]()
+        for position, event in enumerate(self.events, 1):
+            salt = hashlib.sha256(f"salt {position}".encode()).digest()[:16]
+            version = versions[event.stream] = versions.get(event.stream, 0) + 1
+            raw = event.raw
+            hashed = body_hash(salt, raw)
+            header = header_bytes(
+                body_hash=hashed.hex(),
+                ledger=self.origin,
+                position=position,
+                prev_hash=previous.hex(),
+                recorded_at=format_time(event.recorded_at),
+                stream=event.stream,
+                stream_version=version,
+                type_=event.type,
+            )
+            hash_ = bytes(event_hash(header))
+            observed_at = None
+            if event.type == "signal.observed.v1":
+                observed_at = parse_time(event.data["observed_at"])
+            rows.append(
+                (
+                    1, position, event.stream, version, event.type, event.recorded_at,
+                    observed_at, None if event.is_gone else raw,
+                    None if event.is_gone else salt, bytes(hashed), previous, hash_,
+                )
+            )  # fmt: skip
+            previous = hash_
+        return rows
+
+    def note(self, size: int, leaves: Sequence[bytes], keys: Iterable[SigningKey] = ()) -> str:
+        """Return the signed checkpoint over the first events."""
+        checkpoint = Checkpoint(self.origin, size, root_of(leaves[:size]))
+        return sign(checkpoint, list(keys) or [self.key]).decode()
+
+    def write(self, path: Path) -> Path:
+        """Write it all to a database."""
+        rows = self.rows()
+        leaves = [row[11] for row in rows]
+        path.unlink(missing_ok=True)
+        with sqlite3.connect(path) as database:
+            database.executescript(_TABLES)
+            put = database.executemany
+            vkey = str(self.key.verifier_key)
+            configured = self.at(2).data
+            put(
+                "INSERT INTO ledgers VALUES (1, ?, ?, ?, ?)",
+                [(self.origin, configured["clock"], configured["skew_seconds"], vkey)],
+            )
+            put(f"INSERT INTO events VALUES ({', '.join('?' * 12)})", rows)
+            edge = RightEdge(CompactRange(), [])
+            tiles = edge.extend(leaves)
+            put(
+                "INSERT INTO tiles VALUES (1, ?, ?, ?)",
+                [(level, number, hashes) for (level, number), hashes in tiles.items()],
+            )
+            observed = [row[6] for row in rows if row[6] is not None]
+            head = (len(rows), leaves[-1], rows[-1][5], max(observed, default=None))
+            put("INSERT INTO heads VALUES (1, ?, ?, ?, ?, ?)", [(*head, edge.tree.to_bytes())])
+            put(
+                "INSERT INTO checkpoints VALUES (1, ?, ?)",
+                [(size, self.note(size, leaves)) for size in sorted(set(self.checkpoint_sizes))],
+            )
+            put("INSERT INTO requests VALUES (1, ?, ?, ?, ?, ?, ?, ?)", self._request_rows())
+        database.close()
+        return path
+
+    def _request_rows(self) -> list[tuple[Any, ...]]:
+        found = []
+        for actor, method, request_id, first, last in self.requests:
+            digest = hashlib.sha256(request_id.encode()).digest()
+            text = f"1\n{actor}\n{method}\n{request_id}\n{first}\n{last}\n"
+            seal = hashlib.sha256(text.encode() + digest).digest()
+            found.append((actor, method, request_id, digest, first, last, seal))
+        return found

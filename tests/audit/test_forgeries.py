@@ -1,0 +1,308 @@
+"""Each rule sees what no hash can: a forgery that is hashed, linked and signed like the truth.
+
+Method: take an honest ledger that the service wrote, change it in one way as somebody with database
+and key could, write every hash and signature anew, and require that exactly the rule in question
+objects, at the right position. Every rule has such a case; a rule without one fails the last test.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
+from ledger.audit.registry import RULES
+from ledger.audit.report import Report
+from ledger.events.values import format_time
+from tests.application.world import START
+from tests.audit.paper import Paper
+
+Forge = Callable[[Paper], int]
+
+FOREIGN: Final = {
+    "originator_id": "x",
+    "originator_version": 1,
+    "state_base64": "e30=",
+    "topic": "somewhere:Thing",
+}
+FOREIGN_STREAM: Final = "recorder/2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+SCORE: Final = "score.computed.v1"
+DECISION: Final = "decision.made.v1"
+
+
+def audited(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
+    """Return the report about a ledger on paper."""
+    source = DatabaseSource(str(paper.write(folder / "paper.db")))
+    vkeys = (str(paper.key.verifier_key),)
+    report = Audit(source, "test", **({"vkeys": vkeys} | options)).run()
+    source.close()
+    return report
+
+
+def foreign(paper: Paper, **members: object) -> int:
+    """Append an honest foreign event: nothing rests on it."""
+    return paper.append(FOREIGN_STREAM, "recorder.event.v1", dict(FOREIGN), **members)
+
+
+def remove_a_body(paper: Paper) -> int:
+    position = foreign(paper)
+    paper.at(position).is_gone = True
+    return position
+
+
+def add_white_space(paper: Paper) -> int:
+    position = foreign(paper)
+    paper.at(position).body = paper.at(position).raw.replace(b":", b": ", 1)
+    return position
+
+
+def leave_a_member_out(paper: Paper) -> int:
+    position = foreign(paper)
+    del paper.at(position).data["topic"]
+    return position
+
+
+def stand_elsewhere(paper: Paper) -> int:
+    position = foreign(paper)
+    paper.at(position).stream = "recorder/elsewhere"
+    return position
+
+
+def cause_itself(paper: Paper) -> int:
+    return foreign(paper, causation_position=len(paper.events) + 1)
+
+
+def ask_twice(paper: Paper) -> int:
+    data = paper.at(paper.find("signal.defined.v1")[0]).data
+    stream = f"signals/{data['signal']}"
+    paper.append(stream, "signal.defined.v1", data, request_id="once")
+    foreign(paper)
+    return paper.append(stream, "signal.defined.v1", data, request_id="once")
+
+
+def observed(paper: Paper, **changes: object) -> int:
+    """Append an observation of alpha."""
+    at = format_time(paper.events[-1].recorded_at)
+    data = {
+        "model_version": "v1", "observed_at": at, "sample_size": 1, "signal": "loss", "value": "1",
+    }  # fmt: skip
+    return paper.append("models/alpha", "signal.observed.v1", data | changes)
+
+
+def state_the_future(paper: Paper) -> int:
+    return observed(paper, observed_at=format_time(paper.events[-1].recorded_at + 1))
+
+
+def begin_otherwise(paper: Paper) -> int:
+    defined = paper.find("signal.defined.v1")[0]
+    first = paper.at(1)
+    first.stream, first.type = "signals/first", "signal.defined.v1"
+    first.body = {**dict(first.body), "data": paper.at(defined).data | {"signal": "first"}}
+    paper.at(2).type = "ledger.configured.v1"
+    del paper.at(2).data["next_key_digest"]
+    return 1
+
+
+def misstate_a_stream(paper: Paper) -> int:
+    data = {"as_of": 9, "root": "00" * 32, "streams": 6}
+    return paper.append("ledger", "streams.sealed.v1", data, actor="system/sealer")
+
+
+def keep_what_was_erased(paper: Paper) -> int:
+    position = foreign(paper)
+    data = {"authority": "DPO", "ground": "GDPR", "positions": [[position, position]]}
+    return paper.append("ledger", "body.erased.v1", data)
+
+
+def audit_another_tree(paper: Paper) -> int:
+    data = {
+        "program": "x", "source": "server", "size": 10, "root": "11" * 32, "passed": True,
+        "checks": [], "findings": [],
+    }  # fmt: skip
+    return paper.append("ledger", "audit.completed.v1", data)
+
+
+def export_half(paper: Paper) -> int:
+    data = {
+        "export": "e1", "kind": "full", "first_position": 1, "last_position": 10, "stream": None,
+        "events": 9, "withheld": 0, "checkpoint_size": 10, "manifest_digest": "22" * 32,
+        "requested_by": "users/ana", "purpose": "",
+    }  # fmt: skip
+    return paper.append("ledger", "export.issued.v1", data)
+
+
+def miscount_refusals(paper: Paper) -> int:
+    at = format_time(START)
+    row = {
+        "actor": "users/x", "method": "Evaluate", "reason": "MODEL_UNKNOWN", "count": 3,
+        "first_at": at, "last_at": at,
+    }  # fmt: skip
+    data = {"since": at, "until": at, "total": 4, "refusals": [row]}
+    return paper.append("ledger", "requests.refused.v1", data, actor="system/refusals")
+
+
+def described(paper: Paper, **changes: object) -> dict[str, Any]:
+    """Return a description of alpha, changed."""
+    return paper.at(paper.find("model.registered.v1", model="alpha")[0]).data | changes
+
+
+def update_a_ghost(paper: Paper) -> int:
+    return paper.append("models/ghost", "model.updated.v1", described(paper, model="ghost"))
+
+
+def retrain_for_free(paper: Paper) -> int:
+    return paper.append("models/alpha", "model.updated.v1", described(paper, cost_micros="0"))
+
+
+def reinstate_a_new_version(paper: Paper) -> int:
+    data = paper.at(paper.find("model.deployed.v1", model="beta")[0]).data
+    changes = {"kind": "reinstated", "model_version": "v9", "replaces": "v1"}
+    return paper.append("models/beta", "model.deployed.v1", data | changes)
+
+
+def observe_the_undefined(paper: Paper) -> int:
+    return observed(paper, signal="undefined")
+
+
+def draft_under_another_digest(paper: Paper) -> int:
+    data = paper.at(paper.find("policy.drafted.v1", policy="main")[-1]).data
+    changes = {"version": data["version"] + 1, "digest": "33" * 32}
+    return paper.append("policies/main", "policy.drafted.v1", data | changes)
+
+
+def activate_the_undrafted(paper: Paper) -> int:
+    data = paper.at(paper.find("policy.activated.v1", policy="main")[0]).data
+    return paper.append("policies/main", "policy.activated.v1", data | {"version": 9})
+
+
+def override_by_machine(paper: Paper) -> int:
+    found = paper.find("decision.overridden.v1")[0]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["actor"] = "services/robot"
+    return found
+
+
+def look_at_itself(paper: Paper) -> int:
+    last = paper.find(SCORE, model="beta")[-1]
+    position = len(paper.events) + 1
+    return paper.append("models/beta", SCORE, paper.at(last).data | {"as_of": position})
+
+
+def call_silence_news(paper: Paper) -> int:
+    found = paper.find(SCORE, model="beta", trigger="schedule")[-1]
+    paper.at(found).data["trigger"] = "ingest"
+    return found
+
+
+def rest_on_another_policy(paper: Paper) -> int:
+    other = paper.at(paper.find("policy.drafted.v1", policy="main", version=2)[0]).data
+    found = paper.find(SCORE, model="alpha")[-1]
+    paper.at(found).data.update(policy_version=2, policy_digest=other["digest"])
+    # Under another policy version there is no last score to bound the change by.
+    paper.at(found).data["priority"] = paper.at(found).data["raw_priority"]
+    return found
+
+
+def cite_another_cause(paper: Paper) -> int:
+    found = paper.find(DECISION)[-1]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["causation_position"] = 1
+    return found
+
+
+def join_another_run(paper: Paper) -> int:
+    found = paper.find(SCORE, model="alpha")[-1]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["run_id"] = "runs/another"
+    return found
+
+
+def deploy_for_another_run(paper: Paper) -> int:
+    found = paper.find("model.deployed.v1", model="alpha")[-1]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["run_id"] = "runs/another"
+    return found
+
+
+def improve_a_score(paper: Paper) -> int:
+    found = paper.find(SCORE, model="alpha")[-1]
+    paper.at(found).data["coverage"] -= 1
+    return found
+
+
+def soften_a_decision(paper: Paper) -> int:
+    found = paper.find(DECISION, model="gamma")[-1]
+    paper.at(found).data["tier"] = "nobody"
+    return found
+
+
+def raise_a_price(paper: Paper) -> int:
+    found = paper.find("plan.made.v1")[-1]
+    paper.at(found).data["next_price"] += "0"
+    return found
+
+
+FORGERIES: Final[dict[str, Forge]] = {
+    "bodies.present": remove_a_body,
+    "bodies.canonical": add_white_space,
+    "types.data": leave_a_member_out,
+    "types.stream": stand_elsewhere,
+    "causes": cause_itself,
+    "requests.unique": ask_twice,
+    "times.stated": state_the_future,
+    "ledger.begins": begin_otherwise,
+    "seals": misstate_a_stream,
+    "erasures": keep_what_was_erased,
+    "audits": audit_another_tree,
+    "exports": export_half,
+    "refusals": miscount_refusals,
+    "models.registered": update_a_ghost,
+    "models.described": retrain_for_free,
+    "models.deployed": reinstate_a_new_version,
+    "signals.defined": observe_the_undefined,
+    "policies.drafted": draft_under_another_digest,
+    "policies.activated": activate_the_undrafted,
+    "overrides": override_by_machine,
+    "horizons": look_at_itself,
+    "horizons.ingest": call_silence_news,
+    "policies.in_force": rest_on_another_policy,
+    "citations": cite_another_cause,
+    "runs": join_another_run,
+    "deployments.follow": deploy_for_another_run,
+    "replay.score": improve_a_score,
+    "replay.decision": soften_a_decision,
+    "replay.plan": raise_a_price,
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forgery_is_seen_by_its_rule_alone_at_its_position(
+    paper: Paper, tmp_path: Path, name: str
+) -> None:
+    position = FORGERIES[name](paper)
+    report = audited(paper, tmp_path)
+    seen = [(finding.rule, finding.position) for finding in report.findings]
+    assert seen == [(name, position)], report.text()
+    assert report.first_bad_position == position
+    assert not report.passed
+
+
+def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothing_to_look_at(
+    paper: Paper, tmp_path: Path
+) -> None:
+    report = audited(paper, tmp_path)
+    assert report.passed, report.text()
+    assert report.gaps == ()
+    applied = {one.rule for one in report.rules if one.checked}
+    absent = {"seals", "erasures", "audits", "exports", "refusals", "memory", "witnesses"}
+    assert set(RULES) - applied <= absent
+
+
+def test_every_rule_has_a_forgery() -> None:
+    assert set(FORGERIES) == set(RULES)
