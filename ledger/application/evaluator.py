@@ -190,7 +190,8 @@ class Evaluator:
         """Leave a model out until something of it is folded again, and say so once."""
         self._warm[model] = None
         self._unreadable[model] = error.message
-        _log.error(
+        tell = _log.warning if error.reason is Reason.BODY_ERASED else _log.error
+        tell(
             "evaluator.model_set_aside",
             ledger=self._info.origin,
             model=model,

@@ -1,6 +1,6 @@
 """`decision-ledger model …`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,9 @@ from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient, Model
 
 _Id = Annotated[str, typer.Argument(metavar="MODEL", help="Its id: a-z, 0-9, '.', '_' and '-'.")]
 _Owner = Annotated[str | None, typer.Option(help="Who answers for it: a team, not a person.")]
@@ -68,7 +71,10 @@ def update(
     recipe: _Text = None,
     meaning: _Meaning = None,
 ) -> None:
-    """Change a model's description: what is stated changes, the rest stays as it is."""
+    """Change a model's description: what is stated changes, the rest stays as it is.
+
+    Where the description was erased there is no rest: state what the model needs.
+    """
     from dataclasses import replace
 
     stated = {
@@ -87,9 +93,22 @@ def update(
     changed = {name: value for name, value in stated.items() if value is not None}
     if not changed:
         raise MisuseError("Nothing to change: state at least one option.")
-    read = chosen.client.get_model(model)
+    read = _as_read(chosen.client, model)
     appended = chosen.client.update_model(replace(read, **changed))  # type: ignore[arg-type]
     chosen.show(appended, f"Updated {model} at position {appended.position}.")
+
+
+def _as_read(client: "LedgerClient", name: str) -> "Model":
+    """Return a model as it stands; an empty description where that was erased."""
+    from ledger.client.errors import LedgerRefusedError
+    from ledger.errors import Reason
+
+    try:
+        return client.get_model(name)
+    except LedgerRefusedError as error:
+        if error.reason is not Reason.BODY_ERASED:
+            raise
+    return next(one for one in client.list_models(include_retired=True) if one.model == name)
 
 
 def deploy(

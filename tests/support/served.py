@@ -180,8 +180,7 @@ def serving(
     options = ServiceOptions(
         database=str(folder / "ledger.sqlite"),
         is_evaluating=is_evaluating,
-        erasure_actors=(OFFICER,),
-        **more,
+        **{"erasure_actors": (OFFICER,)} | more,
     )
     with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0") as server:
         served = Served(service, server)
