@@ -37,7 +37,10 @@ class UnreadableBodyError(ValueError):
 class Source(Protocol):
     """Where facts come from, in order of position."""
 
-    origin: str
+    @property
+    def origin(self) -> str:
+        """The ledger that they are of."""
+        ...
 
     def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
         """Yield the facts of these types, or all."""
