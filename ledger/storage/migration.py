@@ -52,9 +52,16 @@ def prepare(connection: Connection, keys: SealedKeys) -> None:
         if found < SCHEMA_VERSION:
             connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
         return
-    metadata.create_all(connection)
+    _create_tables(connection)
     create_triggers(connection)
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+def _create_tables(connection: Connection) -> None:
+    """Create the tables that are missing."""
+    metadata.create_all(connection)
+    if connection.dialect.name == "postgresql":  # hashes cannot be compressed: do not try
+        connection.exec_driver_sql("ALTER TABLE tiles ALTER COLUMN hashes SET STORAGE EXTERNAL")
 
 
 def check_version(found: int) -> None:
@@ -94,7 +101,7 @@ def _to_version_2(connection: Connection, keys: SealedKeys) -> None:
     for table in ("events", "requests", "checkpoints"):
         for name in ("no_edit", "no_truncate", "no_update", "no_delete"):
             _drop_trigger(connection, table, f"{table}_{name}")
-    metadata.create_all(connection)  # what is missing
+    _create_tables(connection)
     found = connection.execute(text("SELECT * FROM ledgers ORDER BY ledger_id")).all()
     for row in found:
         _build_tiles(connection, row)

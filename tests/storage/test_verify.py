@@ -23,6 +23,10 @@ from ledger.storage.verify import stored_links, verify_database
 from tests.support.check_ledger import link_of, read_all
 from tests.support.stores import ORIGIN, VAULT
 
+ONE_MORE = """
+INSERT INTO events SELECT ledger_id, 307, stream, 8, type, recorded_at, observed_at, body, salt,
+body_hash, prev_hash, event_hash FROM events WHERE position = 306
+"""
 WITNESS = CosigningKey("witness.example.com/one", bytes(32))
 
 
@@ -124,8 +128,7 @@ def test_an_honest_ledger_verifies_with_and_without_the_master_key(filled: SqlSt
         ("UPDATE events SET body = NULL, salt = NULL WHERE position = 304", "304", "never be"),
         ("DELETE FROM events WHERE position = 306", "306", "checkpoint covers 306"),
         (
-            "INSERT INTO events SELECT ledger_id, 307, stream, 8, type, recorded_at, NULL, body, "
-            + "salt, body_hash, prev_hash, event_hash FROM events WHERE position = 306",
+            ONE_MORE,
             "307",
             "previous hash",
         ),
