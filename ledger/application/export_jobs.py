@@ -145,6 +145,12 @@ class JobFolder:
         if bundle.exists():
             shutil.rmtree(bundle)
 
+    def forget(self, job: ExportJob) -> None:
+        """Delete a job's bundle and its record."""
+        place = self._folder / job.export
+        if place.exists():
+            shutil.rmtree(place)
+
 
 def _parse(data: bytes) -> ExportJob:
     value: dict[str, Any] = decode(data)

@@ -208,9 +208,16 @@ class Exports:
     def remove_containing(self, position: int, ranges: Sequence[PositionRange]) -> None:
         """Delete bundles that may hold bodies which the erasure at a position removed.
 
-        Those begun after it hold none. Doing it again changes nothing.
+        Those begun after it hold none. Where the event is erased that says who was handed an
+        export, its record goes too. Doing it again changes nothing.
         """
         for job in self.all():
+            if any(first <= job.issued_position <= last for first, last in ranges):
+                self._abandon(job.export)
+                with self._lock:
+                    self._jobs.pop(job.export, None)
+                self._folder.forget(job)
+                continue
             if job.checkpoint_size >= position or job.state == "failed":
                 continue
             if not any(self._covers(job, first, last) for first, last in ranges):

@@ -18,6 +18,7 @@ from ledger.application.evaluator import CALLER
 from ledger.client import LedgerClient, Model, Signal
 from ledger.client.enums import ExportState, ReplayOutcome
 from ledger.client.errors import LedgerRefusedError
+from ledger.client.exports import Export
 from ledger.errors import Reason
 from ledger.events.decisions import DecisionOverridden
 from ledger.events.envelope import encode_body
@@ -90,6 +91,14 @@ def tell(served: Served) -> None:
         ann.retire_model("hotels", SECRET, **told())
     override(served)
     settle(served)
+
+
+def exported(served: Served, whose: LedgerClient, **options: Any) -> Export:  # noqa: ANN401
+    """Have everything exported, and wait until that was recorded."""
+    export = whose.create_export(**options)
+    while (made := whose.get_export(export.name)).state is not ExportState.READY:
+        served.service.ledger().wait_for(served.head() + 1, 0.05)
+    return made
 
 
 def described(name: str) -> Model:
@@ -186,10 +195,10 @@ def everything_answered(ledger: LedgerClient) -> str:
 
 def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, folder: Path) -> None:
     tell(live)
+    with client(live, f"users/{SECRET}") as ann:
+        exported(live, ann, purpose=SECRET, request_id=SECRET)
     with client(live, OFFICER) as officer:
-        export = officer.create_export()
-        while officer.get_export(export.name).state is not ExportState.READY:
-            live.service.ledger().wait_for(live.head() + 1, 0.05)
+        export = exported(live, officer)
         holding = files_holding(folder, SECRET)
         assert any(name.endswith("events.jsonl") for name in holding), holding
         assert any("projections" in name for name in holding), holding
@@ -205,6 +214,7 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
         assert files_holding(folder, SECRET) == [], "at once, with the server running"
         assert erased.erased == sum(last - first + 1 for first, last in ranges)
         assert types >= {
+            "export.issued.v1",
             "decision.made.v1",
             "decision.overridden.v1",
             "model.deployed.v1",
@@ -220,6 +230,7 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
         }
         settle(live)
         assert SECRET not in everything_answered(officer)
+        assert [one.name for one in officer.list_exports()] == [export.name]
         assert officer.get_export(export.name).state is ExportState.FAILED
         carry_on(live, officer)
         assert SECRET not in everything_answered(officer)
