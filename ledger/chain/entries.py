@@ -35,7 +35,7 @@ def decode_entries(bundle: bytes) -> list[bytes]:
     while at < len(bundle):
         start = at + _LENGTH_BYTES
         end = start + int.from_bytes(bundle[at:start], "big")
-        if end > len(bundle) or start > len(bundle):
+        if end > len(bundle):
             raise EntriesError(f"entry {len(entries)} of the bundle is cut short")
         entries.append(bundle[start:end])
         at = end

@@ -64,9 +64,6 @@ class _Handler(BaseHTTPRequestHandler):
         timed = _TimedSocket(self.connection, self.server.clock, self.server.seconds)
         self.rfile = io.BufferedReader(timed)
 
-    def handle(self) -> None:
-        self.handle_one_request()  # one and no more: a place is never kept
-
     def version_string(self) -> str:
         return "decision-ledger"
 
@@ -107,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the witness failed")
 
     def _answer(self, answer: Answer) -> None:
-        """Send an answer, and say that the connection ends with it."""
+        """Send an answer that ends the connection: nobody keeps a place."""
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

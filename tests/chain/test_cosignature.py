@@ -123,6 +123,8 @@ def test_every_flipped_bit_of_a_cosignature_is_refused() -> None:
     assert WITNESS.cosigner_key.verifies(TEXT, line.signature)
     for length in (0, 8, 71, 73):
         assert not WITNESS.cosigner_key.verifies(TEXT, bytes(length))
+        with pytest.raises(ValueError, match="8 bytes of time"):
+            timestamp_of(bytes(length))
 
 
 def test_no_signature_stands_in_for_one_of_another_purpose() -> None:

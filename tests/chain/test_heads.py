@@ -81,6 +81,17 @@ def test_a_proof_for_another_size_convicts_nobody() -> None:
     assert not comparison.is_proven
 
 
+@pytest.mark.parametrize("sizes", [(3, 9), (9, 3), (4, 9), (8, 11), (7, 8)])
+def test_a_damaged_proof_convicts_nobody(sizes: tuple[int, int]) -> None:
+    known, offered = sizes
+    honest = proof(HONEST, sizes)
+    for at in range(len(honest)):
+        damaged = [*honest[:at], bytes(32), *honest[at + 1 :]]
+        comparison = compare(head(HONEST, known), head(HONEST, offered), damaged)
+        assert comparison.relation is Relation.FORK  # as far as anybody can tell
+        assert not comparison.is_proven
+
+
 def head(leaves: list[Digest], size: int) -> Head:
     checkpoint = Checkpoint(ORIGIN, size, root_of(leaves[:size]))
     return Head(checkpoint, sign_checkpoint(checkpoint, [KEY]))
