@@ -30,6 +30,12 @@ WRITES: Final = frozenset(
         "DecisionService/Evaluate",
         "PriorityService/MakePlan",
         "LedgerService/CreateLedger",
+        "LedgerService/RotateKey",
+        "LedgerService/RevokeKey",
+        "LedgerService/SealStreams",
+        "LedgerService/EraseBodies",
+        "LedgerService/RecordAudit",
+        "ExportService/CreateExport",
     )
 )
 """Calls that append and answer once. StreamSignals lives as long as its monitor: no deadline."""

@@ -1,14 +1,21 @@
-"""LedgerService: ledgers, their events as hashed, and signed checkpoints."""
+"""LedgerService: ledgers and their events as hashed.
+
+Its other methods stand in `checkpoints`, `keys`, `attesting` and `erasure`.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import grpc
 
+from ledger.api.attesting import AttestingMethods
 from ledger.api.calls import Desk, beyond_head
+from ledger.api.checkpoints import CheckpointMethods
 from ledger.api.checks import Checks
 from ledger.api.convert import events as convert
 from ledger.api.convert.basics import appended
+from ledger.api.erasure import ErasureMethods
+from ledger.api.keys import KeyMethods
 from ledger.api.paging import cut, page_of
 from ledger.api.watches import EventFilter, EventWatch, fitting
 from ledger.application.commands import Written
@@ -25,7 +32,13 @@ _CLOCKS: Final = {
 }
 
 
-class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
+class LedgerServicer(
+    CheckpointMethods,
+    KeyMethods,
+    AttestingMethods,
+    ErasureMethods,
+    ledger_service_pb2_grpc.LedgerServiceServicer,
+):
     """Serves LedgerService."""
 
     def __init__(self, desk: Desk) -> None:
@@ -134,17 +147,6 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
         with self._desk.watches:
             ledger = self._desk.backend.ledger(request.ledger)
             yield from EventWatch(self._desk, ledger, context, wanted, after).messages()
-
-    def GetCheckpoint(
-        self, request: pb.GetCheckpointRequest, context: grpc.ServicerContext
-    ) -> pb.GetCheckpointResponse:
-        """Sign a checkpoint over all that is recorded."""
-        checks = Checks()
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        signed = ledger.checkpoint()
-        return pb.GetCheckpointResponse(checkpoint=convert.checkpoint(ledger.info.origin, signed))
 
 
 def _wanted(checks: Checks, types: Iterable[str], streams: Iterable[str]) -> EventFilter:

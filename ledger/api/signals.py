@@ -7,13 +7,16 @@ import grpc
 from ledger.api.calls import Desk, wait_seconds
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
+from ledger.api.convert.proofs import inclusion
 from ledger.api.convert.signals import rows_of, signal, signal_of, signal_state
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.application.commands import Written
 from ledger.application.fleet import model_unknown
+from ledger.application.ledger import Ledger
+from ledger.errors import LedgerError
+from ledger.v1 import checkpoint_pb2, signal_service_pb2_grpc
 from ledger.v1 import signal_service_pb2 as pb
-from ledger.v1 import signal_service_pb2_grpc
 
 _PROJECTION = "signals"
 
@@ -46,7 +49,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         page = page_of(request)
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         ledger.fleet.refresh()
-        views, token = cut(page, ledger.fleet.signals(), lambda view: view.defined.signal, 0)
+        views, token = cut(page, ledger.fleet.signals(), lambda view: view.name, 0)
         return pb.ListSignalsResponse(
             signals=[signal(view) for view in views], next_page_token=token
         )
@@ -54,12 +57,15 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
     def SubmitSignals(
         self, request: pb.SubmitSignalsRequest, context: grpc.ServicerContext
     ) -> pb.SubmitSignalsResponse:
-        """Record a batch, and answer once it is durable."""
-        rows = rows_of(request.observations)
+        """Record a batch, and answer once it is durable, or covered by a checkpoint if asked."""
+        rows, is_waiting = rows_of(request.observations), request.wait_for_checkpoint
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, METHOD, context)
-        result = ledger.submit(caller, rows, METHOD).result()
-        return pb.SubmitSignalsResponse(appended=appended(Written.of(result)))
+        written = Written.of(ledger.submit(caller, rows, METHOD).result())
+        response = pb.SubmitSignalsResponse(appended=appended(written))
+        if is_waiting:
+            response.proof.CopyFrom(_proof(ledger, written, wait_seconds(context)))
+        return response
 
     def StreamSignals(
         self,
@@ -96,3 +102,28 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         if last is not None:
             response.recorded_at.CopyFrom(timestamp(last.recorded_at))
         return response
+
+
+def _proof(ledger: Ledger, written: Written, seconds: float) -> checkpoint_pb2.InclusionProof:
+    """Wait until a checkpoint covers a batch and return the proof of its last event.
+
+    A refusal keeps its reason and says that the batch is on record all the same, and where.
+    """
+    try:
+        proof = ledger.wait_for_checkpoint(written.position, seconds)
+    except LedgerError as error:
+        first, last = written.first_position, written.position
+        place = f"position {last}" if first == last else f"positions {first} to {last}"
+        raise LedgerError(
+            error.reason,
+            f"The batch is on record at {place}, but not proven yet: {error.message}",
+            remedy=f"Ask for the proof of position {last} later; send nothing again as new.",
+            retry_after_seconds=error.retry_after_seconds,
+            metadata={
+                **error.metadata,
+                "first_position": str(first),
+                "position": str(last),
+                "event_hash": written.event_hash.hex(),
+            },
+        ) from error
+    return inclusion(ledger.info.origin, proof)

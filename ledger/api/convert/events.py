@@ -1,12 +1,11 @@
-"""Events, ledgers and checkpoints."""
+"""Events and ledgers."""
 
 from typing import Final
 
 from ledger.api.convert.basics import timestamp
-from ledger.application.checkpoints import SignedCheckpoint
 from ledger.events.envelope import RecordedEvent
 from ledger.storage.store import Head, LedgerInfo
-from ledger.v1 import checkpoint_pb2, event_pb2, ledger_pb2
+from ledger.v1 import event_pb2, ledger_pb2
 
 CLOCKS: Final = {
     "wall": ledger_pb2.LEDGER_CLOCK_WALL,
@@ -44,14 +43,3 @@ def ledger(info: LedgerInfo, head: Head) -> ledger_pb2.Ledger:
     if head.newest_observed_at is not None:
         message.newest_observed_at.CopyFrom(timestamp(head.newest_observed_at))
     return message
-
-
-def checkpoint(origin: str, signed: SignedCheckpoint) -> checkpoint_pb2.Checkpoint:
-    """Return a signed checkpoint."""
-    return checkpoint_pb2.Checkpoint(
-        origin=origin,
-        size=signed.size,
-        root=signed.root,
-        note=signed.note,
-        verifier_key=signed.vkey,
-    )

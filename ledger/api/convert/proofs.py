@@ -1,0 +1,106 @@
+"""Checkpoints, proofs, keys and audit reports."""
+
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from ledger.api.checks import Checks
+from ledger.api.convert.basics import inverse, numbers, timestamp
+from ledger.application.proofs import (
+    Consistency,
+    Inclusion,
+    KeyRecord,
+    KeyState,
+    SignedCheckpoint,
+)
+from ledger.chain import proof_text
+from ledger.chain.link import DIGEST_BYTES
+from ledger.events.proving import AuditCompleted
+from ledger.v1 import audit_pb2, checkpoint_pb2
+
+_STATES: Final = numbers(checkpoint_pb2.KeyState, "KEY_STATE_", KeyState)
+_Source = Literal["server", "database", "bundle", "tiles"]
+_SOURCES: Final = inverse(numbers(audit_pb2.AuditSource, "AUDIT_SOURCE_", _Source))
+_SHOWN_MAX: Final = 1_000  # of a list that is too long, so many are looked at one by one
+
+
+def checkpoint(origin: str, signed: SignedCheckpoint) -> checkpoint_pb2.Checkpoint:
+    """Return a signed checkpoint."""
+    return checkpoint_pb2.Checkpoint(
+        origin=origin,
+        size=signed.size,
+        root=signed.root,
+        note=signed.note,
+        verifier_key=signed.vkey,
+        witnesses=signed.witnesses,
+    )
+
+
+def inclusion(origin: str, proof: Inclusion) -> checkpoint_pb2.InclusionProof:
+    """Return the proof of one event, as fields and as text."""
+    return checkpoint_pb2.InclusionProof(
+        position=proof.position,
+        event_hash=proof.event_hash,
+        hashes=proof.hashes,
+        checkpoint=checkpoint(origin, proof.checkpoint),
+        text=proof_text.encode(proof.position - 1, proof.hashes, proof.checkpoint.note.encode()),
+    )
+
+
+def consistency(origin: str, proof: Consistency) -> checkpoint_pb2.ConsistencyProof:
+    """Return the proof that joins two trees."""
+    return checkpoint_pb2.ConsistencyProof(
+        from_size=proof.from_size,
+        hashes=proof.hashes,
+        checkpoint=checkpoint(origin, proof.checkpoint),
+    )
+
+
+def key(record: KeyRecord) -> checkpoint_pb2.SigningKey:
+    """Return a key."""
+    return checkpoint_pb2.SigningKey(
+        verifier_key=record.vkey,
+        from_position=record.from_position,
+        until_position=record.until_position or 0,
+        state=checkpoint_pb2.KeyState.ValueType(_STATES[record.state]),
+        position=record.position,
+        recorded_at=timestamp(record.recorded_at),
+        revoked_reason=record.reason,
+    )
+
+
+def audit_of(report: audit_pb2.AuditReport, checks: Checks) -> AuditCompleted:
+    """Return the audit that a report states; FIELD_INVALID names everything wrong with it.
+
+    Whether size and root are those of the ledger is for the application to say.
+    """
+    checks.present("report.program", report.program.strip())
+    if report.source not in _SOURCES:
+        checks.refuse("report.source", "is required")
+    if len(report.root) != DIGEST_BYTES:
+        checks.refuse("report.root", f"has {len(report.root)} bytes instead of {DIGEST_BYTES}")
+    for index, check in enumerate(report.checks[:_SHOWN_MAX]):
+        checks.present(f"report.checks.{index}.rule", check.rule)
+    for index, finding in enumerate(report.findings[:_SHOWN_MAX]):
+        checks.present(f"report.findings.{index}.rule", finding.rule)
+        checks.present(f"report.findings.{index}.what", finding.what)
+    stated = {
+        "program": report.program,
+        "source": _SOURCES.get(report.source, "server"),
+        "size": report.size,
+        "root": report.root.hex() if len(report.root) == DIGEST_BYTES else "0" * 64,
+        "passed": report.passed,
+        "checks": [
+            {"rule": c.rule, "checked": c.checked, "failed": c.failed, "unchecked": c.unchecked}
+            for c in report.checks
+        ],
+        "findings": [
+            {"rule": f.rule, "position": f.position, "what": f.what} for f in report.findings
+        ],
+    }
+    try:
+        audit = AuditCompleted.from_data(stated)
+    except ValidationError as error:
+        checks.model_errors("report", error)
+    checks.done()
+    return audit

@@ -1,0 +1,444 @@
+"""Checkpoints, proofs, keys, seals and audits over gRPC hold, and bad requests are refused by name.
+
+Method: a real server; every proof is checked with the pure chain functions against the key that the
+ledger was created with. Refusals are asserted with reason, field and remedy, and write nothing.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from ledger.chain import proof_text
+from ledger.chain.checkpoint import open_checkpoint
+from ledger.chain.keys import VerifierKey
+from ledger.chain.merkle import check_consistency, check_inclusion
+from ledger.v1 import audit_pb2, checkpoint_pb2, signal_service_pb2
+from ledger.v1 import ledger_service_pb2 as pb
+from tests.support.served import HOUR, ORIGIN, TIMEOUT, Served, observation, refused
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def vkey(served: Served) -> VerifierKey:
+    return VerifierKey.parse(served.service.ledger().info.vkey)
+
+
+def opened(served: Served, checkpoint: checkpoint_pb2.Checkpoint) -> checkpoint_pb2.Checkpoint:
+    """Return a checkpoint whose fields are what its note states, signed by the ledger's key."""
+    claim = open_checkpoint(checkpoint.note.encode(), origin=ORIGIN, keys=[vkey(served)]).checkpoint
+    assert (claim.origin, claim.size, claim.root) == (
+        checkpoint.origin,
+        checkpoint.size,
+        checkpoint.root,
+    )
+    assert checkpoint.verifier_key == str(vkey(served))
+    return checkpoint
+
+
+def signed(served: Served, size: int = 0) -> checkpoint_pb2.Checkpoint:
+    request = pb.GetCheckpointRequest(size=size)
+    return opened(served, served.ledgers.GetCheckpoint(request, timeout=TIMEOUT).checkpoint)
+
+
+def check(served: Served, proof: checkpoint_pb2.InclusionProof) -> None:
+    event = served.service.ledger().event(proof.position)
+    assert event is not None
+    assert proof.event_hash == event.event_hash
+    checkpoint = opened(served, proof.checkpoint)
+    check_inclusion(
+        index=proof.position - 1,
+        size=checkpoint.size,
+        leaf=proof.event_hash,
+        root=checkpoint.root,
+        proof=proof.hashes,
+    )
+    text = proof_text.parse(proof.text)
+    assert (text.index, text.hashes) == (proof.position - 1, tuple(proof.hashes))
+    assert text.checkpoint == checkpoint.note
+
+
+def test_checkpoints_are_signed_on_demand_kept_and_listed_in_pages(served: Served) -> None:
+    sizes = []
+    for hour in range(5):
+        served.submit(observation(seconds=hour * HOUR))
+        sizes.append(signed(served).size)
+    assert sizes[-1] == served.head()
+    assert signed(served, sizes[1]).size == sizes[1]
+    found, token = [], ""
+    while True:
+        page = served.ledgers.ListCheckpoints(
+            pb.ListCheckpointsRequest(page_size=2, page_token=token), timeout=TIMEOUT
+        )
+        found += [opened(served, one).size for one in page.checkpoints]
+        token = page.next_page_token
+        if not token:
+            break
+        assert len(page.checkpoints) == 2
+    assert found == sizes
+    after = served.ledgers.ListCheckpoints(
+        pb.ListCheckpointsRequest(after_size=sizes[2]), timeout=TIMEOUT
+    )
+    assert [one.size for one in after.checkpoints] == sizes[3:]
+
+
+def test_every_event_is_proven_in_every_checkpoint_that_covers_it(served: Served) -> None:
+    small = signed(served).size
+    served.submit(*(observation(seconds=hour * HOUR) for hour in range(7)))
+    large = signed(served).size
+    for position in range(1, large + 1):
+        for size in (small, large):
+            if position <= size:
+                answer = served.ledgers.ProveInclusion(
+                    pb.ProveInclusionRequest(position=position, size=size), timeout=TIMEOUT
+                )
+                assert answer.proof.checkpoint.size == size
+                check(served, answer.proof)
+
+
+def test_an_event_that_no_checkpoint_covers_has_one_signed_for_it(served: Served) -> None:
+    signed(served)
+    served.submit(observation())
+    head = served.head()
+    proof = served.ledgers.ProveInclusion(
+        pb.ProveInclusionRequest(position=head), timeout=TIMEOUT
+    ).proof
+    assert proof.checkpoint.size == head
+    check(served, proof)
+
+
+def test_two_checkpoints_are_joined(served: Served) -> None:
+    old = signed(served)
+    served.submit(*(observation(seconds=hour * HOUR) for hour in range(9)))
+    proof = served.ledgers.ProveConsistency(
+        pb.ProveConsistencyRequest(from_size=old.size), timeout=TIMEOUT
+    ).proof
+    new = opened(served, proof.checkpoint)
+    assert (proof.from_size, new.size) == (old.size, served.head())
+    check_consistency(
+        old_size=old.size, size=new.size, old_root=old.root, root=new.root, proof=proof.hashes
+    )
+    back = pb.ProveConsistencyRequest(from_size=new.size, to_size=old.size)
+    error = refused(lambda: served.ledgers.ProveConsistency(back, timeout=TIMEOUT))
+    assert error.reason == "POSITION_BEYOND_HEAD"
+
+
+def test_a_batch_that_waits_is_answered_with_the_proof_of_its_last_event(served: Served) -> None:
+    request = signal_service_pb2.SubmitSignalsRequest(
+        observations=[observation(), observation(seconds=2 * HOUR)],
+        wait_for_checkpoint=True,
+        request_id="r-1",
+    )
+    answer = served.signals.SubmitSignals(request, timeout=TIMEOUT)
+    assert answer.proof.position == answer.appended.position == served.head()
+    assert answer.proof.event_hash == answer.appended.event_hash
+    check(served, answer.proof)
+    # A repeat may ask for less or more: it is the same batch.
+    request.wait_for_checkpoint = False
+    again = served.signals.SubmitSignals(request, timeout=TIMEOUT)
+    assert again.appended.repeated_request
+    assert not again.HasField("proof")
+    (streamed,) = served.signals.StreamSignals(
+        iter(
+            [
+                signal_service_pb2.StreamSignalsRequest(
+                    observations=request.observations, request_id="r-1"
+                )
+            ]
+        )
+    )
+    assert streamed.appended.position == answer.appended.position
+
+
+def test_a_batch_whose_checkpoint_does_not_come_is_said_to_be_on_record(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.errors import LedgerError, Reason
+
+    ledger = served.service.ledger()
+
+    def too_late(position: int, timeout_seconds: float) -> Any:  # noqa: ANN401
+        assert 0 < timeout_seconds < TIMEOUT
+        raise LedgerError(Reason.DEADLINE_EXCEEDED, "No checkpoint came in time.")
+
+    monkeypatch.setattr(ledger, "wait_for_checkpoint", too_late)
+    head = served.head()
+    request = signal_service_pb2.SubmitSignalsRequest(
+        observations=[observation(), observation(seconds=2 * HOUR)], wait_for_checkpoint=True
+    )
+    error = refused(lambda: served.signals.SubmitSignals(request, timeout=TIMEOUT))
+    assert (error.code, error.reason) == (
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        "DEADLINE_EXCEEDED",
+    )
+    assert f"on record at positions {head + 1} to {head + 2}" in error.message
+    assert error.metadata["position"] == str(head + 2) == str(served.head())
+    assert f"position {head + 2}" in error.metadata["remedy"]
+
+
+def test_keys_are_listed_rotated_and_revoked(served: Served) -> None:
+    (first,) = served.ledgers.ListKeys(pb.ListKeysRequest(), timeout=TIMEOUT).keys
+    assert first.verifier_key == str(vkey(served))
+    assert (first.from_position, first.until_position) == (1, 0)
+    committed = served.ledgers.ListKeys(pb.ListKeysRequest(), timeout=TIMEOUT).next_key_digest
+    request = pb.RotateKeyRequest(overlap=0, request_id="rotate-1")
+    rotated = served.ledgers.RotateKey(request, timeout=TIMEOUT)
+    new = rotated.key
+    assert hashlib.sha256(new.verifier_key.encode()).digest() == committed
+    assert new.state == checkpoint_pb2.KEY_STATE_ACTIVE
+    again = served.ledgers.RotateKey(request, timeout=TIMEOUT)
+    assert again.appended.repeated_request
+    assert again.key.verifier_key == new.verifier_key
+    revoked = served.ledgers.RevokeKey(
+        pb.RevokeKeyRequest(
+            verifier_key=first.verifier_key, from_position=served.head() + 1, reason="lost"
+        ),
+        timeout=TIMEOUT,
+    )
+    assert revoked.key.state == checkpoint_pb2.KEY_STATE_REVOKED
+    assert revoked.key.revoked_reason == "lost"
+    listed = served.ledgers.ListKeys(pb.ListKeysRequest(), timeout=TIMEOUT)
+    assert [key.verifier_key for key in listed.keys][:2] == [first.verifier_key, new.verifier_key]
+    assert len(listed.next_key_digest) == 32
+
+
+def test_streams_are_sealed_once_for_what_there_is(served: Served) -> None:
+    served.submit(observation())
+    head = served.head()
+    seal = served.ledgers.SealStreams(pb.SealStreamsRequest(), timeout=TIMEOUT)
+    assert (seal.as_of, seal.appended.position) == (head, head + 1)
+    assert len(seal.root) == 32
+    assert seal.streams >= 3
+    again = served.ledgers.SealStreams(pb.SealStreamsRequest(), timeout=TIMEOUT)
+    assert (again.as_of, again.root, served.head()) == (seal.as_of, seal.root, head + 1)
+
+
+def audit(served: Served, **fields: Any) -> audit_pb2.AuditReport:  # noqa: ANN401
+    checkpoint = signed(served)
+    stated: dict[str, Any] = {
+        "program": "auditor 1.0",
+        "source": audit_pb2.AUDIT_SOURCE_SERVER,
+        "size": checkpoint.size,
+        "root": checkpoint.root,
+        "passed": False,
+        "checks": [audit_pb2.AuditCheck(rule="replay.decision", checked=7, failed=1)],
+        "findings": [audit_pb2.AuditFinding(rule="replay.decision", position=9, what="differs")],
+        **fields,
+    }
+    return audit_pb2.AuditReport(**stated)
+
+
+def test_an_audit_is_recorded_as_reported(served: Served) -> None:
+    report = audit(served)
+    written = served.ledgers.RecordAudit(
+        pb.RecordAuditRequest(report=report), timeout=TIMEOUT
+    ).appended
+    event = served.service.ledger().event(written.position)
+    assert event is not None
+    assert event.type == "audit.completed.v1"
+    assert event.data["source"] == "server"
+    assert event.data["root"] == report.root.hex()
+    assert event.data["checks"][0] == {
+        "rule": "replay.decision",
+        "checked": 7,
+        "failed": 1,
+        "unchecked": 0,
+    }
+    assert event.data["findings"][0]["position"] == 9
+
+
+# ---- bad requests --------------------------------------------------------------------------------
+
+Make = Callable[[Served], Any]
+KEY = "ledger.example/test+00000000+AAAA"
+
+
+def _audit(**fields: Any) -> Make:  # noqa: ANN401
+    return lambda served: pb.RecordAuditRequest(report=audit(served, **fields))
+
+
+def _known_key(**fields: Any) -> Make:  # noqa: ANN401
+    return lambda served: pb.RevokeKeyRequest(verifier_key=str(vkey(served)), **fields)
+
+
+BAD: dict[str, tuple[str, Make, str]] = {
+    "a negative size": ("GetCheckpoint", lambda _: pb.GetCheckpointRequest(size=-1), "size"),
+    "a negative position to wait for": (
+        "GetCheckpoint",
+        lambda _: pb.GetCheckpointRequest(min_position=-1),
+        "min_position",
+    ),
+    "a negative start": (
+        "ListCheckpoints",
+        lambda _: pb.ListCheckpointsRequest(after_size=-1),
+        "after_size",
+    ),
+    "a negative page": (
+        "ListCheckpoints",
+        lambda _: pb.ListCheckpointsRequest(page_size=-1),
+        "page_size",
+    ),
+    "no position": ("ProveInclusion", lambda _: pb.ProveInclusionRequest(size=2), "position"),
+    "position zero's neighbour": (
+        "ProveInclusion",
+        lambda _: pb.ProveInclusionRequest(position=-3),
+        "position",
+    ),
+    "a position no ledger has": (
+        "ProveInclusion",
+        lambda _: pb.ProveInclusionRequest(position=2**60),
+        "position",
+    ),
+    "the empty tree": (
+        "ProveConsistency",
+        lambda _: pb.ProveConsistencyRequest(to_size=3),
+        "from_size",
+    ),
+    "a negative later size": (
+        "ProveConsistency",
+        lambda _: pb.ProveConsistencyRequest(from_size=1, to_size=-2),
+        "to_size",
+    ),
+    "no line": ("AddCosignature", lambda _: pb.AddCosignatureRequest(size=2), "line"),
+    "a line without end": (
+        "AddCosignature",
+        lambda _: pb.AddCosignatureRequest(size=2, line="x" * 5_000),
+        "line",
+    ),
+    "a negative overlap": ("RotateKey", lambda _: pb.RotateKeyRequest(overlap=-1), "overlap"),
+    "an endless overlap": (
+        "RotateKey",
+        lambda _: pb.RotateKeyRequest(overlap=10**9 + 1),
+        "overlap",
+    ),
+    "a request id with spaces": (
+        "RotateKey",
+        lambda _: pb.RotateKeyRequest(request_id="a b"),
+        "request_id",
+    ),
+    "what is no key": (
+        "RevokeKey",
+        lambda _: pb.RevokeKeyRequest(verifier_key=KEY, from_position=3, reason="x"),
+        "verifier_key",
+    ),
+    "a key longer than any": (
+        "RevokeKey",
+        lambda _: pb.RevokeKeyRequest(verifier_key="a+" * 1_000, from_position=3, reason="x"),
+        "verifier_key",
+    ),
+    "no reason": ("RevokeKey", _known_key(from_position=3), "reason"),
+    "a reason of blanks": ("RevokeKey", _known_key(from_position=3, reason="  "), "reason"),
+    "a reason too long": ("RevokeKey", _known_key(from_position=3, reason="x" * 2_001), "reason"),
+    "no size to revoke from": ("RevokeKey", _known_key(reason="lost"), "from_position"),
+    "no program": ("RecordAudit", _audit(program=""), "report.program"),
+    "a program too long": ("RecordAudit", _audit(program="x" * 1_000), "report.program"),
+    "no source": ("RecordAudit", _audit(source=0), "report.source"),
+    "an unknown source": ("RecordAudit", _audit(source=99), "report.source"),
+    "an audited tree of nothing": ("RecordAudit", _audit(size=0), "report.size"),
+    "a short root": ("RecordAudit", _audit(root=b"1" * 31), "report.root"),
+    "another root": ("RecordAudit", _audit(root=b"1" * 32), "report.root"),
+    "a tree beyond the head": ("RecordAudit", _audit(size=10**6), "report.size"),
+    "a rule without name": (
+        "RecordAudit",
+        _audit(checks=[audit_pb2.AuditCheck(checked=1)]),
+        "report.checks.0.rule",
+    ),
+    "a negative count": (
+        "RecordAudit",
+        _audit(checks=[audit_pb2.AuditCheck(rule="r", failed=-1)]),
+        "report.checks.0.failed",
+    ),
+    "a finding that says nothing": (
+        "RecordAudit",
+        _audit(findings=[audit_pb2.AuditFinding(rule="r")]),
+        "report.findings.0.what",
+    ),
+    "too many findings": (
+        "RecordAudit",
+        _audit(findings=[audit_pb2.AuditFinding(rule="r", what="w")] * 101),
+        "report.findings",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_request_is_refused_by_field_and_writes_nothing(served: Served, name: str) -> None:
+    method, make, field = BAD[name]
+    request, head = make(served), served.head()
+    error = refused(lambda: getattr(served.ledgers, method)(request, timeout=TIMEOUT))
+    assert (error.code, error.reason) == (INVALID, "FIELD_INVALID")
+    assert field in error.fields, error.fields
+    assert error.metadata["remedy"]
+    assert served.head() == head
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "reason", "code"),
+    [
+        ("GetCheckpoint", pb.GetCheckpointRequest(size=3), "CHECKPOINT_UNKNOWN", "NOT_FOUND"),
+        (
+            "ProveInclusion",
+            pb.ProveInclusionRequest(position=1, size=3),
+            "CHECKPOINT_UNKNOWN",
+            "NOT_FOUND",
+        ),
+        (
+            "ProveInclusion",
+            pb.ProveInclusionRequest(position=10_000),
+            "POSITION_BEYOND_HEAD",
+            "OUT_OF_RANGE",
+        ),
+        (
+            "ProveConsistency",
+            pb.ProveConsistencyRequest(from_size=10_000),
+            "POSITION_BEYOND_HEAD",
+            "OUT_OF_RANGE",
+        ),
+        (
+            "ProveConsistency",
+            pb.ProveConsistencyRequest(from_size=2, to_size=3),
+            "CHECKPOINT_UNKNOWN",
+            "NOT_FOUND",
+        ),
+        (
+            "AddCosignature",
+            pb.AddCosignatureRequest(size=3, line="— w AAAAAAAA"),
+            "CHECKPOINT_UNKNOWN",
+            "NOT_FOUND",
+        ),
+    ],
+)
+def test_what_was_never_signed_or_recorded_is_refused_by_reason(
+    served: Served, method: str, request_: Message, reason: str, code: str
+) -> None:
+    error = refused(lambda: getattr(served.ledgers, method)(request_, timeout=TIMEOUT))
+    assert (error.reason, error.code.name) == (reason, code)
+    assert error.metadata["remedy"]
+
+
+def test_a_cosignature_by_nobody_in_the_policy_is_refused(served: Served) -> None:
+    size = signed(served).size
+    for line in ("nonsense", "— witness.example/w AAAAAAAAAAAAAAAAAAAA"):
+        request = pb.AddCosignatureRequest(size=size, line=line)
+        error = refused(lambda request=request: served.ledgers.AddCosignature(request))  # type: ignore[misc]
+        assert (error.code, error.reason) == (INVALID, "COSIGNATURE_INVALID")
+
+
+def test_a_key_the_ledger_never_had_cannot_be_revoked(served: Served) -> None:
+    other = str(VerifierKey(ORIGIN, 1, bytes(32)))
+    request = pb.RevokeKeyRequest(verifier_key=other, from_position=3, reason="lost")
+    error = refused(lambda: served.ledgers.RevokeKey(request, timeout=TIMEOUT))
+    assert (error.code.name, error.reason) == ("NOT_FOUND", "KEY_UNKNOWN")
+
+
+def test_a_page_of_checkpoints_belongs_to_its_query(served: Served) -> None:
+    for hour in range(3):
+        served.submit(observation(seconds=hour * HOUR))
+        signed(served)
+    page = served.ledgers.ListCheckpoints(pb.ListCheckpointsRequest(page_size=1), timeout=TIMEOUT)
+    other = pb.ListCheckpointsRequest(after_size=4, page_token=page.next_page_token)
+    error = refused(lambda: served.ledgers.ListCheckpoints(other, timeout=TIMEOUT))
+    assert error.reason == "PAGE_TOKEN_INVALID"
