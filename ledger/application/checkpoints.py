@@ -29,7 +29,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.storage.store import Head, KeptCheckpoint, LedgerInfo, Reader, Store
 
-_ATTEMPTS: Final = 20  # each time another signer was quicker; it has covered what we wanted, mostly
+_ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
 _POLL_SECONDS: Final = 0.25  # how late the checkpoint of another server is seen
 _log: Final = structlog.get_logger("ledger.signing")
 
@@ -92,16 +92,17 @@ class Checkpoints:
             callback()
 
     def sign(self) -> SignedCheckpoint:
-        """Return a checkpoint of the head, signed now unless it was signed before.
+        """Return a checkpoint over all that is recorded, signed now unless it was signed before.
 
         SIGNING_STOPPED where the ledger contradicts itself or what was signed, now or earlier in
         the life of this process; KEY_UNKNOWN for a ledger without keys.
         """
         with self._signing:
+            wanted = self._store.head(self._origin).position
             for _ in range(_ATTEMPTS):
                 self.refuse_if_stopped()
                 try:
-                    signed = self._attempt()
+                    signed = self._attempt(wanted)
                 except LedgerError as error:
                     if error.reason is not Reason.CHAIN_BROKEN:
                         raise
@@ -115,8 +116,11 @@ class Checkpoints:
             retry_after_seconds=1.0,
         )
 
-    def _attempt(self) -> SignedCheckpoint | None:
-        """Check and sign the head; None if somebody else has signed meanwhile."""
+    def _attempt(self, wanted: int) -> SignedCheckpoint | None:
+        """Check and sign the head, unless what is kept covers what is wanted.
+
+        None if somebody else has signed meanwhile.
+        """
         with self._store.snapshot() as view:
             kept = view.checkpoint(self._origin)
             head = view.head(self._origin)
@@ -124,7 +128,7 @@ class Checkpoints:
             basis = self._last_signed(view, kept, head, history)
             tree = _tree_of(head)
             self._check_extends(view, basis.tree, tree)
-            if kept is not None and kept.size == head.position:
+            if kept is not None and kept.size >= wanted:
                 self._basis = basis
                 return self.present(view, kept)
             keys = self._keyring.signers(history, head.position)

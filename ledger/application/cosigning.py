@@ -28,7 +28,6 @@ from ledger.events.values import SECOND
 from ledger.storage.store import KeptCheckpoint, Store
 
 _ROUNDS: Final = 3  # a witness may say once that it knows another size, and once that it moved on
-_BACKOFF_SECONDS: Final = 1.0  # after the first failure, doubled for each one after it
 _BACKOFF_SECONDS_MAX: Final = 300.0
 _FAILURES_MAX: Final = 16
 _IDLE_SECONDS: Final = 5.0  # how late the checkpoint of another server is sent on
@@ -48,6 +47,8 @@ class Ground:
     timeout_seconds: float = TIMEOUT_SECONDS
     pace_seconds: float = 1.0
     """Between two checkpoints that are sent to one witness."""
+    backoff_seconds: float = 1.0
+    """After a first failure; doubled for each one after it."""
 
 
 def keep(
@@ -75,6 +76,7 @@ class Cosigner:
         self._prover = ground.prover
         self._outside = ground.outside
         self._pace = ground.pace_seconds
+        self._backoff = ground.backoff_seconds
         self._witness = witness
         assert witness.url is not None
         self._calls = WitnessCalls(witness.url, ground.timeout_seconds)
@@ -119,7 +121,7 @@ class Cosigner:
                 self._step()
             except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
                 self.note(error)
-                delay = min(_BACKOFF_SECONDS * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
+                delay = min(self._backoff * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
                 self._stopping.wait(delay)
                 continue
             if self._problem:

@@ -119,7 +119,7 @@ def test_a_proof_that_would_not_verify_is_not_handed_out(
     failure = refusal(attestation, 9)
     assert failure.reason is Reason.CHAIN_BROKEN
     assert failure.metadata["position"] == "9"
-    assert attestation.prover.inclusion(10)
+    assert attestation.prover.inclusion(10).position == 10
     edit(store, "UPDATE tiles SET hashes = :zeros", zeros=bytes(32 * 22))
     assert refusal(attestation, 10).reason is Reason.CHAIN_BROKEN
     assert refusal(attestation, 3, join=True).reason is Reason.CHAIN_BROKEN

@@ -4,6 +4,9 @@
 count at its size, and compare its root with one computed from the event hashes.
 """
 
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -77,3 +80,11 @@ def checked(store: SqlStore, origin: str = ORIGIN) -> list[int]:
 def with_id(caller: Caller, request_id: str) -> Caller:
     """Return the caller with a request id."""
     return replace(caller, request_id=request_id, digest=b"d")
+
+
+def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return once something holds that another thread brings about; fail if it never does."""
+    never, deadline = threading.Event(), time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+        never.wait(0.005)
