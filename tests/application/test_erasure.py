@@ -12,7 +12,10 @@ from dataclasses import replace
 import pytest
 
 from ledger.application.commands import Caller
+from ledger.application.proofs import Inclusion, SignedCheckpoint
 from ledger.chain.link import Verifier
+from ledger.chain.merkle import check_consistency, check_inclusion
+from ledger.chain.seal import seal_record, seal_root
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
@@ -22,6 +25,7 @@ from tests.application.conftest import MakeWorld
 from tests.application.erasing import AUTHORITY, GROUND, erase, first_of, outcomes
 from tests.application.test_replay import eventful
 from tests.application.world import (
+    ANA,
     DAY,
     HOUR,
     OFFICER,
@@ -126,6 +130,49 @@ def test_an_erasure_is_recorded_with_its_ground_and_the_chain_still_verifies(
         verifier.feed(as_link(event))
     assert verify_database(world.store)[ORIGIN].position == head + 1
     assert replayed.keys() == outcomes(world).keys()
+
+
+def test_every_proof_made_before_or_after_still_verifies(world: World) -> None:
+    eventful(world)
+    ledger = world.ledger
+    sealed = ledger.seal_streams(ANA)
+    before = ledger.checkpoint()
+    proofs = {position: ledger.prove_inclusion(position) for position in range(1, before.size + 1)}
+    hashes = {event.position: event.event_hash for event in world.events()}
+    gone = [event.position for event in world.events("signal.observed.v1", "decision.made.v1")]
+    world.erase(*gone)
+    world.see("m1", "0.4", START + 9 * DAY)
+    again = ledger.seal_streams(ANA)
+    after = ledger.checkpoint()
+    assert after.size > before.size
+    for position, proof in proofs.items():
+        check(hashes, position, before, proof)  # which somebody kept
+        assert ledger.prove_inclusion(position, before.size).hashes == proof.hashes
+        later = ledger.prove_inclusion(position, after.size)
+        assert later.event_hash == hashes[position]
+        check(hashes, position, after, later)
+    consistency = ledger.prove_consistency(before.size, after.size)
+    check_consistency(
+        old_size=before.size,
+        size=after.size,
+        old_root=before.root,
+        root=after.root,
+        proof=consistency.hashes,
+    )
+    for seal in (sealed, again):
+        records = [
+            seal_record(event_hash=one[2].hex(), stream=one[0], stream_version=one[1])
+            for one in world.store.stream_heads(ORIGIN, seal.as_of)
+        ]
+        assert seal_root(records) == seal.root
+    assert verify_database(world.store)[ORIGIN].root == after.root
+
+
+def check(hashes: dict[int, bytes], position: int, of: SignedCheckpoint, by: Inclusion) -> None:
+    """Fail unless an event is in the tree of a checkpoint."""
+    check_inclusion(
+        index=position - 1, size=of.size, leaf=hashes[position], root=of.root, proof=by.hashes
+    )
 
 
 @pytest.mark.parametrize(
