@@ -6,6 +6,8 @@ Two runs in folders of their own; what they wrote is read from the files they ke
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ import pytest
 from rich.console import Console
 
 from tools.demo import __main__ as demo
-from tools.demo.evidence import CHECKPOINT_FILE, EVENTS_FILE, KEY_FILE, stored_links, verify
+from tools.demo.evidence import BUNDLE, KEY_FILE, stored_links, verify
 from tools.demo.screen import Screen
 from tools.demo.server import LEDGER_FILE
 from tools.demo.year import ORIGIN, policy_text
 
+ROOT = Path(__file__).resolve().parents[2]
 WEEKS = 3
 
 
@@ -32,7 +35,7 @@ class Ran:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        lines = (self.folder / EVENTS_FILE).read_bytes().splitlines()
+        lines = (self.folder / BUNDLE / "data" / "events.jsonl").read_bytes().splitlines()
         return [json.loads(line) for line in lines]
 
 
@@ -77,6 +80,13 @@ def test_what_it_keeps_verifies_without_our_code(ran: Ran) -> None:
         assert previous == hashlib.sha256(b"\x00" + canonical(header)).hexdigest()
 
 
+def test_the_bundle_it_keeps_verifies_with_the_stand_alone_tool(ran: Ran) -> None:
+    key = (ran.folder / KEY_FILE).read_text().strip()
+    command = [sys.executable, str(ROOT / "tools" / "verify_bundle.py"), str(ran.folder / BUNDLE)]
+    found = subprocess.run([*command, "--vkey", key], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
 def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -85,7 +95,7 @@ def test_the_file_it_keeps_verifies_against_the_kept_checkpoint(ran: Ran) -> Non
     found = verify(
         stored_links(ran.folder / LEDGER_FILE, ORIGIN),
         origin=ORIGIN,
-        note=(ran.folder / CHECKPOINT_FILE).read_text(),
+        note=(ran.folder / BUNDLE / "data" / "checkpoint").read_text(),
         vkey=(ran.folder / KEY_FILE).read_text().strip(),
     )
     assert found.events == len(ran.events)
@@ -96,8 +106,8 @@ def test_two_runs_decide_and_plan_alike(ran: Ran, tmp_path: Path) -> None:
     again = a_run(tmp_path)
 
     def story(one: Ran) -> list[tuple[str, Any]]:
-        # All but the first event, whose key is drawn anew.
-        return [(event["header"]["stream"], event["body"]["data"]) for event in one.events[1:]]
+        # All but the first two events, which name keys that are drawn anew.
+        return [(event["header"]["stream"], event["body"]["data"]) for event in one.events[2:]]
 
     assert story(again) == story(ran)
 

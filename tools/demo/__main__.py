@@ -74,8 +74,8 @@ def run(screen: Screen, directory: Path, *, weeks: int | None, is_kept: bool) ->
         is_identical = replay_everything(screen, client)
         kept = verify_everything(screen, client)
         is_found = edit_a_copy(screen, directory, kept, year, payoff)
-    if is_kept:
-        keep_evidence(screen, directory, kept)
+        if is_kept:
+            keep_evidence(screen, client, directory, kept)
     return _compare(screen, fleet, year, weeks) and is_identical and is_found
 
 
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="DIR",
-        help="keep the ledger, events.jsonl, the newest checkpoint and the verifier key there",
+        help="keep the ledger, an export bundle of it and the verifier key there",
     )
     parser.add_argument(
         "--weeks", type=_weeks, metavar="N", help="serve only the first N weeks; the year is 45"

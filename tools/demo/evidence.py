@@ -7,6 +7,7 @@ the file by someone who holds the database and drops its triggers, as no part of
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import Final
 
 from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.keys import VerifierKey
-from ledger.chain.link import Link, Verifier, header_bytes
+from ledger.chain.link import Link, Verifier
 from ledger.chain.merkle import CompactRange
+from ledger.cli.fetching import Fetch
+from ledger.client import LedgerClient
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.values import format_time
+from ledger.export.verify import verify_bundle
 
-EVENTS_FILE: Final = "events.jsonl"
-CHECKPOINT_FILE: Final = "checkpoint"
+BUNDLE: Final = "bundle"
 KEY_FILE: Final = "vkey"
 
 _VALUE: Final = b'"value":"'
@@ -49,32 +53,6 @@ class Edit:
     after: bytes
     refusal: str
     """What the database said before its triggers were dropped."""
-
-
-def export_line(link: Link, origin: str) -> bytes:
-    """Return an event as a line of `events.jsonl`: canonical JSON and LF.
-
-    Header and body are canonical already and the keys stand in order, so they are put together as
-    they are.
-    """
-    header = header_bytes(
-        body_hash=link.body_hash.hex(),
-        ledger=origin,
-        position=link.position,
-        prev_hash=link.prev_hash.hex(),
-        recorded_at=link.recorded_at,
-        stream=link.stream,
-        stream_version=link.stream_version,
-        type_=link.type,
-    )
-    body = link.body if link.body is not None else b"null"
-    salt = b'"%s"' % link.salt.hex().encode() if link.salt is not None else b"null"
-    return b'{"body":%s,"hash":"%s","header":%s,"salt":%s}\n' % (
-        body,
-        link.event_hash.hex().encode(),
-        header,
-        salt,
-    )
 
 
 def verify(links: Iterable[Link], *, origin: str, note: str, vkey: str) -> Verified:
@@ -157,16 +135,18 @@ def edit_row(database: Path, position: int) -> Edit:
     return Edit(position, type_, before, after, refusal)
 
 
-def keep(directory: Path, links: Iterable[Link], *, origin: str, note: str, vkey: str) -> int:
-    """Write export, checkpoint and verifier key into a directory; return how many events."""
-    count = 0
-    with (directory / EVENTS_FILE).open("wb") as file:
-        for link in links:
-            file.write(export_line(link, origin))
-            count += 1
-    (directory / CHECKPOINT_FILE).write_bytes(note.encode())
+def keep(client: LedgerClient, directory: Path, vkey: str) -> None:
+    """Have the server export the ledger, keep the bundle in a directory, and the key beside it."""
+    fetch = Fetch(client, directory / BUNDLE, time.sleep)
+    export = fetch.ask({"kind": "FULL", "purpose": "the demo's evidence"}, SystemClock())
+    fetch.fetch(fetch.follow(export, _quiet), _quiet)
+    verify_bundle(fetch.archive, [VerifierKey.parse(vkey)])
+    fetch.keep()
     (directory / KEY_FILE).write_text(f"{vkey}\n", "ascii")
-    return count
+
+
+def _quiet(done: int, total: int) -> None:
+    """Show nothing: the demo says what it does itself."""
 
 
 def _opened(database: Path) -> sqlite3.Connection:

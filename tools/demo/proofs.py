@@ -9,8 +9,7 @@ from ledger.chain.link import Link
 from ledger.client import LedgerClient
 from ledger.client.records import Event
 from tools.demo.evidence import (
-    CHECKPOINT_FILE,
-    EVENTS_FILE,
+    BUNDLE,
     KEY_FILE,
     broken_position,
     copy_database,
@@ -97,11 +96,12 @@ def loss_position(links: list[Link], year: Year, payoff: Payoff | None) -> int:
     )
 
 
-def keep_evidence(screen: Screen, directory: Path, kept: Kept) -> None:
-    """Write what others need to check the ledger, and say where it is."""
-    keep(directory, kept.links, origin=ORIGIN, note=kept.note, vkey=kept.vkey)
+def keep_evidence(screen: Screen, client: LedgerClient, directory: Path, kept: Kept) -> None:
+    """Keep what others need to check the ledger, and say where it is."""
     screen.section("Kept for whoever wants to check")
-    for name in (LEDGER_FILE, EVENTS_FILE, CHECKPOINT_FILE, KEY_FILE):
+    with screen.busy("exporting"):
+        keep(client, directory, kept.vkey)
+    for name in (LEDGER_FILE, BUNDLE, KEY_FILE):
         screen.say(f"  {directory / name}")
 
 
