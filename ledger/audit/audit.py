@@ -168,7 +168,7 @@ class Audit:
         vouched: Vouched,
     ) -> None:
         self._findings.append(Finding("memory", position, what, expected, shown))
-        self._evidence += [note for note in (remembered.checkpoint, vouched.note) if note]
+        self._evidence += [note for note in (remembered.checkpoint, vouched.offered) if note]
 
     def _look(self, joined: Joined) -> None:
         history = key_history(joined)[0]

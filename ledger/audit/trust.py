@@ -35,6 +35,8 @@ class Vouched:
     size: int = 0
     """The newest genuine checkpoint by a trusted key, and its note; 0 without one."""
     note: str = ""
+    offered: str = ""
+    """The newest note with a genuine signature, whether or not the events have its root."""
     vkeys: tuple[str, ...] = ()
     """The trusted keys."""
     witnesses: tuple[str, ...] = ()
@@ -162,6 +164,7 @@ def _open(
         found.findings.append(Finding(rule, size, f"the checkpoint does not verify: {error}"))
         return None
     checkpoint = opened.checkpoint
+    found.offered = note
     if checkpoint.size != size:
         what = "a checkpoint is kept under another size"
         found.findings.append(Finding(rule, size, what, str(size), str(checkpoint.size)))

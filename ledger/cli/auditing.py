@@ -47,7 +47,7 @@ def run(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="Only hashes and signatures, and only what is new to --state."
+            "--quick", help="Only hashes and signatures of what is new to --state."
         ),
     ] = False,
 ) -> None:

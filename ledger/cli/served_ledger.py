@@ -1,4 +1,4 @@
-"""A live server as an audit's source: it is only asked for bytes, and everything is checked here."""
+"""A live server as an audit's source: it is only asked for bytes, all checking is done here."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -66,6 +66,9 @@ class Paper:
     events: list[Written] = field(default_factory=list)
     checkpoint_sizes: Sequence[int] = ()
     requests: list[tuple[str, str, str, int, int]] = field(default_factory=list)
+    signers: dict[int, list[SigningKey]] = field(default_factory=dict)
+    """Who signs the checkpoint of a size, if not the first key."""
+    cosignatures: list[tuple[int, str, bytes, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Take a key whose seed everybody here knows."""
@@ -184,8 +187,12 @@ class Paper:
             put("INSERT INTO heads VALUES (1, ?, ?, ?, ?, ?)", [(*head, edge.tree.to_bytes())])
             put(
                 "INSERT INTO checkpoints VALUES (1, ?, ?)",
-                [(size, self.note(size, leaves)) for size in sorted(set(self.checkpoint_sizes))],
+                [
+                    (size, self.note(size, leaves, self.signers.get(size, ())))
+                    for size in sorted(set(self.checkpoint_sizes))
+                ],
             )
+            put("INSERT INTO cosignatures VALUES (1, ?, ?, ?, ?)", self.cosignatures)
             put("INSERT INTO requests VALUES (1, ?, ?, ?, ?, ?, ?, ?)", self._request_rows())
         database.close()
         return path

@@ -1,0 +1,262 @@
+"""Whatever is changed in a database without new hashes is found, and the first bad position named.
+
+Method: write an honest ledger, damage its rows by SQL in one way, audit. Larger ledgers have
+stretches with borders; damage at a border, and a pass over several processes, must read the same.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ledger.audit import hashing
+from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
+from ledger.audit.hashing import hash_pass
+from ledger.audit.joining import Joined
+from ledger.audit.report import Report
+from ledger.audit.segment import SEGMENT
+from ledger.chain.merkle import root_of
+from tests.audit.paper import Paper, Written
+
+Damage = tuple[tuple[str, ...], str, int]
+
+INSERTED: Final = (
+    "INSERT INTO events SELECT ledger_id, 20.5, stream, stream_version, type, recorded_at,"
+    " observed_at, body, salt, body_hash, prev_hash, event_hash FROM events WHERE position = 20"
+)
+DAMAGES: Final[dict[str, Damage]] = {
+    "body edited": (
+        ("UPDATE events SET body = replace(body, '{', '{ ') WHERE position = 20",),
+        "chain",
+        20,
+    ),
+    "salt edited": (("UPDATE events SET salt = zeroblob(16) WHERE position = 20",), "chain", 20),
+    "salt cut": (("UPDATE events SET salt = zeroblob(15) WHERE position = 20",), "chain", 20),
+    "salt alone removed": (("UPDATE events SET salt = NULL WHERE position = 20",), "chain", 20),
+    "stream renamed": (
+        ("UPDATE events SET stream = 'models/other' WHERE position = 20",),
+        "chain",
+        20,
+    ),
+    "type renamed": (("UPDATE events SET type = 'a.b.v1' WHERE position = 20",), "chain", 20),
+    "type no type": (("UPDATE events SET type = 'a' WHERE position = 20",), "chain", 20),
+    "version raised": (
+        ("UPDATE events SET stream_version = stream_version + 1 WHERE position = 20",),
+        "chain",
+        20,
+    ),
+    "time moved back": (("UPDATE events SET recorded_at = 1 WHERE position = 20",), "chain", 20),
+    "time no number": (("UPDATE events SET recorded_at = 'now' WHERE position = 20",), "chain", 20),
+    "body hash edited": (
+        ("UPDATE events SET body_hash = zeroblob(32) WHERE position = 20",),
+        "chain",
+        20,
+    ),
+    "body hash text": (("UPDATE events SET body_hash = 'x' WHERE position = 20",), "chain", 20),
+    "link edited": (
+        ("UPDATE events SET prev_hash = zeroblob(32) WHERE position = 20",),
+        "chain",
+        20,
+    ),
+    "hash edited": (
+        ("UPDATE events SET event_hash = zeroblob(32) WHERE position = 20",),
+        "chain",
+        20,
+    ),
+    "first link edited": (
+        ("UPDATE events SET prev_hash = event_hash WHERE position = 1",),
+        "chain",
+        1,
+    ),
+    "row deleted": (("DELETE FROM events WHERE position = 20",), "chain", 20),
+    "first row deleted": (("DELETE FROM events WHERE position = 1",), "chain", 1),
+    "rows swapped": (
+        (
+            "UPDATE events SET position = 0 WHERE position = 20",
+            "UPDATE events SET position = 20 WHERE position = 21",
+            "UPDATE events SET position = 21 WHERE position = 0",
+        ),
+        "chain",
+        20,
+    ),
+    "row inserted": (
+        (INSERTED,),
+        "chain",
+        21,
+    ),
+    "row moved to the end": (("UPDATE events SET position = 73 WHERE position = 20",), "chain", 20),
+    "newest rows cut": (("DELETE FROM events WHERE position > 70",), "truncation", 71),
+    "tile edited": (("UPDATE tiles SET hashes = zeroblob(length(hashes))",), "tiles", 1),
+    "tile cut": (("UPDATE tiles SET hashes = substr(hashes, 1, 640)",), "tiles", 21),
+    "tile deleted": (("DELETE FROM tiles",), "tiles", 1),
+    "checkpoint moved": (("UPDATE checkpoints SET size = 71",), "checkpoints", 71),
+    "checkpoint edited": (
+        ("UPDATE checkpoints SET note = replace(note, '72', '71')",),
+        "checkpoints",
+        72,
+    ),
+    "time of observation moved": (
+        ("UPDATE events SET observed_at = observed_at + 1 WHERE position = 13",),
+        "database.observed_at",
+        13,
+    ),
+    "head moved back": (("UPDATE heads SET position = 71",), "database.head", 72),
+    "head's tree edited": (("UPDATE heads SET tree = zeroblob(8)",), "database.head", 72),
+    "request edited": (("UPDATE requests SET request_id = 'other'",), "database.requests", 18),
+    "ledger's key replaced": (("UPDATE ledgers SET vkey = 'other'",), "database.row", 1),
+    "ledger's clock replaced": (("UPDATE ledgers SET clock = 'wall'",), "database.row", 2),
+}
+
+
+def audited(path: Path) -> Report:
+    source = DatabaseSource(str(path))
+    report = Audit(source, "test").run()
+    source.close()
+    return report
+
+
+def damaged(path: Path, statements: tuple[str, ...]) -> None:
+    with sqlite3.connect(path) as database:
+        for statement in statements:
+            assert database.execute(statement).rowcount
+    database.close()
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_at_its_first_position(paper: Paper, tmp_path: Path, name: str) -> None:
+    statements, rule, position = DAMAGES[name]
+    body = paper.at(18).body
+    assert isinstance(body, dict)
+    assert body["request_id"] == "b1"
+    paper.requests = [("services/monitor-1", "SubmitSignals", "b1", 18, 18)]
+    path = paper.write(tmp_path / "ledger.db")
+    assert audited(path).passed
+    damaged(path, statements)
+    report = audited(path)
+    assert (report.findings[0].rule, report.findings[0].position) == (rule, position), report.text()
+    assert report.first_bad_position == position
+
+
+def test_a_rewritten_suffix_is_found_by_what_was_signed_and_by_the_tiles(
+    paper: Paper, tmp_path: Path
+) -> None:
+    paper.checkpoint_sizes = [30, 50, 72]
+    before = paper.write(tmp_path / "before.db")
+    changed = paper.find("decision.overridden.v1")[0]
+    paper.at(changed).data["rationale"] = "other words"
+    after = paper.write(tmp_path / "after.db")
+    with sqlite3.connect(after) as database:
+        database.execute("ATTACH ? AS was", (str(before),))
+        for table in ("checkpoints", "tiles"):
+            database.execute(f"DELETE FROM {table}")
+            database.execute(f"INSERT INTO {table} SELECT * FROM was.{table}")
+    database.close()
+    found = {(one.rule, one.position) for one in audited(after).findings}
+    assert found == {("checkpoints", 31), ("tiles", changed)}
+
+
+def test_an_honest_database_is_not_changed_by_its_audit(paper: Paper, tmp_path: Path) -> None:
+    path = paper.write(tmp_path / "ledger.db")
+    before = path.read_bytes(), sorted(tmp_path.iterdir())
+    assert audited(path).passed
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+# ---- several stretches ---------------------------------------------------------------------------
+
+MANY: Final = SEGMENT + 700
+
+
+@pytest.fixture(scope="module")
+def long_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger of more than one stretch: foreign events in two streams that take turns."""
+    paper = Paper("ledger.example.com/long")
+    foreign = {"actor": "users/a", "causation_position": None, "data": {}, "request_id": None}
+    body = foreign | {"run_id": None}
+    paper.events = [
+        Written(f"recorder/{number % 2}", "recorder.event.v1", 1_000 + number, body)
+        for number in range(MANY)
+    ]
+    paper.events[1].body = body | {"data": {"clock": "wall", "skew_seconds": 0}}
+    paper.checkpoint_sizes = [1, 300, SEGMENT, SEGMENT + 1, MANY]
+    return paper.write(tmp_path_factory.mktemp("long") / "long.db")
+
+
+def test_stretches_join_to_the_tree_of_all_leaves(long_database: Path) -> None:
+    source = DatabaseSource(str(long_database))
+    leaves = [row[9] for row in source.rows(0, source.size)]
+    joined = Joined()
+    assert hash_pass(source, joined, cores=1) == []
+    assert joined.root == root_of(leaves)
+    for size in (1, 300, SEGMENT, SEGMENT + 1, MANY):
+        assert joined.roots[size] == root_of(leaves[:size])
+    assert joined.tiles_checked == 256 + 1 + 3 + 1 + 1
+    source.close()
+
+
+def test_several_processes_find_what_one_finds(
+    long_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = DatabaseSource(str(long_database))
+    alone, together = Joined(), Joined()
+    assert hash_pass(source, alone, cores=1) == []
+    monkeypatch.setattr(hashing, "ALONE_MAX", 0)
+    assert hash_pass(source, together, cores=2) == []
+    assert together == alone
+    source.close()
+
+
+@pytest.mark.parametrize("split", [1, 300, SEGMENT - 1, SEGMENT, SEGMENT + 1])
+def test_a_pass_that_was_broken_off_goes_on_to_the_same_end(
+    long_database: Path, split: int
+) -> None:
+    source = DatabaseSource(str(long_database))
+    whole, parts = Joined(), Joined()
+    assert hash_pass(source, whole, cores=1) == []
+    source._size = split
+    assert hash_pass(source, parts, cores=1) == []
+    source._size = MANY
+    parts = Joined.from_data(parts.to_data())
+    assert hash_pass(source, parts, cores=1) == []
+    assert (parts.root, parts.streams, parts.roots) == (whole.root, whole.streams, whole.roots)
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE events SET prev_hash = zeroblob(32) WHERE position = {}", SEGMENT + 1),
+        ("UPDATE events SET recorded_at = 5 WHERE position = {}", SEGMENT + 1),
+        ("UPDATE events SET stream_version = 1 WHERE position = {}", SEGMENT + 1),
+        ("DELETE FROM events WHERE position = {}", SEGMENT),
+        ("UPDATE events SET event_hash = zeroblob(32) WHERE position = {}", SEGMENT),
+    ],
+)
+def test_damage_at_a_border_is_found_there(
+    long_database: Path, tmp_path: Path, statement: str, position: int
+) -> None:
+    path = tmp_path / "long.db"
+    path.write_bytes(long_database.read_bytes())
+    damaged(path, (statement.format(position),))
+    source = DatabaseSource(str(path))
+    found = hash_pass(source, Joined(), cores=1)
+    assert (found[0].rule, found[0].position) == ("chain", position)
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("level", "number", "position"), [(0, 3, 769), (0, 256, SEGMENT + 1), (1, 0, 1)]
+)
+def test_every_level_of_tiles_is_compared(
+    long_database: Path, tmp_path: Path, level: int, number: int, position: int
+) -> None:
+    path = tmp_path / "long.db"
+    path.write_bytes(long_database.read_bytes())
+    change = f"UPDATE tiles SET hashes = zeroblob(8192) WHERE level = {level} AND number = {number}"
+    damaged(path, (change,))
+    source = DatabaseSource(str(path))
+    found = hash_pass(source, Joined(), cores=1)
+    assert [(one.rule, one.position) for one in found] == [("tiles", position)]
+    source.close()
