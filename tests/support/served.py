@@ -177,11 +177,12 @@ def serving(
     **more: Any,  # noqa: ANN401 - members of ServiceOptions
 ) -> Iterator[Served]:
     """Serve a database in a folder on a free port; nothing is written unasked by default."""
-    options = ServiceOptions(
-        database=str(folder / "ledger.sqlite"),
-        is_evaluating=is_evaluating,
-        **{"erasure_actors": (OFFICER,)} | more,
-    )
+    usual: dict[str, Any] = {
+        "database": str(folder / "ledger.sqlite"),
+        "is_evaluating": is_evaluating,
+        "erasure_actors": (OFFICER,),
+    }
+    options = ServiceOptions(**usual | more)
     with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0") as server:
         served = Served(service, server)
         try:
