@@ -192,8 +192,9 @@ def check_intervals(world: World) -> None:
         if data.trigger != "request" and data.model in last:
             version = world.ledger.fleet.policy(data.policy)
             assert version is not None
-            document = version.policy.drafts[data.policy_version - 1].document
-            interval = document.evaluation.interval_seconds * 1_000_000
+            drafted = version.policy.drafts[data.policy_version - 1]
+            assert drafted is not None
+            interval = drafted.document.evaluation.interval_seconds * 1_000_000
             assert event.recorded_at - last[data.model] >= interval
         last[data.model] = event.recorded_at
 
