@@ -63,32 +63,34 @@ def serve(
         raise MisuseError(f"--prefix: {prefix!r} does not begin with `/`, or ends with one.")
     log_to_stderr(chosen.settings.log.level, chosen.settings.log.form)
     key = _key(folder, name)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
     witness = Witness(WitnessStore(folder / _STATE_FILE), key, logs, clock)
     try:
         server = WitnessServer(witness, clock, host=host, port=port, prefix=prefix)
     except OSError as error:
         raise MisuseError(f"--listen: {listen} cannot be listened on: {error}.") from error
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with server:
         if port_file:
             write_port(server.port, port_file)
-        address = f"{host}:{server.port}"
-        ready = {
-            "address": address,
-            "port": server.port,
-            "verifier_key": str(key.cosigner_key),
-            "origins": sorted(logs),
-        }
-        if chosen.as_json:
-            output.write_json(ready, is_line=True)
-        else:
-            output.write(f"Witness {key.cosigner_key}\nServing on http://{address}{prefix}")
-            output.say(f"Cosigning for {output.counted(len(logs), 'log')}: {', '.join(logs)}")
+        _tell_ready(f"{host}:{server.port}", server.port, prefix, key, sorted(logs))
         stop.wait()
         output.say("Stopping.")
+
+
+def _tell_ready(
+    address: str, port: int, prefix: str, key: "CosigningKey", origins: list[str]
+) -> None:
+    """Say that requests are answered now, where, and with which key."""
+    vkey = str(key.cosigner_key)
+    if session().as_json:
+        ready = {"address": address, "port": port, "verifier_key": vkey, "origins": origins}
+        output.write_json(ready, is_line=True)
+    else:
+        output.write(f"Witness {vkey}\nServing on http://{address}{prefix}")
+        output.say(f"Cosigning for {output.counted(len(origins), 'log')}: {', '.join(origins)}")
 
 
 def key(name: _Name = None, folder: _Folder = Path("witness")) -> None:

@@ -6,6 +6,7 @@ waits for an answer or for the end of a connection.
 
 import select
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -94,23 +95,32 @@ def test_silent_clients_hold_up_nobody(port: int) -> None:
         assert ask(port, "POST", "/add-checkpoint", LOG.request(0, 3))[0] == 200
 
 
-def test_too_many_clients_are_turned_away_until_one_leaves(port: int) -> None:
-    with ExitStack() as crowd:
-        clients = [crowd.enter_context(connect(port)) for _ in range(CONNECTIONS_MAX)]
-        with connect(port) as late:
+class ToldPlaces(threading.BoundedSemaphore):
+    """Places for connections that tell when one is given back."""
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.given_back = threading.Event()
+
+    def release(self, n: int = 1) -> None:
+        super().release(n)
+        self.given_back.set()
+
+
+def test_too_many_clients_are_turned_away_until_one_leaves(
+    witness: Witness, clock: ManualClock
+) -> None:
+    places = ToldPlaces(CONNECTIONS_MAX)
+    server = WitnessServer(witness, clock, seconds=REQUEST_SECONDS)
+    server._server._places = places
+    with server, ExitStack() as crowd:
+        clients = [crowd.enter_context(connect(server.port)) for _ in range(CONNECTIONS_MAX)]
+        with connect(server.port) as late:
             assert late.recv(65_536).startswith(b"HTTP/1.1 503 ")
+        assert not places.given_back.is_set()
         clients[0].close()
-        answers = iter(lambda: exchange_or_nothing(port, b"GET / HTTP/1.1\r\n\r\n"), None)
-        # The place is free as soon as the server has seen the end of that connection.
-        assert any(b" 404 " in answer for answer, _ in zip(answers, range(10_000), strict=False))
-
-
-def exchange_or_nothing(port: int, sent: bytes) -> bytes:
-    """Return what is answered; nothing if the server hung up before it read."""
-    try:
-        return exchange(port, sent)
-    except ConnectionError:
-        return b""
+        assert places.given_back.wait(REQUEST_SECONDS)
+        assert b" 404 " in exchange(server.port, b"GET / HTTP/1.1\r\n\r\n")
 
 
 def hung_up(client: socket.socket) -> bool:
