@@ -77,9 +77,12 @@ def vouch(
     Only those larger than `after`, and not above `until` where the events beyond do not hold.
     """
     found = Vouched()
-    history, findings, found.checked["keys"] = key_history(joined)
-    found.findings += findings
-    spans, trusted = _begin(source, list(history.spans), pinned, policy, found)
+    spans: list[KeySpan] = []
+    if source.has_bodies:
+        history, findings, found.checked["keys"] = key_history(joined)
+        found.findings += findings
+        spans = list(history.spans)
+    spans, trusted = _begin(source, spans, pinned, policy, found)
     found.vkeys = tuple(sorted(trusted))
     if not spans:
         return found
