@@ -19,6 +19,8 @@ TOP_LEVEL = {"LICENSE", "README.md", "ledger", "projections", "proto", "pyprojec
 TOP_LEVEL |= {"tests", "tools"}
 GENERATED = ("ledger/v1/",)
 LINES_MAX = 400
+# What a stranger takes along and reads is one file; its bound is promised.
+LONGER = {Path("tools", "verify_bundle.py"): 599}
 FUNCTION_LINES_MAX = 60
 DEV_LINES_MAX = 300
 
@@ -97,7 +99,7 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     long = [
         f"{path}: {lines} lines"
         for path, text in written(".py", ".proto", ".toml", ".yaml")
-        if (lines := text.count("\n")) > LINES_MAX
+        if (lines := text.count("\n")) > LONGER.get(path, LINES_MAX)
     ]
     assert long == []
 

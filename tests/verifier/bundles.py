@@ -1,0 +1,228 @@
+"""Builds ledgers and export bundles from the specification alone, for the stand-alone verifier.
+
+Nothing of the product takes part: hashes, proofs, notes and manifests are made here, with the
+`cryptography` package for signatures, so that a mistake of the product cannot hide in its tests.
+"""
+
+import base64
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TOOL: Final = ROOT / "tools" / "verify_bundle.py"
+ORIGIN: Final = "ledger.example.com/fraud"
+NONE: Final = "0" * 64
+
+
+def load_tool() -> ModuleType:
+    """Return the verifier as a module; it is a file of its own and part of no package."""
+    if (loaded := sys.modules.get("verify_bundle")) is not None:
+        return loaded
+    spec = importlib.util.spec_from_file_location("verify_bundle", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["verify_bundle"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def canonical(value: object) -> bytes:
+    """Return the canonical bytes of a value whose keys are ASCII and whose numbers are integers."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def sha(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
+    """Return the RFC 6962 root, by its recursive definition."""
+    if len(leaves) <= 1:
+        return leaves[0] if leaves else sha(b"")
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return sha(b"\1" + merkle_root(leaves[:k]) + merkle_root(leaves[k:]))
+
+
+def inclusion(index: int, leaves: Sequence[bytes]) -> list[str]:
+    """Return an inclusion proof, by its recursive definition."""
+    if len(leaves) == 1:
+        return []
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)
+    if index < k:
+        return [*inclusion(index, leaves[:k]), merkle_root(leaves[k:]).hex()]
+    return [*inclusion(index - k, leaves[k:]), merkle_root(leaves[:k]).hex()]
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key with its secret: of a log (kind 1) or a witness (kind 4)."""
+
+    name: str
+    seed: bytes
+    kind: int = 1
+
+    @property
+    def key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+    @property
+    def key_id(self) -> bytes:
+        return sha(self.name.encode() + b"\n" + self._public())[:4]
+
+    def _public(self) -> bytes:
+        return bytes([self.kind]) + self.key.public_key().public_bytes_raw()
+
+    @property
+    def vkey(self) -> str:
+        encoded = base64.b64encode(self._public()).decode()
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+    def line(self, text: bytes, seconds: int = 1_800_000_000) -> str:
+        """Return the signature line under a text."""
+        blob = self.key_id
+        if self.kind == 4:
+            message = b"cosignature/v1\ntime %d\n" % seconds + text
+            blob += seconds.to_bytes(8, "big") + self.key.sign(message)
+        else:
+            blob += self.key.sign(text)
+        return f"\N{EM DASH} {self.name} {base64.b64encode(blob).decode()}\n"
+
+
+def log_key(number: int = 1) -> Signer:
+    return Signer(ORIGIN, sha(b"log %d" % number))
+
+
+def witness_key(number: int) -> Signer:
+    return Signer(f"witness-{number}.example.com", sha(b"witness %d" % number), kind=4)
+
+
+@dataclass
+class World:
+    """A ledger in memory: lines as in events.jsonl, in order of position."""
+
+    origin: str = ORIGIN
+    events: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def add(self, type_: str, data: Mapping[str, Any], stream: str = "ledger", **body: Any) -> int:
+        """Append an event; return its position."""
+        position = len(self.events) + 1
+        self.versions[stream] = self.versions.get(stream, 0) + 1
+        whole = {
+            "actor": "users/ada",
+            "causation_position": None,
+            "data": dict(data),
+            "request_id": f"request-{position}",
+            "run_id": None,
+        } | body
+        header = {
+            "body_hash": "",
+            "ledger": self.origin,
+            "position": position,
+            "prev_hash": self.events[-1]["hash"] if self.events else NONE,
+            "recorded_at": f"2026-03-01T10:{position // 60 % 60:02}:{position % 60:02}.000001Z",
+            "stream": stream,
+            "stream_version": self.versions[stream],
+            "type": type_,
+        }
+        event = {"body": whole, "hash": "", "header": header}
+        event["salt"] = sha(b"salt %d" % position)[:16].hex()
+        self.events.append(rehash(event))
+        return position
+
+    def leaves(self, size: int | None = None) -> list[bytes]:
+        return [bytes.fromhex(event["hash"]) for event in self.events[:size]]
+
+    def records(self, as_of: int) -> list[dict[str, Any]]:
+        """Return the records that a seal covers, in order of stream."""
+        newest = {event["header"]["stream"]: event for event in self.events[:as_of]}
+        return [
+            {
+                "event_hash": newest[stream]["hash"],
+                "stream": stream,
+                "stream_version": newest[stream]["header"]["stream_version"],
+            }
+            for stream in sorted(newest)
+        ]
+
+    def seal(self, as_of: int | None = None) -> int:
+        as_of = len(self.events) if as_of is None else as_of
+        leaves = [sha(b"\0" + canonical(record)) for record in self.records(as_of)]
+        data = {"as_of": as_of, "root": merkle_root(leaves).hex(), "streams": len(leaves)}
+        return self.add("streams.sealed.v1", data, actor="system/sealer")
+
+    def erase(self, *positions: int) -> int:
+        """Append what names bodies as erased, and remove them."""
+        data = {"authority": "Data protection officer", "ground": "GDPR Art. 17(1)(a)"}
+        own = self.add("body.erased.v1", data | {"positions": [[p, p] for p in positions]})
+        for position in positions:
+            self.events[position - 1] |= {"body": None, "salt": None}
+        return own
+
+    def note(self, size: int | None = None, signers: Iterable[Signer] = ()) -> bytes:
+        size = len(self.events) if size is None else size
+        root = base64.b64encode(merkle_root(self.leaves(size))).decode()
+        text = f"{self.origin}\n{size}\n{root}\n".encode()
+        return text + b"\n" + "".join(signer.line(text) for signer in signers).encode()
+
+
+def rehash(event: dict[str, Any]) -> dict[str, Any]:
+    """Make an event's hashes those of its body, salt and header."""
+    if event["body"] is not None:
+        salted = b"\2" + bytes.fromhex(event["salt"]) + canonical(event["body"])
+        event["header"]["body_hash"] = sha(salted).hex()
+    event["hash"] = sha(b"\0" + canonical(event["header"])).hex()
+    return event
+
+
+def relink(events: list[dict[str, Any]], start: int = 0) -> None:
+    """Recompute links and hashes from an index on, as somebody with the database would."""
+    for at in range(start, len(events)):
+        events[at]["header"]["prev_hash"] = events[at - 1]["hash"] if at else NONE
+        rehash(events[at])
+
+
+def small_world(models: int = 2, observations: int = 3) -> World:
+    """Return a ledger with two keys to come, some streams, a seal, an erasure and a rotation."""
+    world = World()
+    time = "2026-03-01T10:00:00.000001Z"
+    created = {"created_at": time, "format": "decision-ledger/1", "origin": ORIGIN}
+    world.add("ledger.created.v1", created | {"vkey": log_key(1).vkey})
+    configured = {"clock": "wall", "next_key_digest": digest_of(log_key(2)), "skew_seconds": 300}
+    world.add("ledger.configured.v2", configured)
+    for model in range(models):
+        for number in range(observations):
+            data = {
+                "note": f"d\u00e9j\u00e0 {number} \U0001f9ea\n\u2028",
+                "n": -number,
+                "list": [{}, []],
+            }
+            cause = len(world.events) if number else None
+            world.add("signal.observed.v1", data, f"models/m{model}", causation_position=cause)
+    world.seal()
+    world.add("model.dreamt.v7", {"flag": None}, "models/m0", run_id="runs/r-1", request_id=None)
+    world.erase(4)
+    return world
+
+
+def digest_of(signer: Signer) -> str:
+    return sha(signer.vkey.encode()).hex()
+
+
+def rotate(world: World, old_until: int, new: Signer, after: Signer) -> int:
+    """Append a rotation whose new key signs from its own position, and the next commitment."""
+    position = len(world.events) + 1
+    data = {"from_position": position, "previous_until_position": old_until, "vkey": new.vkey}
+    world.add("key.rotated.v1", data)
+    world.add("key.committed.v1", {"next_key_digest": digest_of(after)})
+    return position
