@@ -9,32 +9,53 @@ carry the ledger's reason and remedy; nothing of protobuf or gRPC shows.
 
 from ledger.client.aio.client import AsyncLedgerClient
 from ledger.client.blocking.client import LedgerClient
+from ledger.client.enums import AuditSource
 from ledger.client.errors import (
     BusyError,
     ClientError,
     ConflictError,
     DeadlineError,
+    ForkError,
     IntegrityError,
     InvalidRequestError,
     LedgerRefusedError,
+    ProofRefusedError,
+    QuorumMissingError,
+    RollbackError,
     ServerFaultError,
+    TrustFileError,
     UnknownNameError,
     UnreachableError,
     WrongStateError,
 )
 from ledger.client.observations import Observation
+from ledger.client.proving import AuditCheck, AuditFinding, AuditReport
 from ledger.client.records import Model, PolicyScope, Signal
 from ledger.client.retry import RetryOptions
+from ledger.client.trust import FirstUseWarning, TrustStore
+from ledger.client.verified import (
+    ProvenSubmission,
+    TrustBasis,
+    VerifiedCheckpoint,
+    VerifiedConsistency,
+    VerifiedProof,
+)
 from ledger.client.window import BatchRefusedError, BatchResult
 
 __all__ = [
     "AsyncLedgerClient",
+    "AuditCheck",
+    "AuditFinding",
+    "AuditReport",
+    "AuditSource",
     "BatchRefusedError",
     "BatchResult",
     "BusyError",
     "ClientError",
     "ConflictError",
     "DeadlineError",
+    "FirstUseWarning",
+    "ForkError",
     "IntegrityError",
     "InvalidRequestError",
     "LedgerClient",
@@ -42,10 +63,20 @@ __all__ = [
     "Model",
     "Observation",
     "PolicyScope",
+    "ProofRefusedError",
+    "ProvenSubmission",
+    "QuorumMissingError",
     "RetryOptions",
+    "RollbackError",
     "ServerFaultError",
     "Signal",
+    "TrustBasis",
+    "TrustFileError",
+    "TrustStore",
     "UnknownNameError",
     "UnreachableError",
+    "VerifiedCheckpoint",
+    "VerifiedConsistency",
+    "VerifiedProof",
     "WrongStateError",
 ]

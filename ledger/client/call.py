@@ -4,9 +4,9 @@ Both clients carry out the same values, so request building, paging and reading 
 once. Nothing here touches the network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -88,3 +88,15 @@ class Scope:
 
     ledger: str
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A wait between two calls."""
+
+    seconds: float
+
+
+Steps: TypeAlias = Generator[Call[Any] | Pause, Any, T]
+"""Calls one after the other, of which each depends on the answers before it: yields a call, is sent
+its answer or thrown its ClientError, and returns the result. Both clients carry them out."""

@@ -5,7 +5,8 @@ nobody answered, ClientError for both. Whatever is raised here says what happene
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -105,6 +106,88 @@ class IntegrityError(LedgerRefusedError):
 
 class ServerFaultError(LedgerRefusedError):
     """A fault of the server, logged there under the `error_id` in the metadata."""
+
+
+class TrustFileError(ClientError):
+    """The file in which verified checkpoints are remembered cannot be used."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        """Return what happened and what to do, in one line."""
+        return (
+            f"{self.path} cannot be used: {self.why}. Nothing was trusted. Restore that file from "
+            "a copy; to trust anew, move it away and pin the ledger's key."
+        )
+
+
+class ProofRefusedError(ClientError):
+    """What the ledger said about itself does not hold, so it is not believed.
+
+    `remembered` and `received` are both signed notes, as far as there were any; `evidence` is the
+    file that keeps them, None where the client was given no file to remember in.
+    """
+
+    REMEDY: ClassVar[str] = (
+        "Believe nothing that this server says. Keep the evidence, compare with others who follow "
+        "the ledger, and call its operator."
+    )
+
+    def __init__(
+        self,
+        origin: str,
+        why: str,
+        *,
+        remembered: str = "",
+        received: str = "",
+        evidence: Path | None = None,
+    ) -> None:
+        super().__init__(origin, why)
+        self.origin = origin
+        self.why = why
+        self.remembered = remembered
+        self.received = received
+        self.evidence = evidence
+        self.on_record = 0
+        """Position of the batch that was submitted, by the server's word; 0 if none was."""
+
+    @property
+    def message(self) -> str:
+        """What happened."""
+        said = f"{self.origin or 'The ledger'}: {self.why}."
+        if self.on_record:
+            said += f" The server says that the batch is on record at position {self.on_record}."
+        return said
+
+    @property
+    def remedy(self) -> str:
+        """What to do, and where the evidence is."""
+        return f"{self.REMEDY} Evidence: {self.evidence}" if self.evidence else self.REMEDY
+
+    def __str__(self) -> str:
+        """Return both in one line."""
+        return f"{self.message} {self.remedy}"
+
+
+class ForkError(ProofRefusedError):
+    """Two signed checkpoints that no proof can join: the ledger shows different histories."""
+
+
+class RollbackError(ProofRefusedError):
+    """The ledger is smaller than it was: events that were signed for are gone."""
+
+
+class QuorumMissingError(ProofRefusedError):
+    """A checkpoint that too few witnesses have cosigned; `missing` says who could still."""
+
+    REMEDY: ClassVar[str] = "Wait for the witnesses and ask again; if it stays, ask them."
+
+    def __init__(self, origin: str, why: str, *, missing: tuple[str, ...], received: str) -> None:
+        super().__init__(origin, why, received=received)
+        self.missing = missing
 
 
 FAMILY: Final[dict[Reason, type[LedgerRefusedError]]] = {

@@ -1,10 +1,12 @@
 """What a connection is made with, for both clients: settings, channel options, metadata."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from ledger.chain.policy import Policy
 from ledger.client.call import Scope
 from ledger.client.retry import RetryOptions
+from ledger.client.trust import TrustStore
 from ledger.clock import Clock, uuid7
 from ledger.events.values import ACTOR
 from ledger.limits import KEEPALIVE_SECONDS, KEEPALIVE_TIMEOUT_SECONDS, MESSAGE_BYTES_MAX
@@ -41,6 +43,8 @@ class Settings:
     deadline_seconds: float
     retry: RetryOptions
     clock: Clock
+    trust: TrustStore = field(default_factory=TrustStore)
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not mean anything."""

@@ -269,3 +269,5 @@ class Checkpoint:
     note: str
     verifier_key: str
     """Compare it with one obtained elsewhere: a key that comes with a signature proves nothing."""
+    witnesses: tuple[str, ...] = ()
+    """Names of the witnesses whose cosignatures the note carries, as the server says."""

@@ -22,6 +22,7 @@ from ledger.client import (
     enums,
     exports,
     outcomes,
+    proving,
     ranking,
     records,
 )
@@ -34,6 +35,7 @@ from ledger.client.errors import FAMILY, LedgerRefusedError
 from ledger.errors import Reason
 from ledger.v1 import (
     append_pb2,
+    audit_pb2,
     checkpoint_pb2,
     decision_pb2,
     decision_service_pb2,
@@ -59,6 +61,7 @@ from ledger.v1 import (
 
 MODULES = [
     append_pb2,
+    audit_pb2,
     checkpoint_pb2,
     decision_pb2,
     event_pb2,
@@ -98,6 +101,9 @@ RESULTS = {
     "ReplayReport": decision_service_pb2.ReplayRangeResponse.DESCRIPTOR,
     "PriorityUpdate": priority_service_pb2.WatchPrioritiesResponse.DESCRIPTOR,
     "MadePlan": priority_service_pb2.MakePlanResponse.DESCRIPTOR,
+    "SigningKeys": ledger_service_pb2.ListKeysResponse.DESCRIPTOR,
+    "ChangedKey": ledger_service_pb2.RotateKeyResponse.DESCRIPTOR,
+    "Seal": ledger_service_pb2.SealStreamsResponse.DESCRIPTOR,
     "Erased": ledger_service_pb2.EraseBodiesResponse.DESCRIPTOR,
     "ExportPart": export_service_pb2.ReadExportResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
@@ -105,7 +111,7 @@ RESULTS = {
 ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope"}
 CLASSES = {
     name: cls
-    for module in (records, outcomes, ranking, exports)
+    for module in (records, outcomes, ranking, exports, proving)
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }

@@ -1,11 +1,11 @@
-"""Ledgers, their events and checkpoints, for asyncio."""
+"""Ledgers and their events, for asyncio."""
 
 from collections.abc import AsyncIterator, Sequence
 
 from ledger.client.aio.connection import Service
 from ledger.client.calls import log as calls
 from ledger.client.enums import LedgerClock
-from ledger.client.records import Checkpoint, Event, Ledger
+from ledger.client.records import Event, Ledger
 
 
 class Log(Service):
@@ -67,8 +67,3 @@ class Log(Service):
         scope = self._connection.settings.scope()
         watch = calls.watch_events(scope, types=types, streams=streams)
         return self._connection.watch(watch, after_position)
-
-    async def get_checkpoint(self, *, min_position: int = 0) -> Checkpoint:
-        """Have a checkpoint signed over all that is recorded, and return it."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_checkpoint(scope, min_position))

@@ -1,6 +1,7 @@
 """Signals and their observations, for asyncio."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Literal, overload
 
 from ledger.client.aio.batch import AsyncSignalBatch
 from ledger.client.aio.connection import Service
@@ -8,6 +9,8 @@ from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import ObservationLike
 from ledger.client.records import Appended, Signal, SignalStates
+from ledger.client.verification import Verification
+from ledger.client.verified import ProvenSubmission
 from ledger.client.window import BatchResult
 
 
@@ -24,18 +27,46 @@ class Signals(Service):
         scope = self._connection.settings.scope()
         return self._connection.items(calls.list_signals(scope, min_position))
 
+    @overload
     async def submit(
-        self, observations: Sequence[ObservationLike], *, request_id: str | None = None
-    ) -> Appended:
+        self,
+        observations: Sequence[ObservationLike],
+        *,
+        request_id: str | None = None,
+        wait_for_checkpoint: Literal[False] = False,
+    ) -> Appended: ...
+
+    @overload
+    async def submit(
+        self,
+        observations: Sequence[ObservationLike],
+        *,
+        request_id: str | None = None,
+        wait_for_checkpoint: Literal[True],
+    ) -> ProvenSubmission: ...
+
+    async def submit(
+        self,
+        observations: Sequence[ObservationLike],
+        *,
+        request_id: str | None = None,
+        wait_for_checkpoint: bool = False,
+    ) -> Appended | ProvenSubmission:
         """Record 1 to 5000 observations, all or none; durable when this returns.
 
         Each is an Observation, a tuple of its fields in order (model, signal, value, observed_at,
         model_version, sample_size; three are enough) or a mapping of them. Without `observed_at` it
         was observed now; who brings a `request_id` to repeat a request later states the times, or
         the repeat has other content and is refused.
+
+        With `wait_for_checkpoint` it returns once a signed checkpoint covers the batch, with the
+        verified proof of its last event. What is raised after that says where the batch stands.
         """
         settings = self._connection.settings
         scope, now = settings.append_scope(request_id), settings.clock.now_micros()
+        if wait_for_checkpoint:
+            call = calls.submit_proven(scope, observations, now)
+            return await self._connection.carry_out(Verification(settings).submission(call))
         return await self._connection.run(calls.submit(scope, observations, now))
 
     def batch(self, max_items: int = 500, max_seconds: float = 1.0) -> AsyncSignalBatch:

@@ -1,6 +1,7 @@
 """The client for threads."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,13 +13,16 @@ from ledger.client.blocking.log import Log
 from ledger.client.blocking.models import Models
 from ledger.client.blocking.policies import Policies
 from ledger.client.blocking.priorities import Ranking
+from ledger.client.blocking.proofs import Proofs
 from ledger.client.blocking.signals import Signals
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, Settings
+from ledger.client.quorum import PolicyLike, read_policy
 from ledger.client.retry import RetryOptions
+from ledger.client.trust import TrustStore
 from ledger.clock import Clock, SystemClock
 
 
-class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports, Erasure):
+class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports, Erasure):
     """A connection to one ledger of a decision-ledger server; a context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and
@@ -28,6 +32,10 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports, 
 
     `target` is `host:port`; `ledger` an origin, empty if the server holds only one; `actor` who
     calls, as `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
+
+    What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
+    or the path of its file; None remembers for as long as the client lives. `policy` is a witness
+    policy (tlog-policy), its text or the path of its file: what has not its quorum is refused.
     """
 
     def __init__(
@@ -39,6 +47,8 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports, 
         deadline_seconds: float = DEADLINE_SECONDS_DEFAULT,
         retry: RetryOptions | None = None,
         clock: Clock | None = None,
+        trust: TrustStore | Path | str | None = None,
+        policy: PolicyLike | None = None,
     ) -> None:
         self._connection = Connection(
             Settings(
@@ -48,6 +58,8 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Exports, 
                 deadline_seconds,
                 retry or RetryOptions(),
                 clock or SystemClock(),
+                trust if isinstance(trust, TrustStore) else TrustStore(trust),
+                None if policy is None else read_policy(policy),
             )
         )
 

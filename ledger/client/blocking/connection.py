@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import grpc
 
-from ledger.client.call import Call, Page, Paged, Stream, Watch
-from ledger.client.errors import from_rpc
+from ledger.client.call import Call, Page, Paged, Pause, Steps, Stream, Watch
+from ledger.client.errors import ClientError, from_rpc
 from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, Settings
 from ledger.client.retry import Attempts
 
@@ -57,6 +57,25 @@ class Connection:
                 if pause is None:
                     raise failure from error
             self._closed.wait(pause)
+
+    def carry_out(self, steps: Steps[T]) -> T:
+        """Make the calls that steps ask for, and return what they come to."""
+        answer: Any = None
+        failure: ClientError | None = None
+        while True:
+            try:
+                step = steps.send(answer) if failure is None else steps.throw(failure)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            answer, failure = None, None
+            if isinstance(step, Pause):
+                self._closed.wait(step.seconds)
+                continue
+            try:
+                answer = self.run(step)
+            except ClientError as error:
+                failure = error
 
     def pages(self, paged: Paged[T]) -> Iterator[Page[T]]:
         """Yield the pages of a list, each asked for once the one before was processed."""

@@ -1,4 +1,4 @@
-"""Calls of LedgerService: ledgers, their events and checkpoints."""
+"""Calls of LedgerService: ledgers and their events."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,7 +8,7 @@ from ledger.client.calls.pages import one, page
 from ledger.client.decode import decode
 from ledger.client.enums import LedgerClock
 from ledger.client.inputs import number_of
-from ledger.client.records import Checkpoint, Event, Ledger
+from ledger.client.records import Event, Ledger
 from ledger.limits import PAGE_SIZE_MAX
 from ledger.v1 import ledger_pb2, ledger_service_pb2
 
@@ -91,16 +91,6 @@ def watch_events(scope: Scope, *, types: Sequence[str], streams: Sequence[str]) 
         ledger_service_pb2.WatchEventsRequest(ledger=scope.ledger, types=types, streams=streams),
         ledger_service_pb2.WatchEventsResponse,
         _events,
-    )
-
-
-def get_checkpoint(scope: Scope, min_position: int) -> Call[Checkpoint]:
-    """Return the call that has a checkpoint signed over all that is recorded."""
-    return Call(
-        _SERVICE + "GetCheckpoint",
-        ledger_service_pb2.GetCheckpointRequest(ledger=scope.ledger, min_position=min_position),
-        ledger_service_pb2.GetCheckpointResponse,
-        one(Checkpoint, "checkpoint"),
     )
 
 

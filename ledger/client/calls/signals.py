@@ -5,9 +5,11 @@ from typing import Final
 
 from ledger.client.call import Call, Page, Paged, Scope
 from ledger.client.calls.pages import appended, moment, page
+from ledger.client.decode import decode
 from ledger.client.enums import SignalDirection, SignalKind
 from ledger.client.inputs import id_of, number_of
 from ledger.client.observations import ObservationLike, add_observations
+from ledger.client.proving import InclusionProof
 from ledger.client.records import Appended, Signal, SignalState, SignalStates
 from ledger.v1 import signal_pb2, signal_service_pb2
 
@@ -62,6 +64,24 @@ def submit(scope: Scope, observations: Sequence[ObservationLike], now: int) -> C
         appended,
         scope.request_id,
     )
+
+
+def submit_proven(
+    scope: Scope, observations: Sequence[ObservationLike], now: int
+) -> Call[tuple[Appended, InclusionProof | None]]:
+    """Return the call that records one batch and is answered once a checkpoint covers it."""
+    plain = submit(scope, observations, now)
+    request = plain.request
+    assert isinstance(request, signal_service_pb2.SubmitSignalsRequest)
+    request.wait_for_checkpoint = True
+    return Call(plain.method, request, plain.response, _with_proof, plain.request_id)
+
+
+def _with_proof(
+    response: signal_service_pb2.SubmitSignalsResponse,
+) -> tuple[Appended, InclusionProof | None]:
+    proof = decode(InclusionProof, response.proof) if response.HasField("proof") else None
+    return appended(response), proof
 
 
 def batch_of_stream(

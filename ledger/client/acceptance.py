@@ -1,0 +1,298 @@
+"""Whether a checkpoint can be believed: signed by a trusted key, and joined to what is remembered.
+
+Everything here is steps (see `call`), so that both clients verify with the same lines. What is not
+believed is raised and kept as evidence, and nothing of it is remembered.
+"""
+
+import warnings
+from dataclasses import replace
+from typing import Final, NoReturn
+
+from ledger.chain import checkpoint as checkpoints
+from ledger.chain import note as notes
+from ledger.chain.checkpoint import Checkpoint as Claim
+from ledger.chain.keys import KeyFormatError, VerifierKey
+from ledger.chain.merkle import ProofError, check_consistency
+from ledger.chain.note import NoteError
+from ledger.chain.policy import Policy
+from ledger.client.call import Scope, Steps
+from ledger.client.calls import proofs as calls
+from ledger.client.errors import (
+    BusyError,
+    DeadlineError,
+    ForkError,
+    LedgerRefusedError,
+    ProofRefusedError,
+    QuorumMissingError,
+    RollbackError,
+)
+from ledger.client.key_following import follow_keys, keys_at
+from ledger.client.quorum import Quorum, policy_keys, quorum_of
+from ledger.client.records import Checkpoint
+from ledger.client.trust import Evidence, FirstUseWarning, Trusted, TrustedKey, TrustStore
+from ledger.client.verified import TrustBasis, VerifiedCheckpoint
+from ledger.clock import Clock
+from ledger.events.values import format_time
+
+_KINDS: Final[dict[type[ProofRefusedError], str]] = {
+    ForkError: "fork",
+    RollbackError: "rollback",
+    ProofRefusedError: "refused",
+}
+
+
+class Acceptance:
+    """Takes the checkpoints of one client's ledger, or refuses them and keeps the evidence."""
+
+    def __init__(
+        self, scope: Scope, target: str, store: TrustStore, policy: Policy | None, clock: Clock
+    ) -> None:
+        self._scope = scope
+        self._target = target
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+
+    @property
+    def origin(self) -> str:
+        """The origin that must be answered for; "" if any will do, which is at first use only."""
+        return self._scope.ledger or self._store.served_by(self._target)
+
+    def floor(self) -> int:
+        """Return the size that the newest checkpoint must have at least, to be asked first.
+
+        What another thread has learnt while the answer was under way does not make it a rollback.
+        """
+        known = self._store.known(self.origin) if self.origin else None
+        return _claim_of(known.note).size if known is not None and known.note else 0
+
+    def accept(self, stated: Checkpoint, *, floor: int = 0) -> Steps[VerifiedCheckpoint]:
+        """Verify a checkpoint in every way there is, the quorum of its witnesses included.
+
+        `floor`: for one that is stated to be the newest, what `floor()` said before it was asked.
+        """
+        verified = yield from self.join(stated, floor=floor)
+        if self._policy is None:
+            return verified
+        quorum = self.quorum(verified.origin, verified.note)
+        if quorum.why:
+            raise self.lacking(verified, quorum)
+        return replace(verified, witnesses=quorum.witnesses)
+
+    def join(self, stated: Checkpoint, *, floor: int = 0) -> Steps[VerifiedCheckpoint]:
+        """Verify signature and history of a checkpoint, and remember it if it is the newest."""
+        claim = self._claim(stated)
+        while True:
+            known = self._store.known(claim.origin)
+            trusted = self._trusted(known, stated, claim)
+            trusted = yield from self._with_keys(trusted, stated, claim)
+            if claim.size < floor:
+                self.refuse(
+                    RollbackError,
+                    claim.origin,
+                    f"its newest checkpoint covers {claim.size} events, and one over {floor} was "
+                    "verified before",
+                    received=stated.note,
+                )
+            after = yield from self._extended(trusted, stated, claim)
+            if self._store.advance(known, after):
+                break
+        if not self._scope.ledger:
+            self._store.bind(self._target, claim.origin)
+        basis = TrustBasis.PINNED if after.is_pinned else TrustBasis.REMEMBERED
+        if basis is TrustBasis.REMEMBERED and known is None:
+            basis = TrustBasis.FIRST_USE
+            _say_first_use(after)
+        return VerifiedCheckpoint(
+            claim.origin,
+            claim.size,
+            claim.root,
+            stated.note,
+            self._signers(after, stated)[-1],
+            (),
+            basis,
+            _claim_of(known.note).size if known is not None and known.note else 0,
+        )
+
+    def quorum(self, origin: str, note: str) -> Quorum:
+        """Return who has cosigned a note, and whether that is enough for the policy there is."""
+        assert self._policy is not None
+        try:
+            return quorum_of(self._policy, note)
+        except NoteError as error:
+            self.refuse(ProofRefusedError, origin, str(error), received=note)
+
+    def lacking(self, verified: VerifiedCheckpoint, quorum: Quorum) -> QuorumMissingError:
+        """Return the refusal of a checkpoint that too few have cosigned."""
+        return QuorumMissingError(
+            verified.origin, quorum.why, missing=quorum.missing, received=verified.note
+        )
+
+    def refuse(
+        self,
+        error: type[ProofRefusedError],
+        origin: str,
+        why: str,
+        *,
+        received: str = "",
+        proof: tuple[bytes, ...] = (),
+        details: dict[str, str] | None = None,
+    ) -> NoReturn:
+        """Keep what was remembered and what was received, and raise."""
+        known = self._store.known(origin) if origin else None
+        remembered = known.note if known is not None else ""
+        evidence = self._store.keep(
+            Evidence(
+                _KINDS[error],
+                origin,
+                why,
+                remembered,
+                received,
+                proof,
+                {"server": self._target, **(details or {})},
+            ),
+            format_time(self._clock.now_micros()),
+        )
+        raise error(origin, why, remembered=remembered, received=received, evidence=evidence)
+
+    # ---- one checkpoint --------------------------------------------------------------------------
+
+    def _claim(self, stated: Checkpoint) -> Claim:
+        """Return what the note states, if it is what the answer states and of this ledger."""
+        try:
+            claim = _claim_of(stated.note)
+        except NoteError as error:
+            self.refuse(ProofRefusedError, self.origin, str(error), received=stated.note)
+        why = ""
+        if self.origin and claim.origin != self.origin:
+            why = f"it answered with a checkpoint of {claim.origin!r}"
+        elif (claim.origin, claim.size, claim.root) != (stated.origin, stated.size, stated.root):
+            why = "origin, size and root of the answer are not those of its signed note"
+        elif claim.size == 0:
+            why = "its tree is empty"
+        if why:
+            self.refuse(ProofRefusedError, self.origin or claim.origin, why, received=stated.note)
+        return claim
+
+    def _trusted(self, known: Trusted | None, stated: Checkpoint, claim: Claim) -> Trusted:
+        """Return what is trusted of a ledger before this checkpoint, at first use by its word."""
+        origin = claim.origin
+        if self._policy is not None:
+            listed = policy_keys(self._policy, origin)
+            if not listed:
+                self.refuse(
+                    ProofRefusedError,
+                    origin,
+                    "the policy lists no key of this ledger",
+                    received=stated.note,
+                )
+            if known is None or not known.is_pinned:
+                keys = tuple(TrustedKey(key) for key in listed)
+                return Trusted(origin, keys, known.note if known else "", is_pinned=True)
+            if not set(listed) & {key.verifier_key for key in known.keys}:
+                self.refuse(
+                    ProofRefusedError,
+                    origin,
+                    "the policy lists other keys than those that are pinned",
+                    received=stated.note,
+                )
+        if known is not None:
+            return known
+        try:
+            name = VerifierKey.parse(stated.verifier_key).name
+        except KeyFormatError as error:
+            self.refuse(ProofRefusedError, origin, str(error), received=stated.note)
+        if name != origin:
+            self.refuse(
+                ProofRefusedError,
+                origin,
+                f"the key that it names is of {name!r}",
+                received=stated.note,
+            )
+        return Trusted(origin, (TrustedKey(stated.verifier_key),))
+
+    def _with_keys(self, trusted: Trusted, stated: Checkpoint, claim: Claim) -> Steps[Trusted]:
+        """Return what is trusted with the keys that have followed, if any of them has signed.
+
+        The ledger is asked for other keys only where those that are expected to sign are not just
+        those that have.
+        """
+        expected = {key.verifier_key for key in keys_at(trusted, claim.size)}
+        lines = notes.parse(stated.note.encode()).signatures
+        ids = {line.key_id for line in lines if line.name == claim.origin}
+        signed = self._signers(trusted, stated)
+        if signed and set(signed) == expected and len(ids) == len(signed):
+            return trusted
+        followed, why = yield from follow_keys(self._scope, trusted, stated, claim)
+        if self._signers(followed, stated):
+            return followed
+        self.refuse(
+            ProofRefusedError,
+            claim.origin,
+            f"no trusted key that counts at size {claim.size} has signed its checkpoint"
+            + (f", and no other is proven to have followed: {why}" if why else ""),
+            received=stated.note,
+        )
+
+    def _signers(self, trusted: Trusted, stated: Checkpoint) -> list[str]:
+        """Return the trusted keys that count at its size and have signed a checkpoint."""
+        keys = [VerifierKey.parse(key.verifier_key) for key in keys_at(trusted, stated.size)]
+        try:
+            opened = checkpoints.open_checkpoint(
+                stated.note.encode(), origin=trusted.origin, keys=keys
+            )
+        except notes.UnverifiedNoteError:
+            return []
+        except NoteError as error:
+            self.refuse(ProofRefusedError, trusted.origin, str(error), received=stated.note)
+        ids = {signature.key_id for signature in opened.note.verified}
+        return [str(key) for key in keys if key.key_id in ids]
+
+    def _extended(self, trusted: Trusted, stated: Checkpoint, claim: Claim) -> Steps[Trusted]:
+        """Join a checkpoint to the one remembered; return what is to be remembered after it."""
+        if not trusted.note:
+            return replace(trusted, note=stated.note)
+        remembered = _claim_of(trusted.note)
+        old, new = sorted((remembered, claim), key=lambda one: one.size)
+        hashes: tuple[bytes, ...] = ()
+        try:
+            if old.size != new.size:
+                hashes = yield from self._consistency_hashes(old.size, new.size)
+            check_consistency(
+                old_size=old.size, size=new.size, old_root=old.root, root=new.root, proof=hashes
+            )
+        except ProofError as error:
+            self.refuse(
+                ForkError,
+                claim.origin,
+                f"its checkpoint over {claim.size} events and the one over {remembered.size} that "
+                f"was verified before cannot be joined: {error}",
+                received=stated.note,
+                proof=hashes,
+            )
+        return replace(trusted, note=stated.note) if claim.size > remembered.size else trusted
+
+    def _consistency_hashes(self, old_size: int, size: int) -> Steps[tuple[bytes, ...]]:
+        """Return the proof that the ledger gives; ProofError where it has none to give."""
+        try:
+            stated = yield calls.prove_consistency(self._scope, old_size, size)
+        except (BusyError, DeadlineError):
+            raise
+        except LedgerRefusedError as error:
+            raise ProofError(f"the ledger gives no proof: {error.message}") from error
+        hashes: tuple[bytes, ...] = stated.hashes
+        return hashes
+
+
+def _claim_of(note: str) -> Claim:
+    """Return what a note states; NoteError if it is no checkpoint. Nothing is verified."""
+    return checkpoints.parse(notes.parse(note.encode()).text)
+
+
+def _say_first_use(trusted: Trusted) -> None:
+    warnings.warn(
+        f"{trusted.origin} was taken at its own word, at first use: no key was pinned. Compare "
+        f"its key with one obtained elsewhere: {trusted.keys[0].verifier_key}",
+        FirstUseWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,102 @@
+"""How the ledger proves itself, for threads: checkpoints, proofs, keys, seals, audits."""
+
+from collections.abc import Iterator
+
+from ledger.client.blocking.connection import Service
+from ledger.client.calls import proofs as calls
+from ledger.client.proving import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
+from ledger.client.records import Appended, Checkpoint
+from ledger.client.verification import Verification
+from ledger.client.verified import VerifiedCheckpoint, VerifiedConsistency, VerifiedProof
+
+
+class Proofs(Service):
+    """What the ledger says of itself, and whether that can be believed."""
+
+    # ---- verified --------------------------------------------------------------------------------
+
+    def verified_checkpoint(self, *, min_position: int = 0, size: int = 0) -> VerifiedCheckpoint:
+        """Have a checkpoint signed over all that is recorded, or take the one of a size; verified.
+
+        It is signed by a trusted key and extends the newest one that was verified before, which it
+        then takes the place of. ForkError, RollbackError and ProofRefusedError keep both as
+        evidence. At first use, with no key pinned, a FirstUseWarning says so, and so does `basis`.
+        """
+        steps = Verification(self._connection.settings).checkpoint(min_position, size)
+        return self._connection.carry_out(steps)
+
+    def prove_inclusion(
+        self, position: int, *, size: int = 0, event_hash: bytes | None = None
+    ) -> VerifiedProof:
+        """Prove that an event is in the tree of a verified checkpoint: of a size, or the newest.
+
+        `event_hash`: the hash that you know the event by; ProofRefusedError if it is another's.
+        """
+        steps = Verification(self._connection.settings).inclusion(position, size, event_hash)
+        return self._connection.carry_out(steps)
+
+    def verify_consistency(
+        self, from_size: int, from_root: bytes, *, to_size: int = 0
+    ) -> VerifiedConsistency:
+        """Verify that the ledger extends a tree that you have kept; ForkError if it does not."""
+        steps = Verification(self._connection.settings).consistency(from_size, from_root, to_size)
+        return self._connection.carry_out(steps)
+
+    # ---- as the server says ----------------------------------------------------------------------
+
+    def get_checkpoint(self, *, min_position: int = 0, size: int = 0) -> Checkpoint:
+        """Return what the server says, unverified: see `verified_checkpoint`."""
+        scope = self._connection.settings.scope()
+        return self._connection.run(calls.get_checkpoint(scope, min_position, size))
+
+    def list_checkpoints(self, *, after_size: int = 0) -> Iterator[Checkpoint]:
+        """Iterate over what was ever signed, by size, as the server says: unverified."""
+        scope = self._connection.settings.scope()
+        return self._connection.items(calls.list_checkpoints(scope, after_size))
+
+    def prove_consistency(self, from_size: int, *, to_size: int = 0) -> ConsistencyProof:
+        """Return what the server says, unverified: see `verify_consistency`."""
+        scope = self._connection.settings.scope()
+        return self._connection.run(calls.prove_consistency(scope, from_size, to_size))
+
+    def list_keys(self) -> SigningKeys:
+        """Return the keys that sign, or have signed, as the server says."""
+        scope = self._connection.settings.scope()
+        return self._connection.run(calls.list_keys(scope))
+
+    # ---- on record -------------------------------------------------------------------------------
+
+    def add_cosignature(self, size: int, line: str) -> Checkpoint:
+        """Add a witness's signature line to the checkpoint of a size; a repeat changes nothing."""
+        scope = self._connection.settings.scope()
+        return self._connection.run(calls.add_cosignature(scope, size, line))
+
+    def rotate_key(
+        self, *, overlap: int | None = None, request_id: str | None = None
+    ) -> ChangedKey:
+        """Let the committed key take over; both sign over `overlap` positions, or 1000."""
+        scope = self._connection.settings.append_scope(request_id)
+        return self._connection.run(calls.rotate_key(scope, overlap))
+
+    def revoke_key(
+        self,
+        verifier_key: str,
+        from_position: int,
+        reason: str,
+        *,
+        request_id: str | None = None,
+    ) -> ChangedKey:
+        """Declare that what a key signed about trees of this size or larger counts for nothing."""
+        scope = self._connection.settings.append_scope(request_id)
+        call = calls.revoke_key(scope, verifier_key, from_position, reason)
+        return self._connection.run(call)
+
+    def seal_streams(self, *, request_id: str | None = None) -> Seal:
+        """Record how far every stream has come; the newest seal if it covers all but itself."""
+        scope = self._connection.settings.append_scope(request_id)
+        return self._connection.run(calls.seal_streams(scope))
+
+    def record_audit(self, report: AuditReport, *, request_id: str | None = None) -> Appended:
+        """Record that an audit was completed, and what it found."""
+        scope = self._connection.settings.append_scope(request_id)
+        return self._connection.run(calls.record_audit(scope, report))

@@ -1,0 +1,275 @@
+"""Following a ledger from a key that is trusted to the one that came after it.
+
+A new key is believed only if it was committed in advance (an event before it holds the digest of
+its text), and both events are proven to be in a tree that a key trusted already has signed: the
+tree of the checkpoint at hand where both keys sign it, or an earlier one. One exception: where the
+old key was revoked and signs no more, it is enough that the commitment is in a tree that it signed,
+and that rotation and revocation are in the new one. What is not proven is not learnt.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ledger.chain import checkpoint as checkpoints
+from ledger.chain import note as notes
+from ledger.chain.checkpoint import Checkpoint as Claim
+from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
+from ledger.chain.link import body_hash, event_hash, header_bytes
+from ledger.chain.merkle import ProofError, check_consistency, check_inclusion
+from ledger.chain.note import NoteError
+from ledger.client.call import Scope, Steps
+from ledger.client.calls import log as log_calls
+from ledger.client.calls import proofs as calls
+from ledger.client.errors import LedgerRefusedError
+from ledger.client.records import Checkpoint, Event
+from ledger.client.trust import Trusted, TrustedKey
+from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
+from ledger.events.system import LedgerConfiguredV2
+from ledger.events.values import format_time
+
+_TYPES: Final = (
+    LedgerConfiguredV2.TYPE,
+    KeyCommitted.TYPE,
+    KeyRotated.TYPE,
+    KeyRevoked.TYPE,
+)
+
+
+def keys_at(trusted: Trusted, size: int) -> list[TrustedKey]:
+    """Return the trusted keys whose signature counts for a tree of this size."""
+    return [key for key in trusted.keys if key.covers(size)]
+
+
+def follow_keys(
+    scope: Scope, trusted: Trusted, stated: Checkpoint, claim: Claim
+) -> Steps[tuple[Trusted, str]]:
+    """Return what is trusted with every key that is proven to have followed, and why no more is.
+
+    `claim` is what the checkpoint states, whose signature may be by a key that is not trusted yet.
+    """
+    events: list[Event] = []
+    paged = log_calls.list_events(
+        scope,
+        after_position=0,
+        until_position=claim.size,
+        types=_TYPES,
+        streams=("ledger",),
+        min_position=0,
+    )
+    try:
+        page = yield paged.first
+        events += page.items
+        while page.next_page_token:
+            page = yield paged.after(page.next_page_token)
+            events += page.items
+        checked = [_Read.of(event, trusted.origin) for event in events]
+        walk = _Walk(scope, trusted, stated, claim, checked)
+        return (yield from walk.result())
+    except (LedgerRefusedError, ProofError, NoteError, KeyFormatError, _UnprovenError) as error:
+        return trusted, str(error)
+
+
+class _UnprovenError(ValueError):
+    """A key that cannot be followed to; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An event about keys, whose hash was computed here from what it says."""
+
+    position: int
+    type: str
+    data: dict[str, Any]
+    hash: bytes
+
+    @classmethod
+    def of(cls, event: Event, origin: str) -> "_Read":
+        """Return an event as it hashes; refused where its body is not the one in its header."""
+        if not event.body or len(event.salt) != 16:
+            raise _UnprovenError(f"the body of position {event.position} was erased")
+        committed = body_hash(event.salt, event.body)
+        header = header_bytes(
+            body_hash=committed.hex(),
+            ledger=origin,
+            position=event.position,
+            prev_hash=event.prev_hash.hex(),
+            recorded_at=format_time(round(event.recorded_at.timestamp() * 1_000_000)),
+            stream=event.stream,
+            stream_version=event.stream_version,
+            type_=event.type,
+        )
+        return cls(event.position, event.type, event.data, event_hash(header))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """A tree that a trusted key has signed, or the one at hand."""
+
+    size: int
+    root: bytes
+
+
+class _Walk:
+    """One way from the keys that are trusted to those that have signed a checkpoint."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        trusted: Trusted,
+        stated: Checkpoint,
+        claim: Claim,
+        events: Sequence[_Read],
+    ) -> None:
+        self._scope = scope
+        self._trusted = trusted
+        self._stated = stated
+        self._here = _Tree(claim.size, claim.root)
+        self._events = events
+
+    def result(self) -> Steps[tuple[Trusted, str]]:
+        """Return what is trusted at the end of the way, and why it goes no further."""
+        why = "" if any(self._rotations()) else "the ledger names no other key"
+        for rotation in self._rotations():
+            try:
+                yield from self._follow(rotation)
+            except (_UnprovenError, ProofError, NoteError, LedgerRefusedError) as error:
+                why = str(error)
+                break
+        if _signs(self._trusted, self._stated.note, self._here.size):
+            yield from self._learn_revocations()
+        return self._trusted, why
+
+    def _rotations(self) -> Iterator[_Read]:
+        """Yield the rotations to keys that are not trusted yet, by position."""
+        for event in self._events:
+            known = {key.verifier_key for key in self._trusted.keys}
+            if event.type == KeyRotated.TYPE and event.data["vkey"] not in known:
+                yield event
+
+    def _follow(self, rotation: _Read) -> Steps[None]:
+        """Trust the key of a rotation, if everything about it is proven."""
+        data = KeyRotated.from_data(rotation.data)
+        key = VerifierKey.parse(data.vkey)
+        if key.name != self._trusted.origin or key.type != ED25519:
+            raise _UnprovenError(f"the key of position {rotation.position} is of {key.name!r}")
+        commitment = self._commitment(rotation, data.vkey)
+        anchor = yield from self._anchor(rotation.position)
+        revocation = None
+        if anchor is not None:
+            yield from self._include(rotation, anchor)
+        else:
+            revocation = self._revocation(rotation)
+            below = KeyRevoked.from_data(revocation.data).from_position
+            anchor = yield from self._anchor(commitment.position, below)
+            if anchor is None:
+                raise _UnprovenError(
+                    f"no trusted key has signed a tree with position {commitment.position}"
+                )
+            for event in (rotation, revocation):
+                yield from self._include(event, self._here)
+        yield from self._include(commitment, anchor)
+        keys = tuple(
+            replace(one, until_position=data.previous_until_position)
+            if one.until_position is None
+            else one
+            for one in self._trusted.keys
+        )
+        new = TrustedKey(data.vkey, data.from_position)
+        self._trusted = replace(self._trusted, keys=(*keys, new))
+        if revocation is not None:
+            self._revoke(revocation)
+
+    def _commitment(self, rotation: _Read, vkey: str) -> _Read:
+        """Return the newest commitment before a rotation; refused unless it is to that key."""
+        digest = hashlib.sha256(vkey.encode()).hexdigest()
+        made = [
+            event
+            for event in self._events
+            if event.position < rotation.position and "next_key_digest" in event.data
+        ]
+        if not made or made[-1].data["next_key_digest"] != digest:
+            raise _UnprovenError(
+                f"the key of position {rotation.position} was not committed in advance"
+            )
+        return made[-1]
+
+    def _revocation(self, rotation: _Read) -> _Read:
+        """Return the event that revoked the key before a rotation, which lets it go unsigned."""
+        current = [key.verifier_key for key in self._trusted.keys if key.until_position is None]
+        for event in self._events:
+            if event.type == KeyRevoked.TYPE and event.data["vkey"] in current:
+                return event
+        raise _UnprovenError(
+            f"no trusted key has signed a tree with the rotation at position {rotation.position}"
+        )
+
+    def _anchor(self, position: int, below: int | None = None) -> Steps[_Tree | None]:
+        """Return a tree with a position that a trusted key has signed; None if there is none.
+
+        It is proven to be part of the tree at hand, and smaller than `below`, if that is given.
+        """
+        size_max = self._here.size if below is None else min(self._here.size, below - 1)
+        if size_max == self._here.size and _signs(
+            self._trusted, self._stated.note, self._here.size
+        ):
+            return self._here
+        candidates = [self._trusted.note] if self._trusted.note else []
+        page = yield calls.list_checkpoints(self._scope, position - 1, 1).first
+        candidates += [checkpoint.note for checkpoint in page.items]
+        for note in candidates:
+            claim = checkpoints.parse(notes.parse(note.encode()).text)
+            if position <= claim.size <= size_max and _signs(self._trusted, note, claim.size):
+                tree = _Tree(claim.size, claim.root)
+                yield from self._join(tree, self._here)
+                return tree
+        return None
+
+    def _join(self, old: _Tree, new: _Tree) -> Steps[None]:
+        """Prove that one tree extends another; ProofError if the ledger cannot."""
+        hashes: tuple[bytes, ...] = ()
+        if old.size != new.size:
+            hashes = (yield calls.prove_consistency(self._scope, old.size, new.size)).hashes
+        check_consistency(
+            old_size=old.size, size=new.size, old_root=old.root, root=new.root, proof=hashes
+        )
+
+    def _include(self, event: _Read, tree: _Tree) -> Steps[None]:
+        """Prove that an event is in a tree, by the hash that was computed here."""
+        proof = yield calls.prove_inclusion(self._scope, event.position, tree.size)
+        check_inclusion(
+            index=event.position - 1,
+            size=tree.size,
+            leaf=event.hash,
+            root=tree.root,
+            proof=proof.hashes,
+        )
+
+    def _learn_revocations(self) -> Steps[None]:
+        """Note every revocation of a trusted key that is in the tree at hand."""
+        for event in self._events:
+            if event.type != KeyRevoked.TYPE:
+                continue
+            known = {key.verifier_key: key.revoked_from for key in self._trusted.keys}
+            if known.get(event.data["vkey"], 0) is None:
+                yield from self._include(event, self._here)
+                self._revoke(event)
+
+    def _revoke(self, event: _Read) -> None:
+        data = KeyRevoked.from_data(event.data)
+        keys = tuple(
+            replace(key, revoked_from=data.from_position) if key.verifier_key == data.vkey else key
+            for key in self._trusted.keys
+        )
+        self._trusted = replace(self._trusted, keys=keys)
+
+
+def _signs(trusted: Trusted, note: str, size: int) -> bool:
+    """Return whether a trusted key that counts at this size has signed a note."""
+    keys = [VerifierKey.parse(key.verifier_key) for key in keys_at(trusted, size)]
+    try:
+        checkpoints.open_checkpoint(note.encode(), origin=trusted.origin, keys=keys)
+    except NoteError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""What the ledger says to prove itself, as the client hands it out: proofs, keys, seals, audits.
+
+Conventions are those of `records`. Reading verifies nothing: `verification` does that.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.client.enums import AuditSource, KeyState
+from ledger.client.records import Appended, Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """A proof that one event is in the tree of a checkpoint."""
+
+    position: int
+    event_hash: bytes
+    hashes: tuple[bytes, ...]
+    """The leaf's sibling first, 32 bytes each."""
+    checkpoint: Checkpoint
+    text: str
+    """The same as `c2sp.org/tlog-proof@v1`, for any tool that reads that."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """A proof that the tree of a checkpoint begins with an earlier tree of `from_size` leaves."""
+
+    from_size: int
+    hashes: tuple[bytes, ...]
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs, or has signed, a ledger's checkpoints; its public half."""
+
+    verifier_key: str
+    from_position: int
+    until_position: int
+    """Largest size of a checkpoint that it vouches for; 0 if there is none yet."""
+    state: KeyState
+    position: int
+    recorded_at: datetime | None
+    revoked_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """The keys by their first position, and the digest of the one that will sign next."""
+
+    keys: tuple[SigningKey, ...]
+    next_key_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedKey:
+    """A rotation or revocation as recorded, and the key as it is now."""
+
+    appended: Appended
+    key: SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """How far every stream had come, as one root over a record of each."""
+
+    appended: Appended
+    as_of: int
+    root: bytes
+    streams: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheck:
+    """One rule of an audit: how often it was applied, how often it failed or could not be."""
+
+    rule: str
+    checked: int
+    failed: int = 0
+    unchecked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """What an audit found wrong; position 0 where it is not about one event."""
+
+    rule: str
+    position: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What an audit covered and found; what `record_audit` puts on record."""
+
+    program: str
+    source: AuditSource | str
+    size: int
+    root: bytes
+    passed: bool
+    checks: tuple[AuditCheck, ...] = ()
+    findings: tuple[AuditFinding, ...] = ()

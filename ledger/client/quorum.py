@@ -1,0 +1,56 @@
+"""What a witness policy says of a checkpoint: whose keys count, who has cosigned, who has not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from ledger.chain.note import UnverifiedNoteError, open_note
+from ledger.chain.policy import Policy, parse_policy
+
+PolicyLike: TypeAlias = Policy | bytes | Path | str
+"""A policy, its text as bytes, or the path of its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Who has cosigned a checkpoint, and why that is not enough, "" where it is."""
+
+    witnesses: tuple[str, ...]
+    missing: tuple[str, ...]
+    why: str
+
+
+def read_policy(policy: PolicyLike) -> Policy:
+    """Return a policy; PolicyError or OSError where it cannot be read."""
+    if isinstance(policy, Policy):
+        return policy
+    return parse_policy(policy if isinstance(policy, bytes) else Path(policy).read_bytes())
+
+
+def policy_keys(policy: Policy, origin: str) -> list[str]:
+    """Return the verifier keys that a policy lists for a log."""
+    return [str(log.key) for log in policy.logs if log.key.name == origin]
+
+
+def quorum_of(policy: Policy, note: str) -> Quorum:
+    """Return who has cosigned a note; NoteError for a cosignature that is not genuine.
+
+    Only the witnesses are looked at: the log's own signature is for the caller to verify.
+    """
+    try:
+        opened = open_note(note.encode(), [witness.key for witness in policy.witnesses])
+    except UnverifiedNoteError:
+        ids = set()
+    else:
+        ids = {(signature.name, signature.key_id) for signature in opened.verified}
+    present = [one.name for one in policy.witnesses if (one.key.name, one.key.key_id) in ids]
+    if policy.quorum_met(present):
+        return Quorum(tuple(present), (), "")
+    missing = tuple(one.name for one in policy.witnesses if one.name not in present)
+    said = ", ".join(present) or "no witness"
+    return Quorum(
+        tuple(present),
+        missing,
+        f"the quorum {policy.quorum} is not met: cosigned by {said}; "
+        f"not yet by {', '.join(missing) or 'nobody else'}",
+    )

@@ -1,0 +1,193 @@
+"""Verifying what a ledger says about itself, against what is remembered of it.
+
+Nothing of an answer is believed that does not follow from a signature by a trusted key: fields
+must say what the signed note says, every checkpoint must be joined by a proof to the newest one
+that was verified before (`acceptance`), and every inclusion proof must lead to its root.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from ledger.chain import proof_text
+from ledger.chain.merkle import ProofError, check_consistency, check_inclusion
+from ledger.client.acceptance import Acceptance
+from ledger.client.call import Call, Pause, Steps
+from ledger.client.calls import proofs as calls
+from ledger.client.errors import ForkError, ProofRefusedError
+from ledger.client.options import Settings
+from ledger.client.proving import ConsistencyProof, InclusionProof
+from ledger.client.records import Appended
+from ledger.client.verified import (
+    ProvenSubmission,
+    VerifiedCheckpoint,
+    VerifiedConsistency,
+    VerifiedProof,
+)
+
+_WITNESS_PAUSE_SECONDS: Final = 0.2
+
+
+class Verification:
+    """What one client asks of its ledger and verifies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._scope = settings.scope()
+        self._clock = settings.clock
+        self._deadline_seconds = settings.deadline_seconds
+        self._policy = settings.policy
+        self._acceptance = Acceptance(
+            self._scope, settings.target, settings.trust, settings.policy, settings.clock
+        )
+
+    def checkpoint(self, min_position: int = 0, size: int = 0) -> Steps[VerifiedCheckpoint]:
+        """Verify a checkpoint over all that is recorded, or the one of a size.
+
+        With a policy the first that has its quorum is taken: of that size or, if none was asked
+        for, of at least the present one, while the deadline lasts; witnesses sign later.
+        """
+        floor = 0 if size else self._acceptance.floor()
+        stated = yield calls.get_checkpoint(self._scope, min_position, size)
+        if stated.size != size if size else stated.size < min_position:
+            self._acceptance.refuse(
+                ProofRefusedError,
+                stated.origin,
+                f"asked for a checkpoint over {size or min_position} events, it gave that over "
+                f"{stated.size}",
+                received=stated.note,
+            )
+        if size:
+            return (yield from self._acceptance.accept(stated))
+        verified = yield from self._acceptance.join(stated, floor=floor)
+        return (yield from self._witnessed(verified))
+
+    def inclusion(
+        self, position: int, size: int = 0, event_hash: bytes | None = None
+    ) -> Steps[VerifiedProof]:
+        """Verify that an event is in a tree, and is the expected one if a hash is given.
+
+        Without a size: in the newest that was signed. With a policy: in the first of at least the
+        present size that has its quorum.
+        """
+        if not size and self._policy is not None:
+            size = (yield from self.checkpoint(min_position=position)).size
+        floor = 0 if size else self._acceptance.floor()
+        stated = yield calls.prove_inclusion(self._scope, position, size)
+        verified = yield from self._acceptance.accept(stated.checkpoint, floor=floor)
+        if size and verified.size != size:
+            self._acceptance.refuse(
+                ProofRefusedError,
+                verified.origin,
+                f"asked for the tree of {size} events, it proves in that of {verified.size}",
+                received=verified.note,
+            )
+        return self._proven(stated, verified, position, event_hash)
+
+    def consistency(
+        self, from_size: int, from_root: bytes, to_size: int = 0
+    ) -> Steps[VerifiedConsistency]:
+        """Verify that the ledger extends a tree that the caller has kept."""
+        verified = yield from self.checkpoint(size=to_size)
+        stated: ConsistencyProof
+        stated = yield calls.prove_consistency(self._scope, from_size, verified.size)
+        try:
+            check_consistency(
+                old_size=from_size,
+                size=verified.size,
+                old_root=from_root,
+                root=verified.root,
+                proof=stated.hashes,
+            )
+        except ProofError as error:
+            self._acceptance.refuse(
+                ForkError,
+                verified.origin,
+                f"its checkpoint over {verified.size} events does not extend the kept tree of "
+                f"{from_size}: {error}",
+                received=verified.note,
+                proof=stated.hashes,
+                details={"from_size": str(from_size), "from_root": from_root.hex()},
+            )
+        return VerifiedConsistency(from_size, stated.hashes, verified)
+
+    def submission(
+        self, call: Call[tuple[Appended, InclusionProof | None]]
+    ) -> Steps[ProvenSubmission]:
+        """Record a batch, and verify the proof of its last event.
+
+        A refusal says where the server says that the batch is: it may be on record all the same.
+        """
+        floor = self._acceptance.floor()
+        appended, stated = yield call
+        position, hash_ = appended.position, appended.event_hash
+        try:
+            if stated is None:
+                self._acceptance.refuse(
+                    ProofRefusedError, self._acceptance.origin, "it answered without a proof"
+                )
+            verified = yield from self._acceptance.join(stated.checkpoint, floor=floor)
+            proof = self._proven(stated, verified, position, hash_)
+            covering = yield from self._witnessed(verified)
+            if covering.size != verified.size:
+                proof = yield from self.inclusion(position, covering.size, hash_)
+        except ProofRefusedError as error:
+            error.on_record = position
+            raise
+        return ProvenSubmission(appended, replace(proof, checkpoint=covering))
+
+    def _proven(
+        self,
+        stated: InclusionProof,
+        verified: VerifiedCheckpoint,
+        position: int,
+        event_hash: bytes | None,
+    ) -> VerifiedProof:
+        """Return a proof that is of that position and event and leads to a verified root."""
+        why = ""
+        if stated.position != position:
+            why = f"asked for position {position}, it proves position {stated.position}"
+        elif event_hash is not None and stated.event_hash != event_hash:
+            why = f"the event at position {position} is not the expected one"
+        else:
+            try:
+                check_inclusion(
+                    index=position - 1,
+                    size=verified.size,
+                    leaf=stated.event_hash,
+                    root=verified.root,
+                    proof=stated.hashes,
+                )
+            except ProofError as error:
+                why = f"position {position} is not proven: {error}"
+        if why:
+            self._acceptance.refuse(
+                ProofRefusedError,
+                verified.origin,
+                why,
+                received=verified.note,
+                proof=stated.hashes,
+                details={
+                    "position": str(stated.position),
+                    "event_hash": stated.event_hash.hex(),
+                    "expected_hash": event_hash.hex() if event_hash else "",
+                },
+            )
+        text = proof_text.encode(position - 1, stated.hashes, verified.note.encode())
+        return VerifiedProof(position, stated.event_hash, stated.hashes, verified, text)
+
+    def _witnessed(self, verified: VerifiedCheckpoint) -> Steps[VerifiedCheckpoint]:
+        """Return the first checkpoint from a verified one on that has its quorum, in time."""
+        if self._policy is None:
+            return verified
+        end = self._clock.monotonic_seconds() + self._deadline_seconds
+        quorum = self._acceptance.quorum(verified.origin, verified.note)
+        while quorum.why:
+            if self._clock.monotonic_seconds() >= end:
+                raise self._acceptance.lacking(verified, quorum)
+            yield Pause(_WITNESS_PAUSE_SECONDS)
+            page = yield calls.list_checkpoints(self._scope, verified.size - 1).first
+            for stated in page.items:
+                quorum = self._acceptance.quorum(verified.origin, stated.note)
+                if not quorum.why and stated.size >= verified.size:
+                    verified = yield from self._acceptance.join(stated)
+                    break
+        return replace(verified, witnesses=quorum.witnesses)
