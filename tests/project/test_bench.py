@@ -23,6 +23,8 @@ PROMISED = {
     "server's memory in the end, live": ("at most", 400),
     "server's memory, end against half way, ingest alone": ("at most", 1.1),
     "server's memory, end against half way, live": ("at most", 1.1),
+    "ingest signed against unsigned": ("at least", 1 / 1.03),
+    "longest wait for a checkpoint under this load": ("at most", 1),
     "SubmitSignals × 1, 32 callers": ("at least", 2_000),
     "SubmitSignals × 1, 32 callers, p99": ("at most", 30),
     "SubmitSignals × 1, a lone caller, p50": ("at most", 5),
@@ -33,6 +35,8 @@ PROMISED = {
     "chain verification from the database": ("at least", 150_000),
     "rebuild of projection priorities": ("at least", 100_000),
     "rebuild of projection signals": ("at least", 100_000),
+    "inclusion proof, p50": ("at most", 2),
+    "inclusion proof p50, large tree against small": ("at most", 1.3),
     "full export": ("at least", 100_000),
 }
 PEERS = {

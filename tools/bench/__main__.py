@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools.bench import exports, ingest, replay, scoring, unary, verification
+from tools.bench import exports, ingest, proofs, replay, scoring, signing, unary, verification
 from tools.bench.machine import machine
 from tools.bench.report import document, show
 from tools.bench.rows import Row
@@ -24,10 +24,12 @@ from tools.bench.run import Run, fresh, say
 
 SECTIONS = {
     "ingest": ingest.measure,
+    "signing": signing.measure,
     "unary": unary.measure,
     "scoring": scoring.measure,
     "replay": replay.measure,
     "verification": verification.measure,
+    "proofs": proofs.measure,
     "exports": exports.measure,
 }
 

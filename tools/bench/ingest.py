@@ -99,8 +99,8 @@ def _costs(passed: Passed) -> str:
 
 
 @dataclass(slots=True)
-class _Acknowledged:
-    """When which position was acknowledged, until the projections have it too."""
+class Answered:
+    """When which position was acknowledged, until whoever follows has it too."""
 
     times: deque[tuple[float, int]] = field(default_factory=deque)
     refusal: str = ""
@@ -113,7 +113,7 @@ class _Acknowledged:
             self.times.append((time.perf_counter(), result.appended.position))
 
     def lag_seconds(self, projected: int, moment: float) -> float:
-        """Return for how long the oldest answer has waited that is not projected."""
+        """Return for how long the oldest answer has waited that the follower has not reached."""
         while self.times and self.times[0][1] <= projected:
             self.times.popleft()
         return moment - self.times[0][0] if self.times else 0.0
@@ -125,7 +125,7 @@ def _pass(run: Run, *, is_live: bool) -> Passed:
     what = "live ingest" if is_live else "ingest alone"
     database = run.path(f"{what}.sqlite")
     fresh(fleet.create, str(database))
-    passed, acknowledged = Passed(), _Acknowledged()
+    passed, acknowledged = Passed(), Answered()
     with serving(database, is_live=is_live) as server:
         watching = threading.Thread(target=_watch, args=(server, acknowledged, passed, total))
         if is_live:
@@ -146,9 +146,7 @@ def _pass(run: Run, *, is_live: bool) -> Passed:
     return passed
 
 
-def _send(
-    server: Server, acknowledged: _Acknowledged, passed: Passed, total: int, what: str
-) -> int:
+def _send(server: Server, acknowledged: Answered, passed: Passed, total: int, what: str) -> int:
     """Stream all observations and return the position of the last."""
     progress = Progress(what, total)
     sent = 0
@@ -167,7 +165,7 @@ def _send(
         return stream.position
 
 
-def _watch(server: Server, acknowledged: _Acknowledged, passed: Passed, total: int) -> None:
+def _watch(server: Server, acknowledged: Answered, passed: Passed, total: int) -> None:
     """Ask where the projections are until they have everything, and note the longest lag."""
     with grpc.insecure_channel(server.address) as channel:
         stub = priority_service_pb2_grpc.PriorityServiceStub(channel)

@@ -31,13 +31,18 @@ class Server:
 
 
 @contextmanager
-def serving(database: Path, *, is_live: bool) -> Iterator[Server]:
+def serving(database: Path, *, is_live: bool, checkpoint_seconds: float = 1.0) -> Iterator[Server]:
     """Serve a database while the context lasts; `is_live` with evaluator and projections."""
     live = "true" if is_live else "false"
     command = [sys.executable, "-c", _PROGRAM, "--json", "serve"]
     process = subprocess.Popen(
         [*command, "--db", str(database), "--listen", "127.0.0.1:0"],
-        env={**os.environ, "LEDGER_SERVICE__EVALUATE": live, "LEDGER_SERVICE__PROJECT": live},
+        env={
+            **os.environ,
+            "LEDGER_SERVICE__EVALUATE": live,
+            "LEDGER_SERVICE__PROJECT": live,
+            "LEDGER_CHECKPOINTS__SECONDS": str(checkpoint_seconds),
+        },
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
