@@ -4,21 +4,24 @@ Where events come from is a Source: a server that is only asked for bytes, or a 
 only. What is checked is the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.chain.checkpoint import OpenedCheckpoint, open_checkpoint
+from ledger.chain.key_history import KeyHistory, KeyHistoryError
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.chain.link import GENESIS, Link, Verifier
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import NoteError
 from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
+from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
+    from ledger.events.envelope import RecordedEvent
 
 _PAGE: Final = 2_000
 _REMEDY: Final = "Stop writing, keep the database as evidence, and call an operator."
@@ -93,7 +96,20 @@ def stored(database: str, origin: str) -> Source:
         finally:
             store.close()
 
-    return Source(info.origin, links(), head.position, kept[1] if kept else "", info.vkey)
+    key = _key_at(store.key_events(info.origin), kept.size) if kept else ""
+    note = kept.note if kept else ""
+    return Source(info.origin, links(), head.position, note, key or info.vkey)
+
+
+def _key_at(events: "Iterable[RecordedEvent]", size: int) -> str:
+    """Return a key that signs checkpoints of a size, as the ledger itself says; empty if none."""
+    history = KeyHistory()
+    for event in events:
+        try:
+            history.apply(event.type, event.position, event.data)
+        except (KeyHistoryError, LedgerError):  # whoever verifies the events names the position
+            break
+    return next((span.vkey for span in history.signers_at(size)), "")
 
 
 def verify(source: Source, key: str | None, kept: Path | None) -> Verified:

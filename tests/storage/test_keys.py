@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 
 from ledger.chain.keys import SigningKey
@@ -33,6 +35,15 @@ def test_a_sealed_key_opens_for_its_own_verifier_key_and_master_key_only() -> No
     other = str(SigningKey("ledger.example.com/other", bytes(range(32))).verifier_key)
     with pytest.raises(VaultError):
         VAULT.unseal(other, sealed)
+
+
+def test_the_seal_itself_is_bound_to_origin_and_key() -> None:
+    sealed = VAULT.seal(KEY, bytes(12))
+    cipher = AESGCM(bytes(range(32)))
+    bound = f"{ORIGIN}\n{VKEY}".encode()
+    assert cipher.decrypt(sealed[1:13], sealed[13:], bound) == KEY.to_secret_text().encode()
+    with pytest.raises(InvalidTag):
+        cipher.decrypt(sealed[1:13], sealed[13:], b"")
 
 
 @pytest.mark.parametrize("place", [0, 1, 13, -1])
