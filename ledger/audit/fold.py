@@ -67,6 +67,8 @@ class ModelFacts:
     """The first event of a type that nobody here knows; it may change the meaning of all."""
     gone: list[int] = field(default_factory=list)
     """Events whose bodies are absent."""
+    gone_by_type: dict[str, list[int]] = field(default_factory=dict)
+    """The same, by what they would say."""
     observed: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
     """Where it was observed last."""
 
@@ -227,6 +229,7 @@ class Fold:
             facts.unknown_at = facts.unknown_at or event.position
         if event.raw is None:
             facts.gone.append(event.position)
+            facts.gone_by_type.setdefault(event.type, []).append(event.position)
         if event.type == "score.computed.v1":
             self.scored = event
         if event.run_id is not None:

@@ -270,7 +270,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "policies.activated": activate_the_undrafted,
     "overrides": override_by_machine,
     "horizons": look_at_itself,
-    "horizons.ingest": call_silence_news,
+    "horizons.present": call_silence_news,
     "policies.in_force": rest_on_another_policy,
     "citations": cite_another_cause,
     "runs": join_another_run,

@@ -10,20 +10,22 @@ from ledger.events.values import parse_time
 
 _SCORE: Final = "score.computed.v1"
 _DECISION: Final = "decision.made.v1"
+_PLAN: Final = "plan.made.v1"
+_DEPLOYED: Final = "model.deployed.v1"
 _SHARED: Final = (
     "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
     "policy_digest", "kernel", "trigger", "historical",
 )  # fmt: skip
 
 
-@rule("horizons", _SCORE, _DECISION, "plan.made.v1")
+@rule("horizons", _SCORE, _DECISION, _PLAN)
 def horizons(event: Event, fold: Fold) -> Verdict:
     """What is derived looks at events before it, and not into the future."""
     data = event.data
     assert data is not None
     if data["as_of"] >= event.position:
         return f"its horizon {data['as_of']} does not lie before it"
-    at = parse_time(data["made_at"] if event.type == "plan.made.v1" else data["evaluated_at"])
+    at = parse_time(data["made_at"] if event.type == _PLAN else data["evaluated_at"])
     if not fold.clock:
         return Unchecked("how this ledger tells time is not on record")
     if at > max(event.recorded_at + fold.skew_micros, fold.newest_observed_at):
@@ -31,40 +33,55 @@ def horizons(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("horizons.ingest", _SCORE, _DECISION)
-def horizons_ingest(event: Event, fold: Fold) -> Verdict:
-    """On ingest a model is evaluated at the newest of its selected observations."""
+@rule("horizons.present", _SCORE, _DECISION)
+def horizons_present(event: Event, fold: Fold) -> Verdict:
+    """On ingest and on request a model is evaluated at the newest of its selected observations.
+
+    Only who asks may state an earlier time, and that evaluation is called historical.
+    """
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
-    if data["trigger"] != "ingest" or facts is None or data["as_of"] >= event.position:
+    if data["historical"] and data["trigger"] != "request":
+        return "it is called historical, and nobody asked for it"
+    if data["historical"] or data["trigger"] == "schedule":
         return None
-    if data["historical"]:
-        return "an evaluation on ingest is never historical"
+    if facts is None or data["as_of"] >= event.position:
+        return None  # other rules' business
     serving = serving_of(facts, data["as_of"])
     newest = serving and fold.observations.newest(
         event.stream, serving.version, serving.in_service_at, data["as_of"]
     )
-    if newest == parse_time(data["evaluated_at"]):
+    is_newest = newest == parse_time(data["evaluated_at"])
+    if is_newest or (newest is None and data["trigger"] == "request"):
         return None
-    if any(fold.absences.needed(position, data["as_of"]) for position in facts.gone):
+    lost = [*facts.gone_by_type.get(OBSERVED, ()), *facts.gone_by_type.get(_DEPLOYED, ())]
+    if any(fold.absences.needed(position, data["as_of"]) for position in lost):
         return Unchecked("erased")
     return "it was not evaluated at the newest observation"
 
 
-@rule("policies.in_force", _SCORE, _DECISION)
+@rule("policies.in_force", _SCORE, _DECISION, _PLAN)
 def policies_in_force(event: Event, fold: Fold) -> Verdict:
-    """A score and a decision name the policy that was in force for the model at their horizon."""
+    """Scores and decisions name the policy in force for the model, plans one that is in force."""
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
-    if facts is None or facts.description(data["as_of"]) is None:
-        return Unchecked("the model is not described at its horizon")
-    expected = policy_in_force(fold, facts, data["as_of"])
     named = data["policy"], data["policy_version"], data["policy_digest"]
-    if expected == named:
+    if event.type == _PLAN:
+        current = {
+            (one["policy"], one["version"], one["digest"])
+            for _, one in fold.in_force(data["as_of"])
+        }
+        is_in_force, shown = named in current, "another version"
+    else:
+        if facts is None or facts.description(data["as_of"]) is None:
+            return Unchecked("the model is not described at its horizon")
+        expected = policy_in_force(fold, facts, data["as_of"])
+        is_in_force = expected == named
+        shown = "none" if expected is None else f"{expected[0]} version {expected[1]}"
+    if is_in_force:
         return None
     if fold.has_gaps:
         return Unchecked("a body is not there that may bring a policy into force")
-    shown = "none" if expected is None else f"{expected[0]} version {expected[1]}"
     return f"it names {named[0]} version {named[1]}, and in force was {shown}"
 
 
@@ -109,11 +126,13 @@ def runs(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says anot
     assert data is not None
     if facts is None:
         return None
-    if event.type == _DECISION and fold.scored is not None and fold.scored.run_id != event.run_id:
+    scored = fold.scored if event.type == _DECISION else None
+    if scored is not None and scored.raw is not None and scored.run_id != event.run_id:
         return "it belongs to another run than its score"
     if data["historical"]:
         return "a historical evaluation belongs to no run" if event.run_id else None
-    if any(fold.absences.needed(position, data["as_of"]) for position in facts.gone):
+    lost = facts.gone_by_type.get(_DECISION, ())
+    if any(fold.absences.needed(position, data["as_of"]) for position in lost):
         return Unchecked("erased")
     try:
         prior = facts.in_force(data["as_of"])
@@ -140,7 +159,7 @@ def deployments_follow(event: Event, fold: Fold) -> Verdict:
     decided = [] if facts is None else list(facts.decisions)
     cited = next((one for one in decided if one.position == event.cause), None)
     if cited is None:
-        if facts is not None and (facts.gone or facts.decided > len(decided)):
+        if facts is not None and (_DECISION in facts.gone_by_type or facts.decided > len(decided)):
             return Unchecked("the decision that it cites is not at hand")
         return f"at position {event.cause} stands no decision of the model"
     if cited.run_id != event.run_id or cited.data["action"] == "NO_ACTION":

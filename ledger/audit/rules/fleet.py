@@ -34,7 +34,7 @@ def models_registered(event: Event, fold: Fold) -> Verdict:
     if event.type == _REGISTERED:
         return "the model is registered already" if _is_known(facts) else None
     if not _is_known(facts):
-        if facts is not None and facts.gone:
+        if facts is not None and _REGISTERED in facts.gone_by_type:
             return Unchecked("the body that registered the model is not there")
         return f"no model is registered under {event.name!r} before"
     assert facts is not None
@@ -65,8 +65,8 @@ def models_deployed(event: Event, fold: Fold) -> Verdict:
         return "it is said to be trained on data from after it went into service"
     if facts is None:
         return None  # another rule's business
-    if facts.gone:
-        return Unchecked("a body in the model's stream is not there")
+    if "model.deployed.v1" in facts.gone_by_type:
+        return Unchecked("the body of an earlier deployment is not there")
     served = [one.version for one in facts.deployments]
     if (data["kind"] == "reinstated") != (data["model_version"] in served):
         return f"version {data['model_version']} is called {data['kind']}"
