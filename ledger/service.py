@@ -20,6 +20,7 @@ from ledger.application.published import (
     read_published,
     refuse_missing,
 )
+from ledger.application.refusals import Refusals
 from ledger.application.rehashing import RehashProcess
 from ledger.clock import Clock, SystemClock
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -76,11 +77,15 @@ class Service:
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
         self._is_started = self._is_stopped = False
+        self._origins: frozenset[str] = frozenset()
         self._export_slots = threading.BoundedSemaphore(EXPORTS_MAX)
         self._on_signing_failure: list[Callable[[], None]] = []
         policy = read_policy(options.policy)
         published = read_published(options.published)
         self.store: SqlStore = open_store(options.database, self.clock, vault=_vault(options))
+        self._refusals = Refusals(
+            self.store, self.clock, options.refusals_seconds, lambda: self._origins
+        )
         self._rehash = RehashProcess(options.database)
         self._published = published
         self._attestation = AttestationOptions(
@@ -123,6 +128,7 @@ class Service:
                     ledger.attestation.refuse_if_contradicted(self._published)
                 for ledger in ledgers:
                     self._open(ledger.info, ledger)
+                self._refusals.start()
             except BaseException:
                 self.stop()
                 raise
@@ -131,6 +137,7 @@ class Service:
         """Stop the followers, give leases back, finish queued appends and close files."""
         with self._lock:
             self._is_started, self._is_stopped = False, True
+            self._refusals.stop()
             for running in self._running.values():
                 if running.exports is not None:
                     running.exports.stop()
@@ -190,6 +197,10 @@ class Service:
             if self._is_started:
                 self._open(info)
         return info
+
+    def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
+        """Count that a request was refused, on the ledger that it named."""
+        self._refusals.count(origin, actor, method, reason)
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger, in order of creation."""
@@ -288,6 +299,8 @@ class Service:
         ledger.erasure.on_erased(lambda position, _: host.purge(position))
         running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
+        if info.vkey:  # a bare recorder's ledger holds its application's events only
+            self._origins |= {info.origin}
         follower.start()
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         if running.exports is not None:

@@ -19,12 +19,17 @@ _CALLERS: Final = ("users/", "services/")
 
 def actor_of(context: grpc.ServicerContext) -> str:
     """Return the actor of a call; FIELD_INVALID where the metadata names none that can be."""
+    text = stated_actor(context)
+    if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
+        raise _refused(text)
+    return text
+
+
+def stated_actor(context: grpc.ServicerContext) -> str:
+    """Return what a caller says of itself, whether or not it can be."""
     for key, value in context.invocation_metadata():
         if key == ACTOR_KEY:
-            text = value if isinstance(value, str) else value.decode("latin-1")
-            if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
-                raise _refused(text)
-            return text
+            return value if isinstance(value, str) else value.decode("latin-1")
     return ANONYMOUS
 
 

@@ -54,6 +54,10 @@ class Backend(Protocol):
         """Call back, on any thread, when a ledger's checkpoints are not signed any more."""
         ...
 
+    def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
+        """Count that a request was refused; "" is the only ledger there is."""
+        ...
+
     def projections(self, origin: str = "") -> ProjectionHost:
         """Return a ledger's read models."""
         ...

@@ -29,6 +29,7 @@ from ledger.v1 import errors_pb2, signal_service_pb2
 METHOD: Final = "SubmitSignals"
 """Batches of streams share their request ids with single ones: either may repeat the other."""
 
+_STREAMED: Final = "StreamSignals"
 _IDLE_SECONDS: Final = 0.25
 _FATAL: Final = frozenset({Reason.LEDGER_UNKNOWN, Reason.DRAINING})
 
@@ -177,6 +178,7 @@ class IngestStream:
             else:
                 return answer
         answer.error.CopyFrom(batch_error(error))
+        self._desk.backend.count_refusal(self._origin or "", self._actor, _STREAMED, error.reason)
         return answer
 
 

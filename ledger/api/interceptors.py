@@ -3,14 +3,14 @@
 Only the error interceptor ends calls; those inside it raise LedgerError like any handler.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, NoReturn, TypeAlias
 
 import grpc
 import structlog
 
 from ledger.api import errors
-from ledger.api.actors import actor_of
+from ledger.api.actors import actor_of, stated_actor
 from ledger.api.handlers import Behaviour, Continuation, Handler, Parse, around, before, parsed_by
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -81,11 +81,19 @@ class LogContext(grpc.ServerInterceptor):
         return None if handler is None else before(handler, look)
 
 
-class Errors(grpc.ServerInterceptor):
-    """Turns what handlers raise into rich statuses: the only place that ends a call with one."""
+CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
+"""Counts a refusal: the ledger named ("" for the only one), the actor as given, method, reason."""
 
-    def __init__(self, clock: Clock) -> None:
+
+class Errors(grpc.ServerInterceptor):
+    """Turns what handlers raise into rich statuses: the only place that ends a call with one.
+
+    Each is counted, with nothing of the request but its ledger, its method and who sent it.
+    """
+
+    def __init__(self, clock: Clock, count: CountRefusal) -> None:
         self._clock = clock
+        self._count = count
 
     def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -94,20 +102,24 @@ class Errors(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None:
             return None
-        return around(handler, self._many if handler.response_streaming else self._one)
+        wrap = self._many if handler.response_streaming else self._one
+        method = handler_call_details.method
+        return around(handler, lambda behaviour: wrap(behaviour, method))
 
-    def _one(self, behaviour: Behaviour) -> Behaviour:
+    def _one(self, behaviour: Behaviour, method: str) -> Behaviour:
         def answer(request: object, context: grpc.ServicerContext) -> object:
+            ledger = _ledger_of(request)  # now: handlers clear what may differ in a repeat
             try:
                 return behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - nothing of ours may reach the client raw
                 refusal = errors.refusal_of(error, self._clock)
-            return errors.fail(context, refusal)
+            return self._fail(context, refusal, method, ledger)
 
         return answer
 
-    def _many(self, behaviour: Behaviour) -> Behaviour:
+    def _many(self, behaviour: Behaviour, method: str) -> Behaviour:
         def answers(request: object, context: grpc.ServicerContext) -> Iterator[object]:
+            ledger = _ledger_of(request)
             try:
                 yield from behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - as above
@@ -116,9 +128,24 @@ class Errors(grpc.ServerInterceptor):
                 refusal = errors.refusal_of(error, self._clock)
             else:
                 return
-            errors.fail(context, refusal)
+            self._fail(context, refusal, method, ledger)
 
         return answers
+
+    def _fail(
+        self, context: grpc.ServicerContext, refusal: LedgerError, method: str, ledger: str
+    ) -> NoReturn:
+        if method.startswith(_OURS):
+            named = ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
+            actor = stated_actor(context)
+            self._count(named, actor, method.rpartition("/")[2], refusal.reason)
+        errors.fail(context, refusal)
+
+
+def _ledger_of(request: object) -> str:
+    """Return the ledger that a request names; "" where it names none, or is a stream of them."""
+    named = getattr(request, "ledger", "") or getattr(request, "origin", "")
+    return named if isinstance(named, str) else ""
 
 
 class Actor(grpc.ServerInterceptor):
@@ -206,6 +233,6 @@ def seconds_left(context: grpc.ServicerContext) -> float | None:
     return remaining if remaining is not None and remaining < _FOREVER_SECONDS else None
 
 
-def all_interceptors(clock: Clock) -> list[grpc.ServerInterceptor]:
+def all_interceptors(clock: Clock, count: CountRefusal) -> list[grpc.ServerInterceptor]:
     """Return the interceptors, outermost first."""
-    return [Once(), LogContext(), Errors(clock), Actor(), Size(), Deadline()]
+    return [Once(), LogContext(), Errors(clock, count), Actor(), Size(), Deadline()]

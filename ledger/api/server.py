@@ -82,7 +82,7 @@ class ApiServer:
         self._can_append = True
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="call"),
-            interceptors=all_interceptors(backend.clock),
+            interceptors=all_interceptors(backend.clock, backend.count_refusal),
             options=_OPTIONS,
             maximum_concurrent_rpcs=_THREADS,
         )
