@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ledger import __version__
+from ledger.application.evidence import Evidence, evidence_folder
 from ledger.chain.link import Digest, Verifier
 from ledger.cli import output
 from ledger.cli.exits import Exit, code_of, described
@@ -53,7 +54,8 @@ def examine(session: Session, database: str | None) -> list[Check]:
     settings = session.settings  # bad settings end the command with their own words
     checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
     where = database or settings.storage.database
-    checks += _guarded("database", lambda: _database(where))
+    evidence = evidence_folder(settings.checkpoints.evidence, where)
+    checks += _guarded("database", lambda: _database(where, evidence))
     checks += _guarded("server", lambda: _server(session))
     return checks
 
@@ -81,7 +83,7 @@ def _installation() -> Check:
 # ---- the database ----------------------------------------------------------------------------
 
 
-def _database(where: str) -> Iterator[Check]:
+def _database(where: str, evidence: Path) -> Iterator[Check]:
     path = None if "://" in where and not where.startswith("sqlite") else _path(where)
     if path is not None and not path.is_file():
         yield Check(
@@ -107,6 +109,7 @@ def _database(where: str) -> Iterator[Check]:
         for info in infos:
             yield _clock(store, info)
             yield _chain(store, info)
+            yield _signing(store, info, evidence)
     finally:
         store.close()
 
@@ -219,6 +222,33 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
     )
 
 
+def _signing(store: "SqlStore", info: "LedgerInfo", evidence: Path) -> Check:
+    """Say how far checkpoints go, and whether something keeps the ledger from being signed."""
+    name = f"signing of {info.origin}"
+    if (found := Evidence(evidence).about(info.origin)) is not None:
+        return Check(
+            name,
+            "fail",
+            f"stopped, as {found[0]} says: {found[1]}",
+            "Find out which statement is true; nothing is signed while that file is there.",
+            is_integrity=True,
+        )
+    head, kept = store.head(info.origin).position, store.checkpoint(info.origin)
+    if not info.vkey:
+        return Check(name, "ok", "a bare recorder's ledger, which nobody signs")
+    if kept is None:
+        return Check(name, "ok", "no checkpoint was signed yet")
+    if kept.size > head:
+        return Check(
+            name,
+            "fail",
+            f"a checkpoint of {kept.size} events was signed, but there are {head}",
+            "Stop the server, keep the file as evidence, restore from a copy that verifies.",
+            is_integrity=True,
+        )
+    return Check(name, "ok", f"the newest checkpoint covers {kept.size} of {head} events")
+
+
 # ---- the server ------------------------------------------------------------------------------
 
 
@@ -241,8 +271,34 @@ def _server(session: Session) -> Iterator[Check]:
         yield Check("server", "fail", message, remedy)
         return
     yield Check("server", "ok", f"{session.target} serves {output.counted(len(found), 'ledger')}")
+    yield _signing_health(session.target)
     for ledger in found:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
+
+
+def _signing_health(target: str) -> Check:
+    """Ask the server whether it still signs checkpoints."""
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    from ledger.api.server import SIGNING
+
+    request = health_pb2.HealthCheckRequest(service=SIGNING)
+    try:
+        with grpc.insecure_channel(target) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
+            status = stub.Check(request, timeout=_SERVER_DEADLINE_SECONDS).status
+    except grpc.RpcError as error:
+        return Check("signing", "warn", f"the server does not say: {error}", "Update the server.")
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Check("signing", "ok", "the server signs checkpoints")
+    return Check(
+        "signing",
+        "fail",
+        "the server has stopped signing: a ledger contradicts what was signed before",
+        "Its log says why, and so does `decision-ledger log checkpoint`.",
+        is_integrity=True,
+    )
 
 
 def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:

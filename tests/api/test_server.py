@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.api.paging import page_of
-from ledger.api.server import DEFAULT_ADDRESS, SERVICES, ApiServer, loopback
+from ledger.api.server import DEFAULT_ADDRESS, SERVICES, SIGNING, ApiServer, loopback
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError, Reason
 from ledger.v1 import ledger_service_pb2
@@ -31,6 +31,25 @@ def test_health_is_told_for_each_service_and_first_of_all_when_draining(served: 
         answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=TIMEOUT)
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
     assert served.submit(observation()).appended.position
+
+
+def test_health_tells_when_a_ledger_is_not_signed_any_more_and_all_else_goes_on(
+    served: Served,
+) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(served.channel)
+
+    def status(name: str) -> int:
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=TIMEOUT)
+        return int(answer.status)
+
+    assert status(SIGNING) == health_pb2.HealthCheckResponse.SERVING
+    served.service.ledger().attestation.checkpoints.stop("a test says so")
+    assert status(SIGNING) == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert status("") == health_pb2.HealthCheckResponse.SERVING
+    assert served.submit(observation()).appended.position
+    request = ledger_service_pb2.GetCheckpointRequest()
+    why = refused(lambda: served.ledgers.GetCheckpoint(request, timeout=TIMEOUT))
+    assert why.reason == "SIGNING_STOPPED"
 
 
 def test_reflection_lists_every_service(served: Served) -> None:

@@ -7,6 +7,7 @@ read back through other commands and as JSON, refusals by exit code and reason.
 import sqlite3
 from pathlib import Path
 
+from ledger.application.evidence import Contradiction, Evidence
 from ledger.cli.exits import Exit
 from ledger.clock import SystemClock
 from tests.cli.conftest import Run, csv_of
@@ -249,6 +250,21 @@ def test_doctor_is_content_with_a_sound_server(told: Run, folder: Path) -> None:
     assert ran.code == 0
     assert {check["state"] for check in ran.json["checks"]} == {"ok"}
     assert len(ran.json["checks"]) >= 9
+
+
+def test_doctor_finds_what_keeps_a_ledger_from_being_signed(
+    told: Run, folder: Path, served: Served
+) -> None:
+    database = folder / "ledger.sqlite"
+    line = ("doctor", "--db", str(database), "--json")
+    contradiction = Contradiction(ORIGIN, "a test says so", "a test", "theirs", "ours")
+    Evidence(Path(f"{database}.evidence")).keep(contradiction)
+    served.service.ledger().attestation.checkpoints.stop("a test says so")
+    ran = told(*line)
+    checks = {check["name"]: check for check in ran.json["checks"]}
+    assert "a test says so" in checks[f"signing of {ORIGIN}"]["found"]
+    assert checks[f"signing of {ORIGIN}"]["state"] == checks["signing"]["state"] == "fail"
+    assert ran.code == Exit.INTEGRITY
 
 
 def test_doctor_warns_of_data_from_a_time_yet_to_come(cli: Run, folder: Path) -> None:
