@@ -23,6 +23,7 @@ from ledger.cli import (
     policies,
     projections,
     ranking,
+    receipts,
     serve,
     signals,
     witnessing,
@@ -149,6 +150,7 @@ _group(
         "show": decisions.show,
         "explain": decisions.explain,
         "replay": decisions.replay,
+        "receipt": receipts.receipt,
     },
 )
 _group(
@@ -174,7 +176,12 @@ _group(
 _group(
     "export",
     "Bundles that anybody can verify without this service.",
-    {"create": exporting.create, "verify": exporting.verify, "list": exporting.list_},
+    {
+        "create": exporting.create,
+        "verify": exporting.verify,
+        "list": exporting.list_,
+        "verify-receipt": receipts.verify_receipt,
+    },
 )
 _group(
     "projection",

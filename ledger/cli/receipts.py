@@ -1,5 +1,6 @@
 """Receipts: one small file for one decision, fetched from a server and verified without one."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,6 +119,7 @@ def verify_receipt(
 
 def _fetched(client: "LedgerClient", name: str) -> bytes:
     """Return the receipt of a decision, put together from what a server answers."""
+    from ledger.client.trust import FirstUseWarning
     from ledger.export.receipt import write_receipt
 
     position = int(name.rpartition("/")[2])
@@ -132,10 +134,18 @@ def _fetched(client: "LedgerClient", name: str) -> bytes:
     score = _event(client, event.data["score_position"])
     policy = _policy_event(client, event.data["policy"], event.data["policy_version"])
     checkpoint = client.get_checkpoint()
-    proofs = {
-        at: client.prove_inclusion(at, size=checkpoint.size)
-        for at in {event.position, score.position, policy.position, *replayed.evidence_positions}
-    }
+    with warnings.catch_warnings():
+        # Whose key it is says this command itself, of what it wrote.
+        warnings.simplefilter("ignore", FirstUseWarning)
+        proofs = {
+            at: client.prove_inclusion(at, size=checkpoint.size)
+            for at in {
+                event.position,
+                score.position,
+                policy.position,
+                *replayed.evidence_positions,
+            }
+        }
     return write_receipt(
         next(iter(proofs.values())).checkpoint.note.encode(),
         checkpoint.origin,

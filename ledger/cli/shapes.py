@@ -12,6 +12,7 @@ from ledger.cli.answering import Answered
 from ledger.cli.compliance import Written
 from ledger.cli.examination import Check
 from ledger.cli.exporting import Checked
+from ledger.cli.receipts import Received
 from ledger.cli.verifying import Verified
 from ledger.client import exports, outcomes, ranking, records
 
@@ -53,6 +54,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision explain": outcomes.ExplainedDecision,
     "decision replay": outcomes.ReplayResult,
     "decision replay --all": ("progress",),
+    "decision receipt": Received,
     "log tail": EVENT_FIELDS,
     "log verify": Verified,
     "log checkpoint": records.Checkpoint,
@@ -64,6 +66,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "export create": Checked,
     "export verify": Checked,
     "export list": ("exports",),
+    "export verify-receipt": Received,
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
     "ledger create": records.Ledger,

@@ -60,6 +60,9 @@ LINES: dict[str, tuple[str, ...]] = {
     "audit answer": ("6", "--model", "fares"),
     "compliance export": (),
     "witness key": ("--name", "witness.example"),
+    "decision receipt": ("fares",),
+    "export create": (),
+    "export list": (),
     "projection status": (),
     "projection rebuild": ("signals",),
     "ledger create": ("ledger.example/two",),
@@ -71,8 +74,9 @@ LINES: dict[str, tuple[str, ...]] = {
 def test_every_command_has_a_shape_and_is_run() -> None:
     names = {name for name, _ in reference.commands()}
     assert {name.partition(" --")[0] for name in SHAPES} == names
-    # What servers print is read where they are tested.
-    assert set(LINES) | {"serve", "witness serve"} == set(SHAPES)
+    # What servers print, and what needs a file first, is read where that is tested.
+    elsewhere = {"serve", "witness serve", "export verify", "export verify-receipt"}
+    assert set(LINES) | elsewhere == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -83,6 +87,8 @@ def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: 
         "audit run": (str(folder / "ledger.sqlite"),),
         "compliance export": (str(folder / "tables"),),
         "witness key": ("--folder", str(folder / "witness")),
+        "decision receipt": (str(folder / "receipt.json"),),
+        "export create": (str(folder / "bundle"),),
     }
     stdin = POLICY if name.startswith("policy") else None
     if name == "signal submit":
