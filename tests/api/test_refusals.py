@@ -1,0 +1,167 @@
+"""Every refused call is counted: writes, reads, batches of streams, and callers nobody can be.
+
+Method: a server that counts, calls that are refused in each way, and the event it records when it
+stops; nothing of a request's content may be in it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger.events.proving import RequestsRefused
+from ledger.events.registry import typed
+from ledger.service import Service, ServiceOptions
+from ledger.v1 import (
+    decision_service_pb2,
+    ledger_service_pb2,
+    model_service_pb2,
+    priority_service_pb2,
+    signal_service_pb2,
+)
+from tests.support.served import (
+    ORIGIN,
+    TIMEOUT,
+    Served,
+    model_named,
+    observation,
+    refused,
+    serving,
+)
+
+PAYLOAD = "zebra-7731"
+
+
+def refuse_everything(served: Served) -> list[tuple[str, str, str]]:
+    """Make calls that are refused; return actor, method and reason of each."""
+    ann = (("ledger-actor", "users/ann"),)
+    bad = (("ledger-actor", "Nobody At All"),)
+    calls: list[tuple[str, str, str, Callable[[], object]]] = [
+        (
+            "users/ann",
+            "RegisterModel",
+            "ALREADY_EXISTS",
+            lambda: served.models.RegisterModel(
+                model_service_pb2.RegisterModelRequest(model=model_named("fares"), ledger=ORIGIN),
+                timeout=TIMEOUT,
+                metadata=ann,
+            ),
+        ),
+        (
+            "users/anonymous",
+            "RetireModel",
+            "DEADLINE_MISSING",
+            lambda: served.models.RetireModel(
+                model_service_pb2.RetireModelRequest(name="models/fares", reason=PAYLOAD)
+            ),
+        ),
+        (
+            "users/ann",
+            "GetModel",
+            "MODEL_UNKNOWN",
+            lambda: served.models.GetModel(
+                model_service_pb2.GetModelRequest(name=f"models/{PAYLOAD}"),
+                timeout=TIMEOUT,
+                metadata=ann,
+            ),
+        ),
+        (
+            "Nobody At All",
+            "GetPlan",
+            "FIELD_INVALID",
+            lambda: served.priorities.GetPlan(
+                priority_service_pb2.GetPlanRequest(name="plans/p"), timeout=TIMEOUT, metadata=bad
+            ),
+        ),
+        (
+            "users/anonymous",
+            "ReplayRange",
+            "POSITION_BEYOND_HEAD",
+            lambda: served.decisions.ReplayRange(
+                decision_service_pb2.ReplayRangeRequest(last_position=10**6), timeout=TIMEOUT
+            ),
+        ),
+        (
+            "users/anonymous",
+            "SubmitSignals",
+            "MESSAGE_TOO_LARGE",
+            lambda: served.submit(*[observation(model="m" * 2_000)] * 2_500),
+        ),
+        (
+            "users/anonymous",
+            "CreateLedger",
+            "ALREADY_EXISTS",
+            served.create,
+        ),
+    ]
+    for _, method, reason, call in calls:
+        assert (method, refused(call).reason) == (method, reason)
+    return [(actor, method, reason) for actor, method, reason, _ in calls]
+
+
+def stream_bad_batches(served: Served) -> None:
+    """Send three batches on one stream, of which the outer two are refused."""
+    batches = [
+        signal_service_pb2.StreamSignalsRequest(observations=[observation(model=model)])
+        for model in (PAYLOAD, "fares", PAYLOAD)
+    ]
+    answers = list(served.signals.StreamSignals(iter(batches), timeout=TIMEOUT))
+    assert [answer.HasField("error") for answer in answers] == [True, False, True]
+
+
+def counts_of(folder: Path) -> list[RequestsRefused]:
+    """Return what a stopped server has recorded."""
+    with Service(ServiceOptions(str(folder / "ledger.sqlite"), is_evaluating=False)) as service:
+        events = service.ledger(ORIGIN).events(types=(RequestsRefused.TYPE,))
+        assert all(PAYLOAD.encode() not in (event.body_bytes or b"") for event in events)
+        return [typed(event, RequestsRefused) for event in events]
+
+
+def test_every_refused_call_is_in_the_event_and_nothing_of_its_content(tmp_path: Path) -> None:
+    with serving(tmp_path, refusals_seconds=600.0) as served:
+        served.prepare()
+        expected = refuse_everything(served)
+        stream_bad_batches(served)
+    (data,) = counts_of(tmp_path)
+    found = {(row.actor, row.method, row.reason): row.count for row in data.refusals}
+    streamed = ("users/anonymous", "StreamSignals", "MODEL_UNKNOWN")
+    assert found == dict.fromkeys(expected, 1) | {streamed: 2}
+    assert data.total == len(expected) + 2
+
+
+def test_a_call_about_an_unknown_ledger_is_on_no_ledger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(tmp_path, refusals_seconds=600.0) as served:
+        served.prepare()
+        request = ledger_service_pb2.GetLedgerRequest(ledger="nowhere")
+        assert refused(lambda: served.ledgers.GetLedger(request)).reason == "LEDGER_UNKNOWN"
+        stream = iter(
+            [
+                signal_service_pb2.StreamSignalsRequest(
+                    ledger="nowhere", observations=[observation()]
+                )
+            ]
+        )
+        found = refused(lambda: served.signals.StreamSignals(stream, timeout=TIMEOUT))
+        assert found.reason == "LEDGER_UNKNOWN"
+    assert counts_of(tmp_path) == []
+    assert "count=2" in capsys.readouterr().out
+
+
+def test_refusals_are_recorded_while_the_server_runs(tmp_path: Path) -> None:
+    with serving(tmp_path, refusals_seconds=0.05) as served:
+        served.prepare()
+        head = served.head()
+        request = model_service_pb2.GetModelRequest(name="models/nobody")
+        for number in range(1, 4):
+            refused(lambda: served.models.GetModel(request, timeout=TIMEOUT))
+            assert served.service.ledger().wait_for(head + number, TIMEOUT)
+    assert [data.total for data in counts_of(tmp_path)] == [1, 1, 1]
+
+
+def test_nothing_is_counted_unless_asked_for(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        served.prepare()
+        refuse_everything(served)
+    assert counts_of(tmp_path) == []

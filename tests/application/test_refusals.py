@@ -1,0 +1,157 @@
+"""Refusals counted: goal: what was refused is on record, and an attacker gets no more than that.
+
+Method: counting without a server: many callers, stores that fail and come back, threads that count
+while it is recorded; every refusal is in exactly one event.
+"""
+
+import threading
+
+import pytest
+
+from ledger.application.refusals import ROWS_MAX, Refusals
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.proving import RequestsRefused
+from ledger.events.registry import typed
+from ledger.events.values import format_time
+from ledger.storage import CreateLedger, SqlStore
+from ledger.storage.store import AppendRequest, AppendResult
+from tests.support.stores import ORIGIN
+
+OTHER = "ledger.example.com/other"
+
+
+@pytest.fixture
+def counted(store: SqlStore, clock: ManualClock) -> Refusals:
+    """Refusals of two ledgers, recorded when the test says so."""
+    store.create_ledger(CreateLedger(OTHER, "data", 300, "users/ada"))
+    return Refusals(store, clock, 60.0, lambda: frozenset({ORIGIN, OTHER}))
+
+
+def recorded(store: SqlStore, origin: str = ORIGIN) -> list[RequestsRefused]:
+    """Return what is on record."""
+    events = store.of_types(origin, (RequestsRefused.TYPE,))
+    assert all(event.stream == "ledger" for event in events)
+    return [typed(event, RequestsRefused) for event in events]
+
+
+def test_refusals_are_recorded_by_caller_method_and_reason_with_their_times(
+    counted: Refusals, store: SqlStore, clock: ManualClock
+) -> None:
+    began = clock.now_micros()
+    for actor in ("users/ann", "users/ann", "users/bob"):
+        clock.advance(1_000_000)
+        counted.count(ORIGIN, actor, "MakePlan", Reason.POLICY_NOT_IN_FORCE)
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.count(OTHER, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    clock.advance(1_000_000)
+    counted.record()
+    (data,) = recorded(store)
+    assert [(r.actor, r.method, r.reason, r.count) for r in data.refusals] == [
+        ("users/ann", "GetPlan", "PLAN_UNKNOWN", 1),
+        ("users/ann", "MakePlan", "POLICY_NOT_IN_FORCE", 2),
+        ("users/bob", "MakePlan", "POLICY_NOT_IN_FORCE", 1),
+    ]
+    assert data.total == 4
+    assert (data.refusals[1].first_at, data.refusals[1].last_at) == (at(began, 1), at(began, 2))
+    assert (data.since, data.until) == (at(began, 0), at(began, 4))
+    assert [each.total for each in recorded(store, OTHER)] == [1]
+    counted.record()
+    assert len(recorded(store)) == 1, "nothing refused, nothing recorded"
+
+
+def at(micros: int, seconds: int) -> str:
+    """Return a time as events spell it."""
+    return format_time(micros + seconds * 1_000_000)
+
+
+def test_memory_and_event_are_bounded_whoever_asks_for_whatever(
+    counted: Refusals, store: SqlStore
+) -> None:
+    for number in range(5 * ROWS_MAX):
+        actor = f"users/{number}-{'x' * 200}"
+        counted.count(ORIGIN, actor, "M" * 500, Reason.FIELD_INVALID)
+    counted.record()
+    (data,) = recorded(store)
+    assert (len(data.refusals), data.total) == (ROWS_MAX, 5 * ROWS_MAX)
+    assert max(len(row.actor) for row in data.refusals) == 128
+    event = store.of_types(ORIGIN, (RequestsRefused.TYPE,))[0]
+    assert event.body_bytes is not None
+    assert len(event.body_bytes) < 1_000_000
+
+
+def test_a_ledger_that_is_not_served_leaves_nothing_behind(
+    counted: Refusals, store: SqlStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(1_000):
+        counted.count(f"nowhere/{number}", "users/ann", "GetPlan", Reason.LEDGER_UNKNOWN)
+    counted.count("", "users/ann", "GetPlan", Reason.FIELD_INVALID)  # which of the two?
+    assert counted._tallies == {}
+    counted.record()
+    assert recorded(store) == recorded(store, OTHER) == []
+    assert "count=1001" in capsys.readouterr().out
+
+
+def test_without_a_name_the_only_ledger_is_meant(store: SqlStore, clock: ManualClock) -> None:
+    counted = Refusals(store, clock, 60.0, lambda: frozenset({ORIGIN}))
+    counted.count("", "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.record()
+    assert recorded(store)[0].total == 1
+
+
+def test_what_could_not_be_recorded_is_recorded_later(
+    counted: Refusals, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: AppendRequest) -> AppendResult:
+        counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)  # meanwhile
+        counted.count(ORIGIN, "users/bob", "GetPlan", Reason.PLAN_UNKNOWN)
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
+
+    for _ in range(3):
+        counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "append", broken)
+        with pytest.raises(LedgerError):
+            counted.record()
+    counted.record()
+    (data,) = recorded(store)
+    assert [(row.actor, row.count) for row in data.refusals] == [("users/ann", 4), ("users/bob", 1)]
+    assert data.total == 5
+
+
+def test_whoever_counts_while_it_is_recorded_is_counted_once(
+    counted: Refusals, store: SqlStore
+) -> None:
+    def count() -> None:
+        for _ in range(2_000):
+            counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        counted.record()
+    for thread in threads:
+        thread.join()
+    counted.record()
+    assert sum(data.total for data in recorded(store)) == 8_000
+    assert sum(data.refusals[0].count for data in recorded(store)) == 8_000
+
+
+def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
+    counted: Refusals, store: SqlStore
+) -> None:
+    counted.start()
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.stop()
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.stop()
+    assert [data.total for data in recorded(store)] == [1]
+
+
+def test_zero_seconds_count_nothing(store: SqlStore, clock: ManualClock) -> None:
+    counted = Refusals(store, clock, 0.0, lambda: frozenset({ORIGIN}))
+    counted.start()
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    counted.stop()
+    assert recorded(store) == []
