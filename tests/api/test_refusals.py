@@ -109,10 +109,10 @@ def stream_bad_batches(served: Served) -> None:
     assert [answer.HasField("error") for answer in answers] == [True, False, True]
 
 
-def counts_of(folder: Path) -> list[RequestsRefused]:
+def counts_of(folder: Path, origin: str = ORIGIN) -> list[RequestsRefused]:
     """Return what a stopped server has recorded."""
     with Service(ServiceOptions(str(folder / "ledger.sqlite"), is_evaluating=False)) as service:
-        events = service.ledger(ORIGIN).events(types=(RequestsRefused.TYPE,))
+        events = service.ledger(origin).events(types=(RequestsRefused.TYPE,))
         assert all(PAYLOAD.encode() not in (event.body_bytes or b"") for event in events)
         return [typed(event, RequestsRefused) for event in events]
 
@@ -147,6 +147,22 @@ def test_a_call_about_an_unknown_ledger_is_on_no_ledger(
         assert found.reason == "LEDGER_UNKNOWN"
     assert counts_of(tmp_path) == []
     assert "count=2" in capsys.readouterr().out
+
+
+def test_each_refusal_is_on_the_ledger_that_the_request_named(tmp_path: Path) -> None:
+    other = "ledger.example/other"
+    with serving(tmp_path, refusals_seconds=600.0) as served:
+        served.prepare()
+        served.create(other)
+        for origin, times in ((ORIGIN, 1), (other, 2)):
+            request = model_service_pb2.RetireModelRequest(
+                name="models/nobody", reason="gone", ledger=origin, request_id="r-1"
+            )
+            for _ in range(times):
+                found = refused(lambda: served.models.RetireModel(request, timeout=TIMEOUT))  # noqa: B023
+                assert found.reason == "MODEL_UNKNOWN"
+    assert [data.total for data in counts_of(tmp_path)] == [1]
+    assert [data.total for data in counts_of(tmp_path, other)] == [2]
 
 
 def test_refusals_are_recorded_while_the_server_runs(tmp_path: Path) -> None:

@@ -119,6 +119,24 @@ def test_what_could_not_be_recorded_is_recorded_later(
     assert data.total == 5
 
 
+def test_the_total_counts_what_did_not_fit_also_after_a_failure(
+    counted: Refusals, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: AppendRequest) -> AppendResult:
+        for number in range(ROWS_MAX + 7):
+            counted.count(ORIGIN, f"users/{number}", "GetPlan", Reason.PLAN_UNKNOWN)
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
+
+    counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "append", broken)
+        with pytest.raises(LedgerError):
+            counted.record()
+    counted.record()
+    (data,) = recorded(store)
+    assert (len(data.refusals), data.total) == (ROWS_MAX, ROWS_MAX + 8)
+
+
 def test_whoever_counts_while_it_is_recorded_is_counted_once(
     counted: Refusals, store: SqlStore
 ) -> None:
