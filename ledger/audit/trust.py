@@ -2,7 +2,7 @@
 
 A key that the ledger itself names proves nothing to a stranger. The audit begins with keys pinned
 elsewhere, and trusts a further key only where a checkpoint by a trusted one covers the event that
-names it.
+commits to it: nobody but the trusted key's holder can have chosen it then.
 """
 
 from collections import deque
@@ -103,7 +103,7 @@ def vouch(
         found.remarks.append("No checkpoint was signed, so nothing vouches for the whole.")
         found.unchecked["checkpoints"] = 1
         return found
-    found.vkeys = _reached(spans, trusted, by_key)
+    found.vkeys = _reached(spans, trusted, by_key, _commitments(joined))
     _judge_newest(newest, spans, found)
     if policy is not None and policy.witnesses:
         _judge_witnesses(newest, policy, found)
@@ -203,14 +203,34 @@ def _signers(opened: OpenedCheckpoint, spans: Sequence[KeySpan], size: int) -> l
     return [vkey for vkey, key in keys.items() if (key.name, key.key_id) in verified]
 
 
+def _commitments(joined: Joined) -> dict[str, int]:
+    """Return where each key was committed to, the first one where it is named."""
+    found: dict[str, int] = {}
+    committed_at = 0
+    for position, type_, body in joined.notable:
+        if type_ in {"ledger.configured.v2", "key.committed.v1"}:
+            committed_at = position
+        elif type_ in {"ledger.created.v1", "key.rotated.v1"} and body is not None:
+            try:
+                vkey = str(decode(body)["data"]["vkey"])
+            except (CanonicalError, KeyError, TypeError):
+                continue
+            found.setdefault(vkey, committed_at or position)
+    return found
+
+
 def _reached(
-    spans: Sequence[KeySpan], trusted: set[str], by_key: dict[str, int]
+    spans: Sequence[KeySpan],
+    trusted: set[str],
+    by_key: dict[str, int],
+    commitments: dict[str, int],
 ) -> tuple[str, ...]:
     """Return every key that a checkpoint by a trusted key, and so on, leads to."""
     reached = set(trusted)
     while True:
         covered = max((by_key.get(vkey, 0) for vkey in reached), default=0)
-        more = {span.vkey for span in spans if (span.position or 1) <= covered} - reached
+        known = {span.vkey for span in spans if commitments.get(span.vkey, 1) <= covered}
+        more = known - reached
         if not more:
             return tuple(span.vkey for span in spans if span.vkey in reached)
         reached |= more

@@ -78,6 +78,18 @@ def test_either_key_leads_through_a_rotation(paper: Paper, tmp_path: Path, pinne
     assert report.checkpoint_size == len(paper.events)
 
 
+def test_without_an_overlap_the_commitment_leads_to_the_next_key(
+    paper: Paper, tmp_path: Path
+) -> None:
+    following = rotated(paper)
+    start = paper.find("key.rotated.v1")[0]
+    paper.at(start).data["previous_until_position"] = start - 1
+    for size in range(start, start + 3):
+        paper.signers[size] = [following]
+    report = audited(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
+    assert report.passed, report.text()
+
+
 def test_a_key_that_was_not_committed_is_a_failure_and_so_is_what_it_signs(
     paper: Paper, tmp_path: Path
 ) -> None:
@@ -100,8 +112,9 @@ def test_a_key_that_does_not_reach_the_newest_checkpoint_is_not_enough(
 ) -> None:
     following = rotated(paper)
     start = paper.find("key.rotated.v1")[0]
+    paper.checkpoint_sizes = range(start, start + 5)
     for size in range(start, start + 3):
-        paper.signers[size] = [following]  # nobody trusted covers the event that names it
+        paper.signers[size] = [following]  # nobody trusted covers the event that commits to it
     report = audited(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
     assert {rule for rule, _ in seen(report)} == {"keys"}
 

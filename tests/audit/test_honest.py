@@ -1,0 +1,140 @@
+"""Ledgers that the service itself wrote pass, whatever happened in them; so no rule cries wolf.
+
+Method: the ledgers of other suites (the golden one, a served fleet, drawn lives) and one in which
+everything happened, on a wall clock too, are audited whole.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from ledger.application.commands import Caller
+from ledger.application.erasure import Erasure
+from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
+from ledger.audit.report import Report
+from ledger.client import LedgerClient
+from tests.application.world import DAY, HOUR, START, World
+from tests.audit.conftest import lived
+from tests.support.live_fleet import ORIGIN, Observed, prepare
+from tests.support.served import serving
+from tools import golden
+
+
+def audited(path: Path) -> Report:
+    source = DatabaseSource(str(path))
+    report = Audit(source, "test").run()
+    source.close()
+    return report
+
+
+def counted(report: Report) -> dict[str, int]:
+    return {one.rule: one.checked for one in report.rules}
+
+
+def test_a_ledger_in_which_everything_happened_passes(lived_database: Path) -> None:
+    report = audited(lived_database)
+    assert report.passed, report.text()
+    assert report.gaps == ()
+    applied = counted(report)
+    assert (applied["replay.score"], applied["replay.decision"], applied["replay.plan"]) == (
+        21,
+        8,
+        2,
+    )
+
+
+def test_the_audit_replays_what_the_service_replays(tmp_path: Path) -> None:
+    world = lived(tmp_path / "ledger.db")
+    count = world.check_replay()
+    world.close()
+    applied = counted(audited(tmp_path / "ledger.db"))
+    assert sum(applied[f"replay.{kind}"] for kind in ("score", "decision", "plan")) == count
+
+
+def test_a_ledger_on_the_machines_clock_passes(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db", clock="wall")
+    world.begin("alpha", "beta")
+    for step in range(12):
+        world.clock.advance(HOUR)
+        now = world.clock.now_micros()
+        world.see("alpha", 0.4 + step * 0.1, now + 200_000_000)  # ahead, within the skew
+        world.see("alpha", 0.6, now - DAY)
+        world.settle()
+    world.clock.advance(8 * DAY)  # silence
+    world.settle()
+    world.evaluate("alpha", "beta")
+    world.evaluate("alpha", at=START + 5 * HOUR)
+    world.plan(1_000_000)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    assert counted(report)["replay.score"] > 10
+
+
+def test_sealed_rotated_revoked_and_erased_passes(tmp_path: Path) -> None:
+    world = lived(tmp_path / "ledger.db")
+    ledger, ana = world.ledger, Caller("users/ana")
+    ledger.seal_streams(ana)
+    ledger.checkpoint()
+    rotated = ledger.rotate_key(ana, 0)
+    world.see("beta", 0.5, START + 24 * DAY)
+    world.settle()
+    ledger.checkpoint()
+    first = next(key.vkey for key in ledger.keys().records if key.vkey != rotated.key.vkey)
+    ledger.revoke_key(ana, first, world.head + 1, "its machine was sold")
+    erasure = Erasure(world.store, ledger.info, ledger.fleet, ("users/ana",))
+    erasure.erase_bodies(ana, [(17, 18)], "GDPR Art. 17(1)(a)", "DPO")
+    ledger.seal_streams(ana)
+    ledger.checkpoint()
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+    applied = counted(report)
+    assert (applied["seals"], applied["erasures"], applied["checkpoints"]) == (2, 1, 3)
+    assert report.erased == 2
+    assert len(report.vkeys) == 2
+
+
+def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> None:
+    made = golden.build()
+    path = tmp_path / "golden.db"
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            "CREATE TABLE ledgers (ledger_id, origin, clock, skew_seconds, vkey);"
+            "CREATE TABLE checkpoints (ledger_id, size, note);"
+            "CREATE TABLE events (ledger_id, position, stream, stream_version, type, recorded_at,"
+            " observed_at, body, salt, body_hash, prev_hash, event_hash)"
+        )
+        origin, vkey = golden.ORIGIN, made.events[0].data["vkey"]
+        database.execute("INSERT INTO ledgers VALUES (1, ?, 'wall', 300, ?)", (origin, vkey))
+        database.executemany(
+            "INSERT INTO events VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [tuple(event) for event in made.events],
+        )
+    database.close()
+    report = audited(path)
+    # It says that a body was erased which it still holds, so that every type has an instance.
+    erasure = next(event.position for event in made.events if event.type == "body.erased.v1")
+    assert [(one.rule, one.position) for one in report.findings] == [("erasures", erasure)]
+    applied = counted(report)
+    assert applied["seals"] == applied["audits"] == applied["exports"] == applied["refusals"] == 1
+    assert applied["replay.score"] == applied["replay.decision"] == applied["replay.plan"] == 1
+
+
+def test_a_served_fleet_passes_while_it_is_served(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path) as served,
+        LedgerClient(served.server.address, ledger=ORIGIN, actor="users/ana") as client,
+    ):
+        prepare(client)
+        observed = Observed()
+        for _ in range(20):
+            client.submit(observed.rows(25))
+        client.evaluate(["m0", "m1"])
+        client.make_plan(3_000_000)
+        client.get_checkpoint()
+        source = DatabaseSource(str(tmp_path / "ledger.sqlite"), ORIGIN)
+        report = Audit(source, "test").run()
+        source.close()
+    assert report.passed, report.text()
+    assert counted(report)["replay.score"] >= 2
