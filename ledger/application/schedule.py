@@ -23,7 +23,7 @@ SIGNER: Final = Caller("system/signer")
 SEALER: Final = Caller("system/sealer")
 
 # Of the promised seconds, so that what is left is for checking, signing and storing.
-_SIGNING_SHARE: Final = 0.6
+_SIGNING_SHARE: Final = 0.5
 _REST_SHARE: Final = 0.2  # what takes as long as its pause must not take a whole core
 _LOOK_SECONDS_MAX: Final = 60.0  # how often, at least, it is looked whether a seal is due
 _log: Final = structlog.get_logger("ledger.schedule")

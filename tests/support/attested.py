@@ -22,7 +22,7 @@ from ledger.storage import AppendRequest, AppendResult, NewEvent, SqlStore
 from tests.support.stores import ORIGIN
 
 ADA = Caller("users/ada")
-TYPE = "model.updated.v1"
+TYPE = "note.taken.v1"  # nobody folds it
 
 
 def attest(

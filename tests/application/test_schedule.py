@@ -1,0 +1,109 @@
+"""What happens by the clock: goal: an event is covered within a second, and an idle ledger rests.
+
+Method: a service with its threads running on the machine's clock; waits are for what comes about.
+"""
+
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ledger.application.schedule import Round
+from ledger.clock import ManualClock, SystemClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.proving import StreamsSealed
+from ledger.service import Service, ServiceOptions
+from ledger.storage import SqlStore
+from tests.support.attested import attest, checked, grow, until
+from tests.support.stores import ORIGIN
+
+
+def options(folder: Path, **changes: object) -> ServiceOptions:
+    return ServiceOptions(
+        str(folder / "l.sqlite"),
+        is_evaluating=False,
+        is_projecting=False,
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def test_an_event_is_covered_within_a_second(tmp_path: Path) -> None:
+    with Service(options(tmp_path, checkpoints_seconds=1.0)) as service:
+        service.create_ledger(ORIGIN, clock="wall", actor="users/ada")
+        ledger = service.ledger()
+        waited = []
+        for _ in range(5):  # each comes right after a signature, which is the worst moment
+            position = grow(service.store, 3).last_position
+            began = time.monotonic()
+            found = ledger.wait_for_checkpoint(position, 10)
+            waited.append(time.monotonic() - began)
+            assert found.position == position
+            assert found.checkpoint.size >= position
+        assert statistics.median(waited) < 1.0
+        assert checked(service.store)
+
+
+def test_an_idle_ledger_is_not_signed_again_and_again(tmp_path: Path) -> None:
+    with Service(options(tmp_path, checkpoints_seconds=0.01, seals_seconds=0.02)) as service:
+        service.create_ledger(ORIGIN, clock="data", actor="users/ada")
+        last = grow(service.store).last_position
+        until(lambda: service.store.of_types(ORIGIN, (StreamsSealed.TYPE,), after=last))
+        head = service.store.head(ORIGIN).position
+        until(lambda: service.store.covering(ORIGIN, head))
+        seen = threading.Event()
+        assert not seen.wait(0.3)  # thirty times the interval
+        assert service.store.head(ORIGIN).position == head
+        assert checked(service.store)[-1] == head
+
+
+def test_no_thread_is_left_when_a_service_that_signs_and_seals_has_stopped(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with Service(options(tmp_path, checkpoints_seconds=1.0, seals_seconds=3_600)) as service:
+        service.create_ledger(ORIGIN, clock="wall", actor="users/ada")
+        assert len(set(threading.enumerate()) - before) > 2
+    assert set(threading.enumerate()) == before
+
+
+def test_without_a_schedule_whoever_waits_signs(store: SqlStore, clock: ManualClock) -> None:
+    attestation = attest(store, clock)
+    position = grow(store).last_position
+    attestation.checkpoints.wait(position, 0)
+    assert checked(store) == [position]
+
+
+def test_waiting_ends_in_time_and_at_once_when_signing_stops(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    attestation = attest(store, clock)
+    attestation.checkpoints.is_scheduled = True  # by a signer that never comes
+    with pytest.raises(LedgerError) as caught:
+        attestation.checkpoints.wait(2, 0.05)
+    assert caught.value.reason is Reason.DEADLINE_EXCEEDED
+    failed: list[Reason] = []
+
+    def wait() -> None:
+        with pytest.raises(LedgerError) as caught:
+            attestation.checkpoints.wait(2, 60)
+        failed.append(caught.value.reason)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    attestation.checkpoints.stop("a test says so")
+    waiting.join(10)
+    assert failed == [Reason.SIGNING_STOPPED]
+
+
+def test_what_fails_by_the_clock_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        done.append(1)
+        if len(done) < 4:
+            raise ZeroDivisionError("a defect")
+
+    turning = Round("a test", fail, 0.001, SystemClock()).start()
+    until(lambda: len(done) >= 6)
+    turning.stop()
+    assert capsys.readouterr().out.count("a defect") == 1
