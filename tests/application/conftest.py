@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ledger.clock import ManualClock
+from ledger.storage import CreateLedger, SqlStore, open_store
 from tests.application.world import World
+from tests.support.export_desk import Desk
+from tests.support.stores import ORIGIN
 
 MakeWorld = Callable[..., World]
 
@@ -35,3 +39,22 @@ def world(make_world: MakeWorld) -> World:
 def wall(make_world: MakeWorld) -> World:
     """A `wall` ledger."""
     return make_world(clock="wall")
+
+
+@pytest.fixture
+def desk(store: SqlStore, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
+    """Exports on each database."""
+    made = Desk(store, tmp_path / "exports", clock)
+    yield made
+    made.exports.stop()
+
+
+@pytest.fixture
+def small(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
+    """Exports on SQLite, for what no database changes."""
+    store = open_store(sqlite_url, clock)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    made = Desk(store, tmp_path / "exports", clock)
+    yield made
+    made.exports.stop()
+    store.close()
