@@ -33,6 +33,8 @@ PROMISED = {
     "replay p50, long ledger against short": ("at most", 1.3),
     "chain verification, hash pass": ("at least", 150_000),
     "chain verification from the database": ("at least", 150_000),
+    "audit, hash pass, one core": ("at least", 150_000),
+    "audit, hash pass, every core, for each": ("at least", 150_000),
     "rebuild of projection priorities": ("at least", 100_000),
     "rebuild of projection signals": ("at least", 100_000),
     "inclusion proof, p50": ("at most", 2),

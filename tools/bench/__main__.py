@@ -16,7 +16,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools.bench import exports, ingest, proofs, replay, scoring, signing, unary, verification
+from tools.bench import (
+    audits,
+    exports,
+    ingest,
+    proofs,
+    replay,
+    scoring,
+    signing,
+    unary,
+    verification,
+)
 from tools.bench.machine import machine
 from tools.bench.report import document, show
 from tools.bench.rows import Row
@@ -29,6 +39,7 @@ SECTIONS = {
     "scoring": scoring.measure,
     "replay": replay.measure,
     "verification": verification.measure,
+    "audit": audits.measure,
     "proofs": proofs.measure,
     "exports": exports.measure,
 }
