@@ -77,7 +77,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_CHAIN_BROKEN: _ErrorReason.ValueType  # 26
     """DATA_LOSS. The stored events do not form a chain. Do: stop, keep the database as evidence, call an operator."""
     ERROR_REASON_EVENT_UNREADABLE: _ErrorReason.ValueType  # 27
-    """DATA_LOSS. A stored event is not what this release can decode: damaged, erased or of an unknown type. Do: read it with the release that wrote it, or verify the ledger."""
+    """DATA_LOSS. A stored event is not what this release can decode: damaged, lost without an erasure, or of an unknown type. Do: read it with the release that wrote it, or verify the ledger."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 28
     """INTERNAL. A fault of the server, logged under the `error_id` in the metadata. Do: report that id."""
     ERROR_REASON_KEY_UNKNOWN: _ErrorReason.ValueType  # 29
@@ -175,7 +175,7 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 25
 ERROR_REASON_CHAIN_BROKEN: ErrorReason.ValueType  # 26
 """DATA_LOSS. The stored events do not form a chain. Do: stop, keep the database as evidence, call an operator."""
 ERROR_REASON_EVENT_UNREADABLE: ErrorReason.ValueType  # 27
-"""DATA_LOSS. A stored event is not what this release can decode: damaged, erased or of an unknown type. Do: read it with the release that wrote it, or verify the ledger."""
+"""DATA_LOSS. A stored event is not what this release can decode: damaged, lost without an erasure, or of an unknown type. Do: read it with the release that wrote it, or verify the ledger."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 28
 """INTERNAL. A fault of the server, logged under the `error_id` in the metadata. Do: report that id."""
 ERROR_REASON_KEY_UNKNOWN: ErrorReason.ValueType  # 29
