@@ -8,38 +8,27 @@ ledger records what was issued.
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from ledger.application import export_source as source
 from ledger.application.commands import Caller, answered_before
 from ledger.application.erasures import PositionRange
 from ledger.application.export_jobs import ExportJob, ExportRequest, JobFolder
 from ledger.application.export_scope import Settled, settle
+from ledger.application.export_writing import METHOD, ExportWriting, LeftUnfinishedError
 from ledger.application.ledger import Ledger
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
-from ledger.events.proving import BodyErased, ExportIssued
+from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
 from ledger.events.values import format_time
-from ledger.export.bundle import BundleWriter, Enclosed, Written
-from ledger.export.report import render
-from ledger.export.standalone import verifier_source
 from ledger.limits import EXPORTS_MAX
-from ledger.storage.store import AppendRequest, NewEvent, Store
-
-METHOD: Final = "CreateExport"
+from ledger.storage.store import Store
 
 _log: Final = structlog.get_logger("ledger.exports")
-
-
-class _Stopped(Exception):  # noqa: N818 - no error: the server stops, or the bundle is not wanted
-    """A bundle is left as it is."""
 
 
 class Exports:
@@ -58,6 +47,7 @@ class Exports:
         self._store = store
         self._origin = ledger.info.origin
         self._folder = JobFolder(folder / self._origin.replace("/", "~"))  # no origin has a tilde
+        self._writing = ExportWriting(ledger, store, self._folder)
         self._clock = clock
         self._slots = slots or threading.BoundedSemaphore(EXPORTS_MAX)
         self._lock = threading.RLock()
@@ -270,8 +260,8 @@ class Exports:
                 return
             has_slot = self._slots.acquire(timeout=0.1)
         try:
-            done = self._written(job, unwanted)
-        except _Stopped:
+            done = self._writing.written(job, unwanted.is_set, lambda at: self._move(job, at))
+        except LeftUnfinishedError:
             return
         except LedgerError as error:
             done = self.get(job.export).failed(error.message)
@@ -285,69 +275,7 @@ class Exports:
         with self._lock:
             self._keep(done)
 
-    def _written(self, job: ExportJob, unwanted: threading.Event) -> ExportJob:
-        """Write a job's bundle and record that it was issued; return the job as done."""
-        checkpoint = source.stated(job)
-        prover = source.prover(self._store, self._origin, job)
-        writer = BundleWriter(self._folder.bundle(job), job.plan, checkpoint, prover)
-        with closing(writer):
-            after = writer.resume()
-            for rows in source.pages(self._store, self._origin, job, after):
-                if unwanted.is_set():
-                    raise _Stopped
-                writer.add(rows)
-                with self._lock:
-                    moved = replace(job, events_done=writer.tally.events)
-                    self._jobs[job.export] = moved
-            note = self._ledger.checkpoint_of(job.checkpoint_size).note.encode()
-            replays = source.replays(self._ledger.replayer, writer.tally)
-            seal = None
-            if prover is not None and job.stream is not None:
-                seal = source.stream_seal(self._store, self._origin, job, prover)
-            enclosed = Enclosed(
-                note,
-                source.keys_json(self._store, self._origin, job.checkpoint_size),
-                render(job.plan, writer.tally, checkpoint, note, replays),
-                verifier_source(),
-                seal,
-            )
-            written = writer.finish(enclosed)
-        if unwanted.is_set():
-            raise _Stopped
-        return replace(
-            job,
-            state="ready",
-            events_done=written.events,
-            withheld=written.withheld,
-            manifest_digest=written.manifest_digest.hex(),
-            archive_bytes=written.archive_bytes,
-            issued_position=self._issued(job, written),
-        )
-
-    def _issued(self, job: ExportJob, written: Written) -> int:
-        """Record, once however often it is tried, that a bundle was issued; return where."""
-        issued = ExportIssued(
-            export=job.export,
-            kind=job.kind,
-            first_position=job.first_position,
-            last_position=job.last_position,
-            stream=job.stream,
-            events=written.events,
-            withheld=written.withheld,
-            checkpoint_size=job.checkpoint_size,
-            manifest_digest=written.manifest_digest.hex(),
-            requested_by=job.requested_by,
-            purpose=job.purpose,
-        )
-        body = encode_body(actor=job.requested_by, data=issued.to_data(), request_id=job.request_id)
-        result = self._store.append(
-            AppendRequest(
-                ledger=self._origin,
-                actor=job.requested_by,
-                method=METHOD,
-                events=[NewEvent("ledger", ExportIssued.TYPE, body)],
-                request_id=job.request_id,
-                digest=bytes.fromhex(job.digest),
-            )
-        )
-        return result.last_position
+    def _move(self, job: ExportJob, events_done: int) -> None:
+        """Note how far a job has come; nothing of that is kept."""
+        with self._lock:
+            self._jobs[job.export] = replace(job, events_done=events_done)
