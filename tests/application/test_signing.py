@@ -14,8 +14,11 @@ import pytest
 from ledger.application import rehashing
 from ledger.application.attestation import Attestation
 from ledger.application.rehashing import RehashProcess
+from ledger.chain.link import header_bytes
+from ledger.chain.merkle import leaf_hash
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
+from ledger.events.values import format_time
 from ledger.storage import CreateLedger, SqlStore, open_store
 from ledger.storage.store import Store
 from tests.support.attested import attest, checked, edit, grow
@@ -87,6 +90,36 @@ def test_an_event_changed_since_the_last_checkpoint_is_never_signed(
     assert newest is not None
     assert newest.size == before.size
     assert attestation.checkpoints.failure is not None
+
+
+def test_an_event_rewritten_with_hashes_that_fit_is_not_what_the_head_says(
+    store: SqlStore, attestation: Attestation
+) -> None:
+    """The newest event gets another time and its own right hash, as by a careful hand."""
+    grow(store, 2)
+    attestation.checkpoints.sign()
+    last = grow(store, 3).last_position
+    event = store.event(ORIGIN, last)
+    assert event is not None
+    forged = event._replace(recorded_at=event.recorded_at + 1)
+    header = header_bytes(
+        body_hash=forged.body_hash.hex(),
+        ledger=ORIGIN,
+        position=forged.position,
+        prev_hash=forged.prev_hash.hex(),
+        recorded_at=format_time(forged.recorded_at),
+        stream=forged.stream,
+        stream_version=forged.stream_version,
+        type_=forged.type,
+    )
+    edit(
+        store,
+        "UPDATE events SET recorded_at = :at, event_hash = :hash WHERE position = :position",
+        at=forged.recorded_at,
+        hash=leaf_hash(header),
+        position=last,
+    )
+    assert "not what the stored events lead to" in refused(attestation).message
 
 
 @pytest.mark.parametrize(("level", "number"), [(0, 2), (1, 0)])
