@@ -1,5 +1,6 @@
 """Writing one export: its bundle from the ledger's rows, and the event that it was issued."""
 
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +18,10 @@ from ledger.storage.store import AppendRequest, NewEvent, Store
 
 METHOD: Final = "CreateExport"
 
+# A bundle of a few events is done before a witness can have answered about its checkpoint.
+_WITNESS_WAITS: Final = 50
+_WITNESS_PAUSE_SECONDS: Final = 0.1
+
 
 class LeftUnfinishedError(Exception):
     """The server stops, or the bundle is not wanted any more: it is left as it is."""
@@ -32,7 +37,7 @@ class ExportWriting:
         self._folder = folder
 
     def written(
-        self, job: ExportJob, is_unwanted: Callable[[], bool], advance: Callable[[int], None]
+        self, job: ExportJob, unwanted: threading.Event, advance: Callable[[int], None]
     ) -> ExportJob:
         """Write a job's bundle and record that it was issued; return the job as done.
 
@@ -44,11 +49,11 @@ class ExportWriting:
         with closing(writer):
             after = writer.resume()
             for rows in source.pages(self._store, self._origin, job, after):
-                if is_unwanted():
+                if unwanted.is_set():
                     raise LeftUnfinishedError
                 writer.add(rows)
                 advance(writer.tally.events)
-            note = self._ledger.checkpoint_of(job.checkpoint_size).note.encode()
+            note = self._cosigned(job.checkpoint_size, unwanted)
             replays = source.replays(self._ledger.replayer, writer.tally)
             seal = None
             if prover is not None and job.stream is not None:
@@ -61,7 +66,7 @@ class ExportWriting:
                 seal,
             )
             written = writer.finish(enclosed)
-        if is_unwanted():
+        if unwanted.is_set():
             raise LeftUnfinishedError
         return replace(
             job,
@@ -72,6 +77,15 @@ class ExportWriting:
             archive_bytes=written.archive_bytes,
             issued_position=self._issued(job, written),
         )
+
+    def _cosigned(self, size: int, unwanted: threading.Event) -> bytes:
+        """Return the checkpoint with its cosignatures; waits a little for those still to come."""
+        expected = len(self._ledger.witnesses())
+        for _ in range(_WITNESS_WAITS):
+            if len(self._ledger.checkpoint_of(size).witnesses) >= expected:
+                break
+            unwanted.wait(_WITNESS_PAUSE_SECONDS)
+        return self._ledger.checkpoint_of(size).note.encode()
 
     def _issued(self, job: ExportJob, written: Written) -> int:
         """Record, once however often it is tried, that a bundle was issued; return where."""

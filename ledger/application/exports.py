@@ -260,7 +260,7 @@ class Exports:
                 return
             has_slot = self._slots.acquire(timeout=0.1)
         try:
-            done = self._writing.written(job, unwanted.is_set, lambda at: self._move(job, at))
+            done = self._writing.written(job, unwanted, lambda at: self._move(job, at))
         except LeftUnfinishedError:
             return
         except LedgerError as error:

@@ -13,6 +13,9 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.export_jobs import ExportRequest, exports_folder
+from ledger.application.proofs import SignedCheckpoint
+from ledger.chain.cosignature import CosigningKey, add_cosignatures
+from ledger.chain.note import parse as parse_note
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import ExportIssued
 from ledger.events.registry import typed
@@ -172,3 +175,31 @@ def test_exports_are_kept_as_set_or_beside_a_file(
     folder: str, database: str, kept: Path | None
 ) -> None:
     assert exports_folder(folder, database) == kept
+
+
+def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
+    small: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.application.export_writing._WITNESS_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(small.ledger, "witnesses", lambda: ["one"])
+    witness = CosigningKey("witness.example/w", bytes(32))
+    kept, asked = small.ledger.checkpoint_of, 0
+
+    def cosigned_late(size: int) -> SignedCheckpoint:
+        nonlocal asked
+        asked += 1
+        signed = kept(size)
+        if asked < 4:
+            return signed
+        note = signed.note.encode()
+        line = witness.cosign(parse_note(note).text, 1_800_000_000).line()
+        more = add_cosignatures(note, [line]).decode()
+        return replace(signed, note=more, witnesses=("witness.example/w",))
+
+    monkeypatch.setattr(small.ledger, "checkpoint_of", cosigned_late)
+    job = small.made()
+    note = (small.exports.folder_of(job.export) / "data" / "checkpoint").read_text()
+    assert "witness.example/w" in note
+    monkeypatch.setattr(small.ledger, "checkpoint_of", kept)
+    assert small.verified(job).events == 14
+    small.verified(small.made())  # and goes without them in the end
