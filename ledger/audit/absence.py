@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from ledger.audit.source import Withheld
@@ -38,16 +39,23 @@ class Absences:
             for first, last in ranges_of(body)
         ]
         erased += [(first, last, LATER) for first, last in later]
-        self._erased = sorted(erased, key=lambda one: one[2])
+        self._erased = sorted(erased)
+        self._firsts = [first for first, _, _ in self._erased]
+        self._reach = list(accumulate((last for _, last, _ in self._erased), max))
         self._withheld = withheld
         self._bodiless = sorted(bodiless)
         self._starts = [first for first, _ in self._bodiless]
 
     def of(self, position: int) -> Absence | None:
         """Return why the body at a position is absent; None if nothing accounts for it."""
-        for first, last, erasure in self._erased:
-            if first <= position <= last:
-                return Absence("erased", erasure)
+        erasures = []
+        at = bisect_right(self._firsts, position) - 1
+        while at >= 0 and self._reach[at] >= position:  # ranges before it may reach further
+            if self._erased[at][1] >= position:
+                erasures.append(self._erased[at][2])
+            at -= 1
+        if erasures:
+            return Absence("erased", min(erasures))
         for one in self._withheld:
             if one.first <= position <= one.last:
                 return Absence(f"withheld: {one.reason}")

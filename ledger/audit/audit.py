@@ -62,14 +62,7 @@ class Audit:
         remembered = memory.recall(source.origin) if memory is not None else None
         joined = self._start(remembered)
         began = joined.position
-        found = hash_pass(
-            source,
-            joined,
-            cores=self.cores,
-            extra=() if remembered is None else (remembered.size,),
-            progress=self._progress("hashes"),
-            on_joined=self._noting(),
-        )
+        found = self._hash(joined, () if remembered is None else (remembered.size,))
         self._findings += found
         is_whole = not any(finding.rule == "chain" for finding in found)
         self._checked["chain"] = joined.position - (began if self.is_quick else 0)
@@ -92,6 +85,22 @@ class Audit:
         if memory is not None:
             self._remember(memory, joined, vouched, report)
         return report
+
+    def _hash(self, joined: Joined, extra: Sequence[int]) -> list[Finding]:
+        """Check the hashes; who interrupts that does not lose what was done."""
+        try:
+            return hash_pass(
+                self.source,
+                joined,
+                cores=self.cores,
+                extra=extra,
+                progress=self._progress("hashes"),
+                on_joined=self._noting(),
+            )
+        except KeyboardInterrupt:
+            if self.memory is not None and not self.is_quick and joined.position:
+                self.memory.note(self.source.origin, self.place, joined)
+            raise
 
     def _start(self, remembered: Remembered | None) -> Joined:
         """Return what need not be hashed again."""

@@ -41,6 +41,10 @@ class Vouched:
     """The trusted keys."""
     witnesses: tuple[str, ...] = ()
     witnessed_size: int = 0
+    missing: int = 0
+    """The size of the newest checkpoint that covers more events than there are."""
+    disagreeing: int = 0
+    """How many checkpoints have another root than the events; the first is named."""
 
 
 def key_history(joined: Joined) -> tuple[KeyHistory, list[Finding], int]:
@@ -99,6 +103,12 @@ def vouch(
                 by_key[vkey] = max(by_key.get(vkey, 0), size)
             newest.append((size, note, opened))
     found.checked["checkpoints"] = count
+    if found.missing:
+        what = f"a checkpoint covers {found.missing} events, and the ledger ends before"
+        missing = Finding("truncation", joined.position + 1, what, "an event", "none")
+        found.findings.append(missing)
+    if found.disagreeing > 1:
+        found.remarks.append(f"{found.disagreeing - 1} more checkpoints have another root too.")
     if not count:
         found.remarks.append("No checkpoint was signed, so nothing vouches for the whole.")
         found.unchecked["checkpoints"] = 1
@@ -173,15 +183,16 @@ def _open(
         found.findings.append(Finding(rule, size, what, str(size), str(checkpoint.size)))
         return None
     if size > joined.position:
-        what = f"a checkpoint covers {size} events, and the ledger ends before"
-        found.findings.append(Finding("truncation", joined.position + 1, what, "an event", "none"))
+        found.missing = size
         return None
     root = joined.roots.get(size)
     if root != checkpoint.root:
         before = found.size
         what = f"events {before + 1} to {size} are not those that were signed"
         shown = "nothing" if root is None else root.hex()
-        found.findings.append(Finding(rule, before + 1, what, checkpoint.root.hex(), shown))
+        if not found.disagreeing:
+            found.findings.append(Finding(rule, before + 1, what, checkpoint.root.hex(), shown))
+        found.disagreeing += 1
         return None
     found.size = size
     return opened

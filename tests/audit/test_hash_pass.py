@@ -15,6 +15,7 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
 from ledger.audit.joining import Joined
+from ledger.audit.memory import Memory
 from ledger.audit.report import Report
 from ledger.audit.segment import SEGMENT
 from ledger.chain.merkle import root_of
@@ -205,6 +206,23 @@ def test_several_processes_find_what_one_finds(
     monkeypatch.setattr(hashing, "ALONE_MAX", 0)
     assert hash_pass(source, together, cores=2) == []
     assert together == alone
+    source.close()
+
+
+def test_an_audit_that_was_interrupted_goes_on_from_its_state_file(
+    long_database: Path, tmp_path: Path
+) -> None:
+    source, state = DatabaseSource(str(long_database)), tmp_path / "state.json"
+
+    def interrupt(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Audit(source, "test", memory=Memory(state), place="here", tell=interrupt).run()
+    report = Audit(source, "test", memory=Memory(state), place="here").run()
+    assert f"Went on after position {SEGMENT}, where an audit was interrupted." in report.remarks
+    assert not {one.rule for one in report.findings} & {"chain", "tiles", "checkpoints"}
+    assert report.size == MANY
     source.close()
 
 
