@@ -14,7 +14,8 @@ import pytest
 from ledger.application import rehashing
 from ledger.application.attestation import Attestation
 from ledger.application.rehashing import RehashProcess
-from ledger.chain.link import header_bytes
+from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.link import Digest, header_bytes
 from ledger.chain.merkle import leaf_hash
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
@@ -259,6 +260,24 @@ def test_a_slow_signer_cannot_sign_below_a_fast_one(
     assert slow.checkpoints.sign().size == 9
     assert passed == [5]
     assert checked(store) == [9]
+
+
+def test_a_note_is_kept_only_on_top_of_the_one_it_was_checked_against(
+    store: SqlStore, attestation: Attestation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between check and store a head that is not ours gets kept, smaller than the one checked."""
+    attestation.checkpoints.sign()
+    grow(store, 3)
+    save, key = store.save_checkpoint, next(iter(store.signing_keys(ORIGIN).values()))
+    other = sign(Checkpoint(ORIGIN, 4, Digest(b"z" * 32)), [key]).decode()
+
+    def stall(ledger: str, size: int, note: str, *, after: int) -> bool:
+        save(ledger, 4, other, after=2)
+        return save(ledger, size, note, after=after)
+
+    monkeypatch.setattr(store, "save_checkpoint", stall)
+    assert "another root" in refused(attestation).message
+    assert checked_up_to(store, [2, 4])
 
 
 def race(stores: list[SqlStore], rounds: int) -> None:
