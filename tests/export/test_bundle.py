@@ -16,6 +16,7 @@ import pytest
 from ledger.chain.keys import VerifierKey
 from ledger.errors import LedgerError, Reason
 from ledger.export.archive import Archive
+from ledger.export.bundle import BundleWriter
 from ledger.export.files import EVENTS, PROOFS, open_bundle
 from ledger.export.gaps import Missing
 from ledger.export.scope import Plan, ScopeError, Withholding
@@ -250,15 +251,26 @@ def test_events_that_were_rewritten_with_all_their_hashes_are_not_exported(tmp_p
     writer.close()
 
 
+def test_a_part_of_events_that_are_not_in_the_tree_is_not_exported(tmp_path: Path) -> None:
+    made, other = small_ledger(), LedgerInMemory()
+    while other.size < made.size:
+        other.observe("fares", "0.1")
+    plan = made.plan("range", first=4, last=6)
+    writer = made.writer(tmp_path, plan)
+    writer.resume()
+    with pytest.raises(LedgerError, match="the tree has another event there") as refusal:
+        writer.add(other.rows(plan))
+    writer.close()
+    assert refusal.value.metadata["position"] == "4"
+
+
 def test_tiles_of_another_tree_prove_nothing(tmp_path: Path) -> None:
     made, other = small_ledger(), LedgerInMemory()
     while other.size < made.size:
         other.observe("fares", "0.1")
     plan = made.plan("range", first=3, last=5)
     with pytest.raises(LedgerError, match="the checkpoint's root"):
-        other.writer(tmp_path, plan, size=made.size).__class__(
-            tmp_path, plan, made.checkpoint(), other.prover()
-        )
+        BundleWriter(tmp_path, plan, made.checkpoint(), other.prover())
 
 
 @pytest.mark.parametrize(
