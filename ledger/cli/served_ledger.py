@@ -28,12 +28,9 @@ class ServedLedger:
         self._client = client
         signed = client.get_checkpoint()
         self.origin, self.size = signed.origin, signed.size
-        self._notes = [(one.size, one.note) for one in client.list_checkpoints()]
-        if (signed.size, signed.note) not in self._notes and signed.size:
-            known = [size for size, _ in self._notes]
-            if signed.size not in known:
-                self._notes.append((signed.size, signed.note))
-        self._notes = sorted(one for one in self._notes if one[0] <= self.size)
+        self._notes = [
+            (one.size, one.note) for one in client.list_checkpoints() if one.size <= self.size
+        ]
 
     def rows(self, after: int, until: int) -> Iterator[Row]:
         """Yield the events as rows, page after page."""

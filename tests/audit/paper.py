@@ -167,6 +167,8 @@ class Paper:
         leaves = [row[11] for row in rows]
         path.unlink(missing_ok=True)
         with sqlite3.connect(path) as database:
+            database.execute("PRAGMA synchronous=OFF")
+            database.execute("PRAGMA journal_mode=MEMORY")
             database.executescript(_TABLES)
             put = database.executemany
             vkey = str(self.key.verifier_key)

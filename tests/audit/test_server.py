@@ -1,0 +1,98 @@
+"""A live server is audited over its API like any other source, and may record the result.
+
+Method: serve a fleet, audit it through the client while it is served, by function and by command;
+then let the same server hand out an altered event, and require that it is found.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ledger.audit.audit import Audit
+from ledger.audit.report import Report
+from ledger.cli.main import app
+from ledger.cli.served_ledger import ServedLedger
+from ledger.client import LedgerClient
+from ledger.client.records import Event
+from tests.support.live_fleet import ORIGIN, Observed, prepare
+from tests.support.served import Served, serving
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[LedgerClient]:
+    with LedgerClient(served.server.address, ledger=ORIGIN, actor="users/ana") as client:
+        prepare(client)
+        observed = Observed()
+        for _ in range(4):
+            client.submit(observed.rows(25))
+            client.get_checkpoint()
+        client.evaluate(["m0", "m1"])
+        client.make_plan(3_000_000)
+        yield client
+
+
+def audited(client: LedgerClient) -> Report:
+    return Audit(ServedLedger(client), "test").run()
+
+
+def test_a_served_ledger_passes_with_all_its_checkpoints(client: LedgerClient) -> None:
+    report = audited(client)
+    assert report.passed, report.text()
+    applied = {one.rule: one.checked for one in report.rules}
+    assert applied["checkpoints"] >= 5
+    assert applied["replay.score"] >= 2
+    assert applied["replay.plan"] == 1
+    assert report.source == "server"
+
+
+@pytest.mark.parametrize("change", [{"body": b"{}"}, {"stream": "models/m1"}, {"position": 8}])
+def test_what_a_server_alters_is_found(
+    client: LedgerClient, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    honest = client.list_events
+
+    def altered(**options: Any) -> Iterator[Event]:  # noqa: ANN401 - as the client takes them
+        for event in honest(**options):
+            yield replace(event, **change) if event.position == 20 else event
+
+    monkeypatch.setattr(client, "list_events", altered)
+    found = audited(client).findings[0]
+    assert (found.rule, found.position) == ("chain", 20)
+
+
+def test_a_server_that_gives_fewer_events_than_it_signed_is_found(
+    client: LedgerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = client.list_events
+
+    def fewer(**options: Any) -> Iterator[Event]:  # noqa: ANN401 - as the client takes them
+        return (event for event in honest(**options) if event.position <= 30)
+
+    monkeypatch.setattr(client, "list_events", fewer)
+    found = audited(client).findings[0]
+    assert (found.rule, found.position) == ("chain", 31)
+
+
+def test_an_audit_goes_on_record_and_the_next_one_checks_it(
+    client: LedgerClient, served: Served
+) -> None:
+    place = ("--server", served.server.address, "--ledger", ORIGIN, "--actor", "users/auditor")
+    runner = CliRunner()
+    first = runner.invoke(app, ["audit", "run", "--record", "--json", *place])
+    assert first.exit_code == 0, first.stderr
+    assert "Recorded as audit.completed at position" in first.stderr
+    second = runner.invoke(app, ["audit", "run", "--json", *place])
+    assert second.exit_code == 0, second.stderr
+    rules = {one["rule"]: one["checked"] for one in json.loads(second.stdout)["rules"]}
+    assert rules["audits"] == 1
