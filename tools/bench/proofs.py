@@ -23,7 +23,7 @@ from tools.bench.rows import Peer, Row, at_most, load_average, median, percentil
 from tools.bench.run import Progress, Run, fresh, say
 
 LARGE: Final = 10_000_000
-_ROUNDS: Final = 3
+_ROUNDS: Final = 2
 _SAMPLES: Final = 1_000
 _WARM_UP: Final = 100
 _CHUNK: Final = 65_536
