@@ -46,9 +46,7 @@ def run(
     ] = False,
     quick: Annotated[
         bool,
-        typer.Option(
-            "--quick", help="Only hashes and signatures of what is new to --state."
-        ),
+        typer.Option("--quick", help="Only hashes and signatures of what is new to --state."),
     ] = False,
 ) -> None:
     """Check a whole ledger again: hashes, keys, seals, and every score, decision and plan.
@@ -81,13 +79,16 @@ def run(
         _record(report, chosen)
     chosen.show(report, report.text())
     if not report.passed:
-        at = report.first_bad_position
-        where = f" The first bad position is {at}." if at else ""
-        raise IntegrityFailure(
-            f"{report.origin} does not hold: "
-            f"{output.counted(len(report.findings), 'finding')}.{where}",
-            "Stop writing, keep this ledger and the report as evidence, and call an operator.",
-        )
+        raise _failure(report)
+
+
+def _failure(report: "Report") -> IntegrityFailure:
+    at = report.first_bad_position
+    where = f" The first bad position is {at}." if at else ""
+    return IntegrityFailure(
+        f"{report.origin} does not hold: {output.counted(len(report.findings), 'finding')}.{where}",
+        "Stop writing, keep this ledger and the report as evidence, and call an operator.",
+    )
 
 
 def opened_source(source: str | None, chosen: Session) -> "Source":
