@@ -15,6 +15,7 @@ from projections.fold import Fold
 from projections.runner import Runner
 from projections.tables import Generation
 
+_OVERTAKEN: Final = "another server was rebuilding the same rows, or bodies were erased"
 REBUILD_EVENTS: Final = 10_000  # events a read: what they change is stored in one transaction
 
 Outcome = Literal["equal", "different", "interrupted", "stopped"]
@@ -102,8 +103,7 @@ def rebuild(
             is_equal = digests[0] == digests[1]
             drop_before = is_equal and not keep_before
             if not runner.store.switch(generation, fold.position, drop_before=drop_before):
-                why = "another server was rebuilding the same rows, or bodies were erased"
-                return result("interrupted", why=why)
+                return result("interrupted", why=_OVERTAKEN)
             runner.adopt(fold, generation)
         if progress is not None:
             progress(RebuildProgress(fold.position, fold.position))

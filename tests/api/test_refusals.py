@@ -32,68 +32,58 @@ from tests.support.served import (
 PAYLOAD = "zebra-7731"
 
 
-def refuse_everything(served: Served) -> list[tuple[str, str, str]]:
-    """Make calls that are refused; return actor, method and reason of each."""
-    ann = (("ledger-actor", "users/ann"),)
-    bad = (("ledger-actor", "Nobody At All"),)
-    calls: list[tuple[str, str, str, Callable[[], object]]] = [
+def refused_calls(served: Served) -> list[tuple[str, str, str, Callable[[], object]]]:
+    """Return actor, method, reason and call, for each way in which calls are refused."""
+    by = {
+        name: {"timeout": TIMEOUT, "metadata": (("ledger-actor", name),)}
+        for name in ("users/ann", "Nobody At All")
+    }
+    taken = model_service_pb2.RegisterModelRequest(model=model_named("fares"), ledger=ORIGIN)
+    gone = model_service_pb2.RetireModelRequest(name="models/fares", reason=PAYLOAD)
+    nobody = model_service_pb2.GetModelRequest(name=f"models/{PAYLOAD}")
+    plan = priority_service_pb2.GetPlanRequest(name="plans/p")
+    beyond = decision_service_pb2.ReplayRangeRequest(last_position=10**6)
+    large = [observation(model="m" * 2_000)] * 2_500
+    anonymous = "users/anonymous"
+    return [
         (
             "users/ann",
             "RegisterModel",
             "ALREADY_EXISTS",
-            lambda: served.models.RegisterModel(
-                model_service_pb2.RegisterModelRequest(model=model_named("fares"), ledger=ORIGIN),
-                timeout=TIMEOUT,
-                metadata=ann,
-            ),
+            lambda: served.models.RegisterModel(taken, **by["users/ann"]),
         ),
         (
-            "users/anonymous",
+            anonymous,
             "RetireModel",
             "DEADLINE_MISSING",
-            lambda: served.models.RetireModel(
-                model_service_pb2.RetireModelRequest(name="models/fares", reason=PAYLOAD)
-            ),
+            lambda: served.models.RetireModel(gone),
         ),
         (
             "users/ann",
             "GetModel",
             "MODEL_UNKNOWN",
-            lambda: served.models.GetModel(
-                model_service_pb2.GetModelRequest(name=f"models/{PAYLOAD}"),
-                timeout=TIMEOUT,
-                metadata=ann,
-            ),
+            lambda: served.models.GetModel(nobody, **by["users/ann"]),
         ),
         (
             "Nobody At All",
             "GetPlan",
             "FIELD_INVALID",
-            lambda: served.priorities.GetPlan(
-                priority_service_pb2.GetPlanRequest(name="plans/p"), timeout=TIMEOUT, metadata=bad
-            ),
+            lambda: served.priorities.GetPlan(plan, **by["Nobody At All"]),
         ),
         (
-            "users/anonymous",
+            anonymous,
             "ReplayRange",
             "POSITION_BEYOND_HEAD",
-            lambda: served.decisions.ReplayRange(
-                decision_service_pb2.ReplayRangeRequest(last_position=10**6), timeout=TIMEOUT
-            ),
+            lambda: served.decisions.ReplayRange(beyond, timeout=TIMEOUT),
         ),
-        (
-            "users/anonymous",
-            "SubmitSignals",
-            "MESSAGE_TOO_LARGE",
-            lambda: served.submit(*[observation(model="m" * 2_000)] * 2_500),
-        ),
-        (
-            "users/anonymous",
-            "CreateLedger",
-            "ALREADY_EXISTS",
-            served.create,
-        ),
+        (anonymous, "SubmitSignals", "MESSAGE_TOO_LARGE", lambda: served.submit(*large)),
+        (anonymous, "CreateLedger", "ALREADY_EXISTS", served.create),
     ]
+
+
+def refuse_everything(served: Served) -> list[tuple[str, str, str]]:
+    """Make calls that are refused; return actor, method and reason of each."""
+    calls = refused_calls(served)
     for _, method, reason, call in calls:
         assert (method, refused(call).reason) == (method, reason)
     return [(actor, method, reason) for actor, method, reason, _ in calls]
