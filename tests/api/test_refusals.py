@@ -6,6 +6,7 @@ stops; nothing of a request's content may be in it.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ PAYLOAD = "zebra-7731"
 
 def refused_calls(served: Served) -> list[tuple[str, str, str, Callable[[], object]]]:
     """Return actor, method, reason and call, for each way in which calls are refused."""
-    by = {
+    by: dict[str, dict[str, Any]] = {
         name: {"timeout": TIMEOUT, "metadata": (("ledger-actor", name),)}
         for name in ("users/ann", "Nobody At All")
     }
