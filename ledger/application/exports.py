@@ -260,20 +260,36 @@ class Exports:
                 return
             has_slot = self._slots.acquire(timeout=0.1)
         try:
-            done = self._writing.written(job, unwanted, lambda at: self._move(job, at))
+            self._end(self._ended(job, unwanted))
         except LeftUnfinishedError:
-            return
-        except LedgerError as error:
-            done = self.get(job.export).failed(error.message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job must say that it failed
-            _log.exception("export.failed", export=job.export)
-            done = self.get(job.export).failed(f"the server failed: {type(error).__name__}")
+            pass  # the next start goes on with it
         finally:
             self._slots.release()
             with self._lock:
                 self._threads.pop(job.export, None)
+
+    def _ended(self, job: ExportJob, unwanted: threading.Event) -> ExportJob:
+        """Write a bundle; return the job as it ended, well or not."""
+        try:
+            return self._writing.written(job, unwanted, lambda done: self._move(job, done))
+        except LeftUnfinishedError:
+            raise
+        except LedgerError as error:
+            return self.get(job.export).failed(error.message)
+        except OSError as error:
+            return self.get(job.export).failed(f"it cannot be written: {error.strerror}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must say that it failed
+            _log.exception("export.failed", export=job.export)
+            return self.get(job.export).failed(f"the server failed: {type(error).__name__}")
+
+    def _end(self, job: ExportJob) -> None:
+        """Keep how a job ended; where the disk does not take it, until the next start only."""
         with self._lock:
-            self._keep(done)
+            try:
+                self._keep(job)
+            except OSError as error:
+                _log.error("export.not_kept", export=job.export, why=error.strerror)
+                self._jobs[job.export] = job
 
     def _move(self, job: ExportJob, events_done: int) -> None:
         """Note how far a job has come; nothing of that is kept."""

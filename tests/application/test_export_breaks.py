@@ -4,14 +4,15 @@ Method: a gate holds the pages that a job reads until the test has done its wors
 repeated on PostgreSQL, where bodies go another way.
 """
 
+import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ledger.application.export_jobs import ExportRequest
+from ledger.application.export_jobs import ExportJob, ExportRequest
 from ledger.errors import LedgerError, Reason
 from ledger.limits import EXPORTS_MAX
 from tests.support.export_desk import AUDITOR, OFFICER, Desk, Gate
@@ -82,6 +83,33 @@ def test_a_damaged_ledger_fails_the_export_and_says_where(
     assert "broken at position 4" in job.failure
     with pytest.raises(LedgerError, match="failed: The chain is broken at position 4"):
         small.exports.read(job.export, 0, 1)
+
+
+def test_a_full_disk_fails_the_export_and_leaves_room_for_the_next(
+    small: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patched.setattr("ledger.export.bundle._Lines.write", full)
+        patched.setattr("ledger.application.export_jobs.JobFolder.save", _twice(full, small))
+        job = small.made()
+    assert (job.state, job.failure) == ("failed", "it cannot be written: No space left on device")
+    small.verified(small.made())
+
+
+def _twice(full: Callable[..., None], desk: Desk) -> Callable[..., None]:
+    """Save a job when it begins, and have no room for it when it has ended."""
+    save = desk.exports._folder.save
+
+    def saved(_: object, job: ExportJob) -> None:
+        if job.state != "writing":
+            full()
+        save(job)
+
+    return saved
 
 
 # ---- erasure -------------------------------------------------------------------------------------
