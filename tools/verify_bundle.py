@@ -151,8 +151,7 @@ def open_note(note: bytes, keys: Iterable[Key]) -> tuple[bytes, dict[Key, int]]:
     return text, verified
 def parse_checkpoint(text: bytes) -> tuple[str, int, bytes]:  # origin, size and root
     match = re.fullmatch(f"({ORIGIN})\n(0|{COUNT})\n([^=]{{43}}=)\n", text.decode())
-    if match is None or len(match[1]) > 255:
-        raise ValueError("no checkpoint: needs an origin, a size and a root, a line each")
+    if match is None or len(match[1]) > 255: raise ValueError("no origin, size and root")
     return match[1], int(match[2]), unbase64(match[3])
 def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], bool]:
     # The keys of a tlog-policy, and whether these cosigners satisfy its quorum.
@@ -189,8 +188,9 @@ def root_of(peaks: Peaks) -> bytes:  # the root over complete subtrees
     root = peaks[-1][1] if peaks else hashlib.sha256().digest()
     for _, left in peaks[-2::-1]: root = node(left, root)
     return root
-def check_inclusion(index: int, size: int, leaf: bytes, proof: list[str], root: bytes) -> None:
-    if index >= size or climbed(index, size, leaf, list(map(bytes.fromhex, proof))) != root:
+def check_inclusion(index: int, size: int, leaf: str, proof: list[str], root: bytes) -> None:
+    path = list(map(bytes.fromhex, [leaf, *proof]))
+    if index >= size or climbed(index, size, path[0], path[1:]) != root:
         raise Fault("inclusion proof", f"a path to the root {root.hex()}", "another")
 def climbed(index: int, size: int, leaf: bytes, proof: list[bytes]) -> bytes:  # RFC 9162, 2.1.3
     if size == 1 or not proof:
@@ -318,12 +318,12 @@ def check_batch(view: View, batch: Batch) -> Checked:  # the events up to the fi
                 expected = None if view.kind == "stream" else view.first + line - 1
                 here[:] = EVENTS, line, expected
                 event = read_event(content(text), view.origin)
-                expect("position", expected or event.position, event.position)
+                expect(f"position, by {SCOPE}", expected or event.position, event.position)
                 for proof in proofs:
                     here[:] = PROOFS, line, event.position
                     told = check_shape(parse(content(proof)), "proof")
                     expect("position", event.position, told["position"])
-                    leaf, path = bytes.fromhex(event.hash.decode()), told["inclusion"]
+                    leaf, path = event.hash.decode(), told["inclusion"]
                     check_inclusion(event.position - 1, view.size, leaf, path, view.root)
                 events.append(event)
     except Fault as fault: return batch[0], events, fault
@@ -363,7 +363,7 @@ class Walk:  # what is known of the events so far, and whether the next one fits
         self.counts, self.peaks = Counter[bytes](), Peaks()
         self.unlisted: list[int] = []  # positions of null bodies that scope.json says nothing of
         self.told: list[tuple[int, Event]] = []  # line and event, of those that are read here
-        self.seals: dict[int, Json] = {}  # what a seal as of each mark has to say
+        self._seals: dict[int, Json] = {}  # what a seal as of each mark has to say
     def take(self, line: int, event: Event) -> None:  # go on by one event
         position, hash_, prev, when, stream, version, kind, has_body, data = event
         if position == 1: expect("type", b"ledger.created.v1", kind)
@@ -372,20 +372,23 @@ class Walk:  # what is known of the events so far, and whether the next one fits
         if when < self._time: raise Fault("recorded_at", f"not before {self._time!r}", when)
         if stream in self.heads or self._view.kind != "range" or self._view.first == 1:
             expect("stream_version", self.heads.get(stream, (0, b""))[0] + 1, version)
-        expect("stream", self._view.stream or stream.decode(), stream.decode())
+        expect(f"stream, by {SCOPE}", self._view.stream or stream.decode(), stream.decode())
         if self._withheld and bisect(self._withheld, position) & 1:
-            expect("body, withheld by scope.json", False, has_body)
+            expect(f"body, withheld by {SCOPE}", False, has_body)
             self.listed += 1
         elif not has_body: self.unlisted.append(position)
         self.first, self.position = self.first or position, position
         self._hash, self._time, self.heads[stream] = hash_, when, (version, hash_)
         self.counts[kind] += 1
         if self._view.kind == "full": push(self.peaks, bytes.fromhex(hash_.decode()))
-        if data is not None: self.told.append((line, event))
+        if kind == b"streams.sealed.v1":
+            expect("as_of", min(data["as_of"], position - 1), data["as_of"])
+            if self._view.kind == "full": expect("the seal", self._seals.get(data["as_of"]), data)
+        elif data is not None: self.told.append((line, event))
         if position in self._marks:
             peaks, mark = Peaks(), {"as_of": position, "streams": len(self.heads)}
             for name in sorted(self.heads): push(peaks, record_leaf(self.record(name)))
-            self.seals[position] = {**mark, "root": root_of(peaks).hex()}
+            self._seals[position] = {**mark, "root": root_of(peaks).hex()}
     def record(self, stream: bytes) -> dict[str, Json]:  # a stream's record as a seal holds it
         version, hash_ = self.heads.get(stream, (0, b""))
         return {"event_hash": hash_.decode(), "stream": stream.decode(), "stream_version": version}
@@ -414,16 +417,12 @@ def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> None:
         data, position = event.data, event.position
         with at(EVENTS, line, position):
             match event.type:
-                case b"streams.sealed.v1":
-                    expect("as_of", min(data["as_of"], position - 1), data["as_of"])
-                    if view.kind == "full":
-                        expect("what the seal says", walk.seals.get(data["as_of"]), data)
                 case b"body.erased.v1":
                     for first, last in data["positions"]:
                         expect("range of earlier positions", True, first <= last < position)
                         del unnamed[bisect_left(unnamed, first) : bisect(unnamed, last)]
                         begin, end_ = bisect(withheld, first), bisect(withheld, last)
-                        expect("withheld as erased, too", False, end_ > begin or end_ & 1 == 1)
+                        expect(f"erased, and in {SCOPE}", False, end_ > begin or end_ & 1 == 1)
                 case b"ledger.created.v1":
                     told = [position, data["format"], data["origin"]]
                     expect("position, format, origin", [1, "decision-ledger/1", view.origin], told)
@@ -440,7 +439,8 @@ def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> None:
                     end[data["vkey"]] = min(data["from_position"] - 1, end.get(data["vkey"], MAX))
                 case _: committed = data["next_key_digest"]
     for position in unnamed[:1]:
-        raise Fault("body", "one, or a reason in scope.json", "null", EVENTS, None, position)
+        number = position - view.first + 1 if view.kind != "stream" else None
+        raise Fault("body", f"one, or a reason in {SCOPE}", "null", EVENTS, number, position)
     with at(KEYS):
         told = [[start, until or MAX, key] for start, until, key in keys]
         counting = [[start, end.get(key, MAX), key] for start, key in spans]
@@ -451,20 +451,20 @@ def check_seal(walk: Walk, view: View, seal: Json) -> None:  # of a stream bundl
     line = canonical(check_shape(seal, "seal")["event"]).encode()
     event, record = read_event(line, view.origin), walk.record(str(view.stream).encode())
     expect("type of the sealing event", b"streams.sealed.v1", event.type)
-    leaf = bytes.fromhex(event.hash.decode())
-    check_inclusion(event.position - 1, view.size, leaf, seal["inclusion"], view.root)
+    leaf, proof = event.hash.decode(), seal["inclusion"]
+    check_inclusion(event.position - 1, view.size, leaf, proof, view.root)
     expect("record", canonical(record), canonical(seal["record"]))
     as_of, root, leaves = event.data.values()
     expect("as_of", min(max(as_of, walk.position), event.position - 1), as_of)
-    leaf, root = record_leaf(record), bytes.fromhex(root)
-    check_inclusion(seal["record_index"], leaves, leaf, seal["record_inclusion"], root)
+    leaf, proof = record_leaf(record).hex(), seal["record_inclusion"]
+    check_inclusion(seal["record_index"], leaves, leaf, proof, bytes.fromhex(root))
 
 # The bundle's files.
 def files_of(path: Path, stack: ExitStack) -> Files:  # how to open each
     if path.is_file(): return files_of_tar(path, stack.enter_context(path.open("rb")))
     files: Files = {}
     for folder in ("", "data/"):
-        for entry in os.scandir(path / folder) if (path / folder).is_dir() else ():
+        for entry in list(os.scandir(path / folder)) if (path / folder).is_dir() else ():
             is_file, is_folder = (f(follow_symlinks=False) for f in (entry.is_file, entry.is_dir))
             if is_file: files[folder + entry.name] = partial(open, entry.path, "rb")
             elif not is_folder or folder + entry.name != "data":
@@ -502,7 +502,7 @@ def check_bag(files: Files) -> None:  # hold every file to the manifests
             with at(manifest, number), files[name]() as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
                 expect(f"SHA-256 of {name}", f"{found}  {name}", line)
-                size += file.tell() if manifest == MANIFEST else 0
+                size += file.seek(0, 2) if manifest == MANIFEST else 0
     with at("bag-info.txt"):
         info, oxum = read(files, "bag-info.txt").decode(), f"Payload-Oxum: {size}.{len(files) - 4}"
         expect("lines", info, "".join(re.findall(r"(?m)^[A-Za-z-]+: \S.*\n", info)))
@@ -527,7 +527,7 @@ def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:  # or the f
             origin, size, root = parse_checkpoint(text)
             valid = {key for start, until, key in spans if start <= size <= (until or MAX)}
             signers = [key.text for key in signed if key.name == origin and key.text in valid]
-            expect(f"signature by a key given that is valid at size {size}", True, bool(signers))
+            expect(f"signature by a key given, valid at {size} by {KEYS}", True, bool(signers))
             expect("quorum of cosignatures", True, parse_policy(policy, signed)[1])
         view = View(origin, size, root, kind, kind == "full" or scope["first_position"], stream)
         walk = walked(files, view, withheld, jobs)

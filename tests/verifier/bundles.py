@@ -114,7 +114,9 @@ class World:
     events: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 
-    def add(self, type_: str, data: Mapping[str, Any], stream: str = "ledger", **body: Any) -> int:
+    def add(
+        self, type_: str, data: Mapping[str, Any], stream: str = "ledger", **body: object
+    ) -> int:
         """Append an event; return its position."""
         position = len(self.events) + 1
         self.versions[stream] = self.versions.get(stream, 0) + 1
@@ -135,7 +137,7 @@ class World:
             "stream_version": self.versions[stream],
             "type": type_,
         }
-        event = {"body": whole, "hash": "", "header": header}
+        event: dict[str, Any] = {"body": whole, "hash": "", "header": header}
         event["salt"] = sha(b"salt %d" % position)[:16].hex()
         self.events.append(rehash(event))
         return position

@@ -1,8 +1,8 @@
-"""Writes a ledger of `bundles` as an export bundle, and puts the manifests right again after edits."""
+"""Writes a ledger of `bundles` as an export bundle, and manifests anew after an edit."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def seal_of(world: World, seal: int, stream: str, leaves: Sequence[bytes]) -> di
     }
 
 
-def ranges_of(positions: Any) -> list[list[int]]:
+def ranges_of(positions: Iterable[int]) -> list[list[int]]:
     ranges: list[list[int]] = []
     for position in sorted(positions):
         if ranges and ranges[-1][1] == position - 1:

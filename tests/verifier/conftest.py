@@ -1,0 +1,67 @@
+"""Bundles of every kind, and how the verifier is called on them in tests."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.verifier.bundles import World, load_tool, log_key, small_world
+from tests.verifier.writing import write_bundle
+
+TOOL = load_tool()
+KINDS = ("full", "range", "stream")
+POLICY = f"log {log_key(1).vkey}\nquorum none\n".encode()
+
+Verify = Callable[..., dict[str, Any]]
+Refuse = Callable[..., Any]
+
+
+@pytest.fixture
+def world() -> World:
+    return small_world()
+
+
+@pytest.fixture
+def verify() -> Verify:
+    """Return a function that verifies a bundle with the first key, and raises the Fault."""
+
+    def call(path: Path, vkeys: Sequence[str] = (), policy: bytes = b"") -> dict[str, Any]:
+        lines = "".join(f"log {vkey}\n" for vkey in vkeys) + "quorum none\n"
+        found: dict[str, Any] = TOOL.verify(
+            path, policy or (lines.encode() if vkeys else POLICY), 1
+        )
+        return found
+
+    return call
+
+
+@pytest.fixture
+def refuse(verify: Verify) -> Refuse:
+    """Return a function that requires a refusal, and returns its (file, line, position, text)."""
+
+    def call(path: Path, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as verify
+        with pytest.raises(TOOL.Fault) as caught:
+            verify(path, *args, **kwargs)
+        what, _, _, file, line, position = [*caught.value.args, *[None] * 5][:6]
+        assert what
+        return file, line, position, str(caught.value)
+
+    return call
+
+
+@pytest.fixture(params=KINDS)
+def bundle(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Path:
+    """A small honest bundle of each kind."""
+    return write_kind(request.param, world, tmp_path / "bundle")
+
+
+def write_kind(kind: str, world: World, folder: Path) -> Path:
+    """Write a bundle of a kind from the small world."""
+    match kind:
+        case "full":
+            return write_bundle(folder, world, withheld={5: "asked for", 6: "asked for"})
+        case "range":
+            return write_bundle(folder, world, span=(3, 10), withheld={4: "erased"})
+        case _:
+            return write_bundle(folder, world, stream="models/m1", seal=9, withheld={7: "no"})
