@@ -8,6 +8,7 @@ as one that was written in one go. Foreign programs (sha256sum, the stand-alone 
 import hashlib
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +296,26 @@ def test_the_digest_that_is_recorded_is_that_of_the_manifest(tmp_path: Path) -> 
     written = made.write(tmp_path)
     manifest = (tmp_path / "manifest-sha256.txt").read_bytes()
     assert hashlib.sha256(manifest).digest() == written.manifest_digest
+
+
+def test_memory_does_not_grow_with_the_events(tmp_path: Path) -> None:
+    made = LedgerInMemory()
+    for number in range(2_400):
+        made.observe(f"m-{number % 20}")
+
+    def peak(size: int) -> int:
+        plan = made.plan(last=size)
+        checkpoint, rows = made.checkpoint(size), made.rows(plan)
+        tracemalloc.start()
+        writer = BundleWriter(tmp_path / str(size), plan, checkpoint)
+        writer.resume()
+        for start in range(0, size, 100):
+            writer.add(rows[start : start + 100])
+        made.finish(writer, plan, size=size)
+        verified(tmp_path / str(size), made)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(200)  # what is imported and compiled at the first use counts for none
+    assert peak(2_400) < peak(600) * 1.2

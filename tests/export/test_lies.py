@@ -17,6 +17,7 @@ from ledger.events.canonical import encode
 from ledger.export.bag import TAGGED, bag_info, manifest
 from ledger.export.faults import BundleError
 from ledger.export.files import (
+    CHECKPOINT,
     EVENTS,
     KEYS,
     PROOFS,
@@ -251,6 +252,37 @@ def test_a_body_that_was_erased_cannot_come_back(tmp_path: Path) -> None:
     found = refused(tmp_path, made)
     assert (found.file, found.line) == (EVENTS, 3)
     assert "erased" in found.why
+
+
+def test_a_history_rewritten_with_all_its_hashes_does_not_have_the_root_that_was_signed(
+    tmp_path: Path,
+) -> None:
+    made, rewritten = small_ledger(), LedgerInMemory()
+    while rewritten.size < made.size:
+        rewritten.observe("fares", "0.1")
+    rewritten.write(tmp_path)
+    verify_bundle(tmp_path, [VerifierKey.parse(made.vkey)])  # whoever has the key can sign it anew
+    (tmp_path / CHECKPOINT).write_bytes(made.note())
+    rebag(tmp_path)
+    found = refused(tmp_path, made)
+    assert (found.file, found.why) == (EVENTS, "the events do not have the root that was signed")
+
+
+def test_a_seal_cannot_be_as_of_a_position_before_what_it_seals(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = LedgerInMemory()
+    made.observe("fares")
+    last = made.observe("fares")
+    records = made.seal_records(last)
+    monkeypatch.setattr(made, "seal_records", lambda _: records)
+    made.seal(as_of=last - 1)
+    made.write(tmp_path, made.plan("stream", stream="models/fares"))
+    found = refused(tmp_path, made)
+    assert (found.file, found.why) == (
+        SEAL,
+        f"it is as of position {last - 1}, before the last event of the bundle",
+    )
 
 
 def sealing(as_of: int, root: str, streams: int) -> LedgerInMemory:
