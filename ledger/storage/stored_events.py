@@ -62,7 +62,11 @@ def to_new_event(stored: StoredEvent, *, actor: str, request_id: str | None) -> 
 
 
 def to_stored_event(event: RecordedEvent, version: int, to_id: OriginatorId) -> StoredEvent:
-    """Return the library's view of an event; `version` is that of a native one."""
+    """Return the library's view of an event; `version` is that of a native one.
+
+    A native event whose body was erased has no state. BODY_ERASED for a foreign one: an aggregate
+    with an event left out would be another one.
+    """
     if event.type == RecorderEvent.TYPE:
         data = typed(event, RecorderEvent)
         return StoredEvent(
@@ -84,9 +88,12 @@ def to_notification(
 ) -> Notification | None:
     """Return the notification of an event, None where its topic is not asked for.
 
+    None also for a foreign event whose body was erased: of whom it was is not known any more.
     A native event carries its stream_version: in the order of all events that is its place.
     """
     if topics and event.type != RecorderEvent.TYPE and event.type not in topics:
+        return None
+    if event.type == RecorderEvent.TYPE and event.body_bytes is None:
         return None
     stored = to_stored_event(event, event.stream_version, to_id)
     if topics and stored.topic not in topics:

@@ -1,0 +1,50 @@
+"""Erased events of `eventsourcing` applications: goal: nobody is given half an aggregate.
+
+Method: an application's events recorded and one of them erased; notifications go on past it, its
+aggregate is refused, and every other one is as it was.
+"""
+
+from uuid import uuid4
+
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import encode_body
+from ledger.events.proving import BodyErased
+from ledger.storage import SqlStore
+from ledger.storage.recorders import LedgerApplicationRecorder
+from ledger.storage.store import AppendRequest, NewEvent
+from tests.support.stores import ORIGIN
+
+
+def erase(store: SqlStore, position: int) -> None:
+    """Erase one body."""
+    data = BodyErased(authority="the board", ground="GDPR", positions=[[position, position]])
+    body = encode_body(actor="users/dpo", data=data.to_data())
+    event = NewEvent(data.STREAM, data.TYPE, body)
+    store.erase(AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [event]), [(position, position)])
+
+
+def test_an_erased_event_stops_its_aggregate_and_nothing_else(store: SqlStore) -> None:
+    recorder = LedgerApplicationRecorder(store, ORIGIN)
+    one, other = uuid4(), uuid4()
+    positions = [
+        recorder.insert_events([StoredEvent(originator, version, "app:Happened", b"secret")])
+        for originator in (one, other)
+        for version in (1, 2)
+    ]
+    lost = positions[1]
+    assert lost is not None
+    erase(store, lost[0])
+    told = recorder.select_notifications(1, 100, topics=("app:Happened",))
+    assert [(each.originator_id, each.originator_version) for each in told] == [
+        (one, 1),
+        (other, 1),
+        (other, 2),
+    ]
+    assert len(recorder.select_events(other)) == 2
+    with pytest.raises(LedgerError) as refused:
+        recorder.select_events(one)
+    assert refused.value.reason is Reason.BODY_ERASED
+    recorder.insert_events([StoredEvent(other, 3, "app:Happened", b"more")])
