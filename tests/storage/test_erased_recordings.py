@@ -4,7 +4,7 @@ Method: an application's events recorded and one of them erased; notifications g
 aggregate is refused, and every other one is as it was.
 """
 
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from eventsourcing.persistence import StoredEvent
@@ -28,7 +28,7 @@ def erase(store: SqlStore, position: int) -> None:
 
 def test_an_erased_event_stops_its_aggregate_and_nothing_else(store: SqlStore) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN)
-    one, other = uuid4(), uuid4()
+    one, other = UUID(int=1), UUID(int=2)
     positions = [
         recorder.insert_events([StoredEvent(originator, version, "app:Happened", b"secret")])
         for originator in (one, other)
