@@ -217,14 +217,16 @@ def witnessing(place: Place, stack: ExitStack) -> str:
     return place.policy(f"http://127.0.0.1:{server.port}")
 
 
-@pytest.mark.parametrize("rotations", [0, 1])
+@pytest.mark.parametrize("rotations", [0, 2])
 def test_a_restored_backup_is_found_through_a_witness(place: Place, rotations: int) -> None:
+    """After two rotations the backup knows none of the log's keys, but the witness's own line."""
     place.copy()
+    with place.service() as service:
+        for _ in range(rotations):
+            service.ledger().rotate_key(ADA, 0)
     with ExitStack() as stack:
         policy = witnessing(place, stack)
         with place.service(policy=policy) as service:
-            for _ in range(rotations):
-                service.ledger().rotate_key(ADA, 1000)
             grow(service.store, 5)
             size = service.ledger().checkpoint().size
             until(lambda: service.ledger().witnesses()[0].size == size)
@@ -283,3 +285,14 @@ def test_no_witness_stops_a_start_by_silence_or_rubbish(
         assert grow(one.store).last_position == 3
         assert one.ledger().checkpoint().size == 3
         assert not one.signing_failures()
+
+
+def test_a_master_key_that_is_none_is_refused_without_being_repeated(place: Place) -> None:
+    failure = place.refused(keys_secret="not so secret")
+    assert failure.metadata["field"] == "keys.secret"
+    assert "not so secret" not in str(failure)
+    file = place.folder / "master"
+    file.write_text(f"{SECRET}\n", "ascii")
+    with place.service(keys_secret="", keys_file=str(file)) as service:
+        assert service.ledger().checkpoint().size == 2
+    assert "keys_secret" not in repr(place.options)
