@@ -268,6 +268,24 @@ def test_a_history_rewritten_with_all_its_hashes_does_not_have_the_root_that_was
     assert (found.file, found.why) == (EVENTS, "the events do not have the root that was signed")
 
 
+def test_a_seal_that_the_ledger_never_recorded_seals_nothing(tmp_path: Path) -> None:
+    made, other = small_ledger(), LedgerInMemory()
+    other.observe("fares")
+    other.observe("hotels", "0.25")
+    assert other.links == made.links[:2] + other.links[2:]
+    other.seal()  # what it would have said, had nothing followed
+    made.write(tmp_path, made.plan("stream", stream="models/hotels"))
+    without_line(1, EVENTS, PROOFS)(tmp_path)
+    hidden = {"positions": [[4, 4]], "reason": "erased"}
+    scoped(last_position=4, counts={"signal.observed.v1": 1}, withheld=[hidden])(tmp_path)
+    forged = json.loads(other.stream_seal("models/hotels", other.size))
+    edit_json(tmp_path, SEAL, lambda value: value.update(forged))
+    rebag(tmp_path)
+    found = refused(tmp_path, made)
+    assert found.file == SEAL
+    assert "proof" in found.why
+
+
 def test_a_seal_cannot_be_as_of_a_position_before_what_it_seals(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
