@@ -13,7 +13,8 @@ from ledger.audit.database import DatabaseSource
 from ledger.audit.joining import Joined
 from ledger.audit.report import Report
 from ledger.audit.segment import Segment
-from tests.application.world import DAY, START, policy_text
+from ledger.storage.store import AppendRequest, AppendResult
+from tests.application.world import DAY, HOUR, START, World, policy_text
 from tests.audit.conftest import lived
 from tests.audit.paper import Paper
 from tests.audit.test_absence import erase
@@ -44,6 +45,28 @@ def test_an_observation_that_came_between_horizon_and_record_does_not_count_yet(
     report = audited(paper.write(tmp_path / "ledger.db"))
     assert report.passed, report.text()
     assert report.gaps == ()
+
+
+def test_a_race_between_an_evaluation_and_an_observation_replays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "ledger.db", evaluating=False).begin("alpha")
+    world.see("alpha", 0.6, START + HOUR)
+    append = world.store.append
+
+    def late(request: AppendRequest) -> AppendResult:
+        if request.method == "Evaluate":
+            world.see("alpha", 1.4, START + HOUR)  # in the very bucket that was read
+        return append(request)
+
+    monkeypatch.setattr(world.store, "append", late)
+    (decided,) = world.evaluate("alpha")
+    monkeypatch.undo()
+    assert decided.score_event.position == decided.score.as_of + 2
+    assert world.check_replay() == 2
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
 
 
 def test_a_life_that_goes_on_passes(tmp_path: Path) -> None:
