@@ -54,8 +54,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(tmp_path: Path, prepared: Path) -> Path:
-    """A copy of that ledger's file, with its read models beside it."""
-    for file in prepared.glob("*.sqlite"):
+    """A copy of that ledger's file, with its read models and its key beside it."""
+    for file in (*prepared.glob("*.sqlite"), *prepared.glob("*.key")):
         shutil.copy(file, tmp_path)
     return tmp_path / "ledger.sqlite"
 
