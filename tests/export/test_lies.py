@@ -232,6 +232,24 @@ def test_a_forged_part_is_refused_where_it_lies(lie: str, tmp_path: Path) -> Non
     assert (found.file, found.line) == (file, line), str(found)
 
 
+@pytest.mark.parametrize("name", [EVENTS, PROOFS, SCOPE, SEAL, KEYS, CHECKPOINT])
+def test_a_manifest_with_another_digest_is_refused_by_file_and_line(
+    name: str, tmp_path: Path
+) -> None:
+    made = small_ledger()
+    made.write(tmp_path, made.plan("stream", stream="models/hotels"))
+    place = tmp_path / "manifest-sha256.txt"
+    lines = place.read_text().splitlines(keepends=True)
+    line = next(at for at, text in enumerate(lines) if text.endswith(f"  {name}\n"))
+    lines[line] = f"{'0' * 64}  {name}\n"
+    place.write_text("".join(lines))
+    tagged = {tag: digest(tmp_path / tag) for tag in TAGGED}
+    (tmp_path / "tagmanifest-sha256.txt").write_bytes(manifest(tagged))
+    found = refused(tmp_path, made)
+    assert found.file == name
+    assert f"the digest on line {line + 1} of manifest-sha256.txt" in found.why
+
+
 def test_a_stream_cut_short_with_its_scope_is_found_by_the_seal(tmp_path: Path) -> None:
     made = small_ledger()
     made.write(tmp_path, made.plan("stream", stream="models/hotels"))
