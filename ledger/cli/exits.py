@@ -87,7 +87,13 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
 
     Raises the error again if it is none that a command may end with.
     """
-    from ledger.client.errors import ClientError, LedgerRefusedError, UnreachableError
+    from ledger.client.errors import (
+        ClientError,
+        LedgerRefusedError,
+        ProofRefusedError,
+        TrustFileError,
+        UnreachableError,
+    )
     from ledger.client.window import BatchRefusedError
     from ledger.settings import SettingsError
 
@@ -99,13 +105,15 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
             return code_of(error.reason), error.message, error.remedy, error.reason.value
         case UnreachableError():
             return Exit.UNREACHABLE, str(error), "", ""
+        case SettingsError() | TrustFileError():
+            return Exit.MISUSE, str(error), "", ""
+        case ProofRefusedError():
+            return Exit.INTEGRITY, error.message, error.remedy, ""
         case ClientError():
             return Exit.REFUSED, str(error), "", ""
         case MisuseError():
             return Exit.MISUSE, error.message, error.remedy, ""
         case IntegrityFailure():
             return Exit.INTEGRITY, error.message, error.remedy, ""
-        case SettingsError():
-            return Exit.MISUSE, str(error), "", ""
         case _:
             raise error

@@ -9,6 +9,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
+from ledger.cli.vouching import Keys, PolicyFile
 
 if TYPE_CHECKING:
     from ledger.client.records import Event
@@ -68,9 +69,8 @@ def verify(
         Path | None,
         typer.Option(help="A checkpoint kept from earlier, which the log must still contain."),
     ] = None,
-    key: Annotated[
-        str | None, typer.Option("--vkey", help="The verifier key, obtained elsewhere.")
-    ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
 ) -> None:
     """Verify every event: hashes, links, order, the Merkle root and the signed checkpoint.
 
@@ -85,7 +85,7 @@ def verify(
         source = verifying.stored(database, chosen.ledger or chosen.settings.client.ledger)
     else:
         source = verifying.served(chosen.client)
-    found = verifying.verify(source, key, checkpoint)
+    found = verifying.verify(source, vkey or (), checkpoint, policy)
     events = output.counted(found.size, "event")
     chosen.show(
         found,
@@ -98,13 +98,32 @@ def checkpoint(
     out: Annotated[
         Path | None, typer.Option("--output", help="Write the signed note to this file.")
     ] = None,
+    size: Annotated[
+        int, typer.Option(min=0, help="The one of this size, with the cosignatures it has.")
+    ] = 0,
+    all_: Annotated[
+        bool, typer.Option("--list", help="List what was ever signed, as the server says.")
+    ] = False,
+    after: Annotated[int, typer.Option(min=0, help="With --list: only larger ones.")] = 0,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
 ) -> None:
-    """Have a checkpoint signed over all that is recorded, and print it.
+    """Have a checkpoint signed over all that is recorded, verify it, and print it.
 
-    Keep it away from the ledger: it is what a rewritten history cannot agree with.
+    It must be signed by a trusted key and extend the newest one that was verified before, or the
+    command exits with 4 and keeps both as evidence. With --policy it must have its quorum.
     """
+    from ledger.cli.proofs import believing, first_use_said
+
     chosen = session()
-    signed = chosen.client.get_checkpoint()
+    if all_:
+        found = list(chosen.client.list_checkpoints(after_size=after))
+        rows = [(one.size, one.root.hex(), ", ".join(one.witnesses)) for one in found]
+        chosen.show({"checkpoints": found}, output.table((">SIZE", "ROOT", "WITNESSES"), rows))
+        return
+    with believing(vkey, policy) as client:
+        signed = client.verified_checkpoint(size=size)
+    first_use_said(signed)
     if out is not None:
         out.write_text(signed.note, encoding="utf-8")
         output.say(f"Wrote a checkpoint over {output.counted(signed.size, 'event')} to {out}.")

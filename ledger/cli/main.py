@@ -17,11 +17,14 @@ from ledger.cli import (
     doctor,
     erasing,
     exporting,
+    keys,
     ledgers,
     log,
     models,
     policies,
     projections,
+    proofs,
+    publishing,
     ranking,
     receipts,
     serve,
@@ -156,7 +159,21 @@ _group(
 _group(
     "log",
     "The events themselves, and whether they hold.",
-    {"tail": log.tail, "verify": log.verify, "checkpoint": log.checkpoint},
+    {
+        "tail": log.tail,
+        "verify": log.verify,
+        "checkpoint": log.checkpoint,
+        "prove": proofs.prove,
+        "consistency": proofs.consistency,
+        "check-proof": proofs.check_proof,
+        "seal": keys.seal,
+        "publish": publishing.publish,
+    },
+)
+_group(
+    "key",
+    "The keys that sign checkpoints, and those that are trusted.",
+    {"list": keys.list_, "rotate": keys.rotate, "revoke": keys.revoke, "pin": keys.pin},
 )
 _group(
     "audit",

@@ -92,6 +92,15 @@ class Session:
                 raise MisuseError(f"{error}.") from error
         return self._client
 
+    @property
+    def trust_file(self) -> Path:
+        """The file in which verified keys and checkpoints are remembered."""
+        stated = self.settings.client.trust
+        if stated:
+            return Path(stated)
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(state) / "decision-ledger" / "trust.json"
+
     def close(self) -> None:
         """Close the client, if one was made."""
         if self._client is not None:

@@ -12,9 +12,11 @@ from ledger.cli.answering import Answered
 from ledger.cli.compliance import Written
 from ledger.cli.examination import Check
 from ledger.cli.exporting import Checked
+from ledger.cli.proofs import CheckedProof
 from ledger.cli.receipts import Received
 from ledger.cli.verifying import Verified
-from ledger.client import exports, outcomes, ranking, records
+from ledger.client import exports, outcomes, proving, ranking, records, verified
+from ledger.export.publishing import Published
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
@@ -57,7 +59,17 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision receipt": Received,
     "log tail": EVENT_FIELDS,
     "log verify": Verified,
-    "log checkpoint": records.Checkpoint,
+    "log checkpoint": verified.VerifiedCheckpoint,
+    "log checkpoint --list": ("checkpoints",),
+    "log prove": verified.VerifiedProof,
+    "log consistency": verified.VerifiedConsistency,
+    "log check-proof": CheckedProof,
+    "log seal": proving.Seal,
+    "log publish": Published,
+    "key list": proving.SigningKeys,
+    "key rotate": proving.ChangedKey,
+    "key revoke": proving.ChangedKey,
+    "key pin": ("origin", "pinned", "trust_file"),
     "audit run": Report,
     "audit answer": Answered,
     "compliance export": Written,
@@ -88,6 +100,8 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "priorities": ranking.Priority,
     "decisions": outcomes.Decision,
     "exports": exports.Export,
+    "checkpoints": records.Checkpoint,
+    "keys": proving.SigningKey,
     "projections": ranking.Projection,
     "ledgers": records.Ledger,
     "findings": Finding,

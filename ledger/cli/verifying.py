@@ -4,24 +4,28 @@ Where events come from is a Source: a server that is only asked for bytes, or a 
 only. What is checked is the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.chain.checkpoint import OpenedCheckpoint, open_checkpoint
+from ledger.chain.cosignature import add_cosignatures
 from ledger.chain.key_history import KeyHistory, KeyHistoryError
-from ledger.chain.keys import KeyFormatError, VerifierKey
+from ledger.chain.keys import VerifierKey
 from ledger.chain.link import GENESIS, Link, Verifier
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import NoteError
 from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
+from ledger.cli.vouching import keys_of, policy_of
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
+    from ledger.chain.policy import Policy
     from ledger.client import LedgerClient
     from ledger.events.envelope import RecordedEvent
+    from ledger.storage.store import Reader
 
 _PAGE: Final = 2_000
 _REMEDY: Final = "Stop writing, keep the database as evidence, and call an operator."
@@ -37,8 +41,8 @@ class Source:
     """How many events there are said to be."""
     note: str
     """The newest signed checkpoint; empty if there is none."""
-    key: str
-    """The key that the log itself names."""
+    keys: tuple[str, ...]
+    """The keys that the log itself names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ def served(client: "LedgerClient") -> Source:
         )
         for event in events
     )
-    return Source(signed.origin, links, signed.size, signed.note, signed.verifier_key)
+    keys = tuple(key.verifier_key for key in client.list_keys().keys)
+    return Source(signed.origin, links, signed.size, signed.note, keys)
 
 
 def stored(database: str, origin: str) -> Source:
@@ -86,7 +91,6 @@ def stored(database: str, origin: str) -> Source:
         raise MisuseError(f"{database} holds {len(infos)} ledgers: {names}.", "Name one: --ledger.")
     info = store.ledger(origin) if origin else infos[0]
     head = store.head(info.origin)
-    kept = store.checkpoint(info.origin)
 
     def links() -> Iterator[Link]:
         from ledger.storage.verify import stored_links
@@ -96,25 +100,43 @@ def stored(database: str, origin: str) -> Source:
         finally:
             store.close()
 
-    key = _key_at(store.key_events(info.origin), kept.size) if kept else ""
-    note = kept.note if kept else ""
-    return Source(info.origin, links(), head.position, note, key or info.vkey)
+    keys = _keys_named(store.key_events(info.origin))
+    return Source(info.origin, links(), head.position, _note(store, info.origin), keys)
 
 
-def _key_at(events: "Iterable[RecordedEvent]", size: int) -> str:
-    """Return a key that signs checkpoints of a size, as the ledger itself says; empty if none."""
+def _note(store: "Reader", origin: str) -> str:
+    """Return the newest checkpoint with its cosignatures; empty if none was signed."""
+    kept = store.checkpoint(origin)
+    if kept is None:
+        return ""
+    lines = [cosignature.line for cosignature in store.cosignatures(origin, kept.size)]
+    return add_cosignatures(kept.note.encode(), lines).decode()
+
+
+def _keys_named(events: "Iterable[RecordedEvent]") -> tuple[str, ...]:
+    """Return the keys that a ledger says have signed its checkpoints."""
     history = KeyHistory()
     for event in events:
         try:
             history.apply(event.type, event.position, event.data)
         except (KeyHistoryError, LedgerError):  # whoever verifies the events names the position
             break
-    return next((span.vkey for span in history.signers_at(size)), "")
+    return tuple(span.vkey for span in history.spans)
 
 
-def verify(source: Source, key: str | None, kept: Path | None) -> Verified:
-    """Check the whole log; CHAIN_BROKEN or IntegrityFailure names what does not hold, and where."""
-    keys = [_key(key or source.key)]
+def verify(
+    source: Source,
+    vkeys: Sequence[str],
+    kept: Path | None,
+    policy: Path | None = None,
+) -> Verified:
+    """Check the whole log; CHAIN_BROKEN or IntegrityFailure names what does not hold, and where.
+
+    `vkeys`: keys that were obtained elsewhere; without any, those that the log names.
+    """
+    quorum = policy_of(policy)
+    keys = keys_of(vkeys) or [VerifierKey.parse(text) for text in source.keys]
+    witnesses = _witnessed(source.note, quorum) if quorum is not None else ()
     newest = _open(source.note, source.origin, keys) if source.note else None
     earlier = _open(_read(kept), source.origin, keys) if kept else None
     # Checkpoints are compared when the tree has just their size.
@@ -140,18 +162,38 @@ def verify(source: Source, key: str | None, kept: Path | None) -> Verified:
             _REMEDY,
         )
     return Verified(
-        source.origin, tree.size, verifier.head, tree.root(), _said(newest, key, earlier)
+        source.origin,
+        tree.size,
+        verifier.head,
+        tree.root(),
+        _said(newest, bool(vkeys), earlier, witnesses),
     )
 
 
+def _witnessed(note: str, policy: "Policy") -> tuple[str, ...]:
+    """Return the witnesses that have cosigned the newest checkpoint, which the policy accepts."""
+    try:
+        return policy.check(note.encode()).witnesses
+    except NoteError as error:
+        raise IntegrityFailure(
+            f"The policy does not accept the newest checkpoint: {error}.",
+            "Wait for the witnesses, or have a newer one signed.",
+        ) from error
+
+
 def _said(
-    newest: OpenedCheckpoint | None, key: str | None, earlier: OpenedCheckpoint | None
+    newest: OpenedCheckpoint | None,
+    is_pinned: bool,
+    earlier: OpenedCheckpoint | None,
+    witnesses: tuple[str, ...],
 ) -> str:
     if newest is None:
         said = "No checkpoint was signed yet, so nothing vouches for the whole but the chain."
     else:
         said = f"Signed checkpoint over {_events(newest)} holds."
-        if key is None:
+        if witnesses:
+            said += f" It is cosigned by {', '.join(witnesses)}."
+        if not is_pinned:
             said += " Its key came from the ledger itself: compare it with one obtained elsewhere."
     if earlier is not None:
         said += f" So does the one kept before, over {_events(earlier)}."
@@ -160,13 +202,6 @@ def _said(
 
 def _events(opened: OpenedCheckpoint) -> str:
     return output.counted(opened.checkpoint.size, "event")
-
-
-def _key(text: str) -> VerifierKey:
-    try:
-        return VerifierKey.parse(text)
-    except KeyFormatError as error:
-        raise MisuseError(f"--vkey: {error}.", "Print it with `decision-ledger vkey`.") from error
 
 
 def _open(note: str, origin: str, keys: list[VerifierKey]) -> OpenedCheckpoint:

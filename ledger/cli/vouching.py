@@ -2,9 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from ledger.cli.exits import MisuseError
+
+Keys: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--vkey", help="A verifier key of the ledger, obtained elsewhere."),
+]
+PolicyFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--policy", help="A tlog-policy file: log keys, witnesses and a quorum."),
+]
 
 if TYPE_CHECKING:
     from ledger.chain.keys import VerifierKey

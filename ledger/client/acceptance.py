@@ -5,8 +5,9 @@ believed is raised and kept as evidence, and nothing of it is remembered.
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
@@ -34,6 +35,10 @@ from ledger.client.verified import TrustBasis, VerifiedCheckpoint
 from ledger.clock import Clock
 from ledger.events.values import format_time
 
+Floor: TypeAlias = Mapping[str, int]
+"""By origin, the size that a ledger's newest checkpoint must have at least."""
+
+_NO_FLOOR: Final[Floor] = {}
 _KINDS: Final[dict[type[ProofRefusedError], str]] = {
     ForkError: "fork",
     RollbackError: "rollback",
@@ -58,15 +63,18 @@ class Acceptance:
         """The origin that must be answered for; "" if any will do, which is at first use only."""
         return self._scope.ledger or self._store.served_by(self._target)
 
-    def floor(self) -> int:
-        """Return the size that the newest checkpoint must have at least, to be asked first.
+    def floor(self) -> Floor:
+        """Return the sizes that newest checkpoints must have at least; to be asked first.
 
         What another thread has learnt while the answer was under way does not make it a rollback.
         """
-        known = self._store.known(self.origin) if self.origin else None
-        return _claim_of(known.note).size if known is not None and known.note else 0
+        return {
+            origin: _claim_of(known.note).size
+            for origin, known in self._store.all().items()
+            if known.note
+        }
 
-    def accept(self, stated: Checkpoint, *, floor: int = 0) -> Steps[VerifiedCheckpoint]:
+    def accept(self, stated: Checkpoint, *, floor: Floor = _NO_FLOOR) -> Steps[VerifiedCheckpoint]:
         """Verify a checkpoint in every way there is, the quorum of its witnesses included.
 
         `floor`: for one that is stated to be the newest, what `floor()` said before it was asked.
@@ -79,19 +87,19 @@ class Acceptance:
             raise self.lacking(verified, quorum)
         return replace(verified, witnesses=quorum.witnesses)
 
-    def join(self, stated: Checkpoint, *, floor: int = 0) -> Steps[VerifiedCheckpoint]:
+    def join(self, stated: Checkpoint, *, floor: Floor = _NO_FLOOR) -> Steps[VerifiedCheckpoint]:
         """Verify signature and history of a checkpoint, and remember it if it is the newest."""
         claim = self._claim(stated)
         while True:
             known = self._store.known(claim.origin)
             trusted = self._trusted(known, stated, claim)
             trusted = yield from self._with_keys(trusted, stated, claim)
-            if claim.size < floor:
+            if claim.size < floor.get(claim.origin, 0):
                 self.refuse(
                     RollbackError,
                     claim.origin,
-                    f"its newest checkpoint covers {claim.size} events, and one over {floor} was "
-                    "verified before",
+                    f"its newest checkpoint covers {claim.size} events, and one over "
+                    f"{floor[claim.origin]} was verified before",
                     received=stated.note,
                 )
             after = yield from self._extended(trusted, stated, claim)

@@ -102,12 +102,24 @@ class TrustStore:
             self._ledgers[key.name] = known
         return known
 
+    def forget(self, origin: str) -> None:
+        """Forget a ledger; what comes next is compared with nothing. Evidence stays."""
+        with self._changing():
+            self._ledgers.pop(origin, None)
+
     def known(self, origin: str) -> Trusted | None:
         """Return what is known of a ledger, as other processes have left it."""
         with self._lock:
             if self.path is not None:
                 self._read()
             return self._ledgers.get(origin)
+
+    def all(self) -> dict[str, Trusted]:
+        """Return what is known of every ledger, by origin."""
+        with self._lock:
+            if self.path is not None:
+                self._read()
+            return dict(self._ledgers)
 
     def advance(self, before: Trusted | None, after: Trusted) -> bool:
         """Remember `after` if what is known is still `before`; False if it is not."""

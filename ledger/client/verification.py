@@ -45,7 +45,7 @@ class Verification:
         With a policy the first that has its quorum is taken: of that size or, if none was asked
         for, of at least the present one, while the deadline lasts; witnesses sign later.
         """
-        floor = 0 if size else self._acceptance.floor()
+        floor = {} if size else self._acceptance.floor()
         stated = yield calls.get_checkpoint(self._scope, min_position, size)
         if stated.size != size if size else stated.size < min_position:
             self._acceptance.refuse(
@@ -70,7 +70,7 @@ class Verification:
         """
         if not size and self._policy is not None:
             size = (yield from self.checkpoint(min_position=position)).size
-        floor = 0 if size else self._acceptance.floor()
+        floor = {} if size else self._acceptance.floor()
         stated = yield calls.prove_inclusion(self._scope, position, size)
         verified = yield from self._acceptance.accept(stated.checkpoint, floor=floor)
         if size and verified.size != size:

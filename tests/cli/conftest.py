@@ -38,9 +38,11 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep settings of the machine out of the tests."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep settings of the machine out of the tests, and what they remember out of the machine."""
     import os
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     for name in list(os.environ):
         if name.startswith("LEDGER_") and name != "LEDGER_VECTORS":

@@ -56,6 +56,15 @@ LINES: dict[str, tuple[str, ...]] = {
     "log tail": (),
     "log verify": (),
     "log checkpoint": (),
+    "log checkpoint --list": (),
+    "log prove": ("3",),
+    "log consistency": (),
+    "log seal": (),
+    "log publish": (),
+    "key list": (),
+    "key rotate": ("--overlap", "5"),
+    "key revoke": ("--reason", "lost"),
+    "key pin": (),
     "audit run": (),
     "audit answer": ("6", "--model", "fares"),
     "compliance export": (),
@@ -75,14 +84,29 @@ def test_every_command_has_a_shape_and_is_run() -> None:
     names = {name for name, _ in reference.commands()}
     assert {name.partition(" --")[0] for name in SHAPES} == names
     # What servers print, and what needs a file first, is read where that is tested.
-    elsewhere = {"serve", "witness serve", "export verify", "export verify-receipt"}
+    elsewhere = {
+        "serve",
+        "witness serve",
+        "export verify",
+        "export verify-receipt",
+        "log check-proof",
+    }
     assert set(LINES) | elsewhere == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: str) -> None:
     assert told("plan", "make", "--purse", "5", "--plan", "week-1").code == 0
+    if name in {"log consistency", "key revoke", "key pin"}:
+        signed = told("log", "checkpoint", "--json").json
+        key, size = signed["verifier_key"], str(signed["size"])
+    else:
+        key = size = ""
     places = {
+        "log consistency": (size,),
+        "log publish": (str(folder / "tiles"),),
+        "key revoke": (key, "--from", size),
+        "key pin": (key,),
         "doctor": ("--db", str(folder / "ledger.sqlite")),
         "audit run": (str(folder / "ledger.sqlite"),),
         "compliance export": (str(folder / "tables"),),

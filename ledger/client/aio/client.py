@@ -71,6 +71,8 @@ class AsyncLedgerClient(
         ledger: str | None = None,
         actor: str | None = None,
         deadline_seconds: float | None = None,
+        trust: TrustStore | None = None,
+        policy: PolicyLike | None = None,
     ) -> "AsyncLedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -79,6 +81,8 @@ class AsyncLedgerClient(
             ledger=settings.ledger if ledger is None else ledger,
             actor=settings.actor if actor is None else actor,
             deadline_seconds=deadline_seconds or settings.deadline_seconds,
+            trust=trust or settings.trust,
+            policy=settings.policy if policy is None else read_policy(policy),
         )
         client = object.__new__(AsyncLedgerClient)
         client._connection = self._connection.with_settings(changed)

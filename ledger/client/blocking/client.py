@@ -69,6 +69,8 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, E
         ledger: str | None = None,
         actor: str | None = None,
         deadline_seconds: float | None = None,
+        trust: TrustStore | None = None,
+        policy: PolicyLike | None = None,
     ) -> "LedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -77,6 +79,8 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, E
             ledger=settings.ledger if ledger is None else ledger,
             actor=settings.actor if actor is None else actor,
             deadline_seconds=deadline_seconds or settings.deadline_seconds,
+            trust=trust or settings.trust,
+            policy=settings.policy if policy is None else read_policy(policy),
         )
         client = object.__new__(LedgerClient)
         client._connection = self._connection.with_settings(changed)

@@ -1,0 +1,105 @@
+"""`decision-ledger key …`, and the seal over all streams."""
+
+from typing import Annotated
+
+import typer
+
+from ledger.cli import output
+from ledger.cli.session import session
+from ledger.cli.vouching import keys_of
+
+
+def list_() -> None:
+    """List the keys that sign, or have signed, the ledger's checkpoints."""
+    chosen = session()
+    found = chosen.client.list_keys()
+    rows = [
+        (
+            key.from_position,
+            key.until_position or "-",
+            key.state,
+            key.position,
+            output.iso_short(key.recorded_at),
+            key.verifier_key,
+        )
+        for key in found.keys
+    ]
+    headings = (">FROM", ">UNTIL", "STATE", ">POSITION", "RECORDED", "KEY")
+    shown = output.table(headings, rows)
+    chosen.show(found, f"{shown}\n\nnext key's SHA-256: {found.next_key_digest.hex() or 'none'}")
+
+
+def rotate(
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Over how many positions both sign; 1000 if left out.")
+    ] = None,
+) -> None:
+    """Let the key that was committed in advance take over; the one after it is committed."""
+    chosen = session()
+    changed = chosen.client.rotate_key(overlap=overlap)
+    key = changed.key
+    chosen.show(
+        changed,
+        f"From size {key.from_position} on a new key signs: {key.verifier_key}\n"
+        "Give it to whoever pins keys, by another way than this ledger.",
+    )
+
+
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="VKEY", help="The key, as `key list` shows it.")],
+    from_position: Annotated[
+        int,
+        typer.Option("--from", min=1, help="The smallest size from which it counts for nothing."),
+    ],
+    reason: Annotated[
+        str, typer.Option(help="Why; recorded for good, so it must hold no personal data.")
+    ],
+) -> None:
+    """Declare that what a key signed counts for nothing from a size on.
+
+    If it is the only key that signs, the committed one takes over at once.
+    """
+    chosen = session()
+    changed = chosen.client.revoke_key(key, from_position, reason)
+    chosen.show(
+        changed,
+        f"From size {from_position} on nothing counts that this key signs: {key}\n"
+        f"The event at position {changed.appended.position} says so.",
+    )
+
+
+def pin(
+    key: Annotated[str, typer.Argument(metavar="VKEY", help="The key, obtained elsewhere.")],
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Forget everything that was remembered of its ledger."),
+    ] = False,
+) -> None:
+    """Trust a ledger's key from now on; no server is asked.
+
+    --anew is for a ledger that was made anew under the same name: nothing that was verified before
+    is compared with what comes, so be sure why.
+    """
+    from ledger.client import TrustStore
+
+    chosen = session()
+    (verifier,) = keys_of([key])
+    store = TrustStore(chosen.trust_file)
+    if anew:
+        store.forget(verifier.name)
+    known = store.pin(str(verifier))
+    chosen.show(
+        {"origin": known.origin, "pinned": known.keys, "trust_file": str(chosen.trust_file)},
+        f"{known.origin}: pinned in {chosen.trust_file}.",
+    )
+
+
+def seal() -> None:
+    """Record how far every stream has come, so that an export of one can prove itself complete."""
+    chosen = session()
+    made = chosen.client.seal_streams()
+    chosen.show(
+        made,
+        f"{output.counted(made.streams, 'stream')} sealed as of position {made.as_of}, by the "
+        f"event at position {made.appended.position}.\nroot {made.root.hex()}",
+    )
