@@ -181,7 +181,7 @@ class ClientSettings(BaseModel):
     trust: str = Field(
         default="",
         description="File with the keys and checkpoints that commands remember; empty for one in "
-        "the user's own folder.",
+        "the user's state folder.",
     )
 
 
