@@ -244,15 +244,49 @@ def _sqlite(path: Path) -> Connection:
         raise LedgerError(
             Reason.STORE_UNAVAILABLE, f"There is no file {path}.", remedy="Check the path."
         )
-    raw = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None
-    )
-    raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    file = _SqliteFile(path.absolute())
+    return Connection(file.query, file.close, (sqlite3.Error,))
 
-    def query(sql: str, *parameters: object) -> list[Any]:
-        return raw.execute(sql, parameters).fetchall()
 
-    return Connection(query, raw.close, (sqlite3.Error,))
+class _SqliteFile:
+    """A SQLite file that is only read: without a server, not even its folder is written to.
+
+    SQLite's read-only mode still keeps two files beside a database, for locks that nobody needs
+    while no server has it open. As long as there is no log of changes the file is therefore read as
+    it lies; when one appears a server has begun, and what was read last is read again with locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._log = path.with_name(path.name + "-wal")
+        self._is_still = not self._log.exists()
+        self._raw = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        still = "&immutable=1" if self._is_still else ""
+        uri = f"file:{quote(str(self._path))}?mode=ro{still}"
+        raw = sqlite3.connect(uri, uri=True, isolation_level=None)
+        raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        return raw
+
+    def query(self, sql: str, *parameters: object) -> list[Any]:
+        """Return the rows of a statement."""
+        try:
+            rows = self._raw.execute(sql, parameters).fetchall()
+        except sqlite3.Error:
+            if not (self._is_still and self._log.exists()):
+                raise
+        else:
+            if not (self._is_still and self._log.exists()):
+                return rows
+        self._raw.close()
+        self._is_still = False
+        self._raw = self._opened()
+        return self._raw.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._raw.close()
 
 
 def _postgres(url: str) -> Connection:

@@ -43,6 +43,26 @@ def test_a_ledger_in_which_everything_happened_passes(lived_database: Path) -> N
     )
 
 
+def test_an_audit_leaves_nothing_beside_a_database_that_nobody_serves(
+    lived_database: Path,
+) -> None:
+    before = {path.name: path.read_bytes() for path in lived_database.parent.iterdir()}
+    assert audited(lived_database).passed
+    assert {path.name: path.read_bytes() for path in lived_database.parent.iterdir()} == before
+
+
+def test_a_server_that_begins_during_an_audit_does_not_disturb_it(tmp_path: Path) -> None:
+    lived(tmp_path / "ledger.db").close()
+    source = DatabaseSource(str(tmp_path / "ledger.db"))
+    world = World(tmp_path / "ledger.db")
+    world.see("alpha", 0.7, START + 25 * DAY)
+    report = Audit(source, "test").run()
+    assert report.passed, report.text()
+    assert source._query("SELECT max(position) FROM events") == [(73,)]
+    source.close()
+    world.close()
+
+
 def test_the_audit_replays_what_the_service_replays(tmp_path: Path) -> None:
     world = lived(tmp_path / "ledger.db")
     count = world.check_replay()
