@@ -75,11 +75,15 @@ def run(
             report = audit.run()
     finally:
         opened.close()
-    if record:
-        _record(report, chosen)
     chosen.show(report, report.text())
-    if not report.passed:
-        raise _failure(report)
+    if report.passed:
+        if record:
+            _record(report, chosen)
+        return
+    failure = _failure(report)
+    if record:
+        _record_failed(report, chosen, failure)
+    raise failure
 
 
 def _failure(report: "Report") -> IntegrityFailure:
@@ -156,6 +160,16 @@ def _progress() -> "Iterator[Tell]":
             move(done + total * (len(passes) - 1), 2 * total)
 
         yield tell
+
+
+def _record_failed(report: "Report", chosen: Session, failure: IntegrityFailure) -> None:
+    """Record what does not hold if the server takes it: what was found counts either way."""
+    from ledger.client.errors import ClientError
+
+    try:
+        _record(report, chosen)
+    except (ClientError, MisuseError) as error:
+        failure.message += f" It could not be recorded: {error}"
 
 
 def _record(report: "Report", chosen: Session) -> None:

@@ -5,7 +5,9 @@ then let the same server hand out an altered event, and require that it is found
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,3 +98,47 @@ def test_an_audit_goes_on_record_and_the_next_one_checks_it(
     assert second.exit_code == 0, second.stderr
     rules = {one["rule"]: one["checked"] for one in json.loads(second.stdout)["rules"]}
     assert rules["audits"] == 1
+
+
+def damaged_copy(served: Served, tmp_path: Path) -> Path:
+    """Return a copy of the served database in which the body at position 20 has another salt."""
+    copy = tmp_path / "copy.sqlite"
+    with (
+        closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+        target.execute("DROP TRIGGER events_no_update")
+        target.execute("UPDATE events SET salt = zeroblob(16) WHERE position = 20")
+        target.commit()
+    return copy
+
+
+def test_what_does_not_hold_goes_on_record_too(
+    client: LedgerClient, served: Served, tmp_path: Path
+) -> None:
+    place = ("--server", served.server.address, "--ledger", ORIGIN, "--actor", "users/auditor")
+    copy = str(damaged_copy(served, tmp_path))
+    ran = CliRunner().invoke(app, ["audit", "run", copy, "--record", *place])
+    assert ran.exit_code == 4, ran.stderr
+    assert "The first bad position is 20." in ran.stderr
+    (event,) = client.list_events(types=["audit.completed.v1"])
+    assert event.data["passed"] is False
+    assert [one["position"] for one in event.data["findings"]] == [20]
+
+
+def test_a_failure_that_nobody_records_is_a_failure_all_the_same(
+    client: LedgerClient, served: Served, tmp_path: Path
+) -> None:
+    """Method: nobody listens where the result should be recorded."""
+    nobody = ("--server", "127.0.0.1:1", "--deadline", "0.5", "--ledger", ORIGIN)
+    copy = str(damaged_copy(served, tmp_path))
+    ran = CliRunner().invoke(app, ["audit", "run", copy, "--record", *nobody])
+    assert "position 20: the body does not have the header's body hash" in ran.stdout
+    assert ran.exit_code == 4
+    assert "It could not be recorded: " in ran.stderr
+    assert list(client.list_events(types=["audit.completed.v1"])) == []
+    whole = str(tmp_path / "ledger.sqlite")
+    ran = CliRunner().invoke(app, ["audit", "run", whole, "--record", *nobody])
+    assert ran.exit_code == 3
+    assert "Everything that could be checked holds." in ran.stdout
