@@ -42,6 +42,8 @@ PROMISED = {
     "inclusion proof, p50": ("at most", 2),
     "inclusion proof p50, large tree against small": ("at most", 1.3),
     "full export": ("at least", 100_000),
+    "the stand-alone verifier, one core": ("at least", 40_000),
+    "the stand-alone verifier, every core, for each": ("at least", 40_000),
 }
 PEERS = {
     "SQLite + SHA-256 loop",

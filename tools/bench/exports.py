@@ -1,12 +1,16 @@
-"""How fast the whole ledger leaves as a bundle, and how fast the product verifies that bundle.
+"""How fast the whole ledger leaves as a bundle, and how fast two programs verify that bundle.
 
 What is timed is the job as a caller sees it, from CreateExport's use case until the export is
 ready: rows read, every event hashed again, lines, digests, Merkle root, report with replays, all on
-disk.
+disk. The stand-alone verifier is timed as a stranger would run it: the copy that came with the
+bundle, by a Python of its own that sees nothing of this project.
 """
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -17,10 +21,11 @@ from ledger.chain.keys import VerifierKey
 from ledger.export.verify import verify_bundle
 from tools.bench import fleet, ledgers, replay
 from tools.bench.rows import Peer, Row, at_least, load_average
-from tools.bench.run import Progress, Run, fresh
+from tools.bench.run import Progress, Run, fresh, say
 
 _ASKING: Final = Caller("users/auditor")
 _POLL_SECONDS: Final = 0.05
+_PROMISED_ALONE: Final = 40_000
 
 
 def measure(run: Run) -> list[Row]:
@@ -30,6 +35,9 @@ def measure(run: Run) -> list[Row]:
     plain, _ = fresh(_plain, run, size)
     written, load = fresh(_written, run, size)
     verified, load_verifying = fresh(_verified, run, size)
+    cores = len(os.sched_getaffinity(0))
+    alone, load_alone = _stand_alone(run, size, 1)
+    together, load_together = _stand_alone(run, size, cores)
     peer = Peer("rows to JSON lines, unchecked", plain)
     note = f"{size:,} observations: read, hashed again, written, digests and root; one core"
     return [
@@ -43,6 +51,26 @@ def measure(run: Run) -> list[Row]:
             peer,
             "one core; every line is its own canonical JSON, every hash, link and seal",
             load_verifying,
+        ),
+        Row(
+            "exports",
+            "the stand-alone verifier, one core",
+            alone,
+            "events/s",
+            at_least(_PROMISED_ALONE),
+            Peer("the product's verifier", verified),
+            "strict, standard library only, its start included",
+            load_alone,
+        ),
+        Row(
+            "exports",
+            "the stand-alone verifier, every core, for each",
+            together / cores,
+            "events/s",
+            at_least(_PROMISED_ALONE),
+            Peer("one core alone", alone),
+            f"{together:,.0f} in all on {cores}, what one process does alone included",
+            load_together,
         ),
     ]
 
@@ -79,6 +107,21 @@ def _verified(run: Run, size: int) -> tuple[float, float]:
         _folder(run) / "bundle", [key], advance=lambda done, _: progress.reach(done)
     )
     return found.events / (time.perf_counter() - started), load_average()
+
+
+def _stand_alone(run: Run, size: int, jobs: int) -> tuple[float, float]:
+    """Return events a second of the verifier in the bundle, and the load meanwhile."""
+    with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
+        key = service.ledger().checkpoint().vkey
+    say(f"verifying the bundle with the stand-alone verifier, {jobs} at once")
+    bundle = _folder(run) / "bundle"
+    program = [sys.executable, "-I", "-S", str(bundle / "data" / "verify_bundle.py")]
+    flags = ["--vkey", key, "--jobs", str(jobs), "--json"]
+    started = time.perf_counter()
+    done = subprocess.run([*program, str(bundle), *flags], capture_output=True, check=True)
+    seconds = time.perf_counter() - started
+    events: int = json.loads(done.stdout)["events"]
+    return events / seconds, load_average()
 
 
 def _plain(run: Run, size: int) -> tuple[float, float]:
