@@ -8,7 +8,6 @@ the bundle: a forger ships his own. Exit code 0: all of it holds; 4: it does not
 where; 1: misuse, hence no verdict. Written from the specification `decision-ledger/1` alone: every
 check of its section "Export bundle". Whether a decision follows from its inputs, a replay says.
 Memory grows with streams, key events, seals and erasures, not with events.
-
 Ed25519 is RFC 8032 without the cofactor, as in OpenSSL: R is compared as bytes, S must be below the
 group's order. A public key must be canonical and of prime order; honest ones are.
 
@@ -27,7 +26,7 @@ import re
 import sys
 import tarfile
 import time
-from bisect import bisect, bisect_left
+from bisect import bisect
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -43,10 +42,10 @@ BATCH = 1_000  # lines that are checked at once
 LINE_MAX = 64 << 20  # no honest line is longer, and a file without line feeds must not fill memory
 EVENTS, PROOFS, SEAL = "data/events.jsonl", "data/proofs.jsonl", "data/seal.json"
 CHECKPOINT, KEYS, SCOPE = "data/checkpoint", "data/keys.json", "data/scope.json"
-MANIFEST, TAGS = "manifest-sha256.txt", "tagmanifest-sha256.txt"
+MANIFEST, TAGS, SELF = "manifest-sha256.txt", "tagmanifest-sha256.txt", "data/verify_bundle.py"
 TAGGED = {"bag-info.txt", "bagit.txt", MANIFEST}
-ALWAYS = {EVENTS, CHECKPOINT, KEYS, SCOPE, "data/report.html", "data/verify_bundle.py"}
-ALWAYS |= TAGGED | {TAGS}
+ALWAYS = TAGGED | {TAGS, EVENTS, CHECKPOINT, KEYS, SCOPE, SELF, "data/report.html"}
+BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 ONLY = {"full": set[str](), "range": {PROOFS}, "stream": {PROOFS, SEAL}}
 Json: TypeAlias = Any  # what a JSON text stands for; looked at before it is used
 Peaks: TypeAlias = list[tuple[int, bytes]]  # height and root of complete subtrees
@@ -73,8 +72,7 @@ def expect(what: str, expected: object, found: object) -> None:  # refuse what i
     if expected != found: raise Fault(what, expected, found)
 
 # Ed25519 (RFC 8032, 5.1), points in extended homogeneous coordinates.
-P = 2**255 - 19
-L = 2**252 + 27742317777372353535851937790883648493
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 Point: TypeAlias = tuple[int, int, int, int]
 NEUTRAL: Point = (0, 1, 1, 0)
@@ -125,7 +123,6 @@ def parse_vkey(text: str, kind: int) -> Key:  # the key that a verifier key text
     if not is_name(name) or len(data) != 33 or data[0] != kind or key_id.hex() != id_text:
         raise ValueError(f"no verifier key of type {kind} with its own id: {text}")
     return Key(name, key_id, data[0], data[1:], text)
-
 def open_note(note: bytes, keys: Iterable[Key]) -> tuple[bytes, dict[Key, int]]:
     # The text, and by whose keys it is signed, with a witness's seconds (a log's: 0). A signature
     # by a key that is not given is nobody's; one by a key that is must be genuine.
@@ -173,8 +170,7 @@ def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], b
                 met[name] = sum(met[member] for member in names) >= int(least)
             case ["quorum", name] if name in met and not quorum: quorum.append(met[name])
             case _: raise ValueError(f"a line that cannot be read here: {line}")
-    expect("keys that differ", len(keys), len({key.public for key in keys}))
-    expect("quorum lines", 1, len(quorum))
+    expect("different keys, quorums", [len(keys), 1], [len({k.public for k in keys}), len(quorum)])
     return keys, quorum[0]
 
 # Merkle tree (RFC 6962).
@@ -411,8 +407,8 @@ def walked(files: Files, view: View, withheld: list[int], jobs: int) -> Walk:  #
         expect("events", True, walk.position > 0)
     return walk
 
-def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> None:
-    spans, committed, end, unnamed = list[Json](), "", dict[str, int](), walk.unlisted.copy()
+def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> set[int]:
+    spans, committed, end, erased = list[Json](), "", dict[str, int](), set[int]()
     for line, event in walk.told:
         data, position = event.data, event.position
         with at(EVENTS, line, position):
@@ -420,9 +416,7 @@ def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> None:
                 case b"body.erased.v1":
                     for first, last in data["positions"]:
                         expect("range of earlier positions", True, first <= last < position)
-                        del unnamed[bisect_left(unnamed, first) : bisect(unnamed, last)]
-                        begin, end_ = bisect(withheld, first), bisect(withheld, last)
-                        expect(f"erased, and in {SCOPE}", False, end_ > begin or end_ & 1 == 1)
+                        erased.update(range(first, last + 1))
                 case b"ledger.created.v1":
                     told = [position, data["format"], data["origin"]]
                     expect("position, format, origin", [1, "decision-ledger/1", view.origin], told)
@@ -438,15 +432,19 @@ def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> None:
                 case b"key.revoked.v1":
                     end[data["vkey"]] = min(data["from_position"] - 1, end.get(data["vkey"], MAX))
                 case _: committed = data["next_key_digest"]
-    for position in unnamed[:1]:
-        number = position - view.first + 1 if view.kind != "stream" else None
-        raise Fault("body", f"one, or a reason in {SCOPE}", "null", EVENTS, number, position)
+    null, row = set(walk.unlisted), range(view.first, walk.position + 1)
+    if view.kind == "stream": row = range(0)  # its positions have gaps of their own
+    wrong = [p for p in erased - null if p in row and not bisect(withheld, p) & 1]
+    for position in sorted([*wrong, *(null - erased)])[:1]:
+        number, found = row.index(position) + 1 if position in row else None, position not in null
+        raise Fault(f"body, by erasures and {SCOPE}", not found, found, EVENTS, number, position)
     with at(KEYS):
         told = [[start, until or MAX, key] for start, until, key in keys]
         counting = [[start, end.get(key, MAX), key] for start, key in spans]
         if view.kind == "full":
             expect("keys of the events", [span for span in counting if span[0] <= span[1]], told)
         for _, until, key in told: expect(f"end of {key}", min(until, end.get(key, MAX)), until)
+    return erased
 def check_seal(walk: Walk, view: View, seal: Json) -> None:  # of a stream bundle
     line = canonical(check_shape(seal, "seal")["event"]).encode()
     event, record = read_event(line, view.origin), walk.record(str(view.stream).encode())
@@ -507,8 +505,7 @@ def check_bag(files: Files) -> None:  # hold every file to the manifests
         info, oxum = read(files, "bag-info.txt").decode(), f"Payload-Oxum: {size}.{len(files) - 4}"
         expect("lines", info, "".join(re.findall(r"(?m)^[A-Za-z-]+: \S.*\n", info)))
         expect("Payload-Oxum", [oxum], re.findall("(?m)^Payload-Oxum:.*$", info))
-    says = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-    with at("bagit.txt"): expect("text", says, read(files, "bagit.txt"))
+    with at("bagit.txt"): expect("text", BAGIT, read(files, "bagit.txt"))
 
 # The whole.
 def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:  # or the first Fault
@@ -531,7 +528,7 @@ def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:  # or the f
             expect("quorum of cosignatures", True, parse_policy(policy, signed)[1])
         view = View(origin, size, root, kind, kind == "full" or scope["first_position"], stream)
         walk = walked(files, view, withheld, jobs)
-        check_told(walk, view, spans, withheld)
+        erased = check_told(walk, view, spans, withheld)
         with at(SCOPE):
             there = [1, size] if kind == "full" else [walk.first, walk.position]
             expect("positions", there, [scope["first_position"], scope["last_position"]])
@@ -540,16 +537,19 @@ def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:  # or the f
             expect("positions withheld", sum(withheld[1::2]) - sum(withheld[::2]), walk.listed)
             stated = Counter[str]()
             for entry in scope["withheld"]:
-                for first, last in entry["positions"]: stated[entry["reason"]] += last - first + 1
+                edges = bounds(entry["positions"])
+                stated[entry["reason"]] += sum(edges[1::2]) - sum(edges[::2])
+                stated[entry["reason"]] -= sum(bisect(edges, p) & 1 for p in erased)
             if kind == "full": expect("erasures that no event names", 0, stated["erased"])
-        if kind == "full":
-            with at(CHECKPOINT): expect("root of the events", root_of(walk.peaks).hex(), root.hex())
-        if kind == "stream":
-            with at(SEAL): check_seal(walk, view, parse(read(files, SEAL)))
+        with at(CHECKPOINT):
+            if kind == "full": expect("root of the events", root_of(walk.peaks).hex(), root.hex())
+        with at(SEAL):
+            if kind == "stream": check_seal(walk, view, parse(read(files, SEAL)))
         check_bag(files)
     told = {"verified": True, "kind": kind, "ledger": origin, "stream": stream, "positions": there}
-    told |= {"counts": counts, "erased, proven": len(walk.unlisted), "withheld": stated}
+    proven = len(walk.unlisted) + walk.listed - stated.total()
     told |= {"events": walk.counts.total(), "erased, stated": stated.pop("erased", 0)}
+    told |= {"counts": counts, "erased, proven": proven, "withheld": stated}
     told |= {"types only hashed and counted": [k for k in counts if k.encode() not in READ]}
     told |= {"cosigned at": {key.name: when for key, when in signed.items() if key.kind == 4}}
     return {**told, "size": size, "root": root.hex(), "signed by": signers}

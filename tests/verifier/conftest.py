@@ -60,7 +60,7 @@ def write_kind(kind: str, world: World, folder: Path) -> Path:
     """Write a bundle of a kind from the small world."""
     match kind:
         case "full":
-            return write_bundle(folder, world, withheld={5: "asked for", 6: "asked for"})
+            return write_bundle(folder, world, withheld={6: "asked for", 7: "asked for"})
         case "range":
             return write_bundle(folder, world, span=(3, 10), withheld={4: "erased"})
         case _:

@@ -1,0 +1,217 @@
+"""The stand-alone verifier and the product's accept and refuse the same, each written by itself.
+
+Method: every edit of the other modules, and every byte of small bundles changed with the manifests
+made right again, so that what a file *says* is judged and not its digest; both verifiers, called on
+the very same files, must agree on the verdict; of events, this one blames no later a line.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from io import BufferedReader, BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from ledger.chain.keys import VerifierKey
+from ledger.export.faults import BundleError
+from ledger.export.verify import verify_opened
+from tests.verifier import test_edits, test_files, test_partial
+from tests.verifier.bundles import World, canonical, load_tool, log_key, rehash, relink
+from tests.verifier.conftest import KINDS, POLICY, write_kind
+from tests.verifier.editing import EVENTS, PROOFS, SCOPE, lines_of, put_lines
+from tests.verifier.writing import bag, line_of, write_bundle
+
+TOOL = load_tool()
+KEY = VerifierKey.parse(log_key(1).vkey)
+# Files whose bytes are told as text in both verifiers; the other two are only hashed.
+TEXTS = (EVENTS, PROOFS, SCOPE, "data/keys.json", "data/seal.json", "data/checkpoint")
+
+
+class Opened:
+    """A bundle whose files are bytes, for either verifier."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+        self.sizes = {name: len(content) for name, content in files.items()}
+
+    @classmethod
+    def of(cls, folder: Path) -> "Opened":
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        return cls({p.relative_to(folder).as_posix(): p.read_bytes() for p in paths})
+
+    def open(self, name: str) -> BinaryIO:
+        return cast("BinaryIO", BufferedReader(BytesIO(self.files[name])))
+
+    def changed(self, name: str, content: bytes) -> "Opened":
+        """Return the bundle with one file's content changed and the bag consistent again."""
+        files = self.files | {name: content}
+        data = {n: c for n, c in files.items() if n.startswith("data/")}
+        oxum = f"{sum(map(len, data.values()))}.{len(data)}"
+        files["bag-info.txt"] = f"External-Identifier: x\nPayload-Oxum: {oxum}\n".encode()
+        files["manifest-sha256.txt"] = manifest(data)
+        tags = ("bag-info.txt", "bagit.txt", "manifest-sha256.txt")
+        files["tagmanifest-sha256.txt"] = manifest({tag: files[tag] for tag in tags})
+        return Opened(files)
+
+
+def manifest(files: dict[str, bytes]) -> bytes:
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(files)).encode()
+
+
+Refusal = tuple[str, int | None, str]
+Alone = Callable[[Opened], Refusal | None]
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Alone:
+    """The stand-alone verifier's refusal of files in memory, as a function; None if it accepts."""
+    known: dict[Any, bool] = {}
+    slow = TOOL.ed25519_verify
+
+    def once(*triple: bytes) -> bool:
+        if triple not in known:
+            known[triple] = slow(*triple)
+        return known[triple]
+
+    def refusal(bundle: Opened) -> Refusal | None:
+        files = {name: (lambda name=name: bundle.open(name)) for name in bundle.files}
+        monkeypatch.setattr(TOOL, "files_of", lambda path, stack: files)
+        try:
+            TOOL.verify(Path("bundle"), POLICY, 1)
+        except TOOL.Fault as fault:
+            file, line = [*fault.args, None, None, None][3:5]
+            return file, line, str(fault)
+        return None
+
+    monkeypatch.setattr(TOOL, "ed25519_verify", once)
+    return refusal
+
+
+def product(bundle: Opened) -> Refusal | None:
+    """Return the refusal of the product's verifier; None if there is none."""
+    try:
+        verify_opened(bundle, [KEY])
+    except BundleError as error:
+        return error.file, error.line, str(error)
+    return None
+
+
+def compare(alone: Alone, bundle: Opened, what: object) -> bool:
+    """Require one verdict and, of a refused line, one place; return whether it was accepted."""
+    mine, theirs = alone(bundle), product(bundle)
+    assert (mine is None) == (theirs is None), (what, mine, theirs)
+    if mine and theirs and mine[0] == theirs[0] == EVENTS and theirs[1]:
+        assert mine[1], what
+        assert mine[1] <= theirs[1], (what, mine, theirs)
+    return mine is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_honest_bundles_are_accepted_by_both(
+    kind: str, world: World, tmp_path: Path, alone: Alone
+) -> None:
+    assert compare(alone, Opened.of(write_kind(kind, world, tmp_path)), kind)
+
+
+@pytest.mark.parametrize("name", test_edits.EDITS)
+def test_edited_lines(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, world)
+    lines = lines_of(tmp_path)
+    test_edits.EDITS[name][0](lines)
+    put_lines(tmp_path, lines)
+    assert not compare(alone, Opened.of(tmp_path), name)
+
+
+@pytest.mark.parametrize("name", test_edits.TEXTS)
+def test_texts_that_are_not_canonical(
+    name: str, world: World, tmp_path: Path, alone: Alone
+) -> None:
+    write_bundle(tmp_path, world)
+    lines = (tmp_path / EVENTS).read_bytes().splitlines(keepends=True)
+    lines[2] = test_edits.rehashed_text(test_edits.TEXTS[name](lines[2]))
+    (tmp_path / EVENTS).write_bytes(b"".join(lines))
+    assert not compare(alone, Opened.of(bag(tmp_path)), name)
+
+
+@pytest.mark.parametrize("name", test_edits.scope_edits())
+def test_scopes(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, world)
+    value = json.loads((tmp_path / SCOPE).read_bytes())
+    test_edits.scope_edits()[name](value)
+    assert not compare(alone, Opened.of(tmp_path).changed(SCOPE, canonical(value)), name)
+
+
+@pytest.mark.parametrize("name", test_files.MANIFESTS)
+def test_manifests(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
+    bundle = Opened.of(write_bundle(tmp_path, world))
+    text = bundle.files["tagmanifest-sha256.txt"].decode()
+    changed = test_files.MANIFESTS[name](text).encode()
+    other = Opened(bundle.files | {"tagmanifest-sha256.txt": changed})
+    assert not compare(alone, other, name)
+
+
+@pytest.mark.parametrize("name", test_partial.proof_edits())
+def test_proofs(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, world, span=(6, 8))
+    lines = lines_of(tmp_path, PROOFS)
+    test_partial.proof_edits()[name][0](lines)
+    content = b"".join(map(line_of, lines))
+    assert not compare(alone, Opened.of(tmp_path).changed(PROOFS, content), name)
+
+
+@pytest.mark.parametrize("name", test_partial.seal_edits())
+def test_seals(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, world, stream="models/m1", seal=9)
+    value = json.loads((tmp_path / "data/seal.json").read_bytes())
+    test_partial.seal_edits()[name](value)
+    bundle = Opened.of(tmp_path).changed("data/seal.json", canonical(value))
+    assert not compare(alone, bundle, name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mask", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_every_byte_that_says_something_changed_in_a_consistent_bag(
+    kind: str, mask: int, world: World, tmp_path: Path, alone: Alone
+) -> None:
+    bundle = Opened.of(write_kind(kind, world, tmp_path))
+    accepted = []
+    for name in TEXTS:
+        content = bundle.files.get(name, b"")
+        for at, value in enumerate(content):
+            changed = content[:at] + bytes([value ^ mask]) + content[at + 1 :]
+            if compare(alone, bundle.changed(name, changed), (name, at)):
+                accepted.append((name, at))
+    # Nobody signs who asked for an export, when, and why bodies are withheld; all else is proven.
+    text = bundle.files[SCOPE]
+    for name, at in accepted:
+        if name == SCOPE:
+            key = text[:at].rpartition(b'":')[0].rpartition(b'"')[2]
+            assert key in {b"requested_at", b"requested_by", b"reason"}, text[at - 20 : at + 20]
+        else:
+            assert (kind, name) != ("full", "data/keys.json")
+            assert name == "data/keys.json", (name, at)
+
+
+def test_events_that_are_rehashed_after_each_changed_byte_of_a_body(
+    world: World, tmp_path: Path, alone: Alone
+) -> None:
+    # As an attacker with the database would: every hash of the line agrees with it.
+    bundle = Opened.of(write_bundle(tmp_path, world))
+    lines = bundle.files[EVENTS].splitlines(keepends=True)
+    for at in range(8, lines[2].index(b',"hash":"')):
+        line = lines[2][:at] + bytes([lines[2][at] ^ 1]) + lines[2][at + 1 :]
+        content = b"".join([*lines[:2], test_edits.rehashed_text(line), *lines[3:]])
+        assert not compare(alone, bundle.changed(EVENTS, content), at)
+
+
+def test_a_ledger_rewritten_and_signed_by_its_own_key_is_accepted_by_both(
+    world: World, tmp_path: Path, alone: Alone
+) -> None:
+    # Nothing in one bundle speaks against whoever holds database and key: an older checkpoint does.
+    world.events[9]["body"]["actor"] = "users/eve"
+    rehash(world.events[9])
+    relink(world.events, 10)
+    assert compare(alone, Opened.of(write_bundle(tmp_path, world)), "rewritten")
