@@ -92,6 +92,51 @@ def test_a_key_that_was_not_committed_is_not_followed_even_if_both_sign() -> Non
         carry_out(forge, verification(store).checkpoint())
 
 
+def test_a_commitment_that_is_shown_and_not_in_the_tree_counts_for_nothing() -> None:
+    forge, store = born(), pinned()
+    shown = forge.copy()
+    position = shown.record("key.committed.v1", {"next_key_digest": digest_of(THIEF)})
+    forge.grow(1)
+    rotate(forge, until=100, new=THIEF)
+    forge.events[position] = shown.events[position]
+    forge.sign(K1, THIEF)
+    assert carry_out(forge, verification(store).checkpoint()).verifier_key == vkey(K1)
+    forge.grow(1).sign(THIEF)
+    with pytest.raises(ProofRefusedError, match="no trusted key that counts"):
+        carry_out(forge, verification(store).checkpoint())
+
+
+def test_a_rotation_in_another_history_of_the_old_key_is_not_followed() -> None:
+    """Method: all about the thief's key is proven, in a tree that the one at hand does not hold."""
+    forge, store = born(), pinned()
+    forge.sign(K1)
+    carry_out(forge, verification(store).checkpoint())
+    other = born().grow(1, "other")
+    other.record("key.committed.v1", {"next_key_digest": digest_of(THIEF)})
+    rotate(other, until=100, new=THIEF)
+    side = other.sign(K1)
+    forge.grow(20).sign(THIEF)
+    forge.events = other.events
+    forge.checkpoints[side.size] = side
+    forge.overrides["ProveInclusion"] = other._ProveInclusion
+    with pytest.raises(ProofRefusedError, match="does not lead to the old root"):
+        carry_out(forge, verification(store).checkpoint())
+
+
+def test_a_key_counts_only_within_its_span() -> None:
+    key_ = TrustedKey(vkey(K1), from_position=10, until_position=20, revoked_from=15)
+    assert [size for size in range(8, 24) if key_.covers(size)] == list(range(10, 15))
+    forge, store = born(), pinned()
+    forge.grow(5)
+    forge.sign(K2, size=12)
+    position = rotate(forge, until=20)
+    forge.sign(K1, K2)
+    carry_out(forge, verification(store).checkpoint())
+    assert trusted(store).keys[1].from_position == position
+    with pytest.raises(ProofRefusedError, match="no trusted key that counts at size 12"):
+        carry_out(forge, verification(store).checkpoint(size=12))
+
+
 @pytest.mark.parametrize("lie", ["body", "salt", "position"])
 def test_a_rotation_whose_body_is_not_the_one_in_the_tree_is_not_followed(lie: str) -> None:
     forge, store = born(), pinned()

@@ -168,6 +168,21 @@ def test_the_key_taken_at_first_use_binds_from_then_on() -> None:
         carry_out(forge, verification(store).checkpoint())
 
 
+def test_a_proof_under_the_name_of_another_position_is_refused() -> None:
+    forge, store = born(), pinned()
+    forge.sign(K1)
+    answer = forge._ProveInclusion
+
+    def renamed(request: Any) -> Any:  # noqa: ANN401
+        response = answer(request)
+        response.proof.position += 1
+        return response
+
+    forge.overrides["ProveInclusion"] = renamed
+    with pytest.raises(ProofRefusedError, match="asked for position 3, it proves position 4"):
+        carry_out(forge, verification(store).inclusion(3))
+
+
 def test_a_slow_answer_that_a_fast_one_has_overtaken_is_no_rollback() -> None:
     """Method: the answer of size 10 arrives after another call has learnt of size 20."""
     forge, store = born(), pinned()

@@ -369,6 +369,20 @@ def test_a_damaged_or_missing_file_that_the_edge_needs_is_found(tmp_path: Path, 
     assert Follower(partial(_file, folder)).follow() == HEADERS[:400]
 
 
+@pytest.mark.parametrize("path", ["tile/0/001", "tile/entries/001"])
+def test_what_an_interrupted_run_left_damaged_is_asked_for_again(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "log"
+    publish(folder, 600)
+    (folder / "checkpoint").unlink()
+    damaged = bytearray((folder / path).read_bytes())
+    damaged[50] ^= 1
+    (folder / path).write_bytes(damaged)
+    asked: list[int] = []
+    publish(folder, 600, asked=asked)
+    assert asked == [256]
+    assert Follower(partial(_file, folder)).follow() == HEADERS[:600]
+
+
 def test_what_an_interrupted_run_left_is_believed_only_if_it_fits(tmp_path: Path) -> None:
     """Method: bundle and tile of a forged history lie there, agreeing with each other."""
     folder = tmp_path / "log"
