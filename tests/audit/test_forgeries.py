@@ -42,7 +42,7 @@ def audited(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN4
     return report
 
 
-def foreign(paper: Paper, **members: object) -> int:
+def foreign(paper: Paper, **members: Any) -> int:  # noqa: ANN401 - as `Paper.append`
     """Append an honest foreign event: nothing rests on it."""
     return paper.append(FOREIGN_STREAM, "recorder.event.v1", dict(FOREIGN), **members)
 
@@ -100,7 +100,8 @@ def begin_otherwise(paper: Paper) -> int:
     defined = paper.find("signal.defined.v1")[0]
     first = paper.at(1)
     first.stream, first.type = "signals/first", "signal.defined.v1"
-    first.body = {**dict(first.body), "data": paper.at(defined).data | {"signal": "first"}}
+    assert isinstance(first.body, dict)
+    first.body = first.body | {"data": paper.at(defined).data | {"signal": "first"}}
     paper.at(2).type = "ledger.configured.v1"
     del paper.at(2).data["next_key_digest"]
     return 1

@@ -6,7 +6,7 @@ stretches with borders; damage at a border, and a pass over several processes, m
 
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -174,8 +174,13 @@ MANY: Final = SEGMENT + 700
 def long_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of more than one stretch: foreign events in two streams that take turns."""
     paper = Paper("ledger.example.com/long")
-    foreign = {"actor": "users/a", "causation_position": None, "data": {}, "request_id": None}
-    body = foreign | {"run_id": None}
+    body: dict[str, Any] = {
+        "actor": "users/a",
+        "causation_position": None,
+        "data": {},
+        "request_id": None,
+        "run_id": None,
+    }
     paper.events = [
         Written(f"recorder/{number % 2}", "recorder.event.v1", 1_000 + number, body)
         for number in range(MANY)
