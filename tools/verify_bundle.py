@@ -305,9 +305,9 @@ def read_event(line: bytes, origin: str) -> Event:
     fields = position, hash_[1:-1], prev[1:-1], when, stream[1:-1], int(version), kind
     return Event(*fields, body != b"null", data)
 Batch: TypeAlias = tuple[int, list[tuple[bytes, ...]]]  # number of the first line; lines
-Checked: TypeAlias = tuple[int, list[Event], Fault | None]
+Checked: TypeAlias = tuple[int, list[tuple[Any, ...]], Fault | None]  # plain tuples travel fast
 def check_batch(view: View, batch: Batch) -> Checked:  # the events up to the first fault
-    events: list[Event] = []
+    events: list[tuple[Any, ...]] = []
     try:
         with at(EVENTS) as here:
             for line, (text, *proofs) in enumerate(batch[1], batch[0]):
@@ -321,7 +321,7 @@ def check_batch(view: View, batch: Batch) -> Checked:  # the events up to the fi
                     expect("position", event.position, told["position"])
                     leaf, path = event.hash.decode(), told["inclusion"]
                     check_inclusion(event.position - 1, view.size, leaf, path, view.root)
-                events.append(event)
+                events.append(tuple(event))
     except Fault as fault: return batch[0], events, fault
     return batch[0], events, None
 def content(line: bytes) -> bytes:  # what a line holds
@@ -360,7 +360,7 @@ class Walk:  # what is known of the events so far, and whether the next one fits
         self.unlisted: list[int] = []  # positions of null bodies that scope.json says nothing of
         self.told: list[tuple[int, Event]] = []  # line and event, of those that are read here
         self._seals: dict[int, Json] = {}  # what a seal as of each mark has to say
-    def take(self, line: int, event: Event) -> None:  # go on by one event
+    def take(self, line: int, event: tuple[Any, ...]) -> None:  # go on by one event
         position, hash_, prev, when, stream, version, kind, has_body, data = event
         if position == 1: expect("type", b"ledger.created.v1", kind)
         if position == self.position + 1: expect("prev_hash", self._hash, prev)
@@ -380,7 +380,7 @@ class Walk:  # what is known of the events so far, and whether the next one fits
         if kind == b"streams.sealed.v1":
             expect("as_of", min(data["as_of"], position - 1), data["as_of"])
             if self._view.kind == "full": expect("the seal", self._seals.get(data["as_of"]), data)
-        elif data is not None: self.told.append((line, event))
+        elif data is not None: self.told.append((line, Event(*event)))
         if position in self._marks:
             peaks, mark = Peaks(), {"as_of": position, "streams": len(self.heads)}
             for name in sorted(self.heads): push(peaks, record_leaf(self.record(name)))
@@ -401,7 +401,7 @@ def walked(files: Files, view: View, withheld: list[int], jobs: int) -> Walk:  #
     with at(EVENTS) as here:
         for number, events, fault in checked(files, view, jobs):
             for line, event in enumerate(events, number):
-                here[:] = EVENTS, line, event.position
+                here[:] = EVENTS, line, event[0]
                 walk.take(line, event)
             if fault is not None: raise fault
         expect("events", True, walk.position > 0)
