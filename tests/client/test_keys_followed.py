@@ -111,8 +111,10 @@ def test_a_rotation_in_another_history_of_the_old_key_is_not_followed() -> None:
     forge, store = born(), pinned()
     forge.sign(K1)
     carry_out(forge, verification(store).checkpoint())
-    other = born().grow(1, "other")
-    other.record("key.committed.v1", {"next_key_digest": digest_of(THIEF)})
+    other = Forge()
+    other.record("ledger.created.v1", {"vkey": vkey(K1)})
+    other.record("ledger.configured.v2", {"next_key_digest": digest_of(THIEF)})
+    other.grow(10, "other")
     rotate(other, until=100, new=THIEF)
     side = other.sign(K1)
     forge.grow(20).sign(THIEF)
@@ -172,8 +174,11 @@ def test_a_revoked_key_gives_way_to_the_committed_one_at_once() -> None:
 
 
 def test_a_commitment_signed_only_after_the_revocation_counts_for_nothing() -> None:
-    """Method: the thief of the old key commits to a key of his own behind what was revoked."""
-    forge, store = Forge().grow(10), pinned()
+    """Method: nothing was committed yet; the thief of the old key commits to a key of his own."""
+    forge, store = Forge(), pinned()
+    forge.record("ledger.created.v1", {"vkey": vkey(K1)})
+    forge.record("ledger.configured.v1", {})
+    forge.grow(8)
     forge.sign(K1)
     carry_out(forge, verification(store).checkpoint())
     forge.record("key.committed.v1", {"next_key_digest": digest_of(THIEF)})

@@ -263,7 +263,8 @@ def pinned(path: Path | None = None) -> TrustStore:
 
 def born() -> Forge:
     """Return a ledger whose second event commits to its second key."""
-    forge = Forge().grow(1)
+    forge = Forge()
+    forge.record("ledger.created.v1", {"vkey": vkey(K1)})
     forge.record("ledger.configured.v2", {"next_key_digest": digest_of(K2)})
     return forge.grow(8)
 
