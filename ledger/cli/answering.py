@@ -1,5 +1,7 @@
 """`decision-ledger audit answer`: the questions that auditors ask, answered from events."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,11 +10,13 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.compliance import source_of
-from ledger.cli.exits import IntegrityFailure, MisuseError
+from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
+from ledger.cli.vouching import Keys, PolicyFile
 
 if TYPE_CHECKING:
+    from ledger.cli.facts import ServerLive
     from ledger.compliance.questions import Answer
 
 _ROWS_SHOWN = 20
@@ -49,14 +53,16 @@ def answer(
     bundle: Annotated[
         Path | None, typer.Option(help="Read this export bundle instead of asking a server.")
     ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
 ) -> None:
     """Answer one of the 35 questions that auditors ask, from the ledger's events alone.
 
-    Says what this release records no events of. Without a number: lists the questions.
+    Says what this release records no events of. Without a number: lists the questions. With --vkey
+    or --policy a bundle is verified first, and the server's checkpoint that question 1 compares
+    with yours; exits with 4 if it does not hold.
     """
-    from ledger.chain.merkle import ProofError
-    from ledger.chain.note import NoteError
-    from ledger.cli.facts import ServerLive, micros_of
+    from ledger.cli.facts import micros_of
     from ledger.compliance.answering import QuestionError, answer_to
     from ledger.compliance.questions import QUESTIONS, Inquiry
 
@@ -65,24 +71,39 @@ def answer(
         rows = [(key, text) for key, text in QUESTIONS.items()]
         chosen.show({"questions": QUESTIONS}, output.table((">N", "QUESTION"), rows))
         return
-    inquiry = Inquiry(
-        model=model.removeprefix("models/"),
-        at=micros_of(parse_time(at, "--at")) if at else None,
-        position=position,
-        days=days,
-        checkpoint=_read(checkpoint),
-        live=None if bundle is not None else ServerLive(chosen.client),
-    )
-    try:
-        given = answer_to(number, source_of(bundle), inquiry)
-    except QuestionError as error:
-        raise MisuseError(str(error)) from error
-    except (ProofError, NoteError) as error:
-        raise IntegrityFailure(
-            f"The ledger does not continue the checkpoint you kept: {error}.",
-            "Keep the checkpoint and the server's answer as evidence, and call the operator.",
-        ) from error
+    is_compared = checkpoint is not None and bundle is None and number == 1
+    with _asking(bundle, vkey, policy, is_compared=is_compared) as live:
+        inquiry = Inquiry(
+            model=model.removeprefix("models/"),
+            at=micros_of(parse_time(at, "--at")) if at else None,
+            position=position,
+            days=days,
+            checkpoint=_read(checkpoint),
+            live=live,
+        )
+        source = source_of(bundle, *((None, None) if is_compared else (vkey, policy)))
+        try:
+            given = answer_to(number, source, inquiry)
+        except QuestionError as error:
+            raise MisuseError(str(error)) from error
     chosen.show(_as_record(number, QUESTIONS[number], given), _told(number, given))
+
+
+@contextmanager
+def _asking(
+    bundle: Path | None, vkey: list[str] | None, policy: Path | None, *, is_compared: bool
+) -> "Iterator[ServerLive | None]":
+    """Yield the server, if it is one that answers; verified only for what it is compared with."""
+    from ledger.cli.facts import ServerLive
+    from ledger.cli.proofs import believing
+
+    if bundle is not None:
+        yield None
+    elif is_compared:
+        with believing(vkey, policy) as client:
+            yield ServerLive(client)
+    else:
+        yield ServerLive(session().client)
 
 
 def _read(checkpoint: Path | None) -> bytes:

@@ -10,6 +10,7 @@ from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
+from ledger.cli.vouching import Keys, PolicyFile
 
 if TYPE_CHECKING:
     from ledger.compliance.facts import Source
@@ -44,11 +45,14 @@ def export(
     bundle: Annotated[
         Path | None, typer.Option(help="Read this export bundle instead of asking a server.")
     ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
 ) -> None:
     """Write decisions with reasons, policy changes, silences and refusals as tables for people.
 
     Text that a spreadsheet would take for a formula is guarded in CSV. Parquet needs the extra
-    `parquet`. What is not recorded by this release is said, not left out.
+    `parquet`. What is not recorded by this release is said, not left out. With --vkey or --policy a
+    bundle is verified first: nothing is written, and the exit code is 4, if it does not hold.
     """
     from ledger.compliance.files import FORMS, ParquetMissingError, write_tables
     from ledger.compliance.report import MISSING, tables_of
@@ -57,7 +61,7 @@ def export(
     if form not in FORMS:
         raise MisuseError(f"--format: {form!r} is none of {', '.join(FORMS)}.")
     scope = _scope(model, by, since, until)
-    source = source_of(bundle)
+    source = source_of(bundle, vkey, policy)
     tables = tables_of(source, scope)
     facts = [("Ledger", source.origin), *_described(scope, since, until), ("Not recorded", MISSING)]
     try:
@@ -76,11 +80,18 @@ def export(
     chosen.show(written, "\n".join([*lines, "", *written.files, "", MISSING]))
 
 
-def source_of(bundle: Path | None) -> "Source":
-    """Return what to read: a bundle on disk, or the server."""
-    from ledger.cli.facts import BundleFacts, ServerFacts
+def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None) -> "Source":
+    """Return what to read: a bundle on disk, verified if that was asked for, or the server."""
+    from ledger.cli.facts import ServerFacts, verified_facts
 
-    return ServerFacts(session().client) if bundle is None else BundleFacts(bundle)
+    if bundle is not None:
+        return verified_facts(bundle, vkeys or (), policy)
+    if vkeys or policy is not None:
+        raise MisuseError(
+            "--vkey and --policy verify a bundle here.",
+            "Name it with --bundle; a server is audited with `decision-ledger audit run`.",
+        )
+    return ServerFacts(session().client)
 
 
 def _scope(model: str, by: str, since: str | None, until: str | None) -> "Scope":

@@ -104,7 +104,7 @@ def create(
     if not keys and quorum is None:
         keys = keys_of([chosen.client.get_checkpoint().verifier_key])
         output.say("Its key came from the ledger itself: compare it with one obtained elsewhere.")
-    found = _checked(fetch.archive, keys, quorum, out)
+    found = checked(fetch.archive, keys, quorum, out)
     fetch.keep()
     chosen.show(found, f"Wrote {out}, and verified it.\n{_told(found)}")
 
@@ -158,13 +158,11 @@ def verify(
         )
     if not path.exists():
         raise MisuseError(f"There is no {path}.", "Check the path.")
-    found = _checked(path, keys, quorum, path)
+    found = checked(path, keys, quorum, path)
     session().show(found, _told(found))
 
 
-def _checked(
-    path: Path, keys: "list[VerifierKey]", policy: "Policy | None", shown: Path
-) -> Checked:
+def checked(path: Path, keys: "list[VerifierKey]", policy: "Policy | None", shown: Path) -> Checked:
     """Return what a bundle is; IntegrityFailure where it does not verify."""
     from ledger.export.faults import BundleError
     from ledger.export.verify import verify_bundle

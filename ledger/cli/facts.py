@@ -1,11 +1,12 @@
 """Where the commands of compliance read from: a server, asked as any client would, or a bundle."""
 
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.client import LedgerClient
 from ledger.compliance.facts import Fact, fact_of
@@ -49,26 +50,32 @@ class ServerLive:
         self._client = client
 
     def prove_since(self, note: bytes) -> list[str]:
-        """Return what comparing a checkpoint kept from earlier with the ledger shows."""
-        from ledger.chain.checkpoint import parse
-        from ledger.chain.merkle import check_consistency
-        from ledger.chain.note import parse as parse_note
+        """Return what comparing a checkpoint kept from earlier with the ledger shows.
 
-        kept = parse(parse_note(note).text)
-        proof = self._client.prove_consistency(kept.size)
-        newest = proof.checkpoint
-        check_consistency(
-            old_size=kept.size,
-            size=newest.size,
-            old_root=kept.root,
-            root=newest.root,
-            proof=proof.hashes,
-        )
+        ForkError or ProofRefusedError if the ledger does not continue it.
+        """
+        from ledger.chain.checkpoint import parse
+        from ledger.chain.note import NoteError
+        from ledger.chain.note import parse as parse_note
+        from ledger.cli.proofs import first_use_said
+
+        try:
+            kept = parse(parse_note(note).text)
+        except NoteError as error:
+            raise MisuseError(f"--checkpoint: that is none: {error}.", "Check the path.") from error
+        origin = self._client.get_ledger().origin
+        if kept.origin != origin:
+            raise MisuseError(f"--checkpoint: it is of {kept.origin}, not {origin}.")
+        joined = self._client.verify_consistency(kept.size, kept.root)
+        newest = joined.checkpoint
+        first_use_said(newest)
+        by = f", cosigned by {', '.join(newest.witnesses)}" if newest.witnesses else ""
         return [
             (
                 f"Whole since then: the ledger's {newest.size} events begin with exactly the "
-                f"{kept.size} of your checkpoint, shown by {len(proof.hashes)} hashes and a signed "
-                "checkpoint. What those events say, an audit checks."
+                f"{kept.size} of your checkpoint, shown by {len(joined.hashes)} hashes and a "
+                f"checkpoint signed by {newest.verifier_key}{by}. What those events say, an audit "
+                "checks."
             )
         ]
 
@@ -92,7 +99,7 @@ class ServerLive:
 
 
 class BundleFacts:
-    """The facts of an export bundle, a folder or a tar, as it lies there: verify it first."""
+    """The facts of an export bundle, a folder or a tar, as it lies there: see `verified_facts`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -143,3 +150,20 @@ class BundleFacts:
                         yield from opened
         except (OSError, tarfile.TarError) as error:
             raise MisuseError(f"{self._path} cannot be read as a bundle: {error}.") from error
+
+
+def verified_facts(path: Path, vkeys: Sequence[str], policy: Path | None) -> BundleFacts:
+    """Return the facts of a bundle that verifies; without key or policy, say that none was asked.
+
+    IntegrityFailure names what does not hold.
+    """
+    from ledger.cli.exporting import checked
+    from ledger.cli.vouching import keys_of, policy_of
+
+    keys, quorum = keys_of(vkeys), policy_of(policy)
+    facts = BundleFacts(path)
+    if keys or quorum is not None:
+        checked(path, keys, quorum, path)
+    else:
+        output.say(f"{path} was read unverified: verify it with --vkey or --policy.")
+    return facts

@@ -1,13 +1,20 @@
-"""Compliance tables and answers from a live server, and what goes wrong.
+"""Compliance tables and answers from a live server or a bundle, and what goes wrong.
 
 Method: a served ledger with observations, an evaluation and a policy; every form of file; every
-question once; misuse of each kind.
+question once; misuse of each kind; a bundle with one changed digit, and a checkpoint of a tree that
+the ledger never had.
 """
 
 import csv
 from pathlib import Path
 
-from tests.cli.conftest import Run
+from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.cosignature import CosigningKey
+from ledger.chain.keys import SigningKey
+from ledger.chain.link import Digest
+from ledger.cli.exits import Exit
+from tests.cli.conftest import Run, csv_of
+from tests.support.served import ORIGIN
 
 
 def test_tables_are_written_and_counted(told: Run, tmp_path: Path) -> None:
@@ -83,3 +90,69 @@ def test_a_question_put_wrongly_is_misuse(told: Run, tmp_path: Path) -> None:
     assert "--model" in done.err
     assert told("audit", "answer", "36").code == 2
     assert told("audit", "answer", "1", "--checkpoint", str(tmp_path / "none")).code == 2
+
+
+def test_a_bundle_is_verified_before_anything_is_read_from_it(
+    told: Run, run: Run, tmp_path: Path
+) -> None:
+    key = str(told("vkey", "--json").json["verifier_key"])
+    bundle, out = tmp_path / "bundle", tmp_path / "tables"
+    assert told("export", "create", str(bundle)).code == 0
+    policy = tmp_path / "policy"
+    policy.write_text(f"log {key}\nquorum none\n")
+    asked = ("audit", "answer", "3", "--model", "fares", "--bundle", str(bundle))
+    written = ("compliance", "export", str(out), "--bundle", str(bundle))
+    for line in (asked, written):
+        for trusted in (("--vkey", key), ("--policy", str(policy))):
+            ran = run(*line, *trusted)
+            assert (ran.code, ran.err) == (0, "")
+        assert "was read unverified" in run(*line).err
+    for path in out.iterdir():
+        path.unlink()
+    events = bundle / "data" / "events.jsonl"
+    events.write_bytes(events.read_bytes().replace(b'"value":"0.44"', b'"value":"0.11"', 1))
+    for line in (asked, written):
+        ran = run(*line, "--policy", str(policy))
+        assert ran.code == Exit.INTEGRITY
+        assert "data/events.jsonl, line" in ran.err
+        assert ran.out == ""
+    assert list(out.iterdir()) == []
+
+
+def test_a_key_that_would_be_asked_of_nothing_is_misuse(told: Run, tmp_path: Path) -> None:
+    key = str(told("vkey", "--json").json["verifier_key"])
+    for line in (("audit", "answer", "3"), ("compliance", "export", str(tmp_path / "o"))):
+        ran = told(*line, "--vkey", key)
+        assert ran.code == Exit.MISUSE
+        assert "--bundle" in ran.err
+
+
+def test_a_kept_checkpoint_is_compared_with_one_that_is_verified(told: Run, tmp_path: Path) -> None:
+    key = str(told("vkey", "--json").json["verifier_key"])
+    kept = tmp_path / "kept"
+    assert told("log", "checkpoint", "--output", str(kept)).code == 0
+    assert told("signal", "submit", stdin=csv_of(3, model="hotels")).code == 0
+    asked = ("audit", "answer", "1", "--checkpoint", str(kept))
+    ran = told(*asked, "--vkey", key)
+    assert ran.code == 0, ran.err
+    assert f"a checkpoint signed by {key}" in " ".join(ran.out.split())
+    policy = tmp_path / "policy"
+    witness = CosigningKey("w.example", bytes(32)).cosigner_key
+    policy.write_text(f"log {key}\nwitness w {witness}\nquorum w\n")
+    ran = told(*asked, "--policy", str(policy), "--deadline", "0.5")
+    assert (ran.code, "not yet by w" in ran.err) == (Exit.INTEGRITY, True)
+
+
+def test_a_checkpoint_of_another_tree_or_ledger_is_not_continued(told: Run, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    asked = ("audit", "answer", "1", "--checkpoint", str(kept))
+    never_had = Checkpoint(ORIGIN, 20, Digest(bytes([7]) * 32))
+    kept.write_bytes(sign(never_had, [SigningKey(ORIGIN, bytes(32))]))
+    ran = told(*asked)
+    assert (ran.code, "does not extend the kept tree" in ran.err) == (Exit.INTEGRITY, True)
+    other = "ledger.example/other"
+    kept.write_bytes(sign(Checkpoint(other, 20, never_had.root), [SigningKey(other, bytes(32))]))
+    ran = told(*asked)
+    assert (ran.code, f"it is of {other}" in ran.err) == (Exit.MISUSE, True)
+    kept.write_text("no note")
+    assert told(*asked).code == Exit.MISUSE
