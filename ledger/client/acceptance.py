@@ -5,7 +5,7 @@ believed is raised and kept as evidence, and nothing of it is remembered.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final, NoReturn, TypeAlias
 
@@ -103,6 +103,7 @@ class Acceptance:
                     received=stated.note,
                 )
             after = yield from self._extended(trusted, stated, claim)
+            after = _first_seen(after, self._signers(after, stated), claim.size)
             if self._store.advance(known, after):
                 break
         if not self._scope.ledger:
@@ -290,6 +291,15 @@ class Acceptance:
             raise ProofError(f"the ledger gives no proof: {error.message}") from error
         hashes: tuple[bytes, ...] = stated.hashes
         return hashes
+
+
+def _first_seen(trusted: Trusted, signers: Collection[str], size: int) -> Trusted:
+    """Return the same with the size at which keys were seen to sign for the first time."""
+    keys = tuple(
+        replace(key, seen_at=size) if key.seen_at is None and key.verifier_key in signers else key
+        for key in trusted.keys
+    )
+    return replace(trusted, keys=keys)
 
 
 def _claim_of(note: str) -> Claim:

@@ -1,10 +1,15 @@
 """Following a ledger from a key that is trusted to the one that came after it.
 
-A new key is believed only if it was committed in advance (an event before it holds the digest of
-its text), and both events are proven to be in a tree that a key trusted already has signed: the
-tree of the checkpoint at hand where both keys sign it, or an earlier one. One exception: where the
-old key was revoked and signs no more, it is enough that the commitment is in a tree that it signed,
-and that rotation and revocation are in the new one. What is not proven is not learnt.
+A new key is believed only if the event directly behind the one that named the trusted key holds
+the digest of its text, and all three events are proven to be in a tree that a key trusted already
+has signed: the tree of the checkpoint at hand where both keys sign it, or an earlier one. So a key
+that was retired before the trusted one came does not come back, and a commitment that stands cannot
+be replaced by whoever steals the key that made it. One exception: where the old key was revoked and
+signs no more, it is enough that the commitment is in a tree that it signed, and that rotation and
+revocation are in the new one. What is not proven is not learnt.
+
+Ledgers of the first release committed their first next key later: there the event at position 2 is
+proven to be the one without a digest, and the first commitment that the ledger shows is taken.
 """
 
 import hashlib
@@ -15,21 +20,23 @@ from typing import Any, Final
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
 from ledger.chain.checkpoint import Checkpoint as Claim
-from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
+from ledger.chain.keys import ED25519, VerifierKey
 from ledger.chain.link import body_hash, event_hash, header_bytes
-from ledger.chain.merkle import ProofError, check_consistency, check_inclusion
+from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.chain.note import NoteError
 from ledger.client.call import Scope, Steps
 from ledger.client.calls import log as log_calls
 from ledger.client.calls import proofs as calls
-from ledger.client.errors import LedgerRefusedError
+from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError
 from ledger.client.records import Checkpoint, Event
 from ledger.client.trust import Trusted, TrustedKey
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
-from ledger.events.system import LedgerConfiguredV2
+from ledger.events.system import LedgerConfigured, LedgerConfiguredV2, LedgerCreated
 from ledger.events.values import format_time
 
 _TYPES: Final = (
+    LedgerCreated.TYPE,
+    LedgerConfigured.TYPE,
     LedgerConfiguredV2.TYPE,
     KeyCommitted.TYPE,
     KeyRotated.TYPE,
@@ -67,12 +74,18 @@ def follow_keys(
         checked = [_Read.of(event, trusted.origin) for event in events]
         walk = _Walk(scope, trusted, stated, claim, checked)
         return (yield from walk.result())
-    except (LedgerRefusedError, ProofError, NoteError, KeyFormatError, _UnprovenError) as error:
+    except (BusyError, DeadlineError):
+        raise
+    except _UNPROVEN as error:
         return trusted, str(error)
 
 
 class _UnprovenError(ValueError):
     """A key that cannot be followed to; the text says why."""
+
+
+# Answers of a server that lies need not have the form of honest ones.
+_UNPROVEN: Final = (LedgerRefusedError, ValueError, TypeError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,31 +143,64 @@ class _Walk:
 
     def result(self) -> Steps[tuple[Trusted, str]]:
         """Return what is trusted at the end of the way, and why it goes no further."""
-        why = "" if any(self._rotations()) else "the ledger names no other key"
-        for rotation in self._rotations():
-            try:
-                yield from self._follow(rotation)
-            except (_UnprovenError, ProofError, NoteError, LedgerRefusedError) as error:
-                why = str(error)
-                break
+        why = "the ledger names no other key"
+        try:
+            naming = self._naming()
+            for rotation in self._rotations(naming.position):
+                yield from self._follow(naming, rotation)
+                naming, why = rotation, ""
+        except (BusyError, DeadlineError):
+            raise
+        except _UNPROVEN as error:
+            why = str(error)
         if _signs(self._trusted, self._stated.note, self._here.size):
             yield from self._learn_revocations()
         return self._trusted, why
 
-    def _rotations(self) -> Iterator[_Read]:
-        """Yield the rotations to keys that are not trusted yet, by position."""
+    def _naming(self) -> _Read:
+        """Return the event that named the newest trusted key; refused if one has none.
+
+        With one left out, a key from before it could be passed off as its successor.
+        """
+        named = []
+        for key in self._trusted.keys:
+            made = [
+                event
+                for event in self._events
+                if event.type in {LedgerCreated.TYPE, KeyRotated.TYPE}
+                and event.data["vkey"] == key.verifier_key
+            ]
+            if not made or made[0].position > self._seen(key):
+                raise _UnprovenError(f"the ledger does not show what named {key.verifier_key}")
+            named.append(made[0])
+        return max(named, key=lambda event: event.position)
+
+    def _seen(self, key: TrustedKey) -> int:
+        """Return the largest position at which a trusted key can have been named."""
+        size = self._here.size
+        return min(size, key.seen_at or size, key.from_position or size)
+
+    def _rotations(self, after: int) -> Iterator[_Read]:
+        """Yield the rotations behind a position to keys that are not trusted yet."""
         for event in self._events:
             known = {key.verifier_key for key in self._trusted.keys}
-            if event.type == KeyRotated.TYPE and event.data["vkey"] not in known:
+            is_new = event.type == KeyRotated.TYPE and event.data["vkey"] not in known
+            if is_new and event.position > after:
                 yield event
 
-    def _follow(self, rotation: _Read) -> Steps[None]:
-        """Trust the key of a rotation, if everything about it is proven."""
+    def _follow(self, naming: _Read, rotation: _Read) -> Steps[None]:
+        """Trust the key of a rotation, if everything about it is proven.
+
+        `naming` is the event that named the key before it.
+        """
         data = KeyRotated.from_data(rotation.data)
         key = VerifierKey.parse(data.vkey)
         if key.name != self._trusted.origin or key.type != ED25519:
             raise _UnprovenError(f"the key of position {rotation.position} is of {key.name!r}")
-        commitment = self._commitment(rotation, data.vkey)
+        if data.from_position < rotation.position:
+            raise _UnprovenError(f"the key of position {rotation.position} begins before it")
+        basis = self._commitment(naming, rotation, data.vkey)
+        commitment = basis[-1]
         anchor = yield from self._anchor(rotation.position)
         revocation = None
         if anchor is not None:
@@ -169,7 +215,8 @@ class _Walk:
                 )
             for event in (rotation, revocation):
                 yield from self._include(event, self._here)
-        yield from self._include(commitment, anchor)
+        for event in (naming, *basis):
+            yield from self._include(event, anchor)
         keys = tuple(
             replace(one, until_position=data.previous_until_position)
             if one.until_position is None
@@ -181,19 +228,23 @@ class _Walk:
         if revocation is not None:
             self._revoke(revocation)
 
-    def _commitment(self, rotation: _Read, vkey: str) -> _Read:
-        """Return the newest commitment before a rotation; refused unless it is to that key."""
+    def _commitment(self, naming: _Read, rotation: _Read, vkey: str) -> list[_Read]:
+        """Return the commitment to the key of a rotation, last, and what shows that it is the one.
+
+        Refused unless it stands directly behind the event that named the key before.
+        """
+        shown: list[_Read] = []
+        made = [event for event in self._events if event.position == naming.position + 1]
+        if made and made[0].type == LedgerConfigured.TYPE and naming.type == LedgerCreated.TYPE:
+            shown = made[:1]
+            made = [event for event in self._events if event.type == KeyCommitted.TYPE]
         digest = hashlib.sha256(vkey.encode()).hexdigest()
-        made = [
-            event
-            for event in self._events
-            if event.position < rotation.position and "next_key_digest" in event.data
-        ]
-        if not made or made[-1].data["next_key_digest"] != digest:
+        is_before = bool(made) and made[0].position < rotation.position
+        if not is_before or made[0].data.get("next_key_digest") != digest:
             raise _UnprovenError(
                 f"the key of position {rotation.position} was not committed in advance"
             )
-        return made[-1]
+        return [*shown, made[0]]
 
     def _revocation(self, rotation: _Read) -> _Read:
         """Return the event that revoked the key before a rotation, which lets it go unsigned."""
@@ -252,7 +303,8 @@ class _Walk:
             if event.type != KeyRevoked.TYPE:
                 continue
             known = {key.verifier_key: key.revoked_from for key in self._trusted.keys}
-            if known.get(event.data["vkey"], 0) is None:
+            revoked = known.get(event.data["vkey"], 0)
+            if revoked is None or event.data["from_position"] < revoked:
                 yield from self._include(event, self._here)
                 self._revoke(event)
 

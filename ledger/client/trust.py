@@ -37,6 +37,8 @@ class TrustedKey:
     from_position: int = 0
     until_position: int | None = None
     revoked_from: int | None = None
+    seen_at: int | None = field(default=None, compare=False)
+    """The size of the first checkpoint that it was seen to sign: it was named no later."""
 
     def covers(self, size: int) -> bool:
         """Return whether its signature counts for a tree of this size."""
@@ -231,6 +233,11 @@ class TrustStore:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)  # or a crash brings back what was remembered before
+            finally:
+                os.close(folder)
         except OSError as error:
             raise TrustFileError(self.path, str(error.strerror)) from error
 
