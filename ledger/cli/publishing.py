@@ -39,30 +39,20 @@ def publish(
         str | None,
         typer.Option("--db", help="Publish from this database, read only, without a server."),
     ] = None,
-    witnessed: Annotated[
-        bool,
-        typer.Option("--witnessed", help="Only a checkpoint that has the quorum of --policy."),
-    ] = False,
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:
     """Publish the ledger as static tiles (C2SP tlog-tiles), for mirrors, CDNs and any follower.
 
     Writes what is new since the last run; the checkpoint comes last. Entries are the canonical
-    headers: bodies never leave this way. Exits with 4, and changes nothing that is served, if the
-    ledger does not extend what was published.
+    headers: bodies never leave this way. With --policy only a checkpoint that has its quorum. Exits
+    with 4, and changes nothing that is served, if the ledger does not extend what was published.
     """
     from ledger.export.publishing import PublishError, TileFolder
 
-    if witnessed and policy is None:
-        raise MisuseError("--witnessed needs the witnesses.", "Name them with --policy.")
     chosen = session()
     origin = chosen.ledger or chosen.settings.client.ledger
-    source = (
-        _served(vkey, policy, is_witnessed=witnessed)
-        if database is None
-        else _stored(database, origin, vkey, policy, is_witnessed=witnessed)
-    )
+    source = _served(vkey, policy) if database is None else _stored(database, origin, vkey, policy)
     with source as found, output.progress(f"Publishing into {folder}", found.size) as move:
         try:
             done = TileFolder(folder).publish(found.note.encode(), found.headers, move)
@@ -79,11 +69,9 @@ def publish(
 
 
 @contextmanager
-def _served(
-    vkey: list[str] | None, policy: Path | None, *, is_witnessed: bool
-) -> Iterator[_Source]:
+def _served(vkey: list[str] | None, policy: Path | None) -> Iterator[_Source]:
     """Yield the log of a server, under a checkpoint that it signs now."""
-    with believing(vkey, policy if is_witnessed else None) as client:
+    with believing(vkey, policy) as client:
         signed = client.verified_checkpoint()
         first_use_said(signed)
         yield _Source(
@@ -115,8 +103,6 @@ def _stored(
     origin: str,
     vkey: list[str] | None,
     policy: Path | None,
-    *,
-    is_witnessed: bool,
 ) -> Iterator[_Source]:
     """Yield the log in a database, under the newest checkpoint that was signed there."""
     from ledger.clock import SystemClock
@@ -132,7 +118,7 @@ def _stored(
             )
         origin = origin or infos[0].origin
         store.ledger(origin)
-        size, note = _newest(store, origin, policy_of(policy) if is_witnessed else None)
+        size, note = _newest(store, origin, policy_of(policy))
         _check(store, origin, size, note, vkey)
         yield _Source(note, size, lambda after, until: _rows(store, origin, after, until))
     finally:

@@ -1,0 +1,122 @@
+"""Whoever names witnesses is believed by their word only: a quorum that is missing ends in 4.
+
+Method: one witness has cosigned what the ledger signed, another has not; each command that takes
+something for verified is asked with a policy of the first and with one of both. Commands about the
+log alone are asked likewise in `test_proving.py`; that none is forgotten is read off the options.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from ledger.chain.cosignature import CosigningKey
+from ledger.cli.exits import Exit
+from ledger.cli.main import app
+from tests.cli.conftest import Run
+from tests.support.served import ORIGIN, Served
+
+HERE = CosigningKey("here.example", bytes(32))
+ABSENT = CosigningKey("absent.example", bytes([2]) * 32)
+SHORT = ("--deadline", "2")  # how long a quorum is waited for
+ASKED_HERE = {
+    "audit answer",
+    "audit run",
+    "compliance export",
+    "decision receipt",
+    "export create",
+    "export verify",
+    "export verify-receipt",
+    "log publish",
+}
+ASKED_ELSEWHERE = {
+    "log check-proof",
+    "log checkpoint",
+    "log consistency",
+    "log prove",
+    "log verify",
+}
+OTHERS_OF_THAT_NAME = {"plan make", "witness serve"}
+"""Theirs is another: a retraining policy, and witnesses of whom no quorum is asked."""
+
+
+def options() -> dict[str, set[str]]:
+    """Return every command with its options."""
+    found = {}
+    for group in typer.main.get_command(app).commands.values():  # type: ignore[attr-defined]
+        for command in getattr(group, "commands", {}).values():
+            names = {name for parameter in command.params for name in parameter.opts}
+            found[f"{group.name} {command.name}"] = names
+    return found
+
+
+def test_every_command_that_takes_a_key_takes_a_policy_and_is_asked() -> None:
+    taking = {name for name, found in options().items() if "--policy" in found}
+    assert taking == ASKED_HERE | ASKED_ELSEWHERE | OTHERS_OF_THAT_NAME
+    assert {name for name, found in options().items() if "--vkey" in found} == (
+        ASKED_HERE | ASKED_ELSEWHERE
+    )
+
+
+def policy(path: Path, key: str, *witnesses: CosigningKey) -> str:
+    """Write a policy that asks for all of these witnesses."""
+    lines = [f"log {key}"]
+    lines += [f"witness w{at} {one.cosigner_key}" for at, one in enumerate(witnesses)]
+    lines += [f"group all all {' '.join(f'w{at}' for at in range(len(witnesses)))}", "quorum all"]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def cosigned(told: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have one witness cosign whatever is signed from now on; return the ledger's key."""
+    store = served.service.store
+    save = store.save_checkpoint
+
+    def saved(ledger: str, size: int, note: str, *, after: int) -> bool:
+        is_kept = save(ledger, size, note, after=after)
+        text = note.rpartition("\n\n")[0].encode() + b"\n"
+        line = HERE.cosign(text, 1_767_225_600).line()
+        store.add_cosignature(ORIGIN, size, HERE.name, HERE.cosigner_key.key_id, line)
+        return is_kept
+
+    monkeypatch.setattr(store, "save_checkpoint", saved)
+    return str(told("vkey", "--json").json["verifier_key"])
+
+
+def test_what_is_verified_has_the_quorum_that_is_asked_for(
+    told: Run, run: Run, cosigned: str, folder: Path, tmp_path: Path
+) -> None:
+    good = policy(tmp_path / "good", cosigned, HERE)
+    bad = policy(tmp_path / "bad", cosigned, HERE, ABSENT)
+    bundle, receipt = str(tmp_path / "bundle"), str(tmp_path / "receipt.json")
+    kept, out = str(tmp_path / "kept"), str(tmp_path / "out")
+    assert told("log", "checkpoint", "--output", kept).code == 0
+    assert told("export", "create", bundle).code == 0
+    assert told("decision", "receipt", "fares", receipt).code == 0
+    database = str(folder / "ledger.sqlite")
+    lines: list[tuple[Run, tuple[str, ...]]] = [
+        (run, ("export", "verify", bundle)),
+        (run, ("export", "verify-receipt", receipt)),
+        (run, ("compliance", "export", out, "--bundle", bundle)),
+        (run, ("audit", "answer", "3", "--model", "fares", "--bundle", bundle)),
+        (run, ("audit", "run", database)),
+        (run, ("audit", "run", bundle)),
+        (told, ("audit", "run")),
+        (told, ("audit", "answer", "1", "--checkpoint", kept, *SHORT)),
+        (told, ("export", "create", f"{out}-{{}}.tar")),
+        (told, ("decision", "receipt", "fares", f"{out}-{{}}.json")),
+        (told, ("log", "publish", f"{out}-{{}}-served", *SHORT)),
+        (run, ("log", "publish", f"{out}-{{}}-stored", "--db", database)),
+    ]
+    for ask, line in lines:
+        ran = ask(*(word.format("good") for word in line), "--policy", good)
+        assert ran.code == 0, (line, ran.err)
+        ran = ask(*(word.format("bad") for word in line), "--policy", bad)
+        assert ran.code == Exit.INTEGRITY, (line, ran.out, ran.err)
+        assert re.search("cosigned by w0|not yet by w1", ran.err + ran.out), (line, ran.err)
+    assert {f"{line[0]} {line[1]}" for _, line in lines} == ASKED_HERE
+    for side in ("served", "stored"):
+        assert (tmp_path / f"out-good-{side}" / "checkpoint").exists()
+        assert not (tmp_path / f"out-bad-{side}" / "checkpoint").exists()
