@@ -1,31 +1,40 @@
-"""`serve` as a process: it says when it is ready, refuses other addresses, and stops when told.
+"""`serve` as a process: it says when it is ready, signs unasked, and stops when told.
 
-Method: the real program in a child process; whoever waits, waits for a line or for its end.
+It refuses other addresses than loopback, and a database that is behind what was published. Method:
+the real program in a child process; whoever waits, waits for a line, a checkpoint or its end.
 """
 
 import json
+import os
+import shutil
 import signal
+import statistics
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ledger.cli.exits import Exit
 from ledger.cli.shapes import SHAPES, fields_of
-from ledger.client import LedgerClient
+from ledger.client import LedgerClient, Signal
 from tests.cli.conftest import Run
+from tests.support.attested import until
+from tests.support.served import serving
+
+PROGRAM = [sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0", "--json"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_is_ready_when_it_says_so_and_ends_when_told(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    program = [sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0", "--json"]
     stated = ["--db", str(tmp_path / "l.sqlite"), "--create", "ledger.example/one"]
     port_file = tmp_path / "port"
     with subprocess.Popen(
-        [*program, *stated, "--clock", "data", "--port-file", str(port_file)],
+        [*PROGRAM, *stated, "--clock", "data", "--port-file", str(port_file)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -53,3 +62,66 @@ def test_serve_refuses_any_address_but_loopback(run: Run, tmp_path: Path, addres
 
 def test_serve_refuses_a_clock_that_there_is_not(run: Run) -> None:
     assert run("serve", "--clock", "sundial").code == Exit.MISUSE
+
+
+def signed_from(client: LedgerClient, size: int) -> list[int]:
+    """Return the sizes, from this one on, that were signed; nothing is signed for that."""
+    return [signed.size for signed in client.list_checkpoints(after_size=size - 1)]
+
+
+def test_as_it_comes_serve_covers_each_event_within_a_second(tmp_path: Path) -> None:
+    """Method: no setting but a master key; checkpoints are only listed, which signs nothing."""
+    database, secret = tmp_path / "l.sqlite", "5a" * 32
+    with subprocess.Popen(
+        [*PROGRAM, "--db", str(database), "--create", "ledger.example/one"],
+        env=os.environ | {"LEDGER_KEYS__SECRET": secret},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        waited = []
+        with LedgerClient(json.loads(child.stdout.readline())["address"]) as client:
+            for number in range(5):
+                defined = Signal(
+                    f"loss-{number}", "PERFORMANCE", "nats", "HIGHER_IS_WORSE", "Loss."
+                )
+                position = client.define_signal(defined).position
+                began = time.monotonic()
+                until(partial(signed_from, client, position))
+                waited.append(time.monotonic() - began)
+            sizes = signed_from(client, 1)
+        child.terminate()
+        child.communicate(timeout=30)
+    assert statistics.median(waited) < 1.0
+    assert sizes == sorted(set(sizes))
+    assert len(sizes) >= 5
+    assert [path.name for path in tmp_path.glob("*.key")] == []
+    assert bytes.fromhex(secret) not in database.read_bytes()
+
+
+def test_serve_does_not_serve_what_is_behind_the_published_checkpoint(tmp_path: Path) -> None:
+    """Method: a database is copied, goes on and has its checkpoint kept; the copy is served."""
+    now, backup, published = tmp_path / "now", tmp_path / "backup", tmp_path / "checkpoint"
+    now.mkdir()
+    with serving(now) as server:
+        server.prepare()
+        size = server.head()
+    shutil.copytree(now, backup)
+    with serving(now) as server:
+        server.add_model("hotels")
+        signed = server.service.ledger().checkpoint()
+    published.write_text(signed.note)
+    ran = subprocess.run(
+        [*PROGRAM, "--db", str(backup / "ledger.sqlite")],
+        env=os.environ | {"LEDGER_CHECKPOINTS__PUBLISHED": str(published)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (Exit.INTEGRITY, "")
+    error = json.loads(ran.stderr.splitlines()[-1])["error"]
+    assert error["reason"] == "LEDGER_BEHIND"
+    assert f"a checkpoint of {signed.size} events" in error["message"]
+    assert f"{size} only" in error["message"]
