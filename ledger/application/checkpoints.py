@@ -150,7 +150,16 @@ class Checkpoints:
     def _last_signed(
         self, view: Reader, kept: KeptCheckpoint | None, head: Head, history: KeyHistory
     ) -> _Basis:
-        """Return the last signed head with its tree, from memory or from notes and tiles."""
+        """Return the last signed head with its tree, from memory or from notes and tiles.
+
+        What this process has signed or seen binds it, whatever became of the database meanwhile.
+        """
+        known = self._basis
+        if known is not None and (kept is None or kept.size < known.tree.size):
+            raise chain_broken(
+                head.position,
+                f"a checkpoint of {known.tree.size} events was signed; it is not kept any more",
+            )
         if kept is None:
             return _Basis("", GENESIS, CompactRange())
         if kept.size > head.position:
@@ -158,8 +167,8 @@ class Checkpoints:
                 head.position,
                 f"a checkpoint of {kept.size} events was signed; some of them are gone",
             )
-        if self._basis is not None and self._basis.note == kept.note:
-            return self._basis
+        if known is not None and known.note == kept.note:
+            return known
         try:
             keys = known_keys(history)
             opened = open_checkpoint(kept.note.encode(), origin=self._origin, keys=keys).checkpoint
@@ -169,6 +178,8 @@ class Checkpoints:
         event = view.event(self._origin, kept.size)
         if event is None or (opened.size, opened.root) != (kept.size, tree.root()):
             raise chain_broken(kept.size, "a checkpoint of this size was signed with another root")
+        if known is not None:
+            self._check_extends(view, known.tree, tree)
         return _Basis(kept.note, event.event_hash, tree)
 
     def _check_extends(self, view: Reader, signed: CompactRange, tree: CompactRange) -> None:

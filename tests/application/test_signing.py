@@ -5,9 +5,11 @@ must stop, say where, and leave appends alone. Concurrent signers race on real t
 checkpoint ever kept is verified as an outsider would.
 """
 
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -164,6 +166,44 @@ def test_events_missing_below_a_checkpoint_stop_signing(
     )
     for each in (attestation, attest(store, clock)):
         assert "some of them are gone" in refused(each).message
+
+
+@pytest.mark.parametrize("regrown", [0, 1, 4, 6])
+def test_a_backup_restored_under_a_running_server_stops_signing(
+    sqlite_url: str, clock: ManualClock, regrown: int
+) -> None:
+    """The backup goes on in another server, to a size below, at or above what was signed here."""
+    store = open_store(sqlite_url, clock, vault=VAULT)
+    try:
+        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        here = attest(store, clock)
+        here.checkpoints.sign()
+        path = sqlite_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path)) as live, closing(sqlite3.connect(":memory:")) as old:
+            live.backup(old)
+            grow(store, 4)
+            here.checkpoints.sign()
+            old.backup(live)
+        if regrown:
+            clock.advance(1_000_000)
+            grow(store, regrown)
+            attest(store, clock).checkpoints.sign()
+        grow(store)
+        before = store.checkpoint(ORIGIN)
+        refused(here)
+        assert store.checkpoint(ORIGIN) == before
+    finally:
+        store.close()
+
+
+def test_a_checkpoint_taken_out_of_the_database_stops_signing(
+    store: SqlStore, attestation: Attestation
+) -> None:
+    grow(store, 5)
+    attestation.checkpoints.sign()
+    edit(store, "DELETE FROM checkpoints")
+    grow(store)
+    assert "not kept any more" in refused(attestation).message
 
 
 def test_who_listens_is_told_once_that_signing_stopped(
