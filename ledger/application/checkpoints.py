@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from ledger.application.evidence import Contradiction, Evidence
+from ledger.application.evidence import LOG_ONLY, Contradiction, Evidence
 from ledger.application.keyring import Keyring, known_keys
 from ledger.application.proofs import SignedCheckpoint
 from ledger.application.rehashing import Rehash, Rehashed
@@ -216,7 +216,7 @@ class Checkpoints:
                 "signing.contradicted", ledger=self._origin, kept=where, source=found.source,
                 ours=found.ours, theirs=found.theirs,
             )  # fmt: skip
-            if where != "in the log only":
+            if where != LOG_ONLY:
                 why = f"{why} The notes are kept in {where}."
         return self._fail(why)
 

@@ -5,14 +5,19 @@ is signed for it: somebody has to look, and to move it elsewhere.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from ledger.events.canonical import decode, encode
 
+LOG_ONLY: Final = "in the log only"
 _SUFFIX: Final = ".json"
+_log: Final = structlog.get_logger("ledger.signing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +44,26 @@ class Evidence:
         self._kept: list[Contradiction] = []
 
     def keep(self, found: Contradiction) -> str:
-        """Keep a contradiction and return where it is, in words."""
+        """Keep a contradiction and return where it is, in words.
+
+        A disk that does not take it changes nothing about what was found: no error is raised.
+        """
         self._kept.append(found)
         if self._folder is None:
-            return "in the log only"
+            return LOG_ONLY
         data = found.encode()
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{hashlib.sha256(data).hexdigest()[:32]}{_SUFFIX}"
         partial = path.with_suffix(".partial")
-        partial.write_bytes(data)
-        partial.replace(path)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            _log.error("evidence.not_kept", path=str(path), why=str(error))
+            return LOG_ONLY
         return str(path)
 
     def about(self, origin: str) -> tuple[str, str] | None:

@@ -254,6 +254,21 @@ def test_a_witness_that_knows_another_history_stops_signing_and_its_note_is_kept
     assert setting.attest().checkpoints.sign().size == 4
 
 
+def test_a_contradiction_stops_signing_although_no_disk_takes_the_evidence(
+    setting: Setting,
+) -> None:
+    setting.evidence.write_text("a file in the place of the folder")
+    grow(setting.store)
+    theirs = setting.sign_elsewhere(40)
+    witness, _ = setting.scripted(lambda _, body: (409, b"40\n") if body else (200, theirs))
+    setting.attestation.checkpoints.sign()
+    setting.collect(witness)
+    until(lambda: setting.attestation.checkpoints.failure)
+    with pytest.raises(LedgerError) as caught:
+        setting.attestation.checkpoints.sign()
+    assert caught.value.reason is Reason.SIGNING_STOPPED
+
+
 def test_a_fork_shows_when_the_witness_refuses_the_proof(setting: Setting) -> None:
     """The real witness cosigned a forked head of size 2 before; ours of size 3 is not its child."""
     witness = setting.witness()
