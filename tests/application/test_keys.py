@@ -49,6 +49,19 @@ def reason_of(caught: "pytest.ExceptionInfo[LedgerError]") -> Reason:
     return caught.value.reason
 
 
+def test_two_servers_of_one_database_rotate_in_turn(
+    store: SqlStore, attestation: Attestation, clock: ManualClock
+) -> None:
+    other = attest(store, clock)
+    for turn in range(4):
+        server = (attestation, other)[turn % 2]
+        server.keys.rotate(ADA, overlap=0)
+        grow(store)
+        server.checkpoints.sign()
+    assert len(vkeys(attestation)) == 5
+    assert checked(store)
+
+
 def test_before_the_overlap_the_old_key_signs_in_it_both_and_then_the_new(
     store: SqlStore, attestation: Attestation
 ) -> None:
