@@ -44,7 +44,7 @@ class Fetch:
         from ledger.client.errors import LedgerRefusedError
         from ledger.clock import uuid7
 
-        request_id = uuid7(clock)
+        request_id, before = uuid7(clock), ""
         if self._asked.exists():
             known = json.loads(self._asked.read_text("utf-8"))
             if known["asked"] != json.loads(json.dumps(asked, default=str)):
@@ -52,15 +52,20 @@ class Fetch:
                     f"{self._asked} is of another export that was not finished.",
                     "Finish that with the same command again, or delete the file and its .part.",
                 )
-            request_id = known["request_id"]
-        note = {"asked": asked, "request_id": request_id}
+            request_id, before = known["request_id"], known.get("export", "")
+        note = {"asked": asked, "request_id": request_id, "export": before}
         self._asked.parent.mkdir(parents=True, exist_ok=True)
         self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
         try:
-            return self._client.create_export(**asked, request_id=request_id)
+            export = self._client.create_export(**asked, request_id=request_id)
         except LedgerRefusedError:
             self._asked.unlink()  # nothing came of it, so the next command asks anew
             raise
+        if export.name != before:  # what has come so far is of another one
+            self.archive.unlink(missing_ok=True)
+            note["export"] = export.name
+            self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
+        return export
 
     def follow(self, export: "Export", move: Move) -> "Export":
         """Wait until the server has written the bundle; EXPORT_NOT_READY if it gave up."""

@@ -142,3 +142,21 @@ def test_the_same_command_again_goes_on_with_the_same_export(
     assert told("export", "create", out).code == 0
     assert len(served.service.exports().all()) == 1
     assert sorted(path.name for path in tmp_path.glob("x*")) == ["x.tar"]
+
+
+def test_what_came_of_another_export_is_not_mixed_with_this_one(
+    told: Run, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Method: a transfer breaks; the next try is refused, and the one after asks anew."""
+    out = tmp_path / "x.tar"
+    Breaking(monkeypatch, breaks=100)
+    with monkeypatch.context() as patched:
+        patched.setattr("ledger.cli.fetching._TRIES", 1)
+        assert told("export", "create", str(out)).code == 3
+    part = tmp_path / "x.tar.part"
+    part.write_bytes(part.read_bytes() or bytes(1_000))
+    (tmp_path / "x.tar.asked").unlink()  # as after a refusal
+    monkeypatch.undo()
+    ran = told("export", "create", str(out))
+    assert ran.code == 0, ran.err
+    assert len(served.service.exports().all()) == 2
