@@ -1,0 +1,172 @@
+"""Whoever holds a SQLite database: its triggers dropped, its rows changed, its hashes recomputed.
+
+Hashes and links are computed here anew, from the format's page; tiles, heads and signatures with
+the product's own functions, as a forger with the software at hand would.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.keys import SigningKey
+from ledger.chain.merkle import CompactRange
+from ledger.chain.tiles import RightEdge
+from ledger.storage.checks import request_seal
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Row:
+    """A row of the table of events."""
+
+    ledger_id: int
+    position: int
+    stream: str
+    stream_version: int
+    type: str
+    recorded_at: int
+    observed_at: int | None
+    body: bytes | None
+    salt: bytes | None
+    body_hash: bytes
+    prev_hash: bytes
+    event_hash: bytes
+
+    def rehash(self, origin: str, previous: bytes) -> None:
+        """Make link and hashes right."""
+        if self.body is not None and self.salt is not None:
+            self.body_hash = hashlib.sha256(b"\2" + self.salt + self.body).digest()
+        self.prev_hash = previous
+        moment = _EPOCH + timedelta(microseconds=self.recorded_at)
+        header = {
+            "body_hash": self.body_hash.hex(),
+            "ledger": origin,
+            "position": self.position,
+            "prev_hash": previous.hex(),
+            "recorded_at": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "stream": self.stream,
+            "stream_version": self.stream_version,
+            "type": self.type,
+        }
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+        self.event_hash = hashlib.sha256(b"\0" + text.encode()).digest()
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def drop_triggers(path: Path) -> None:
+    """Take away what keeps an honest hand from slipping."""
+    with sqlite3.connect(path) as database:
+        triggers = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in triggers.fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+    database.close()
+
+
+class Forger:
+    """An open database and its events; nothing is stored until told to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = sqlite3.connect(path)
+        self.origin: str = self.database.execute("SELECT origin FROM ledgers").fetchone()[0]
+        found = self.database.execute(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY position")
+        self.rows = [Row(*row) for row in found]
+
+    def close(self) -> None:
+        self.database.commit()
+        self.database.close()
+
+    def sizes(self) -> list[int]:
+        """Return the sizes of the kept checkpoints."""
+        return [row[0] for row in self.database.execute("SELECT size FROM checkpoints ORDER BY 1")]
+
+    def renumber(self, start: int = 1) -> None:
+        """Give positions and stream versions in order, and every hash from a position on anew."""
+        versions: dict[str, int] = {}
+        for position, row in enumerate(self.rows, 1):
+            versions[row.stream] = versions.get(row.stream, 0) + 1
+            if position >= start:
+                row.position, row.stream_version = position, versions[row.stream]
+                row.rehash(
+                    self.origin, self.rows[position - 2].event_hash if position > 1 else bytes(32)
+                )
+
+    def store_events(self, rows: Sequence[Row] | None = None) -> None:
+        """Put rows in place of all that are there."""
+        self.database.execute("DELETE FROM events")
+        marks = ", ".join("?" * len(COLUMNS))
+        values = [tuple(vars(row).values()) for row in (self.rows if rows is None else rows)]
+        self.database.executemany(f"INSERT INTO events VALUES ({marks})", values)
+
+    def store_all(self) -> None:
+        """Store events, and what the service derives from them: tiles, head, requests."""
+        self.store_events()
+        edge, tiles = RightEdge(CompactRange(), []), dict[tuple[int, int], bytes]()
+        tiles |= edge.extend(row.event_hash for row in self.rows)
+        self.database.execute("DELETE FROM tiles")
+        for (level, number), hashes in tiles.items():
+            self.database.execute("INSERT INTO tiles VALUES (1, ?, ?, ?)", (level, number, hashes))
+        observed = [row.observed_at for row in self.rows if row.observed_at is not None]
+        last = self.rows[-1]
+        values = (len(self.rows), last.event_hash, last.recorded_at, max(observed, default=None))
+        self.database.execute(
+            "UPDATE heads SET position = ?, event_hash = ?, recorded_at = ?,"
+            " newest_observed_at = ?, tree = ?",
+            (*values, edge.tree.to_bytes()),
+        )
+        self._store_requests()
+
+    def _store_requests(self) -> None:
+        """Make the remembered requests those of the events."""
+        found: dict[str, list[int]] = {}
+        for row in self.rows:
+            name = json.loads(row.body)["request_id"] if row.body is not None else None
+            if name is not None:
+                found.setdefault(name, []).append(row.position)
+        kept = self.database.execute("SELECT actor, method, request_id, digest FROM requests")
+        for actor, method, name, digest in kept.fetchall():
+            at = found.get(name)
+            if at is None:
+                self.database.execute("DELETE FROM requests WHERE request_id = ?", (name,))
+                continue
+            remembered = SimpleNamespace(
+                ledger_id=1,
+                actor=actor,
+                method=method,
+                request_id=name,
+                digest=digest,
+                first_position=min(at),
+                last_position=max(at),
+            )
+            self.database.execute(
+                "UPDATE requests SET first_position = ?, last_position = ?, seal = ?"
+                " WHERE request_id = ?",
+                (min(at), max(at), request_seal(remembered), name),
+            )
+
+    def checkpoint(self, size: int) -> Checkpoint:
+        tree = CompactRange()
+        for row in self.rows[:size]:
+            tree.append(row.event_hash)
+        return Checkpoint(self.origin, size, tree.root())
+
+    def sign_again(self, key: SigningKey, start: int) -> None:
+        """Sign every kept checkpoint from a size on anew; those beyond the end are gone."""
+        for size in self.sizes():
+            if size > len(self.rows):
+                self.database.execute("DELETE FROM checkpoints WHERE size = ?", (size,))
+                self.database.execute("DELETE FROM cosignatures WHERE size = ?", (size,))
+            elif size >= start:
+                note = sign(self.checkpoint(size), [key]).decode()
+                self.database.execute(
+                    "UPDATE checkpoints SET note = ? WHERE size = ?", (note, size)
+                )

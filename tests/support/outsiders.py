@@ -1,0 +1,122 @@
+"""An honest ledger before anybody forged it, and what outsiders know of it.
+
+An auditor who was there before remembers it, somebody kept its checkpoints, and a witness cosigned
+them.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
+from ledger.audit.memory import Memory
+from ledger.audit.report import Report
+from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.cosignature import CosigningKey
+from ledger.chain.heads import Head
+from ledger.chain.keys import SigningKey
+from ledger.chain.merkle import CompactRange
+from ledger.chain.policy import parse_policy
+from ledger.clock import ManualClock
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, open_store
+from tests.support.forger import Forger, Row, drop_triggers
+from tests.support.stores import ORIGIN, START, VAULT
+
+EACH = 40
+EVENTS = 272  # a full tile, its parent, and a partial one
+CHECKPOINTS = (40, 120, 200, 256, 272)
+REMEMBERED = 200
+WITNESS = CosigningKey("witness.example.com/one", bytes(32))
+
+
+def grow(url: str) -> SigningKey:
+    """Write the honest ledger; return its key."""
+    clock = ManualClock(START)
+    store = open_store(url, clock, vault=VAULT)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    signing, _ = store.signing_keys(ORIGIN).values()
+    kept = 0
+    while (position := store.head(ORIGIN).position) < EVENTS:
+        clock.advance(1_000)
+        name, stream = f"r-{position}", f"models/m{position % 7}"
+        body = encode_body(actor="users/ada", data={"note": f"n{position}"}, request_id=name)
+        events = [NewEvent(stream, "note.taken.v1", body)] * 2
+        request = AppendRequest(ORIGIN, "users/ada", "Test", events, request_id=name, digest=b"d")
+        store.append(request)
+        head = store.head(ORIGIN)
+        if head.position in CHECKPOINTS:
+            claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
+            store.save_checkpoint(
+                ORIGIN, head.position, sign(claim, [signing]).decode(), after=kept
+            )
+            seen = WITNESS.cosign(claim.encode(), START // 1_000_000)
+            store.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
+            kept = head.position
+    store.close()
+    assert kept == EVENTS
+    return signing
+
+
+class Honest:
+    """The ledger before anybody touched it, and what outsiders know of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.db"
+        self.key = grow(str(self.path))
+        drop_triggers(self.path)
+        forger = Forger(self.path)
+        self.rows = {row.position: tuple(vars(row).values()) for row in forger.rows}
+        self.leaves = [row.event_hash for row in forger.rows]
+        self.sizes = forger.sizes()
+        forger.close()
+        self.policy = parse_policy(
+            f"log {self.key.verifier_key}\nwitness w {WITNESS.cosigner_key}\nquorum w\n".encode()
+        )
+        self.state = folder / "state"
+        self._remember(folder)
+
+    def _remember(self, folder: Path) -> None:
+        """Audit the ledger as it was at an earlier size, as an auditor did then."""
+        path = folder / "earlier.db"
+        shutil.copy(self.path, path)
+        forger = Forger(path)
+        forger.rows = forger.rows[:REMEMBERED]
+        forger.store_all()
+        forger.sign_again(self.key, EVENTS + 1)
+        forger.close()
+        report = self.audit(path, memory=Memory(self.state))
+        assert report.passed, report.text()
+
+    def audit(self, path: Path, **options: Any) -> Report:  # noqa: ANN401 - as Audit
+        source = DatabaseSource(str(path))
+        try:
+            vkeys = [str(self.key.verifier_key)]
+            return Audit(source, "test", vkeys=vkeys, cores=1, **options).run()
+        finally:
+            source.close()
+
+    def head(self, size: int) -> Head:
+        """Return a checkpoint as somebody kept it."""
+        tree = CompactRange()
+        for leaf in self.leaves[:size]:
+            tree.append(leaf)
+        return head_of(Checkpoint(ORIGIN, size, tree.root()), self.key)
+
+    def first_difference(self, rows: list[Row]) -> int:
+        """Return the first position whose row is not what it was; 0 if there is none."""
+        now = {row.position: tuple(vars(row).values()) for row in rows}
+        for position in range(1, max(len(self.rows), *now) + 1):
+            if now.get(position) != self.rows.get(position):
+                return position
+        return 0
+
+    def after_last_good(self, position: int) -> int:
+        """Return the first event after the newest checkpoint below a position."""
+        return max((size for size in self.sizes if size < position), default=0) + 1
+
+
+def head_of(checkpoint: Checkpoint, key: SigningKey) -> Head:
+    """Return a signed head as somebody keeps it."""
+    return Head(checkpoint, sign(checkpoint, [key]))
