@@ -102,9 +102,9 @@ BASE = decompress((4 * pow(5, -1, P) % P).to_bytes(32, "little")) or NEUTRAL
 def ed25519_verify(public: bytes, signature: bytes, message: bytes) -> bool:  # strictly
     if len(public) != 32 or len(signature) != 64: return False
     key, s = decompress(public), int.from_bytes(signature[32:], "little")
-    if key is None or s >= L or key[0] == 0 or combination(L, key, 0, NEUTRAL)[0] != 0: return False
-    digest = hashlib.sha512(signature[:32] + public + message).digest()
-    h = int.from_bytes(digest, "little") % L
+    if key is None or s >= L or key[0] == 0: return False
+    if compress(combination(L, key, 0, NEUTRAL))[0] != 1: return False  # not the neutral element
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
     return compress(combination(s, BASE, L - h, key)) == signature[:32]
 
 # Keys, signed notes, checkpoints, cosignatures and policies (C2SP); ValueError where they are none.
@@ -506,7 +506,6 @@ def check_bag(files: Files) -> None:  # hold every file to the manifests
         expect("lines", info, "".join(re.findall(r"(?m)^[A-Za-z-]+: \S.*\n", info)))
         expect("Payload-Oxum", [oxum], re.findall("(?m)^Payload-Oxum:.*$", info))
     with at("bagit.txt"): expect("text", BAGIT, read(files, "bagit.txt"))
-
 # The whole.
 def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:  # or the first Fault
     with ExitStack() as stack:
@@ -566,7 +565,7 @@ def main(arguments: Sequence[str]) -> int:  # the exit code
     parser.add_argument("bundle", type=Path, help="its folder, or an uncompressed tar of it")
     for flag, says in (("--vkey", "a key of the ledger"), ("--witness", "a key of a witness")):
         parser.add_argument(flag, action="append", default=[], help=f"{says}; repeatable")
-    parser.add_argument("--quorum", type=int, help="how many of the witnesses; all, unless said")
+    parser.add_argument("--quorum", default="all", help="how many of the witnesses")
     parser.add_argument("--policy", type=Path, help="tlog-policy file, in place of --witness")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
@@ -575,7 +574,8 @@ def main(arguments: Sequence[str]) -> int:  # the exit code
     try:
         witnesses = [f"witness w{number} {vkey}" for number, vkey in enumerate(options.witness)]
         names = " ".join(f"w{number}" for number in range(len(witnesses)))
-        group = f"group g {options.quorum or 'all'} {names}\nquorum g" if names else "quorum none"
+        least, none = options.quorum, "quorum none"  # without witnesses none may be asked for
+        group = f"group g {least} {names}\nquorum g" if names or least != "all" else none
         text = options.policy.read_text("utf-8", "surrogateescape") if options.policy else group
         lines = [f"log {vkey}" for vkey in options.vkey] + witnesses + [text]
         policy = "\n".join(lines).encode("utf-8", "surrogateescape")

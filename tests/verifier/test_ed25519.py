@@ -258,6 +258,16 @@ def test_public_keys_of_mixed_order_are_refused_where_openssl_believes_them(at: 
     raise AssertionError
 
 
+@pytest.mark.parametrize("at", range(1, 8))
+def test_no_signature_fits_a_public_key_of_mixed_order(at: int) -> None:
+    """Whatever becomes of the small part: it may vanish for us, and not for OpenSSL."""
+    public = encoded(plus(times(SCALAR, BASE), SMALL[at]))
+    for nonce in range(1, 40):
+        r = encoded(times(nonce, BASE))
+        signature = r + ((nonce + hash_of(r, public, MESSAGE) * SCALAR) % L).to_bytes(32, "little")
+        assert not TOOL.ed25519_verify(public, signature, MESSAGE), nonce
+
+
 def twice_encoded() -> list[tuple[Affine, bytes]]:
     """Return encodings with y from p on, and of x = 0 with a sign: none of them is canonical."""
     found = [((0, 1), encoded((0, 1), flip_sign=True))]
