@@ -140,14 +140,17 @@ def verify(
     newest = _open(source.note, source.origin, keys) if source.note else None
     earlier = _open(_read(kept), source.origin, keys) if kept else None
     # Checkpoints are compared when the tree has just their size.
-    due = {opened.checkpoint.size: opened.checkpoint.root for opened in (newest, earlier) if opened}
+    due: dict[int, set[bytes]] = {}
+    for opened in (newest, earlier):
+        if opened is not None:
+            due.setdefault(opened.checkpoint.size, set()).add(opened.checkpoint.root)
     verifier, tree = Verifier(origin=source.origin, head=GENESIS), CompactRange()
     with output.progress(f"Verifying {source.origin}", source.size) as move:
         for link in source.events:
             verifier.feed(link)
             tree.append(link.event_hash)
             expected = due.pop(tree.size, None)
-            if expected is not None and expected != tree.root():
+            if expected is not None and expected != {tree.root()}:
                 raise IntegrityFailure(
                     f"The checkpoint at position {tree.size} has another Merkle root: events up to "
                     "there are not those that were signed.",

@@ -6,6 +6,7 @@ the same name, and files are damaged by hand. The trust file is in the test's ow
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SigningKey
-from ledger.chain.link import header_bytes
+from ledger.chain.link import Digest, header_bytes
+from ledger.cli import verifying
 from ledger.cli.exits import Exit
 from ledger.events.values import format_time
 from ledger.export.lines import checked_line
@@ -107,6 +109,21 @@ def test_a_rolled_back_ledger_ends_in_4_with_both_notes_kept(run: Run, tmp_path:
         found = json.loads(path.read_text())
         assert found["remembered"].startswith(f"{ORIGIN}\n")
         assert found["received"].startswith(f"{ORIGIN}\n")
+
+
+def test_of_two_checkpoints_of_one_size_both_must_hold(
+    cli: Run, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server shows the honest events, and beside them another head signed with its own key."""
+    kept = tmp_path / "kept"
+    size = cli("log", "checkpoint", "--output", str(kept), "--json").json["size"]
+    key = next(iter(served.service.store.signing_keys(ORIGIN).values()))
+    forked = sign(Checkpoint(ORIGIN, size, Digest(bytes([7]) * 32)), [key]).decode()
+    honest = verifying.served
+    monkeypatch.setattr(verifying, "served", lambda client: replace(honest(client), note=forked))
+    ran = cli("log", "verify", "--checkpoint", str(kept))
+    assert ran.code == Exit.INTEGRITY
+    assert f"position {size} has another Merkle root" in ran.err
 
 
 def test_checkpoints_are_listed_and_taken_by_size(cli: Run) -> None:
