@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.bundles import NONE, World, inclusion, rehash
+from tests.verifier.bundles import NONE, World, inclusion, rehash, relink
 from tests.verifier.conftest import Refuse
 from tests.verifier.editing import (
     EVENTS,
@@ -117,3 +117,12 @@ def test_any_other_event_is_no_seal(world: World, tmp_path: Path, refuse: Refuse
     other = {"event": world.events[9], "inclusion": inclusion(9, world.leaves())}
     edit_json(tmp_path, "data/seal.json", lambda s: s.update(other))
     assert refuse(tmp_path)[0] == "data/seal.json"
+
+
+def test_a_seal_of_the_future_is_refused_where_it_cannot_be_recomputed_too(
+    world: World, tmp_path: Path, refuse: Refuse
+) -> None:
+    world.events[8]["body"]["data"]["as_of"] = 9
+    relink(world.events, 8)
+    write_bundle(tmp_path, world, span=(6, 10))
+    assert refuse(tmp_path)[:3] == (EVENTS, 4, 9)
