@@ -4,6 +4,7 @@ Roots and digests in them are those of the golden ledger itself, so they can be 
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from ledger.chain.keys import SigningKey
@@ -39,17 +40,30 @@ def record(ledger: Appender, origin: str) -> None:
     """Record what proving the ledger to others leaves behind; every root and digest is real."""
     minutes = iter(range(60))
 
-    def note(data: EventData, actor: str = "users/ada") -> int:
-        return ledger.append(
-            data, "ledger", f"2026-07-01T09:{next(minutes):02d}:00.000000Z", actor=actor
-        )
+    def note(data: EventData, actor: str = "users/ada") -> None:
+        at = f"2026-07-01T09:{next(minutes):02d}:00.000000Z"
+        ledger.append(data, "ledger", at, actor=actor)
 
-    first, second, third = (str(SigningKey(origin, bytes([n]) * 32).verifier_key) for n in range(3))
+    _keys(ledger, origin, note)
+    note(_sealed(ledger), "system/sealer")
     note(
-        LedgerConfiguredV2(
-            clock="wall", skew_seconds=300, next_key_digest=_sha256_hex(second.encode())
+        BodyErased(
+            authority="Data protection officer of Example Ltd",
+            ground="GDPR Art. 17(1)(a)",
+            positions=[[4, 4]],
         )
     )
+    size, root = len(ledger.events), root_of(event.event_hash for event in ledger.events)
+    note(_audited(size, root), "users/auditor")
+    note(_exported(size), "users/auditor")
+    note(_refused(), "system/refusals")
+
+
+def _keys(ledger: Appender, origin: str, note: Callable[[EventData], None]) -> None:
+    """Record a rotation to the committed key, the commitment after it, and a revocation."""
+    first, second, third = (str(SigningKey(origin, bytes([n]) * 32).verifier_key) for n in range(3))
+    digest = _sha256_hex(second.encode())
+    note(LedgerConfiguredV2(clock="wall", skew_seconds=300, next_key_digest=digest))
     note(
         KeyRotated(
             from_position=len(ledger.events) + 1,
@@ -65,7 +79,10 @@ def record(ledger: Appender, origin: str) -> None:
             reason="The machine that held it was sold.",
         )
     )
-    as_of = len(ledger.events)
+
+
+def _sealed(ledger: Appender) -> StreamsSealed:
+    """Return the seal over all streams as they are now."""
     newest = {event.stream: event for event in ledger.events}
     heads = [
         seal_record(
@@ -75,63 +92,54 @@ def record(ledger: Appender, origin: str) -> None:
         )
         for stream in sorted(newest)
     ]
-    sealed = StreamsSealed(as_of=as_of, root=seal_root(heads).hex(), streams=len(heads))
-    note(sealed, "system/sealer")
-    note(
-        BodyErased(
-            authority="Data protection officer of Example Ltd",
-            ground="GDPR Art. 17(1)(a)",
-            positions=[[4, 4]],
-        )
+    return StreamsSealed(as_of=len(ledger.events), root=seal_root(heads).hex(), streams=len(heads))
+
+
+def _audited(size: int, root: bytes) -> AuditCompleted:
+    return AuditCompleted(
+        program="decision-ledger 0.2.0",
+        source="server",
+        size=size,
+        root=root.hex(),
+        passed=False,
+        checks=[AuditCheck(rule="replay.decision", checked=1, failed=1, unchecked=0)],
+        findings=[
+            AuditFinding(rule="replay.decision", position=10, what="its tier comes out as none")
+        ],
     )
-    size, root = len(ledger.events), root_of(event.event_hash for event in ledger.events)
-    note(
-        AuditCompleted(
-            program="decision-ledger 0.2.0",
-            source="server",
-            size=size,
-            root=root.hex(),
-            passed=False,
-            checks=[AuditCheck(rule="replay.decision", checked=1, failed=1, unchecked=0)],
-            findings=[
-                AuditFinding(rule="replay.decision", position=10, what="its tier comes out as none")
-            ],
-        ),
-        "users/auditor",
+
+
+def _exported(size: int) -> ExportIssued:
+    return ExportIssued(
+        export="019f1d5c-9a11-7cc0-8a51-0123456789ab",
+        kind="full",
+        first_position=1,
+        last_position=size,
+        stream=None,
+        events=size,
+        withheld=1,
+        checkpoint_size=size,
+        manifest_digest=_sha256_hex(b""),
+        requested_by="users/auditor",
+        purpose="Yearly review of the fraud models.",
     )
-    note(
-        ExportIssued(
-            export="019f1d5c-9a11-7cc0-8a51-0123456789ab",
-            kind="full",
-            first_position=1,
-            last_position=size,
-            stream=None,
-            events=size,
-            withheld=1,
-            checkpoint_size=size,
-            manifest_digest=_sha256_hex(b""),
-            requested_by="users/auditor",
-            purpose="Yearly review of the fraud models.",
-        ),
-        "users/auditor",
-    )
-    note(
-        RequestsRefused(
-            since="2026-07-01T09:00:00.000000Z",
-            until="2026-07-01T09:01:00.000000Z",
-            total=3,
-            refusals=[
-                Refusal(
-                    actor="services/monitor-7",
-                    method="SubmitSignals",
-                    reason="MODEL_RETIRED",
-                    count=3,
-                    first_at="2026-07-01T09:00:01.500000Z",
-                    last_at="2026-07-01T09:00:41.250000Z",
-                )
-            ],
-        ),
-        "system/refusals",
+
+
+def _refused() -> RequestsRefused:
+    return RequestsRefused(
+        since="2026-07-01T09:00:00.000000Z",
+        until="2026-07-01T09:01:00.000000Z",
+        total=3,
+        refusals=[
+            Refusal(
+                actor="services/monitor-7",
+                method="SubmitSignals",
+                reason="MODEL_RETIRED",
+                count=3,
+                first_at="2026-07-01T09:00:01.500000Z",
+                last_at="2026-07-01T09:00:41.250000Z",
+            )
+        ],
     )
 
 

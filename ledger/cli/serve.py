@@ -12,7 +12,8 @@ from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
 
 if TYPE_CHECKING:
-    from ledger.service import Service
+    from ledger.service import Service, ServiceOptions
+    from ledger.settings import Settings
 
 
 def serve(
@@ -41,7 +42,7 @@ def serve(
     """
     from ledger.api.server import ApiServer, loopback
     from ledger.errors import LedgerError
-    from ledger.service import Service, ServiceOptions
+    from ledger.service import Service
 
     chosen = session()
     settings = chosen.settings
@@ -53,7 +54,25 @@ def serve(
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
     log_to_stderr(settings.log.level, settings.log.form)
-    options = ServiceOptions(
+    options = _options(settings, database)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Service(options) as service:
+        if create:
+            _create(service, create, clock)
+        _quiet_collector()
+        with ApiServer(service, address) as server:
+            _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
+            stop.wait()
+            output.say("Stopping: calls under way are being finished.")
+
+
+def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
+    """Return what is served, as the settings say; the flag stands over them."""
+    from ledger.service import ServiceOptions
+
+    return ServiceOptions(
         database=database or settings.storage.database,
         projections=settings.storage.projections,
         is_evaluating=settings.service.evaluate,
@@ -69,17 +88,6 @@ def serve(
         refusals_seconds=settings.refusals.seconds,
         exports_folder=settings.exports.folder,
     )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with Service(options) as service:
-        if create:
-            _create(service, create, clock)
-        _quiet_collector()
-        with ApiServer(service, address) as server:
-            _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
-            stop.wait()
-            output.say("Stopping: calls under way are being finished.")
 
 
 def _quiet_collector() -> None:

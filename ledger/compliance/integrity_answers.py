@@ -1,9 +1,10 @@
 """Questions 1 to 5: completeness and integrity."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from ledger.compliance.conduct import conduct_table, refusals_table
-from ledger.compliance.facts import Source
+from ledger.compliance.facts import Fact, Source
 from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers
 from ledger.compliance.scope import Scope
 from ledger.compliance.silence import silence_table
@@ -51,81 +52,107 @@ def is_whole(source: Source, inquiry: Inquiry) -> Answer:
     return answer
 
 
+@dataclass(slots=True)
+class _Key:
+    """A key with the sizes of checkpoints that it vouches for."""
+
+    vkey: str
+    from_position: int
+    until_position: int | None = None
+    revoked_from: int | None = None
+    reason: str = ""
+
+    def is_valid_at(self, size: int) -> bool:
+        """Whether its signature on a checkpoint of this size counts."""
+        return (
+            self.from_position <= size
+            and (self.until_position is None or size <= self.until_position)
+            and (self.revoked_from is None or size < self.revoked_from)
+        )
+
+
+def _fold_key(keys: list[_Key], fact: Fact) -> None:
+    """Take up what one event says about keys."""
+    data = fact.data
+    if data is None:
+        return
+    if fact.type == LedgerCreated.TYPE:
+        keys.append(_Key(data["vkey"], 1))
+    elif fact.type == KeyRotated.TYPE:
+        for key in keys[-1:]:
+            key.until_position = data["previous_until_position"]
+        keys.append(_Key(data["vkey"], data["from_position"]))
+    elif fact.type == KeyRevoked.TYPE:
+        for key in keys:
+            if key.vkey == data["vkey"]:
+                key.revoked_from, key.reason = data["from_position"], data["reason"]
+
+
 @answers(2)
 def who_writes(source: Source, inquiry: Inquiry) -> Answer:
     """List who wrote what, the keys over time, and for one event its author and keys."""
     writers: dict[tuple[str, str], list[int]] = {}
-    keys: list[list[Cell]] = []
+    keys: list[_Key] = []
     asked = None
     for fact in source.facts():
+        _fold_key(keys, fact)
         if fact.is_readable:
             row = writers.setdefault((fact.actor, fact.type), [0, fact.recorded_at, 0])
             row[0] += 1
             row[2] = fact.recorded_at
         if fact.position == inquiry.position:
             asked = fact
-        data = fact.data
-        if data is None:
-            continue
-        if fact.type == LedgerCreated.TYPE:
-            keys.append([data["vkey"], 1, None, ""])
-        elif fact.type == KeyRotated.TYPE:
-            keys[-1][2] = data["previous_until_position"]
-            keys.append([data["vkey"], data["from_position"], None, ""])
-        elif fact.type == KeyRevoked.TYPE:
-            for key in keys:
-                if key[0] == data["vkey"]:
-                    key[3] = f"revoked from size {data['from_position']}: {data['reason']}"
-    answer = Answer(
-        said=[
-            (
-                "An actor is what the caller states; a checkpoint's key vouches for the record as "
-                "a whole, not for the identity of a caller."
-            )
-        ],
-        missing="Callers are not authenticated: only loopback is served by this release.",
-        how=["decision-ledger key list", "decision-ledger log prove POSITION"],
-    )
+    said = [
+        "An actor is what the caller states; a checkpoint's key vouches for the record as a whole.",
+    ]
     if inquiry.position is not None:
         if asked is None:
             raise QuestionError(f"There is no event at position {inquiry.position} here.")
-        valid = [
-            str(key[0])
-            for key in keys
-            if int(key[1] or 1) <= asked.position
-            and (key[2] is None or asked.position <= int(key[2]))
-        ]
+        valid = [key.vkey for key in keys if key.is_valid_at(asked.position)]
         author = asked.actor or "somebody whose name was erased or withheld"
-        answer.said.append(
+        said.append(
             f"Event {asked.position} ({asked.type}) was caused by {author} and recorded at "
-            f"{format_time(asked.recorded_at)}. Valid at that size: {', '.join(valid)}."
+            f"{format_time(asked.recorded_at)}. Valid at that size: {', '.join(valid) or 'no key'}."
         )
-    answer.tables += [
-        Table(
-            "writers",
-            "Who wrote which events",
-            columns(
-                ("actor", "text", "who"),
-                ("type", "text", "type of event"),
-                ("events", "integer", "how many"),
-                ("first_at", "time", "first recorded"),
-                ("last_at", "time", "last recorded"),
-            ),
-            tuple((actor, type_, *row) for (actor, type_), row in sorted(writers.items())),
+    return Answer(
+        said=said,
+        tables=[_writers_table(writers), _keys_table(keys)],
+        missing="Callers are not authenticated: only loopback is served by this release.",
+        how=["decision-ledger key list", "decision-ledger log prove POSITION"],
+    )
+
+
+def _writers_table(writers: dict[tuple[str, str], list[int]]) -> Table:
+    return Table(
+        "writers",
+        "Who wrote which events",
+        columns(
+            ("actor", "text", "who"),
+            ("type", "text", "type of event"),
+            ("events", "integer", "how many"),
+            ("first_at", "time", "first recorded"),
+            ("last_at", "time", "last recorded"),
         ),
-        Table(
-            "keys",
-            "Keys that sign checkpoints",
-            columns(
-                ("verifier_key", "text", "the key"),
-                ("from_position", "integer", "smallest size it signs"),
-                ("until_position", "integer", "largest size it signs"),
-                ("revoked", "text", "whether and why it was revoked"),
-            ),
-            tuple(tuple(key) for key in keys),
+        tuple((actor, type_, *row) for (actor, type_), row in sorted(writers.items())),
+    )
+
+
+def _keys_table(keys: list[_Key]) -> Table:
+    return Table(
+        "keys",
+        "Keys that sign checkpoints",
+        columns(
+            ("verifier_key", "text", "the key"),
+            ("from_position", "integer", "smallest size it signs"),
+            ("until_position", "integer", "largest size it signs"),
+            ("revoked_from", "integer", "size from which it counts for nothing"),
+            ("reason", "text", "why it was revoked"),
         ),
-    ]
-    return answer
+        tuple(
+            (key.vkey, key.from_position, key.until_position, key.revoked_from, key.reason)
+            for key in keys
+        ),
+    )
 
 
 @answers(3)

@@ -61,7 +61,14 @@ def test_json_has_plain_values_only() -> None:
         "at": "2026-03-01T10:00:00.000005Z",
         "sum": "0.10",
         "some": [
-            {"origin": "o", "size": 1, "root": "0f", "note": "n", "verifier_key": "k"},
+            {
+                "origin": "o",
+                "size": 1,
+                "root": "0f",
+                "note": "n",
+                "verifier_key": "k",
+                "witnesses": [],
+            },
             None,
             True,
         ],

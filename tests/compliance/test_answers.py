@@ -68,7 +68,13 @@ def test_the_author_of_an_event_and_the_keys_valid_then_are_named(golden: FactLi
     assert "Event 3 (signal.defined.v1) was caused by users/ada" in given.said[-1]
     keys = as_records(given.tables[1])
     assert len(keys) == 2
-    assert str(keys[0]["revoked"]).startswith("revoked from size")
+    assert keys[0]["reason"] == "The machine that held it was sold."
+    assert str(keys[0]["verifier_key"]) in given.said[-1]
+    revoked = keys[0]["revoked_from"]
+    assert isinstance(revoked, int)
+    later = answer_to(2, golden, inquiry(position=revoked)).said[-1]
+    assert str(keys[0]["verifier_key"]) not in later
+    assert str(keys[1]["verifier_key"]) in later
 
 
 def test_an_event_that_is_not_there_is_refused(golden: FactList) -> None:

@@ -19,8 +19,12 @@ TOP_LEVEL = {"LICENSE", "README.md", "ledger", "projections", "proto", "pyprojec
 TOP_LEVEL |= {"tests", "tools"}
 GENERATED = ("ledger/v1/",)
 LINES_MAX = 400
-# What a stranger takes along and reads is one file; its bound is promised.
-LONGER = {Path("tools", "verify_bundle.py"): 599}
+LONGER = {
+    # What a stranger takes along and reads is one file; its bound is promised.
+    Path("tools", "verify_bundle.py"): 599,
+    # A service with its requests and answers is one file, most of it comments.
+    Path("proto", "ledger", "v1", "ledger_service.proto"): 450,
+}
 FUNCTION_LINES_MAX = 60
 DEV_LINES_MAX = 300
 
