@@ -4,8 +4,11 @@ One JSON file, replaced as a whole or not at all. It holds nothing secret; whoev
 make the auditor forget, so it belongs where the ledger's operator cannot write.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,65 +33,66 @@ class Remembered:
 
 
 class Memory:
-    """A state file."""
+    """A state file. Audits of several ledgers, and several at once, may share it."""
 
     def __init__(self, path: Path) -> None:
         """Read the file if there is one; FIELD_INVALID where it is no state of an audit."""
         self._path = path
-        self._ledgers: dict[str, dict[str, Any]] = {}
-        if not path.exists():
-            return
+        self._ledgers = self._read()
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """Return what the file holds now."""
+        if not self._path.exists():
+            return {}
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            self._ledgers = dict(document[_FORMAT])
-            for origin in self._ledgers:
-                self.recall(origin)
-                self.resume(origin, "")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+            ledgers: dict[str, dict[str, Any]] = dict(document[_FORMAT])
+            for entry in ledgers.values():
+                _remembered(entry)
+                _interrupted(entry, "")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LedgerError(
                 Reason.FIELD_INVALID,
-                f"{path} is no state of an audit: {error}.",
+                f"{self._path} is no state of an audit: {error}.",
                 remedy="Restore it from a copy, or name another file to begin anew.",
                 metadata={"field": "state"},
             ) from error
+        return ledgers
 
     def recall(self, origin: str) -> Remembered | None:
         """Return what was verified of a ledger before."""
-        found = self._ledgers.get(origin, {}).get("verified")
-        if found is None:
-            return None
-        return Remembered(
-            int(found["size"]),
-            bytes.fromhex(found["root"]),
-            str(found["checkpoint"]),
-            int(found["checkpoint_size"]),
-            tuple(str(vkey) for vkey in found["vkeys"]),
-            Joined.from_data(found["joined"]),
-        )
+        return _remembered(self._ledgers.get(origin, {}))
 
     def resume(self, origin: str, place: str) -> Joined | None:
         """Return how far an audit of this source came that was broken off."""
-        found = self._ledgers.get(origin, {}).get("interrupted")
-        if found is None or found["place"] != place:
-            return None
-        return Joined.from_data(found["joined"])
+        return _interrupted(self._ledgers.get(origin, {}), place)
 
     def note(self, origin: str, place: str, joined: Joined) -> None:
         """Remember how far the hashes of a source are checked."""
-        entry = self._ledgers.setdefault(origin, {})
-        entry["interrupted"] = {"place": place, "joined": joined.to_data()}
-        self._save()
+        with self._changing(origin) as entry:
+            entry["interrupted"] = {"place": place, "joined": joined.to_data()}
 
     def forget_interruption(self, origin: str) -> None:
         """Drop what was noted on the way: the audit came to an end."""
-        if self._ledgers.get(origin, {}).pop("interrupted", None) is not None:
-            self._save()
+        if "interrupted" in self._ledgers.get(origin, {}):
+            with self._changing(origin) as entry:
+                entry.pop("interrupted", None)
 
     def remember(self, origin: str, verified: Remembered) -> None:
-        """Remember a ledger that held."""
+        """Remember a ledger that held.
+
+        Another audit may have remembered more of it meanwhile, or another history of the same
+        size: that stays, and the next audit compares with it.
+        """
         joined = verified.joined.to_data() | {"roots": {}}
-        self._ledgers[origin] = {
-            "verified": {
+        with self._changing(origin) as entry:
+            entry.pop("interrupted", None)
+            known = _remembered(entry)
+            if known is not None and known.size > verified.size:
+                return
+            if known is not None and known.size == verified.size and known.root != verified.root:
+                return
+            entry["verified"] = {
                 "size": verified.size,
                 "root": verified.root.hex(),
                 "checkpoint": verified.checkpoint,
@@ -96,15 +100,51 @@ class Memory:
                 "vkeys": list(verified.vkeys),
                 "joined": joined,
             }
-        }
-        self._save()
+
+    @contextmanager
+    def _changing(self, origin: str) -> Iterator[dict[str, Any]]:
+        """Change one ledger's entry in what the file holds now; nobody else does meanwhile."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._ledgers = self._read()
+            yield self._ledgers.setdefault(origin, {})
+            self._save()
+        finally:
+            os.close(lock)
 
     def _save(self) -> None:
         document = {_FORMAT: self._ledgers}
         beside = self._path.with_name(self._path.name + ".new")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8") as file:
             json.dump(document, file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # or a crash brings back what was remembered before
+        finally:
+            os.close(folder)
+
+
+def _remembered(entry: dict[str, Any]) -> Remembered | None:
+    found = entry.get("verified")
+    if found is None:
+        return None
+    return Remembered(
+        int(found["size"]),
+        bytes.fromhex(found["root"]),
+        str(found["checkpoint"]),
+        int(found["checkpoint_size"]),
+        tuple(str(vkey) for vkey in found["vkeys"]),
+        Joined.from_data(found["joined"]),
+    )
+
+
+def _interrupted(entry: dict[str, Any], place: str) -> Joined | None:
+    found = entry.get("interrupted")
+    if found is None or found["place"] != place:
+        return None
+    return Joined.from_data(found["joined"])
