@@ -7,6 +7,7 @@ remedy, and write nothing.
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.message import Message
 
