@@ -65,7 +65,7 @@ class Audit:
         found = self._hash(joined, () if remembered is None else (remembered.size,))
         self._findings += found
         is_whole = not any(finding.rule == "chain" for finding in found)
-        self._checked["chain"] = joined.position - (began if self.is_quick else 0)
+        self._checked["chain"] = joined.position - began
         self._checked["tiles"] = joined.tiles_checked
         vouched = self._vouch(joined, remembered, is_whole=is_whole)
         if remembered is not None:
@@ -108,7 +108,9 @@ class Audit:
             resumed = self.memory.resume(self.source.origin, self.place)
             if resumed is not None and resumed.position <= self.source.size:
                 self._remarks.append(
-                    f"Went on after position {resumed.position}, where an audit was interrupted."
+                    f"Went on after position {resumed.position}, where an audit was interrupted. "
+                    "Rows up to there were not hashed again: what was changed in them since then "
+                    "shows only in an audit that begins anew."
                 )
                 return resumed
         if self.is_quick and remembered is not None and remembered.size <= self.source.size:

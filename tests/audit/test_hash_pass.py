@@ -225,7 +225,7 @@ def test_an_audit_that_was_interrupted_goes_on_from_its_state_file(
     with pytest.raises(KeyboardInterrupt):
         Audit(source, "test", memory=Memory(state), place="here", tell=interrupt).run()
     report = Audit(source, "test", memory=Memory(state), place="here").run()
-    assert f"Went on after position {SEGMENT}, where an audit was interrupted." in report.remarks
+    assert any(f"Went on after position {SEGMENT}," in remark for remark in report.remarks)
     assert not {one.rule for one in report.findings} & {"chain", "tiles", "checkpoints"}
     assert report.size == MANY
     source.close()

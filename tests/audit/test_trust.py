@@ -232,7 +232,9 @@ def test_an_interrupted_audit_goes_on_where_it_was(
     source._size = 72
     report = Audit(source, "test", memory=Memory(memory), place="here").run()
     assert report.passed, report.text()
-    assert any("position 40" in remark for remark in report.remarks)
+    said = next(remark for remark in report.remarks if "position 40" in remark)
+    assert "not hashed again" in said
+    assert {one.rule: one.checked for one in report.rules}["chain"] == 32
     assert Memory(memory).resume(paper.origin, "here") is None
     assert report.size == 72
     source.close()
