@@ -268,21 +268,6 @@ def test_no_signature_fits_a_public_key_of_mixed_order(at: int) -> None:
         assert not TOOL.ed25519_verify(public, signature, MESSAGE), nonce
 
 
-@pytest.mark.parametrize("at", range(1, 8))
-def test_public_keys_of_mixed_order_are_refused_however_the_equation_is_written(at: int) -> None:
-    # With L - h in place of -h the part of small order comes out otherwise: no signature may gain.
-    public = encoded(plus(times(SCALAR, BASE), SMALL[at]))
-    refused = 0
-    for nonce in range(1, 60):
-        r = encoded(times(nonce, BASE))
-        h = hash_of(r, public, MESSAGE)
-        if times(L - h, SMALL[at]) == (0, 1):
-            signature = r + ((nonce + h * SCALAR) % L).to_bytes(32, "little")
-            assert not TOOL.ed25519_verify(public, signature, MESSAGE)
-            refused += 1
-    assert refused
-
-
 def twice_encoded() -> list[tuple[Affine, bytes]]:
     """Return encodings with y from p on, and of x = 0 with a sign: none of them is canonical."""
     found = [((0, 1), encoded((0, 1), flip_sign=True))]

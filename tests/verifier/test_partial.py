@@ -4,7 +4,9 @@ Method: proofs, seals and streams of small honest bundles are edited, the bag is
 again, and the stand-alone verifier's refusal must name the file, and the line where it is one.
 """
 
+import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,21 @@ def test_a_seal_of_the_future_is_refused_where_it_cannot_be_recomputed_too(
     relink(world.events, 8)
     write_bundle(tmp_path, world, span=(6, 10))
     assert refuse(tmp_path)[:3] == (EVENTS, 4, 9)
+
+
+@pytest.mark.parametrize("as_of", [7, 9])
+def test_a_seal_that_misstates_its_own_moment_covers_no_stream(
+    as_of: int, world: World, tmp_path: Path, refuse: Refuse
+) -> None:
+    # Everything is signed and included; only the moment cannot be, for a stream whose newest is 8.
+    write_bundle(tmp_path / "right", world, stream="models/m1", seal=9)
+    proof = json.loads((tmp_path / "right" / "data/seal.json").read_bytes())
+    world.events[8]["body"]["data"]["as_of"] = as_of
+    relink(world.events, 8)
+    told = proof | {"event": deepcopy(world.events[8]), "inclusion": inclusion(8, world.leaves())}
+    world.events[8]["body"]["data"]["as_of"] = 8  # what the builder goes by
+    write_bundle(tmp_path / "wrong", world, stream="models/m1", seal=9)
+    edit_json(tmp_path / "wrong", "data/seal.json", lambda s: s.update(told))
+    file, _, _, text = refuse(tmp_path / "wrong")
+    assert file == "data/seal.json"
+    assert "as_of" in text
