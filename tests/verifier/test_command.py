@@ -206,6 +206,14 @@ def test_strange_places_and_doubles_in_a_tar_are_refused(
     assert run(tmp_path / "x.tar", "--vkey", VKEY).returncode == 4
 
 
+def test_the_same_file_twice_in_a_tar_is_refused(bundle: Path, tmp_path: Path, run: Run) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for path in sorted(p for p in bundle.rglob("*") if p.is_file()):
+            archive.add(path, path.relative_to(bundle).as_posix())
+        archive.add(bundle / "bagit.txt", "bagit.txt")
+    assert run(tmp_path / "x.tar", "--vkey", VKEY).returncode == 4
+
+
 @pytest.mark.parametrize(
     ("cosigners", "quorum", "code"),
     [([1, 2, 3], 3, 0), ([1, 3], 2, 0), ([2], 2, 4), ([], 1, 4), ([1, 2], None, 4), ([], None, 4)],

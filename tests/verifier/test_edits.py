@@ -321,3 +321,14 @@ def test_erasures_are_stated_only_where_events_are_missing(
 ) -> None:
     write_bundle(tmp_path, world, withheld={5: "erased"})
     assert refuse(tmp_path)[0] == SCOPE
+
+
+@pytest.mark.parametrize("named", [[12, 12], [12, 13], [6, 5]])
+def test_an_erasure_names_only_what_lies_before_it(
+    named: list[int], tmp_path: Path, refuse: Refuse
+) -> None:
+    world = small_world()
+    data = {"authority": "office", "ground": "law", "positions": [named]}
+    assert world.add("body.erased.v1", data) == 12
+    write_bundle(tmp_path, world)
+    assert refuse(tmp_path)[:3] == (EVENTS, 12, 12)

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from tests.support.vectors import load_cases, load_vectors
-from tests.verifier.bundles import canonical, inclusion, load_tool, merkle_root, sha
+from tests.verifier.bundles import (
+    canonical,
+    inclusion,
+    load_tool,
+    log_key,
+    merkle_root,
+    sha,
+    witness_key,
+)
 
 TOOL = load_tool()
 LEDGER = load_vectors("ledger_format_v1.json")
@@ -235,3 +243,24 @@ def test_seal_of_the_format() -> None:
     for record in LEDGER["seal"]["records"]:
         TOOL.push(peaks, TOOL.record_leaf(json.loads(record)))
     assert TOOL.root_of(peaks).hex() == LEDGER["seal"]["root"]
+
+
+def test_of_two_signatures_by_one_key_the_first_counts() -> None:
+    signer, text = log_key(1), b"a text\n"
+    genuine, other = signer.line(text).encode(), signer.line(b"another\n").encode()
+    key = TOOL.parse_vkey(signer.vkey, 1)
+    assert TOOL.open_note(text + b"\n" + genuine + other, [key]) == (text, {key: 0})
+    with pytest.raises(TOOL.Fault):
+        TOOL.open_note(text + b"\n" + other + genuine, [key])
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [((1 << 63) - 1, True), (1 << 63, False)])
+def test_a_cosignatures_time_has_its_bound(seconds: int, *, holds: bool) -> None:
+    signer, text = witness_key(1), b"a text\n"
+    note = text + b"\n" + signer.line(text, seconds).encode()
+    key = TOOL.parse_vkey(signer.vkey, 4)
+    if holds:
+        assert TOOL.open_note(note, [key]) == (text, {key: seconds})
+        return
+    with pytest.raises(TOOL.Fault):
+        TOOL.open_note(note, [key])
