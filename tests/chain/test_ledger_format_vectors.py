@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.vectors import load_vectors, vector_path
+from tests.support.vectors import VectorsMissingError, load_vectors, vector_path
 from tools.vectors import FAIL, PASS, UNREADABLE, main
 from tools.vectors_ledger import check_ledger_format
 
@@ -119,9 +119,19 @@ def test_the_tool_without_arguments_explains_itself(capsys: pytest.CaptureFixtur
     assert "python -m tools.vectors" in capsys.readouterr().out
 
 
-def test_missing_vectors_fail_with_what_to_do(
+def test_a_folder_of_others_that_lacks_a_file_fails_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LEDGER_VECTORS", str(tmp_path))
-    with pytest.raises(Exception, match="Set LEDGER_VECTORS"):
-        vector_path(FILE)
+    with pytest.raises(VectorsMissingError, match="Set LEDGER_VECTORS"):
+        vector_path("missing.json")
+
+
+def test_without_a_folder_of_others_their_tests_say_why_they_are_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LEDGER_VECTORS", str(tmp_path / "missing"))
+    with pytest.raises(BaseException, match="LEDGER_VECTORS may name another folder") as caught:
+        vector_path("missing.json")
+    assert type(caught.value).__name__ == "Skipped"
+    assert vector_path(FILE).is_file()  # ours are never missing

@@ -44,7 +44,7 @@ REGISTRY_HOSTS = [
 ]
 LEFTOVERS = re.compile(
     r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b"
-    r"|raise NotImplemented" + r"Error|mark\.(?:skip|x" + r"fail)|pytest\.(?:skip|x" + r"fail)\("
+    r"|raise NotImplemented" + r"Error|mark\.(?:skip|x" + r"fail)|pytest\.(?:skip|x" + r"fail)\b"
     r"|^(?:<{7}|>{7}) ",
     re.MULTILINE,
 )
@@ -152,8 +152,9 @@ def test_no_file_names_a_package_registry() -> None:
     assert offenders(hosts) == []
 
 
-def test_nothing_is_left_half_done() -> None:
-    assert offenders(LEFTOVERS) == []
+def test_nothing_is_left_half_done_and_one_place_skips() -> None:
+    (skips,) = offenders(LEFTOVERS)
+    assert skips.startswith("tests/support/vectors.py:")  # what other projects made may be missing
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,16 @@ def test_every_room_has_its_layer() -> None:
 
 def test_ci_ends_with_the_summary_of_the_tests() -> None:
     script = ROOT / ".ci" / "run"
-    commands = [line for line in script.read_text().splitlines() if line.startswith("python3")]
+    lines = [line.strip() for line in script.read_text().splitlines()]
+    commands = [line for line in lines if line.startswith("python3")]
     assert script.stat().st_mode & 0o111
-    assert [command.split()[2] for command in commands] == ["check", "test", "test"]
-    assert commands[-1].endswith("--slow")
+    assert [command.split()[2] for command in commands] == ["check", "test", "test", "test"]
+    assert lines[-1] == commands[-1] == "python3 tools/dev.py test --slow"
+
+
+def test_ci_tries_a_clone_with_nothing_beside_it() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    alone = script[script.index("git clone") : script.index("\n)\n")]
+    assert "tests/project" in alone
+    assert "set -euo pipefail" in script  # pytest's own failure ends the run, also before `tee`
+    assert "[1-9][0-9]* passed" in alone  # tests that are all skipped prove nothing

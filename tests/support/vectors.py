@@ -1,7 +1,9 @@
-"""Finds the test vectors that this project shares with others, and turns them into test cases.
+"""Finds files of known answers, and turns them into test cases.
 
-They live beside the repository, in `../shared/vectors`, or wherever LEDGER_VECTORS says. A missing
-file is an error and never a skipped test: what was not checked must not look checked.
+Those of the project's own making are part of it, in `tests/vectors`. Those of other projects
+lie beside the repository, in `../shared/vectors`, or in the folder that LEDGER_VECTORS names;
+where that is missing, the tests of what it holds are skipped with the reason. A folder that lacks
+a file is an error: what was not checked must not look checked.
 """
 
 import json
@@ -10,20 +12,36 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "vectors"
+import pytest
+
+OWN = Path(__file__).resolve().parents[1] / "vectors"
+_BESIDE = OWN.parents[1].parent / "shared" / "vectors"
 
 
 class VectorsMissingError(Exception):
     """The vectors are not where they should be."""
 
 
+def foreign_folder() -> Path:
+    """Return the folder of other projects' known answers, or skip what needs it."""
+    folder = Path(os.environ.get("LEDGER_VECTORS") or _BESIDE)
+    if not folder.is_dir():
+        pytest.skip(
+            f"known answers of other projects are not at hand: {folder} does not exist "
+            "(LEDGER_VECTORS may name another folder)",
+            allow_module_level=True,
+        )
+    return folder
+
+
 def vector_path(file_name: str) -> Path:
     """Return the path of a vector file, or say how to provide it."""
-    folder = Path(os.environ.get("LEDGER_VECTORS") or _BESIDE)
-    path = folder / file_name
+    if (OWN / file_name).is_file():
+        return OWN / file_name
+    path = foreign_folder() / file_name
     if not path.is_file():
         raise VectorsMissingError(
-            f"{path} does not exist. Set LEDGER_VECTORS to the folder that holds {file_name}."
+            f"{path} does not exist. Set LEDGER_VECTORS to a folder that holds {file_name}."
         )
     return path
 
