@@ -25,7 +25,13 @@ from ledger.application.rehashing import RehashProcess
 from ledger.clock import Clock, SystemClock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import values
-from ledger.limits import EXPORTS_MAX, SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
+from ledger.limits import (
+    EXPORTS_MAX,
+    LEAP_SECONDS_DEFAULT,
+    LEAP_SECONDS_MAX,
+    SKEW_SECONDS_DEFAULT,
+    SKEW_SECONDS_MAX,
+)
 from ledger.storage import open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.sql_store import SqlStore
@@ -171,17 +177,22 @@ class Service:
         for callback in tuple(self._on_signing_failure):
             callback()
 
-    def create_ledger(
+    def create_ledger(  # noqa: PLR0913 - one keyword for each field of a request
         self,
         origin: str,
         *,
         clock: str,
         skew_seconds: int = SKEW_SECONDS_DEFAULT,
+        unit_of_cost: str = "",
+        leap_seconds: int | None = None,
         actor: str,
         request_id: str | None = None,
         digest: bytes = b"",
     ) -> LedgerInfo:
-        """Begin a ledger with its own chain, order and key; ALREADY_EXISTS if the name is taken."""
+        """Begin a ledger with its own chain, order and key; ALREADY_EXISTS if the name is taken.
+
+        Where `leap_seconds` is None a `data` ledger gets the default, a `wall` ledger no bound.
+        """
         if not values.ORIGIN.fullmatch(origin):
             raise invalid_field(
                 "origin", "must be segments of a-z, 0-9, '.', '_' and '-', joined by '/'"
@@ -190,8 +201,23 @@ class Service:
             raise invalid_field("clock", "must be `wall` or `data`")
         if not 0 <= skew_seconds <= SKEW_SECONDS_MAX:
             raise invalid_field("skew_seconds", f"must be from 0 to {SKEW_SECONDS_MAX}")
+        if unit_of_cost and not values.is_unit_of_cost(unit_of_cost):
+            raise invalid_field("unit_of_cost", values.UNIT_OF_COST_FORM)
+        if leap_seconds is None:
+            leap_seconds = LEAP_SECONDS_DEFAULT if clock == "data" else 0
+        if not 0 <= leap_seconds <= LEAP_SECONDS_MAX:
+            raise invalid_field("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
         info = self.store.create_ledger(
-            CreateLedger(origin, clock, skew_seconds, actor, request_id, digest)
+            CreateLedger(
+                origin,
+                clock,
+                skew_seconds,
+                actor,
+                request_id,
+                digest,
+                unit_of_cost=unit_of_cost,
+                leap_seconds=leap_seconds,
+            )
         )
         with self._lock:
             if self._is_started:

@@ -23,7 +23,7 @@ from ledger.events.proving import (
     RequestsRefused,
     StreamsSealed,
 )
-from ledger.events.system import LedgerConfiguredV2
+from ledger.events.system import LedgerConfiguredV2, LedgerConfiguredV3
 
 
 class Appender(Protocol):
@@ -57,6 +57,15 @@ def record(ledger: Appender, origin: str) -> None:
     note(_audited(size, root), "users/auditor")
     note(_exported(size), "users/auditor")
     note(_refused(), "system/refusals")
+    note(
+        LedgerConfiguredV3(
+            clock="data",
+            leap_seconds=2_678_400,
+            next_key_digest=_sha256_hex(b"the key after next"),
+            skew_seconds=300,
+            unit_of_cost="EUR",
+        )
+    )
 
 
 def _keys(ledger: Appender, origin: str, note: Callable[[EventData], None]) -> None:

@@ -196,9 +196,8 @@ def climbed(index: int, size: int, leaf: bytes, proof: list[bytes]) -> bytes:  #
     if index < half: return node(climbed(index, half, leaf, proof), last)
     return node(last, climbed(index - half, size - half, leaf, proof))
 
-# Canonical JSON (RFC 8785 over the format's domain). What is outside of the domain is read as
-# something that is written otherwise: a float or a long integer as a text, a key beyond ASCII as a
-# list. White space, order, escapes, doubled keys and `-0` come out otherwise of themselves.
+# Canonical JSON (RFC 8785). What the format does not have is read as something written otherwise:
+# a float or long integer as text, a key beyond ASCII as a list. All else comes out otherwise.
 def integer(text: str) -> int | str:  # an integer of the domain; of any other the text
     return int(text) if len(text) < 16 or (len(text) < 18 and abs(int(text)) <= MAX) else text
 exact: Json = {"parse_float": str, "parse_constant": str, "parse_int": integer}
@@ -242,6 +241,8 @@ kind="(?:full|range|stream)" last_position={COUNT} requested_at={TIME} requested
 stream=null|{STREAM} withheld=\[.*\]
 ledger.created.v1 created_at={TIME} format={TEXT} origin={TEXT} vkey={TEXT}
 ledger.configured.v2 clock={TEXT} next_key_digest={HASH} skew_seconds=0|{COUNT}
+ledger.configured.v3 clock={TEXT} leap_seconds=0|{COUNT} next_key_digest={HASH} \
+skew_seconds=0|{COUNT} unit_of_cost=null|{TEXT}
 key.committed.v1 next_key_digest={HASH}
 key.rotated.v1 from_position={COUNT} previous_until_position={COUNT} vkey={TEXT}
 key.revoked.v1 from_position={COUNT} reason={TEXT} vkey={TEXT}
@@ -249,8 +250,7 @@ streams.sealed.v1 as_of={COUNT} root={HASH} streams={COUNT}
 body.erased.v1 authority={TEXT} ground={TEXT} positions={SPANS}
 """.replace("\\\n", "").splitlines()[1:]
 }
-# The types whose data is read here; such a body can be neither erased nor withheld.
-READ = {name.encode() for name in SHAPES if "." in name}
+READ = {name.encode() for name in SHAPES if "." in name}  # neither erased nor withheld
 def check_shape(value: Json, what: str) -> Json:  # refuse all but its members and their patterns
     shape = SHAPES[what]
     if not isinstance(value, dict) or value.keys() != shape.keys():

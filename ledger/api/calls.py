@@ -62,12 +62,14 @@ class Backend(Protocol):
         """Return a ledger's read models."""
         ...
 
-    def create_ledger(
+    def create_ledger(  # noqa: PLR0913 - one keyword for each field of a request
         self,
         origin: str,
         *,
         clock: str,
         skew_seconds: int,
+        unit_of_cost: str,
+        leap_seconds: int | None,
         actor: str,
         request_id: str | None,
         digest: bytes,

@@ -20,7 +20,7 @@ from ledger.api.paging import cut, page_of
 from ledger.api.watches import EventFilter, EventWatch, fitting
 from ledger.application.commands import Written
 from ledger.events import values
-from ledger.limits import SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
+from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
 from ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from ledger.v1 import ledger_service_pb2 as pb
 
@@ -61,6 +61,11 @@ class LedgerServicer(
         skew = request.skew_seconds if given else SKEW_SECONDS_DEFAULT
         if not 0 <= skew <= SKEW_SECONDS_MAX:
             checks.refuse("skew_seconds", f"must be from 0 to {SKEW_SECONDS_MAX}")
+        if request.unit_of_cost and not values.is_unit_of_cost(request.unit_of_cost):
+            checks.refuse("unit_of_cost", values.UNIT_OF_COST_FORM)
+        leap = request.leap_seconds if request.HasField("leap_seconds") else None
+        if leap is not None and not 0 <= leap <= LEAP_SECONDS_MAX:
+            checks.refuse("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
         checks.done()
         origin, clock = request.origin, _CLOCKS[request.clock]
         caller = self._desk.caller(request, request.request_id, "CreateLedger", context)
@@ -69,6 +74,8 @@ class LedgerServicer(
             origin,
             clock=clock,
             skew_seconds=skew,
+            unit_of_cost=request.unit_of_cost,
+            leap_seconds=leap,
             actor=caller.actor,
             request_id=caller.request_id,
             digest=caller.digest,

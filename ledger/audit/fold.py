@@ -18,6 +18,7 @@ from ledger.audit.source import Source
 from ledger.chain.link import PERMANENT
 from ledger.chain.seal import seal_record
 from ledger.events.registry import BY_TYPE
+from ledger.events.system import CONFIGURED
 from ledger.events.values import parse_decimal, parse_time
 from ledger.kernel.rules import Override
 
@@ -333,8 +334,7 @@ def leaf_hash(record: bytes) -> bytes:
 
 _IN_FORCE: Final = ("action", "rule", "reason", "since")
 _APPLY: Final = {
-    "ledger.configured.v1": Fold._configured,  # noqa: SLF001 - the table of its own methods
-    "ledger.configured.v2": Fold._configured,  # noqa: SLF001
+    **dict.fromkeys(CONFIGURED, Fold._configured),  # noqa: SLF001 - the table of its own methods
     "signal.defined.v1": Fold._defined,  # noqa: SLF001
     "policy.drafted.v1": Fold._drafted,  # noqa: SLF001
     "policy.activated.v1": Fold._activated,  # noqa: SLF001

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ledger.audit.source import Finding, Row, Source, UnreadableError
 from ledger.chain.link import DIGEST_BYTES, PERMANENT, SALT_BYTES
+from ledger.events.system import CONFIGURED
 from ledger.events.values import STREAM, TYPE, format_time
 
 SEGMENT: Final = 1 << 16
@@ -21,8 +22,7 @@ SEGMENT: Final = 1 << 16
 NOTABLE: Final = frozenset(
     {
         "ledger.created.v1",
-        "ledger.configured.v1",
-        "ledger.configured.v2",
+        *CONFIGURED,
         "key.rotated.v1",
         "key.committed.v1",
         "key.revoked.v1",

@@ -18,6 +18,7 @@ from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError, UnverifiedNoteError
 from ledger.chain.policy import Policy
 from ledger.events.canonical import CanonicalError, decode
+from ledger.events.system import COMMITTING
 
 _KEPT_FOR_QUORUM: Final = 1_000
 """How many of the newest checkpoints are looked at for one that the witnesses have cosigned."""
@@ -58,7 +59,7 @@ def key_history(joined: Joined) -> tuple[KeyHistory, list[Finding], int]:
             data = decode(body)["data"] if body is not None else None
             if isinstance(data, dict):
                 history.apply(type_, position, data)
-            elif type_.startswith("key.") or type_ == "ledger.configured.v2":
+            elif type_.startswith("key.") or type_ in COMMITTING:
                 findings.append(Finding("keys", position, f"the body of {type_} is not there"))
         except KeyHistoryError as error:
             findings.append(Finding("keys", error.position, error.why))
@@ -219,7 +220,7 @@ def _commitments(joined: Joined) -> dict[str, int]:
     found: dict[str, int] = {}
     committed_at = 0
     for position, type_, body in joined.notable:
-        if type_ in {"ledger.configured.v2", "key.committed.v1"}:
+        if type_ in {*COMMITTING, "key.committed.v1"}:
             committed_at = position
         elif type_ in {"ledger.created.v1", "key.rotated.v1"} and body is not None:
             try:

@@ -22,6 +22,7 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.chain.note import parse as parse_note
 from ledger.events.canonical import CanonicalError, decode, encode
+from ledger.events.system import COMMITTING
 
 _SPAN_KEYS: Final = {"from_position", "until_position", "vkey"}
 
@@ -250,7 +251,7 @@ def _parse_span(row: object) -> KeySpan:
 _APPLY: Final[Mapping[str, Callable[[KeyHistory, int, _Fields], None]]] = MappingProxyType(
     {
         "ledger.created.v1": KeyHistory._created,  # noqa: SLF001 - the table of its own methods
-        "ledger.configured.v2": KeyHistory._configured,  # noqa: SLF001
+        **dict.fromkeys(COMMITTING, KeyHistory._configured),  # noqa: SLF001
         "key.rotated.v1": KeyHistory._rotated,  # noqa: SLF001
         "key.committed.v1": KeyHistory._committed,  # noqa: SLF001
         "key.revoked.v1": KeyHistory._revoked,  # noqa: SLF001

@@ -16,10 +16,15 @@ def create(
     skew: Annotated[
         int | None, typer.Option(help="Seconds a source's clock may run ahead, 0 to 86400.")
     ] = None,
+    currency: Annotated[
+        str, typer.Option(help="What cost and value are counted in: EUR, kWh, GPU hours.")
+    ] = "",
 ) -> None:
-    """Create a ledger with its own chain, clock and signing key."""
+    """Create a ledger with its own chain, clock, unit of cost and signing key."""
     chosen = session()
-    made = chosen.client.create_ledger(origin, clock=clock, skew_seconds=skew)
+    made = chosen.client.create_ledger(
+        origin, clock=clock, skew_seconds=skew, unit_of_cost=currency
+    )
     chosen.show(made, f"Created {made.origin}. Its verifier key: {made.verifier_key}")
 
 
@@ -43,6 +48,7 @@ def show() -> None:
         ("ledger", one.origin),
         ("clock", one.clock),
         ("skew", f"{one.skew_seconds} s"),
+        ("unit of cost", one.unit_of_cost or "-"),
         ("verifier key", one.verifier_key),
         ("head", one.head_position),
         ("head hash", one.head_hash.hex()),

@@ -31,6 +31,9 @@ def serve(
     clock: Annotated[
         str, typer.Option(help="How a created ledger tells time: `wall` or `data`.")
     ] = "wall",
+    currency: Annotated[
+        str, typer.Option(help="What a created ledger counts cost in: EUR, kWh, GPU hours.")
+    ] = "",
     port_file: Annotated[
         Path | None, typer.Option(help="Write the port there once calls are answered.")
     ] = None,
@@ -60,7 +63,7 @@ def serve(
         signal.signal(number, lambda *_: stop.set())
     with Service(options) as service:
         if create:
-            _create(service, create, clock)
+            _create(service, create, clock, currency)
         _quiet_collector()
         with ApiServer(service, address) as server:
             _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
@@ -102,11 +105,12 @@ def _quiet_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _create(service: "Service", origin: str, clock: str) -> None:
+def _create(service: "Service", origin: str, clock: str, currency: str) -> None:
     if origin in {info.origin for info in service.ledgers()}:
         return
-    service.create_ledger(origin, clock=clock, actor="system/serve")
-    output.say(f"Created the ledger {origin} with clock {clock}.")
+    service.create_ledger(origin, clock=clock, unit_of_cost=currency, actor="system/serve")
+    unit = f" and amounts in {currency}" if currency else ""
+    output.say(f"Created the ledger {origin} with clock {clock}{unit}.")
 
 
 def _tell_ready(address: str, port: int, port_file: Path | None, *, as_json: bool) -> None:

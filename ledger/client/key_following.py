@@ -31,13 +31,12 @@ from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError
 from ledger.client.records import Checkpoint, Event
 from ledger.client.trust import Trusted, TrustedKey
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
-from ledger.events.system import LedgerConfigured, LedgerConfiguredV2, LedgerCreated
+from ledger.events.system import CONFIGURED, LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time
 
 _TYPES: Final = (
     LedgerCreated.TYPE,
-    LedgerConfigured.TYPE,
-    LedgerConfiguredV2.TYPE,
+    *CONFIGURED,
     KeyCommitted.TYPE,
     KeyRotated.TYPE,
     KeyRevoked.TYPE,

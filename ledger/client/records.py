@@ -228,6 +228,10 @@ class Ledger:
     head_hash: bytes
     head_recorded_at: datetime | None
     newest_observed_at: datetime | None
+    unit_of_cost: str = ""
+    """What amounts of cost and value are counted in; empty if that was not said."""
+    leap_seconds: int = 0
+    """How far a stated time may lie ahead of the newest one; 0 for no bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ledger.compliance.tables import Cell, Table, columns
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.proving import AuditCompleted, BodyErased
 from ledger.events.signals import SignalObserved
-from ledger.events.system import LedgerConfigured, LedgerConfiguredV2, LedgerCreated
+from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import SECOND, format_time, parse_time
 
 _ALL: Final = Scope()
@@ -181,7 +181,7 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
     said: list[str] = []
     late: dict[tuple[str, str], list[int]] = {}
     newest: dict[tuple[str, str], int] = {}
-    types = (LedgerConfigured.TYPE, LedgerConfiguredV2.TYPE, SignalObserved.TYPE)
+    types = (*CONFIGURED, SignalObserved.TYPE)
     for fact in source.facts(types):
         data = fact.data
         if data is None:

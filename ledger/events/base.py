@@ -51,6 +51,8 @@ Position = Annotated[int, Field(ge=1, le=JSON_INT_MAX)]
 Micros = Annotated[int, Field(ge=0, le=JSON_INT_MAX)]
 SampleSize = Annotated[int, Field(ge=1, le=SAMPLE_SIZE_MAX)]
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)]
+UnitOfCost = Annotated[str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9 ./-]{0,14}[A-Za-z0-9])?\z")]
+"""What money is counted in: a currency, or another unit such as `GPU hours`."""
 ShortText = Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
 LabelKey = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
 Labels = Annotated[dict[LabelKey, ShortText], Field(max_length=LABELS_MAX)]

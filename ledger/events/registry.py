@@ -21,7 +21,12 @@ from ledger.events.proving import (
 )
 from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
-from ledger.events.system import LedgerConfigured, LedgerConfiguredV2, LedgerCreated
+from ledger.events.system import (
+    LedgerConfigured,
+    LedgerConfiguredV2,
+    LedgerConfiguredV3,
+    LedgerCreated,
+)
 
 T = TypeVar("T", bound=EventData)
 
@@ -50,6 +55,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     AuditCompleted,
     ExportIssued,
     RequestsRefused,
+    LedgerConfiguredV3,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -1,11 +1,11 @@
 """Events about the ledger itself."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
-from ledger.events.base import EventData, Hex32, Origin, Time
-from ledger.limits import SKEW_SECONDS_MAX
+from ledger.events.base import EventData, Hex32, Origin, Time, UnitOfCost
+from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
 
 
 class LedgerCreated(EventData):
@@ -33,7 +33,10 @@ class LedgerConfigured(EventData):
 
 
 class LedgerConfiguredV2(EventData):
-    """How this ledger tells time, how far ahead sources may be, and which key will sign next."""
+    """How this ledger tells time, how far ahead sources may be, and which key will sign next.
+
+    Written until the unit of cost and the bound on leaps of time joined it.
+    """
 
     TYPE: ClassVar[str] = "ledger.configured.v2"
     STREAM: ClassVar[str] = "ledger"
@@ -43,3 +46,26 @@ class LedgerConfiguredV2(EventData):
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
     next_key_digest: Hex32
     """SHA-256 of the text of the verifier key that will sign next."""
+
+
+class LedgerConfiguredV3(EventData):
+    """How this ledger tells time, in which unit it counts cost, and which key will sign next."""
+
+    TYPE: ClassVar[str] = "ledger.configured.v3"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+
+    clock: Literal["wall", "data"]
+    leap_seconds: int = Field(ge=0, le=LEAP_SECONDS_MAX)
+    """How far a stated time may lie ahead of the newest one; 0 for no bound."""
+    next_key_digest: Hex32
+    """SHA-256 of the text of the verifier key that will sign next."""
+    skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
+    unit_of_cost: UnitOfCost | None
+    """What amounts of cost and value are counted in, such as EUR; null if that was not said."""
+
+
+COMMITTING: Final = (LedgerConfiguredV2.TYPE, LedgerConfiguredV3.TYPE)
+"""Types of the configuration that name the key that signs next."""
+CONFIGURED: Final = (LedgerConfigured.TYPE, *COMMITTING)
+"""Every type of a ledger's configuration, the event at position 2."""

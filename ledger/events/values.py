@@ -19,7 +19,18 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 RUN_ID: Final = re.compile(rf"runs/{_SEGMENT}", re.ASCII)
 ACTOR: Final = re.compile(rf"(?:users|services|system)/{_SEGMENT}", re.ASCII)
 TYPE: Final = re.compile(r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+\.v[1-9][0-9]*", re.ASCII)
+_UNIT_OF_COST: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 ./-]{0,14}[A-Za-z0-9])?", re.ASCII)
+UNIT_OF_COST_FORM: Final = (
+    "must be 1 to 16 letters, digits, spaces, '.', '/' and '-', such as EUR or GPU hours: "
+    "the first a letter, the last a letter or digit"
+)
 HASH_HEX: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def is_unit_of_cost(text: str) -> bool:
+    """Return whether a text can name what a ledger counts cost in."""
+    return _UNIT_OF_COST.fullmatch(text) is not None
+
 
 INTEGER_MAX: Final = (1 << 53) - 1  # what every JSON reader carries exactly
 

@@ -6,13 +6,14 @@ from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, parse
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Link
 from ledger.events.canonical import decode
+from ledger.events.system import COMMITTING
 from ledger.export.faults import BundleError
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS
 
 _TYPES: Final = frozenset(
     {
         "ledger.created.v1",
-        "ledger.configured.v2",
+        *COMMITTING,
         "key.rotated.v1",
         "key.committed.v1",
         "key.revoked.v1",

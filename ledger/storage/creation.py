@@ -16,10 +16,11 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
 from ledger.events.envelope import encode_body
-from ledger.events.system import LedgerConfiguredV2, LedgerCreated
+from ledger.events.system import LedgerConfiguredV3, LedgerCreated
 from ledger.events.values import ORIGIN, format_time
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database
+from ledger.storage.infos import INFO, info_of
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import AppendRequest, CreateLedger, LedgerInfo, NewEvent
@@ -53,11 +54,13 @@ class Creation:
         created = LedgerCreated(
             created_at=format_time(now), format=FORMAT, origin=info.origin, vkey=vkey
         )
-        configured = LedgerConfiguredV2.from_data(
+        configured = LedgerConfiguredV3.from_data(
             {
                 "clock": info.clock,
+                "leap_seconds": info.leap_seconds,
                 "next_key_digest": vkey_digest(str(following.verifier_key)),
                 "skew_seconds": info.skew_seconds,
+                "unit_of_cost": info.unit_of_cost or None,
             }
         )
         turn.group.admit(info, _as_append(request, (created, configured), keys=(first, following)))
@@ -98,7 +101,15 @@ def _check_origin(origin: str) -> None:
 def _insert_ledger(connection: Connection, request: CreateLedger, vkey: str) -> LedgerInfo:
     """Insert a ledger without events: its row, and the head of an empty chain."""
     newest = connection.execute(select(func.max(ledgers.c.ledger_id))).scalar()
-    info = LedgerInfo((newest or 0) + 1, request.origin, request.clock, request.skew_seconds, vkey)
+    info = LedgerInfo(
+        (newest or 0) + 1,
+        request.origin,
+        request.clock,
+        request.skew_seconds,
+        vkey,
+        request.unit_of_cost,
+        request.leap_seconds,
+    )
     connection.execute(
         ledgers.insert().values(
             ledger_id=info.ledger_id,
@@ -123,16 +134,8 @@ def _insert_ledger(connection: Connection, request: CreateLedger, vkey: str) -> 
 
 def _find(connection: Connection, origin: str) -> LedgerInfo | None:
     """Return a ledger as the transaction sees it."""
-    row = connection.execute(
-        select(
-            ledgers.c.ledger_id,
-            ledgers.c.origin,
-            ledgers.c.clock,
-            ledgers.c.skew_seconds,
-            ledgers.c.vkey,
-        ).where(ledgers.c.origin == origin)
-    ).first()
-    return LedgerInfo(*row) if row is not None else None
+    row = connection.execute(INFO.where(ledgers.c.origin == origin)).first()
+    return info_of(row) if row is not None else None
 
 
 def _as_append(

@@ -16,7 +16,7 @@ from ledger.errors import LedgerError, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.signals import SignalObserved
-from ledger.events.system import LedgerConfiguredV2, LedgerCreated
+from ledger.events.system import COMMITTING, LedgerCreated
 from ledger.events.values import format_time
 from ledger.storage.proof_reader import ProofReader
 from ledger.storage.schema import events, requests
@@ -24,7 +24,10 @@ from ledger.storage.store import RawEvent
 
 RAW_PAGE: Final = 2_000
 KEY_TYPES: Final = frozenset(
-    data.TYPE for data in (LedgerCreated, LedgerConfiguredV2, KeyRotated, KeyCommitted, KeyRevoked)
+    (
+        *COMMITTING,
+        *(data.TYPE for data in (LedgerCreated, KeyRotated, KeyCommitted, KeyRevoked)),
+    )
 )
 
 _EVENT: Final = select(

@@ -86,13 +86,18 @@ class AppendResult:
 
 @dataclass(frozen=True, slots=True)
 class LedgerInfo:
-    """What never changes about a ledger. `vkey` is its first key; empty where nothing is signed."""
+    """What never changes about a ledger. `vkey` is its first key; empty where nothing is signed.
+
+    `unit_of_cost` is "" where none was named, `leap_seconds` 0 where leaps of time have no bound.
+    """
 
     ledger_id: int
     origin: str
     clock: str
     skew_seconds: int
     vkey: str
+    unit_of_cost: str = ""
+    leap_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class CreateLedger:
     request_id: str | None = None
     digest: bytes = b""
     seed: bytes | None = None
+    unit_of_cost: str = ""
+    leap_seconds: int = 0
 
 
 class KeptCheckpoint(NamedTuple):

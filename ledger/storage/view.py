@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Select, TextClause, bindparam, select
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage.database import Database
+from ledger.storage.infos import INFO, info_of
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.store import Head, LedgerInfo
 
@@ -17,13 +18,6 @@ _HEAD: Final = select(
     heads.c.newest_observed_at,
     heads.c.tree,
 ).where(heads.c.ledger_id == bindparam("ledger_id_"))
-_INFO: Final = select(
-    ledgers.c.ledger_id,
-    ledgers.c.origin,
-    ledgers.c.clock,
-    ledgers.c.skew_seconds,
-    ledgers.c.vkey,
-)
 
 
 class View:
@@ -46,14 +40,14 @@ class View:
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger, in order of creation."""
-        return [LedgerInfo(*row) for row in self.rows(_INFO.order_by(ledgers.c.ledger_id))]
+        return [info_of(row) for row in self.rows(INFO.order_by(ledgers.c.ledger_id))]
 
     def ledger(self, origin: str) -> LedgerInfo:
         """Return one ledger; LEDGER_UNKNOWN where there is none."""
         info = self._infos.get(origin)
         if info is not None:
             return info
-        rows = self.rows(_INFO.where(ledgers.c.origin == origin))
+        rows = self.rows(INFO.where(ledgers.c.origin == origin))
         if not rows:
             raise LedgerError(
                 Reason.LEDGER_UNKNOWN,
@@ -61,7 +55,7 @@ class View:
                 remedy="Check the name, or create the ledger first.",
                 metadata={"ledger": origin[:255]},
             )
-        info = LedgerInfo(*rows[0])
+        info = info_of(rows[0])
         with self._infos_lock:
             self._infos[origin] = info
         return info

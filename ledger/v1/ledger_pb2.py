@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/ledger.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n\x06Ledger\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12%\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x16.ledger.v1.LedgerClock\x12\x14\n\x0cskew_seconds\x18\x03 \x01(\x05\x12\x14\n\x0cverifier_key\x18\x04 \x01(\t\x12\x15\n\rhead_position\x18\x05 \x01(\x03\x12\x11\n\thead_hash\x18\x06 \x01(\x0c\x12\x34\n\x10head_recorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12newest_observed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*Y\n\x0bLedgerClock\x12\x1c\n\x18LEDGER_CLOCK_UNSPECIFIED\x10\x00\x12\x15\n\x11LEDGER_CLOCK_WALL\x10\x01\x12\x15\n\x11LEDGER_CLOCK_DATA\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledger/v1/ledger.proto\x12\tledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x02\n\x06Ledger\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12%\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x16.ledger.v1.LedgerClock\x12\x14\n\x0cskew_seconds\x18\x03 \x01(\x05\x12\x14\n\x0cverifier_key\x18\x04 \x01(\t\x12\x15\n\rhead_position\x18\x05 \x01(\x03\x12\x11\n\thead_hash\x18\x06 \x01(\x0c\x12\x34\n\x10head_recorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12newest_observed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cunit_of_cost\x18\t \x01(\t\x12\x14\n\x0cleap_seconds\x18\n \x01(\x05*Y\n\x0bLedgerClock\x12\x1c\n\x18LEDGER_CLOCK_UNSPECIFIED\x10\x00\x12\x15\n\x11LEDGER_CLOCK_WALL\x10\x01\x12\x15\n\x11LEDGER_CLOCK_DATA\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEDGERCLOCK']._serialized_start=332
-  _globals['_LEDGERCLOCK']._serialized_end=421
+  _globals['_LEDGERCLOCK']._serialized_start=376
+  _globals['_LEDGERCLOCK']._serialized_end=465
   _globals['_LEDGER']._serialized_start=71
-  _globals['_LEDGER']._serialized_end=330
+  _globals['_LEDGER']._serialized_end=374
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,8 @@ class Ledger(message.Message):
     HEAD_HASH_FIELD_NUMBER: builtins.int
     HEAD_RECORDED_AT_FIELD_NUMBER: builtins.int
     NEWEST_OBSERVED_AT_FIELD_NUMBER: builtins.int
+    UNIT_OF_COST_FIELD_NUMBER: builtins.int
+    LEAP_SECONDS_FIELD_NUMBER: builtins.int
     origin: builtins.str
     """Output only. Its name for the world, which its checkpoints carry. Format: segments of
     `[a-z0-9][a-z0-9._-]{0,127}` separated by `/`, at most 255 characters.
@@ -69,6 +71,14 @@ class Ledger(message.Message):
     """Output only. Position of its last event."""
     head_hash: builtins.bytes
     """Output only. SHA-256 of its last event, 32 bytes."""
+    unit_of_cost: builtins.str
+    """Output only. What amounts of cost and value are counted in, such as `EUR`; empty if that was
+    not said. Fields that end in `_micros` are millionths of it. Fixed at creation.
+    """
+    leap_seconds: builtins.int
+    """Output only. How many seconds a stated time may lie ahead of the newest one
+    (`LEDGER_CLOCK_DATA` only); 0 for no bound. Fixed at creation.
+    """
     @builtins.property
     def head_recorded_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When its last event was recorded, in microseconds."""
@@ -88,9 +98,11 @@ class Ledger(message.Message):
         head_hash: builtins.bytes = ...,
         head_recorded_at: timestamp_pb2.Timestamp | None = ...,
         newest_observed_at: timestamp_pb2.Timestamp | None = ...,
+        unit_of_cost: builtins.str = ...,
+        leap_seconds: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["head_recorded_at", b"head_recorded_at", "newest_observed_at", b"newest_observed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["clock", b"clock", "head_hash", b"head_hash", "head_position", b"head_position", "head_recorded_at", b"head_recorded_at", "newest_observed_at", b"newest_observed_at", "origin", b"origin", "skew_seconds", b"skew_seconds", "verifier_key", b"verifier_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["clock", b"clock", "head_hash", b"head_hash", "head_position", b"head_position", "head_recorded_at", b"head_recorded_at", "leap_seconds", b"leap_seconds", "newest_observed_at", b"newest_observed_at", "origin", b"origin", "skew_seconds", b"skew_seconds", "unit_of_cost", b"unit_of_cost", "verifier_key", b"verifier_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -34,6 +34,8 @@ class CreateLedgerRequest(message.Message):
     CLOCK_FIELD_NUMBER: builtins.int
     SKEW_SECONDS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    UNIT_OF_COST_FIELD_NUMBER: builtins.int
+    LEAP_SECONDS_FIELD_NUMBER: builtins.int
     origin: builtins.str
     """Required. Its name for the world. Format: segments of `[a-z0-9][a-z0-9._-]{0,127}` separated by
     `/`, at most 255 characters, such as `ledger.example.org/fraud`.
@@ -46,6 +48,14 @@ class CreateLedgerRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
+    unit_of_cost: builtins.str
+    """Optional. What amounts of cost and value are counted in: 1 to 16 letters, digits, spaces, `.`,
+    `/` and `-`, such as `EUR` or `GPU hours`. It cannot be changed.
+    """
+    leap_seconds: builtins.int
+    """Optional. How many seconds a stated time may lie ahead of the newest one, 0 for no bound, at
+    most ten years; if not given, 31 days where the clock is `LEDGER_CLOCK_DATA`, else no bound.
+    """
     def __init__(
         self,
         *,
@@ -53,13 +63,20 @@ class CreateLedgerRequest(message.Message):
         clock: ledger_pb2.LedgerClock.ValueType = ...,
         skew_seconds: builtins.int | None = ...,
         request_id: builtins.str = ...,
+        unit_of_cost: builtins.str = ...,
+        leap_seconds: builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_skew_seconds", b"_skew_seconds", "skew_seconds", b"skew_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds", "_skew_seconds", b"_skew_seconds", "leap_seconds", b"leap_seconds", "skew_seconds", b"skew_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_skew_seconds", b"_skew_seconds", "clock", b"clock", "origin", b"origin", "request_id", b"request_id", "skew_seconds", b"skew_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds", "_skew_seconds", b"_skew_seconds", "clock", b"clock", "leap_seconds", b"leap_seconds", "origin", b"origin", "request_id", b"request_id", "skew_seconds", b"skew_seconds", "unit_of_cost", b"unit_of_cost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__leap_seconds: _TypeAlias = typing.Literal["leap_seconds"]  # noqa: Y015
+    _WhichOneofArgType__leap_seconds: _TypeAlias = typing.Literal["_leap_seconds", b"_leap_seconds"]  # noqa: Y015
     _WhichOneofReturnType__skew_seconds: _TypeAlias = typing.Literal["skew_seconds"]  # noqa: Y015
     _WhichOneofArgType__skew_seconds: _TypeAlias = typing.Literal["_skew_seconds", b"_skew_seconds"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leap_seconds) -> _WhichOneofReturnType__leap_seconds | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__skew_seconds) -> _WhichOneofReturnType__skew_seconds | None: ...
 
 @typing.final

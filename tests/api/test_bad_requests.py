@@ -174,6 +174,22 @@ def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
             "ALREADY_EXISTS",
             "",
         ),
+        "a unit of cost that begins with a digit": (
+            lambda: ledgers.CreateLedger(
+                ledger_service_pb2.CreateLedgerRequest(origin="ledger.example/b", unit_of_cost="4"),
+                timeout=TIMEOUT,
+            ),
+            "FIELD_INVALID",
+            "unit_of_cost",
+        ),
+        "a bound on leaps below zero": (
+            lambda: ledgers.CreateLedger(
+                ledger_service_pb2.CreateLedgerRequest(origin="ledger.example/b", leap_seconds=-1),
+                timeout=TIMEOUT,
+            ),
+            "FIELD_INVALID",
+            "leap_seconds",
+        ),
         "a negative position": (
             lambda: ledgers.ListEvents(
                 ledger_service_pb2.ListEventsRequest(after_position=-1), timeout=TIMEOUT

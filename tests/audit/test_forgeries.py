@@ -103,8 +103,14 @@ def begin_otherwise(paper: Paper) -> int:
     assert isinstance(first.body, dict)
     first.body = first.body | {"data": paper.at(defined).data | {"signal": "first"}}
     paper.at(2).type = "ledger.configured.v1"
-    del paper.at(2).data["next_key_digest"]
+    for later in ("leap_seconds", "next_key_digest", "unit_of_cost"):
+        del paper.at(2).data[later]
     return 1
+
+
+def configure_again(paper: Paper) -> int:
+    data = {name: paper.at(2).data[name] for name in ("clock", "skew_seconds")}
+    return paper.append("ledger", "ledger.configured.v1", data)
 
 
 def misstate_a_stream(paper: Paper) -> int:
@@ -259,6 +265,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "requests.unique": ask_twice,
     "times.stated": state_the_future,
     "ledger.begins": begin_otherwise,
+    "ledger.configured": configure_again,
     "seals": misstate_a_stream,
     "erasures": keep_what_was_erased,
     "audits": audit_another_tree,

@@ -60,6 +60,23 @@ def test_serve_refuses_any_address_but_loopback(run: Run, tmp_path: Path, addres
     assert not database.exists()
 
 
+def test_serve_creates_a_ledger_that_counts_cost_in_a_currency(tmp_path: Path) -> None:
+    words = ("--db", str(tmp_path / "l.sqlite"), "--create", "ledger.example/one")
+    with subprocess.Popen(
+        [*PROGRAM, *words, "--clock", "data", "--currency", "EUR"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        with LedgerClient(json.loads(child.stdout.readline())["address"]) as client:
+            made = client.get_ledger()
+        child.terminate()
+        _, said = child.communicate(timeout=30)
+    assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 31 * 86_400)
+    assert "Created the ledger ledger.example/one with clock data and amounts in EUR." in said
+
+
 def test_serve_refuses_a_clock_that_there_is_not(run: Run) -> None:
     assert run("serve", "--clock", "sundial").code == Exit.MISUSE
 

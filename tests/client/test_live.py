@@ -154,8 +154,11 @@ def test_signals_ledgers_projections_and_checkpoints_are_read(ledger: LedgerClie
     position = ledger.submit(rows(1)).position
     (state,) = ledger.list_signal_states(model="fares", min_position=position).states
     assert str(state.latest_value) == "0.5"
-    other = ledger.create_ledger("ledger.example/other", clock="wall", skew_seconds=5)
+    other = ledger.create_ledger(
+        "ledger.example/other", clock="wall", skew_seconds=5, unit_of_cost="EUR", leap_seconds=9
+    )
     assert (other.clock, other.skew_seconds) == (LedgerClock.WALL, 5)
+    assert (other.unit_of_cost, other.leap_seconds) == ("EUR", 9)
     assert len(list(ledger.list_ledgers())) == 2
     with pytest.raises(InvalidRequestError):
         ledger.get_ledger()

@@ -122,7 +122,7 @@ def test_notifications_show_native_and_foreign_events_in_one_order(store: SqlSto
     topics = [n.topic for n in recorder.select_notifications(start=1, limit=10)]
     assert topics == [
         "ledger.created.v1",
-        "ledger.configured.v2",
+        "ledger.configured.v3",
         "model.registered.v1",
         "some.topic",
     ]

@@ -84,14 +84,16 @@ def append_as_one_group(
 
 def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: SqlStore) -> None:
     first, second = check_ledger(store, ORIGIN)
-    assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v2")
+    assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v3")
     assert first.data["vkey"] == store.ledger(ORIGIN).vkey
     signing, following = store.signing_keys(ORIGIN)
     assert signing == first.data["vkey"]
     assert second.data == {
         "clock": "wall",
+        "leap_seconds": 0,
         "next_key_digest": hashlib.sha256(following.encode()).hexdigest(),
         "skew_seconds": 300,
+        "unit_of_cost": None,
     }
 
 

@@ -23,7 +23,7 @@ from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, M
 from ledger.events.plans import PlanMade, PlanRow
 from ledger.events.policy_document import Action
 from ledger.events.signals import SignalObserved
-from ledger.events.system import LedgerConfiguredV2, LedgerCreated
+from ledger.events.system import LedgerConfiguredV3, LedgerCreated
 from ledger.events.values import format_decimal, format_time
 
 ORIGIN: Final = "example.org/fleet"
@@ -72,8 +72,9 @@ class Story:
             vkey="example.org/fleet+00000000+key",
         )
         self.write("ledger", created)
-        configured = {"clock": clock, "next_key_digest": "00" * 32, "skew_seconds": 300}
-        self.write("ledger", LedgerConfiguredV2.from_data(configured))
+        stated = {"clock": clock, "leap_seconds": 0, "skew_seconds": 300, "unit_of_cost": None}
+        configured = LedgerConfiguredV3.from_data({**stated, "next_key_digest": "00" * 32})
+        self.write("ledger", configured)
         return self
 
     @property

@@ -201,7 +201,7 @@ def small_world(models: int = 2, observations: int = 3) -> World:
     created = {"created_at": time, "format": "decision-ledger/1", "origin": ORIGIN}
     world.add("ledger.created.v1", created | {"vkey": log_key(1).vkey})
     configured = {"clock": "wall", "next_key_digest": digest_of(log_key(2)), "skew_seconds": 300}
-    world.add("ledger.configured.v2", configured)
+    world.add("ledger.configured.v3", configured | {"leap_seconds": 0, "unit_of_cost": "GPU hours"})
     for model in range(models):
         for number in range(observations):
             data = {

@@ -35,6 +35,8 @@ def ledger(info: LedgerInfo, head: Head) -> ledger_pb2.Ledger:
         origin=info.origin,
         clock=CLOCKS[info.clock],
         skew_seconds=info.skew_seconds,
+        unit_of_cost=info.unit_of_cost,
+        leap_seconds=info.leap_seconds,
         verifier_key=info.vkey,
         head_position=head.position,
         head_hash=head.event_hash,

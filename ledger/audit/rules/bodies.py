@@ -8,12 +8,12 @@ from ledger.audit.event import OBSERVED, Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.registry import BY_TYPE
+from ledger.events.system import CONFIGURED
 from ledger.events.values import parse_time
 
 _METHODS: Final = {
     "ledger.created.v1": "CreateLedger",
-    "ledger.configured.v1": "CreateLedger",
-    "ledger.configured.v2": "CreateLedger",
+    **dict.fromkeys(CONFIGURED, "CreateLedger"),
     "signal.defined.v1": "DefineSignal",
     OBSERVED: "SubmitSignals or StreamSignals",
     "model.registered.v1": "RegisterModel",

@@ -5,6 +5,7 @@ from itertools import pairwise
 from ledger.audit.event import Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.system import CONFIGURED
 
 
 @rule("ledger.begins", needs_data=False)
@@ -18,6 +19,14 @@ def ledger_begins(event: Event, fold: Fold) -> Verdict:
         return "the ledger is created there" if is_created else "the ledger was not created first"
     if is_created and event.data is not None and event.data["origin"] != fold.source.origin:
         return f"it creates {event.data['origin']}, not {fold.source.origin}"
+    return None
+
+
+@rule("ledger.configured", *CONFIGURED, needs_data=False)
+def ledger_configured(event: Event, _fold: Fold) -> Verdict:
+    """Clock, unit of cost and bounds on time are chosen once, at position 2."""
+    if event.position != 2:
+        return "the ledger was configured at position 2, and this configures it otherwise"
     return None
 
 

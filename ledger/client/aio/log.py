@@ -17,11 +17,17 @@ class Log(Service):
         *,
         clock: LedgerClock | str | None = None,
         skew_seconds: int | None = None,
+        unit_of_cost: str = "",
+        leap_seconds: int | None = None,
         request_id: str | None = None,
     ) -> Ledger:
-        """Create a ledger with its own chain, clock (`wall` if not given) and signing key."""
+        """Create a ledger with its own chain, clock (`wall` if not given) and signing key.
+
+        `unit_of_cost` is what `…_micros` are millionths of, such as `EUR`.
+        """
         scope = self._connection.settings.append_scope(request_id)
-        return await self._connection.run(calls.create_ledger(scope, origin, clock, skew_seconds))
+        chosen = calls.Configuration(clock, skew_seconds, unit_of_cost, leap_seconds)
+        return await self._connection.run(calls.create_ledger(scope, origin, chosen))
 
     async def get_ledger(self, *, min_position: int = 0) -> Ledger:
         """Return the client's ledger and where its head stands."""

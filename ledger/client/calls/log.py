@@ -1,6 +1,7 @@
 """Calls of LedgerService: ledgers and their events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.client.call import Call, Paged, Scope, Watch
@@ -15,17 +16,27 @@ from ledger.v1 import ledger_pb2, ledger_service_pb2
 _SERVICE: Final = "/ledger.v1.LedgerService/"
 
 
-def create_ledger(
-    scope: Scope, origin: str, clock: LedgerClock | str | None, skew_seconds: int | None
-) -> Call[Ledger]:
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What is chosen once, when a ledger is created; None and "" leave it to the server."""
+
+    clock: LedgerClock | str | None
+    skew_seconds: int | None
+    unit_of_cost: str
+    leap_seconds: int | None
+
+
+def create_ledger(scope: Scope, origin: str, chosen: Configuration) -> Call[Ledger]:
     """Return the call that creates a ledger."""
-    number = number_of(clock, LedgerClock, ledger_pb2.LedgerClock, "clock")
+    number = number_of(chosen.clock, LedgerClock, ledger_pb2.LedgerClock, "clock")
     return Call(
         _SERVICE + "CreateLedger",
         ledger_service_pb2.CreateLedgerRequest(
             origin=origin,
             clock=ledger_pb2.LedgerClock.ValueType(number),
-            skew_seconds=skew_seconds,
+            skew_seconds=chosen.skew_seconds,
+            unit_of_cost=chosen.unit_of_cost,
+            leap_seconds=chosen.leap_seconds,
             request_id=scope.request_id,
         ),
         ledger_service_pb2.CreateLedgerResponse,

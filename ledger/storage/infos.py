@@ -1,0 +1,45 @@
+"""What never changes about a ledger, read from its row and from the event that configured it."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, select
+
+from ledger.events.canonical import CanonicalError, decode
+from ledger.events.system import LedgerConfiguredV3
+from ledger.storage.schema import events, ledgers
+from ledger.storage.store import LedgerInfo
+
+INFO: Final[Select[Any]] = select(
+    ledgers.c.ledger_id,
+    ledgers.c.origin,
+    ledgers.c.clock,
+    ledgers.c.skew_seconds,
+    ledgers.c.vkey,
+    events.c.body,
+).select_from(
+    ledgers.outerjoin(
+        events,
+        and_(
+            events.c.ledger_id == ledgers.c.ledger_id,
+            events.c.position == 2,
+            events.c.type == LedgerConfiguredV3.TYPE,
+        ),
+    )
+)
+"""Ledgers, each with the body of its configuration where that says more than the row."""
+
+
+def info_of(row: Any) -> LedgerInfo:  # noqa: ANN401 - a row of INFO
+    """Return the ledger that a row of INFO describes.
+
+    A body that cannot be read adds nothing: to find it damaged is for verification.
+    """
+    *fields, body = row
+    info = LedgerInfo(*fields)
+    try:
+        data = {} if body is None else decode(bytes(body))["data"]
+        unit, leap = data.get("unit_of_cost") or "", data.get("leap_seconds", 0)
+    except (CanonicalError, AttributeError, KeyError, TypeError):
+        return info
+    return replace(info, unit_of_cost=unit, leap_seconds=leap)

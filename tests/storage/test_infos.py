@@ -1,0 +1,34 @@
+"""What a ledger is created with is read from the event that configured it, for ever.
+
+Method: ledgers are created on each database with and without a unit of cost, and read in every way
+there is; an event that was damaged since adds nothing.
+"""
+
+from ledger.storage import CreateLedger, SqlStore
+from ledger.storage.infos import info_of
+from tests.support.check_ledger import check_ledger
+from tests.support.stores import ORIGIN
+
+
+def test_a_ledger_keeps_its_unit_of_cost_and_its_bound_on_leaps_of_time(
+    empty_store: SqlStore,
+) -> None:
+    request = CreateLedger(ORIGIN, "data", 300, "users/ada", unit_of_cost="EUR", leap_seconds=7)
+    made = empty_store.create_ledger(request)
+    assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 7)
+    assert empty_store.ledger(ORIGIN) == made
+    assert empty_store.ledgers() == [made]
+    second = check_ledger(empty_store, ORIGIN)[1]
+    assert (second.data["unit_of_cost"], second.data["leap_seconds"]) == ("EUR", 7)
+
+
+def test_a_ledger_without_a_unit_of_cost_says_so(empty_store: SqlStore) -> None:
+    empty_store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    assert empty_store.ledger(ORIGIN).unit_of_cost == ""
+    assert check_ledger(empty_store, ORIGIN)[1].data["unit_of_cost"] is None
+
+
+def test_a_configuration_that_cannot_be_read_adds_nothing() -> None:
+    for body in (None, b"", b"{}", b"[]", b'{"data":[]}', b'{"data":{}}'):
+        info = info_of((1, ORIGIN, "wall", 300, "key", body))
+        assert (info.unit_of_cost, info.leap_seconds) == ("", 0)
