@@ -44,5 +44,7 @@ REPLAY_RANGE_MAX: Final = 1_000_000
 ERASED_RANGES_MAX: Final = 10_000  # of one erasure: they stand in its event
 ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; nobody appends meanwhile
 
+LEDGERS_MAX: Final = 100  # of one server: each has its own chain, keys and read models
+
 EXPORTS_MAX: Final = 2  # bundles written at once: each takes a core's worth of time from appends
 EXPORT_CHUNK_BYTES: Final = 1024 * 1024  # of an archive in one message

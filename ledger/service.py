@@ -15,6 +15,7 @@ from ledger.application.export_jobs import exports_folder
 from ledger.application.exports import Exports
 from ledger.application.follower import Follower
 from ledger.application.ledger import Ledger
+from ledger.application.operators import OPERATORS, NamedActors
 from ledger.application.published import (
     read_policy,
     read_published,
@@ -29,6 +30,7 @@ from ledger.limits import (
     EXPORTS_MAX,
     LEAP_SECONDS_DEFAULT,
     LEAP_SECONDS_MAX,
+    LEDGERS_MAX,
     SKEW_SECONDS_DEFAULT,
     SKEW_SECONDS_MAX,
 )
@@ -62,6 +64,7 @@ class ServiceOptions:
     evidence: str = ""
     seals_seconds: float = 0.0
     erasure_actors: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
     refusals_seconds: float = 0.0
     exports_folder: str = ""
 
@@ -80,10 +83,12 @@ class Service:
     def __init__(self, options: ServiceOptions, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._options = options
+        self.operators = NamedActors(OPERATORS, options.operators)
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
         self._is_started = self._is_stopped = False
         self._origins: frozenset[str] = frozenset()
+        self._first = ""  # the ledger that was created first: the one that is meant unless named
         self._export_slots = threading.BoundedSemaphore(EXPORTS_MAX)
         self._on_signing_failure: list[Callable[[], None]] = []
         policy = read_policy(options.policy)
@@ -207,6 +212,7 @@ class Service:
             leap_seconds = LEAP_SECONDS_DEFAULT if clock == "data" else 0
         if not 0 <= leap_seconds <= LEAP_SECONDS_MAX:
             raise invalid_field("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
+        self._refuse_one_too_many(origin)
         info = self.store.create_ledger(
             CreateLedger(
                 origin,
@@ -224,16 +230,26 @@ class Service:
                 self._open(info)
         return info
 
+    def _refuse_one_too_many(self, origin: str) -> None:
+        known = {info.origin for info in self.store.ledgers()}
+        if len(known) >= LEDGERS_MAX and origin not in known:
+            raise LedgerError(
+                Reason.LIMIT_REACHED,
+                f"This server holds {len(known)} ledgers, as many as it takes.",
+                remedy="Use one of them, or serve another database.",
+                metadata={"limit": str(LEDGERS_MAX)},
+            )
+
     def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
-        """Count that a request was refused, on the ledger that it named."""
-        self._refusals.count(origin, actor, method, reason)
+        """Count that a request was refused, on the ledger that it named or else the first one."""
+        self._refusals.count(origin or self._first, actor, method, reason)
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger, in order of creation."""
         return self.store.ledgers()
 
     def ledger(self, origin: str = "") -> Ledger:
-        """Return one ledger by origin, or the only one; LEDGER_UNKNOWN or FIELD_INVALID if not."""
+        """Return one ledger by origin, or the first one; LEDGER_UNKNOWN if there is none."""
         return self._get(origin).ledger
 
     def projections(self, origin: str = "") -> ProjectionHost:
@@ -265,29 +281,22 @@ class Service:
                     retry_after_seconds=1.0,
                 )
             if not origin:
-                origin = self._only()
+                origin = self._default()
             running = self._running.get(origin)
             if running is None:
                 running = self._open(self.store.ledger(origin))
             return running
 
-    def _only(self) -> str:
-        if len(self._running) == 1:
-            return next(iter(self._running))
-        origins = [info.origin for info in self.store.ledgers()]
-        if len(origins) == 1:
-            return origins[0]
-        if not origins:
+    def _default(self) -> str:
+        """Return the ledger of clients that name none: the first one, however many follow."""
+        default = self._first or next((info.origin for info in self.store.ledgers()), "")
+        if not default:
             raise LedgerError(
                 Reason.LEDGER_UNKNOWN,
                 "This server has no ledger yet.",
                 remedy="Create one with CreateLedger or `decision-ledger ledger create`.",
             )
-        raise invalid_field(
-            "ledger",
-            f"is empty, and this server has {len(origins)} ledgers",
-            remedy=f"Name one of: {', '.join(origins[:10])}.",
-        )
+        return default
 
     def _ledger(self, info: LedgerInfo) -> Ledger:
         recorder = LedgerApplicationRecorder(self.store, info.origin, str)
@@ -325,6 +334,7 @@ class Service:
         ledger.erasure.on_erased(lambda position, _: host.purge(position))
         running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
+        self._first = self._first or info.origin  # a start opens them in order of creation
         if info.vkey:  # a bare recorder's ledger holds its application's events only
             self._origins |= {info.origin}
         follower.start()

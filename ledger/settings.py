@@ -6,6 +6,7 @@ found out too late. Flags of the command line stand over all of this; that is th
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -14,15 +15,16 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PREFIX: Final = "LEDGER_"
 CONFIG_VARIABLE: Final = "LEDGER_CONFIG"
-# Not settings of the service, but not strays either: the file itself, the test vectors, and what
-# the persistence module for `eventsourcing` applications reads.
-OTHER_VARIABLES: Final = frozenset(
-    {CONFIG_VARIABLE, "LEDGER_VECTORS", "LEDGER_URL", "LEDGER_ORIGIN"}
-)
+_FORM: Final = re.compile(rf"{PREFIX}[A-Z0-9]+__[A-Z0-9_]+", re.IGNORECASE)
 
 _PART: Final = ConfigDict(frozen=True, extra="forbid")
 
@@ -139,6 +141,18 @@ class ErasureSettings(BaseModel):
     )
 
 
+class OperatorSettings(BaseModel):
+    """Who may do what concerns every client."""
+
+    model_config = _PART
+
+    actors: tuple[str, ...] = Field(
+        default=(),
+        description="Who may rotate and revoke keys, create ledgers, rebuild read models and "
+        'delete exports, as a list such as `["users/ops"]`; no client if empty.',
+    )
+
+
 class RefusalSettings(BaseModel):
     """Whether refused requests are counted on record."""
 
@@ -169,7 +183,7 @@ class ClientSettings(BaseModel):
     model_config = _PART
 
     ledger: str = Field(
-        default="", description="Origin of the ledger; empty if the server holds only one."
+        default="", description="Origin of the ledger; empty for the server's first one."
     )
     actor: str = Field(
         default="",
@@ -212,6 +226,7 @@ class Settings(BaseSettings):
     checkpoints: CheckpointSettings = Field(default_factory=CheckpointSettings)
     seals: SealSettings = Field(default_factory=SealSettings)
     erasure: ErasureSettings = Field(default_factory=ErasureSettings)
+    operators: OperatorSettings = Field(default_factory=OperatorSettings)
     refusals: RefusalSettings = Field(default_factory=RefusalSettings)
     exports: ExportSettings = Field(default_factory=ExportSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)
@@ -226,7 +241,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment over what the file says, which comes in as arguments."""
+        """Put the environment over what the file says, which comes in as arguments.
+
+        A variable that names a whole section, such as LEDGER_LOG, belongs to another program.
+        """
+        assert isinstance(env_settings, EnvSettingsSource)
+        named = env_settings.env_vars.items()
+        env_settings.env_vars = {name: text for name, text in named if _FORM.fullmatch(name)}
         return env_settings, init_settings
 
 
@@ -248,9 +269,13 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
 
 
 def refuse_strays(variables: Mapping[str, str]) -> None:
-    """Refuse every LEDGER_* variable that nothing reads."""
-    known = {variable for variable, _, _ in documented()} | OTHER_VARIABLES
-    strays = sorted(name for name in variables if name.startswith(PREFIX) and name not in known)
+    """Refuse every variable of the form LEDGER_SECTION__NAME that nothing reads.
+
+    Others with the prefix belong to other programs: Kubernetes makes LEDGER_SERVICE_HOST for a
+    Service called `ledger`, and hledger reads LEDGER_FILE.
+    """
+    known = {variable for variable, _, _ in documented()}
+    strays = sorted(name for name in variables if _FORM.fullmatch(name) and name not in known)
     if not strays:
         return
     said = []

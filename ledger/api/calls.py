@@ -14,6 +14,7 @@ from ledger.api.interceptors import seconds_left
 from ledger.application.commands import Caller
 from ledger.application.exports import Exports
 from ledger.application.ledger import Ledger
+from ledger.application.operators import NamedActors
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
@@ -33,13 +34,14 @@ class Backend(Protocol):
     """What is served: `ledger.service.Service`, or whatever has its methods."""
 
     clock: Clock
+    operators: NamedActors
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger."""
         ...
 
     def ledger(self, origin: str = "") -> Ledger:
-        """Return one ledger, the only one for an empty origin."""
+        """Return one ledger, the first one for an empty origin."""
         ...
 
     def on_failure(self, callback: Callable[[], None]) -> None:
@@ -55,7 +57,7 @@ class Backend(Protocol):
         ...
 
     def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
-        """Count that a request was refused; "" is the only ledger there is."""
+        """Count that a request was refused; "" is the first ledger."""
         ...
 
     def projections(self, origin: str = "") -> ProjectionHost:
@@ -127,6 +129,10 @@ class Desk:
                 "The server is shutting down.",
                 remedy="Go on with another server, or with this one once it is back.",
             )
+
+    def operator_only(self, context: grpc.ServicerContext, what: str) -> None:
+        """Raise ACTOR_NOT_AUTHORISED unless the operator has named the caller for such things."""
+        self.backend.operators.check(actor_of(context), what)
 
     def caller(
         self, request: Message, request_id: str, method: str, context: grpc.ServicerContext

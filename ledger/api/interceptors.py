@@ -82,7 +82,7 @@ class LogContext(grpc.ServerInterceptor):
 
 
 CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
-"""Counts a refusal: the ledger named ("" for the only one), the actor as given, method, reason."""
+"""Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
 
 
 class Errors(grpc.ServerInterceptor):

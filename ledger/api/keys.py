@@ -35,6 +35,7 @@ class KeyMethods:
         self, request: pb.RotateKeyRequest, context: grpc.ServicerContext
     ) -> pb.RotateKeyResponse:
         """Let the committed key take over."""
+        self._desk.operator_only(context, "rotate a signing key")
         checks = Checks()
         overlap = request.overlap if request.HasField("overlap") else _OVERLAP_DEFAULT
         if not 0 <= overlap <= _OVERLAP_MAX:
@@ -51,6 +52,7 @@ class KeyMethods:
         self, request: pb.RevokeKeyRequest, context: grpc.ServicerContext
     ) -> pb.RevokeKeyResponse:
         """Declare that a key's signatures count for nothing from a size on."""
+        self._desk.operator_only(context, "revoke a signing key")
         checks = Checks()
         _verifier_key(checks, request.verifier_key)
         if request.from_position == 0:

@@ -48,6 +48,7 @@ class LedgerServicer(
         self, request: pb.CreateLedgerRequest, context: grpc.ServicerContext
     ) -> pb.CreateLedgerResponse:
         """Create a ledger."""
+        self._desk.operator_only(context, "create a ledger")
         checks = Checks()
         if checks.present("origin", request.origin) and not values.ORIGIN.fullmatch(request.origin):
             checks.refuse(

@@ -197,6 +197,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         self, request: pb.RebuildProjectionRequest, context: grpc.ServicerContext
     ) -> pb.RebuildProjectionResponse:
         """Build a projection anew, compare, switch."""
+        self._desk.operator_only(context, "rebuild a projection")
         checks = Checks()
         name = checks.name("name", request.name, "projections")
         checks.done()

@@ -5,6 +5,7 @@ under way finish. It serves what it is given and owns none of it.
 """
 
 import ipaddress
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
@@ -112,11 +113,7 @@ class ApiServer:
         try:
             self.port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
-            raise invalid_field(
-                "listen",
-                f"{self._address} cannot be bound",
-                remedy="Stop whatever listens there, or serve on another port.",
-            ) from error
+            raise _taken(self._address) from error
         self._server.start()
         self._set_health(is_serving=self._can_append)
 
@@ -183,6 +180,26 @@ def loopback(address: str) -> str:
     if not parsed.is_loopback:
         raise _refused(address, "is not a loopback address, and there is no transport security yet")
     return address if parsed.version == 4 else f"[{parsed}]:{port}"
+
+
+def refuse_taken(address: str) -> None:
+    """Raise FIELD_INVALID where something listens on an address already; takes nothing itself."""
+    host, _, port = loopback(address).rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC does: not TIME_WAIT
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise _taken(address) from error
+
+
+def _taken(address: str) -> LedgerError:
+    return invalid_field(
+        "listen",
+        f"{address} cannot be bound",
+        remedy="Stop whatever listens there, or serve on another port.",
+    )
 
 
 def _refused(address: str, why: str) -> LedgerError:

@@ -12,6 +12,7 @@ from typing import Final
 from ledger.application.commands import Caller, Written, fields_named
 from ledger.application.erasures import PositionRange
 from ledger.application.fleet import Fleet
+from ledger.application.operators import ERASERS, NamedActors
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
@@ -50,7 +51,7 @@ class Erasure:
         self._store = store
         self._info = info
         self._fleet = fleet
-        self._actors = frozenset(actors)
+        self._actors = NamedActors(ERASERS, actors)
         self._keepers: list[OnErased] = []
 
     def on_erased(self, callback: OnErased) -> None:
@@ -66,7 +67,7 @@ class Erasure:
         where all are gone already. STORE_UNAVAILABLE where the ledger has erased them but a copy
         is left elsewhere: the same request again removes that.
         """
-        self._check_authorised(caller)
+        self._actors.check(caller.actor, "erase bodies")
         _check_ranges(ranges)
         with fields_named():
             data = BodyErased(
@@ -91,16 +92,6 @@ class Erasure:
             raise
         self._remove_copies(result.last_position, ranges)
         return Erased(Written.of(result), bodies)
-
-    def _check_authorised(self, caller: Caller) -> None:
-        if caller.actor not in self._actors:
-            raise LedgerError(
-                Reason.ACTOR_NOT_AUTHORISED,
-                f"{caller.actor} is not authorised to erase bodies.",
-                remedy="Call as an authorised actor; the operator names them in the setting "
-                "`erasure.actors`.",
-                metadata={"actor": caller.actor, "setting": "erasure.actors"},
-            )
 
     def _check_erasable(self, ranges: Sequence[PositionRange]) -> None:
         """Name every position whose body can never be erased; storage alone refuses the first."""

@@ -115,15 +115,13 @@ class Refusals:
         self._round = None
 
     def count(self, origin: str, actor: str, method: str, reason: Reason) -> None:
-        """Count one refusal on the ledger that the request named; "" is the only one there is.
+        """Count one refusal on the ledger that the request is about.
 
         A ledger that is not served has no events: its refusals are counted in a log line.
         """
         if self._round is None:
             return
         served = self._served()
-        if not origin and len(served) == 1:
-            (origin,) = served
         now = self._clock.now_micros()
         with self._lock:
             if origin not in served:

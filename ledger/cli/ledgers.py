@@ -1,11 +1,16 @@
 """`decision-ledger ledger …` and `vkey`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import output
+from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.cli.session import Session
+    from ledger.client.proving import SigningKey
 
 
 def create(
@@ -44,12 +49,13 @@ def show() -> None:
     """Show a ledger and where its head stands."""
     chosen = session()
     one = chosen.client.get_ledger()
+    keys = [("verifier key", f"{key.verifier_key} ({_span(key)})") for key in _counting(chosen)]
     rows = (
         ("ledger", one.origin),
         ("clock", one.clock),
         ("skew", f"{one.skew_seconds} s"),
         ("unit of cost", one.unit_of_cost or "-"),
-        ("verifier key", one.verifier_key),
+        *keys,
         ("head", one.head_position),
         ("head hash", one.head_hash.hex()),
         ("recorded", output.iso(one.head_recorded_at)),
@@ -59,7 +65,23 @@ def show() -> None:
 
 
 def vkey() -> None:
-    """Print the key that verifies the ledger's checkpoints."""
+    """Print the key that verifies checkpoints signed now; two while a rotation's overlap lasts."""
     chosen = session()
-    key = chosen.client.get_ledger().verifier_key
-    chosen.show({"verifier_key": key}, key)
+    keys = _counting(chosen)
+    if not keys:
+        raise MisuseError("No key of this ledger counts at present.", "`key list` shows them all.")
+    for key in keys if len(keys) > 1 or keys[0].from_position > 1 else ():
+        output.say(f"{key.verifier_key.split('+')[1]} {_span(key)}.")
+    document = {"verifier_key": keys[-1].verifier_key, "keys": keys}
+    chosen.show(document, "\n".join(key.verifier_key for key in keys))
+
+
+def _counting(chosen: "Session") -> "list[SigningKey]":
+    """Return the keys that sign the next checkpoint, by their first size."""
+    return [key for key in chosen.client.list_keys().keys if key.state == "ACTIVE"]
+
+
+def _span(key: "SigningKey") -> str:
+    """Return over which sizes a key signs, in words."""
+    until = f" to {key.until_position}" if key.until_position else " on"
+    return f"signs from size {key.from_position}{until}"

@@ -43,7 +43,7 @@ def serve(
     Listens on loopback only: there is no transport security yet, and whoever could connect could
     say to be anybody. To stop, calls under way are finished first.
     """
-    from ledger.api.server import ApiServer, loopback
+    from ledger.api.server import ApiServer, refuse_taken
     from ledger.errors import LedgerError
     from ledger.service import Service
 
@@ -53,7 +53,7 @@ def serve(
         raise MisuseError(f"--clock: {clock!r} is neither `wall` nor `data`.")
     address = listen or chosen.server or settings.server.address
     try:
-        loopback(address)  # before anything is opened or created
+        refuse_taken(address)  # before anything is opened or created
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
     log_to_stderr(settings.log.level, settings.log.form)
@@ -62,10 +62,10 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with Service(options) as service:
-        if create:
-            _create(service, create, clock, currency)
         _quiet_collector()
         with ApiServer(service, address) as server:
+            if create:  # once the port is ours: what fails must not have begun a ledger
+                _create(service, create, clock, currency)
             _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
             stop.wait()
             output.say("Stopping: calls under way are being finished.")
@@ -88,6 +88,7 @@ def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
         evidence=settings.checkpoints.evidence,
         seals_seconds=settings.seals.seconds,
         erasure_actors=settings.erasure.actors,
+        operators=settings.operators.actors,
         refusals_seconds=settings.refusals.seconds,
         exports_folder=settings.exports.folder,
     )

@@ -29,7 +29,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
     "priorities": ranking.Priorities,
     "evaluate": outcomes.Evaluation,
-    "vkey": ("verifier_key",),
+    "vkey": ("verifier_key", "keys"),
     "erase": outcomes.Erased,
     "signal define": records.Appended,
     "signal list": ("signals",),

@@ -111,7 +111,7 @@ class Acceptance:
         basis = TrustBasis.PINNED if after.is_pinned else TrustBasis.REMEMBERED
         if basis is TrustBasis.REMEMBERED and known is None:
             basis = TrustBasis.FIRST_USE
-            _say_first_use(after)
+            _say_first_use(claim.origin, self._signers(after, stated)[-1])
         return VerifiedCheckpoint(
             claim.origin,
             claim.size,
@@ -307,10 +307,10 @@ def _claim_of(note: str) -> Claim:
     return checkpoints.parse(notes.parse(note.encode()).text)
 
 
-def _say_first_use(trusted: Trusted) -> None:
+def _say_first_use(origin: str, key: str) -> None:
     warnings.warn(
-        f"{trusted.origin} was taken at its own word, at first use: no key was pinned. Compare "
-        f"its key with one obtained elsewhere: {trusted.keys[0].verifier_key}",
+        f"{origin} was taken at its own word, at first use: no key was pinned. Compare "
+        f"its key with one obtained elsewhere: {key}",
         FirstUseWarning,
         stacklevel=2,
     )

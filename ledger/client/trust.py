@@ -134,12 +134,12 @@ class TrustStore:
         return True
 
     def served_by(self, target: str) -> str:
-        """Return the origin of the ledger that a server gave as its only one, "" if unknown."""
+        """Return the origin of the ledger that a server gave as its first one, "" if unknown."""
         with self._lock:
             return self._servers.get(target, "")
 
     def bind(self, target: str, origin: str) -> None:
-        """Remember which ledger a server gives as its only one."""
+        """Remember which ledger a server gives as its first one."""
         if self.served_by(target) != origin:
             with self._changing():
                 self._servers[target] = origin

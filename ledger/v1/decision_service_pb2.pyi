@@ -34,7 +34,7 @@ class EvaluateRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -129,7 +129,7 @@ class GetDecisionRequest(message.Message):
     name: builtins.str
     """Required. Its resource name. Format: `models/{model}/decisions/{position}`."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -195,7 +195,7 @@ class ListDecisionsRequest(message.Message):
     until_position: builtins.int
     """Optional. Only decisions at or before this position; 0 for the head."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     page_size: builtins.int
@@ -260,7 +260,7 @@ class ExplainDecisionRequest(message.Message):
     `models/{model}/decisions/{position}` or `models/{model}/scores/{position}`.
     """
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -321,7 +321,7 @@ class ReplayDecisionRequest(message.Message):
     position: builtins.int
     """Optional. Position of a decision, a score or a plan."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -381,7 +381,7 @@ class ReplayRangeRequest(message.Message):
     verbose: builtins.bool
     """Optional. True to send identical results too."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Begin only once this position is reached."""
     @builtins.property

@@ -55,7 +55,7 @@ class CreateExportRequest(message.Message):
     hold no personal data.
     """
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the same export. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -131,7 +131,7 @@ class GetExportRequest(message.Message):
     name: builtins.str
     """Required. Format: `exports/{export}`."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -176,7 +176,7 @@ class ListExportsRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     page_size: builtins.int
     """Optional. At most so many; 0 for 100; above 1000 is read as 1000."""
     page_token: builtins.str
@@ -234,7 +234,7 @@ class ReadExportRequest(message.Message):
     offset: builtins.int
     """Optional. Byte of the archive to begin with."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,

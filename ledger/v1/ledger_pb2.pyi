@@ -66,7 +66,9 @@ class Ledger(message.Message):
     skew_seconds: builtins.int
     """Output only. How many seconds a source's clock may run ahead (`LEDGER_CLOCK_WALL` only)."""
     verifier_key: builtins.str
-    """Output only. The key that verifies its checkpoints, in the C2SP form `name+id+key`."""
+    """Output only. The key that it began with, in the C2SP form `name+id+key`. After a rotation other
+    keys count: ListKeys says which, and over which sizes.
+    """
     head_position: builtins.int
     """Output only. Position of its last event."""
     head_hash: builtins.bytes

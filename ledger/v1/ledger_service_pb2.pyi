@@ -116,7 +116,7 @@ class GetLedgerRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     MIN_POSITION_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -222,7 +222,7 @@ class ListEventsRequest(message.Message):
     until_position: builtins.int
     """Optional. Only events at or before this position; 0 for the head at the time of the first page."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     page_size: builtins.int
@@ -300,7 +300,7 @@ class WatchEventsRequest(message.Message):
     after_position: builtins.int
     """Optional. The last position processed; 0 to begin with the first event."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     @builtins.property
     def types(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Optional. Only these types; all if none is given; at most 100."""
@@ -373,7 +373,7 @@ class GetCheckpointRequest(message.Message):
     MIN_POSITION_FIELD_NUMBER: builtins.int
     SIZE_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Sign only once this position is covered."""
     size: builtins.int
@@ -428,7 +428,7 @@ class ListCheckpointsRequest(message.Message):
     after_size: builtins.int
     """Optional. Only those larger than this."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     page_size: builtins.int
     """Optional. At most so many; 0 for 100; above 1000 is read as 1000."""
     page_token: builtins.str
@@ -487,7 +487,7 @@ class ProveInclusionRequest(message.Message):
     size: builtins.int
     """Optional. Size of a signed checkpoint; 0 for the newest."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -537,7 +537,7 @@ class ProveConsistencyRequest(message.Message):
     to_size: builtins.int
     """Optional. Size of the later tree, of a signed checkpoint; 0 for one over all that is recorded."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -587,7 +587,7 @@ class AddCosignatureRequest(message.Message):
     line: builtins.str
     """Required. The signature line, as `add-checkpoint` answers it."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -631,7 +631,7 @@ class ListKeysRequest(message.Message):
 
     LEDGER_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -681,7 +681,7 @@ class RotateKeyRequest(message.Message):
     overlap: builtins.int
     """Optional. Over how many positions both keys sign, up to 1000000000; 1000 if not given."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -747,7 +747,7 @@ class RevokeKeyRequest(message.Message):
     reason: builtins.str
     """Required. Why, in 1 to 2000 characters. Recorded for good, so it must hold no personal data."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -804,7 +804,7 @@ class SealStreamsRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -897,7 +897,7 @@ class EraseBodiesRequest(message.Message):
     authority: builtins.str
     """Required. In whose name, in 1 to 2000 characters: an office or role. Recorded for good."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -957,7 +957,7 @@ class RecordAuditRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.

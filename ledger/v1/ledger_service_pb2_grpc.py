@@ -128,7 +128,9 @@ class LedgerServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +239,7 @@ class LedgerServiceServicer:
         one alone. The key after it is drawn and committed with it.
 
         Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -248,6 +251,7 @@ class LedgerServiceServicer:
         signs, the committed one takes over at once.
 
         Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -40,7 +40,9 @@ class LedgerServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
     """
     GetLedger: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetLedgerRequest, _ledger_service_pb2.GetLedgerResponse]
     """Returns one ledger and where its head stands."""
@@ -100,6 +102,7 @@ class LedgerServiceStub:
     one alone. The key after it is drawn and committed with it.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
     """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RevokeKeyRequest, _ledger_service_pb2.RevokeKeyResponse]
@@ -107,6 +110,7 @@ class LedgerServiceStub:
     signs, the committed one takes over at once.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
     """
     SealStreams: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.SealStreamsRequest, _ledger_service_pb2.SealStreamsResponse]
@@ -143,7 +147,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
     """
     GetLedger: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetLedgerRequest, _ledger_service_pb2.GetLedgerResponse]  # type: ignore[assignment]
     """Returns one ledger and where its head stands."""
@@ -203,6 +209,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     one alone. The key after it is drawn and committed with it.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RevokeKeyRequest, _ledger_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
@@ -210,6 +217,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     signs, the committed one takes over at once.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
     """
     SealStreams: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.SealStreamsRequest, _ledger_service_pb2.SealStreamsResponse]  # type: ignore[assignment]
@@ -249,7 +257,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `ALREADY_EXISTS` (ALREADY_EXISTS): the origin is taken.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
         """
 
     @_abc_1.abstractmethod
@@ -375,6 +385,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         one alone. The key after it is drawn and committed with it.
 
         Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `VERSION_CONFLICT` (ABORTED): the overlap of an earlier rotation has not ended.
         """
 
@@ -388,6 +399,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         signs, the committed one takes over at once.
 
         Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `KEY_UNKNOWN` (NOT_FOUND): the ledger has no such key, or it is revoked from there already.
         """
 

@@ -31,7 +31,7 @@ class RegisterModelRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -94,7 +94,7 @@ class UpdateModelRequest(message.Message):
     etag: builtins.str
     """Required. The `etag` of the model as the caller saw it."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -168,7 +168,7 @@ class RecordDeploymentRequest(message.Message):
     replaces: builtins.str
     """Optional. The version that the caller believes is in service; empty to replace whichever is."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -238,7 +238,7 @@ class RetireModelRequest(message.Message):
     personal data.
     """
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -291,7 +291,7 @@ class GetModelRequest(message.Message):
     name: builtins.str
     """Required. Resource name of the model. Format: `models/{model}`."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -341,7 +341,7 @@ class ListModelsRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     include_retired: builtins.bool
     """Optional. True to list those that have left the fleet too."""
     min_position: builtins.int

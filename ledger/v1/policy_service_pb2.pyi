@@ -31,7 +31,7 @@ class LintPolicyRequest(message.Message):
     document: builtins.str
     """Required. The policy in YAML or JSON, with human units; at most 512 KiB."""
     ledger: builtins.str
-    """Optional. Origin of the ledger whose signals it should know; empty if the server holds only one."""
+    """Optional. Origin of the ledger whose signals it should know; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -96,7 +96,7 @@ class DraftPolicyRequest(message.Message):
     rationale: builtins.str
     """Required. Why this version, in 1 to 2000 characters. Recorded as written and for good."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -169,7 +169,7 @@ class ActivatePolicyRequest(message.Message):
     digest: builtins.str
     """Optional. The digest the caller expects, 64 hexadecimal digits, so that nothing else is activated."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -230,7 +230,7 @@ class GetPolicyRequest(message.Message):
     `policies/{policy}` or `policies/{policy}/versions/{version}`.
     """
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -285,7 +285,7 @@ class ListPoliciesRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     page_size: builtins.int

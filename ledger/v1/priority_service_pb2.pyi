@@ -45,7 +45,7 @@ class ListPrioritiesRequest(message.Message):
     order_by: priority_pb2.PriorityOrder.ValueType
     """Optional. By what to order; by priority if not given."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once the projection has applied this position."""
     page_size: builtins.int
@@ -141,7 +141,7 @@ class WatchPrioritiesRequest(message.Message):
     applied; 0 to begin at once.
     """
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     def __init__(
         self,
         *,
@@ -215,7 +215,7 @@ class MakePlanRequest(message.Message):
     plan: builtins.str
     """Optional. Id for the plan. Format: `[a-z0-9][a-z0-9._-]{0,127}`; one is made if empty."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -276,7 +276,7 @@ class GetPlanRequest(message.Message):
     name: builtins.str
     """Required. Its resource name. Format: `plans/{plan}`."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     def __init__(
@@ -325,7 +325,7 @@ class ListPlansRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     page_size: builtins.int
@@ -384,7 +384,7 @@ class GetProjectionRequest(message.Message):
     name: builtins.str
     """Required. Its resource name. Format: `projections/{projection}`."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once the projection has applied this position."""
     def __init__(
@@ -433,7 +433,7 @@ class ListProjectionsRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once every projection has applied this position."""
     page_size: builtins.int
@@ -492,7 +492,7 @@ class RebuildProjectionRequest(message.Message):
     name: builtins.str
     """Required. Its resource name. Format: `projections/{projection}`."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     keep_previous: builtins.bool
     """Optional. True to keep the old rows in the database even if they are equal."""
     def __init__(

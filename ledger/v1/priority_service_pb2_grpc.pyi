@@ -95,6 +95,7 @@ class PriorityServiceStub:
     ledger, and reads go on meanwhile.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
     """
 
@@ -165,6 +166,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     ledger, and reads go on meanwhile.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
     """
 
@@ -280,6 +282,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         ledger, and reads go on meanwhile.
 
         Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
         """
 

@@ -34,7 +34,7 @@ class DefineSignalRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -95,7 +95,7 @@ class ListSignalsRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once this position is reached."""
     page_size: builtins.int
@@ -153,7 +153,7 @@ class SubmitSignalsRequest(message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     WAIT_FOR_CHECKPOINT_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
@@ -218,7 +218,7 @@ class StreamSignalsRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one. The first batch settles it
+    """Optional. Origin of the ledger; empty for the server's first one. The first batch settles it
     for the stream: later ones leave it empty or repeat it.
     """
     request_id: builtins.str
@@ -388,7 +388,7 @@ class ListSignalStatesRequest(message.Message):
     model: builtins.str
     """Optional. Id of a model; empty for all."""
     ledger: builtins.str
-    """Optional. Origin of the ledger; empty if the server holds only one."""
+    """Optional. Origin of the ledger; empty for the server's first one."""
     min_position: builtins.int
     """Optional. Answer only once the projection has applied this position."""
     page_size: builtins.int

@@ -215,13 +215,6 @@ def test_a_server_without_a_ledger_says_how_to_make_one(empty: Served) -> None:
     assert "CreateLedger" in error.metadata["remedy"]
 
 
-def test_a_server_with_two_ledgers_wants_one_named(served: Served) -> None:
-    served.create("ledger.example/other")
-    error = refused(lambda: served.submit(observation()))
-    assert list(error.fields) == ["ledger"]
-    assert "ledger.example/other" in error.metadata["remedy"]
-
-
 def test_beyond_sixteen_mebibytes_grpc_refuses_without_a_reason(served: Served) -> None:
     """Method: the documented exception to rich errors, on a call and on a stream."""
     head = served.head()

@@ -12,7 +12,7 @@ from ledger.service import Service, ServiceOptions
 from ledger.v1 import export_pb2
 from ledger.v1 import export_service_pb2 as pb
 from ledger.v1.export_service_pb2_grpc import ExportServiceStub
-from tests.support.served import HOUR, TIMEOUT, Refusal, Served, at, observation, refused
+from tests.support.served import HOUR, OPERATORS, TIMEOUT, Refusal, Served, at, observation, refused
 
 READY = export_pb2.EXPORT_STATE_READY
 
@@ -153,7 +153,9 @@ def refused_read(stub: ExportServiceStub, request: pb.ReadExportRequest) -> Refu
 
 
 def test_without_a_folder_the_refusal_says_what_to_set(postgres_url: str, tmp_path: Path) -> None:
-    options = ServiceOptions(postgres_url, is_evaluating=False, keys_secret="00" * 32)
+    options = ServiceOptions(
+        postgres_url, is_evaluating=False, keys_secret="00" * 32, operators=OPERATORS
+    )
     with Service(options) as service, ApiServer(service, "127.0.0.1:0") as server:
         served = Served(service, server)
         served.create()

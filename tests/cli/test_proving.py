@@ -301,6 +301,26 @@ def test_a_rotated_ledger_still_verifies_and_is_followed(
     assert cli("log", "verify", "--checkpoint", str(kept)).code == 0
 
 
+def test_after_a_rotation_the_keys_that_are_printed_are_those_that_count_now(
+    cli: Run, vkey: str
+) -> None:
+    assert cli("vkey").out == f"{vkey}\n"
+    assert cli("key", "rotate", "--overlap", "4").code == 0
+    both = cli("vkey")
+    head = int(cli("ledger", "show", "--json").json["head_position"])
+    assert both.out.splitlines()[0] == vkey
+    new = both.out.splitlines()[1]
+    assert f"{new.split('+')[1]} signs from size {head - 1} on." in both.err
+    assert f"{vkey.split('+')[1]} signs from size 1 to {head + 2}." in both.err
+    assert cli("signal", "submit", stdin=csv_of(3)).code == 0
+    alone = cli("vkey")
+    assert alone.out == f"{new}\n"
+    assert cli("vkey", "--json").json["verifier_key"] == new
+    shown = cli("ledger", "show").out
+    assert new in shown
+    assert vkey not in shown
+
+
 def test_streams_are_sealed(cli: Run) -> None:
     ran = cli("log", "seal", "--json")
     assert ran.json["streams"] > 3

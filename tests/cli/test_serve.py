@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -75,6 +76,16 @@ def test_serve_creates_a_ledger_that_counts_cost_in_a_currency(tmp_path: Path) -
         _, said = child.communicate(timeout=30)
     assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 31 * 86_400)
     assert "Created the ledger ledger.example/one with clock data and amounts in EUR." in said
+
+
+def test_serve_on_a_taken_port_makes_nothing(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        made = tmp_path / "new.sqlite"
+        ran = run("serve", "--db", str(made), "--listen", listen, "--create", "ledger.example/x")
+    assert ran.code == Exit.MISUSE
+    assert f"{listen} cannot be bound" in ran.err
+    assert list(tmp_path.glob("new.sqlite*")) == []
 
 
 def test_serve_refuses_a_clock_that_there_is_not(run: Run) -> None:

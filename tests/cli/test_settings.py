@@ -59,9 +59,7 @@ def test_every_setting_can_be_set_in_the_environment(
     ("stray", "meant"),
     [
         ("LEDGER_SERVER__ADRESS", "LEDGER_SERVER__ADDRESS"),
-        ("LEDGER_SERVER_ADDRESS", "LEDGER_SERVER__ADDRESS"),
         ("LEDGER_STORAGE__DATABSE", "LEDGER_STORAGE__DATABASE"),
-        ("LEDGER_CONFIGS", "LEDGER_CONFIG"),
     ],
 )
 def test_a_stray_is_refused_with_what_was_meant(stray: str, meant: str) -> None:
@@ -71,6 +69,29 @@ def test_a_stray_is_refused_with_what_was_meant(stray: str, meant: str) -> None:
 
 def test_variables_of_others_are_no_strays() -> None:
     refuse_strays({"LEDGER_VECTORS": "x", "LEDGER_CONFIG": "x", "LEDGER_URL": "x", "HOME": "x"})
+
+
+KUBERNETES = {
+    "LEDGER_PORT": "tcp://192.0.2.5:50051",
+    "LEDGER_PORT_50051_TCP": "tcp://192.0.2.5:50051",
+    "LEDGER_PORT_50051_TCP_PORT": "50051",
+    "LEDGER_SERVICE_HOST": "192.0.2.5",
+    "LEDGER_SERVICE_PORT": "50051",
+    "LEDGER_SERVICE_PORT_GRPC": "50051",
+}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [KUBERNETES, {"LEDGER_FILE": "hledger.journal"}, {"LEDGER_LOG": "x"}, {"LEDGER_SERVER": "{}"}],
+    ids=["Kubernetes", "hledger", "a section's name", "a section as JSON"],
+)
+def test_what_other_programs_put_under_the_prefix_is_left_alone(
+    others: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in others.items():
+        monkeypatch.setenv(name, text)
+    assert load() == Settings()
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ HOUR = 3_600
 DAY = 24 * HOUR
 TIMEOUT = 20.0
 OFFICER = "users/dpo"  # who may erase
+OPERATORS = ("users/anonymous", "users/ana", "users/ops")  # who may rotate keys, create ledgers
 POLICY = (Path(__file__).parents[1] / "application" / "default_policy.yaml").read_text("utf-8")
 
 
@@ -181,6 +182,7 @@ def serving(
         "database": str(folder / "ledger.sqlite"),
         "is_evaluating": is_evaluating,
         "erasure_actors": (OFFICER,),
+        "operators": OPERATORS,
     }
     options = ServiceOptions(**usual | more)
     with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0") as server:

@@ -1,0 +1,110 @@
+"""What ends or replaces something for every client is for actors whom the operator names.
+
+Method: every such call is made by an actor whom nobody named, with a request that would otherwise
+succeed; it is refused by name, changes nothing, and succeeds for a named one.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import Reason
+from ledger.v1 import ledger_service_pb2 as pb
+from ledger.v1 import priority_service_pb2
+from tests.support.served import ORIGIN, TIMEOUT, Served, observation, refused, serving
+
+STRANGER = (("ledger-actor", "services/monitor-7"),)
+NAMED = (("ledger-actor", "users/ops"),)
+
+Call = Callable[[Served, tuple[tuple[str, str], ...]], object]
+
+
+def rotate(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    return served.ledgers.RotateKey(pb.RotateKeyRequest(), timeout=TIMEOUT, metadata=metadata)
+
+
+def revoke(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    key = served.ledgers.ListKeys(pb.ListKeysRequest(), timeout=TIMEOUT).keys[0].verifier_key
+    request = pb.RevokeKeyRequest(verifier_key=key, from_position=1, reason="because")
+    return served.ledgers.RevokeKey(request, timeout=TIMEOUT, metadata=metadata)
+
+
+def create(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    request = pb.CreateLedgerRequest(origin="ledger.example/other")
+    return served.ledgers.CreateLedger(request, timeout=TIMEOUT, metadata=metadata)
+
+
+def rebuild(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    request = priority_service_pb2.RebuildProjectionRequest(name="projections/signals")
+    return served.priorities.RebuildProjection(request, timeout=TIMEOUT, metadata=metadata)
+
+
+CALLS: dict[str, Call] = {
+    "rotate a signing key": rotate,
+    "revoke a signing key": revoke,
+    "create a ledger": create,
+    "rebuild a projection": rebuild,
+}
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path, operators=("users/ops",)) as served:
+        served.service.create_ledger("ledger.example/only", clock="wall", actor="system/serve")
+        yield served
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_an_actor_whom_the_operator_did_not_name_is_refused_and_changes_nothing(
+    guarded: Served, what: str
+) -> None:
+    before = guarded.service.ledger().head()
+    refusal = refused(lambda: CALLS[what](guarded, STRANGER))
+    assert refusal.reason == Reason.ACTOR_NOT_AUTHORISED.value
+    assert f"services/monitor-7 is not authorised to {what}." in refusal.message
+    assert "operators.actors" in refusal.message
+    assert guarded.service.ledger().head() == before
+    assert len(guarded.service.ledgers()) == 1
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_named_actor_may(guarded: Served, what: str) -> None:
+    CALLS[what](guarded, NAMED)
+
+
+def test_where_the_operator_names_no_actor_no_client_may(tmp_path: Path) -> None:
+    with serving(tmp_path, operators=()) as served:
+        served.service.create_ledger("ledger.example/only", clock="wall", actor="system/serve")
+        for call in CALLS.values():
+            refusal = refused(partial(call, served, NAMED))
+            assert refusal.reason == Reason.ACTOR_NOT_AUTHORISED.value
+
+
+def test_a_second_ledger_changes_nothing_for_clients_that_name_none(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        served.prepare()
+        served.create("ledger.example/another")
+        served.submit(observation())
+        meant = served.ledgers.GetLedger(pb.GetLedgerRequest(), timeout=TIMEOUT).ledger
+        assert (meant.origin, meant.head_position) == (ORIGIN, served.head())
+    with serving(tmp_path) as again:
+        unnamed = again.ledgers.GetLedger(pb.GetLedgerRequest(), timeout=TIMEOUT).ledger
+        assert unnamed.origin == ORIGIN
+
+
+def test_there_is_an_end_to_how_many_ledgers_a_server_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.service.LEDGERS_MAX", 2)
+    with serving(tmp_path) as served:
+        request = pb.CreateLedgerRequest(origin="ledger.example/b", request_id="second")
+        served.create("ledger.example/a")
+        served.ledgers.CreateLedger(request, timeout=TIMEOUT)
+        refusal = refused(partial(served.create, "ledger.example/c"))
+        assert refusal.reason == Reason.LIMIT_REACHED.value
+        assert "This server holds 2 ledgers" in refusal.message
+        again = served.ledgers.CreateLedger(request, timeout=TIMEOUT)
+        assert again.ledger.origin == "ledger.example/b"
+        assert len(served.service.ledgers()) == 2
