@@ -25,7 +25,7 @@ VKEYS = {
     for n, c in load_cases("vkeys.json").items()
     if c.get("type", ED25519) not in {ED25519, COSIGNATURE}
 }
-REKOR = load_cases("rekor_inclusion_checkpoint.json")
+BUNDLES = load_cases("rekor_inclusion_checkpoint.json")
 SIGSUM = load_cases("sigsum_proofs.json")
 
 
@@ -90,9 +90,9 @@ def matches(case: dict[str, Any]) -> bool:
     return (head.size, head.root) == (case["tree_size"], Digest(unpack(case["root"])))
 
 
-@pytest.mark.parametrize("name", REKOR)
-def test_rekor_bundle_known_answer(name: str) -> None:
-    case, expected = REKOR[name], REKOR[name]["expect"]
+@pytest.mark.parametrize("name", BUNDLES)
+def test_leaf_proof_and_checkpoint_known_answer(name: str) -> None:
+    case, expected = BUNDLES[name], BUNDLES[name]["expect"]
     assert includes(case) is expected["inclusion"]
     assert opens(case) == expected["checkpoint"]
     if expected["checkpoint"] != "malformed":

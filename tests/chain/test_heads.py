@@ -58,8 +58,9 @@ def test_pair_known_answer(name: str) -> None:
         assert comparison.relation is Relation.FORK
 
 
-def test_a_genuine_fork_convicts_the_log_by_its_own_proof() -> None:
-    case = CASES["sumdb-fork"]
+@pytest.mark.parametrize("name", [n for n in CASES if n.endswith("-fork")])
+def test_a_genuine_fork_convicts_the_log_by_its_own_proof(name: str) -> None:
+    case = CASES[name]
     comparison = compared(case)
     assert comparison.is_proven
     old, _ = roots_from_consistency(
@@ -75,8 +76,9 @@ def test_a_genuine_fork_convicts_the_log_by_its_own_proof() -> None:
     assert evidence["relation"] == "fork"
 
 
-def test_a_proof_for_another_size_convicts_nobody() -> None:
-    comparison = compared(CASES["tessera-3-9-proof-for-other-size"])
+@pytest.mark.parametrize("name", [n for n in CASES if n.endswith("-proof-for-other-size")])
+def test_a_proof_for_another_size_convicts_nobody(name: str) -> None:
+    comparison = compared(CASES[name])
     assert comparison.relation is Relation.FORK
     assert not comparison.is_proven
 

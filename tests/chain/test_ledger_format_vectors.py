@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.vectors import VectorsMissingError, load_vectors, vector_path
+from tests.support.vectors import OWN, load_vectors
 from tools.vectors import FAIL, PASS, UNREADABLE, main
 from tools.vectors_ledger import check_ledger_format
 
@@ -72,7 +72,7 @@ def test_a_wrong_seal_is_found() -> None:
 
 
 def test_the_tool_prints_a_line_per_file(capsys: pytest.CaptureFixture[str]) -> None:
-    files = [vector_path(name) for name in (FILE, "kernel_v1.json", "planner_v1.json")]
+    files = [OWN / name for name in (FILE, "kernel_v1.json", "planner_v1.json")]
     assert main([str(file) for file in files]) == PASS
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(files)
@@ -117,21 +117,3 @@ def test_the_tool_says_why_a_file_cannot_be_checked(
 def test_the_tool_without_arguments_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == UNREADABLE
     assert "python -m tools.vectors" in capsys.readouterr().out
-
-
-def test_a_folder_of_others_that_lacks_a_file_fails_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("LEDGER_VECTORS", str(tmp_path))
-    with pytest.raises(VectorsMissingError, match="Set LEDGER_VECTORS"):
-        vector_path("missing.json")
-
-
-def test_without_a_folder_of_others_their_tests_say_why_they_are_skipped(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("LEDGER_VECTORS", str(tmp_path / "missing"))
-    with pytest.raises(BaseException, match="LEDGER_VECTORS may name another folder") as caught:
-        vector_path("missing.json")
-    assert type(caught.value).__name__ == "Skipped"
-    assert vector_path(FILE).is_file()  # ours are never missing

@@ -1,7 +1,7 @@
 """The tree equals RFC 6962's recursion, and its proofs prove what is so and nothing else.
 
 Method: a naive root written from the RFC; every tree up to 64 leaves, every leaf and every older
-size, each proof damaged in every element; and other people's known answers.
+size, each proof damaged in every element; and known answers, ours and other people's.
 """
 
 import base64
@@ -28,7 +28,7 @@ from ledger.chain.merkle import (
     root_of,
 )
 from tests.support.naive_tree import naive_root
-from tests.support.vectors import load_cases, load_vectors
+from tests.support.vectors import load_cases, load_documents
 
 EXHAUSTIVE = 64
 LEAVES = [leaf_hash(bytes([n])) for n in range(EXHAUSTIVE)]
@@ -150,7 +150,7 @@ def test_a_proof_reads_logarithmically_many_nodes_at_once() -> None:
     assert all(len(nodes) <= 2 * 30 for nodes in asked)
 
 
-# ---- other people's known answers ----------------------------------------------------------------
+# ---- known answers, ours and others' -------------------------------------------------------------
 
 
 def unpack(text: str | None) -> bytes:
@@ -192,7 +192,11 @@ PROOFS = {
     for file in ("merkle_inclusion", "merkle_consistency", "merkle_real_world_ct")
     for name, case in load_cases(f"{file}.json").items()
 }
-GENERATED = load_cases("proof_generation.json")
+GENERATED = {
+    case["id"]: (document["leaves_utf8"], case)
+    for document in load_documents("proof_generation.json")
+    for case in document["cases"]
+}
 
 
 @pytest.mark.parametrize("name", HASHES)
@@ -215,8 +219,7 @@ def test_proof_known_answer(name: str) -> None:
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_proof_generation_known_answer(name: str) -> None:
-    case = GENERATED[name]
-    entries = load_vectors("proof_generation.json")["leaves_utf8"]
+    entries, case = GENERATED[name]
     read = memory_reader([leaf_hash(entry.encode()) for entry in entries])
     if case["op"] == "inclusion":
         proof = prove_inclusion(case["leaf_index"], case["tree_size"], read)

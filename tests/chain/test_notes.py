@@ -1,6 +1,6 @@
 """Signed notes and keys are read strictly, and written to the byte as others write them.
 
-Method: other people's known answers, both ways; then every bit of a genuine note flipped.
+Method: known answers, ours and others', both ways; then every bit of a genuine note flipped.
 """
 
 import base64

@@ -53,11 +53,9 @@ from ledger.chain.tiles import (
     tiles_of,
 )
 from tests.support.naive_tree import naive_root
-from tests.support.vectors import load_cases, load_vectors
+from tests.support.vectors import load_cases, load_documents
 
 LAYOUT = load_cases("tile_layout.json")
-FIXTURE = load_vectors("tlog_tiles_fixture.json")
-REAL = load_vectors("tlog_tiles_300.json")
 Stored = dict[tuple[int, int], bytes]
 
 
@@ -69,7 +67,7 @@ def leaves_up_to(count: int) -> list[bytes]:
     return [leaf_hash(str(n).encode()) for n in range(count)]
 
 
-# ---- other people's known answers ----------------------------------------------------------------
+# ---- known answers, ours and others' -------------------------------------------------------------
 
 
 def laid_out(case: dict[str, Any]) -> object:
@@ -117,80 +115,101 @@ def test_layout_known_answer(name: str) -> None:
     assert laid_out(LAYOUT[name]) == LAYOUT[name]["expect"]
 
 
-RESOURCES = {
-    (case["tree_size"], case["path"]): base64.b64decode(case["data"], validate=True)
-    for case in load_cases("tlog_tiles_fixture.json").values()
-}
-SIZES = sorted({size for size, _ in RESOURCES})
+class PublishedLog:
+    """What a log published, at each of its sizes."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.origin = str(document["origin"])
+        self.key = VerifierKey.parse(document["log_vkey"])
+        self.resources = {
+            (case["tree_size"], case["path"]): base64.b64decode(case["data"], validate=True)
+            for case in document["cases"]
+        }
+        self.sizes = sorted({size for size, _ in self.resources})
+
+    def check(self, size: int, resources: dict[tuple[int, str], bytes]) -> None:
+        """Check the log of one size from what it serves alone, or raise ValueError."""
+        note = resources[size, "checkpoint"]
+        head = open_checkpoint(note, origin=self.origin, keys=[self.key]).checkpoint
+        if head.size != size:
+            raise ValueError("another size")
+        edge = RightEdge(CompactRange(), [])
+        for tile in tiles_of(size):
+            entries = decode_entries(resources[size, entries_path(tile.index, tile.width)])
+            changed = edge.extend(map(leaf_hash, entries))
+            if changed[0, tile.index] != resources[size, tile_path(tile)]:
+                raise ValueError("the tile is not over its entries")
+        if edge.size != size or edge.root() != head.root:
+            raise ValueError("another root")
 
 
-def check_published_log(size: int, resources: dict[tuple[int, str], bytes]) -> None:
-    """Check the log of one size from what it serves alone, or raise ValueError."""
-    key = VerifierKey.parse(FIXTURE["log_vkey"])
-    note = resources[size, "checkpoint"]
-    head = open_checkpoint(note, origin=FIXTURE["origin"], keys=[key]).checkpoint
-    if head.size != size:
-        raise ValueError("another size")
-    edge = RightEdge(CompactRange(), [])
-    for tile in tiles_of(size):
-        entries = decode_entries(resources[size, entries_path(tile.index, tile.width)])
-        changed = edge.extend(map(leaf_hash, entries))
-        if changed[0, tile.index] != resources[size, tile_path(tile)]:
-            raise ValueError("the tile is not over its entries")
-    if edge.size != size or edge.root() != head.root:
-        raise ValueError("another root")
+LOGS = {log.origin: log for log in map(PublishedLog, load_documents("tlog_tiles_fixture.json"))}
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_published_log_is_checked_from_its_resources(size: int) -> None:
-    check_published_log(size, RESOURCES)
+@pytest.mark.parametrize(("origin", "size"), [(o, s) for o, log in LOGS.items() for s in log.sizes])
+def test_a_published_log_is_checked_from_its_resources(origin: str, size: int) -> None:
+    LOGS[origin].check(size, LOGS[origin].resources)
 
 
-@pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: f"{r[0]}:{r[1]}")
-def test_every_flipped_bit_of_a_published_log_is_found(resource: tuple[int, str]) -> None:
-    honest = RESOURCES[resource]
+@pytest.mark.parametrize(
+    ("origin", "size", "path"),
+    [(origin, *place) for origin, log in LOGS.items() for place in log.resources],
+)
+def test_every_flipped_bit_of_a_published_log_is_found(origin: str, size: int, path: str) -> None:
+    log = LOGS[origin]
+    honest = log.resources[size, path]
     for bit in range(len(honest) * 8):
         damaged = bytearray(honest)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ValueError):  # noqa: PT011 - each resource has its own kind
-            check_published_log(resource[0], {**RESOURCES, resource: bytes(damaged)})
+            log.check(size, {**log.resources, (size, path): bytes(damaged)})
 
 
-REAL_TILES: Stored = {
-    (tile.level, tile.index): base64.b64decode(text, validate=True)
-    for path, text in REAL["tiles"].items()
-    if (tile := parse_tile_path(path)) is not None
-}
-REAL_CASES = load_cases("tlog_tiles_300.json")
+TILED = load_documents("tlog_tiles_300.json")
+
+
+def stored_in(document: dict[str, Any]) -> Stored:
+    """Return the tiles that a document publishes."""
+    return {
+        (tile.level, tile.index): base64.b64decode(text, validate=True)
+        for path, text in document["tiles"].items()
+        if (tile := parse_tile_path(path)) is not None
+    }
 
 
 def unpack(texts: Sequence[str]) -> list[bytes]:
     return [base64.b64decode(text, validate=True) for text in texts]
 
 
-def test_real_tiles_are_those_of_the_cosigned_checkpoint() -> None:
-    opened = open_note(REAL["checkpoint"].encode(), [CosignerKey.parse(REAL["cosigner_vkey"])])
-    head = parse(opened.text)
-    assert [tile_path(tile) for tile in tiles_of(head.size)] == list(REAL["tiles"])
-    level_0 = REAL_TILES[0, 0] + REAL_TILES[0, 1]
+@pytest.mark.parametrize("document", TILED, ids=lambda document: document["title"])
+def test_published_tiles_are_those_of_the_cosigned_checkpoint(document: dict[str, Any]) -> None:
+    key = CosignerKey.parse(document["cosigner_vkey"])
+    head = parse(open_note(document["checkpoint"].encode(), [key]).text)
+    stored = stored_in(document)
+    assert [tile_path(tile) for tile in tiles_of(head.size)] == list(document["tiles"])
+    level_0 = stored[0, 0] + stored[0, 1]
     leaves = [level_0[at : at + DIGEST_BYTES] for at in range(0, len(level_0), DIGEST_BYTES)]
     edge = RightEdge(CompactRange(), [])
-    assert edge.extend(leaves) == REAL_TILES
+    assert edge.extend(leaves) == stored
     assert edge.root() == head.root
 
 
-@pytest.mark.parametrize("name", REAL_CASES)
-def test_proof_from_real_tiles_known_answer(name: str) -> None:
-    case = REAL_CASES[name]
-    proof = unpack(case["proof"])
+@pytest.mark.parametrize(
+    ("document", "case"),
+    [pytest.param(doc, case, id=case["id"]) for doc in TILED for case in doc["cases"]],
+)
+def test_proof_from_published_tiles_known_answer(
+    document: dict[str, Any], case: dict[str, Any]
+) -> None:
+    proof, read = unpack(case["proof"]), reader_of(stored_in(document))
     if case["op"] == "inclusion":
         index, size = case["leaf_index"], case["tree_size"]
-        assert prove_inclusion(index, size, hash_reader(size, reader_of(REAL_TILES))) == proof
+        assert prove_inclusion(index, size, hash_reader(size, read)) == proof
         (leaf, root) = unpack([case["leaf_hash"], case["root"]])
         check_inclusion(index=index, size=size, leaf=leaf, root=root, proof=proof)
     else:
         old, size = case["size1"], case["size2"]
-        assert prove_consistency(old, size, hash_reader(size, reader_of(REAL_TILES))) == proof
+        assert prove_consistency(old, size, hash_reader(size, read)) == proof
         (old_root, root) = unpack([case["root1"], case["root2"]])
         check_consistency(old_size=old, size=size, old_root=old_root, root=root, proof=proof)
 

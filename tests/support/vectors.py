@@ -1,9 +1,10 @@
 """Finds files of known answers, and turns them into test cases.
 
-Those of the project's own making are part of it, in `tests/vectors`. Those of other projects
-lie beside the repository, in `../shared/vectors`, or in the folder that LEDGER_VECTORS names;
-where that is missing, the tests of what it holds are skipped with the reason. A folder that lacks
-a file is an error: what was not checked must not look checked.
+Those of the project's own making are part of it, in `tests/vectors`. Those of other projects lie
+beside the repository, in `../shared/vectors`, or in the folder that LEDGER_VECTORS names. Where a
+format has both, one file of ours has the name of theirs, and every test runs over the cases of
+both. Where the folder is missing, ours are all there is, and one skipped test says so. A folder
+that lacks a file is an error: what was not checked must not look checked.
 """
 
 import json
@@ -16,6 +17,7 @@ import pytest
 
 OWN = Path(__file__).resolve().parents[1] / "vectors"
 _BESIDE = OWN.parents[1].parent / "shared" / "vectors"
+_OURS_ALONE = {"ledger_format_v1.json", "kernel_v1.json", "planner_v1.json"}
 
 
 class VectorsMissingError(Exception):
@@ -23,38 +25,54 @@ class VectorsMissingError(Exception):
 
 
 def foreign_folder() -> Path:
-    """Return the folder of other projects' known answers, or skip what needs it."""
-    folder = Path(os.environ.get("LEDGER_VECTORS") or _BESIDE)
+    """Return the folder of other projects' known answers, whether it is there or not."""
+    return Path(os.environ.get("LEDGER_VECTORS") or _BESIDE)
+
+
+def require_foreign() -> Path:
+    """Return that folder, or skip the test that calls this and say why."""
+    folder = foreign_folder()
     if not folder.is_dir():
         pytest.skip(
-            f"known answers of other projects are not at hand: {folder} does not exist "
-            "(LEDGER_VECTORS may name another folder)",
-            allow_module_level=True,
+            f"known answers of other projects are not checked: {folder} does not exist "
+            "(LEDGER_VECTORS may name another folder)"
         )
     return folder
 
 
-def vector_path(file_name: str) -> Path:
-    """Return the path of a vector file, or say how to provide it."""
-    if (OWN / file_name).is_file():
-        return OWN / file_name
-    path = foreign_folder() / file_name
-    if not path.is_file():
-        raise VectorsMissingError(
-            f"{path} does not exist. Set LEDGER_VECTORS to a folder that holds {file_name}."
-        )
-    return path
+def vector_paths(file_name: str) -> list[Path]:
+    """Return our file of a name, and the other projects' if their folder is there."""
+    paths = [OWN / file_name]
+    if file_name not in _OURS_ALONE and foreign_folder().is_dir():
+        paths.append(foreign_folder() / file_name)
+    for path in paths:
+        if not path.is_file():
+            message = f"{path} does not exist."
+            if path.parent != OWN:
+                message += f" Set LEDGER_VECTORS to a folder that holds {file_name}."
+            raise VectorsMissingError(message)
+    return paths
 
 
 @cache
+def _document(path: Path) -> Any:  # noqa: ANN401 - each format is its own
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load_documents(file_name: str) -> list[Any]:
+    """Return the documents of a name, ours first; callers do not change them."""
+    return [_document(path) for path in vector_paths(file_name)]
+
+
 def load_vectors(file_name: str) -> Any:  # noqa: ANN401 - each format is its own
-    """Return a vector file's document; callers do not change it."""
-    return json.loads(vector_path(file_name).read_text(encoding="utf-8"))
+    """Return the document of a format that is ours alone; callers do not change it."""
+    assert file_name in _OURS_ALONE
+    return _document(OWN / file_name)
 
 
 def load_cases(file_name: str) -> dict[str, dict[str, Any]]:
-    """Return the cases of a vector file by id."""
-    cases = load_vectors(file_name)["cases"]
+    """Return the cases of all documents of a name by id."""
+    cases = [case for document in load_documents(file_name) for case in document["cases"]]
     by_id = {case["id"]: case for case in cases}
     assert len(by_id) == len(cases) > 0
     return by_id
