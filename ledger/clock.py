@@ -6,7 +6,9 @@ Everything that needs either is given a Clock; tests and `data` ledgers give ano
 import os
 import threading
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+_MILLIS_MAX: Final = 2**48 - 1
 
 
 class Clock(Protocol):
@@ -20,9 +22,24 @@ class Clock(Protocol):
         """Return seconds that never run backwards, for waiting and for measuring."""
         ...
 
+    def elapsed_seconds(self) -> float:
+        """Return seconds that pass as time does: never set, and not stopped by a sleeping machine.
+
+        What is due after a while is due by these; the other clock may be set at any moment.
+        """
+        ...
+
     def random_bytes(self, count: int) -> bytes:
         """Return unpredictable bytes, for salts, keys and identifiers."""
         ...
+
+
+def _since_boot() -> float:
+    """Return the machine's steady clock that also counts its sleep, as far as there is one."""
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # Linux; macOS, where this one counts sleep
+        if hasattr(time, name):
+            return time.clock_gettime(getattr(time, name))
+    return time.monotonic()
 
 
 class SystemClock:
@@ -36,6 +53,10 @@ class SystemClock:
         """Return the machine's monotonic clock."""
         return time.monotonic()
 
+    def elapsed_seconds(self) -> float:
+        """Return the time since the machine started, with the time that it slept."""
+        return _since_boot()
+
     def random_bytes(self, count: int) -> bytes:
         """Return bytes of the operating system's random source."""
         return os.urandom(count)
@@ -46,6 +67,7 @@ class ManualClock:
 
     def __init__(self, now_micros: int = 0) -> None:
         self._now = now_micros
+        self._elapsed = 0
         self._drawn = 0
         self._lock = threading.Lock()
 
@@ -54,13 +76,22 @@ class ManualClock:
         return self._now
 
     def advance(self, micros: int) -> None:
-        """Move forward; a clock never moves back."""
+        """Let time pass."""
         assert micros >= 0
+        self._now += micros
+        self._elapsed += micros
+
+    def step(self, micros: int) -> None:
+        """Set the clock forward or back, while no time passes."""
         self._now += micros
 
     def monotonic_seconds(self) -> float:
         """Return the machine's monotonic clock: waiting is real even where time is not."""
         return time.monotonic()
+
+    def elapsed_seconds(self) -> float:
+        """Return how far it was moved forward; setting it does not count."""
+        return self._elapsed / 1_000_000
 
     def random_bytes(self, count: int) -> bytes:
         """Return bytes that repeat from run to run: a counter, so that none occurs twice."""
@@ -71,7 +102,10 @@ class ManualClock:
 
 def uuid7(clock: Clock) -> str:
     """Return a UUID version 7 (RFC 9562): 48 bits of milliseconds, then randomness."""
-    raw = bytearray((clock.now_micros() // 1000).to_bytes(6, "big") + clock.random_bytes(10))
+    millis = min(
+        max(clock.now_micros() // 1000, 0), _MILLIS_MAX
+    )  # whatever the machine's clock says
+    raw = bytearray(millis.to_bytes(6, "big") + clock.random_bytes(10))
     raw[6] = raw[6] & 0x0F | 0x70
     raw[8] = raw[8] & 0x3F | 0x80
     text = raw.hex()

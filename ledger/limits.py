@@ -19,7 +19,6 @@ SKEW_SECONDS_DEFAULT: Final = 300  # how far a monitor's clock may run ahead of 
 SKEW_SECONDS_MAX: Final = 86_400
 DATA_AHEAD_SECONDS: Final = 3_660 * 86_400  # ten years: a `data` ledger's time never goes back, so
 # one slip of the pen (3013, 9999) must not move it; data made for the near future may be loaded
-
 LEAP_SECONDS_DEFAULT: Final = 31 * 86_400  # how far a stated time may leap ahead in a `data` ledger
 LEAP_SECONDS_MAX: Final = DATA_AHEAD_SECONDS
 

@@ -12,7 +12,7 @@ read is set aside and reported; it does not hold up the others. Owned by the fol
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -20,7 +20,8 @@ import structlog
 from ledger.application.assess import Horizon, assess
 from ledger.application.commands import Caller
 from ledger.application.compiled import CompiledPolicy, is_same_versions
-from ledger.application.history import Historian, History, window_bounds
+from ledger.application.due import UNKNOWN, DataTime, Moment, is_due
+from ledger.application.history import Historian, History, LastScored, window_bounds
 from ledger.application.recording import Recordable, append_request
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
@@ -30,15 +31,15 @@ from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalObserved
-from ledger.events.values import TIME_LIMIT
+from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.bucketed import ModelState
+from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, Store
 
 LEASE: Final = "evaluator"
 LEASE_SECONDS: Final = 10.0
 REFUSED_SECONDS: Final = 1.0  # how soon a server without the lease asks again
 CALLER: Final = Caller("system/evaluator")
-_SECOND: Final = 1_000_000
 _RESELECTING: Final = (ModelDeployed.TYPE, ModelUpdated.TYPE)
 # Reasons that are about one model's own events or policy, not about the store.
 _OF_ONE_MODEL: Final = (
@@ -65,8 +66,8 @@ class Warm:
     """Whether the model's description, its version or a policy changed since the last score."""
     marked_by: int | None = None
     """Position of the newest observation that counts, as far as it is known."""
-    scored_at: int | None = None
-    """The ledger's clock at the last score."""
+    scored: Moment | None = None
+    """When it was last scored, as far as that counts for what is due."""
     pending: int = 0
     """Where the last score of our own stands; until it is folded, nothing is due."""
 
@@ -83,10 +84,10 @@ class Evaluator:
         self._clock = clock
         self._holder = uuid7(clock)
         self._position = position
-        self._newest_observed = store.head(info.origin).newest_observed_at
+        self._data_time = DataTime(LEAP_SECONDS_DEFAULT)
         self._warm: dict[str, Warm | None] = {}
         self._unreadable: dict[str, str] = {}
-        self._latest = 0
+        self._scored: dict[str, float] = {}  # when we did, for models that are built anew
         self._is_active = False
         self._ask_at = 0.0
 
@@ -122,14 +123,15 @@ class Evaluator:
         """Score every model that is due and return how many were. Waits for the writes."""
         if not self._hold_lease():
             return 0
-        now = self._now()
-        if now is None:
+        moment = self._now()
+        if moment is None:
             return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
+        now = moment.ledger
         waiting: list[tuple[Warm, Future[AppendResult]]] = []
         for model in list(self._warm):
             try:
                 warm = self._ready(model, now)
-                if warm is None or not _is_due(warm, now):
+                if warm is None or not self._is_due(warm, moment):
                     continue
                 waiting.append((warm, self._store.submit(self._request(warm, now))))
             except LedgerError as error:
@@ -149,7 +151,8 @@ class Evaluator:
             written += 1
             warm.is_marked = warm.is_changed = False
             warm.marked_by = None
-            warm.scored_at = now
+            warm.scored = replace(moment, own=warm.newest)
+            self._scored[warm.history.model] = moment.elapsed
         return written
 
     def release(self) -> None:
@@ -180,6 +183,10 @@ class Evaluator:
             self._info.origin, (ModelRegistered.TYPE,), at_or_before=self._position
         )
         self._warm = {event.stream.partition("/")[2]: None for event in registered}
+        if self._info.clock == "data":
+            self._data_time.observe(
+                self._historian.newest_times(list(self._warm), at_or_before=self._position)
+            )
 
     def _forget(self) -> None:
         """Drop all warm state; the models themselves stay known."""
@@ -199,17 +206,29 @@ class Evaluator:
             message=error.message,
         )
 
-    def _now(self) -> int | None:
-        """Return the ledger's time, which never runs backwards; None before a `data` ledger's."""
-        if self._info.clock == "data":
-            return self._newest_observed
-        self._latest = max(self._latest, self._clock.now_micros())
-        return self._latest
+    def _now(self) -> Moment | None:
+        """Return what time it is; None before a `data` ledger's begins."""
+        is_data = self._info.clock == "data"
+        now = self._data_time.now if is_data else self._clock.now_micros()
+        return None if now is None else Moment(self._clock.elapsed_seconds(), now)
+
+    def _is_due(self, warm: Warm, now: Moment) -> bool:
+        """Whether a model is to be scored: never scored, news and rested, or silent too long."""
+        assert warm.policy is not None
+        if warm.scored is None:
+            return True
+        return is_due(
+            warm.policy.document.evaluation,
+            self._info.clock,
+            warm.scored,
+            replace(now, own=warm.newest),
+            is_news=warm.is_marked or warm.is_changed,
+        )
 
     def _fold(self, event: RecordedEvent) -> None:
         model = event.stream[7:]
         if event.observed_at is not None:
-            self._newest_observed = max(self._newest_observed or 0, event.observed_at)
+            self._data_time.observe([event.observed_at])
         else:
             self._unreadable.pop(model, None)
         warm = self._warm.setdefault(model, None)
@@ -231,7 +250,10 @@ class Evaluator:
         score = warm.history.score
         if score is not None and score[1] == event.position:
             now = self._now()
-            warm.scored_at = event.recorded_at if self._info.clock == "wall" else now
+            if now is not None and event.position > warm.pending:  # not of our own
+                at = parse_time(score[0].evaluated_at)
+                last = LastScored(event.recorded_at, score[0].as_of, at)
+                warm.scored = self._scored_before(last, now, warm.newest, now.elapsed)
             warm.is_changed = False
             if warm.marked_by is None or warm.marked_by <= score[0].as_of:
                 warm.is_marked, warm.marked_by = False, None
@@ -265,16 +287,33 @@ class Evaluator:
         history.score = historian.last_score(history, policy)
         last = historian.last_scored(model, self._position)
         if last is not None:
-            # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
-            warm.scored_at = min(last[0], now)
-            warm.is_marked = historian.is_observed_after(history, last[1])
+            moment = Moment(self._clock.elapsed_seconds(), now)
+            # Dated by a clock that was ahead, it is long past for all that is known.
+            unknown = UNKNOWN if self._info.clock == "wall" else moment.elapsed
+            elapsed = self._scored.get(model, unknown)
+            warm.scored = self._scored_before(last, moment, warm.newest, elapsed)
+            warm.is_marked = historian.is_observed_after(history, last.as_of)
             warm.marked_by = warm.marked_by if warm.is_marked else None
-            warm.is_changed = historian.is_changed_after(history, last[1])
+            warm.is_changed = historian.is_changed_after(history, last.as_of)
         warm.state = ModelState(policy.scoring)
         if warm.newest is not None:
             first, _ = window_bounds(policy.scoring, min(warm.newest, now))
             warm.state, _ = historian.fill(history, policy.scoring, first, TIME_LIMIT - 1)
         return warm
+
+    def _scored_before(
+        self, last: LastScored, now: Moment, newest: int | None, otherwise: float
+    ) -> Moment:
+        """Return when a model was scored that this evaluator did not score just now.
+
+        `otherwise`: the elapsed seconds then, for what the times on record do not tell.
+        """
+        elapsed = otherwise
+        if self._info.clock == "wall" and last.recorded_at <= now.ledger:
+            elapsed = now.elapsed - (now.ledger - last.recorded_at) / SECOND
+        own = None if newest is None else min(newest, last.evaluated_at)
+        # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
+        return Moment(elapsed, min(last.recorded_at, now.ledger), own)
 
     def _request(self, warm: Warm, now: int) -> AppendRequest:
         assert warm.policy is not None
@@ -312,16 +351,3 @@ def _observe(warm: Warm, event: RecordedEvent) -> None:
         warm.newest = seen.observed_at
     warm.is_marked = True
     warm.marked_by = event.position
-
-
-def _is_due(warm: Warm, now: int) -> bool:
-    """Whether a model is to be scored: never scored, news and rested, or silent for too long."""
-    assert warm.policy is not None
-    if warm.scored_at is None:
-        return True
-    timing = warm.policy.document.evaluation
-    is_news = warm.is_marked or warm.is_changed
-    # A silence shorter than the interval makes nothing due more often than the interval allows.
-    rest = timing.interval_seconds
-    wait = rest if is_news else max(rest, timing.silence_seconds)
-    return now - warm.scored_at >= wait * _SECOND

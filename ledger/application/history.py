@@ -4,7 +4,7 @@ Everything here is found by index in the ledger itself, never in a projection, a
 looked at (deployments, overrides, the observations of one window), not by the ledger's length.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,6 +53,15 @@ class PriorDecision:
     data: DecisionMade
     position: int
     run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastScored:
+    """When a model was last scored: on record, by position, and the time that it was about."""
+
+    recorded_at: int
+    as_of: int
+    evaluated_at: int
 
 
 @dataclass(slots=True)
@@ -214,8 +223,8 @@ class Historian(PolicyHistory):
                 return data, event.position
         return None
 
-    def last_scored(self, model: str, as_of: int) -> tuple[int, int] | None:
-        """Return when the model's last score was recorded that was not historical, and its as_of.
+    def last_scored(self, model: str, as_of: int) -> LastScored | None:
+        """Return the times of the model's last score that was not historical.
 
         Of any model version, under any policy; None where an erased score is newer.
         """
@@ -224,8 +233,25 @@ class Historian(PolicyHistory):
                 return None
             data = typed(event, ScoreComputed)
             if not data.historical:
-                return event.recorded_at, data.as_of
+                return LastScored(event.recorded_at, data.as_of, parse_time(data.evaluated_at))
         return None
+
+    def newest_times(self, models: Sequence[str], *, at_or_before: int) -> list[int]:
+        """Return each model's newest `observed_at`, and the next one of the model that leads."""
+        found: dict[str, int] = {}
+        for model in models:
+            if times := self._times(model, at_or_before, 1):
+                found[model] = times[0]
+        if not found:
+            return []
+        leader = max(found, key=lambda model: found[model])
+        return [*found.values(), *self._times(leader, at_or_before, _LOOK_MAX)]
+
+    def _times(self, model: str, at_or_before: int, limit: int) -> list[int]:
+        events = self._reader.newest_observed(
+            self._ledger, model_stream(model), at_or_before=at_or_before, limit=limit
+        )
+        return [event.observed_at for event in events if event.observed_at is not None]
 
     def is_observed_after(self, history: History, position: int) -> bool:
         """Whether a selected observation stands after a position, up to the history's."""

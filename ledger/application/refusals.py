@@ -17,7 +17,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.proving import Refusal, RequestsRefused
-from ledger.events.values import format_time
+from ledger.events.values import SECOND, TIME_LIMIT, format_time
 from ledger.limits import LABEL_CHARS_MAX
 from ledger.storage.store import AppendRequest, NewEvent, Store
 
@@ -29,6 +29,8 @@ _log: Final = structlog.get_logger("ledger.refusals")
 
 @dataclass(slots=True)
 class _Count:
+    """How often, and when: in microseconds that have passed, which no setting of a clock moves."""
+
     count: int
     first_at: int
     last_at: int
@@ -57,10 +59,15 @@ class _Tally:
         elif len(self.rows) < ROWS_MAX:
             self.rows[key] = _Count(count, first_at, last_at)
 
-    def data(self, until: int) -> RequestsRefused:
-        """Return what is recorded of it."""
+    def data(self, until: int, elapsed: int) -> RequestsRefused:
+        """Return what is recorded of it when the clock says `until` and so much has passed."""
+        until = min(max(until, 0), TIME_LIMIT - 1)
+
+        def time_of(moment: int) -> str:
+            return format_time(max(until - (elapsed - moment), 0))
+
         return RequestsRefused(
-            since=format_time(min(self.since, until)),
+            since=time_of(self.since),
             until=format_time(until),
             total=self.total,
             refusals=[
@@ -69,8 +76,8 @@ class _Tally:
                     method=method,
                     reason=reason.value,
                     count=row.count,
-                    first_at=format_time(row.first_at),
-                    last_at=format_time(row.last_at),
+                    first_at=time_of(row.first_at),
+                    last_at=time_of(row.last_at),
                 )
                 for (actor, method, reason), row in sorted(self.rows.items())
             ],
@@ -92,7 +99,7 @@ class Refusals:
         self._served = served
         self._lock = threading.Lock()
         self._tallies: dict[str, _Tally] = {}
-        self._since = clock.now_micros()
+        self._since = self._elapsed()
         self._elsewhere = 0
         self._round: Round | None = None
         if seconds:
@@ -122,7 +129,7 @@ class Refusals:
         if self._round is None:
             return
         served = self._served()
-        now = self._clock.now_micros()
+        now = self._elapsed()
         with self._lock:
             if origin not in served:
                 self._elsewhere += 1
@@ -135,16 +142,16 @@ class Refusals:
 
     def record(self) -> None:
         """Append one event to each ledger with refusals; what cannot be appended is kept."""
-        until = self._clock.now_micros()
+        until, elapsed = self._clock.now_micros(), self._elapsed()
         with self._lock:
             taken, self._tallies = self._tallies, {}
             elsewhere, self._elsewhere = self._elsewhere, 0
-            self._since = until
+            self._since = elapsed
         if elsewhere:
             _log.warning("refusals.without_ledger", count=elsewhere)
         failure: LedgerError | None = None
         for origin, tally in taken.items():
-            data = tally.data(until)
+            data = tally.data(until, elapsed)
             body = encode_body(actor=ACTOR, data=data.to_data())
             event = NewEvent(RequestsRefused.STREAM, RequestsRefused.TYPE, body)
             try:
@@ -154,6 +161,9 @@ class Refusals:
                 self._put_back(origin, tally)
         if failure is not None:
             raise failure
+
+    def _elapsed(self) -> int:
+        return round(self._clock.elapsed_seconds() * SECOND)
 
     def _put_back(self, origin: str, tally: _Tally) -> None:
         """Add what could not be recorded to what has been counted meanwhile."""

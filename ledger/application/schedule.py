@@ -163,9 +163,11 @@ class Sealer:
         """Return how old the newest seal is when this server starts, so that starts delay none.
 
         A ledger that was never sealed counts from its creation. The times of a `data` ledger say
-        nothing about this: there a seal counts as old, and a ledger without one as new.
+        nothing about this: there a seal counts as old, and a ledger without one as new. What a
+        clock dated that was ahead is old as well: nothing waits for that time to come.
         """
         if self._info.clock == "data":
             return self._seconds if newest is not None else 0.0
         begun = newest.recorded_at if newest is not None else self._seals.created_at()
-        return (self._clock.now_micros() - begun) / SECOND
+        age = (self._clock.now_micros() - begun) / SECOND
+        return age if age >= 0 else self._seconds

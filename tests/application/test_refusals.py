@@ -60,6 +60,23 @@ def test_refusals_are_recorded_by_caller_method_and_reason_with_their_times(
     assert len(recorded(store)) == 1, "nothing refused, nothing recorded"
 
 
+def test_a_clock_that_was_set_meanwhile_leaves_every_time_within_its_span(
+    counted: Refusals, store: SqlStore, clock: ManualClock
+) -> None:
+    began = clock.now_micros()
+    clock.step(-100 * 365 * 86_400 * 1_000_000)  # before 1970, which no event can say
+    counted.count(OTHER, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    clock.advance(1_000_000)
+    counted.record()
+    clock.step(100 * 365 * 86_400 * 1_000_000)
+    counted.count(OTHER, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
+    clock.advance(1_000_000)
+    counted.record()
+    before, after = recorded(store, OTHER)
+    assert (before.refusals[0].first_at, before.until) == (at(0, 0), at(0, 0))
+    assert (after.since, after.refusals[0].first_at) == (at(began, 1), at(began, 1))
+
+
 def at(micros: int, seconds: int) -> str:
     """Return a time as events spell it."""
     return format_time(micros + seconds * 1_000_000)
