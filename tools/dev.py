@@ -1,8 +1,8 @@
 """Everything a developer runs, on a machine with nothing but Python 3.11 and pip.
 
     python3 tools/dev.py demo             the product on a year of real data, under a minute
-    python3 tools/dev.py test             the tests; `--slow` for the larger counts; pytest's own
-                                          arguments may follow
+    python3 tools/dev.py test             the tests, on all cores (`-n 0`: in one process); `--slow`
+                                          for the larger counts; pytest's own arguments may follow
     python3 tools/dev.py check            lint, format, types, layers, contract, generated files
     python3 tools/dev.py lint | types     two parts of it
     python3 tools/dev.py serve | bench | vectors PATH...
@@ -153,14 +153,14 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run pytest; its summary is the last thing printed."""
+    """Run pytest, the quick tests on all cores; the slowest ten and its summary come last."""
     prepare("dev")
     chosen = [argument for argument in arguments if argument != "--slow"]
     if len(chosen) != len(arguments):
         chosen = ["-m", "slow", f"--timeout={SLOW_TEST_SECONDS_MAX}", *chosen]
-    if os.environ.get("CI"):
-        chosen = ["--durations=10", *chosen]
-    return run("python", "-m", "pytest", *chosen)
+    else:  # each worker has a PostgreSQL of its own, hence no more than eight
+        chosen = ["-n", "logical", "--maxprocesses=8", "--dist=worksteal", *chosen]
+    return run("python", "-m", "pytest", "--durations=10", *chosen)
 
 
 def lint_steps() -> list[tuple[str, Sequence[str]]]:

@@ -8,7 +8,16 @@ from typing import Any, TypeAlias
 import pytest
 
 from ledger.v1 import priority_service_pb2
-from tests.support.served import DAY, TIMEOUT, Refusal, Served, at, observation, refused
+from tests.support.served import (
+    DAY,
+    TIMEOUT,
+    Refusal,
+    Served,
+    at,
+    observation,
+    refused,
+    refused_in_time,
+)
 
 Value: TypeAlias = Any  # of a field, as generated constructors take it
 
@@ -66,10 +75,9 @@ def test_a_position_beyond_the_head_is_blamed_on_the_field_that_names_it(fleet: 
     for field in ("as_of_position", "since_position"):
         error = _listing_refused(fleet, **{field: beyond})
         assert (error.reason, error.metadata["field"]) == ("POSITION_BEYOND_HEAD", field)
-    error = refused(
-        lambda: fleet.priorities.WatchPriorities(
-            priority_service_pb2.WatchPrioritiesRequest(after_position=99_999), timeout=0.4
-        )
+    request = priority_service_pb2.WatchPrioritiesRequest(after_position=99_999)
+    error = refused_in_time(
+        lambda timeout: fleet.priorities.WatchPriorities(request, timeout=timeout)
     )
     assert (error.reason, error.metadata["field"]) == ("POSITION_BEYOND_HEAD", "after_position")
     assert error.message.startswith("after_position: ")

@@ -33,6 +33,7 @@ from tests.support.served import (
     model_named,
     observation,
     refused,
+    refused_in_time,
 )
 
 Value: TypeAlias = Any  # of a field, as generated constructors take it
@@ -172,11 +173,8 @@ def test_events_are_filtered_by_type_and_stream(fleet: Served) -> None:
 
 
 def test_reads_wait_for_their_position_within_their_deadline(fleet: Served) -> None:
-    error = refused(
-        lambda: fleet.ledgers.GetLedger(
-            ledger_service_pb2.GetLedgerRequest(min_position=fleet.head() + 1), timeout=0.4
-        )
-    )
+    beyond = ledger_service_pb2.GetLedgerRequest(min_position=fleet.head() + 1)
+    error = refused_in_time(lambda timeout: fleet.ledgers.GetLedger(beyond, timeout=timeout))
     assert (error.code, error.reason) == (grpc.StatusCode.OUT_OF_RANGE, "POSITION_BEYOND_HEAD")
     waiting = fleet.ledgers.GetLedger.future(
         ledger_service_pb2.GetLedgerRequest(min_position=fleet.head() + 1), timeout=TIMEOUT

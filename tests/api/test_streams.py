@@ -28,7 +28,7 @@ from tests.support.served import (
     serving,
 )
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 def _batch(number: int, count: int = 50) -> signal_service_pb2.StreamSignalsRequest:

@@ -3,14 +3,16 @@
 Method: a service with its threads running on the machine's clock; waits are for what comes about.
 """
 
-import statistics
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledger.application.checkpoints import Checkpoints
 from ledger.application.schedule import Round
+from ledger.application.seals import Seals
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
@@ -33,29 +35,56 @@ def test_an_event_is_covered_within_a_second(tmp_path: Path) -> None:
     with Service(options(tmp_path, checkpoints_seconds=1.0)) as service:
         service.create_ledger(ORIGIN, clock="wall", actor="users/ada")
         ledger = service.ledger()
-        waited = []
-        for _ in range(5):  # each comes right after a signature, which is the worst moment
+        waited: list[float] = []
+        # Each comes right after a signature, which is the worst moment. The quickest counts: a busy
+        # machine may be late with most of them, a signer that is too rare would be with all.
+        while len(waited) < 5 or min(waited) >= 1.0:
+            assert len(waited) < 30
             position = grow(service.store, 3).last_position
             began = time.monotonic()
-            found = ledger.wait_for_checkpoint(position, 10)
+            found = ledger.wait_for_checkpoint(position, 60)
             waited.append(time.monotonic() - began)
             assert found.position == position
             assert found.checkpoint.size >= position
-        assert statistics.median(waited) < 1.0
         assert checked(service.store)
 
 
-def test_an_idle_ledger_is_not_signed_again_and_again(tmp_path: Path) -> None:
+def test_an_idle_ledger_is_not_signed_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Method: count the rounds; after some, thirty in a row of each kind change nothing."""
+    rounds = {"signed": 0, "sealed": 0}
+    sign, seal = Checkpoints.sign, Seals.seal_if_new
+
+    def count_signing(self: Checkpoints) -> object:
+        rounds["signed"] += 1
+        return sign(self)
+
+    def count_sealing(self: Seals, *arguments: Any) -> bool:  # noqa: ANN401 - as they come
+        rounds["sealed"] += 1
+        return seal(self, *arguments)
+
+    monkeypatch.setattr(Checkpoints, "sign", count_signing)
+    monkeypatch.setattr(Seals, "seal_if_new", count_sealing)
     with Service(options(tmp_path, checkpoints_seconds=0.01, seals_seconds=0.02)) as service:
         service.create_ledger(ORIGIN, clock="data", actor="users/ada")
         last = grow(service.store).last_position
         until(lambda: service.store.of_types(ORIGIN, (StreamsSealed.TYPE,), after=last))
-        head = service.store.head(ORIGIN).position
-        until(lambda: service.store.covering(ORIGIN, head))
-        seen = threading.Event()
-        assert not seen.wait(0.3)  # thirty times the interval
-        assert service.store.head(ORIGIN).position == head
-        assert checked(service.store)[-1] == head
+        seen: list[tuple[int, list[int]]] = []
+        since = dict(rounds)
+
+        def is_at_rest() -> bool:
+            nonlocal since
+            state = service.store.head(ORIGIN).position, checked(service.store)
+            if seen[-1:] != [state]:
+                seen.append(state)
+                since = dict(rounds)
+            return all(rounds[kind] - since[kind] >= 30 for kind in rounds)
+
+        until(is_at_rest)
+        head, sizes = seen[-1]
+        assert sizes[-1] == head
+        assert len(seen) < 10  # what it was still busy with, and no more
 
 
 def test_no_thread_is_left_when_a_service_that_signs_and_seals_has_stopped(tmp_path: Path) -> None:
@@ -85,13 +114,13 @@ def test_waiting_ends_in_time_and_at_once_when_signing_stops(
 
     def wait() -> None:
         with pytest.raises(LedgerError) as caught:
-            attestation.checkpoints.wait(2, 60)
+            attestation.checkpoints.wait(2, 300)
         failed.append(caught.value.reason)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
     attestation.checkpoints.stop("a test says so")
-    waiting.join(10)
+    waiting.join(60)
     assert failed == [Reason.SIGNING_STOPPED]
 
 

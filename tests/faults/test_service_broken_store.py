@@ -24,7 +24,7 @@ from ledger.events.signals import SignalObserved
 from ledger.storage import AppendRequest, NewEvent, open_store
 from tests.support.check_ledger import check_ledger
 from tests.support.live_fleet import MODELS, ORIGIN, Observed, prepare
-from tests.support.server_process import ServerProcess, client, served
+from tests.support.server_process import DEADLINE_SECONDS, ServerProcess, client, served
 
 FILE_BYTES_MAX = 600_000  # the WAL reaches it after some hundred observations
 BATCHES_MAX = 2_000
@@ -69,7 +69,7 @@ def health_of(address: str) -> int:
     """Return what the server says about itself."""
     with grpc.insecure_channel(address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
-        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE_SECONDS)
         return int(answer.status)
 
 

@@ -144,6 +144,23 @@ def test_slow_tests_are_chosen_by_their_mark(monkeypatch: pytest.MonkeyPatch) ->
     chosen = command[command.index("pytest") + 1 :]
     assert chosen[chosen.index("-m") + 1] == "slow"
     assert chosen[-1] == "tests/faults"
+    assert "-n" not in chosen  # they measure and load the machine: one after another
+
+
+def test_quick_tests_run_on_all_cores_and_name_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def record(*command: str) -> int:
+        ran.append(command)
+        return 0
+
+    monkeypatch.setattr(dev, "prepare", lambda packages: None)
+    monkeypatch.setattr(dev, "run", record)
+    dev.test(["-n", "0", "tests/chain"])
+    (command,) = ran
+    workers = [command[at + 1] for at, word in enumerate(command) if word == "-n"]
+    assert workers == ["logical", "0"]  # what the caller says comes later, and counts
+    assert "--durations=10" in command
 
 
 @pytest.mark.parametrize("name", ["vectors", "demo", "bench", "serve"])

@@ -77,7 +77,7 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
     heard = threading.Event()
     two.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
     one.append(request())
-    assert heard.wait(10)
+    assert heard.wait(60)
     assert two.wait_for(ORIGIN, 3, 10)
     one.close()
     two.close()

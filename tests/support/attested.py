@@ -82,7 +82,7 @@ def with_id(caller: Caller, request_id: str) -> Caller:
     return replace(caller, request_id=request_id, digest=b"d")
 
 
-def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Return once something holds that another thread brings about; fail if it never does."""
     never, deadline = threading.Event(), time.monotonic() + seconds
     while not holds():

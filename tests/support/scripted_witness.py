@@ -27,7 +27,7 @@ def scripted_witness(script: Script) -> Iterator[tuple[str, list[tuple[str, byte
             seen.append((self.path, body))
             answer = script(self.path, body)
             if answer is None:
-                over.wait(60)
+                over.wait(300)
                 return
             self.send_response(answer[0])
             self.send_header("Content-Length", str(len(answer[1])))
