@@ -78,6 +78,7 @@ class ServerProcess:
         `is_evaluating` and `projections` as in ServiceOptions; `file_bytes_max` lets every write
         beyond that size of a file fail, as a disk does that is full or broken.
         """
+        options.setdefault("operators", ["users/ada"])
         if database.startswith("postgresql"):
             options.setdefault("keys_secret", "00" * 32)  # no file stands beside that database
         self._write(json.dumps({"database": database, **options}))
