@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
+from ledger.events.notation import percent
 from projections.priorities import PriorityRow, Scored
 
 Order = Literal["priority", "plan"]
@@ -110,7 +111,7 @@ def _joined_or_left(move: Move) -> str:
         return "It was retired."
     if move.priority_after is None:
         return "It joined the fleet and has no score yet."
-    return f"It joined the fleet, with priority {ppm_text(move.priority_after)}."
+    return f"It joined the fleet, with priority {percent(move.priority_after)}."
 
 
 def _deployment_change(old: PriorityRow, new: PriorityRow) -> list[str]:
@@ -136,7 +137,7 @@ def _policy_change(old: Scored | None, new: Scored | None) -> list[str]:
 def _priority_change(old: Scored | None, new: Scored | None) -> list[str]:
     if new is None:
         return ["its last score was erased"] if old is not None else []
-    now = ppm_text(new["priority"])
+    now = percent(new["priority"])
     if old is None:
         return [f"it was scored for the first time, at {now}"]
     if old["priority"] == new["priority"]:
@@ -144,7 +145,7 @@ def _priority_change(old: Scored | None, new: Scored | None) -> list[str]:
     rose = new["priority"] > old["priority"]
     verb = "rose" if rose else "fell"
     because = _loudest_change(old, new, rose=rose)
-    return [f"its priority {verb} from {ppm_text(old['priority'])} to {now}{because}"]
+    return [f"its priority {verb} from {percent(old['priority'])} to {now}{because}"]
 
 
 def _loudest_change(old: Scored, new: Scored, *, rose: bool) -> str:
@@ -160,7 +161,7 @@ def _loudest_change(old: Scored, new: Scored, *, rose: bool) -> str:
             return " under the policy's bounded step"
         return ""
     signal = changed[0][1]
-    from_to = f"from {ppm_text(was.get(signal, 0))} to {ppm_text(now.get(signal, 0))}"
+    from_to = f"from {percent(was.get(signal, 0))} to {percent(now.get(signal, 0))}"
     return f", mostly by signal {signal}, whose contribution went {from_to}"
 
 
@@ -210,9 +211,3 @@ def _priority(row: PriorityRow | None) -> int | None:
 
 def _action(row: PriorityRow | None) -> str | None:
     return None if row is None or row["decision"] is None else row["decision"]["action"]
-
-
-def ppm_text(ppm: int) -> str:
-    """Return a ratio in ppm as explanations and tables write it: per cent, rounded towards zero."""
-    tenths = abs(ppm) // 1000
-    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"

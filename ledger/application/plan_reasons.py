@@ -1,14 +1,8 @@
 """Why a model was or was not admitted to a plan, in one sentence with its numbers."""
 
+from ledger.events.notation import money
 from ledger.events.policy_document import Action
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
-
-
-def money(micros: int) -> str:
-    """Return an amount of micros as a decimal with at least two places, without a currency."""
-    whole, fraction = divmod(abs(micros), 1_000_000)
-    digits = f"{fraction:06d}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole}.{digits}"
 
 
 def reason_of(row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: Action) -> str:

@@ -12,6 +12,7 @@ from ledger.application.policy_units import (
     Choice,
     Count,
     Duration,
+    Expression,
     Flag,
     Kind,
     Measure,
@@ -69,10 +70,11 @@ Entry = Value | Group | Items
 
 _PROSE: Final = Prose(TEXT_CHARS_MAX)
 _SHORT: Final = Prose(LABEL_CHARS_MAX)
-_EXPRESSION: Final = Prose(EXPRESSION_CHARS_MAX, minimum=1)
+_EXPRESSION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
 _SPAN: Final = Duration(1, 1, 10**10)
 _HOURS: Final = Duration(3_600, 0, 1_000_000)
-_GAIN: Final = Share(0, 10 * PPM)
+_GAIN: Final = Share(0, 10 * PPM, is_factor=True)
+_TIMES: Final = Share(0, 10 * PPM)
 _ACTION: Final = Choice(get_args(Action))
 
 _SIGNAL: Final = (
@@ -81,8 +83,8 @@ _SIGNAL: Final = (
         "weight",
         "weight_ppm",
         Share(1, PPM),
-        "How much the signal counts beside the others; above 0, at most 1.",
-        "1",
+        "How much the signal counts beside the others; above 0%, at most 100%.",
+        "100%",
     ),
     Value(
         "baseline",
@@ -117,21 +119,21 @@ _SIGNAL: Final = (
         "breach_ppm",
         Share(),
         "A bucket whose mean severity reaches this is a breach.",
-        "0.3",
+        "30%",
     ),
     Value(
         "sustain",
         "sustain_ppm",
         Share(),
         "The signal is sustained when at least this share of its buckets are breaches.",
-        "0.5",
+        "50%",
     ),
     Value(
         "transient",
         "transient_ppm",
         Share(),
         "What a signal that is not sustained counts of its severity.",
-        "0.2",
+        "20%",
     ),
     Value(
         "min_buckets",
@@ -170,7 +172,7 @@ _RULE: Final = (
         "when",
         "when",
         _EXPRESSION,
-        "CEL expression over the scored model; the first rule for which it is true decides.",
+        "CEL expression over the scored model, shares as `20%`; the first rule that is true decides.",
     ),
     Value(
         "hold",
@@ -266,9 +268,9 @@ _PLANNING: Final = (
         "quantile_ppm",
         Share(),
         "Quantile of the fleet's excess that is taken for what happens to everybody.",
-        "0.25",
+        "25%",
     ),
-    Value("common", "common_ppm", _GAIN, "How much of that common mode is subtracted.", "1"),
+    Value("common", "common_ppm", _TIMES, "How much of that common mode is subtracted.", "100%"),
     Value(
         "min_models",
         "min_models",
@@ -277,23 +279,23 @@ _PLANNING: Final = (
         "3",
     ),
     Value(
-        "dead_band", "dead_band_ppm", _GAIN, "Excess up to this share of the baseline is free.", "0"
+        "dead_band", "dead_band_ppm", _TIMES, "Excess up to this share of the baseline is free.", "0%"
     ),
     Value("max_periods", "max_periods", Count(1, 10_000), "How many periods back count.", "26"),
     Value(
         "price_up",
         "price_up_ppm",
-        Share(PPM, 10 * PPM),
+        Share(PPM, 10 * PPM, is_factor=True),
         "Factor on the price of admission after a period that wanted more than the purse.",
         "1.15",
     ),
-    Value("price_down", "price_down_ppm", Share(), "Factor after any other period.", "0.9"),
+    Value("price_down", "price_down_ppm", Share(is_factor=True), "Factor after any other period.", "0.9"),
     Value(
         "probe",
         "probe_ppm",
-        _GAIN,
-        "Share of a job's cost that its candidate test costs; 0 for no test.",
-        "0",
+        _TIMES,
+        "Share of a job's cost that its candidate test costs; 0% for no test.",
+        "0%",
     ),
     Value(
         "reserve",

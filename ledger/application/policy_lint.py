@@ -13,6 +13,7 @@ from typing import Final
 from ledger.application.policy_source import place_within
 from ledger.application.policy_text import Problem, Reading, digest, read_policy
 from ledger.events.base import PPM
+from ledger.events.notation import share
 from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_decimal
@@ -25,15 +26,16 @@ from ledger.kernel.expressions import (
     activation_of,
     compile_expression,
 )
+from ledger.kernel.shares import SHARES, to_stored
 
 NO_TIER: Final = "none"  # the one tier that need not be declared: nobody is told
 
-_PPM_NAMES: Final = frozenset(
-    {"priority", "raw_priority", "degradation", "coverage", "impact", "risk"}
-    | {"peak", "magnitude", "persistence", "freshness", "effective", "share", "weight"}
-)
-_UNIT_TRAP: Final = 1_000  # a limit from 1 to this on a ppm value was probably meant as a ratio
+_PPM_NAMES: Final = SHARES - {"trend"}  # which is the only one that can be below 0
+_UNIT_TRAP: Final = 1_000  # a limit from 1 to this on a share was probably meant as per cent
 _FLIPPED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
+_BARE_NAME: Final = re.compile(
+    r"signals(?:\.([a-z0-9][a-z0-9._-]*)|\[([a-z0-9][a-z0-9._-]*)\](\.[a-z]+)?)", re.ASCII
+)
 _QUOTED_NAME: Final = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)'")
 
 
@@ -110,23 +112,52 @@ def _compiled(
     reading: Reading, path: str, expression: str, names: list[str], text: str
 ) -> CompiledExpression | None:
     """Return the compiled expression, or report why there is none, at the place in the document."""
+    scalar = reading.scalars[path]
+    stored = to_stored(scalar.text)
     try:
-        return compile_expression(expression, names)
+        compiled = compile_expression(expression, names)
     except ExpressionError as error:
         lines = expression.split("\n")
         before = sum(len(line) + 1 for line in lines[: error.line - 1])
-        place = place_within(
-            text, reading.scalars[path], min(before + error.column - 1, len(expression))
-        )
-        reading.places[path] = place
-        reading.report(path, error.message, _expression_remedy(error.message))
+        offset = stored.written_offset(min(before + error.column - 1, len(expression)))
+        reading.places[path] = place_within(text, scalar, offset)
+        reading.report(path, *_advice(error.message, scalar.text, names))
         return None
+    misplaced = stored.misplaced(compiled.tree)
+    if misplaced is not None:
+        reading.places[path] = place_within(text, scalar, misplaced.written_at)
+        message = f"{misplaced.written} stands beside a number that is no share"
+        reading.report(path, message, "Counts and hours are plain numbers; write it without `%`.")
+        return None
+    return compiled
+
+
+def _advice(message: str, written: str, names: list[str]) -> tuple[str, str]:
+    """Return what is wrong with an expression that was refused, and what to do about it."""
+    for found in _BARE_NAME.finditer(written):
+        name, field = _named(found[1] or f"{found[2]}{found[3] or ''}", names)
+        if name and not name.isidentifier():
+            message = f"{found[0]} reads no signal: {name} is read in brackets, between quotation marks"
+            return message, f'Write signals["{name}"]{field}.'
+    return message, _expression_remedy(message)
+
+
+def _named(text: str, names: list[str]) -> tuple[str, str]:
+    """Return the signal that `log-loss.sustained` begins with, or the nearest one, and the rest."""
+    for name in sorted(names, key=len, reverse=True):
+        if text == name or text.startswith(f"{name}."):
+            return name, text.removeprefix(name)
+    name, dot, field = text.rpartition(".")
+    if field not in SIGNAL_FIELDS:
+        name, dot, field = text, "", ""
+    close = get_close_matches(name, names, 1)
+    return (close[0] if close else ""), dot + field
 
 
 def _expression_remedy(message: str) -> str:
     """Return what to do about an expression that was refused."""
     if "double" in message:
-        return "Scores are whole parts per million: write 0.4 as 400000."
+        return "Shares are written as per cent: write 0.4 as 40%."
     found = _QUOTED_NAME.search(message)
     if found is None:
         return ""
@@ -175,13 +206,19 @@ def _comparison(node: Node) -> tuple[str, str, int] | None:
 
 def _lint_limits(reading: Reading, path: str, compiled: CompiledExpression, text: str) -> None:
     """Warn of limits that look like ratios or percentages, not parts per million."""
+    scalar = reading.scalars[path]
+    stored = to_stored(scalar.text)
+    as_shares = {each.stored_at for each in stored.literals}
     for node in compiled.tree.walk():
         found = _comparison(node)
         if found is None or not 1 <= found[2] <= _UNIT_TRAP:
             continue
-        reading.places[path] = place_within(text, reading.scalars[path], node.offset)
-        message = f"{found[1]} is in parts per million, so {found[2]} is next to nothing"
-        _warn(reading, path, message, "A half is 500000; 40% is 400000.")
+        if any(part.offset in as_shares for part in node.parts):
+            continue
+        offset = stored.written_offset(node.offset)
+        reading.places[path] = place_within(text, scalar, offset)
+        message = f"{found[1]} is in parts per million, so {found[2]} is {share(found[2])}"
+        _warn(reading, path, message, f"If you meant per cent, write {found[2]}%.")
 
 
 # ---- scoring -------------------------------------------------------------------------------------
@@ -209,7 +246,7 @@ def _lint_scoring(reading: Reading, document: PolicyDocument) -> None:
 def _lint_taxonomy(
     reading: Reading, document: PolicyDocument, known: Mapping[str, SignalDefined]
 ) -> None:
-    """Warn of signals the ledger does not know, or knows the other way round."""
+    """Warn of signals the ledger does not know; refuse what it knows the other way round."""
     for index, rule in enumerate(document.scoring.signals):
         path = f"scoring.signals[{index}]"
         defined = known.get(rule.signal)
@@ -221,7 +258,7 @@ def _lint_taxonomy(
                 f"critical {rule.critical} against baseline {rule.baseline} contradicts the "
                 f"signal's definition, by which {words}"
             )
-            _warn(reading, f"{path}.critical", message, "Swap the two, or define the signal anew.")
+            reading.report(f"{path}.critical", message, "Swap the two, or define the signal again.")
     planning = document.planning
     if planning is not None and planning.loss_signal not in known:
         _warn_unknown(reading, "planning.loss_signal", planning.loss_signal, known)

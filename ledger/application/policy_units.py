@@ -10,18 +10,24 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ledger.events.base import PPM
+from ledger.events.notation import (
+    DURATION_PATTERN,
+    duration,
+    parse_duration,
+    parse_share,
+    scaled,
+    share,
+    shown,
+)
 from ledger.events.values import DECIMAL_PLACES, WHOLE_DIGITS, format_decimal
+from ledger.kernel.expressions import ExpressionError, compile_expression
+from ledger.kernel.shares import signals_named, to_stored, to_written
 
 Stored = str | int | bool | None
 Schema = dict[str, Any]
 
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})  # what YAML calls null
 _SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
-_NUMBER: Final = re.compile(r"(-?)([0-9]{0,24})(?:\.([0-9]{0,40}))?(%?)", re.ASCII)
-_DURATION: Final = re.compile(
-    r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,11})s)?", re.ASCII
-)
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 class Kind(Protocol):
@@ -83,6 +89,23 @@ class Prose:
     def schema(self) -> Schema:
         """Return the bounds of the length."""
         return {"type": "string", "minLength": self.minimum, "maxLength": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Expression(Prose):
+    """A condition of a rule: shares are written as per cent, and stored as parts per million."""
+
+    def read(self, text: str) -> str:
+        """Return the expression as rules evaluate it."""
+        return to_stored(Prose.read(self, text)).text
+
+    def write(self, value: Stored) -> str:
+        """Return the expression with its shares as per cent."""
+        text = str(value)
+        try:
+            return to_written(text, compile_expression(text, signals_named(text)).tree)
+        except ExpressionError:
+            return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +173,27 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A ratio, `0.25` or `25%`, stored in parts per million."""
+    """A ratio, `25%` or `0.25`, stored in parts per million."""
 
     minimum_ppm: int = 0
     maximum_ppm: int = PPM
     is_optional: bool = False
+    is_factor: bool = False
+    """A factor is written as a decimal, `1.15`; any other share as per cent."""
 
     def read(self, text: str) -> int | None:
         """Return the parts per million, or None for `none` where that is allowed."""
         if self.is_optional and text == "none":
             return None
-        ppm = _scaled(text, 6)
-        return _bounded(ppm, self.minimum_ppm, self.maximum_ppm, _ratio)
+        ppm = parse_share(text)
+        return _bounded(ppm, self.minimum_ppm, self.maximum_ppm, self._spelled)
 
     def write(self, value: Stored) -> str:
-        """Return the ratio as a decimal."""
-        return "none" if value is None else _ratio(int(value))
+        """Return the share as per cent, a factor as a decimal."""
+        return "none" if value is None else self._spelled(int(value))
+
+    def _spelled(self, value: int, /) -> str:
+        return format_decimal(value * 1_000) if self.is_factor else share(value)
 
     def schema(self) -> Schema:
         """Return number, percentage and decimal text as alternatives."""
@@ -185,7 +213,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A span such as `7d`, `12h`, `30m`, `90s` or `1d12h`, stored in units of so many seconds."""
+    """A span such as `7d`, `12h`, `1h30m` or `90s`, stored in units of so many seconds."""
 
     unit_seconds: int
     minimum: int
@@ -193,34 +221,20 @@ class Duration:
 
     def read(self, text: str) -> int:
         """Return the number of units; a span that is not a whole number of them is refused."""
-        match = _DURATION.fullmatch(text)
-        if match is None or not text:
-            raise ValueError(f"{shown(text)} is not a span of time such as 7d, 12h, 30m or 90s")
-        seconds = sum(
-            int(count) * size
-            for count, (_, size) in zip(match.groups(), _UNITS, strict=True)
-            if count is not None
-        )
+        seconds = parse_duration(text)
         units, rest = divmod(seconds, self.unit_seconds)
         if rest:
             raise ValueError(f"{text} is not a whole number of hours")
         return _bounded(units, self.minimum, self.maximum, self.write)
 
     def write(self, value: Stored) -> str:
-        """Return the span in the largest unit that holds it exactly."""
+        """Return the span in days, hours, minutes and seconds."""
         assert isinstance(value, int)
-        seconds = value * self.unit_seconds
-        if seconds == 0:
-            return "0s" if self.unit_seconds == 1 else "0h"
-        letter, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
-        return f"{seconds // size}{letter}"
+        return duration(value * self.unit_seconds)
 
     def schema(self) -> Schema:
         """Return the grammar."""
-        return {
-            "type": "string",
-            "pattern": r"^(?=.)([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,11}s)?$",
-        }
+        return {"type": "string", "pattern": DURATION_PATTERN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +245,7 @@ class Measure:
         """Return the canonical decimal; `0.40` and `.4` are taken, more than nine places not."""
         if text.endswith("%"):
             raise ValueError(f"{shown(text)} is a percentage; write the value as the signal has it")
-        nano = _scaled(text, DECIMAL_PLACES)
+        nano = scaled(text, DECIMAL_PLACES)
         try:
             return format_decimal(nano)
         except ValueError as error:
@@ -247,33 +261,9 @@ class Measure:
         return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": pattern}]}
 
 
-def shown(text: str) -> str:
-    """Return a text as errors quote it: bounded, with what cannot be seen made visible."""
-    return repr(text if len(text) <= 40 else text[:40] + "…")
-
-
 def listed(words: Sequence[str]) -> str:
     """Return words as a person lists them."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _scaled(text: str, places: int) -> int:
-    """Return a decimal or percentage times 10^places; ValueError unless that is exactly whole."""
-    match = _NUMBER.fullmatch(text)
-    if match is None or not (match[2] or match[3]):
-        raise ValueError(f"{shown(text)} is not a decimal such as 0.25")
-    whole, fraction, percent = match[2], match[3] or "", match[4]
-    digits = places - (2 if percent else 0)
-    fraction = fraction.rstrip("0")
-    if len(fraction) > digits:
-        raise ValueError(f"{shown(text)} has {len(fraction)} decimal places; at most {digits} fit")
-    scaled = int((whole or "0") + fraction.ljust(digits, "0"))
-    return -scaled if match[1] else scaled
-
-
-def _ratio(ppm: int) -> str:
-    """Return parts per million as a decimal."""
-    return format_decimal(ppm * 1_000)
 
 
 def _number(ppm: int) -> int | float:

@@ -59,7 +59,7 @@ def list_(
             one.action,
             one.rule or "-",
             output.percent(one.environment.priority_ppm),
-            output.iso_short(one.horizon.evaluated_at),
+            output.when(one.horizon.evaluated_at),
         )
         for one in found
     ]
@@ -98,8 +98,8 @@ def _facts(one: "Decision") -> list[tuple[str, object]]:
         ("rule", one.rule or "-"),
         ("reason", one.reason),
         ("held back", one.held_back or "no"),
-        ("since", output.iso(one.since)),
-        ("evaluated", output.iso(one.horizon.evaluated_at)),
+        ("since", output.when(one.since)),
+        ("evaluated", output.when(one.horizon.evaluated_at)),
         ("policy", f"{one.horizon.policy} version {one.horizon.policy_version}"),
         ("as of position", one.horizon.as_of_position),
         ("priority", output.percent(one.environment.priority_ppm)),

@@ -231,7 +231,7 @@ def list_() -> None:
             export.kind,
             export.stream or f"{export.first_position} to {export.last_position}",
             export.state,
-            output.iso_short(export.requested_at),
+            output.when(export.requested_at),
             export.requested_by,
         )
         for export in exports

@@ -19,7 +19,7 @@ def list_() -> None:
             key.until_position or "-",
             key.state,
             key.position,
-            output.iso_short(key.recorded_at),
+            output.when(key.recorded_at),
             key.verifier_key,
         )
         for key in found.keys

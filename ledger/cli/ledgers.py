@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import amounts, output
 from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
+from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -19,7 +20,7 @@ def create(
         str, typer.Option(help="How it tells time, for good: `wall` or `data`.")
     ] = "wall",
     skew: Annotated[
-        int | None, typer.Option(help="Seconds a source's clock may run ahead, 0 to 86400.")
+        str | None, typer.Option(help="How far a source's clock may run ahead: 5m, at most 1d.")
     ] = None,
     currency: Annotated[
         str, typer.Option(help="What cost and value are counted in: EUR, kWh, GPU hours.")
@@ -27,8 +28,9 @@ def create(
 ) -> None:
     """Create a ledger with its own chain, clock, unit of cost and signing key."""
     chosen = session()
+    ahead = None if skew is None else amounts.seconds(skew, "--skew")
     made = chosen.client.create_ledger(
-        origin, clock=clock, skew_seconds=skew, unit_of_cost=currency
+        origin, clock=clock, skew_seconds=ahead, unit_of_cost=currency
     )
     chosen.show(made, f"Created {made.origin}. Its verifier key: {made.verifier_key}")
 
@@ -38,7 +40,7 @@ def list_() -> None:
     chosen = session()
     found = list(chosen.client.list_ledgers())
     rows = [
-        (one.origin, one.clock, one.head_position, output.iso_short(one.head_recorded_at))
+        (one.origin, one.clock, one.head_position, output.when(one.head_recorded_at))
         for one in found
     ]
     headings = ("LEDGER", "CLOCK", ">HEAD", "RECORDED")
@@ -53,13 +55,13 @@ def show() -> None:
     rows = (
         ("ledger", one.origin),
         ("clock", one.clock),
-        ("skew", f"{one.skew_seconds} s"),
+        ("skew", notation.duration(one.skew_seconds)),
         ("unit of cost", one.unit_of_cost or "-"),
         *keys,
         ("head", one.head_position),
         ("head hash", one.head_hash.hex()),
-        ("recorded", output.iso(one.head_recorded_at)),
-        ("newest observation", output.iso(one.newest_observed_at)),
+        ("recorded", output.when(one.head_recorded_at)),
+        ("newest observation", output.when(one.newest_observed_at)),
     )
     chosen.show(one, output.table(("FIELD", "VALUE"), rows))
 

@@ -56,7 +56,7 @@ def _print(event: "Event") -> None:
     data = json.dumps(event.data, ensure_ascii=False) if event.body else "(erased)"
     if len(data) > _DATA_CHARS_SHOWN:
         data = data[:_DATA_CHARS_SHOWN] + "…"
-    when = output.iso(event.recorded_at)
+    when = output.when(event.recorded_at)
     output.write(f"{event.position}  {when}  {event.stream}  {event.type}  {data}")
 
 

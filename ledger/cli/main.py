@@ -59,6 +59,19 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+def _span(text: str) -> float:
+    """Return the seconds of a span of time, or of a plain number of seconds."""
+    from ledger.events.notation import parse_duration
+
+    try:
+        seconds = float(text) if text[-1:].isdigit() else float(parse_duration(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
+    if not seconds >= 0.001:
+        raise typer.BadParameter(f"{text[:40]!r} is less than a thousandth of a second.")
+    return seconds
+
+
 @app.callback()
 def shared(
     config: Annotated[
@@ -74,7 +87,10 @@ def shared(
         str | None, typer.Option(help="Who calls: users/NAME or services/NAME.")
     ] = None,
     deadline: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds a call may take, retries included.")
+        float | None,
+        typer.Option(
+            metavar="SPAN", parser=_span, help="How long a call may take, retries included: 30s."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON on standard output, whatever the command.")

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import amounts, output
 from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
+from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, Model
@@ -16,21 +17,26 @@ _Id = Annotated[str, typer.Argument(metavar="MODEL", help="Its id: a-z, 0-9, '.'
 _Owner = Annotated[str | None, typer.Option(help="Who answers for it: a team, not a person.")]
 _Tier = Annotated[str | None, typer.Option(help="Its risk tier, in your own words.")]
 _Label = Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeat it for several.")]
-_Ppm = Annotated[int | None, typer.Option(min=0, max=1_000_000, help="In ppm, 0 to 1000000.")]
+_Share = Annotated[str | None, typer.Option(metavar="SHARE", help="0% to 100%, such as 80%.")]
 _Text = Annotated[str | None, typer.Option(help="At most 128 characters.")]
-_Money = Annotated[int | None, typer.Option(min=0, help="In millionths of your currency.")]
+_Value = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Worth of one unit of its loss, such as 0.25.")
+]
+_Cost = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Cost of a retraining, such as 40 or 99.50.")
+]
 _Meaning = Annotated[str | None, typer.Option(help="What it does, for a person.")]
 
 
 def register(
     model: _Id,
     owner: _Owner = None,
-    unit_value_micros: _Money = None,
-    cost_micros: _Money = None,
+    unit_value: _Value = None,
+    cost: _Cost = None,
     tier: _Tier = None,
     label: _Label = None,
-    impact_ppm: _Ppm = None,
-    risk_ppm: _Ppm = None,
+    impact: _Share = None,
+    risk: _Share = None,
     slo_signal: _Text = None,
     recipe: _Text = None,
     meaning: _Meaning = None,
@@ -38,17 +44,17 @@ def register(
     """Register a model; owner, unit value and cost of retraining are required."""
     from ledger.client import Model
 
-    if owner is None or unit_value_micros is None or cost_micros is None:
-        raise MisuseError("State --owner, --unit-value-micros and --cost-micros.")
+    if owner is None or unit_value is None or cost is None:
+        raise MisuseError("State --owner, --unit-value and --cost.")
     described = Model(
         model,
         owner=owner,
-        unit_value_micros=unit_value_micros,
-        cost_micros=cost_micros,
+        unit_value_micros=amounts.money(unit_value, "--unit-value"),
+        cost_micros=amounts.money(cost, "--cost"),
         tier=tier or "",
         labels=_labels(label),
-        impact_ppm=impact_ppm or 0,
-        risk_ppm=risk_ppm or 0,
+        impact_ppm=amounts.share(impact or "0%", "--impact"),
+        risk_ppm=amounts.share(risk or "0%", "--risk"),
         slo_signal=slo_signal or "",
         recipe=recipe or "",
         meaning=meaning or "",
@@ -61,12 +67,12 @@ def register(
 def update(
     model: _Id,
     owner: _Owner = None,
-    unit_value_micros: _Money = None,
-    cost_micros: _Money = None,
+    unit_value: _Value = None,
+    cost: _Cost = None,
     tier: _Tier = None,
     label: _Label = None,
-    impact_ppm: _Ppm = None,
-    risk_ppm: _Ppm = None,
+    impact: _Share = None,
+    risk: _Share = None,
     slo_signal: _Text = None,
     recipe: _Text = None,
     meaning: _Meaning = None,
@@ -79,12 +85,12 @@ def update(
 
     stated = {
         "owner": owner,
-        "unit_value_micros": unit_value_micros,
-        "cost_micros": cost_micros,
+        "unit_value_micros": None if unit_value is None else amounts.money(unit_value, "--unit-value"),
+        "cost_micros": None if cost is None else amounts.money(cost, "--cost"),
         "tier": tier,
         "labels": None if label is None else _labels(label),
-        "impact_ppm": impact_ppm,
-        "risk_ppm": risk_ppm,
+        "impact_ppm": None if impact is None else amounts.share(impact, "--impact"),
+        "risk_ppm": None if risk is None else amounts.share(risk, "--risk"),
         "slo_signal": slo_signal,
         "recipe": recipe,
         "meaning": meaning,
@@ -160,10 +166,10 @@ def show(model: _Id) -> None:
         ("owner", one.owner),
         ("tier", one.tier),
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(one.labels.items()))),
-        ("impact", output.percent(one.impact_ppm)),
-        ("risk", output.percent(one.risk_ppm)),
-        ("unit value", f"{one.unit_value_micros} micros"),
-        ("cost", output.money(one.cost_micros)),
+        ("impact", notation.share(one.impact_ppm)),
+        ("risk", notation.share(one.risk_ppm)),
+        ("unit value", notation.money(one.unit_value_micros, chosen.unit_of_cost)),
+        ("cost", notation.money(one.cost_micros, chosen.unit_of_cost)),
         ("in service", one.version_in_service or "nothing"),
         ("retired", "yes" if one.retired else "no"),
         ("etag", one.etag),
@@ -175,8 +181,8 @@ def show(model: _Id) -> None:
             (
                 each.model_version,
                 each.kind,
-                output.iso_short(each.in_service_at),
-                output.iso_short(each.trained_through),
+                output.when(each.in_service_at),
+                output.when(each.trained_through),
                 each.baseline_loss,
                 each.position,
             )
@@ -192,13 +198,14 @@ def list_(
     """List the fleet."""
     chosen = session()
     found = list(chosen.client.list_models(include_retired=retired))
+    unit = chosen.unit_of_cost
     rows = [
         (
             one.model,
             one.owner,
             one.tier,
             one.version_in_service or "-",
-            output.money(one.cost_micros),
+            notation.money(one.cost_micros, unit),
             "retired" if one.retired else "",
         )
         for one in found

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ledger.cli.amounts import seconds
 from ledger.cli.exits import MisuseError
 
-_AGO = re.compile(r"([0-9]{1,6})(m|h|d|w)", re.ASCII)
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGO = re.compile(r"(?:[0-9]+[smhdw])+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,16 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
         return Moment(time=now())
     if text == "yesterday":
         return Moment(time=now() - timedelta(days=1))
-    if match := _AGO.fullmatch(text):
-        return Moment(time=now() - timedelta(**{_UNITS[match[2]]: int(match[1])}))
+    if _AGO.fullmatch(text):
+        return Moment(time=_before(now(), text, option))
     return Moment(time=parse_time(text, option))
+
+
+def _before(now: datetime, ago: str, option: str) -> datetime:
+    try:
+        return now - timedelta(seconds=seconds(ago, option))
+    except OverflowError as error:
+        raise MisuseError(f"{option}: {ago[:40]} ago is before the year 1.") from error
 
 
 def parse_time(text: str, option: str) -> datetime:

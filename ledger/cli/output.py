@@ -1,7 +1,8 @@
 """What commands print: data on standard output, talk on standard error.
 
 JSON is the typed result field by field: times in UTC ISO 8601 with microseconds, hashes in
-hexadecimal, decimals as text. Tables are aligned plain text, the same in a terminal and in a pipe.
+hexadecimal, decimals as text, shares in ppm. People get per cent, money with its unit and times
+in the form of `ledger.events.notation`. Tables are aligned plain text, the same in a terminal and in a pipe.
 """
 
 import dataclasses
@@ -14,6 +15,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import typer
+
+from ledger.events import notation
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any result there is
@@ -41,31 +44,19 @@ def iso(time: datetime | None) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def iso_short(time: datetime | None) -> str:
-    """Return a time for a table: to the second."""
-    return "-" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def when(time: datetime | None) -> str:
+    """Return a time for a person; `-` for none."""
+    return "-" if time is None else notation.shown_time(iso(time))
 
 
 def percent(ppm: int | None) -> str:
-    """Return parts per million as per cent with one decimal, as the explanations write it.
-
-    Rounded towards zero: 99.96 % of a whole is not all of it.
-    """
-    if ppm is None:
-        return "-"
-    tenths = abs(ppm) // 1000
-    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"
+    """Return parts per million as per cent, as the explanations write it; `-` for none."""
+    return "-" if ppm is None else notation.percent(ppm)
 
 
 def counted(number: int, thing: str) -> str:
     """Return a number with what it counts: `1 ledger`, `2 ledgers`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def money(micros: int) -> str:
-    """Return millionths of the currency in its units, with two decimals."""
-    cents, sign = (abs(micros) + 5_000) // 10_000, "-" if micros < 0 else ""
-    return f"{sign}{cents // 100}.{cents % 100:02d}"
 
 
 def write(text: str) -> None:

@@ -107,7 +107,7 @@ def show(
     lines = [
         f"# {one.name}: {one.title}",
         f"# digest {one.digest}",
-        f"# drafted {output.iso(one.drafted_at)} by {one.author}: {one.rationale}",
+        f"# drafted {output.when(one.drafted_at)} by {one.author}: {one.rationale}",
     ]
     for each in found.policy.activations:
         if each.in_force:

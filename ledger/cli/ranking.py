@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import amounts, output
 from ledger.cli.exits import MisuseError
 from ledger.cli.freshness import fresh
 from ledger.cli.moments import Moment, now_of, parse_moment
 from ledger.cli.session import session
+from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import ExplainedDecision
@@ -50,7 +51,7 @@ def priorities(
     text = _moves(found, rows) if since else _ranks(rows)
     chosen.show(found, text)
     if not chosen.as_json:
-        output.say(f"As of position {found.position}, {output.iso(found.recorded_at)}.")
+        output.say(f"As of position {found.position}, {output.when(found.recorded_at)}.")
 
 
 def _time_of(moment: Moment) -> datetime:
@@ -81,7 +82,7 @@ def _ranks(rows: "tuple[Priority, ...]") -> str:
                 row.action or "-",
                 row.rule or "-",
                 row.top_signal or "-",
-                output.iso_short(row.since),
+                output.when(row.since),
                 f"{row.plan_place}. {row.plan_outcome}" if row.plan_outcome else "-",
             )
             for row in rows
@@ -147,7 +148,8 @@ def _paragraph(row: "Priority", fleet: int, explained: "ExplainedDecision | None
 
 def make(
     purse: Annotated[
-        str, typer.Option(help="What may be spent, in units of your currency: 250 or 99.50.")
+        str,
+        typer.Option(metavar="AMOUNT", help="What may be spent, in the ledger's unit of cost: 250 or 99.50."),
     ],
     purse_cap: Annotated[
         str | None, typer.Option(help="The most a purse may ever hold; --purse if not given.")
@@ -158,32 +160,33 @@ def make(
     """Rank the fleet under a purse and record the whole backlog."""
     chosen = session()
     made = chosen.client.make_plan(
-        _micros(purse, "--purse"),
-        purse_cap_micros=_micros(purse_cap, "--purse-cap") if purse_cap else None,
+        amounts.money(purse, "--purse"),
+        purse_cap_micros=amounts.money(purse_cap, "--purse-cap") if purse_cap else None,
         policy=policy,
         plan=plan,
     )
-    chosen.show(made, _told(made.plan))
+    chosen.show(made, _told(made.plan, chosen.unit_of_cost))
 
 
 def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:
     """Show a plan with its whole backlog."""
     chosen = session()
     found = chosen.client.get_plan(plan)
-    chosen.show(found, _told(found))
+    chosen.show(found, _told(found, chosen.unit_of_cost))
 
 
 def list_(limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20) -> None:
     """List plans, newest first."""
     chosen = session()
     found = list(islice(chosen.client.list_plans(), limit))
+    unit = chosen.unit_of_cost
     rows = [
         (
             one.plan,
-            output.iso_short(one.made_at),
+            output.when(one.made_at),
             one.admitted,
-            output.money(one.purse_micros),
-            output.money(one.purse_left_micros),
+            notation.money(one.purse_micros, unit),
+            notation.money(one.purse_left_micros, unit),
             one.position,
         )
         for one in found
@@ -192,10 +195,11 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 
     chosen.show({"plans": found}, output.table(headings, rows))
 
 
-def _told(plan: "Plan") -> str:
+def _told(plan: "Plan", unit: str) -> str:
     heading = (
         f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under "
-        f"{output.money(plan.purse_micros)}, {output.money(plan.purse_left_micros)} left; "
+        f"{notation.money(plan.purse_micros, unit)}, {notation.money(plan.purse_left_micros, unit)} "
+        "left; "
         f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
         f"{plan.as_of_position}."
     )
@@ -204,8 +208,8 @@ def _told(plan: "Plan") -> str:
             row.place,
             row.model,
             row.outcome,
-            output.money(row.benefit_micros),
-            output.money(row.cost_micros),
+            notation.rounded_money(row.benefit_micros, unit),
+            notation.rounded_money(row.cost_micros, unit),
             row.reason,
         )
         for row in plan.backlog[:_OUTCOMES_SHOWN]
@@ -215,14 +219,3 @@ def _told(plan: "Plan") -> str:
     body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
     return f"{heading}\n\n{body}{more}"
 
-
-def _micros(text: str, option: str) -> int:
-    """Return the millionths that an amount of money has."""
-    import re
-
-    match = re.fullmatch(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?", text, re.ASCII)
-    if match is None:
-        raise MisuseError(
-            f"{option}: {text[:40]!r} is no amount.", "Write digits, such as 250 or 99.50."
-        )
-    return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))

@@ -52,6 +52,7 @@ class Session:
     as_json: bool = False
     _settings: "Settings | None" = field(default=None, init=False)
     _client: "LedgerClient | None" = field(default=None, init=False)
+    _unit_of_cost: str | None = field(default=None, init=False)
 
     @property
     def settings(self) -> "Settings":
@@ -91,6 +92,13 @@ class Session:
             except ValueError as error:  # an actor that cannot be
                 raise MisuseError(f"{error}.") from error
         return self._client
+
+    @property
+    def unit_of_cost(self) -> str:
+        """What the ledger counts cost in, for sentences; empty if it does not say."""
+        if self._unit_of_cost is None:
+            self._unit_of_cost = self.client.get_ledger().unit_of_cost
+        return self._unit_of_cost
 
     @property
     def trust_file(self) -> Path:

@@ -52,7 +52,7 @@ def states(
             one.model,
             one.signal,
             one.latest_value,
-            output.iso_short(one.observed_at),
+            output.when(one.observed_at),
             output.percent(one.magnitude_ppm),
             output.percent(one.trend_ppm),
             one.breach or "-",

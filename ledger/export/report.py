@@ -16,6 +16,7 @@ from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
+from ledger.events.notation import percent, rounded_money, shown_time
 from ledger.events.decisions import DecisionMade, DecisionOverridden
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
@@ -109,7 +110,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
         "because": because,
         "strongest": strongest,
         "grouped": grouped,
-        "money": money,
+        "money": lambda micros: rounded_money(int(micros)),
         "told": told,
     }
     return environment.get_template("report.html.jinja")
@@ -171,23 +172,6 @@ def told(replay: Replay) -> str:
     return replay.outcome.lower().replace("_", " ")
 
 
-def percent(ppm: int) -> str:
-    """Return parts per million as per cent, rounded towards zero as the explanations do."""
-    tenths = abs(ppm) // 1000
-    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"
-
-
 def grouped(number: int) -> str:
     """Return a number with its thousands apart."""
     return f"{number:,}".replace(",", "\u202f")
-
-
-def money(micros: str) -> str:
-    """Return millionths of the currency in its units, with two decimals."""
-    cents = (abs(int(micros)) + 5_000) // 10_000
-    return f"{'-' if int(micros) < 0 else ''}{cents // 100:,}.{cents % 100:02d}"
-
-
-def shown_time(text: str) -> str:
-    """Return a time to the second."""
-    return f"{text[:10]} {text[11:19]}Z"

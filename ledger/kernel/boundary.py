@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+from ledger.events.notation import share
 from ledger.kernel.decay import PPM
 from ledger.kernel.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, Node, path_of
 from ledger.kernel.expressions import SIGNAL_FIELDS, VARIABLES
 from ledger.kernel.rules import Action, Environment, Outcome, RuleSet, compile_rules, decide
+from ledger.kernel.shares import is_share
 
 Value: TypeAlias = int | bool | str | None
 
@@ -128,8 +130,12 @@ def _boundary(path: str, value: int, needed: int, outcome: Outcome) -> Boundary:
     winner = f"rule {outcome.rule}" if outcome.rule else "the policy's otherwise"
     held = ", retraining being held back by the cool-down" if outcome.held_back else ""
     tier = f" at tier {outcome.tier}" if outcome.tier else ""
+    if is_share(path):
+        change = f"from {share(value)} to {share(needed)}"
+    else:
+        change = f"by {abs(needed - value)} to {needed}"
     sentence = (
-        f"If {path} {verb} by {abs(needed - value)} to {needed}, all else equal, "
+        f"If {path} {verb} {change}, all else equal, "
         f"{winner} would decide {outcome.action}{tier}{held}."
     )
     return Boundary(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from ledger.events.notation import percent, share
 from ledger.kernel.boundary import Boundary, Value, boundaries, value_of
 from ledger.kernel.bucketed import Score, SignalOutput
 from ledger.kernel.expression_tree import (
@@ -18,6 +19,7 @@ from ledger.kernel.expression_tree import (
     NEGATION,
     Node,
     operands_of,
+    path_of,
     paths_of,
     render,
 )
@@ -28,10 +30,12 @@ from ledger.kernel.expressions import (
     compile_expression,
 )
 from ledger.kernel.rules import Environment, Outcome, Rule, RuleSet, compile_rules
+from ledger.kernel.shares import is_share, share_constants, spell
 
 ReadingStatus: TypeAlias = Literal["matched", "failed", "false", "not_reached"]
 
 _SIGNALS_IN_PROSE: Final = 3
+_NEAR_PPM: Final = 1_000  # less than the one decimal of a per cent that prose shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,6 @@ def _signal_sentence(output: SignalOutput) -> str:
     )
 
 
-def percent(ppm: int) -> str:
-    """Return parts per million as per cent with one decimal, rounded towards zero."""
-    tenths = abs(ppm) // 1_000
-    return f"{'-' if ppm < 0 and tenths else ''}{tenths // 10}.{tenths % 10} %"
-
-
 # ---- rules ---------------------------------------------------------------------------------------
 
 
@@ -222,11 +220,24 @@ def _grounds(
             yield from _grounds(then if holds else otherwise, is_true, environment, activation)
             return
     values = tuple((path, value_of(environment, path)) for path in paths_of(node))
-    text = render(node)
-    shown = ", ".join(f"{path} is {_shown(value)}" for path, value in values)
+    yield Ground(render(node), is_true, values, _ground_sentence(node, is_true, values))
+
+
+def _ground_sentence(
+    node: Node,
+    is_true: bool,  # noqa: FBT001 - what the node is known to be
+    values: tuple[tuple[str, Value], ...],
+) -> str:
+    """Return a comparison with the values that it compared: `priority >= 20% (it is 33.4%)`."""
+    text = spell(node)
     claim = text if is_true else f"{text} is false"
-    sentence = f"{claim} ({shown})" if shown and shown != f"{text} is true" else claim
-    yield Ground(text, is_true, values, sentence)
+    if not values or path_of(node) is not None:
+        return claim
+    limits = [each.value for each in share_constants(node) if isinstance(each.value, int)]
+    shown = [(path, _shown(path, value, limits)) for path, value in values]
+    if len(shown) == 1 and any(path_of(part) is not None for part in node.parts):
+        return f"{claim} (it is {shown[0][1]})"
+    return f"{claim} ({', '.join(f'{path} is {value}' for path, value in shown)})"
 
 
 def _truth(node: Node, environment: Environment, activation: Mapping[str, Any]) -> bool | None:
@@ -238,13 +249,18 @@ def _truth(node: Node, environment: Environment, activation: Mapping[str, Any]) 
     return part.evaluate(activation).is_true
 
 
-def _shown(value: Value) -> str:
-    """Return a value as rules spell it."""
+def _shown(path: str, value: Value, limits: list[int]) -> str:
+    """Return a value for a person; a share exactly where rounding could hide on which side it is."""
     if value is None:
         return "missing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    if not is_share(path):
+        return str(value)
+    is_near = any(0 < abs(value - limit) < _NEAR_PPM for limit in limits)
+    return share(value) if is_near else percent(value)
 
 
 # ---- prose ---------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ them: a message is read by its numbers, so this small description decodes the sa
 the large package that carries the whole one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
@@ -32,6 +33,8 @@ COMPARISONS: Final = {
     "_>=_": ">=",
 }
 ARITHMETIC: Final = {"_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%"}
+
+NO_CONSTANTS: Final[Mapping[int, str]] = MappingProxyType({})
 
 _ESCAPES: Final = {
     **{chr(code): f"\\x{code:02x}" for code in (*range(32), 127)},
@@ -259,45 +262,48 @@ def operands_of(node: Node, function: str) -> tuple[Node, ...]:
     return (node,)
 
 
-def render(node: Node) -> str:
-    """Return the text of an expression that checks to this tree, with brackets where any nest."""
+def render(node: Node, constants: Mapping[int, str] = NO_CONSTANTS) -> str:
+    """Return the text of an expression that checks to this tree, with brackets where any nest.
+
+    `constants` says how else the literals at some offsets are to be spelled.
+    """
     if node.kind == "const":
-        return _render_constant(node)
+        return constants.get(node.offset) or _render_constant(node)
     if node.kind == "ident":
         return node.name
     if node.kind == "select":
-        text = f"{_bracketed(node.parts[0])}.{node.name}"
+        text = f"{_bracketed(node.parts[0], constants)}.{node.name}"
         return f"has({text})" if node.is_test else text
     if node.kind == "list":
-        return f"[{', '.join(render(part) for part in node.parts)}]"
+        return f"[{', '.join(render(part, constants) for part in node.parts)}]"
     if node.kind == "map":
-        texts = [render(part) for part in node.parts]
+        texts = [render(part, constants) for part in node.parts]
         pairs = zip(texts[::2], texts[1::2], strict=True)
         return "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
     assert node.kind == "call", f"{node.name} never passes the check"
-    return _render_call(node)
+    return _render_call(node, constants)
 
 
-def _render_call(node: Node) -> str:
+def _render_call(node: Node, constants: Mapping[int, str]) -> str:
     """Return the text of an operator or function call."""
     if node.name in _BINARY:
         left, right = node.parts
         strength = _strength(node)
         is_chain = node.name in {CONJUNCTION, DISJUNCTION}
-        first = _bracketed(left, strength)
-        second = _bracketed(right, strength if is_chain else strength + 1)
+        first = _bracketed(left, constants, strength)
+        second = _bracketed(right, constants, strength if is_chain else strength + 1)
         return f"{first} {_BINARY[node.name]} {second}"
     if node.name == CONDITIONAL:
-        condition, then, otherwise = (_bracketed(part, 1) for part in node.parts)
+        condition, then, otherwise = (_bracketed(part, constants, 1) for part in node.parts)
         return f"{condition} ? {then} : {otherwise}"
     if node.name == INDEX:
-        return f"{_bracketed(node.parts[0])}[{render(node.parts[1])}]"
+        return f"{_bracketed(node.parts[0], constants)}[{render(node.parts[1], constants)}]"
     if node.name in {NEGATION, MINUS}:
-        return f"{node.name[0]}{_bracketed(node.parts[0])}"
+        return f"{node.name[0]}{_bracketed(node.parts[0], constants)}"
     if node.is_method:
-        arguments = ", ".join(render(part) for part in node.parts[1:])
-        return f"{_bracketed(node.parts[0])}.{node.name}({arguments})"
-    return f"{node.name}({', '.join(render(part) for part in node.parts)})"
+        arguments = ", ".join(render(part, constants) for part in node.parts[1:])
+        return f"{_bracketed(node.parts[0], constants)}.{node.name}({arguments})"
+    return f"{node.name}({', '.join(render(part, constants) for part in node.parts)})"
 
 
 def _strength(node: Node) -> int:
@@ -313,9 +319,9 @@ def _strength(node: Node) -> int:
     return strengths.get(node.name, 7)
 
 
-def _bracketed(node: Node, least: int = 7) -> str:
+def _bracketed(node: Node, constants: Mapping[int, str], least: int = 7) -> str:
     """Return the text of an operand, in brackets where it binds less strongly than `least`."""
-    text = render(node)
+    text = render(node, constants)
     return text if _strength(node) >= least else f"({text})"
 
 

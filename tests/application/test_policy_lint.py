@@ -86,6 +86,47 @@ def test_a_faulty_expression_is_blamed_at_its_very_column(
     assert lint(text).document is None
 
 
+DASHES = [
+    "signals.log-loss.sustained",
+    "signals.log-los.sustained",
+    "signals[log-loss].sustained",
+    "coverage > 10% && signals.log-loss.sustained",
+]
+
+
+@pytest.mark.parametrize("written", DASHES)
+def test_a_name_that_cannot_follow_a_dot_is_refused_with_how_it_is_read(written: str) -> None:
+    problem = the_problem(DEFAULT.replace(WHEN, written), "decision.rules[0].when")
+    assert problem.severity == "error"
+    assert "log-loss is read in brackets, between quotation marks" in problem.message
+    assert problem.remedy == 'Write signals["log-loss"].sustained.'
+
+
+@pytest.mark.parametrize("share", ["20%", "2.5%", "20 %", "0.05%"])
+def test_a_share_in_a_rule_is_understood(share: str) -> None:
+    result = lint(DEFAULT.replace("priority >= 400000", f"priority > {share}"))
+    assert [each.message for each in result.problems] == []
+    ppm = round(float(share.rstrip(" %")) * 10_000)
+    assert result.document is not None
+    assert result.document.decision.rules[0].when.startswith(f"priority > {ppm} && ")
+
+
+@pytest.mark.parametrize(
+    "written", ["hours_in_force > 20%", "priority * 2% > 1", 'signals["log-loss"].buckets > 5%']
+)
+def test_a_share_beside_a_plain_number_is_refused_where_it_is_written(written: str) -> None:
+    text = DEFAULT.replace(WHEN, f"coverage > 1% && {written}")
+    problem = the_problem(text, "decision.rules[0].when")
+    assert problem.severity == "error"
+    assert "stands beside a number that is no share" in problem.message
+    assert pointed_at(text, problem).startswith(problem.message.split()[0])
+
+
+def test_a_fault_behind_a_share_is_blamed_at_its_very_column() -> None:
+    text = DEFAULT.replace(WHEN, "priority > 2.5% && coverage < 10% && prioritty > 1")
+    assert pointed_at(text, the_problem(text, "decision.rules[0].when")).startswith("prioritty")
+
+
 def test_a_fault_in_a_block_of_several_lines_is_blamed_on_its_line() -> None:
     text = DEFAULT.replace('&& signals["input-stability"].sus', '&& signls["input-stability"].sus')
     problem = the_problem(text, "decision.rules[1].when")
@@ -158,6 +199,8 @@ def test_the_ledgers_taxonomy_is_held_against_the_policy() -> None:
     reverse = KNOWN | {"log-loss": defined("log-loss", "lower_is_worse")}
     wrong = the_problem(DEFAULT, "scoring.signals[0].critical", reverse)
     assert "lower is worse" in wrong.message
+    assert wrong.severity == "error"
+    assert lint(DEFAULT, reverse).document is None
     assert pointed_at(DEFAULT, wrong).startswith("0.60")
 
 

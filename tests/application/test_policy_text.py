@@ -126,6 +126,16 @@ segments = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,12}", fullmatch=True)
 prose = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.sampled_from(
     ["none", "null", "~", "true", "- a", "a: b", "a #b", "a\nb", "a\n\n  b\n", "|", "'", "é\u2028"]
 )
+conditions = prose.filter(lambda text: text and "%" not in text) | st.sampled_from(
+    [
+        "priority >= 200000 // as agreed",
+        'signals["a"].trend > -50000 ||\n  coverage in [0, 25000]',
+        "priority % 7 == 0",
+        "hours_in_force > 20 && priority - 1 > impact",
+        "priority > 200000 - impact",
+        "priority > 0x10",
+    ]
+)
 short = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 spans = st.integers(1, 10**7)
 hours = st.integers(0, 1_000_000)
@@ -194,8 +204,8 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
                 "rules": [
                     {
                         "id": name,
-                        "when": draw(prose.filter(bool)),
-                        "hold": draw(st.none() | prose.filter(bool)),
+                        "when": draw(conditions),
+                        "hold": draw(st.none() | conditions),
                         "action": draw(actions),
                         "tier": draw(short),
                         "rationale": draw(prose),
@@ -230,6 +240,30 @@ def test_writing_is_stable_and_keeps_lines_of_expressions() -> None:
     assert to_text(parse(text)) == text
     assert '      when: |\n        signals["input-stability"].present\n' in text
     assert "cool_down: 1d\n" in text
+
+
+def test_shares_are_written_out_as_per_cent_and_stored_as_before() -> None:
+    document = parse(DEFAULT)
+    text = to_text(document)
+    assert '      when: priority >= 40% && signals["log-loss"].sustained\n' in text
+    assert "      hold: priority >= 30%\n" in text
+    assert "      weight: 80%\n" in text
+    assert "  impact_gain: 1\n" in text
+    assert "  price_up: 1.15\n" in text
+    assert document.decision.rules[0].when == 'priority >= 400000 && signals["log-loss"].sustained'
+    assert digest(parse(text)) == digest(document)
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("priority > 20%-impact", "could be a share or a remainder; write `(20%) -`"),
+        ("priority > 2.00001%", "'2.00001%' has 5 decimal places; at most 4 fit"),
+    ],
+)
+def test_a_share_that_is_not_certain_is_refused(when: str, said: str) -> None:
+    error = refused(DEFAULT.replace("when: priority >= 400000", f"when: {when}"))
+    assert said in error.violations[0].description
 
 
 # ---- what is refused -----------------------------------------------------------------------------
@@ -286,8 +320,8 @@ def test_a_text_beyond_the_limits_is_refused_before_it_is_read() -> None:
         (MINIMAL.replace("Least", "x" * 129), "title", "129 characters; at most 128"),
         (MINIMAL.replace("policy/1", "policy/2"), "format", "not one of policy/1"),
         (with_signal(signal="Loss"), "scoring.signals[0].signal", "is not a name"),
-        (with_signal(weight="0"), "scoring.signals[0].weight", "outside 0.000001 to 1"),
-        (with_signal(weight="1.1"), "scoring.signals[0].weight", "outside 0.000001 to 1"),
+        (with_signal(weight="0"), "scoring.signals[0].weight", "outside 0.0001% to 100%"),
+        (with_signal(weight="1.1"), "scoring.signals[0].weight", "outside 0.0001% to 100%"),
         (with_signal(weight="0.0000001"), "scoring.signals[0].weight", "7 decimal places"),
         (with_signal(weight="1e-1"), "scoring.signals[0].weight", "not a decimal"),
         (with_signal(weight=".inf"), "scoring.signals[0].weight", "not a decimal"),

@@ -75,7 +75,7 @@ def test_one_observation_is_submitted_by_flags(cli: Run) -> None:
 
 
 def test_models_are_registered_changed_deployed_and_retired(cli: Run) -> None:
-    described = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9000000")
+    described = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "9")
     assert cli("model", "register", "rooms", *described, "--label", "region=west").code == 0
     assert cli("model", "update", "rooms", "--tier", "high").code == 0
     assert cli("model", "update", "rooms").code == Exit.MISUSE
@@ -325,7 +325,7 @@ def test_a_projection_that_lags_is_shown_as_it_is_and_said_to_lag(run: Run, tmp_
     with Service(options) as service:
         service.create_ledger(ORIGIN, clock="data", actor="users/test")
         with ApiServer(service, "127.0.0.1:0") as server:
-            described = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9")
+            described = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "0.000009")
             run("model", "register", "rooms", *described, "--server", server.address)
             ran = run("priorities", "--server", server.address)
     assert ran.code == 0

@@ -62,7 +62,7 @@ def test_a_model_is_described_anew_after_its_description_was_erased(told: Run) -
     assert (shown.code, "BODY_ERASED" in shown.err) == (Exit.REFUSED, True)
     assert "fares" in told("model", "list").out
     assert told("model", "update", "fares", "--tier", "low").code == Exit.REFUSED, "who owns it?"
-    needed = ("--owner", "team", "--unit-value-micros", "5", "--cost-micros", "9000000")
+    needed = ("--owner", "team", "--unit-value", "0.000005", "--cost", "9")
     assert told("model", "update", "fares", *needed).code == 0
     assert told("model", "show", "fares", "--json").json["owner"] == "team"
 

@@ -49,7 +49,7 @@ def test_server_and_database_give_the_same_folder_step_by_step(
 
 def test_nothing_of_a_body_is_published(cli: Run, served: Served, tmp_path: Path) -> None:
     assert cli("model", "register", "zanzibar-cloves", "--owner", "very-secret-owner",
-               "--unit-value-micros", "5", "--cost-micros", "9").code == 0  # fmt: skip
+               "--unit-value", "0.000005", "--cost", "0.000009").code == 0  # fmt: skip
     assert cli("log", "publish", str(tmp_path / "tiles")).code == 0
     everything = b"".join(files(tmp_path / "tiles").values())
     assert b"models/zanzibar-cloves" in everything  # streams are part of the header

@@ -15,7 +15,7 @@ from ledger.cli.shapes import ITEMS, SHAPES, fields_of
 from tests.cli.conftest import Ran, Run
 from tests.support.served import OFFICER, POLICY, START
 
-DESCRIBED = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9000000")
+DESCRIBED = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "9")
 DEFINED = ("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse")
 ERASED = ("--ground", "GDPR", "--authority", "the board", "--actor", OFFICER)
 DEPLOYED = ("--baseline-loss", "0.40", "--trained-through", "2026-01-01")

@@ -45,7 +45,7 @@ def test_where_the_machine_tells_the_time_it_may_be_left_out(cli: Run) -> None:
     defined = ("--kind", "performance", "--unit", "log-loss", "--direction", "higher-is-worse")
     named = ("--ledger", WALL)
     cli("signal", "define", "log-loss", *defined, "--meaning", "Loss.", *named)
-    described = ("--owner", "stays", "--unit-value-micros", "5", "--cost-micros", "9000000")
+    described = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "9")
     cli("model", "register", "fares", *described, *named)
     deployed = ("--baseline-loss", "0.40", "--trained-through", "2026-01-01")
     assert cli("model", "deploy", "fares", "v1", *deployed, *named).code == 0

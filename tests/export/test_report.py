@@ -165,7 +165,7 @@ def test_decisions_stand_there_with_their_reasons_and_replays(tmp_path: Path) ->
     assert (
         "No rule of policy default version 1 matched. It was held back by the cool-down." in shown
     )
-    assert "log-loss 61.0 %, psi 39.0 %" in shown
+    assert "log-loss 61.0%, psi 39.0%" in shown
     assert "This release cannot read the event" in shown
     assert "2 decisions and plans were computed again" in shown
     assert "1 identical, 0 divergent, 1 not replayable" in shown

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledger.kernel.boundary import boundaries, value_of, with_value
 from ledger.kernel.bucketed import Score, SignalOutput
-from ledger.kernel.explain import Explanation, explain, percent
+from ledger.kernel.explain import Explanation, explain
 from ledger.kernel.rules import Environment, ModelFacts, Outcome, Override, Rule, RuleSet, decide
 
 DRIFT = SignalOutput(
@@ -72,7 +72,7 @@ def test_contributions_come_by_share_and_name_the_silent() -> None:
     contributions = _explain().contributions
     assert [item.signal for item in contributions] == ["drift", "nulls", "accuracy"]
     assert contributions[0].sentence == (
-        "drift makes up 90.0 % of the degradation: severity 81.0 %, 9 of 12 buckets in breach, "
+        "drift makes up 90.0% of the degradation: severity 81.0%, 9 of 12 buckets in breach, "
         "sustained, as services/a reports."
     )
     assert contributions[2].sentence.startswith("accuracy is silent")
@@ -100,8 +100,31 @@ def test_a_false_conjunction_names_only_what_was_false() -> None:
     reading = _explain(environment=environment).readings[1]
     assert [ground.text for ground in reading.grounds] == ["priority * 2 > 1000000"]
     assert reading.sentence == (
-        "Rule retrain is false by its when: priority * 2 > 1000000 is false (priority is 450000)."
+        "Rule retrain is false by its when: priority * 2 > 100% is false (priority is 45.0%)."
     )
+
+
+def test_a_limit_of_a_share_is_told_as_per_cent_and_a_count_as_a_number() -> None:
+    when = 'priority >= 200000 && signals["drift"].breaches >= 3 && hours_since_deployed > 2'
+    (reading,) = _explain(replace(RULES, rules=(Rule("r", when, "NO_ACTION", ""),))).readings
+    assert reading.sentence == (
+        "Rule r is true by its when: priority >= 20% (it is 62.0%); "
+        'signals["drift"].breaches >= 3 (it is 9); hours_since_deployed > 2 (it is 5).'
+    )
+    assert reading.text == when
+    assert reading.grounds[0].text == "priority >= 200000"
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(619_999, "62%"), (620_001, "62%"), (620_000, "62.0%")])
+def test_a_share_close_to_its_limit_is_told_exactly(limit: int, shown: str) -> None:
+    rule = Rule("r", f"priority >= {limit}", "NO_ACTION", "")
+    (reading,) = _explain(replace(RULES, rules=(rule,))).readings
+    assert reading.sentence.endswith(f"(it is {shown}).")
+
+
+def test_a_boundary_of_a_share_names_both_ends_exactly() -> None:
+    sentence = next(one.sentence for one in boundaries(RULES, ENVIRONMENT) if one.rule == "urgent")
+    assert sentence.startswith("If priority rose from 62% to 70%, all else equal, rule urgent")
 
 
 def test_a_false_disjunction_names_each_side() -> None:
@@ -143,8 +166,8 @@ def test_a_rule_that_fails_is_explained_by_its_error() -> None:
 def test_the_paragraph_tells_bound_cool_down_override_and_what_would_change_it() -> None:
     paragraph = _explain(override=Override(7, "NO_ACTION", "boss", 0, 9)).paragraph
     for sentence in (
-        "Priority is 62.0 %, held to the policy's largest step from the 70.0 % that the kernel",
-        "accuracy is silent, so coverage is 80.0 %.",
+        "Priority is 62.0%, held to the policy's largest step from the 70.0% that the kernel",
+        "accuracy is silent, so coverage is 80.0%.",
         "It gives SCHEDULE_RETRAINING at tier team.",
         "deployed 5 hours ago, within the cool-down of 10, so retraining waits",
         "The override recorded at position 7 sets NO_ACTION at tier boss instead.",
@@ -185,17 +208,6 @@ def test_a_number_that_means_there_is_none_counts_as_far_away() -> None:
 def test_a_boundary_never_leaves_the_range_of_its_variable() -> None:
     rules = replace(RULES, rules=(Rule("r", "priority > 1000000", "INVESTIGATE", ""),))
     assert [item for item in boundaries(rules, ENVIRONMENT) if item.variable == "priority"] == []
-
-
-def test_per_cent_is_rounded_towards_zero() -> None:
-    assert [percent(ppm) for ppm in (0, 999, 1_000, 999_999, -999, -15_000)] == [
-        "0.0 %",
-        "0.0 %",
-        "0.1 %",
-        "99.9 %",
-        "0.0 %",
-        "-1.5 %",
-    ]
 
 
 _terms = st.sampled_from(

@@ -49,9 +49,9 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path, origin: str) -> Iterator[str]:
+def serving(folder: Path, words: list[str]) -> Iterator[str]:
     """Start the README's server on a free port and yield its address."""
-    command = [sys.executable, "-m", "ledger", "serve", "--create", origin, "--clock", "data"]
+    command = [sys.executable, "-m", "ledger", "serve", *words]
     server = subprocess.Popen(
         [*command, "--listen", "127.0.0.1:0"],
         cwd=folder,
@@ -103,8 +103,7 @@ def walked(folder: Path) -> list[tuple[str, str, str]]:
     for name in ("policy.yaml", "march.csv"):
         (folder / name).write_text(block(name))
     first, *steps = walk()
-    origin = first[0].split("--create ")[1].split()[0]
-    with serving(folder, origin):
+    with serving(folder, first[0].removesuffix("&").split("serve ")[1].split()):
         return [(command, shown, run(folder, command)) for command, shown in steps]
 
 
@@ -116,7 +115,7 @@ def test_the_walk_prints_what_the_page_shows(tmp_path: Path) -> None:
 def test_the_client_in_three_lines_submits_an_observation(tmp_path: Path) -> None:
     steps = [command for command, _ in walk()[1:]]
     needed = [line for line in steps if re.search(r"signal define|model (register|deploy)", line)]
-    with serving(tmp_path, "example.com/three-lines") as address:
+    with serving(tmp_path, ["--create", "example.com/three-lines", "--clock", "data"]) as address:
         for command in needed:
             run(tmp_path, command)
         program = block("python").replace("localhost:50051", address)

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ledger.client.outcomes import ExplainedDecision
 from ledger.client.ranking import Priority
+from ledger.events.notation import percent
 from tools.demo.evidence import Edit, Verified
 from tools.demo.rivals import BANKED_WEEKS, JOBS_A_WEEK, Outcome
 from tools.demo.year import Week, Year, week_end, week_start
@@ -84,7 +85,7 @@ class Screen:
         table.add_column("plan")
         table.add_column("version in service")
         for row in rows[:_ROWS_SHOWN]:
-            priority = "–" if row.priority_ppm is None else _percent(row.priority_ppm)
+            priority = "–" if row.priority_ppm is None else percent(row.priority_ppm)
             since = "" if row.since is None else f"{row.since:%d %b}"
             table.add_row(
                 str(row.plan_place or row.rank),
@@ -112,11 +113,11 @@ class Screen:
             score = contribution.score
             table.add_row(
                 score.signal,
-                _percent(score.magnitude_ppm),
+                percent(score.magnitude_ppm),
                 f"{score.breaches} of {counted(score.buckets, 'week', 'weeks')}",
                 "yes" if score.sustained else "no",
-                _percent(score.effective_ppm),
-                _percent(score.share_ppm),
+                percent(score.effective_ppm),
+                percent(score.share_ppm),
             )
         self._console.print(table)
         for boundary in reasons.boundaries[1:2]:  # the paragraph ends with the nearest
@@ -158,7 +159,7 @@ class Screen:
                 str(outcome.jobs),
                 str(outcome.reinstated),
                 f"{outcome.loss:,.0f}",
-                "" if contender is contenders[0] else f"{change:+.2f} %",
+                "" if contender is contenders[0] else f"{change:+.2f}%",
             )
         self._console.print(table)
 
@@ -217,8 +218,3 @@ def counted(number: int, one: str, many: str) -> str:
 def _table() -> Table:
     """Return a table without a frame, so that it can be pasted anywhere."""
     return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-
-
-def _percent(ppm: int) -> str:
-    """Return a share in percent, cut off as explanations do, so that the two agree."""
-    return f"{ppm // 1_000 / 10:.1f} %"

@@ -1,0 +1,35 @@
+"""Shares, money and durations as options state them; a refusal names the option."""
+
+from collections.abc import Callable
+
+from ledger.cli.exits import MisuseError
+from ledger.events import notation
+
+
+def share(text: str, option: str) -> int:
+    """Return the parts per million that a share from 0% to 100% has."""
+    ppm = _read(notation.parse_share, text, option, "Write a share as 80%, 2.5% or 0.8.")
+    if not 0 <= ppm <= notation.PPM:
+        raise MisuseError(
+            f"{option}: {text[:40]} is {notation.share(ppm)}, and a share is from 0% to 100%.",
+            f"If you meant per cent, write {text[:40]}%." if "%" not in text else "",
+        )
+    return ppm
+
+
+def money(text: str, option: str) -> int:
+    """Return the millionths of the ledger's unit of cost that an amount has."""
+    remedy = "Write the number alone, such as 250, 99.50 or 0.25; the ledger names the unit."
+    return _read(notation.parse_money, text, option, remedy)
+
+
+def seconds(text: str, option: str) -> int:
+    """Return the seconds that a span of time has."""
+    return _read(notation.parse_duration, text, option, "Write it as 90s, 30m, 1h30m or 7d.")
+
+
+def _read(parse: Callable[[str], int], text: str, option: str, remedy: str) -> int:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise MisuseError(f"{option}: {error}.", remedy) from error

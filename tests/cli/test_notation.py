@@ -1,0 +1,83 @@
+"""The command line takes and shows amounts as people write them; integers are for `--json`.
+
+Method: a model is described in per cent and money, on a ledger with a unit of cost and on one
+without; what is printed has no parts per million, no millionths and one form of time.
+"""
+
+import re
+
+import pytest
+
+from ledger.cli.exits import Exit
+from tests.cli.conftest import Run
+
+NEEDED = ("--owner", "stays", "--unit-value", "0.25", "--cost", "40")
+
+
+def test_a_model_is_described_in_per_cent_and_money_and_stored_as_integers(cli: Run) -> None:
+    words = (*NEEDED, "--impact", "80%", "--risk", "2.5%")
+    assert cli("model", "register", "rooms", *words).code == 0
+    read = cli("model", "show", "rooms", "--json").json
+    amounts = ("impact_ppm", "risk_ppm", "unit_value_micros", "cost_micros")
+    assert [read[name] for name in amounts] == [800_000, 25_000, 250_000, 40_000_000]
+    shown = dict(re.findall(r"^(impact|risk|unit value|cost) +(.+)$", cli(
+        "model", "show", "rooms").out, re.MULTILINE))  # fmt: skip
+    assert shown == {"impact": "80%", "risk": "2.5%", "unit value": "0.25", "cost": "40.00"}
+    assert cli("model", "update", "rooms", "--impact", "0.5", "--cost", "0.000001").code == 0
+    read = cli("model", "show", "rooms", "--json").json
+    assert [read[name] for name in amounts] == [500_000, 25_000, 250_000, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--impact", "80"), "--impact: 80 is 8000%, and a share is from 0% to 100%."),
+        (("--risk", "much"), "--risk: 'much' is not a decimal such as 0.25."),
+        (("--cost", "40 EUR"), "--cost: '40 EUR' is not an amount"),
+        (("--unit-value", "0.0000001"), "--unit-value: '0.0000001' is not an amount"),
+        (("--impact-ppm", "800000"), "No such option"),
+        (("--cost-micros", "40000000"), "No such option"),
+    ],
+)
+def test_an_amount_that_means_nothing_certain_is_misuse(
+    cli: Run, words: tuple[str, str], said: str
+) -> None:
+    ran = cli("model", "update", "fares", *words)
+    assert ran.code == Exit.MISUSE
+    assert said in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize(("text", "code"), [("2.5", 0), ("1m30s", 0), ("1d", 0), ("0", 2), ("2 s", 2)])
+def test_a_deadline_is_a_span_of_time(cli: Run, text: str, code: int) -> None:
+    assert cli("model", "list", "--deadline", text).code == code
+
+
+def test_nothing_for_people_has_parts_per_million_or_another_form_of_time(told: Run) -> None:
+    assert told("plan", "make", "--purse", "60", "--plan", "first").code == 0
+    commands = (
+        ("priorities",),
+        ("why", "fares"),
+        ("decision", "list"),
+        ("decision", "show", "fares"),
+        ("decision", "explain", "fares"),
+        ("plan", "show", "first"),
+        ("plan", "list"),
+        ("model", "show", "fares"),
+        ("model", "list"),
+        ("signal", "states"),
+        ("policy", "show", "default"),
+        ("ledger", "list"),
+        ("ledger", "show"),
+    )
+    for words in commands:
+        ran = told(*words)
+        printed = ran.out + ran.err
+        assert ran.code == 0, words
+        assert not re.search(r"[0-9] %|\bppm\b|micros|>= [0-9]{4,}", printed), printed
+        assert not re.search(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?!:\d\d(\.\d{6})?Z)", printed), printed
+        assert not re.search(r"\d{4}-\d\d-\d\d \d|\.000000Z", printed), printed
+
+
+def test_a_rule_is_shown_with_its_limit_in_per_cent(told: Run) -> None:
+    assert "when: priority >= 40% && " in told("policy", "show", "default").out
+    assert re.search(r"priority >= 40%( is false)? \(it is \d+\.\d%\)", told("why", "fares").out)
