@@ -172,7 +172,7 @@ _RULE: Final = (
         "when",
         "when",
         _EXPRESSION,
-        "CEL expression over the scored model, shares as `20%`; the first rule that is true decides.",
+        "CEL expression over the scored model, shares as `20%`; the first true rule decides.",
     ),
     Value(
         "hold",
@@ -279,7 +279,11 @@ _PLANNING: Final = (
         "3",
     ),
     Value(
-        "dead_band", "dead_band_ppm", _TIMES, "Excess up to this share of the baseline is free.", "0%"
+        "dead_band",
+        "dead_band_ppm",
+        _TIMES,
+        "Excess up to this share of the baseline is free.",
+        "0%",
     ),
     Value("max_periods", "max_periods", Count(1, 10_000), "How many periods back count.", "26"),
     Value(
@@ -289,7 +293,13 @@ _PLANNING: Final = (
         "Factor on the price of admission after a period that wanted more than the purse.",
         "1.15",
     ),
-    Value("price_down", "price_down_ppm", Share(is_factor=True), "Factor after any other period.", "0.9"),
+    Value(
+        "price_down",
+        "price_down_ppm",
+        Share(is_factor=True),
+        "Factor after any other period.",
+        "0.9",
+    ),
     Value(
         "probe",
         "probe_ppm",

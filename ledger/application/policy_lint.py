@@ -137,7 +137,9 @@ def _advice(message: str, written: str, names: list[str]) -> tuple[str, str]:
     for found in _BARE_NAME.finditer(written):
         name, field = _named(found[1] or f"{found[2]}{found[3] or ''}", names)
         if name and not name.isidentifier():
-            message = f"{found[0]} reads no signal: {name} is read in brackets, between quotation marks"
+            message = (
+                f"{found[0]} reads no signal: {name} is read in brackets, between quotation marks"
+            )
             return message, f'Write signals["{name}"]{field}.'
     return message, _expression_remedy(message)
 

@@ -24,9 +24,10 @@ from ledger.application.policy_source import (
     SourceError,
     read,
 )
-from ledger.application.policy_units import NULLS, Name, Prose, listed, shown
+from ledger.application.policy_units import NULLS, Name, Prose, listed
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.canonical import encode
+from ledger.events.notation import shown
 from ledger.events.policy_document import PolicyDocument
 
 __all__ = ["Problem", "Reading", "digest", "parse", "read_policy", "refusal", "to_text"]

@@ -1,5 +1,6 @@
 """`decision-ledger model …`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,8 +54,8 @@ def register(
         cost_micros=amounts.money(cost, "--cost"),
         tier=tier or "",
         labels=_labels(label),
-        impact_ppm=amounts.share(impact or "0%", "--impact"),
-        risk_ppm=amounts.share(risk or "0%", "--risk"),
+        impact_ppm=_given(amounts.share, impact, "--impact") or 0,
+        risk_ppm=_given(amounts.share, risk, "--risk") or 0,
         slo_signal=slo_signal or "",
         recipe=recipe or "",
         meaning=meaning or "",
@@ -85,12 +86,12 @@ def update(
 
     stated = {
         "owner": owner,
-        "unit_value_micros": None if unit_value is None else amounts.money(unit_value, "--unit-value"),
-        "cost_micros": None if cost is None else amounts.money(cost, "--cost"),
+        "unit_value_micros": _given(amounts.money, unit_value, "--unit-value"),
+        "cost_micros": _given(amounts.money, cost, "--cost"),
         "tier": tier,
         "labels": None if label is None else _labels(label),
-        "impact_ppm": None if impact is None else amounts.share(impact, "--impact"),
-        "risk_ppm": None if risk is None else amounts.share(risk, "--risk"),
+        "impact_ppm": _given(amounts.share, impact, "--impact"),
+        "risk_ppm": _given(amounts.share, risk, "--risk"),
         "slo_signal": slo_signal,
         "recipe": recipe,
         "meaning": meaning,
@@ -102,6 +103,11 @@ def update(
     read = _as_read(chosen.client, model)
     appended = chosen.client.update_model(replace(read, **changed))  # type: ignore[arg-type]
     chosen.show(appended, f"Updated {model} at position {appended.position}.")
+
+
+def _given(read: Callable[[str, str], int], text: str | None, option: str) -> int | None:
+    """Return what an option states, None where it was left out."""
+    return None if text is None else read(text, option)
 
 
 def _as_read(client: "LedgerClient", name: str) -> "Model":

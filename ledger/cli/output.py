@@ -1,8 +1,8 @@
 """What commands print: data on standard output, talk on standard error.
 
 JSON is the typed result field by field: times in UTC ISO 8601 with microseconds, hashes in
-hexadecimal, decimals as text, shares in ppm. People get per cent, money with its unit and times
-in the form of `ledger.events.notation`. Tables are aligned plain text, the same in a terminal and in a pipe.
+hexadecimal, decimals as text, shares in ppm. People get the forms of `ledger.events.notation`.
+Tables are aligned plain text, the same in a terminal and in a pipe.
 """
 
 import dataclasses

@@ -149,7 +149,9 @@ def _paragraph(row: "Priority", fleet: int, explained: "ExplainedDecision | None
 def make(
     purse: Annotated[
         str,
-        typer.Option(metavar="AMOUNT", help="What may be spent, in the ledger's unit of cost: 250 or 99.50."),
+        typer.Option(
+            metavar="AMOUNT", help="What may be spent, in the ledger's unit of cost: 250 or 99.50."
+        ),
     ],
     purse_cap: Annotated[
         str | None, typer.Option(help="The most a purse may ever hold; --purse if not given.")
@@ -196,10 +198,10 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 
 
 
 def _told(plan: "Plan", unit: str) -> str:
+    purse = notation.money(plan.purse_micros, unit)
+    left = notation.money(plan.purse_left_micros, unit)
     heading = (
-        f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under "
-        f"{notation.money(plan.purse_micros, unit)}, {notation.money(plan.purse_left_micros, unit)} "
-        "left; "
+        f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under {purse}, {left} left; "
         f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
         f"{plan.as_of_position}."
     )
@@ -218,4 +220,3 @@ def _told(plan: "Plan", unit: str) -> str:
     more = f"\n… and {left_out} more; --json shows all." if left_out else ""
     body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
     return f"{heading}\n\n{body}{more}"
-

@@ -16,8 +16,9 @@ MICROS: Final = 1_000_000  # of one unit of cost
 _DECIMAL: Final = re.compile(r"(-?)([0-9]{0,24})(?:\.([0-9]{0,40}))?(%?)", re.ASCII)
 _MONEY: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))?", re.ASCII)
 _UNITS: Final = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_DURATION: Final = re.compile("".join(rf"(?:([0-9]{{1,11}}){unit})?" for unit, _ in _UNITS))
-DURATION_PATTERN: Final = r"^(?=.)" + "".join(rf"([0-9]{{1,11}}{unit})?" for unit, _ in _UNITS) + "$"
+_COUNTS: Final = "".join(rf"(?:([0-9]{{1,11}}){unit})?" for unit, _ in _UNITS)
+_DURATION: Final = re.compile(_COUNTS, re.ASCII)
+DURATION_PATTERN: Final = f"^(?=.){_COUNTS}$"
 """The grammar of a span of time as a regular expression of JSON Schema."""
 
 

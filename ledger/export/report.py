@@ -16,8 +16,8 @@ from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
-from ledger.events.notation import percent, rounded_money, shown_time
 from ledger.events.decisions import DecisionMade, DecisionOverridden
+from ledger.events.notation import percent, rounded_money, shown_time
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.export.scope import ERASED, ERASED_LATER, Plan

@@ -250,7 +250,7 @@ def _truth(node: Node, environment: Environment, activation: Mapping[str, Any]) 
 
 
 def _shown(path: str, value: Value, limits: list[int]) -> str:
-    """Return a value for a person; a share exactly where rounding could hide on which side it is."""
+    """Return a value for a person; a share exactly where rounding could hide its side."""
     if value is None:
         return "missing"
     if isinstance(value, bool):

@@ -37,7 +37,9 @@ _TOKEN: Final = re.compile(
     | .""",
     re.ASCII | re.DOTALL | re.VERBOSE,
 )
-_LOOK_UP: Final = re.compile(r"""signals(?:\[\s*["']([^"']+)["']\s*\]|\.([A-Za-z0-9_]+))""", re.ASCII)
+_LOOK_UP: Final = re.compile(
+    r"""signals(?:\[\s*["']([^"']+)["']\s*\]|\.([A-Za-z0-9_]+))""", re.ASCII
+)
 _SPACE: Final = re.compile(r"(?:\s|//[^\n]*)*", re.ASCII)
 _OPERAND: Final = re.compile(r"(?!in\b)[A-Za-z0-9_.\"'(\[{!]", re.ASCII)
 
@@ -74,9 +76,10 @@ class Stored:
 
     def misplaced(self, tree: Node) -> Literal | None:
         """Return the first share that is written where the checked tree has a plain number."""
-        spans = [(node.offset, node.offset + len(str(node.value))) for node in share_constants(tree)]
+        found = list(share_constants(tree))
         for each in self.literals:
-            if not any(start <= each.stored_at < end for start, end in spans):
+            # Before a negative number the sign is part of the constant, not of the share.
+            if not any(0 <= each.stored_at - node.offset <= 1 for node in found):
                 return each
         return None
 

@@ -32,6 +32,7 @@ def test_a_model_is_described_in_per_cent_and_money_and_stored_as_integers(cli: 
     ("words", "said"),
     [
         (("--impact", "80"), "--impact: 80 is 8000%, and a share is from 0% to 100%."),
+        (("--impact", ""), "--impact: '' is not a decimal such as 0.25."),
         (("--risk", "much"), "--risk: 'much' is not a decimal such as 0.25."),
         (("--cost", "40 EUR"), "--cost: '40 EUR' is not an amount"),
         (("--unit-value", "0.0000001"), "--unit-value: '0.0000001' is not an amount"),
@@ -47,7 +48,9 @@ def test_an_amount_that_means_nothing_certain_is_misuse(
     assert said in " ".join(ran.err.split())
 
 
-@pytest.mark.parametrize(("text", "code"), [("2.5", 0), ("1m30s", 0), ("1d", 0), ("0", 2), ("2 s", 2)])
+@pytest.mark.parametrize(
+    ("text", "code"), [("2.5", 0), ("1m30s", 0), ("1d", 0), ("0", 2), ("2 s", 2)]
+)
 def test_a_deadline_is_a_span_of_time(cli: Run, text: str, code: int) -> None:
     assert cli("model", "list", "--deadline", text).code == code
 

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, MisuseError, code_of, described

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from ledger.kernel.boundary import boundaries, value_of, with_value
 from ledger.kernel.bucketed import Score, SignalOutput
 from ledger.kernel.explain import Explanation, explain
 from ledger.kernel.rules import Environment, ModelFacts, Outcome, Override, Rule, RuleSet, decide
+from ledger.kernel.shares import to_stored
 
 DRIFT = SignalOutput(
     "drift",
@@ -115,9 +117,9 @@ def test_a_limit_of_a_share_is_told_as_per_cent_and_a_count_as_a_number() -> Non
     assert reading.grounds[0].text == "priority >= 200000"
 
 
-@pytest.mark.parametrize(("limit", "shown"), [(619_999, "62%"), (620_001, "62%"), (620_000, "62.0%")])
-def test_a_share_close_to_its_limit_is_told_exactly(limit: int, shown: str) -> None:
-    rule = Rule("r", f"priority >= {limit}", "NO_ACTION", "")
+@pytest.mark.parametrize(("limit", "shown"), [("61.9999%", "62%"), ("62%", "62.0%")])
+def test_a_share_close_to_its_limit_is_told_exactly(limit: str, shown: str) -> None:
+    rule = Rule("r", to_stored(f"priority >= {limit}").text, "NO_ACTION", "")
     (reading,) = _explain(replace(RULES, rules=(rule,))).readings
     assert reading.sentence.endswith(f"(it is {shown}).")
 

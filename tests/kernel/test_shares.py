@@ -93,5 +93,5 @@ def test_variables_know_whether_they_are_shares() -> None:
 
 
 def test_signals_are_found_by_their_names() -> None:
-    text = 'signals["a-b"].present && signals.drift.present && signals[ \'c\' ].present'
+    text = "signals[\"a-b\"].present && signals.drift.present && signals[ 'c' ].present"
     assert signals_named(text) == {"a-b", "drift", "c"}
