@@ -23,6 +23,7 @@ from ledger.application.published import (
 )
 from ledger.application.refusals import Refusals
 from ledger.application.rehashing import RehashProcess
+from ledger.application.workers import Workers
 from ledger.clock import Clock, SystemClock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import values
@@ -94,6 +95,7 @@ class Service:
         policy = read_policy(options.policy)
         published = read_published(options.published)
         self.store: SqlStore = open_store(options.database, self.clock, vault=_vault(options))
+        self._workers = Workers(self.clock)
         self._refusals = Refusals(
             self.store, self.clock, options.refusals_seconds, lambda: self._origins
         )
@@ -139,7 +141,7 @@ class Service:
                     ledger.attestation.refuse_if_contradicted(self._published)
                 for ledger in ledgers:
                     self._open(ledger.info, ledger)
-                self._refusals.start()
+                self._refusals.start(self._workers)
             except BaseException:
                 self.stop()
                 raise
@@ -156,6 +158,7 @@ class Service:
                 running.follower.stop()
                 running.host.close()
             self._running.clear()
+            self._workers.stop()
             self._rehash.close()
             self.store.close()
             self._projection_store.close()
@@ -268,7 +271,7 @@ class Service:
         return exports
 
     def follower(self, origin: str = "") -> Follower:
-        """Return the thread that feeds a ledger's evaluator and projections."""
+        """Return what feeds a ledger's evaluator and projections."""
         return self._get(origin).follower
 
     def _get(self, origin: str) -> _Running:
@@ -314,7 +317,7 @@ class Service:
         if known is not None:
             return known
         ledger = ledger or self._ledger(info)
-        ledger.attestation.start()
+        ledger.attestation.start(self._workers)
         host = ProjectionHost(self.store, info.origin, self._projection_store, clock=self.clock)
         is_projecting = self._options.is_projecting
         host.start(catch_up=is_projecting)
@@ -337,7 +340,7 @@ class Service:
         self._first = self._first or info.origin  # a start opens them in order of creation
         if info.vkey:  # a bare recorder's ledger holds its application's events only
             self._origins |= {info.origin}
-        follower.start()
+        follower.start(self._workers)
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         if running.exports is not None:
             running.exports.start()

@@ -20,6 +20,7 @@ from ledger.application.rehashing import RehashProcess, rehasher
 from ledger.application.schedule import Sealer, Signer
 from ledger.application.seals import Seals
 from ledger.application.witnesses import Collector
+from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy
 from ledger.clock import Clock
@@ -92,19 +93,19 @@ class Attestation:
         for difference in self.collector.differences():
             raise behind(difference, self._origin)
 
-    def start(self) -> None:
+    def start(self, workers: Workers) -> None:
         """Commit the next key where none is yet, and begin what runs by the clock."""
         if not self._has_key:
             return
         self.keys.commit_first()
         if self._signer is not None:
-            self._signer.start()
+            self._signer.start(workers)
         if self._sealer is not None:
-            self._sealer.start()
-        self.collector.start()
+            self._sealer.start(workers)
+        self.collector.start(workers)
 
     def stop(self) -> None:
-        """End every thread."""
+        """End what runs by the clock."""
         self.collector.stop()
         if self._signer is not None:
             self._signer.stop()

@@ -1,4 +1,4 @@
-"""One witness, on a thread of its own: sends it each new checkpoint and keeps its cosignatures.
+"""One witness of one ledger: sends it each new checkpoint and keeps its cosignatures.
 
 What the witness answers counts only if its key has signed it. It remembers its own last size; ours
 is only a guess, which its refusals correct.
@@ -17,6 +17,7 @@ from ledger.application.outside import Difference, Outside
 from ledger.application.proofs import WitnessState
 from ledger.application.proving import Prover
 from ledger.application.witness_calls import TIMEOUT_SECONDS, WitnessCallError, WitnessCalls
+from ledger.application.workers import Pause, Task, Workers
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.note import Signature
@@ -85,50 +86,45 @@ class Cosigner:
         self._is_compared = False
         self._problem = ""
         self._failures = 0
-        self._wake = threading.Event()
         self._stopping = threading.Event()
-        name = f"witness {witness.name} {ground.origin}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._task: Task | None = None
 
     @property
     def state(self) -> WitnessState:
         """How far it has come."""
         return WitnessState(self._witness.name, self._size, self._cosigned_at, self._problem)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+    def start(self, workers: Workers) -> None:
+        """Begin, on the one thread that all ledgers have for this witness."""
+        name = f"witness {self._witness.name}"
+        self._task = workers.of(name).recur(f"{name} {self._origin}", self._turn)
 
     def wake(self) -> None:
         """Look for a new checkpoint."""
-        self._wake.set()
+        if self._task is not None:
+            self._task.wake()
 
     def tell_to_stop(self) -> None:
         """Break off what is under way."""
         self._stopping.set()
-        self._wake.set()
         self._calls.abort()
 
     def join(self) -> None:
-        """Wait until the thread has ended."""
-        if self._thread.is_alive():
-            self._thread.join()
+        """Wait until nothing of it is under way."""
+        if self._task is not None:
+            self._task.stop()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                self._step()
-            except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
-                self.note(error)
-                delay = min(self._backoff * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
-                self._stopping.wait(delay)
-                continue
-            if self._problem:
-                _log.info("witness.recovered", ledger=self._origin, witness=self._witness.name)
-            self._problem, self._failures = "", 0
-            self._stopping.wait(self._pace)
-            self._wake.wait(_IDLE_SECONDS)
+    def _turn(self) -> Pause:
+        try:
+            self._step()
+        except Exception as error:  # noqa: BLE001 - a defect must not end what recurs
+            self.note(error)
+            delay = min(self._backoff * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
+            return Pause(delay, delay)
+        if self._problem:
+            _log.info("witness.recovered", ledger=self._origin, witness=self._witness.name)
+        self._problem, self._failures = "", 0
+        return Pause(self._pace, self._pace + _IDLE_SECONDS)
 
     def note(self, error: Exception) -> None:
         """Remember a failure, and report it once for as long as it stays the same."""

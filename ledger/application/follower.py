@@ -1,12 +1,10 @@
-"""The thread that reads the log once and feeds everybody who follows it: evaluator, projections.
+"""Reads the log of one ledger once and feeds all that follow it: evaluator, projections.
 
 Events are read in batches behind the head, given to each consumer in order, and then the evaluator
 is asked what is due. Whatever fails is reported and tried again with the next batch. Nobody is held
 up by another's failure, and nobody loses an event: whoever has missed some reads them for himself.
-The thread itself ends only when it is told to.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -15,6 +13,7 @@ import structlog
 
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet import FLEET_TYPES, Fleet
+from ledger.application.workers import Pause, Task, Workers
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.limits import PROJECTION_BATCH_EVENTS
@@ -30,7 +29,7 @@ Consumer = Callable[[Sequence[RecordedEvent]], None]
 
 
 class Follower:
-    """Follows one ledger on a thread of its own from a position on."""
+    """Follows one ledger from a position on, in turns that the workers give it."""
 
     def __init__(
         self,
@@ -48,12 +47,9 @@ class Follower:
         self._evaluator = evaluator
         self._consumers = list(consumers)
         self._position = after
-        self._wake = threading.Event()
-        self._hurried = threading.Event()
-        self._stopping = threading.Event()
         self._behind = 0
         self._failures: dict[str, str] = {}
-        self._thread = threading.Thread(target=self._follow, name=f"follow {origin}", daemon=True)
+        self._task: Task | None = None
         self._unsubscribe = store.subscribe(self._hint)
 
     @property
@@ -66,18 +62,16 @@ class Follower:
         """Why something that follows the ledger stands still, or None."""
         return next(iter(self._failures.values()), None)
 
-    def start(self) -> None:
+    def start(self, workers: Workers) -> None:
         """Begin to follow."""
-        self._thread.start()
+        self._task = workers.recur(f"follow {self._origin}", self._turn)
 
     def stop(self) -> None:
-        """End the thread, and fold what came in its last pause."""
-        self._stopping.set()
-        self._wake.set()
-        self._hurried.set()
+        """Follow no more, and fold what came in the last pause."""
         self._unsubscribe()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._task is not None:
+            self._task.stop()
+            self._task = None
             self._run("reading", self._read)
         if self._evaluator is not None:
             try:
@@ -87,7 +81,8 @@ class Follower:
 
     def hurry(self) -> None:
         """Read on without a pause, once: somebody waits for what is not folded yet."""
-        self._hurried.set()
+        if self._task is not None:
+            self._task.hurry()
 
     def step(self) -> bool:
         """Feed one batch and run what is due; return whether there may be more to read."""
@@ -121,7 +116,7 @@ class Follower:
             if error.reason is not Reason.DRAINING:
                 self._note(what, error.message, reason=error.reason.value)
             return False
-        except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
+        except Exception as error:  # noqa: BLE001 - one defect must not stop the others
             self._note(what, f"{type(error).__name__}: {error}", exc_info=error)
             return False
         self._failures.pop(what, None)
@@ -134,17 +129,13 @@ class Follower:
         self._failures[what] = message
 
     def _hint(self, origin: str, _position: int) -> None:
-        if origin == self._origin:
-            self._wake.set()
+        if origin == self._origin and self._task is not None:
+            self._task.wake()
 
-    def _follow(self) -> None:
+    def _turn(self) -> Pause:
         moved: list[bool] = []
-        while not self._stopping.is_set():
-            self._wake.clear()
-            moved.clear()
-            is_well = self._run("reading", lambda: moved.append(self.step()))
-            if not is_well or not moved[0] or self._failures:
-                self._wake.wait(_IDLE_SECONDS)
-            elif not self._behind:
-                self._hurried.wait(_PAUSE_SECONDS)
-                self._hurried.clear()
+        is_well = self._run("reading", lambda: moved.append(self.step()))
+        if not is_well or not moved[0] or self._failures:
+            return Pause(0.0, _IDLE_SECONDS)
+        pause = 0.0 if self._behind else _PAUSE_SECONDS
+        return Pause(pause, pause)

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from ledger.application.schedule import Round
+from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
@@ -105,10 +106,10 @@ class Refusals:
         if seconds:
             self._round = Round("record refusals", self.record, seconds, clock)
 
-    def start(self) -> None:
+    def start(self, workers: Workers) -> None:
         """Begin to record."""
         if self._round is not None:
-            self._round.start()
+            self._round.start(workers)
 
     def stop(self) -> None:
         """Record what is left, and end."""

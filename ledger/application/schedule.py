@@ -1,10 +1,8 @@
-"""What happens by the clock: signing and sealing, each on a thread of its own.
+"""What happens by the clock: signing and sealing, on the threads that all ledgers share.
 
-A thread ends only when it is told to. What fails is reported once for as long as it stays the same,
-and tried again the next time round.
+What fails is reported once for as long as it stays the same, and tried again the next time round.
 """
 
-import threading
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -13,6 +11,7 @@ import structlog
 from ledger.application.checkpoints import Checkpoints
 from ledger.application.commands import Caller
 from ledger.application.seals import Seals
+from ledger.application.workers import Pause, Task, Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
@@ -30,7 +29,7 @@ _log: Final = structlog.get_logger("ledger.schedule")
 
 
 class Round:
-    """A thread that does one thing again and again: when woken, when time is up, until stopped."""
+    """Does one thing again and again: when woken, when time is up, until stopped."""
 
     def __init__(self, name: str, do: Callable[[], object], seconds: float, clock: Clock) -> None:
         """`seconds`: from one beginning to the next at least, which waking does not shorten."""
@@ -38,36 +37,31 @@ class Round:
         self._do = do
         self._seconds = seconds
         self._clock = clock
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._problem = ""
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._task: Task | None = None
 
-    def start(self) -> Self:
+    def start(self, workers: Workers) -> Self:
         """Begin."""
-        self._thread.start()
+        self._task = workers.recur(self._name, self._turn)
         return self
 
     def wake(self) -> None:
         """Have it done once more, as soon as the pause is over."""
-        self._wake.set()
+        if self._task is not None:
+            self._task.wake()
 
     def stop(self) -> None:
-        """End the thread; what it is doing is finished first."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """End it; what it is doing is finished first."""
+        if self._task is not None:
+            self._task.stop()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            began = self._clock.monotonic_seconds()
-            self._once()
-            took = self._clock.monotonic_seconds() - began
-            self._stopping.wait(max(self._seconds - took, self._seconds * _REST_SHARE))
-            # Without news nothing is due, but a hint may be lost: look again all the same.
-            self._wake.wait(self._seconds)
+    def _turn(self) -> Pause:
+        began = self._clock.monotonic_seconds()
+        self._once()
+        took = self._clock.monotonic_seconds() - began
+        least = max(self._seconds - took, self._seconds * _REST_SHARE)
+        # Without news nothing is due, but a hint may be lost: look again all the same.
+        return Pause(least, least + self._seconds)
 
     def _once(self) -> None:
         problem = ""
@@ -101,12 +95,12 @@ class Signer:
         )
         self._unsubscribe = store.subscribe(self._hint)
 
-    def start(self) -> None:
+    def start(self, workers: Workers) -> None:
         """Begin; what is not covered yet is signed at once."""
-        self._round.start()
+        self._round.start(workers)
 
     def stop(self) -> None:
-        """End the thread."""
+        """End it."""
         self._unsubscribe()
         self._round.stop()
 
@@ -132,12 +126,12 @@ class Sealer:
         pause = min(seconds / 4, _LOOK_SECONDS_MAX)
         self._round = Round(f"seal {info.origin}", self.look, pause, clock)
 
-    def start(self) -> None:
+    def start(self, workers: Workers) -> None:
         """Begin."""
-        self._round.start()
+        self._round.start(workers)
 
     def stop(self) -> None:
-        """End the thread."""
+        """End it."""
         self._round.stop()
 
     def look(self) -> bool:

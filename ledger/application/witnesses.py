@@ -1,7 +1,7 @@
 """Collecting the cosignatures of witnesses, in the background.
 
-Each witness has a thread of its own, so that one that is slow, silent or mad holds up nobody: not
-the other witnesses, not signing, not appends.
+Each witness has a thread, which all ledgers share: one that is slow, silent or mad holds up nothing
+but itself, neither the other witnesses nor signing nor appends.
 """
 
 import threading
@@ -11,6 +11,7 @@ from ledger.application.cosigning import Cosigner, Ground, keep
 from ledger.application.outside import Difference
 from ledger.application.proofs import SignedCheckpoint, WitnessState
 from ledger.application.witness_calls import WitnessCallError
+from ledger.application.workers import Workers
 from ledger.chain.cosignature import parse_signature_lines
 from ledger.chain.note import Signature
 from ledger.chain.policy import Policy, Witness
@@ -30,13 +31,13 @@ class Collector:
         self._cosigners = [Cosigner(ground, each) for each in policy.witnesses if each.url]
         ground.checkpoints.on_signed(self._hint)
 
-    def start(self) -> None:
+    def start(self, workers: Workers) -> None:
         """Begin to ask."""
         for cosigner in self._cosigners:
-            cosigner.start()
+            cosigner.start(workers)
 
     def stop(self) -> None:
-        """End every thread; calls under way are broken off."""
+        """Ask no more; calls under way are broken off."""
         for cosigner in self._cosigners:
             cosigner.tell_to_stop()
         for cosigner in self._cosigners:

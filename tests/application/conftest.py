@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.clock import ManualClock
+from ledger.application.workers import Workers
+from ledger.clock import ManualClock, SystemClock
 from ledger.storage import CreateLedger, SqlStore, open_store
 from tests.application.world import World
 from tests.support.export_desk import Desk
@@ -39,6 +40,14 @@ def world(make_world: MakeWorld) -> World:
 def wall(make_world: MakeWorld) -> World:
     """A `wall` ledger."""
     return make_world(clock="wall")
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    """Threads for what recurs."""
+    made = Workers(SystemClock(), threads=3)
+    yield made
+    made.stop()
 
 
 @pytest.fixture

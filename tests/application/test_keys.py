@@ -13,6 +13,7 @@ import pytest
 
 from ledger.application.attestation import Attestation
 from ledger.application.commands import Caller
+from ledger.application.workers import Workers
 from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.key_history import vkey_digest
 from ledger.chain.keys import VerifierKey
@@ -306,7 +307,9 @@ os.kill(os.getpid(), signal.SIGKILL)
     store = open_store(url, SystemClock(), vault=VAULT)
     try:
         attestation = attest(store, SystemClock())
-        attestation.start()
+        workers = Workers(SystemClock())
+        attestation.start(workers)
+        workers.stop()
         signed = attestation.checkpoints.sign()
         assert opens(signed.note, vkeys(attestation)[1])
         assert checked(store) == [2, 4]

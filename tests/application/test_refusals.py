@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from ledger.application.refusals import ROWS_MAX, Refusals
+from ledger.application.workers import Workers
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import RequestsRefused
@@ -166,9 +167,9 @@ def test_whoever_counts_while_it_is_recorded_is_counted_once(
 
 
 def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
-    counted: Refusals, store: SqlStore
+    counted: Refusals, store: SqlStore, workers: Workers
 ) -> None:
-    counted.start()
+    counted.start(workers)
     counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
     counted.stop()
     counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
@@ -176,9 +177,9 @@ def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
     assert [data.total for data in recorded(store)] == [1]
 
 
-def test_zero_seconds_count_nothing(store: SqlStore, clock: ManualClock) -> None:
+def test_zero_seconds_count_nothing(store: SqlStore, clock: ManualClock, workers: Workers) -> None:
     counted = Refusals(store, clock, 0.0, lambda: frozenset({ORIGIN}))
-    counted.start()
+    counted.start(workers)
     counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
     counted.stop()
     assert recorded(store) == []

@@ -13,6 +13,7 @@ import pytest
 from ledger.application.checkpoints import Checkpoints
 from ledger.application.schedule import Round
 from ledger.application.seals import Seals
+from ledger.application.workers import THREADS_MAX, Workers
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
@@ -95,6 +96,18 @@ def test_no_thread_is_left_when_a_service_that_signs_and_seals_has_stopped(tmp_p
     assert set(threading.enumerate()) == before
 
 
+def test_a_ledger_more_costs_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    stated = options(tmp_path, checkpoints_seconds=1.0, seals_seconds=3_600, refusals_seconds=60.0)
+    with Service(stated) as service:
+        for number in range(20):
+            service.create_ledger(f"ledger.example/{number}", clock="wall", actor="users/ada")
+        found = set(threading.enumerate()) - before
+        assert len([one for one in found if one.name.startswith("worker")]) == THREADS_MAX
+        assert len(found) < THREADS_MAX + 5
+    assert set(threading.enumerate()) == before
+
+
 def test_without_a_schedule_whoever_waits_signs(store: SqlStore, clock: ManualClock) -> None:
     attestation = attest(store, clock)
     position = grow(store).last_position
@@ -132,7 +145,9 @@ def test_what_fails_by_the_clock_is_tried_again(capsys: pytest.CaptureFixture[st
         if len(done) < 4:
             raise ZeroDivisionError("a defect")
 
-    turning = Round("a test", fail, 0.001, SystemClock()).start()
+    workers = Workers(SystemClock())
+    turning = Round("a test", fail, 0.001, SystemClock()).start(workers)
     until(lambda: len(done) >= 6)
     turning.stop()
+    workers.stop()
     assert capsys.readouterr().out.count("a defect") == 1

@@ -16,6 +16,7 @@ from ledger.application.cosigning import Ground
 from ledger.application.evidence import Evidence
 from ledger.application.witness_calls import WitnessCalls
 from ledger.application.witnesses import Collector
+from ledger.application.workers import Workers
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SigningKey
@@ -79,7 +80,9 @@ class Setting:
             backoff_seconds=0.01,
         )
         collector = Collector(ground, Policy(witnesses=witnesses))
-        collector.start()
+        workers = Workers(SystemClock())
+        collector.start(workers)
+        self.stack.callback(workers.stop)
         self.stack.callback(collector.stop)
         return collector
 
