@@ -41,6 +41,8 @@ BASELINE = Path("proto", "released.binpb")
 # A pin is at least a week old: most bad releases are withdrawn within days.
 PIN_AGE_DAYS = 7
 SLOW_TEST_SECONDS_MAX = 900
+# How long installing a set takes on two cores with a quick network, as a person should expect it.
+EXPECTED = {"demo": "half a minute", "dev": "a minute"}
 
 
 class SetupError(Exception):
@@ -63,6 +65,11 @@ def fingerprint(packages: str) -> str:
     for path in (constraints("build"), constraints(packages), ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def counted(pinned: Path) -> str:
+    """Return how many packages a file pins, for a person."""
+    return f"{sum('==' in line for line in pinned.read_text().splitlines())} packages by hash"
 
 
 def is_ready(packages: str) -> bool:
@@ -97,8 +104,12 @@ def prepare(packages: str) -> None:
     """Install one set of packages and the project, unless that was done already."""
     if is_ready(packages):
         return
-    make_environment()
+    say(
+        f"setting up, once: roughly {EXPECTED[packages]} on two cores with a quick network, some "
+        f"minutes on a slow one; all of it goes into {VENV}"
+    )
     started = time.perf_counter()
+    make_environment()
     pip = [str(BIN / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     build, pinned = constraints("build"), constraints(packages)
     # Wheels only, so that no package's own build fetches what no hash covers; the one that comes
@@ -106,16 +117,19 @@ def prepare(packages: str) -> None:
     # hence a step of its own for the project.
     wheels = ["--require-hashes", "--no-build-isolation", "--only-binary", ":all:"]
     for what, arguments in (
-        (build.name, [*wheels, "-r", str(build)]),
-        (pinned.name, [*wheels, "--no-binary", SOURCE_ONLY, "--use-pep517", "-r", str(pinned)]),
-        ("the project", ["--no-deps", "--no-build-isolation", "--editable", "."]),
+        (f"what builds packages: {counted(build)}", [*wheels, "-r", str(build)]),
+        (
+            f"what the {packages} set needs: {counted(pinned)}; this takes longest",
+            [*wheels, "--no-binary", SOURCE_ONLY, "--use-pep517", "-r", str(pinned)],
+        ),
+        ("the project itself", ["--no-deps", "--no-build-isolation", "--editable", "."]),
     ):
         say(f"installing {what}")
         if subprocess.run([*pip, *arguments], cwd=ROOT, check=False).returncode:
             message = f"pip could not install {what}: see above, then run this again."
             raise SetupError(message)
     (VENV / f"installed-{packages}").write_text(fingerprint(packages))
-    say(f"installed in {time.perf_counter() - started:.0f} s")
+    say(f"set up in {time.perf_counter() - started:.0f} s")
 
 
 def run(*command: str, folder: Path = ROOT) -> int:

@@ -42,7 +42,7 @@ class Ran:
 def a_run(folder: Path) -> Ran:
     text = io.StringIO()
     screen = Screen(Console(file=text, width=100, highlight=False))
-    good = demo.run(screen, folder, weeks=WEEKS, is_kept=True)
+    good = demo.run(screen, folder, weeks=WEEKS, is_kept=True, is_trained_again=True)
     return Ran(good, text.getvalue(), folder)
 
 
@@ -58,6 +58,10 @@ def test_every_replay_is_identical(ran: Ran) -> None:
     assert ran.good
     assert counted == WEEKS * 28 + WEEKS
     assert f"{counted} of {counted} replays identical, 0 divergent, 0 not replayable." in ran.shown
+
+
+def test_versions_trained_again_are_the_same_to_the_byte(ran: Ran) -> None:
+    assert " versions trained again: the same bytes." in ran.shown
 
 
 def test_the_edit_is_found_where_it_was_made(ran: Ran) -> None:

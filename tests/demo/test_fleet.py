@@ -47,6 +47,16 @@ def test_a_fit_of_the_intercept_alone_gives_the_share_of_late_flights() -> None:
     assert 1 / (1 + math.exp(-weights[0])) == pytest.approx(0.3, abs=1e-6)
 
 
+def test_training_again_gives_the_same_bytes_and_one_other_flight_does_not() -> None:
+    version = Fleet([made_up()]).version(0, WINDOW_WEEKS - 1)
+    assert version is not None
+    assert version.is_same(Fleet([made_up()]).version(0, WINDOW_WEEKS - 1))
+    other = made_up()
+    other.late[0] = 1 - other.late[0]
+    assert not version.is_same(Fleet([other]).version(0, WINDOW_WEEKS - 1))
+    assert not version.is_same(None)
+
+
 def test_a_version_is_trained_on_its_window_and_scored_only_after_it() -> None:
     fleet = Fleet([made_up()])
     assert fleet.first_trained_week == WINDOW_WEEKS - 1

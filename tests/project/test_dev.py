@@ -43,6 +43,20 @@ def test_set_up_happens_once(venv: Path, commands: list[list[str]]) -> None:
     assert commands == installed
 
 
+def test_setting_up_says_what_it_does_and_roughly_how_long_it_takes(
+    venv: Path, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dev.prepare("demo")
+    first, *steps, last = capsys.readouterr().err.splitlines()
+    assert "roughly half a minute" in first
+    assert str(venv) in first
+    assert [step.split()[0] for step in steps] == ["making", *["installing"] * 3]
+    assert all("packages by hash" in step for step in steps[1:3])
+    assert last.startswith("set up in ")
+    dev.prepare("demo")
+    assert capsys.readouterr().err == ""
+
+
 def test_everything_but_the_project_is_installed_by_hash_and_before_it(
     venv: Path, commands: list[list[str]]
 ) -> None:

@@ -1,8 +1,9 @@
 """Run the demo: a year of flights, a real server, a ledger that can be checked.
 
 Exit code 0 means that every replay was identical, the chain verified, the edit was found where it
-was made and, over the whole year, the ledger's way of choosing lost less than every other; 1 that
-one of these failed. (What a few weeks are worth is shown, and proves nothing.)
+was made, over the whole year the ledger's way of choosing lost less than every other and, with
+`--train`, every version could be trained again to the same bytes; 1 that one of these failed. (What
+a few weeks are worth is shown, and proves nothing.)
 """
 
 import argparse
@@ -33,11 +34,10 @@ from tools.demo.rivals import (
     simulate,
 )
 from tools.demo.screen import Contender, Screen
-from tools.demo.server import LEDGER_FILE, serving
+from tools.demo.server import ACTOR, LEDGER_FILE, serving
 from tools.demo.year import ORIGIN, Payoff, Year, best_retraining, week_end
 
 OURS: Final = "the ledger"
-ACTOR: Final = "services/demo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,13 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     screen = Screen()
     with _workplace(options.data) as directory:
-        good = run(screen, directory, weeks=options.weeks, is_kept=options.data is not None)
+        good = run(
+            screen,
+            directory,
+            weeks=options.weeks,
+            is_kept=options.data is not None,
+            is_trained_again=options.train,
+        )
     screen.say()
     screen.say(f"{time.monotonic() - started:.0f} s in all.")
     return 0 if good else 1
 
 
-def run(screen: Screen, directory: Path, *, weeks: int | None, is_kept: bool) -> bool:
+def run(
+    screen: Screen,
+    directory: Path,
+    *,
+    weeks: int | None,
+    is_kept: bool,
+    is_trained_again: bool = False,
+) -> bool:
     """Run everything in a directory; return whether all went as promised."""
     with screen.busy("reading the flights of 2013"):
         fleet = Fleet(load_flights())
@@ -76,7 +89,8 @@ def run(screen: Screen, directory: Path, *, weeks: int | None, is_kept: bool) ->
         is_found = edit_a_copy(screen, directory, kept, year, payoff)
         if is_kept:
             keep_evidence(screen, client, directory, kept)
-    return _compare(screen, fleet, year, weeks) and is_identical and is_found
+    good = _compare(screen, fleet, year, weeks) and is_identical and is_found
+    return (not is_trained_again or _train_again(screen, fleet)) and good
 
 
 def _show_week(screen: Screen, client: LedgerClient, year: Year, payoff: Payoff) -> None:
@@ -116,6 +130,19 @@ def _compare(screen: Screen, fleet: Fleet, year: Year, weeks: int | None) -> boo
     return weeks is not None or all(year.outcome.loss < one.outcome.loss for one in rivals)
 
 
+def _train_again(screen: Screen, fleet: Fleet) -> bool:
+    """Train all versions again from the flights; return whether they are the same to the byte."""
+    with screen.busy("training all versions again"):
+        again = Fleet(load_flights())
+        kept = fleet.trained()
+        others = [key for key, version in kept.items() if not version.is_same(again.version(*key))]
+    screen.say(
+        f"{len(kept)} versions trained again: "
+        + (f"{len(others)} differ." if others else "the same bytes.")
+    )
+    return not others
+
+
 @contextmanager
 def _workplace(data: Path | None) -> Iterator[Path]:
     """Return the directory to work in: the one named, or one that is gone afterwards."""
@@ -136,6 +163,11 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="keep the ledger, an export bundle of it and the verifier key there",
+    )
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="train all versions once more in the end, and compare them to the byte",
     )
     parser.add_argument(
         "--weeks", type=_weeks, metavar="N", help="serve only the first N weeks; the year is 45"

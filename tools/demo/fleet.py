@@ -46,6 +46,16 @@ class Version:
     first_flight: int
     """Index of the flight that `losses` begins with."""
 
+    def is_same(self, other: "Version | None") -> bool:
+        """Return whether another training came out the same, to the byte."""
+        return other is not None and self.packed() == other.packed()
+
+    def packed(self) -> tuple[bytes, ...]:
+        """Return all of it as bytes."""
+        scalars = (self.trained_week, self.baseline_loss, self.flights_a_week, self.first_flight)
+        arrays = (self.weights, self.hour_shares, self.losses)
+        return (repr(scalars).encode(), *(array.tobytes() for array in arrays))
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -93,6 +103,10 @@ class Fleet:
         if key not in self._versions:
             self._versions[key] = self._train(model, week)
         return self._versions[key]
+
+    def trained(self) -> dict[tuple[int, int], Version]:
+        """Return every version trained so far by model and week."""
+        return {key: made for key, made in self._versions.items() if made is not None}
 
     def loss(self, model: int, version: Version, week: int) -> float:
         """Return the total loss of a version over a week; the week lies after its training."""

@@ -19,10 +19,12 @@ from ledger.service import Service, ServiceOptions
 
 LEDGER_FILE: Final = "ledger.sqlite"
 LOG_FILE: Final = "server.log"
+ACTOR: Final = "services/demo"
+"""Who runs the demo, and may create its ledger."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _ANY_PORT: Final = "127.0.0.1:0"
-_STOP_SECONDS: Final = 20.0
+_STOP_SECONDS: Final = 60.0
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def serving(directory: Path) -> Iterator[str]:
 def serve(database: str) -> None:
     """Serve until standard input ends; the address is the one line that is written."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    options = ServiceOptions(database, is_evaluating=False)
+    options = ServiceOptions(database, is_evaluating=False, operators=(ACTOR,))
     with Service(options) as service, ApiServer(service, _ANY_PORT) as server:
         print(server.address, flush=True)
         sys.stdin.read()
