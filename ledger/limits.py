@@ -12,6 +12,8 @@ DOCUMENT_BYTES_MAX: Final = 512 * 1024  # a policy's text as sent
 RULES_MAX: Final = 100
 SIGNALS_PER_POLICY_MAX: Final = 100
 
+DUPLICATES_SEARCHED: Final = 1_000  # of a model's newest observations, for repeats: about 4 ms
+
 PAGE_SIZE_DEFAULT: Final = 100
 PAGE_SIZE_MAX: Final = 1_000
 

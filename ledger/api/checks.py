@@ -145,13 +145,13 @@ class Checks:
         return value
 
     def time(self, field: str, value: Timestamp, *, given: bool) -> int:
-        """Require a time from 1970 to 9999 in whole microseconds, and return them."""
+        """Require a time from 1970 to 9999; return it in microseconds, what is finer is cut off."""
         if not given:
             self.refuse(field, "is required")
             return 0
         micros = value.seconds * values.SECOND + value.nanos // _NANOS_PER_MICRO
-        if not 0 <= value.nanos < 1_000_000_000 or value.nanos % _NANOS_PER_MICRO:
-            self.refuse(field, f"has {value.nanos} ns; whole microseconds are needed")
+        if not 0 <= value.nanos < 1_000_000_000:
+            self.refuse(field, f"has {value.nanos} ns; less than 1000000000 make a second")
         elif not 0 <= micros < values.TIME_LIMIT:
             self.refuse(field, "lies before 1970 or after the year 9999")
         return micros

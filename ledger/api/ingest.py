@@ -8,7 +8,6 @@ reader waits, then gRPC's flow control holds the client back.
 import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 import grpc
@@ -17,13 +16,13 @@ from ledger.api import errors
 from ledger.api.actors import actor_of
 from ledger.api.calls import Desk
 from ledger.api.convert.basics import appended
-from ledger.api.convert.signals import rows_of
+from ledger.api.convert.signals import intake, rows_of
 from ledger.api.interceptors import TooLarge, seconds_left
 from ledger.application.commands import Written
+from ledger.application.intake import Submission
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import STREAM_BATCH_SECONDS_MAX, STREAM_BATCHES_IN_FLIGHT
-from ledger.storage.store import AppendResult
 from ledger.v1 import errors_pb2, signal_service_pb2
 
 METHOD: Final = "SubmitSignals"
@@ -39,7 +38,7 @@ class _Batch(NamedTuple):
 
     number: int
     request_id: str
-    outcome: Future[AppendResult] | LedgerError
+    outcome: Submission | LedgerError
 
 
 class IngestStream:
@@ -99,11 +98,13 @@ class IngestStream:
         request_id = request.request_id
         try:
             ledger = self._ledger(request.ledger)
-            rows = rows_of(request.observations)
+            rows = rows_of(request.observations, ledger.unstated_time())
             caller = self._desk.caller_for(
                 request, request_id, METHOD, self._actor, self._deadline()
             )
-            return _Batch(number, request_id, ledger.submit(caller, rows, METHOD))
+            is_left_out = request.leave_out_duplicates
+            submission = ledger.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
+            return _Batch(number, request_id, submission)
         except LedgerError as error:
             if error.reason in _FATAL:
                 raise
@@ -170,12 +171,14 @@ class IngestStream:
             batch=batch.number, request_id=batch.request_id
         )
         error = batch.outcome
-        if isinstance(error, Future):
+        if isinstance(error, Submission):
             try:
-                answer.appended.CopyFrom(appended(Written.of(error.result())))
+                taken = error.result()
             except Exception as failure:  # noqa: BLE001 - one batch's failure is its own
                 error = errors.refusal_of(failure, self._desk.clock)
             else:
+                answer.appended.CopyFrom(appended(Written.of(taken.appended)))
+                answer.intake.CopyFrom(intake(taken))
                 return answer
         answer.error.CopyFrom(batch_error(error))
         self._desk.backend.count_refusal(self._origin or "", self._actor, _STREAMED, error.reason)

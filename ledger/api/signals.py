@@ -8,7 +8,7 @@ from ledger.api.calls import Desk, wait_seconds
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
 from ledger.api.convert.proofs import inclusion
-from ledger.api.convert.signals import rows_of, signal, signal_of, signal_state
+from ledger.api.convert.signals import intake, rows_of, signal, signal_of, signal_state
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.application.commands import Written
@@ -58,11 +58,13 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         self, request: pb.SubmitSignalsRequest, context: grpc.ServicerContext
     ) -> pb.SubmitSignalsResponse:
         """Record a batch, and answer once it is durable, or covered by a checkpoint if asked."""
-        rows, is_waiting = rows_of(request.observations), request.wait_for_checkpoint
         ledger = self._desk.backend.ledger(request.ledger)
+        rows = rows_of(request.observations, ledger.unstated_time())
+        is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
         caller = self._desk.caller(request, request.request_id, METHOD, context)
-        written = Written.of(ledger.submit(caller, rows, METHOD).result())
-        response = pb.SubmitSignalsResponse(appended=appended(written))
+        taken = ledger.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out).result()
+        written = Written.of(taken.appended)
+        response = pb.SubmitSignalsResponse(appended=appended(written), intake=intake(taken))
         if is_waiting:
             response.proof.CopyFrom(_proof(ledger, written, wait_seconds(context)))
         return response
@@ -93,8 +95,12 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
             raise model_unknown(request.model)
         states = host.signals(request.model or None)
         rows, token = cut(page, states.rows, lambda row: f"{row['model']}/{row['signal']}", 0)
+        repeats = {
+            model: ledger.likely_duplicates(model, states.position)
+            for model in {row["model"] for row in rows}
+        }
         response = pb.ListSignalStatesResponse(
-            states=[signal_state(row) for row in rows],
+            states=[signal_state(row, repeats[row["model"]].get(row["signal"], 0)) for row in rows],
             next_page_token=token,
             position=states.position,
         )

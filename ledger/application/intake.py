@@ -6,7 +6,7 @@ and looked at again item by item only where something was wrong, to say what and
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from ledger.application.commands import (
     Caller,
@@ -20,16 +20,54 @@ from ledger.application.fleet import Fleet
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import values
-from ledger.events.fast import observed_body, observed_body_parts
+from ledger.events.fast import identity, observed_body, observed_body_parts
 from ledger.events.signals import SignalObserved
 from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
-from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, NewEvent, Store
+from ledger.storage.duplicates import NONE_FOUND, Duplicates
+from ledger.storage.store import (
+    AppendRequest,
+    AppendResult,
+    LedgerInfo,
+    NewEvent,
+    Store,
+)
 
 ObservationRow: TypeAlias = tuple[str, str, str, str | float, int, int]
 """model, signal, model version or "", value, observed_at in microseconds, sample size."""
 
 _VIOLATIONS_MAX: Final = 10
 _TYPE: Final = SignalObserved.TYPE
+
+
+class Taken(NamedTuple):
+    """What became of a batch: where it stands, and what was done to its values."""
+
+    appended: AppendResult
+    rounded: int
+    """Values of more than 9 decimals, recorded rounded; `vanished` ones among them became 0."""
+    vanished: int
+
+
+class Submission:
+    """A batch on its way to the writer."""
+
+    def __init__(self, future: Future[AppendResult], rounded: int, vanished: int) -> None:
+        self._future = future
+        self._rounded = rounded
+        self._vanished = vanished
+
+    def result(self, timeout: float | None = None) -> Taken:
+        """Wait until the batch is durable; raises the LedgerError it was refused with."""
+        return Taken(self._future.result(timeout), self._rounded, self._vanished)
+
+
+class _Encoded(NamedTuple):
+    """The events of a batch, what tells repeats of each apart, and how its values were rounded."""
+
+    events: list[NewEvent]
+    identities: list[int]
+    rounded: int
+    vanished: int
 
 
 class Intake:
@@ -42,49 +80,59 @@ class Intake:
         self._clock = clock
 
     def submit(
-        self, caller: Caller, method: str, rows: Sequence[ObservationRow]
-    ) -> Future[AppendResult]:
-        """Append all rows or none. The future answers once they are durable.
+        self,
+        caller: Caller,
+        method: str,
+        rows: Sequence[ObservationRow],
+        *,
+        leave_out_duplicates: bool = False,
+    ) -> Submission:
+        """Append all rows or none, apart from duplicates that are to be left out.
 
         Raises LedgerError that names every bad field (the first ten) as `observations[i].field`.
         """
         if not 1 <= len(rows) <= BATCH_OBSERVATIONS_MAX:
             raise _count_refused(len(rows))
-        events = self._encode(caller, rows)
-        if events is None:
+        encoded = self._encode(caller, rows)
+        if encoded is None:
             self._fleet.refresh()  # what is unknown here may have been registered elsewhere
-            events = self._encode(caller, rows)
-        if events is None:
+            encoded = self._encode(caller, rows)
+        if encoded is None:
             # A repeat gets its first answer, though the fleet may have moved on since.
             answered = answered_before(self._store, self._info, caller, method)
             if answered is None:
                 raise self._refusal(rows)
-            return _done(answered)
+            left_out = len(rows) - (answered.position - answered.first_position + 1)
+            return _answered(answered, left_out, rows)
         request = AppendRequest(
             ledger=self._info.origin,
             actor=caller.actor,
             method=method,
-            events=events,
+            events=encoded.events,
             request_id=caller.request_id,
             digest=caller.digest,
             stated_time=max(row[4] for row in rows),
             deadline_monotonic=caller.deadline_monotonic,
+            identities=encoded.identities,
+            leave_out_duplicates=leave_out_duplicates,
         )
-        return self._store.submit(request)
+        return Submission(self._store.submit(request), encoded.rounded, encoded.vanished)
 
     def _encode(  # noqa: C901 - the hot loop: a call per field would double its cost
         self, caller: Caller, rows: Sequence[ObservationRow]
-    ) -> list[NewEvent] | None:
+    ) -> _Encoded | None:
         """Return the events of a batch, or None if any row is not acceptable."""
         parts = observed_body_parts(caller.actor, caller.request_id)
         latest = latest_statable(self._info, self._clock)
         fleet, decimal, segment = self._fleet, values.DECIMAL.fullmatch, values.SEGMENT.fullmatch
-        format_time, of_repr = values.format_time, values.decimal_of_repr
+        format_time, nearest = values.format_time, values.nearest_decimal
         models: dict[str, tuple[str, str]] = {}
         signals: set[str] = set()
         versions: set[str] = set()
         events: list[NewEvent] = []
-        append = events.append
+        identities: list[int] = []
+        append, identify = events.append, identities.append
+        rounded = vanished = 0
         for model, signal, version, value, observed_at, sample_size in rows:
             known = models.get(model)
             if known is None:
@@ -104,22 +152,23 @@ class Intake:
                 if not segment(version):
                     return None
                 versions.add(version)
-            if type(value) is str:
-                if decimal(value) is None or value == "-0":
-                    return None
-                text = value
-            else:
+            text = value if type(value) is str else repr(value)
+            if decimal(text) is None or text == "-0":
                 try:
-                    text = of_repr(repr(value))
+                    text, is_rounded = nearest(text)
                 except ValueError:
                     return None
+                if is_rounded:
+                    rounded += 1
+                    vanished += text == "0"
             if not (0 <= observed_at <= latest and 1 <= sample_size <= SAMPLE_SIZE_MAX):
                 return None
             body = observed_body(
                 parts, version, format_time(observed_at), sample_size, signal, text
             )
             append(NewEvent(known[0], _TYPE, body, observed_at))
-        return events
+            identify(identity(known[0], signal, observed_at, text))
+        return _Encoded(events, identities, rounded, vanished)
 
     def _refusal(self, rows: Sequence[ObservationRow]) -> LedgerError:
         """Return the error that names what is wrong with a refused batch, item by item."""
@@ -158,10 +207,7 @@ class Intake:
 
         self._name_problems(model, signal, version, refuse)
         try:
-            if isinstance(value, str):
-                values.parse_decimal(value)
-            else:
-                values.decimal_of_repr(repr(value))
+            values.nearest_decimal(value if isinstance(value, str) else repr(value))
         except ValueError as error:
             refuse("value", str(error))
         if not 0 <= observed_at < values.TIME_LIMIT:
@@ -204,8 +250,8 @@ class _Refuse(Protocol):
         ...
 
 
-def _done(written: Written) -> Future[AppendResult]:
-    """Return the answer that a request was given before, as a future."""
+def _answered(written: Written, left_out: int, rows: Sequence[ObservationRow]) -> Submission:
+    """Return the answer that a request was given before."""
     future: Future[AppendResult] = Future()
     future.set_result(
         AppendResult(
@@ -214,9 +260,14 @@ def _done(written: Written) -> Future[AppendResult]:
             written.recorded_at,
             written.event_hash,
             repeated=True,
+            duplicates=Duplicates(left_out, left_out) if left_out else NONE_FOUND,
         )
     )
-    return future
+    nearest = [
+        values.nearest_decimal(row[3] if isinstance(row[3], str) else repr(row[3])) for row in rows
+    ]
+    rounded = [text for text, is_rounded in nearest if is_rounded]
+    return Submission(future, len(rounded), rounded.count("0"))
 
 
 def name_fault(text: str) -> str | None:

@@ -4,22 +4,28 @@ Holds no state of its own beyond the fold of the fleet; everything else is read 
 """
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future
 
 from eventsourcing.persistence import AggregateRecorder
 
 from ledger.application.aggregates import Aggregates
 from ledger.application.attestation import Attestation, AttestationOptions
-from ledger.application.commands import Caller, Written, answered_before, plan_stream
+from ledger.application.commands import (
+    Caller,
+    Written,
+    answered_before,
+    model_stream,
+    plan_stream,
+)
 from ledger.application.compiled import PolicyCache
 from ledger.application.decisions import Decisions, is_later
+from ledger.application.duplicates import likely_duplicates
 from ledger.application.erasure import Erased, Erasure
 from ledger.application.erasures import PositionRange
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet import Fleet
 from ledger.application.fleet_commands import FleetCommands, policy_unknown
 from ledger.application.history import Historian
-from ledger.application.intake import Intake, ObservationRow, name_fault
+from ledger.application.intake import Intake, ObservationRow, Submission, name_fault
 from ledger.application.key_commands import OVERLAP_DEFAULT
 from ledger.application.plans import Planning, PlanRequest
 from ledger.application.proofs import (
@@ -90,10 +96,24 @@ class Ledger:
     # ---- observations ----------------------------------------------------------------------------
 
     def submit(
-        self, caller: Caller, rows: Sequence[ObservationRow], method: str = "SubmitSignals"
-    ) -> "Future[AppendResult]":
-        """Validate a batch now and append it soon: the future answers once it is durable."""
-        return self._intake.submit(caller, method, rows)
+        self,
+        caller: Caller,
+        rows: Sequence[ObservationRow],
+        method: str = "SubmitSignals",
+        *,
+        leave_out_duplicates: bool = False,
+    ) -> Submission:
+        """Validate a batch now and append it soon: the submission answers once it is durable."""
+        return self._intake.submit(caller, method, rows, leave_out_duplicates=leave_out_duplicates)
+
+    def likely_duplicates(self, model: str, at_or_before: int) -> dict[str, int]:
+        """Return by signal how many of a model's newest observations repeat another one."""
+        stream = model_stream(model)
+        return likely_duplicates(self._store, self.info.origin, stream, at_or_before=at_or_before)
+
+    def unstated_time(self) -> int | None:
+        """Return the time of an observation that states none: now, or None where data tell it."""
+        return self._clock.now_micros() if self.info.clock == "wall" else None
 
     # ---- plans -----------------------------------------------------------------------------------
 

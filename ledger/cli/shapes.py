@@ -35,7 +35,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "signal list": ("signals",),
     "signal states": records.SignalStates,
     "signal submit": ("acknowledged", "position"),
-    "signal submit --model": records.Appended,
+    "signal submit --model": records.Submitted,
     "model register": records.Appended,
     "model update": records.Appended,
     "model deploy": records.Appended,

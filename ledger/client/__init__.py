@@ -1,7 +1,7 @@
 """The client of the decision ledger: typed calls over gRPC, for threads and for asyncio.
 
     with LedgerClient("localhost:50051", actor="services/monitor-7") as ledger:
-        ledger.submit([("fraud-eu", "log-loss", 0.412)])
+        ledger.submit([("fraud-eu", "log-loss", 0.412, "2026-03-05T12:00:00Z")])
 
 `AsyncLedgerClient` has the same surface. Results are frozen dataclasses, refusals exceptions that
 carry the ledger's reason and remedy; nothing of protobuf or gRPC shows.

@@ -1,12 +1,12 @@
 """What callers may write for a time, a name or an enum, and what it becomes on the wire.
 
-Times are aware datetimes or integers of microseconds since 1970; a naive datetime is refused,
-because nobody can say which moment it means. Names may be written with or without their
+Times are aware datetimes, text of one, or integers of microseconds since 1970; a naive datetime is
+refused, because it names no moment. Names may be written with or without their
 collection: `fares` and `models/fares` are the same model.
 """
 
 import operator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -15,15 +15,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.client.decode import prefix_of
 from ledger.client.errors import invalid
+from ledger.client.times import (
+    NoTimeError,
+    micros_of_datetime,
+    micros_of_integer,
+    micros_of_text,
+)
 
-Time: TypeAlias = datetime | int
-"""An aware datetime, or microseconds since 1970-01-01T00:00:00Z."""
+Time: TypeAlias = datetime | int | str
+"""An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
 Value: TypeAlias = float | int | str | Decimal
-"""A number as observed. Text and Decimal are recorded exactly, a float as its shortest decimal."""
+"""A number as observed, any `numbers.Real` too; recorded rounded half to even at 9 decimals."""
 
 _MICROS: Final = 1_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def micros_of(time: Time, field: str) -> int:
@@ -35,14 +39,19 @@ def micros_of(time: Time, field: str) -> int:
                 f"{time.isoformat()} has no time zone, so it names no moment",
                 "Give it one, such as `.replace(tzinfo=datetime.UTC)`.",
             )
-        return (time - _EPOCH) // _MICROSECOND
-    if isinstance(time, bool) or not hasattr(time, "__index__"):
-        raise invalid(
-            field,
-            f"{str(time)[:40]!r} is no time",
-            "Give an aware datetime, or microseconds since 1970 as an int.",
-        )
-    return operator.index(time)  # numpy's integers too
+        return micros_of_datetime(time)
+    try:
+        if isinstance(time, str):
+            return micros_of_text(time)
+        if hasattr(time, "__index__") and not isinstance(time, bool):
+            return micros_of_integer(operator.index(time))  # numpy's integers too
+    except NoTimeError as error:
+        raise invalid(field, error.fault, error.remedy) from None
+    raise invalid(
+        field,
+        f"{str(time)[:40]!r} is no time",
+        "Give an aware datetime, text such as 2026-03-01T10:00:00Z, or microseconds since 1970.",
+    )
 
 
 def timestamp_of(time: Time, field: str) -> Timestamp:
@@ -73,7 +82,7 @@ def plain(value: int | Decimal) -> str:
     if not value.is_finite():
         return str(value)  # the server says what is wrong with it
     if abs(value.adjusted()) > 64:  # far outside what fits either way: do not spell it out
-        return f"{value:.3e}" if value.adjusted() > 0 else "0"
+        return f"{value:.3e}" if value else "0"
     text = f"{value:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text

@@ -5,24 +5,30 @@ object. What cannot be sent at all is refused here by its place, as `observation
 can be sent is judged by the server, all of a batch at once.
 """
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, SupportsFloat, TypeAlias
 
 from ledger.client.errors import invalid
 from ledger.client.inputs import Time, Value, micros_of, plain
-from ledger.v1 import signal_service_pb2
+from ledger.v1 import signal_pb2, signal_service_pb2
 
 _MICROS: Final = 1_000_000
 _MICROS_MAX: Final = 253_402_300_800 * _MICROS  # what a Timestamp can hold: the year 9999
+_MICROS_EARLY: Final = 946_684_800 * _MICROS  # 2000: an integer below it is looked at closely
 _INT64_MAX: Final = (1 << 63) - 1
 _KEYS: Final = ("model", "signal", "value", "observed_at", "model_version", "sample_size")
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One value of one signal of one model; without `observed_at`, it was observed now."""
+    """One value of one signal of one model.
+
+    Without `observed_at` it has the time at which the server takes it; a ledger that takes its time
+    from the data (clock `data`) refuses it.
+    """
 
     model: str
     signal: str
@@ -38,44 +44,57 @@ ObservationLike: TypeAlias = Observation | Sequence[Any] | Mapping[str, Any]
 """An Observation, a tuple of its fields in order (at least three), or a mapping of them."""
 
 
+Observations: TypeAlias = Sequence[ObservationLike] | Any
+"""A list of them, or a DataFrame whose columns are named as the fields are."""
+
+
+def listed(observations: Observations) -> Sequence[ObservationLike]:
+    """Return the observations of a batch one by one; refuses what is only one of them."""
+    if hasattr(observations, "columns"):
+        return of_frame(observations)
+    is_one = isinstance(observations, Observation | Mapping | str) or (
+        isinstance(observations, tuple | list)
+        and len(observations) > 0
+        and isinstance(observations[0], str)
+    )
+    if is_one:
+        raise invalid("observations", "is one observation", "Wrap it in a list.")
+    return observations if isinstance(observations, Sequence) else list(observations)
+
+
 def add_observations(
     request: signal_service_pb2.SubmitSignalsRequest | signal_service_pb2.StreamSignalsRequest,
-    items: Sequence[ObservationLike],
-    now_micros: int,
+    observations: Observations,
 ) -> None:
     """Add a batch to a request; FIELD_INVALID names the first item that cannot be sent."""
     add = request.observations.add
-    for index, item in enumerate(items):
+    for index, item in enumerate(listed(observations)):
         model, signal, value, observed_at, version, size = _fields(item, index)
-        if type(observed_at) is int:
+        micros: int | None = None
+        if type(observed_at) is int and _MICROS_EARLY <= observed_at < _MICROS_MAX:
             micros = observed_at
-        elif observed_at is None:
-            micros = now_micros
-        else:
+        elif observed_at is not None:
             micros = micros_of(observed_at, f"observations[{index}].observed_at")
-        if not -_MICROS_MAX < micros < _MICROS_MAX:
-            raise invalid(
-                f"observations[{index}].observed_at",
-                "lies outside the years a time can have",
-                "Give microseconds since 1970, or an aware datetime.",
-            )
+            if not -_MICROS_MAX < micros < _MICROS_MAX:
+                raise invalid(
+                    f"observations[{index}].observed_at",
+                    "lies outside the years a time can have",
+                    "Give microseconds since 1970, or an aware datetime.",
+                )
         try:
             if type(value) is float:
                 message = add(model=model, signal=signal, number=value)
             else:
-                message = add(model=model, signal=signal, decimal=_text(value, index))
+                message = _added(add, model, signal, value, index)
             if version:
                 message.model_version = version
             if size != 1:
-                if not size:  # the contract reads 0 as "not stated"; who states it is wrong
-                    raise invalid(
-                        f"observations[{index}].sample_size", "is 0", "Leave it out, or count."
-                    )
-                message.sample_size = size
-            time = message.observed_at
-            time.seconds, rest = divmod(micros, _MICROS)
-            time.nanos = rest * 1000
-        except (TypeError, ValueError) as error:
+                message.sample_size = _count(size, index)
+            if micros is not None:
+                time = message.observed_at
+                time.seconds, rest = divmod(micros, _MICROS)
+                time.nanos = rest * 1000
+        except (TypeError, ValueError, OverflowError) as error:
             raise _unsendable(item, index, error) from error
 
 
@@ -129,19 +148,55 @@ def _fields(item: ObservationLike, index: int) -> tuple[Any, Any, Any, Any, Any,
     )
 
 
-def _text(value: object, index: int) -> str:
-    """Return the decimal text of a value that is no plain float."""
+def _added(
+    add: Callable[..., signal_pb2.Observation], model: str, signal: str, value: object, index: int
+) -> signal_pb2.Observation:
+    """Add an observation whose value is no plain float: exact ones as text, other reals as one."""
     if isinstance(value, str):
-        return value
+        return add(model=model, signal=signal, decimal=value)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return plain(value)
-    if hasattr(value, "__float__") and not isinstance(value, bool):  # numpy's scalars
-        return plain(Decimal(repr(float(value))))
+        return add(model=model, signal=signal, decimal=plain(value))
+    if isinstance(value, SupportsFloat) and not isinstance(value, bool):  # any numbers.Real
+        return add(model=model, signal=signal, number=float(value))
     raise invalid(
         f"observations[{index}].value",
         f"is a {type(value).__name__}",
         "Give a float, an int, a Decimal or decimal text.",
     )
+
+
+def _count(size: Any, index: int) -> int:  # noqa: ANN401 - whatever a caller gave
+    """Return a sample size, also where it is a float without a fraction, as from a DataFrame."""
+    if not hasattr(size, "__index__") and hasattr(size, "__float__") and float(size).is_integer():
+        size = int(float(size))
+    if isinstance(size, bool) or not hasattr(size, "__index__"):
+        raise TypeError("sample_size")
+    if not size:  # the contract reads 0 as "not stated"; a caller that states it is wrong
+        raise invalid(f"observations[{index}].sample_size", "is 0", "Leave it out, or count.")
+    return operator.index(size)
+
+
+def of_frame(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - of any library
+    """Return the rows of a DataFrame (pandas or polars) as mappings, without its missing values."""
+    names = [str(name) for name in frame.columns]
+    if missing := [key for key in _KEYS[:3] if key not in names]:
+        raise invalid(
+            "observations",
+            f"is a table without a column {missing[0]!r}: it has {', '.join(names)[:200]}",
+            f"Name its columns {', '.join(_KEYS)}.",
+        )
+    rows = frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records")
+    return [
+        {key: value for key, value in row.items() if key in _KEYS[:3] or not _is_missing(value)}
+        for row in rows
+    ]
+
+
+def _is_missing(value: Any) -> bool:  # noqa: ANN401 - a cell of any library
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124 - NaN and NaT differ from it
+    except (TypeError, ValueError):
+        return True  # pandas.NA has no truth
 
 
 def _unsendable(item: ObservationLike, index: int, error: Exception) -> Exception:

@@ -36,6 +36,39 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """What was done to the values of a batch, and which of it was on record already."""
+
+    rounded: int = 0
+    """Values of more than 9 decimals, recorded rounded half to even at 9."""
+    vanished: int = 0
+    """Those of them that were too small and were recorded as 0."""
+    likely_duplicates: int = 0
+    """Observations that repeat one on record, or an earlier one of the batch."""
+    left_out: int = 0
+    """Those of them that were not recorded again."""
+    duplicates_first_position: int = 0
+    """Where what they repeat stands, first and last; 0 if there is none."""
+    duplicates_last_position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted(Appended):
+    """Where a batch stands, and what was done to it.
+
+    Where all of it was left out, `position` is that of the newest event and `first_position` the
+    one after it.
+    """
+
+    intake: Intake = field(default_factory=Intake)
+
+    @property
+    def recorded(self) -> int:
+        """How many observations this request has on record."""
+        return self.position - self.first_position + 1
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """What is measured, in which unit, how it is collected."""
 
@@ -71,6 +104,8 @@ class SignalState:
     shadow_observations: int
     """Of versions that were not in service."""
     share_ppm: int
+    likely_duplicates: int
+    """Of the model's newest 1000 observations, those of this signal that repeat another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ledger.client.calls import proofs as calls
 from ledger.client.errors import ForkError, ProofRefusedError
 from ledger.client.options import Settings
 from ledger.client.proving import ConsistencyProof, InclusionProof
-from ledger.client.records import Appended
+from ledger.client.records import Submitted
 from ledger.client.verified import (
     ProvenSubmission,
     VerifiedCheckpoint,
@@ -110,7 +110,7 @@ class Verification:
         return VerifiedConsistency(from_size, stated.hashes, verified)
 
     def submission(
-        self, call: Call[tuple[Appended, InclusionProof | None]]
+        self, call: Call[tuple[Submitted, InclusionProof | None]]
     ) -> Steps[ProvenSubmission]:
         """Record a batch, and verify the proof of its last event.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ledger.client.records import Appended
+from ledger.client.records import Submitted
 
 
 class TrustBasis(StrEnum):
@@ -59,5 +59,5 @@ class VerifiedConsistency:
 class ProvenSubmission:
     """Where a batch stands, and the verified proof of its last event."""
 
-    appended: Appended
+    appended: Submitted
     proof: VerifiedProof

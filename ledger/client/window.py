@@ -8,9 +8,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger.client.decode import decode
+from ledger.client.calls.pages import submitted
 from ledger.client.errors import ClientError, LedgerRefusedError, from_batch_error
-from ledger.client.records import Appended
+from ledger.client.records import Submitted
 from ledger.v1 import signal_service_pb2
 
 
@@ -22,7 +22,7 @@ class BatchResult:
     """Its place in the stream, from 1, however often the connection was renewed."""
     request_id: str
     observations: int
-    appended: Appended | None
+    appended: Submitted | None
     error: LedgerRefusedError | None
 
 
@@ -94,7 +94,7 @@ class Window:
             error = from_batch_error(response.error)
             self.refused += sent.observations
         else:
-            appended = decode(Appended, response.appended)
+            appended = submitted(response)
             self.recorded += sent.observations
             self.position = max(self.position, appended.position)
         return BatchResult(sent.batch, response.request_id, sent.observations, appended, error)

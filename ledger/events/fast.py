@@ -56,6 +56,33 @@ def observed_body(
     ).encode("ascii")
 
 
+def repeated_part(body: bytes) -> bytes:
+    """Return what two bodies of a stream share if one repeats the other: all but size and ids.
+
+    A body of another form is returned whole: it repeats only its very own bytes.
+    """
+    match = _OBSERVED.fullmatch(body)
+    if match is None:
+        return body
+    source, version, observed_at, _, signal, value = match.groups()
+    return b"\n".join((source, version, observed_at, signal, value))
+
+
+def identity(stream: str, signal: str, observed_at: int, value: str) -> int:
+    """Return a number that is equal for equal observations, and nearly always another for others.
+
+    Within one process: it is never stored.
+    """
+    return hash((stream, signal, observed_at, value))
+
+
+def identity_of(stream: str, observed_at: int, body: bytes) -> int:
+    """Return the identity of an observation by its body."""
+    match = _OBSERVED.fullmatch(body)
+    signal, value = ("", "") if match is None else (match[5].decode(), match[6].decode())
+    return identity(stream, signal, observed_at, value)
+
+
 def nano(text: bytes | str) -> int:
     """Return the nano integer of a decimal that is known to match the format's grammar."""
     whole, _, fraction = (text if isinstance(text, str) else text.decode("ascii")).partition(".")

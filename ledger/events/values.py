@@ -42,7 +42,10 @@ WHOLE_DIGITS: Final = 12
 NANO_LIMIT: Final = 10 ** (WHOLE_DIGITS + DECIMAL_PLACES)  # the first magnitude that does not fit
 
 DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,11})(?:\.([0-9]{0,8}[1-9]))?", re.ASCII)
-_FLOAT_TEXT: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
+_NUMBER: Final = re.compile(
+    r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII
+)
+_NUMBER_CHARS_MAX: Final = 1_200  # a double needs at most 1,080 digits
 _PADDING: Final = tuple("0" * n for n in range(DECIMAL_PLACES + 1))
 
 
@@ -95,26 +98,32 @@ def format_decimal(nano: int) -> str:
     return f"{sign}{whole}.{fraction:09d}".rstrip("0")
 
 
-def decimal_of_repr(text: str) -> str:
-    """Return the decimal of a double, given its shortest round-trip text (what `repr` prints).
+def nearest_decimal(text: str) -> tuple[str, bool]:
+    """Return the nearest decimal of 9 places to a number's text, and whether it differs from it.
 
+    Takes what `repr` prints of a double and decimals of any length, with an exponent or without.
     Rounds half to even at 9 places, so a tiny number becomes 0, and minus zero becomes 0. Raises
-    ValueError for NaN, infinities and magnitudes of 13 whole digits or more.
+    ValueError for NaN, infinities, magnitudes of 13 whole digits or more and other text.
     """
     # Most measurements are short: then the text of the double is the decimal already.
     plain = text.removesuffix(".0")
     if DECIMAL.fullmatch(plain):
-        return "0" if plain == "-0" else plain
-    match = _FLOAT_TEXT.fullmatch(text)
+        return ("0" if plain == "-0" else plain), False
+    if len(text) > _NUMBER_CHARS_MAX:
+        raise ValueError(f"is {len(text)} characters long; at most {_NUMBER_CHARS_MAX} fit")
+    match = _NUMBER.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is not a finite number")
+        raise ValueError(_decimal_fault(text))
     sign, whole, fraction, exponent = match.group(1, 2, 3, 4)
     digits = int(whole + (fraction or ""))
     shift = int(exponent or 0) - len(fraction or "") + DECIMAL_PLACES
     if digits and len(str(digits)) + shift > WHOLE_DIGITS + DECIMAL_PLACES:
         raise ValueError(f"{text[:40]} has more than {WHOLE_DIGITS} whole digits")
-    nano = digits * 10**shift if shift >= 0 else _half_even(digits, 10**-shift)
-    return format_decimal(-nano if sign else nano)
+    if shift >= 0:
+        nano, rest = digits * 10**shift, 0
+    else:
+        nano, rest = _half_even(digits, 10**-shift), digits % 10**-shift
+    return format_decimal(-nano if sign else nano), rest != 0
 
 
 def _half_even(numerator: int, denominator: int) -> int:

@@ -5,7 +5,7 @@ head remembered, and what was learnt before is renewed from the database.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.storage.database import damaged
+from ledger.storage.duplicates import Recent
 from ledger.storage.schema import events
 from ledger.storage.store import LedgerInfo
 from ledger.storage.tile_rows import in_order, tile_query
@@ -42,6 +43,7 @@ class Chain:
     newest_observed_at: int | None
     edge: RightEdge
     versions: dict[str, int]
+    recent: Recent = field(default_factory=Recent)
 
     def is_at(self, head: Any) -> bool:  # noqa: ANN401 - a row of `heads`
         """Return whether the stored head is the one remembered."""

@@ -31,6 +31,7 @@ from ledger.storage.checks import (
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
+from ledger.storage.repeats import Repeats
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
@@ -96,6 +97,7 @@ class Group:
         self._request_rows: list[dict[str, Any]] = []
         self._fresh: dict[tuple[int, str], list[tuple[str, int]]] = {}
         self._tracked: dict[tuple[int, str], int] = {}
+        self._repeats = Repeats(connection, self._rows)
 
     def begin(self, infos: Iterable[LedgerInfo], keys: Sequence[RequestKey]) -> None:
         """Lock the heads of the ledgers that take part, and look up the request ids at once."""
@@ -107,6 +109,8 @@ class Group:
                 self._chains[row.ledger_id] = load_chain(
                     self._connection, row, by_id[row.ledger_id], chain
                 )
+            else:
+                chain.recent.trim()
         if keys:
             self._look_up(keys)
 
@@ -123,22 +127,26 @@ class Group:
             digest, result = known
             if digest != request.digest:
                 raise reused(key, result)
-            return replace(result, repeated=True)
+            duplicates = self._repeats.found_before(chain, request, result)
+            return replace(result, repeated=True, duplicates=duplicates)
         self._check_tracking(info, request)
         for guard in request.guards:
             self._check_guard(chain, guard)
-        bodies = bodies_of(request.events, chain.position + 1)
+        bodies: Sequence[bytes] = bodies_of(request.events, chain.position + 1)
         recorded_at = self._time_of(chain, request)
         self._learn_versions(chain, [event.stream for event in request.events])
         sealed = {
             str(key.verifier_key): self._keys.sealed(self._connection, key) for key in request.keys
         }
+        new, bodies, duplicates = self._repeats.told_apart(chain, request, bodies)
         first = chain.position + 1
         # From here on nothing refuses.
         if sealed:
             self._sealed.setdefault(info.ledger_id, {}).update(sealed)
-        self._extend(chain, request.events, bodies, recorded_at)
-        result = AppendResult(first, chain.position, chain.recorded_at, chain.event_hash)
+        self._extend(chain, new, bodies, recorded_at)
+        result = AppendResult(
+            first, chain.position, chain.recorded_at, chain.event_hash, duplicates=duplicates
+        )
         if key is not None:
             self._known[key] = (request.digest, result)
             self._request_rows.append(request_row(key, request.digest, result))

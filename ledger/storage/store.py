@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ledger.chain.keys import SigningKey
 from ledger.events.envelope import RecordedEvent
+from ledger.storage.duplicates import NONE_FOUND, Duplicates
 
 Body = bytes | Callable[[int], bytes]
 """Canonical bytes of a body, or what makes them once the request's first position is known."""
@@ -55,6 +56,9 @@ class AppendRequest:
     `tracking` is (consumer, position): that consumer's tracking position moves forward in the same
     transaction; VERSION_CONFLICT where it would not.
     `keys` are sealed and kept in the same transaction.
+    `identities`: the `fast.identity` of each observation. The answer says how many observations
+    repeat one on record, or an earlier one of the request; with `leave_out_duplicates` they are not
+    appended.
     """
 
     ledger: str
@@ -68,6 +72,8 @@ class AppendRequest:
     deadline_monotonic: float | None = None
     tracking: tuple[str, int] | None = None
     keys: Sequence[SigningKey] = ()
+    identities: Sequence[int] = ()
+    leave_out_duplicates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class AppendResult:
     recorded_at: int
     event_hash: bytes
     repeated: bool = False
+    duplicates: Duplicates = NONE_FOUND
 
 
 @dataclass(frozen=True, slots=True)

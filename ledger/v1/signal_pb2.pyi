@@ -185,20 +185,22 @@ class Observation(message.Message):
     of a version not in service are its shadow scores: recorded, but they move no priority.
     """
     decimal: builtins.str
-    """Optional. As decimal text, recorded exactly. At most 12 digits before the point and 9 after
-    it; no exponent, no sign but `-`.
+    """Optional. As decimal text, at most 12 digits before the point, with an exponent or without; no
+    sign but `-`. Rounded half to even at 9 digits after the point; the answer counts those.
     """
     number: builtins.float
-    """Optional. As a double, recorded as the shortest decimal that gives it back, rounded half to
-    even at 9 digits after the point. NaN, infinities and magnitudes of 10^12 and above are
-    refused.
+    """Optional. As a double: its shortest decimal that gives it back, rounded likewise. NaN,
+    infinities and magnitudes of 10^12 and above are refused.
     """
     sample_size: builtins.int
-    """Optional. How many rows the value summarises, 1 to 10^12; 0 is read as 1."""
+    """Optional. How many rows the value summarises, 1 to 10^12; 0, which is how proto3
+    says "not stated", is read as 1.
+    """
     @builtins.property
     def observed_at(self) -> timestamp_pb2.Timestamp:
-        """Required. When the value was observed, by the source's clock; microseconds (finer parts are
-        refused), not before 1970.
+        """Optional. When the value was observed, by the source's clock, not before 1970; what is finer than
+        a microsecond is cut off. Without it, the time at which the server takes the batch; a ledger that
+        takes its time from the data (clock `data`) refuses that.
         """
 
     def __init__(
@@ -240,6 +242,7 @@ class SignalState(message.Message):
     CHANGE_FIELD_NUMBER: builtins.int
     SHADOW_OBSERVATIONS_FIELD_NUMBER: builtins.int
     SHARE_PPM_FIELD_NUMBER: builtins.int
+    LIKELY_DUPLICATES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Output only. Id of the model."""
     signal: builtins.str
@@ -272,6 +275,10 @@ class SignalState(message.Message):
     """Output only. Observations of versions that were not in service."""
     share_ppm: builtins.int
     """Output only. Its share of the model's degradation in the last score, in ppm."""
+    likely_duplicates: builtins.int
+    """Output only. Of the model's newest 1000 observations, those of this signal that repeat another
+    one: the same version, `observed_at`, source and value.
+    """
     @builtins.property
     def observed_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When that value was observed."""
@@ -293,10 +300,11 @@ class SignalState(message.Message):
         change: builtins.str = ...,
         shadow_observations: builtins.int = ...,
         share_ppm: builtins.int = ...,
+        likely_duplicates: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm", "_trend_ppm", b"_trend_ppm", "magnitude_ppm", b"magnitude_ppm", "observed_at", b"observed_at", "trend_ppm", b"trend_ppm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm", "_trend_ppm", b"_trend_ppm", "breach", b"breach", "change", b"change", "latest_value", b"latest_value", "magnitude_ppm", b"magnitude_ppm", "model", b"model", "model_version", b"model_version", "observations", b"observations", "observed_at", b"observed_at", "position", b"position", "previous_value", b"previous_value", "shadow_observations", b"shadow_observations", "share_ppm", b"share_ppm", "signal", b"signal", "trend_ppm", b"trend_ppm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm", "_trend_ppm", b"_trend_ppm", "breach", b"breach", "change", b"change", "latest_value", b"latest_value", "likely_duplicates", b"likely_duplicates", "magnitude_ppm", b"magnitude_ppm", "model", b"model", "model_version", b"model_version", "observations", b"observations", "observed_at", b"observed_at", "position", b"position", "previous_value", b"previous_value", "shadow_observations", b"shadow_observations", "share_ppm", b"share_ppm", "signal", b"signal", "trend_ppm", b"trend_ppm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__magnitude_ppm: _TypeAlias = typing.Literal["magnitude_ppm"]  # noqa: Y015
     _WhichOneofArgType__magnitude_ppm: _TypeAlias = typing.Literal["_magnitude_ppm", b"_magnitude_ppm"]  # noqa: Y015

@@ -152,6 +152,7 @@ class SubmitSignalsRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     WAIT_FOR_CHECKPOINT_FIELD_NUMBER: builtins.int
+    LEAVE_OUT_DUPLICATES_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -161,6 +162,11 @@ class SubmitSignalsRequest(message.Message):
     wait_for_checkpoint: builtins.bool
     """Optional. Answer only once a signed checkpoint covers the batch, with the proof of it. The batch
     is on record before that: a deadline that passes meanwhile takes nothing back.
+    """
+    leave_out_duplicates: builtins.bool
+    """Optional. Leave out what repeats an observation that is on record, or an earlier one of the
+    batch: the same model, signal, version, `observed_at`, source and value. Without it, such
+    repeats are recorded and counted.
     """
     @builtins.property
     def observations(self) -> containers.RepeatedCompositeFieldContainer[signal_pb2.Observation]:
@@ -173,10 +179,11 @@ class SubmitSignalsRequest(message.Message):
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
         wait_for_checkpoint: builtins.bool = ...,
+        leave_out_duplicates: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "observations", b"observations", "request_id", b"request_id", "wait_for_checkpoint", b"wait_for_checkpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["leave_out_duplicates", b"leave_out_duplicates", "ledger", b"ledger", "observations", b"observations", "request_id", b"request_id", "wait_for_checkpoint", b"wait_for_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,23 +195,73 @@ class SubmitSignalsResponse(message.Message):
 
     APPENDED_FIELD_NUMBER: builtins.int
     PROOF_FIELD_NUMBER: builtins.int
+    INTAKE_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands: `first_position` to `position`, in the order sent."""
+        """Output only. Where it stands: `first_position` to `position`, in the order sent. Where all of it
+        was left out, `position` is that of the newest event and `first_position` the one after it.
+        """
 
     @builtins.property
     def proof(self) -> checkpoint_pb2.InclusionProof:
         """Output only. Proof that its last event is in a signed checkpoint; absent unless it was asked for."""
+
+    @builtins.property
+    def intake(self) -> Intake:
+        """Output only. What was done to its values, and which of them were on record already."""
 
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
         proof: checkpoint_pb2.InclusionProof | None = ...,
+        intake: Intake | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "intake", b"intake", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "intake", b"intake", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Intake(message.Message):
+    """What was done to the values of a batch, and which of its observations were on record already."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROUNDED_FIELD_NUMBER: builtins.int
+    VANISHED_FIELD_NUMBER: builtins.int
+    LIKELY_DUPLICATES_FIELD_NUMBER: builtins.int
+    LEFT_OUT_FIELD_NUMBER: builtins.int
+    DUPLICATES_FIRST_POSITION_FIELD_NUMBER: builtins.int
+    DUPLICATES_LAST_POSITION_FIELD_NUMBER: builtins.int
+    rounded: builtins.int
+    """Output only. Values of more than 9 decimals, recorded rounded half to even at 9."""
+    vanished: builtins.int
+    """Output only. Those of them that were too small and were recorded as 0."""
+    likely_duplicates: builtins.int
+    """Output only. Observations that repeat one on record, or an earlier one of the batch: the same
+    model, signal, version, `observed_at`, source and value.
+    """
+    left_out: builtins.int
+    """Output only. Those of them that were left out; 0 unless the request asked for it."""
+    duplicates_first_position: builtins.int
+    """Output only. Where the first of what they repeat stands; 0 if there is none."""
+    duplicates_last_position: builtins.int
+    """Output only. Where the last of what they repeat stands; 0 if there is none."""
+    def __init__(
+        self,
+        *,
+        rounded: builtins.int = ...,
+        vanished: builtins.int = ...,
+        likely_duplicates: builtins.int = ...,
+        left_out: builtins.int = ...,
+        duplicates_first_position: builtins.int = ...,
+        duplicates_last_position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["duplicates_first_position", b"duplicates_first_position", "duplicates_last_position", b"duplicates_last_position", "left_out", b"left_out", "likely_duplicates", b"likely_duplicates", "rounded", b"rounded", "vanished", b"vanished"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,6 +274,7 @@ class StreamSignalsRequest(message.Message):
     OBSERVATIONS_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LEAVE_OUT_DUPLICATES_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one. The first batch settles it
     for the stream: later ones leave it empty or repeat it.
@@ -225,6 +283,8 @@ class StreamSignalsRequest(message.Message):
     """Optional. Picked by the caller before the first attempt and sent with every retry of the batch:
     a repeat gets the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`.
     """
+    leave_out_duplicates: builtins.bool
+    """Optional. As in `SubmitSignalsRequest`."""
     @builtins.property
     def observations(self) -> containers.RepeatedCompositeFieldContainer[signal_pb2.Observation]:
         """Required. 1 to 5000 observations."""
@@ -235,10 +295,11 @@ class StreamSignalsRequest(message.Message):
         observations: abc.Iterable[signal_pb2.Observation] | None = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        leave_out_duplicates: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "observations", b"observations", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["leave_out_duplicates", b"leave_out_duplicates", "ledger", b"ledger", "observations", b"observations", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -252,6 +313,7 @@ class StreamSignalsResponse(message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     APPENDED_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    INTAKE_FIELD_NUMBER: builtins.int
     batch: builtins.int
     """Output only. Which batch of this stream it answers, from 1."""
     request_id: builtins.str
@@ -264,6 +326,10 @@ class StreamSignalsResponse(message.Message):
     def error(self) -> BatchError:
         """Output only. Why nothing of it was recorded."""
 
+    @builtins.property
+    def intake(self) -> Intake:
+        """Output only. As in `SubmitSignalsResponse`; absent where the batch was refused."""
+
     def __init__(
         self,
         *,
@@ -271,10 +337,11 @@ class StreamSignalsResponse(message.Message):
         request_id: builtins.str = ...,
         appended: append_pb2.Appended | None = ...,
         error: BatchError | None = ...,
+        intake: Intake | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "error", b"error", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "error", b"error", "intake", b"intake", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "batch", b"batch", "error", b"error", "request_id", b"request_id", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "batch", b"batch", "error", b"error", "intake", b"intake", "request_id", b"request_id", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = typing.Literal["appended", "error"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = typing.Literal["result", b"result"]  # noqa: Y015

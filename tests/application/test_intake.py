@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import parse_observed
-from ledger.events.values import SECOND, TIME_LIMIT, decimal_of_repr, parse_decimal
+from ledger.events.values import SECOND, TIME_LIMIT, nearest_decimal, parse_decimal
 from ledger.limits import BATCH_OBSERVATIONS_MAX, DATA_AHEAD_SECONDS, SAMPLE_SIZE_MAX
 from tests.application.conftest import MakeWorld
 from tests.application.world import HOUR, START, Row, World, reason_of, request
@@ -57,17 +57,14 @@ BAD = [
     ("value", -math.inf, "finite"),
     ("value", 1e300, "whole digits"),
     ("value", 1e12, "whole digits"),
-    ("value", "1000000000000", "13 whole digits"),
-    ("value", "-1000000000000", "13 whole digits"),
-    ("value", "0.0000000001", "decimal places"),
-    ("value", "-0", "minus zero"),
-    ("value", "1.50", "trailing zeros"),
+    ("value", "1000000000000", "more than 12 whole digits"),
+    ("value", "-1000000000000", "more than 12 whole digits"),
     ("value", "+1", "plus sign"),
     ("value", "01", "leading zeros"),
-    ("value", "1e3", "not a decimal"),
+    ("value", "1e3.5", "not a decimal"),
     ("value", "", "not a decimal"),
     ("value", "\u0661", "not a decimal"),
-    ("value", "9" * 5_000, "whole digits"),
+    ("value", "9" * 5_000, "5000 characters"),
     ("model", "", "empty"),
     ("model", "M1", "must begin with"),
     ("model", "m" * 129, "129 characters"),
@@ -160,7 +157,7 @@ def test_a_tiny_double_and_minus_zero_are_recorded_as_zero(ready: World) -> None
 
 @given(value=st.floats(-1e12, 1e12, exclude_min=True, exclude_max=True))
 def test_a_double_is_recorded_as_its_nearest_decimal(value: float) -> None:
-    text = decimal_of_repr(repr(value))
+    text = nearest_decimal(repr(value))[0]
     assert abs(parse_decimal(text) / 10**9 - value) <= max(1e-9, abs(value) * 1e-15)
 
 

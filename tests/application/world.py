@@ -172,7 +172,7 @@ class World:
 
     def observe(self, *rows: Row, caller: Caller = MONITOR) -> AppendResult:
         """Submit observations and wait for them."""
-        return self.ledger.submit(caller, rows).result()
+        return self.ledger.submit(caller, rows).result().appended
 
     def see(
         self,

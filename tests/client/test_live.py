@@ -56,7 +56,7 @@ def rows(count: int, *, hour: int = 1, model: str = "fares") -> list[tuple[str, 
 
 def test_the_three_lines_of_the_readme_work(served: Served) -> None:
     with LedgerClient(served.server.address, actor="services/monitor-7") as ledger:
-        ledger.submit([("fares", "log-loss", 0.412)])
+        ledger.submit([("fares", "log-loss", 0.412, "2026-03-05T12:00:00Z")])
     (event,) = served.service.ledger().events(after=served.head() - 1)
     assert event.type == "signal.observed.v1"
     assert event.body.actor == "services/monitor-7"
@@ -173,7 +173,7 @@ def test_a_refused_batch_of_a_stream_is_named_and_ends_nothing(ledger: LedgerCli
     results: list[BatchResult] = []
     with ledger.stream_signals(on_result=results.append) as stream:
         stream.send(rows(2))
-        stream.send([*rows(1), ("nowhere", "log-loss", 0.5)])
+        stream.send([*rows(1), ("nowhere", "log-loss", 0.5, BEGIN)])
         stream.send(rows(2))
     assert [result.error is None for result in results] == [True, False, True]
     assert (stream.recorded, stream.refused) == (4, 2)
@@ -181,7 +181,7 @@ def test_a_refused_batch_of_a_stream_is_named_and_ends_nothing(ledger: LedgerCli
     assert isinstance(error, UnknownNameError)
     assert error.violations[0].field == "observations[1].model"
     with pytest.raises(BatchRefusedError) as caught, ledger.stream_signals() as second:
-        second.send([("nowhere", "log-loss", 0.5)])
+        second.send([("nowhere", "log-loss", 0.5, BEGIN)])
     assert caught.value.batch == 1
 
 
@@ -215,7 +215,7 @@ def test_a_batch_submits_itself_in_time(ledger: LedgerClient) -> None:
 def test_a_batch_keeps_what_was_refused(ledger: LedgerClient) -> None:
     batch = ledger.batch(max_items=1)
     with pytest.raises(UnknownNameError):
-        batch.add(("nowhere", "log-loss", 0.5))
+        batch.add(("nowhere", "log-loss", 0.5, BEGIN))
     assert len(batch.failed) == 1
     batch.close()
 
@@ -310,7 +310,7 @@ def test_the_asynchronous_client_sees_and_does_the_same(served: Served) -> None:
             assert watched == events[-3:]
             with pytest.raises(BatchRefusedError):
                 async with client.stream_signals() as refused:
-                    await refused.send([("nowhere", "log-loss", 0.5)])
+                    await refused.send([("nowhere", "log-loss", 0.5, BEGIN)])
 
     asyncio.run(use())
 

@@ -4,8 +4,11 @@ Method: the same observation in every form must give the same bytes; each way to
 refused with the path of its field, before anything is sent.
 """
 
+import struct
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
 from typing import Any, TypeAlias
 
 import pytest
@@ -16,20 +19,17 @@ from ledger.client import Observation
 from ledger.client.errors import InvalidRequestError
 from ledger.client.inputs import decimal_text, micros_of, plain, timestamp_of
 from ledger.client.observations import add_observations
-from ledger.client.stamping import stamped
-from ledger.clock import ManualClock
 from ledger.events.values import NANO, format_decimal, parse_decimal
 from ledger.v1 import signal_service_pb2
 
 Anything: TypeAlias = Any  # the right form and every wrong one
-NOW = 1_800_000_000_000_000
 TIME = datetime(2026, 3, 1, 10, 0, 0, 123_456, tzinfo=UTC)
 MICROS = 1_772_359_200_123_456
 
 
 def request_of(*items: Anything) -> signal_service_pb2.SubmitSignalsRequest:
     request = signal_service_pb2.SubmitSignalsRequest()
-    add_observations(request, items, NOW)
+    add_observations(request, list(items))
     return request
 
 
@@ -56,9 +56,9 @@ def test_every_form_gives_the_same_message(form: Anything) -> None:
     assert item.observed_at.ToMicroseconds() == MICROS
 
 
-def test_what_is_left_out_is_now_and_the_version_in_service() -> None:
+def test_what_is_left_out_is_left_to_the_server() -> None:
     (item,) = request_of(("fares", "log-loss", 1)).observations
-    assert item.observed_at.ToMicroseconds() == NOW
+    assert not item.HasField("observed_at"), "its time and its version are the server's to say"
     assert (item.model_version, item.sample_size, item.decimal) == ("", 0, "1")
 
 
@@ -138,19 +138,132 @@ def test_what_is_no_number_is_refused(value: Anything) -> None:
         decimal_text(value, "baseline_loss")
 
 
+# ---- values of any library -----------------------------------------------------------------------
+
+
+@Real.register
+class Float32:
+    """What numpy's float32 looks like from outside: a Real that is no float."""
+
+    def __init__(self, value: float) -> None:
+        self._value = struct.unpack("<f", struct.pack("<f", value))[0]
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+
+class Int64:
+    """What numpy's int64 looks like from outside."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __index__(self) -> int:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+class Frame:
+    """What a DataFrame of pandas looks like from outside."""
+
+    def __init__(self, columns: dict[str, list[Anything]]) -> None:
+        self._columns = columns
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self._columns)
+
+    def to_dict(self, orient: str) -> list[dict[str, Anything]]:
+        assert orient == "records"
+        cells = zip(*self._columns.values(), strict=True)
+        return [dict(zip(self._columns, row, strict=True)) for row in cells]
+
+
+class NotAvailable:
+    """What pandas.NA looks like: it compares to something without a truth."""
+
+    def __ne__(self, _other: object) -> Anything:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+def frame_of(**more: list[Anything]) -> Frame:
+    columns: dict[str, list[Anything]] = {
+        "model": ["fares", "fares"],
+        "signal": ["log-loss", "log-loss"],
+        "value": [0.5, 1.0],
+    }
+    return Frame(columns | more)
+
+
+@pytest.mark.parametrize("value", [Float32(0.19333333), Fraction(1, 3)])
+def test_every_real_number_is_read_as_a_double(value: Anything) -> None:
+    (item,) = request_of(("fares", "log-loss", value)).observations
+    assert item.WhichOneof("value") == "number"
+    assert item.number == float(value)
+
+
+@pytest.mark.parametrize("size", [40, 40.0, Decimal("40.0"), Int64(40), Float32(40)])
+def test_a_sample_size_is_a_count_however_it_is_held(size: Anything) -> None:
+    (item,) = request_of(("fares", "log-loss", 1.0, TIME, "", size)).observations
+    assert item.sample_size == 40
+
+
+@pytest.mark.parametrize("size", [0, 0.0, Int64(0), 2.5, "40", float("nan"), float("inf")])
+def test_what_is_no_count_is_refused_as_a_sample_size(size: Anything) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        request_of(("fares", "log-loss", 1.0, TIME, "", size))
+    assert caught.value.violations[0].field == "observations[0].sample_size"
+
+
+def test_a_table_with_the_fields_as_columns_is_taken_without_its_missing_values() -> None:
+    table = frame_of(
+        observed_at=[TIME, "2026-03-01T10:00:00.123456Z"],
+        sample_size=[40.0, float("nan")],
+        model_version=["v2", NotAvailable()],
+    )
+    request = signal_service_pb2.SubmitSignalsRequest()
+    add_observations(request, table)
+    first, second = request.observations
+    assert (first.sample_size, second.sample_size) == (40, 0)
+    assert (first.model_version, second.model_version) == ("v2", "")
+    assert first.observed_at == second.observed_at
+    assert [first.number, second.number] == [0.5, 1.0]
+
+
 @pytest.mark.parametrize(
-    ("form", "expected"),
+    ("table", "words"),
     [
-        (("m", "s", 1.0), Observation("m", "s", 1.0, 5)),
-        (Observation("m", "s", 1.0), Observation("m", "s", 1.0, 5)),
-        (Observation("m", "s", 1.0, 3), Observation("m", "s", 1.0, 3)),
-        (("m", "s", 1.0, 3), ("m", "s", 1.0, 3)),
-        ({"model": "m", "value": 1.0}, {"model": "m", "value": 1.0, "observed_at": 5}),
-        ({"model": "m", "observed_at": 3}, {"model": "m", "observed_at": 3}),
-        (42, 42),
+        (Frame({"model": ["fares"], "value": [0.5]}), "without a column 'signal'"),
+        (frame_of(loss=[1, 2]), "loss"),
     ],
 )
-def test_a_buffered_observation_gets_the_moment_it_was_made(
-    form: Anything, expected: Anything
-) -> None:
-    assert stamped(form, ManualClock(5)) == expected
+def test_a_table_with_other_columns_is_refused_by_their_names(table: Frame, words: str) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        add_observations(signal_service_pb2.SubmitSignalsRequest(), table)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Observation("fares", "log-loss", 0.5),
+        ("fares", "log-loss", 0.5),
+        ["fares", "log-loss", 0.5],
+        {"model": "fares", "signal": "log-loss", "value": 0.5},
+        "fares",
+    ],
+)
+def test_one_observation_alone_is_to_be_wrapped_in_a_list(one: Anything) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        add_observations(signal_service_pb2.SubmitSignalsRequest(), one)
+    assert caught.value.remedy == "Wrap it in a list."
+
+
+def test_an_iterator_of_observations_is_taken() -> None:
+    request = signal_service_pb2.SubmitSignalsRequest()
+    add_observations(request, iter([("fares", "log-loss", 0.5)] * 3))
+    assert len(request.observations) == 3

@@ -105,10 +105,11 @@ RESULTS = {
     "ChangedKey": ledger_service_pb2.RotateKeyResponse.DESCRIPTOR,
     "Seal": ledger_service_pb2.SealStreamsResponse.DESCRIPTOR,
     "Erased": ledger_service_pb2.EraseBodiesResponse.DESCRIPTOR,
+    "Intake": signal_service_pb2.Intake.DESCRIPTOR,
     "ExportPart": export_service_pb2.ReadExportResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
-ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope"}
+ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope", "Submitted"}
 CLASSES = {
     name: cls
     for module in (records, outcomes, ranking, exports, proving)

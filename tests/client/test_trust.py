@@ -252,7 +252,9 @@ def test_a_batch_waits_for_the_witnesses_too() -> None:
         forge.grow(2).sign(K1)
         forge.cosign(12, W2, W1)
 
-    call = submit_proven(Scope(ORIGIN, "r-1"), [("a", "b", 1, 1)], 1)
+    call = submit_proven(
+        Scope(ORIGIN, "r-1"), [("a", "b", 1, 1_772_359_200_000_000)], leave_out_duplicates=True
+    )
     done = carry_out(forge, verification(TrustStore(), policy=POLICY).submission(call), later)
     assert (done.appended.position, done.proof.position) == (10, 10)
     assert done.proof.checkpoint.size == 12

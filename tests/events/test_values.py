@@ -18,9 +18,9 @@ from ledger.events.values import (
     NANO,
     NANO_LIMIT,
     TIME_LIMIT,
-    decimal_of_repr,
     format_decimal,
     format_time,
+    nearest_decimal,
     parse_decimal,
     parse_time,
 )
@@ -104,9 +104,9 @@ def test_a_double_becomes_the_nearest_decimal(value: float) -> None:
     expected = rounded(repr(value))
     if abs(expected) >= 10**12:
         with pytest.raises(ValueError, match="whole digits"):
-            decimal_of_repr(repr(value))
+            nearest_decimal(repr(value))[0]
         return
-    text = decimal_of_repr(repr(value))
+    text = nearest_decimal(repr(value))[0]
     assert parse_decimal(text) == expected * NANO
     assert text != "-0"
 
@@ -115,16 +115,56 @@ def test_a_double_becomes_the_nearest_decimal(value: float) -> None:
 def test_every_bit_pattern_is_a_decimal_or_refused(pattern: bytes) -> None:
     (value,) = struct.unpack("<d", pattern)
     if math.isfinite(value) and abs(value) < 999_999_999_999:
-        assert abs(Decimal(decimal_of_repr(repr(value))) - Decimal(repr(value))) * 2 * NANO <= 1
+        assert abs(Decimal(nearest_decimal(repr(value))[0]) - Decimal(repr(value))) * 2 * NANO <= 1
     else:
         with pytest.raises(ValueError, match=r"finite|whole digits"):
-            decimal_of_repr(repr(value))
+            nearest_decimal(repr(value))[0]
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "", "1e9999", "0x10", "1_0.5"])
-def test_what_is_no_finite_double_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a finite number"):
-        decimal_of_repr(text)
+@pytest.mark.parametrize(
+    ("text", "decimal", "is_rounded"),
+    [
+        ("0.5", "0.5", False),
+        ("0.500000000000000", "0.5", False),
+        ("1.0", "1", False),
+        ("-0", "0", False),
+        ("-0.000", "0", False),
+        ("1e3", "1000", False),
+        ("25E-2", "0.25", False),
+        ("0.47123456789123", "0.471234568", True),
+        ("0.30000000000000004", "0.3", True),
+        ("9.999999974e-07", "0.000001", True),
+        ("0.0000000005", "0", True),  # halfway: to even
+        ("0.0000000015", "0.000000002", True),
+        ("-0.00000000050000001", "-0.000000001", True),
+        ("6e-27", "0", True),
+        ("1e-999", "0", True),
+    ],
+)
+def test_a_number_of_any_length_is_rounded_half_to_even_and_said_to_be(
+    text: str, decimal: str, *, is_rounded: bool
+) -> None:
+    assert nearest_decimal(text) == (decimal, is_rounded)
+
+
+@given(st.decimals(-(10**12) + 1, 10**12 - 1, allow_nan=False))
+def test_only_what_changes_a_number_counts_as_rounding(number: Decimal) -> None:
+    if len(str(number)) > 1_000 or abs(number.adjusted()) > 300:
+        return
+    text, is_rounded = nearest_decimal(str(number))
+    assert Decimal(text) == rounded(str(number))
+    assert is_rounded == (Decimal(text) != number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nan", "inf", "-inf", "", "1e9999", "0x10", "1_0.5", "+1", "01", ".5", "5.", "9" * 5_000],
+)
+def test_what_is_no_finite_number_is_refused(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"not a finite|not a decimal|plus|zeros|both sides|5000 characters"
+    ):
+        nearest_decimal(text)
 
 
 # ---- times ---------------------------------------------------------------------------------------

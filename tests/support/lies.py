@@ -31,7 +31,7 @@ def honest() -> Forge:
 
 
 HONEST = honest()
-ROWS = [("fares", "log-loss", 0.5, 1)]
+ROWS = [("fares", "log-loss", 0.5, 1_772_359_200_000_000)]
 
 
 @dataclass
@@ -185,14 +185,14 @@ def inclusion_in_a_forged_tree(number: int) -> Lie:
 
 def batch_proven_in_a_forged_tree(number: int) -> Lie:
     forge = diverging(number, size=draw(number, "size", SEEN, 100))
-    call = submit_proven(Scope(ORIGIN, "r-1"), ROWS, 1)
+    call = submit_proven(Scope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
     return Lie(forge, lambda verification: verification.submission(call), ForkError)
 
 
 def batch_without_its_proof(number: int) -> Lie:
     """The proof is left out, or is that of another position than the one answered."""
     forge = HONEST.copy()
-    call = submit_proven(Scope(ORIGIN, "r-1"), ROWS, 1)
+    call = submit_proven(Scope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
 
     def answer(_: Any) -> Any:  # noqa: ANN401
         response = forge._SubmitSignals(

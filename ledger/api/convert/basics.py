@@ -9,6 +9,7 @@ from ledger.events.values import SECOND, parse_time
 from ledger.v1 import append_pb2
 
 NANOS_PER_MICRO = 1_000
+NANOS_MAX = 1_000_000_000  # what a Timestamp has less of
 
 
 class EnumType(Protocol):

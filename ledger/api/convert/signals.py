@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import NANOS_PER_MICRO, inverse, numbers, timestamp_of
+from ledger.api.convert.basics import NANOS_MAX, NANOS_PER_MICRO, inverse, numbers, timestamp_of
 from ledger.application.fleet import SignalView
-from ledger.application.intake import ObservationRow
+from ledger.application.intake import ObservationRow, Taken
 from ledger.events.signals import Direction, SignalDefined, SignalKind
 from ledger.events.values import SECOND
 from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX
-from ledger.v1 import signal_pb2
+from ledger.v1 import signal_pb2, signal_service_pb2
 from projections.signals import SignalRow
 
 _KINDS: Final = numbers(signal_pb2.SignalKind, "SIGNAL_KIND_", SignalKind)
@@ -66,10 +66,13 @@ def signal(view: SignalView) -> signal_pb2.Signal:
     )
 
 
-def rows_of(observations: Iterable[signal_pb2.Observation]) -> list[ObservationRow]:
+def rows_of(
+    observations: Iterable[signal_pb2.Observation], unstated_time: int | None
+) -> list[ObservationRow]:
     """Return a batch as the application takes it; FIELD_INVALID names every item that is not whole.
 
-    Only what the tuple cannot carry is checked here: presence and microseconds. One loop, no calls.
+    `unstated_time` is that of items that state none; None where the data tell the time. Only what
+    the tuple cannot carry is checked here: presence and nanoseconds. One loop, no calls.
     """
     rows: list[ObservationRow] = []
     append = rows.append
@@ -82,19 +85,23 @@ def rows_of(observations: Iterable[signal_pb2.Observation]) -> list[ObservationR
                 is_whole = False
         at = item.observed_at
         nanos = at.nanos
-        micros, rest = divmod(nanos, NANOS_PER_MICRO)
-        at_micros = at.seconds * SECOND + micros
-        if rest or nanos < 0 or not (at_micros or item.HasField("observed_at")):
+        at_micros = at.seconds * SECOND + nanos // NANOS_PER_MICRO
+        if not at_micros and not item.HasField("observed_at"):
+            if unstated_time is None:
+                is_whole = False
+            else:
+                at_micros = unstated_time
+        elif not 0 <= nanos < NANOS_MAX:
             is_whole = False
         append(
             (item.model, item.signal, item.model_version, value, at_micros, item.sample_size or 1)
         )
     if not is_whole or not rows or len(rows) > BATCH_OBSERVATIONS_MAX:
-        _refuse(list(observations))
+        _refuse(list(observations), is_time_stated_by_data=unstated_time is None)
     return rows
 
 
-def _refuse(observations: list[signal_pb2.Observation]) -> None:
+def _refuse(observations: list[signal_pb2.Observation], *, is_time_stated_by_data: bool) -> None:
     """Raise FIELD_INVALID for a batch that is empty, over-full or has items that are not whole."""
     checks = Checks()
     if not observations:
@@ -111,12 +118,31 @@ def _refuse(observations: list[signal_pb2.Observation]) -> None:
             checks.identifier(f"{path}.signal", item.signal)
             if not item.number and not item.HasField("number") and not item.decimal:
                 checks.refuse(f"{path}.value", "is required: a `decimal` or a `number`")
-            checks.time(f"{path}.observed_at", item.observed_at, given=item.HasField("observed_at"))
+            if item.HasField("observed_at"):
+                checks.time(f"{path}.observed_at", item.observed_at, given=True)
+            elif is_time_stated_by_data:
+                checks.refuse(
+                    f"{path}.observed_at",
+                    "this ledger takes its time from the data: state observed_at",
+                )
     checks.done()
     raise AssertionError("a whole batch was refused")
 
 
-def signal_state(row: SignalRow) -> signal_pb2.SignalState:
+def intake(taken: Taken) -> signal_service_pb2.Intake:
+    """Return what was done to the values of a batch, and which were on record already."""
+    duplicates = taken.appended.duplicates
+    return signal_service_pb2.Intake(
+        rounded=taken.rounded,
+        vanished=taken.vanished,
+        likely_duplicates=duplicates.found,
+        left_out=duplicates.left_out,
+        duplicates_first_position=duplicates.first_position,
+        duplicates_last_position=duplicates.last_position,
+    )
+
+
+def signal_state(row: SignalRow, likely_duplicates: int) -> signal_pb2.SignalState:
     """Return where one signal of one model stands."""
     latest, previous, score = row["latest"], row["previous"], row["score"]
     state = signal_pb2.SignalState(
@@ -127,6 +153,7 @@ def signal_state(row: SignalRow) -> signal_pb2.SignalState:
         breach=_BREACH[row["state"]],
         previous_value=previous["value"] if previous else "",
         change=row["change"] or "",
+        likely_duplicates=likely_duplicates,
     )
     if latest is not None:
         state.model_version = latest["model_version"]

@@ -7,30 +7,26 @@ from typing import Self
 
 from ledger.client.errors import ClientError
 from ledger.client.observations import ObservationLike
-from ledger.client.records import Appended
-from ledger.client.stamping import stamped
-from ledger.clock import Clock
+from ledger.client.records import Submitted
 
 
 class AsyncSignalBatch:
     """A buffer that submits itself when it is full or its oldest observation is old enough.
 
     What a submission in the background raised is raised by the next call; its observations are then
-    in `failed`, so that none is lost without a trace. An observation without `observed_at` gets the
-    moment it was added.
+    in `failed`, so that none is lost without a trace. An observation without `observed_at` has the
+    time at which the server takes it.
     """
 
     def __init__(
         self,
-        submit: Callable[[list[ObservationLike]], Awaitable[Appended]],
-        clock: Clock,
+        submit: Callable[[list[ObservationLike]], Awaitable[Submitted]],
         items_max: int,
         seconds_max: float,
     ) -> None:
         if items_max < 1 or not seconds_max > 0:
             raise ValueError("max_items must be 1 or more, and max_seconds above 0")
         self._submit = submit
-        self._clock = clock
         self._items_max = items_max
         self._seconds_max = seconds_max
         self._items: list[ObservationLike] = []
@@ -45,7 +41,7 @@ class AsyncSignalBatch:
     async def add(self, observation: ObservationLike) -> None:
         """Add one observation; submits the batch if it is full now."""
         self._raise_pending()
-        self._items.append(stamped(observation, self._clock))
+        self._items.append(observation)
         if len(self._items) >= self._items_max:
             await self.flush()
         elif self._timer is None:

@@ -7,9 +7,7 @@ from typing import Self
 
 from ledger.client.errors import ClientError
 from ledger.client.observations import ObservationLike
-from ledger.client.records import Appended
-from ledger.client.stamping import stamped
-from ledger.clock import Clock
+from ledger.client.records import Submitted
 
 
 class SignalBatch:
@@ -17,20 +15,18 @@ class SignalBatch:
 
     Safe between threads. What a submission in the background raised is raised by the next call;
     its observations are then in `failed`, so that none is lost without a trace. An observation
-    without `observed_at` gets the moment it was added.
+    without `observed_at` has the time at which the server takes it.
     """
 
     def __init__(
         self,
-        submit: Callable[[list[ObservationLike]], Appended],
-        clock: Clock,
+        submit: Callable[[list[ObservationLike]], Submitted],
         items_max: int,
         seconds_max: float,
     ) -> None:
         if items_max < 1 or not seconds_max > 0:
             raise ValueError("max_items must be 1 or more, and max_seconds above 0")
         self._submit = submit
-        self._clock = clock
         self._items_max = items_max
         self._seconds_max = seconds_max
         self._items: list[ObservationLike] = []
@@ -46,10 +42,9 @@ class SignalBatch:
 
     def add(self, observation: ObservationLike) -> None:
         """Add one observation; submits the batch if it is full now."""
-        made = stamped(observation, self._clock)
         with self._changed:
             self._raise_pending()
-            self._items.append(made)
+            self._items.append(observation)
             if len(self._items) == 1:
                 self._changed.notify_all()
             if len(self._items) >= self._items_max:

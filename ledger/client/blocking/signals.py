@@ -1,14 +1,14 @@
 """Signals and their observations, for threads."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Literal, overload
 
 from ledger.client.blocking.batch import SignalBatch
 from ledger.client.blocking.connection import Service
 from ledger.client.blocking.stream import SignalStream
 from ledger.client.calls import signals as calls
-from ledger.client.observations import ObservationLike
-from ledger.client.records import Appended, Signal, SignalStates
+from ledger.client.observations import Observations
+from ledger.client.records import Appended, Signal, SignalStates, Submitted
 from ledger.client.verification import Verification
 from ledger.client.verified import ProvenSubmission
 from ledger.client.window import BatchResult
@@ -30,55 +30,70 @@ class Signals(Service):
     @overload
     def submit(
         self,
-        observations: Sequence[ObservationLike],
+        observations: Observations,
         *,
         request_id: str | None = None,
+        leave_out_duplicates: bool = True,
         wait_for_checkpoint: Literal[False] = False,
-    ) -> Appended: ...
+    ) -> Submitted: ...
 
     @overload
     def submit(
         self,
-        observations: Sequence[ObservationLike],
+        observations: Observations,
         *,
         request_id: str | None = None,
+        leave_out_duplicates: bool = True,
         wait_for_checkpoint: Literal[True],
     ) -> ProvenSubmission: ...
 
     def submit(
         self,
-        observations: Sequence[ObservationLike],
+        observations: Observations,
         *,
         request_id: str | None = None,
+        leave_out_duplicates: bool = True,
         wait_for_checkpoint: bool = False,
-    ) -> Appended | ProvenSubmission:
+    ) -> Submitted | ProvenSubmission:
         """Record 1 to 5000 observations, all or none; durable when this returns.
 
         Each is an Observation, a tuple of its fields in order (model, signal, value, observed_at,
-        model_version, sample_size; three are enough) or a mapping of them. Without `observed_at` it
-        was observed now; who brings a `request_id` to repeat a request later states the times, or
-        the repeat has other content and is refused.
+        model_version, sample_size; three are enough) or a mapping of them; a DataFrame with those
+        columns is taken too. Without `observed_at` it has the time at which the server takes it,
+        or is refused where the ledger takes its time from the data.
+
+        What repeats an observation on record (the same model, signal, version, time, source and
+        value) is left out and counted in `intake`; without `leave_out_duplicates` it is recorded.
 
         With `wait_for_checkpoint` it returns once a signed checkpoint covers the batch, with the
         verified proof of its last event. What is raised after that says where the batch stands.
         """
         settings = self._connection.settings
-        scope, now = settings.append_scope(request_id), settings.clock.now_micros()
+        scope = settings.append_scope(request_id)
         if wait_for_checkpoint:
-            call = calls.submit_proven(scope, observations, now)
+            call = calls.submit_proven(
+                scope, observations, leave_out_duplicates=leave_out_duplicates
+            )
             return self._connection.carry_out(Verification(settings).submission(call))
-        return self._connection.run(calls.submit(scope, observations, now))
+        return self._connection.run(
+            calls.submit(scope, observations, leave_out_duplicates=leave_out_duplicates)
+        )
 
     def batch(self, max_items: int = 500, max_seconds: float = 1.0) -> SignalBatch:
         """Return a buffer that submits itself when full, or after `max_seconds`."""
-        clock = self._connection.settings.clock
-        return SignalBatch(self.submit, clock, max_items, max_seconds)
+        return SignalBatch(self.submit, max_items, max_seconds)
 
     def stream_signals(
-        self, *, window: int = 8, on_result: Callable[[BatchResult], None] | None = None
+        self,
+        *,
+        window: int = 8,
+        on_result: Callable[[BatchResult], None] | None = None,
+        leave_out_duplicates: bool = True,
     ) -> SignalStream:
         """Open a stream of batches, `window` of them under way at once: the fastest way in."""
-        return SignalStream(self._connection, window, on_result)
+        return SignalStream(
+            self._connection, window, on_result, leave_out_duplicates=leave_out_duplicates
+        )
 
     def list_signal_states(self, *, model: str = "", min_position: int = 0) -> SignalStates:
         """Return where each signal of each model stands, or of one model."""

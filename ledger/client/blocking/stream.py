@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import grpc
 from ledger.client.blocking.connection import Connection
 from ledger.client.calls import signals
 from ledger.client.errors import ClientError, UnreachableError, from_rpc, refused
-from ledger.client.observations import ObservationLike
+from ledger.client.observations import Observations
 from ledger.client.options import RENEW_SECONDS
 from ledger.client.retry import Attempts
 from ledger.client.window import BatchRefusedError, BatchResult, Window
@@ -35,10 +35,13 @@ class SignalStream:
         connection: Connection,
         batches_max: int,
         on_result: Callable[[BatchResult], None] | None,
+        *,
+        leave_out_duplicates: bool,
     ) -> None:
         self._connection = connection
         self._window = Window(batches_max)
         self._on_result = on_result
+        self._leave_out_duplicates = leave_out_duplicates
         self._changed = threading.Condition()
         self._requests = _Requests()
         self._refusal: BatchRefusedError | None = None
@@ -65,13 +68,13 @@ class SignalStream:
         """Position of the last observation on record; 0 before the first answer."""
         return self._window.position
 
-    def send(
-        self, observations: Sequence[ObservationLike], *, request_id: str | None = None
-    ) -> int:
+    def send(self, observations: Observations, *, request_id: str | None = None) -> int:
         """Send one batch and return its number, from 1; waits while the window is full."""
         settings = self._connection.settings
         request = signals.batch_of_stream(
-            settings.append_scope(request_id), observations, settings.clock.now_micros()
+            settings.append_scope(request_id),
+            observations,
+            leave_out_duplicates=self._leave_out_duplicates,
         )
         with self._changed:
             self._changed.wait_for(lambda: self._window.has_room() or self._failure is not None)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from ledger.client.call import Page
 from ledger.client.decode import decode, to_datetime
-from ledger.client.records import Appended
+from ledger.client.records import Appended, Intake, Submitted
 
 T = TypeVar("T")
 
@@ -14,6 +14,19 @@ T = TypeVar("T")
 def appended(response: Any) -> Appended:  # noqa: ANN401 - any response with `appended`
     """Return where an append stands."""
     return decode(Appended, response.appended)
+
+
+def submitted(response: Any) -> Submitted:  # noqa: ANN401 - any response with `intake`
+    """Return where a batch stands, and what was done to it."""
+    stands = decode(Appended, response.appended)
+    return Submitted(
+        stands.position,
+        stands.event_hash,
+        stands.recorded_at,
+        stands.first_position,
+        stands.repeated_request,
+        decode(Intake, response.intake),
+    )
 
 
 def one(cls: type[T], field: str) -> Callable[[Any], T]:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from ledger.client.call import Call, Page, Paged, Scope
-from ledger.client.calls.pages import appended, moment, page
+from ledger.client.calls.pages import appended, moment, page, submitted
 from ledger.client.decode import decode
 from ledger.client.enums import SignalDirection, SignalKind
 from ledger.client.inputs import id_of, number_of
-from ledger.client.observations import ObservationLike, add_observations
+from ledger.client.observations import Observations, add_observations
 from ledger.client.proving import InclusionProof
-from ledger.client.records import Appended, Signal, SignalState, SignalStates
+from ledger.client.records import Appended, Signal, SignalState, SignalStates, Submitted
 from ledger.v1 import signal_pb2, signal_service_pb2
 
 _SERVICE: Final = "/ledger.v1.SignalService/"
@@ -51,26 +51,30 @@ def list_signals(scope: Scope, min_position: int) -> Paged[Signal]:
     )
 
 
-def submit(scope: Scope, observations: Sequence[ObservationLike], now: int) -> Call[Appended]:
+def submit(
+    scope: Scope, observations: Observations, *, leave_out_duplicates: bool
+) -> Call[Submitted]:
     """Return the call that records one batch: all of it, or nothing."""
     request = signal_service_pb2.SubmitSignalsRequest(
-        ledger=scope.ledger, request_id=scope.request_id
+        ledger=scope.ledger,
+        request_id=scope.request_id,
+        leave_out_duplicates=leave_out_duplicates,
     )
-    add_observations(request, observations, now)
+    add_observations(request, observations)
     return Call(
         _SERVICE + "SubmitSignals",
         request,
         signal_service_pb2.SubmitSignalsResponse,
-        appended,
+        submitted,
         scope.request_id,
     )
 
 
 def submit_proven(
-    scope: Scope, observations: Sequence[ObservationLike], now: int
-) -> Call[tuple[Appended, InclusionProof | None]]:
+    scope: Scope, observations: Observations, *, leave_out_duplicates: bool
+) -> Call[tuple[Submitted, InclusionProof | None]]:
     """Return the call that records one batch and is answered once a checkpoint covers it."""
-    plain = submit(scope, observations, now)
+    plain = submit(scope, observations, leave_out_duplicates=leave_out_duplicates)
     request = plain.request
     assert isinstance(request, signal_service_pb2.SubmitSignalsRequest)
     request.wait_for_checkpoint = True
@@ -79,19 +83,21 @@ def submit_proven(
 
 def _with_proof(
     response: signal_service_pb2.SubmitSignalsResponse,
-) -> tuple[Appended, InclusionProof | None]:
+) -> tuple[Submitted, InclusionProof | None]:
     proof = decode(InclusionProof, response.proof) if response.HasField("proof") else None
-    return appended(response), proof
+    return submitted(response), proof
 
 
 def batch_of_stream(
-    scope: Scope, observations: Sequence[ObservationLike], now: int
+    scope: Scope, observations: Observations, *, leave_out_duplicates: bool
 ) -> signal_service_pb2.StreamSignalsRequest:
     """Return one batch of a stream."""
     request = signal_service_pb2.StreamSignalsRequest(
-        ledger=scope.ledger, request_id=scope.request_id
+        ledger=scope.ledger,
+        request_id=scope.request_id,
+        leave_out_duplicates=leave_out_duplicates,
     )
-    add_observations(request, observations, now)
+    add_observations(request, observations)
     return request
 
 

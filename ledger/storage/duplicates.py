@@ -1,0 +1,118 @@
+"""Observations that repeat earlier ones: equal in all but sample size and request id.
+
+Almost every observation is newer than all that its stream holds, and cannot be a repeat. So a chain
+remembers a number for each recent observation, equal for equal ones, and from when on it remembers
+all. Only what is older than that, or has a number that was seen, is looked up in the database: that
+alone decides. What is remembered is bounded; what is forgotten costs a look-up.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from ledger.events.fast import repeated_part
+from ledger.storage.schema import events
+
+if TYPE_CHECKING:
+    from ledger.storage.store import NewEvent
+
+REMEMBERED_MAX: Final = 100_000  # observations of one ledger: about 8 MB
+_TIMES_MAX: Final = 500  # in one statement
+
+_NEWEST: Final = select(func.max(events.c.observed_at)).where(
+    events.c.ledger_id == bindparam("ledger_id_"),
+    events.c.stream == bindparam("stream_"),
+    events.c.observed_at.is_not(None),
+)
+_AT_TIMES: Final = (
+    select(events.c.position, events.c.body)
+    .where(
+        events.c.ledger_id == bindparam("ledger_id_"),
+        events.c.stream == bindparam("stream_"),
+        events.c.observed_at.is_not(None),
+        events.c.observed_at.in_(bindparam("times", expanding=True)),
+        events.c.position < bindparam("before"),
+    )
+    .order_by(events.c.position)
+)
+
+
+class Duplicates(NamedTuple):
+    """The observations of a request that repeat earlier ones, and where those are on record.
+
+    Equal in model, signal, version, observed_at, source and value. The places are 0 where unknown.
+    """
+
+    found: int = 0
+    left_out: int = 0
+    first_position: int = 0
+    last_position: int = 0
+
+
+NONE_FOUND: Final = Duplicates()
+
+
+@dataclass(slots=True)
+class Recent:
+    """The identities that a chain remembers, and up to which time each stream has older ones."""
+
+    seen: set[int] = field(default_factory=set)
+    floors: dict[str, int] = field(default_factory=dict)
+
+    def trim(self) -> None:
+        """Forget everything once it is too much; only between transactions."""
+        if len(self.seen) > REMEMBERED_MAX:
+            self.seen.clear()
+            self.floors.clear()
+
+    def learn_floors(self, connection: Connection, ledger_id: int, streams: Iterable[str]) -> int:
+        """Return the time up to which any of the streams may hold what is not remembered."""
+        floor = -1
+        for stream in streams:
+            known = self.floors.get(stream)
+            if known is None:
+                values = {"ledger_id_": ledger_id, "stream_": stream}
+                newest = connection.execute(_NEWEST, values).scalar()
+                known = self.floors[stream] = -1 if newest is None else newest
+            floor = max(floor, known)
+        return floor
+
+    def suspects(
+        self, new: "Sequence[NewEvent]", times: Sequence[int], identities: Sequence[int], floor: int
+    ) -> list[int]:
+        """Return the indexes of the observations that may be repeats, ascending."""
+        fresh = set(identities)
+        if min(times) > floor and len(fresh) == len(times) and self.seen.isdisjoint(fresh):
+            return []
+        counted = Counter(identities)
+        floors, seen = self.floors, self.seen
+        return [
+            index
+            for index, identity in enumerate(identities)
+            if times[index] <= floors[new[index].stream]
+            or identity in seen
+            or counted[identity] > 1
+        ]
+
+
+def stored_repeats(
+    connection: Connection, ledger_id: int, times: Mapping[str, Iterable[int]], before: int
+) -> dict[tuple[str, bytes], int]:
+    """Return what is stored below a position at these times of each stream: where it came first."""
+    found: dict[tuple[str, bytes], int] = {}
+    for stream, wanted in times.items():
+        ordered = sorted(wanted)
+        for at in range(0, len(ordered), _TIMES_MAX):
+            values: dict[str, Any] = {
+                "ledger_id_": ledger_id,
+                "stream_": stream,
+                "times": ordered[at : at + _TIMES_MAX],
+                "before": before,
+            }
+            for position, body in connection.execute(_AT_TIMES, values):
+                if body is not None:  # what was erased is not there
+                    found.setdefault((stream, repeated_part(bytes(body))), position)
+    return found
