@@ -5,13 +5,12 @@ long the ledger is; a longer ledger reaches further back.
 """
 
 from collections import deque
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
 from ledger.application.commands import Caller
+from ledger.application.intake import Submission
 from ledger.application.ledger import Ledger
-from ledger.storage.store import AppendResult
 from tools.bench import fleet
 from tools.bench.run import Progress
 
@@ -32,7 +31,7 @@ def written(path: Path, observations: int) -> Path:
     pause = max(1, observations // fleet.BATCH // DECIDED_TIMES)
     with fleet.still(str(path)) as service:
         ledger = service.ledger()
-        waiting: deque[Future[AppendResult]] = deque()
+        waiting: deque[Submission] = deque()
         for number, rows in enumerate(fleet.batches(observations, SPARSE_STEP), start=1):
             caller = Caller(fleet.MONITOR, request_id=f"batch-{number}", digest=bytes(32))
             waiting.append(ledger.submit(caller, rows))
@@ -53,6 +52,6 @@ def _decide(ledger: Ledger, turn: int) -> None:
     ledger.decisions.evaluate(_ASKING, chosen, None)
 
 
-def _drain(waiting: "deque[Future[AppendResult]]") -> None:
+def _drain(waiting: "deque[Submission]") -> None:
     while waiting:
         waiting.popleft().result()
