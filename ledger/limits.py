@@ -48,4 +48,5 @@ ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; nobody appends meanw
 LEDGERS_MAX: Final = 100  # of one server: each has its own chain, keys and read models
 
 EXPORTS_MAX: Final = 2  # bundles written at once: each takes a core's worth of time from appends
+EXPORTS_KEPT_MAX: Final = 100  # bundles of one ledger: each may be as large as the ledger
 EXPORT_CHUNK_BYTES: Final = 1024 * 1024  # of an archive in one message

@@ -67,6 +67,14 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
                 yield pb.ReadExportResponse(offset=offset, content=content, archive_bytes=size)
                 offset += len(content)
 
+    def DeleteExport(
+        self, request: pb.DeleteExportRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteExportResponse:
+        """Delete a bundle that is kept here."""
+        self._desk.operator_only(context, "delete an export")
+        job = self._desk.backend.exports(request.ledger).delete(_named(request.name))
+        return pb.DeleteExportResponse(export=convert.export(job))
+
 
 def _named(name: str) -> str:
     """Return the id in the name of an export; FIELD_INVALID for other names."""

@@ -25,7 +25,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
 from ledger.events.values import format_time
-from ledger.limits import EXPORTS_MAX
+from ledger.limits import EXPORTS_KEPT_MAX, EXPORTS_MAX
 from ledger.storage.store import Store
 
 _log: Final = structlog.get_logger("ledger.exports")
@@ -83,7 +83,7 @@ class Exports:
         """Begin a bundle and return at once; a repeat of the request gets the same export.
 
         FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT; LIMIT_REACHED while as many as may be
-        are being written; REQUEST_ID_REUSED for another request under the same id.
+        are being written or kept; REQUEST_ID_REUSED for another request under the same id.
         """
         known = self._asked_before(caller)
         if known is not None:
@@ -93,6 +93,7 @@ class Exports:
             known = self._asked_before(caller)  # by another thread, meanwhile
             if known is not None:
                 return known
+            self._refuse_one_too_many()
             if not self._slots.acquire(blocking=False):
                 raise LedgerError(
                     Reason.LIMIT_REACHED,
@@ -109,6 +110,15 @@ class Exports:
                 raise
             self._begin(job, has_slot=True)
             return job
+
+    def _refuse_one_too_many(self) -> None:
+        if len(self._jobs) >= EXPORTS_KEPT_MAX:
+            raise LedgerError(
+                Reason.LIMIT_REACHED,
+                f"{len(self._jobs)} exports of this ledger are kept, as many as the server keeps.",
+                remedy="Have an operator delete some with `decision-ledger export delete`.",
+                metadata={"limit": str(EXPORTS_KEPT_MAX)},
+            )
 
     def _asked_before(self, caller: Caller) -> ExportJob | None:
         if caller.request_id is None:
@@ -192,6 +202,18 @@ class Exports:
     def folder_of(self, export: str) -> Path:
         """Return the folder of an export's bundle."""
         return self._folder.bundle(self.get(export))
+
+    def delete(self, export: str) -> ExportJob:
+        """Delete a bundle and its record here, and return what it was; the ledger's stays.
+
+        EXPORT_UNKNOWN if there is none. One that is being written is broken off first.
+        """
+        job = self.get(export)
+        self._abandon(export)
+        with self._lock:
+            job = self._jobs.pop(export, job)
+        self._folder.forget(job)
+        return job
 
     # ---- erasure -----------------------------------------------------------------------------
 

@@ -238,3 +238,12 @@ def list_() -> None:
     ]
     headings = ("export", "kind", "covers", "state", "requested", "by")
     chosen.show({"exports": exports}, output.table(headings, rows))
+
+
+def delete(
+    export: Annotated[str, typer.Argument(help="Its name, as `export list` shows it.")],
+) -> None:
+    """Delete a bundle that the server holds; that it was issued stays on record."""
+    chosen = session()
+    gone = chosen.client.delete_export(export)
+    chosen.show(gone, f"Deleted {gone.name}.")

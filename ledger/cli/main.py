@@ -213,6 +213,7 @@ _group(
         "create": exporting.create,
         "verify": exporting.verify,
         "list": exporting.list_,
+        "delete": exporting.delete,
         "verify-receipt": receipts.verify_receipt,
     },
 )

@@ -78,6 +78,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "export create": Checked,
     "export verify": Checked,
     "export list": ("exports",),
+    "export delete": exports.Export,
     "export verify-receipt": Received,
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,

@@ -275,3 +275,49 @@ class ReadExportResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["archive_bytes", b"archive_bytes", "content", b"content", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteExportRequest(message.Message):
+    """Which bundle to delete."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LEDGER_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    name: builtins.str
+    """Required. Format: `exports/{export}`."""
+    def __init__(
+        self,
+        *,
+        ledger: builtins.str = ...,
+        name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteExportResponse(message.Message):
+    """What was deleted."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    EXPORT_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def export(self) -> export_pb2.Export:
+        """Output only. The export as it was."""
+
+    def __init__(
+        self,
+        *,
+        export: export_pb2.Export | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["export", b"export"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["export", b"export"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

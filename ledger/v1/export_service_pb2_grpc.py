@@ -56,6 +56,11 @@ class ExportServiceStub:
                 request_serializer=ledger_dot_v1_dot_export__service__pb2.ReadExportRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_export__service__pb2.ReadExportResponse.FromString,
                 _registered_method=True)
+        self.DeleteExport = channel.unary_unary(
+                '/ledger.v1.ExportService/DeleteExport',
+                request_serializer=ledger_dot_v1_dot_export__service__pb2.DeleteExportRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_export__service__pb2.DeleteExportResponse.FromString,
+                _registered_method=True)
 
 
 class ExportServiceServicer:
@@ -71,7 +76,7 @@ class ExportServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the range ends beyond the head.
         * `BODY_PERMANENT` (FAILED_PRECONDITION): `withhold_types` names a type whose bodies cannot be.
-        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written, or are kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +112,18 @@ class ExportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteExport(self, request, context):
+        """Deletes a bundle that this server holds. That it was issued stays on record, and copies that
+        were handed out stay what they are.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +146,11 @@ def add_ExportServiceServicer_to_server(servicer, server):
                     servicer.ReadExport,
                     request_deserializer=ledger_dot_v1_dot_export__service__pb2.ReadExportRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_export__service__pb2.ReadExportResponse.SerializeToString,
+            ),
+            'DeleteExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExport,
+                    request_deserializer=ledger_dot_v1_dot_export__service__pb2.DeleteExportRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_export__service__pb2.DeleteExportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -241,6 +263,33 @@ class ExportService:
             '/ledger.v1.ExportService/ReadExport',
             ledger_dot_v1_dot_export__service__pb2.ReadExportRequest.SerializeToString,
             ledger_dot_v1_dot_export__service__pb2.ReadExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.ExportService/DeleteExport',
+            ledger_dot_v1_dot_export__service__pb2.DeleteExportRequest.SerializeToString,
+            ledger_dot_v1_dot_export__service__pb2.DeleteExportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,7 @@ class ExportServiceStub:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the range ends beyond the head.
     * `BODY_PERMANENT` (FAILED_PRECONDITION): `withhold_types` names a type whose bodies cannot be.
-    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written, or are kept.
     """
     GetExport: _grpc.UnaryUnaryMultiCallable[_export_service_pb2.GetExportRequest, _export_service_pb2.GetExportResponse]
     """Returns an export and how far it has come.
@@ -62,6 +62,14 @@ class ExportServiceStub:
     * `EXPORT_NOT_READY` (FAILED_PRECONDITION): it is still being written, or failed.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many long calls; back off.
     """
+    DeleteExport: _grpc.UnaryUnaryMultiCallable[_export_service_pb2.DeleteExportRequest, _export_service_pb2.DeleteExportResponse]
+    """Deletes a bundle that this server holds. That it was issued stays on record, and copies that
+    were handed out stay what they are.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
+    """
 
 @_typing.type_check_only
 class ExportServiceAsyncStub(ExportServiceStub):
@@ -78,7 +86,7 @@ class ExportServiceAsyncStub(ExportServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the range ends beyond the head.
     * `BODY_PERMANENT` (FAILED_PRECONDITION): `withhold_types` names a type whose bodies cannot be.
-    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written.
+    * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written, or are kept.
     """
     GetExport: _aio.UnaryUnaryMultiCallable[_export_service_pb2.GetExportRequest, _export_service_pb2.GetExportResponse]  # type: ignore[assignment]
     """Returns an export and how far it has come.
@@ -96,6 +104,14 @@ class ExportServiceAsyncStub(ExportServiceStub):
     * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
     * `EXPORT_NOT_READY` (FAILED_PRECONDITION): it is still being written, or failed.
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many long calls; back off.
+    """
+    DeleteExport: _aio.UnaryUnaryMultiCallable[_export_service_pb2.DeleteExportRequest, _export_service_pb2.DeleteExportResponse]  # type: ignore[assignment]
+    """Deletes a bundle that this server holds. That it was issued stays on record, and copies that
+    were handed out stay what they are.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+    * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
     """
 
 class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -116,7 +132,7 @@ class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): the range ends beyond the head.
         * `BODY_PERMANENT` (FAILED_PRECONDITION): `withhold_types` names a type whose bodies cannot be.
-        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written.
+        * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many exports are being written, or are kept.
         """
 
     @_abc_1.abstractmethod
@@ -152,6 +168,20 @@ class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
         * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
         * `EXPORT_NOT_READY` (FAILED_PRECONDITION): it is still being written, or failed.
         * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): too many long calls; back off.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteExport(
+        self,
+        request: _export_service_pb2.DeleteExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_export_service_pb2.DeleteExportResponse, _abc.Awaitable[_export_service_pb2.DeleteExportResponse]]:
+        """Deletes a bundle that this server holds. That it was issued stays on record, and copies that
+        were handed out stay what they are.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
+        * `EXPORT_UNKNOWN` (NOT_FOUND): there is none of that name here.
         """
 
 def add_ExportServiceServicer_to_server(servicer: ExportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

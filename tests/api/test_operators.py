@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import Reason
+from ledger.v1 import export_service_pb2 as export_pb
 from ledger.v1 import ledger_service_pb2 as pb
 from ledger.v1 import priority_service_pb2
+from ledger.v1.export_service_pb2_grpc import ExportServiceStub
 from tests.support.served import ORIGIN, TIMEOUT, Served, observation, refused, serving
 
 STRANGER = (("ledger-actor", "services/monitor-7"),)
@@ -41,11 +43,19 @@ def rebuild(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
     return served.priorities.RebuildProjection(request, timeout=TIMEOUT, metadata=metadata)
 
 
+def delete(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    stub = ExportServiceStub(served.channel)
+    made = stub.CreateExport(export_pb.CreateExportRequest(), timeout=TIMEOUT)
+    request = export_pb.DeleteExportRequest(name=made.export.name)
+    return stub.DeleteExport(request, timeout=TIMEOUT, metadata=metadata)
+
+
 CALLS: dict[str, Call] = {
     "rotate a signing key": rotate,
     "revoke a signing key": revoke,
     "create a ledger": create,
     "rebuild a projection": rebuild,
+    "delete an export": delete,
 }
 
 
@@ -60,12 +70,13 @@ def guarded(tmp_path: Path) -> Iterator[Served]:
 def test_an_actor_whom_the_operator_did_not_name_is_refused_and_changes_nothing(
     guarded: Served, what: str
 ) -> None:
-    before = guarded.service.ledger().head()
+    before = guarded.service.ledger().keys()
     refusal = refused(lambda: CALLS[what](guarded, STRANGER))
     assert refusal.reason == Reason.ACTOR_NOT_AUTHORISED.value
     assert f"services/monitor-7 is not authorised to {what}." in refusal.message
     assert "operators.actors" in refusal.message
-    assert guarded.service.ledger().head() == before
+    assert guarded.service.ledger().keys() == before
+    assert guarded.service.projections().status()[1].generation == 1
     assert len(guarded.service.ledgers()) == 1
 
 
@@ -108,3 +119,23 @@ def test_there_is_an_end_to_how_many_ledgers_a_server_takes(
         again = served.ledgers.CreateLedger(request, timeout=TIMEOUT)
         assert again.ledger.origin == "ledger.example/b"
         assert len(served.service.ledgers()) == 2
+
+
+def test_a_deleted_export_leaves_no_file_and_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.application.exports.EXPORTS_KEPT_MAX", 1)
+    with serving(tmp_path) as served:
+        served.create()
+        stub = ExportServiceStub(served.channel)
+        ask = partial(stub.CreateExport, export_pb.CreateExportRequest(), timeout=TIMEOUT)
+        name = ask().export.name
+        found = refused(ask)
+        assert found.reason == Reason.LIMIT_REACHED.value
+        assert "export delete" in found.message
+        stub.DeleteExport(export_pb.DeleteExportRequest(name=name), timeout=TIMEOUT)
+        assert list(tmp_path.rglob(f"*{name.removeprefix('exports/')}*")) == []
+        again = export_pb.DeleteExportRequest(name=name)
+        unknown = refused(partial(stub.DeleteExport, again, timeout=TIMEOUT))
+        assert unknown.reason == Reason.EXPORT_UNKNOWN.value
+        ask()

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ledger.cli.exits import Exit
+from ledger.cli.shapes import SHAPES, fields_of
 from ledger.client import LedgerClient
 from ledger.client.errors import UnreachableError
 from tests.cli.conftest import Run
@@ -32,6 +34,10 @@ def test_a_bundle_is_fetched_verified_and_verified_again(
     assert [path.name for path in out.parent.iterdir()] == [name]
     listed = told("export", "list", "--json").json["exports"]
     assert [export["manifest_digest"] for export in listed] == [made.json["manifest_digest"]]
+    gone = told("export", "delete", listed[0]["name"], "--json").json
+    assert tuple(gone) == fields_of(SHAPES["export delete"])
+    assert told("export", "list", "--json").json["exports"] == []
+    assert told("export", "delete", listed[0]["name"]).code == Exit.REFUSED
 
 
 def test_parts_are_named_by_stream_position_and_time(told: Run, key: str, tmp_path: Path) -> None:

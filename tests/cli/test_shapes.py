@@ -87,6 +87,7 @@ def test_every_command_has_a_shape_and_is_run() -> None:
     elsewhere = {
         "serve",
         "witness serve",
+        "export delete",
         "export verify",
         "export verify-receipt",
         "log check-proof",

@@ -51,6 +51,11 @@ class Exports(Service):
         scope = self._connection.settings.scope()
         return self._connection.run(calls.get_export(scope, name))
 
+    def delete_export(self, name: str) -> Export:
+        """Delete a bundle that the server holds, as an operator; return what it was."""
+        scope = self._connection.settings.scope()
+        return self._connection.run(calls.delete_export(scope, name))
+
     def list_exports(self) -> Iterator[Export]:
         """Iterate over the exports that the server holds, newest first."""
         return self._connection.items(calls.list_exports(self._connection.settings.scope()))

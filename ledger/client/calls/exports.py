@@ -64,6 +64,18 @@ def get_export(scope: Scope, name: str) -> Call[Export]:
     )
 
 
+def delete_export(scope: Scope, name: str) -> Call[Export]:
+    """Return the call that deletes a bundle."""
+    return Call(
+        _SERVICE + "DeleteExport",
+        export_service_pb2.DeleteExportRequest(
+            ledger=scope.ledger, name=in_collection("exports", name)
+        ),
+        export_service_pb2.DeleteExportResponse,
+        one(Export, "export"),
+    )
+
+
 def list_exports(scope: Scope) -> Paged[Export]:
     """Return the call that lists exports."""
     return Paged(
