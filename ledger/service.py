@@ -92,10 +92,12 @@ class Service:
         self._first = ""  # the ledger that was created first: the one that is meant unless named
         self._export_slots = threading.BoundedSemaphore(EXPORTS_MAX)
         self._on_signing_failure: list[Callable[[], None]] = []
+        self._on_news: list[Callable[[], None]] = []
         policy = read_policy(options.policy)
         published = read_published(options.published)
         self.store: SqlStore = open_store(options.database, self.clock, vault=_vault(options))
         self._workers = Workers(self.clock)
+        self.store.subscribe(self._tell_news)
         self._refusals = Refusals(
             self.store, self.clock, options.refusals_seconds, lambda: self._origins
         )
@@ -167,6 +169,10 @@ class Service:
         """Call back, once and on any thread, when nothing can be appended any more."""
         self.store.on_failure(callback)
 
+    def on_news(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, when a head, a read model or a checkpoint has moved."""
+        self._on_news.append(callback)
+
     def on_signing_failure(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when nothing is signed any more for one of the ledgers."""
         with self._lock:
@@ -181,9 +187,14 @@ class Service:
             found = {name: each.ledger.signing_failure for name, each in self._running.items()}
         return {name: failure for name, failure in found.items() if failure is not None}
 
+    def _tell_news(self, *_: object) -> None:
+        for callback in self._on_news:
+            callback()
+
     def _signing_failed(self) -> None:
         for callback in tuple(self._on_signing_failure):
             callback()
+        self._tell_news()
 
     def create_ledger(  # noqa: PLR0913 - one keyword for each field of a request
         self,
@@ -334,6 +345,7 @@ class Service:
             after=min(positions, default=ledger.head().position),
         )
         host.on_wait = follower.hurry
+        host.on_news = self._tell_news
         ledger.erasure.on_erased(lambda position, _: host.purge(position))
         running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
@@ -342,6 +354,7 @@ class Service:
             self._origins |= {info.origin}
         follower.start(self._workers)
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
+        ledger.attestation.checkpoints.on_signed(self._tell_news)
         if running.exports is not None:
             running.exports.start()
         return running

@@ -74,6 +74,8 @@ class ProjectionHost:
         self._runners = {runner.name: runner for runner in runners}
         self.on_wait: Callable[[], None] | None = None
         """Called when somebody waits for a position that is not folded yet: to hurry the feeder."""
+        self.on_news: Callable[[], None] | None = None
+        """Called when rows, and so what somebody may wait for, have moved."""
         self._rebuilding: set[str] = set()
         self._rebuilding_lock = threading.Lock()
 
@@ -97,6 +99,8 @@ class ProjectionHost:
         """Give every projection events that were read already, ascending and dense."""
         for runner in self._runners.values():
             runner.consume(events)
+        if self.on_news is not None:
+            self.on_news()
 
     def catch_up(self, stop: Callable[[], bool] | None = None) -> int:
         """Read the ledger to its head, once for all projections; return the position reached.
@@ -160,11 +164,20 @@ class ProjectionHost:
         """Return the events a projection has quarantined; PROJECTION_UNKNOWN for other names."""
         return self._store.dead_letters(self._runner(name).generation, limit=limit)
 
+    def is_settled(self, name: str, position: int) -> bool:
+        """Return whether `wait` would not have to wait."""
+        return self._runner(name).is_settled(position)
+
+    def hurry(self) -> None:
+        """Have what is not folded yet fed without a pause: somebody waits for it."""
+        if self.on_wait is not None:
+            self.on_wait()
+
     def wait(self, name: str, position: int, timeout_seconds: float) -> None:
         """Wait until a projection includes a position; PROJECTION_BEHIND when time is up."""
         runner = self._runner(name)
-        if self.on_wait is not None and runner.position < position:
-            self.on_wait()
+        if runner.position < position:
+            self.hurry()
         runner.wait(position, timeout_seconds)
 
     def watch(self, name: str) -> Watch:

@@ -303,6 +303,10 @@ class Runner:
             fold = self._fold
             return Snapshot(self._snapshot_position, fold.digest, fold.rows.snapshot())
 
+    def is_settled(self, position: int) -> bool:
+        """Return whether `wait` would not have to: the rows include it, or stand still before."""
+        return self._snapshot_position >= position or self._fold.halt is not None
+
     def wait(self, position: int, timeout_seconds: float) -> None:
         """Wait until the rows include a position.
 
@@ -310,7 +314,7 @@ class Runner:
         """
         with self._published:
             self._published.wait_for(
-                lambda: self._snapshot_position >= position or self._fold.halt is not None,
+                lambda: self.is_settled(position),
                 timeout_seconds,
             )
             if self._snapshot_position >= position:

@@ -35,6 +35,11 @@ class Watch:
         self.close()
 
     @property
+    def has_news(self) -> bool:
+        """Whether `next` would not have to wait."""
+        return self._has_news or self._is_closed
+
+    @property
     def is_closed(self) -> bool:
         """Whether nothing more will come."""
         return self._is_closed

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 
 from ledger.api.actors import actor_of
 from ledger.api.checks import Checks
-from ledger.api.interceptors import seconds_left
+from ledger.api.served_call import ServedCall, seconds_left
+from ledger.api.steps import NotYetError
 from ledger.application.commands import Caller
 from ledger.application.exports import Exports
 from ledger.application.ledger import Ledger
@@ -18,16 +19,12 @@ from ledger.application.operators import NamedActors
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
-from ledger.limits import READ_WAIT_SECONDS_MAX
 from ledger.storage.store import LedgerInfo
 from projections.host import ProjectionHost
 
 # What may differ between a request and its repeat: whether the ledger was named or understood, and
 # how much is to be answered.
 _FREE_FIELDS: Final = ("request_id", "ledger", "wait_for_checkpoint")
-
-# Of what is left until the deadline, so that the reason still reaches the caller.
-_WAITING_SHARE: Final = 0.75
 
 
 class Backend(Protocol):
@@ -46,6 +43,10 @@ class Backend(Protocol):
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call back, once and on any thread, when nothing can be appended any more."""
+        ...
+
+    def on_news(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, when something moved that a call may wait for."""
         ...
 
     def exports(self, origin: str = "") -> Exports:
@@ -80,36 +81,12 @@ class Backend(Protocol):
         ...
 
 
-class Slots:
-    """A number of long calls that may run at once; whoever comes after is told to back off."""
-
-    def __init__(self, count: int, what: str) -> None:
-        self._free = threading.Semaphore(count)
-        self._count = count
-        self._what = what
-
-    def __enter__(self) -> None:
-        if not self._free.acquire(blocking=False):
-            raise LedgerError(
-                Reason.LIMIT_REACHED,
-                f"{self._count} {self._what} are being served, as many as this server takes.",
-                remedy="End one of them, or try again later.",
-                retry_after_seconds=5.0,
-                metadata={"limit": str(self._count)},
-            )
-
-    def __exit__(self, *_: object) -> None:
-        self._free.release()
-
-
 class Desk:
-    """Where the servicers share what is served, its limits, and whether it is shutting down."""
+    """Where the servicers share what is served, and whether it is shutting down."""
 
-    def __init__(self, backend: Backend, *, watches: Slots, streams: Slots) -> None:
+    def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.clock = backend.clock
-        self.watches = watches
-        self.streams = streams
         self._draining = threading.Event()
 
     def drain(self) -> None:
@@ -180,10 +157,42 @@ class Desk:
         The refusal names the field that stated the position.
         """
         ledger = self.backend.ledger(origin)
-        if min_position <= 0 or ledger.wait_for(min_position, wait_seconds(context)):
+        if min_position <= 0:
             return ledger
         head = ledger.head().position
-        raise beyond_head(field, min_position, head)
+        if head < min_position:
+            _wait(context, lambda: ledger.heard >= min_position)
+            raise beyond_head(field, min_position, head)
+        return ledger
+
+    def await_projection(
+        self, host: ProjectionHost, name: str, position: int, context: grpc.ServicerContext
+    ) -> None:
+        """Return once a read model includes a position; PROJECTION_BEHIND when time is up."""
+        if not host.is_settled(name, position):
+            host.hurry()
+            _wait(context, lambda: host.is_settled(name, position))
+        host.wait(name, position, 0.0)
+
+
+def await_checkpoint(ledger: Ledger, position: int, context: grpc.ServicerContext) -> None:
+    """Return once a checkpoint covers a position, or when time is up."""
+    checkpoints = ledger.attestation.checkpoints
+    if not (checkpoints.is_settled(position) or checkpoints.is_covered(position)):
+        _wait(context, lambda: checkpoints.is_settled(position))
+
+
+def _wait(context: grpc.ServicerContext, is_over: Callable[[], bool]) -> None:
+    """Have the call made again once something is so; return if its caller has waited enough."""
+    if call_of(context).is_patient:
+        raise NotYetError(is_over)
+
+
+def call_of(context: grpc.ServicerContext) -> ServedCall:
+    """Return the call that a context of the generated signatures is."""
+    call: object = context
+    assert isinstance(call, ServedCall), "the front end makes every call"
+    return call
 
 
 def content_of(request: Message) -> bytes:
@@ -192,14 +201,6 @@ def content_of(request: Message) -> bytes:
         if name in request.DESCRIPTOR.fields_by_name:
             request.ClearField(name)
     return request.SerializeToString(deterministic=True)
-
-
-def wait_seconds(context: grpc.ServicerContext) -> float:
-    """Return how long a read may wait for its position: bounded, and with time left to answer."""
-    left = seconds_left(context)
-    if left is None:
-        return READ_WAIT_SECONDS_MAX
-    return min(left * _WAITING_SHARE, READ_WAIT_SECONDS_MAX)
 
 
 def beyond_head(field: str, position: int, head: int) -> LedgerError:

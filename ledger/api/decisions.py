@@ -163,10 +163,8 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             )
         checks.done()
         kinds = frozenset(_KIND_NAMES[number] for number in request.kinds)
-        with self._desk.watches:
-            yield from self._range(
-                ledger, first, last, kinds or frozenset(_KIND_NAMES.values()), request.verbose
-            )
+        kinds = kinds or frozenset(_KIND_NAMES.values())
+        yield from self._range(ledger, first, last, kinds, request.verbose)
 
     def _range(
         self,

@@ -56,16 +56,15 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
     ) -> Iterator[pb.ReadExportResponse]:
         """Send the archive of a bundle from a byte on."""
         export = _named(request.name)
-        with self._desk.watches:
-            exports = self._desk.backend.exports(request.ledger)
-            size, pieces = exports.read(export, request.offset, EXPORT_CHUNK_BYTES)
-            if not 0 <= request.offset <= size:
-                raise invalid_field("offset", f"is {request.offset}; the archive has {size} bytes")
-            offset = request.offset
-            for content in pieces:
-                self._desk.check_draining()
-                yield pb.ReadExportResponse(offset=offset, content=content, archive_bytes=size)
-                offset += len(content)
+        exports = self._desk.backend.exports(request.ledger)
+        size, pieces = exports.read(export, request.offset, EXPORT_CHUNK_BYTES)
+        if not 0 <= request.offset <= size:
+            raise invalid_field("offset", f"is {request.offset}; the archive has {size} bytes")
+        offset = request.offset
+        for content in pieces:
+            self._desk.check_draining()
+            yield pb.ReadExportResponse(offset=offset, content=content, archive_bytes=size)
+            offset += len(content)
 
     def DeleteExport(
         self, request: pb.DeleteExportRequest, context: grpc.ServicerContext

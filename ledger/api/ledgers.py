@@ -17,6 +17,7 @@ from ledger.api.convert.basics import appended
 from ledger.api.erasure import ErasureMethods
 from ledger.api.keys import KeyMethods
 from ledger.api.paging import cut, page_of
+from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
 from ledger.application.commands import Written
 from ledger.events import values
@@ -152,9 +153,8 @@ class LedgerServicer(
         after = checks.position("after_position", request.after_position)
         wanted = _wanted(checks, request.types, request.streams)
         checks.done()
-        with self._desk.watches:
-            ledger = self._desk.backend.ledger(request.ledger)
-            yield from EventWatch(self._desk, ledger, context, wanted, after).messages()
+        ledger = self._desk.backend.ledger(request.ledger)
+        return paused(EventWatch(self._desk, ledger, wanted, after).messages())
 
 
 def _wanted(checks: Checks, types: Iterable[str], streams: Iterable[str]) -> EventFilter:

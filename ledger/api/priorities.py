@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import grpc
 
-from ledger.api.calls import Desk, beyond_head, wait_seconds
+from ledger.api.calls import Desk, beyond_head
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import timestamp
 from ledger.api.convert.plans import plan
 from ledger.api.paging import Page, cut, page_of
+from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError, invalid_field
@@ -68,12 +69,11 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         checks = Checks()
         after = checks.position("after_position", request.after_position)
         checks.done()
-        with self._desk.watches:
-            ledger = self._desk.ledger_at(request.ledger, after, context, "after_position")
-            host = self._desk.backend.projections(ledger.info.origin)
-            if after:
-                host.wait(PRIORITIES, after, wait_seconds(context))
-            yield from PriorityWatch(self._desk, host, context).messages()
+        ledger = self._desk.ledger_at(request.ledger, after, context, "after_position")
+        host = self._desk.backend.projections(ledger.info.origin)
+        if after:
+            self._desk.await_projection(host, PRIORITIES, after, context)
+        return paused(PriorityWatch(self._desk, host).messages())
 
     def _shown(
         self,
@@ -99,7 +99,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
             micros = request.as_of_time.ToMicroseconds()
             return host.as_of(ledger.position_at(micros), order)
         if awaited := max(request.min_position, since):
-            host.wait(PRIORITIES, awaited, wait_seconds(context))
+            self._desk.await_projection(host, PRIORITIES, awaited, context)
         return host.priorities(order)
 
     # ---- plans -----------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         host = self._desk.backend.projections(ledger.info.origin)
-        host.wait(name, request.min_position, wait_seconds(context))
+        self._desk.await_projection(host, name, request.min_position, context)
         return pb.GetProjectionResponse(projection=_status(host, name))
 
     def ListProjections(
@@ -186,7 +186,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         host = self._desk.backend.projections(ledger.info.origin)
         if request.min_position:
             for name in host.names:
-                host.wait(name, request.min_position, wait_seconds(context))
+                self._desk.await_projection(host, name, request.min_position, context)
         found = sorted(host.status(), key=lambda status: status.name)
         shown, token = cut(page, found, lambda status: status.name, 0)
         return pb.ListProjectionsResponse(
@@ -203,12 +203,11 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
         host = self._desk.backend.projections(ledger.info.origin)
-        with self._desk.watches:
-            result = host.rebuild(
-                name,
-                stop=lambda: self._desk.is_draining or not context.is_active(),
-                keep_before=request.keep_previous,
-            )
+        result = host.rebuild(
+            name,
+            stop=lambda: self._desk.is_draining or not context.is_active(),
+            keep_before=request.keep_previous,
+        )
         return pb.RebuildProjectionResponse(
             projection=_status(host, name), rebuild=convert.rebuilt(result)
         )

@@ -6,31 +6,38 @@ under way finish. It serves what it is given and owns none of it.
 
 import ipaddress
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Self
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from ledger.api.calls import Backend, Desk, Slots
+from ledger.api.admission import Admission
+from ledger.api.answering import Answering, Native
+from ledger.api.calls import Backend, Desk
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
-from ledger.api.interceptors import all_interceptors
+from ledger.api.front import Front, Patience
+from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
+from ledger.api.methods import Methods
 from ledger.api.models import ModelServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
 from ledger.api.signals import SignalServicer
+from ledger.api.slots import Slots
 from ledger.errors import LedgerError, invalid_field
 from ledger.limits import (
     DRAIN_SECONDS,
     INGEST_STREAMS_MAX,
-    KEEPALIVE_SECONDS,
-    KEEPALIVE_TIMEOUT_SECONDS,
-    MESSAGE_BYTES_MAX,
-    UNARY_THREADS,
+    INGEST_STREAMS_PER_CONNECTION,
+    LONG_CALLS_MAX,
+    LONG_CALLS_PER_CONNECTION,
+    STANDARD_STREAMS_MAX,
+    STANDARD_STREAMS_PER_CONNECTION,
     WATCHERS_MAX,
+    WATCHERS_PER_CONNECTION,
 )
 from ledger.v1 import (
     decision_service_pb2_grpc,
@@ -42,6 +49,11 @@ from ledger.v1 import (
     signal_service_pb2_grpc,
 )
 
+if TYPE_CHECKING:
+    import grpc
+
+    Handler = grpc.RpcMethodHandler[bytes, bytes]
+
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 SERVICES: Final = tuple(
     f"ledger.v1.{name}Service"
@@ -51,48 +63,30 @@ SERVICES: Final = tuple(
 SIGNING: Final = "ledger.v1.LedgerService/signing"
 """What health checks ask for to hear whether checkpoints of every ledger are still signed."""
 
-# Unary calls have threads of their own, so that watches and streams cannot starve them.
-_THREADS: Final = UNARY_THREADS + WATCHERS_MAX + INGEST_STREAMS_MAX
-
-_OPTIONS: Final = (
-    # Two servers on one port would share its calls between two writers without a word.
-    ("grpc.so_reuseport", 0),
-    # Above our own limit, so that a request a little too large is refused by name.
-    ("grpc.max_receive_message_length", 4 * MESSAGE_BYTES_MAX),
-    ("grpc.max_send_message_length", 4 * MESSAGE_BYTES_MAX),
-    ("grpc.max_metadata_size", 16 * 1024),
-    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 1_000 // 2),
-    ("grpc.http2.max_ping_strikes", 2),
-)
-
 
 class ApiServer:
     """Serves a backend on one loopback address. Use as a context manager, or start and stop it."""
 
-    def __init__(self, backend: Backend, address: str = DEFAULT_ADDRESS) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        address: str = DEFAULT_ADDRESS,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
         self._address = loopback(address)
-        self._desk = Desk(
-            backend,
-            watches=Slots(WATCHERS_MAX, "watches and long calls"),
-            streams=Slots(INGEST_STREAMS_MAX, "streams of observations"),
-        )
-        self._health = health.HealthServicer()
+        self._desk = Desk(backend)
+        self._admission = Admission(backend.clock, backend.count_refusal)
+        self._health = Health()
+        self._patience = patience
+        self._front = Front(self._build, patience)
+        self._stopped = threading.Event()
         self._can_append = True
-        self._server = grpc.server(
-            ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="call"),
-            interceptors=all_interceptors(backend.clock, backend.count_refusal),
-            options=_OPTIONS,
-            maximum_concurrent_rpcs=_THREADS,
-        )
-        self._add_services()
         self.port = 0
         """The port that is served, once started: a free one where the address says 0."""
         backend.on_failure(self._fail)
-        self._health.set(SIGNING, health_pb2.HealthCheckResponse.SERVING)
+        self._health.set((SIGNING,), is_serving=True)
         backend.on_signing_failure(self._fail_signing)
+        backend.on_news(self._front.ring)
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -111,25 +105,26 @@ class ApiServer:
     def start(self) -> None:
         """Bind and serve; FIELD_INVALID where the address is taken."""
         try:
-            self.port = self._server.add_insecure_port(self._address)
+            self.port = self._front.start(self._address)
         except RuntimeError as error:
             raise _taken(self._address) from error
-        self._server.start()
         self._set_health(is_serving=self._can_append)
 
     def drain(self) -> None:
         """Tell health checks and end watches and streams; other calls go on as usual."""
         self._set_health(is_serving=False)
         self._desk.drain()
+        self._front.drain()
 
     def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
         """Drain, take no new calls, and return when those under way are done or cut off."""
         self.drain()
-        self._server.stop(grace_seconds).wait()
+        self._front.stop(grace_seconds)
+        self._stopped.set()
 
     def wait(self) -> None:
         """Wait until the server was stopped."""
-        self._server.wait_for_termination()
+        self._stopped.wait()
 
     def _fail(self) -> None:
         """Tell health checks that nothing can be appended any more; reads go on."""
@@ -138,29 +133,70 @@ class ApiServer:
 
     def _fail_signing(self) -> None:
         """Tell health checks that a ledger is not signed any more; all else goes on."""
-        self._health.set(SIGNING, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health.set((SIGNING,), is_serving=False)
 
     def _set_health(self, *, is_serving: bool) -> None:
-        answer = health_pb2.HealthCheckResponse
-        for name in ("", *SERVICES):
-            self._health.set(name, answer.SERVING if is_serving else answer.NOT_SERVING)
+        self._health.set(("", *SERVICES), is_serving=is_serving)
 
-    def _add_services(self) -> None:
-        desk, server = self._desk, self._server
-        decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(
-            DecisionServicer(desk), server
+    def _build(self) -> "tuple[Answering, dict[str, Handler]]":
+        """Return what answers, and the handler of every method; on the event loop."""
+        answering = Answering(
+            self._desk,
+            self._admission,
+            _slots(),
+            message_seconds=self._patience.message_seconds,
         )
-        export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(desk), server)
-        ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerServicer(desk), server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(desk), server)
-        policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(desk), server)
-        priority_service_pb2_grpc.add_PriorityServiceServicer_to_server(
-            PriorityServicer(desk), server
-        )
-        signal_service_pb2_grpc.add_SignalServiceServicer_to_server(SignalServicer(desk), server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        self._health.on_change(answering.bell.ring)
+        handlers = {
+            CHECK: answering.native(CHECK, Native(self._health.check)),
+            WATCH: answering.native(WATCH, Native(partial(self._health.watch, answering.bell))),
+        }
+        methods = _methods(self._desk)
+        return answering, handlers | {
+            name: answering.handler(method) for name, method in methods.items()
+        }
+
+
+def _methods(desk: Desk) -> Methods:
+    """Return the methods of every service but health."""
+    kept = Methods()
+    methods: Any = kept  # the generated functions ask for a server of gRPC's
+    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(DecisionServicer(desk), methods)
+    export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(desk), methods)
+    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerServicer(desk), methods)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(desk), methods)
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(desk), methods)
+    priority_service_pb2_grpc.add_PriorityServiceServicer_to_server(PriorityServicer(desk), methods)
+    signal_service_pb2_grpc.add_SignalServiceServicer_to_server(SignalServicer(desk), methods)
+    names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    kept[REFLECT] = Reflection(names).method
+    return kept
+
+
+def _slots() -> dict[str, Slots]:
+    """Return how many calls of a method may be open, for those that stay open."""
+    watches = Slots("watches", total=WATCHERS_MAX, per_connection=WATCHERS_PER_CONNECTION)
+    streams = Slots(
+        "streams of observations",
+        total=INGEST_STREAMS_MAX,
+        per_connection=INGEST_STREAMS_PER_CONNECTION,
+    )
+    long = Slots("long calls", total=LONG_CALLS_MAX, per_connection=LONG_CALLS_PER_CONNECTION)
+    standard = Slots(
+        "health watches and reflection streams",
+        total=STANDARD_STREAMS_MAX,
+        per_connection=STANDARD_STREAMS_PER_CONNECTION,
+    )
+    return {
+        "/ledger.v1.LedgerService/WatchEvents": watches,
+        "/ledger.v1.PriorityService/WatchPriorities": watches,
+        "/ledger.v1.SignalService/StreamSignals": streams,
+        "/ledger.v1.DecisionService/ReplayRange": long,
+        "/ledger.v1.ExportService/ReadExport": long,
+        "/ledger.v1.PriorityService/RebuildProjection": long,
+        WATCH: standard,
+        REFLECT: standard,
+    }
 
 
 def loopback(address: str) -> str:

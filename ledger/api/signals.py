@@ -1,18 +1,21 @@
 """SignalService: definitions, observations, and where signals stand."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import grpc
 
-from ledger.api.calls import Desk, wait_seconds
+from ledger.api.calls import Desk, await_checkpoint
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
 from ledger.api.convert.proofs import inclusion
 from ledger.api.convert.signals import intake, rows_of, signal, signal_of, signal_state
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
+from ledger.api.steps import Later, exchanged, later
 from ledger.application.commands import Written
 from ledger.application.fleet import model_unknown
+from ledger.application.intake import Submission
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError
 from ledger.v1 import checkpoint_pb2, signal_service_pb2_grpc
@@ -62,12 +65,10 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         rows = rows_of(request.observations, ledger.unstated_time())
         is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
         caller = self._desk.caller(request, request.request_id, METHOD, context)
-        taken = ledger.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out).result()
-        written = Written.of(taken.appended)
-        response = pb.SubmitSignalsResponse(appended=appended(written), intake=intake(taken))
+        submission = ledger.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
         if is_waiting:
-            response.proof.CopyFrom(_proof(ledger, written, wait_seconds(context)))
-        return response
+            return later(Later(submission, partial(_proven, ledger, context), is_long=True))
+        return later(Later(submission, _recorded))
 
     def StreamSignals(
         self,
@@ -75,8 +76,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         context: grpc.ServicerContext,
     ) -> Iterator[pb.StreamSignalsResponse]:
         """Record batches one after the other, and answer each."""
-        with self._desk.streams:
-            yield from IngestStream(self._desk, request_iterator, context).answers()
+        return exchanged(IngestStream(self._desk, context))
 
     def ListSignalStates(
         self, request: pb.ListSignalStatesRequest, context: grpc.ServicerContext
@@ -90,7 +90,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         host = self._desk.backend.projections(ledger.info.origin)
         if request.min_position:
-            host.wait(_PROJECTION, request.min_position, wait_seconds(context))
+            self._desk.await_projection(host, _PROJECTION, request.min_position, context)
         if request.model and ledger.fleet.model(request.model) is None:
             raise model_unknown(request.model)
         states = host.signals(request.model or None)
@@ -110,13 +110,31 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         return response
 
 
-def _proof(ledger: Ledger, written: Written, seconds: float) -> checkpoint_pb2.InclusionProof:
+def _recorded(done: Submission) -> pb.SubmitSignalsResponse:
+    taken = done.result()
+    return pb.SubmitSignalsResponse(
+        appended=appended(Written.of(taken.appended)), intake=intake(taken)
+    )
+
+
+def _proven(
+    ledger: Ledger, context: grpc.ServicerContext, done: Submission
+) -> pb.SubmitSignalsResponse:
+    response = _recorded(done)
+    response.proof.CopyFrom(_proof(ledger, Written.of(done.result().appended), context))
+    return response
+
+
+def _proof(
+    ledger: Ledger, written: Written, context: grpc.ServicerContext
+) -> checkpoint_pb2.InclusionProof:
     """Wait until a checkpoint covers a batch and return the proof of its last event.
 
     A refusal keeps its reason and says that the batch is on record all the same, and where.
     """
     try:
-        proof = ledger.wait_for_checkpoint(written.position, seconds)
+        await_checkpoint(ledger, written.position, context)
+        proof = ledger.wait_for_checkpoint(written.position, 0.0)
     except LedgerError as error:
         first, last = written.first_position, written.position
         place = f"position {last}" if first == last else f"positions {first} to {last}"

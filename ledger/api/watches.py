@@ -1,19 +1,20 @@
 """Watches: what changed since a position, at the watcher's own speed, with a sign of life.
 
-A watch holds a thread of the server and reads for itself, so a slow one waits in gRPC's flow
-control and holds nobody else up.
+A watch reads for itself, a page at a time, so a slow one waits in gRPC's flow control and holds
+nobody else up. It is a generator that says when it has nothing to send; a watcher that is gone
+closes it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
-
-import grpc
 
 from ledger.api.calls import Desk, beyond_head
 from ledger.api.convert import events as convert_events
 from ledger.api.convert import priorities as convert_priorities
 from ledger.api.convert.basics import timestamp
+from ledger.api.steps import Pause
 from ledger.application.ledger import Ledger
 from ledger.events.envelope import RecordedEvent
 from ledger.limits import MESSAGE_BYTES_MAX, STREAM_HEARTBEAT_SECONDS
@@ -29,7 +30,6 @@ EVENT_BYTES: Final = 400  # an event without its body, generously
 
 _EVENTS_PER_READ: Final = 500
 _ROWS_PER_MESSAGE: Final = 500
-_SLICE_SECONDS: Final = 0.5  # how late a watch may notice that the server is shutting down
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +57,22 @@ class EventWatch:
         self,
         desk: Desk,
         ledger: Ledger,
-        context: grpc.ServicerContext,
         wanted: EventFilter,
         after: int,
     ) -> None:
         self._desk = desk
         self._ledger = ledger
-        self._context = context
         self._wanted = wanted
         self._position = after
 
-    def messages(self) -> Iterator[ledger_service_pb2.WatchEventsResponse]:
-        """Yield events as they are recorded, until the client is gone or the server drains."""
+    def messages(self) -> Iterator[ledger_service_pb2.WatchEventsResponse | Pause]:
+        """Yield events as they are recorded, until the server drains."""
         head = self._ledger.head().position
         if self._position > head:
             raise beyond_head("after_position", self._position, head)
         beat = Heartbeat(self._desk)
         has_caught_up = False
-        while self._context.is_active():
+        while True:
             head = self._ledger.head().position
             is_due = beat.is_due() or not has_caught_up
             for events, position in self._pages(head):
@@ -88,7 +86,10 @@ class EventWatch:
                 beat.reset()
             has_caught_up = True
             self._desk.check_draining()
-            self._ledger.wait_for(head + 1, min(_SLICE_SECONDS, beat.seconds_left()))
+            yield Pause(partial(self._has_grown, head), beat.seconds_left())
+
+    def _has_grown(self, head: int) -> bool:
+        return self._ledger.heard > head
 
     def _pages(self, head: int) -> Iterator[tuple[list[RecordedEvent], int]]:
         """Yield what was recorded up to a head, with the position that each page completes."""
@@ -124,22 +125,21 @@ class EventWatch:
 class PriorityWatch:
     """Serves one call of WatchPriorities."""
 
-    def __init__(self, desk: Desk, host: ProjectionHost, context: grpc.ServicerContext) -> None:
+    def __init__(self, desk: Desk, host: ProjectionHost) -> None:
         self._desk = desk
         self._host = host
-        self._context = context
         self._rows: dict[str, Row] = {}
         self._sent: dict[str, Ranked] = {}
         self._position = 0
 
-    def messages(self) -> Iterator[priority_service_pb2.WatchPrioritiesResponse]:
-        """Yield rows as they change, until the client is gone or the server drains."""
+    def messages(self) -> Iterator[priority_service_pb2.WatchPrioritiesResponse | Pause]:
+        """Yield rows as they change, until the server drains."""
         with self._host.watch(PRIORITIES) as watch:
             beat = Heartbeat(self._desk)
-            while self._context.is_active():
-                reached = self._host.position
-                changed = watch.next(min(_SLICE_SECONDS, beat.seconds_left()))
+            while True:
                 self._desk.check_draining()
+                reached = self._host.position
+                changed = watch.next(0.0)
                 if changed is not None:
                     for key, row in changed.rows.items():
                         if row is None:
@@ -156,6 +156,7 @@ class PriorityWatch:
                     beat.reset()
                 if watch.is_closed:
                     return
+                yield Pause(lambda: watch.has_news, beat.seconds_left())
 
     def _difference(self, position: int) -> Iterator[priority_service_pb2.WatchPrioritiesResponse]:
         """Yield what differs from what was sent, the position only with the last of it."""

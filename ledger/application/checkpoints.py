@@ -273,6 +273,16 @@ class Checkpoints:
             kept.size, parse(parsed.text).root, note, signers[-1] if signers else "", names
         )
 
+    def is_settled(self, position: int) -> bool:
+        """Return whether `wait` need not wait, as far as this process knows without a look."""
+        basis = self._basis
+        covers = basis is not None and basis.tree.size >= position
+        return covers or not self.is_scheduled or self._failure is not None
+
+    def is_covered(self, position: int) -> bool:
+        """Return whether a kept checkpoint covers a position, whichever server has signed it."""
+        return self._store.covering(self._origin, position) is not None
+
     def wait(self, position: int, timeout_seconds: float) -> None:
         """Return once a checkpoint covers a position; signs one where nobody does by the clock.
 
@@ -284,6 +294,7 @@ class Checkpoints:
             return
         deadline = self._clock.monotonic_seconds() + timeout_seconds
         while self._store.covering(self._origin, position) is None:
+            self.refuse_if_stopped()
             left = deadline - self._clock.monotonic_seconds()
             if left <= 0:
                 raise LedgerError(
@@ -293,7 +304,6 @@ class Checkpoints:
                     metadata={"position": str(position)},
                 )
             with self._changed:
-                self.refuse_if_stopped()
                 basis = self._basis
                 if basis is None or basis.tree.size < position:
                     self._changed.wait(min(left, _POLL_SECONDS))

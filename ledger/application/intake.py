@@ -4,7 +4,7 @@ This is the hot path, so a batch is checked in one loop without a call per field
 and looked at again item by item only where something was wrong, to say what and where.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -55,6 +55,10 @@ class Submission:
         self._future = future
         self._rounded = rounded
         self._vanished = vanished
+
+    def add_done_callback(self, function: Callable[[object], object], /) -> None:
+        """Call a function, on any thread, once the batch is durable or refused."""
+        self._future.add_done_callback(function)
 
     def result(self, timeout: float | None = None) -> Taken:
         """Wait until the batch is durable; raises the LedgerError it was refused with."""

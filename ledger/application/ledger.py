@@ -280,6 +280,11 @@ class Ledger:
         """Return the newest position recorded at or before a time, 0 if there is none."""
         return self._store.position_at(self.info.origin, micros)
 
+    @property
+    def heard(self) -> int:
+        """The newest position heard of: never beyond the head, and not behind it for long."""
+        return self._store.heard(self.info.origin)
+
     def wait_for(self, position: int, timeout_seconds: float) -> bool:
         """Wait until the head has reached a position."""
         return self._store.wait_for(self.info.origin, position, timeout_seconds)

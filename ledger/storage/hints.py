@@ -45,6 +45,10 @@ class Hints:
                 # A listener's defect must not stop the writer, whose thread this is.
                 _log.exception("a listener for commits failed", ledger=origin, position=position)
 
+    def newest(self, origin: str) -> int:
+        """Return the newest position heard of, 0 before there were any news."""
+        return self._positions.get(origin, 0)
+
     def subscribe(self, callback: CommitCallback) -> Callable[[], None]:
         """Add a callback; returns how to remove it."""
         with self._changed:

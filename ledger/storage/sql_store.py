@@ -246,6 +246,10 @@ class SqlStore(SqlReader):
             return True
         return self._hints.wait_for(ledger, position, timeout_seconds)
 
+    def heard(self, ledger: str) -> int:
+        """Return the newest head position heard of; reads nothing."""
+        return self._hints.newest(ledger)
+
     def close(self) -> None:
         """Finish what is queued and release files and connections; a second call does nothing."""
         if self._closed:

@@ -334,6 +334,10 @@ class Store(Reader, Protocol):
         """
         ...
 
+    def heard(self, ledger: str) -> int:
+        """Return the newest head position heard of, by commits here and news from elsewhere."""
+        ...
+
     def wait_for(self, ledger: str, position: int, timeout_seconds: float) -> bool:
         """Wait until the head has reached a position; False when time is up."""
         ...

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from grpc_tools import protoc
 
 from ledger.api import errors
-from ledger.api.interceptors import WRITES
+from ledger.api.admission import WRITES
 from ledger.errors import LedgerError, Reason
 from ledger.v1 import errors_pb2
 from tests.support.served import TIMEOUT, Served, refused

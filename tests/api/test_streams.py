@@ -11,8 +11,7 @@ from pathlib import Path
 
 import grpc
 
-from ledger.api import server as api_server
-from ledger.limits import INGEST_STREAMS_MAX, UNARY_THREADS, WATCHERS_MAX
+from ledger.limits import WATCHERS_PER_CONNECTION
 from ledger.v1 import (
     decision_service_pb2,
     ledger_service_pb2,
@@ -214,7 +213,7 @@ def test_a_watcher_that_never_reads_stops_neither_writers_nor_other_watchers(
 def test_one_watch_too_many_is_told_to_back_off_and_others_are_served(served: Served) -> None:
     watches = [
         served.ledgers.WatchEvents(ledger_service_pb2.WatchEventsRequest())
-        for _ in range(WATCHERS_MAX)
+        for _ in range(WATCHERS_PER_CONNECTION)
     ]
     for watch in watches:
         next(watch)
@@ -242,8 +241,3 @@ def test_a_draining_server_ends_watches_with_a_reason(served: Served) -> None:
     error = refused(lambda: watch)
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
     assert error.retry_seconds is not None
-
-
-def test_unary_calls_have_threads_that_no_stream_can_take() -> None:
-    others = WATCHERS_MAX + INGEST_STREAMS_MAX
-    assert api_server._THREADS - others == UNARY_THREADS

@@ -18,7 +18,10 @@ from ledger.client import BusyError, ClientError, LedgerClient, LedgerRefusedErr
 from ledger.clock import SystemClock
 from ledger.errors import Reason
 from ledger.events.signals import SignalObserved
-from ledger.limits import INGEST_STREAMS_MAX, WATCHERS_MAX
+from ledger.limits import (
+    INGEST_STREAMS_PER_CONNECTION,
+    WATCHERS_PER_CONNECTION,
+)
 from ledger.storage import open_store
 from ledger.v1 import (
     ledger_service_pb2,
@@ -146,10 +149,10 @@ def test_an_abandoned_reader_gives_its_place_back(server: Served) -> None:
     with client(address) as ledger:
         fill(ledger, observed)
         # More than there are places, each gone in the middle of its answers.
-        for _ in range(WATCHERS_MAX + 2):
+        for _ in range(WATCHERS_PER_CONNECTION + 2):
             with Unread(address) as gone:
                 next(gone.watch_events())
-        for _ in range(INGEST_STREAMS_MAX + 2):
+        for _ in range(INGEST_STREAMS_PER_CONNECTION + 2):
             with Unread(address) as gone:
                 assert next(gone.stream_signals(observed, 20)).HasField("appended")
         until(lambda: can_watch(address), "places are given back")
@@ -169,7 +172,7 @@ def can_watch(address: str) -> bool:
 def test_one_watch_too_many_is_refused_and_nothing_else_is(server: Served) -> None:
     _, address = server
     with Unread(address) as unread, client(address) as ledger:
-        for _ in range(WATCHERS_MAX):
+        for _ in range(WATCHERS_PER_CONNECTION):
             next(unread.watch_events())
         with pytest.raises(BusyError) as caught:
             next(ledger.watch_events())

@@ -1,0 +1,271 @@
+"""How a call is answered: receive on the event loop, work on threads, wait on the event loop.
+
+gRPC hands over bytes and gets bytes; what does not parse is a refusal like any other. A call costs
+a thread only while its servicer runs: not before its message is here, not while it waits for a
+position, a commit or news, and not while its client is slow to read. A client that is gone ends
+whatever waits for it.
+
+This is the one place where asyncio and the servicers meet.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from grpc_status import rpc_status
+
+from ledger.api import errors
+from ledger.api.admission import Admission
+from ledger.api.bell import Bell
+from ledger.api.call_threads import CallThreads, Posts
+from ledger.api.calls import Desk
+from ledger.api.exchanging import Exchanging
+from ledger.api.generating import Generating
+from ledger.api.methods import Method
+from ledger.api.served_call import ServedCall, wait_seconds
+from ledger.api.slots import Slots
+from ledger.api.steps import Later, NotYetError, Pause
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.limits import (
+    CALL_THREADS,
+    MESSAGE_SECONDS,
+    STREAM_THREADS,
+    WAITS_MAX,
+    WAITS_PER_CONNECTION,
+)
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[bytes, bytes]
+    Handler = grpc.RpcMethodHandler[bytes, bytes]
+
+_GONE_SECONDS: Final = 0.05  # how soon after the end of its messages a client is known to be gone
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A method that lives on the event loop: health, which answers whatever the threads do."""
+
+    serve: "Callable[[ServedCall, Context, bytes], Coroutine[Any, Any, None]]"
+
+
+class Answering:
+    """Makes gRPC's handlers of methods. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        admission: Admission,
+        slots: Mapping[str, Slots],
+        *,
+        message_seconds: float = MESSAGE_SECONDS,
+    ) -> None:
+        """Begin within the running event loop. `slots` bounds methods by their full names."""
+        self._loop = asyncio.get_running_loop()
+        self._desk = desk
+        self._admission = admission
+        self._slots = slots
+        self._message_seconds = message_seconds
+        self._waits = Slots("waiting reads", total=WAITS_MAX, per_connection=WAITS_PER_CONNECTION)
+        self.bell = Bell(self._loop)
+        self.posts = Posts(self._loop)
+        self._calls = CallThreads(self._loop, self.posts, CALL_THREADS)
+        self._streams = CallThreads(self._loop, self.posts, STREAM_THREADS)
+        self._exchanges: set[Exchanging] = set()
+
+    def drain(self) -> None:
+        """Let what waits look up, and see that the server is going."""
+        for exchange in self._exchanges:
+            exchange.drain()
+        self.bell.ring()
+
+    def close(self) -> None:
+        """Let the threads go that do nothing."""
+        self._calls.close()
+        self._streams.close()
+
+    # ---- handlers --------------------------------------------------------------------------------
+
+    def handler(self, method: Method) -> "Handler":
+        """Return the handler of a method: to gRPC every request is a stream, read when it comes."""
+        if method.takes_many:
+            return grpc.stream_stream_rpc_method_handler(self._many(method, self._exchange))
+        if method.answers_many:
+            return grpc.stream_stream_rpc_method_handler(self._many(method, self._stream))
+
+        async def answer(_: object, context: "Context") -> Any:  # noqa: ANN401 - bytes
+            call, refusal = ServedCall(method.name, context), None
+            try:
+                return await self._answer(method, call, context)
+            except Exception as error:  # noqa: BLE001 - nothing of ours may reach the client raw
+                refusal = error
+            finally:
+                call.is_over = True
+            return await self._refuse(call, context, refusal)
+
+        return grpc.stream_unary_rpc_method_handler(answer)
+
+    def native(self, name: str, native: Native) -> "Handler":
+        """Return the handler of a method that uses no thread."""
+
+        async def serve(method: str, call: ServedCall, context: "Context") -> None:
+            data = await self._message(context)
+            with self._held(method, call):
+                await native.serve(call, context, data)
+
+        return grpc.stream_stream_rpc_method_handler(self._many(name, serve))
+
+    def _many(self, method: Any, serve: Callable[..., Coroutine[Any, Any, None]]) -> Any:  # noqa: ANN401
+        name = method if isinstance(method, str) else method.name
+
+        async def answers(_: object, context: "Context") -> None:
+            call, refusal = ServedCall(name, context), None
+            try:
+                await serve(method, call, context)
+            except grpc.aio.AbortError:
+                raise  # ended already
+            except grpc.aio.BaseError as error:
+                raise asyncio.CancelledError from error  # the client is gone
+            except Exception as error:  # noqa: BLE001 - as above
+                refusal = error
+            finally:
+                call.is_over = True
+            if refusal is not None:
+                await self._refuse(call, context, refusal)
+
+        return answers
+
+    # ---- the three kinds -------------------------------------------------------------------------
+
+    async def _answer(self, method: Method, call: ServedCall, context: "Context") -> Any:  # noqa: ANN401
+        """Answer one request once."""
+        data = await self._message(context)
+
+        def step() -> Any:  # noqa: ANN401 - bytes, or what will become bytes
+            request = self._admission.request(call, data, method.parse)
+            answer = method.behaviour(request, call)
+            return answer if isinstance(answer, Later) else method.serialize(answer)
+
+        with self._held(method.name, call):
+            found: Any = await self._carried(call, self._calls, step)
+            if isinstance(found, Later):
+                await self._heard(found)
+                finish = partial(_serialized, method, found)
+                found = (
+                    await self._carried(call, self._calls, finish) if found.is_long else finish()
+                )
+            return found
+
+    async def _stream(self, method: Method, call: ServedCall, context: "Context") -> None:
+        """Answer one request with a stream."""
+        data = await self._message(context)
+
+        def begin() -> Any:  # noqa: ANN401 - an iterator of whatever messages
+            return method.behaviour(self._admission.request(call, data, method.parse), call)
+
+        with self._held(method.name, call):
+            steps = Generating(begin, method.serialize)
+            try:
+                while (found := await self._carried(call, self._streams, steps.next)) is not None:
+                    if isinstance(found, Pause):
+                        await self.bell.until(
+                            lambda pause=found: pause.is_over() or self._desk.is_draining,  # type: ignore[misc]
+                            found.seconds,
+                        )
+                    else:
+                        await context.write(found)
+            finally:
+                if steps.leave():
+                    self._streams.leave(call.peer, steps.close)
+
+    async def _exchange(self, method: Method, call: ServedCall, context: "Context") -> None:
+        """Answer each request of a stream, in order."""
+        with self._held(method.name, call):
+            data = await self._message(context, is_needed=False)
+            if data is None:
+                return
+
+            def begin() -> Any:  # noqa: ANN401 - an Exchange of whatever messages
+                self._admission.caller(call)
+                return method.behaviour(None, call)
+
+            session = await self._carried(call, self._streams, begin)
+            exchange = Exchanging(method, context, session, self._heard)
+            self._exchanges.add(exchange)
+            try:
+                await exchange.run(data, partial(self._carried, call, self._streams))
+                self._desk.check_draining()
+            finally:
+                self._exchanges.discard(exchange)
+
+    # ---- what they share -------------------------------------------------------------------------
+
+    def _held(self, name: str, call: ServedCall) -> Any:  # noqa: ANN401 - a context manager
+        slots = self._slots.get(name)
+        return nullcontext() if slots is None else slots.held(call.peer)
+
+    async def _message(self, context: "Context", *, is_needed: bool = True) -> Any:  # noqa: ANN401
+        """Return a call's first message; DEADLINE_EXCEEDED if none follows in time."""
+        try:
+            async with asyncio.timeout(self._message_seconds):
+                data: Any = await context.read()
+        except TimeoutError as error:
+            raise LedgerError(
+                Reason.DEADLINE_EXCEEDED,
+                f"No message followed the call within {self._message_seconds:g} s.",
+                remedy="Send the message with the call, or open the stream when there is one.",
+            ) from error
+        if data is not grpc.aio.EOF:
+            return data
+        await asyncio.sleep(_GONE_SECONDS)  # a client that is gone is heard of a moment later
+        if is_needed:
+            raise invalid_field(
+                "message", "the call ended without one", remedy="Send a request with the call."
+            )
+        return None
+
+    async def _carried(
+        self, call: ServedCall, threads: CallThreads, step: Callable[[], Any]
+    ) -> Any:  # noqa: ANN401 - whatever the step returns
+        """Return the outcome of a step on a thread, taken again after each wait it asks for."""
+        while True:
+            try:
+                return await threads.run(call.peer, step)
+            except NotYetError as error:
+                await self._waited(call, error.pause)
+
+    async def _waited(self, call: ServedCall, pause: Pause) -> None:
+        """Wait as a read asks to, as long as its caller has patience."""
+        now = self._loop.time()
+        if call.wait_until is None:
+            call.wait_until = now + wait_seconds(call.context)
+        with self._waits.held(call.peer):
+            await self.bell.until(
+                lambda: pause.is_over() or self._desk.is_draining,
+                max(0.0, min(pause.seconds, call.wait_until - now)),
+            )
+        self._desk.check_draining()
+        call.is_patient = self._loop.time() < call.wait_until
+
+    async def _heard(self, later: Later[Any]) -> None:
+        """Wait until what an answer needs is there."""
+        heard: asyncio.Future[None] = self._loop.create_future()
+
+        def hear() -> None:
+            if not heard.done():
+                heard.set_result(None)
+
+        later.future.add_done_callback(lambda _: self.posts.post(hear))
+        await heard
+
+    async def _refuse(self, call: ServedCall, context: "Context", error: Exception) -> Any:  # noqa: ANN401
+        """End a call with what is wrong. Raises what gRPC raises."""
+        status = rpc_status.to_status(errors.to_status(self._admission.refusal(call, error)))
+        await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def _serialized(method: Method, later: Later[Any]) -> bytes:
+    return method.serialize(later.then(later.future))

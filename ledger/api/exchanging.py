@@ -1,0 +1,72 @@
+"""A stream of requests that are answered in order, several of them under way at once.
+
+One task reads, and has each request taken on a thread; the other answers. So many are under way,
+then nothing is read, and gRPC's flow control holds the client back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from ledger.api.methods import Method
+from ledger.api.steps import Exchange, Later
+from ledger.limits import STREAM_BATCHES_IN_FLIGHT
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[bytes, bytes]
+    Carry = Callable[[Callable[[], Any]], Awaitable[Any]]
+    Hear = Callable[[Later[Any]], Awaitable[None]]
+
+
+class Exchanging:
+    """One stream. Belongs to the event loop."""
+
+    def __init__(
+        self, method: Method, context: "Context", session: Exchange[Any], hear: "Hear"
+    ) -> None:
+        self._serialize = method.serialize
+        self._context = context
+        self._session = session
+        self._hear = hear
+        self._room = asyncio.Semaphore(STREAM_BATCHES_IN_FLIGHT)
+        self._taken: asyncio.Queue[Any] = asyncio.Queue()
+        self._reader: asyncio.Task[None] | None = None
+        self._is_idle = self._is_draining = False
+
+    def drain(self) -> None:
+        """Read no more; what was taken is answered."""
+        self._is_draining = True
+        if self._is_idle and self._reader is not None:
+            self._reader.cancel()
+
+    async def run(self, first: bytes, carry: "Carry") -> None:
+        """Answer until there are no more requests; raises what ends the stream."""
+        self._reader = asyncio.create_task(self._read(first, carry))
+        try:
+            while (found := await self._taken.get()) is not None:
+                if isinstance(found, Exception):
+                    raise found
+                if isinstance(found, Later):
+                    await self._hear(found)
+                    found = found.then(found.future)
+                await self._context.write(self._serialize(found))
+                self._room.release()
+        finally:
+            self._reader.cancel()
+
+    async def _read(self, data: Any, carry: "Carry") -> None:  # noqa: ANN401 - bytes or gRPC's EOF
+        end: Exception | None = None
+        try:
+            while data is not grpc.aio.EOF and not self._is_draining:
+                await self._room.acquire()
+                self._taken.put_nowait(await carry(partial(self._session.take, data)))
+                self._is_idle = True
+                data = await self._context.read()
+                self._is_idle = False
+        except Exception as error:  # noqa: BLE001 - raised by the task that answers
+            end = error
+        finally:
+            self._taken.put_nowait(end)

@@ -1,0 +1,138 @@
+"""The front of the server: gRPC on an event loop of its own thread, from the first byte to the end.
+
+It starts, says goodbye, and stops within bounds: whatever a client or a thread does, `stop` returns
+soon after the grace.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from ledger.limits import (
+    CALLS_PER_CONNECTION,
+    IDLE_SECONDS,
+    KEEPALIVE_SECONDS,
+    KEEPALIVE_TIMEOUT_SECONDS,
+    MESSAGE_BYTES_MAX,
+    MESSAGE_SECONDS,
+    PING_SECONDS_MIN,
+)
+
+if TYPE_CHECKING:
+    from ledger.api.answering import Answering
+
+    Handler = grpc.RpcMethodHandler[bytes, bytes]
+
+_ENDING_SECONDS: Final = 2.0  # what is cancelled after the grace gets to let go
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the front waits for a client that does nothing."""
+
+    message_seconds: float = MESSAGE_SECONDS
+    idle_seconds: float = IDLE_SECONDS
+
+
+class _Table(grpc.GenericRpcHandler):
+    """Finds handlers by their method's name."""
+
+    def __init__(self, handlers: "dict[str, Handler]") -> None:
+        self._handlers = handlers
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """Return a method's handler; None for what nobody serves."""
+        return self._handlers.get(handler_call_details.method)
+
+
+class Front:
+    """Serves on one address once started. It is started and stopped once."""
+
+    def __init__(
+        self,
+        build: "Callable[[], tuple[Answering, dict[str, Handler]]]",
+        patience: Patience,
+    ) -> None:
+        """`build` is called on the event loop."""
+        self._build = build
+        self._patience = patience
+        self._thread = threading.Thread(target=self._run, name="front", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answering: Answering | None = None
+        self._bound: Future[int] = Future()
+        self._stopping: asyncio.Future[float] | None = None
+
+    def start(self, address: str) -> int:
+        """Bind an address and serve; return the port. RuntimeError where it is taken."""
+        self._address = address
+        self._thread.start()
+        return self._bound.result()
+
+    def ring(self) -> None:
+        """Let every call that waits look whether it may go on; on any thread, at any time."""
+        if self._answering is not None:
+            self._answering.bell.ring()
+
+    def drain(self) -> None:
+        """Let watches, streams and waiting reads see that the server is going."""
+        if self._answering is not None:
+            self._answering.posts.post(self._answering.drain)
+
+    def stop(self, grace_seconds: float) -> None:
+        """Take no new calls; return when those under way are done, or cut off after the grace."""
+        if self._answering is None or not self._thread.is_alive():
+            return
+        self._answering.posts.post(lambda: self._ask_to_stop(grace_seconds))
+        self._thread.join(grace_seconds + _ENDING_SECONDS)
+
+    def _ask_to_stop(self, grace_seconds: float) -> None:
+        if self._stopping is not None and not self._stopping.done():
+            self._stopping.set_result(grace_seconds)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._bound.done():
+                raise
+            self._bound.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._stopping = asyncio.get_running_loop().create_future()
+        answering, handlers = self._build()
+        server = grpc.aio.server(options=_options(self._patience))
+        server.add_generic_rpc_handlers((_Table(handlers),))
+        try:
+            port = server.add_insecure_port(self._address)
+            await server.start()
+        except BaseException:
+            answering.close()
+            raise
+        self._answering = answering
+        self._bound.set_result(port)
+        grace_seconds = await self._stopping
+        await server.stop(grace_seconds)
+        answering.close()
+
+
+def _options(patience: Patience) -> tuple[tuple[str, Any], ...]:
+    return (
+        # Two servers on one port would share its calls between two writers without a word.
+        ("grpc.so_reuseport", 0),
+        # Above our own limit, so that a request a little too large is refused by name.
+        ("grpc.max_receive_message_length", 4 * MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", 4 * MESSAGE_BYTES_MAX),
+        ("grpc.max_metadata_size", 16 * 1024),
+        ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
+        ("grpc.max_connection_idle_ms", round(patience.idle_seconds * 1_000)),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_SECONDS_MIN * 1_000),
+        ("grpc.http2.max_ping_strikes", 2),
+    )
