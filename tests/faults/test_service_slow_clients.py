@@ -14,7 +14,7 @@ from typing import Any, Self
 import grpc
 import pytest
 
-from ledger.client import BusyError, ClientError, LedgerClient, LedgerRefusedError, UnreachableError
+from ledger.client import ClientError, LedgerClient, LedgerRefusedError, UnreachableError
 from ledger.clock import SystemClock
 from ledger.errors import Reason
 from ledger.events.signals import SignalObserved
@@ -34,6 +34,7 @@ from ledger.v1 import (
 from tests.support.check_ledger import check_ledger
 from tests.support.live_fleet import ORIGIN, Observed, Row, prepare
 from tests.support.live_load import Load
+from tests.support.served import refusal
 from tests.support.server_process import DEADLINE_SECONDS, ServerProcess, client, served, until
 
 Served = tuple[ServerProcess, str]
@@ -155,32 +156,34 @@ def test_an_abandoned_reader_gives_its_place_back(server: Served) -> None:
         for _ in range(INGEST_STREAMS_PER_CONNECTION + 2):
             with Unread(address) as gone:
                 assert next(gone.stream_signals(observed, 20)).HasField("appended")
-        until(lambda: can_watch(address), "places are given back")
+        with Unread(address) as another:
+            until(lambda: can_watch(another), "places are given back")
         assert max(durations(ledger, observed)) < SECONDS_MAX
 
 
-def can_watch(address: str) -> bool:
-    """Return whether there is a place left for a watch."""
-    with client(address) as ledger:
-        try:
-            next(ledger.watch_events())
-        except BusyError:
-            return False
+def can_watch(unread: Unread) -> bool:
+    """Return whether the connection has a place left for a watch."""
+    try:
+        next(unread.watch_events())
+    except grpc.RpcError:
+        return False
     return True
 
 
-def test_one_watch_too_many_is_refused_and_nothing_else_is(server: Served) -> None:
+def test_a_connection_is_refused_one_watch_too_many_and_others_are_served(server: Served) -> None:
     _, address = server
     with Unread(address) as unread, client(address) as ledger:
         for _ in range(WATCHERS_PER_CONNECTION):
             next(unread.watch_events())
-        with pytest.raises(BusyError) as caught:
-            next(ledger.watch_events())
-        assert caught.value.reason is Reason.LIMIT_REACHED
-        assert caught.value.retry_after_seconds
+        with pytest.raises(grpc.RpcError) as caught:
+            next(unread.watch_events())
+        refused = refusal(caught.value)
+        assert refused.reason == Reason.LIMIT_REACHED.value
+        assert refused.retry_seconds
+        next(ledger.watch_events())
         assert max(durations(ledger, Observed())) < SECONDS_MAX
         unread.calls[0].cancel()
-        until(lambda: can_watch(address), "the cancelled watch's place is free")
+        until(lambda: can_watch(unread), "the cancelled watch's place is free")
 
 
 def test_a_server_that_is_asked_to_stop_finishes_what_it_took(
