@@ -1,1 +1,1 @@
-"""The gRPC face of the ledger: servicers, interceptors, conversion and paging. No domain rules."""
+"""The gRPC face of the ledger: front, servicers, conversion and paging. No domain rules."""
