@@ -165,9 +165,14 @@ class Service:
             self.store.close()
             self._projection_store.close()
 
-    def on_failure(self, callback: Callable[[], None]) -> None:
-        """Call back, once and on any thread, when nothing can be appended any more."""
-        self.store.on_failure(callback)
+    @property
+    def append_failure(self) -> LedgerError | None:
+        """Why nothing can be appended at the moment, or any more; None while all is well."""
+        return self.store.writer_failure
+
+    def on_append_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever `append_failure` comes or goes."""
+        self.store.on_change(callback)
 
     def on_news(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when a head, a read model or a checkpoint has moved."""

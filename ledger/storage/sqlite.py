@@ -22,7 +22,14 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from ledger.errors import LedgerError
 from ledger.storage import migration, schema
-from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, damaged, unavailable
+from ledger.storage.database import (
+    EVENT_COLUMNS,
+    EVENT_WIDTH,
+    Database,
+    Fault,
+    damaged,
+    unavailable,
+)
 from ledger.storage.migration import SCRUB_DUE
 from ledger.storage.sealed_keys import SealedKeys
 
@@ -35,6 +42,20 @@ READERS_MAX: Final = 64
 POLL_SECONDS: Final = 0.1
 _CHUNKS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # few sizes, so that statements stay prepared
 _SYNCHRONOUS_FULL: Final = 2
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_FAULTS: Final = {
+    sqlite3.SQLITE_BUSY: Fault.PASSES,
+    sqlite3.SQLITE_LOCKED: Fault.PASSES,
+    sqlite3.SQLITE_NOMEM: Fault.LASTS,
+    sqlite3.SQLITE_PROTOCOL: Fault.LASTS,
+    sqlite3.SQLITE_IOERR: Fault.LASTS,
+    sqlite3.SQLITE_FULL: Fault.LASTS,
+    sqlite3.SQLITE_READONLY: Fault.LASTS,
+    sqlite3.SQLITE_CANTOPEN: Fault.LASTS,
+    sqlite3.SQLITE_PERM: Fault.LASTS,
+    sqlite3.SQLITE_AUTH: Fault.LASTS,
+    sqlite3.SQLITE_NOLFS: Fault.LASTS,
+}
 
 _log: Final = structlog.get_logger("ledger.storage")
 
@@ -184,10 +205,23 @@ class SqliteDatabase(Database):
         if found != "ok":
             raise damaged(str(found))
 
-    def is_passing(self, error: DBAPIError) -> bool:
-        """Return whether somebody merely held the file: nothing was written then."""
+    def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:
+        """Return what an error means: a file that somebody holds, a disk that fails, or damage.
+
+        Our statements do not change, so an error in one of them says that the tables did.
+        """
         code = getattr(error.orig, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        name = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+        if not isinstance(error.orig, sqlite3.OperationalError) and code not in _BROKEN:
+            is_damage = type(error.orig) is sqlite3.DatabaseError
+            return (Fault.DAMAGE if is_damage else Fault.DEFECT), name
+        if code is None:
+            return Fault.DAMAGE, name
+        return _FAULTS.get(code & 0xFF, Fault.DAMAGE), name
+
+    def may_go_on(self, fault: Fault) -> bool:
+        """Return whether somebody merely held the file: nothing was written then."""
+        return fault is Fault.PASSES
 
     def close(self) -> None:
         """Close readers first, so that the writer is the last one out and checkpoints."""
