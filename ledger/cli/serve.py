@@ -3,15 +3,18 @@
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
+from ledger.events.inert import inert
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from ledger.service import Service, ServiceOptions
     from ledger.settings import Settings
 
@@ -130,6 +133,11 @@ def write_port(port: int, port_file: Path) -> None:
     partial.replace(port_file)
 
 
+def _inert(_logger: object, _method: str, event: "MutableMapping[str, Any]") -> Any:  # noqa: ANN401
+    """Let nothing that others wrote act on the terminal that shows the log."""
+    return {key: inert(one) if isinstance(one, str) else one for key, one in event.items()}
+
+
 def log_to_stderr(level: str, form: str) -> None:
     """Let what is logged go to standard error, in the form that the settings ask for."""
     import logging
@@ -146,6 +154,7 @@ def log_to_stderr(level: str, form: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _inert,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *last,
