@@ -49,6 +49,7 @@ class ProjectionStore:
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
         if self._is_sqlite:
             sqlite_file.set_aside_if_damaged(self.place)
+            sqlite_file.make_private(self.place)
             self._engine = sa.create_engine(
                 self._url,
                 connect_args={"timeout": sqlite_file.BUSY_SECONDS, "check_same_thread": False},

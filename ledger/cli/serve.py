@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,7 +61,7 @@ def serve(
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
     log_to_stderr(settings.log.level, settings.log.form)
-    options = _options(settings, database)
+    options = replace(_options(settings, database), create=bool(create))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -4,6 +4,7 @@ A Database opens connections, begins write transactions, inserts rows of events 
 which of its errors end the writer. Everything else in this room is the same code for both.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,9 +70,21 @@ class Database(ABC):
     snapshot_begin: str
     """The statement with which a reader's connection begins to see one moment only."""
 
+    had_log = False
+    """Whether a log of what was committed lay beside the file when it was opened (SQLite)."""
+
     @abstractmethod
-    def prepare(self, keys: "SealedKeys") -> None:
-        """Create or upgrade the schema, and check that commits are durable here."""
+    def prepare(self, keys: "SealedKeys", *, create: bool = False) -> None:
+        """Upgrade the schema, or create it where `create` says so; check that commits last here.
+
+        STORE_UNAVAILABLE where there is no ledger and none is to be created.
+        """
+
+    def check_held(self) -> None:  # noqa: B027 - a server's database cannot be moved away
+        """Raise FileLostError where what is open is not what lies there any more; quick.
+
+        Before each commit and after it, and each second without one.
+        """
 
     @abstractmethod
     def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
@@ -197,25 +210,42 @@ def damaged(why: str) -> LedgerError:
     )
 
 
-def open_database(url: str, *, read_only: bool = False) -> Database:
+def sqlite_file(url: str) -> Path | None:
+    """Return the SQLite file that a URL or bare path names, None for anything else.
+
+    Symbolic links are followed: what lies beside a file lies beside it under every name.
+    """
+    named = url
+    if "://" in url:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            return None
+        if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+            return None
+        named = str(parsed.database)
+    return Path(os.path.realpath(named))
+
+
+def open_database(
+    url: str, *, read_only: bool = False, create: bool = False, companions: Sequence[Path] = ()
+) -> Database:
     """Return the database that a URL names; a bare path is a SQLite file.
 
+    `create`: make the file if it is missing, unless log, key or `companions` lie there without it.
     FIELD_INVALID for a URL of another kind, STORE_UNAVAILABLE where it cannot be opened.
     """
-    if "://" not in url:
+    if (path := sqlite_file(url)) is not None:
         from ledger.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one driver is enough
 
-        return SqliteDatabase(Path(url), read_only=read_only)
+        if read_only:
+            return SqliteDatabase(path, read_only=True)
+        return SqliteDatabase(path, create=create, companions=companions)
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise invalid_field("database", f"{url[:80]!r} is not a database URL") from error
-    kind = parsed.get_backend_name()
-    if kind == "sqlite" and parsed.database and parsed.database != ":memory:":
-        from ledger.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one driver is enough
-
-        return SqliteDatabase(Path(parsed.database), read_only=read_only)
-    if kind == "postgresql":
+    if parsed.get_backend_name() == "postgresql":
         try:
             from ledger.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra
         except ImportError as error:

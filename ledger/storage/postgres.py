@@ -117,8 +117,8 @@ class PostgresDatabase(Database):
         def _prepare(raw: psycopg.Connection[Any], _record: object) -> None:
             prepare_session(raw, Use.READS, self._connect)
 
-    def prepare(self, keys: SealedKeys) -> None:
-        """Create or upgrade the schema, and check that commits are durable here."""
+    def prepare(self, keys: SealedKeys, *, create: bool = False) -> None:
+        """Upgrade the schema, or create it where `create` says so; check that commits last here."""
         try:
             if self._read_only:
                 with self.reader.connect() as connection:
@@ -131,7 +131,7 @@ class PostgresDatabase(Database):
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-                migration.prepare(connection, keys)
+                migration.prepare(connection, keys, create=create)
         except DBAPIError as error:
             raise unavailable(
                 f"The PostgreSQL database cannot be used: {error.orig}.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, and_, func, select
@@ -59,6 +60,11 @@ class SqlStore(SqlReader):
     def writer_failure(self) -> LedgerError | None:
         """Why nothing can be appended at the moment, or any more; None while all is well."""
         return self._writer.failure if self._writer is not None else None
+
+    @property
+    def had_log(self) -> bool:
+        """Whether a log of what was committed lay beside the file when it was opened (SQLite)."""
+        return self._database.had_log
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever `writer_failure` comes or goes."""
@@ -283,20 +289,30 @@ class SqlStore(SqlReader):
 
 
 def open_store(
-    url: str, clock: Clock, *, read_only: bool = False, vault: Vault | None = None
+    url: str,
+    clock: Clock,
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    companions: Sequence[Path] = (),
+    vault: Vault | None = None,
 ) -> SqlStore:
     """Return the store at a URL; see `ledger.storage.database.open_database` for its forms.
+
+    `create`: begin an empty store where there is none. Not over remains of one that is missing: a
+    log, a key, or `companions`, files that exist only together with the database.
 
     `vault` seals the signing keys; None for the master key in `<database>.key` beside a SQLite
     file, made with the first ledger. PostgreSQL has no such place: who signs there names one.
 
     STORE_UNAVAILABLE where the database cannot be opened, is newer than this release, would not
-    keep what it acknowledges, or (SQLite) is served by another process already.
+    keep what it acknowledges, or (SQLite) is served by another process already. CHAIN_BROKEN where
+    it is damaged, or a log lies beside it that is not its own or not whole.
     """
-    database = open_database(url, read_only=read_only)
+    database = open_database(url, read_only=read_only, create=create, companions=companions)
     try:
         keys = SealedKeys(vault, database.key_file, clock, read_only=read_only)
-        database.prepare(keys)
+        database.prepare(keys, create=create)
         return SqlStore(database, clock, keys, read_only=read_only)
     except BaseException:
         database.close()

@@ -26,6 +26,7 @@ from ledger.storage.chains import Chain
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database, unavailable
 from ledger.storage.group import Group
+from ledger.storage.held_file import FileLostError
 from ledger.storage.jobs import Append, Call, Chore, Job, Turn, again, refuse, serve_chore
 from ledger.storage.link import WriterLink
 from ledger.storage.sealed_keys import SealedKeys
@@ -237,6 +238,7 @@ class Writer:
                 except LedgerError as refusal:
                     answers.append(refusal)
             moved = group.write()
+            self._database.check_held()
         self._database.after_commit()
         return answers, moved
 
@@ -249,6 +251,7 @@ class Writer:
                 group = self._group(transaction.connection)
                 result = job.function(Turn(transaction.connection, group))
                 moved = group.write()
+                self._database.check_held()
             self._database.after_commit()
         except BaseException as error:  # noqa: BLE001 - the waiter must hear of it
             if self._link.has_begun and isinstance(error, LedgerError):
@@ -273,6 +276,7 @@ class Writer:
     def _look(self) -> bool:
         """Look whether the database can be written to, and note it; return whether it can."""
         try:
+            self._database.check_held()
             if self._database.shared or self._failure is not None:
                 self._link.look()
         except BaseException as error:  # noqa: BLE001 - it decides whether the writer stops
@@ -297,6 +301,10 @@ class Writer:
             elif error.reason is Reason.STORE_UNAVAILABLE:
                 self._note(error)
             return error
+        if isinstance(error, FileLostError):
+            _log.error("the writer stopped", why=error.failure.message)
+            self._stop(error.failure)
+            return error.failure
         if isinstance(error, DBAPIError):
             fault, code = self._database.fault_of(error)
             if self._database.may_go_on(fault):
@@ -312,8 +320,7 @@ class Writer:
             remedy="See `decision-ledger doctor`; correct the cause, then start the server again.",
             retry=False,
         )
-        self._stop(failure)
-        return failure
+        return self._stop(failure)
 
     def _note(self, failure: LedgerError) -> None:
         """Remember why nothing can be appended at the moment; say it once for each kind."""
@@ -330,6 +337,7 @@ class Writer:
             callbacks = tuple(self._on_change) if is_news else ()
         for callback in callbacks:
             callback()
+        return failure
 
     def _refuse(self, jobs: list[Job]) -> None:
         """Refuse what waits while the database cannot be written to; nothing of it was stored."""

@@ -302,13 +302,13 @@ def test_names_outside_their_grammar_never_reach_a_header(
 def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: ManualClock) -> None:
     with_id = request(updated(), request_id="r-1", digest=b"1")
     for turn in range(3):
-        store = open_store(database_url, clock, vault=VAULT)
+        store = open_store(database_url, clock, vault=VAULT, create=True)
         if turn == 0:
             store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         store.append(with_id)
         store.append(request(updated(), observed("b", START + turn)))
         store.close()
-    store = open_store(database_url, clock, vault=VAULT)
+    store = open_store(database_url, clock, vault=VAULT, create=True)
     assert [e.stream_version for e in check_ledger(store, ORIGIN) if e.stream == "models/a"] == [
         1,
         2,

@@ -31,7 +31,7 @@ def request(**members: object) -> AppendRequest:
 
 
 def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) -> None:
-    store = open_store(postgres_url, SystemClock(), vault=VAULT)
+    store = open_store(postgres_url, SystemClock(), vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     burst = Path(__file__).with_name("append_burst.py")
     servers = [
@@ -56,7 +56,7 @@ def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) 
 def test_servers_take_turns_and_agree_on_guards_and_request_ids(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     for turn in range(6):
         server = (one, two)[turn % 2]
@@ -75,7 +75,7 @@ def test_servers_take_turns_and_agree_on_guards_and_request_ids(
 def test_a_commit_of_one_server_wakes_the_listeners_of_another(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     heard = threading.Event()
     two.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
@@ -87,7 +87,7 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
 
 
 def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert one.lease(ORIGIN, "evaluator", "one", 10)
     assert not two.lease(ORIGIN, "evaluator", "two", 10)
@@ -135,7 +135,7 @@ def test_a_lease_that_another_clock_wrote_far_ahead_holds_nobody_up(
 def test_a_lost_connection_costs_no_request_and_the_chain_goes_on(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(postgres_url, clock, vault=VAULT)
+    store = open_store(postgres_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     with store._database.reader.connect() as connection:
         connection.exec_driver_sql(
