@@ -21,6 +21,7 @@ HEADER_BYTES: Final = 100
 MAGIC: Final = b"SQLite format 3\x00"
 
 _APPLICATION_ID: Final = 68  # where it is in the header
+_TAG_BITS: Final = 12
 _LOG_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _MAGICS: Final = {0x377F0682: "little", 0x377F0683: "big"}  # log magic → order of its checksums
@@ -45,9 +46,26 @@ def application_id(header: bytes) -> int:
 
 
 def statement(header: bytes, salts: bytes) -> int:
-    """Return the number by which the log with these salts states that it began on this file."""
-    (number,) = struct.unpack(">i", hashlib.sha256(header + salts).digest()[:4])
-    return int(number) or 1  # 0 is what a file has that no log was begun on
+    """Return the number by which the log with these salts states that it began on this file.
+
+    20 bits tell the file, 12 that it is a statement and of this log: files carry old ones along.
+    """
+    file = hashlib.sha256(header + salts).digest()[:4]
+    (number,) = struct.unpack(">i", _tagged(file, salts))
+    return int(number)
+
+
+def _is_statement(number: int, salts: bytes) -> bool:
+    """Return whether a number was written by the log with these salts."""
+    written = struct.pack(">i", number)
+    return written == _tagged(written, salts)
+
+
+def _tagged(number: bytes, salts: bytes) -> bytes:
+    file = int.from_bytes(number, "big") >> _TAG_BITS
+    tag = hashlib.sha256(salts + file.to_bytes(4, "big")).digest()[:4]
+    mask = (1 << _TAG_BITS) - 1
+    return (file << _TAG_BITS | int.from_bytes(tag, "big") & mask).to_bytes(4, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,8 @@ class WalFile:
         return self._is_met(header, self._committed_first_pages())
 
     def _is_met(self, header: bytes, first_pages: Iterator[bytes]) -> bool:
-        stated = statement(header, self.salts())
+        salts = self.salts()
+        stated = statement(header, salts)
         numbers: set[int] = set()
         for found in first_pages:
             if found == header:  # moved into the file already
@@ -89,7 +108,8 @@ class WalFile:
             numbers.add(application_id(found))
             if stated in numbers:
                 return True
-        return numbers <= {application_id(header)}
+        says_nothing = not any(_is_statement(number, salts) for number in numbers)
+        return says_nothing and numbers <= {application_id(header)}
 
     def _first_pages(self) -> Iterator[bytes]:
         """Yield the database header in each frame that has one, as far as frames are this log's."""
