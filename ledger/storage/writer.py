@@ -320,7 +320,8 @@ class Writer:
             remedy="See `decision-ledger doctor`; correct the cause, then start the server again.",
             retry=False,
         )
-        return self._stop(failure)
+        self._stop(failure)
+        return failure
 
     def _note(self, failure: LedgerError) -> None:
         """Remember why nothing can be appended at the moment; say it once for each kind."""
@@ -337,7 +338,6 @@ class Writer:
             callbacks = tuple(self._on_change) if is_news else ()
         for callback in callbacks:
             callback()
-        return failure
 
     def _refuse(self, jobs: list[Job]) -> None:
         """Refuse what waits while the database cannot be written to; nothing of it was stored."""

@@ -144,7 +144,7 @@ def test_an_idle_writer_stops_by_itself_once_the_file_is_not_the_open_one(
     loss: str, store: SqlStore, path: Path
 ) -> None:
     told: list[str] = []
-    store.on_failure(lambda: told.append(loss))
+    store.on_change(lambda: told.append(loss))
     LOSSES[loss][0](path)
     until(lambda: store.writer_failure is not None, "the writer stops", seconds=SECONDS)
     assert told == [loss]

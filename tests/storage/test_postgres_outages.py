@@ -53,7 +53,7 @@ def store(postgres: OwnPostgres, name: str) -> Iterator[SqlStore]:
 
 
 def opened(url: str) -> SqlStore:
-    return open_store(url, SystemClock(), vault=VAULT)
+    return open_store(url, SystemClock(), vault=VAULT, create=True)
 
 
 def append(store: SqlStore, request_id: str | None = None) -> AppendResult:

@@ -99,7 +99,7 @@ def test_a_lease_is_counted_by_the_databases_clock_and_ends_when_given_back(
     postgres_url: str,
 ) -> None:
     ahead, behind = (
-        open_store(postgres_url, ManualClock(START + hours * HOUR), vault=VAULT)
+        open_store(postgres_url, ManualClock(START + hours * HOUR), vault=VAULT, create=True)
         for hours in (1, -1)
     )
     ahead.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
@@ -123,7 +123,7 @@ def test_a_lease_that_another_clock_wrote_far_ahead_holds_nobody_up(
     postgres_url: str, clock: ManualClock
 ) -> None:
     """As after a fail-over to a database an hour behind, or from a release that used its own."""
-    store = open_store(postgres_url, clock, vault=VAULT)
+    store = open_store(postgres_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert store.lease(ORIGIN, "evaluator", "one", 10)
     with store._database.writer.begin() as connection:
