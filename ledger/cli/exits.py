@@ -87,6 +87,12 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
 
     Raises the error again if it is none that a command may end with.
     """
+    if isinstance(error, LedgerError):  # these three without the client, whose import takes long
+        return code_of(error.reason), error.message, error.remedy, error.reason.value
+    if isinstance(error, MisuseError):
+        return Exit.MISUSE, error.message, error.remedy, ""
+    if isinstance(error, IntegrityFailure):
+        return Exit.INTEGRITY, error.message, error.remedy, ""
     from ledger.client.errors import (
         ClientError,
         LedgerRefusedError,
@@ -101,7 +107,7 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
         case BatchRefusedError():
             code, message, remedy, reason = described(error.error)
             return code, f"Batch {error.batch} was refused: {message}", remedy, reason
-        case LedgerRefusedError() | LedgerError():
+        case LedgerRefusedError():
             return code_of(error.reason), error.message, error.remedy, error.reason.value
         case UnreachableError():
             return Exit.UNREACHABLE, str(error), "", ""
@@ -111,9 +117,5 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
             return Exit.INTEGRITY, error.message, error.remedy, ""
         case ClientError():
             return Exit.REFUSED, str(error), "", ""
-        case MisuseError():
-            return Exit.MISUSE, error.message, error.remedy, ""
-        case IntegrityFailure():
-            return Exit.INTEGRITY, error.message, error.remedy, ""
         case _:
             raise error

@@ -1,36 +1,18 @@
 """The entry point: the tree of commands, and the options that all of them share.
 
-Commands import what they need when they run, so that `--help` answers at once.
+Commands are imported when they are named, and import what they need when they run, so that
+`--help` answers at once.
 """
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
 from ledger import __version__
-from ledger.cli import (
-    answering,
-    auditing,
-    compliance,
-    decisions,
-    doctor,
-    erasing,
-    exporting,
-    keys,
-    ledgers,
-    log,
-    models,
-    policies,
-    projections,
-    proofs,
-    publishing,
-    ranking,
-    receipts,
-    serve,
-    signals,
-    witnessing,
-)
 from ledger.cli.exits import MEANING
 from ledger.cli.session import Root, Session, begin
 
@@ -40,9 +22,194 @@ _EVERYWHERE = (
     "--deadline, --json."
 )
 
+_Entry: TypeAlias = "str | tuple[str, dict[str, str]]"
+
+# A command is `module:function` of this package; a group is its meaning and its commands.
+TREE: Final[dict[str, _Entry]] = {
+    "serve": "serve:serve",
+    "doctor": "doctor:doctor",
+    "why": "ranking:why",
+    "priorities": "ranking:priorities",
+    "evaluate": "decisions:evaluate",
+    "vkey": "ledgers:vkey",
+    "erase": "erasing:erase",
+    "signal": (
+        "What is measured, and what was observed.",
+        {
+            "define": "signals:define",
+            "list": "signals:list_",
+            "states": "signals:states",
+            "submit": "signals:submit",
+        },
+    ),
+    "model": (
+        "The fleet and its deployments.",
+        {
+            "register": "models:register",
+            "update": "models:update",
+            "deploy": "models:deploy",
+            "retire": "models:retire",
+            "show": "models:show",
+            "list": "models:list_",
+        },
+    ),
+    "policy": (
+        "The rules in force, every version of them.",
+        {
+            "init": "policies:init",
+            "lint": "policies:lint",
+            "draft": "policies:draft",
+            "activate": "policies:activate",
+            "show": "policies:show",
+            "list": "policies:list_",
+        },
+    ),
+    "plan": (
+        "Which models to retrain under a purse.",
+        {
+            "make": "ranking:make",
+            "show": "ranking:show",
+            "list": "ranking:list_",
+        },
+    ),
+    "decision": (
+        "Decisions made, explained and replayed.",
+        {
+            "list": "decisions:list_",
+            "show": "decisions:show",
+            "explain": "decisions:explain",
+            "replay": "decisions:replay",
+            "receipt": "receipts:receipt",
+        },
+    ),
+    "log": (
+        "The events themselves, and whether they hold.",
+        {
+            "tail": "log:tail",
+            "verify": "log:verify",
+            "checkpoint": "log:checkpoint",
+            "prove": "proofs:prove",
+            "consistency": "proofs:consistency",
+            "check-proof": "proofs:check_proof",
+            "seal": "keys:seal",
+            "publish": "publishing:publish",
+        },
+    ),
+    "key": (
+        "The keys that sign checkpoints, and those that are trusted.",
+        {
+            "list": "keys:list_",
+            "rotate": "keys:rotate",
+            "revoke": "keys:revoke",
+            "pin": "keys:pin",
+        },
+    ),
+    "audit": (
+        "The ledger examined by somebody who trusts nobody.",
+        {
+            "run": "auditing:run",
+            "answer": "answering:answer",
+        },
+    ),
+    "compliance": (
+        "Tables for auditors and regulators.",
+        {
+            "export": "compliance:export",
+        },
+    ),
+    "witness": (
+        "A witness, for any log: it cosigns what is consistent.",
+        {
+            "serve": "witnessing:serve",
+            "key": "witnessing:key",
+        },
+    ),
+    "export": (
+        "Bundles that anybody can verify without this service.",
+        {
+            "create": "exporting:create",
+            "verify": "exporting:verify",
+            "list": "exporting:list_",
+            "delete": "exporting:delete",
+            "verify-receipt": "receipts:verify_receipt",
+        },
+    ),
+    "projection": (
+        "The read models, and building them anew.",
+        {
+            "status": "projections:status",
+            "rebuild": "projections:rebuild",
+        },
+    ),
+    "ledger": (
+        "The ledgers of a server.",
+        {
+            "create": "ledgers:create",
+            "list": "ledgers:list_",
+            "show": "ledgers:show",
+        },
+    ),
+}
+
+
+class Commands(Mapping[str, Any]):
+    """Commands by name, each imported when it is asked for: `--help` and one command stay quick."""
+
+    def __init__(self, entries: Mapping[str, _Entry]) -> None:
+        self._entries = entries
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a command of typer
+        """Return a command or group; KeyError for other names."""
+        if name not in self._made:
+            self._made[name] = _made(name, self._entries[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names in the order of `--help`."""
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._entries)
+
+
+class _Group(TyperGroup):
+    """Commands under one noun."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        """Return the names; importing nothing."""
+        return list(self.commands)
+
+
+class _Root(_Group, Root):
+    """The command line as a whole, with every command below it."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - what typer states
+        super().__init__(**attributes | {"commands": Commands(TREE)})
+
+
+def _made(name: str, entry: _Entry) -> Any:  # noqa: ANN401 - as above
+    if not isinstance(entry, str):
+        meaning, members = entry
+        return _Group(
+            name=name,
+            help=meaning,
+            no_args_is_help=True,
+            rich_markup_mode=None,
+            commands=Commands(members),  # type: ignore[arg-type]
+        )
+    module, _, function = entry.partition(":")
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, epilog=_EVERYWHERE)(
+        getattr(import_module(f"ledger.cli.{module}"), function)
+    )
+    return typer.main.get_command(alone)
+
+
 app = typer.Typer(
     name="decision-ledger",
-    cls=Root,
+    cls=_Root,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -101,132 +268,6 @@ def shared(
 ) -> None:
     """Keep a ledger of model degradation, decisions and plans that proves itself."""
     begin(Session(config, server, ledger, actor, deadline, as_json))
-
-
-def _command(to: typer.Typer, name: str, function: object) -> None:
-    assert callable(function)
-    to.command(name, epilog=_EVERYWHERE)(function)
-
-
-def _group(name: str, meaning: str, commands: dict[str, object]) -> None:
-    group = typer.Typer(help=meaning, no_args_is_help=True, rich_markup_mode=None)
-    for command, function in commands.items():
-        _command(group, command, function)
-    app.add_typer(group, name=name)
-
-
-_command(app, "serve", serve.serve)
-_command(app, "doctor", doctor.doctor)
-_command(app, "why", ranking.why)
-_command(app, "priorities", ranking.priorities)
-_command(app, "evaluate", decisions.evaluate)
-_command(app, "vkey", ledgers.vkey)
-_command(app, "erase", erasing.erase)
-_group(
-    "signal",
-    "What is measured, and what was observed.",
-    {
-        "define": signals.define,
-        "list": signals.list_,
-        "states": signals.states,
-        "submit": signals.submit,
-    },
-)
-_group(
-    "model",
-    "The fleet and its deployments.",
-    {
-        "register": models.register,
-        "update": models.update,
-        "deploy": models.deploy,
-        "retire": models.retire,
-        "show": models.show,
-        "list": models.list_,
-    },
-)
-_group(
-    "policy",
-    "The rules in force, every version of them.",
-    {
-        "init": policies.init,
-        "lint": policies.lint,
-        "draft": policies.draft,
-        "activate": policies.activate,
-        "show": policies.show,
-        "list": policies.list_,
-    },
-)
-_group(
-    "plan",
-    "Which models to retrain under a purse.",
-    {"make": ranking.make, "show": ranking.show, "list": ranking.list_},
-)
-_group(
-    "decision",
-    "Decisions made, explained and replayed.",
-    {
-        "list": decisions.list_,
-        "show": decisions.show,
-        "explain": decisions.explain,
-        "replay": decisions.replay,
-        "receipt": receipts.receipt,
-    },
-)
-_group(
-    "log",
-    "The events themselves, and whether they hold.",
-    {
-        "tail": log.tail,
-        "verify": log.verify,
-        "checkpoint": log.checkpoint,
-        "prove": proofs.prove,
-        "consistency": proofs.consistency,
-        "check-proof": proofs.check_proof,
-        "seal": keys.seal,
-        "publish": publishing.publish,
-    },
-)
-_group(
-    "key",
-    "The keys that sign checkpoints, and those that are trusted.",
-    {"list": keys.list_, "rotate": keys.rotate, "revoke": keys.revoke, "pin": keys.pin},
-)
-_group(
-    "audit",
-    "The ledger examined by somebody who trusts nobody.",
-    {"run": auditing.run, "answer": answering.answer},
-)
-_group(
-    "compliance",
-    "Tables for auditors and regulators.",
-    {"export": compliance.export},
-)
-_group(
-    "witness",
-    "A witness, for any log: it cosigns what is consistent.",
-    {"serve": witnessing.serve, "key": witnessing.key},
-)
-_group(
-    "export",
-    "Bundles that anybody can verify without this service.",
-    {
-        "create": exporting.create,
-        "verify": exporting.verify,
-        "list": exporting.list_,
-        "delete": exporting.delete,
-        "verify-receipt": receipts.verify_receipt,
-    },
-)
-_group(
-    "projection",
-    "The read models, and building them anew.",
-    {"status": projections.status, "rebuild": projections.rebuild},
-)
-_group(
-    "ledger",
-    "The ledgers of a server.",
-    {"create": ledgers.create, "list": ledgers.list_, "show": ledgers.show},
-)
 
 
 def run() -> None:

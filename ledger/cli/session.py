@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import typer
 from typer.core import TyperGroup
 
 from ledger.cli import output
@@ -140,6 +141,8 @@ class Root(TyperGroup):
         ctx.meta[_AS_JSON] = ["--json"] in _split(args)[0]
         try:
             return super().parse_args(ctx, hoisted(args))
+        except typer.Exit:  # after --help or --version
+            raise
         except Exception as error:  # noqa: BLE001 - as in `invoke`
             _end(ctx, error)
 
@@ -153,6 +156,8 @@ class Root(TyperGroup):
         except KeyboardInterrupt:
             _tell(Exit.INTERRUPTED, "Interrupted.", "", "", as_json=ctx.meta[_AS_JSON])
             ctx.exit(Exit.INTERRUPTED)
+        except typer.Exit:
+            raise
         except Exception as error:  # noqa: BLE001 - `described` raises again what is no ending
             _end(ctx, error)
         finally:
