@@ -82,17 +82,22 @@ def code_of(reason: Reason) -> Exit:
     return _CODES.get(reason, Exit.REFUSED)
 
 
+def _described_here(
+    error: "LedgerError | MisuseError | IntegrityFailure",
+) -> tuple[Exit, str, str, str]:
+    if isinstance(error, LedgerError):
+        return code_of(error.reason), error.message, error.remedy, error.reason.value
+    code = Exit.MISUSE if isinstance(error, MisuseError) else Exit.INTEGRITY
+    return code, error.message, error.remedy, ""
+
+
 def described(error: Exception) -> tuple[Exit, str, str, str]:
     """Return exit code, what happened, what to do, and the reason code (empty if it has none).
 
     Raises the error again if it is none that a command may end with.
     """
-    if isinstance(error, LedgerError):  # these three without the client, whose import takes long
-        return code_of(error.reason), error.message, error.remedy, error.reason.value
-    if isinstance(error, MisuseError):
-        return Exit.MISUSE, error.message, error.remedy, ""
-    if isinstance(error, IntegrityFailure):
-        return Exit.INTEGRITY, error.message, error.remedy, ""
+    if isinstance(error, (LedgerError, MisuseError, IntegrityFailure)):
+        return _described_here(error)  # without the client, whose import takes long
     from ledger.client.errors import (
         ClientError,
         LedgerRefusedError,

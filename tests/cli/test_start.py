@@ -14,7 +14,8 @@ from ledger.cli import reference
 from ledger.cli.exits import Exit
 from ledger.cli.main import TREE
 
-HEAVY = {"cel_expr_python", "cryptography", "grpc", "jinja2", "pydantic", "sqlalchemy", "yaml"}
+# Not pydantic: typer itself imports it where it is installed.
+HEAVY = {"cel_expr_python", "cryptography", "google", "grpc", "jinja2", "sqlalchemy", "yaml"}
 PROGRAM = """
 import json, sys
 from ledger.cli.main import run
@@ -36,7 +37,7 @@ def imported(*line: str) -> set[str]:
     return set(names)
 
 
-@pytest.mark.parametrize("line", [("--version",), ("--help",), ("ledger", "--help")], ids=" ".join)
+@pytest.mark.parametrize("line", [("--version",), ("--help",), ("plan", "--help")], ids=" ".join)
 def test_help_and_version_import_nothing_heavy(line: tuple[str, ...]) -> None:
     assert imported(*line) & HEAVY == set()
 
