@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
-from projections.priorities import PriorityRow, empty_row, parts_of, plan_entries
+from projections.priorities import PriorityRow, deploy, empty_row, parts_of, plan_entries
 from projections.projection import Reader, model_of, model_stream
 
 _PAGE: Final = 64  # events a page when historical evaluations have to be passed over
@@ -47,50 +47,53 @@ def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
             rows[model]["plan"] = planned.get(model)
     if not rows:
         return {}
-    for type_ in (ModelUpdated.TYPE, ModelDeployed.TYPE, ScoreComputed.TYPE, DecisionMade.TYPE):
-        for model, at, parts in _newest(reader, ledger, type_, list(rows), position):
+    for event in reader.of_types(ledger, {ModelDeployed.TYPE}, at_or_before=position):
+        if (model := model_of(event)) in rows:
+            deploy(rows[model], event)
+    for types in ((ModelUpdated.TYPE,), (ScoreComputed.TYPE,), DECISION_TYPES):
+        for model, at, parts in _newest(reader, ledger, types, list(rows), position):
             registered = rows[model]["registered"]
             assert registered is not None
-            if type_ != ModelUpdated.TYPE or at > registered:
+            if ModelUpdated.TYPE not in types or at > registered:
                 rows[model].update(parts)
     return rows
 
 
 def _newest(
-    reader: Reader, ledger: str, type_: str, models: list[str], position: int
+    reader: Reader, ledger: str, types: tuple[str, ...], models: list[str], position: int
 ) -> Iterator[tuple[str, int, PriorityRow]]:
-    """Yield for each model what its newest event of a type sets, and where that stands.
+    """Yield for each model what its newest event of some types sets, and where that stands.
 
     A fleet is evaluated in rounds, so a page across all streams finds nearly every model at the
     cost of one question; those it leaves out are asked for one by one.
     """
     wanted = {model_stream(model): model for model in models}
     limit = _ROUNDS * len(models)
-    page = reader.of_types(ledger, {type_}, at_or_before=position, limit=limit, descending=True)
+    page = reader.of_types(ledger, types, at_or_before=position, limit=limit, descending=True)
     for event in page:
         if event.stream in wanted and (parts := parts_of(event)):
             yield wanted.pop(event.stream), event.position, parts
     if len(page) < limit:
         return  # there are no older ones
     for stream, model in wanted.items():
-        for event in _newest_first(reader, ledger, stream, type_, page[-1].position - 1):
+        for event in _newest_first(reader, ledger, stream, types, page[-1].position - 1):
             if parts := parts_of(event):
                 yield model, event.position, parts
                 break
 
 
 def _newest_first(
-    reader: Reader, ledger: str, stream: str, type_: str, position: int
+    reader: Reader, ledger: str, stream: str, types: tuple[str, ...], position: int
 ) -> Iterator[RecordedEvent]:
-    """Yield a stream's events of one type backwards; the first is nearly always the one."""
-    event = reader.latest(ledger, stream, {type_}, at_or_before=position)
+    """Yield a stream's events of some types backwards; the first is nearly always the one."""
+    event = reader.latest(ledger, stream, types, at_or_before=position)
     if event is None:
         return
     yield event
     before = event.position - 1
     while before > 0:
         page = reader.of_types(
-            ledger, {type_}, stream=stream, at_or_before=before, limit=_PAGE, descending=True
+            ledger, types, stream=stream, at_or_before=before, limit=_PAGE, descending=True
         )
         if not page:
             return

@@ -9,7 +9,7 @@ member of the row is None: what stood before it is out of date, and is not shown
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypedDict, cast
 
-from ledger.events.decisions import DecisionMade, ScoreComputed, SignalScore
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed, SignalScore
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import (
     ModelDeployed,
@@ -37,7 +37,7 @@ class Described(TypedDict):
 
 
 class Deployed(TypedDict):
-    """The version in service."""
+    """The version in service: of those that are known, the latest by its stated time."""
 
     model_version: str
     kind: str
@@ -148,7 +148,7 @@ class PrioritiesProjection:
     """Folds descriptions, deployments, scores, decisions, plans and retirements."""
 
     name: ClassVar[str] = "priorities"
-    version: ClassVar[int] = 2  # 2: an erased body leaves None
+    version: ClassVar[int] = 3  # 3: the version in service is the latest by stated time
     handles: ClassVar[frozenset[str]] = frozenset(
         {
             ModelRegistered.TYPE,
@@ -156,7 +156,7 @@ class PrioritiesProjection:
             ModelDeployed.TYPE,
             ModelRetired.TYPE,
             ScoreComputed.TYPE,
-            DecisionMade.TYPE,
+            *DECISION_TYPES,
             PlanMade.TYPE,
         }
     )
@@ -168,6 +168,7 @@ class PrioritiesProjection:
         self._folds: dict[str, Callable[[RecordedEvent], None]] = {
             PlanMade.TYPE: self._plan_made,
             ModelRetired.TYPE: self._retired,
+            ModelDeployed.TYPE: self._model_deployed,
         }
 
     def apply(self, event: RecordedEvent) -> None:
@@ -193,6 +194,12 @@ class PrioritiesProjection:
         row = self._touch(model_of(event))
         if row["retired"] is None:
             row.update(parts)
+
+    def _model_deployed(self, event: RecordedEvent) -> None:
+        parts_of(event)  # what cannot be read leaves the state as it was
+        row = self._touch(model_of(event))
+        if row["retired"] is None:
+            deploy(row, event)
 
     def _retired(self, event: RecordedEvent) -> None:
         if event.body_bytes is not None:
@@ -221,6 +228,14 @@ class PrioritiesProjection:
             row = self._rows[model] = empty_row(model)
         self._dirty.add(model)
         return row
+
+
+def deploy(row: PriorityRow, event: RecordedEvent) -> None:
+    """Set a row's version in service; one stated earlier than that replaces nothing."""
+    parts = parts_of(event)
+    now, was = parts["deployed"], row["deployed"]
+    if now is None or was is None or now["in_service_at"] >= was["in_service_at"]:
+        row.update(parts)
 
 
 def parts_of(event: RecordedEvent) -> PriorityRow:
@@ -334,14 +349,14 @@ _PARTS: Final[dict[str, Callable[[RecordedEvent], dict[str, Any]]]] = {
     ModelUpdated.TYPE: _updated,
     ModelDeployed.TYPE: _deployed,
     ScoreComputed.TYPE: _scored,
-    DecisionMade.TYPE: _decided,
+    **dict.fromkeys(DECISION_TYPES, _decided),
 }
 _MEMBERS: Final[dict[str, tuple[str, ...]]] = {
     ModelRegistered.TYPE: ("registered", "described"),
     ModelUpdated.TYPE: ("described",),
     ModelDeployed.TYPE: ("deployed",),
     ScoreComputed.TYPE: ("score",),
-    DecisionMade.TYPE: ("decision",),
+    **dict.fromkeys(DECISION_TYPES, ("decision",)),
 }
 """The members of a row that an event of a type sets."""
 

@@ -124,12 +124,14 @@ class _Series:
 class _Model:
     """A model's version in service and its series by signal."""
 
-    __slots__ = ("deployment", "name", "retired", "series", "version")
+    __slots__ = ("deployment", "name", "retired", "series", "since", "version")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.version: str | None = None
         self.deployment = 0
+        self.since = ""
+        """When the version went into service, as recorded: such texts are in order of time."""
         self.retired = False
         self.series: dict[str, _Series] = {}
 
@@ -138,7 +140,7 @@ class SignalsProjection:
     """Folds observations, scores, deployments and retirements."""
 
     name: ClassVar[str] = "signals"
-    version: ClassVar[int] = 2  # 2: erased scores and deployments count with their headers
+    version: ClassVar[int] = 3  # 3: the version in service is the latest by stated time
     handles: ClassVar[frozenset[str]] = frozenset(
         {SignalObserved.TYPE, ScoreComputed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE}
     )
@@ -189,6 +191,7 @@ class SignalsProjection:
                 model = self._models.setdefault(model_stream(key), _Model(key))
                 model.version = row["model_version"]
                 model.deployment = row["deployment"]
+                model.since = row["in_service_at"]
                 model.retired = row["retired"]
 
     def _erased(self, event: RecordedEvent) -> None:
@@ -200,7 +203,7 @@ class SignalsProjection:
             for series in [one for one in model.series.values() if one.score]:
                 self._forget_score(model, series)
         elif event.type == ModelDeployed.TYPE and not model.retired:
-            model.version, model.deployment = None, event.position
+            model.version, model.deployment, model.since = None, event.position, ""
             self._dirty_models.add(model)
 
     def _observed(self, event: RecordedEvent) -> None:
@@ -270,10 +273,11 @@ class SignalsProjection:
 
     def _deployed(self, event: RecordedEvent, deployed: ModelDeployed) -> None:
         model = self._model(event)
-        if model.retired:
-            return
+        if model.retired or deployed.in_service_at < model.since:
+            return  # recorded as what was, it replaces nothing
         model.version = deployed.model_version
         model.deployment = event.position
+        model.since = deployed.in_service_at
         self._dirty_models.add(model)
 
     def _retired(self, event: RecordedEvent) -> None:
@@ -306,6 +310,7 @@ def signal_rows(rows: Mapping[str, Row], model: str | None = None) -> list[Signa
 def _model_row(model: _Model) -> Row:
     return {
         "deployment": model.deployment,
+        "in_service_at": model.since,
         "model_version": model.version,
         "retired": model.retired,
     }

@@ -68,8 +68,9 @@ A replay reads events of positions up to the `as_of` of the event that it replay
 
 - `score.computed` reads `policy.activated`, for the policy in force, and its `policy.drafted`; the
   model's `model.registered`, `model.updated` and `model.deployed`; its `signal.observed` of the
-  version in service within the policy's windows; and, where the policy has `max_priority_step`, its
-  last earlier `score.computed` of the same versions that is not historical.
+  version that is in service by the policy's procedure, within the policy's windows; and, where the
+  policy has `max_priority_step`, its last earlier `score.computed` of the same versions that is not
+  historical.
 - `decision.made` reads what its score reads; further the model's last earlier `decision.made` that
   is not historical, and its `decision.overridden`.
 - `plan.made` reads `policy.activated` and `policy.drafted`; of every model `model.registered`,
@@ -87,7 +88,8 @@ plan's id, `made_at` and purse. A policy's `digest` is the SHA-256 of the canoni
 The golden instances are one ledger of {count} events with origin `ledger.example.com/golden`: each
 is a line as in `events.jsonl`, in `tests/events/golden/`, and the chain runs through them in order
 of position. The score, the decision and the plan are what the specifications give for the events
-before them, so the ledger is a first exercise for whoever writes a replay. Its salts are not
+before them, so the ledger is a first exercise for whoever writes a replay; but `decision.made.v2`
+shows its shape alone, as the version that it names was never activated. Its salts are not
 random: that of position *n* is the first 16 bytes of SHA-256 of `golden n`. An instance is never
 edited: a digest of each is kept beside it.
 

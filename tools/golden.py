@@ -22,10 +22,10 @@ from ledger.chain.keys import SigningKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.events.base import EventData
 from ledger.events.canonical import encode
-from ledger.events.decisions import DecisionOverridden
+from ledger.events.decisions import DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, Scope
 from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
@@ -51,6 +51,7 @@ scoring:
       min_buckets: 1
       rationale: Loss is what the business pays for.
 decision:
+  procedure: rules/1
   rules:
     - id: sustained-loss
       when: priority >= 400000 && signals["log-loss"].sustained
@@ -66,6 +67,9 @@ tiers:
     route: the weekly review
     acknowledge: 24h
 """
+
+
+POLICY_2: Final = POLICY.replace("procedure: rules/1", "procedure: rules/2")
 
 
 class GoldenLedger:
@@ -211,6 +215,7 @@ def build() -> GoldenLedger:
     _observe_and_decide(ledger)
     _override_and_plan(ledger)
     golden_proving.record(ledger, ORIGIN)
+    _decide_by_stated_times(ledger)
     return ledger
 
 
@@ -232,13 +237,7 @@ def _begin(ledger: GoldenLedger) -> None:
     ledger.append(signal, "signals/log-loss", "2026-02-01T09:01:00.000000Z")
     ledger.append(ModelRegistered(**_description("tier-1")), f"models/{MODEL}", _minute(2))
     document = parse(POLICY)
-    drafted = PolicyDrafted(
-        policy="default",
-        version=1,
-        digest=digest(document),
-        document=document,
-        rationale="The first policy of this ledger.",
-    )
+    drafted = _drafted(1, POLICY, "The first policy of this ledger.")
     ledger.append(drafted, "policies/default", _minute(3), request_id="draft-1")
     activated = PolicyActivated(
         policy="default",
@@ -258,6 +257,13 @@ def _begin(ledger: GoldenLedger) -> None:
         replaces=None,
     )
     ledger.append(deployed, f"models/{MODEL}", _minute(5), actor="services/release")
+
+
+def _drafted(version: int, text: str, rationale: str) -> PolicyDrafted:
+    document = parse(text)
+    stated = {"policy": "default", "version": version, "rationale": rationale}
+    made = {"digest": digest(document), "document": document}
+    return DRAFTED[document.decision.procedure].model_validate(stated | made)
 
 
 def _minute(minute: int) -> str:
@@ -301,8 +307,9 @@ def _observe_and_decide(ledger: GoldenLedger) -> None:
     policy = historian.policy_in_force(history.described, as_of)
     assert policy is not None, "the policy was activated above"
     evaluated_at = parse_time(observed_at)
-    state, _ = historian.fill(history, policy.scoring, *window_bounds(policy.scoring, evaluated_at))
     horizon = Horizon(history, policy, evaluated_at, "ingest", is_historical=False)
+    bounds = window_bounds(policy.scoring, evaluated_at)
+    state, _ = historian.fill(history, horizon.service, policy.scoring, *bounds)
     assessment = assess(horizon, state, None)
     run_id = "runs/019ca6a1-bb4a-7c3d-8e5f-0123456789ab"
     for cause, data in ((as_of, assessment.score), (as_of + 1, assessment.decision(as_of + 1))):
@@ -352,6 +359,26 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
     ledger.append(recorder, f"recorder/{name}", at, actor="services/dogschool")
     retired = ModelRetired(model=MODEL, reason="Its market was merged with fraud-uk.")
     ledger.append(retired, stream, "2026-06-30T16:00:00.000000Z")
+
+
+def _decide_by_stated_times(ledger: GoldenLedger) -> None:
+    """Record a version under `rules/2`, and what it would have decided on 1 March.
+
+    Each type stands here once and the model has retired, so it shows the shape alone.
+    """
+    drafted = _drafted(2, POLICY_2, "Versions serve from their stated times on.")
+    ledger.append(drafted, "policies/default", "2026-07-02T09:00:00.000000Z", request_id="draft-2")
+    historian = Historian(ledger.reader(), ORIGIN, PolicyCache())
+    (scored,) = ledger.of_types("", (ScoreComputed.TYPE,))
+    as_of, evaluated_at = scored.data["as_of"], parse_time(scored.data["evaluated_at"])
+    history = historian.history(MODEL, as_of)
+    assert history is not None, "the model was registered above"
+    policy = historian.compiled(drafted.policy, drafted.version, drafted.digest)
+    horizon = Horizon(history, policy, evaluated_at, "request", is_historical=True)
+    bounds = window_bounds(policy.scoring, evaluated_at)
+    state, _ = historian.fill(history, horizon.service, policy.scoring, *bounds)
+    made = assess(horizon, state, None).decision(scored.position)
+    ledger.append(made, f"models/{MODEL}", "2026-07-02T09:05:00.000000Z", cause=scored.position)
 
 
 def main() -> None:

@@ -80,11 +80,10 @@ class ApiServer:
         self._patience = patience
         self._front = Front(self._build, patience)
         self._stopped = threading.Event()
-        self._backend = backend
-        self._is_serving = False
+        self._can_append = True
         self.port = 0
         """The port that is served, once started: a free one where the address says 0."""
-        backend.on_append_change(self._tell_health)
+        backend.on_failure(self._fail)
         self._health.set((SIGNING,), is_serving=True)
         backend.on_signing_failure(self._fail_signing)
         backend.on_news(self._front.ring)
@@ -109,13 +108,11 @@ class ApiServer:
             self.port = self._front.start(self._address)
         except RuntimeError as error:
             raise _taken(self._address) from error
-        self._is_serving = True
-        self._tell_health()
+        self._set_health(is_serving=self._can_append)
 
     def drain(self) -> None:
         """Tell health checks and end watches and streams; other calls go on as usual."""
-        self._is_serving = False
-        self._tell_health()
+        self._set_health(is_serving=False)
         self._desk.drain()
         self._front.drain()
 
@@ -129,13 +126,16 @@ class ApiServer:
         """Wait until the server was stopped."""
         self._stopped.wait()
 
+    def _fail(self) -> None:
+        """Tell health checks that nothing can be appended any more; reads go on."""
+        self._can_append = False
+        self._set_health(is_serving=False)
+
     def _fail_signing(self) -> None:
         """Tell health checks that a ledger is not signed any more; all else goes on."""
         self._health.set((SIGNING,), is_serving=False)
 
-    def _tell_health(self) -> None:
-        """Tell health checks whether appends are taken; where not, reads go on if they can."""
-        is_serving = self._is_serving and self._backend.append_failure is None
+    def _set_health(self, *, is_serving: bool) -> None:
         self._health.set(("", *SERVICES), is_serving=is_serving)
 
     def _build(self) -> "tuple[Answering, dict[str, Handler]]":

@@ -35,14 +35,14 @@ from ledger.events.models import (
     ModelRetired,
     ModelUpdated,
 )
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
 
 DESCRIBING_TYPES: Final = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
 MODEL_TYPES: Final = frozenset(
     cls.TYPE for cls in (ModelRegistered, ModelUpdated, ModelDeployed, ModelRetired)
 )
-POLICY_TYPES: Final = frozenset(cls.TYPE for cls in (PolicyDrafted, PolicyActivated))
+POLICY_TYPES: Final = frozenset({*DRAFTED_TYPES, PolicyActivated.TYPE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,25 @@ class Model:
 
     @property
     def in_service(self) -> ModelDeployed | None:
-        """The deployment that serves now; None where there is none, or it was erased."""
-        return self.deployments[-1] if self.deployments and not self.is_version_erased else None
+        """The deployment that is stated to be the latest; None where none is known to be."""
+        return self.in_service_at(None)
+
+    def in_service_at(self, at: str | None) -> ModelDeployed | None:
+        """Return the deployment in service at a time: the latest stated one not after it.
+
+        Of two stated for the same time the later recorded one. Times have one form, so that their
+        texts are in their order.
+        """
+        if self.is_version_erased:
+            return None
+        known = [one for one in self.deployments if at is None or one.in_service_at <= at]
+        # The last of the greatest: `max` gives the first.
+        return max(reversed(known), key=lambda one: one.in_service_at, default=None)
+
+    def deployed_after(self, at: str) -> ModelDeployed | None:
+        """Return the deployment that is stated next after a time; None where there is none."""
+        later = [one for one in self.deployments if one.in_service_at > at]
+        return min(later, key=lambda one: one.in_service_at, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +145,7 @@ def evolve_policy(policy: Policy | None, data: EventData | Erased, stream: str) 
     """Return the policy after one more event of its own."""
     policy = Policy(stream, 1) if policy is None else replace(policy, version=policy.version + 1)
     if isinstance(data, Erased):
-        is_draft = data.type == PolicyDrafted.TYPE
+        is_draft = data.type in DRAFTED_TYPES
         return replace(policy, drafts=(*policy.drafts, None)) if is_draft else policy
     if isinstance(data, PolicyDrafted):
         return replace(policy, drafts=(*policy.drafts, data))

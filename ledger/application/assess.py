@@ -1,18 +1,18 @@
-"""From a model's history and bucket state to its score and decision: procedure `rules/1` applied.
+"""From a model's history and bucket state to its score and decision: the procedures applied.
 
 One function serves the evaluator, evaluation on request and replay, so that what is recorded and
 what is recomputed cannot come from different code. It reads nothing: all it knows is handed in.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ledger.application.compiled import CompiledPolicy
 from ledger.application.history import History
+from ledger.application.serving import Service
 from ledger.events.decisions import (
+    MADE,
     DecisionMade,
-    Overridden,
-    RecordedEnvironment,
     ScoreComputed,
     SignalScore,
     Trigger,
@@ -21,7 +21,6 @@ from ledger.events.policy_document import Action
 from ledger.events.values import format_time, parse_time
 from ledger.kernel.bucketed import KERNEL, ModelState, Score, SignalOutput, score
 from ledger.kernel.rules import (
-    PROCEDURE,
     Environment,
     ModelFacts,
     Outcome,
@@ -51,10 +50,15 @@ class Horizon:
         return self.history.as_of
 
     @property
+    def service(self) -> Service | None:
+        """The version in service at the time that this is about, by the policy's procedure."""
+        return self.history.service(self.policy.rules.procedure, self.evaluated_at)
+
+    @property
     def model_version(self) -> str | None:
-        """The version in service."""
-        serving = self.history.serving
-        return serving.version if serving else None
+        """The name of that version."""
+        service = self.service
+        return service.version if service else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +106,21 @@ class Assessment:
         """Return the decision's data, citing the score at its position."""
         horizon, outcome = self.horizon, self.outcome
         replaced = outcome.overridden
-        return DecisionMade(
-            **_horizon_fields(horizon),
-            procedure=PROCEDURE,
-            score_position=score_position,
-            environment=RecordedEnvironment.model_validate(self.environment.to_data()),
-            action=outcome.action,
-            tier=outcome.tier,
-            rule=outcome.rule,
-            reason=outcome.reason,
-            held_back=outcome.held_back,
-            overridden=None
-            if replaced is None
-            else Overridden(
-                position=replaced.position,
-                action=replaced.action,
-                tier=replaced.tier,
-                held_back=replaced.held_back,
-            ),
-            since=_since(horizon, outcome.action),
+        procedure = horizon.policy.rules.procedure
+        return MADE[procedure].from_data(
+            {
+                **_horizon_fields(horizon),
+                "procedure": procedure,
+                "score_position": score_position,
+                "environment": self.environment.to_data(),
+                "action": outcome.action,
+                "tier": outcome.tier,
+                "rule": outcome.rule,
+                "reason": outcome.reason,
+                "held_back": outcome.held_back,
+                "overridden": None if replaced is None else asdict(replaced),
+                "since": _since(horizon, outcome.action),
+            }
         )
 
 
@@ -190,7 +190,7 @@ def _since(horizon: Horizon, action: Action) -> str:
 def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
     """Return every value that the rules can see (step 5 of the procedure)."""
     history, now = horizon.history, horizon.evaluated_at
-    described, serving, prior = history.described, history.serving, history.decision
+    described, service, prior = history.described, horizon.service, history.decision
     outputs = {output.signal: output for output in result.signals}
     windows = {rule.signal: rule.window_seconds for rule in horizon.policy.scoring.signals}
     slo = described.slo_signal
@@ -206,10 +206,11 @@ def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
         risk=described.risk_ppm,
         signals=outputs,
         model=ModelFacts(described.owner, described.tier, described.labels),
-        hours_since_deployed=whole_hours(serving.in_service_at, now) if serving else -1,
+        hours_since_deployed=whole_hours(service.since, now) if service else -1,
         retrainings_30d=len([age for age in ages if 0 <= age < _RETRAININGS_HOURS]),
         in_force=prior.data.action if prior else "NO_ACTION",
         in_force_rule=prior.data.rule if prior and is_rule else "",
         hours_in_force=whole_hours(parse_time(prior.data.since), now) if prior else 0,
         slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
+        intervals=dict(intervals) if (intervals := horizon.policy.rules.intervals) else None,
     )

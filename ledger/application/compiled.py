@@ -9,7 +9,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import ScoreComputed
 from ledger.events.fast import nano
 from ledger.events.policies import PolicyActivated
-from ledger.events.policy_document import PlanningPart, PolicyDocument
+from ledger.events.policy_document import PlanningPart, PolicyDocument, TimedSignalRulePart
 from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
 from ledger.kernel.rules import Rule, RuleSet, rule_problems
@@ -148,6 +148,12 @@ def rules_of(document: PolicyDocument) -> RuleSet:
         error_tier=part.error_tier,
         cool_down_hours=part.cool_down_hours,
         max_priority_step=part.max_priority_step,
+        procedure=part.procedure,
+        intervals=tuple(
+            (rule.signal, -(-rule.reports_every_seconds // 3_600))
+            for rule in document.scoring.signals
+            if isinstance(rule, TimedSignalRulePart)
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from ledger.application.recording import Recordable, append_request
 from ledger.application.replay import Replayer
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT, format_time
@@ -101,7 +101,7 @@ class Decisions:
     def get(self, model: str, position: int) -> Decided:
         """Return a model's decision; DECISION_UNKNOWN if none stands at that position."""
         event = self._store.event(self._info.origin, position)
-        is_meant = event is not None and event.type == DecisionMade.TYPE
+        is_meant = event is not None and event.type in DECISION_TYPES
         if event is None or not is_meant or event.stream != model_stream(model):
             raise LedgerError(
                 Reason.DECISION_UNKNOWN,
@@ -123,7 +123,7 @@ class Decisions:
         while len(found) < limit:
             events = self._store.of_types(
                 self._info.origin,
-                (DecisionMade.TYPE,),
+                DECISION_TYPES,
                 stream=None if model is None else model_stream(model),
                 after=after,
                 at_or_before=until,
@@ -207,7 +207,7 @@ class Decisions:
     def _horizon(
         self, history: History, policy: CompiledPolicy, head: Head, at: int | None
     ) -> Horizon:
-        newest = self._historian.newest_selected(history)
+        newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
         present = newest[0] if newest is not None else self._ledger_time(head)
         if at is None or at == present:
             return Horizon(history, policy, present, "request", is_historical=False)

@@ -23,6 +23,7 @@ from ledger.application.compiled import CompiledPolicy, is_same_versions
 from ledger.application.due import UNKNOWN, DataTime, Moment, is_due
 from ledger.application.history import Historian, History, LastScored, window_bounds
 from ledger.application.recording import Recordable, append_request
+from ledger.application.serving import Service
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
@@ -33,6 +34,7 @@ from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.bucketed import ModelState
+from ledger.kernel.vocabulary import RULES_1
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, Store
 
@@ -58,6 +60,8 @@ class Warm:
     history: History
     policy: CompiledPolicy | None
     state: ModelState | None
+    service: Service | None
+    """The version in service when the state was built: what the state is of."""
     newest: int | None
     """Newest observed_at among the selected observations."""
     is_marked: bool
@@ -263,13 +267,16 @@ class Evaluator:
         if model in self._unreadable:
             return None
         warm = self._warm[model]
-        if warm is None:
+        if warm is None or _is_over(warm, now):
             warm = self._build(model, now)
             self._warm[model] = warm
         if warm is None or warm.policy is None or warm.history.is_retired:
             return None
-        is_served = warm.history.serving is not None
-        return warm if is_served and warm.pending <= self._position else None
+        if warm.service is None or warm.pending > self._position:
+            return None
+        # By stated times it does not serve yet, whatever was observed of it a moment ahead.
+        is_ahead = warm.policy.rules.procedure != RULES_1 and warm.service.since > now
+        return None if is_ahead and not warm.is_marked else warm
 
     def _build(self, model: str, now: int) -> Warm | None:
         historian = self._historian
@@ -277,14 +284,22 @@ class Evaluator:
         if history is None:
             return None
         policy = historian.policy_in_force(history.described, self._position)
-        warm = Warm(history, policy, None, None, is_marked=False, is_changed=True)
+        warm = Warm(history, policy, None, None, None, is_marked=False, is_changed=True)
         if policy is None or history.is_retired:
             return warm
-        newest = historian.newest_selected(history)
+        procedure = policy.rules.procedure
+        service = history.service(procedure)
+        newest = historian.newest_selected(history, service)
+        if newest is None and service is not None and service.since > now:
+            service = history.service(procedure, now)  # the latest is stated ahead of its time
+            newest = historian.newest_selected(history, service)
+        warm.service = service
         if newest is not None:
             warm.is_marked = True
             warm.newest, warm.marked_by = newest
-        history.score = historian.last_score(history, policy)
+        history.score = historian.last_score(
+            history, policy, None if service is None else service.version
+        )
         last = historian.last_scored(model, self._position)
         if last is not None:
             moment = Moment(self._clock.elapsed_seconds(), now)
@@ -292,13 +307,13 @@ class Evaluator:
             unknown = UNKNOWN if self._info.clock == "wall" else moment.elapsed
             elapsed = self._scored.get(model, unknown)
             warm.scored = self._scored_before(last, moment, warm.newest, elapsed)
-            warm.is_marked = historian.is_observed_after(history, last.as_of)
+            warm.is_marked = historian.is_observed_after(history, service, last.as_of)
             warm.marked_by = warm.marked_by if warm.is_marked else None
             warm.is_changed = historian.is_changed_after(history, last.as_of)
         warm.state = ModelState(policy.scoring)
         if warm.newest is not None:
             first, _ = window_bounds(policy.scoring, min(warm.newest, now))
-            warm.state, _ = historian.fill(history, policy.scoring, first, TIME_LIMIT - 1)
+            warm.state, _ = historian.fill(history, service, policy.scoring, first, TIME_LIMIT - 1)
         return warm
 
     def _scored_before(
@@ -318,7 +333,9 @@ class Evaluator:
     def _request(self, warm: Warm, now: int) -> AppendRequest:
         assert warm.policy is not None
         assert warm.state is not None
-        is_ingest = warm.is_marked and warm.newest is not None
+        # Of a version that another one is stated to follow, what is asked is how it is now.
+        is_latest = warm.service is not None and warm.service.until is None
+        is_ingest = warm.is_marked and warm.newest is not None and is_latest
         evaluated_at = warm.newest if is_ingest and warm.newest is not None else now
         warm.history.as_of = self._position
         horizon = Horizon(
@@ -331,23 +348,34 @@ class Evaluator:
         last = warm.history.score
         if last and not is_same_versions(last[0], horizon.model_version, warm.policy):
             # Somebody's evaluation under a policy that was just replaced came in after all.
-            last = self._historian.last_score(warm.history, warm.policy)
+            last = self._historian.last_score(warm.history, warm.policy, horizon.model_version)
         assessment = assess(horizon, warm.state, last)
         if warm.newest is not None:
             warm.state.prune(min(warm.newest, now))
-        recordable = Recordable(assessment, warm.marked_by, assessment.is_change)
+        cause = warm.marked_by if is_latest else None
+        recordable = Recordable(assessment, cause, assessment.is_change)
         return append_request(self._info.origin, CALLER, "Evaluator", [recordable], self._clock)
 
 
 def _observe(warm: Warm, event: RecordedEvent) -> None:
     """Add an observation to the state if it is selected, and mark the model."""
-    if warm.state is None:
+    if warm.state is None or warm.service is None:
         return
     seen = parse_observed(event)
-    if not warm.history.is_selected(seen.model_version, seen.observed_at):
+    if not warm.service.selects(seen.model_version, seen.observed_at):
         return
     warm.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
     if warm.newest is None or seen.observed_at > warm.newest:
         warm.newest = seen.observed_at
     warm.is_marked = True
     warm.marked_by = event.position
+
+
+def _is_over(warm: Warm, now: int) -> bool:
+    """Whether another version is in service by now than the one that the state is of."""
+    if warm.service is not None:
+        return warm.service.until is not None and warm.service.until <= now
+    first = min((one.in_service_at for one in warm.history.deployments), default=None)
+    history = warm.history
+    is_scored = warm.policy is not None and not (history.is_version_erased or history.is_retired)
+    return is_scored and first is not None and first <= now

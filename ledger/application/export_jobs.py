@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, TypeAlias
 from ledger.events.canonical import decode, encode
 from ledger.export.archive import Archive
 from ledger.export.scope import Kind, Plan, Withholding
-from ledger.private import make_folder, open_file
 
 ExportState: TypeAlias = Literal["writing", "ready", "failed"]
 
@@ -124,9 +123,9 @@ class JobFolder:
     def save(self, job: ExportJob) -> None:
         """Keep a job as it is now."""
         place = self._folder / job.export
-        make_folder(place)
+        place.mkdir(parents=True, exist_ok=True)
         fresh = place / f"{_RECORD}.new"
-        with open_file(fresh) as file:
+        with fresh.open("wb") as file:
             file.write(encode(asdict(job)))
             file.flush()
             os.fsync(file.fileno())

@@ -117,8 +117,8 @@ def replays(replayer: Replayer, tally: Tally) -> dict[int, Replay]:
     positions = sorted(
         (
             position
-            for type_ in (DecisionMade.TYPE, PlanMade.TYPE)
-            for position, _, _ in tally.newest[type_]
+            for kind in (DecisionMade.TYPE, PlanMade.TYPE)
+            for position, _, _ in tally.newest[kind]
         ),
         reverse=True,
     )

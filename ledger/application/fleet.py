@@ -24,9 +24,11 @@ from ledger.application.commands import model_stream, policy_stream
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.erased import data_or_erased
+from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
+from ledger.events.values import parse_time
 from ledger.storage.store import Reader
 
 _log: Final = structlog.get_logger("ledger.fleet")
@@ -47,7 +49,8 @@ class Placed:
 class ModelView:
     """A model at the head; `deployed` stands in step with `model.deployments`.
 
-    `described` is the place of its newest description.
+    `described` is the place of its newest description, `served` when each version went into
+    service, latest first; empty where that is not known.
     """
 
     name: str
@@ -56,6 +59,7 @@ class ModelView:
     described: Placed
     updated: Placed
     deployed: tuple[Placed, ...] = ()
+    served: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +205,24 @@ def _apply_model(state: _State, event: RecordedEvent, placed: Placed) -> None:
     deployed = (*before.deployed, placed) if is_deployment else before.deployed
     described = placed if event.type in DESCRIBING_TYPES else before.described
     state.models[name] = replace(
-        before, model=model, described=described, updated=placed, deployed=deployed
+        before,
+        model=model,
+        described=described,
+        updated=placed,
+        deployed=deployed,
+        served=_served(model) if event.type == ModelDeployed.TYPE else before.served,
     )
+
+
+def _served(model: Model) -> tuple[tuple[int, str], ...]:
+    """Return when each version went into service, latest first; of equal times the later record."""
+    if model.is_version_erased:
+        return ()
+    stated = [
+        (parse_time(one.in_service_at), at, one.model_version)
+        for at, one in enumerate(model.deployments)
+    ]
+    return tuple((since, version) for since, _, version in sorted(stated, reverse=True))
 
 
 def _apply_policy(state: _State, event: RecordedEvent, placed: Placed) -> None:

@@ -13,14 +13,13 @@ from ledger.application.aggregates import Aggregates, Fact, Model, Policy
 from ledger.application.commands import (
     Caller,
     Written,
-    ahead_of_clock,
     answered_before,
     fields_named,
-    latest_statable,
     model_stream,
     policy_stream,
     signal_stream,
 )
+from ledger.application.deploying import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet import Fleet, model_retired, model_unknown
 from ledger.application.history import Historian
 from ledger.application.intake import name_fault
@@ -31,27 +30,14 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent, encode_body
-from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.events.values import TIME_LIMIT, format_time, parse_decimal
 from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
 
 MONEY_MICROS_MAX = 10**21
 """A thousand million million: more is a mistake, and would make ranks that no event can hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentSpec:
-    """What a client states about a deployment; times in microseconds, the loss a decimal."""
-
-    model: str
-    model_version: str
-    in_service_at: int
-    trained_through: int
-    baseline_loss: str
-    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +130,16 @@ class FleetCommands:
     def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> Written:
         """Record that a version went into service: trained if it is new, reinstated if not.
 
+        One that is stated to have gone there before the one in service does not replace it: it is
+        recorded as what was. ALREADY_EXISTS where the version serves at that time anyhow.
         While an action is in force for the model, the deployment follows from it: its event cites
         that decision and carries its run.
         """
 
         def decide() -> Fact:
-            self._check_deployment(spec)
+            check_deployment(spec, self._info, self._clock)
             model = self._live_model(spec.model)
-            serving = model.in_service
-            current = serving.model_version if serving else None
-            if spec.replaces is not None and spec.replaces != current:
-                raise LedgerError(
-                    Reason.VERSION_CONFLICT,
-                    f"{spec.model} is served by {current or 'no version'}, not by {spec.replaces}.",
-                    remedy="Read the model again, then decide again what to deploy.",
-                    metadata={"model": spec.model, "in_service": current or ""},
-                )
-            data = ModelDeployed(
-                model=spec.model,
-                model_version=spec.model_version,
-                kind="reinstated" if _has_served(model, spec.model_version) else "trained",
-                in_service_at=format_time(spec.in_service_at),
-                trained_through=format_time(spec.trained_through),
-                baseline_loss=spec.baseline_loss,
-                replaces=current,
-            )
+            data = deployed(spec, model)
             fact = self._fact(caller, model.id, model.version + 1, data)
             return self._following(spec.model, fact)
 
@@ -193,12 +164,14 @@ class FleetCommands:
                 raise refusal(errors)
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream) or Policy(stream, 0)
-            data = PolicyDrafted(
-                policy=policy,
-                version=len(known.drafts) + 1,
-                digest=policy_digest(result.document),
-                document=result.document,
-                rationale=rationale,
+            data = DRAFTED[result.document.decision.procedure].model_validate(
+                {
+                    "policy": policy,
+                    "version": len(known.drafts) + 1,
+                    "digest": policy_digest(result.document),
+                    "document": result.document,
+                    "rationale": rationale,
+                }
             )
             return self._fact(caller, stream, known.version + 1, data)
 
@@ -338,32 +311,6 @@ class FleetCommands:
                     metadata={"signal": slo, "field": "slo_signal"},
                 )
 
-    def _check_deployment(self, spec: DeploymentSpec) -> None:
-        for name, version in (("model_version", spec.model_version), ("replaces", spec.replaces)):
-            if version is not None and (fault := name_fault(version)):
-                raise invalid_field(name, fault)
-        for name, time in (
-            ("in_service_at", spec.in_service_at),
-            ("trained_through", spec.trained_through),
-        ):
-            if not 0 <= time < TIME_LIMIT:
-                raise invalid_field(name, "lies before 1970 or after the year 9999")
-        try:
-            baseline = parse_decimal(spec.baseline_loss)
-        except ValueError as error:
-            raise invalid_field("baseline_loss", str(error)) from error
-        if baseline <= 0:
-            raise invalid_field("baseline_loss", "must be above 0")
-        if spec.trained_through > spec.in_service_at:
-            raise invalid_field("trained_through", "lies after in_service_at")
-        if spec.in_service_at > latest_statable(self._info, self._clock):
-            raise LedgerError(
-                Reason.CLOCK_AHEAD,
-                f"in_service_at {ahead_of_clock(self._info, self._clock)}.",
-                remedy="Record the deployment when it happens, and set the source's clock.",
-                metadata={"field": "in_service_at"},
-            )
-
 
 def policy_unknown(policy: str, version: int | None = None) -> LedgerError:
     """Return the refusal of a policy, or a version of it, that was never drafted."""
@@ -374,10 +321,6 @@ def policy_unknown(policy: str, version: int | None = None) -> LedgerError:
         remedy="List the policies and their versions.",
         metadata={"policy": policy, "version": "" if version is None else str(version)},
     )
-
-
-def _has_served(model: Model, version: str) -> bool:
-    return any(one.model_version == version for one in model.deployments)
 
 
 def _stale(stream: str, expected: int, found: int) -> LedgerError:

@@ -11,10 +11,16 @@ from typing import Final
 from ledger.application.commands import model_stream
 from ledger.application.compiled import CompiledPolicy, is_same_versions, is_version_of
 from ledger.application.policy_history import PolicyHistory
+from ledger.application.serving import Deployment, Service, deployment_of, service_at
 from ledger.errors import event_unreadable
-from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import (
+    DECISION_TYPES,
+    DecisionMade,
+    DecisionOverridden,
+    ScoreComputed,
+)
 from ledger.events.envelope import RecordedEvent
-from ledger.events.fast import nano, parse_observed
+from ledger.events.fast import parse_observed
 from ledger.events.models import (
     ModelDeployed,
     ModelDescribed,
@@ -28,22 +34,11 @@ from ledger.events.signals import SignalObserved
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import ModelState, Scoring
 from ledger.kernel.rules import Override
+from ledger.kernel.vocabulary import RULES_1
 
 DESCRIBED_TYPES: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
 _SECOND: Final = 1_000_000
 _LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """A version in service from a stated time on."""
-
-    version: str
-    is_trained: bool
-    in_service_at: int
-    trained_through: int
-    baseline_nano: int
-    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +74,16 @@ class History:
     is_version_erased: bool = False
     """Whether the newest deployment was erased; `deployments` are those that are known."""
 
-    @property
-    def serving(self) -> Deployment | None:
-        """The deployment in service: the latest recorded; None also where that was erased."""
-        return self.deployments[-1] if self.deployments and not self.is_version_erased else None
+    def service(self, procedure: str, at: int | None = None) -> Service | None:
+        """Return the version in service at a time, by a procedure; None where none is known to be.
 
-    def is_selected(self, model_version: str, observed_at: int) -> bool:
-        """Whether an observation counts for the score: of the version in service, since then."""
-        serving = self.serving
-        return (
-            serving is not None
-            and model_version == serving.version
-            and observed_at >= serving.in_service_at
-        )
+        Under `rules/1` it is the one recorded last, at any time. Without a time the latest stated.
+        """
+        if not self.deployments or self.is_version_erased:
+            return None
+        if procedure == RULES_1:
+            return Service(self.deployments[-1])
+        return service_at(self.deployments, at)
 
     def apply(self, event: RecordedEvent) -> None:
         """Fold one more event of the model's stream; observations are kept elsewhere."""
@@ -119,18 +111,6 @@ class History:
             self.is_version_erased = True
         elif event.type == ModelRetired.TYPE:
             self.is_retired = True
-
-
-def deployment_of(data: ModelDeployed, position: int) -> Deployment:
-    """Return a deployment with its times and baseline as integers."""
-    return Deployment(
-        data.model_version,
-        data.kind == "trained",
-        parse_time(data.in_service_at),
-        parse_time(data.trained_through),
-        nano(data.baseline_loss),
-        position,
-    )
 
 
 def override_of(data: DecisionOverridden, position: int) -> Override:
@@ -196,7 +176,7 @@ class Historian(PolicyHistory):
                 raise event_unreadable(event.position, f"this release knows no type {type_}")
 
     def last_score(
-        self, history: History, policy: CompiledPolicy
+        self, history: History, policy: CompiledPolicy, version: str | None
     ) -> tuple[ScoreComputed, int] | None:
         """Return the last score of this model version and policy version that was not historical.
 
@@ -204,8 +184,6 @@ class Historian(PolicyHistory):
         first activation, so the search ends there. None also where an erased score stands in
         between: whether it was the one is not known any more.
         """
-        serving = history.serving
-        version = serving.version if serving else None
         deployed = [d.position for d in history.deployments if d.version == version]
         activated = [
             event.position
@@ -214,7 +192,7 @@ class Historian(PolicyHistory):
         ]
         after = max(min(deployed, default=0), min(activated, default=0))
         for event in self._newest_first(
-            model_stream(history.model), ScoreComputed.TYPE, after, history.as_of
+            model_stream(history.model), (ScoreComputed.TYPE,), after, history.as_of
         ):
             if self.erasures.passes_over(event, history.as_of):
                 return None
@@ -228,7 +206,7 @@ class Historian(PolicyHistory):
 
         Of any model version, under any policy; None where an erased score is newer.
         """
-        for event in self._newest_first(model_stream(model), ScoreComputed.TYPE, 0, as_of):
+        for event in self._newest_first(model_stream(model), (ScoreComputed.TYPE,), 0, as_of):
             if self.erasures.passes_over(event, as_of):
                 return None
             data = typed(event, ScoreComputed)
@@ -253,8 +231,10 @@ class Historian(PolicyHistory):
         )
         return [event.observed_at for event in events if event.observed_at is not None]
 
-    def is_observed_after(self, history: History, position: int) -> bool:
+    def is_observed_after(self, history: History, service: Service | None, position: int) -> bool:
         """Whether a selected observation stands after a position, up to the history's."""
+        if service is None:
+            return False
         events = self._reader.read(
             self._ledger,
             after=position,
@@ -267,7 +247,7 @@ class Historian(PolicyHistory):
             if self.erasures.passes_over(event, history.as_of):
                 continue
             seen = parse_observed(event)
-            if history.is_selected(seen.model_version, seen.observed_at):
+            if service.selects(seen.model_version, seen.observed_at):
                 return True
         return len(events) == _LOOK_MAX  # more than we care to look at: once too often is no harm
 
@@ -283,8 +263,10 @@ class Historian(PolicyHistory):
         activated = (PolicyActivated.TYPE,)
         return bool(reader.of_types(ledger, activated, after=position, at_or_before=as_of, limit=1))
 
-    def newest_selected(self, history: History) -> tuple[int, int] | None:
+    def newest_selected(self, history: History, service: Service | None) -> tuple[int, int] | None:
         """Return observed_at and position of the newest selected observation, None without any."""
+        if service is None:
+            return None
         limit = 16
         while True:
             events = self._reader.newest_observed(
@@ -294,28 +276,26 @@ class Historian(PolicyHistory):
                 if self.erasures.passes_over(event, history.as_of):
                     continue
                 seen = parse_observed(event)
-                if history.is_selected(seen.model_version, seen.observed_at):
+                if service.selects(seen.model_version, seen.observed_at):
                     return seen.observed_at, event.position
-                serving = history.serving
-                if serving is None or seen.observed_at < serving.in_service_at:
+                if seen.observed_at < service.since:
                     return None
             if len(events) < limit:
                 return None
             limit *= 8
 
     def fill(
-        self, history: History, scoring: Scoring, first: int, last: int
+        self, history: History, service: Service | None, scoring: Scoring, first: int, last: int
     ) -> tuple[ModelState, list[int]]:
         """Return the buckets of the selected observations between two times, and what fed them."""
         state = ModelState(scoring)
         positions: list[int] = []
-        serving = history.serving
-        if serving is None:
+        if service is None:
             return state, positions
         events = self._reader.observations(
             self._ledger,
             model_stream(history.model),
-            observed_from=max(first, serving.in_service_at),
+            observed_from=max(first, service.since),
             observed_until=last,
             at_or_before=history.as_of,
         )
@@ -324,7 +304,7 @@ class Historian(PolicyHistory):
             if event.body_bytes is None and self.erasures.passes_over(event, history.as_of):
                 continue
             seen = parse_observed(event)
-            if seen.model_version == serving.version and seen.signal in names:
+            if service.selects(seen.model_version, seen.observed_at) and seen.signal in names:
                 state.observe(
                     seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source
                 )
@@ -336,7 +316,7 @@ class Historian(PolicyHistory):
 
         None where an erased decision is newer: what is in force is not known then.
         """
-        for event in self._newest_first(model_stream(model), DecisionMade.TYPE, 0, as_of):
+        for event in self._newest_first(model_stream(model), DECISION_TYPES, 0, as_of):
             if self.erasures.passes_over(event, as_of):
                 return None
             data = typed(event, DecisionMade)
@@ -345,14 +325,14 @@ class Historian(PolicyHistory):
         return None
 
     def _newest_first(
-        self, stream: str, type_: str, after: int, as_of: int
+        self, stream: str, types: tuple[str, ...], after: int, as_of: int
     ) -> Iterator[RecordedEvent]:
-        """Yield a stream's events of one type, newest first, in growing pages."""
+        """Yield a stream's events of some types, newest first, in growing pages."""
         page = 1
         while True:
             events = self._reader.of_types(
                 self._ledger,
-                (type_,),
+                types,
                 stream=stream,
                 after=after,
                 at_or_before=as_of,

@@ -20,7 +20,7 @@ from ledger.application.fleet import Fleet
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import values
-from ledger.events.fast import observed_body, observed_body_parts
+from ledger.events.fast import identity, observed_body, observed_body_parts
 from ledger.events.signals import SignalObserved
 from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
 from ledger.storage.duplicates import NONE_FOUND, Duplicates
@@ -130,7 +130,7 @@ class Intake:
         latest = latest_statable(self._info, self._clock)
         fleet, decimal, segment = self._fleet, values.DECIMAL.fullmatch, values.SEGMENT.fullmatch
         format_time, nearest = values.format_time, values.nearest_decimal
-        models: dict[str, tuple[str, str]] = {}
+        models: dict[str, tuple[str, tuple[tuple[int, str], ...]]] = {}
         signals: set[str] = set()
         versions: set[str] = set()
         events: list[NewEvent] = []
@@ -143,15 +143,17 @@ class Intake:
                 view = fleet.model(model)
                 if view is None or view.model.retired:
                     return None
-                serving = view.model.in_service
-                known = (model_stream(model), serving.model_version if serving else "")
+                known = (model_stream(model), view.served)
                 models[model] = known
             if signal not in signals:
                 if fleet.signal(signal) is None:
                     return None
                 signals.add(signal)
             if not version:
-                version = known[1]  # noqa: PLW2901 - the server fills in the one in service
+                for since, served in known[1]:  # the one in service then, whenever this arrives
+                    if since <= observed_at:
+                        version = served  # noqa: PLW2901 - the server fills it in
+                        break
             if version not in versions:
                 if not segment(version):
                     return None
@@ -171,7 +173,7 @@ class Intake:
                 parts, version, format_time(observed_at), sample_size, signal, text
             )
             append(NewEvent(known[0], _TYPE, body, observed_at))
-            identify(hash((known[0], signal, observed_at, text)))  # fast.identity, without its call
+            identify(identity(known[0], signal, observed_at, text))
         return _Encoded(events, identities, rounded, vanished)
 
     def _refusal(self, rows: Sequence[ObservationRow]) -> LedgerError:
@@ -209,7 +211,8 @@ class Intake:
         def refuse(field: str, text: str, reason: Reason = Reason.FIELD_INVALID) -> None:
             problems.append((reason, field, text))
 
-        self._name_problems(model, signal, version, refuse)
+        self._name_problems(model, signal, refuse)
+        self._version_problems(model, version, observed_at, refuse)
         try:
             values.nearest_decimal(value if isinstance(value, str) else repr(value))
         except ValueError as error:
@@ -223,7 +226,7 @@ class Intake:
             refuse("sample_size", f"must be from 1 to {SAMPLE_SIZE_MAX}, not {sample_size}")
         return problems
 
-    def _name_problems(self, model: str, signal: str, version: str, refuse: "_Refuse") -> None:
+    def _name_problems(self, model: str, signal: str, refuse: "_Refuse") -> None:
         view = self._fleet.model(model) if name_fault(model) is None else None
         if fault := name_fault(model):
             refuse("model", fault)
@@ -231,19 +234,29 @@ class Intake:
             refuse("model", f"no model is registered under {model!r}", Reason.MODEL_UNKNOWN)
         elif view.model.retired:
             refuse("model", f"model {model} was retired", Reason.MODEL_RETIRED)
-        elif not version and view.model.in_service is None:
-            refuse(
-                "model_version",
-                f"is empty, and no version of {model} is in service that could be filled in; "
-                "name the version or record a deployment",
-                Reason.MODEL_NOT_DEPLOYED,
-            )
         if fault := name_fault(signal):
             refuse("signal", fault)
         elif self._fleet.signal(signal) is None:
             refuse("signal", f"no signal is defined under {signal!r}", Reason.SIGNAL_UNKNOWN)
-        if version and (fault := name_fault(version)):
-            refuse("model_version", fault)
+
+    def _version_problems(
+        self, model: str, version: str, observed_at: int, refuse: "_Refuse"
+    ) -> None:
+        if version:
+            if fault := name_fault(version):
+                refuse("model_version", fault)
+            return
+        view = self._fleet.model(model) if name_fault(model) is None else None
+        if view is None or view.model.retired or not 0 <= observed_at < values.TIME_LIMIT:
+            return  # said of another field
+        if all(observed_at < since for since, _ in view.served):
+            then = f" at {values.format_time(observed_at)}" if view.served else ""
+            refuse(
+                "model_version",
+                f"is empty, and no version of {model} was in service{then} that could be filled "
+                "in; name the version or record a deployment",
+                Reason.MODEL_NOT_DEPLOYED,
+            )
 
 
 class _Refuse(Protocol):

@@ -3,10 +3,13 @@
 from ledger.events.notation import money
 from ledger.events.policy_document import Action
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
+from ledger.kernel.vocabulary import RULES_1
 
 
-def reason_of(row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: Action) -> str:
-    """Return the sentence for one row of the backlog."""
+def reason_of(
+    row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: Action, procedure: str
+) -> str:
+    """Return the sentence for one row of the backlog, as the policy's procedure words it."""
     need = row.cost_micros * (1_000_000 + inputs.policy.probe_ppm) // 1_000_000
     worth = (
         f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
@@ -22,10 +25,19 @@ def reason_of(row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: A
         "saving": f"Wanted ({worth}), but the purse is being saved for a better job.",
         "over_purse": f"Wanted ({worth}), but the purse has less than {money(need)} left.",
         "below_price": f"Not worth it yet: {worth}.",
-        "no_evidence": "No observation of its loss since it was last trained.",
+        "no_evidence": _no_evidence(inputs.policy.max_periods, procedure),
         "in_progress": f"A job is already under way; {worth}.",
         "not_decided": (
             f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."
         ),
     }
     return sentences[row.outcome]
+
+
+def _no_evidence(max_periods: int, procedure: str) -> str:
+    if procedure == RULES_1:  # also where there are such observations, but too old to count
+        return "No observation of its loss since it was last trained."
+    return (
+        f"No observation of its loss counts: none lies both in the last {max_periods} periods and "
+        "after the period in which it was last trained."
+    )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from ledger.application.commands import model_stream
 from ledger.application.compiled import CompiledPolicy
-from ledger.application.history import DESCRIBED_TYPES, Deployment, Historian, History
+from ledger.application.history import DESCRIBED_TYPES, Historian, History
 from ledger.application.plan_reasons import reason_of
 from ledger.application.policy_history import is_in_scope, may_be_in_scope
+from ledger.application.serving import Deployment, service_at
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
@@ -27,10 +28,10 @@ from ledger.kernel.excess import (
     PeriodCell,
     PlanInputs,
     PlanModel,
-    PlannerPolicy,
     PlanResult,
     plan,
 )
+from ledger.kernel.vocabulary import RULES_1
 from ledger.storage.store import Reader
 
 _SECOND = 1_000_000
@@ -42,7 +43,7 @@ class Candidate:
     """A model in scope with what the plan shows beside the planner's own numbers."""
 
     history: History
-    version: str
+    serving: Deployment
     action: Action
 
 
@@ -86,10 +87,8 @@ class Planning:
             purse_micros=request.purse_micros,
             purse_cap_micros=request.purse_cap_micros,
             price=price,
-            models=tuple(
-                _plan_model(one, planner.period_seconds, planning.candidates) for one in candidates
-            ),
-            periods=self._periods(candidates, planning.loss_signal, now_period, planner),
+            models=tuple(_plan_model(one, request) for one in candidates),
+            periods=self._periods(candidates, request, now_period),
         )
         return _plan_made(request, inputs, plan(inputs), candidates)
 
@@ -100,12 +99,12 @@ class Planning:
         """
         found: list[Candidate] = []
         for history in self._fleet(request):
-            serving = history.serving
-            if serving is None:
+            service = history.service(request.policy.rules.procedure, request.made_at)
+            if service is None:
                 continue
             decision = self._historian.decision_in_force(history.model, request.as_of)
             action: Action = decision.data.action if decision else "NO_ACTION"
-            found.append(Candidate(history, serving.version, action))
+            found.append(Candidate(history, service.deployment, action))
         return found
 
     def _fleet(self, request: PlanRequest) -> Iterator[History]:
@@ -155,12 +154,10 @@ class Planning:
             as_of = events[-1].position - 1
 
     def _periods(
-        self,
-        candidates: Sequence[Candidate],
-        loss_signal: str,
-        now_period: int,
-        planner: PlannerPolicy,
+        self, candidates: Sequence[Candidate], request: PlanRequest, now_period: int
     ) -> dict[int, dict[str, PeriodCell]]:
+        planner = request.policy.planner
+        assert planner is not None, "who gets here plans"
         periods: dict[int, dict[str, PeriodCell]] = {}
         first = max(now_period - planner.max_periods + 1, 0)
         micros = planner.period_seconds * _SECOND
@@ -179,21 +176,27 @@ class Planning:
                 if event.body_bytes is not None
                 or not self._historian.erasures.passes_over(event, history.as_of)
             )
-            cells = _cells(history, known, loss_signal, now_period, micros)
+            cells = _cells(candidate, known, request, now_period, micros)
             for period, cell in cells.items():
                 periods.setdefault(period, {})[history.model] = cell
         return dict(sorted(periods.items()))
 
 
 def _cells(
-    history: History,
+    candidate: Candidate,
     events: Iterable[RecordedEvent],
-    loss_signal: str,
+    request: PlanRequest,
     now_period: int,
     period_micros: int,
 ) -> dict[int, PeriodCell]:
-    """Return rows, mean and baseline per period, of the version in service at the period's end."""
-    serving: dict[int, Deployment | None] = {}
+    """Return rows, mean and baseline per period, of the version in service at the period's end.
+
+    For the present period that is the version in service at the time of the plan.
+    """
+    planning = request.policy.document.planning
+    assert planning is not None, "who gets here plans"
+    procedure, loss_signal = request.policy.rules.procedure, planning.loss_signal
+    serving: dict[int, Deployment | None] = {now_period: candidate.serving}
     totals: dict[int, list[int]] = {}
     for event in events:
         seen = parse_observed(event)
@@ -201,8 +204,8 @@ def _cells(
             continue
         period = seen.observed_at // period_micros
         if period not in serving:
-            end = None if period == now_period else (period + 1) * period_micros
-            serving[period] = _in_service(history.deployments, end)
+            end = (period + 1) * period_micros
+            serving[period] = _in_service(candidate.history, procedure, end)
         deployment = serving[period]
         if deployment is None or deployment.version != seen.model_version:
             continue
@@ -217,26 +220,45 @@ def _cells(
     return cells
 
 
-def _in_service(deployments: Sequence[Deployment], before: int | None) -> Deployment | None:
-    """Return the deployment in service just before a time; None means at the horizon."""
-    for deployment in reversed(deployments):
-        if before is None or deployment.in_service_at < before:
+def _in_service(history: History, procedure: str, before: int) -> Deployment | None:
+    """Return the deployment in service just before a time, by stated times.
+
+    Under `rules/1` the one recorded last among those stated before it.
+    """
+    if procedure != RULES_1:
+        service = service_at(history.deployments, before - 1)
+        return None if service is None else service.deployment
+    for deployment in reversed(history.deployments):
+        if deployment.in_service_at < before:
             return deployment
     return None
 
 
-def _plan_model(candidate: Candidate, period_seconds: int, candidates: str) -> PlanModel:
-    history = candidate.history
-    serving = history.serving
-    assert serving is not None
-    trained = [one.trained_through for one in history.deployments if one.is_trained]
+def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
+    """Return until when the newest trained version was trained, of those that had served by then.
+
+    Under `rules/1` of all that were recorded. Where no such one is known, it is the present one's.
+    """
+    trained = [
+        one.trained_through
+        for one in candidate.history.deployments
+        if one.is_trained and (procedure == RULES_1 or one.in_service_at <= made_at)
+    ]
+    return max(trained) if trained else candidate.serving.trained_through
+
+
+def _plan_model(candidate: Candidate, request: PlanRequest) -> PlanModel:
+    history, policy = candidate.history, request.policy
+    planning = policy.document.planning
+    assert planning is not None, "who gets here plans"
     gate: Gate | None = None
-    if candidates == "decided" and candidate.action != "SCHEDULE_RETRAINING":
+    if planning.candidates == "decided" and candidate.action != "SCHEDULE_RETRAINING":
         gate = "not_decided"
+    trained = _trained_through(candidate, policy.rules.procedure, request.made_at)
     return PlanModel(
         id=history.model,
-        trained_period=max(trained) // (period_seconds * _SECOND),
-        baseline_nano=serving.baseline_nano,
+        trained_period=trained // (planning.period_seconds * _SECOND),
+        baseline_nano=candidate.serving.baseline_nano,
         unit_value_micros=int(history.described.unit_value_micros),
         cost_micros=int(history.described.cost_micros),
         gate=gate,
@@ -303,12 +325,14 @@ def _plan_made(
             baseline_nano=str(models[row.id].baseline_nano),
             trained_period=models[row.id].trained_period,
             rest_until=models[row.id].rest_until,
-            model_version=by_name[row.id].version,
+            model_version=by_name[row.id].serving.version,
             action_in_force=by_name[row.id].action,
             seen=row.seen,
             resting=row.resting,
             outcome=row.outcome,
-            reason=reason_of(row, result, inputs, by_name[row.id].action),
+            reason=reason_of(
+                row, result, inputs, by_name[row.id].action, request.policy.rules.procedure
+            ),
         )
         for row in result.backlog
     ]

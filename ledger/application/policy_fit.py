@@ -23,7 +23,7 @@ from typing import Any, Final, TypeAlias
 from ledger.application.policy_render import to_text
 from ledger.application.policy_units import listed
 from ledger.errors import LedgerError, invalid_field
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policy_document import PolicyDocumentV2
 from ledger.events.signals import SignalDefined
 from ledger.events.values import NANO_LIMIT, format_decimal, format_time
 from ledger.limits import SIGNALS_PER_POLICY_MAX
@@ -108,7 +108,7 @@ def fit_policy(
         raise _too_little(short)
     fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
     fits = fits[:SIGNALS_PER_POLICY_MAX]
-    document = PolicyDocument.model_validate(_document(fits, short))
+    document = PolicyDocumentV2.model_validate(_document(fits, short))
     return f"{_heading(fits, short)}{to_text(document)}"
 
 
@@ -193,6 +193,7 @@ def _fitted(
         "sample_cap": min(max(_quantile(sizes, 90), 1), _SAMPLES_MAX),
         "prior_samples": min(max(_quantile(sizes, 50), 1), _SAMPLES_MAX),
         "sources_needed": 0,
+        "reports_every_seconds": min(max(gap_seconds, 1), bucket * _WINDOW_BUCKETS),
         "rationale": rationale,
     }
     return _Fit(defined, rule, None if worst == percentile else percentile)
@@ -269,7 +270,7 @@ def _document(fits: list[_Fit], short: list[str]) -> dict[str, Any]:
             "signals": [fit.rule for fit in fits],
         },
         "decision": {
-            "procedure": "rules/1",
+            "procedure": "rules/2",
             "rules": _rules(fits),
             "otherwise_action": "NO_ACTION",
             "otherwise_tier": "none",
@@ -296,14 +297,17 @@ def _rules(fits: list[_Fit]) -> list[dict[str, Any]]:
     others = [fit for fit in considered if not fit.is_performance]
     rules = [_retrain_rule(index, fit) for index, fit in enumerate(performance, start=1)]
     rules += [_look_rule(index, fit) for index, fit in enumerate(others, start=1)]
+    slowest = max(fits, key=lambda fit: int(fit.rule["reports_every_seconds"])).defined.signal
     rules.append(
         {
             "id": "silence",
-            "when": "hours_since_deployed >= 24 && coverage < 500000",
+            "when": f'coverage < 500000 && hours_since_deployed > signals["{slowest}"]'
+            ".interval_hours",
             "hold": None,
             "action": "INVESTIGATE",
             "tier": _TIER,
-            "rationale": "Less than half of what this policy watches is reported.",
+            "rationale": "Less than half of what this policy watches is reported, on a version "
+            "that has served longer than the slowest signal takes to be reported.",
         }
     )
     return rules

@@ -13,7 +13,7 @@ from ledger.application.policy_text import digest as policy_digest
 from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDescribed
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.registry import typed
 from ledger.storage.store import Reader
 
@@ -84,9 +84,7 @@ class PolicyHistory:
         found = self._cache.get(policy, version, digest)
         if found is not None:
             return found
-        drafts = self._reader.of_types(
-            self._ledger, (PolicyDrafted.TYPE,), stream=policy_stream(policy)
-        )
+        drafts = self._reader.of_types(self._ledger, DRAFTED_TYPES, stream=policy_stream(policy))
         for number, event in enumerate(drafts, start=1):
             if event.body_bytes is None:
                 if number == version:  # versions count the drafts of their policy

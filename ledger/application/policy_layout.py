@@ -21,7 +21,7 @@ from ledger.application.policy_units import (
     Share,
 )
 from ledger.events.base import PPM
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, Procedure
 from ledger.limits import LABEL_CHARS_MAX, RULES_MAX, SIGNALS_PER_POLICY_MAX, TEXT_CHARS_MAX
 
 BUCKETS_MAX: Final = 512  # of one signal's window, by the kernel's specification
@@ -163,6 +163,14 @@ _SIGNAL: Final = (
         "Independent sources that must agree; 0 puts all sources together.",
         "0",
     ),
+    Value(
+        "reports_every",
+        "reports_every_seconds",
+        _SPAN,
+        "How often the signal is reported, for rules that look for silence; one bucket if left "
+        "out. Procedure rules/2 only.",
+        is_nullable=True,
+    ),
     Value("rationale", "rationale", _PROSE, "Why this weight and these limits.", ""),
 )
 
@@ -192,7 +200,14 @@ _OTHERWISE: Final = (
 )
 
 _DECISION: Final = (
-    Value("procedure", "procedure", Choice(("rules/1",)), "The decision procedure.", "rules/1"),
+    Value(
+        "procedure",
+        "procedure",
+        Choice(get_args(Procedure)),
+        "The decision procedure. Under rules/1 the version recorded last is in service, under "
+        "rules/2 the one with the latest stated time.",
+        "rules/2",
+    ),
     Value(
         "cool_down",
         "cool_down_hours",

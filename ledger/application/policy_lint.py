@@ -19,14 +19,13 @@ from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_decimal
 from ledger.kernel.expression_tree import Node
 from ledger.kernel.expressions import (
-    SIGNAL_FIELDS,
-    VARIABLES,
     CompiledExpression,
     ExpressionError,
     activation_of,
     compile_expression,
 )
 from ledger.kernel.shares import SHARES, to_stored
+from ledger.kernel.vocabulary import VOCABULARIES, Vocabulary
 
 NO_TIER: Final = "none"  # the one tier that need not be declared: nobody is told
 
@@ -68,6 +67,14 @@ def lint(text: str, known_signals: Mapping[str, SignalDefined] | None = None) ->
     return LintResult(document, digest(document), problems)
 
 
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """What the expressions of a document may name."""
+
+    signals: tuple[str, ...]
+    procedure: str
+
+
 def _warn(reading: Reading, path: str, message: str, remedy: str) -> None:
     reading.report(path, message, remedy, "warning")
 
@@ -77,13 +84,15 @@ def _warn(reading: Reading, path: str, message: str, remedy: str) -> None:
 
 def _lint_expressions(reading: Reading, document: PolicyDocument, text: str) -> None:
     """Compile every expression; report errors at their place, and rules nothing can reach."""
-    names = [rule.signal for rule in document.scoring.signals]
+    language = _Language(
+        tuple(rule.signal for rule in document.scoring.signals), document.decision.procedure
+    )
     blocked_by: str | None = None
     seen: dict[str, str] = {}
     for index, rule in enumerate(document.decision.rules):
         path = f"decision.rules[{index}]"
         compiled = {
-            part: _compiled(reading, f"{path}.{part}", expression, names, text)
+            part: _compiled(reading, f"{path}.{part}", expression, language, text)
             for part, expression in (("when", rule.when), ("hold", rule.hold))
             if expression is not None
         }
@@ -102,26 +111,27 @@ def _lint_expressions(reading: Reading, document: PolicyDocument, text: str) -> 
             _warn(reading, f"{path}.when", message, "Remove one of the two rules.")
         if rule.hold is None:
             seen.setdefault(rule.when, rule.id)
-        if _constant(when) is True and (rule.hold is None or _constant(compiled["hold"]) is True):
+        values = {part: _constant(each, language) for part, each in compiled.items()}
+        if values["when"] is True and (rule.hold is None or values["hold"] is True):
             blocked_by = f"rule {rule.id!r} before it is always true"
-        elif _constant(when) is False:
+        elif values["when"] is False:
             _warn(reading, f"{path}.when", "is never true", "Remove the rule or its condition.")
 
 
 def _compiled(
-    reading: Reading, path: str, expression: str, names: list[str], text: str
+    reading: Reading, path: str, expression: str, language: _Language, text: str
 ) -> CompiledExpression | None:
     """Return the compiled expression, or report why there is none, at the place in the document."""
     scalar = reading.scalars[path]
     stored = to_stored(scalar.text)
     try:
-        compiled = compile_expression(expression, names)
+        compiled = compile_expression(expression, language.signals, language.procedure)
     except ExpressionError as error:
         lines = expression.split("\n")
         before = sum(len(line) + 1 for line in lines[: error.line - 1])
         offset = stored.written_offset(min(before + error.column - 1, len(expression)))
         reading.places[path] = place_within(text, scalar, offset)
-        reading.report(path, *_advice(error.message, scalar.text, names))
+        reading.report(path, *_advice(error.message, scalar.text, language))
         return None
     misplaced = stored.misplaced(compiled.tree)
     if misplaced is not None:
@@ -132,50 +142,51 @@ def _compiled(
     return compiled
 
 
-def _advice(message: str, written: str, names: list[str]) -> tuple[str, str]:
+def _advice(message: str, written: str, language: _Language) -> tuple[str, str]:
     """Return what is wrong with an expression that was refused, and what to do about it."""
     for found in _BARE_NAME.finditer(written):
-        name, field = _named(found[1] or f"{found[2]}{found[3] or ''}", names)
+        name, field = _named(found[1] or f"{found[2]}{found[3] or ''}", language)
         if name and not name.isidentifier():
             message = (
                 f"{found[0]} reads no signal: {name} is read in brackets, between quotation marks"
             )
             return message, f'Write signals["{name}"]{field}.'
-    return message, _expression_remedy(message)
+    return message, _expression_remedy(message, VOCABULARIES[language.procedure])
 
 
-def _named(text: str, names: list[str]) -> tuple[str, str]:
+def _named(text: str, language: _Language) -> tuple[str, str]:
     """Return the signal that `log-loss.sustained` begins with, or the nearest one, and the rest."""
-    for name in sorted(names, key=len, reverse=True):
+    for name in sorted(language.signals, key=len, reverse=True):
         if text == name or text.startswith(f"{name}."):
             return name, text.removeprefix(name)
     name, dot, field = text.rpartition(".")
-    if field not in SIGNAL_FIELDS:
+    if field not in VOCABULARIES[language.procedure].signal_fields:
         name, dot, field = text, "", ""
-    close = get_close_matches(name, names, 1)
+    close = get_close_matches(name, language.signals, 1)
     return (close[0] if close else ""), dot + field
 
 
-def _expression_remedy(message: str) -> str:
+def _expression_remedy(message: str, vocabulary: Vocabulary) -> str:
     """Return what to do about an expression that was refused."""
     if "double" in message:
         return "Shares are written as per cent: write 0.4 as 40%."
     found = _QUOTED_NAME.search(message)
     if found is None:
         return ""
-    known = SIGNAL_FIELDS if "field" in message else VARIABLES
+    known = vocabulary.signal_fields if "field" in message else vocabulary.variables
     close = get_close_matches(found[1], known, 1)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
 
 
-def _constant(compiled: CompiledExpression | None) -> bool | None:
+def _constant(compiled: CompiledExpression | None, language: _Language) -> bool | None:
     """Return the value of an expression that is the same whatever the rules see, else None."""
     if compiled is None:
         return None
     if compiled.paths:
         return _always(compiled.tree)
-    empty = {name: {"int": 0, "string": ""}.get(kind, {}) for name, kind in VARIABLES.items()}
-    return compiled.evaluate(activation_of(empty)).is_true
+    variables = VOCABULARIES[language.procedure].variables
+    empty = {name: {"int": 0, "string": ""}.get(kind, {}) for name, kind in variables.items()}
+    return compiled.evaluate(activation_of(empty, language.procedure)).is_true
 
 
 def _always(node: Node) -> bool | None:

@@ -25,7 +25,7 @@ def _group(group: Group, stored: Mapping[str, Any], prefix: str) -> Iterator[str
     """Yield the lines of a mapping, not indented."""
     for entry in group.entries:
         if isinstance(entry, Value):
-            yield from _value(entry, stored[prefix + entry.stored])
+            yield from _value(entry, stored.get(prefix + entry.stored))
         elif isinstance(entry, Items):
             yield from _items(entry, stored[entry.name])
         elif entry.prefix:

@@ -28,7 +28,8 @@ from ledger.application.policy_units import NULLS, Name, Prose, listed
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.notation import shown
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policy_document import DOCUMENTS, PolicyDocument
+from ledger.kernel.vocabulary import RULES_1
 
 __all__ = ["Problem", "Reading", "digest", "parse", "read_policy", "refusal", "to_text"]
 
@@ -126,8 +127,11 @@ def read_policy(text: str) -> Reading:
 
 def _complete(reading: Reading, stored: dict[str, Any]) -> None:
     """Make the document of values that are sound one by one, and check them together."""
+    procedure = stored["decision"]["procedure"]
+    for index, rule in enumerate(stored["scoring"]["signals"]):
+        _time_reports(reading, rule, procedure, f"scoring.signals[{index}].reports_every")
     try:
-        document = PolicyDocument.model_validate(stored)
+        document = DOCUMENTS[procedure].model_validate(stored)
     except ValidationError as error:  # the layout allows what the stored form does not: our mistake
         for fault in error.errors(include_url=False):
             reading.report(".".join(str(part) for part in fault["loc"]), fault["msg"])
@@ -135,6 +139,16 @@ def _complete(reading: Reading, stored: dict[str, Any]) -> None:
     _check_signals(reading, document)
     if not reading.problems:
         reading.document = document
+
+
+def _time_reports(reading: Reading, rule: dict[str, Any], procedure: str, path: str) -> None:
+    """Complete how often a signal is reported: a bucket, if it was left out; none by `rules/1`."""
+    every = rule.pop("reports_every_seconds")
+    if procedure != RULES_1:
+        rule["reports_every_seconds"] = every or rule["bucket_seconds"]
+    elif every is not None:
+        message = "means nothing under the procedure rules/1, which shows it to no rule"
+        reading.report(path, message, "Leave it out, or decide by rules/2.")
 
 
 def _check_signals(reading: Reading, document: PolicyDocument) -> None:

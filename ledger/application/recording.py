@@ -7,12 +7,12 @@ from ledger.application.aggregates import MODEL_TYPES
 from ledger.application.assess import Assessment
 from ledger.application.commands import Caller, model_stream
 from ledger.clock import Clock, uuid7
-from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, MADE, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
 from ledger.storage.store import AppendRequest, Guard, NewEvent
 
-GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, DecisionMade.TYPE, DecisionOverridden.TYPE}
+GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, *DECISION_TYPES, DecisionOverridden.TYPE}
 """What must not have happened to a model between an assessment's horizon and its record."""
 
 
@@ -53,7 +53,8 @@ def append_request(
         events.append(NewEvent(stream, ScoreComputed.TYPE, score_body))
         if recordable.is_decided:
             body = _decision_body(recordable.assessment, caller, run_id, score_offset)
-            events.append(NewEvent(stream, DecisionMade.TYPE, body))
+            procedure = horizon.policy.rules.procedure
+            events.append(NewEvent(stream, MADE[procedure].TYPE, body))
     return AppendRequest(
         ledger=ledger,
         actor=caller.actor,

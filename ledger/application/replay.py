@@ -15,7 +15,7 @@ from ledger.application.history import Historian, window_bounds
 from ledger.application.plans import Planning, PlanRequest
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.decisions import Horizon as RecordedHorizon
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
@@ -28,7 +28,7 @@ ReplayKind: TypeAlias = Literal["score", "decision", "plan"]
 ReplayOutcome: TypeAlias = Literal["IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"]
 REPLAYED_TYPES: Final[dict[str, ReplayKind]] = {
     ScoreComputed.TYPE: "score",
-    DecisionMade.TYPE: "decision",
+    **dict.fromkeys(DECISION_TYPES, "decision"),
     PlanMade.TYPE: "plan",
 }
 _PAGE: Final = 500
@@ -190,10 +190,14 @@ class Replayer:
         """Return an assessment from the ledger alone, and the positions of what was observed."""
         scoring = horizon.policy.scoring
         first, last = window_bounds(scoring, horizon.evaluated_at)
-        state, evidence = self._historian.fill(horizon.history, scoring, first, last)
+        state, evidence = self._historian.fill(
+            horizon.history, horizon.service, scoring, first, last
+        )
         bounded = horizon.policy.rules.max_priority_step is not None
         last_score = (
-            self._historian.last_score(horizon.history, horizon.policy) if bounded else None
+            self._historian.last_score(horizon.history, horizon.policy, horizon.model_version)
+            if bounded
+            else None
         )
         return assess(horizon, state, last_score), evidence
 

@@ -1,6 +1,6 @@
-"""A score and a decision derived again: procedure `rules/1` over the audit's own fold.
+"""A score and a decision derived again: `rules/1` and `rules/2` over the audit's own fold.
 
-Written from the decision specification beside the service's own code, so that a mistake in one of
+Written from the decision specifications beside the service's own code, so that a mistake in one of
 the two shows as a difference. The arithmetic is the released kernels'.
 """
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ledger.audit.event import Event
-from ledger.audit.fold import Deployment, Fold, ModelFacts, versions_of
+from ledger.audit.fold import Fold, ModelFacts, versions_of
 from ledger.audit.observations import Kept
 from ledger.audit.parameters import Parameters
+from ledger.audit.serving import Serving, serving_of
 from ledger.events.values import TIME_LIMIT, format_time, parse_decimal, parse_time
 from ledger.kernel.bucketed import ModelState, Score, SignalOutput, score
 from ledger.kernel.rules import (
@@ -86,7 +87,7 @@ class Assessor:
         facts, parameters = self._horizon(event, data)
         result, priority = self._priority(facts, parameters, data)
         return {
-            **_horizon_of(facts, data),
+            **_horizon_of(facts, parameters, data),
             "degradation": result.degradation,
             "coverage": result.coverage,
             "raw_priority": result.priority,
@@ -105,8 +106,8 @@ class Assessor:
         prior = facts.in_force(as_of)
         is_kept = prior is not None and prior.data["action"] == outcome.action
         return {
-            **_horizon_of(facts, data),
-            "procedure": "rules/1",
+            **_horizon_of(facts, parameters, data),
+            "procedure": parameters.rules.procedure,
             "score_position": data["score_position"],
             "environment": environment.to_data(),
             **_outcome(outcome),
@@ -141,10 +142,7 @@ class Assessor:
         step = parameters.rules.max_priority_step
         if step is None:
             return result, result.priority
-        serving = serving_of(facts, data["as_of"])
-        versions = versions_of(
-            {**data, "model_version": None if serving is None else serving.version}
-        )
+        versions = versions_of({**data, "model_version": _version(facts, parameters, data)})
         try:
             last = facts.last_priority(versions, data["as_of"])
         except LookupError as error:
@@ -154,11 +152,11 @@ class Assessor:
     def _state(self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> ModelState:
         """Return the buckets of the selected observations (step 2)."""
         as_of, at = data["as_of"], parse_time(data["evaluated_at"])
-        serving = serving_of(facts, as_of)
+        serving = serving_of(facts, parameters, as_of, at)
         if serving is None:
             return ModelState(parameters.scoring)
         stream = f"models/{facts.name}"
-        key = (*parameters.reference, serving.version, serving.in_service_at)
+        key = (*parameters.reference, serving.version, serving.since, serving.until)
         warm = self._warm.get(stream)
         if warm is None or warm.key != key or as_of < warm.through or at < warm.floor:
             if data["historical"]:
@@ -182,13 +180,13 @@ class Assessor:
         self,
         stream: str,
         parameters: Parameters,
-        serving: Deployment,
+        serving: Serving,
         span: tuple[int, int],
         as_of: int,
     ) -> tuple[ModelState, deque[Kept]]:
         """Return the buckets filled up to a position from the index, and what came after it."""
         state = ModelState(parameters.scoring)
-        first, last = max(span[0], serving.in_service_at), span[1]
+        first, last = max(span[0], serving.since), span[1]
         news: list[Kept] = []
         kept = self._fold.observations.between(
             stream, first, last, self._fold.position, serving.version
@@ -212,7 +210,7 @@ class Assessor:
         as_of, at = data["as_of"], parse_time(data["evaluated_at"])
         description = facts.description(as_of)
         assert description is not None
-        serving = serving_of(facts, as_of)
+        serving = serving_of(facts, parameters, as_of, at)
         try:
             prior = facts.in_force(as_of)
         except LookupError as error:
@@ -233,19 +231,14 @@ class Assessor:
             risk=description["risk_ppm"],
             signals=outputs,
             model=VisibleFacts(description["owner"], description["tier"], description["labels"]),
-            hours_since_deployed=-1 if serving is None else whole_hours(serving.in_service_at, at),
+            hours_since_deployed=-1 if serving is None else whole_hours(serving.since, at),
             retrainings_30d=sum(0 <= age < _RETRAININGS_HOURS for age in ages),
             in_force=held.get("action", "NO_ACTION"),
             in_force_rule=held["rule"] if held.get("reason") == "RULE" else "",
             hours_in_force=whole_hours(parse_time(held["since"]), at) if held else 0,
             slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
+            intervals=None if parameters.is_by_record else dict(parameters.rules.intervals),
         )
-
-
-def serving_of(facts: ModelFacts, as_of: int) -> Deployment | None:
-    """Return the version in service at a position: the deployment recorded last."""
-    deployed = facts.deployed(as_of)
-    return deployed[-1] if deployed else None
 
 
 def bounds(parameters: Parameters, at: int) -> int:
@@ -283,20 +276,25 @@ def is_for(scope: dict[str, Any], description: dict[str, Any]) -> bool:
     )
 
 
-def _feed(state: ModelState, one: Kept, serving: Deployment) -> None:
-    if one.model_version == serving.version and one.observed_at >= serving.in_service_at:
+def _feed(state: ModelState, one: Kept, serving: Serving) -> None:
+    is_before = serving.until is None or one.observed_at < serving.until
+    if one.model_version == serving.version and one.observed_at >= serving.since and is_before:
         state.observe(
             one.signal, parse_decimal(one.value), one.observed_at, one.sample_size, one.source
         )
 
 
-def _horizon_of(facts: ModelFacts, data: dict[str, Any]) -> dict[str, Any]:
+def _version(facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> str | None:
+    serving = serving_of(facts, parameters, data["as_of"], parse_time(data["evaluated_at"]))
+    return None if serving is None else serving.version
+
+
+def _horizon_of(facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> dict[str, Any]:
     """Return the members that name the horizon: stated, but for model and version in service."""
-    serving = serving_of(facts, data["as_of"])
     return {
         **{name: data[name] for name in _HORIZON},
         "model": facts.name,
-        "model_version": None if serving is None else serving.version,
+        "model_version": _version(facts, parameters, data),
         "kernel": "bucketed/1",
     }
 

@@ -337,6 +337,7 @@ _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, Fold._configured),  # noqa: SLF001 - the table of its own methods
     "signal.defined.v1": Fold._defined,  # noqa: SLF001
     "policy.drafted.v1": Fold._drafted,  # noqa: SLF001
+    "policy.drafted.v2": Fold._drafted,  # noqa: SLF001
     "policy.activated.v1": Fold._activated,  # noqa: SLF001
     "plan.made.v1": Fold._planned,  # noqa: SLF001
 }
@@ -348,4 +349,5 @@ _APPLY_TO_MODEL: Final = {
     "decision.overridden.v1": _overridden,
     "score.computed.v1": _scored,
     "decision.made.v1": _decided,
+    "decision.made.v2": _decided,
 }

@@ -11,7 +11,7 @@ from ledger.kernel.excess import PlannerPolicy
 from ledger.kernel.rules import Rule, RuleSet, rule_problems
 
 _DECIMALS = frozenset({"baseline", "critical"})
-_NOT_SCORED = frozenset({"rationale"})
+_NOT_SCORED = frozenset({"rationale", "reports_every_seconds"})
 _NOT_PLANNED = frozenset({"planner", "loss_signal", "candidates"})
 
 
@@ -32,6 +32,11 @@ class Parameters:
     def reference(self) -> tuple[str, int, str]:
         """The version as scores, decisions and plans name it."""
         return self.policy, self.version, self.digest
+
+    @property
+    def is_by_record(self) -> bool:
+        """Whether the version recorded last is in service, as `rules/1` has it."""
+        return self.rules.procedure == "rules/1"
 
     @property
     def window_micros(self) -> int:
@@ -66,6 +71,12 @@ def parameters_of(policy: str, version: int, digest: str, document: dict[str, An
             error_tier=decision["error_tier"],
             cool_down_hours=decision["cool_down_hours"],
             max_priority_step=decision["max_priority_step"],
+            procedure=decision["procedure"],
+            intervals=tuple(
+                (part["signal"], -(-part["reports_every_seconds"] // 3_600))
+                for part in scoring["signals"]
+                if "reports_every_seconds" in part
+            ),
         ),
         None
         if planning is None

@@ -7,9 +7,10 @@ released name; this is a second writing of both, from the page that specifies th
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.audit.assessing import NotReplayableError, is_for, serving_of
+from ledger.audit.assessing import NotReplayableError, is_for
 from ledger.audit.fold import Deployment, Fold, ModelFacts
 from ledger.audit.parameters import Parameters, digest_of
+from ledger.audit.serving import serving_of
 from ledger.events.values import parse_decimal, parse_time
 from ledger.kernel.excess import (
     BacklogRow,
@@ -34,7 +35,8 @@ def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
         raise NotReplayableError("the policy version that it names does not plan")
     as_of = data["as_of"]
     now_period = parse_time(data["made_at"]) // (planner.period_seconds * 1_000_000)
-    candidates = _candidates(fold, parameters, as_of)
+    at = parse_time(data["made_at"])
+    candidates = _candidates(fold, parameters, as_of, at)
     actions = {facts.name: _action(facts, as_of) for facts in candidates}
     inputs = PlanInputs(
         policy=planner,
@@ -42,13 +44,13 @@ def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
         purse_micros=int(data["purse_micros"]),
         purse_cap_micros=int(data["purse_cap_micros"]),
         price=_price_before(fold, data["policy"], now_period, as_of),
-        models=tuple(_model(facts, parameters, actions, as_of) for facts in candidates),
-        periods=_periods(fold, candidates, parameters, now_period, as_of),
+        models=tuple(_model(facts, parameters, actions, as_of, at) for facts in candidates),
+        periods=_periods(fold, candidates, parameters, as_of, at),
     )
     if problems := input_problems(inputs):
         raise NotReplayableError(f"the planner refuses its inputs: {' '.join(problems[0])}")
     result = plan(inputs)
-    versions = {facts.name: _serving(facts, as_of).version for facts in candidates}
+    versions = {facts.name: _serving(facts, parameters, as_of, at).version for facts in candidates}
     models = {model.id: model for model in inputs.models}
     return {
         "plan": data["plan"],
@@ -86,14 +88,14 @@ def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
                 "seen": row.seen,
                 "resting": row.resting,
                 "outcome": row.outcome,
-                "reason": reason_of(row, result, inputs, actions[row.id]),
+                "reason": reason_of(row, result, inputs, parameters, actions[row.id]),
             }
             for row in result.backlog
         ],
     }
 
 
-def _candidates(fold: Fold, parameters: Parameters, as_of: int) -> list[ModelFacts]:
+def _candidates(fold: Fold, parameters: Parameters, as_of: int, at: int) -> list[ModelFacts]:
     """Return the models in scope with a version in service, in order of name."""
     scopes = [
         activated["scope"]
@@ -104,17 +106,19 @@ def _candidates(fold: Fold, parameters: Parameters, as_of: int) -> list[ModelFac
     for facts in sorted(fold.models.values(), key=lambda one: one.name):
         description = facts.description(as_of)
         is_retired = 0 < facts.retired_at <= as_of
-        if description is None or is_retired or serving_of(facts, as_of) is None:
+        if description is None or is_retired:
+            continue
+        if serving_of(facts, parameters, as_of, at) is None:
             continue
         if any(is_for(scope, description) for scope in scopes):
             found.append(facts)
     return found
 
 
-def _serving(facts: ModelFacts, as_of: int) -> Deployment:
-    serving = serving_of(facts, as_of)
+def _serving(facts: ModelFacts, parameters: Parameters, as_of: int, at: int) -> Deployment:
+    serving = serving_of(facts, parameters, as_of, at)
     assert serving is not None, "a candidate has a version in service"
-    return serving
+    return serving.deployment
 
 
 def _action(facts: ModelFacts, as_of: int) -> str:
@@ -134,18 +138,21 @@ def _price_before(fold: Fold, policy: str, now_period: int, as_of: int) -> int |
 
 
 def _model(
-    facts: ModelFacts, parameters: Parameters, actions: Mapping[str, str], as_of: int
+    facts: ModelFacts, parameters: Parameters, actions: Mapping[str, str], as_of: int, at: int
 ) -> PlanModel:
     assert parameters.planner is not None
-    description, serving = facts.description(as_of), _serving(facts, as_of)
+    description, serving = facts.description(as_of), _serving(facts, parameters, as_of, at)
     assert description is not None
-    trained = [one.trained_through for one in facts.deployed(as_of) if one.is_trained]
-    if not trained:
-        raise NotReplayableError(f"no trained version of {facts.name} was deployed")
+    trained = [
+        one.trained_through
+        for one in facts.deployed(as_of)
+        if one.is_trained and (parameters.is_by_record or one.in_service_at <= at)
+    ]
+    newest = max(trained, default=serving.trained_through)
     is_gated = parameters.candidates == "decided" and actions[facts.name] != "SCHEDULE_RETRAINING"
     return PlanModel(
         id=facts.name,
-        trained_period=max(trained) // (parameters.planner.period_seconds * 1_000_000),
+        trained_period=newest // (parameters.planner.period_seconds * 1_000_000),
         baseline_nano=serving.baseline_nano,
         unit_value_micros=int(description["unit_value_micros"]),
         cost_micros=int(description["cost_micros"]),
@@ -154,20 +161,17 @@ def _model(
 
 
 def _periods(
-    fold: Fold,
-    candidates: list[ModelFacts],
-    parameters: Parameters,
-    now_period: int,
-    as_of: int,
+    fold: Fold, candidates: list[ModelFacts], parameters: Parameters, as_of: int, at: int
 ) -> dict[int, dict[str, PeriodCell]]:
     """Return each period's rows, mean and baseline of each model."""
     assert parameters.planner is not None
     micros = parameters.planner.period_seconds * 1_000_000
+    now_period = at // micros
     first = max(now_period - parameters.planner.max_periods + 1, 0)
     found: dict[int, dict[str, PeriodCell]] = {}
     for facts in candidates:
         totals: dict[int, tuple[int, int]] = {}
-        serving: dict[int, Deployment | None] = {}
+        serving: dict[int, Deployment | None] = {now_period: _serving(facts, parameters, as_of, at)}
         for one in fold.observations.between(
             f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
         ):
@@ -175,7 +179,7 @@ def _periods(
                 continue
             period = one.observed_at // micros
             if period not in serving:
-                serving[period] = _at_end_of(facts, period, now_period, micros, as_of)
+                serving[period] = _at_end_of(facts, parameters, (period + 1) * micros, as_of)
             deployment = serving[period]
             if deployment is not None and deployment.version == one.model_version:
                 rows, weighted = totals.get(period, (0, 0))
@@ -190,11 +194,14 @@ def _periods(
 
 
 def _at_end_of(
-    facts: ModelFacts, period: int, now_period: int, micros: int, as_of: int
+    facts: ModelFacts, parameters: Parameters, end: int, as_of: int
 ) -> Deployment | None:
-    """Return the deployment in service at the end of a period; of the present one, as it stands."""
+    """Return the deployment in service at the end of a past period."""
+    if not parameters.is_by_record:
+        serving = serving_of(facts, parameters, as_of, end - 1)
+        return None if serving is None else serving.deployment
     for one in reversed(facts.deployed(as_of)):
-        if period == now_period or one.in_service_at < (period + 1) * micros:
+        if one.in_service_at < end:
             return one
     return None
 
@@ -260,9 +267,9 @@ def money(micros: int) -> str:
 
 
 def reason_of(  # noqa: PLR0911 - one sentence for each outcome
-    row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: str
+    row: BacklogRow, result: PlanResult, inputs: PlanInputs, parameters: Parameters, action: str
 ) -> str:
-    """Return the sentence that the planner's name prescribes for a row."""
+    """Return the sentence that the planner's name and the procedure prescribe for a row."""
     need = money(row.cost_micros * (_PPM + inputs.policy.probe_ppm) // _PPM)
     worth = (
         f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} gives "
@@ -283,7 +290,13 @@ def reason_of(  # noqa: PLR0911 - one sentence for each outcome
         case "below_price":
             return f"Not worth it yet: {worth}."
         case "no_evidence":
-            return "No observation of its loss since it was last trained."
+            if parameters.is_by_record:
+                return "No observation of its loss since it was last trained."
+            periods = inputs.policy.max_periods
+            return (
+                f"No observation of its loss counts: none lies both in the last {periods} periods "
+                "and after the period in which it was last trained."
+            )
         case "in_progress":
             return f"A job is already under way; {worth}."
     return f"Worth it ({worth}), but its decision in force is {action}, not SCHEDULE_RETRAINING."

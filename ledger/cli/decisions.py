@@ -9,7 +9,6 @@ from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
-from ledger.events.inert import inert
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
@@ -112,14 +111,14 @@ def explain(decision: _Name) -> None:
     chosen = session()
     found = chosen.client.explain_decision(resolved(decision, or_score=True))
     why = found.explanation
-    parts = [inert(why.headline), "", inert(why.paragraph)]
+    parts = [why.headline, "", why.paragraph]
     if why.contributions:
-        parts += ["", "Signals:", *(f"  {inert(each.sentence)}" for each in why.contributions)]
+        parts += ["", "Signals:", *(f"  {each.sentence}" for each in why.contributions)]
     if why.rules:
-        parts += ["", "Rules:", *(f"  {inert(each.sentence)}" for each in why.rules)]
+        parts += ["", "Rules:", *(f"  {each.sentence}" for each in why.rules)]
     if why.boundaries:
         parts += ["", "What would have changed it:"]
-        parts += [f"  {inert(each.sentence)}" for each in why.boundaries]
+        parts += [f"  {each.sentence}" for each in why.boundaries]
     chosen.show(found, "\n".join(parts))
 
 
@@ -219,13 +218,14 @@ def _at(position: int, *, or_score: bool) -> str:
     """Return the resource name of the decision at a position, or of the score if that will do."""
     from ledger.client.errors import refused
     from ledger.errors import Reason
+    from ledger.events.decisions import DECISION_TYPES
 
     client = session().client
     start = max(position - 1, 0)
     for event in client.list_events(after_position=start, until_position=position):
         if event.position != position:  # 0, which is no position
             break
-        if event.type == "decision.made.v1":
+        if event.type in DECISION_TYPES:
             return f"{event.stream}/decisions/{position}"
         if event.type == "score.computed.v1" and or_score:
             return f"{event.stream}/scores/{position}"

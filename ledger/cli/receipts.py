@@ -160,7 +160,9 @@ def _event(client: "LedgerClient", position: int) -> "Event":
 
 
 def _policy_event(client: "LedgerClient", policy: str, version: int) -> "Event":
-    drafted = client.list_events(types=["policy.drafted.v1"], streams=[f"policies/{policy}"])
+    from ledger.events.policies import DRAFTED_TYPES
+
+    drafted = client.list_events(types=list(DRAFTED_TYPES), streams=[f"policies/{policy}"])
     return next(event for event in drafted if event.data["version"] == version)
 
 

@@ -217,8 +217,10 @@ def _split(args: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
 def _tell(code: Exit, message: str, remedy: str, reason: str, *, as_json: bool) -> None:
     if as_json:
+        import json
+
         error = {"exit_code": int(code), "message": message, "remedy": remedy, "reason": reason}
-        output.say(output.json_text({"error": error}))
+        output.say(json.dumps({"error": error}, ensure_ascii=False))
         return
     output.say(
         " ".join(part for part in (message, remedy, f"[{reason}]" if reason else "") if part)

@@ -93,6 +93,8 @@ class EnvironmentSignal:
 
     score: SignalScore
     present: bool
+    interval_hours: int = 0
+    """How often the policy expects a report; 0 under procedure `rules/1`, which has no such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Environment:
     in_force_rule: str
     hours_in_force: int
     slo_hours_left: int
+    report_interval_hours: int = 0
+    """The shortest of the signals' intervals; 0 under procedure `rules/1`."""
 
 
 @dataclass(frozen=True, slots=True)

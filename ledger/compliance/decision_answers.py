@@ -9,7 +9,7 @@ from ledger.compliance.policies import Policies
 from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.plans import PlanMade
 from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time, parse_time
@@ -22,7 +22,7 @@ def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]
     """Return the decision asked about: at a position, or in force for a model at a time."""
     found = None
     model = inquiry.model
-    for fact, data in readable(source.facts((DecisionMade.TYPE,))):
+    for fact, data in readable(source.facts(DECISION_TYPES)):
         if inquiry.position is not None:
             if fact.position == inquiry.position:
                 return fact, data

@@ -7,7 +7,7 @@ from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
-from ledger.events.decisions import DecisionMade, DecisionOverridden
+from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PlanMade
 from ledger.events.values import parse_time
@@ -46,9 +46,9 @@ def decisions_table(source: Source, scope: Scope) -> Table:
     policies = Policies()
     rows: list[tuple[Cell, ...]] = []
     erased = 0
-    for fact in source.facts((*POLICY_TYPES, DecisionMade.TYPE)):
+    for fact in source.facts((*POLICY_TYPES, *DECISION_TYPES)):
         policies.apply(fact)
-        if fact.type != DecisionMade.TYPE or not scope.has_time(fact):
+        if fact.type not in DECISION_TYPES or not scope.has_time(fact):
             continue
         if fact.data is None:
             erased += scope.has_model(fact.stream.partition("/")[2])

@@ -9,7 +9,7 @@ from ledger.compliance.policies import changes_table
 from ledger.compliance.questions import Answer, Inquiry, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
 from ledger.events.values import SECOND, format_time, parse_time
@@ -83,7 +83,7 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
     """List versions with differences, when they were in force, and how much was decided by them."""
     policies = policy_folds.folded(source)
     decided: dict[tuple[str, int, str], int] = {}
-    for _, data in readable(source.facts((DecisionMade.TYPE,))):
+    for _, data in readable(source.facts(DECISION_TYPES)):
         key = data["policy"], data["policy_version"], data["action"]
         decided[key] = decided.get(key, 0) + 1
     periods = tuple(
@@ -136,12 +136,12 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
     outcome: dict[str, tuple[str, str]] = {}
     retired: set[str] = set()
     now = 0
-    types = (DecisionMade.TYPE, ModelDeployed.TYPE, PlanMade.TYPE, ModelRetired.TYPE)
+    types = (*DECISION_TYPES, ModelDeployed.TYPE, PlanMade.TYPE, ModelRetired.TYPE)
     for fact, data in readable(source.facts((*types, ScoreComputed.TYPE))):
         if inquiry.at is not None and fact.recorded_at > inquiry.at:
             break
         now = fact.recorded_at
-        if fact.type == DecisionMade.TYPE and not data["historical"]:
+        if fact.type in DECISION_TYPES and not data["historical"]:
             in_force[data["model"]] = fact, data
         elif fact.type == ModelDeployed.TYPE:
             deployed_at[data["model"]] = fact.position

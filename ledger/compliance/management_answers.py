@@ -9,7 +9,7 @@ from ledger.compliance.facts import Fact, Source, readable
 from ledger.compliance.questions import Answer, Inquiry, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
-from ledger.events.decisions import DecisionMade
+from ledger.events.decisions import DECISION_TYPES
 from ledger.events.models import ModelDeployed
 from ledger.events.signals import SignalDefined
 from ledger.events.values import DAY, parse_time
@@ -23,7 +23,7 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
     """List decisions that called for work soon after a deployment, with their lineage."""
     deployments: list[tuple[Fact, dict[str, Any], int]] = []
     rows: list[tuple[Cell, ...]] = []
-    for fact, data in readable(source.facts((ModelDeployed.TYPE, DecisionMade.TYPE))):
+    for fact, data in readable(source.facts((ModelDeployed.TYPE, *DECISION_TYPES))):
         if inquiry.model and data["model"] != inquiry.model:
             continue
         if fact.type == ModelDeployed.TYPE:

@@ -8,9 +8,9 @@ from ledger.compliance.facts import Fact, Source, readable
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events.canonical import encode
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 
-TYPES: Final = (PolicyDrafted.TYPE, PolicyActivated.TYPE)
+TYPES: Final = (*DRAFTED_TYPES, PolicyActivated.TYPE)
 _CHANGES_SHOWN: Final = 20
 _ABSENT: Final = object()
 
@@ -65,7 +65,7 @@ class Policies:
         data = fact.data
         if data is None:
             self.erased += 1
-        elif fact.type == PolicyDrafted.TYPE:
+        elif fact.type in DRAFTED_TYPES:
             version = Version(
                 data["policy"],
                 data["version"],
@@ -158,7 +158,7 @@ def changes_table(source: Source, scope: Scope) -> Table:
         policies.apply(fact)
         if not scope.takes(fact):
             continue
-        is_draft = fact.type == PolicyDrafted.TYPE
+        is_draft = fact.type in DRAFTED_TYPES
         rows.append(
             (
                 fact.position,

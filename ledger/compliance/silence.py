@@ -12,7 +12,7 @@ from ledger.compliance.facts import Fact, Source
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events.models import ModelDescribed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, parse_time
 
@@ -21,7 +21,7 @@ TYPES: Final = (
     ModelRegistered.TYPE,
     ModelUpdated.TYPE,
     ModelRetired.TYPE,
-    PolicyDrafted.TYPE,
+    *DRAFTED_TYPES,
     PolicyActivated.TYPE,
 )
 _DESCRIBED: Final[frozenset[str]] = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
@@ -59,7 +59,7 @@ class _Fleet:
             self.labels[data["model"]] = data["labels"]
         elif fact.type == ModelRetired.TYPE:
             self.retired.add(data["model"])
-        elif fact.type == PolicyDrafted.TYPE:
+        elif fact.type in DRAFTED_TYPES:
             self.documents[data["policy"], data["version"]] = data["document"]
         elif fact.type == PolicyActivated.TYPE:
             scope = data["scope"]

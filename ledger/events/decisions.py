@@ -1,6 +1,6 @@
 """Events that score a model and decide what to do about it."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from ledger.events.base import (
     Text,
     Time,
 )
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, Procedure
 
 Trigger = Literal["ingest", "schedule", "request"]
 
@@ -90,6 +90,13 @@ class EnvironmentSignal(SignalScore):
     present: bool
 
 
+class TimedEnvironmentSignal(EnvironmentSignal):
+    """The same under procedure `rules/2`."""
+
+    interval_hours: Count
+    """How often the policy expects a report, in hours, rounded up."""
+
+
 class RecordedEnvironment(Part):
     """Every value the rules could see, by the names of procedure `rules/1`."""
 
@@ -109,6 +116,14 @@ class RecordedEnvironment(Part):
     slo_hours_left: SafeInt
 
 
+class TimedEnvironment(RecordedEnvironment):
+    """Every value the rules could see, by the names of procedure `rules/2`."""
+
+    signals: dict[Segment, TimedEnvironmentSignal]  # type: ignore[assignment]  # frozen: read only
+    report_interval_hours: Count
+    """The shortest of the signals' intervals: a version's first report is due after it."""
+
+
 class Overridden(Part):
     """The override in effect, and what the rules and the cool-down gave without it."""
 
@@ -121,11 +136,11 @@ class Overridden(Part):
 class DecisionMade(Horizon):
     """What to do about a model, the rule that says so, and everything that rule could see."""
 
-    TYPE: ClassVar[str] = "decision.made.v1"
+    TYPE: ClassVar[str] = "decision.made"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "system/evaluator, or whoever calls Evaluate"
 
-    procedure: Literal["rules/1"]
+    procedure: Procedure
     score_position: Position
     environment: RecordedEnvironment
     action: Action
@@ -137,6 +152,31 @@ class DecisionMade(Horizon):
     overridden: Overridden | None
     since: Time
     """When this action came into force: the evaluation that changed to it."""
+
+
+class DecisionMadeV1(DecisionMade):
+    """What to do about a model, the rule that says so, and everything that rule could see."""
+
+    TYPE: ClassVar[str] = "decision.made.v1"
+
+    procedure: Literal["rules/1"]
+
+
+class DecisionMadeV2(DecisionMade):
+    """What to do about a model by procedure `rules/2`, and everything its rules could see."""
+
+    TYPE: ClassVar[str] = "decision.made.v2"
+
+    procedure: Literal["rules/2"]
+    environment: TimedEnvironment
+
+
+MADE: Final[dict[str, type[DecisionMade]]] = {
+    "rules/1": DecisionMadeV1,
+    "rules/2": DecisionMadeV2,
+}
+"""What records a decision, by the procedure that made it."""
+DECISION_TYPES: Final = tuple(cls.TYPE for cls in MADE.values())
 
 
 class DecisionOverridden(EventData):

@@ -1,11 +1,15 @@
 """Events in a policy's life. A policy changes only by a new version; a version never changes."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
 from ledger.events.base import EventData, Hex32, Labels, Part, Segment, Text
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policy_document import (
+    PolicyDocument,
+    PolicyDocumentV1,
+    PolicyDocumentV2,
+)
 
 PolicyVersion = int
 
@@ -13,7 +17,7 @@ PolicyVersion = int
 class PolicyDrafted(EventData):
     """A new version of a policy was written down, complete, with its digest."""
 
-    TYPE: ClassVar[str] = "policy.drafted.v1"
+    TYPE: ClassVar[str] = "policy.drafted"
     STREAM: ClassVar[str] = "policies/{policy}"
     CAUSE: ClassVar[str] = "whoever calls DraftPolicy: its author"
 
@@ -23,6 +27,30 @@ class PolicyDrafted(EventData):
     """SHA-256 of the document's canonical JSON."""
     document: PolicyDocument
     rationale: Text
+
+
+class PolicyDraftedV1(PolicyDrafted):
+    """A new version of a policy was written down, complete, with its digest."""
+
+    TYPE: ClassVar[str] = "policy.drafted.v1"
+
+    document: PolicyDocumentV1
+
+
+class PolicyDraftedV2(PolicyDrafted):
+    """A new version of a policy that decides by `rules/2` was written down, with its digest."""
+
+    TYPE: ClassVar[str] = "policy.drafted.v2"
+
+    document: PolicyDocumentV2
+
+
+DRAFTED: Final[dict[str, type[PolicyDrafted]]] = {
+    "rules/1": PolicyDraftedV1,
+    "rules/2": PolicyDraftedV2,
+}
+"""What records a draft, by the procedure that it names."""
+DRAFTED_TYPES: Final = tuple(cls.TYPE for cls in DRAFTED.values())
 
 
 class Scope(Part):

@@ -4,7 +4,7 @@ People write policies in YAML or JSON with human units; `ledger.application.poli
 into this form. An auditor reads this form alone.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from ledger.events.base import PPM, Decimal, Part, Ppm, Segment, ShortText, Text
 from ledger.limits import RULES_MAX, SIGNALS_PER_POLICY_MAX
 
 Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]
+Procedure = Literal["rules/1", "rules/2"]
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
 RuleId = Segment
@@ -38,6 +39,13 @@ class SignalRulePart(Part):
     rationale: Text
 
 
+class TimedSignalRulePart(SignalRulePart):
+    """The same for procedure `rules/2`, where rules know when a report is due."""
+
+    reports_every_seconds: Seconds
+    """How often the signal is reported; a version is silent only when it has served longer."""
+
+
 class ScoringPart(Part):
     """The kernel, how signals combine, and how impact and risk lift the result."""
 
@@ -46,6 +54,14 @@ class ScoringPart(Part):
     impact_gain_ppm: GainPpm
     risk_gain_ppm: GainPpm
     signals: list[SignalRulePart] = Field(min_length=1, max_length=SIGNALS_PER_POLICY_MAX)
+
+
+class TimedScoringPart(ScoringPart):
+    """The same for procedure `rules/2`."""
+
+    signals: list[TimedSignalRulePart] = Field(  # type: ignore[assignment]  # frozen: read only
+        min_length=1, max_length=SIGNALS_PER_POLICY_MAX
+    )
 
 
 class RulePart(Part):
@@ -60,15 +76,27 @@ class RulePart(Part):
 
 
 class DecisionPart(Part):
-    """From score to action, procedure `rules/1`."""
+    """From score to action, by the procedure that it names."""
 
-    procedure: Literal["rules/1"]
+    procedure: Procedure
     rules: list[RulePart] = Field(max_length=RULES_MAX)
     otherwise_action: Action
     otherwise_tier: ShortText
     error_tier: ShortText
     cool_down_hours: int = Field(ge=0, le=1_000_000)
     max_priority_step: Ppm | None
+
+
+class DecisionPartV1(DecisionPart):
+    """From score to action, procedure `rules/1`."""
+
+    procedure: Literal["rules/1"]
+
+
+class DecisionPartV2(DecisionPart):
+    """From score to action, procedure `rules/2`."""
+
+    procedure: Literal["rules/2"]
 
 
 class TierPart(Part):
@@ -106,7 +134,7 @@ class EvaluationPart(Part):
 
 
 class PolicyDocument(Part):
-    """One version of one policy, whole."""
+    """One version of one policy, whole, under whichever procedure."""
 
     format: Literal["policy/1"]
     title: ShortText
@@ -116,3 +144,23 @@ class PolicyDocument(Part):
     planning: PlanningPart | None
     evaluation: EvaluationPart
     tiers: list[TierPart] = Field(max_length=32)
+
+
+class PolicyDocumentV1(PolicyDocument):
+    """One version of one policy, whole."""
+
+    decision: DecisionPartV1
+
+
+class PolicyDocumentV2(PolicyDocument):
+    """One version of one policy, whole, decided by procedure `rules/2`."""
+
+    scoring: TimedScoringPart
+    decision: DecisionPartV2
+
+
+DOCUMENTS: Final[dict[Procedure, type[PolicyDocument]]] = {
+    "rules/1": PolicyDocumentV1,
+    "rules/2": PolicyDocumentV2,
+}
+"""The stored form by the procedure that a policy names."""

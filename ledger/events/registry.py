@@ -6,12 +6,17 @@ from pydantic import ValidationError
 
 from ledger.errors import event_unreadable
 from ledger.events.base import EventData
-from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import (
+    DecisionMadeV1,
+    DecisionMadeV2,
+    DecisionOverridden,
+    ScoreComputed,
+)
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
-from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.policies import PolicyActivated, PolicyDraftedV1, PolicyDraftedV2
 from ledger.events.proving import (
     AuditCompleted,
     BodyErased,
@@ -40,9 +45,9 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ModelDeployed,
     ModelRetired,
     ScoreComputed,
-    DecisionMade,
+    DecisionMadeV1,
     DecisionOverridden,
-    PolicyDrafted,
+    PolicyDraftedV1,
     PolicyActivated,
     PlanMade,
     RecorderEvent,
@@ -56,6 +61,8 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     ExportIssued,
     RequestsRefused,
     LedgerConfiguredV3,
+    PolicyDraftedV2,
+    DecisionMadeV2,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -18,7 +18,6 @@ from ledger.export.bag import (
     PAYLOAD,
     TAG_MANIFEST_FILE,
 )
-from ledger.private import open_file
 
 BLOCK: Final = tarfile.BLOCKSIZE
 _RECORD: Final = tarfile.RECORDSIZE
@@ -82,7 +81,7 @@ class Archive:
 
     def write(self, path: Path) -> None:
         """Write the archive to a file."""
-        with open_file(path) as file:
+        with path.open("wb") as file:
             for data in self.read(0):
                 file.write(data)
 

@@ -9,7 +9,7 @@ a replay to show; that it was recorded so, and from these, shows the receipt.
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -21,8 +21,8 @@ from ledger.chain.policy import Policy
 from ledger.errors import LedgerError
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode, encode
-from ledger.events.decisions import DecisionMade, ScoreComputed
-from ledger.events.policies import PolicyDrafted
+from ledger.events.decisions import MADE, DecisionMade, ScoreComputed
+from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.values import HASH_HEX
 from ledger.export.lines import LineError, checked_line, parse_line, row_of
 from ledger.export.trust import TrustError, open_trusted
@@ -34,13 +34,11 @@ ROLES: Final = ("decision", "score", "policy")
 _KEYS: Final = frozenset(
     {"checkpoint", "decision", "events", "format", "hashes", "inputs", "model"}
 )
-_TYPES: Final[dict[str, type[EventData]]] = {
-    "decision": DecisionMade,
-    "score": ScoreComputed,
-    "policy": PolicyDrafted,
+_TYPES: Final[dict[str, tuple[type[EventData], ...]]] = {
+    "decision": tuple(MADE.values()),
+    "score": (ScoreComputed,),
+    "policy": tuple(DRAFTED.values()),
 }
-
-T = TypeVar("T", bound=EventData)
 
 
 class ReceiptError(ValueError):
@@ -207,10 +205,12 @@ def _whole_events(value: object, tree: _Tree) -> dict[str, Link]:
     return links
 
 
-def _typed(link: Link, cls: type[T], role: str) -> T:
-    """Return the data of an event, which must have its body and the type of its role."""
-    if link.type != cls.TYPE or link.body is None:
-        raise ReceiptError(f"{role}: position {link.position} holds no {cls.TYPE} with its body")
+def _typed(link: Link, classes: Sequence[type[EventData]], role: str) -> EventData:
+    """Return the data of an event, which must have its body and a type of its role."""
+    cls = next((each for each in classes if link.type == each.TYPE), None)
+    if cls is None or link.body is None:
+        known = " or ".join(each.TYPE for each in classes)
+        raise ReceiptError(f"{role}: position {link.position} holds no {known} with its body")
     try:
         return cls.from_data(decode(link.body)["data"])
     except ValidationError as error:

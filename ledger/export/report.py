@@ -6,7 +6,7 @@ Every text in it may come from whoever wrote an event, so the template escapes e
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
@@ -16,8 +16,7 @@ from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
-from ledger.events.decisions import DecisionMade, DecisionOverridden
-from ledger.events.inert import harmless
+from ledger.events.decisions import DECISION_TYPES, MADE, DecisionMade, DecisionOverridden
 from ledger.events.notation import percent, rounded_money, shown_time
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
@@ -84,7 +83,7 @@ def render(
                 ranges.count() for reason, ranges in scope.withheld if reason in erased
             ),
             "decisions": decisions,
-            "decisions_total": tally.counts[DecisionMade.TYPE],
+            "decisions_total": sum(tally.counts[type_] for type_ in DECISION_TYPES),
             "overrides": _entries(tally, DecisionOverridden),
             "policies": _entries(tally, PolicyActivated),
             "plans": _entries(tally, PlanMade),
@@ -102,7 +101,6 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
         loader=PackageLoader("ledger.export", ""),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=harmless,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -124,11 +122,18 @@ def _entries(tally: Tally, cls: type[T]) -> list[Entry[T]]:
     for position, recorded_at, body in reversed(tally.newest[cls.TYPE]):
         value = decode(body)
         try:
-            data = cls.from_data(value["data"])
+            data = _shape_of(cls, value["data"]).from_data(value["data"])
         except ValidationError:
             data = None
         found.append(Entry(position, recorded_at, value["actor"], data))
     return found
+
+
+def _shape_of(cls: type[T], data: Mapping[str, Any]) -> type[T]:
+    """Return the class of an event's data: of a decision, that of the procedure that it names."""
+    if cls is not DecisionMade:
+        return cls
+    return cast("type[T]", MADE.get(str(data.get("procedure")), MADE["rules/1"]))
 
 
 def _replayed(replays: Mapping[int, Replay]) -> dict[str, int]:

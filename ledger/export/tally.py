@@ -8,7 +8,7 @@ from collections import Counter, deque
 from typing import Any, Final
 
 from ledger.events.canonical import decode
-from ledger.events.decisions import DecisionMade, DecisionOverridden
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
@@ -25,7 +25,11 @@ _KEPT: Final = {
     PlanMade.TYPE: OTHERS_SHOWN // 4,
     PolicyActivated.TYPE: OTHERS_SHOWN,
 }
-_SPECIAL: Final = frozenset({*_KEPT, BodyErased.TYPE})
+_KINDS: Final = {type_: type_ for type_ in _KEPT if type_ != DecisionMade.TYPE} | dict.fromkeys(
+    DECISION_TYPES, DecisionMade.TYPE
+)
+"""What each type is kept under; decisions of every procedure together."""
+_SPECIAL: Final = frozenset({*_KINDS, BodyErased.TYPE})
 
 
 class Tally:
@@ -66,7 +70,7 @@ class Tally:
             data: Any = decode(body)["data"]
             self._erased += [(first, last) for first, last in data["positions"]]
         else:
-            self.newest[type_].append((position, recorded_at, body))
+            self.newest[_KINDS[type_]].append((position, recorded_at, body))
 
     def scope(self) -> Scope:
         """Return what the bundle's scope is, once all events have passed."""

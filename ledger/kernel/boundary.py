@@ -13,9 +13,9 @@ from typing import Final, Literal, TypeAlias
 from ledger.events.notation import share
 from ledger.kernel.decay import PPM
 from ledger.kernel.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, Node, path_of
-from ledger.kernel.expressions import SIGNAL_FIELDS, VARIABLES
 from ledger.kernel.rules import Action, Environment, Outcome, RuleSet, compile_rules, decide
 from ledger.kernel.shares import is_share
+from ledger.kernel.vocabulary import SIGNAL_FIELDS, VARIABLES
 
 Value: TypeAlias = int | bool | str | None
 
@@ -54,6 +54,8 @@ def value_of(environment: Environment, path: str) -> Value:
     """Return the value of a variable of a rule, None for a label that the model does not have."""
     if path.startswith(_SIGNAL_PREFIX):
         name, field = path.removeprefix(_SIGNAL_PREFIX).rsplit('"].', 1)
+        if field == "interval_hours":
+            return environment.intervals[name] if environment.intervals else None
         found: Value = getattr(environment.signals[name], field)
         return found
     if path.startswith(_LABEL_PREFIX):
@@ -160,10 +162,10 @@ def _distance(boundary: Boundary) -> int:
 
 
 def _is_number(path: str) -> bool:
-    """Whether a path names an integer that can change; a weight is the policy's own."""
+    """Whether a path names an integer that can change; weights and intervals are the policy's."""
     if path.startswith(_SIGNAL_PREFIX):
         name = path.rsplit(".", 1)[-1]
-        return SIGNAL_FIELDS[name] == "int" and name != "weight"
+        return SIGNAL_FIELDS.get(name) == "int" and name != "weight"
     return VARIABLES.get(path) == "int"
 
 

@@ -138,7 +138,7 @@ def _signal_sentence(output: SignalOutput) -> str:
 def _readings(rule_set: RuleSet, environment: Environment, outcome: Outcome) -> tuple[Reading, ...]:
     """Read every rule, also those after the one that decided."""
     compiled = compile_rules(rule_set, environment.signals)
-    activation = activation_of(environment.to_data())
+    activation = activation_of(environment.to_data(), environment.procedure)
     readings: list[Reading] = []
     is_decided = False
     for rule, expression in compiled.expressions(environment.in_force_rule):
@@ -243,7 +243,7 @@ def _ground_sentence(
 def _truth(node: Node, environment: Environment, activation: Mapping[str, Any]) -> bool | None:
     """Return the value of a part of an expression; None is an error."""
     try:
-        part = compile_expression(render(node), environment.signals)
+        part = compile_expression(render(node), environment.signals, environment.procedure)
     except ExpressionError:  # spelled out, a part may be longer than what a person may write
         return None
     return part.evaluate(activation).is_true

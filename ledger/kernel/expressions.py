@@ -29,48 +29,11 @@ from ledger.kernel.expression_tree import (
     decode,
     paths_of,
 )
+from ledger.kernel.vocabulary import RULES_1, VOCABULARIES
 
 EXPRESSION_CHARS_MAX: Final = 2_000
 EXPRESSION_NODES_MAX: Final = 100
 _MESSAGE_CHARS_MAX: Final = 300
-
-VARIABLES: Final = {
-    "priority": "int",
-    "raw_priority": "int",
-    "degradation": "int",
-    "coverage": "int",
-    "impact": "int",
-    "risk": "int",
-    "signals": "signals",
-    "model": "model",
-    "hours_since_deployed": "int",
-    "retrainings_30d": "int",
-    "in_force": "string",
-    "in_force_rule": "string",
-    "hours_in_force": "int",
-    "slo_hours_left": "int",
-}
-"""Every variable of procedure `rules/1`, and its type."""
-
-SIGNAL_FIELDS: Final = {
-    "signal": "string",
-    "weight": "int",
-    "source": "string",
-    "observations": "int",
-    "buckets": "int",
-    "peak": "int",
-    "magnitude": "int",
-    "breaches": "int",
-    "streak": "int",
-    "persistence": "int",
-    "freshness": "int",
-    "trend": "int",
-    "sustained": "bool",
-    "effective": "int",
-    "share": "int",
-    "present": "bool",
-}
-"""What `signals["name"]` holds: every output of the kernel for a signal, and `present`."""
 
 _PACKAGE: Final = "ledger.rules.v1"
 _SIGNAL: Final = f"{_PACKAGE}.Signal"
@@ -169,16 +132,18 @@ class CompiledExpression:
         return Verdict(None, str(found))
 
 
-def compile_expression(text: str, rule_names: Iterable[str]) -> CompiledExpression:
+def compile_expression(
+    text: str, rule_names: Iterable[str], procedure: str = RULES_1
+) -> CompiledExpression:
     """Return a checked expression over a policy's signals; raises ExpressionError.
 
     `rule_names` are the signals that the policy has rules for. Answers are cached.
     """
-    return _compile(text, frozenset(rule_names))
+    return _compile(text, frozenset(rule_names), procedure)
 
 
 @lru_cache(maxsize=4096)
-def _compile(text: str, rule_names: frozenset[str]) -> CompiledExpression:
+def _compile(text: str, rule_names: frozenset[str], procedure: str) -> CompiledExpression:
     """Compile and check one expression."""
     if len(text) > EXPRESSION_CHARS_MAX:
         message = f"longer than {EXPRESSION_CHARS_MAX} characters; split it into several rules"
@@ -186,11 +151,11 @@ def _compile(text: str, rule_names: frozenset[str]) -> CompiledExpression:
     if not text.isascii():
         _require_text(text)
     try:
-        program = _environment().compile(text)
+        program = _environment(procedure).compile(text)
     except RuntimeError as error:
         raise _library_refusal(str(error)) from None
     tree = decode(program.serialize())
-    _check(tree, text, rule_names)
+    _check(tree, text, rule_names, procedure)
     return CompiledExpression(text, tree, program)
 
 
@@ -220,13 +185,14 @@ def _place(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def _check(tree: Node, text: str, rule_names: frozenset[str]) -> None:
+def _check(tree: Node, text: str, rule_names: frozenset[str], procedure: str) -> None:
     """Refuse what the language allows and rules do not."""
 
     def refuse(node: Node, message: str) -> Never:
         raise ExpressionError(message, *_place(text, node.offset))
 
     nodes = list(tree.walk())
+    variables = VOCABULARIES[procedure].variables
     if len(nodes) > EXPRESSION_NODES_MAX:
         refuse(
             nodes[EXPRESSION_NODES_MAX],
@@ -235,7 +201,7 @@ def _check(tree: Node, text: str, rule_names: frozenset[str]) -> None:
     for node in nodes:
         if node.kind == "refused":
             refuse(node, f"{node.name} is not allowed in rules")
-        if node.kind == "ident" and node.name not in VARIABLES:
+        if node.kind == "ident" and node.name not in variables:
             refuse(node, f"{node.name} is no variable of a rule")
         if node.kind == "call" and node.name not in _FUNCTIONS:
             refuse(node, f"the function {node.name} is not allowed in rules")
@@ -266,8 +232,9 @@ def _signal_problem(node: Node, rule_names: frozenset[str]) -> str | None:
 
 
 @cache
-def _messages() -> tuple[descriptor_pool.DescriptorPool, Any, Any]:
+def _messages(procedure: str) -> tuple[descriptor_pool.DescriptorPool, Any, Any]:
     """Return the pool of the environment's messages, and the classes of a signal and of a model."""
+    signal_fields = VOCABULARIES[procedure].signal_fields
     field_type = {
         "int": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
         "bool": descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
@@ -278,7 +245,7 @@ def _messages() -> tuple[descriptor_pool.DescriptorPool, Any, Any]:
         name="ledger/rules/v1/rules.proto", package=_PACKAGE, syntax="proto3"
     )
     signal = file.message_type.add(name="Signal")
-    for number, (name, kind) in enumerate(SIGNAL_FIELDS.items(), start=1):
+    for number, (name, kind) in enumerate(signal_fields.items(), start=1):
         signal.field.add(name=name, number=number, type=field_type[kind], label=optional)
     model = file.message_type.add(name="Model")
     for number, name in enumerate(("owner", "tier"), start=1):
@@ -304,8 +271,8 @@ def _messages() -> tuple[descriptor_pool.DescriptorPool, Any, Any]:
 
 
 @cache
-def _environment() -> cel.Env:
-    """Return the environment that every expression is compiled in."""
+def _environment(procedure: str) -> cel.Env:
+    """Return the environment that every expression of a procedure is compiled in."""
     named = {"signals": f"map<string,{_SIGNAL}>", "model": _MODEL}
     lines = [
         "name: rules",
@@ -315,20 +282,20 @@ def _environment() -> cel.Env:
         *(f"    - name: {name}" for name in _EXCLUDED_FUNCTIONS),
         "variables:",
     ]
-    for name, kind in VARIABLES.items():
+    for name, kind in VOCABULARIES[procedure].variables.items():
         lines += [f"  - name: {name}", f'    type: "{named.get(kind, kind)}"']
-    return cel.NewEnv(_messages()[0], config=cel.NewEnvConfigFromYaml("\n".join(lines)))
+    return cel.NewEnv(_messages(procedure)[0], config=cel.NewEnvConfigFromYaml("\n".join(lines)))
 
 
-def activation_of(values: Mapping[str, Any]) -> dict[str, Any]:
+def activation_of(values: Mapping[str, Any], procedure: str = RULES_1) -> dict[str, Any]:
     """Return what expressions are evaluated over, from the values of every variable.
 
     `values["signals"]` maps a name to the fields of a signal, `values["model"]` has the fields of
     a model: the form in which an environment is recorded. Raises ValueError or TypeError where a
     field is unknown, of another type, or beyond 64 bits.
     """
-    _, signal_class, model_class = _messages()
-    activation = {name: values[name] for name in VARIABLES}
+    _, signal_class, model_class = _messages(procedure)
+    activation = {name: values[name] for name in VOCABULARIES[procedure].variables}
     activation["signals"] = {
         name: signal_class(**fields) for name, fields in values["signals"].items()
     }

@@ -1,9 +1,10 @@
-"""Decision procedure `rules/1`: from a score and its environment to an action.
+"""Decision procedures `rules/1` and `rules/2`: from a score and its environment to an action.
 
 Steps 4 to 8 of the procedure, as a pure function: bounded change, rules in order with explicit
 hysteresis, cool-down, override. Finding the policy, the version in service and the observations is
 for the application; an environment that was recorded in an event can be read back and decided
-again, and gives the same outcome.
+again, and gives the same outcome. The two procedures differ in what is found there and in what
+rules may read; the steps here are the same.
 
 The rules that a decision follows are:
 - the first rule that matches gives action and tier; the one in force matches by its `hold`;
@@ -20,14 +21,13 @@ from typing import Any, Final, Literal, Self, TypeAlias, get_args
 from ledger.kernel.bucketed import SignalOutput
 from ledger.kernel.decay import PPM
 from ledger.kernel.expressions import (
-    SIGNAL_FIELDS,
     CompiledExpression,
     ExpressionError,
     activation_of,
     compile_expression,
 )
+from ledger.kernel.vocabulary import PROCEDURES, RULES_1, RULES_2, SIGNAL_FIELDS
 
-PROCEDURE: Final = "rules/1"
 MICROS_PER_HOUR: Final = 3_600_000_000
 
 Action: TypeAlias = Literal[
@@ -52,7 +52,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The decision part of a policy. `max_priority_step` is ppm; None means unbounded."""
+    """The decision part of a policy. `max_priority_step` is ppm; None means unbounded.
+
+    `intervals` are the hours between two reports of each signal, which `rules/2` shows to rules;
+    empty under `rules/1`.
+    """
 
     rules: tuple[Rule, ...]
     otherwise_action: Action
@@ -60,6 +64,8 @@ class RuleSet:
     error_tier: str
     cool_down_hours: int = 0
     max_priority_step: int | None = None
+    procedure: str = RULES_1
+    intervals: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,10 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Every value that rules can see (step 5), ready to be recorded in an event."""
+    """Every value that rules can see (step 5), ready to be recorded in an event.
+
+    `intervals`: hours between two reports by signal, which `rules/2` shows; None under `rules/1`.
+    """
 
     priority: int
     raw_priority: int
@@ -89,10 +98,23 @@ class Environment:
     in_force_rule: str
     hours_in_force: int
     slo_hours_left: int
+    intervals: Mapping[str, int] | None = None
+
+    @property
+    def procedure(self) -> str:
+        """The procedure whose environment this is."""
+        return RULES_1 if self.intervals is None else RULES_2
+
+    @property
+    def report_interval_hours(self) -> int:
+        """The shortest interval: after it a version's first report is due."""
+        assert self.intervals, "rules/1 shows no interval"
+        return min(self.intervals.values())
 
     def to_data(self) -> dict[str, Any]:
         """Return the canonical-JSON-able form: every variable under the name that rules use."""
         data = {item.name: getattr(self, item.name) for item in fields(self)}
+        intervals = data.pop("intervals")
         data["signals"] = {
             name: {field: getattr(output, field) for field in SIGNAL_FIELDS}
             for name, output in self.signals.items()
@@ -102,6 +124,10 @@ class Environment:
             "tier": self.model.tier,
             "labels": dict(self.model.labels),
         }
+        if intervals is not None:
+            data["report_interval_hours"] = self.report_interval_hours
+            for name, members in data["signals"].items():
+                members["interval_hours"] = intervals[name]
         return data
 
     @classmethod
@@ -112,13 +138,21 @@ class Environment:
         `present` contradicts the buckets it follows from.
         """
         signals: dict[str, SignalOutput] = {}
+        intervals: dict[str, int] = {}
         for name, members in data["signals"].items():
             outputs = dict(members)
             is_present = outputs.pop("present")
+            if "interval_hours" in outputs:
+                intervals[name] = outputs.pop("interval_hours")
             signals[name] = SignalOutput(**outputs)
             if signals[name].present != is_present:
                 raise ValueError(f'signals["{name}"].present contradicts its number of buckets')
-        return cls(**{**data, "signals": signals, "model": ModelFacts(**data["model"])})
+        members = {**data, "signals": signals, "model": ModelFacts(**data["model"])}
+        if (shortest := members.pop("report_interval_hours", None)) is None:
+            return cls(**members)
+        if shortest != min(intervals.values(), default=None):
+            raise ValueError("report_interval_hours is not the shortest of the signals' intervals")
+        return cls(**members, intervals=intervals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +210,12 @@ class CompiledRules:
     def __init__(self, rule_set: RuleSet, rule_names: frozenset[str]) -> None:
         """Compile every expression; raises ExpressionError for the first that is refused."""
         self.rule_set = rule_set
-        self.whens = tuple(compile_expression(rule.when, rule_names) for rule in rule_set.rules)
+        procedure = rule_set.procedure
+        self.whens = tuple(
+            compile_expression(rule.when, rule_names, procedure) for rule in rule_set.rules
+        )
         self.holds = tuple(
-            None if rule.hold is None else compile_expression(rule.hold, rule_names)
+            None if rule.hold is None else compile_expression(rule.hold, rule_names, procedure)
             for rule in rule_set.rules
         )
 
@@ -205,6 +242,8 @@ def compile_rules(rule_set: RuleSet, rule_names: Iterable[str]) -> CompiledRules
 def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[RuleProblem]:
     """Return every fault of a rule set, in the order in which a person reads it."""
     names = frozenset(rule_names)
+    if rule_set.procedure not in PROCEDURES:
+        return [RuleProblem("procedure", f"must be one of {', '.join(PROCEDURES)}")]
     problems: list[RuleProblem] = []
     seen: set[str] = set()
     for at, rule in enumerate(rule_set.rules):
@@ -217,7 +256,7 @@ def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[RuleProb
         for field_name, text in (("when", rule.when), ("hold", rule.hold)):
             try:
                 if text is not None:
-                    compile_expression(text, names)
+                    compile_expression(text, names, rule_set.procedure)
             except ExpressionError as error:
                 problems.append(
                     RuleProblem(f"{path}.{field_name}", error.message, error.line, error.column)
@@ -300,7 +339,7 @@ def decide(
 def _first_match(compiled: CompiledRules, environment: Environment) -> Outcome:
     """Walk the rules in order (step 6)."""
     rule_set = compiled.rule_set
-    activation = activation_of(environment.to_data())
+    activation = activation_of(environment.to_data(), environment.procedure)
     for rule, expression in compiled.expressions(environment.in_force_rule):
         verdict = expression.evaluate(activation)
         if verdict.is_true is None:

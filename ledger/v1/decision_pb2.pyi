@@ -368,8 +368,11 @@ class EnvironmentSignal(message.Message):
 
     SCORE_FIELD_NUMBER: builtins.int
     PRESENT_FIELD_NUMBER: builtins.int
+    INTERVAL_HOURS_FIELD_NUMBER: builtins.int
     present: builtins.bool
     """Output only. Whether there is any evidence at all."""
+    interval_hours: builtins.int
+    """Output only. How often the policy expects a report, in hours; 0 under procedure `rules/1`."""
     @builtins.property
     def score(self) -> SignalScore:
         """Output only. Every output of the kernel."""
@@ -379,16 +382,17 @@ class EnvironmentSignal(message.Message):
         *,
         score: SignalScore | None = ...,
         present: builtins.bool = ...,
+        interval_hours: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["present", b"present", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["interval_hours", b"interval_hours", "present", b"present", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class Environment(message.Message):
-    """Every value the rules could see, by the names of procedure `rules/1`."""
+    """Every value the rules could see, by the names of the decision's procedure."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -427,6 +431,7 @@ class Environment(message.Message):
     IN_FORCE_RULE_FIELD_NUMBER: builtins.int
     HOURS_IN_FORCE_FIELD_NUMBER: builtins.int
     SLO_HOURS_LEFT_FIELD_NUMBER: builtins.int
+    REPORT_INTERVAL_HOURS_FIELD_NUMBER: builtins.int
     priority_ppm: builtins.int
     """Output only. `priority`, in ppm."""
     raw_priority_ppm: builtins.int
@@ -451,6 +456,10 @@ class Environment(message.Message):
     """Output only. `hours_in_force`."""
     slo_hours_left: builtins.int
     """Output only. `slo_hours_left`; -1 if the model names no objective or is not worsening."""
+    report_interval_hours: builtins.int
+    """Output only. `report_interval_hours`: the shortest of the signals' intervals; 0 under procedure
+    `rules/1`.
+    """
     @builtins.property
     def signals(self) -> containers.MessageMap[builtins.str, EnvironmentSignal]:
         """Output only. `signals`, by id."""
@@ -476,10 +485,11 @@ class Environment(message.Message):
         in_force_rule: builtins.str = ...,
         hours_in_force: builtins.int = ...,
         slo_hours_left: builtins.int = ...,
+        report_interval_hours: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["coverage_ppm", b"coverage_ppm", "degradation_ppm", b"degradation_ppm", "hours_in_force", b"hours_in_force", "hours_since_deployed", b"hours_since_deployed", "impact_ppm", b"impact_ppm", "in_force", b"in_force", "in_force_rule", b"in_force_rule", "model", b"model", "priority_ppm", b"priority_ppm", "raw_priority_ppm", b"raw_priority_ppm", "retrainings_30d", b"retrainings_30d", "risk_ppm", b"risk_ppm", "signals", b"signals", "slo_hours_left", b"slo_hours_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["coverage_ppm", b"coverage_ppm", "degradation_ppm", b"degradation_ppm", "hours_in_force", b"hours_in_force", "hours_since_deployed", b"hours_since_deployed", "impact_ppm", b"impact_ppm", "in_force", b"in_force", "in_force_rule", b"in_force_rule", "model", b"model", "priority_ppm", b"priority_ppm", "raw_priority_ppm", b"raw_priority_ppm", "report_interval_hours", b"report_interval_hours", "retrainings_30d", b"retrainings_30d", "risk_ppm", b"risk_ppm", "signals", b"signals", "slo_hours_left", b"slo_hours_left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,11 +11,8 @@ from typing import Any
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.fleet_commands import (
-    MONEY_MICROS_MAX,
-    DeploymentSpec,
-    FleetCommands,
-)
+from ledger.application.deploying import DeploymentSpec
+from ledger.application.fleet_commands import MONEY_MICROS_MAX, FleetCommands
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import ModelDeployed, ModelUpdated
 from ledger.events.policies import Scope

@@ -141,7 +141,7 @@ def test_a_run_opens_with_an_action_and_closes_with_no_action(world: World) -> N
     for day, value in enumerate([GOOD, BAD, BAD, *[GOOD] * 9, BAD, BAD]):
         world.see("m1", value, START + day * DAY)
         world.settle()
-    for event, made in zip(world.events("decision.made.v1"), world.decisions(), strict=True):
+    for event, made in zip(world.events("decision.made.v2"), world.decisions(), strict=True):
         runs.append((made.action, event.body.run_id))
     assert runs[0][0] != "NO_ACTION"
     first = runs[0][1]
@@ -162,7 +162,7 @@ def test_a_deployment_belongs_to_the_run_of_the_action_in_force_and_cites_its_de
     world.begin("m1", rules=[rule("bad", "priority >= 300000")])
     world.see("m1", BAD, START)
     world.settle()
-    (decided,) = world.events("decision.made.v1")
+    (decided,) = world.events("decision.made.v2")
     world.deploy("m1", "v2", at=START + DAY)
     before, after = world.events("model.deployed.v1")
     assert (before.body.run_id, before.body.causation_position) == (None, None)

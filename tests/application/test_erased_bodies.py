@@ -11,7 +11,7 @@ import pytest
 
 from ledger.application.decisions import Decided
 from ledger.errors import LedgerError, Reason
-from ledger.events.decisions import DecisionMade
+from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed
 from tests.application.erasing import erase, first_of, outcomes
 from tests.application.test_replay import eventful
@@ -36,8 +36,8 @@ ERASABLE = [
     "signal.observed.v1",
     "signal.defined.v1",
     "score.computed.v1",
-    "decision.made.v1",
-    "policy.drafted.v1",
+    "decision.made.v2",
+    "policy.drafted.v2",
     "policy.activated.v1",
     "plan.made.v1",
 ]
@@ -118,7 +118,7 @@ def read_everything(world: World) -> None:
     for event in world.events():
         model = event.stream.partition("/")[2]
         single: Callable[[], object] | None = None
-        if event.type == "decision.made.v1":
+        if event.type == "decision.made.v2":
             single = lambda at=event.position, name=model: (  # noqa: E731
                 ledger.decisions.get(name, at),
                 ledger.decisions.explain(name, at),
@@ -270,7 +270,7 @@ def test_an_erased_activation_is_in_force_no_longer(world: World) -> None:
 
 def test_a_version_whose_draft_is_gone_cannot_be_used_and_keeps_its_number(world: World) -> None:
     world.begin("m1")
-    draft = first_of(world, "policy.drafted.v1")
+    draft = first_of(world, "policy.drafted.v2")
     world.see("m1", "1.4", START)
     world.settle()
     erase(world, (draft, draft))
@@ -290,7 +290,7 @@ def test_after_an_erased_decision_nothing_is_in_force_until_the_next(world: Worl
     world.begin("m1")
     world.see("m1", "1.4", START)
     world.settle()
-    older = world.events(DecisionMade.TYPE)[-1]
+    older = world.events(*DECISION_TYPES)[-1]
     assert typed(older, DecisionMade).action == "SCHEDULE_RETRAINING"
     newest = world.evaluate("m1")[0].decision_event.position
     erase(world, (newest, newest))

@@ -92,7 +92,7 @@ def test_two_servers_on_one_ledger_both_know(make_world: MakeWorld) -> None:
     one = make_world()
     other = make_world(shared=one)
     one.begin("m1")
-    draft = first_of(one, "policy.drafted.v1")
+    draft = first_of(one, "policy.drafted.v2")
     one.see("m1", "1.4", START)
     other.settle()
     assert other.check_replay()
@@ -139,7 +139,7 @@ def test_every_proof_made_before_or_after_still_verifies(world: World) -> None:
     before = ledger.checkpoint()
     proofs = {position: ledger.prove_inclusion(position) for position in range(1, before.size + 1)}
     hashes = {event.position: event.event_hash for event in world.events()}
-    gone = [event.position for event in world.events("signal.observed.v1", "decision.made.v1")]
+    gone = [event.position for event in world.events("signal.observed.v1", "decision.made.v2")]
     world.erase(*gone)
     world.see("m1", "0.4", START + 9 * DAY)
     again = ledger.seal_streams(ANA)

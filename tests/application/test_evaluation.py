@@ -176,7 +176,7 @@ def test_a_decision_cites_its_score_and_both_state_their_horizon(world: World) -
     world.begin("m1")
     seen = world.see("m1", BAD, START)
     world.settle()
-    scored, made = world.events("score.computed.v1", "decision.made.v1")
+    scored, made = world.events("score.computed.v1", "decision.made.v2")
     decided = world.decisions()[0]
     assert decided.score_position == scored.position == made.position - 1
     assert scored.body.causation_position == seen.last_position

@@ -16,7 +16,7 @@ from ledger.events.fast import parse_observed
 from ledger.events.values import SECOND, TIME_LIMIT, nearest_decimal, parse_decimal
 from ledger.limits import BATCH_OBSERVATIONS_MAX, DATA_AHEAD_SECONDS, SAMPLE_SIZE_MAX
 from tests.application.conftest import MakeWorld
-from tests.application.world import HOUR, START, Row, World, reason_of, request
+from tests.application.world import START, Row, World, reason_of, request
 
 GOOD: Row = ("m1", "loss", "", "0.5", START, 1)
 SKEW = 300_000_000
@@ -136,7 +136,7 @@ def test_up_to_ten_bad_fields_are_named_and_all_of_one_item(ready: World) -> Non
         but(value=5e-324),
         but(value=-0.0),
         but(value=7),
-        but(observed_at=0),
+        but(observed_at=0, model_version="v1"),
         but(observed_at=START + SKEW),
         but(sample_size=SAMPLE_SIZE_MAX),
         but(model_version="v" * 128),
@@ -173,7 +173,7 @@ def test_a_data_ledger_takes_any_time_but_one_far_ahead_of_the_machine(world: Wo
     world.begin("m1")
     latest = world.clock.now_micros() + DATA_AHEAD_SECONDS * SECOND
     for at in (0, START, latest):
-        world.see("m1", "0.5", at)
+        world.see("m1", "0.5", at, version="v1")
     head = world.ledger.head()
     for at in (latest + 1, TIME_LIMIT - 1):
         error = refused(world, but(observed_at=at))
@@ -237,5 +237,5 @@ def test_what_another_server_registered_is_accepted_at_once(make_world: MakeWorl
     other = make_world(shared=one)
     one.register("m2")
     one.deploy("m2", "v7")
-    other.see("m2", "0.5", START - HOUR)
+    other.see("m2", "0.5", START)
     assert parse_observed(other.events("signal.observed.v1")[-1]).model_version == "v7"

@@ -110,8 +110,10 @@ def test_the_present_period_counts_for_the_version_in_service_now(world: World) 
     see_week(world, "m1", 0, "1.2")
     assert row(world.plan(0), "m1").seen
     world.deploy("m1", "v2", at=FIRST + 2 * DAY, through=START)
+    assert row(world.plan(0), "m1").seen, "by the data's time the other one is not there yet"
+    world.see("m1", "1.2", FIRST + 2 * DAY, signal="drift")
     plan = world.plan(0)
-    assert not row(plan, "m1").seen, "of the version now in service nothing was observed"
+    assert not row(plan, "m1").seen, "of the version now in service no loss was observed"
     world.check_replay()
 
 
@@ -132,9 +134,10 @@ def test_only_evidence_since_the_last_training_counts(world: World) -> None:
 def test_putting_an_earlier_version_back_leaves_the_trained_period_as_it_was(world: World) -> None:
     world.begin("m1")
     world.deploy("m1", "v2", at=FIRST + WEEK, through=FIRST + WEEK - 1)
+    see_week(world, "m1", 2, "0.8")
     trained = row(world.plan(0), "m1").trained_period
     assert trained == FIRST // WEEK
-    world.deploy("m1", "v1", at=FIRST + 3 * WEEK, through=FIRST + 3 * WEEK)
+    world.deploy("m1", "v1", at=FIRST + 3 * WEEK, through=START)
     see_week(world, "m1", 3, "0.8")
     plan = row(world.plan(0), "m1")
     assert (plan.trained_period, plan.model_version) == (trained, "v1")
@@ -231,6 +234,7 @@ def test_a_plan_needs_a_policy_that_is_in_force_and_plans(world: World) -> None:
     with pytest.raises(LedgerError) as error:
         world.plan(0, policy="main")  # another one has taken its scope
     assert reason_of(error) is Reason.POLICY_NOT_IN_FORCE
+    see_week(world, "m1", 0, "0.8")
     assert world.plan(0).policy == "newer"
     assert world.all_of(PlanMade)[-1].backlog[0].model == "m1"
 

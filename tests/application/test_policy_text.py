@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ledger.application.policy_layout import BUCKETS_MAX
 from ledger.application.policy_text import digest, parse, read_policy, to_text
 from ledger.errors import LedgerError, Reason
-from ledger.events.policy_document import Action, PolicyDocument
+from ledger.events.policy_document import DOCUMENTS, Action, PolicyDocument, Procedure
 from ledger.events.values import NANO_LIMIT, format_decimal
 from ledger.limits import DOCUMENT_BYTES_MAX
 
@@ -65,7 +65,7 @@ def test_human_units_become_integers() -> None:
 
 def test_the_digest_of_the_default_policy_is_known() -> None:
     assert digest(parse(DEFAULT)) == (
-        "1de3ca9b5b031f53c5618ea88311ccbae1bbbe1b3e74d662c58ac97746d3f945"
+        "29ad73eda35cdae67be89747ec489cfab8ffe8219f0d4dcbbed7462373134ebd"
     )
 
 
@@ -145,10 +145,11 @@ actions = st.sampled_from(get_args(Action))
 
 
 @st.composite
-def signal_rules(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def signal_rules(draw: st.DrawFn, name: str, procedure: Procedure) -> dict[str, Any]:
     nanos = draw(st.lists(st.integers(1 - NANO_LIMIT, NANO_LIMIT - 1), min_size=2, unique=True))
     bucket = draw(spans)
-    return {
+    reports = {} if procedure == "rules/1" else {"reports_every_seconds": draw(spans)}
+    return reports | {
         "signal": name,
         "weight_ppm": draw(st.integers(1, PPM)),
         "baseline": format_decimal(nanos[0]),
@@ -187,7 +188,8 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
         "probe_ppm": draw(gains),
         "reserve": draw(st.booleans()),
     }
-    return PolicyDocument.model_validate(
+    procedure = draw(st.sampled_from(get_args(Procedure)))
+    return DOCUMENTS[procedure].model_validate(
         {
             "format": "policy/1",
             "title": draw(short),
@@ -197,10 +199,10 @@ def documents(draw: st.DrawFn) -> PolicyDocument:
                 "combine": draw(st.sampled_from(["weighted_mean", "noisy_or", "max"])),
                 "impact_gain_ppm": draw(gains),
                 "risk_gain_ppm": draw(gains),
-                "signals": [draw(signal_rules(name)) for name in names],
+                "signals": [draw(signal_rules(name, procedure)) for name in names],
             },
             "decision": {
-                "procedure": "rules/1",
+                "procedure": procedure,
                 "rules": [
                     {
                         "id": name,

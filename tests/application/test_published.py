@@ -39,7 +39,6 @@ class Place:
         self.published = folder / "published"
         self.options = ServiceOptions(
             url,
-            create=True,
             is_evaluating=False,
             is_projecting=False,
             keys_secret=SECRET,

@@ -48,7 +48,7 @@ def eventful(world: World) -> World:
     for day in range(8):
         for number, model in enumerate(("m1", "m2")):
             world.see(model, 0.4 + 0.2 * day * number, START + day * DAY)
-            world.see(model, 0.9, START + day * DAY - HOUR, signal="drift")
+            world.see(model, 0.9, START + day * DAY + HOUR, signal="drift")
         world.settle()
         if day == 3:
             world.deploy("m2", "v2", at=START + 3 * DAY + HOUR)
@@ -286,12 +286,12 @@ def test_an_erased_decision_is_not_replayable(world: World) -> None:
 def test_a_policy_whose_document_is_not_its_digests_is_not_used(world: World) -> None:
     world.begin("m1")
     world.see("m1", 1.4, START)
-    drafted = world.events("policy.drafted.v1")[0].data
+    drafted = world.events("policy.drafted.v2")[0].data
     other = policy_text(silence="9d")
     document = world.ledger.commands.lint_policy(other).document
     assert document is not None
     forged = drafted | {"version": 2, "document": document.model_dump(mode="json")}
-    world.forge("policies/main", forged, "policy.drafted.v1")
+    world.forge("policies/main", forged, "policy.drafted.v2")
     activated = world.events("policy.activated.v1")[0].data | {"version": 2}
     world.forge("policies/main", activated, "policy.activated.v1")
     with pytest.raises(LedgerError) as error:

@@ -14,16 +14,17 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.decisions import Decided
+from ledger.application.deploying import DeploymentSpec
 from ledger.application.erasure import Erased
 from ledger.application.evaluator import Evaluator
-from ledger.application.fleet_commands import DeploymentSpec, Drafted
+from ledger.application.fleet_commands import Drafted
 from ledger.application.follower import Follower
 from ledger.application.ledger import Ledger, Written
 from ledger.application.replay import ReplayKind, ReplayResult
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
-from ledger.events.decisions import DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.plans import PlanMade
@@ -74,10 +75,9 @@ class World:
         self.kind = clock
         self.evaluating = evaluating
         self.clock: StillClock = shared.clock if shared else StillClock(START)
+        self._trained: dict[tuple[str, str], int] = shared._trained if shared else {}
         self._owns_store = shared is None
-        self.store: SqlStore = (
-            shared.store if shared else open_store(str(path), self.clock, create=True)
-        )
+        self.store: SqlStore = shared.store if shared else open_store(str(path), self.clock)
         if not self.store.ledgers():
             self.store.create_ledger(CreateLedger(ORIGIN, clock, 300, "users/ana"))
         self._open()
@@ -107,7 +107,7 @@ class World:
         self.follower.stop()
         if self._owns_store:
             self.store.close()
-            self.store = open_store(str(self.path), self.clock, create=True)
+            self.store = open_store(str(self.path), self.clock)
         self._open()
 
     def settle(self) -> None:
@@ -157,7 +157,8 @@ class World:
         replaces: str | None = None,
     ) -> Written:
         """Record that a version went into service."""
-        trained = at if through is None else through
+        trained = self._trained.get((model, version), at) if through is None else through
+        self._trained.setdefault((model, version), trained)
         spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
         return self.ledger.commands.record_deployment(ANA, spec)
 
@@ -246,7 +247,7 @@ class World:
         """Return the data of every event of a type, of one model or of all."""
         return [
             typed(event, cls)
-            for event in self.events(cls.TYPE)
+            for event in self.events(*(DECISION_TYPES if cls is DecisionMade else (cls.TYPE,)))
             if model is None or event.stream == f"models/{model}"
         ]
 
@@ -385,7 +386,7 @@ def policy_text(
             "signals": [signal_rule()] if signals is None else list(signals),
         },
         "decision": {
-            "procedure": "rules/1",
+            "procedure": "rules/2",
             "cool_down": "0h",
             "rules": chosen,
             "otherwise": {"action": "NO_ACTION", "tier": "none"},

@@ -30,7 +30,7 @@ FOREIGN: Final = {
 }
 FOREIGN_STREAM: Final = "recorder/2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 SCORE: Final = "score.computed.v1"
-DECISION: Final = "decision.made.v1"
+DECISION: Final = "decision.made.v2"
 
 
 def audited(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
@@ -175,9 +175,9 @@ def observe_the_undefined(paper: Paper) -> int:
 
 
 def draft_under_another_digest(paper: Paper) -> int:
-    data = paper.at(paper.find("policy.drafted.v1", policy="main")[-1]).data
+    data = paper.at(paper.find("policy.drafted.v2", policy="main")[-1]).data
     changes = {"version": data["version"] + 1, "digest": "33" * 32}
-    return paper.append("policies/main", "policy.drafted.v1", data | changes)
+    return paper.append("policies/main", "policy.drafted.v2", data | changes)
 
 
 def activate_the_undrafted(paper: Paper) -> int:
@@ -206,7 +206,7 @@ def call_silence_news(paper: Paper) -> int:
 
 
 def rest_on_another_policy(paper: Paper) -> int:
-    other = paper.at(paper.find("policy.drafted.v1", policy="main", version=2)[0]).data
+    other = paper.at(paper.find("policy.drafted.v2", policy="main", version=2)[0]).data
     found = paper.find(SCORE, model="alpha")[-1]
     paper.at(found).data.update(policy_version=2, policy_digest=other["digest"])
     # Under another policy version there is no last score to bound the change by.

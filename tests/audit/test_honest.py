@@ -78,7 +78,7 @@ def test_a_ledger_on_the_machines_clock_passes(tmp_path: Path) -> None:
         world.clock.advance(HOUR)
         now = world.clock.now_micros()
         world.see("alpha", 0.4 + step * 0.1, now + 200_000_000)  # ahead, within the skew
-        world.see("alpha", 0.6, now - DAY)
+        world.see("alpha", 0.6, now - DAY, version="v1")
         world.settle()
     world.clock.advance(8 * DAY)  # silence
     world.settle()
@@ -135,10 +135,22 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     report = audited(path)
     # It says that a body was erased which it still holds, so that every type has an instance.
     erasure = next(event.position for event in made.events if event.type == "body.erased.v1")
-    assert [(one.rule, one.position) for one in report.findings] == [("erasures", erasure)]
+    # So do the further configurations, and the decision by `rules/2`: it is of a model that
+    # retired, under a version that never came into force, on the score of another.
+    found = {(one.rule, one.position) for one in report.findings}
+    last = len(made.events)
+    shapes = {("models.registered", last), ("policies.in_force", last), ("citations", last)}
+    configured = {
+        (rule, event.position)
+        for event in made.events[2:]
+        if event.type.startswith("ledger.configured")
+        for rule in ("ledger.configured", "keys")
+    }
+    assert found - configured == {("erasures", erasure)} | shapes
     applied = counted(report)
     assert applied["seals"] == applied["audits"] == applied["exports"] == applied["refusals"] == 1
-    assert applied["replay.score"] == applied["replay.decision"] == applied["replay.plan"] == 1
+    assert applied["replay.score"] == applied["replay.plan"] == 1
+    assert applied["replay.decision"] == 2
 
 
 def test_a_served_fleet_passes_while_it_is_served(tmp_path: Path) -> None:

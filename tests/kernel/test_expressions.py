@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from ledger.kernel.expression_tree import CONJUNCTION, DISJUNCTION, Node, operands_of, render
 from ledger.kernel.expressions import (
-    SIGNAL_FIELDS,
-    VARIABLES,
     CompiledExpression,
     ExpressionError,
     Verdict,
     activation_of,
     compile_expression,
 )
+from ledger.kernel.vocabulary import SIGNAL_FIELDS, VARIABLES
 
 NAMES = ("accuracy", "drift.psi")
 ZERO = {"int": 0, "bool": False, "string": ""}

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from ledger.chain.link import GENESIS, SALT_BYTES, body_hash, event_hash, header_bytes
 from ledger.events.base import EventData
 from ledger.events.decisions import (
-    DecisionMade,
+    DecisionMadeV1,
     EnvironmentSignal,
     ModelFacts,
     RecordedEnvironment,
@@ -241,7 +241,7 @@ class Story:
             "overridden": None,
             "since": format_time(START + self.head),
         }
-        made = DecisionMade.from_data(data | changes)
+        made = DecisionMadeV1.from_data(data | changes)
         return self.write(f"models/{model}", made, actor="system/evaluator", run_id=run_id)
 
     def planned(self, plan: str, models: Sequence[str]) -> RecordedEvent:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.application.commands import Caller
-from ledger.application.fleet_commands import DeploymentSpec
+from ledger.application.deploying import DeploymentSpec
 from ledger.application.intake import ObservationRow
 from ledger.application.ledger import Ledger
 from ledger.events.models import ModelRegistered
@@ -69,7 +69,7 @@ def create(database: str) -> None:
 
 def still(database: str) -> Service:
     """Return the service without evaluator and projections: what a section drives by itself."""
-    return Service(ServiceOptions(database, create=True, is_evaluating=False, is_projecting=False))
+    return Service(ServiceOptions(database, is_evaluating=False, is_projecting=False))
 
 
 def _enrol(ledger: Ledger) -> None:

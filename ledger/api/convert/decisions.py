@@ -47,7 +47,7 @@ def score_of(decided: Decided) -> decision_pb2.Score:
 
 def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.Decision:
     """Return a decision; one that follows from a score and was not recorded has no position."""
-    is_recorded = event.type == events.DecisionMade.TYPE
+    is_recorded = event.type in events.DECISION_TYPES
     message = decision_pb2.Decision(
         name=f"models/{data.model}/decisions/{event.position}" if is_recorded else "",
         model=data.model,
@@ -131,7 +131,11 @@ def _environment(data: events.RecordedEnvironment) -> decision_pb2.Environment:
         impact_ppm=data.impact,
         risk_ppm=data.risk,
         signals={
-            name: decision_pb2.EnvironmentSignal(score=signal_score(part), present=part.present)
+            name: decision_pb2.EnvironmentSignal(
+                score=signal_score(part),
+                present=part.present,
+                interval_hours=getattr(part, "interval_hours", 0),
+            )
             for name, part in data.signals.items()
         },
         model=decision_pb2.ModelFacts(
@@ -143,4 +147,5 @@ def _environment(data: events.RecordedEnvironment) -> decision_pb2.Environment:
         in_force_rule=data.in_force_rule,
         hours_in_force=data.hours_in_force,
         slo_hours_left=data.slo_hours_left,
+        report_interval_hours=getattr(data, "report_interval_hours", 0),
     )

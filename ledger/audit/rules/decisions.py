@@ -2,14 +2,15 @@
 
 from typing import Final
 
-from ledger.audit.assessing import policy_in_force, serving_of
+from ledger.audit.assessing import policy_in_force
 from ledger.audit.event import OBSERVED, Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.audit.serving import serving_of
 from ledger.events.values import parse_time
 
 _SCORE: Final = "score.computed.v1"
-_DECISION: Final = "decision.made.v1"
+_DECISIONS: Final = ("decision.made.v1", "decision.made.v2")
 _PLAN: Final = "plan.made.v1"
 _DEPLOYED: Final = "model.deployed.v1"
 _SHARED: Final = (
@@ -18,7 +19,7 @@ _SHARED: Final = (
 )  # fmt: skip
 
 
-@rule("horizons", _SCORE, _DECISION, _PLAN)
+@rule("horizons", _SCORE, *_DECISIONS, _PLAN)
 def horizons(event: Event, fold: Fold) -> Verdict:
     """What is derived looks at events before it, and not into the future."""
     data = event.data
@@ -33,7 +34,7 @@ def horizons(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("horizons.present", _SCORE, _DECISION)
+@rule("horizons.present", _SCORE, *_DECISIONS)
 def horizons_present(event: Event, fold: Fold) -> Verdict:
     """On ingest and on request a model is evaluated at the newest of its selected observations.
 
@@ -47,9 +48,12 @@ def horizons_present(event: Event, fold: Fold) -> Verdict:
         return None
     if facts is None or data["as_of"] >= event.position:
         return None  # other rules' business
-    serving = serving_of(facts, data["as_of"])
+    parameters = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
+    if parameters is None:
+        return Unchecked("the policy version that it names was never drafted")
+    serving = serving_of(facts, parameters, data["as_of"], None)
     newest = serving and fold.observations.newest(
-        event.stream, serving.version, serving.in_service_at, data["as_of"]
+        event.stream, serving.version, serving.since, data["as_of"]
     )
     is_newest = newest == parse_time(data["evaluated_at"])
     if is_newest or (newest is None and data["trigger"] == "request"):
@@ -60,7 +64,7 @@ def horizons_present(event: Event, fold: Fold) -> Verdict:
     return "it was not evaluated at the newest observation"
 
 
-@rule("policies.in_force", _SCORE, _DECISION, _PLAN)
+@rule("policies.in_force", _SCORE, *_DECISIONS, _PLAN)
 def policies_in_force(event: Event, fold: Fold) -> Verdict:
     """Scores and decisions name the policy in force for the model, plans one that is in force."""
     data, facts = event.data, fold.model(event.stream)
@@ -85,7 +89,7 @@ def policies_in_force(event: Event, fold: Fold) -> Verdict:
     return f"it names {named[0]} version {named[1]}, and in force was {shown}"
 
 
-@rule("citations", _SCORE, _DECISION)
+@rule("citations", _SCORE, *_DECISIONS)
 def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says another thing
     """A decision rests on the score before it, and a score's cause is an observation it could see.
 
@@ -119,19 +123,19 @@ def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says
     return None
 
 
-@rule("runs", _SCORE, _DECISION)
+@rule("runs", _SCORE, *_DECISIONS)
 def runs(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says another thing
     """Scores and decisions carry the run that is open, and an action without one begins its own."""
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
     if facts is None:
         return None
-    scored = fold.scored if event.type == _DECISION else None
+    scored = fold.scored if event.type in _DECISIONS else None
     if scored is not None and scored.raw is not None and scored.run_id != event.run_id:
         return "it belongs to another run than its score"
     if data["historical"]:
         return "a historical evaluation belongs to no run" if event.run_id else None
-    lost = facts.gone_by_type.get(_DECISION, ())
+    lost = [at for type_ in _DECISIONS for at in facts.gone_by_type.get(type_, ())]
     if any(fold.absences.needed(position, data["as_of"]) for position in lost):
         return Unchecked("erased")
     try:
@@ -159,7 +163,9 @@ def deployments_follow(event: Event, fold: Fold) -> Verdict:
     decided = [] if facts is None else list(facts.decisions)
     cited = next((one for one in decided if one.position == event.cause), None)
     if cited is None:
-        if facts is not None and (_DECISION in facts.gone_by_type or facts.decided > len(decided)):
+        if facts is not None and (
+            facts.gone_by_type.keys() & set(_DECISIONS) or facts.decided > len(decided)
+        ):
             return Unchecked("the decision that it cites is not at hand")
         return f"at position {event.cause} stands no decision of the model"
     if cited.run_id != event.run_id or cited.data["action"] == "NO_ACTION":

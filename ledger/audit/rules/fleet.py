@@ -17,6 +17,7 @@ _OF_A_MODEL: Final = (
     "model.retired.v1",
     "score.computed.v1",
     "decision.made.v1",
+    "decision.made.v2",
     "decision.overridden.v1",
 )
 _AFTER_RETIREMENT: Final = frozenset({OBSERVED, _REGISTERED})
@@ -71,9 +72,19 @@ def models_deployed(event: Event, fold: Fold) -> Verdict:
     if (data["kind"] == "reinstated") != (data["model_version"] in served):
         return f"version {data['model_version']} is called {data['kind']}"
     current = served[-1] if served else None
-    if data["replaces"] != current:
-        return f"it replaces {data['replaces']}, and {current} was in service"
+    then = _in_service(facts, parse_time(data["in_service_at"]))
+    # What was recorded before stated times decided replaces the version recorded last.
+    if data["replaces"] not in {then, current}:
+        return f"it replaces {data['replaces']}, and {then} was in service"
     return None
+
+
+def _in_service(facts: ModelFacts, at: int) -> str | None:
+    """Return the version in service at a time, by stated times."""
+    begun = [one for one in facts.deployments if one.in_service_at <= at]
+    if not begun:
+        return None
+    return max(begun, key=lambda one: (one.in_service_at, one.position)).version
 
 
 @rule("signals.defined", OBSERVED)
@@ -87,7 +98,7 @@ def signals_defined(event: Event, fold: Fold) -> Verdict:
     return f"no signal is defined under {seen.signal!r} before"
 
 
-@rule("policies.drafted", "policy.drafted.v1")
+@rule("policies.drafted", "policy.drafted.v1", "policy.drafted.v2")
 def policies_drafted(event: Event, fold: Fold) -> Verdict:
     """A policy's versions count up, their digests are their documents', and kernels take them."""
     data = event.data

@@ -21,7 +21,7 @@ def replay_score(event: Event, fold: Fold) -> Verdict:
     return _replayed(event, fold, fold.assessor.score)
 
 
-@rule("replay.decision", "decision.made.v1")
+@rule("replay.decision", "decision.made.v1", "decision.made.v2")
 def replay_decision(event: Event, fold: Fold) -> Verdict:
     """Every decision comes out the same from the events before it."""
     return _replayed(event, fold, fold.assessor.decision)

@@ -1,0 +1,45 @@
+"""Which version is in service, by each procedure: the audit's own reading of the specifications."""
+
+from dataclasses import dataclass
+
+from ledger.audit.fold import Deployment, ModelFacts
+from ledger.audit.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A deployment in service, and from when on another one is stated to be; None for never."""
+
+    deployment: Deployment
+    until: int | None
+
+    @property
+    def version(self) -> str:
+        """The version in service."""
+        return self.deployment.version
+
+    @property
+    def since(self) -> int:
+        """When it is stated to have gone into service."""
+        return self.deployment.in_service_at
+
+
+def serving_of(
+    facts: ModelFacts, parameters: Parameters, as_of: int, at: int | None
+) -> Serving | None:
+    """Return the version in service, as known at a position, by the policy's procedure.
+
+    `rules/1`: the deployment recorded last, whatever the time. `rules/2`: of those stated for a
+    time not after `at` (None: for any) the latest; of equal times the later recorded.
+    """
+    deployed = facts.deployed(as_of)
+    if not deployed:
+        return None
+    if parameters.is_by_record:
+        return Serving(deployed[-1], None)
+    begun = [one for one in deployed if at is None or one.in_service_at <= at]
+    if not begun:
+        return None
+    latest = max(begun, key=lambda one: (one.in_service_at, one.position))
+    later = [] if at is None else [one.in_service_at for one in deployed if one.in_service_at > at]
+    return Serving(latest, min(later, default=None))
