@@ -75,12 +75,26 @@ class Answering:
         self._calls = CallThreads(self._loop, self.posts, CALL_THREADS)
         self._streams = CallThreads(self._loop, self.posts, STREAM_THREADS)
         self._exchanges: set[Exchanging] = set()
+        self._awaited: set[asyncio.Timeout] = set()
+        self._is_ending = False
 
     def drain(self) -> None:
         """Let what waits look up, and see that the server is going."""
         for exchange in self._exchanges:
             exchange.drain()
         self.bell.ring()
+
+    def end(self) -> None:
+        """Let go whatever would only wait: calls without a message, and health watches."""
+        self._is_ending = True
+        for timeout in self._awaited:
+            timeout.reschedule(self._loop.time())
+        self.bell.ring()
+
+    async def idle(self, is_over: Callable[[], bool], seconds: float) -> bool:
+        """Wait as the bell does; return whether to go on, False once the server ends."""
+        await self.bell.until(lambda: is_over() or self._is_ending, seconds)
+        return not self._is_ending
 
     def close(self) -> None:
         """Let the threads go that do nothing."""
@@ -197,7 +211,8 @@ class Answering:
             self._exchanges.add(exchange)
             try:
                 await exchange.run(data, partial(self._carried, call, self._streams))
-                self._desk.check_draining()
+                if exchange.is_cut:
+                    self._desk.check_draining()
             finally:
                 self._exchanges.discard(exchange)
 
@@ -209,15 +224,20 @@ class Answering:
 
     async def _message(self, context: "Context", *, is_needed: bool = True) -> Any:  # noqa: ANN401
         """Return a call's first message; DEADLINE_EXCEEDED if none follows in time."""
+        timeout = asyncio.timeout(self._message_seconds)
+        self._awaited.add(timeout)
         try:
-            async with asyncio.timeout(self._message_seconds):
+            async with timeout:
                 data: Any = await context.read()
         except TimeoutError as error:
+            self._desk.check_draining()
             raise LedgerError(
                 Reason.DEADLINE_EXCEEDED,
                 f"No message followed the call within {self._message_seconds:g} s.",
                 remedy="Send the message with the call, or open the stream when there is one.",
             ) from error
+        finally:
+            self._awaited.discard(timeout)
         if data is not grpc.aio.EOF:
             return data
         await asyncio.sleep(_GONE_SECONDS)  # a client that is gone is heard of a moment later

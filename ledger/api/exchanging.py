@@ -35,6 +35,8 @@ class Exchanging:
         self._taken: asyncio.Queue[Any] = asyncio.Queue()
         self._reader: asyncio.Task[None] | None = None
         self._is_idle = self._is_draining = False
+        self.is_cut = True
+        """Whether there may be more requests than were read."""
 
     def drain(self) -> None:
         """Read no more; what was taken is answered."""
@@ -66,6 +68,7 @@ class Exchanging:
                 self._is_idle = True
                 data = await self._context.read()
                 self._is_idle = False
+            self.is_cut = data is not grpc.aio.EOF
         except Exception as error:  # noqa: BLE001 - raised by the task that answers
             end = error
         finally:

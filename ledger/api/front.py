@@ -93,6 +93,8 @@ class Front:
     def _ask_to_stop(self, grace_seconds: float) -> None:
         if self._stopping is not None and not self._stopping.done():
             self._stopping.set_result(grace_seconds)
+        if self._answering is not None:
+            self._answering.end()
 
     def _run(self) -> None:
         try:

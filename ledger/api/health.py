@@ -1,6 +1,6 @@
 """gRPC's standard services beside ours: health on the event loop alone, reflection for tools."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,12 +9,12 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from ledger.api.admission import parsed
-from ledger.api.bell import Bell
 from ledger.api.methods import Method
 from ledger.api.served_call import ServedCall
 from ledger.limits import HEALTH_WATCHES_LOOK_SECONDS
 
 if TYPE_CHECKING:
+    Idle = Callable[[Callable[[], bool], float], Awaitable[bool]]
     Context = grpc.aio.ServicerContext[bytes, bytes]
 
 CHECK: Final = f"/{health.SERVICE_NAME}/Check"
@@ -49,15 +49,16 @@ class Health:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         await context.write(_Response(status=status).SerializeToString())
 
-    async def watch(self, bell: Bell, context: "Context", data: bytes) -> None:
-        """Answer Watch: now, and at each change."""
+    async def watch(self, idle: "Idle", _: ServedCall, context: "Context", data: bytes) -> None:
+        """Answer Watch: now, and at each change, until the server ends."""
         name, status = _service(data), None
-        while True:
+        is_going_on = True
+        while is_going_on:
             if self._is_changed(name, status):
                 status = self._statuses.get(name, _Response.SERVICE_UNKNOWN)
                 await context.write(_Response(status=status).SerializeToString())
             changed = partial(self._is_changed, name, status)
-            await bell.until(changed, HEALTH_WATCHES_LOOK_SECONDS)
+            is_going_on = await idle(changed, HEALTH_WATCHES_LOOK_SECONDS)
 
     def _is_changed(self, name: str, status: object) -> bool:
         return bool(self._statuses.get(name, _Response.SERVICE_UNKNOWN) != status)

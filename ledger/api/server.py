@@ -149,7 +149,7 @@ class ApiServer:
         self._health.on_change(answering.bell.ring)
         handlers = {
             CHECK: answering.native(CHECK, Native(self._health.check)),
-            WATCH: answering.native(WATCH, Native(partial(self._health.watch, answering.bell))),
+            WATCH: answering.native(WATCH, Native(partial(self._health.watch, answering.idle))),
         }
         methods = _methods(self._desk)
         return answering, handlers | {

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.exits import MisuseError
+from ledger.cli.exits import Exit, MisuseError
 from ledger.cli.session import session
+from ledger.limits import STOP_SECONDS_MAX
 
 if TYPE_CHECKING:
     from ledger.service import Service, ServiceOptions
@@ -69,6 +70,7 @@ def serve(
             _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
             stop.wait()
             output.say("Stopping: calls under way are being finished.")
+            _end_in_any_case()
 
 
 def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
@@ -92,6 +94,25 @@ def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
         refusals_seconds=settings.refusals.seconds,
         exports_folder=settings.exports.folder,
     )
+
+
+def _end_in_any_case() -> None:
+    """End the process soon after the grace, whatever hangs: a thread, a disk, a library.
+
+    Nothing is lost by it: what was acknowledged was durable before it was.
+    """
+    import os
+
+    def say() -> None:
+        output.say("Something hangs and is left behind. What was acknowledged is on record.")
+
+    def end() -> None:
+        os._exit(Exit.REFUSED)
+
+    for seconds, act in ((STOP_SECONDS_MAX - 1, say), (STOP_SECONDS_MAX, end)):
+        timer = threading.Timer(seconds, act)  # each its own: even saying so may hang
+        timer.daemon = True
+        timer.start()
 
 
 def _quiet_collector() -> None:

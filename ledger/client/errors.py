@@ -260,6 +260,8 @@ def from_rpc(
         return UnreachableError(target, text or "the connection failed", request_id)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return _too_late(deadline_seconds, request_id)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return _overloaded(text)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return UnreachableError(target, "what listens there is no decision ledger", request_id)
     return refused(
@@ -320,6 +322,21 @@ def _from_status(status: status_pb2.Status) -> LedgerRefusedError:
 def _reason(name: str) -> Reason:
     """Return the reason of a name; one that a newer server may send counts as INTERNAL."""
     return Reason.__members__.get(name, Reason.INTERNAL)
+
+
+def _overloaded(text: str) -> LedgerRefusedError:
+    """Return what it means that gRPC itself, and not the ledger behind it, has had enough."""
+    if "larger than max" in text:
+        return refused(
+            Reason.MESSAGE_TOO_LARGE,
+            f"The message is too large for the connection: {text}.",
+            remedy="Send it in smaller parts.",
+        )
+    return refused(
+        Reason.LIMIT_REACHED,
+        f"The server takes no more calls at the moment: {text or 'no details were given'}.",
+        remedy="Try again later.",
+    )
 
 
 def _too_late(deadline_seconds: float | None, request_id: str) -> LedgerRefusedError:

@@ -1,7 +1,7 @@
 """When to try again, and for how long: pure arithmetic on a clock, shared by both clients.
 
-Only UNAVAILABLE is tried again. Everything else is an answer, and a deadline that passed says
-nothing about what was written. All attempts and pauses together stay within one budget.
+UNAVAILABLE and LIMIT_REACHED are tried again. Everything else is an answer, and a deadline that
+passed says nothing about what was written. All attempts and pauses together stay within one budget.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import grpc
 
 from ledger.client.errors import BusyError, ClientError
 from ledger.clock import Clock
+from ledger.errors import Reason
 
 _FRACTION: Final = 1 << 32
 _ENDLESS: Final = 1 << 30
@@ -67,7 +68,7 @@ class Attempts:
     def pause_seconds(self, code: grpc.StatusCode, error: ClientError) -> float | None:
         """Return how long to wait before the next attempt; None to give up with this error."""
         options = self._options
-        if code is not grpc.StatusCode.UNAVAILABLE or self._made >= self._attempts_max:
+        if not _passes(code, error) or self._made >= self._attempts_max:
             return None
         full = min(
             options.first_pause_seconds * 2.0 ** min(self._made - 1, 30), options.pause_seconds_max
@@ -77,6 +78,12 @@ class Attempts:
             pause = max(pause, error.retry_after_seconds)
         left = self._end - self._clock.monotonic_seconds()
         return pause if pause < left else None
+
+
+def _passes(code: grpc.StatusCode, error: ClientError) -> bool:
+    """Return whether a failure may be over soon; nothing was written where a limit was reached."""
+    is_limit = isinstance(error, BusyError) and error.reason is Reason.LIMIT_REACHED
+    return is_limit or code is grpc.StatusCode.UNAVAILABLE
 
 
 def chance(clock: Clock) -> float:

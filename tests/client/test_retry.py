@@ -1,4 +1,4 @@
-"""Only UNAVAILABLE is tried again, with the same request id, within one budget.
+"""What passes is tried again, with the same request id, within one budget; answers are not.
 
 Method: a scripted server fails so many times and counts; pauses are computed on a clock that the
 test moves, and never slept through for longer than milliseconds.
@@ -84,9 +84,14 @@ def test_the_asynchronous_client_repeats_likewise() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [code for code in grpc.StatusCode if code.name not in {"OK", "UNAVAILABLE"}]
+    "code",
+    [
+        code
+        for code in grpc.StatusCode
+        if code.name not in {"OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED"}
+    ],
 )
-def test_nothing_but_unavailable_is_tried_again(code: grpc.StatusCode) -> None:
+def test_what_is_an_answer_is_not_tried_again(code: grpc.StatusCode) -> None:
     with (
         scripted(GetLedger=[code]) as script,
         LedgerClient(script.target, retry=QUICK) as client,
@@ -94,6 +99,52 @@ def test_nothing_but_unavailable_is_tried_again(code: grpc.StatusCode) -> None:
     ):
         client.get_ledger()
     assert len(script.asked) == 1
+
+
+def test_an_overload_that_the_transport_tells_is_a_limit_and_is_tried_again() -> None:
+    answer = signal_service_pb2.SubmitSignalsResponse()
+    answer.appended.position = 9
+    full = grpc.StatusCode.RESOURCE_EXHAUSTED  # bare, as gRPC sends it: the ledger adds details
+
+    async def call(target: str) -> None:
+        async with AsyncLedgerClient(target, retry=QUICK) as client:
+            assert (await client.submit(ROW)).position == 9
+
+    with scripted(SubmitSignals=[full, full, answer]) as script:
+        asyncio.run(call(script.target))
+    with (
+        scripted(SubmitSignals=[full, full, answer]) as again,
+        LedgerClient(again.target, retry=QUICK) as client,
+    ):
+        assert client.submit(ROW).position == 9
+    for each in (script, again):
+        ids = {r.request_id for r in each.requests(signal_service_pb2.SubmitSignalsRequest)}
+        assert (len(each.asked), len(ids)) == (3, 1)
+
+
+def test_an_overload_that_stays_is_raised_as_a_limit_once_attempts_have_ended() -> None:
+    with (
+        scripted(GetLedger=[grpc.StatusCode.RESOURCE_EXHAUSTED]) as script,
+        LedgerClient(script.target, retry=QUICK) as client,
+        pytest.raises(BusyError) as caught,
+    ):
+        client.get_ledger()
+    assert caught.value.reason is Reason.LIMIT_REACHED
+    assert caught.value.remedy
+    assert len(script.asked) == QUICK.attempts_max
+
+
+def test_a_limit_of_the_ledger_is_tried_again_after_the_pause_it_asks_for() -> None:
+    full = LedgerError(Reason.LIMIT_REACHED, "Full.", retry_after_seconds=0.001)
+    answer = ledger_service_pb2.GetLedgerResponse(
+        ledger=ledger_pb2.Ledger(clock=ledger_pb2.LEDGER_CLOCK_WALL)
+    )
+    with (
+        scripted(GetLedger=[full, answer]) as script,
+        LedgerClient(script.target, retry=QUICK) as client,
+    ):
+        client.get_ledger()
+    assert len(script.asked) == 2
 
 
 def test_attempts_end_and_the_last_refusal_is_raised() -> None:
