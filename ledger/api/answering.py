@@ -251,22 +251,27 @@ class Answering:
         self, call: ServedCall, threads: CallThreads, step: Callable[[], Any]
     ) -> Any:  # noqa: ANN401 - whatever the step returns
         """Return the outcome of a step on a thread, taken again after each wait it asks for."""
-        while True:
-            try:
-                return await threads.run(call.peer, step)
-            except NotYetError as error:
-                await self._waited(call, error.pause)
+        try:
+            return await threads.run(call.peer, step)
+        except NotYetError as error:
+            pause = error.pause
+        with self._waits.held(call.peer):
+            while True:
+                await self._waited(call, pause)
+                try:
+                    return await threads.run(call.peer, step)
+                except NotYetError as error:
+                    pause = error.pause
 
     async def _waited(self, call: ServedCall, pause: Pause) -> None:
         """Wait as a read asks to, as long as its caller has patience."""
         now = self._loop.time()
         if call.wait_until is None:
             call.wait_until = now + wait_seconds(call.context)
-        with self._waits.held(call.peer):
-            await self.bell.until(
-                lambda: pause.is_over() or self._desk.is_draining,
-                max(0.0, min(pause.seconds, call.wait_until - now)),
-            )
+        await self.bell.until(
+            lambda: pause.is_over() or self._desk.is_draining,
+            max(0.0, min(pause.seconds, call.wait_until - now)),
+        )
         self._desk.check_draining()
         call.is_patient = self._loop.time() < call.wait_until
 

@@ -37,6 +37,8 @@ class Patience:
 
     message_seconds: float = MESSAGE_SECONDS
     idle_seconds: float = IDLE_SECONDS
+    ping_seconds: float = PING_SECONDS_MIN
+    """How often a client that does nothing may ask whether the server is still there."""
 
 
 class _Table(grpc.GenericRpcHandler):
@@ -135,6 +137,6 @@ def _options(patience: Patience) -> tuple[tuple[str, Any], ...]:
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_SECONDS_MIN * 1_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(patience.ping_seconds * 1_000)),
         ("grpc.http2.max_ping_strikes", 2),
     )

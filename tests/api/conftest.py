@@ -20,3 +20,11 @@ def served(empty: Served) -> Served:
     """A server with a fleet of one model and a policy in force."""
     empty.prepare()
     return empty
+
+
+@pytest.fixture(scope="module")
+def module_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with a prepared ledger, for tests that write nothing."""
+    with serving(tmp_path_factory.mktemp("served")) as served:
+        served.prepare()
+        yield served
