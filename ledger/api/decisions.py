@@ -11,7 +11,6 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.decisions import decision, evaluated, score_of
 from ledger.api.convert.explanations import KINDS, explanation, replayed
 from ledger.api.paging import page_of
-from ledger.application.fleet import model_unknown
 from ledger.application.ledger import Ledger
 from ledger.application.replay import REPLAYED_TYPES, ReplayKind
 from ledger.events.decisions import DecisionMade
@@ -81,7 +80,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         page = page_of(request)
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         if model and ledger.fleet.model(model) is None:
-            raise model_unknown(model)
+            raise ledger.fleet.model_unknown(model)
         upper = page.upper if page.upper is not None else until or ledger.head().position
         events = ledger.decisions.events(
             model or None,

@@ -8,7 +8,6 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.models import described_of, model, version_of
 from ledger.api.paging import cut, page_of
 from ledger.application.deploying import DeploymentSpec
-from ledger.application.fleet import model_unknown
 from ledger.application.ledger import Ledger
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.v1 import model_pb2, model_service_pb2_grpc
@@ -120,7 +119,7 @@ def _model(ledger: Ledger, name: str) -> model_pb2.Model:
     ledger.fleet.refresh()
     view = ledger.fleet.model(name)
     if view is None:
-        raise model_unknown(name)
+        raise ledger.fleet.model_unknown(name)
     if view.model.described is None:
         raise ledger.erasures.refusal(view.described.position)
     return model(view)

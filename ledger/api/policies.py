@@ -7,7 +7,6 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import policy, positions_in_force, problems, scope_of, version
 from ledger.api.paging import cut, page_of
-from ledger.application.fleet_commands import policy_unknown
 from ledger.application.ledger import Ledger
 from ledger.events.canonical import encode
 from ledger.limits import DOCUMENT_BYTES_MAX
@@ -117,10 +116,10 @@ def _version(ledger: Ledger, name: str, number: int) -> policy_pb2.PolicyVersion
     """Return a version, the newest for 0; POLICY_UNKNOWN where there is none."""
     view = ledger.fleet.policy(name)
     if view is None:
-        raise policy_unknown(name)
+        raise ledger.fleet.policy_unknown(name)
     chosen = number or len(view.drafted)
     if not 1 <= chosen <= len(view.drafted):
-        raise policy_unknown(name, number)
+        raise ledger.fleet.policy_unknown(name, number)
     drafted, placed = view.policy.drafts[chosen - 1], view.drafted[chosen - 1]
     if drafted is None:
         raise ledger.erasures.refusal(placed.position)

@@ -14,7 +14,6 @@ from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.steps import Later, exchanged, later
 from ledger.application.commands import Written
-from ledger.application.fleet import model_unknown
 from ledger.application.intake import Submission
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError
@@ -92,7 +91,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         if request.min_position:
             self._desk.await_projection(host, _PROJECTION, request.min_position, context)
         if request.model and ledger.fleet.model(request.model) is None:
-            raise model_unknown(request.model)
+            raise ledger.fleet.model_unknown(request.model)
         states = host.signals(request.model or None)
         rows, token = cut(page, states.rows, lambda row: f"{row['model']}/{row['signal']}", 0)
         repeats = {

@@ -14,6 +14,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelRegistered
 from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.kernel.bucketed import Score, SignalOutput
@@ -186,10 +187,14 @@ class Decisions:
         if event.body_bytes is None:
             raise self._historian.erasures.refusal(event.position)
 
+    def _registered(self) -> list[str]:
+        found = self._store.of_types(self._info.origin, (ModelRegistered.TYPE,))
+        return [event.stream.partition("/")[2] for event in found]
+
     def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
         history = self._historian.history(model, head.position)
         if history is None:
-            raise model_unknown(model)
+            raise model_unknown(model, self._registered())
         if history.is_retired:
             raise model_retired(model)
         policy = self._historian.policy_in_force(history.described, head.position)

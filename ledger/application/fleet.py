@@ -21,6 +21,7 @@ from ledger.application.aggregates import (
     evolve_policy,
 )
 from ledger.application.commands import model_stream, policy_stream
+from ledger.application.names import did_you_mean, nearest
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.erased import data_or_erased
@@ -165,6 +166,28 @@ class Fleet:
         """Return all policies in order of name."""
         return [view for _, view in sorted(self._state.policies.items())]
 
+    def model_unknown(self, name: str) -> LedgerError:
+        """Return the refusal of a model that is not here, with the nearest one that is."""
+        return model_unknown(name, [view.name for view in self.models()])
+
+    def policy_unknown(self, policy: str, version: int | None = None) -> LedgerError:
+        """Return the refusal of a policy, or a version of it, that was never drafted."""
+        which = policy if version is None else f"{policy} version {version}"
+        known = [view.name for view in self.policies() if view.name != policy]
+        return LedgerError(
+            Reason.POLICY_UNKNOWN,
+            f"No policy {which} was drafted.",
+            remedy=(
+                ("" if policy in self._state.policies else did_you_mean(policy, known))
+                + "List the policies and their versions."
+            ),
+            metadata={
+                "policy": policy,
+                "version": "" if version is None else str(version),
+                "nearest": nearest(policy, known),
+            },
+        )
+
     def require_model(self, name: str) -> ModelView:
         """Return a model at the head; MODEL_UNKNOWN or MODEL_RETIRED where it cannot be used."""
         view = self.model(name)
@@ -172,7 +195,7 @@ class Fleet:
             self.refresh()  # another server may have registered it a moment ago
             view = self.model(name)
         if view is None:
-            raise model_unknown(name)
+            raise self.model_unknown(name)
         if view.model.retired:
             raise model_retired(name)
         return view
@@ -248,11 +271,11 @@ def model_retired(name: str) -> LedgerError:
     )
 
 
-def model_unknown(name: str) -> LedgerError:
-    """Return the refusal of a model that was never registered."""
+def model_unknown(name: str, known: Iterable[str]) -> LedgerError:
+    """Return the refusal of a model that was never registered, with the nearest one that was."""
     return LedgerError(
         Reason.MODEL_UNKNOWN,
         f"No model is registered under {name!r}.",
-        remedy="Check the name, or register the model first.",
-        metadata={"model": name},
+        remedy=f"{did_you_mean(name, known)}Check the name, or register the model first.",
+        metadata={"model": name, "nearest": nearest(name, known)},
     )

@@ -20,9 +20,10 @@ from ledger.application.commands import (
     signal_stream,
 )
 from ledger.application.deploying import DeploymentSpec, check_deployment, deployed
-from ledger.application.fleet import Fleet, model_retired, model_unknown
+from ledger.application.fleet import Fleet, model_retired
 from ledger.application.history import Historian
 from ledger.application.intake import name_fault
+from ledger.application.names import did_you_mean
 from ledger.application.policy_lint import LintResult, lint
 from ledger.application.policy_text import digest as policy_digest
 from ledger.application.policy_text import refusal
@@ -189,7 +190,7 @@ class FleetCommands:
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream)
             if known is None or not 1 <= version <= len(known.drafts):
-                raise policy_unknown(policy, version)
+                raise self._fleet.policy_unknown(policy, version)
             draft = known.drafts[version - 1]
             if draft is None:
                 raise self._draft_erased(policy, version)
@@ -278,7 +279,7 @@ class FleetCommands:
     def _live_model(self, name: str) -> Model:
         model = self._aggregates.model(model_stream(name))
         if model is None:
-            raise model_unknown(name)
+            raise self._fleet.model_unknown(name)
         if model.retired:
             raise model_retired(name)
         return model
@@ -307,20 +308,12 @@ class FleetCommands:
                 raise LedgerError(
                     Reason.SIGNAL_UNKNOWN,
                     f"slo_signal: no signal is defined under {slo!r}.",
-                    remedy="Define the signal first, or leave the field empty.",
+                    remedy=(
+                        did_you_mean(slo, [view.name for view in self._fleet.signals()])
+                        + "Define the signal first, or leave the field empty."
+                    ),
                     metadata={"signal": slo, "field": "slo_signal"},
                 )
-
-
-def policy_unknown(policy: str, version: int | None = None) -> LedgerError:
-    """Return the refusal of a policy, or a version of it, that was never drafted."""
-    which = policy if version is None else f"{policy} version {version}"
-    return LedgerError(
-        Reason.POLICY_UNKNOWN,
-        f"No policy {which} was drafted.",
-        remedy="List the policies and their versions.",
-        metadata={"policy": policy, "version": "" if version is None else str(version)},
-    )
 
 
 def _stale(stream: str, expected: int, found: int) -> LedgerError:

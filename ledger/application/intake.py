@@ -4,7 +4,7 @@ This is the hot path, so a batch is checked in one loop without a call per field
 and looked at again item by item only where something was wrong, to say what and where.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -16,7 +16,8 @@ from ledger.application.commands import (
     latest_statable,
     model_stream,
 )
-from ledger.application.fleet import Fleet
+from ledger.application.fleet import Fleet, ModelView, SignalView
+from ledger.application.names import nearest
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import values
@@ -231,13 +232,17 @@ class Intake:
         if fault := name_fault(model):
             refuse("model", fault)
         elif view is None:
-            refuse("model", f"no model is registered under {model!r}", Reason.MODEL_UNKNOWN)
+            meant = _meant(model, self._fleet.models())
+            text = f"no model is registered under {model!r}{meant}"
+            refuse("model", text, Reason.MODEL_UNKNOWN)
         elif view.model.retired:
             refuse("model", f"model {model} was retired", Reason.MODEL_RETIRED)
         if fault := name_fault(signal):
             refuse("signal", fault)
         elif self._fleet.signal(signal) is None:
-            refuse("signal", f"no signal is defined under {signal!r}", Reason.SIGNAL_UNKNOWN)
+            meant = _meant(signal, self._fleet.signals())
+            text = f"no signal is defined under {signal!r}{meant}"
+            refuse("signal", text, Reason.SIGNAL_UNKNOWN)
 
     def _version_problems(
         self, model: str, version: str, observed_at: int, refuse: "_Refuse"
@@ -257,6 +262,11 @@ class Intake:
                 "in; name the version or record a deployment",
                 Reason.MODEL_NOT_DEPLOYED,
             )
+
+
+def _meant(name: str, views: Iterable[ModelView | SignalView]) -> str:
+    found = nearest(name, [view.name for view in views])
+    return f"; did you mean {found!r}?" if found else ""
 
 
 class _Refuse(Protocol):

@@ -23,10 +23,11 @@ from ledger.application.erasure import Erased, Erasure
 from ledger.application.erasures import PositionRange
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet import Fleet
-from ledger.application.fleet_commands import FleetCommands, policy_unknown
+from ledger.application.fleet_commands import FleetCommands
 from ledger.application.history import Historian
 from ledger.application.intake import Intake, ObservationRow, Submission, name_fault
 from ledger.application.key_commands import OVERLAP_DEFAULT
+from ledger.application.names import did_you_mean, nearest
 from ledger.application.plans import Planning, PlanRequest
 from ledger.application.proofs import (
     Consistency,
@@ -56,6 +57,7 @@ from ledger.storage.store import (
 )
 
 _PURSE_MAX = 10**30
+_PLANS_COMPARED = 200  # newest ones, when a name is unknown
 
 
 class Ledger:
@@ -162,7 +164,7 @@ class Ledger:
         compiled = self._historian.fleet_policy(policy, head.position)
         if compiled is None:
             if policy and self.fleet.policy(policy) is None:
-                raise policy_unknown(policy)
+                raise self.fleet.policy_unknown(policy)
             raise LedgerError(
                 Reason.POLICY_NOT_IN_FORCE,
                 f"No policy {policy or 'for the whole ledger'} is in force.",
@@ -209,12 +211,18 @@ class Ledger:
             raise LedgerError(
                 Reason.PLAN_UNKNOWN,
                 f"No plan {plan_id!r} was made.",
-                remedy="List the plans.",
-                metadata={"plan": plan_id},
+                remedy=did_you_mean(plan_id, self._recent_plans()) + "List the plans.",
+                metadata={"plan": plan_id, "nearest": nearest(plan_id, self._recent_plans())},
             )
         if events[0].body_bytes is None:
             raise self._historian.erasures.refusal(events[0].position)
         return typed(events[0], PlanMade), events[0]
+
+    def _recent_plans(self) -> list[str]:
+        found = self._store.of_types(
+            self.info.origin, (PlanMade.TYPE,), limit=_PLANS_COMPARED, descending=True
+        )
+        return [event.stream.partition("/")[2] for event in found]
 
     def plans(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
         """Return plans with positions below `before`, newest first; erased ones are left out."""

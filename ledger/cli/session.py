@@ -74,7 +74,12 @@ class Session:
     @property
     def target(self) -> str:
         """The server's address."""
-        return self.server or self.settings.server.address
+        from ledger.client.address import address_of
+
+        try:
+            return address_of(self.server or self.settings.server.address)
+        except ValueError as error:
+            raise MisuseError(f"{error}.") from None
 
     @property
     def client(self) -> "LedgerClient":

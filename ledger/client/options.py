@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.chain.policy import Policy
+from ledger.client.address import address_of
 from ledger.client.call import Scope
 from ledger.client.retry import RetryOptions
 from ledger.client.trust import TrustStore
@@ -47,9 +48,8 @@ class Settings:
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could not mean anything."""
-        if not self.target:
-            raise ValueError("target: name a host and port, such as localhost:50051")
+        """Refuse what could not mean anything, and complete the address."""
+        object.__setattr__(self, "target", address_of(self.target))
         if not self.deadline_seconds > 0:
             raise ValueError("deadline_seconds: every call needs a deadline above 0")
         if self.actor and (self.actor.startswith("system/") or not ACTOR.fullmatch(self.actor)):

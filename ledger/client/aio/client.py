@@ -32,8 +32,9 @@ class AsyncLedgerClient(
     LedgerRefusedError with reason and remedy, or UnreachableError. To be made and used within one
     event loop.
 
-    `target` is `host:port`; `ledger` an origin, empty if the server holds only one; `actor` who
-    calls, as `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
+    `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
+    only one; `actor` who calls, as `users/NAME` or `services/NAME`. ValueError says which of them
+    cannot be.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
     or the path of its file; None remembers for as long as the client lives. `policy` is a witness

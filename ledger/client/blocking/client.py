@@ -30,8 +30,9 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, E
     LedgerRefusedError with reason and remedy, or UnreachableError. Safe to use from several
     threads; not to be carried over a fork.
 
-    `target` is `host:port`; `ledger` an origin, empty if the server holds only one; `actor` who
-    calls, as `users/NAME` or `services/NAME`. ValueError says which of them cannot be.
+    `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
+    only one; `actor` who calls, as `users/NAME` or `services/NAME`. ValueError says which of them
+    cannot be.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
     or the path of its file; None remembers for as long as the client lives. `policy` is a witness
