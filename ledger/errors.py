@@ -8,6 +8,10 @@ varies in either stands in the metadata too, so that a program need not parse pr
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+DATABASE_ERROR: Final = "database_error"
+"""The metadata of STORE_UNAVAILABLE that holds the database's own code for what went wrong."""
 
 
 class Reason(StrEnum):
@@ -86,6 +90,11 @@ class LedgerError(Exception):
         """Return the message, the remedy and the reason code in one line."""
         remedy = f" {self.remedy}" if self.remedy else ""
         return f"{self.message}{remedy} [{self.reason.value}]"
+
+
+def is_outage(error: LedgerError) -> bool:
+    """Return whether the database did not answer; the store says so itself, once, to the log."""
+    return error.reason is Reason.STORE_UNAVAILABLE and DATABASE_ERROR in error.metadata
 
 
 def invalid_field(

@@ -5,7 +5,7 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -36,6 +36,7 @@ from ledger.limits import (
     SKEW_SECONDS_MAX,
 )
 from ledger.storage import open_store
+from ledger.storage.database import sqlite_file
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.sql_store import SqlStore
 from ledger.storage.store import CreateLedger, LedgerInfo
@@ -48,13 +49,14 @@ from projections.store import ProjectionStore, projections_url
 class ServiceOptions:
     """Where data lives and what runs beside the API.
 
-    `database`: a path or URL. `projections`: the same for the read models; "" puts them beside a
-    SQLite file, or into the same PostgreSQL database. The others are the settings of these names;
-    what they leave out happens on demand only.
+    `database`: a path or URL; `create`: begin it where there is nothing yet. `projections`: a path
+    or URL for the read models; "" puts them beside a SQLite file, or into the same PostgreSQL
+    database. The others are the settings of these names; what they leave out happens on demand.
     """
 
     database: str
     projections: str = ""
+    create: bool = False
     is_evaluating: bool = True
     is_projecting: bool = True
     keys_file: str = ""
@@ -83,6 +85,8 @@ class Service:
 
     def __init__(self, options: ServiceOptions, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
+        if (file := sqlite_file(options.database)) is not None:  # under one name
+            options = replace(options, database=str(file))
         self._options = options
         self.operators = NamedActors(OPERATORS, options.operators)
         self._lock = threading.RLock()
@@ -95,7 +99,14 @@ class Service:
         self._on_news: list[Callable[[], None]] = []
         policy = read_policy(options.policy)
         published = read_published(options.published)
-        self.store: SqlStore = open_store(options.database, self.clock, vault=_vault(options))
+        rows = options.projections or projections_url(options.database)
+        self.store: SqlStore = open_store(
+            options.database,
+            self.clock,
+            create=options.create,
+            companions=[file for file in [sqlite_file(rows)] if file is not None],
+            vault=_vault(options),
+        )
         self._workers = Workers(self.clock)
         self.store.subscribe(self._tell_news)
         self._refusals = Refusals(
@@ -111,9 +122,7 @@ class Service:
             process=self._rehash,
         )
         try:
-            self._projection_store = ProjectionStore(
-                options.projections or projections_url(options.database)
-            )
+            self._projection_store = ProjectionStore(rows)
         except BaseException:
             self.store.close()
             raise
@@ -165,9 +174,14 @@ class Service:
             self.store.close()
             self._projection_store.close()
 
-    def on_failure(self, callback: Callable[[], None]) -> None:
-        """Call back, once and on any thread, when nothing can be appended any more."""
-        self.store.on_failure(callback)
+    @property
+    def append_failure(self) -> LedgerError | None:
+        """Why nothing can be appended at the moment, or any more; None while all is well."""
+        return self.store.writer_failure
+
+    def on_append_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever `append_failure` comes or goes."""
+        self.store.on_change(callback)
 
     def on_news(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when a head, a read model or a checkpoint has moved."""

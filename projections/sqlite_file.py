@@ -1,12 +1,14 @@
 """The SQLite file that holds projections: set aside when damaged, scrubbed after an erasure."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from sqlalchemy.engine import Connection
+
+from ledger.private import make_file
 
 BUSY_SECONDS: Final = 10
 _SCRUB_DUE: Final = 1  # the file's `user_version` while dropped rows may be left in its pages
@@ -32,6 +34,14 @@ def set_aside_if_damaged(place: str) -> None:
     path.replace(aside)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def make_private(place: str) -> None:
+    """Make the file before SQLite does, so that log and index are its owner's alone with it."""
+    if place == ":memory:":
+        return
+    with suppress(OSError):  # whoever opens it next says what is wrong
+        make_file(Path(place))
 
 
 def forget_damaged(place: str) -> None:

@@ -9,13 +9,14 @@ generation that is in use.
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
-from ledger.errors import LedgerError, Reason
+from ledger.errors import DATABASE_ERROR, LedgerError, Reason
+from ledger.postgres import Use, connect_args, prepare_session
 from projections import sqlite_file
 from projections.projection import EMPTY_DIGEST
 from projections.tables import (
@@ -48,6 +49,7 @@ class ProjectionStore:
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
         if self._is_sqlite:
             sqlite_file.set_aside_if_damaged(self.place)
+            sqlite_file.make_private(self.place)
             self._engine = sa.create_engine(
                 self._url,
                 connect_args={"timeout": sqlite_file.BUSY_SECONDS, "check_same_thread": False},
@@ -55,13 +57,25 @@ class ProjectionStore:
             sa.event.listen(self._engine, "connect", sqlite_file.prepare)
             sa.event.listen(self._engine, "begin", sqlite_file.begin_immediate)
         else:
-            self._engine = sa.create_engine(self._url, pool_pre_ping=True)
+            self._engine = self._postgres_engine()
         with self._begin() as connection:
             self._lock(connection)
             METADATA.create_all(connection)
             is_due = self._is_sqlite and sqlite_file.is_scrub_due(connection)
         if is_due:  # a server ended between an erasure and its scrub
             self.scrub()
+
+    def _postgres_engine(self) -> sa.Engine:
+        """Return an engine whose sessions have the limits of all of ours."""
+        stated = connect_args(self._url.query)
+        engine = sa.create_engine(self._url, pool_pre_ping=True, connect_args=stated)
+
+        @sa.event.listens_for(engine, "connect")
+        def _prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver is an extra
+            url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+            prepare_session(raw, Use.READ_MODELS, lambda: type(raw).connect(url, **stated))
+
+        return engine
 
     @property
     def place(self) -> str:
@@ -373,10 +387,13 @@ def _tracking(connection: Connection, generation: Generation) -> Tracking | None
 
 def _unavailable(error: sa.exc.DBAPIError | sqlite3.Error, place: str) -> LedgerError:
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    code = ""
+    if not isinstance(cause, sqlite3.Error):  # PostgreSQL, where the ledger is as well
+        code = getattr(cause, "sqlstate", None) or "connection"
     return LedgerError(
         Reason.STORE_UNAVAILABLE,
         f"The projections in {place} cannot be used: {str(cause)[:300]}.",
         remedy="Check the disk and the server. The projections may be deleted: they are rebuilt "
         "from the ledger.",
-        metadata={"place": place},
+        metadata={"place": place} | ({DATABASE_ERROR: code} if code else {}),
     )

@@ -41,8 +41,13 @@ class Backend(Protocol):
         """Return one ledger, the first one for an empty origin."""
         ...
 
-    def on_failure(self, callback: Callable[[], None]) -> None:
-        """Call back, once and on any thread, when nothing can be appended any more."""
+    @property
+    def append_failure(self) -> LedgerError | None:
+        """Why nothing can be appended at the moment, or any more; None while all is well."""
+        ...
+
+    def on_append_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever `append_failure` comes or goes."""
         ...
 
     def on_news(self, callback: Callable[[], None]) -> None:

@@ -80,10 +80,11 @@ class ApiServer:
         self._patience = patience
         self._front = Front(self._build, patience)
         self._stopped = threading.Event()
-        self._can_append = True
+        self._backend = backend
+        self._is_serving = False
         self.port = 0
         """The port that is served, once started: a free one where the address says 0."""
-        backend.on_failure(self._fail)
+        backend.on_append_change(self._tell_health)
         self._health.set((SIGNING,), is_serving=True)
         backend.on_signing_failure(self._fail_signing)
         backend.on_news(self._front.ring)
@@ -108,11 +109,13 @@ class ApiServer:
             self.port = self._front.start(self._address)
         except RuntimeError as error:
             raise _taken(self._address) from error
-        self._set_health(is_serving=self._can_append)
+        self._is_serving = True
+        self._tell_health()
 
     def drain(self) -> None:
         """Tell health checks and end watches and streams; other calls go on as usual."""
-        self._set_health(is_serving=False)
+        self._is_serving = False
+        self._tell_health()
         self._desk.drain()
         self._front.drain()
 
@@ -126,16 +129,13 @@ class ApiServer:
         """Wait until the server was stopped."""
         self._stopped.wait()
 
-    def _fail(self) -> None:
-        """Tell health checks that nothing can be appended any more; reads go on."""
-        self._can_append = False
-        self._set_health(is_serving=False)
-
     def _fail_signing(self) -> None:
         """Tell health checks that a ledger is not signed any more; all else goes on."""
         self._health.set((SIGNING,), is_serving=False)
 
-    def _set_health(self, *, is_serving: bool) -> None:
+    def _tell_health(self) -> None:
+        """Tell health checks whether appends are taken; where not, reads go on if they can."""
+        is_serving = self._is_serving and self._backend.append_failure is None
         self._health.set(("", *SERVICES), is_serving=is_serving)
 
     def _build(self) -> "tuple[Answering, dict[str, Handler]]":

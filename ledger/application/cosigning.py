@@ -24,7 +24,7 @@ from ledger.chain.note import Signature
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import Witness
 from ledger.chain.witness import encode_request
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, is_outage
 from ledger.events.values import SECOND
 from ledger.storage.store import KeptCheckpoint, Store
 
@@ -133,6 +133,8 @@ class Cosigner:
         known = isinstance(error, (WitnessCallError, LedgerError, ValueError))
         why = str(error) if known else f"{type(error).__name__}: {error}"
         self._failures = min(self._failures + 1, _FAILURES_MAX)
+        if isinstance(error, LedgerError) and is_outage(error):
+            return  # no fault of the witness; the store tells of it
         if why != self._problem:
             _log.warning("witness.failed", ledger=self._origin, witness=self._witness.name, why=why)
         self._problem = why

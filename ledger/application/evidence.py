@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from ledger.events.canonical import decode, encode
+from ledger.private import make_folder, open_file
 
 LOG_ONLY: Final = "in the log only"
 _SUFFIX: Final = ".json"
@@ -55,8 +56,8 @@ class Evidence:
         path = self._folder / f"{hashlib.sha256(data).hexdigest()[:32]}{_SUFFIX}"
         partial = path.with_suffix(".partial")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
+            make_folder(self._folder)
+            with open_file(partial) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

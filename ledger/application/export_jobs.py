@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 from ledger.events.canonical import decode, encode
 from ledger.export.archive import Archive
 from ledger.export.scope import Kind, Plan, Withholding
+from ledger.private import make_folder, open_file
 
 ExportState: TypeAlias = Literal["writing", "ready", "failed"]
 
@@ -123,9 +124,9 @@ class JobFolder:
     def save(self, job: ExportJob) -> None:
         """Keep a job as it is now."""
         place = self._folder / job.export
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         fresh = place / f"{_RECORD}.new"
-        with fresh.open("wb") as file:
+        with open_file(fresh) as file:
             file.write(encode(asdict(job)))
             file.flush()
             os.fsync(file.fileno())

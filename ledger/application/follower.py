@@ -14,7 +14,7 @@ import structlog
 from ledger.application.evaluator import Evaluator
 from ledger.application.fleet import FLEET_TYPES, Fleet
 from ledger.application.workers import Pause, Task, Workers
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, is_outage
 from ledger.events.envelope import RecordedEvent
 from ledger.limits import PROJECTION_BATCH_EVENTS
 from ledger.storage.store import Store
@@ -113,7 +113,9 @@ class Follower:
         try:
             function()
         except LedgerError as error:
-            if error.reason is not Reason.DRAINING:
+            if is_outage(error):
+                self._failures[what] = error.message  # the store has said so, once for all of us
+            elif error.reason is not Reason.DRAINING:
                 self._note(what, error.message, reason=error.reason.value)
             return False
         except Exception as error:  # noqa: BLE001 - one defect must not stop the others

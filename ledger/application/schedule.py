@@ -13,7 +13,7 @@ from ledger.application.commands import Caller
 from ledger.application.seals import Seals
 from ledger.application.workers import Pause, Task, Workers
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, is_outage
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import SECOND
 from ledger.storage.store import LedgerInfo, Store
@@ -68,8 +68,10 @@ class Round:
         try:
             self._do()
         except LedgerError as error:
-            # Signing that has stopped has said so itself, a draining store is no failure.
-            if error.reason not in {Reason.DRAINING, Reason.SIGNING_STOPPED}:
+            # Signing that has stopped and an outage of the database are told of elsewhere, once; a
+            # draining store is no failure.
+            is_told = error.reason in {Reason.DRAINING, Reason.SIGNING_STOPPED} or is_outage(error)
+            if not is_told:
                 problem = error.message
         except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
             problem = f"{type(error).__name__}: {error}"

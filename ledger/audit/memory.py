@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ledger.audit.joining import Joined
 from ledger.errors import LedgerError, Reason
+from ledger.private import make_folder, open_file
 
 _FORMAT: Final = "audit-state/1"
 
@@ -104,7 +105,7 @@ class Memory:
     @contextmanager
     def _changing(self, origin: str) -> Iterator[dict[str, Any]]:
         """Change one ledger's entry in what the file holds now; nobody else does meanwhile."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,7 +118,7 @@ class Memory:
     def _save(self) -> None:
         document = {_FORMAT: self._ledgers}
         beside = self._path.with_name(self._path.name + ".new")
-        with beside.open("w", encoding="utf-8") as file:
+        with open_file(beside, "w") as file:
             json.dump(document, file)
             file.flush()
             os.fsync(file.fileno())

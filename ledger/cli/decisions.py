@@ -9,6 +9,7 @@ from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
+from ledger.events.inert import inert
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
@@ -111,14 +112,14 @@ def explain(decision: _Name) -> None:
     chosen = session()
     found = chosen.client.explain_decision(resolved(decision, or_score=True))
     why = found.explanation
-    parts = [why.headline, "", why.paragraph]
+    parts = [inert(why.headline), "", inert(why.paragraph)]
     if why.contributions:
-        parts += ["", "Signals:", *(f"  {each.sentence}" for each in why.contributions)]
+        parts += ["", "Signals:", *(f"  {inert(each.sentence)}" for each in why.contributions)]
     if why.rules:
-        parts += ["", "Rules:", *(f"  {each.sentence}" for each in why.rules)]
+        parts += ["", "Rules:", *(f"  {inert(each.sentence)}" for each in why.rules)]
     if why.boundaries:
         parts += ["", "What would have changed it:"]
-        parts += [f"  {each.sentence}" for each in why.boundaries]
+        parts += [f"  {inert(each.sentence)}" for each in why.boundaries]
     chosen.show(found, "\n".join(parts))
 
 

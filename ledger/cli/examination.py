@@ -274,6 +274,29 @@ def _server(session: Session) -> Iterator[Check]:
     yield _signing_health(session.target)
     for ledger in found:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
+        yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
+
+
+def _duplicates(client: "LedgerClient", origin: str) -> Check:
+    """Look for sources that send the same observation again under another request id."""
+    from ledger.client import ClientError
+
+    try:
+        states = client.list_signal_states().states
+    except ClientError as error:
+        return Check("duplicates", "warn", f"{origin}: {described(error)[1]}", "Ask again later.")
+    found = [one for one in states if one.likely_duplicates]
+    if not found:
+        return Check("duplicates", "ok", f"{origin}: no recent observation repeats another one")
+    shown = ", ".join(f"{one.model} {one.signal} {one.likely_duplicates}" for one in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return Check(
+        "duplicates",
+        "warn",
+        f"{origin}: recent observations repeat others and count again: {shown}{more}",
+        "Let their source send again under the same request id, or ask for duplicates to be left "
+        "out, as `signal submit` and the SDK do.",
+    )
 
 
 def _signing_health(target: str) -> Check:

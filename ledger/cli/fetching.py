@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.cli.exits import MisuseError
+from ledger.private import make_folder, open_file
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -90,7 +91,7 @@ class Fetch:
         from ledger.client.errors import UnreachableError
 
         tries = 0
-        with self.archive.open("ab") as file:
+        with open_file(self.archive, "ab") as file:
             if file.tell() > export.archive_bytes:
                 file.truncate(0)
             while (start := file.tell()) < export.archive_bytes:
@@ -128,6 +129,6 @@ def unpack(archive: Path, folder: Path) -> None:
     bundle = open_bundle(archive)
     for name in bundle.sizes:
         place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with bundle.open(name) as source, place.open("wb") as target:
+        make_folder(place.parent)
+        with bundle.open(name) as source, open_file(place) as target:
             shutil.copyfileobj(source, target)

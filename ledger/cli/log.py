@@ -1,6 +1,5 @@
 """`decision-ledger log …`."""
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +52,7 @@ def _print(event: "Event") -> None:
         shown["body"] = event.content or None
         output.write_json(shown, is_line=True)
         return
-    data = json.dumps(event.data, ensure_ascii=False) if event.body else "(erased)"
+    data = output.json_text(event.data) if event.body else "(erased)"
     if len(data) > _DATA_CHARS_SHOWN:
         data = data[:_DATA_CHARS_SHOWN] + "…"
     when = output.when(event.recorded_at)

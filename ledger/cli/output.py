@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import typer
 
 from ledger.events import notation
+from ledger.events.inert import inert
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any result there is
@@ -60,24 +61,34 @@ def counted(number: int, thing: str) -> str:
 
 
 def write(text: str) -> None:
-    """Write a line of data."""
-    typer.echo(text)
+    """Write a line of data, or several: text of others among it can only be read."""
+    typer.echo(inert(text, lines=True))
 
 
 def say(text: str) -> None:
-    """Write a line of talk."""
-    typer.echo(text, err=True)
+    """Write a line of talk, as `write` does."""
+    typer.echo(inert(text, lines=True), err=True)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - any result there is
+    """Return JSON whose strings hold, as escapes, what a terminal would act upon."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(
+        [one if one == "\n" or inert(one) == one else json.dumps(one)[1:-1] for one in text]
+    )
 
 
 def write_json(value: Any, *, is_line: bool = False) -> None:  # noqa: ANN401 - any result there is
     """Write one JSON document, or one line of JSON lines."""
     indent = None if is_line else 2
-    write(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+    write(json_text(value, indent))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return an aligned table; a heading that begins with `>` is that of a right-aligned column."""
-    body = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    body = [["" if cell is None else inert(str(cell)) for cell in row] for row in rows]
     names = [heading.removeprefix(">") for heading in headings]
     widths = [max([len(name), *(len(row[at]) for row in body)]) for at, name in enumerate(names)]
     lines = []

@@ -12,6 +12,7 @@ from ledger.cli.freshness import fresh
 from ledger.cli.moments import Moment, now_of, parse_moment
 from ledger.cli.session import session
 from ledger.events import notation
+from ledger.events.inert import inert
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import ExplainedDecision
@@ -126,7 +127,8 @@ def why(
     paragraph = _paragraph(row, len(found.priorities), explained)
     document = {"model": model, "rank": row.rank, "of": len(found.priorities)}
     chosen.show(
-        {**document, "paragraph": paragraph, "priority": row, "explained": explained}, paragraph
+        {**document, "paragraph": paragraph, "priority": row, "explained": explained},
+        inert(paragraph),
     )
 
 

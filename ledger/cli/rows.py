@@ -1,7 +1,8 @@
 """Rows of observations as people and programs write them, read strictly.
 
 JSON: one object a line, no key twice, no NaN. CSV: a heading line, no column twice, as many cells
-as headings. Numbers keep the digits they are written with. Whatever is wrong names its row.
+as headings. Numbers keep the digits they are written with: the server rounds them. Whatever is
+wrong names its row.
 """
 
 import csv
@@ -10,20 +11,21 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
 from ledger.cli.exits import MisuseError
+from ledger.cli.headings import FIELDS, REQUIRED, Names, check_heading
 from ledger.client.inputs import plain
 from ledger.client.observations import Observation
+from ledger.client.times import TIME_FORMS, NoTimeError, micros_of_integer, micros_of_text
+from ledger.limits import SAMPLE_SIZE_MAX
 
-FIELDS: Final = ("model", "signal", "value", "observed_at", "model_version", "sample_size")
 LINE_CHARS_MAX: Final = 64 * 1024  # a row is small; a file without line ends must not fill memory
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_MICROS: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_HUGE: Final = Decimal(10) ** 30
 
 
 class Row(NamedTuple):
@@ -64,15 +66,31 @@ def size_of(file: Path | None) -> int | None:
     return file.stat().st_size if file is not None and file.is_file() else None
 
 
-def read(source: BinaryIO, form: str, file: Path | None) -> Iterator[Row]:
+def read(
+    source: BinaryIO,
+    form: str,
+    file: Path | None,
+    *,
+    delimiter: str = ",",
+    names: Names | None = None,
+) -> Iterator[Row]:
     """Yield the rows of JSON lines or CSV; MisuseError names the first bad one."""
     counted = _Counted(source)
     lines = iter(counted)
     first = next(lines, "")
+    begin = first.lstrip()[:1]
     if form == "auto":
         is_csv = file is not None and file.suffix.lower() == ".csv"
-        form = "csv" if is_csv or not first.lstrip().startswith("{") else "jsonl"
-    rows = _csv(first, lines) if form == "csv" else _jsonl(first, lines)
+        form = "csv" if is_csv or begin not in {"{", "["} else "jsonl"
+    if form == "jsonl" and begin == "[":
+        raise MisuseError(
+            "The input is a JSON array, where one object a line is expected.",
+            f"Take it apart: jq -c '.[]' {file or 'FILE'} | decision-ledger signal submit",
+        )
+    known = names or Names()
+    rows = _jsonl(first, lines, known)
+    if form == "csv":
+        rows = _csv(first, lines, delimiter, known)
     for number, fields in rows:
         yield Row(number, observation(fields, f"row {number}"), counted.bytes_read)
 
@@ -98,7 +116,7 @@ class _Counted:
             yield text.removeprefix("\ufeff") if self._line == 1 else text
 
 
-def _jsonl(first: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl(first: str, lines: Iterable[str], names: Names) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(_with_first(first, lines), 1):
         if not line.strip():
             continue
@@ -109,36 +127,48 @@ def _jsonl(first: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, An
                 parse_constant=_refuse_constant,
                 object_pairs_hook=_refuse_duplicates,
             )
-        except ValueError as error:
+        except RecursionError:
+            raise MisuseError(
+                f"row {number}: it is nested too deeply.", "Write one flat object a line."
+            ) from None
+        except (ValueError, ArithmeticError) as error:
             raise MisuseError(f"row {number}: {error}.", "Correct that line.") from error
         if not isinstance(fields, dict):
             raise MisuseError(f"row {number}: it is no JSON object.", "Write one object a line.")
-        yield number, fields
+        stated = names.fields([*fields], f"row {number}")
+        yield number, dict(zip(stated, fields.values(), strict=True))
 
 
-def _csv(first: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(_with_first(first, lines), strict=True)
+def _csv(
+    first: str, lines: Iterable[str], delimiter: str, names: Names
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.reader(_with_first(first, lines), strict=True, delimiter=delimiter)
     try:
         heading = next(reader, [])
         if not heading:
             return
-        if len(set(heading)) != len(heading):
-            raise MisuseError("The heading names a column twice.", f"It was: {','.join(heading)}.")
-        if not set(FIELDS[:3]) <= set(heading):
+        check_heading(heading, delimiter)
+        if not any(names.field(name) for name in heading):
             raise MisuseError(
-                f"The first line is no heading with {', '.join(FIELDS[:3])}.",
+                f"The first line is no heading with {', '.join(REQUIRED)}.",
                 f"Begin the file with a line such as {','.join(FIELDS)}.",
+            )
+        columns = names.fields(heading, "The heading")
+        if missing := [name for name in REQUIRED if name not in columns]:
+            raise MisuseError(
+                f"The heading has no column {missing[0]}.",
+                f"It was: {','.join(heading)[:200]}. Rename one: --map NAME={missing[0]}",
             )
         for number, cells in enumerate(reader, 1):
             if not cells:
                 continue
-            if len(cells) != len(heading):
+            if len(cells) != len(columns):
                 raise MisuseError(
-                    f"row {number}: it has {len(cells)} cells, the heading has {len(heading)}."
+                    f"row {number}: it has {len(cells)} cells, the heading has {len(columns)}."
                 )
             # An empty cell of a field that may be left out is left out.
-            pairs = zip(heading, cells, strict=True)
-            yield number, {k: v for k, v in pairs if v or k in FIELDS[:3]}
+            pairs = zip(columns, cells, strict=True)
+            yield number, {k: v for k, v in pairs if v or k in REQUIRED}
     except csv.Error as error:
         raise MisuseError(f"line {reader.line_num}: {error}.", "Correct that line.") from error
 
@@ -151,10 +181,8 @@ def _with_first(first: str, lines: Iterable[str]) -> Iterator[str]:
 
 def observation(fields: dict[str, Any], place: str) -> Observation:
     """Return the observation that the fields of a row state; MisuseError names the place."""
-    if unknown := sorted(set(fields) - set(FIELDS)):
-        raise MisuseError(f"{place}: {unknown[0][:40]!r} is no field.", f"Use {', '.join(FIELDS)}.")
-    for name in FIELDS[:3]:
-        if fields.get(name) in {None, ""}:
+    for name in REQUIRED:
+        if (stated := fields.get(name)) is None or stated == "":
             raise MisuseError(f"{place}: {name} is missing.")
     for name in ("model", "signal", "model_version"):
         if not isinstance(fields.get(name, ""), str):
@@ -171,37 +199,42 @@ def observation(fields: dict[str, Any], place: str) -> Observation:
 
 def decimal_text(value: object, name: str) -> str:
     """Return the plain spelling of a decimal as people write it; MisuseError has the name."""
+    number = _number(value)
+    if number is None:
+        raise MisuseError(f"{name} {_shown(value)} is no number.", "Write a decimal such as 0.412.")
+    return plain(number)
+
+
+def _number(value: object) -> Decimal | None:
     text = str(value).strip() if isinstance(value, str | int | Decimal) else ""
     if isinstance(value, bool) or not _NUMBER.fullmatch(text):
-        raise MisuseError(
-            f"{name} {str(value)[:40]!r} is no number.", "Write a decimal such as 0.412."
-        )
-    return plain(Decimal(text))
+        return None
+    return Decimal(text)
 
 
-def _observed_at(value: object, place: str) -> datetime | int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and _MICROS.fullmatch(value):
-        return int(value)
+def _shown(value: object) -> str:
+    """Return a value for a message; what holds others only by its kind."""
+    is_plain = isinstance(value, str | int | Decimal | None)
+    return repr(str(value)[:40]) if is_plain else f"(a {type(value).__name__})"
+
+
+def _observed_at(value: object, place: str) -> int:
+    number = None if isinstance(value, str) else _number(value)
     try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        why = "is no time" if time is None else "has no time zone, so it names no moment"
-        raise MisuseError(
-            f"{place}: observed_at {str(value)[:40]!r} {why}.",
-            "Write it as 2026-03-01T10:00:00Z, or as microseconds since 1970.",
-        )
-    return time
+        if isinstance(value, str):
+            return micros_of_text(value.strip())
+        if number is not None and abs(number) < _HUGE and number == int(number):
+            return micros_of_integer(int(number))
+    except NoTimeError as error:
+        raise MisuseError(f"{place}: observed_at {error.fault}.", error.remedy) from None
+    raise MisuseError(f"{place}: observed_at {_shown(value)} is no time.", TIME_FORMS)
 
 
 def _sample_size(value: object, place: str) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,12}", text, re.ASCII):
-        raise MisuseError(f"{place}: sample_size {text[:40]!r} is no count from 1 to 10^12.")
-    return int(text)
+    number = _number(value)
+    if number is None or not 1 <= number <= SAMPLE_SIZE_MAX or number != int(number):
+        raise MisuseError(f"{place}: sample_size {_shown(value)} is no count from 1 to 10^12.")
+    return int(number)
 
 
 def _refuse_constant(text: str) -> NoReturn:

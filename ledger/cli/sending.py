@@ -1,7 +1,10 @@
 """Sending rows as a stream of batches, and saying exactly what is on record whatever happens."""
 
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from ledger.cli import output
@@ -10,10 +13,86 @@ from ledger.cli.rows import Row
 from ledger.cli.session import session
 from ledger.client import ClientError
 from ledger.client.enums import LedgerClock
+from ledger.client.records import Submitted
 from ledger.client.window import BatchResult
 from ledger.errors import FieldViolation
 
 _ITEM: Final = re.compile(r"observations\[([0-9]+)\]\.?")
+
+
+@dataclass(slots=True)
+class Told:
+    """What the answers say of the observations, in all."""
+
+    recorded: int = 0
+    position: int = 0
+    """Of the last one that was recorded now, or else that is on record already."""
+    already: int = 0
+    already_first: int = 0
+    already_last: int = 0
+    """Where the first and the last of those are that were on record already."""
+    rounded: int = 0
+    vanished: int = 0
+    likely_duplicates: int = 0
+    left_out: int = 0
+
+    def take(self, submitted: Submitted, observations: int) -> None:
+        """Add the answer to a batch of so many observations."""
+        intake = submitted.intake
+        self.rounded += intake.rounded
+        self.vanished += intake.vanished
+        self.likely_duplicates += intake.likely_duplicates
+        self.left_out += intake.left_out
+        places = intake.duplicates_first_position, intake.duplicates_last_position
+        if submitted.repeated_request:
+            self._take_places(observations - intake.left_out, *submitted.places)
+        elif submitted.places[1]:
+            self.recorded += observations - intake.left_out
+            self.position = max(self.position, submitted.position)
+        self._take_places(intake.left_out, *places)
+
+    def _take_places(self, count: int, first: int, last: int) -> None:
+        self.already += count
+        if count and first:
+            self.already_first = min(self.already_first or first, first)
+            self.already_last = max(self.already_last, last)
+            self.position = max(self.position, last) if not self.recorded else self.position
+
+    @property
+    def acknowledged(self) -> int:
+        """How many are on record, whether since now or before."""
+        return self.recorded + self.already
+
+    @property
+    def on_record(self) -> str:
+        """Say how many were on record already, and where; empty if none was."""
+        if not self.already:
+            return ""
+        one = self.already == 1
+        where = f"position {self.already_first}"
+        if self.already_first != self.already_last:
+            where = f"positions {self.already_first} to {self.already_last}"
+        at = f" at {where}" if self.already_first else ""
+        are = "is" if one else "are"
+        return f"{output.counted(self.already, 'observation')} {are} already on record{at}."
+
+    @property
+    def remarks(self) -> list[str]:
+        """Say what was done to values, and what was recorded though it repeats something."""
+        said = []
+        if self.rounded:
+            was = "was" if self.rounded == 1 else "were"
+            said.append(f"{output.counted(self.rounded, 'value')} {was} rounded to 9 decimals.")
+        if self.vanished:
+            was = "was" if self.vanished == 1 else "were"
+            said.append(
+                f"{output.counted(self.vanished, 'value')} {was} too small for 9 decimals and "
+                f"{was} recorded as 0; send -log10(p) instead."
+            )
+        if kept := self.likely_duplicates - self.left_out:
+            repeats = "repeats" if kept == 1 else "repeat"
+            said.append(f"{output.counted(kept, 'observation')} {repeats} earlier ones.")
+        return said
 
 
 class _Account:
@@ -22,83 +101,106 @@ class _Account:
     def __init__(self) -> None:
         self.rows: dict[int, list[int]] = {}
         """Numbers of the rows of each batch that was not acknowledged."""
-        self.acknowledged = 0
+        self.told = Told()
         self.last_row = 0
         """Everything up to this row is on record, apart from refused batches."""
-        self.position = 0
         self.refused: BatchResult | None = None
 
     def take(self, result: BatchResult) -> None:
         """Note an answer; answers come in order."""
         if result.appended is not None:
-            self.acknowledged += result.observations
+            self.told.take(result.appended, result.observations)
             self.last_row = self.rows.pop(result.batch)[-1]
-            self.position = result.appended.position
         elif self.refused is None:
             self.refused = result
 
 
-def send(
-    rows: Iterator[Row],
-    *,
-    batch_size: int,
-    skip: int,
-    request_prefix: str,
-    total_bytes: int | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How rows are sent: by so many, from which on, under which request ids, repeats or not."""
+
+    batch_size: int
+    skip: int
+    request_prefix: str
+    keep_duplicates: bool
+
+
+def send(rows: Iterator[Row], how: Sending, total_bytes: int | None) -> None:
     """Send rows in batches, with a progress bar over the bytes of the input."""
     account = _Account()
     try:
         with output.progress("Submitting", total_bytes) as move:
-            _send(rows, account, move, batch_size, skip, request_prefix)
+            _send(rows, account, move, how)
     except (KeyboardInterrupt, ClientError, MisuseError):
         output.say(_where(account))
         raise
     if account.refused is not None:
         output.say(_where(account))
         raise _refusal(account)
-    said = f"{_observations(account)} recorded, up to position {account.position}."
-    if not account.acknowledged:
-        beyond = f" after row {skip}" if skip else ""
-        said = f"Nothing was submitted: the input holds no rows{beyond}."
-    session().show({"acknowledged": account.acknowledged, "position": account.position}, said)
+    told = account.told
+    said = [
+        f"{output.counted(told.recorded, 'observation')} recorded, up to position {told.position}."
+    ]
+    if not told.recorded:
+        beyond = f" after row {how.skip}" if how.skip else ""
+        said = [
+            "Nothing new."
+            if told.already
+            else f"Nothing was submitted: the input holds no rows{beyond}."
+        ]
+    document = {
+        "acknowledged": told.acknowledged,
+        "position": told.position,
+        "already_on_record": told.already,
+        "rounded": told.rounded,
+        "vanished": told.vanished,
+        "likely_duplicates": told.likely_duplicates,
+        "left_out": told.left_out,
+    }
+    session().show(document, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
+
+
+def prefix_of(file: Path, *how: object) -> str:
+    """Return the request prefix of a file: the same file, read and cut the same way, has the same.
+
+    From its SHA-256, so that submitting it twice records it once. Costs one more read of it.
+    """
+    with file.open("rb") as source:
+        digest = hashlib.file_digest(source, "sha256")
+    digest.update(repr(("rows/1", *how)).encode())
+    return f"file:{digest.hexdigest()[:32]}"
 
 
 def timed(rows: Iterator[Row]) -> Iterator[Row]:
     """Yield the rows as they are; MisuseError for one without a time where the data tell it.
 
-    The machine's time, with which the client stamps such a row, would become the now of a `data`
-    ledger. The ledger is asked for its clock at the first such row, not before.
+    The server would refuse it with its whole batch. The ledger is asked for its clock at the first
+    such row, not before.
     """
-    may_be_stamped = False
+    may_be_untimed = False
     for row in rows:
-        if row.observation.observed_at is None and not may_be_stamped:
+        if row.observation.observed_at is None and not may_be_untimed:
             if session().client.get_ledger().clock == LedgerClock.DATA:
                 raise MisuseError(
-                    f"{row.place}: observed_at is missing, and time in this ledger is told by its "
-                    "data.",
+                    f"{row.place}: this ledger takes its time from the data: state observed_at.",
                     "State when it was observed, as 2026-03-01T10:00:00Z, or as microseconds since "
                     "1970.",
                 )
-            may_be_stamped = True
+            may_be_untimed = True
         yield row
 
 
-def _send(
-    rows: Iterator[Row],
-    account: _Account,
-    move: output.Progress,
-    batch_size: int,
-    skip: int,
-    request_prefix: str,
-) -> None:
-    with session().client.stream_signals(on_result=account.take) as stream:
+def _send(rows: Iterator[Row], account: _Account, move: output.Progress, how: Sending) -> None:
+    stream = session().client.stream_signals(
+        on_result=account.take, leave_out_duplicates=not how.keep_duplicates
+    )
+    with stream:
         batches = 0
         try:
-            for batch in _batches(timed(rows), batch_size, skip):
+            for batch in _batches(timed(rows), how.batch_size, how.skip):
                 batches += 1
                 account.rows[batches] = [row.number for row in batch]
-                request_id = f"{request_prefix}:{batches}" if request_prefix else None
+                request_id = f"{how.request_prefix}:{batches}" if how.request_prefix else None
                 stream.send([row.observation for row in batch], request_id=request_id)
                 move(batch[-1].bytes_read)
                 if account.refused is not None:
@@ -123,17 +225,15 @@ def _batches(rows: Iterator[Row], size: int, skip: int) -> Iterator[list[Row]]:
 
 def _where(account: _Account) -> str:
     """Return what is on record, and how to go on."""
-    if not account.acknowledged:
+    told = account.told
+    if not told.acknowledged:
         return "0 observations were acknowledged."
-    was = "was" if account.acknowledged == 1 else "were"
+    was = "was" if told.acknowledged == 1 else "were"
     return (
-        f"{_observations(account)} {was} acknowledged, up to row {account.last_row} and "
-        f"position {account.position}. To go on from there: --skip {account.last_row}"
+        f"{output.counted(told.acknowledged, 'observation')} {was} acknowledged, up to row "
+        f"{account.last_row} and position {told.position}. To go on from there: --skip "
+        f"{account.last_row}"
     )
-
-
-def _observations(account: _Account) -> str:
-    return output.counted(account.acknowledged, "observation")
 
 
 def _refusal(account: _Account) -> ClientError:

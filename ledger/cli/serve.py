@@ -2,17 +2,21 @@
 
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, MisuseError
 from ledger.cli.session import session
+from ledger.events.inert import inert
 from ledger.limits import STOP_SECONDS_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from ledger.service import Service, ServiceOptions
     from ledger.settings import Settings
 
@@ -58,7 +62,7 @@ def serve(
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
     log_to_stderr(settings.log.level, settings.log.form)
-    options = _options(settings, database)
+    options = replace(_options(settings, database), create=bool(create))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -151,6 +155,11 @@ def write_port(port: int, port_file: Path) -> None:
     partial.replace(port_file)
 
 
+def _inert(_logger: object, _method: str, event: "MutableMapping[str, Any]") -> Any:  # noqa: ANN401
+    """Let nothing that others wrote act on the terminal that shows the log."""
+    return {key: inert(one) if isinstance(one, str) else one for key, one in event.items()}
+
+
 def log_to_stderr(level: str, form: str) -> None:
     """Let what is logged go to standard error, in the form that the settings ask for."""
     import logging
@@ -167,6 +176,7 @@ def log_to_stderr(level: str, form: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _inert,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *last,

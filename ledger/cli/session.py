@@ -222,10 +222,8 @@ def _split(args: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
 def _tell(code: Exit, message: str, remedy: str, reason: str, *, as_json: bool) -> None:
     if as_json:
-        import json
-
         error = {"exit_code": int(code), "message": message, "remedy": remedy, "reason": reason}
-        output.say(json.dumps({"error": error}, ensure_ascii=False))
+        output.say(output.json_text({"error": error}))
         return
     output.say(
         " ".join(part for part in (message, remedy, f"[{reason}]" if reason else "") if part)

@@ -44,7 +44,10 @@ def list_() -> None:
 def states(
     model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
 ) -> None:
-    """Show where each signal of each model stands: latest value, trend, breach."""
+    """Show where each signal of each model stands: latest value, trend, breach.
+
+    REPEATED: of the model's newest 1000 observations, those that repeat another one.
+    """
     chosen = session()
     found = fresh(lambda client, head: client.list_signal_states(model=model, min_position=head))
     rows = [
@@ -57,6 +60,7 @@ def states(
             output.percent(one.trend_ppm),
             one.breach or "-",
             one.observations,
+            one.likely_duplicates,
         )
         for one in found.states
     ]
@@ -69,6 +73,7 @@ def states(
         ">TREND",
         "BREACH",
         ">OBSERVATIONS",
+        ">REPEATED",
     )
     chosen.show(found, output.table(headings, rows))
 
@@ -92,17 +97,30 @@ def submit(
     skip: Annotated[int, typer.Option(min=0, help="Rows to pass over: those on record.")] = 0,
     request_prefix: Annotated[
         str,
-        typer.Option(help="Name the batches PREFIX:1, PREFIX:2, …: the same file can be repeated."),
+        typer.Option(help="Name the batches PREFIX:1, PREFIX:2, …; a file's own if left out."),
     ] = "",
+    rename: Annotated[
+        str,
+        typer.Option(
+            "--map", help="Names of another program: Timestamp=observed_at,N=sample_size."
+        ),
+    ] = "",
+    delimiter: Annotated[
+        str, typer.Option(help="Between the cells of CSV: `,`, `;`, `|` or `tab`.")
+    ] = ",",
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Record what is on record already again.")
+    ] = False,
 ) -> None:
     """Submit observations: one by flags, or a file of JSON lines or CSV.
 
-    Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone, or
-    microseconds since 1970), model_version, sample_size. Where the ledger's clock is `data`, every
-    observation needs its observed_at. CSV needs a heading line. A bad row ends the run and is named
-    by its number; what was acknowledged before it is on record and counted.
+    Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone,
+    microseconds since 1970, or a number with its unit: s, ms, us, ns), model_version, sample_size.
+    Where the ledger's clock is `data`, every observation needs its observed_at. CSV needs a heading
+    line. A bad row ends the run and is named by its number; what was acknowledged before it is on
+    record and counted. What is on record already is left out, so the same file can be repeated.
     """
-    from ledger.cli import rows, sending
+    from ledger.cli import headings, rows, sending
 
     if form not in {"auto", "jsonl", "csv"}:
         raise MisuseError(f"--format: {form!r} is none of `auto`, `jsonl`, `csv`.")
@@ -114,14 +132,22 @@ def submit(
         chosen = session()
         stated = rows.observation({**found, "sample_size": sample_size}, "the flags")
         (row,) = sending.timed(iter([rows.Row(0, stated, 0)]))
-        appended = chosen.client.submit([row.observation], request_id=request_prefix or None)
-        chosen.show(appended, f"Recorded at position {appended.position}.")
-        return
-    with rows.opened(file) as source:
-        sending.send(
-            rows.read(source, form, file),
-            batch_size=batch_size,
-            skip=skip,
-            request_prefix=request_prefix,
-            total_bytes=rows.size_of(file),
+        appended = chosen.client.submit(
+            [row.observation],
+            request_id=request_prefix or None,
+            leave_out_duplicates=not keep_duplicates,
         )
+        told = sending.Told()
+        told.take(appended, 1)
+        said = [f"Recorded at position {appended.position}."] if told.recorded else []
+        chosen.show(appended, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
+        return
+    names, cells = headings.Names(headings.mapping_of(rename)), headings.delimiter_of(delimiter)
+    if file is not None and file.is_file() and not request_prefix:
+        request_prefix = sending.prefix_of(
+            file, form, rename, cells, batch_size, skip, keep_duplicates
+        )
+    how = sending.Sending(batch_size, skip, request_prefix, keep_duplicates)
+    with rows.opened(file) as source:
+        read = rows.read(source, form, file, delimiter=cells, names=names)
+        sending.send(read, how, rows.size_of(file))

@@ -106,10 +106,11 @@ def _key(folder: Path, name: str | None) -> "CosigningKey":
     """Return the witness's key, made first if there is none."""
     from ledger.clock import SystemClock
     from ledger.errors import LedgerError
+    from ledger.private import make_folder
     from ledger.witness.key_file import load_key
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return load_key(folder / _KEY_FILE, name, SystemClock())
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error

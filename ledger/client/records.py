@@ -63,9 +63,10 @@ class Submitted(Appended):
     intake: Intake = field(default_factory=Intake)
 
     @property
-    def recorded(self) -> int:
-        """How many observations this request has on record."""
-        return self.position - self.first_position + 1
+    def places(self) -> tuple[int, int]:
+        """The positions, first and last, that this request has on record; zeros for none."""
+        is_empty = self.position < self.first_position
+        return (0, 0) if is_empty else (self.first_position, self.position)
 
 
 @dataclass(frozen=True, slots=True)

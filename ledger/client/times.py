@@ -23,13 +23,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = 946_684_800_000_000  # 2000-01-01
 _LAST: Final = 4_102_444_800_000_000  # 2100-01-01
-_FORMS: Final = "Write it as 2026-03-01T10:00:00Z, or as microseconds since 1970."
+TIME_FORMS: Final = "Write it as 2026-03-01T10:00:00Z, or as microseconds since 1970."
 
 
 class NoTimeError(ValueError):
     """What is written for a time and cannot be one: what is wrong with it, and what to write."""
 
-    def __init__(self, fault: str, remedy: str = _FORMS) -> None:
+    def __init__(self, fault: str, remedy: str = TIME_FORMS) -> None:
         super().__init__(fault)
         self.fault = fault
         self.remedy = remedy

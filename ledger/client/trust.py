@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.client.errors import TrustFileError
+from ledger.private import make_folder, open_file
 
 _FORMAT: Final = "ledger-trust/1"
 _PRIVATE: Final = 0o600
@@ -160,8 +161,8 @@ class TrustStore:
         path = folder / f"{name}-{evidence.kind}-{digest[:_DIGEST_CHARS]}.json"
         text = json.dumps({**content, "found_at": found_at}, indent=2, ensure_ascii=False) + "\n"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
+            make_folder(folder)
+            with open_file(path, "x") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -181,7 +182,7 @@ class TrustStore:
                 yield
                 return
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(self.path.parent)
                 lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, _PRIVATE)
             except OSError as error:
                 raise TrustFileError(self.path, str(error.strerror)) from error
@@ -227,7 +228,7 @@ class TrustStore:
         document = {"format": _FORMAT, "servers": self._servers, "ledgers": ledgers}
         new = self.path.with_name(f"{self.path.name}.new")
         try:
-            with new.open("w", encoding="utf-8") as file:
+            with open_file(new, "w") as file:
                 json.dump(document, file, indent=2)
                 file.write("\n")
                 file.flush()

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ledger.compliance.tables import Cell, Kind, Table, shown
+from ledger.events.inert import harmless
 
 Form = Literal["csv", "parquet", "html"]
 FORMS: Final[tuple[Form, ...]] = ("csv", "parquet", "html")
@@ -86,7 +87,10 @@ def parquet_bytes(table: Table) -> bytes:
 def html_page(title: str, facts: Sequence[tuple[str, str]], tables: Sequence[Table]) -> bytes:
     """Return one page with all the tables; `facts` are the lines of its head."""
     environment = Environment(
-        loader=PackageLoader("ledger.compliance"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("ledger.compliance"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=harmless,
     )
     environment.globals["shown"] = shown
     page = environment.get_template("tables.html").render(title=title, facts=facts, tables=tables)

@@ -18,6 +18,7 @@ from ledger.export.bag import (
     PAYLOAD,
     TAG_MANIFEST_FILE,
 )
+from ledger.private import open_file
 
 BLOCK: Final = tarfile.BLOCKSIZE
 _RECORD: Final = tarfile.RECORDSIZE
@@ -81,7 +82,7 @@ class Archive:
 
     def write(self, path: Path) -> None:
         """Write the archive to a file."""
-        with path.open("wb") as file:
+        with open_file(path) as file:
             for data in self.read(0):
                 file.write(data)
 

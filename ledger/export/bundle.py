@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.link import GENESIS
@@ -34,6 +34,7 @@ from ledger.export.lines import EventRow, LineError, checked_line, parse_line, r
 from ledger.export.proofs import Prover, proof_line
 from ledger.export.scope import Plan, Scope
 from ledger.export.tally import Tally
+from ledger.private import make_folder, open_file
 
 _BUFFER: Final = 1 << 20
 
@@ -68,7 +69,7 @@ class _Lines:
     """A file of lines that grows, with its digest."""
 
     def __init__(self, path: Path) -> None:
-        self.file: BinaryIO = path.open("a+b", buffering=_BUFFER)
+        self.file: IO[bytes] = open_file(path, "a+b", buffering=_BUFFER)
         self.file.seek(0)
         self.size = 0
         self.digest = hashlib.sha256()
@@ -123,7 +124,7 @@ class BundleWriter:
 
     def resume(self) -> int:
         """Open the files, check what they hold, and return the position to go on after."""
-        (self._folder / PAYLOAD).mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder / PAYLOAD)
         (self._folder / TAG_MANIFEST_FILE).unlink(missing_ok=True)
         names = (EVENTS,) if self._prover is None else (EVENTS, PROOFS)
         self._files = {name: _Lines(self._folder / name) for name in names}
@@ -255,7 +256,7 @@ class BundleWriter:
 
     def _write(self, name: str, content: bytes) -> str:
         """Write a file whole, and return its digest."""
-        with (self._folder / name).open("wb") as file:
+        with open_file(self._folder / name) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -264,7 +265,7 @@ class BundleWriter:
     def _write_text(self, name: str, pieces: Iterable[str]) -> str:
         """Write a text piece by piece, and return its digest."""
         digest = hashlib.sha256()
-        with (self._folder / name).open("wb") as file:
+        with open_file(self._folder / name) as file:
             for piece in pieces:
                 data = piece.encode()
                 file.write(data)

@@ -17,6 +17,7 @@ from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
 from ledger.events.decisions import DECISION_TYPES, MADE, DecisionMade, DecisionOverridden
+from ledger.events.inert import harmless
 from ledger.events.notation import percent, rounded_money, shown_time
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
@@ -101,6 +102,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
         loader=PackageLoader("ledger.export", ""),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=harmless,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -21,10 +21,10 @@ from ledger.events.values import ORIGIN, format_time
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database
 from ledger.storage.infos import INFO, info_of
+from ledger.storage.jobs import Turn
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import AppendRequest, CreateLedger, LedgerInfo, NewEvent
-from ledger.storage.writer import Turn
 
 FORMAT: Final = "decision-ledger/1"
 CREATE_METHOD: Final = "CreateLedger"

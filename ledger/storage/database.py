@@ -4,15 +4,21 @@ A Database opens connections, begins write transactions, inserts rows of events 
 which of its errors end the writer. Everything else in this room is the same code for both.
 """
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.clock import Clock
+from ledger.errors import DATABASE_ERROR, LedgerError, Reason, invalid_field
+from ledger.events.values import SECOND
 
 if TYPE_CHECKING:
     from ledger.storage.sealed_keys import SealedKeys
@@ -32,6 +38,22 @@ EVENT_COLUMNS = (
     "event_hash",
 )
 EVENT_WIDTH = len(EVENT_COLUMNS)
+_CAUSE_CHARS_MAX: Final = 300
+_PASSES: Final = "Send the same request with the same request id again."
+_LASTS: Final = "See `decision-ledger doctor`; correct the cause, then send the request again."
+
+
+class Fault(Enum):
+    """What an error of a database means for whoever asked."""
+
+    PASSES = "passes"
+    """The database or the way to it was out of order for a moment: the same again helps."""
+    LASTS = "lasts"
+    """It stays until a person has done something about it."""
+    DAMAGE = "damage"
+    """What is stored is not what a ledger's database holds."""
+    DEFECT = "defect"
+    """The statement or its values were wrong: ours to repair."""
 
 
 class Database(ABC):
@@ -48,9 +70,21 @@ class Database(ABC):
     snapshot_begin: str
     """The statement with which a reader's connection begins to see one moment only."""
 
+    had_log = False
+    """Whether a log of what was committed lay beside the file when it was opened (SQLite)."""
+
     @abstractmethod
-    def prepare(self, keys: "SealedKeys") -> None:
-        """Create or upgrade the schema, and check that commits are durable here."""
+    def prepare(self, keys: "SealedKeys", *, create: bool = False) -> None:
+        """Upgrade the schema, or create it where `create` says so; check that commits last here.
+
+        STORE_UNAVAILABLE where there is no ledger and none is to be created.
+        """
+
+    def check_held(self) -> None:  # noqa: B027 - a server's database cannot be moved away
+        """Raise FileLostError where what is open is not what lies there any more; quick.
+
+        Before each commit and after it, and each second without one.
+        """
 
     @abstractmethod
     def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
@@ -96,21 +130,73 @@ class Database(ABC):
         """Check what lies below the rows, as far as the database can; CHAIN_BROKEN at damage."""
 
     @abstractmethod
-    def is_passing(self, error: DBAPIError) -> bool:
-        """Return whether the writer may go on after an error on a fresh connection."""
+    def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:
+        """Return what an error means, and the code that the database gives it."""
+
+    @abstractmethod
+    def may_go_on(self, fault: Fault) -> bool:
+        """Return whether the writer may go on after a fault, on a fresh connection."""
+
+    def check_writable(self, connection: Connection) -> None:  # noqa: B027 - nothing to look at
+        """Look at the session of a transaction that has begun: whether it may write, durably.
+
+        STORE_UNAVAILABLE where not. Nothing was written yet, so a lost connection shows here.
+        """
+
+    def after_failure(self, code: str) -> None:  # noqa: B027 - nothing to do
+        """Do what lets the next transaction succeed after an error with this code."""
+
+    def lease_micros(self, connection: Connection, clock: Clock) -> int:  # noqa: ARG002
+        """Return the time by which leases are counted: one for all who may hold them."""
+        return round(clock.monotonic_seconds() * SECOND)
+
+    def refusal(self, error: DBAPIError, *, doing: str = "answer") -> Exception:
+        """Return what to raise for an error of this database: the one place that decides.
+
+        STORE_UNAVAILABLE, CHAIN_BROKEN for damage; the error itself where the fault is ours.
+        """
+        fault, code = self.fault_of(error)
+        cause = " ".join(str(error.orig).split())[:_CAUSE_CHARS_MAX]
+        if fault is Fault.DEFECT:
+            return error
+        if fault is Fault.DAMAGE:
+            return damaged(cause)
+        return unavailable(
+            f"The database did not {doing}: {cause}.",
+            remedy=_PASSES if fault is Fault.PASSES else _LASTS,
+            retry=fault is Fault.PASSES,
+            code=code,
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection of the readers; its errors become what `refusal` makes of them."""
+        try:
+            with self.reader.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self.refusal(error) from error
+        except PoolTimeoutError as error:
+            raise unavailable(
+                "All connections for reading are in use.", remedy=_PASSES, code="pool"
+            ) from error
 
     @abstractmethod
     def close(self) -> None:
         """Release connections and locks."""
 
 
-def unavailable(what: str, *, remedy: str, retry: bool = True) -> LedgerError:
-    """Return STORE_UNAVAILABLE; `retry` false where only a person can help."""
+def unavailable(what: str, *, remedy: str, retry: bool = True, code: str = "") -> LedgerError:
+    """Return STORE_UNAVAILABLE; `retry` false where only a person can help.
+
+    `code`: of the database's own error, where there is one.
+    """
     return LedgerError(
         Reason.STORE_UNAVAILABLE,
         what,
         remedy=remedy,
         retry_after_seconds=1.0 if retry else None,
+        metadata={DATABASE_ERROR: code} if code else None,
     )
 
 
@@ -124,25 +210,42 @@ def damaged(why: str) -> LedgerError:
     )
 
 
-def open_database(url: str, *, read_only: bool = False) -> Database:
+def sqlite_file(url: str) -> Path | None:
+    """Return the SQLite file that a URL or bare path names, None for anything else.
+
+    Symbolic links are followed: what lies beside a file lies beside it under every name.
+    """
+    named = url
+    if "://" in url:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            return None
+        if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+            return None
+        named = str(parsed.database)
+    return Path(os.path.realpath(named))
+
+
+def open_database(
+    url: str, *, read_only: bool = False, create: bool = False, companions: Sequence[Path] = ()
+) -> Database:
     """Return the database that a URL names; a bare path is a SQLite file.
 
+    `create`: make the file if it is missing, unless log, key or `companions` lie there without it.
     FIELD_INVALID for a URL of another kind, STORE_UNAVAILABLE where it cannot be opened.
     """
-    if "://" not in url:
+    if (path := sqlite_file(url)) is not None:
         from ledger.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one driver is enough
 
-        return SqliteDatabase(Path(url), read_only=read_only)
+        if read_only:
+            return SqliteDatabase(path, read_only=True)
+        return SqliteDatabase(path, create=create, companions=companions)
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise invalid_field("database", f"{url[:80]!r} is not a database URL") from error
-    kind = parsed.get_backend_name()
-    if kind == "sqlite" and parsed.database and parsed.database != ":memory:":
-        from ledger.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one driver is enough
-
-        return SqliteDatabase(Path(parsed.database), read_only=read_only)
-    if kind == "postgresql":
+    if parsed.get_backend_name() == "postgresql":
         try:
             from ledger.storage.postgres import PostgresDatabase  # noqa: PLC0415 - an extra
         except ImportError as error:

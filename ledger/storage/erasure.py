@@ -14,11 +14,11 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
 from ledger.storage.checks import request_key
+from ledger.storage.jobs import Turn
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import events, requests
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.triggers import KEEPS_BODY
-from ledger.storage.writer import Turn
 
 Ranges = Sequence[tuple[int, int]]
 """First and last positions, ascending and apart."""

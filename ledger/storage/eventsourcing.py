@@ -56,7 +56,7 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
         self._to_id: OriginatorId = UUID if id_type == "uuid" else str
         self._origin = self.env.get(self.LEDGER_ORIGIN) or default_origin(self.env.name)
         self._url = url
-        self.store = _SHARED.acquire(url)
+        self.store = _SHARED.acquire(url, create=self._may_create())
         self._is_open = True
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
@@ -91,9 +91,12 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
 
     def _opened(self, origin: str) -> str:
         """Make sure that the ledger exists, unless the environment forbids to create it."""
-        if strtobool(self.env.get(self.CREATE_TABLE, "yes") or "yes"):
+        if self._may_create():
             self.store.open_recorder(origin)
         return origin
+
+    def _may_create(self) -> bool:
+        return strtobool(self.env.get(self.CREATE_TABLE, "yes") or "yes")
 
     def _chosen(self, key: str, default: type[T]) -> type[T]:
         topic = self.env.get(key)
@@ -111,10 +114,10 @@ class _SharedStores:
         self._lock = threading.Lock()
         self._open: dict[str, tuple[SqlStore, int]] = {}
 
-    def acquire(self, url: str) -> SqlStore:
+    def acquire(self, url: str, *, create: bool) -> SqlStore:
         """Return the store of a URL, opened if nobody has."""
         with self._lock:
-            store, users = self._open.get(url) or (open_store(url, SystemClock()), 0)
+            store, users = self._open.get(url) or (open_store(url, SystemClock(), create=create), 0)
             self._open[url] = (store, users + 1)
             return store
 

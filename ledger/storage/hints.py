@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from ledger.clock import Clock
+from ledger.errors import LedgerError
 from ledger.storage.database import Database
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.store import CommitCallback
@@ -95,11 +96,13 @@ class Watcher:
         )
         while not self._closing.is_set():
             try:
-                with self._database.reader.connect() as connection:
+                with self._database.reading() as connection:
                     rows = connection.execute(statement).all()
-                for origin, position in rows:
-                    self._hints.publish(origin, position)
-                self._database.wait_for_announcement(LOOK_SECONDS)
-            except DBAPIError as error:
-                _log.warning("looking for commits failed; trying again", error=str(error.orig))
+            except (DBAPIError, LedgerError) as error:
+                # The writer looks each second too and tells of an outage.
+                _log.debug("looking for commits failed; trying again", error=str(error))
                 self._closing.wait(LOOK_SECONDS)
+                continue
+            for origin, position in rows:
+                self._hints.publish(origin, position)
+            self._database.wait_for_announcement(LOOK_SECONDS)

@@ -15,7 +15,7 @@ from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.system import LedgerCreated
-from ledger.storage.database import damaged
+from ledger.storage.database import damaged, unavailable
 from ledger.storage.schema import (
     SCHEMA_VERSION,
     checkpoints,
@@ -38,10 +38,11 @@ SCRUB_DUE: Final = "PRAGMA user_version=1"
 """SQLite: this file holds deleted content. Part of the transaction that deletes it."""
 
 
-def prepare(connection: Connection, keys: SealedKeys) -> None:
-    """Create or upgrade the schema inside the caller's transaction.
+def prepare(connection: Connection, keys: SealedKeys, *, create: bool) -> None:
+    """Upgrade the schema inside the caller's transaction, or create it where `create` says so.
 
-    Raises STORE_UNAVAILABLE where a newer release has written this database.
+    Raises STORE_UNAVAILABLE where a newer release has written this database, where it holds no
+    ledger and none is to be created, and where a SQLite file is another program's.
     """
     if inspect(connection).has_table(schema_version.name):
         found = connection.execute(select(schema_version.c.version)).scalar_one()
@@ -52,6 +53,9 @@ def prepare(connection: Connection, keys: SealedKeys) -> None:
         if found < SCHEMA_VERSION:
             connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
         return
+    is_file = connection.dialect.name == "sqlite"
+    if not create or (is_file and inspect(connection).get_table_names()):
+        raise no_ledger("file is a SQLite database" if is_file else "database answers")
     _create_tables(connection)
     create_triggers(connection)
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
@@ -76,6 +80,16 @@ def check_version(found: int) -> None:
             "copy until then.",
             metadata={"schema_version": str(found), "schema_version_max": str(SCHEMA_VERSION)},
         )
+
+
+def no_ledger(what: str) -> LedgerError:
+    """Return the refusal to take a database for a ledger's."""
+    return unavailable(
+        f"The {what} but holds no ledger.",
+        remedy="Check the path or URL. A new ledger is begun, where there is nothing yet, by "
+        "`decision-ledger serve --create ORIGIN`.",
+        retry=False,
+    )
 
 
 def newer_schema(found: int) -> LedgerError:

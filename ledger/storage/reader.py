@@ -87,7 +87,7 @@ class SqlReader(ProofReader):
         if self._pinned is not None:  # within a moment there is no other one
             yield SqlReader(self._database, self._pinned, self._infos)
             return
-        with self._database.reader.connect() as connection:
+        with self._database.reading() as connection:
             connection.exec_driver_sql(self._database.snapshot_begin)
             try:
                 yield SqlReader(self._database, connection, self._infos)

@@ -20,8 +20,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
-from sqlalchemy.exc import DBAPIError
-
 from ledger.chain.link import PERMANENT, SALT_BYTES, header_bytes
 from ledger.chain.merkle import CompactRange
 from ledger.clock import SystemClock
@@ -55,16 +53,10 @@ def rehash(
     """
     assert tree.size == first - 1
     grown, at = tree.copy(), first
-    try:
-        for page in reader.rows_raw(ledger, after=first - 1, until=last):
-            leaves = hash_rows(page, ledger, at, prev_hash)
-            grown.extend(leaves)
-            at, prev_hash = at + len(leaves), leaves[-1]
-    except DBAPIError as error:
-        raise unavailable(
-            f"Events after position {at - 1} cannot be read: {error.orig}.",
-            remedy="Check the database; `decision-ledger log verify` finds damage.",
-        ) from error
+    for page in reader.rows_raw(ledger, after=first - 1, until=last):
+        leaves = hash_rows(page, ledger, at, prev_hash)
+        grown.extend(leaves)
+        at, prev_hash = at + len(leaves), leaves[-1]
     if at != last + 1:
         raise chain_broken(at, f"it is missing; events up to {last} were appended")
     return Rehashed(prev_hash, grown)
@@ -215,10 +207,17 @@ def serve(lines: TextIO, out: TextIO) -> None:
         return
     database = open_database(url, read_only=True)
     try:
-        database.prepare(SealedKeys(None, None, SystemClock(), read_only=True))
         reader = SqlReader(database)
+        is_known = False
         for line in lines:
-            out.write(f"{_answer(reader, line)}\n")
+            try:
+                if not is_known:
+                    database.prepare(SealedKeys(None, None, SystemClock(), read_only=True))
+                    is_known = True
+                answer = _answer(reader, line)
+            except LedgerError as error:
+                answer = _one_line(f"failed {error}")
+            out.write(f"{answer}\n")
             out.flush()
     finally:
         database.close()

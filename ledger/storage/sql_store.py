@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, and_, func, select
@@ -22,6 +23,7 @@ from ledger.storage.creation import CREATE_METHOD, Creation
 from ledger.storage.database import Database, open_database, unavailable
 from ledger.storage.erasure import check_ranges, erase
 from ledger.storage.hints import Hints, Watcher
+from ledger.storage.jobs import Turn
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import checkpoints, cosignatures, leases, signing_keys
 from ledger.storage.sealed_keys import SealedKeys
@@ -34,7 +36,7 @@ from ledger.storage.store import (
     LedgerInfo,
 )
 from ledger.storage.vault import Vault
-from ledger.storage.writer import Turn, Writer
+from ledger.storage.writer import Writer
 
 T = TypeVar("T")
 
@@ -56,13 +58,18 @@ class SqlStore(SqlReader):
 
     @property
     def writer_failure(self) -> LedgerError | None:
-        """Why nothing can be appended any more, or None."""
+        """Why nothing can be appended at the moment, or any more; None while all is well."""
         return self._writer.failure if self._writer is not None else None
 
-    def on_failure(self, callback: Callable[[], None]) -> None:
-        """Call back, once and on any thread, when nothing can be appended any more."""
+    @property
+    def had_log(self) -> bool:
+        """Whether a log of what was committed lay beside the file when it was opened (SQLite)."""
+        return self._database.had_log
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever `writer_failure` comes or goes."""
         if self._writer is not None:
-            self._writer.on_failure(callback)
+            self._writer.on_change(callback)
 
     # ---- ledgers -----------------------------------------------------------------------------
 
@@ -126,7 +133,7 @@ class SqlStore(SqlReader):
             .where(signing_keys.c.ledger_id == self._id(ledger))
             .order_by(signing_keys.c.number)
         )
-        with self._database.reader.connect() as connection:
+        with self._database.reading() as connection:
             return self._keys.opened(connection, connection.execute(statement))
 
     def draw_key(self, origin: str) -> SigningKey:
@@ -183,26 +190,27 @@ class SqlStore(SqlReader):
     def lease(self, ledger: str, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; False while another holder has it. Zero seconds gives it back.
 
-        Leases save work, they do not guard it: servers' clocks differ, so what must not happen
-        twice is guarded in the append itself.
+        The time is the database's, whatever the servers' clocks say. A lease that would last for
+        more than twice what is asked was written by another clock, and counts as over. Leases save
+        work, they do not guard it: what must not happen twice is guarded in the append itself.
         """
-        ledger_id = self._id(ledger)
+        ledger_id, length = self._id(ledger), round(seconds * SECOND)
 
         def _take(turn: Turn) -> bool:
             self._lock_head(turn, ledger)
-            now = self._clock.now_micros()
+            now = self._database.lease_micros(turn.connection, self._clock)
             where = and_(leases.c.ledger_id == ledger_id, leases.c.name == name)
             found = turn.connection.execute(select(leases).where(where)).first()
-            if found is not None and found.holder != holder and found.expires_at > now:
+            others = found if found is not None and found.holder != holder else None
+            if others and (not length or 0 < others.expires_at - now <= 2 * length):
                 return False
-            values = {"holder": holder, "expires_at": now + round(seconds * SECOND)}
-            if found is None:
+            turn.connection.execute(leases.delete().where(where))
+            if length:
+                lease = {"holder": holder, "expires_at": now + length}
                 turn.connection.execute(
-                    leases.insert().values(ledger_id=ledger_id, name=name, **values)
+                    leases.insert().values(ledger_id=ledger_id, name=name, **lease)
                 )
-            else:
-                turn.connection.execute(leases.update().where(where).values(**values))
-            return seconds > 0
+            return length > 0
 
         return self._call(_take)
 
@@ -231,7 +239,7 @@ class SqlStore(SqlReader):
 
     def tracked(self, ledger: str, consumer: str) -> int | None:
         """Return a consumer's tracking position, None before the first."""
-        with self._database.reader.connect() as connection:
+        with self._database.reading() as connection:
             return read_tracking(connection, self._id(ledger), consumer)
 
     # ---- news --------------------------------------------------------------------------------
@@ -281,20 +289,30 @@ class SqlStore(SqlReader):
 
 
 def open_store(
-    url: str, clock: Clock, *, read_only: bool = False, vault: Vault | None = None
+    url: str,
+    clock: Clock,
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    companions: Sequence[Path] = (),
+    vault: Vault | None = None,
 ) -> SqlStore:
     """Return the store at a URL; see `ledger.storage.database.open_database` for its forms.
+
+    `create`: begin an empty store where there is none. Not over remains of one that is missing: a
+    log, a key, or `companions`, files that exist only together with the database.
 
     `vault` seals the signing keys; None for the master key in `<database>.key` beside a SQLite
     file, made with the first ledger. PostgreSQL has no such place: who signs there names one.
 
     STORE_UNAVAILABLE where the database cannot be opened, is newer than this release, would not
-    keep what it acknowledges, or (SQLite) is served by another process already.
+    keep what it acknowledges, or (SQLite) is served by another process already. CHAIN_BROKEN where
+    it is damaged, or a log lies beside it that is not its own or not whole.
     """
-    database = open_database(url, read_only=read_only)
+    database = open_database(url, read_only=read_only, create=create, companions=companions)
     try:
         keys = SealedKeys(vault, database.key_file, clock, read_only=read_only)
-        database.prepare(keys)
+        database.prepare(keys, create=create)
         return SqlStore(database, clock, keys, read_only=read_only)
     except BaseException:
         database.close()

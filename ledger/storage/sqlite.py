@@ -2,16 +2,15 @@
 
 The writer's connection is the only one that writes and the only one that checkpoints; readers open
 the file read-only. SQLite before 3.51.3 can corrupt a WAL database that several connections
-checkpoint, hence a lock file beside the database keeps a second server out.
+checkpoint, hence a lock on the file keeps a second server out (`held_file`).
 """
 
-import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
@@ -22,9 +21,18 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from ledger.errors import LedgerError
 from ledger.storage import migration, schema
-from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, damaged, unavailable
+from ledger.storage.database import (
+    EVENT_COLUMNS,
+    EVENT_WIDTH,
+    Database,
+    Fault,
+    damaged,
+    unavailable,
+)
+from ledger.storage.held_file import FileLostError, HeldFile, look, no_file
 from ledger.storage.migration import SCRUB_DUE
 from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.wal_file import HEADER_BYTES
 
 BUSY_TIMEOUT_MS: Final = 5_000
 CHECKPOINT_WAIT_MS: Final = 100  # how long a checkpoint may hold up the writer for a slow reader
@@ -35,6 +43,21 @@ READERS_MAX: Final = 64
 POLL_SECONDS: Final = 0.1
 _CHUNKS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # few sizes, so that statements stay prepared
 _SYNCHRONOUS_FULL: Final = 2
+_LOOKS: Final = 3
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_FAULTS: Final = {
+    sqlite3.SQLITE_BUSY: Fault.PASSES,
+    sqlite3.SQLITE_LOCKED: Fault.PASSES,
+    sqlite3.SQLITE_NOMEM: Fault.LASTS,
+    sqlite3.SQLITE_PROTOCOL: Fault.LASTS,
+    sqlite3.SQLITE_IOERR: Fault.LASTS,
+    sqlite3.SQLITE_FULL: Fault.LASTS,
+    sqlite3.SQLITE_READONLY: Fault.LASTS,
+    sqlite3.SQLITE_CANTOPEN: Fault.LASTS,
+    sqlite3.SQLITE_PERM: Fault.LASTS,
+    sqlite3.SQLITE_AUTH: Fault.LASTS,
+    sqlite3.SQLITE_NOLFS: Fault.LASTS,
+}
 
 _log: Final = structlog.get_logger("ledger.storage")
 
@@ -59,60 +82,72 @@ class SqliteDatabase(Database):
     shared = False
     snapshot_begin = "BEGIN"
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        create: bool = False,
+        companions: Sequence[Path] = (),
+    ) -> None:
+        """Take the file at a path, which must be free of symbolic links; see `HeldFile`."""
         self._path = path
         self.key_file = path.with_name(path.name + ".key")
-        self._read_only = read_only
         self._closing = threading.Event()
-        self._lock: IO[str] | None = None
-        if read_only and not path.is_file():
-            raise unavailable(
-                f"There is no ledger at {path}.", remedy="Check the path.", retry=False
-            )
-        if not read_only:
-            self._lock = _lock(path)
+        self._held: HeldFile | None = None
+        if read_only:
+            _look(path)
+        else:
+            self._held = HeldFile(path, create=create, companions=companions)
+            self.had_log = self._held.had_log
         self.writer = self._writing_engine()
         self.reader = self._reading_engine()
         for engine in (self.writer, self.reader):
             engine.dialect.statement_compiler = _Compiler
 
-    def prepare(self, keys: SealedKeys) -> None:
-        """Create or upgrade the schema, and read back what makes commits durable."""
+    def prepare(self, keys: SealedKeys, *, create: bool = False) -> None:
+        """Upgrade the schema, or create it where `create` says so; check that commits last here."""
         try:
-            self._prepare(keys)
+            self._prepare(keys, create)
         except DBAPIError as error:
-            raise unavailable(
-                f"{self._path} cannot be used: {error.orig}.",
-                remedy="Check that it is a ledger's file, and the rights to its folder.",
-                retry=False,
-            ) from error
+            raise self.refusal(error, doing=f"open {self._path}") from error
+        except sqlite3.Error as error:  # of a connection that was being opened
+            wrapped = DBAPIError("", None, error)
+            raise self.refusal(wrapped, doing=f"open {self._path}") from error
         except ValueError as error:  # text that is none
             raise damaged(f"{self._path.name}: {error}") from error
 
-    def _prepare(self, keys: SealedKeys) -> None:
-        if self._read_only:
+    def _prepare(self, keys: SealedKeys, create: bool) -> None:  # noqa: FBT001
+        if self._held is None:
             with self.reader.connect() as connection:
                 _check_version(connection)
             return
         with self.writer.connect() as connection:
-            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
-            synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
-            if mode != "wal" or synchronous != _SYNCHRONOUS_FULL:
-                raise unavailable(
-                    f"{self._path} has journal_mode {mode} and synchronous {synchronous}; "
-                    "an acknowledged event could be lost.",
-                    remedy="Keep the ledger on a local file system that supports WAL.",
-                    retry=False,
-                )
+            self._held.guard()
+            self._held.hold_log()
             connection.rollback()
             with connection.begin():
-                migration.prepare(connection, keys)
+                migration.prepare(connection, keys, create=create)
                 # The file's lock is ours, so whoever held a lease in it was killed.
                 connection.execute(schema.leases.delete())
+            self._state_log(_raw(connection))
         try:
             self.scrub()
         except LedgerError as error:
             _log.warning("erased text may still stand in the log file", error=str(error))
+
+    def check_held(self) -> None:
+        """Raise FileLostError where the path is not the open file, or the log not whole."""
+        if self._held is not None:
+            self._held.check()
+
+    def _state_log(self, raw: sqlite3.Connection) -> None:
+        """Have a log that began anew say which file it goes with; see `wal_file`."""
+        assert self._held is not None
+        if (number := self._held.due_statement()) is not None:
+            raw.execute(f"PRAGMA application_id={number}")
+            self._held.note_statement()
+        self._held.note_log()
 
     def lock_ledgers(self, connection: Connection) -> None:
         """Do nothing: the transaction holds the whole file."""
@@ -127,14 +162,18 @@ class SqliteDatabase(Database):
                 at += width
 
     def after_commit(self) -> None:
-        """Keep the WAL bounded even while readers never pause."""
-        try:
-            if os.stat(f"{self._path}-wal").st_size < WAL_BYTES_MAX:  # noqa: PTH116 - hot path
-                return
-        except FileNotFoundError:
+        """Keep the WAL bounded even while readers never pause, and its statement at its head."""
+        assert self._held is not None
+        self._held.check()
+        self._held.note_log()
+        is_long = self._held.log_bytes >= WAL_BYTES_MAX
+        if not is_long and self._held.due_statement() is None:
             return
         with self.writer.connect() as connection:
-            _empty_log(_raw(connection), CHECKPOINT_WAIT_MS)
+            raw = _raw(connection)
+            if is_long:
+                _empty_log(raw, CHECKPOINT_WAIT_MS)
+            self._state_log(raw)
 
     def fetch(self, connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement without values, past SQLAlchemy."""
@@ -162,9 +201,12 @@ class SqliteDatabase(Database):
                 is_busy = _empty_log(raw, SCRUB_WAIT_MS)
             except sqlite3.Error as error:
                 raise _unscrubbed(self._path, str(error)) from error
+            finally:
+                self._state_log(raw)
             if is_busy:
                 raise _unscrubbed(self._path, "somebody reads from its log file")
             raw.execute("PRAGMA user_version=0")
+            self._state_log(raw)
 
     def announce(self, connection: Connection) -> None:
         """Do nothing: one process writes, and it knows."""
@@ -184,27 +226,44 @@ class SqliteDatabase(Database):
         if found != "ok":
             raise damaged(str(found))
 
-    def is_passing(self, error: DBAPIError) -> bool:
-        """Return whether somebody merely held the file: nothing was written then."""
+    def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:
+        """Return what an error means: a file that somebody holds, a disk that fails, or damage.
+
+        Our statements do not change, so an error in one of them says that the tables did.
+        """
         code = getattr(error.orig, "sqlite_errorcode", None)
-        return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        name = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+        if not isinstance(error.orig, sqlite3.OperationalError) and code not in _BROKEN:
+            is_damage = type(error.orig) is sqlite3.DatabaseError
+            return (Fault.DAMAGE if is_damage else Fault.DEFECT), name
+        if code is None:
+            return Fault.DAMAGE, name
+        return _FAULTS.get(code & 0xFF, Fault.DAMAGE), name
+
+    def may_go_on(self, fault: Fault) -> bool:
+        """Return whether somebody merely held the file: nothing was written then."""
+        return fault is Fault.PASSES
 
     def close(self) -> None:
-        """Close readers first, so that the writer is the last one out and checkpoints."""
+        """Close readers first, so that the writer is the last one out and checkpoints.
+
+        Where file or log are not what was opened, both are left as they are.
+        """
         self.reader.dispose()
+        if self._held is not None:
+            with suppress(FileLostError):
+                self._held.check()
+            if self._held.is_sound:
+                self._held.let_go()
         self.writer.dispose()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def _writing_engine(self) -> Engine:
         """Return the engine of the one connection that writes."""
         engine = create_engine(
-            "sqlite+pysqlite://",
-            creator=lambda: sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False
-            ),
-            poolclass=StaticPool,
+            "sqlite+pysqlite://", creator=lambda: self._connect("rw"), poolclass=StaticPool
         )
 
         @event.listens_for(engine, "connect")
@@ -217,6 +276,7 @@ class SqliteDatabase(Database):
                 "cache_size=-65536",
             ):
                 raw.execute(f"PRAGMA {pragma}")
+            _check_durable(self._path, raw)
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
@@ -226,12 +286,9 @@ class SqliteDatabase(Database):
 
     def _reading_engine(self) -> Engine:
         """Return the engine of read-only connections."""
-        uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
         engine = create_engine(
             "sqlite+pysqlite://",
-            creator=lambda: sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False
-            ),
+            creator=lambda: self._connect("ro"),
             poolclass=QueuePool,
             pool_size=8,
             max_overflow=READERS_MAX - 8,
@@ -241,8 +298,57 @@ class SqliteDatabase(Database):
         @event.listens_for(engine, "connect")
         def _configure(raw: sqlite3.Connection, _record: object) -> None:
             raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            try:  # opened by name: by now another file may have it
+                self.check_held()
+            except FileLostError as error:
+                raise error.failure from error
 
         return engine
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        """Connect to the file, which SQLite must not create."""
+        uri = f"file:{quote(str(self._path.absolute()))}?mode={mode}"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _look(path: Path) -> None:
+    """Refuse to read a file that is none of ours, or whose log is not its own.
+
+    A server may be moving pages meanwhile, so look again before saying so.
+    """
+    if not path.is_file():
+        raise no_file(path)
+    for attempt in range(_LOOKS):
+        try:
+            with path.open("rb", buffering=0) as file:
+                look(path, file.read(HEADER_BYTES))
+        except LedgerError:
+            if attempt == _LOOKS - 1:
+                raise
+        except OSError as error:
+            raise unavailable(
+                f"{path} cannot be read: {error.strerror}.",
+                remedy="Check the rights to it.",
+                retry=False,
+            ) from error
+        else:
+            return
+        threading.Event().wait(POLL_SECONDS)
+
+
+def _check_durable(path: Path, raw: sqlite3.Connection) -> None:
+    """Read back, on each new connection, what makes commits last, and that it may write."""
+    mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
+    synchronous = raw.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or synchronous != _SYNCHRONOUS_FULL:
+        raise unavailable(
+            f"{path} has journal_mode {mode} and synchronous {synchronous}; "
+            "an acknowledged event could be lost.",
+            remedy="Keep the ledger on a local file system that supports WAL.",
+            retry=False,
+        )
+    raw.execute("BEGIN IMMEDIATE")  # fails where SQLite had to open the file to read only
+    raw.execute("ROLLBACK")
 
 
 def _empty_log(raw: sqlite3.Connection, wait_ms: int) -> bool:
@@ -274,36 +380,6 @@ def _check_version(connection: Connection) -> None:
     if type(found) is not int:
         raise damaged("it has no schema version")
     migration.check_version(found)
-
-
-def _lock(path: Path) -> IO[str]:
-    """Take the lock that makes this process the file's only server; held until the file closes."""
-    lock_path = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock_path.open("a+", encoding="ascii")
-    except OSError as error:
-        raise unavailable(
-            f"{path} cannot be opened for writing: {error.strerror}.",
-            remedy="Check that the folder exists and may be written to.",
-            retry=False,
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.seek(0)
-        holder = handle.read(20).strip() or "unknown"
-        handle.close()
-        raise unavailable(
-            f"{path} is already served by process {holder}.",
-            remedy="Talk to that server, or stop it first; several servers need PostgreSQL.",
-            retry=False,
-        ) from error
-    handle.seek(0)
-    handle.truncate()
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
-    return handle
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

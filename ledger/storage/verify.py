@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from ledger.chain.link import Digest, Link, Verifier
 from ledger.errors import LedgerError, chain_broken
@@ -57,8 +56,6 @@ def verify_database(
             info.origin: verify_ledger(reader, info.origin, progress, vault=vault)
             for info in reader.ledgers()
         }
-    except DBAPIError as error:
-        raise damaged(f"the database cannot be read: {error.orig}") from error
     except (TypeError, ValueError) as error:  # a column holds what the schema forbids
         raise damaged(f"a row does not have the types of its columns: {error}") from error
 

@@ -1,9 +1,12 @@
 """One way into the database: each statement on a connection of its own, or all at one moment."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, TextClause, bindparam, select
+from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage.database import Database
@@ -68,9 +71,7 @@ class View:
         self, statement: Select[Any] | TextClause, values: dict[str, Any] | None = None
     ) -> list[Any]:
         """Return the rows of any statement that reads; for checks and for tests."""
-        if self._pinned is not None:
-            return list(self._pinned.execute(statement, values).all())
-        with self._database.reader.connect() as connection:
+        with self._connection() as connection:
             return list(connection.execute(statement, values).all())
 
     def check_structure(self) -> None:
@@ -79,10 +80,20 @@ class View:
 
     def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement by the driver's quickest way."""
-        if self._pinned is not None:
-            return self._database.fetch(self._pinned, statement)
-        with self._database.reader.connect() as connection:
+        with self._connection() as connection:
             return self._database.fetch(connection, statement)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Give the pinned connection, or one for a moment; STORE_UNAVAILABLE where it fails."""
+        if self._pinned is None:
+            with self._database.reading() as connection:
+                yield connection
+            return
+        try:
+            yield self._pinned
+        except DBAPIError as error:
+            raise self._database.refusal(error) from error
 
     def _id(self, origin: str) -> int:
         return self.ledger(origin).ledger_id

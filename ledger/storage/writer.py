@@ -3,14 +3,17 @@
 Whatever waits when the writer comes round shares one transaction and one flush to disk. A future is
 fulfilled only after the commit. After the first error that leaves the disk in doubt the writer
 stops for good: only a restart, which recovers from the log, knows again what is stored.
+
+Where a database may fail and come back (PostgreSQL), the writer refuses what waits, and asks each
+second, as it does when idle, whether it may write again. On every fresh connection it looks first
+whether the events that it has acknowledged are still there: a fail-over may have lost them.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -23,6 +26,9 @@ from ledger.storage.chains import Chain
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database, unavailable
 from ledger.storage.group import Group
+from ledger.storage.held_file import FileLostError
+from ledger.storage.jobs import Append, Call, Chore, Job, Turn, again, refuse, serve_chore
+from ledger.storage.link import WriterLink
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 
@@ -34,41 +40,12 @@ T = TypeVar("T")
 _GATHER_COMMITS: Final = 2
 _GATHER_SECONDS_MAX: Final = 0.015
 _GATHER_EVENTS_MAX: Final = 64  # beyond that a transaction is worth its price already
+_LOOK_SECONDS: Final = 1.0  # how often a writer without work looks at its database
+
+# What the writer must not go on after: events that were acknowledged are not there.
+_LOST: Final = frozenset({Reason.LEDGER_BEHIND, Reason.CHAIN_BROKEN})
 
 _log: Final = structlog.get_logger("ledger.storage")
-
-
-@dataclass(slots=True)
-class _Append:
-    """A request that waits, and who waits for it."""
-
-    info: LedgerInfo
-    request: AppendRequest
-    future: "Future[AppendResult]"
-
-
-@dataclass(slots=True)
-class _Call:
-    """A function that needs the writer's connection, in a transaction of its own."""
-
-    function: Callable[["Turn"], Any]
-    future: "Future[Any]"
-
-
-@dataclass(slots=True)
-class _Chore:
-    """A function that needs the writer to hold still, outside any transaction."""
-
-    function: Callable[[], None]
-    future: "Future[None]"
-
-
-@dataclass(slots=True)
-class Turn:
-    """What a call may use while it has the writer: its transaction, and a group to append with."""
-
-    connection: Connection
-    group: Group
 
 
 class Writer:
@@ -85,7 +62,7 @@ class Writer:
         self._clock = clock
         self._keys = keys
         self._on_commit = on_commit
-        self._queue: deque[_Append | _Call | _Chore] = deque()
+        self._queue: deque[Job] = deque()
         self._queued_events = 0
         self._changed = threading.Condition()
         self._closing = False
@@ -93,21 +70,22 @@ class Writer:
         self._last_group = 1
         self._last_seconds = 0.0
         self._failure: LedgerError | None = None
-        self._on_failure: list[Callable[[], None]] = []
+        self._is_final = False
+        self._on_change: list[Callable[[], None]] = []
         self._chains: dict[int, Chain] = {}
-        self._connection: Connection | None = None
+        self._link = WriterLink(database)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
     @property
     def failure(self) -> LedgerError | None:
-        """Why the writer has stopped for good, or None."""
+        """Why nothing can be appended at the moment, or any more; None while all is well."""
         return self._failure
 
-    def on_failure(self, callback: Callable[[], None]) -> None:
-        """Call back once the writer has stopped for good; at once if it has."""
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever `failure` has changed; at once if there is one."""
         with self._changed:
-            self._on_failure.append(callback)
+            self._on_change.append(callback)
             has_failed = self._failure is not None
         if has_failed:
             callback()
@@ -128,7 +106,7 @@ class Writer:
                     retry_after_seconds=0.5,
                 )
             self._queued_events += count
-            self._queue.append(_Append(info, request, future))
+            self._queue.append(Append(info, request, future))
             if len(self._queue) >= self._wanted or self._queued_events > _GATHER_EVENTS_MAX:
                 self._changed.notify()
         return future
@@ -136,16 +114,16 @@ class Writer:
     def call(self, function: Callable[[Turn], T]) -> T:
         """Run a function on the writer's thread in its own transaction, and return its result."""
         future: Future[T] = Future()
-        self._enqueue(_Call(function, future))
+        self._enqueue(Call(function, future))
         return future.result()
 
     def pause_for(self, function: Callable[[], None]) -> None:
         """Run a function on the writer's thread between transactions."""
         future: Future[None] = Future()
-        self._enqueue(_Chore(function, future))
+        self._enqueue(Chore(function, future))
         future.result()
 
-    def _enqueue(self, job: _Call | _Chore) -> None:
+    def _enqueue(self, job: Call | Chore) -> None:
         with self._changed:
             self._check_open()
             self._queue.append(job)
@@ -159,8 +137,8 @@ class Writer:
         self._thread.join()
 
     def _check_open(self) -> None:
-        if self._failure is not None:
-            raise _again(self._failure)
+        if self._failure is not None and self._is_final:
+            raise again(self._failure)
         if self._closing:
             raise LedgerError(
                 Reason.DRAINING,
@@ -172,28 +150,36 @@ class Writer:
     # ---- the writer's thread -----------------------------------------------------------------
 
     def _run(self) -> None:
-        while jobs := self._take():
-            if isinstance(jobs[0], _Call):
+        while (jobs := self._take()) is not None:
+            if (not jobs or self._failure is not None) and not self._look():
+                self._refuse(jobs)
+            elif not jobs:
+                continue
+            elif isinstance(jobs[0], Call):
                 self._serve_call(jobs[0])
-            elif isinstance(jobs[0], _Chore):
-                _serve_chore(jobs[0])
+            elif isinstance(jobs[0], Chore):
+                serve_chore(jobs[0])
             else:
-                self._serve([job for job in jobs if isinstance(job, _Append)])
-        self._disconnect()
+                self._serve([job for job in jobs if isinstance(job, Append)])
+        self._link.close()
 
-    def _take(self) -> list[_Append | _Call | _Chore]:
-        """Wait for work; return one call, or as many appends as one transaction should hold."""
+    def _take(self) -> list[Job] | None:
+        """Wait for work; return one call, or as many appends as one transaction should hold.
+
+        Nothing where it is time to look at the database, None where there is no more to do.
+        """
         with self._changed:
             while not self._queue:
                 if self._closing:
+                    return None
+                if not self._changed.wait(_LOOK_SECONDS):
                     return []
-                self._changed.wait()
             self._gather()
-            taken: list[_Append | _Call | _Chore] = []
+            taken: list[Job] = []
             count = 0
             while self._queue:
                 job = self._queue[0]
-                if not isinstance(job, _Append):
+                if not isinstance(job, Append):
                     if not taken:
                         taken.append(self._queue.popleft())
                     break
@@ -215,7 +201,7 @@ class Writer:
             self._changed.wait(min(_GATHER_COMMITS * self._last_seconds, _GATHER_SECONDS_MAX))
             self._wanted = 1
 
-    def _serve(self, jobs: list[_Append]) -> None:
+    def _serve(self, jobs: list[Append]) -> None:
         """Commit a group and answer each of its requests."""
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
         if not jobs:
@@ -226,7 +212,7 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - every waiter must hear of it
             failure = self._fail(error)
             for job in jobs:
-                job.future.set_exception(_again(failure))
+                job.future.set_exception(again(failure))
             return
         self._last_seconds = self._clock.monotonic_seconds() - started
         for job, answer in zip(jobs, answers, strict=True):
@@ -237,13 +223,12 @@ class Writer:
         self._tell(moved)
 
     def _transact(
-        self, jobs: list[_Append]
+        self, jobs: list[Append]
     ) -> tuple[list[AppendResult | LedgerError], dict[int, Chain]]:
         """Decide each request alone, write all that were admitted, commit."""
-        connection = self._connect()
         answers: list[AppendResult | LedgerError] = []
-        with connection.begin():
-            group = self._group(connection)
+        with self._link.begin() as transaction:
+            group = self._group(transaction.connection)
             infos = {job.info.ledger_id: job.info for job in jobs}
             keys = [key for job in jobs if (key := request_key(job.info, job.request))]
             group.begin(infos.values(), keys)
@@ -253,26 +238,27 @@ class Writer:
                 except LedgerError as refusal:
                     answers.append(refusal)
             moved = group.write()
+            self._database.check_held()
         self._database.after_commit()
         return answers, moved
 
-    def _serve_call(self, job: _Call) -> None:
+    def _serve_call(self, job: Call) -> None:
         """Run a call in its transaction and answer it."""
         if not job.future.set_running_or_notify_cancel():
             return
         try:
-            connection = self._connect()
-            with connection.begin():
-                group = self._group(connection)
-                result = job.function(Turn(connection, group))
+            with self._link.begin() as transaction:
+                group = self._group(transaction.connection)
+                result = job.function(Turn(transaction.connection, group))
                 moved = group.write()
+                self._database.check_held()
             self._database.after_commit()
-        except LedgerError as refusal:  # rolled back; what the group placed is not there
-            self._chains.clear()
-            job.future.set_exception(refusal)
-            return
         except BaseException as error:  # noqa: BLE001 - the waiter must hear of it
-            job.future.set_exception(self._fail(error))
+            if self._link.has_begun and isinstance(error, LedgerError):
+                self._chains.clear()  # rolled back; what the group placed is not there
+                job.future.set_exception(error)
+            else:
+                job.future.set_exception(again(self._fail(error)))
             return
         job.future.set_result(result)
         self._tell(moved)
@@ -282,36 +268,52 @@ class Writer:
 
     def _tell(self, moved: dict[int, Chain]) -> None:
         for chain in moved.values():
+            self._link.acknowledge(chain)
             self._on_commit(chain.info.origin, chain.position)
 
-    def _connect(self) -> Connection:
-        if self._connection is None:
-            self._connection = self._database.writer.connect()
-        return self._connection
+    # ---- failure and return --------------------------------------------------------------------
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
+    def _look(self) -> bool:
+        """Look whether the database can be written to, and note it; return whether it can."""
         try:
-            connection.close()
-        except DBAPIError as error:  # it is gone already
-            _log.info("closing the writer's connection failed", error=str(error))
+            self._database.check_held()
+            if self._database.shared or self._failure is not None:
+                self._link.look()
+        except BaseException as error:  # noqa: BLE001 - it decides whether the writer stops
+            self._fail(error)
+            return False
+        if self._failure is not None:
+            _log.info("database.available", ended=self._failure.message)
+            self._change(None)
+        return True
 
     def _fail(self, error: BaseException) -> LedgerError:
-        """Forget what may not be stored; stop for good unless the error is one that passes."""
+        """Forget what may not be stored, note why nothing can be, and return what to answer.
+
+        The writer stops for good unless the database may come back by itself.
+        """
         self._chains.clear()
+        self._link.close()
         if isinstance(error, LedgerError):
-            self._disconnect()
+            if error.reason in _LOST and not self._link.has_begun:
+                _log.error("the writer stopped", why=error.message)
+                self._stop(error)
+            elif error.reason is Reason.STORE_UNAVAILABLE:
+                self._note(error)
             return error
-        self._disconnect()
+        if isinstance(error, FileLostError):
+            _log.error("the writer stopped", why=error.failure.message)
+            self._stop(error.failure)
+            return error.failure
+        if isinstance(error, DBAPIError):
+            fault, code = self._database.fault_of(error)
+            if self._database.may_go_on(fault):
+                self._database.after_failure(code)
+                failure = self._database.refusal(error, doing="take a write")
+                assert isinstance(failure, LedgerError), "a defect does not pass"
+                self._note(failure)
+                return _in_doubt(failure) if self._link.has_begun else failure
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(error, DBAPIError) and self._database.is_passing(error):
-            _log.warning("the database did not take a group", error=str(cause))
-            return unavailable(
-                f"The database did not answer: {cause}. Whether the request was stored is unknown.",
-                remedy="Send the same request with the same request id again.",
-            )
         _log.error("the writer stopped", error=repr(cause))
         failure = unavailable(
             f"The writer stopped after an error of the database: {cause!r}.",
@@ -321,38 +323,45 @@ class Writer:
         self._stop(failure)
         return failure
 
-    def _stop(self, failure: LedgerError) -> None:
-        """Refuse all that waits and all that will come."""
+    def _note(self, failure: LedgerError) -> None:
+        """Remember why nothing can be appended at the moment; say it once for each kind."""
+        before = self._failure
+        if before is None or not _is_same(before, failure):
+            _log.warning("database.unavailable", why=failure.message, todo=failure.remedy)
+        self._change(failure)
+
+    def _change(self, failure: LedgerError | None) -> None:
+        """Set why nothing can be appended, and tell whoever wants to know."""
         with self._changed:
+            is_news = (self._failure is None) != (failure is None)
             self._failure = failure
-            self._closing = True
-            waiting, self._queue = list(self._queue), deque()
-            callbacks = tuple(self._on_failure)
-        for job in waiting:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(_again(failure))
+            callbacks = tuple(self._on_change) if is_news else ()
         for callback in callbacks:
             callback()
 
+    def _refuse(self, jobs: list[Job]) -> None:
+        """Refuse what waits while the database cannot be written to; nothing of it was stored."""
+        assert self._failure is not None
+        for job in jobs:
+            refuse(job, self._failure)
 
-def _serve_chore(job: _Chore) -> None:
-    """Run a chore and answer it; whatever it raises is its caller's."""
-    if not job.future.set_running_or_notify_cancel():
-        return
-    try:
-        job.function()
-    except BaseException as error:  # noqa: BLE001 - the waiter must hear of it
-        job.future.set_exception(error)
-    else:
-        job.future.set_result(None)
+    def _stop(self, failure: LedgerError) -> None:
+        """Refuse all that waits and all that will come."""
+        with self._changed:
+            self._closing = self._is_final = True
+            waiting, self._queue = list(self._queue), deque()
+        self._change(failure)
+        self._refuse(waiting)
 
 
-def _again(failure: LedgerError) -> LedgerError:
-    """Return a copy to raise in one more thread: a raised error collects that thread's frames."""
-    return LedgerError(
-        failure.reason,
-        failure.message,
-        remedy=failure.remedy,
-        retry_after_seconds=failure.retry_after_seconds,
-        metadata=failure.metadata,
-    )
+def _is_same(before: LedgerError, failure: LedgerError) -> bool:
+    """Return whether one outage goes on, whatever its words; a session that is refused is none."""
+    refused = (error.retry_after_seconds is None for error in (before, failure))
+    return next(refused) == next(refused)
+
+
+def _in_doubt(failure: LedgerError) -> LedgerError:
+    """Return the answer to a request that was under way: it may be stored all the same."""
+    answer = again(failure)
+    answer.message += " Whether the request was stored is unknown."
+    return answer

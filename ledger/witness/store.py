@@ -15,6 +15,7 @@ from typing import Final
 from ledger.chain.link import Digest
 from ledger.chain.witness import WitnessedHead
 from ledger.errors import LedgerError, Reason
+from ledger.private import make_file
 
 BUSY_SECONDS: Final = 5.0
 
@@ -61,11 +62,12 @@ class WitnessStore:
         """Open the file, made first if it is not there; LedgerError if it is none of ours."""
         self._lock = threading.Lock()
         try:
+            make_file(path)
             self._database = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
             self._prepare(path)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise _unavailable(f"{path} cannot be opened as a witness's state: {error}") from error
 
     def _prepare(self, path: Path) -> None:

@@ -154,7 +154,11 @@ def refused_read(stub: ExportServiceStub, request: pb.ReadExportRequest) -> Refu
 
 def test_without_a_folder_the_refusal_says_what_to_set(postgres_url: str, tmp_path: Path) -> None:
     options = ServiceOptions(
-        postgres_url, is_evaluating=False, keys_secret="00" * 32, operators=OPERATORS
+        postgres_url,
+        create=True,
+        is_evaluating=False,
+        keys_secret="00" * 32,
+        operators=OPERATORS,
     )
     with Service(options) as service, ApiServer(service, "127.0.0.1:0") as server:
         served = Served(service, server)

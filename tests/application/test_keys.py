@@ -293,7 +293,7 @@ from ledger.clock import SystemClock
 from ledger.storage import CreateLedger, open_store
 from tests.support.attested import ADA, attest
 from tests.support.stores import ORIGIN, VAULT
-store = open_store(sys.argv[1], SystemClock(), vault=VAULT)
+store = open_store(sys.argv[1], SystemClock(), vault=VAULT, create=True)
 store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
 attestation = attest(store, SystemClock())
 attestation.checkpoints.sign()
@@ -304,7 +304,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         [sys.executable, "-c", program, url], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False
     )
     assert ended.returncode == -9
-    store = open_store(url, SystemClock(), vault=VAULT)
+    store = open_store(url, SystemClock(), vault=VAULT, create=True)
     try:
         attestation = attest(store, SystemClock())
         workers = Workers(SystemClock())

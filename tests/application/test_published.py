@@ -39,6 +39,7 @@ class Place:
         self.published = folder / "published"
         self.options = ServiceOptions(
             url,
+            create=True,
             is_evaluating=False,
             is_projecting=False,
             keys_secret=SECRET,

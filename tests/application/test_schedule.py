@@ -26,6 +26,7 @@ from tests.support.stores import ORIGIN
 def options(folder: Path, **changes: object) -> ServiceOptions:
     return ServiceOptions(
         str(folder / "l.sqlite"),
+        create=True,
         is_evaluating=False,
         is_projecting=False,
         **changes,  # type: ignore[arg-type]

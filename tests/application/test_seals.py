@@ -94,7 +94,9 @@ def test_a_repeated_request_gets_its_first_answer_whatever_happened_since(
 
 def test_sealers_at_once_make_one_seal_of_one_state(database_url: str) -> None:
     shared = "postgresql" in database_url
-    stores = [open_store(database_url, SystemClock(), vault=VAULT) for _ in range(1 + shared)]
+    stores = [
+        open_store(database_url, SystemClock(), vault=VAULT, create=True) for _ in range(1 + shared)
+    ]
     stores[0].create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     try:
         sealers = [Seals(each, each.ledger(ORIGIN)) for each in (stores * 2)[:4]]

@@ -22,7 +22,7 @@ ONE, TWO = "ledger.example.com/one", "ledger.example.com/two"
 
 def service_at(path: Path) -> Service:
     """Return a service over a file, not started yet."""
-    return Service(ServiceOptions(str(path / "l.sqlite")), StillClock(START))
+    return Service(ServiceOptions(str(path / "l.sqlite"), create=True), StillClock(START))
 
 
 def fill(ledger: Ledger, model: str) -> None:
@@ -112,7 +112,7 @@ def test_a_stopped_service_leaves_no_thread_and_no_lock_behind(tmp_path: Path) -
         service.ledger()
     assert reason_of(error) is Reason.DRAINING
     service.stop()
-    open_store(str(tmp_path / "l.sqlite"), StillClock(START)).close()
+    open_store(str(tmp_path / "l.sqlite"), StillClock(START), create=True).close()
 
 
 def test_a_service_that_cannot_start_gives_everything_back(

@@ -173,7 +173,7 @@ def test_a_backup_restored_under_a_running_server_stops_signing(
     sqlite_url: str, clock: ManualClock, regrown: int
 ) -> None:
     """The backup goes on in another server, to a size below, at or above what was signed here."""
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     try:
         store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         here = attest(store, clock)
@@ -354,7 +354,7 @@ def test_two_signers_of_one_server_never_fork(store: SqlStore) -> None:
 
 @pytest.mark.postgres
 def test_two_servers_that_sign_by_mistake_never_fork(postgres_url: str) -> None:
-    stores = [open_store(postgres_url, SystemClock(), vault=VAULT) for _ in range(2)]
+    stores = [open_store(postgres_url, SystemClock(), vault=VAULT, create=True) for _ in range(2)]
     try:
         stores[0].create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         race(stores, rounds=40)

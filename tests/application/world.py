@@ -77,7 +77,9 @@ class World:
         self.clock: StillClock = shared.clock if shared else StillClock(START)
         self._trained: dict[tuple[str, str], int] = shared._trained if shared else {}
         self._owns_store = shared is None
-        self.store: SqlStore = shared.store if shared else open_store(str(path), self.clock)
+        self.store: SqlStore = (
+            shared.store if shared else open_store(str(path), self.clock, create=True)
+        )
         if not self.store.ledgers():
             self.store.create_ledger(CreateLedger(ORIGIN, clock, 300, "users/ana"))
         self._open()
@@ -107,7 +109,7 @@ class World:
         self.follower.stop()
         if self._owns_store:
             self.store.close()
-            self.store = open_store(str(self.path), self.clock)
+            self.store = open_store(str(self.path), self.clock, create=True)
         self._open()
 
     def settle(self) -> None:

@@ -321,7 +321,9 @@ def test_a_projection_that_lags_is_shown_as_it_is_and_said_to_lag(run: Run, tmp_
     from ledger.api.server import ApiServer
     from ledger.service import Service, ServiceOptions
 
-    options = ServiceOptions(str(tmp_path / "l.sqlite"), is_evaluating=False, is_projecting=False)
+    options = ServiceOptions(
+        str(tmp_path / "l.sqlite"), create=True, is_evaluating=False, is_projecting=False
+    )
     with Service(options) as service:
         service.create_ledger(ORIGIN, clock="data", actor="users/test")
         with ApiServer(service, "127.0.0.1:0") as server:

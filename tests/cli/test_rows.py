@@ -4,6 +4,7 @@ Method: tables of texts with what must be read or said; JSON and CSV of the same
 """
 
 import json
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.cli.exits import MisuseError
+from ledger.cli.headings import Names, delimiter_of, mapping_of
 from ledger.cli.rows import LINE_CHARS_MAX, Row, read
 from ledger.client import Observation
 
@@ -39,8 +41,8 @@ def test_json_and_csv_of_the_same_rows_are_equal() -> None:
 
 
 def test_times_may_be_microseconds() -> None:
-    (row,) = rows_of('{"model": "m", "signal": "s", "value": 1, "observed_at": 17}')
-    assert row.observation.observed_at == 17
+    (row,) = rows_of('{"model": "m", "signal": "s", "value": 1, "observed_at": 1772712000000000}')
+    assert row.observation.observed_at == 1_772_712_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,17 @@ def test_times_may_be_microseconds() -> None:
             "has no time zone",
         ),
         ("[1]", "is no JSON object"),
+        ('{"model": ["m"], "signal": "s", "value": 1}', "model is no text"),
+        ('{"model": "m", "signal": "s", "value": [1]}', "(a list) is no number"),
+        ('{"model": "m", "signal": {}, "value": 1}', "signal is no text"),
+        ('{"model": ' + "[" * 30_000 + "]" * 30_000 + "}", "nested too deeply"),
+        ('{"model": "m", "signal": "s", "value": ' + "9" * 5_000 + "}", "row 2: Exceeds the limit"),
+        (
+            '{"model": "m", "signal": "s", "value": 1, "observed_at": 1772712000}',
+            "looks like seconds",
+        ),
+        ('{"model": "m", "signal": "s", "value": 1, "observed_at": []}', "(a list) is no time"),
+        ('{"model": "m", "signal": "s", "value": 1, "sample_size": 1e99}', "sample_size '1E+99'"),
         ("{", "row 2"),
     ],
 )
@@ -76,12 +89,12 @@ def test_a_bad_line_is_named(line: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("model,signal,value,value\n", "a column twice"),
+        ("model,signal,value,value\n", "value is named by a column twice"),
         ("m,s,1\n", "is no heading"),
         ("model,signal,value\nm,s\n", "row 1: it has 2 cells"),
         ("model,signal,value\nm,s,1\nm,s,\n", "row 2: value is missing"),
         ('model,signal,value\nm,"s,1\n', "line"),
-        ("model,signal,value,when\nm,s,1,2\n", "row 1: 'when' is no field"),
+        ("model,signal,value,when\nm,s,1,2\n", "The heading: 'when' is no field"),
     ],
 )
 def test_bad_csv_is_named(text: str, said: str) -> None:
@@ -113,7 +126,10 @@ def test_nothing_is_no_rows() -> None:
                 "signal": st.just("s"),
                 "value": st.integers(-(10**9), 10**9),
             },
-            optional={"sample_size": st.integers(1, 10**12), "observed_at": st.integers(0, 10**15)},
+            optional={
+                "sample_size": st.integers(1, 10**12),
+                "observed_at": st.integers(10**15, 4 * 10**15),
+            },
         ),
         max_size=8,
     )
@@ -126,3 +142,102 @@ def test_what_is_written_is_what_is_read(fields: list[dict[str, Any]]) -> None:
     assert [row.observation.sample_size for row in rows] == [
         row.get("sample_size", 1) for row in fields
     ]
+
+
+HEAD = "model,signal,value,observed_at,sample_size\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "count"), [("800", 800), ("800.0", 800), ("8e2", 800), ("1.0", 1)]
+)
+def test_a_sample_size_may_be_written_as_a_float_without_a_fraction(
+    written: str, count: int
+) -> None:
+    (row,) = rows_of(f"{HEAD}m,s,1,2026-03-01T10:00:00Z,{written}\n")
+    assert row.observation.sample_size == count
+    (row,) = rows_of(f'{{"model": "m", "signal": "s", "value": 1, "sample_size": {written}}}')
+    assert row.observation.sample_size == count
+
+
+@pytest.mark.parametrize(
+    "written", ["1772712000s", "1772712000000ms", "1772712000000000us", "1772712000000000999ns"]
+)
+def test_a_time_may_have_its_unit_behind_it(written: str) -> None:
+    (row,) = rows_of(f"{HEAD}m,s,1,{written},1\n")
+    assert row.observation.observed_at == 1_772_712_000_000_000
+
+
+def test_an_integer_that_looks_like_seconds_is_refused_in_these_words() -> None:
+    with pytest.raises(MisuseError) as caught:
+        rows_of(f"{HEAD}m,s,0.51,1772712000,800\n")
+    assert caught.value.message == (
+        "row 1: observed_at 1772712000 looks like seconds: microseconds since 1970 are expected, "
+        "or write it as 2026-03-05T12:00:00Z or 1772712000s."
+    )
+
+
+@pytest.mark.parametrize("value", ["0.47123456789123", "6e-27", "1e-300", "9.999999974e-07"])
+def test_every_digit_of_a_value_reaches_the_server(value: str) -> None:
+    for text in (f"{HEAD}m,s,{value},,\n", f'{{"model": "m", "signal": "s", "value": {value}}}'):
+        (row,) = rows_of(text)
+        assert Decimal(str(row.observation.value)) == Decimal(value)
+
+
+# ---- files as other programs write them ----------------------------------------------------------
+
+
+def refusal(text: str, delimiter: str = ",") -> MisuseError:
+    with pytest.raises(MisuseError) as caught:
+        list(read(BytesIO(text.encode()), "auto", None, delimiter=delimiter))
+    return caught.value
+
+
+def test_another_delimiter_is_named_and_taken_where_it_is_stated() -> None:
+    text = "model;signal;value;observed_at\nm;s;0,47;2026-03-06T12:00:00Z\n"
+    error = refusal(text)
+    assert "has ';' between its columns" in error.message
+    assert "--delimiter ';'" in error.remedy
+    assert "'0,47' is no number" in refusal(text, delimiter=";").message
+    (row,) = read(BytesIO(text.replace("0,47", "0.47").encode()), "auto", None, delimiter=";")
+    assert row.observation.value == "0.47"
+
+
+def test_other_names_are_proposed_for_map_and_the_proposal_reads_the_file() -> None:
+    text = "Model,Signal,Value,Timestamp,N\nm,s,0.47,2026-03-06T12:00:00Z,800\n"
+    error = refusal(text)
+    assert "'Timestamp', 'N' are no fields" in error.message
+    proposed = error.remedy.rpartition("--map ")[2]
+    assert proposed == "Timestamp=observed_at,N=sample_size"
+    (row,) = read(BytesIO(text.encode()), "auto", None, names=Names(mapping_of(proposed)))
+    assert (row.observation.value, row.observation.sample_size) == ("0.47", 800)
+
+
+def test_other_names_of_json_are_mapped_too() -> None:
+    line = '{"Model": "m", "metric": "s", "Value": 1}'
+    assert "--map metric=signal" in refusal(line).remedy
+    (row,) = read(BytesIO(line.encode()), "auto", None, names=Names({"metric": "signal"}))
+    assert row.observation == Observation("m", "s", "1")
+
+
+def test_a_json_array_is_refused_with_the_command_that_takes_it_apart() -> None:
+    for text in ('[{"model": "m"}]', '  [\n{"model": "m"}\n]\n'):
+        assert "jq -c '.[]'" in refusal(text).remedy
+
+
+def test_a_first_column_without_a_name_is_named_with_what_to_do() -> None:
+    error = refusal(",model,signal,value\n0,m,s,1\n")
+    assert "Column 1 has no name, as the index of a DataFrame" in error.message
+    assert "index=False" in error.remedy
+    assert "cut -d',' --complement -f1" in error.remedy
+
+
+@pytest.mark.parametrize("text", ["N", "N=", "=value", "N=weight", "a=model,b"])
+def test_a_map_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(MisuseError, match="--map"):
+        mapping_of(text)
+
+
+def test_only_four_characters_stand_between_cells() -> None:
+    assert [delimiter_of(one) for one in (",", ";", "|", "tab")] == [",", ";", "|", "\t"]
+    with pytest.raises(MisuseError, match="--delimiter"):
+        delimiter_of("::")

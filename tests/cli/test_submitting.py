@@ -30,12 +30,12 @@ def test_where_the_data_tell_the_time_every_observation_states_its_own(
     head = served.head()
     ran = cli("signal", "submit", *ONE)
     assert ran.code == Exit.MISUSE
-    assert "the flags: observed_at is missing" in ran.err
+    assert "the flags: this ledger takes its time from the data: state observed_at." in ran.err
     assert "2026-03-01T10:00:00Z" in ran.err
     assert served.head() == head
     ran = cli("signal", "submit", "--batch-size", "1", stdin=HEADING + TIMED * 2 + UNTIMED)
     assert ran.code == Exit.MISUSE
-    assert "row 3: observed_at is missing" in ran.err
+    assert "row 3: this ledger takes its time from the data: state observed_at." in ran.err
     assert "--skip 2" in ran.err
     assert served.head() == head + 1, "the second row repeats the first"
 
@@ -62,7 +62,7 @@ def test_an_input_without_rows_submits_nothing_and_says_so(cli: Run, served: Ser
     ran = cli("signal", "submit", "--skip", "1", stdin=HEADING + TIMED)
     assert "Nothing was submitted: the input holds no rows after row 1." in ran.out
     ran = cli("signal", "submit", "--json", stdin=HEADING)
-    assert ran.json == {"acknowledged": 0, "position": 0}
+    assert (ran.json["acknowledged"], ran.json["position"]) == (0, 0)
     assert served.head() == head
 
 
@@ -76,7 +76,8 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 def long_input(folder: Path) -> str:
     file = folder / "rows.csv"
-    file.write_text(HEADING + TIMED * 5_000)
+    lines = [f"fares,log-loss,0.5,{START * 1_000_000 + number}\n" for number in range(5_000)]
+    file.write_text(HEADING + "".join(lines))
     return str(file)
 
 
@@ -116,3 +117,66 @@ def test_a_pipe_is_shown_no_progress(served: Served, tmp_path: Path) -> None:
         out, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, b"")
     assert out.startswith(b"5000 observations recorded")
+
+
+ROWS = "".join(f"fares,log-loss,0.{5 + n},{(START + n) * 1_000_000},100\n" for n in range(3))
+MARCH = "model,signal,value,observed_at,sample_size\n" + ROWS
+
+
+def test_the_same_file_twice_is_recorded_once_and_the_second_run_says_where(
+    cli: Run, served: Served, tmp_path: Path
+) -> None:
+    file, head = tmp_path / "march.csv", served.head()
+    file.write_text(MARCH)
+    first = cli("signal", "submit", str(file), "--batch-size", "2")
+    assert first.out == f"3 observations recorded, up to position {head + 3}.\n"
+    again = cli("signal", "submit", str(file), "--batch-size", "2")
+    where = f"positions {head + 1} to {head + 3}"
+    assert again.out == f"Nothing new. 3 observations are already on record at {where}.\n"
+    other = cli("signal", "submit", str(file), "--batch-size", "3")
+    assert other.out == again.out, "cut in other batches it is known by its observations"
+    ran = cli("signal", "submit", "--json", stdin=MARCH + "fares,log-loss,0.9,1772712000s,1\n")
+    assert ran.json["already_on_record"] == ran.json["left_out"] == 3
+    assert (ran.json["acknowledged"], ran.json["position"]) == (4, head + 4)
+    kept = cli("signal", "submit", str(file), "--keep-duplicates")
+    assert "3 observations recorded" in kept.out
+    assert "3 observations repeat earlier ones." in kept.out
+    assert served.head() == head + 7
+
+
+def test_states_and_doctor_show_what_was_recorded_again(cli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "march.csv"
+    file.write_text(MARCH)
+    doctor = ("doctor", "--db", str(tmp_path / "ledger.sqlite"))
+    cli("signal", "submit", str(file))
+    assert cli("signal", "states", "fares").out.splitlines()[1].endswith("  0")
+    assert "no recent observation repeats another one" in cli(*doctor).out
+    cli("signal", "submit", str(file), "--keep-duplicates")
+    heading, row = cli("signal", "states", "fares").out.splitlines()
+    assert heading.endswith("REPEATED")
+    assert row.endswith("  3")
+    ran = cli(*doctor)
+    assert "count again: fares log-loss 3" in ran.out
+    assert "leave" in ran.out or "left out" in ran.out
+
+
+def test_one_observation_by_flags_is_not_recorded_twice(cli: Run, served: Served) -> None:
+    head = served.head()
+    at = ("--observed-at", "2026-03-06T12:00:00Z")
+    assert cli("signal", "submit", *ONE, *at).out == f"Recorded at position {head + 1}.\n"
+    again = cli("signal", "submit", *ONE, *at)
+    assert again.out == f"1 observation is already on record at position {head + 1}.\n"
+    assert served.head() == head + 1
+
+
+def test_what_was_rounded_and_what_became_0_is_said(cli: Run) -> None:
+    text = (
+        "model,signal,value,observed_at\n"
+        f"fares,log-loss,0.47123456789123,{START * 1_000_000}\n"
+        f"fares,log-loss,6e-27,{START * 1_000_000}\n"
+    )
+    ran = cli("signal", "submit", stdin=text)
+    assert ran.out.splitlines()[0].endswith(
+        "2 values were rounded to 9 decimals. 1 value was too small for 9 decimals and was "
+        "recorded as 0; send -log10(p) instead."
+    )

@@ -42,7 +42,7 @@ class Written:
 def written(tmp_path: Path) -> Iterator[Written]:
     path = tmp_path / "ledger.db"
     clock = ManualClock(1_000_000)
-    store = open_store(f"sqlite:///{path}", clock)
+    store = open_store(f"sqlite:///{path}", clock, create=True)
     try:
         info = store.create_ledger(CreateLedger(ORIGIN, "data", 300, "users/ada"))
         body = encode_body(actor="users/ada", data={"value": "0.5"})
@@ -88,7 +88,7 @@ def test_a_ledger_cut_short_is_found_by_its_checkpoint(written: Written) -> None
 
 
 def test_another_key_vouches_for_nothing(written: Written, tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'other.db'}", ManualClock(1_000_000))
+    store = open_store(f"sqlite:///{tmp_path / 'other.db'}", ManualClock(1_000_000), create=True)
     forger = CreateLedger(ORIGIN, "data", 300, "users/eve", seed=bytes([7] * 32))
     vkey = store.create_ledger(forger).vkey
     store.close()

@@ -24,7 +24,7 @@ THREADS = 4
 def load(url: str, fifo: str, turn: str) -> None:
     """Append from several threads for ever, acknowledging what was answered."""
     out = os.open(fifo, os.O_WRONLY)
-    store = open_store(url, SystemClock(), vault=Vault(bytes(32)))
+    store = open_store(url, SystemClock(), vault=Vault(bytes(32)), create=True)
     try:
         store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     except LedgerError:

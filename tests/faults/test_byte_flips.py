@@ -46,7 +46,7 @@ def write_small_ledger(path: Path) -> None:
     raw = sqlite3.connect(path)
     raw.executescript("PRAGMA page_size=512; CREATE TABLE t (x); DROP TABLE t; VACUUM;")
     raw.close()
-    store = open_store(str(path), ManualClock(START), vault=VAULT)
+    store = open_store(str(path), ManualClock(START), vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c", digest=b"c"))
     for n in range(3):
         observed = encode_body(actor="users/ada", data={"observed_at": TIME, "value": str(n)})

@@ -80,7 +80,7 @@ def test_no_acknowledged_event_is_lost_or_doubled_by_a_kill(
         for line in run_and_kill(loader, database_url, tmp_path / f"{turn}", turn, next(moments)):
             request_id, first, last = line.split()
             acknowledged[request_id] = (int(first), int(last))
-        store = open_store(database_url, SystemClock())
+        store = open_store(database_url, SystemClock(), create=True)
         if any(info.origin == ORIGIN for info in store.ledgers()):
             events = check_ledger(store, ORIGIN)
             for request_id in [key for key in acknowledged if key.startswith(f"{turn}-")]:

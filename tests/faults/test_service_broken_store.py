@@ -87,7 +87,7 @@ def submit_until_refused(ledger: LedgerClient, prefix: str) -> tuple[set[int], L
 
 def observed_positions(database: Path) -> set[int]:
     """Return where observations stand in a ledger that verifies."""
-    store = open_store(str(database), SystemClock())
+    store = open_store(str(database), SystemClock(), create=True)
     events = check_ledger(store, ORIGIN)
     store.close()
     return {event.position for event in events if event.type == SignalObserved.TYPE}
@@ -203,7 +203,7 @@ def test_read_models_that_are_damaged_under_a_server_cost_no_append(
 
 def append_foreign(database: Path, stream: str, type_: str, body: bytes) -> int:
     """Append an event as another release would: chained, and unknown to this one."""
-    store = open_store(str(database), SystemClock())
+    store = open_store(str(database), SystemClock(), create=True)
     try:
         request = AppendRequest(ORIGIN, "users/ada", "Other", [NewEvent(stream, type_, body)])
         return store.append(request).first_position

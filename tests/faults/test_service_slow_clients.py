@@ -215,7 +215,7 @@ def test_a_server_that_is_asked_to_stop_finishes_what_it_took(
             assert isinstance(failure, UnreachableError)
     with client(address) as ledger, pytest.raises(UnreachableError):
         ledger.get_ledger()
-    store = open_store(str(tmp_path / "ledger.sqlite"), SystemClock())
+    store = open_store(str(tmp_path / "ledger.sqlite"), SystemClock(), create=True)
     events = check_ledger(store, ORIGIN)
     store.close()
     observed = {event.position for event in events if event.type == SignalObserved.TYPE}

@@ -71,7 +71,7 @@ class LedgerModel(RuleBasedStateMachine):
         ]
 
     def open(self) -> SqlStore:
-        return open_store(str(Path(self.folder.name) / "ledger.db"), self.clock)
+        return open_store(str(Path(self.folder.name) / "ledger.db"), self.clock, create=True)
 
     def request(self, events: list[NewEvent], **members: object) -> AppendRequest:
         return AppendRequest(ORIGIN, "users/ada", "Test", events, **members)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ ORIGIN = "ledger.example.com/fraud"
 
 def main(url: str, name: str, count: int) -> None:
     """Append one request after the other, several under way at a time."""
-    store = open_store(url, SystemClock())
+    store = open_store(url, SystemClock(), create=True)
     body = encode_body(actor="users/ada", data={"server": name})
     waiting = []
     for number in range(count):

@@ -51,7 +51,7 @@ def test_edits_of_what_was_recorded_are_refused(store: SqlStore, table: str, edi
 def test_postgres_refuses_to_empty_a_table_of_what_was_recorded(
     postgres_url: str, clock: ManualClock, table: str
 ) -> None:
-    store = open_store(postgres_url, clock, vault=VAULT)
+    store = open_store(postgres_url, clock, vault=VAULT, create=True)
     with (
         pytest.raises(DBAPIError, match="append-only"),
         store._database.writer.begin() as connection,
@@ -65,7 +65,7 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
     database_url: str, clock: ManualClock, fail_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails the k-th thing the writer asks of the database, commit included, for every k."""
-    store = open_store(database_url, clock, vault=VAULT)
+    store = open_store(database_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     store.append(request("before"))
     asked = 0
@@ -98,7 +98,7 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
         assert refusal is None  # the sweep has passed the last statement
     armed = False
     store.close()
-    again = open_store(database_url, clock, vault=VAULT)
+    again = open_store(database_url, clock, vault=VAULT, create=True)
     assert again.append(request("torn", count=3)).last_position == 6
     assert verify_database(again)[ORIGIN].position == 6
     again.close()
@@ -107,10 +107,10 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
 def test_a_second_server_is_kept_away_from_a_served_file(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     code = (
         "import sys; from ledger.clock import SystemClock; from ledger.storage import open_store\n"
-        "open_store(sys.argv[1], SystemClock())"
+        "open_store(sys.argv[1], SystemClock(), create=True)"
     )
     second = subprocess.run(
         [sys.executable, "-c", code, sqlite_url],
@@ -123,13 +123,13 @@ def test_a_second_server_is_kept_away_from_a_served_file(
     assert "already served by process" in second.stderr
     assert "STORE_UNAVAILABLE" in second.stderr
     store.close()
-    open_store(sqlite_url, clock, vault=VAULT).close()
+    open_store(sqlite_url, clock, vault=VAULT, create=True).close()
 
 
 def test_a_reader_beside_the_server_sees_commits_and_hears_of_them(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     beside = open_store(sqlite_url, clock, read_only=True, vault=VAULT)
     assert len(check_ledger(beside, ORIGIN)) == 2
@@ -146,7 +146,7 @@ def test_a_reader_beside_the_server_sees_commits_and_hears_of_them(
 def test_a_database_of_a_newer_release_is_not_touched(
     database_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(database_url, clock, vault=VAULT)
+    store = open_store(database_url, clock, vault=VAULT, create=True)
     with store._database.writer.begin() as connection:
         connection.execute(text("UPDATE schema_version SET version = 99"))
     store.close()
@@ -161,7 +161,7 @@ def test_a_database_of_a_newer_release_is_not_touched(
 )
 def test_a_url_of_another_kind_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(LedgerError) as caught:
-        open_store(url, ManualClock(START), vault=VAULT)
+        open_store(url, ManualClock(START), vault=VAULT, create=True)
     assert caught.value.reason is Reason.FIELD_INVALID
 
 
@@ -171,12 +171,12 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     for read_only in (False, True):
         with pytest.raises(LedgerError) as caught:
             open_store(str(path), ManualClock(START), read_only=read_only)
-        assert caught.value.reason is Reason.STORE_UNAVAILABLE
+        assert caught.value.reason is Reason.CHAIN_BROKEN
     assert path.read_text().startswith("not a database")
 
 
 def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: ManualClock) -> None:
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     store.append(request(count=5))
     verify_database(store)
@@ -186,7 +186,7 @@ def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: M
     raw.execute("UPDATE events SET body = replace(body, 'x', 'y') WHERE position = 6")
     raw.commit()
     raw.close()
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     with pytest.raises(LedgerError) as caught:
         verify_database(store)
     assert caught.value.reason is Reason.CHAIN_BROKEN

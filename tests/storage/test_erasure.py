@@ -189,7 +189,7 @@ def filled(sqlite_url: str, clock: ManualClock) -> SqlStore:
     """A ledger whose pages have been split often: streams and requests come in no order."""
     from ledger.storage import CreateLedger
 
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     futures = [store.submit(named(number * 7919 % 3001 + 1_000)) for number in range(3_000)]
     for future in futures:
@@ -237,7 +237,7 @@ def test_a_crash_before_the_files_are_clean_is_made_good_at_the_next_start(
         erase(filled, (3, 1_000), request_id="r")
     filled.close()
     assert found_in(tmp_path, *needles), "free space holds copies, or nothing is tested here"
-    again = open_store(str(tmp_path / "ledger.db"), clock, vault=VAULT)
+    again = open_store(str(tmp_path / "ledger.db"), clock, vault=VAULT, create=True)
     assert found_in(tmp_path, *needles) == set()
     assert erase(again, (3, 1_000), request_id="r") == (3003, 998)
     check_ledger(again, ORIGIN)

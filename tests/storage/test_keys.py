@@ -96,14 +96,14 @@ def test_an_append_keeps_keys_with_its_events_or_not_at_all(store: SqlStore) -> 
 
 def test_the_master_key_of_a_file_is_made_once_and_for_its_owner_only(sqlite_url: str) -> None:
     path = Path(sqlite_url.removeprefix("sqlite:///") + ".key")
-    store = open_store(sqlite_url, SystemClock())
+    store = open_store(sqlite_url, SystemClock(), create=True)
     assert not path.exists()  # nothing is sealed yet
     store.create_ledger(CREATE)
     text = path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     keys = [*store.signing_keys(ORIGIN)]
     store.close()
-    again = open_store(sqlite_url, SystemClock())
+    again = open_store(sqlite_url, SystemClock(), create=True)
     again.create_ledger(CreateLedger("ledger.example.com/other", "wall", 300, "users/ada"))
     assert [*again.signing_keys(ORIGIN)] == keys
     assert path.read_text() == text
@@ -112,11 +112,11 @@ def test_the_master_key_of_a_file_is_made_once_and_for_its_owner_only(sqlite_url
 
 def test_a_lost_master_key_is_not_replaced_by_a_new_one(sqlite_url: str) -> None:
     path = Path(sqlite_url.removeprefix("sqlite:///") + ".key")
-    store = open_store(sqlite_url, SystemClock())
+    store = open_store(sqlite_url, SystemClock(), create=True)
     store.create_ledger(CREATE)
     store.close()
     path.unlink()
-    again = open_store(sqlite_url, SystemClock())
+    again = open_store(sqlite_url, SystemClock(), create=True)
     for call in (
         lambda: again.signing_keys(ORIGIN),
         lambda: again.create_ledger(CreateLedger("a/b", "wall", 300, "users/ada")),
@@ -133,7 +133,7 @@ def test_a_lost_master_key_is_not_replaced_by_a_new_one(sqlite_url: str) -> None
 def test_the_wrong_master_key_is_refused_with_what_to_do(
     database_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(database_url, clock, vault=VAULT)
+    store = open_store(database_url, clock, vault=VAULT, create=True)
     store.create_ledger(CREATE)
     store.close()
     other = open_store(database_url, clock, vault=Vault(bytes(32)))
@@ -145,7 +145,7 @@ def test_the_wrong_master_key_is_refused_with_what_to_do(
 
 @pytest.mark.postgres
 def test_postgres_says_where_to_put_a_master_key(postgres_url: str, clock: ManualClock) -> None:
-    store = open_store(postgres_url, clock)
+    store = open_store(postgres_url, clock, create=True)
     with pytest.raises(LedgerError, match=r"keys\.file"):
         store.create_ledger(CREATE)
     assert store.ledgers() == []
@@ -153,7 +153,7 @@ def test_postgres_says_where_to_put_a_master_key(postgres_url: str, clock: Manua
 
 
 def test_a_bare_recorder_needs_no_key(database_url: str, clock: ManualClock) -> None:
-    store = open_store(database_url, clock)
+    store = open_store(database_url, clock, create=True)
     info = store.open_recorder("recorder/plain")
     assert info.vkey == ""
     assert store.signing_keys("recorder/plain") == {}

@@ -117,7 +117,7 @@ def versions(store: SqlStore) -> list[Any]:
 
 
 def test_everything_verifies_and_goes_on(old_url: str) -> None:
-    store = open_store(old_url, SystemClock(), vault=VAULT)
+    store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
     assert versions(store) == [2]
     assert [info.origin for info in store.ledgers()] == [ORIGIN, HISTORY, PLAIN]
     verified = verify_database(store, vault=VAULT)
@@ -134,13 +134,13 @@ def test_everything_verifies_and_goes_on(old_url: str) -> None:
     assert store.append(again).repeated
     verify_database(store, vault=VAULT)
     store.close()
-    reopened = open_store(old_url, SystemClock(), vault=VAULT)
+    reopened = open_store(old_url, SystemClock(), vault=VAULT, create=True)
     verify_database(reopened, vault=VAULT)
     reopened.close()
 
 
 def test_keys_are_sealed_and_the_one_that_follows_is_drawn(old_url: str) -> None:
-    store = open_store(old_url, SystemClock(), vault=VAULT)
+    store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
     keys = store.signing_keys(ORIGIN)
     assert next(iter(keys)) == FIRST_KEY == store.ledger(ORIGIN).vkey
     assert len(keys) == len(store.signing_keys(HISTORY)) == 2
@@ -151,7 +151,7 @@ def test_keys_are_sealed_and_the_one_that_follows_is_drawn(old_url: str) -> None
 
 def test_no_file_holds_a_key_in_plain_text(old_file: Path) -> None:
     assert SECRET in old_file.read_bytes()
-    store = open_store(str(old_file), SystemClock())
+    store = open_store(str(old_file), SystemClock(), create=True)
     for path in old_file.parent.iterdir():
         assert SECRET not in path.read_bytes(), path
     assert old_file.with_name("ledger.db.key").exists()
@@ -163,7 +163,7 @@ def test_no_file_holds_a_key_in_plain_text(old_file: Path) -> None:
 def test_without_a_master_key_nothing_is_changed(request: pytest.FixtureRequest) -> None:
     url = old_postgres(request)
     with pytest.raises(LedgerError, match=r"keys\.file"):
-        open_store(url, ManualClock(START))
+        open_store(url, ManualClock(START), create=True)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql")) as connection:
         assert connection.execute("SELECT version FROM schema_version").fetchone() == (1,)
         assert connection.execute("SELECT count(signing_key) FROM ledgers").fetchone() == (3,)
@@ -176,7 +176,7 @@ def test_a_tree_that_is_not_that_of_the_events_is_left_as_evidence(old_file: Pat
         raw.commit()
     before = old_file.read_bytes()
     with pytest.raises(LedgerError) as caught:
-        open_store(str(old_file), ManualClock(START), vault=VAULT)
+        open_store(str(old_file), ManualClock(START), vault=VAULT, create=True)
     assert caught.value.reason is Reason.CHAIN_BROKEN
     with closing(sqlite3.connect(old_file)) as raw:
         assert raw.execute("SELECT version FROM schema_version").fetchone() == (1,)

@@ -66,7 +66,7 @@ def test_another_server_continues_the_tiles_of_the_first(
 ) -> None:
     append(store, 700)
     store.close()
-    other = open_store(database_url, clock, vault=VAULT)
+    other = open_store(database_url, clock, vault=VAULT, create=True)
     append(other, 700)
     leaves = [event.event_hash for event in check_ledger(other, ORIGIN)]
     check_proofs(other, len(leaves), leaves)

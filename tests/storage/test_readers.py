@@ -200,7 +200,7 @@ def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
 ) -> None:
     from ledger.storage import CreateLedger
 
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     new = NewEvent("models/a", OBSERVED, observed(1, START), START)
     store.append(AppendRequest(ORIGIN, "users/ada", "Test", [new]))
@@ -223,7 +223,7 @@ def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
 def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    with closing(open_store(sqlite_url, clock, vault=VAULT)) as store:
+    with closing(open_store(sqlite_url, clock, vault=VAULT, create=True)) as store:
         store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     question = str(_TYPES_OF).replace(":ledger_id", "1").replace(":stream", "'models/a'")
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
 from tests.support.check_ledger import check_ledger
-from tests.support.stores import ORIGIN, VAULT
+from tests.support.server_process import until
+from tests.support.stores import ORIGIN, START, VAULT
 
 pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[2]
 SERVERS, REQUESTS = 3, 200
+HOUR = 3_600_000_000
 UPDATED = "model.updated.v1"
 
 
@@ -28,7 +31,7 @@ def request(**members: object) -> AppendRequest:
 
 
 def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) -> None:
-    store = open_store(postgres_url, SystemClock(), vault=VAULT)
+    store = open_store(postgres_url, SystemClock(), vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     burst = Path(__file__).with_name("append_burst.py")
     servers = [
@@ -53,7 +56,7 @@ def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) 
 def test_servers_take_turns_and_agree_on_guards_and_request_ids(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     for turn in range(6):
         server = (one, two)[turn % 2]
@@ -72,7 +75,7 @@ def test_servers_take_turns_and_agree_on_guards_and_request_ids(
 def test_a_commit_of_one_server_wakes_the_listeners_of_another(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     heard = threading.Event()
     two.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
@@ -84,7 +87,7 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
 
 
 def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT) for _ in range(2))
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert one.lease(ORIGIN, "evaluator", "one", 10)
     assert not two.lease(ORIGIN, "evaluator", "two", 10)
@@ -92,20 +95,53 @@ def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) ->
     two.close()
 
 
-def test_a_lost_connection_is_answered_as_unknown_and_the_next_append_reconnects(
+def test_a_lease_is_counted_by_the_databases_clock_and_ends_when_given_back(
+    postgres_url: str,
+) -> None:
+    ahead, behind = (
+        open_store(postgres_url, ManualClock(START + hours * HOUR), vault=VAULT, create=True)
+        for hours in (1, -1)
+    )
+    ahead.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    for one, other in ((ahead, behind), (behind, ahead)):
+        assert one.lease(ORIGIN, "evaluator", "one", 60)
+        assert not other.lease(ORIGIN, "evaluator", "other", 60)
+        assert not other.lease(ORIGIN, "evaluator", "other", 0), "not hers to give back"
+        assert not other.lease(ORIGIN, "evaluator", "other", 60)
+        assert not one.lease(ORIGIN, "evaluator", "one", 0)
+        assert other.lease(ORIGIN, "evaluator", "other", 60), "at once"
+        other.lease(ORIGIN, "evaluator", "other", 0)
+        # As one that dies without giving it back: it runs out by itself.
+        assert one.lease(ORIGIN, "evaluator", "one", 0.3)
+        until(partial(other.lease, ORIGIN, "evaluator", "other", 60), "it runs out")
+        other.lease(ORIGIN, "evaluator", "other", 0)
+    ahead.close()
+    behind.close()
+
+
+def test_a_lease_that_another_clock_wrote_far_ahead_holds_nobody_up(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(postgres_url, clock, vault=VAULT)
+    """As after a fail-over to a database an hour behind, or from a release that used its own."""
+    store = open_store(postgres_url, clock, vault=VAULT, create=True)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    assert store.lease(ORIGIN, "evaluator", "one", 10)
+    with store._database.writer.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE leases SET expires_at = expires_at + {HOUR}")
+    assert store.lease(ORIGIN, "evaluator", "two", 10)
+    store.close()
+
+
+def test_a_lost_connection_costs_no_request_and_the_chain_goes_on(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    store = open_store(postgres_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     with store._database.reader.connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
-    with pytest.raises(LedgerError) as caught:
-        store.append(request(request_id="r"))
-    assert caught.value.reason is Reason.STORE_UNAVAILABLE
-    assert caught.value.retry_after_seconds
     assert store.append(request(request_id="r")).last_position == 3
     assert len(check_ledger(store, ORIGIN)) == 3
     store.close()

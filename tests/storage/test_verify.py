@@ -216,7 +216,7 @@ def test_tiles_are_looked_up_and_not_walked_along(sqlite_url: str, clock: Manual
 
     from ledger.storage.tile_rows import tile_query
 
-    open_store(sqlite_url, clock).close()
+    open_store(sqlite_url, clock, create=True).close()
     question = tile_query(1, [(level, index) for level in range(3) for index in range(3)])
     connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]

@@ -34,7 +34,7 @@ WITNESS = CosigningKey("witness.example.com/one", bytes(32))
 def grow(url: str) -> SigningKey:
     """Write the honest ledger; return its key."""
     clock = ManualClock(START)
-    store = open_store(url, clock, vault=VAULT)
+    store = open_store(url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     signing, _ = store.signing_keys(ORIGIN).values()
     kept = 0

@@ -192,6 +192,7 @@ def serving(
     """Serve a database in a folder on a free port; nothing is written unasked by default."""
     usual: dict[str, Any] = {
         "database": str(folder / "ledger.sqlite"),
+        "create": True,
         "is_evaluating": is_evaluating,
         "erasure_actors": (OFFICER,),
         "operators": OPERATORS,

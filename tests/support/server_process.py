@@ -155,6 +155,7 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    options.setdefault("create", True)
     with Service(ServiceOptions(**options)) as service, ApiServer(service, "127.0.0.1:0") as server:
         _say(server.address)
         threading.Thread(target=_answer, args=(service, ended), daemon=True).start()

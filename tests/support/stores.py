@@ -77,7 +77,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def empty_store(database_url: str, clock: ManualClock) -> Iterator[SqlStore]:
     """A store without a ledger, on each database."""
-    store = open_store(database_url, clock, vault=VAULT)
+    store = open_store(database_url, clock, vault=VAULT, create=True)
     yield store
     store.close()
 

@@ -69,7 +69,7 @@ def create(database: str) -> None:
 
 def still(database: str) -> Service:
     """Return the service without evaluator and projections: what a section drives by itself."""
-    return Service(ServiceOptions(database, is_evaluating=False, is_projecting=False))
+    return Service(ServiceOptions(database, create=True, is_evaluating=False, is_projecting=False))
 
 
 def _enrol(ledger: Ledger) -> None:

@@ -110,7 +110,7 @@ def _signed(run: Run, small: int) -> int:
 
 def _grown(path: Path, size: int) -> None:
     """Write a ledger of which there is only the tree, its head, and the events asked about."""
-    store = open_store(str(path), SystemClock())
+    store = open_store(str(path), SystemClock(), create=True)
     info = store.create_ledger(CreateLedger(fleet.ORIGIN, "data", 300, "users/ana"))
     first = [event.event_hash for event in store.read(info.origin)]
     wanted = {*_positions(size)} - {1, 2}

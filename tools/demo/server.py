@@ -66,7 +66,7 @@ def serving(directory: Path) -> Iterator[str]:
 def serve(database: str) -> None:
     """Serve until standard input ends; the address is the one line that is written."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    options = ServiceOptions(database, is_evaluating=False, operators=(ACTOR,))
+    options = ServiceOptions(database, create=True, is_evaluating=False, operators=(ACTOR,))
     with Service(options) as service, ApiServer(service, _ANY_PORT) as server:
         print(server.address, flush=True)
         sys.stdin.read()

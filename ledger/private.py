@@ -1,0 +1,48 @@
+"""Files and folders for their owner only, whatever the umask says.
+
+For all that a server or a client keeps: it holds what others confided, or keys. What is made to be
+shown (published tiles, answers, tables) is not written through here.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from stat import S_IMODE
+from typing import IO, Any, Final
+
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+_OTHERS: Final = 0o077
+
+
+def open_file(path: Path, mode: str = "wb", *, buffering: int = -1) -> IO[Any]:
+    """Open a file; one that this makes is its owner's alone, one that is there stays as it is."""
+    encoding = None if "b" in mode else "utf-8"
+    return open(path, mode, buffering, encoding, opener=_opener)
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE_MODE)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file unless there is one, for a library that would make it for everybody."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing; one that is there stays as it is."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            each.mkdir(FOLDER_MODE, exist_ok=True)
+
+
+def open_to_others(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    """Yield those of these files and folders that others may read or change, with their mode."""
+    for path in paths:
+        try:
+            mode = S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue
+        if mode & _OTHERS:
+            yield path, mode

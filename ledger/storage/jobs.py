@@ -1,0 +1,77 @@
+"""What waits for the writer: appends, and functions that need its transaction or its stillness."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerError
+from ledger.storage.group import Group
+from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
+
+
+@dataclass(slots=True)
+class Append:
+    """A request that waits, and who waits for it."""
+
+    info: LedgerInfo
+    request: AppendRequest
+    future: "Future[AppendResult]"
+
+
+@dataclass(slots=True)
+class Call:
+    """A function that needs the writer's connection, in a transaction of its own."""
+
+    function: Callable[["Turn"], Any]
+    future: "Future[Any]"
+
+
+@dataclass(slots=True)
+class Chore:
+    """A function that needs the writer to hold still, outside any transaction."""
+
+    function: Callable[[], None]
+    future: "Future[None]"
+
+
+Job = Append | Call | Chore
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a call may use while it has the writer: its transaction, and a group to append with."""
+
+    connection: Connection
+    group: Group
+
+
+def serve_chore(job: Chore) -> None:
+    """Run a chore and answer it; whatever it raises is its caller's."""
+    if not job.future.set_running_or_notify_cancel():
+        return
+    try:
+        job.function()
+    except BaseException as error:  # noqa: BLE001 - the waiter must hear of it
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(None)
+
+
+def refuse(job: Job, failure: LedgerError) -> None:
+    """Answer a job with a failure, unless its caller has given up."""
+    if job.future.set_running_or_notify_cancel():
+        job.future.set_exception(again(failure))
+
+
+def again(failure: LedgerError) -> LedgerError:
+    """Return a copy to raise in one more thread: a raised error collects that thread's frames."""
+    return LedgerError(
+        failure.reason,
+        failure.message,
+        remedy=failure.remedy,
+        retry_after_seconds=failure.retry_after_seconds,
+        metadata=failure.metadata,
+    )
