@@ -159,8 +159,7 @@ class World:
         replaces: str | None = None,
     ) -> Written:
         """Record that a version went into service."""
-        trained = self._trained.get((model, version), at) if through is None else through
-        self._trained.setdefault((model, version), trained)
+        trained = self._trained.setdefault((model, version), at) if through is None else through
         spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
         return self.ledger.commands.record_deployment(ANA, spec)
 
@@ -267,8 +266,7 @@ class World:
 
     def check_replay(self) -> int:
         """Fail unless everything replays identically; return how much there was."""
-        results = self.replay()
-        assert [result for result in results if result.outcome != "IDENTICAL"] == []
+        assert {result.outcome for result in (results := self.replay())} <= {"IDENTICAL"}, results
         return len(results)
 
 
