@@ -266,12 +266,12 @@ class World:
 
     def check_replay(self) -> int:
         """Fail unless everything replays identically; return how much there was."""
-        assert {result.outcome for result in (results := self.replay())} <= {"IDENTICAL"}, results
+        results = self.replay()
+        assert {result.outcome for result in results} <= {"IDENTICAL"}, results
         return len(results)
 
 
 def request(name: str, content: str = "", actor: str = "users/ana") -> Caller:
-    """Return a caller with an idempotency key over some content."""
     return Caller(actor, name, hashlib.sha256(content.encode()).digest())
 
 
