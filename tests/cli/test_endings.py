@@ -71,7 +71,7 @@ def test_whoever_closes_the_pipe_early_is_no_failure_to_talk_of(
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
     finally:
         os.close(writing)

@@ -45,7 +45,7 @@ def test_serve_is_ready_when_it_says_so_and_ends_when_told(
         with LedgerClient(ready["address"]) as client:
             assert client.get_ledger().origin == "ledger.example/one"
         child.send_signal(number)
-        _, said = child.communicate(timeout=30)
+        _, said = child.communicate(timeout=120)
     assert child.returncode == 0
     assert "Stopping" in said
     assert int(port_file.read_text()) == ready["port"]
@@ -72,7 +72,7 @@ def test_serve_creates_a_ledger_that_counts_cost_in_a_currency(tmp_path: Path) -
         with LedgerClient(json.loads(child.stdout.readline())["address"]) as client:
             made = client.get_ledger()
         child.terminate()
-        _, said = child.communicate(timeout=30)
+        _, said = child.communicate(timeout=120)
     assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 31 * 86_400)
     assert "Created the ledger ledger.example/one with clock data and amounts in EUR." in said
 
@@ -122,7 +122,7 @@ def test_as_it_comes_serve_covers_each_event_within_a_second(tmp_path: Path) -> 
                 waited.append(time.monotonic() - began)
             sizes = signed_from(client, 1)
         child.terminate()
-        child.communicate(timeout=30)
+        child.communicate(timeout=120)
     assert sizes == sorted(set(sizes))
     assert len(sizes) >= 5
     assert [path.name for path in tmp_path.glob("*.key")] == []
@@ -146,7 +146,7 @@ def test_serve_does_not_serve_what_is_behind_the_published_checkpoint(tmp_path: 
         env=os.environ | {"LEDGER_CHECKPOINTS__PUBLISHED": str(published)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (Exit.INTEGRITY, "")

@@ -114,7 +114,7 @@ def test_a_terminal_shows_how_far_a_long_input_has_come(
 
 def test_a_pipe_is_shown_no_progress(served: Served, tmp_path: Path) -> None:
     with submitting(long_input(tmp_path), served, subprocess.PIPE) as child:
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=120)
     assert (child.returncode, err) == (0, b"")
     assert out.startswith(b"5000 observations recorded")
 

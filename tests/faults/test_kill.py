@@ -66,7 +66,6 @@ def run_and_kill(
     return heard.decode().splitlines()
 
 
-@pytest.mark.timeout(300)
 def test_no_acknowledged_event_is_lost_or_doubled_by_a_kill(
     request: pytest.FixtureRequest,
     database_url: str,

@@ -154,12 +154,10 @@ def kill_again_and_again(folder: Path, kills: int) -> None:
         assert server.stop() == 0
 
 
-@pytest.mark.timeout(300)
 def test_fifty_kills_of_a_loaded_server_lose_and_double_nothing(tmp_path: Path) -> None:
     kill_again_and_again(tmp_path, KILLS)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_hundred_and_fifty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     kill_again_and_again(tmp_path, KILLS_SLOW)

@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)  # every figure begins in a process of its own
-
 ROOT = Path(__file__).resolve().parents[2]
 
 PROMISED = {

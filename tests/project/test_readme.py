@@ -21,7 +21,7 @@ from ledger.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-_START_SECONDS = 60
+_START_SECONDS = 300
 
 
 def block(name: str) -> str:
@@ -139,7 +139,6 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tools.demo"],
@@ -147,7 +146,7 @@ def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
         env=_environment(tmp_path) | {"TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr

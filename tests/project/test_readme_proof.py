@@ -13,11 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-_SECONDS = 100
+_SECONDS = 500
 
 
 def steps() -> list[tuple[str, str]]:
@@ -46,7 +44,6 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(300)
 def test_the_proof_is_carried_out_as_the_page_shows_it(tmp_path: Path) -> None:
     (make, _), (serve, _), *rest = steps()
     (tmp_path / "tools").symlink_to(ROOT / "tools")

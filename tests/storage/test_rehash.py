@@ -153,7 +153,7 @@ def test_the_process_ends_with_its_input(store: SqlStore, database_url: str) -> 
         text=True,
         cwd=ROOT,
         check=False,
-        timeout=30,
+        timeout=120,
     )
     expected = "failed the line is not ORIGIN FIRST LAST PREV_HASH TREE\n"
     assert (said.returncode, said.stdout, said.stderr) == (0, expected, "")

@@ -24,7 +24,7 @@ ORIGIN = "ledger.example.com/test"
 LOG_KEY = SigningKey(ORIGIN, bytes(range(1, 33)))
 WITNESS_NAME = "witness.example.com"
 NOW_SECONDS = 1_790_000_000
-REQUEST_SECONDS = 20.0
+REQUEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from tests.support.witnessed_log import LOG_KEY, NOW_SECONDS, ORIGIN, ask, histo
 
 LOG = history(9)
 LOGS = {ORIGIN: [LOG_KEY.verifier_key]}
-ENDING_SECONDS = 30.0
+ENDING_SECONDS = 60.0
 LATEST = f"/{origin_hash(ORIGIN)}/checkpoint"
 
 
