@@ -40,7 +40,9 @@ class Recorded:
         self.base = folder / "base"
         self.record = folder / "record"
         self.watched.mkdir()
-        store = open_store(str(self.watched / FILE), SystemClock(), vault=Vault(bytes(32)))
+        store = open_store(
+            str(self.watched / FILE), SystemClock(), vault=Vault(bytes(32)), create=True
+        )
         store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         store.close()
         self.base.mkdir()
