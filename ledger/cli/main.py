@@ -4,16 +4,18 @@ Commands are imported when they are named, and import what they need when they r
 `--help` answers at once.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ledger import __version__
-from ledger.cli.exits import MEANING
+from ledger.cli.completion import IDS, VARIABLE, completed
+from ledger.cli.exits import MEANING, MisuseError
 from ledger.cli.session import Root, Session, begin
 
 _EXITS = "\n\n".join(f"{code.value}: {meaning}" for code, meaning in MEANING.items())
@@ -33,6 +35,7 @@ TREE: Final[dict[str, _Entry]] = {
     "evaluate": "decisions:evaluate",
     "vkey": "ledgers:vkey",
     "erase": "erasing:erase",
+    "completion": "completion:completion",
     "signal": (
         "What is measured, and what was observed.",
         {
@@ -182,11 +185,35 @@ class _Group(TyperGroup):
         return list(self.commands)
 
 
+class _Command(TyperCommand):
+    """One command; what is missing of its line is named all at once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own
+        """Parse a line; MisuseError names every required part that it lacks."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if type(error).__name__ != "MissingParameter":  # which typer does not export
+                raise
+            ctx.resilient_parsing = True  # what is missing is None
+            super().parse_args(ctx, given)
+            lacking = [one for one in self.params if one.required and not ctx.params[one.name]]
+            named = [
+                one.opts[0] if one.param_type_name == "option" else one.metavar or one.name.upper()
+                for one in lacking
+            ]
+            raise MisuseError(
+                f"Missing: {', '.join(named)}.", f"See `{ctx.command_path} --help`."
+            ) from error
+
+
 class _Root(_Group, Root):
     """The command line as a whole, with every command below it."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - what typer states
         super().__init__(**attributes | {"commands": Commands(TREE)})
+        _complete_ids(self)
 
 
 def _made(name: str, entry: _Entry) -> Any:  # noqa: ANN401 - as above
@@ -201,10 +228,18 @@ def _made(name: str, entry: _Entry) -> Any:  # noqa: ANN401 - as above
         )
     module, _, function = entry.partition(":")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, epilog=_EVERYWHERE)(
+    alone.command(name, cls=_Command, epilog=_EVERYWHERE)(
         getattr(import_module(f"ledger.cli.{module}"), function)
     )
-    return typer.main.get_command(alone)
+    made: Any = typer.main.get_command(alone)
+    _complete_ids(made)
+    return made
+
+
+def _complete_ids(command: Any) -> None:  # noqa: ANN401 - as above
+    for parameter in command.params:
+        if parameter.name in IDS and "--policy" not in parameter.opts:  # that names a file
+            parameter._custom_shell_complete = completed  # noqa: SLF001 - for all commands at once
 
 
 app = typer.Typer(
@@ -271,5 +306,9 @@ def shared(
 
 
 def run() -> None:
-    """Run the command line of this process."""
+    """Run the command line of this process, or complete one for a shell."""
+    if VARIABLE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
     app()

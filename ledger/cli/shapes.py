@@ -29,6 +29,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
     "priorities": ranking.Priorities,
     "evaluate": outcomes.Evaluation,
+    "completion": ("shell", "script"),
     "vkey": ("verifier_key", "keys"),
     "erase": outcomes.Erased,
     "signal define": records.Appended,

@@ -27,7 +27,7 @@ def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
     ("line", "said", "remedy"),
     [
         (["bogus"], "No such command 'bogus'", "decision-ledger --help"),
-        (["policy", "show"], "Missing argument 'POLICY'", "decision-ledger policy show --help"),
+        (["policy", "show"], "Missing: POLICY.", "decision-ledger policy show --help"),
         (["policy"], "No command was named after `policy`", "decision-ledger policy --help"),
         ([], "command", "decision-ledger --help"),
         (["log", "tail", "--bogus"], "No such option", "decision-ledger log tail --help"),
@@ -51,7 +51,7 @@ def test_misuse_is_json_too_where_that_was_asked_for(
 
 
 def test_misuse_without_json_shows_how_the_command_is_used(run: Run) -> None:
-    ran = run("policy", "show")
+    ran = run("policy", "show", "--bogus")
     assert ran.code == Exit.MISUSE
     assert ran.err.startswith("Usage:")
     assert run("policy", "show", "--", "--json", "x").err.startswith("Usage:")  # an argument there

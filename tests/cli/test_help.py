@@ -83,3 +83,22 @@ def test_version_is_printed(run: Run) -> None:
     from ledger import __version__
 
     assert run("--version").out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        (("signal", "define"), "SIGNAL, --kind, --unit, --direction, --meaning"),
+        (("signal", "define", "x", "--kind", "drift"), "--unit, --direction, --meaning"),
+        (("policy", "draft", "main"), "FILE, --rationale"),
+        (("erase", "--positions", "3"), "--ground, --authority"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_all_that_is_missing_of_a_line_is_named_at_once(
+    run: Run, line: tuple[str, ...], missing: str
+) -> None:
+    ran = run(*line)
+    assert ran.code == 2
+    command = " ".join(word for word in line[:2] if not word.startswith("-"))
+    assert f"Missing: {missing}. See `decision-ledger {command} --help`." in ran.err

@@ -27,6 +27,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "priorities": ("--since", "10"),
     "evaluate": ("fares",),
     "vkey": (),
+    "completion": ("bash",),
     "erase": ("--positions", "3", *ERASED, "--yes"),
     "signal define": ("missing", *DEFINED, "--meaning", "Missing rows."),
     "signal list": (),
