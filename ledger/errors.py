@@ -5,7 +5,7 @@ gRPC status. The message says what happened and why, the remedy says what to do 
 varies in either stands in the metadata too, so that a program need not parse prose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -95,6 +95,11 @@ class LedgerError(Exception):
 def is_outage(error: LedgerError) -> bool:
     """Return whether the database did not answer; the store says so itself, once, to the log."""
     return error.reason is Reason.STORE_UNAVAILABLE and DATABASE_ERROR in error.metadata
+
+
+def is_of_own_clock(reason: Reason, metadata: Mapping[str, str]) -> bool:
+    """Whether a refusal is about the server's own clock: CLOCK_AHEAD with what that clock says."""
+    return reason is Reason.CLOCK_AHEAD and "clock_at" in metadata
 
 
 def invalid_field(

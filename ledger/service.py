@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from ledger.application.attestation import AttestationOptions
+from ledger.application.clock_watch import ClockWatch
 from ledger.application.evidence import evidence_folder
 from ledger.application.export_jobs import exports_folder
 from ledger.application.exports import Exports
@@ -112,6 +113,7 @@ class Service:
         self._refusals = Refusals(
             self.store, self.clock, options.refusals_seconds, lambda: self._origins
         )
+        self._clock_watch = ClockWatch(self.store, self.clock, lambda: self._origins)
         self._rehash = RehashProcess(options.database)
         self._published = published
         self._attestation = AttestationOptions(
@@ -152,6 +154,7 @@ class Service:
                     ledger.attestation.refuse_if_contradicted(self._published)
                 for ledger in ledgers:
                     self._open(ledger.info, ledger)
+                self._clock_watch.start(self._workers)
                 self._refusals.start(self._workers)
             except BaseException:
                 self.stop()
@@ -162,6 +165,7 @@ class Service:
         with self._lock:
             self._is_started, self._is_stopped = False, True
             self._refusals.stop()
+            self._clock_watch.stop()
             for running in self._running.values():
                 if running.exports is not None:
                     running.exports.stop()
@@ -177,11 +181,12 @@ class Service:
     @property
     def append_failure(self) -> LedgerError | None:
         """Why nothing can be appended at the moment, or any more; None while all is well."""
-        return self.store.writer_failure
+        return self.store.writer_failure or self._clock_watch.failure
 
     def on_append_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever `append_failure` comes or goes."""
         self.store.on_change(callback)
+        self._clock_watch.on_change(callback)
 
     def on_news(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when a head, a read model or a checkpoint has moved."""

@@ -148,8 +148,8 @@ class OperatorSettings(BaseModel):
 
     actors: tuple[str, ...] = Field(
         default=(),
-        description="Who may rotate and revoke keys, create ledgers, rebuild read models and "
-        'delete exports, as a list such as `["users/ops"]`; no client if empty.',
+        description="Who may rotate and revoke keys, create ledgers, confirm the clock, rebuild "
+        'read models and delete exports, as a list such as `["users/ops"]`; no client if empty.',
     )
 
 

@@ -216,6 +216,7 @@ def build() -> GoldenLedger:
     _override_and_plan(ledger)
     golden_proving.record(ledger, ORIGIN)
     _decide_by_stated_times(ledger)
+    golden_proving.confirm_clock(ledger)
     return ledger
 
 

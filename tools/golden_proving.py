@@ -23,7 +23,7 @@ from ledger.events.proving import (
     RequestsRefused,
     StreamsSealed,
 )
-from ledger.events.system import LedgerConfiguredV2, LedgerConfiguredV3
+from ledger.events.system import ClockStepped, LedgerConfiguredV2, LedgerConfiguredV3
 
 
 class Appender(Protocol):
@@ -65,6 +65,21 @@ def record(ledger: Appender, origin: str) -> None:
             skew_seconds=300,
             unit_of_cost="EUR",
         )
+    )
+
+
+def confirm_clock(ledger: Appender) -> None:
+    """Record that the clock was confirmed: two hours ahead of what the server expected."""
+    ledger.append(
+        ClockStepped(
+            clock_at="2026-07-02T11:06:00.000000Z",
+            expected_at="2026-07-02T09:06:00.000000Z",
+            head_at="2026-07-02T09:05:00.000000Z",
+            reason="The machine's clock was two hours behind when the server started.",
+        ),
+        "ledger",
+        "2026-07-02T11:06:00.000000Z",
+        actor="users/ops",
     )
 
 

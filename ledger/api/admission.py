@@ -35,6 +35,7 @@ WRITES: Final = frozenset(
         "LedgerService/CreateLedger",
         "LedgerService/RotateKey",
         "LedgerService/RevokeKey",
+        "LedgerService/ConfirmClock",
         "LedgerService/SealStreams",
         "LedgerService/EraseBodies",
         "LedgerService/RecordAudit",

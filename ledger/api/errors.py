@@ -14,7 +14,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from ledger.clock import Clock, uuid7
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, is_of_own_clock
 
 DOMAIN: Final = "ledger.v1"
 
@@ -90,6 +90,16 @@ def grpc_code(reason: Reason) -> int:
     return code
 
 
+def code_of(error: LedgerError) -> int:
+    """Return the number of the gRPC status that a refusal travels under.
+
+    Where the clock that is wrong is the server's own, the request is as good as it was.
+    """
+    if is_of_own_clock(error.reason, error.metadata):
+        return grpc_code(Reason.STORE_UNAVAILABLE)
+    return grpc_code(error.reason)
+
+
 def retry_seconds(error: LedgerError) -> float | None:
     """Return how long the caller should pause, or None where repeating does not help."""
     if error.retry_after_seconds is not None:
@@ -129,7 +139,7 @@ def to_status(error: LedgerError) -> status_pb2.Status:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(seconds * _NANO))
         details.append(_pack(retry))
-    return status_pb2.Status(code=grpc_code(error.reason), message=text_of(error), details=details)
+    return status_pb2.Status(code=code_of(error), message=text_of(error), details=details)
 
 
 def fail(context: grpc.ServicerContext, error: LedgerError) -> NoReturn:

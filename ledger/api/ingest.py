@@ -109,7 +109,7 @@ class IngestStream:
 def batch_error(error: LedgerError) -> BatchError:
     """Return what a failed call would say, as a message."""
     message = BatchError(
-        code=errors.grpc_code(error.reason),
+        code=errors.code_of(error),
         reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason.value}"),
         message=error.message,
         remedy=errors.remedy_of(error),

@@ -1,6 +1,6 @@
 """LedgerService: ledgers and their events as hashed.
 
-Its other methods stand in `checkpoints`, `keys`, `attesting` and `erasure`.
+Its other methods stand in `checkpoints`, `keys`, `attesting`, `erasure` and `clocks`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,7 @@ from ledger.api.attesting import AttestingMethods
 from ledger.api.calls import Desk, beyond_head
 from ledger.api.checkpoints import CheckpointMethods
 from ledger.api.checks import Checks
+from ledger.api.clocks import ClockMethods
 from ledger.api.convert import events as convert
 from ledger.api.convert.basics import appended
 from ledger.api.erasure import ErasureMethods
@@ -38,6 +39,7 @@ class LedgerServicer(
     KeyMethods,
     AttestingMethods,
     ErasureMethods,
+    ClockMethods,
     ledger_service_pb2_grpc.LedgerServiceServicer,
 ):
     """Serves LedgerService."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.limits import DATA_AHEAD_SECONDS
-from ledger.storage.store import AppendResult, LedgerInfo, Reader
+from ledger.storage.store import AppendResult, LedgerInfo, Reader, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +115,17 @@ def plan_stream(plan: str) -> str:
     return f"plans/{plan}"
 
 
-def latest_statable(info: LedgerInfo, clock: Clock) -> int:
+def latest_statable(info: LedgerInfo, store: Store) -> int:
     """Return the latest time that a source may state now, in microseconds.
 
     `wall`: the machine's clock and the skew. `data`: years beyond that clock, since data may be
     made for the near future, but not any time at all: the ledger's own would follow for good.
     """
     ahead = info.skew_seconds if info.clock == "wall" else DATA_AHEAD_SECONDS
-    return min(clock.now_micros() + ahead * 1_000_000, TIME_LIMIT - 1)
+    return min(store.now_micros(info.origin) + ahead * 1_000_000, TIME_LIMIT - 1)
 
 
-def ahead_of_clock(info: LedgerInfo, clock: Clock) -> str:
+def ahead_of_clock(info: LedgerInfo, store: Store) -> str:
     """Return in words that a time lies beyond the latest one that may be stated."""
-    latest = format_time(latest_statable(info, clock))
+    latest = format_time(latest_statable(info, store))
     return f"lies after {latest}, the latest time that this `{info.clock}` ledger takes now"

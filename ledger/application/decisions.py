@@ -228,7 +228,7 @@ class Decisions:
     def _ledger_time(self, head: Head) -> int:
         if self._info.clock == "data":
             return head.newest_observed_at or 0
-        return self._clock.now_micros()
+        return self._store.now_micros(self._info.origin)
 
     def _evaluated(self, written: Written) -> Evaluated:
         events = self._store.read(

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from ledger.application.aggregates import Model
 from ledger.application.commands import ahead_of_clock, latest_statable
 from ledger.application.intake import name_fault
-from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.models import ModelDeployed
 from ledger.events.values import TIME_LIMIT, format_time, parse_decimal
-from ledger.storage.store import LedgerInfo
+from ledger.storage.store import LedgerInfo, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class DeploymentSpec:
     replaces: str | None = None
 
 
-def check_deployment(spec: DeploymentSpec, info: LedgerInfo, clock: Clock) -> None:
+def check_deployment(spec: DeploymentSpec, info: LedgerInfo, store: Store) -> None:
     """Refuse what no deployment can state, whatever the model."""
     for name, version in (("model_version", spec.model_version), ("replaces", spec.replaces)):
         if version is not None and (fault := name_fault(version)):
@@ -43,10 +42,10 @@ def check_deployment(spec: DeploymentSpec, info: LedgerInfo, clock: Clock) -> No
         raise invalid_field("baseline_loss", "must be above 0")
     if spec.trained_through > spec.in_service_at:
         raise invalid_field("trained_through", "lies after in_service_at")
-    if spec.in_service_at > latest_statable(info, clock):
+    if spec.in_service_at > latest_statable(info, store):
         raise LedgerError(
             Reason.CLOCK_AHEAD,
-            f"in_service_at {ahead_of_clock(info, clock)}.",
+            f"in_service_at {ahead_of_clock(info, store)}.",
             remedy="Record the deployment when it happens, and set the source's clock.",
             metadata={"field": "in_service_at"},
         )

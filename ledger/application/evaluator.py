@@ -213,7 +213,7 @@ class Evaluator:
     def _now(self) -> Moment | None:
         """Return what time it is; None before a `data` ledger's begins."""
         is_data = self._info.clock == "data"
-        now = self._data_time.now if is_data else self._clock.now_micros()
+        now = self._data_time.now if is_data else self._store.now_micros(self._info.origin)
         return None if now is None else Moment(self._clock.elapsed_seconds(), now)
 
     def _is_due(self, warm: Warm, now: Moment) -> bool:

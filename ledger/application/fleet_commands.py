@@ -27,7 +27,6 @@ from ledger.application.names import did_you_mean
 from ledger.application.policy_lint import LintResult, lint
 from ledger.application.policy_text import digest as policy_digest
 from ledger.application.policy_text import refusal
-from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent, encode_body
@@ -61,14 +60,12 @@ class FleetCommands:
         fleet: Fleet,
         aggregates: Aggregates,
         historian: Historian,
-        clock: Clock,
     ) -> None:
         self._store = store
         self._info = info
         self._fleet = fleet
         self._aggregates = aggregates
         self._historian = historian
-        self._clock = clock
 
     def define_signal(self, caller: Caller, signal: SignalDefined) -> Written:
         """Record a signal's definition, replacing the one before as a whole."""
@@ -138,7 +135,7 @@ class FleetCommands:
         """
 
         def decide() -> Fact:
-            check_deployment(spec, self._info, self._clock)
+            check_deployment(spec, self._info, self._store)
             model = self._live_model(spec.model)
             data = deployed(spec, model)
             fact = self._fact(caller, model.id, model.version + 1, data)

@@ -18,7 +18,6 @@ from ledger.application.commands import (
 )
 from ledger.application.fleet import Fleet, ModelView, SignalView
 from ledger.application.names import nearest
-from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import values
 from ledger.events.fast import observed_body, observed_body_parts
@@ -78,11 +77,10 @@ class _Encoded(NamedTuple):
 class Intake:
     """Takes batches of observations for one ledger."""
 
-    def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet) -> None:
         self._store = store
         self._info = info
         self._fleet = fleet
-        self._clock = clock
 
     def submit(
         self,
@@ -128,7 +126,7 @@ class Intake:
     ) -> _Encoded | None:
         """Return the events of a batch, or None if any row is not acceptable."""
         parts = observed_body_parts(caller.actor, caller.request_id)
-        latest = latest_statable(self._info, self._clock)
+        latest = latest_statable(self._info, self._store)
         fleet, decimal, segment = self._fleet, values.DECIMAL.fullmatch, values.SEGMENT.fullmatch
         format_time, nearest = values.format_time, values.nearest_decimal
         models: dict[str, tuple[str, tuple[tuple[int, str], ...]]] = {}
@@ -181,7 +179,7 @@ class Intake:
         """Return the error that names what is wrong with a refused batch, item by item."""
         reason: Reason | None = None
         violations: list[FieldViolation] = []
-        latest = latest_statable(self._info, self._clock)
+        latest = latest_statable(self._info, self._store)
         for index, row in enumerate(rows):
             for found, field, problem in self._problems(row, latest):
                 reason = reason or found
@@ -221,7 +219,7 @@ class Intake:
         if not 0 <= observed_at < values.TIME_LIMIT:
             refuse("observed_at", "lies before 1970 or after the year 9999")
         elif observed_at > latest:
-            fault = ahead_of_clock(self._info, self._clock)
+            fault = ahead_of_clock(self._info, self._store)
             refuse("observed_at", f"{fault}; set the source's clock", Reason.CLOCK_AHEAD)
         if not 1 <= sample_size <= SAMPLE_SIZE_MAX:
             refuse("sample_size", f"must be from 1 to {SAMPLE_SIZE_MAX}, not {sample_size}")

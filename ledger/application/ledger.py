@@ -9,6 +9,7 @@ from eventsourcing.persistence import AggregateRecorder
 
 from ledger.application.aggregates import Aggregates
 from ledger.application.attestation import Attestation, AttestationOptions
+from ledger.application.clocks import Clocks
 from ledger.application.commands import (
     Caller,
     Written,
@@ -82,12 +83,13 @@ class Ledger:
         self.erasures = self._historian.erasures
         self.fleet = Fleet(store, info.origin, on_erasure=policies.clear)
         self.commands = FleetCommands(
-            store, info, self.fleet, Aggregates(recorder), self._historian, clock
+            store, info, self.fleet, Aggregates(recorder), self._historian
         )
         self.replayer = Replayer(store, info.origin, self._historian, self._planning)
         self.decisions = Decisions(store, info, self._historian, self.replayer, clock)
-        self._intake = Intake(store, info, self.fleet, clock)
+        self._intake = Intake(store, info, self.fleet)
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
+        self._clocks = Clocks(store, info)
         self.erasure = Erasure(store, info, self.fleet, erasure_actors)
 
     def evaluator(self) -> Evaluator:
@@ -254,6 +256,12 @@ class Ledger:
         """Remove bodies under a legal ground; answers once no copy of the service's is left."""
         return self.erasure.erase_bodies(caller, ranges, ground, authority)
 
+    # ---- time ------------------------------------------------------------------------------------
+
+    def confirm_clock(self, caller: Caller, reason: str) -> Written:
+        """Record that the machine's clock is right, although it was expected elsewhere."""
+        return self._clocks.confirm(caller, reason)
+
     # ---- the log ---------------------------------------------------------------------------------
 
     def head(self) -> Head:
@@ -264,7 +272,7 @@ class Ledger:
         """Return the ledger's time at a head: the clock's, or `data`: the newest observed."""
         if self.info.clock == "data":
             return head.newest_observed_at or 0
-        return self._clock.now_micros()
+        return self._store.now_micros(self.info.origin)
 
     def event(self, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""

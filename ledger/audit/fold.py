@@ -136,6 +136,8 @@ class Fold:
         """The request of the event before: actor, method, id."""
         self.gone: list[int] = []
         """Events outside the models' streams whose bodies are absent."""
+        self.recorded_at = 0
+        """When the event before was recorded."""
         self.clock = ""
         self.skew_micros = 0
         self.signals: set[str] = set()
@@ -197,7 +199,7 @@ class Fold:
 
     def apply(self, event: Event) -> None:
         """Take in an event that the rules have looked at."""
-        self.position = event.position
+        self.position, self.recorded_at = event.position, event.recorded_at
         self._streams[event.stream] = (event.stream_version, event.event_hash)
         self.scored = None
         if event.type.rpartition(".")[0] in PERMANENT:

@@ -66,6 +66,24 @@ def show() -> None:
     chosen.show(one, output.table(("FIELD", "VALUE"), rows))
 
 
+def confirm_clock(
+    reason: Annotated[
+        str,
+        typer.Option(help="Why it is right; recorded for good, so it must hold no personal data."),
+    ],
+) -> None:
+    """Confirm the server's clock, although it is not where it was expected.
+
+    What is recorded from then on is dated by it, for good: look at `date` on the server first. Only
+    an actor whom the operator has named may do this.
+    """
+    chosen = session()
+    appended = chosen.client.confirm_clock(reason)
+    chosen.show(
+        appended, f"The server's clock counts again, by the event at position {appended.position}."
+    )
+
+
 def vkey() -> None:
     """Print the key that verifies checkpoints signed now; two while a rotation's overlap lasts."""
     chosen = session()

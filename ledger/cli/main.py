@@ -150,6 +150,7 @@ TREE: Final[dict[str, _Entry]] = {
             "create": "ledgers:create",
             "list": "ledgers:list_",
             "show": "ledgers:show",
+            "confirm-clock": "ledgers:confirm_clock",
         },
     ),
 }

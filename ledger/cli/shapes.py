@@ -93,6 +93,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "projection rebuild": ranking.RebuiltProjection,
     "ledger create": records.Ledger,
     "ledger list": ("ledgers",),
+    "ledger confirm-clock": records.Appended,
     "ledger show": records.Ledger,
 }
 """By command.

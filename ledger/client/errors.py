@@ -12,7 +12,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from ledger.client.decode import prefix_of
-from ledger.errors import FieldViolation, Reason
+from ledger.errors import FieldViolation, Reason, is_of_own_clock
 from ledger.v1 import errors_pb2, signal_service_pb2
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -233,8 +233,13 @@ FAMILY: Final[dict[Reason, type[LedgerRefusedError]]] = {
 
 
 def refused(reason: Reason, message: str, **details: Any) -> LedgerRefusedError:  # noqa: ANN401
-    """Return the refusal of the family that a reason belongs to."""
-    return FAMILY[reason](reason, message, **details)
+    """Return the refusal of the family that a reason belongs to.
+
+    Where the clock that is ahead is the server's own, the request may be repeated.
+    """
+    is_busy = is_of_own_clock(reason, details.get("metadata") or {})
+    family = BusyError if is_busy else FAMILY[reason]
+    return family(reason, message, **details)
 
 
 def invalid(field: str, description: str, remedy: str = "") -> LedgerRefusedError:

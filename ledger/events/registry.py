@@ -27,6 +27,7 @@ from ledger.events.proving import (
 from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import (
+    ClockStepped,
     LedgerConfigured,
     LedgerConfiguredV2,
     LedgerConfiguredV3,
@@ -63,6 +64,7 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
     LedgerConfiguredV3,
     PolicyDraftedV2,
     DecisionMadeV2,
+    ClockStepped,
 )
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}

@@ -1,10 +1,10 @@
 """Events about the ledger itself."""
 
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from ledger.events.base import EventData, Hex32, Origin, Time, UnitOfCost
+from ledger.events.base import EventData, Hex32, Origin, Text, Time, UnitOfCost
 from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
 
 
@@ -63,6 +63,26 @@ class LedgerConfiguredV3(EventData):
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
     unit_of_cost: UnitOfCost | None
     """What amounts of cost and value are counted in, such as EUR; null if that was not said."""
+
+
+class ClockStepped(EventData):
+    """An operator confirmed the server's clock, although it was not where it was expected.
+
+    What is recorded from here on is dated by it.
+    """
+
+    TYPE: ClassVar[str] = "clock.stepped.v1"
+    STREAM: ClassVar[str] = "ledger"
+    CAUSE: ClassVar[str] = "an actor whom the operator has named, by ConfirmClock"
+
+    clock_at: Time
+    """What the clock said."""
+    expected_at: Time | None
+    """What it should have said by the time that had passed since it was last believed; null where
+    the server had not recorded anything yet."""
+    head_at: Time
+    """When the event before was recorded."""
+    reason: Annotated[Text, Field(min_length=1)]
 
 
 COMMITTING: Final = (LedgerConfiguredV2.TYPE, LedgerConfiguredV3.TYPE)

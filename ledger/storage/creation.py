@@ -12,7 +12,6 @@ from ledger.chain.key_history import vkey_digest
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange
-from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
 from ledger.events.envelope import encode_body
@@ -25,6 +24,7 @@ from ledger.storage.jobs import Turn
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import AppendRequest, CreateLedger, LedgerInfo, NewEvent
+from ledger.storage.times import MachineTime
 
 FORMAT: Final = "decision-ledger/1"
 CREATE_METHOD: Final = "CreateLedger"
@@ -33,9 +33,9 @@ CREATE_METHOD: Final = "CreateLedger"
 class Creation:
     """Creates ledgers within the transactions of the writer."""
 
-    def __init__(self, database: Database, clock: Clock, keys: SealedKeys) -> None:
+    def __init__(self, database: Database, times: MachineTime, keys: SealedKeys) -> None:
         self._database = database
-        self._clock = clock
+        self._times = times
         self._keys = keys
 
     def create(self, turn: Turn, request: CreateLedger) -> LedgerInfo:
@@ -43,7 +43,7 @@ class Creation:
         self._database.lock_ledgers(turn.connection)
         if (known := _find(turn.connection, request.origin)) is not None:
             return _repeated(turn, known, request)
-        now = self._clock.now_micros() if request.clock == "wall" else 0
+        now = self._times.now_of_new() if request.clock == "wall" else 0
         _check_origin(request.origin)
         drawn = self._keys.draw(request.origin)
         first = SigningKey(request.origin, request.seed) if request.seed else drawn

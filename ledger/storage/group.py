@@ -36,6 +36,7 @@ from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
 from ledger.storage.tile_rows import write_tiles
+from ledger.storage.times import MachineTime
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
 _BY_TYPES: Final = "INDEXED BY events_stream_type"
@@ -83,6 +84,7 @@ class Group:
         clock: Clock,
         chains: dict[int, Chain],
         keys: SealedKeys,
+        times: MachineTime,
     ) -> None:
         """`chains` is the writer's memory between groups, keyed by ledger_id; it is updated."""
         self._database = database
@@ -90,6 +92,7 @@ class Group:
         self._clock = clock
         self._chains = chains
         self._keys = keys
+        self._times = times
         self._sealed: dict[int, dict[str, bytes]] = {}
         self._rows: list[Any] = []
         self._leaves: dict[int, list[bytes]] = {}
@@ -113,6 +116,10 @@ class Group:
                 chain.recent.trim()
         if keys:
             self._look_up(keys)
+
+    def newest_time(self, info: LedgerInfo) -> int:
+        """Return when the newest event of a ledger that takes part was recorded."""
+        return self._chains[info.ledger_id].recorded_at
 
     def knows(self, key: RequestKey) -> bool:
         """Return whether a request id that `begin` looked up was used before."""
@@ -262,7 +269,7 @@ class Group:
     def _time_of(self, chain: Chain, request: AppendRequest) -> int:
         """Return when the request's events count as recorded; time never runs backwards."""
         if chain.info.clock == "wall":
-            return max(chain.recorded_at, self._clock.now_micros())
+            return max(chain.recorded_at, self._times.now(chain.info, lambda: chain.recorded_at))
         stated = request.stated_time
         if stated is None:
             return chain.recorded_at

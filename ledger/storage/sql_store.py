@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from ledger.storage.checks import (
     check_tracking,
     cosignature_row,
     read_tracking,
+    request_key,
     set_tracking,
 )
 from ledger.storage.creation import CREATE_METHOD, Creation
@@ -34,7 +36,10 @@ from ledger.storage.store import (
     CreateLedger,
     KeptCosignature,
     LedgerInfo,
+    NewEvent,
 )
+from ledger.storage.timekeeping import Step
+from ledger.storage.times import MachineTime
 from ledger.storage.vault import Vault
 from ledger.storage.writer import Writer
 
@@ -50,9 +55,12 @@ class SqlStore(SqlReader):
         super().__init__(database)
         self._clock = clock
         self._keys = keys
-        self._creation = Creation(database, clock, keys)
+        self._times = MachineTime(clock)
+        self._creation = Creation(database, self._times, keys)
         self._hints = Hints(clock)
-        self._writer = None if read_only else Writer(database, clock, keys, self._hints.publish)
+        self._writer = (
+            None if read_only else Writer(database, clock, keys, self._times, self._hints.publish)
+        )
         self._watcher = Watcher(database, self._hints) if read_only or database.shared else None
         self._closed = False
 
@@ -123,6 +131,40 @@ class SqlStore(SqlReader):
     def scrub(self) -> None:
         """Remove what erased text has left in the database's files, where they are ours."""
         self._open_writer().pause_for(self._database.scrub)
+
+    # ---- time --------------------------------------------------------------------------------
+
+    def now_micros(self, ledger: str) -> int:
+        """Return the machine's time; CLOCK_AHEAD where a `wall` ledger cannot believe it."""
+        info = self.ledger(ledger)
+        if info.clock == "data":
+            return self._clock.now_micros()
+        return self._times.now(info, lambda: self.head(ledger).recorded_at)
+
+    def confirm_clock(
+        self, request: AppendRequest, event: Callable[[Step], NewEvent]
+    ) -> AppendResult:
+        """Believe the machine's clock from now on, and append the event that says so.
+
+        FIELD_INVALID where the clock is as expected.
+        """
+        check_request(request)
+        info = self.ledger(request.ledger)
+        before = self._times.believed(info)
+
+        def _confirm(turn: Turn) -> AppendResult:
+            key = request_key(info, request)
+            turn.group.begin([info], [key] if key else [])
+            if key is not None and turn.group.knows(key):
+                return turn.group.admit(info, request)
+            step = self._times.confirm(info, turn.group.newest_time(info))
+            return turn.group.admit(info, replace(request, events=[event(step)]))
+
+        try:
+            return self._call(_confirm)
+        except BaseException:
+            self._times.restore(info, before)
+            raise
 
     # ---- keys and signatures -----------------------------------------------------------------
 

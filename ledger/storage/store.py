@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from ledger.chain.keys import SigningKey
 from ledger.events.envelope import RecordedEvent
 from ledger.storage.duplicates import NONE_FOUND, Duplicates
+from ledger.storage.timekeeping import Timekeeping
 
 Body = bytes | Callable[[int], bytes]
 """Canonical bytes of a body, or what makes them once the request's first position is known."""
@@ -308,7 +309,7 @@ class Reader(Protocol):
         ...
 
 
-class Store(Reader, Protocol):
+class Store(Reader, Timekeeping, Protocol):
     """The event store: one writer, reads, hints and leases. Safe between threads."""
 
     def create_ledger(self, request: CreateLedger) -> LedgerInfo:

@@ -31,6 +31,7 @@ from ledger.storage.jobs import Append, Call, Chore, Job, Turn, again, refuse, s
 from ledger.storage.link import WriterLink
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
+from ledger.storage.times import MachineTime
 
 T = TypeVar("T")
 
@@ -56,11 +57,13 @@ class Writer:
         database: Database,
         clock: Clock,
         keys: SealedKeys,
+        times: MachineTime,
         on_commit: Callable[[str, int], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._keys = keys
+        self._times = times
         self._on_commit = on_commit
         self._queue: deque[Job] = deque()
         self._queued_events = 0
@@ -264,7 +267,7 @@ class Writer:
         self._tell(moved)
 
     def _group(self, connection: Connection) -> Group:
-        return Group(self._database, connection, self._clock, self._chains, self._keys)
+        return Group(self._database, connection, self._clock, self._chains, self._keys, self._times)
 
     def _tell(self, moved: dict[int, Chain]) -> None:
         for chain in moved.values():

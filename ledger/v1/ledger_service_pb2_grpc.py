@@ -111,6 +111,11 @@ class LedgerServiceStub:
                 request_serializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesResponse.FromString,
                 _registered_method=True)
+        self.ConfirmClock = channel.unary_unary(
+                '/ledger.v1.LedgerService/ConfirmClock',
+                request_serializer=ledger_dot_v1_dot_ledger__service__pb2.ConfirmClockRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ConfirmClockResponse.FromString,
+                _registered_method=True)
         self.RecordAudit = channel.unary_unary(
                 '/ledger.v1.LedgerService/RecordAudit',
                 request_serializer=ledger_dot_v1_dot_ledger__service__pb2.RecordAuditRequest.SerializeToString,
@@ -280,6 +285,19 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmClock(self, request, context):
+        """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
+        refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
+        is dated by it, for good.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): the clock is as expected, or the ledger has none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordAudit(self, request, context):
         """Records that an audit was completed, and what it found.
 
@@ -368,6 +386,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.EraseBodies,
                     request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesResponse.SerializeToString,
+            ),
+            'ConfirmClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmClock,
+                    request_deserializer=ledger_dot_v1_dot_ledger__service__pb2.ConfirmClockRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_ledger__service__pb2.ConfirmClockResponse.SerializeToString,
             ),
             'RecordAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordAudit,
@@ -782,6 +805,33 @@ class LedgerService:
             '/ledger.v1.LedgerService/EraseBodies',
             ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesRequest.SerializeToString,
             ledger_dot_v1_dot_ledger__service__pb2.EraseBodiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.LedgerService/ConfirmClock',
+            ledger_dot_v1_dot_ledger__service__pb2.ConfirmClockRequest.SerializeToString,
+            ledger_dot_v1_dot_ledger__service__pb2.ConfirmClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -127,6 +127,15 @@ class LedgerServiceStub:
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
     * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
     """
+    ConfirmClock: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ConfirmClockRequest, _ledger_service_pb2.ConfirmClockResponse]
+    """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
+    refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
+    is dated by it, for good.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): the clock is as expected, or the ledger has none.
+    """
     RecordAudit: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.RecordAuditRequest, _ledger_service_pb2.RecordAuditResponse]
     """Records that an audit was completed, and what it found.
 
@@ -233,6 +242,15 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     * `BODY_PERMANENT` (FAILED_PRECONDITION): a body of a type that keeps its body.
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
     * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
+    """
+    ConfirmClock: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ConfirmClockRequest, _ledger_service_pb2.ConfirmClockResponse]  # type: ignore[assignment]
+    """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
+    refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
+    is dated by it, for good.
+
+    Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+    * `FIELD_INVALID` (INVALID_ARGUMENT): the clock is as expected, or the ledger has none.
     """
     RecordAudit: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.RecordAuditRequest, _ledger_service_pb2.RecordAuditResponse]  # type: ignore[assignment]
     """Records that an audit was completed, and what it found.
@@ -427,6 +445,21 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         * `BODY_PERMANENT` (FAILED_PRECONDITION): a body of a type that keeps its body.
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): there is no event at one of the positions.
         * `BODY_ERASED` (FAILED_PRECONDITION): all of these bodies are gone already.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmClock(
+        self,
+        request: _ledger_service_pb2.ConfirmClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_service_pb2.ConfirmClockResponse, _abc.Awaitable[_ledger_service_pb2.ConfirmClockResponse]]:
+        """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
+        refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
+        is dated by it, for good.
+
+        Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): the clock is as expected, or the ledger has none.
         """
 
     @_abc_1.abstractmethod

@@ -132,6 +132,7 @@ def test_after_a_clock_that_was_ahead_is_right_again_models_are_scored_as_due(
 ) -> None:
     wall = make_world(clock="wall")
     wall.clock.step(ahead)
+    wall.restart()
     wall.begin("m1", interval="1h", silence="1d")
     wall.see("m1", BAD, START)
     wall.settle()
@@ -154,9 +155,11 @@ def test_after_a_clock_that_was_ahead_is_right_again_models_are_scored_as_due(
 
 def test_a_seal_dated_by_a_clock_that_was_ahead_delays_no_other(make_world: MakeWorld) -> None:
     wall = make_world(clock="wall")
-    seals = Seals(wall.store, wall.ledger.info)
     wall.clock.step(40 * DAY)
-    seals.seal(ANA)
+    wall.restart()
+    Seals(wall.store, wall.ledger.info).seal(ANA)
     wall.clock.step(-40 * DAY)
+    wall.restart()
     wall.begin("m1")
+    seals = Seals(wall.store, wall.ledger.info)
     assert Sealer(wall.ledger.info, seals, wall.clock, seconds=3_600.0).look()

@@ -141,6 +141,12 @@ def export_half(paper: Paper) -> int:
     return paper.append("ledger", "export.issued.v1", data)
 
 
+def step_without_a_clock(paper: Paper) -> int:
+    at = format_time(paper.events[-1].recorded_at)
+    data = {"clock_at": at, "expected_at": None, "head_at": at, "reason": "x"}
+    return paper.append("ledger", "clock.stepped.v1", data, actor="users/ops")
+
+
 def miscount_refusals(paper: Paper) -> int:
     at = format_time(START)
     row = {
@@ -271,6 +277,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "audits": audit_another_tree,
     "exports": export_half,
     "refusals": miscount_refusals,
+    "clocks": step_without_a_clock,
     "models.registered": update_a_ghost,
     "models.described": retrain_for_free,
     "models.deployed": reinstate_a_new_version,
@@ -309,7 +316,7 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
     assert report.passed, report.text()
     assert report.gaps == ()
     applied = {one.rule for one in report.rules if one.checked}
-    absent = {"seals", "erasures", "audits", "exports", "refusals", "memory", "witnesses"}
+    absent = {"seals", "erasures", "audits", "exports", "refusals", "clocks", "memory", "witnesses"}
     assert set(RULES) - applied <= absent
 
 

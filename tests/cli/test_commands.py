@@ -9,9 +9,16 @@ from pathlib import Path
 
 from ledger.application.evidence import Contradiction, Evidence
 from ledger.cli.exits import Exit
-from ledger.clock import SystemClock
+from ledger.cli.shapes import SHAPES, fields_of
+from ledger.clock import ManualClock, SystemClock
+from ledger.v1.ledger_pb2 import LEDGER_CLOCK_WALL
 from tests.cli.conftest import Run, csv_of
-from tests.support.served import ORIGIN, POLICY, START, Served
+from tests.support.served import ORIGIN, POLICY, START, Served, serving
+
+DEFINED = (
+    *("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse"),
+    *("--meaning", "How far it is off."),
+)
 
 
 def test_rows_are_submitted_counted_and_shown(cli: Run) -> None:
@@ -332,3 +339,24 @@ def test_a_projection_that_lags_is_shown_as_it_is_and_said_to_lag(run: Run, tmp_
             ran = run("priorities", "--server", server.address)
     assert ran.code == 0
     assert "shows an earlier one" in ran.err
+
+
+def test_a_clock_that_stepped_is_confirmed_and_says_what_to_do_until_then(
+    run: Run, tmp_path: Path
+) -> None:
+    clock = ManualClock(START * 1_000_000)
+    with serving(tmp_path, clock) as served:
+        served.create(clock=LEDGER_CLOCK_WALL)
+        server = ("--server", served.server.address)
+        why = ("--reason", "The machine was set right.", "--json")
+        ran = run("ledger", "confirm-clock", *why, *server)
+        assert (ran.code, "nothing to confirm" in ran.err) == (Exit.REFUSED, True)
+        clock.step(7_200_000_000)
+        ran = run("signal", "define", "loss", *DEFINED, *server, "--deadline", "3")
+        assert ran.code != 0
+        assert "2 hours ahead of the time that has passed" in ran.err
+        assert "decision-ledger ledger confirm-clock" in ran.err
+        ran = run("ledger", "confirm-clock", *why, *server)
+        assert ran.code == 0, ran.err
+        assert tuple(ran.json) == fields_of(SHAPES["ledger confirm-clock"])
+        assert run("signal", "define", "loss", *DEFINED, *server).code == 0

@@ -87,6 +87,7 @@ def test_every_command_has_a_shape_and_is_run() -> None:
     # What servers print, and what needs a file first, is read where that is tested.
     elsewhere = {
         "serve",
+        "ledger confirm-clock",
         "witness serve",
         "export delete",
         "export verify",

@@ -23,7 +23,7 @@ LONGER = {
     # What a stranger takes along and reads is one file; its bound is promised.
     Path("tools", "verify_bundle.py"): 599,
     # A service with its requests and answers is one file, most of it comments.
-    Path("proto", "ledger", "v1", "ledger_service.proto"): 450,
+    Path("proto", "ledger", "v1", "ledger_service.proto"): 500,
 }
 FUNCTION_LINES_MAX = 60
 DEV_LINES_MAX = 300

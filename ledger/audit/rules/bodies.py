@@ -33,6 +33,7 @@ _METHODS: Final = {
     "key.revoked.v1": "RevokeKey",
     "streams.sealed.v1": "SealStreams",
     "body.erased.v1": "EraseBodies",
+    "clock.stepped.v1": "ConfirmClock",
     "audit.completed.v1": "RecordAudit",
     "export.issued.v1": "CreateExport",
 }

@@ -6,6 +6,8 @@ from ledger.audit.event import Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.system import CONFIGURED
+from ledger.events.values import SECOND, format_time, parse_time
+from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
 
 
 @rule("ledger.begins", needs_data=False)
@@ -27,6 +29,30 @@ def ledger_configured(event: Event, _fold: Fold) -> Verdict:
     """Clock, unit of cost and bounds on time are chosen once, at position 2."""
     if event.position != 2:
         return "the ledger was configured at position 2, and this configures it otherwise"
+    return None
+
+
+@rule("clocks", "clock.stepped.v1")
+def clocks(event: Event, fold: Fold) -> Verdict:
+    """A clock is confirmed by a person or service, where it stepped, and dates its own event."""
+    data = event.data
+    assert data is not None
+    if fold.clock == "data":
+        return "this ledger takes its time from its data: there is no clock that could step"
+    if event.actor.startswith("system/"):
+        return f"{event.actor} cannot confirm a clock"
+    if data["head_at"] != format_time(fold.recorded_at):
+        return f"the event before was recorded at {format_time(fold.recorded_at)}"
+    at, head = parse_time(data["clock_at"]), parse_time(data["head_at"])
+    bound = max(fold.skew_micros, CLOCK_STEP_SECONDS_MIN * SECOND)
+    if not 0 <= event.recorded_at - max(at, head) <= bound:
+        return "it was not recorded at the time that it confirms"
+    expected = None if data["expected_at"] is None else parse_time(data["expected_at"])
+    is_far = (
+        at - head > IDLE_SECONDS_MAX * SECOND if expected is None else abs(at - expected) > bound
+    )
+    if not (is_far or head - at > bound):
+        return "its clock was where it was expected"
     return None
 
 

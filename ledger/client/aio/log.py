@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from ledger.client.aio.connection import Service
 from ledger.client.calls import log as calls
 from ledger.client.enums import LedgerClock
-from ledger.client.records import Event, Ledger
+from ledger.client.records import Appended, Event, Ledger
 
 
 class Log(Service):
@@ -33,6 +33,11 @@ class Log(Service):
         """Return the client's ledger and where its head stands."""
         scope = self._connection.settings.scope()
         return await self._connection.run(calls.get_ledger(scope, min_position))
+
+    async def confirm_clock(self, reason: str, *, request_id: str | None = None) -> Appended:
+        """Confirm the server's clock where it steps, for an actor whom the operator has named."""
+        scope = self._connection.settings.append_scope(request_id)
+        return await self._connection.run(calls.confirm_clock(scope, reason))
 
     def list_ledgers(self) -> AsyncIterator[Ledger]:
         """Iterate over the server's ledgers by origin."""

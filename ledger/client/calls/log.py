@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.client.call import Call, Paged, Scope, Watch
-from ledger.client.calls.pages import one, page
+from ledger.client.calls.pages import appended, one, page
 from ledger.client.decode import decode
 from ledger.client.enums import LedgerClock
 from ledger.client.inputs import number_of
-from ledger.client.records import Event, Ledger
+from ledger.client.records import Appended, Event, Ledger
 from ledger.limits import PAGE_SIZE_MAX
 from ledger.v1 import ledger_pb2, ledger_service_pb2
 
@@ -41,6 +41,19 @@ def create_ledger(scope: Scope, origin: str, chosen: Configuration) -> Call[Ledg
         ),
         ledger_service_pb2.CreateLedgerResponse,
         one(Ledger, "ledger"),
+        scope.request_id,
+    )
+
+
+def confirm_clock(scope: Scope, reason: str) -> Call[Appended]:
+    """Return the call that confirms the server's clock."""
+    return Call(
+        _SERVICE + "ConfirmClock",
+        ledger_service_pb2.ConfirmClockRequest(
+            reason=reason, ledger=scope.ledger, request_id=scope.request_id
+        ),
+        ledger_service_pb2.ConfirmClockResponse,
+        appended,
         scope.request_id,
     )
 

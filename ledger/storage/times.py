@@ -1,0 +1,188 @@
+"""What time the machine says it is, and whether that can be.
+
+A time on record is never taken back: a clock that was ahead for three seconds would date everything
+after them. So before an event of a `wall` ledger is given its time, the machine's clock is compared
+with the seconds that have passed since it was last believed, and, where this process has dated
+nothing yet, with the ledger's newest event. Beyond the ledger's skew nothing is appended until the
+clock is right again, or an operator confirms it.
+
+A clock behind the newest event is believed: some clock was ahead once, and what follows is dated
+like that event until this clock has come so far.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
+from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
+from ledger.storage.store import LedgerInfo
+from ledger.storage.timekeeping import Step
+
+_PAUSE_SECONDS: Final = 1.0
+_READINGS_MAX: Final = 5
+_QUICK_SECONDS: Final = 0.05  # both clocks are read at one moment, unless the process was held up
+_log: Final = structlog.get_logger("ledger.storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The machine's clock, and the seconds that had passed by its steady one."""
+
+    at: int
+    elapsed: float
+
+
+class MachineTime:
+    """The machine's clock as each `wall` ledger of a store may use it. Safe between threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._believed: dict[int, Reading] = {}
+
+    def now(self, info: LedgerInfo, head: Callable[[], int]) -> int:
+        """Return the time; CLOCK_AHEAD where that cannot be. `head`: the newest event's time."""
+        reading = self._read()
+        step = self._step(info, reading, head)
+        if step is not None:
+            raise clock_refused(info, step)
+        return reading.at
+
+    def now_of_new(self) -> int:
+        """Return the time at which a ledger may begin; CLOCK_AHEAD where no ledger's can be."""
+        reading = self._read()
+        with self._lock:
+            known = list(self._believed.values())
+        expected = next((_expected(one, reading) for one in known), reading.at)
+        is_sound = 0 <= reading.at < TIME_LIMIT
+        if not is_sound or abs(reading.at - expected) > CLOCK_STEP_SECONDS_MIN * SECOND:
+            raise clock_refused(None, Step(reading.at, expected if known else None, 0))
+        return reading.at
+
+    def confirm(self, info: LedgerInfo, head: int) -> Step:
+        """Believe the clock from now on; return what it was compared with.
+
+        CLOCK_AHEAD where no event could say the time, FIELD_INVALID where the clock is as expected.
+        """
+        reading = self._read()
+        with self._lock:
+            before = self._believed.get(info.ledger_id)
+        step = Step(reading.at, None if before is None else _expected(before, reading), head)
+        if not 0 <= reading.at < TIME_LIMIT:
+            raise clock_refused(info, step)
+        if not is_step(info, step):
+            raise invalid_field(
+                "ledger",
+                "the server's clock is as expected, so there is nothing to confirm",
+                remedy="Go on: events are recorded.",
+            )
+        with self._lock:
+            self._believed[info.ledger_id] = reading
+        return step
+
+    def restore(self, info: LedgerInfo, before: Reading | None) -> None:
+        """Take a confirmation back that was not recorded."""
+        with self._lock:
+            if before is None:
+                self._believed.pop(info.ledger_id, None)
+            else:
+                self._believed[info.ledger_id] = before
+
+    def believed(self, info: LedgerInfo) -> Reading | None:
+        """Return when the clock was first believed for a ledger, None where it was not yet."""
+        with self._lock:
+            return self._believed.get(info.ledger_id)
+
+    def _read(self) -> Reading:
+        """Read both clocks at one moment."""
+        for _ in range(_READINGS_MAX):
+            before = self._clock.elapsed_seconds()
+            at = self._clock.now_micros()
+            elapsed = self._clock.elapsed_seconds()
+            if elapsed - before < _QUICK_SECONDS:
+                break
+        return Reading(at, elapsed)
+
+    def _step(self, info: LedgerInfo, reading: Reading, head: Callable[[], int]) -> Step | None:
+        believed = self._believed.get(info.ledger_id)  # one lookup: the hot path takes no lock
+        if believed is not None:
+            expected = _expected(believed, reading)
+            bound = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
+            if -bound <= reading.at - expected <= bound and 0 <= reading.at < TIME_LIMIT:
+                return None
+            return Step(reading.at, expected, head())
+        newest = head()
+        is_leap = newest > 0 and reading.at - newest > IDLE_SECONDS_MAX * SECOND
+        if is_leap or not 0 <= reading.at < TIME_LIMIT:
+            return Step(reading.at, None, newest)
+        with self._lock:
+            self._believed.setdefault(info.ledger_id, reading)
+        if newest - reading.at > max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND:
+            _log.warning(
+                "clock.behind_head",
+                ledger=info.origin,
+                clock=format_time(reading.at),
+                head=format_time(newest),
+            )
+        return None
+
+
+def is_step(info: LedgerInfo, step: Step) -> bool:
+    """Whether a clock differs from what was expected by more than a ledger allows."""
+    bound = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
+    if step.head - step.at > bound:
+        return True
+    if step.expected is None:
+        return step.at - step.head > IDLE_SECONDS_MAX * SECOND
+    return abs(step.at - step.expected) > bound
+
+
+def clock_refused(info: LedgerInfo | None, step: Step) -> LedgerError:
+    """Return the refusal of an append by a server whose clock cannot be right."""
+    said = _said(step.at)
+    if step.expected is not None:
+        way = "ahead of" if step.at > step.expected else "behind"
+        off = span(abs(step.at - step.expected))
+        why = f"{off} {way} the time that has passed since it was right"
+    elif step.head:
+        why = f"while the newest event was recorded at {_said(step.head)}"
+    else:
+        why = "which no event can state"
+    return LedgerError(
+        Reason.CLOCK_AHEAD,
+        f"The server's clock says {said}, {why}. Nothing was written.",
+        remedy="Send the same request again once the operator has set the server's clock, or has "
+        "confirmed it with `decision-ledger ledger confirm-clock`.",
+        retry_after_seconds=_PAUSE_SECONDS,
+        metadata={
+            "ledger": info.origin if info is not None else "",
+            "clock_at": said,
+            "expected_at": "" if step.expected is None else _said(step.expected),
+            "head_at": _said(step.head) if step.head else "",
+        },
+    )
+
+
+def span(micros: int) -> str:
+    """Return a span of time as people say it, in its largest unit."""
+    for unit, name in ((DAY, "days"), (3_600 * SECOND, "hours"), (60 * SECOND, "minutes")):
+        if micros >= 2 * unit:
+            return f"{micros // unit} {name}"
+    return f"{micros // SECOND} seconds"
+
+
+def _expected(believed: Reading, reading: Reading) -> int:
+    return believed.at + round((reading.elapsed - believed.elapsed) * SECOND)
+
+
+def _said(micros: int) -> str:
+    """Return a time as events spell it, also one that they cannot."""
+    if 0 <= micros < TIME_LIMIT:
+        return format_time(micros)
+    return "a time before 1970" if micros < 0 else "a time after the year 9999"

@@ -1,0 +1,159 @@
+"""The machine's clock before it dates anything: goal: no moment of a wrong clock is on record.
+
+Method: on each database a clock is set forward and back, for a moment or for good, while the time
+that passes goes on; afterwards every time on record is compared with the true one.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ledger.clock import ManualClock
+from ledger.errors import LedgerError, Reason
+from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
+from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage.store import AppendRequest
+from ledger.storage.times import span
+from tests.storage.test_append import request, updated
+from tests.support.stores import ORIGIN, START, VAULT
+
+SKEW = 300 * SECOND
+YEAR = 365 * DAY
+OUTSIDE = [-10 * YEAR - START, -1 - START, TIME_LIMIT - START, 10**20]
+
+
+def append(store: SqlStore) -> int:
+    """Append an event and return when it was recorded."""
+    return store.append(request(updated())).recorded_at
+
+
+def refused(store: SqlStore) -> LedgerError:
+    """Return the refusal of an append."""
+    with pytest.raises(LedgerError) as caught:
+        append(store)
+    assert caught.value.reason is Reason.CLOCK_AHEAD
+    assert caught.value.retry_after_seconds
+    return caught.value
+
+
+@pytest.mark.parametrize("step", [10 * YEAR, SKEW + 1, -SKEW - 1, -10 * YEAR, *OUTSIDE])
+def test_nothing_is_recorded_while_the_clock_is_wrong_and_all_is_well_once_it_is_right(
+    store: SqlStore, clock: ManualClock, step: int
+) -> None:
+    append(store)
+    head = store.head(ORIGIN)
+    clock.step(step)
+    for _ in range(3):
+        error = refused(store)
+        clock.advance(SECOND)
+    assert error.metadata["expected_at"] == format_time(START + 2 * SECOND)
+    assert store.head(ORIGIN) == head
+    clock.step(-step)
+    assert append(store) == START + 3 * SECOND
+    assert store.writer_failure is None
+
+
+@pytest.mark.parametrize("step", [SKEW, -SKEW, 5 * SECOND, 0])
+def test_a_clock_that_is_set_within_the_skew_is_no_fault(
+    store: SqlStore, clock: ManualClock, step: int
+) -> None:
+    before = append(store)
+    clock.step(step)
+    assert append(store) == max(before, START + step)
+
+
+def test_a_machine_that_slept_for_days_has_the_right_time(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    append(store)
+    clock.advance(400 * DAY)
+    assert append(store) == START + 400 * DAY
+
+
+def test_one_refused_by_its_clock_refuses_no_neighbour_of_another_ledger(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    store.create_ledger(CreateLedger("ledger.example.com/loaded", "data", 0, "users/ada"))
+    append(store)
+    clock.step(10 * YEAR)
+    refused(store)
+    other = AppendRequest("ledger.example.com/loaded", "users/ada", "UpdateModel", [updated()])
+    assert store.append(other).last_position == 3
+
+
+@pytest.mark.parametrize("step", [10 * YEAR, *OUTSIDE])
+def test_a_ledger_does_not_begin_at_a_time_that_cannot_be(
+    store: SqlStore, clock: ManualClock, step: int
+) -> None:
+    append(store)
+    clock.step(step)
+    new = CreateLedger("ledger.example.com/new", "wall", 300, "users/ada")
+    with pytest.raises(LedgerError) as caught:
+        store.create_ledger(new)
+    assert caught.value.reason is Reason.CLOCK_AHEAD
+    clock.step(-step)
+    store.create_ledger(new)
+    assert store.event(new.origin, 1).recorded_at == START  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def reopened(database_url: str, clock: ManualClock) -> Iterator[Callable[[], SqlStore]]:
+    """Open the ledger by another process, as it were."""
+    opened: list[SqlStore] = []
+
+    def again() -> SqlStore:
+        for store in opened:
+            store.close()
+        store = open_store(database_url, clock, vault=VAULT, create=not opened)
+        opened.append(store)
+        if not store.ledgers():
+            store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        return store
+
+    yield again
+    for store in opened:
+        store.close()
+
+
+def test_a_server_that_starts_ten_years_ahead_of_the_newest_event_dates_nothing(
+    reopened: Callable[[], SqlStore], clock: ManualClock
+) -> None:
+    append(reopened())
+    clock.step(10 * YEAR)
+    store = reopened()
+    error = refused(store)
+    assert error.metadata["head_at"] == format_time(START)
+    clock.step(-10 * YEAR)
+    clock.advance(SECOND)
+    assert append(store) == START + SECOND
+
+
+def test_a_server_that_was_down_for_a_year_goes_on(
+    reopened: Callable[[], SqlStore], clock: ManualClock
+) -> None:
+    append(reopened())
+    clock.advance(366 * DAY)
+    assert append(reopened()) == START + 366 * DAY
+
+
+def test_behind_the_newest_event_time_stands_still_and_goes_on_once_it_is_reached(
+    reopened: Callable[[], SqlStore], clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock.step(2 * DAY)
+    append(reopened())
+    clock.step(-2 * DAY)
+    store = reopened()
+    assert append(store) == START + 2 * DAY
+    assert "clock.behind_head" in capsys.readouterr().out
+    clock.advance(3 * DAY)
+    assert append(store) == START + 3 * DAY
+
+
+def test_a_span_is_said_in_its_largest_unit() -> None:
+    assert [span(n * SECOND) for n in (1, 119, 120, 7_200, 86_400 * 3_653)] == [
+        "1 seconds",
+        "119 seconds",
+        "2 minutes",
+        "2 hours",
+        "3653 days",
+    ]
