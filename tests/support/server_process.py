@@ -95,6 +95,19 @@ class ServerProcess:
         self._write("is_evaluating")
         return self._read() == "True"
 
+    def sleep_in(self, place: str) -> None:
+        """Have it stop itself, as by SIGSTOP, in its next transaction on PostgreSQL.
+
+        `transaction`: with all written but the commit; `copy`: in the midst of sending events.
+        """
+        self._write(f"sleep {place}")
+        assert self._read() == "ok"
+
+    def sleeps(self) -> bool:
+        """Return whether the process is stopped."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text("ascii")
+        return stat.rpartition(")")[2].split()[0] == "T"
+
     def ends_within(self, seconds: float) -> bool:
         """Give it time; return whether it has ended meanwhile."""
         try:
@@ -164,10 +177,34 @@ def main() -> None:
 
 def _answer(service: Service, ended: threading.Event) -> None:
     """Answer questions from standard input about what no call tells; its end ends the server."""
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        if line.startswith("sleep "):
+            _sleep_in(line.split()[1])
+            _say("ok")
+            continue
         evaluator = service.follower()._evaluator
         _say(str(evaluator is not None and evaluator.is_active))
     ended.set()
+
+
+def _sleep_in(place: str) -> None:
+    """Let the next transaction stop this process once."""
+    import psycopg
+
+    from ledger.storage.postgres import PostgresDatabase
+
+    owner, name = {
+        "transaction": (PostgresDatabase, "announce"),
+        "copy": (psycopg.Copy, "write_row"),
+    }[place]
+    usual, due = getattr(owner, name), [signal.SIGSTOP]
+
+    def stopping(*arguments: object) -> object:
+        while due:  # once, though a loop may have kept this function
+            os.kill(os.getpid(), due.pop())
+        return usual(*arguments)
+
+    setattr(owner, name, stopping)
 
 
 def _say(line: str) -> None:
