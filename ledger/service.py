@@ -21,6 +21,7 @@ from ledger.application.published import (
     read_policy,
     read_published,
     refuse_missing,
+    refuse_rows_ahead,
 )
 from ledger.application.refusals import Refusals
 from ledger.application.rehashing import RehashProcess
@@ -150,6 +151,9 @@ class Service:
                 infos = self.store.ledgers()
                 refuse_missing(self._published, [info.origin for info in infos])
                 ledgers = [self._ledger(info) for info in infos]
+                for info in infos if self.store.had_log else ():
+                    rows, head = self._projection_store, self.store.head(info.origin).position
+                    refuse_rows_ahead(info.origin, head, rows.reached(info.origin), rows.place)
                 for ledger in ledgers:
                     ledger.attestation.refuse_if_contradicted(self._published)
                 for ledger in ledgers:

@@ -93,6 +93,12 @@ class ProjectionStore:
         with self._begin() as connection:
             return _live(connection, ledger, projection)
 
+    def reached(self, ledger: str) -> int:
+        """Return the position up to which events were folded, of all that was ever stored."""
+        furthest = sa.select(sa.func.max(TRACKING.c.position)).where(TRACKING.c.ledger == ledger)
+        with self._begin() as connection:
+            return connection.execute(furthest).scalar() or 0
+
     def load(self, generation: Generation) -> tuple[Tracking, dict[str, bytes]] | None:
         """Return a generation's tracking and rows from one snapshot; None if never written."""
         with self._begin() as connection:

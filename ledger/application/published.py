@@ -58,6 +58,22 @@ def refuse_missing(published: Sequence[Published], origins: Collection[str]) -> 
             )
 
 
+def refuse_rows_ahead(origin: str, head: int, reached: int, place: str) -> None:
+    """Raise LEDGER_BEHIND where read models have seen events that are not there any more.
+
+    For a file with its log beside it: a copy that was put in place comes without one.
+    """
+    if reached > head:
+        raise LedgerError(
+            Reason.LEDGER_BEHIND,
+            f"The read models in {place} have seen {reached} events of the ledger {origin}; it has "
+            f"{head}. Its log has lost its end.",
+            remedy="Bring back the whole log, or restore a copy. If what lies there is a copy that "
+            "was put in place, move the log (-wal and -shm) beside it elsewhere first.",
+            metadata={"ledger": origin, "size": str(reached), "head": str(head)},
+        )
+
+
 def read_policy(path: str) -> Policy:
     """Return the policy in a file, an empty one for no path; FIELD_INVALID if it is none."""
     if not path:

@@ -5,17 +5,18 @@ The database is opened read only beside a running server; the server is asked as
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger import __version__
 from ledger.application.evidence import Evidence, evidence_folder
 from ledger.chain.link import Digest, Verifier
 from ledger.cli import output
+from ledger.cli.check import Check, State
 from ledger.cli.exits import Exit, code_of, described
+from ledger.cli.rights import kept_elsewhere, rights
 from ledger.cli.session import Session
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from ledger.client import LedgerClient
     from ledger.storage.sql_store import SqlStore
     from ledger.storage.store import LedgerInfo
-
-State = Literal["ok", "warn", "fail"]
 
 _PACKAGES: Final = ("cryptography", "eventsourcing", "grpcio", "protobuf", "pydantic", "sqlalchemy")
 _TAIL_EVENTS: Final = 1_000
@@ -38,24 +37,14 @@ _MICROS: Final = 1_000_000
 _SERVER_DEADLINE_SECONDS: Final = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one check found; the remedy is empty if nothing needs doing."""
-
-    name: str
-    state: State
-    found: str
-    remedy: str = ""
-    is_integrity: bool = False
-
-
 def examine(session: Session, database: str | None) -> list[Check]:
     """Return what every check found, in an order in which the first failure explains the rest."""
     settings = session.settings  # bad settings end the command with their own words
     checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
     where = database or settings.storage.database
     evidence = evidence_folder(settings.checkpoints.evidence, where)
-    checks += _guarded("database", lambda: _database(where, evidence))
+    kept = [evidence, *kept_elsewhere(settings)]
+    checks += _guarded("database", lambda: _database(where, evidence, kept))
     checks += _guarded("server", lambda: _server(session))
     return checks
 
@@ -83,9 +72,13 @@ def _installation() -> Check:
 # ---- the database ----------------------------------------------------------------------------
 
 
-def _database(where: str, evidence: Path) -> Iterator[Check]:
-    path = None if "://" in where and not where.startswith("sqlite") else _path(where)
+def _database(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
+    from ledger.storage.database import sqlite_file
+    from ledger.storage.held_file import refuse_orphans
+
+    path = sqlite_file(where)
     if path is not None and not path.is_file():
+        refuse_orphans(path)
         yield Check(
             "database",
             "warn",
@@ -106,16 +99,13 @@ def _database(where: str, evidence: Path) -> Iterator[Check]:
         if path is not None:
             yield _journal(path)
             yield _disk(path.parent)
+            yield rights(path, kept)
         for info in infos:
             yield _clock(store, info)
             yield _chain(store, info)
             yield _signing(store, info, evidence)
     finally:
         store.close()
-
-
-def _path(where: str) -> Path:
-    return Path(where.removeprefix("sqlite:///"))
 
 
 def _journal(path: Path) -> Check:

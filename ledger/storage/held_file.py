@@ -277,7 +277,7 @@ def look(path: Path, header: bytes) -> Claim | None:
     CHAIN_BROKEN where it is no database, where the log was written for another file, and where
     frames are missing that the index knows to be committed.
     """
-    if not header.startswith(MAGIC):
+    if not header.startswith(MAGIC) or not set(header[18:20]) <= {1, 2}:  # who may write and read
         raise damaged(f"{path} does not begin as a SQLite file does")
     log_path, index_path = log_of(path), index_of(path)
     copied = _COPY.format(log=log_path.name, index=index_path.name)
