@@ -44,7 +44,8 @@ from ledger.storage.sql_store import SqlStore
 from ledger.storage.store import CreateLedger, LedgerInfo
 from ledger.storage.vault import Vault, VaultError
 from projections.host import ProjectionHost
-from projections.store import ProjectionStore, projections_url
+from projections.sqlite_file import projections_url
+from projections.store import ProjectionStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,28 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, make_url
 
 from ledger.private import make_file
 
 BUSY_SECONDS: Final = 10
 _SCRUB_DUE: Final = 1  # the file's `user_version` while dropped rows may be left in its pages
 _log: Final = structlog.get_logger("projections.store")
+
+
+def projections_url(ledger_url: str) -> str:
+    """Return where the projections of a ledger's database belong.
+
+    `sqlite:///a/ledger.sqlite` has `sqlite:///a/ledger.projections.sqlite` beside it; a PostgreSQL
+    database holds its own.
+    """
+    url = make_url(ledger_url if "://" in ledger_url else f"sqlite:///{ledger_url}")
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return ledger_url
+    folder, slash, name = url.database.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    file = f"{stem}.projections.{suffix}" if dot else f"{name}.projections"
+    return url.set(database=f"{folder}{slash}{file}").render_as_string(hide_password=False)
 
 
 def set_aside_if_damaged(place: str) -> None:

@@ -346,21 +346,6 @@ class ProjectionStore:
             connection.execute(sa.delete(table).where(*_is(table, generation)))
 
 
-def projections_url(ledger_url: str) -> str:
-    """Return where the projections of a ledger's database belong.
-
-    `sqlite:///a/ledger.sqlite` has `sqlite:///a/ledger.projections.sqlite` beside it; a PostgreSQL
-    database holds its own.
-    """
-    url = make_url(ledger_url if "://" in ledger_url else f"sqlite:///{ledger_url}")
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return ledger_url
-    folder, slash, name = url.database.rpartition("/")
-    stem, dot, suffix = name.rpartition(".")
-    file = f"{stem}.projections.{suffix}" if dot else f"{name}.projections"
-    return url.set(database=f"{folder}{slash}{file}").render_as_string(hide_password=False)
-
-
 def _as_bytes(row: bytes | str) -> bytes:
     """Return a row's bytes; text, which only somebody else can have put there, by its encoding."""
     return row.encode() if isinstance(row, str) else bytes(row)

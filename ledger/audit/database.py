@@ -244,7 +244,7 @@ def _sqlite(path: Path) -> Connection:
         raise LedgerError(
             Reason.STORE_UNAVAILABLE, f"There is no file {path}.", remedy="Check the path."
         )
-    file = _SqliteFile(path.absolute())
+    file = _SqliteFile(path.resolve())  # its log has the name of the file, not of a link
     return Connection(file.query, file.close, (sqlite3.Error,))
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 from ledger.audit.report import Gap, Report
 from ledger.audit.source import Finding
 from ledger.cli.answering import Answered
-from ledger.cli.compliance import Written
 from ledger.cli.check import Check
+from ledger.cli.compliance import Written
 from ledger.cli.exporting import Checked
 from ledger.cli.proofs import CheckedProof
 from ledger.cli.receipts import Received

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.service import Service, ServiceOptions
 from ledger.storage import open_store
 from projections.host import ProjectionHost
-from projections.store import projections_url
+from projections.sqlite_file import projections_url
 from tests.application.world import ANA, START, StillClock, defined, reason_of, registered
 
 ONE, TWO = "ledger.example.com/one", "ledger.example.com/two"

@@ -131,7 +131,9 @@ def test_key_or_read_models_without_their_database_are_not_begun_anew(
 def crash(database: Path, log: Path) -> None:
     """Submit to a server, wait for its read models, and kill it."""
     with served(log, str(database)) as (server, address), client(address) as ledger:
-        head = ledger.submit(Observed().rows(20)).position
+        observed = Observed()
+        for _ in range(20):
+            head = ledger.submit(observed.rows(5)).position
         ledger.list_priorities(min_position=head)
         until(
             lambda: ledger.get_projection("signals", min_position=head).stored_position >= head,
@@ -268,7 +270,7 @@ def test_nobody_but_the_owner_may_read_what_a_server_keeps(tmp_path: Path) -> No
             with client(address) as ledger:
                 prepare(ledger)
                 ledger.submit(Observed().rows(10))
-                export = ledger.create_export("audit of the rights")
+                export = ledger.create_export(kind="stream", stream="models/m0")
                 until(
                     lambda: ledger.get_export(export.name).state == "READY",
                     "the export is written",

@@ -10,7 +10,8 @@ from ledger.errors import LedgerError, Reason
 from projections.fold import OnPoison
 from projections.host import ProjectionHost
 from projections.projection import Projection
-from projections.store import ProjectionStore, projections_url
+from projections.sqlite_file import projections_url
+from projections.store import ProjectionStore
 from tests.support.builders import ORIGIN, Story, StoryReader
 
 

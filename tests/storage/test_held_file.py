@@ -16,53 +16,22 @@ import pytest
 
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import SqlStore, open_store
 from tests.support.check_ledger import check_ledger
+from tests.support.held_files import (
+    cut_to_half,
+    filled,
+    opened,
+    refusal,
+    run_sql,
+    shm,
+    swapped,
+    wal,
+)
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT
 
 SECONDS = 30.0
-_CRASHING = """
-import os, sys
-from tests.storage.test_held_file import filled, opened
-from pathlib import Path
-store = opened(Path(sys.argv[1]))
-filled(store, int(sys.argv[2]))
-os._exit(9)  # as a kill does: nothing is closed
-"""
-
-
-def opened(path: Path) -> SqlStore:
-    """Open a store at a path, begun if need be."""
-    store = open_store(str(path), ManualClock(START), vault=VAULT, create=True)
-    if not store.ledgers():
-        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    return store
-
-
-def filled(store: SqlStore, requests: int) -> int:
-    """Append so many requests of two events; return the head."""
-    body = encode_body(actor="users/ada", data={"text": "x" * 500})
-    two = [NewEvent("models/a", "model.updated.v1", body)] * 2
-    for _ in range(requests):
-        store.append(AppendRequest(ORIGIN, "users/ada", "Test", two))
-    return store.head(ORIGIN).position
-
-
-def crashed(path: Path, requests: int) -> None:
-    """Append in a process that ends without closing anything."""
-    command = [sys.executable, "-c", _CRASHING, str(path), str(requests)]
-    root = Path(__file__).parents[2]
-    ran = subprocess.run(command, check=False, cwd=root, capture_output=True, text=True)
-    assert ran.returncode == 9, ran.stderr
-
-
-def refusal(path: Path, *, create: bool = False, read_only: bool = False) -> LedgerError:
-    """Return why a path is not opened."""
-    with pytest.raises(LedgerError) as caught:
-        open_store(str(path), SystemClock(), vault=VAULT, create=create, read_only=read_only)
-    return caught.value
 
 
 @pytest.fixture
@@ -80,26 +49,6 @@ def store(path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
-def wal(path: Path) -> Path:
-    """Return the log of a database."""
-    return path.with_name(path.name + "-wal")
-
-
-def shm(path: Path) -> Path:
-    """Return the index of its log."""
-    return path.with_name(path.name + "-shm")
-
-
-def _swapped(path: Path) -> None:
-    copy = path.with_name("copy")
-    shutil.copy(path, copy)
-    copy.replace(path)
-
-
-def _cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
 LOSSES: dict[str, tuple[Callable[[Path], object], Reason, str]] = {
     "file removed": (Path.unlink, Reason.STORE_UNAVAILABLE, "was removed"),
     "file moved": (
@@ -107,15 +56,15 @@ LOSSES: dict[str, tuple[Callable[[Path], object], Reason, str]] = {
         Reason.STORE_UNAVAILABLE,
         "was removed",
     ),
-    "file replaced": (_swapped, Reason.STORE_UNAVAILABLE, "was replaced"),
+    "file replaced": (swapped, Reason.STORE_UNAVAILABLE, "was replaced"),
     "folder moved": (
         lambda path: path.parent.rename(path.parent.with_name("elsewhere")),
         Reason.STORE_UNAVAILABLE,
         "was removed",
     ),
     "log removed": (lambda path: wal(path).unlink(), Reason.STORE_UNAVAILABLE, "was removed"),
-    "log replaced": (lambda path: _swapped(wal(path)), Reason.STORE_UNAVAILABLE, "was replaced"),
-    "log cut": (lambda path: _cut(wal(path)), Reason.CHAIN_BROKEN, "was cut"),
+    "log replaced": (lambda path: swapped(wal(path)), Reason.STORE_UNAVAILABLE, "was replaced"),
+    "log cut": (lambda path: cut_to_half(wal(path)), Reason.CHAIN_BROKEN, "was cut"),
     "log emptied": (lambda path: os.truncate(wal(path), 0), Reason.CHAIN_BROKEN, "was cut"),
 }
 
@@ -156,8 +105,8 @@ def test_what_only_looks_like_a_loss_stops_nobody(store: SqlStore, path: Path) -
         lambda: path.chmod(0o640),
         lambda: shutil.copy(path, path.with_name("copy")),
         lambda: path.with_name("link").symlink_to(path),
-        lambda: _run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)"),
-        lambda: _run_sql(path, "PRAGMA wal_checkpoint(PASSIVE)"),
+        lambda: run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)"),
+        lambda: run_sql(path, "PRAGMA wal_checkpoint(PASSIVE)"),
     ):
         change()
         filled(store, 2)
@@ -165,14 +114,8 @@ def test_what_only_looks_like_a_loss_stops_nobody(store: SqlStore, path: Path) -
     assert len(check_ledger(store, ORIGIN)) == 2 + 2 * (3 + 2 * 6)
 
 
-def _run_sql(path: Path, statement: str) -> None:
-    """Run a statement in a process of its own, as the `sqlite3` shell does."""
-    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()"
-    subprocess.run([sys.executable, "-c", code, str(path), statement], check=True)
-
-
 def test_a_removed_file_can_be_had_back_as_the_refusal_says(store: SqlStore, path: Path) -> None:
-    _run_sql(path, "PRAGMA wal_checkpoint(PASSIVE)")
+    run_sql(path, "PRAGMA wal_checkpoint(PASSIVE)")
     head = filled(store, 2)
     path.unlink()
     with pytest.raises(LedgerError) as caught:
@@ -222,7 +165,7 @@ def test_no_file_is_made_unless_it_is_said(path: Path) -> None:
 
 
 def test_another_programs_database_does_not_become_a_ledger(path: Path) -> None:
-    _run_sql(path, "CREATE TABLE notes (text)")
+    run_sql(path, "CREATE TABLE notes (text)")
     before = path.read_bytes()
     for create in (False, True):
         assert "holds no ledger" in refusal(path, create=create).message
@@ -271,152 +214,3 @@ def test_a_file_with_two_names_is_not_served(store: SqlStore, path: Path) -> Non
         assert "2 names" in refused.message
     path.with_name("second").unlink()
     opened(path).close()
-
-
-# ---- a log and its file --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def backup(path: Path, tmp_path: Path) -> Path:
-    """A copy of a ledger that went on after it, was stopped, and then crashed with a log."""
-    store = opened(path)
-    filled(store, 20)
-    copy = tmp_path / "backup.sqlite"
-    _backed_up(path, copy)
-    filled(store, 20)
-    store.close()
-    crashed(path, 5)
-    assert wal(path).stat().st_size
-    return copy
-
-
-def _backed_up(path: Path, copy: Path) -> None:
-    """Copy a database as `sqlite3 FILE ".backup COPY"` does; its log stays as it is."""
-    code = (
-        "import os, sqlite3, sys; source, target = map(sqlite3.connect, sys.argv[1:]);"
-        "source.backup(target); target.close(); os._exit(0)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(path), str(copy)], check=True)
-
-
-PLACED: dict[str, Callable[[Path, Path], object]] = {
-    "copied over": shutil.copyfile,
-    "moved into place": lambda copy, path: shutil.copy(shutil.copy(copy, f"{path}.new"), path),
-}
-
-
-@pytest.mark.parametrize("placed", PLACED)
-def test_an_old_log_beside_a_restored_copy_is_refused_and_the_copy_untouched(
-    placed: str, backup: Path, path: Path
-) -> None:
-    PLACED[placed](backup, path)
-    log = wal(path).read_bytes()
-    for read_only in (False, True):
-        refused = refusal(path, read_only=read_only)
-        assert refused.reason is Reason.CHAIN_BROKEN
-        assert "was written for another file" in refused.message
-        assert wal(path).name in refused.remedy
-    assert path.read_bytes() == backup.read_bytes()
-    assert wal(path).read_bytes() == log
-    wal(path).unlink()
-    shm(path).unlink()
-    again = opened(path)
-    assert len(check_ledger(again, ORIGIN)) == 42
-    again.close()
-
-
-def test_without_its_own_check_sqlite_would_apply_the_old_log(backup: Path, path: Path) -> None:
-    """The control: what the refusal above keeps from happening."""
-    shutil.copyfile(backup, path)
-    with sqlite3.connect(path) as raw:
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    raw.close()
-    assert path.read_bytes() != backup.read_bytes()
-
-
-def test_a_copy_made_while_the_same_log_was_written_is_told_from_the_file(path: Path) -> None:
-    store = opened(path)
-    filled(store, 5)
-    store.close()
-    copy = path.with_name("backup")
-    crashed(path, 5)
-    _backed_up(path, copy)
-    shutil.copyfile(copy, path)
-    assert "written for another file" in refusal(path).message
-
-
-@pytest.mark.parametrize("checkpoint", ["", "PASSIVE", "FULL"])
-def test_a_crash_recovers_by_itself(checkpoint: str, path: Path) -> None:
-    for requests in (30, 0, 1):  # the log of each start begins on the file that the one before left
-        crashed(path, requests)
-        if checkpoint:
-            _keeping_log(path, f"PRAGMA wal_checkpoint({checkpoint})")
-    store = opened(path)
-    assert len(check_ledger(store, ORIGIN)) == 2 + 2 * 31
-    store.close()
-
-
-def _keeping_log(path: Path, statement: str) -> None:
-    """Run a statement in a process that then crashes, so that the log stays."""
-    code = (
-        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
-        "c.execute(sys.argv[2]).fetchall(); os._exit(0)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(path), statement], check=True)
-
-
-def test_a_crash_of_a_release_before_this_one_recovers_by_itself(path: Path) -> None:
-    opened(path).close()
-    _keeping_log(path, "PRAGMA user_version = 0")
-    with sqlite3.connect(path) as raw:
-        raw.execute("PRAGMA application_id = 0")
-    raw.close()
-    _keeping_log(path, "CREATE TABLE other (a)")  # a log that states nothing
-    opened(path).close()
-
-
-# ---- a log that is not whole ---------------------------------------------------------------------
-
-
-def _flipped(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-SHORTENED: dict[str, Callable[[Path], object]] = {
-    "cut to half": lambda path: _cut(wal(path)),
-    "flipped in the middle": lambda path: _flipped(wal(path)),
-    "begun with noise": lambda path: wal(path).write_bytes(b"\xa5" * wal(path).stat().st_size),
-    "removed": lambda path: wal(path).unlink(),
-}
-
-
-@pytest.mark.parametrize("how", SHORTENED)
-def test_a_log_that_lost_what_was_committed_is_not_served(how: str, path: Path) -> None:
-    crashed(path, 30)
-    SHORTENED[how](path)
-    before = path.read_bytes()
-    left = wal(path).read_bytes() if wal(path).exists() else b""
-    refused = refusal(path)
-    assert refused.reason is Reason.CHAIN_BROKEN
-    assert wal(path).name in refused.message
-    assert path.read_bytes() == before, "evidence stays as it was"
-    assert (wal(path).read_bytes() if wal(path).exists() else b"") == left
-
-
-def test_a_torn_end_that_was_never_committed_is_no_loss(path: Path) -> None:
-    crashed(path, 30)
-    with wal(path).open("ab") as log:
-        log.write(b"\xa5" * 10_000)
-    store = opened(path)
-    assert len(check_ledger(store, ORIGIN)) == 62
-    store.close()
-
-
-def test_a_log_that_was_emptied_into_its_file_is_no_loss(path: Path) -> None:
-    crashed(path, 30)
-    _keeping_log(path, "PRAGMA wal_checkpoint(TRUNCATE)")
-    store = opened(path)
-    assert len(check_ledger(store, ORIGIN)) == 62
-    store.close()
