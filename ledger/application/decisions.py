@@ -12,11 +12,12 @@ from ledger.application.recording import Recordable, append_request
 from ledger.application.replay import Replayer
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelRegistered
 from ledger.events.registry import typed
-from ledger.events.values import TIME_LIMIT, format_time
+from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import Score, SignalOutput
 from ledger.kernel.explain import Explanation, explain
 from ledger.kernel.rules import Environment, Outcome, Overridden
@@ -220,7 +221,9 @@ class Decisions:
         if at > latest:
             raise invalid_field(
                 "at",
-                f"lies after the ledger's time, {format_time(latest)}",
+                f"lies after the ledger's time, {notation.time(latest)}"
+                if latest
+                else "no data was recorded yet, so no earlier time is known",
                 remedy="Leave it empty to evaluate now, or state an earlier time.",
             )
         return Horizon(history, policy, at, "request", is_historical=True)

@@ -1,7 +1,7 @@
 """`decision-ledger decision …` and `evaluate`."""
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,9 +18,13 @@ _Name = Annotated[
     str,
     typer.Argument(
         metavar="DECISION",
-        help="models/MODEL/decisions/POSITION, MODEL/POSITION, POSITION, or MODEL for its newest.",
+        help="models/MODEL/decisions/POSITION, MODEL/POSITION, POSITION, or MODEL: the one in "
+        "force.",
     ),
 ]
+
+
+_HISTORICAL: Final = "historical, so it changes nothing in force"
 
 
 def evaluate(
@@ -44,6 +48,8 @@ def evaluate(
         for each in done.evaluated
     ]
     chosen.show(done, output.table(("MODEL", ">PRIORITY", "ACTION", "RULE", ">POSITION"), rows))
+    if any(each.decision.horizon.historical for each in done.evaluated):
+        output.say(f"Evaluated as of {output.when(time)}: {_HISTORICAL}.")
 
 
 def list_(
@@ -61,10 +67,11 @@ def list_(
             one.rule or "-",
             output.percent(one.environment.priority_ppm),
             output.when(one.horizon.evaluated_at),
+            "historical" if one.horizon.historical else "",
         )
         for one in found
     ]
-    headings = (">POSITION", "MODEL", "ACTION", "RULE", ">PRIORITY", "EVALUATED")
+    headings = (">POSITION", "MODEL", "ACTION", "RULE", ">PRIORITY", "EVALUATED", "NOTE")
     chosen.show({"decisions": found}, output.table(headings, rows))
 
 
@@ -101,6 +108,7 @@ def _facts(one: "Decision") -> list[tuple[str, object]]:
         ("held back", one.held_back or "no"),
         ("since", output.when(one.since)),
         ("evaluated", output.when(one.horizon.evaluated_at)),
+        ("historical", "yes: it changes nothing in force" if one.horizon.historical else "no"),
         ("policy", f"{one.horizon.policy} version {one.horizon.policy_version}"),
         ("as of position", one.horizon.as_of_position),
         ("priority", output.percent(one.environment.priority_ppm)),
@@ -113,6 +121,9 @@ def explain(decision: _Name) -> None:
     found = chosen.client.explain_decision(resolved(decision, or_score=True))
     why = found.explanation
     parts = [inert(why.headline), "", inert(why.paragraph)]
+    if found.decision.horizon.historical:
+        when = output.when(found.decision.horizon.evaluated_at)
+        parts.insert(0, f"Evaluated as of {when}: {_HISTORICAL}.\n")
     if why.contributions:
         parts += ["", "Signals:", *(f"  {inert(each.sentence)}" for each in why.contributions)]
     if why.rules:
@@ -196,7 +207,7 @@ def _told(result: "ReplayResult") -> str:
 
 
 def resolved(name: str, *, or_score: bool = False) -> str:
-    """Return the resource name of a decision; for a model alone, that of its newest.
+    """Return the resource name of a decision; for a model alone, of the one in force.
 
     Digits alone are a position, also where a model has such a name: that is `models/NAME`.
     """
@@ -208,7 +219,8 @@ def resolved(name: str, *, or_score: bool = False) -> str:
     if slash:
         return f"models/{model}/decisions/{position}"
     for decision in session().client.list_decisions(model):
-        return decision.name
+        if not decision.horizon.historical:
+            return decision.name
     raise MisuseError(
         f"No decision was made about {model} yet.",
         f"Run `decision-ledger evaluate {model}`, or wait for the evaluator.",

@@ -32,6 +32,7 @@ class Received:
     tier: str
     rule: str
     evaluated_at: str
+    historical: bool
     score_position: int
     policy: str
     policy_version: int
@@ -46,7 +47,9 @@ class Received:
 def receipt(
     decision: Annotated[
         str,
-        typer.Argument(help="models/MODEL/decisions/POSITION, a position, or MODEL (its newest)."),
+        typer.Argument(
+            help="models/MODEL/decisions/POSITION, a position, or MODEL (the one in force)."
+        ),
     ],
     out: Annotated[Path, typer.Argument(help="The file to write.")],
     vkey: Annotated[
@@ -194,6 +197,7 @@ def _received(found: "Receipt", path: str) -> Received:
         decision.tier,
         decision.rule,
         decision.evaluated_at,
+        decision.historical,
         found.score_position,
         decision.policy,
         decision.policy_version,
@@ -212,7 +216,8 @@ def _told(found: Received) -> str:
     inputs = output.counted(len(found.input_positions), "observation")
     lines = [
         f"{found.origin}: the decision about {found.model} at position {found.position} is proven.",
-        f"{found.action}, evaluated {found.evaluated_at}",
+        f"{found.action}, evaluated {found.evaluated_at}"
+        + (", historical: it changes nothing in force" if found.historical else ""),
         f"by {rule} of {policy}, recorded at position {found.policy_position}",
         f"from the score at position {found.score_position}, computed from {inputs}",
         f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
