@@ -20,7 +20,7 @@ from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import Score, SignalOutput
 from ledger.kernel.explain import Explanation, explain
-from ledger.kernel.rules import Environment, Outcome, Overridden
+from ledger.kernel.rules import Environment, Outcome, Overridden, RuleSet
 from ledger.storage.store import Head, LedgerInfo, Store
 
 _METHOD = "Evaluate"
@@ -146,19 +146,7 @@ class Decisions:
         decided = self.get(model, position)
         data = decided.decision
         policy = self._historian.compiled(data.policy, data.policy_version, data.policy_digest)
-        replaced = data.overridden
-        outcome = Outcome(
-            action=data.action,
-            tier=data.tier,
-            rule=data.rule,
-            reason=data.reason,
-            held_back=data.held_back,
-            overridden=None
-            if replaced is None
-            else Overridden(replaced.position, replaced.action, replaced.tier, replaced.held_back),
-        )
-        environment = Environment.from_data(data.environment.model_dump(mode="json"))
-        return decided, explain(score_of(decided.score), policy.rules, environment, outcome)
+        return decided, explained(data, decided.score, policy.rules)
 
     def explain_score(self, model: str, position: int) -> tuple[Decided, Explanation]:
         """Return what the rules make of a recorded score, whether or not it was recorded as well.
@@ -178,10 +166,10 @@ class Decisions:
         data = typed(event, ScoreComputed)
         assessment, _ = self._replayer.assess_again(data)
         policy = assessment.horizon.policy
-        explained = explain(
+        explanation = explain(
             score_of(data), policy.rules, assessment.environment, assessment.outcome
         )
-        return Decided(assessment.decision(position), event, data, event), explained
+        return Decided(assessment.decision(position), event, data, event), explanation
 
     def _check_known(self, event: RecordedEvent) -> None:
         """Raise BODY_ERASED, with where the erasure stands, unless the event's body is there."""
@@ -270,6 +258,23 @@ def is_later(error: LedgerError, head: Head) -> bool:
     """Whether a refusal is about a body that was erased after a head: a newer one knows of it."""
     erased_by = error.metadata.get("erased_by", "")
     return error.reason is Reason.BODY_ERASED and bool(erased_by) and int(erased_by) > head.position
+
+
+def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Explanation:
+    """Return the explanation of a recorded decision, from its score and its policy's rules."""
+    replaced = made.overridden
+    outcome = Outcome(
+        action=made.action,
+        tier=made.tier,
+        rule=made.rule,
+        reason=made.reason,
+        held_back=made.held_back,
+        overridden=None
+        if replaced is None
+        else Overridden(replaced.position, replaced.action, replaced.tier, replaced.held_back),
+    )
+    environment = Environment.from_data(made.environment.model_dump(mode="json"))
+    return explain(score_of(scored), rules, environment, outcome)
 
 
 def score_of(data: ScoreComputed) -> Score:

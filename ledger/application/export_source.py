@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
+from ledger.application.decisions import Decisions
 from ledger.application.export_jobs import ExportJob
 from ledger.application.replay import Replayer
 from ledger.chain.checkpoint import Checkpoint
@@ -12,16 +13,19 @@ from ledger.chain.key_history import KeyHistory
 from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.note import parse as parse_note
 from ledger.chain.seal import seal_record
-from ledger.errors import chain_broken
-from ledger.events.decisions import DecisionMade
+from ledger.errors import LedgerError, chain_broken
+from ledger.events.canonical import decode
+from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
+from ledger.events.policies import PolicyDrafted
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.export.lines import EventRow, checked_line
 from ledger.export.proofs import Prover
 from ledger.export.report import Replay
+from ledger.export.scope import Withholding
 from ledger.export.stream_seal import seal_json
 from ledger.export.tally import Tally
 from ledger.storage.store import RawEvent, Reader, StreamHead
@@ -126,4 +130,27 @@ def replays(replayer: Replayer, tally: Tally) -> dict[int, Replay]:
     for position in positions[:REPLAYS_MAX]:
         result = replayer.replay(position)
         found[position] = Replay(result.outcome, result.why)
+    return found
+
+
+def reasons(decisions: Decisions, tally: Tally, withholding: Withholding) -> dict[int, str]:
+    """Return why each of the newest decisions of a bundle came out so, as `decision explain` says.
+
+    One is left out whose score or policy is withheld, for the sentences would tell of it, or that
+    cannot be explained, since its score was erased, say.
+    """
+    found = {}
+    for position, _, body in tally.newest[DecisionMade.TYPE]:
+        data: Any = decode(body)["data"]
+        cited = (
+            (ScoreComputed.TYPE, f"models/{data['model']}"),
+            (PolicyDrafted.TYPE, f"policies/{data['policy']}"),
+        )
+        if any(withholding.applies(type_, stream) for type_, stream in cited):
+            continue
+        try:
+            _, explanation = decisions.explain(data["model"], position)
+        except LedgerError:
+            continue
+        found[position] = explanation.paragraph
     return found

@@ -12,7 +12,7 @@ from ledger.application.ledger import Ledger
 from ledger.events.envelope import encode_body
 from ledger.events.proving import ExportIssued
 from ledger.export.bundle import BundleWriter, Enclosed, Written
-from ledger.export.report import render
+from ledger.export.report import Told, render
 from ledger.export.standalone import verifier_source
 from ledger.storage.store import AppendRequest, NewEvent, Store
 
@@ -54,14 +54,18 @@ class ExportWriting:
                 writer.add(rows)
                 advance(writer.tally.events)
             note = self._cosigned(job.checkpoint_size, unwanted)
-            replays = source.replays(self._ledger.replayer, writer.tally)
+            told = Told(
+                source.replays(self._ledger.replayer, writer.tally),
+                source.reasons(self._ledger.decisions, writer.tally, job.plan.withholding),
+                self._ledger.info.unit_of_cost,
+            )
             seal = None
             if prover is not None and job.stream is not None:
                 seal = source.stream_seal(self._store, self._origin, job, prover)
             enclosed = Enclosed(
                 note,
                 source.keys_json(self._store, self._origin, job.checkpoint_size),
-                render(job.plan, writer.tally, checkpoint, note, replays),
+                render(job.plan, writer.tally, checkpoint, note, told),
                 verifier_source(),
                 seal,
             )

@@ -54,6 +54,8 @@ def export(
     `parquet`. What is not recorded by this release is said, not left out. With --vkey or --policy a
     bundle is verified first: nothing is written, and the exit code is 4, if it does not hold.
     """
+    from ledger.cli.explaining import BundleExplainer, ServerExplainer
+    from ledger.compliance.facts import unit_of_cost
     from ledger.compliance.files import FORMS, ParquetMissingError, write_tables
     from ledger.compliance.report import MISSING, tables_of
 
@@ -62,11 +64,18 @@ def export(
         raise MisuseError(f"--format: {form!r} is none of {', '.join(FORMS)}.")
     scope = _scope(model, by, since, until)
     source = source_of(bundle, vkey, policy)
-    tables = tables_of(source, scope)
+    explainer = ServerExplainer(chosen.client) if bundle is None else BundleExplainer()
+    tables = tables_of(source, scope, explainer)
+    unit = unit_of_cost(source)
     facts = [("Ledger", source.origin), *_described(scope, since, until), ("Not recorded", MISSING)]
     try:
         paths = write_tables(
-            tables, folder, form, title=f"Compliance export of {source.origin}", facts=facts
+            tables,
+            folder,
+            form,
+            title=f"Compliance export of {source.origin}",
+            facts=facts,
+            unit=unit,
         )
     except ParquetMissingError as error:
         raise MisuseError(

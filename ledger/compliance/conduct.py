@@ -62,6 +62,14 @@ def refusals_table(source: Source, scope: Scope) -> Table:
         ),
         tuple(rows),
         " ".join(notes),
+        page=(
+            ("Reason", ("reason",)),
+            ("Method", ("method",)),
+            ("Caller", ("actor",)),
+            ("Count", ("count",)),
+            ("First and last", ("first_at", "last_at")),
+            ("Recorded", ("since", "until", "position")),
+        ),
     )
 
 
@@ -128,10 +136,16 @@ def conduct_table(source: Source, scope: Scope) -> Table:
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("what", "text", "what was done"),
-            ("details", "text", "the particulars"),
+            ("details", "prose", "the particulars"),
             ("actor", "text", "who did it"),
         ),
         rows,
+        page=(
+            ("Recorded", ("recorded_at", "position")),
+            ("What", ("what",)),
+            ("Details", ("details",)),
+            ("By", ("actor",)),
+        ),
     )
 
 

@@ -4,15 +4,16 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
-from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.facts import Fact, Source, readable, unit_of_cost
 from ledger.compliance.policies import Policies
 from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
+from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.plans import PlanMade
 from ledger.events.signals import SignalObserved
-from ledger.events.values import format_time, parse_time
+from ledger.events.values import parse_time
 
 _NEIGHBOURS: Final = 3
 _OBSERVATIONS_SHOWN: Final = 200
@@ -35,7 +36,7 @@ def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]
     if inquiry.position is not None:
         raise QuestionError(f"At position {inquiry.position} stands no readable decision.")
     need_model(inquiry)
-    when = "" if inquiry.at is None else f" at {format_time(inquiry.at)} or before"
+    when = "" if inquiry.at is None else f" at {notation.time(inquiry.at)} or before"
     raise QuestionError(
         f"No decision about {model} was recorded{when}: nothing has ever called for an action, or "
         "the model is not known here."
@@ -48,21 +49,16 @@ def why(source: Source, inquiry: Inquiry) -> Answer:
     policies = policy_folds.folded(source)
     fact, data = decision_at(source, inquiry)
     environment = data["environment"]
-    until = f" at {format_time(inquiry.at)}" if inquiry.at is not None else ""
+    until = f" at {notation.time(inquiry.at)}" if inquiry.at is not None else ""
     answer = Answer(
         said=[
             (
                 f"In force for {data['model']}{until}: {data['action']}, since "
-                f"{data['since']}, by the decision at position {fact.position} "
-                f"(evaluated at {data['evaluated_at']})."
+                f"{notation.shown_time(data['since'])}, by the decision at position "
+                f"{fact.position} (evaluated at {notation.shown_time(data['evaluated_at'])})."
             ),
             reason_text(data, policies),
-            (
-                f"Priority {environment['priority']}, degradation {environment['degradation']}, "
-                f"coverage {environment['coverage']}, impact {environment['impact']}, risk "
-                f"{environment['risk']} (all ppm); policy {data['policy']} version "
-                f"{data['policy_version']}."
-            ),
+            (f"{_shares(environment)}; policy {data['policy']} version {data['policy_version']}."),
         ],
         tables=[_signals_table(data, policies)],
         how=[f"decision-ledger decision explain {data['model']} {fact.position}"],
@@ -73,10 +69,18 @@ def why(source: Source, inquiry: Inquiry) -> Answer:
     else:
         made, row = plan
         answer.said.append(
-            f"Plan {made['plan']} ({made['made_at']}): {row['outcome']}. {row['reason']} Left in "
-            f"the purse: {made['purse_left_micros']} micros."
+            f"Plan {made['plan']} ({notation.shown_time(made['made_at'])}): {row['outcome']}. "
+            f"{row['reason']} Left in the purse: "
+            f"{notation.money(int(made['purse_left_micros']), unit_of_cost(source))}."
         )
     return answer
+
+
+def _shares(environment: dict[str, Any]) -> str:
+    """Return the shares that a decision's rules saw, as a list."""
+    names = ("priority", "degradation", "coverage", "impact", "risk")
+    text = ", ".join(f"{name} {notation.percent(environment[name])}" for name in names)
+    return text.capitalize()
 
 
 def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
@@ -114,18 +118,18 @@ def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
             ("signal", "text", "which signal"),
             ("present", "boolean", "whether anything in its window spoke for it"),
             ("observations", "integer", "how many in the window"),
-            ("magnitude_ppm", "integer", "how far from baseline to critical"),
-            ("persistence_ppm", "integer", "how lasting"),
-            ("effective_ppm", "integer", "what it contributed with"),
-            ("share_ppm", "integer", "its share of the degradation"),
+            ("magnitude_ppm", "share", "how far from baseline to critical"),
+            ("persistence_ppm", "share", "how lasting"),
+            ("effective_ppm", "share", "what it contributed with"),
+            ("share_ppm", "share", "its share of the degradation"),
             ("sustained", "boolean", "whether the breach lasted as the policy asks"),
-            ("trend_ppm", "integer", "direction; above 0 is worsening"),
-            ("weight_ppm", "integer", "its weight in the policy"),
-            ("window_seconds", "integer", "its window"),
+            ("trend_ppm", "share", "direction; above 0 is worsening"),
+            ("weight_ppm", "share", "its weight in the policy"),
+            ("window_seconds", "span", "its window"),
             ("baseline", "decimal", "value that counts as no degradation"),
             ("critical", "decimal", "value that counts as full degradation"),
-            ("breach_ppm", "integer", "magnitude from which it breaches"),
-            ("rationale", "text", "the policy's reason for the weight"),
+            ("breach_ppm", "share", "magnitude from which it breaches"),
+            ("rationale", "prose", "the policy's reason for the weight"),
         ),
         tuple(rows),
     )
@@ -261,8 +265,8 @@ def neighbours(source: Source, inquiry: Inquiry) -> Answer:
                 columns(
                     ("place", "integer", "place by priority"),
                     ("model", "text", "which model"),
-                    ("priority_ppm", "integer", "priority, parts per million"),
-                    ("degradation_ppm", "integer", "degradation before impact and risk"),
+                    ("priority_ppm", "share", "priority, parts per million"),
+                    ("degradation_ppm", "share", "degradation before impact and risk"),
                     ("plan_outcome", "text", "what the newest plan made of it"),
                     ("plan_reason", "text", "and why"),
                 ),
@@ -296,12 +300,12 @@ def which_rule(source: Source, inquiry: Inquiry) -> Answer:
     else:
         said.append(
             f"Policy {version.policy} version {version.version} was written by {version.author} at "
-            f"{format_time(version.recorded_at)} (position {version.position}), digest "
+            f"{notation.time(version.recorded_at)} (position {version.position}), digest "
             f"{version.digest}: {version.rationale}"
         )
     if active is not None:
         said.append(
-            f"It came into force for {active.scope} at {format_time(active.since)} by "
+            f"It came into force for {active.scope} at {notation.time(active.since)} by "
             f"{active.actor} (position {active.position}): {active.rationale}"
         )
     return Answer(

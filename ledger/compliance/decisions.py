@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from ledger.compliance.explaining import UNEXPLAINED, Explainer
 from ledger.compliance.facts import Fact, Source
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
@@ -30,7 +31,7 @@ def reason_text(data: dict[str, Any], policies: Policies) -> str:
             f"{data['overridden']['action']}."
         )
     if data["reason"] == "RULE" and rule is not None:
-        parts.append(f"Rule {rule['id']}: {rule['rationale']} (when {rule['when']})")
+        parts.append(f"Rule {rule['id']}: {rule['rationale']}")
     elif data["reason"] == "RULE":
         parts.append(f"Rule {data['rule']}; its policy version is not readable here.")
     else:
@@ -41,20 +42,25 @@ def reason_text(data: dict[str, Any], policies: Policies) -> str:
     return " ".join(parts)
 
 
-def decisions_table(source: Source, scope: Scope) -> Table:
-    """Return every decision in the period with its reason; `actor` caused its recording."""
+def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLAINED) -> Table:
+    """Return every decision in the period with its reason; `actor` caused its recording.
+
+    Where the explainer has nothing to say, the reason is told in the policy's own words.
+    """
     policies = Policies()
     rows: list[tuple[Cell, ...]] = []
     erased = 0
-    for fact in source.facts((*POLICY_TYPES, *DECISION_TYPES)):
+    for fact in source.facts((*POLICY_TYPES, *explainer.types, *DECISION_TYPES)):
         policies.apply(fact)
+        explainer.see(fact)
         if fact.type not in DECISION_TYPES or not scope.has_time(fact):
             continue
         if fact.data is None:
             erased += scope.has_model(fact.stream.partition("/")[2])
             continue
         if scope.has_actor(fact) and scope.has_model(fact.data["model"]):
-            rows.append(_decision_row(fact, fact.data, policies))
+            why = explainer.why(fact) or reason_text(fact.data, policies)
+            rows.append(_decision_row(fact, fact.data, why))
     return Table(
         "decisions",
         "Decisions and their reasons",
@@ -66,9 +72,9 @@ def decisions_table(source: Source, scope: Scope) -> Table:
             ("model_version", "text", "which version served"),
             ("action", "text", "what to do"),
             ("tier", "text", "whom it reaches"),
-            ("reason", "text", "why, in the policy's words"),
+            ("reason", "prose", "why, as `decision explain` says"),
             ("rule", "text", "the rule that matched"),
-            ("priority_ppm", "integer", "priority of the model, parts per million"),
+            ("priority_ppm", "share", "priority of the model, parts per million"),
             ("policy", "text", "under which policy"),
             ("policy_version", "integer", "and which version of it"),
             ("policy_digest", "text", "SHA-256 of that document"),
@@ -81,10 +87,19 @@ def decisions_table(source: Source, scope: Scope) -> Table:
         ),
         tuple(rows),
         f"Decisions without a readable body: {erased}." if erased else "",
+        page=(
+            ("Decision", ("evaluated_at", "position", "recorded_at")),
+            ("Model", ("model", "model_version")),
+            ("Action", ("action", "tier", "since", "historical")),
+            ("Why", ("reason", "rule")),
+            ("Priority", ("priority_ppm",)),
+            ("Policy", ("policy", "policy_version", "policy_digest")),
+            ("By", ("actor", "run_id", "as_of", "score_position")),
+        ),
     )
 
 
-def _decision_row(fact: Fact, data: dict[str, Any], policies: Policies) -> tuple[Cell, ...]:
+def _decision_row(fact: Fact, data: dict[str, Any], why: str) -> tuple[Cell, ...]:
     return (
         fact.position,
         fact.recorded_at,
@@ -93,7 +108,7 @@ def _decision_row(fact: Fact, data: dict[str, Any], policies: Policies) -> tuple
         data["model_version"],
         data["action"],
         data["tier"],
-        reason_text(data, policies),
+        why,
         data["rule"],
         data["environment"]["priority"],
         data["policy"],
@@ -137,9 +152,17 @@ def overrides_table(source: Source, scope: Scope) -> Table:
             ("tier", "text", "whom it reaches"),
             ("effective_from", "time", "from when"),
             ("effective_until", "time", "until when"),
-            ("rationale", "text", "the reason given"),
+            ("rationale", "prose", "the reason given"),
         ),
         rows,
+        page=(
+            ("Recorded", ("recorded_at", "position")),
+            ("Model", ("model",)),
+            ("Action", ("action", "tier")),
+            ("In effect from", ("effective_from", "effective_until")),
+            ("Why", ("rationale",)),
+            ("By", ("actor",)),
+        ),
     )
 
 
@@ -181,6 +204,14 @@ def deployments_table(source: Source, scope: Scope) -> Table:
             ("run_id", "text", "the run it belongs to"),
         ),
         rows,
+        page=(
+            ("Recorded", ("recorded_at", "position")),
+            ("Model", ("model",)),
+            ("Version", ("model_version", "kind", "replaces")),
+            ("In service", ("in_service_at", "trained_through")),
+            ("Loss", ("baseline_loss",)),
+            ("By", ("actor", "decision_position", "run_id")),
+        ),
     )
 
 
@@ -220,13 +251,23 @@ def plan_rows_table(source: Source, scope: Scope) -> Table:
             ("place", "integer", "place in the backlog, from 1"),
             ("model", "text", "which model"),
             ("outcome", "text", "admitted, or why not"),
-            ("reason", "text", "the outcome in a sentence"),
+            ("reason", "prose", "the outcome in a sentence"),
             ("rank", "decimal", "benefit for cost, in the planner's unit"),
-            ("benefit_micros", "decimal", "expected benefit, millionths"),
-            ("cost_micros", "decimal", "cost of a retraining, millionths"),
+            ("benefit_micros", "money", "expected benefit, millionths"),
+            ("cost_micros", "money", "cost of a retraining, millionths"),
             ("price", "decimal", "the plan's price, in the unit of rank"),
-            ("purse_micros", "decimal", "what the plan could spend, millionths"),
+            ("purse_micros", "money", "what the plan could spend, millionths"),
             ("actor", "text", "who had it made"),
         ),
         tuple(rows),
+        page=(
+            ("Plan", ("plan", "made_at", "position")),
+            ("Place", ("place",)),
+            ("Model", ("model",)),
+            ("Outcome", ("outcome",)),
+            ("Why", ("reason",)),
+            ("Benefit", ("benefit_micros", "cost_micros", "purse_micros")),
+            ("Rank", ("rank", "price")),
+            ("By", ("actor",)),
+        ),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ledger.events.canonical import CanonicalError, decode
+from ledger.events.system import CONFIGURED
 
 
 class Fact(NamedTuple):
@@ -80,6 +81,13 @@ def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: byte
         value["request_id"],
         value["run_id"],
     )
+
+
+def unit_of_cost(source: Source) -> str:
+    """Return what the ledger counts cost in; empty if it does not say."""
+    for fact in source.facts(CONFIGURED):
+        return str((fact.data or {}).get("unit_of_cost") or "")
+    return ""
 
 
 def readable(facts: Iterable[Fact]) -> Iterator[tuple[Fact, dict[str, Any]]]:

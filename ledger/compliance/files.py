@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from ledger.compliance.tables import Cell, Kind, Table, shown
-from ledger.events.inert import harmless
+from ledger import pages
+from ledger.compliance.tables import Cell, Kind, Table, shown, stacked
 
 Form = Literal["csv", "parquet", "html"]
 FORMS: Final[tuple[Form, ...]] = ("csv", "parquet", "html")
@@ -47,7 +45,7 @@ def csv_bytes(table: Table) -> bytes:
 
 def _csv_cell(cell: Cell, kind: Kind) -> str:
     text = shown(cell, kind)
-    return guarded(text) if kind == "text" else text
+    return guarded(text) if kind in {"text", "prose"} else text
 
 
 def parquet_bytes(table: Table) -> bytes:
@@ -63,7 +61,11 @@ def parquet_bytes(table: Table) -> bytes:
         raise ParquetMissingError("Parquet needs pyarrow.") from error
     kinds: dict[Kind, Any] = {
         "text": pa.string(),
+        "prose": pa.string(),
         "integer": pa.int64(),
+        "share": pa.int64(),
+        "span": pa.int64(),
+        "money": pa.string(),
         "decimal": pa.string(),
         "time": pa.timestamp("us", tz="UTC"),
         "boolean": pa.bool_(),
@@ -84,17 +86,14 @@ def parquet_bytes(table: Table) -> bytes:
     return out.getvalue()
 
 
-def html_page(title: str, facts: Sequence[tuple[str, str]], tables: Sequence[Table]) -> bytes:
+def html_page(
+    title: str, facts: Sequence[tuple[str, str]], tables: Sequence[Table], unit: str = ""
+) -> bytes:
     """Return one page with all the tables; `facts` are the lines of its head."""
-    environment = Environment(
-        loader=PackageLoader("ledger.compliance"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=harmless,
-    )
-    environment.globals["shown"] = shown
-    page = environment.get_template("tables.html").render(title=title, facts=facts, tables=tables)
-    return page.encode()
+    environment = pages.environment("ledger.compliance", "templates")
+    environment.filters["stacked"] = stacked
+    template = environment.get_template("tables.html.jinja")
+    return template.render(title=title, facts=facts, tables=tables, unit=unit).encode()
 
 
 def write_tables(
@@ -104,11 +103,12 @@ def write_tables(
     *,
     title: str,
     facts: Sequence[tuple[str, str]],
+    unit: str = "",
 ) -> list[Path]:
     """Write the tables into a folder and return the files: one a table, or one page for all."""
     folder.mkdir(parents=True, exist_ok=True)
     if form == "html":
-        return [_write(folder / "compliance.html", html_page(title, facts, tables))]
+        return [_write(folder / "compliance.html", html_page(title, facts, tables, unit))]
     make: Callable[[Table], bytes] = csv_bytes if form == "csv" else parquet_bytes
     return [_write(folder / f"{table.name}.{form}", make(table)) for table in tables]
 

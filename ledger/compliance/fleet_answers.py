@@ -9,10 +9,11 @@ from ledger.compliance.policies import changes_table
 from ledger.compliance.questions import Answer, Inquiry, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
+from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
-from ledger.events.values import SECOND, format_time, parse_time
+from ledger.events.values import SECOND, parse_time
 
 _ALL: Final = Scope()
 _CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
@@ -70,7 +71,7 @@ def roll_back(source: Source, inquiry: Inquiry) -> Answer:
     for row in back[-1:]:
         at = row["in_service_at"]
         assert isinstance(at, int)
-        said.append(f"An earlier version was last put back at {format_time(at)}.")
+        said.append(f"An earlier version was last put back at {notation.time(at)}.")
     return Answer(
         said=said,
         tables=[table],
@@ -109,7 +110,7 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
                     ("since", "time", "from when"),
                     ("until", "time", "until when; empty if still in force"),
                     ("actor", "text", "who activated it"),
-                    ("rationale", "text", "the reason given"),
+                    ("rationale", "prose", "the reason given"),
                 ),
                 periods,
             ),
@@ -178,7 +179,7 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
                     ("action", "text", "what is called for"),
                     ("since", "time", "since when"),
                     ("seconds", "integer", "for how long"),
-                    ("priority_ppm", "integer", "its priority then"),
+                    ("priority_ppm", "share", "its priority then"),
                     ("plan_outcome", "text", "what the newest plan made of it"),
                     ("plan_reason", "text", "and why"),
                     ("override_position", "integer", "the override behind it, if any"),
@@ -221,9 +222,9 @@ def budgets(source: Source, inquiry: Inquiry) -> Answer:
                     ("position", "integer", "where the plan is recorded"),
                     ("made_at", "time", "the time that it is about"),
                     ("plan", "text", "which plan"),
-                    ("purse_micros", "decimal", "what it could spend"),
-                    ("admitted_micros", "decimal", "what its admitted jobs need"),
-                    ("demand_micros", "decimal", "what all worthwhile jobs would need"),
+                    ("purse_micros", "money", "what it could spend"),
+                    ("admitted_micros", "money", "what its admitted jobs need"),
+                    ("demand_micros", "money", "what all worthwhile jobs would need"),
                     ("is_over", "boolean", "whether it admitted more than it had"),
                     ("actor", "text", "who stated the purse"),
                 ),
@@ -283,7 +284,7 @@ def evenness(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
                 columns(
                     ("group", "text", "owner, tier or label"),
                     ("models", "integer", "how many models"),
-                    ("mean_priority_ppm", "integer", "mean of their newest priorities"),
+                    ("mean_priority_ppm", "share", "mean of their newest priorities"),
                     ("ranked", "integer", "how many the newest plan ranked"),
                     ("admitted", "integer", "how many it admitted"),
                 ),

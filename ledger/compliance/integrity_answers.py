@@ -9,11 +9,12 @@ from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers
 from ledger.compliance.scope import Scope
 from ledger.compliance.silence import silence_table
 from ledger.compliance.tables import Cell, Table, columns
+from ledger.events import notation
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.proving import AuditCompleted, BodyErased
 from ledger.events.signals import SignalObserved
 from ledger.events.system import CONFIGURED, LedgerCreated
-from ledger.events.values import SECOND, format_time, parse_time
+from ledger.events.values import SECOND, parse_time
 
 _ALL: Final = Scope()
 
@@ -44,8 +45,8 @@ def is_whole(source: Source, inquiry: Inquiry) -> Answer:
         position, at, actor, data = audits[-1]
         result = "passed" if data["passed"] else "FAILED"
         answer.said.append(
-            f"The last of {len(audits)} audits on record ({format_time(at)}, by {actor}, position "
-            f"{position}) covered {data['size']} events and {result}."
+            f"The last of {len(audits)} audits on record ({notation.time(at)}, by {actor}, "
+            f"position {position}) covered {data['size']} events and {result}."
         )
     else:
         answer.said.append("No audit is on record.")
@@ -112,7 +113,8 @@ def who_writes(source: Source, inquiry: Inquiry) -> Answer:
         author = asked.actor or "somebody whose name was erased or withheld"
         said.append(
             f"Event {asked.position} ({asked.type}) was caused by {author} and recorded at "
-            f"{format_time(asked.recorded_at)}. Valid at that size: {', '.join(valid) or 'no key'}."
+            f"{notation.time(asked.recorded_at)}. Valid at that size: "
+            f"{', '.join(valid) or 'no key'}."
         )
     return Answer(
         said=said,
@@ -146,7 +148,7 @@ def _keys_table(keys: list[_Key]) -> Table:
             ("from_position", "integer", "smallest size it signs"),
             ("until_position", "integer", "largest size it signs"),
             ("revoked_from", "integer", "size from which it counts for nothing"),
-            ("reason", "text", "why it was revoked"),
+            ("reason", "prose", "why it was revoked"),
         ),
         tuple(
             (key.vkey, key.from_position, key.until_position, key.revoked_from, key.reason)
@@ -193,7 +195,7 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
             }[data["clock"]]
             said.append(
                 f"Record times come from {clock} (position {fact.position}); sources may be ahead "
-                f"by {data['skew_seconds']} seconds."
+                f"by {notation.duration(data['skew_seconds'])}."
             )
             continue
         model = fact.stream.partition("/")[2]
@@ -218,7 +220,7 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
                     ("model", "text", "which model"),
                     ("signal", "text", "which signal"),
                     ("late", "integer", "how many came after a newer one"),
-                    ("latest_by_seconds", "integer", "by how much at most"),
+                    ("latest_by_seconds", "span", "by how much at most"),
                     ("position", "integer", "where that one is recorded"),
                 ),
                 rows,

@@ -171,7 +171,7 @@ def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
                     ("policy", "text", "which policy"),
                     ("version", "integer", "which version"),
                     ("of", "text", "of what"),
-                    ("rationale", "text", "the reason given"),
+                    ("rationale", "prose", "the reason given"),
                 ),
                 tuple(rationales),
             ),

@@ -7,6 +7,7 @@ from typing import Any, Final
 from ledger.compliance.facts import Fact, Source, readable
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
+from ledger.events import notation
 from ledger.events.canonical import encode
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 
@@ -132,7 +133,8 @@ def changed(before: object, after: object, path: str = "") -> Iterator[str]:
             where = f"{path}.{key}" if path else key
             yield from changed(before.get(key, _ABSENT), after.get(key, _ABSENT), where)
     elif before is _ABSENT or after is _ABSENT or encode(before) != encode(after):
-        yield f"{path}: {_leaf(before)} → {_leaf(after)}"
+        name = path.removesuffix("_ppm").removesuffix("_seconds")
+        yield f"{name}: {_leaf(before, path)} → {_leaf(after, path)}"
 
 
 def _keyed(value: object) -> object:
@@ -144,9 +146,13 @@ def _keyed(value: object) -> object:
     return value
 
 
-def _leaf(value: object) -> str:
+def _leaf(value: object, path: str) -> str:
     if value is _ABSENT:
         return "nothing"
+    if path.endswith("_ppm") and isinstance(value, int):
+        return notation.share(value)
+    if path.endswith("_seconds") and isinstance(value, int):
+        return notation.duration(value)
     return encode(value).decode()
 
 
@@ -184,14 +190,21 @@ def changes_table(source: Source, scope: Scope) -> Table:
             ("policy", "text", "which policy"),
             ("version", "integer", "which version of it"),
             ("author", "text", "who did it"),
-            ("rationale", "text", "the reason given"),
+            ("rationale", "prose", "the reason given"),
             ("scope", "text", "for which models it came into force"),
-            ("changed", "text", "differences from the version before"),
+            ("changed", "prose", "differences from the version before"),
             ("digest", "text", "SHA-256 of the document"),
             ("request_id", "text", "the caller's id of the request"),
         ),
         tuple(rows),
         _period_note(scope),
+        page=(
+            ("Recorded", ("recorded_at", "position", "request_id")),
+            ("Change", ("change", "policy", "version", "scope")),
+            ("Author", ("author",)),
+            ("Why", ("rationale",)),
+            ("What changed", ("changed", "digest")),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from ledger.compliance.decisions import (
     overrides_table,
     plan_rows_table,
 )
+from ledger.compliance.explaining import UNEXPLAINED, Explainer
 from ledger.compliance.facts import Source
 from ledger.compliance.policies import changes_table
 from ledger.compliance.scope import Scope
@@ -36,6 +37,11 @@ MISSING: Final = (
 )
 
 
-def tables_of(source: Source, scope: Scope) -> list[Table]:
+def tables_of(source: Source, scope: Scope, explainer: Explainer = UNEXPLAINED) -> list[Table]:
     """Return every table of the scope."""
-    return [make(source, scope) for make in TABLES.values()]
+    return [
+        decisions_table(source, scope, explainer)
+        if make is decisions_table
+        else make(source, scope)
+        for make in TABLES.values()
+    ]

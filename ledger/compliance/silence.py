@@ -122,16 +122,24 @@ def silence_table(source: Source, scope: Scope) -> Table:
             ("signal", "text", "which signal of it"),
             ("state", "text", "reporting, silent, never, or retired"),
             ("last_observed_at", "time", "time of its newest observation"),
-            ("silent_seconds", "integer", "from then to the ledger's time"),
-            ("allowed_seconds", "integer", "silence that the policy in force allows"),
+            ("silent_seconds", "span", "from then to the ledger's time"),
+            ("allowed_seconds", "span", "silence that the policy in force allows"),
             ("observations", "integer", "how many in the period"),
-            ("longest_gap_seconds", "integer", "longest gap between two of them"),
+            ("longest_gap_seconds", "span", "longest gap between two of them"),
             ("longest_gap_after", "time", "when that gap began"),
             ("last_position", "integer", "where its newest observation is recorded"),
             ("last_actor", "text", "who reported it"),
         ),
         tuple(rows),
         "Bodies that were erased or withheld are not counted.",
+        page=(
+            ("Model", ("model",)),
+            ("Signal", ("signal",)),
+            ("State", ("state", "silent_seconds", "allowed_seconds")),
+            ("Newest observation", ("last_observed_at", "last_position", "last_actor")),
+            ("Observations", ("observations",)),
+            ("Longest gap", ("longest_gap_seconds", "longest_gap_after")),
+        ),
     )
 
 

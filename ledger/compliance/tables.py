@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from ledger.events import notation
 from ledger.events.values import format_time
 
-Kind = Literal["text", "integer", "decimal", "time", "boolean"]
+Kind = Literal["text", "prose", "integer", "decimal", "time", "boolean", "share", "money", "span"]
 Cell: TypeAlias = str | int | bool | None
-"""Times are micros since the epoch, decimals text in the ledger's spelling, None is not known."""
+"""Times are micros since the epoch, shares parts per million, money text of millionths, spans
+seconds, decimals text in the ledger's spelling; prose is text of any length, None is not known."""
+
+_WORD_CHARS_MAX: Final = 32  # a longer one, such as a digest, would widen its column
+_UNITS_OF_DATA: Final = ("_ppm", "_micros", "_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,56 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     """What the table leaves out, or does not know."""
+    page: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """How a page stacks the columns into fewer: (heading, names), every column once; empty for
+    each on its own."""
 
     def __post_init__(self) -> None:
-        """State our own mistake early: a row that does not fit its columns."""
+        """State our own mistakes early: rows or a page that do not fit the columns."""
         assert all(len(row) == len(self.columns) for row in self.rows), self.name
+        stacked = sorted(name for _, names in self.page for name in names)
+        assert not self.page or stacked == sorted(one.name for one in self.columns), self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Columns that a page shows as one: the first value large, the others with their names."""
+
+    heading: str
+    columns: tuple[tuple[int, Column], ...]
+
+    @property
+    def meaning(self) -> str:
+        """What its columns mean."""
+        return "; ".join(f"{heading_of(column)}: {column.meaning}" for _, column in self.columns)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it holds sentences, and wants room."""
+        return any(column.kind == "prose" for _, column in self.columns)
+
+    def lines(self, row: tuple[Cell, ...], unit: str) -> list[tuple[str, str, str]]:
+        """Return (label, text, style) for each known value of a row; the first has no label."""
+        found = []
+        for number, (at, column) in enumerate(self.columns):
+            text = told(row[at], column.kind, unit)
+            if text:
+                found.append((heading_of(column) if number else "", text, _style(column, text)))
+        return found
+
+
+def _style(column: Column, text: str) -> str:
+    """Return how a page breaks a text: a time nowhere, what has no spaces and is long anywhere."""
+    if column.kind == "time":
+        return "when"
+    return "any" if max(map(len, text.split()), default=0) > _WORD_CHARS_MAX else "name"
+
+
+def stacked(table: Table) -> list[Stack]:
+    """Return the columns of a page of this table."""
+    places = {column.name: (at, column) for at, column in enumerate(table.columns)}
+    page = table.page or tuple((heading_of(one), (one.name,)) for one in table.columns)
+    return [Stack(heading, tuple(places[name] for name in names)) for heading, names in page]
 
 
 def columns(*described: tuple[str, Kind, str]) -> tuple[Column, ...]:
@@ -41,8 +92,31 @@ def columns(*described: tuple[str, Kind, str]) -> tuple[Column, ...]:
     return tuple(Column(*one) for one in described)
 
 
+def heading_of(column: Column) -> str:
+    """Return a column's name for people, without the unit of its data."""
+    name = column.name
+    for unit in _UNITS_OF_DATA:
+        name = name.removesuffix(unit)
+    return name.replace("_", " ")
+
+
+def told(cell: Cell, kind: Kind, unit: str = "") -> str:
+    """Return a cell as people read it, money in the unit; empty where nothing is known."""
+    if cell is None:
+        return ""
+    if kind == "time":
+        return notation.time(int(cell))
+    if kind == "share":
+        return notation.percent(int(cell))
+    if kind == "money":
+        return notation.rounded_money(int(cell), unit)
+    if kind == "span":
+        return notation.duration(int(cell))
+    return shown(cell, kind)
+
+
 def shown(cell: Cell, kind: Kind) -> str:
-    """Return a cell as people read it; empty where nothing is known."""
+    """Return a cell as data files spell it; empty where nothing is known."""
     if cell is None:
         return ""
     if kind == "time":
@@ -64,11 +138,14 @@ def as_records(table: Table) -> list[dict[str, Cell]]:
     ]
 
 
-def text_of(table: Table, rows_max: int | None = None) -> list[str]:
-    """Return a table as aligned lines of text."""
-    head = [column.name for column in table.columns]
+def text_of(table: Table, rows_max: int | None = None, unit: str = "") -> list[str]:
+    """Return a table as aligned lines of text for people."""
+    head = [heading_of(column) for column in table.columns]
     rows: list[Sequence[str]] = [
-        [shown(cell, column.kind) or "-" for column, cell in zip(table.columns, row, strict=True)]
+        [
+            told(cell, column.kind, unit) or "-"
+            for column, cell in zip(table.columns, row, strict=True)
+        ]
         for row in table.rows[:rows_max]
     ]
     widths = [max(len(line[at]) for line in [head, *rows]) for at in range(len(head))]

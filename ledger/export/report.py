@@ -5,20 +5,18 @@ Every text in it may come from whoever wrote an event, so the template escapes e
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 
-from ledger import __version__
+from ledger import __version__, pages
 from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
 from ledger.events.decisions import DECISION_TYPES, MADE, DecisionMade, DecisionOverridden
-from ledger.events.inert import harmless
-from ledger.events.notation import percent, rounded_money, shown_time
+from ledger.events.notation import percent, rounded_money
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.export.scope import ERASED, ERASED_LATER, Plan
@@ -53,15 +51,21 @@ class Entry(Generic[T]):
     data: T | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the ledger adds to the events of a bundle: replays and reasons by position."""
+
+    replays: Mapping[int, Replay] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    """Why a decision came out as it did, as `decision explain` says."""
+    unit_of_cost: str = ""
+
+
 def render(
-    plan: Plan,
-    tally: Tally,
-    checkpoint: Checkpoint,
-    note: bytes,
-    replays: Mapping[int, Replay],
+    plan: Plan, tally: Tally, checkpoint: Checkpoint, note: bytes, told_by: Told
 ) -> Iterator[str]:
     """Yield the pieces of the report; equal arguments give equal text."""
-    scope = tally.scope()
+    scope, replays = tally.scope(), told_by.replays
     erased = {ERASED, ERASED_LATER}
     decisions = _entries(tally, DecisionMade)
     pieces: Iterator[str] = _template().generate(
@@ -90,6 +94,8 @@ def render(
             "plans": _entries(tally, PlanMade),
             "plan_rows_shown": _PLAN_ROWS_SHOWN,
             "replays": replays,
+            "reasons": told_by.reasons,
+            "unit": told_by.unit_of_cost,
             "replayed": _replayed(replays),
             "version": __version__,
         }
@@ -98,21 +104,11 @@ def render(
 
 
 def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name of its own
-    environment = Environment(
-        loader=PackageLoader("ledger.export", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=harmless,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages.environment("ledger.export", "")
     environment.filters |= {
-        "percent": percent,
-        "shown_time": shown_time,
         "because": because,
         "strongest": strongest,
-        "grouped": grouped,
-        "money": lambda micros: rounded_money(int(micros)),
+        "money": lambda micros, unit: rounded_money(int(micros), unit),
         "told": told,
     }
     return environment.get_template("report.html.jinja")
@@ -179,8 +175,3 @@ def strongest(made: DecisionMade) -> str:
 def told(replay: Replay) -> str:
     """Return how a replay came out, in words."""
     return replay.outcome.lower().replace("_", " ")
-
-
-def grouped(number: int) -> str:
-    """Return a number with its thousands apart."""
-    return f"{number:,}".replace(",", "\u202f")

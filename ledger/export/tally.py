@@ -12,11 +12,12 @@ from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverri
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
+from ledger.events.values import format_time
 from ledger.export.lines import EventRow
 from ledger.export.ranges import Ranges, united
 from ledger.export.scope import ERASED, ERASED_LATER, Plan, Scope
 
-DECISIONS_SHOWN: Final = 2_000
+DECISIONS_SHOWN: Final = 500  # each with its explanation, which takes some ms
 OTHERS_SHOWN: Final = 200
 
 _KEPT: Final = {
@@ -29,6 +30,7 @@ _KINDS: Final = {type_: type_ for type_ in _KEPT if type_ != DecisionMade.TYPE} 
     DECISION_TYPES, DecisionMade.TYPE
 )
 """What each type is kept under; decisions of every procedure together."""
+_UNSET: Final = format_time(0)
 _SPECIAL: Final = frozenset({*_KINDS, BodyErased.TYPE})
 
 
@@ -40,6 +42,8 @@ class Tally:
         self.counts: Counter[str] = Counter()
         self.first = self.last = 0
         self.first_time = self.last_time = ""
+        self.first_data_time = ""
+        """The first time that is not from before any data; empty if there is none."""
         self.newest: dict[str, deque[tuple[int, str, bytes]]] = {
             type_: deque(maxlen=count) for type_, count in _KEPT.items()
         }
@@ -59,6 +63,8 @@ class Tally:
         self.last, self.last_time = position, time
         if not self.first:
             self.first, self.first_time = position, time
+        if not self.first_data_time and time != _UNSET:
+            self.first_data_time = time
         if is_gap:
             is_withheld = self._plan.withholding.applies(type_, stream)
             (self._withheld if is_withheld else self._absent).add(position)

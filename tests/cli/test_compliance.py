@@ -6,6 +6,7 @@ the ledger never had.
 """
 
 import csv
+from html import unescape
 from pathlib import Path
 
 from ledger.chain.checkpoint import Checkpoint, sign
@@ -38,6 +39,37 @@ def test_other_forms_are_written_too(told: Run, tmp_path: Path) -> None:
         assert done.code == 0
         assert "Approvals and jobs are not recorded" in done.out
         assert all(path.suffix == f".{form}" for path in out.iterdir())
+
+
+def test_pages_tell_each_decision_in_the_sentences_of_explain(told: Run, tmp_path: Path) -> None:
+    """Method: the server's page, a bundle's report and the page of that bundle, against explain."""
+    assert told("export", "create", str(tmp_path / "b")).code == 0
+    line = ("compliance", "export", "--format", "html")
+    assert told(*line, str(tmp_path / "s")).code == 0
+    assert told(*line, str(tmp_path / "p"), "--bundle", str(tmp_path / "b")).code == 0
+    pages = [
+        unescape((tmp_path / path).read_text("utf-8"))
+        for path in ("s/compliance.html", "p/compliance.html", "b/data/report.html")
+    ]
+    decisions = told("decision", "list", "--json").json["decisions"]
+    paragraphs = {
+        told("decision", "explain", one["name"], "--json").json["explanation"]["paragraph"]
+        for one in decisions
+    }
+    assert len(paragraphs) > 1
+    for page in pages:
+        for paragraph in paragraphs:
+            assert paragraph in page
+        assert "1970" not in page
+    assert "before any data" in pages[2]
+
+
+def test_what_is_withheld_is_not_told_by_a_reason(told: Run, tmp_path: Path) -> None:
+    withhold = ("--withhold-type", "policy.drafted.v1", "--withhold-reason", "secret")
+    assert told("export", "create", str(tmp_path / "b"), *withhold).code == 0
+    page = unescape((tmp_path / "b" / "data" / "report.html").read_text("utf-8"))
+    assert "of policy default version 1 matched." in page
+    assert "priority >= " not in page
 
 
 def test_a_person_and_a_period_narrow_the_tables(told: Run, tmp_path: Path) -> None:

@@ -112,4 +112,4 @@ def test_one_page_holds_all_tables(tmp_path: Path) -> None:
     (page,) = write_tables(
         [table("a"), table("b")], tmp_path, "html", title="T", facts=[("k", "v")]
     )
-    assert page.read_text("utf-8").count("<table>") == 2
+    assert page.read_text("utf-8").count('<table class="rows">') == 2

@@ -26,10 +26,7 @@ def test_a_decision_is_told_with_its_rule_in_the_policys_own_words(golden: FactL
     assert row["model"] == "fraud-eu"
     assert row["action"] == "SCHEDULE_RETRAINING"
     assert row["actor"] == "system/evaluator"
-    assert row["reason"] == (
-        "Rule sustained-loss: Sustained loss on a model that matters. "
-        '(when priority >= 400000 && signals["log-loss"].sustained)'
-    )
+    assert row["reason"] == "Rule sustained-loss: Sustained loss on a model that matters."
 
 
 def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList) -> None:

@@ -22,7 +22,7 @@ from ledger.events.values import format_time
 from ledger.export.bundle import BundleWriter, Enclosed, Written
 from ledger.export.lines import checked_line, row_of
 from ledger.export.proofs import Prover
-from ledger.export.report import Replay, render
+from ledger.export.report import Replay, Told, render
 from ledger.export.scope import Plan, Withholding
 from ledger.export.stream_seal import seal_json
 
@@ -261,7 +261,7 @@ class LedgerInMemory:
         """Write what goes beside the events."""
         note = self.note(size)
         seal = self.stream_seal(plan.stream, size or self.size) if plan.stream else None
-        report = render(plan, writer.tally, self.checkpoint(size), note, replays or {})
+        report = render(plan, writer.tally, self.checkpoint(size), note, Told(replays or {}))
         return writer.finish(Enclosed(note, self.keys_json(size), report, verifier, seal))
 
 

@@ -1,0 +1,85 @@
+"""What explains decisions to compliance exports: the server, or a bundle's own events."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.events.decisions import MADE, ScoreComputed
+from ledger.events.policies import PolicyDrafted
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+    from ledger.compliance.facts import Fact
+    from ledger.kernel.rules import RuleSet
+
+_NOTHING: Final[Collection[str]] = ()
+
+
+class ServerExplainer:
+    """Asks the server, as `decision explain` does."""
+
+    types = _NOTHING
+
+    def __init__(self, client: "LedgerClient") -> None:
+        self._client = client
+
+    def see(self, fact: "Fact") -> None:
+        """Take no notice: the server has seen it."""
+
+    def why(self, decision: "Fact") -> str:
+        """Return the server's explanation; empty if it has none, since a body was erased, say."""
+        from ledger.client.errors import LedgerRefusedError
+
+        model = decision.stream.partition("/")[2]
+        name = f"models/{model}/decisions/{decision.position}"
+        try:
+            return self._client.explain_decision(name).explanation.paragraph
+        except LedgerRefusedError:
+            return ""
+
+
+class BundleExplainer:
+    """Explains from the scores and policies of a bundle what the server would, without one."""
+
+    types: Collection[str] = (ScoreComputed.TYPE,)
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, int], RuleSet] = {}
+        self._newest: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def see(self, fact: "Fact") -> None:
+        """Keep the rules of policies, and each model's newest score: that of its next decision."""
+        if fact.data is None:
+            return
+        if fact.type == PolicyDrafted.TYPE:
+            self._keep_rules(fact.data)
+        elif fact.type == ScoreComputed.TYPE:
+            self._newest[fact.stream] = fact.position, fact.data
+
+    def why(self, decision: "Fact") -> str:
+        """Return the explanation; empty where score or policy are not in the bundle."""
+        from pydantic import ValidationError
+
+        from ledger.application.decisions import explained
+
+        data = decision.data or {}
+        rules = self._rules.get((data.get("policy", ""), data.get("policy_version", 0)))
+        position, score = self._newest.get(decision.stream, (0, {}))
+        if rules is None or position != data.get("score_position"):
+            return ""
+        try:
+            made, scored = MADE[data["procedure"]].from_data(data), ScoreComputed.from_data(score)
+            return explained(made, scored, rules).paragraph
+        except (ValidationError, KeyError, ValueError, AssertionError):  # not what this service wrote
+            return ""
+
+    def _keep_rules(self, data: dict[str, Any]) -> None:
+        from pydantic import ValidationError
+
+        from ledger.application.compiled import rules_of
+        from ledger.events.policy_document import PolicyDocument
+
+        try:
+            document = PolicyDocument.model_validate(data["document"])
+        except ValidationError:
+            return
+        self._rules[data["policy"], data["version"]] = rules_of(document)
