@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from ledger.errors import FieldViolation, LedgerError, Reason
-from ledger.events.values import TIME_LIMIT, format_time
+from ledger.events import notation
+from ledger.events.values import TIME_LIMIT
 from ledger.limits import DATA_AHEAD_SECONDS
 from ledger.storage.store import AppendResult, LedgerInfo, Reader, Store
 
@@ -127,5 +128,5 @@ def latest_statable(info: LedgerInfo, store: Store) -> int:
 
 def ahead_of_clock(info: LedgerInfo, store: Store) -> str:
     """Return in words that a time lies beyond the latest one that may be stated."""
-    latest = format_time(latest_statable(info, store))
+    latest = notation.time(latest_statable(info, store))
     return f"lies after {latest}, the latest time that this `{info.clock}` ledger takes now"

@@ -20,7 +20,7 @@ from ledger.cli.rights import kept_elsewhere, rights
 from ledger.cli.session import Session
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError
-from ledger.events.values import format_time
+from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -139,7 +139,7 @@ def _disk(folder: Path) -> Check:
 def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
     head = store.head(info.origin)
     name = f"clock of {info.origin}"
-    recorded = format_time(head.recorded_at)
+    recorded = notation.time(head.recorded_at)
     behind = (head.recorded_at - SystemClock().now_micros()) / _MICROS
     if info.clock == "data":
         return _data_clock(name, recorded, behind)

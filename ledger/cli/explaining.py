@@ -69,7 +69,12 @@ class BundleExplainer:
         try:
             made, scored = MADE[data["procedure"]].from_data(data), ScoreComputed.from_data(score)
             return explained(made, scored, rules).paragraph
-        except (ValidationError, KeyError, ValueError, AssertionError):  # not what this service wrote
+        except (
+            ValidationError,
+            KeyError,
+            ValueError,
+            AssertionError,
+        ):  # not what this service wrote
             return ""
 
     def _keep_rules(self, data: dict[str, Any]) -> None:

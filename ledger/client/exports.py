@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.client.enums import ExportKind, ExportState
+from ledger.client.hashes import hex_repr
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Export:
     """A bundle that verifies without the service, and how far it has come."""

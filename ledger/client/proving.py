@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.client.enums import AuditSource, KeyState
+from ledger.client.hashes import hex_repr
 from ledger.client.records import Appended, Checkpoint
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
     """A proof that one event is in the tree of a checkpoint."""
@@ -23,6 +25,7 @@ class InclusionProof:
     """The same as `c2sp.org/tlog-proof@v1`, for any tool that reads that."""
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class ConsistencyProof:
     """A proof that the tree of a checkpoint begins with an earlier tree of `from_size` leaves."""
@@ -46,6 +49,7 @@ class SigningKey:
     revoked_reason: str
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
     """The keys by their first position, and the digest of the one that will sign next."""
@@ -62,6 +66,7 @@ class ChangedKey:
     key: SigningKey
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Seal:
     """How far every stream had come, as one root over a record of each."""
@@ -91,6 +96,7 @@ class AuditFinding:
     what: str
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class AuditReport:
     """What an audit covered and found; what `record_audit` puts on record."""

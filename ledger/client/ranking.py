@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.client.enums import Action, PlanOutcome, ProjectionState, RebuildOutcome
+from ledger.client.hashes import hex_repr
 from ledger.client.records import Appended
 
 
@@ -165,6 +166,7 @@ class MadePlan:
     plan: Plan
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Projection:
     """Where a read model stands; `state_digest` holds at `tracking_position`."""
@@ -185,6 +187,7 @@ class Projection:
     applied: int
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class ProjectionRebuild:
     """How a rebuild ended, and how live and rebuilt state compare."""

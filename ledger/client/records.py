@@ -20,8 +20,10 @@ from ledger.client.enums import (
     SignalDirection,
     SignalKind,
 )
+from ledger.client.hashes import hex_repr
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Appended:
     """Proof that a request is on record; a repeat of the request gets the same."""
@@ -52,6 +54,7 @@ class Intake:
     duplicates_last_position: int = 0
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Submitted(Appended):
     """Where a batch stands, and what was done to it.
@@ -252,6 +255,7 @@ class PolicyView:
     version: PolicyVersion
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """One ledger and where its head stands."""
@@ -270,6 +274,7 @@ class Ledger:
     """How far a stated time may lie ahead of the newest one; 0 for no bound."""
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event with the bytes that were hashed, so that anybody can verify the chain."""
@@ -299,6 +304,7 @@ class Event:
         return data
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A signed statement that a ledger's first `size` events have this Merkle root."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.client.hashes import hex_repr
 from ledger.client.records import Submitted
 
 
@@ -17,6 +18,7 @@ class TrustBasis(StrEnum):
     """The ledger itself named it at an earlier first use, and has kept to it since."""
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class VerifiedCheckpoint:
     """A checkpoint that is signed by a trusted key and extends the one remembered before."""
@@ -34,6 +36,7 @@ class VerifiedCheckpoint:
     """Size of the checkpoint that it was joined to; 0 if there was none."""
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
     """An event that is proven to be in the tree of a verified checkpoint."""
@@ -46,6 +49,7 @@ class VerifiedProof:
     """`c2sp.org/tlog-proof@v1`, written by this client from what it has verified."""
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class VerifiedConsistency:
     """A verified checkpoint whose tree is proven to begin with an earlier one."""
