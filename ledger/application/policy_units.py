@@ -22,6 +22,7 @@ from ledger.events.notation import (
 from ledger.events.values import DECIMAL_PLACES, WHOLE_DIGITS, format_decimal
 from ledger.kernel.expressions import ExpressionError, compile_expression
 from ledger.kernel.shares import signals_named, to_stored, to_written
+from ledger.kernel.vocabulary import PROCEDURES
 
 Stored = str | int | bool | None
 Schema = dict[str, Any]
@@ -102,10 +103,13 @@ class Expression(Prose):
     def write(self, value: Stored) -> str:
         """Return the expression with its shares as per cent."""
         text = str(value)
-        try:
-            return to_written(text, compile_expression(text, signals_named(text)).tree)
-        except ExpressionError:
-            return text
+        for procedure in PROCEDURES:
+            try:
+                compiled = compile_expression(text, signals_named(text), procedure)
+            except ExpressionError:
+                continue
+            return to_written(text, compiled.tree)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ conditions = prose.filter(lambda text: text and "%" not in text) | st.sampled_fr
         "hours_in_force > 20 && priority - 1 > impact",
         "priority > 200000 - impact",
         "priority > 0x10",
+        "report_interval_hours > 20 && coverage < 100000",
     ]
 )
 short = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -242,6 +243,11 @@ def test_writing_is_stable_and_keeps_lines_of_expressions() -> None:
     assert to_text(parse(text)) == text
     assert '      when: |\n        signals["input-stability"].present\n' in text
     assert "cool_down: 1d\n" in text
+
+
+def test_a_rule_of_a_later_procedure_is_written_out_in_per_cent_too() -> None:
+    later = DEFAULT.replace("priority >= 400000", "report_interval_hours > 2 && priority >= 400000")
+    assert "when: report_interval_hours > 2 && priority >= 40% && " in to_text(parse(later))
 
 
 def test_shares_are_written_out_as_per_cent_and_stored_as_before() -> None:
