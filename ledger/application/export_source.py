@@ -18,7 +18,7 @@ from ledger.events.canonical import decode
 from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
-from ledger.events.policies import PolicyDrafted
+from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
 from ledger.events.values import format_time
@@ -142,11 +142,10 @@ def reasons(decisions: Decisions, tally: Tally, withholding: Withholding) -> dic
     found = {}
     for position, _, body in tally.newest[DecisionMade.TYPE]:
         data: Any = decode(body)["data"]
-        cited = (
-            (ScoreComputed.TYPE, f"models/{data['model']}"),
-            (PolicyDrafted.TYPE, f"policies/{data['policy']}"),
-        )
-        if any(withholding.applies(type_, stream) for type_, stream in cited):
+        policy, model = f"policies/{data['policy']}", f"models/{data['model']}"
+        if withholding.applies(ScoreComputed.TYPE, model) or any(
+            withholding.applies(type_, policy) for type_ in DRAFTED_TYPES
+        ):
             continue
         try:
             _, explanation = decisions.explain(data["model"], position)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.events.decisions import MADE, ScoreComputed
-from ledger.events.policies import PolicyDrafted
+from ledger.events.policies import DRAFTED_TYPES
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -50,7 +50,7 @@ class BundleExplainer:
         """Keep the rules of policies, and each model's newest score: that of its next decision."""
         if fact.data is None:
             return
-        if fact.type == PolicyDrafted.TYPE:
+        if fact.type in DRAFTED_TYPES:
             self._keep_rules(fact.data)
         elif fact.type == ScoreComputed.TYPE:
             self._newest[fact.stream] = fact.position, fact.data
@@ -69,22 +69,18 @@ class BundleExplainer:
         try:
             made, scored = MADE[data["procedure"]].from_data(data), ScoreComputed.from_data(score)
             return explained(made, scored, rules).paragraph
-        except (
-            ValidationError,
-            KeyError,
-            ValueError,
-            AssertionError,
-        ):  # not what this service wrote
-            return ""
+        except (ValidationError, KeyError, ValueError, AssertionError):
+            return ""  # it is not what this service writes
 
     def _keep_rules(self, data: dict[str, Any]) -> None:
         from pydantic import ValidationError
 
         from ledger.application.compiled import rules_of
-        from ledger.events.policy_document import PolicyDocument
+        from ledger.events.policy_document import DOCUMENTS
 
         try:
-            document = PolicyDocument.model_validate(data["document"])
-        except ValidationError:
+            document = data["document"]
+            read = DOCUMENTS[document["decision"]["procedure"]].model_validate(document)
+        except (ValidationError, KeyError):
             return
-        self._rules[data["policy"], data["version"]] = rules_of(document)
+        self._rules[data["policy"], data["version"]] = rules_of(read)

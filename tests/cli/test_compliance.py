@@ -14,6 +14,7 @@ from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import Digest
 from ledger.cli.exits import Exit
+from ledger.events.policies import DRAFTED_TYPES
 from tests.cli.conftest import Run, csv_of
 from tests.support.served import ORIGIN
 
@@ -65,7 +66,8 @@ def test_pages_tell_each_decision_in_the_sentences_of_explain(told: Run, tmp_pat
 
 
 def test_what_is_withheld_is_not_told_by_a_reason(told: Run, tmp_path: Path) -> None:
-    withhold = ("--withhold-type", "policy.drafted.v1", "--withhold-reason", "secret")
+    drafts = [word for type_ in DRAFTED_TYPES for word in ("--withhold-type", type_)]
+    withhold = (*drafts, "--withhold-reason", "secret")
     assert told("export", "create", str(tmp_path / "b"), *withhold).code == 0
     page = unescape((tmp_path / "b" / "data" / "report.html").read_text("utf-8"))
     assert "of policy default version 1 matched." in page
