@@ -47,6 +47,7 @@ LONG_CALLS_PER_CONNECTION: Final = 4
 STANDARD_STREAMS_MAX: Final = 256  # health watches and reflection
 STANDARD_STREAMS_PER_CONNECTION: Final = 32
 MESSAGE_SECONDS: Final = 10.0  # within which a call's message follows its headers
+MALFORMED_SECONDS: Final = 0.5  # how late what is no message is answered, at no cost
 IDLE_SECONDS: Final = 300.0  # after which a connection without calls ends; clients come back
 HEALTH_WATCHES_LOOK_SECONDS: Final = 60.0  # a health watch is told of changes; this is a net
 STREAM_BATCHES_IN_FLIGHT: Final = 8  # batches of one stream that wait for the writer at once

@@ -14,7 +14,7 @@ from ledger.api import errors
 from ledger.api.actors import actor_of, stated_actor
 from ledger.api.served_call import ServedCall, seconds_left
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX
 
 _OURS: Final = "/ledger.v1."
@@ -49,6 +49,20 @@ CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
 """Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
 
 Parse: TypeAlias = Callable[[bytes], Message]
+
+
+class MalformedError(LedgerError):
+    """What is no message: FIELD_INVALID like any other wrong field."""
+
+    def __init__(self, size: int) -> None:
+        fault = f"its {size} bytes are no message of this method"
+        super().__init__(
+            Reason.FIELD_INVALID,
+            f"message: {fault}.",
+            remedy="Send it with the stubs that are made from the ledger's .proto files.",
+            violations=(FieldViolation("message", fault),),
+            metadata={"field": "message"},
+        )
 
 
 class Admission:
@@ -105,11 +119,7 @@ def parsed(data: bytes, parse: Parse) -> Message:
     try:
         return parse(data)
     except DecodeError as error:
-        raise invalid_field(
-            "message",
-            f"its {len(data)} bytes are no message of this method",
-            remedy="Send it with the stubs that are made from the ledger's .proto files.",
-        ) from error
+        raise MalformedError(len(data)) from error
 
 
 def _ledger_of(request: Message) -> str:

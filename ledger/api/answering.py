@@ -19,20 +19,20 @@ import grpc
 from grpc_status import rpc_status
 
 from ledger.api import errors
-from ledger.api.admission import Admission
+from ledger.api.admission import Admission, MalformedError
 from ledger.api.bell import Bell
 from ledger.api.call_threads import CallThreads, Posts
 from ledger.api.calls import Desk
 from ledger.api.exchanging import Exchanging
 from ledger.api.generating import Generating
 from ledger.api.methods import Method
+from ledger.api.patience import Patience
 from ledger.api.served_call import ServedCall, wait_seconds
 from ledger.api.slots import Slots
 from ledger.api.steps import Later, NotYetError, Pause
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import (
     CALL_THREADS,
-    MESSAGE_SECONDS,
     STREAM_THREADS,
     WAITS_MAX,
     WAITS_PER_CONNECTION,
@@ -60,15 +60,14 @@ class Answering:
         desk: Desk,
         admission: Admission,
         slots: Mapping[str, Slots],
-        *,
-        message_seconds: float = MESSAGE_SECONDS,
+        patience: Patience,
     ) -> None:
         """Begin within the running event loop. `slots` bounds methods by their full names."""
         self._loop = asyncio.get_running_loop()
         self._desk = desk
         self._admission = admission
         self._slots = slots
-        self._message_seconds = message_seconds
+        self._patience = patience
         self._waits = Slots("waiting reads", total=WAITS_MAX, per_connection=WAITS_PER_CONNECTION)
         self.bell = Bell(self._loop)
         self.posts = Posts(self._loop)
@@ -224,7 +223,7 @@ class Answering:
 
     async def _message(self, context: "Context", *, is_needed: bool = True) -> Any:  # noqa: ANN401
         """Return a call's first message; DEADLINE_EXCEEDED if none follows in time."""
-        timeout = asyncio.timeout(self._message_seconds)
+        timeout = asyncio.timeout(self._patience.message_seconds)
         self._awaited.add(timeout)
         try:
             async with timeout:
@@ -233,7 +232,7 @@ class Answering:
             self._desk.check_draining()
             raise LedgerError(
                 Reason.DEADLINE_EXCEEDED,
-                f"No message followed the call within {self._message_seconds:g} s.",
+                f"No message followed the call within {self._patience.message_seconds:g} s.",
                 remedy="Send the message with the call, or open the stream when there is one.",
             ) from error
         finally:
@@ -287,7 +286,12 @@ class Answering:
         await heard
 
     async def _refuse(self, call: ServedCall, context: "Context", error: Exception) -> Any:  # noqa: ANN401
-        """End a call with what is wrong. Raises what gRPC raises."""
+        """End a call with what is wrong. Raises what gRPC raises.
+
+        Who sends what is no message is answered late, which costs nothing and slows them down.
+        """
+        if isinstance(error, MalformedError):
+            await self.idle(lambda: False, self._patience.malformed_seconds)
         status = rpc_status.to_status(errors.to_status(self._admission.refusal(call, error)))
         await context.abort(status.code, status.details, status.trailing_metadata)
 

@@ -8,19 +8,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from ledger.api.patience import Patience
 from ledger.limits import (
     CALLS_PER_CONNECTION,
-    IDLE_SECONDS,
     KEEPALIVE_SECONDS,
     KEEPALIVE_TIMEOUT_SECONDS,
     MESSAGE_BYTES_MAX,
-    MESSAGE_SECONDS,
-    PING_SECONDS_MIN,
 )
 
 if TYPE_CHECKING:
@@ -29,16 +26,6 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 
 _ENDING_SECONDS: Final = 2.0  # what is cancelled after the grace gets to let go
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the front waits for a client that does nothing."""
-
-    message_seconds: float = MESSAGE_SECONDS
-    idle_seconds: float = IDLE_SECONDS
-    ping_seconds: float = PING_SECONDS_MIN
-    """How often a client that does nothing may ask whether the server is still there."""
 
 
 class _Table(grpc.GenericRpcHandler):

@@ -18,11 +18,12 @@ from ledger.api.answering import Answering, Native
 from ledger.api.calls import Backend, Desk
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
-from ledger.api.front import Front, Patience
+from ledger.api.front import Front
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
 from ledger.api.methods import Methods
 from ledger.api.models import ModelServicer
+from ledger.api.patience import Patience
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
 from ledger.api.signals import SignalServicer
@@ -140,12 +141,7 @@ class ApiServer:
 
     def _build(self) -> "tuple[Answering, dict[str, Handler]]":
         """Return what answers, and the handler of every method; on the event loop."""
-        answering = Answering(
-            self._desk,
-            self._admission,
-            _slots(),
-            message_seconds=self._patience.message_seconds,
-        )
+        answering = Answering(self._desk, self._admission, _slots(), self._patience)
         self._health.on_change(answering.bell.ring)
         handlers = {
             CHECK: answering.native(CHECK, Native(self._health.check)),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.api.patience import Patience
 from tests.support.served import Served, serving
 
 
@@ -24,7 +25,8 @@ def served(empty: Served) -> Served:
 
 @pytest.fixture(scope="module")
 def module_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with a prepared ledger, for tests that write nothing."""
-    with serving(tmp_path_factory.mktemp("served")) as served:
+    """A server with a prepared ledger, for tests that write nothing and send what is no message."""
+    hasty = Patience(malformed_seconds=0.0)
+    with serving(tmp_path_factory.mktemp("served"), patience=hasty) as served:
         served.prepare()
         yield served

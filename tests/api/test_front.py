@@ -15,16 +15,16 @@ import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.api.front import Patience
+from ledger.api.patience import Patience
 from ledger.api.server import SERVICES, ApiServer
 from ledger.application.ledger import Ledger
 from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.errors import Reason
 from ledger.service import Service, ServiceOptions
 from ledger.v1 import ledger_service_pb2, signal_service_pb2
-from tests.support.attackers import GARBAGE, Attacker
 from tests.support.served import TIMEOUT, Served, observation, refusal, serving
 from tests.support.server_process import until
+from tools.bench.attackers import GARBAGE, Attacker
 
 STANDARD = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 

@@ -19,11 +19,11 @@ from ledger.clock import SystemClock
 from ledger.errors import Reason
 from ledger.limits import WAITS_PER_CONNECTION
 from ledger.storage import open_store
-from tests.support.attackers import ATTACKS, Attacker
 from tests.support.check_ledger import check_ledger
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import refusal
 from tests.support.server_process import ServerProcess, client, served, until
+from tools.bench.attackers import ATTACKS, Attacker
 
 Served = tuple[ServerProcess, str]
 

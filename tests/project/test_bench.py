@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tools.bench.attackers import ATTACKS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PROMISED = {
@@ -42,6 +44,13 @@ PROMISED = {
     "full export": ("at least", 100_000),
     "the stand-alone verifier, one core": ("at least", 40_000),
     "the stand-alone verifier, every core, for each": ("at least", 40_000),
+} | {
+    f"{attack}: {what}": target
+    for attack in ATTACKS
+    for what, target in (
+        ("honest calls answered", ("at least", 95)),
+        ("honest p99 against quiet", ("at most", 5)),
+    )
 }
 PEERS = {
     "SQLite + SHA-256 loop",

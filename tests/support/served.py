@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from ledger.api.patience import Patience
 from ledger.api.server import ApiServer
 from ledger.clock import Clock
 from ledger.service import Service, ServiceOptions
@@ -186,6 +187,7 @@ def serving(
     folder: Path,
     clock: Clock | None = None,
     *,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
     is_evaluating: bool = False,
     **more: Any,  # noqa: ANN401 - members of ServiceOptions
 ) -> Iterator[Served]:
@@ -198,7 +200,7 @@ def serving(
         "operators": OPERATORS,
     }
     options = ServiceOptions(**usual | more)
-    with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0") as server:
+    with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0", patience) as server:
         served = Served(service, server)
         try:
             yield served

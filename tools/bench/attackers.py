@@ -19,6 +19,7 @@ from ledger.v1 import ledger_service_pb2
 FAR = 2**50
 GARBAGE = b"\xff\xff\xff\xff\xff"
 WAIT_SECONDS = 30.0
+AT_ONCE = 500  # calls under way at a time
 
 _NUMBERS = itertools.count()
 
@@ -94,7 +95,8 @@ class Attacker:
 
     def malformed_calls(self, count: int) -> None:
         """Send bytes that are no message, and wait for every answer."""
-        for batch in _hundreds(count):
+        for first in range(0, count, AT_ONCE):
+            batch = min(AT_ONCE, count - first)
             method = "/ledger.v1.LedgerService/GetLedger"
             calls = [self.call(method, GARBAGE) for _ in range(batch)]
             for call in calls:
@@ -105,11 +107,6 @@ class Attacker:
         """Send bytes that are no batch, and stay."""
         for _ in range(count):
             next(self.stream("/ledger.v1.SignalService/StreamSignals", GARBAGE))
-
-
-def _hundreds(count: int) -> Iterator[int]:
-    for first in range(0, count, 100):
-        yield min(100, count - first)
 
 
 ATTACKS: dict[str, tuple[Callable[[Attacker, int], None], int]] = {
