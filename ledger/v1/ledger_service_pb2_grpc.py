@@ -168,7 +168,7 @@ class LedgerServiceServicer:
         At least once, in order of position and without gaps among those asked for: first what is
         recorded after `after_position`, then `caught_up`, then new events in batches; without any, an
         empty message with the positions every 5 seconds. Resume from the last position processed. At
-        most 64 watches of all kinds are served.
+        most 64 watches of all kinds are served to a connection, 256 in all.
 
         Errors, by `ErrorInfo.reason`:
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head.

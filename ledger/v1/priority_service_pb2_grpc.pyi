@@ -53,7 +53,7 @@ class PriorityServiceStub:
     it only makes the watch wait until that position is applied, so that no row is older than what
     was seen before. Rows that change twice while a client is busy come once, as they are then: a
     slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
-    served.
+    served to a connection, 256 in all.
 
     Errors, by `ErrorInfo.reason`:
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not
@@ -124,7 +124,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     it only makes the watch wait until that position is applied, so that no row is older than what
     was seen before. Rows that change twice while a client is busy come once, as they are then: a
     slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
-    served.
+    served to a connection, 256 in all.
 
     Errors, by `ErrorInfo.reason`:
     * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not
@@ -204,7 +204,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         it only makes the watch wait until that position is applied, so that no row is older than what
         was seen before. Rows that change twice while a client is busy come once, as they are then: a
         slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
-        served.
+        served to a connection, 256 in all.
 
         Errors, by `ErrorInfo.reason`:
         * `POSITION_BEYOND_HEAD` (OUT_OF_RANGE): `after_position` lies beyond the head, and was not

@@ -51,6 +51,34 @@ def test_serve_is_ready_when_it_says_so_and_ends_when_told(
     assert int(port_file.read_text()) == ready["port"]
 
 
+HANGING = """
+import threading
+import ledger.limits
+ledger.limits.STOP_SECONDS_MAX = 1.5
+from ledger.service import Service
+Service.stop = lambda self: threading.Event().wait()
+from ledger.cli.main import run
+run()
+"""
+
+
+def test_serve_ends_soon_after_the_grace_though_something_hangs(tmp_path: Path) -> None:
+    stated = ["--db", str(tmp_path / "l.sqlite"), "--create", "ledger.example/one"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING, "serve", "--listen", "127.0.0.1:0", "--json", *stated],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["address"]
+        child.terminate()
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == Exit.REFUSED
+    assert "Something hangs" in said
+    assert "on record" in said
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "192.0.2.1:50051", "example.org:1", "nonsense"])
 def test_serve_refuses_any_address_but_loopback(run: Run, tmp_path: Path, address: str) -> None:
     database = tmp_path / "l.sqlite"

@@ -32,7 +32,7 @@ _READY_SECONDS: Final = 30.0
 
 @dataclass(slots=True)
 class Asked:
-    """What an honest client saw: milliseconds of the calls that were answered, and the others."""
+    """What an honest client saw: how long each call took, and how many were not answered."""
 
     milliseconds: list[float] = field(default_factory=list)
     unanswered: int = 0
@@ -40,7 +40,7 @@ class Asked:
     @property
     def answered_percent(self) -> float:
         """How much of what was asked was answered."""
-        return 100 * len(self.milliseconds) / (len(self.milliseconds) + self.unanswered)
+        return 100 * (1 - self.unanswered / len(self.milliseconds))
 
 
 def measure(run: Run) -> list[Row]:
@@ -110,8 +110,7 @@ def _ask(client: LedgerClient, asked: Asked, rounds: int, first: int = 0) -> Non
                     client.get_ledger(min_position=position)
             except ClientError:
                 asked.unanswered += 1
-            else:
-                asked.milliseconds.append((time.perf_counter() - started) * 1000)
+            asked.milliseconds.append((time.perf_counter() - started) * 1000)
 
 
 @contextmanager
