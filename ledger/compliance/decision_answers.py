@@ -61,7 +61,7 @@ def why(source: Source, inquiry: Inquiry) -> Answer:
             (f"{_shares(environment)}; policy {data['policy']} version {data['policy_version']}."),
         ],
         tables=[_signals_table(data, policies)],
-        how=[f"decision-ledger decision explain {data['model']} {fact.position}"],
+        how=[f"decision-ledger decision explain {data['model']}/{fact.position}"],
     )
     plan = _plan_of(source, data["model"], inquiry.at)
     if plan is None:
@@ -163,7 +163,7 @@ def compute_again(source: Source, inquiry: Inquiry) -> Answer:
             )
         ],
         how=[
-            f"decision-ledger decision replay {data['model']} {fact.position}",
+            f"decision-ledger decision replay {data['model']}/{fact.position}",
             "decision-ledger audit run BUNDLE --vkey KEY",
         ],
     )
@@ -281,7 +281,7 @@ def neighbours(source: Source, inquiry: Inquiry) -> Answer:
 def counterfactual(source: Source, inquiry: Inquiry) -> Answer:
     """Ask the server which smallest change would have changed the decision."""
     fact, data = decision_at(source, inquiry)
-    how = [f"decision-ledger decision explain {data['model']} {fact.position}"]
+    how = [f"decision-ledger decision explain {data['model']}/{fact.position}"]
     if inquiry.live is None:
         return Answer(missing="Only a server looks for it.", how=how, is_answered=False)
     return Answer(said=inquiry.live.flips(data["model"], fact.position), how=how)
