@@ -55,6 +55,7 @@ class Reason(StrEnum):
     ACTOR_NOT_AUTHORISED = "ACTOR_NOT_AUTHORISED"
     SIGNING_STOPPED = "SIGNING_STOPPED"
     LEDGER_BEHIND = "LEDGER_BEHIND"
+    MEANING_PINNED = "MEANING_PINNED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ STATUS: Final[dict[Reason, grpc.StatusCode]] = {
     Reason.ACTOR_NOT_AUTHORISED: grpc.StatusCode.PERMISSION_DENIED,
     Reason.SIGNING_STOPPED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.LEDGER_BEHIND: grpc.StatusCode.DATA_LOSS,
+    Reason.MEANING_PINNED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 # Refusals that pass by themselves carry a pause even where nobody stated one: a client that

@@ -72,7 +72,13 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "RecordDeployment", context)
         written = ledger.commands.record_deployment(caller, spec)
-        return pb.RecordDeploymentResponse(appended=appended(written))
+        view = ledger.fleet.model(spec.model)
+        assert view is not None, "what was deployed is known"
+        serving = view.model.in_service
+        return pb.RecordDeploymentResponse(
+            appended=appended(written),
+            version_in_service=serving.model_version if serving else "",
+        )
 
     def RetireModel(
         self, request: pb.RetireModelRequest, context: grpc.ServicerContext

@@ -42,7 +42,12 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         ledger.fleet.refresh(written.position)
         view = ledger.fleet.signal(defined.signal)
         assert view is not None, "what was defined is known"
-        return pb.DefineSignalResponse(appended=appended(written), signal=signal(view))
+        uses = ledger.commands.meanings.uses(defined.signal, written.position)
+        return pb.DefineSignalResponse(
+            appended=appended(written),
+            signal=signal(view),
+            policies_in_force=[str(use) for use in uses],
+        )
 
     def ListSignals(
         self, request: pb.ListSignalsRequest, context: grpc.ServicerContext

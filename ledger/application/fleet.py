@@ -142,6 +142,11 @@ class Fleet:
                 self._unreadable.add(event.stream)
                 _log.error("fleet.stream_unreadable", stream=event.stream, why=error.message)
 
+    @property
+    def position(self) -> int:
+        """The last position that was folded."""
+        return self._position
+
     def signal(self, name: str) -> SignalView | None:
         """Return a signal's newest definition."""
         return self._state.signals.get(name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from eventsourcing.persistence import IntegrityError
 
-from ledger.application.aggregates import Aggregates, Fact, Model, Policy
+from ledger.application.aggregates import POLICY_TYPES, Aggregates, Fact, Model, Policy
 from ledger.application.commands import (
     Caller,
     Written,
@@ -23,6 +23,7 @@ from ledger.application.deploying import DeploymentSpec, check_deployment, deplo
 from ledger.application.fleet import Fleet, model_retired
 from ledger.application.history import Historian
 from ledger.application.intake import name_fault
+from ledger.application.meaning import Meanings, difference, outdated, pinned
 from ledger.application.names import did_you_mean
 from ledger.application.policy_lint import LintResult, lint
 from ledger.application.policy_text import digest as policy_digest
@@ -34,7 +35,7 @@ from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
+from ledger.storage.store import AppendRequest, Guard, LedgerInfo, NewEvent, Store
 
 MONEY_MICROS_MAX = 10**21
 """A thousand million million: more is a mistake, and would make ranks that no event can hold."""
@@ -66,9 +67,23 @@ class FleetCommands:
         self._fleet = fleet
         self._aggregates = aggregates
         self._historian = historian
+        self.meanings = Meanings(store, info.origin, historian)
 
     def define_signal(self, caller: Caller, signal: SignalDefined) -> Written:
-        """Record a signal's definition, replacing the one before as a whole."""
+        """Record a signal's definition, replacing the one before as a whole.
+
+        MEANING_PINNED where a policy in force reads the signal and kind, unit or direction would
+        be others.
+        """
+        answered = answered_before(self._store, self._info, caller, "DefineSignal")
+        if answered is not None:
+            return answered
+        self._fleet.refresh()
+        head = self._fleet.position
+        view = self._fleet.signal(signal.signal)
+        said = difference(view.defined, signal) if view is not None and view.defined else ""
+        if said and (uses := self.meanings.uses(signal.signal, head)):
+            raise pinned(signal.signal, said, uses)
         body = encode_body(actor=caller.actor, data=signal.to_data(), request_id=caller.request_id)
         result = self._store.append(
             AppendRequest(
@@ -78,11 +93,19 @@ class FleetCommands:
                 events=[NewEvent(signal_stream(signal.signal), SignalDefined.TYPE, body)],
                 request_id=caller.request_id,
                 digest=caller.digest,
+                guards=self._policy_guards(head) if said else (),
                 deadline_monotonic=caller.deadline_monotonic,
             )
         )
         self._fleet.refresh(result.last_position)
         return Written.of(result)
+
+    def _policy_guards(self, head: int) -> list[Guard]:
+        """Return what holds as long as no known policy came into force after a position."""
+        return [
+            Guard(policy_stream(view.name), POLICY_TYPES, after_position=head)
+            for view in self._fleet.policies()
+        ]
 
     def register_model(self, caller: Caller, described: ModelRegistered) -> Written:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
@@ -148,7 +171,13 @@ class FleetCommands:
         """Return everything that is wrong or doubtful about a policy's text; writes nothing."""
         self._fleet.refresh()
         defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
-        return lint(text, defined)
+        head = self._fleet.position
+        touched = [
+            (change.signal, f"its {change.said} changed at position {change.position} under {use}")
+            for use in self.meanings.in_force(head)
+            for change in self.meanings.changes(use.document, use.drafted_at, head)
+        ]
+        return lint(text, defined, touched)
 
     def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> Drafted:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
@@ -197,6 +226,7 @@ class FleetCommands:
                     f"version {version} of {policy} has digest {draft.digest}",
                     remedy="Read the version again and make sure that it is the one you mean.",
                 )
+            self._check_meaning(policy, version, draft.digest)
             data = PolicyActivated(
                 policy=policy,
                 version=version,
@@ -207,6 +237,13 @@ class FleetCommands:
             return self._fact(caller, stream, known.version + 1, data)
 
         return self._save(caller, "ActivatePolicy", decide)
+
+    def _check_meaning(self, policy: str, version: int, digest: str) -> None:
+        """Refuse a version whose signals were defined otherwise when it was drafted."""
+        head = self._store.head(self._info.origin).position
+        drafted_at, document = self._historian.draft(policy, version, digest)
+        if changes := self.meanings.changes(document, drafted_at, head):
+            raise outdated(policy, version, changes)
 
     def _draft_erased(self, policy: str, version: int) -> LedgerError:
         """Return the refusal of a version whose document is gone."""

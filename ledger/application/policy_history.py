@@ -14,6 +14,7 @@ from ledger.errors import LedgerError, Reason, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDescribed
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
+from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.storage.store import Reader
 
@@ -46,7 +47,7 @@ class PolicyHistory:
         A `policy` of "" means the one in force for the whole ledger.
         """
         chosen: PolicyActivated | None = None
-        for activated in self._in_force(as_of):
+        for activated in self.activations_in_force(as_of):
             if activated.policy == policy if policy else activated.scope.kind == "ledger":
                 chosen = activated
         return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
@@ -54,10 +55,12 @@ class PolicyHistory:
     def scopes(self, policy: CompiledPolicy, as_of: int) -> list[PolicyActivated]:
         """Return the activations by which a policy version is in force at a position."""
         return [
-            activated for activated in self._in_force(as_of) if is_version_of(activated, policy)
+            activated
+            for activated in self.activations_in_force(as_of)
+            if is_version_of(activated, policy)
         ]
 
-    def _in_force(self, as_of: int) -> list[PolicyActivated]:
+    def activations_in_force(self, as_of: int) -> list[PolicyActivated]:
         """Return the latest activation of each scope, in order of position."""
         latest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], PolicyActivated] = {}
         for _, activated in self._activations(as_of):
@@ -84,6 +87,14 @@ class PolicyHistory:
         found = self._cache.get(policy, version, digest)
         if found is not None:
             return found
+        _, document = self.draft(policy, version, digest)
+        return self._cache.compile(policy, version, digest, document, cleared=cleared)
+
+    def draft(self, policy: str, version: int, digest: str) -> tuple[int, PolicyDocument]:
+        """Return where a version was drafted, and its document.
+
+        POLICY_UNKNOWN where it was never drafted, BODY_ERASED where its document was erased.
+        """
         drafts = self._reader.of_types(self._ledger, DRAFTED_TYPES, stream=policy_stream(policy))
         for number, event in enumerate(drafts, start=1):
             if event.body_bytes is None:
@@ -94,9 +105,7 @@ class PolicyHistory:
             if drafted.version == version and drafted.digest == digest:
                 if policy_digest(drafted.document) != digest:
                     raise event_unreadable(event.position, "its digest is not its document's")
-                return self._cache.compile(
-                    policy, version, digest, drafted.document, cleared=cleared
-                )
+                return event.position, drafted.document
         raise LedgerError(
             Reason.POLICY_UNKNOWN,
             f"Policy {policy} has no version {version} with digest {digest[:12]}….",

@@ -5,7 +5,7 @@ be drafted. Warnings are for a person to judge and never stop a draft.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -47,10 +47,15 @@ class LintResult:
     problems: tuple[Problem, ...]
 
 
-def lint(text: str, known_signals: Mapping[str, SignalDefined] | None = None) -> LintResult:
+def lint(
+    text: str,
+    known_signals: Mapping[str, SignalDefined] | None = None,
+    touched: Sequence[tuple[str, str]] = (),
+) -> LintResult:
     """Return everything that is wrong or doubtful about a policy's text, in order of place.
 
-    `known_signals`: the ledger's taxonomy by name; None where there is no ledger to ask.
+    `known_signals`: the ledger's taxonomy by name; None where there is no ledger to ask. `touched`:
+    signals that policies in force read by definitions that have changed since, each with how.
     """
     reading = read_policy(text)
     document = reading.document
@@ -59,6 +64,7 @@ def lint(text: str, known_signals: Mapping[str, SignalDefined] | None = None) ->
         _lint_scoring(reading, document)
         if known_signals is not None:
             _lint_taxonomy(reading, document, known_signals)
+            _lint_touched(reading, document, touched)
         _lint_decision(reading, document)
         _lint_rest(reading, document)
     problems = tuple(sorted(reading.problems, key=lambda each: (each.line, each.column, each.path)))
@@ -275,6 +281,18 @@ def _lint_taxonomy(
     planning = document.planning
     if planning is not None and planning.loss_signal not in known:
         _warn_unknown(reading, "planning.loss_signal", planning.loss_signal, known)
+
+
+def _lint_touched(
+    reading: Reading, document: PolicyDocument, touched: Sequence[tuple[str, str]]
+) -> None:
+    """Warn of signals whose meaning changed under a policy that is in force."""
+    for index, rule in enumerate(document.scoring.signals):
+        for signal, how in touched:
+            if signal == rule.signal:
+                message = f"{signal} does not mean what it did: {how}, which is in force"
+                remedy = "Make sure that baseline and critical fit the present definition."
+                _warn(reading, f"scoring.signals[{index}].signal", message, remedy)
 
 
 def _is_higher_worse(rule: SignalRulePart) -> bool:

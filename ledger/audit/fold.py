@@ -141,9 +141,13 @@ class Fold:
         self.clock = ""
         self.skew_micros = 0
         self.signals: set[str] = set()
+        self.definitions: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
+        """Of each signal (position, what policies rest on) of every definition."""
         self.models: dict[str, ModelFacts] = {}
         self.drafts: dict[tuple[str, int], str] = {}
         """(policy, version) → digest."""
+        self.drafted_at: dict[tuple[str, int], int] = {}
+        """(policy, version) → where it was drafted."""
         self.drafted: dict[str, int] = {}
         """Policy → its newest version."""
         self.activations: list[tuple[int, dict[str, Any]]] = []
@@ -252,11 +256,14 @@ class Fold:
     def _configured(self, _event: Event, data: dict[str, Any]) -> None:
         self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * 1_000_000
 
-    def _defined(self, _event: Event, data: dict[str, Any]) -> None:
+    def _defined(self, event: Event, data: dict[str, Any]) -> None:
         self.signals.add(data["signal"])
+        known = self.definitions.setdefault(data["signal"], [])
+        known.append((event.position, meaning_of(data)))
 
-    def _drafted(self, _event: Event, data: dict[str, Any]) -> None:
+    def _drafted(self, event: Event, data: dict[str, Any]) -> None:
         policy, version, digest = data["policy"], data["version"], data["digest"]
+        self.drafted_at.setdefault((policy, version), event.position)
         self.drafts.setdefault((policy, version), digest)
         self.drafted[policy] = max(self.drafted.get(policy, 0), version)
         if digest_of(data["document"]) == digest:
@@ -320,6 +327,11 @@ def _decided(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
         kept = {name: data[name] for name in _IN_FORCE}
         facts.decisions.append(Decided(event.position, kept, event.run_id))
         facts.decided += 1
+
+
+def meaning_of(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return what of a definition the limits of a policy rest on."""
+    return data["kind"], data["unit"], data["direction"]
 
 
 def versions_of(data: dict[str, Any]) -> tuple[object, ...]:

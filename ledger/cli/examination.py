@@ -103,6 +103,7 @@ def _database(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Chec
         for info in infos:
             yield _clock(store, info)
             yield _chain(store, info)
+            yield _meaning(store, info)
             yield _signing(store, info, evidence)
     finally:
         store.close()
@@ -210,6 +211,29 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
         "ok",
         f"head {head.position}, verified from position {after + 1}; `log verify` checks all",
     )
+
+
+def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
+    """Look for policies in force whose signals were defined otherwise when they were drafted."""
+    from ledger.application.compiled import PolicyCache
+    from ledger.application.meaning import Meanings
+    from ledger.application.policy_history import PolicyHistory
+
+    head = store.head(info.origin).position
+    policies = PolicyHistory(store, info.origin, PolicyCache())
+    meanings = Meanings(store, info.origin, policies)
+    uses = meanings.in_force(head)
+    found = [
+        f"policy {use}: {change.signal} changed its {change.said} at position {change.position}"
+        for use in uses
+        for change in meanings.changes(use.document, use.drafted_at, head)
+    ]
+    name = f"meaning {info.origin}"
+    if not found:
+        counted = output.counted(len(uses), "policy version")
+        return Check(name, "ok", f"{counted} in force, signals as they were defined for them")
+    remedy = "Draft and activate versions whose limits fit the definitions as they are now."
+    return Check(name, "warn", "; ".join(found), remedy)
 
 
 def _signing(store: "SqlStore", info: "LedgerInfo", evidence: Path) -> Check:

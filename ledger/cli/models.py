@@ -150,7 +150,11 @@ def deploy(
         baseline_loss=decimal_text(baseline_loss, "--baseline-loss"),
         replaces=replaces,
     )
-    chosen.show(appended, f"{model} {version} is in service, at position {appended.position}.")
+    serving = appended.version_in_service
+    said = "is in service"
+    if serving != version:
+        said = f"is recorded as what was; {serving or 'no known version'} stays in service"
+    chosen.show(appended, f"{model} {version} {said}, at position {appended.position}.")
 
 
 def retire(

@@ -29,7 +29,9 @@ def define(
     appended = chosen.client.define_signal(
         Signal(signal, kind, unit, direction, meaning, collection)
     )
-    chosen.show(appended, f"Defined {signal} at position {appended.position}.")
+    users = appended.policies_in_force
+    used = f" Policies in force that use it: {', '.join(users)}." if users else ""
+    chosen.show(appended, f"Defined {signal} at position {appended.position}.{used}")
 
 
 def list_() -> None:

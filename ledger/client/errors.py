@@ -229,6 +229,7 @@ FAMILY: Final[dict[Reason, type[LedgerRefusedError]]] = {
     Reason.ACTOR_NOT_AUTHORISED: WrongStateError,
     Reason.SIGNING_STOPPED: IntegrityError,
     Reason.LEDGER_BEHIND: IntegrityError,
+    Reason.MEANING_PINNED: WrongStateError,
 }
 
 

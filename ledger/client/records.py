@@ -73,6 +73,22 @@ class Submitted(Appended):
 
 
 @dataclass(frozen=True, slots=True)
+class Deployed(Appended):
+    """Where a deployment stands, and which version is in service now, by stated times."""
+
+    version_in_service: str = ""
+    """Another one where the deployment is stated to lie before it, and was recorded as what was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defined(Appended):
+    """Where a definition stands, and which policies in force read the signal."""
+
+    policies_in_force: tuple[str, ...] = ()
+    """Such as `main version 1`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """What is measured, in which unit, how it is collected."""
 

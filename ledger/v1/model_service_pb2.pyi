@@ -206,6 +206,11 @@ class RecordDeploymentResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     APPENDED_FIELD_NUMBER: builtins.int
+    VERSION_IN_SERVICE_FIELD_NUMBER: builtins.int
+    version_in_service: builtins.str
+    """Output only. The version in service by stated times: another one where this deployment is
+    stated to lie before that one's, and is recorded as what was.
+    """
     @builtins.property
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it stands."""
@@ -214,10 +219,11 @@ class RecordDeploymentResponse(message.Message):
         self,
         *,
         appended: append_pb2.Appended | None = ...,
+        version_in_service: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "version_in_service", b"version_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,7 @@ class DefineSignalResponse(message.Message):
 
     APPENDED_FIELD_NUMBER: builtins.int
     SIGNAL_FIELD_NUMBER: builtins.int
+    POLICIES_IN_FORCE_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
         """Output only. Where it stands."""
@@ -72,15 +73,20 @@ class DefineSignalResponse(message.Message):
     def signal(self) -> signal_pb2.Signal:
         """Output only. The definition."""
 
+    @builtins.property
+    def policies_in_force(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. The policy versions in force that read the signal, such as `main version 1`."""
+
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
         signal: signal_pb2.Signal | None = ...,
+        policies_in_force: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "signal", b"signal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "signal", b"signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "policies_in_force", b"policies_in_force", "signal", b"signal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

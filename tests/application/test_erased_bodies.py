@@ -138,7 +138,8 @@ def read_everything(world: World) -> None:
 def test_every_kind_of_event_that_can_be_erased_is_tried() -> None:
     about_the_ledger = {name for name, cls in BY_TYPE.items() if cls.STREAM == "ledger"}
     others = {"model.updated.v1", "model.retired.v1", "recorder.event.v1"}  # have their own tests
-    assert set(ERASABLE) | others | about_the_ledger == set(BY_TYPE)
+    earlier = {"policy.drafted.v1", "decision.made.v1"}  # the same by procedure `rules/1`
+    assert set(ERASABLE) | others | earlier | about_the_ledger == set(BY_TYPE)
 
 
 # ---- what each kind leaves behind ----------------------------------------------------------------
@@ -198,6 +199,7 @@ def test_the_name_of_a_model_stays_taken(world: World) -> None:
 
 def test_a_retired_model_stays_retired(world: World) -> None:
     world.begin("m1", "m2")
+    world.see("m2", "0.4", START)
     retired = world.ledger.commands.retire_model(ANA, "m1", "gone for good").position
     erase(world, (retired, retired))
     for _ in range(2):
@@ -225,6 +227,7 @@ def test_without_its_newest_deployment_no_version_is_taken_to_serve(world: World
     assert world.plan(1).backlog == []
     world.deploy("m1", "v3", at=START + 2 * HOUR)
     assert world.ledger.fleet.require_model("m1").model.in_service is not None
+    world.see("m1", "0.4", START + 2 * HOUR)
     assert [one.model_version for one in world.plan(1).backlog] == ["v3"]
 
 

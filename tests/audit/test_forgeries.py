@@ -191,6 +191,12 @@ def activate_the_undrafted(paper: Paper) -> int:
     return paper.append("policies/main", "policy.activated.v1", data | {"version": 9})
 
 
+def turn_a_direction(paper: Paper) -> int:
+    data = paper.at(paper.find("signal.defined.v1", signal="loss")[-1]).data
+    turned = data | {"direction": "lower_is_worse"}
+    return paper.append("signals/loss", "signal.defined.v1", turned)
+
+
 def override_by_machine(paper: Paper) -> int:
     found = paper.find("decision.overridden.v1")[0]
     body = paper.at(found).body
@@ -284,6 +290,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "signals.defined": observe_the_undefined,
     "policies.drafted": draft_under_another_digest,
     "policies.activated": activate_the_undrafted,
+    "meanings.pinned": turn_a_direction,
     "overrides": override_by_machine,
     "horizons": look_at_itself,
     "horizons.present": call_silence_news,

@@ -109,7 +109,7 @@ RESULTS = {
     "ExportPart": export_service_pb2.ReadExportResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
-ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope", "Submitted"}
+ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope", "Submitted", "Deployed", "Defined"}
 CLASSES = {
     name: cls
     for module in (records, outcomes, ranking, exports, proving)

@@ -1,9 +1,10 @@
 """Warm equals cold: goal: whatever happens in whatever order, all that was derived replays.
 
 Method: hypothesis draws the life of a small fleet (late and early observations of several versions
-and sources, deployments back and forth, new descriptions, policies of every scope, overrides,
-restarts, a second server, evaluations on request and in the past, plans), on both clocks. The
-evaluator goes through it warm; replay reads everything cold.
+and sources, deployments back and forth and out of order, new descriptions, policies of every scope
+and of both procedures, overrides, restarts, a second server, evaluations on request and in the
+past, plans), on both clocks. The evaluator goes through it warm; replay reads everything cold, and
+so does the auditor, which shares none of that code.
 """
 
 import tempfile
@@ -16,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.application.commands import Caller
+from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.policies import Scope
@@ -39,8 +42,16 @@ VERSIONS: Final = ("v1", "v2", "v3")
 INTERVALS: Final = {"1h": HOUR, "6h": 6 * HOUR}
 # What a step may be refused for; anything else is a defect.
 EXPECTED: Final = frozenset(
-    {Reason.CLOCK_AHEAD, Reason.FIELD_INVALID, Reason.POLICY_NOT_IN_FORCE, Reason.MODEL_RETIRED}
+    {
+        Reason.ALREADY_EXISTS,
+        Reason.CLOCK_AHEAD,
+        Reason.FIELD_INVALID,
+        Reason.MODEL_NOT_DEPLOYED,
+        Reason.MODEL_RETIRED,
+        Reason.POLICY_NOT_IN_FORCE,
+    }
 )
+TRAINED: Final = {"v1": START, "v2": START - 3 * DAY, "v3": START - DAY}
 POLICIES: Final = (
     policy_text(interval="1h", silence="2d"),
     policy_text(
@@ -60,6 +71,7 @@ POLICIES: Final = (
         interval="1h",
         silence="3d",
         max_priority_step=0.05,
+        procedure="rules/1",
         rules=[rule("bad", "priority >= 100000 && retrainings_30d < 3")],
         planning={"period": "2d", "max_periods": 4, "min_models": 1},
     ),
@@ -95,7 +107,7 @@ class Life:
 
     def deploy(self, model: str, version: str, hours: int) -> None:
         at = self.now + hours * HOUR
-        self.world.deploy(model, version, at=at, through=at - DAY)
+        self.world.deploy(model, version, at=at, through=TRAINED[version])
 
     def evaluate(self, models: list[str], hours: int | None) -> None:
         at = None if hours is None else self.now - hours * HOUR
@@ -147,7 +159,7 @@ STEPS: Final[st.SearchStrategy[Step]] = st.one_of(
         lambda model, version, hours: lambda life: life.deploy(model, version, hours),
         _model,
         st.sampled_from(VERSIONS),
-        st.integers(-30, 3),
+        st.one_of(st.integers(-30, 3), st.integers(-300, 3)),
     ),
     st.builds(
         lambda model, region, impact: (
@@ -212,6 +224,14 @@ def check_changes(world: World) -> None:
         last[made.model] = outcome
 
 
+def check_audit(world: World) -> None:
+    """Fail if the auditor derives anything otherwise from the same events."""
+    source = DatabaseSource(str(world.path))
+    report = Audit(source, "test").run()
+    source.close()
+    assert report.findings == (), report.text()
+
+
 def live(clock: str, steps: list[Step]) -> None:
     """Live through the steps, then check everything that was recorded."""
     with tempfile.TemporaryDirectory() as folder:
@@ -227,6 +247,7 @@ def live(clock: str, steps: list[Step]) -> None:
             world.settle()
             world.check_replay()
             check_changes(world)
+            check_audit(world)
             if clock == "wall":
                 check_intervals(world)
         finally:

@@ -8,7 +8,7 @@ from ledger.client.aio.connection import Service
 from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
-from ledger.client.records import Appended, Signal, SignalStates, Submitted
+from ledger.client.records import Defined, Signal, SignalStates, Submitted
 from ledger.client.verification import Verification
 from ledger.client.verified import ProvenSubmission
 from ledger.client.window import BatchResult
@@ -17,7 +17,7 @@ from ledger.client.window import BatchResult
 class Signals(Service):
     """What is measured, and what was observed."""
 
-    async def define_signal(self, signal: Signal, *, request_id: str | None = None) -> Appended:
+    async def define_signal(self, signal: Signal, *, request_id: str | None = None) -> Defined:
         """Define a signal, or replace its definition as a whole."""
         scope = self._connection.settings.append_scope(request_id)
         return await self._connection.run(calls.define_signal(scope, signal))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ledger.client.blocking.connection import Service
 from ledger.client.calls import models as calls
 from ledger.client.inputs import Time, Value
-from ledger.client.records import Appended, Model
+from ledger.client.records import Appended, Deployed, Model
 
 
 class Models(Service):
@@ -35,7 +35,7 @@ class Models(Service):
         baseline_loss: Value,
         replaces: str = "",
         request_id: str | None = None,
-    ) -> Appended:
+    ) -> Deployed:
         """Record that a version went into service: newly trained, or put back."""
         scope = self._connection.settings.append_scope(request_id)
         call = calls.record_deployment(

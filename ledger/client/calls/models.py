@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.client.call import Call, Paged, Scope
-from ledger.client.calls.pages import appended, one, page
+from ledger.client.calls.pages import appended, deployed, one, page
 from ledger.client.inputs import (
     Time,
     Value,
@@ -12,7 +12,7 @@ from ledger.client.inputs import (
     in_collection,
     timestamp_of,
 )
-from ledger.client.records import Appended, Model
+from ledger.client.records import Appended, Deployed, Model
 from ledger.v1 import model_pb2, model_service_pb2
 
 _SERVICE: Final = "/ledger.v1.ModelService/"
@@ -56,7 +56,7 @@ def record_deployment(
     trained_through: Time,
     baseline_loss: Value,
     replaces: str,
-) -> Call[Appended]:
+) -> Call[Deployed]:
     """Return the call that records that a version went into service."""
     return Call(
         _SERVICE + "RecordDeployment",
@@ -71,7 +71,7 @@ def record_deployment(
             replaces=replaces,
         ),
         model_service_pb2.RecordDeploymentResponse,
-        appended,
+        deployed,
         scope.request_id,
     )
 

@@ -1,12 +1,13 @@
 """Reading answers: what most calls have in common."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
 from ledger.client.call import Page
 from ledger.client.decode import decode, to_datetime
-from ledger.client.records import Appended, Intake, Submitted
+from ledger.client.records import Appended, Defined, Deployed, Intake, Submitted
 
 T = TypeVar("T")
 
@@ -18,15 +19,22 @@ def appended(response: Any) -> Appended:  # noqa: ANN401 - any response with `ap
 
 def submitted(response: Any) -> Submitted:  # noqa: ANN401 - any response with `intake`
     """Return where a batch stands, and what was done to it."""
-    stands = decode(Appended, response.appended)
-    return Submitted(
-        stands.position,
-        stands.event_hash,
-        stands.recorded_at,
-        stands.first_position,
-        stands.repeated_request,
-        decode(Intake, response.intake),
-    )
+    return Submitted(**_stands(response), intake=decode(Intake, response.intake))
+
+
+def deployed(response: Any) -> Deployed:  # noqa: ANN401 - of RecordDeployment
+    """Return where a deployment stands, and what is in service by stated times."""
+    return Deployed(**_stands(response), version_in_service=response.version_in_service)
+
+
+def defined(response: Any) -> Defined:  # noqa: ANN401 - of DefineSignal
+    """Return where a definition stands, and who reads the signal."""
+    return Defined(**_stands(response), policies_in_force=tuple(response.policies_in_force))
+
+
+def _stands(response: Any) -> dict[str, Any]:  # noqa: ANN401 - any response with `appended`
+    appended = decode(Appended, response.appended)
+    return {item.name: getattr(appended, item.name) for item in fields(Appended)}
 
 
 def one(cls: type[T], field: str) -> Callable[[Any], T]:

@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from ledger.client.call import Call, Page, Paged, Scope
-from ledger.client.calls.pages import appended, moment, page, submitted
+from ledger.client.calls.pages import defined, moment, page, submitted
 from ledger.client.decode import decode
 from ledger.client.enums import SignalDirection, SignalKind
 from ledger.client.inputs import id_of, number_of
 from ledger.client.observations import Observations, add_observations
 from ledger.client.proving import InclusionProof
-from ledger.client.records import Appended, Signal, SignalState, SignalStates, Submitted
+from ledger.client.records import Defined, Signal, SignalState, SignalStates, Submitted
 from ledger.v1 import signal_pb2, signal_service_pb2
 
 _SERVICE: Final = "/ledger.v1.SignalService/"
 STREAM: Final = _SERVICE + "StreamSignals"
 
 
-def define_signal(scope: Scope, signal: Signal) -> Call[Appended]:
+def define_signal(scope: Scope, signal: Signal) -> Call[Defined]:
     """Return the call that defines a signal, or replaces its definition as a whole."""
     return Call(
         _SERVICE + "DefineSignal",
@@ -34,7 +34,7 @@ def define_signal(scope: Scope, signal: Signal) -> Call[Appended]:
             ),
         ),
         signal_service_pb2.DefineSignalResponse,
-        appended,
+        defined,
         scope.request_id,
     )
 

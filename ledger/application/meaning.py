@@ -1,0 +1,144 @@
+"""Meaning is pinned: what a signal measures does not change under a policy that is in force.
+
+A version of a policy is drafted against the kind, unit and direction by which its signals are
+defined then; its limits mean nothing by others. The words of a definition may change at any time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.application.commands import signal_stream
+from ledger.application.policy_history import PolicyHistory
+from ledger.errors import LedgerError, Reason
+from ledger.events.policies import PolicyActivated
+from ledger.events.policy_document import PolicyDocument
+from ledger.events.registry import typed
+from ledger.events.signals import SignalDefined
+from ledger.storage.store import Reader
+
+PINNED: Final = ("kind", "unit", "direction")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A policy version in force that reads a signal, and where it was drafted."""
+
+    policy: str
+    version: int
+    drafted_at: int
+    document: PolicyDocument
+
+    def __str__(self) -> str:
+        """Return it as sentences name it."""
+        return f"{self.policy} version {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A definition that changed after a version was drafted against it."""
+
+    signal: str
+    position: int
+    said: str
+
+
+class Meanings:
+    """Definitions and the policies that were drafted against them, in one ledger."""
+
+    def __init__(self, reader: Reader, ledger: str, policies: PolicyHistory) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._policies = policies
+
+    def uses(self, signal: str, as_of: int) -> list[Use]:
+        """Return the versions in force at a position that read a signal, each once."""
+        return [use for use in self.in_force(as_of) if signal in signals_of(use.document)]
+
+    def in_force(self, as_of: int) -> list[Use]:
+        """Return every version in force at a position; those whose document was erased are out."""
+        found: dict[tuple[str, int], Use] = {}
+        for activated in self._policies.activations_in_force(as_of):
+            if (use := self._use(activated)) is not None:
+                found[use.policy, use.version] = use
+        return list(found.values())
+
+    def _use(self, activated: PolicyActivated) -> Use | None:
+        try:
+            drafted_at, document = self._policies.draft(
+                activated.policy, activated.version, activated.digest
+            )
+        except LedgerError as error:
+            if error.reason is not Reason.BODY_ERASED:
+                raise
+            return None
+        return Use(activated.policy, activated.version, drafted_at, document)
+
+    def changes(self, document: PolicyDocument, drafted_at: int, as_of: int) -> list[Change]:
+        """Return how definitions changed since a version was drafted against them."""
+        return [
+            change
+            for signal in sorted(signals_of(document))
+            for change in self._changes(signal, drafted_at, as_of)
+        ]
+
+    def _changes(self, signal: str, after: int, as_of: int) -> Iterator[Change]:
+        """Yield how a signal's definition at a position differs from that at an earlier one."""
+        events = [
+            event
+            for event in self._reader.of_types(
+                self._ledger,
+                (SignalDefined.TYPE,),
+                stream=signal_stream(signal),
+                at_or_before=as_of,
+            )
+            if event.body_bytes is not None
+        ]
+        before = [event for event in events if event.position < after]
+        if not before or before[-1] is events[-1]:
+            return  # it was not defined then, so nothing was there to be drafted against
+        was, now = typed(before[-1], SignalDefined), typed(events[-1], SignalDefined)
+        if said := difference(was, now):
+            yield Change(signal, events[-1].position, said)
+
+
+def signals_of(document: PolicyDocument) -> frozenset[str]:
+    """Return the signals that a policy scores or plans by."""
+    planned = () if document.planning is None else (document.planning.loss_signal,)
+    return frozenset({*(rule.signal for rule in document.scoring.signals), *planned})
+
+
+def difference(was: SignalDefined, now: SignalDefined) -> str:
+    """Return what of a definition that policies rest on is another one; empty if nothing is."""
+    return ", ".join(
+        f"{name} from {getattr(was, name)} to {getattr(now, name)}"
+        for name in PINNED
+        if getattr(was, name) != getattr(now, name)
+    )
+
+
+def pinned(signal: str, said: str, uses: list[Use]) -> LedgerError:
+    """Return the refusal of a definition that policies in force were drafted against."""
+    named = ", ".join(str(use) for use in uses)
+    return LedgerError(
+        Reason.MEANING_PINNED,
+        f"{signal} would change its {said}, and a policy in force was drafted against it: {named}.",
+        remedy=(
+            "Define the new meaning under a name of its own; or first activate a version that does "
+            "not use the signal, define it, then draft and activate one that does. The words of "
+            "`meaning` and `collection` may change at any time."
+        ),
+        metadata={"signal": signal, "policies": named, "change": said},
+    )
+
+
+def outdated(policy: str, version: int, changes: list[Change]) -> LedgerError:
+    """Return the refusal to activate a version whose signals mean something else by now."""
+    said = "; ".join(f"{one.signal} changed its {one.said}" for one in changes)
+    return LedgerError(
+        Reason.MEANING_PINNED,
+        f"Version {version} of {policy} was drafted against other definitions: since then {said} "
+        f"(position {changes[-1].position}).",
+        remedy="Draft a new version whose limits fit the definitions as they are now.",
+        metadata={"policy": policy, "version": str(version), "signal": changes[-1].signal},
+    )
