@@ -6,7 +6,6 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Self
 
 from ledger.application.attestation import AttestationOptions
@@ -42,7 +41,7 @@ from ledger.storage.database import sqlite_file
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.sql_store import SqlStore
 from ledger.storage.store import CreateLedger, LedgerInfo
-from ledger.storage.vault import Vault, VaultError
+from ledger.storage.vault import chosen_vault
 from projections.host import ProjectionHost
 from projections.sqlite_file import projections_url
 from projections.store import ProjectionStore
@@ -108,7 +107,7 @@ class Service:
             self.clock,
             create=options.create,
             companions=[file for file in [sqlite_file(rows)] if file is not None],
-            vault=_vault(options),
+            vault=chosen_vault(options.keys_file, options.keys_secret),
         )
         self._workers = Workers(self.clock)
         self.store.subscribe(self._tell_news)
@@ -390,13 +389,3 @@ class Service:
         exports = Exports(ledger, self.store, folder, self.clock, self._export_slots)
         ledger.erasure.on_erased(exports.remove_containing)
         return exports
-
-
-def _vault(options: ServiceOptions) -> Vault | None:
-    """Return what opens the signing keys; None for the store's own way."""
-    if options.keys_secret:
-        try:
-            return Vault.parse(options.keys_secret)
-        except VaultError as error:
-            raise invalid_field("keys.secret", str(error)) from error
-    return Vault.from_file(Path(options.keys_file)) if options.keys_file else None

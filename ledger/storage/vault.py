@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.chain.keys import KeyFormatError, SigningKey
 from ledger.clock import Clock
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, invalid_field
 from ledger.storage.database import unavailable
 
 MASTER_BYTES: Final = 32
@@ -103,6 +103,16 @@ class Vault:
     def __repr__(self) -> str:
         """Return a text that can be logged."""
         return "Vault()"
+
+
+def chosen_vault(file: str, secret: str) -> Vault | None:
+    """Return what opens the signing keys, as the settings say; None for the store's own way."""
+    if secret:
+        try:
+            return Vault.parse(secret)
+        except VaultError as error:
+            raise invalid_field("keys.secret", str(error)) from error
+    return Vault.from_file(Path(file)) if file else None
 
 
 def _names(vkey: str) -> bytes:
