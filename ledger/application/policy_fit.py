@@ -16,12 +16,18 @@ it is from. Integers only, and equal histories give equal texts. The rules of th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from ledger.application.policy_render import to_text
 from ledger.application.policy_units import listed
+from ledger.application.starting_policy import (
+    DAY,
+    NO_PLANNING,
+    LimitedSignal,
+    document_of,
+    rule_of,
+)
 from ledger.errors import LedgerError, invalid_field
 from ledger.events.policy_document import PolicyDocumentV2
 from ledger.events.signals import SignalDefined
@@ -36,46 +42,10 @@ TIMES_MIN: Final = 5  # distinct ones, or there is no cadence
 
 SPREADS_MAX: Final = 20  # in standard deviations of a normal history, some 13
 
-_DAY: Final = 86_400
-_BUCKETS: Final = (3_600, 6 * 3_600, _DAY, 7 * _DAY, 28 * _DAY)
-_WINDOW_BUCKETS: Final = 28
-_HALF_LIFE_BUCKETS: Final = 7
-_SAMPLES_MAX: Final = 1_000_000
-_LOOK_RULES_MAX: Final = 90  # with the others, within the limit of rules
-_WEIGHTS: Final = {
-    "performance": 1_000_000,
-    "fairness": 1_000_000,
-    "data_quality": 500_000,
-    "latency": 500_000,
-    "drift": 300_000,
-    "cost": 300_000,
-    "custom": 300_000,
-}
-_TIER: Final = "model-owner"
 _CUT_RATIONALE: Final = (
     f"That is too far out to be healthy history, so critical lies {SPREADS_MAX} usual distances "
     "from the median. "
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """One signal's rule as fitted, in the stored form, with its definition."""
-
-    defined: SignalDefined
-    rule: dict[str, Any]
-    cut: int | None = None
-    """The 99th percentile, where it was too far out to be taken for the critical."""
-
-    @property
-    def is_performance(self) -> bool:
-        return self.defined.kind == "performance"
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether planning can count its excess: a performance signal that grows as it worsens."""
-        is_positive = not self.rule["baseline"].startswith("-") and self.rule["baseline"] != "0"
-        return self.is_performance and self.defined.direction == "higher_is_worse" and is_positive
 
 
 def fit_policy(
@@ -108,7 +78,7 @@ def fit_policy(
         raise _too_little(short)
     fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
     fits = fits[:SIGNALS_PER_POLICY_MAX]
-    document = PolicyDocumentV2.model_validate(_document(fits, short))
+    document = PolicyDocumentV2.model_validate(document_of(fits, short))
     return f"{_heading(fits, short)}{to_text(document)}"
 
 
@@ -121,7 +91,7 @@ def _too_little(short: list[str]) -> LedgerError:
     )
 
 
-def _heading(fits: list[_Fit], short: list[str]) -> str:
+def _heading(fits: list[LimitedSignal], short: list[str]) -> str:
     lines = [
         "A starting policy, fitted to the history of this ledger. Read every line before you",
         "draft it: the history is taken to be mostly healthy.",
@@ -129,21 +99,12 @@ def _heading(fits: list[_Fit], short: list[str]) -> str:
     if not any(fit.is_performance for fit in fits):
         lines.append("No performance signal has enough history, so nothing schedules retraining.")
     if not any(fit.is_loss for fit in fits):
-        lines += _NO_PLANNING
+        lines += NO_PLANNING
     lines += [
         _cut_text(fit.defined.signal, fit.rule, fit.cut) for fit in fits if fit.cut is not None
     ]
     lines += [f"Left out for too little history: {each}." for each in short[:20]]
     return "".join(f"# {line}\n" for line in lines)
-
-
-_NO_PLANNING: Final = (
-    "`planning` is left out, so no plan can be made: a plan counts what is lost, and no signal of",
-    "kind performance with direction higher_is_worse, a baseline above 0 and enough history is",
-    "here to count it by. Define and submit one, add it to `scoring.signals`, then add:",
-    "  planning:",
-    "    loss_signal: ITS_ID",
-)
 
 
 def _cut_text(signal: str, rule: dict[str, Any], cut: int) -> str:
@@ -158,7 +119,7 @@ def _cut_text(signal: str, rule: dict[str, Any], cut: int) -> str:
 
 def _fitted(
     defined: SignalDefined, readings: Sequence[Reading], known_gap_seconds: int | None
-) -> _Fit:
+) -> LimitedSignal:
     """Return one signal's rule with its two limits."""
     is_higher_worse = defined.direction == "higher_is_worse"
     values = sorted((value for value, _, _ in readings), reverse=not is_higher_worse)
@@ -168,7 +129,6 @@ def _fitted(
     baseline, critical = _limits(median, worst, is_higher_worse=is_higher_worse)
     times = sorted({observed_at for _, observed_at, _ in readings})
     gap_seconds = known_gap_seconds or _gap_seconds(times)
-    bucket = next((size for size in _BUCKETS if size >= gap_seconds), _BUCKETS[-1])
     sizes = sorted(size for _, _, size in readings)
     worse = "higher" if is_higher_worse else "lower"
     rationale = (
@@ -178,25 +138,14 @@ def _fitted(
         f"{_CUT_RATIONALE if worst != percentile else ''}"
         f"They came {_gap_text(gap_seconds)} apart, {_quantile(sizes, 50)} samples at the median."
     )
-    rule = {
-        "signal": defined.signal,
-        "weight_ppm": _WEIGHTS[defined.kind],
-        "baseline": format_decimal(baseline),
-        "critical": format_decimal(critical),
-        "bucket_seconds": bucket,
-        "window_seconds": bucket * _WINDOW_BUCKETS,
-        "half_life_seconds": bucket * _HALF_LIFE_BUCKETS,
-        "breach_ppm": 300_000,
-        "sustain_ppm": 500_000,
-        "transient_ppm": 200_000,
-        "min_buckets": 3,
-        "sample_cap": min(max(_quantile(sizes, 90), 1), _SAMPLES_MAX),
-        "prior_samples": min(max(_quantile(sizes, 50), 1), _SAMPLES_MAX),
-        "sources_needed": 0,
-        "reports_every_seconds": min(max(gap_seconds, 1), bucket * _WINDOW_BUCKETS),
-        "rationale": rationale,
-    }
-    return _Fit(defined, rule, None if worst == percentile else percentile)
+    rule = rule_of(
+        defined,
+        (baseline, critical),
+        gap_seconds,
+        samples=(_quantile(sizes, 90), _quantile(sizes, 50)),
+        rationale=rationale,
+    )
+    return LimitedSignal(defined, rule, None if worst == percentile else percentile)
 
 
 def _spread(better: Sequence[int], median: int) -> int:
@@ -242,119 +191,8 @@ def _gap_seconds(times: Sequence[int]) -> int:
 
 
 def _gap_text(seconds: int) -> str:
-    for size, name in ((_DAY, "days"), (3_600, "hours"), (60, "minutes")):
+    for size, name in ((DAY, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             tenths = seconds * 10 // size
             return f"about {format_decimal(tenths * 100_000_000)} {name}"
     return f"about {seconds} seconds"
-
-
-# ---- the rest ------------------------------------------------------------------------------------
-
-
-def _document(fits: list[_Fit], short: list[str]) -> dict[str, Any]:
-    """Return the whole policy in its stored form."""
-    loss = next((fit for fit in fits if fit.is_loss), None)
-    retrains = any(fit.is_performance for fit in fits)
-    left_out = f" Left out for too little history: {len(short)}." if short else ""
-    slowest = max(int(fit.rule["bucket_seconds"]) for fit in fits)
-    return {
-        "format": "policy/1",
-        "title": "Starting policy",
-        "rationale": f"Fitted to the ledger's own history. Signals: {len(fits)}.{left_out}",
-        "scoring": {
-            "kernel": "bucketed/1",
-            "combine": "weighted_mean",
-            "impact_gain_ppm": 1_000_000,
-            "risk_gain_ppm": 500_000,
-            "signals": [fit.rule for fit in fits],
-        },
-        "decision": {
-            "procedure": "rules/2",
-            "rules": _rules(fits),
-            "otherwise_action": "NO_ACTION",
-            "otherwise_tier": "none",
-            "error_tier": _TIER,
-            "cool_down_hours": 24,
-            "max_priority_step": None,
-        },
-        "planning": _planning(loss, slowest) if loss and retrains else None,
-        "evaluation": {"interval_seconds": 60, "silence_seconds": min(slowest, _DAY)},
-        "tiers": [
-            {
-                "name": _TIER,
-                "route": "The owner named in the model's registration.",
-                "acknowledge_hours": 24,
-            }
-        ],
-    }
-
-
-def _rules(fits: list[_Fit]) -> list[dict[str, Any]]:
-    """Return retraining for sustained loss, a look at all else that lasts, and at silence."""
-    considered = fits[:_LOOK_RULES_MAX]
-    performance = [fit for fit in considered if fit.is_performance]
-    others = [fit for fit in considered if not fit.is_performance]
-    rules = [_retrain_rule(index, fit) for index, fit in enumerate(performance, start=1)]
-    rules += [_look_rule(index, fit) for index, fit in enumerate(others, start=1)]
-    slowest = max(fits, key=lambda fit: int(fit.rule["reports_every_seconds"])).defined.signal
-    rules.append(
-        {
-            "id": "silence",
-            "when": f'coverage < 500000 && hours_since_deployed > signals["{slowest}"]'
-            ".interval_hours",
-            "hold": None,
-            "action": "INVESTIGATE",
-            "tier": _TIER,
-            "rationale": "Less than half of what this policy watches is reported, on a version "
-            "that has served longer than the slowest signal takes to be reported.",
-        }
-    )
-    return rules
-
-
-def _retrain_rule(number: int, fit: _Fit) -> dict[str, Any]:
-    name = fit.defined.signal
-    sustained = f'signals["{name}"].sustained'
-    return {
-        "id": f"retrain-{number}",
-        "when": f"{sustained} && priority >= 200000",
-        "hold": f"{sustained} && priority >= 120000",
-        "action": "SCHEDULE_RETRAINING",
-        "tier": _TIER,
-        "rationale": f"{name} has been bad for most of its window, on a model that matters; held "
-        "until priority is well below where it began.",
-    }
-
-
-def _look_rule(number: int, fit: _Fit) -> dict[str, Any]:
-    name = fit.defined.signal
-    return {
-        "id": f"look-{number}",
-        "when": f'signals["{name}"].sustained',
-        "hold": None,
-        "action": "INVESTIGATE",
-        "tier": _TIER,
-        "rationale": f"{name} has been bad for most of its window; find out why before anything "
-        "is retrained.",
-    }
-
-
-def _planning(loss: _Fit, bucket_seconds: int) -> dict[str, Any]:
-    period = max(7 * _DAY, bucket_seconds)
-    return {
-        "planner": "excess/1",
-        "loss_signal": loss.defined.signal,
-        "candidates": "decided",
-        "period_seconds": period,
-        "half_life_seconds": 6 * period,
-        "quantile_ppm": 250_000,
-        "common_ppm": 1_000_000,
-        "min_models": 3,
-        "dead_band_ppm": 0,
-        "max_periods": 26,
-        "price_up_ppm": 1_150_000,
-        "price_down_ppm": 900_000,
-        "probe_ppm": 0,
-        "reserve": True,
-    }

@@ -43,6 +43,24 @@ def fitted_policy(client: "LedgerClient", events_max: int) -> str:
     return fit_policy(history, definitions, _gaps(times))
 
 
+def stated_policy(
+    client: "LedgerClient", limits: "dict[str, tuple[int, int]]", reports_every_seconds: int
+) -> str:
+    """Return the text of a policy over limits that a person states; the signals must be defined."""
+    from ledger.application.starting_policy import first_policy
+    from ledger.cli.exits import MisuseError
+    from ledger.events.signals import SignalDefined
+
+    definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}
+    unknown = sorted(set(limits) - set(definitions))
+    if unknown:
+        raise MisuseError(
+            f"Not defined: {', '.join(unknown)}.",
+            "Define each with `decision-ledger signal define`; a policy rests on its direction.",
+        )
+    return first_policy(limits, definitions, reports_every_seconds)
+
+
 def _definition(signal: "Signal", cls):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the definition as the event has it."""
     assert isinstance(signal.kind, SignalKind)

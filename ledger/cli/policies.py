@@ -9,6 +9,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
+from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.client.records import PolicyProblem
@@ -25,15 +26,32 @@ def init(
     events: Annotated[
         int, typer.Option(min=1, help="Look at so many of the newest events.")
     ] = 500_000,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option(help="Without history: a defined signal; may be repeated, with its limits."),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Its healthy value, for each --signal.")
+    ] = None,
+    critical: Annotated[
+        list[str] | None, typer.Option(help="The value that must not be, for each --signal.")
+    ] = None,
+    reports_every: Annotated[
+        str, typer.Option(metavar="SPAN", help="How often each --signal is reported: 1d.")
+    ] = "1d",
 ) -> None:
-    """Write a starting policy fitted to the ledger's own history.
+    """Write a starting policy: fitted to the ledger's own history, or from stated limits.
 
     A proposal to edit, with a sentence about where each number is from. Nothing is recorded.
     """
-    from ledger.cli.fitting import fitted_policy
+    from ledger.cli.fitting import fitted_policy, stated_policy
 
     chosen = session()
-    text = fitted_policy(chosen.client, events)
+    if signal or baseline or critical:
+        limits = _limits(signal or [], baseline or [], critical or [])
+        text = stated_policy(chosen.client, limits, _seconds(reports_every))
+    else:
+        text = fitted_policy(chosen.client, events)
     if out is not None:
         try:
             with out.open("x", encoding="utf-8") as file:
@@ -45,6 +63,34 @@ def init(
         output.write_json({"document": text})
     elif out is None:
         output.write(text.rstrip("\n"))
+
+
+def _limits(
+    signals: list[str], baselines: list[str], criticals: list[str]
+) -> dict[str, tuple[int, int]]:
+    """Return baseline and critical of each signal in nano."""
+    from ledger.events.values import nearest_decimal, parse_decimal
+
+    if not len(signals) == len(baselines) == len(criticals) == len(set(signals)):
+        raise MisuseError(
+            "Each --signal needs one --baseline and one --critical.",
+            "Write them in turn: --signal log-loss --baseline 0.4 --critical 0.6.",
+        )
+    limits = {}
+    for name, *stated in zip(signals, baselines, criticals, strict=True):
+        try:
+            healthy, worst = (parse_decimal(nearest_decimal(text)[0]) for text in stated)
+        except ValueError as error:
+            raise MisuseError(f"--baseline and --critical of {name}: {error}.") from error
+        limits[name] = (healthy, worst)
+    return limits
+
+
+def _seconds(span: str) -> int:
+    try:
+        return notation.parse_duration(span)
+    except ValueError as error:
+        raise MisuseError(f"--reports-every: {error}.") from error
 
 
 def lint(file: _File) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ledger.application.policy_fit import OBSERVATIONS_MIN, Reading, fit_policy
 from ledger.application.policy_lint import lint
 from ledger.application.policy_text import parse
+from ledger.application.starting_policy import first_policy
 from ledger.errors import LedgerError, Reason
 from ledger.events.signals import SignalDefined
 from ledger.events.values import NANO_LIMIT
@@ -177,3 +178,26 @@ def test_many_signals_stay_within_the_limits_of_a_policy() -> None:
     assert result.problems == ()
     assert result.document is not None
     assert len(result.document.scoring.signals) == 100
+
+
+def test_a_first_policy_comes_from_stated_limits_and_lints_clean() -> None:
+    limits = {"loss": (400_000_000, 600_000_000), "auc": (900_000_000, 700_000_000)}
+    known = {"loss": defined("loss"), "auc": defined("auc", direction="lower_is_worse")}
+    text = first_policy(limits, known, 86_400)
+    document = parse(text)
+    assert {rule.signal: (rule.baseline, rule.critical) for rule in document.scoring.signals} == {
+        "auc": ("0.9", "0.7"),
+        "loss": ("0.4", "0.6"),
+    }
+    assert document.planning is not None
+    assert document.planning.loss_signal == "loss"
+    assert lint(text, known).problems == ()
+    assert "0.4 is healthy, 0.6 must not be" in text
+
+
+@pytest.mark.parametrize("limits", [(600_000_000, 400_000_000), (400_000_000, 400_000_000)])
+def test_a_critical_on_the_healthy_side_begins_no_policy(limits: tuple[int, int]) -> None:
+    with pytest.raises(LedgerError) as caught:
+        first_policy({"loss": limits}, {"loss": defined("loss")}, 86_400)
+    assert "critical of loss" in caught.value.message
+    assert "higher is worse" in caught.value.message

@@ -1,0 +1,45 @@
+"""`policy init` without history: limits that a person states become a policy that can be drafted.
+
+Method: an empty ledger with defined signals; the printed policy is linted, drafted and activated.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+LIMITS = ("--signal", "log-loss", "--baseline", "0.4", "--critical", "0.6")
+
+
+def test_stated_limits_make_a_policy_that_can_be_drafted(cli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "first.yaml"
+    assert cli("policy", "init", *LIMITS, "--output", str(file)).code == 0
+    assert "baseline: 0.4" in file.read_text()
+    linted = cli("policy", "lint", str(file))
+    assert linted.code == 0, linted.out
+    assert "it can be drafted" in linted.out
+    assert cli("policy", "draft", "first", str(file), "--rationale", "to begin with").code == 0
+    assert cli("policy", "activate", "first", "1", "--rationale", "to begin with").code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("--signal", "log-loss"), "Each --signal needs one --baseline and one --critical."),
+        ((*LIMITS, "--signal", "log-loss"), "Each --signal needs one --baseline"),
+        (("--signal", "los", *LIMITS[2:]), "Not defined: los."),
+        ((*LIMITS[:4], "--critical", "much"), "--baseline and --critical of log-loss"),
+        ((*LIMITS, "--reports-every", "often"), "--reports-every"),
+    ],
+)
+def test_limits_that_make_no_policy_are_misuse(cli: Run, line: tuple[str, ...], said: str) -> None:
+    ran = cli("policy", "init", *line)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_a_critical_on_the_healthy_side_is_refused(cli: Run) -> None:
+    ran = cli("policy", "init", *LIMITS[:4], "--critical", "0.3")
+    assert ran.code == 1
+    assert "0.3 is not worse than the baseline 0.4: higher is worse" in ran.err
