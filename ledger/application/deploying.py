@@ -6,6 +6,7 @@ from ledger.application.aggregates import Model
 from ledger.application.commands import ahead_of_clock, latest_statable
 from ledger.application.intake import name_fault
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events import notation
 from ledger.events.models import ModelDeployed
 from ledger.events.values import TIME_LIMIT, format_time, parse_decimal
 from ledger.storage.store import LedgerInfo, Store
@@ -99,8 +100,8 @@ def _serves_anyhow(spec: DeploymentSpec, beside: ModelDeployed) -> LedgerError:
     return LedgerError(
         Reason.ALREADY_EXISTS,
         f"{spec.model_version} of {spec.model} is recorded as in service from "
-        f"{beside.in_service_at} on, with no other version between that and "
-        f"{format_time(spec.in_service_at)}.",
+        f"{notation.shown_time(beside.in_service_at)} on, with no other version between that and "
+        f"{notation.time(spec.in_service_at)}.",
         remedy="Nothing need be recorded; a version that was trained anew has an id of its own.",
         metadata={
             "model": spec.model,

@@ -64,6 +64,7 @@ def answer(
     """
     from ledger.cli.facts import micros_of
     from ledger.compliance.answering import QuestionError, answer_to
+    from ledger.compliance.facts import unit_of_cost
     from ledger.compliance.questions import QUESTIONS, Inquiry
 
     chosen = session()
@@ -86,7 +87,9 @@ def answer(
             given = answer_to(number, source, inquiry)
         except QuestionError as error:
             raise MisuseError(str(error)) from error
-    chosen.show(_as_record(number, QUESTIONS[number], given), _told(number, given))
+    chosen.show(
+        _as_record(number, QUESTIONS[number], given), _told(number, given, unit_of_cost(source))
+    )
 
 
 @contextmanager
@@ -127,7 +130,7 @@ def _as_record(number: int, question: str, given: "Answer") -> Answered:
     )
 
 
-def _told(number: int, given: "Answer") -> str:
+def _told(number: int, given: "Answer", unit: str) -> str:
     from ledger.compliance.questions import QUESTIONS
     from ledger.compliance.tables import text_of
 
@@ -138,7 +141,8 @@ def _told(number: int, given: "Answer") -> str:
         lines += ["", f"{word}. {given.missing}"] if given.said else [f"{word}. {given.missing}"]
     for table in given.tables:
         lines += ["", f"{table.title}:"]
-        lines += [f"  {line}" for line in text_of(table, _ROWS_SHOWN)] if table.rows else ["  none"]
+        rows = text_of(table, _ROWS_SHOWN, unit) if table.rows else ["none"]
+        lines += [f"  {line}" for line in rows]
         if table.note:
             lines.append(f"  {table.note}")
     if given.how:

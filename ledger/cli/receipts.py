@@ -211,12 +211,14 @@ def _received(found: "Receipt", path: str) -> Received:
 
 
 def _told(found: Received) -> str:
+    from ledger.events import notation
+
     rule = f"rule {found.rule}" if found.rule else "no rule"
     policy = f"policy {found.policy} version {found.policy_version}"
     inputs = output.counted(len(found.input_positions), "observation")
     lines = [
         f"{found.origin}: the decision about {found.model} at position {found.position} is proven.",
-        f"{found.action}, evaluated {found.evaluated_at}"
+        f"{found.action}, evaluated {notation.shown_time(found.evaluated_at)}"
         + (", historical: it changes nothing in force" if found.historical else ""),
         f"by {rule} of {policy}, recorded at position {found.policy_position}",
         f"from the score at position {found.score_position}, computed from {inputs}",

@@ -178,7 +178,7 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
                     ("model", "text", "which model"),
                     ("action", "text", "what is called for"),
                     ("since", "time", "since when"),
-                    ("seconds", "integer", "for how long"),
+                    ("seconds", "span", "for how long"),
                     ("priority_ppm", "share", "its priority then"),
                     ("plan_outcome", "text", "what the newest plan made of it"),
                     ("plan_reason", "text", "and why"),
