@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,3 +215,39 @@ def test_a_file_with_two_names_is_not_served(store: SqlStore, path: Path) -> Non
         assert "2 names" in refused.message
     path.with_name("second").unlink()
     opened(path).close()
+
+
+# ---- looked at on every connection ---------------------------------------------------------------
+
+
+class _NotSyncing(sqlite3.Connection):
+    """A connection on which somebody has switched off what makes commits last."""
+
+    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+        return super().execute(sql.replace("synchronous=FULL", "synchronous=OFF"), *parameters)
+
+
+@pytest.mark.parametrize("how", ["as ever", "not durable", "read only"])
+def test_each_new_connection_of_the_writer_is_looked_at(
+    how: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def _connect(place: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - the driver's
+        if how == "not durable":
+            options["factory"] = _NotSyncing
+        return connect(
+            place.replace("mode=rw", "mode=ro") if how == "read only" else place, **options
+        )
+
+    assert store._writer is not None
+    store._writer.pause_for(store._writer._link.close)
+    store._database.writer.dispose()
+    monkeypatch.setattr(sqlite3, "connect", _connect)
+    if how == "as ever":
+        filled(store, 1)
+        return
+    with pytest.raises(LedgerError) as caught:
+        filled(store, 1)
+    assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    assert ("synchronous 0" if how == "not durable" else "readonly") in caught.value.message
