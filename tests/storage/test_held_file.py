@@ -223,7 +223,7 @@ def test_a_file_with_two_names_is_not_served(store: SqlStore, path: Path) -> Non
 class _NotSyncing(sqlite3.Connection):
     """A connection on which somebody has switched off what makes commits last."""
 
-    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:  # noqa: ANN401 - the driver's
         return super().execute(sql.replace("synchronous=FULL", "synchronous=OFF"), *parameters)
 
 
@@ -231,7 +231,7 @@ class _NotSyncing(sqlite3.Connection):
 def test_each_new_connection_of_the_writer_is_looked_at(
     how: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = sqlite3.connect
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
     def _connect(place: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - the driver's
         if how == "not durable":

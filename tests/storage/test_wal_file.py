@@ -159,3 +159,19 @@ def test_a_log_that_was_emptied_into_its_file_is_no_loss(path: Path) -> None:
     store = opened(path)
     assert len(check_ledger(store, ORIGIN)) == 62
     store.close()
+
+
+def test_a_torn_beginning_of_a_log_accuses_no_file(path: Path) -> None:
+    store = opened(path)
+    filled(store, 5)
+    store.close()
+    crashed(path, 0)
+    shm(path).unlink()
+    log = bytearray(wal(path).read_bytes())
+    frames = range(32, len(log), 24 + 4096)
+    (first, *_) = (at for at in frames if log[at : at + 4] == b"\0\0\0\1")
+    log[first + 24 + 68 : first + 24 + 72] = b"torn"  # where the log says which file it goes with
+    wal(path).write_bytes(log[: first + 24 + 4096])
+    store = opened(path)
+    assert len(check_ledger(store, ORIGIN)) == 12
+    store.close()
