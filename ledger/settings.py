@@ -57,6 +57,11 @@ class StorageSettings(BaseModel):
         default="",
         description="The read models, likewise; empty for a file (or tables) beside the ledger.",
     )
+    accept_silent_loss: bool = Field(
+        default=False,
+        description="Consent to run on PostgreSQL with nothing outside the database that shows "
+        "events lost in a fail-over.",
+    )
 
 
 class ServiceSettings(BaseModel):

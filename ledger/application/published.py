@@ -10,6 +10,10 @@ from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import Policy, PolicyError, parse_policy
 from ledger.errors import LedgerError, Reason, invalid_field
 
+SILENT_LOSS_REMEDY: Final = (
+    "Set checkpoints.published to the folder that `log publish` writes, or name a witness in "
+    "checkpoints.policy; or consent with storage.accept_silent_loss = true."
+)
 _NAME: Final = "checkpoint"
 
 
@@ -86,6 +90,21 @@ def read_policy(path: str) -> Policy:
             f"{path} cannot be used: {error}",
             remedy="Correct the policy file, or the path to it.",
         ) from error
+
+
+def silent_loss(database: str, published: str, policy: Policy, *, is_accepted: bool) -> str:
+    """Return why lost events would not be noticed at the next start; empty where they would be.
+
+    Of a PostgreSQL database only, which a fail-over may replace by a standby that lacks events.
+    `is_accepted`: the operator has consented.
+    """
+    is_shown = bool(published) or any(witness.url for witness in policy.witnesses)
+    if is_shown or is_accepted or not database.startswith("postgres"):
+        return ""
+    return (
+        "a fail-over of PostgreSQL may lose acknowledged events, and a server that starts after it "
+        "cannot notice: nothing outside the database says how many there were"
+    )
 
 
 def _files(path: Path) -> Iterator[Path]:

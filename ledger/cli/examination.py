@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger import __version__
 from ledger.application.evidence import Evidence, evidence_folder
+from ledger.application.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
 from ledger.chain.link import Digest, Verifier
 from ledger.cli import output
 from ledger.cli.check import Check, State
@@ -24,6 +25,7 @@ from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
+    from ledger.settings import Settings
     from ledger.storage.sql_store import SqlStore
     from ledger.storage.store import LedgerInfo
 
@@ -44,6 +46,7 @@ def examine(session: Session, database: str | None) -> list[Check]:
     where = database or settings.storage.database
     evidence = evidence_folder(settings.checkpoints.evidence, where)
     kept = [evidence, *kept_elsewhere(settings)]
+    checks += _guarded("loss", lambda: _loss(settings, where))
     checks += _guarded("database", lambda: _database(where, evidence, kept))
     checks += _guarded("server", lambda: _server(session))
     return checks
@@ -67,6 +70,20 @@ def _installation() -> Check:
         "ok",
         f"decision-ledger {__version__}, Python {platform.python_version()}, {versions}",
     )
+
+
+def _loss(settings: "Settings", where: str) -> Iterator[Check]:
+    """Fail where a fail-over could lose events and nothing would show it."""
+    if "://" not in where or where.startswith("sqlite"):
+        return
+    policy, accepted = read_policy(settings.checkpoints.policy), settings.storage.accept_silent_loss
+    why = silent_loss(where, settings.checkpoints.published, policy, is_accepted=accepted)
+    if why:
+        yield Check("loss", "fail", why, SILENT_LOSS_REMEDY)
+    elif accepted:
+        yield Check("loss", "ok", "storage.accept_silent_loss: not looked for at a start")
+    else:
+        yield Check("loss", "ok", "a start compares with what is kept outside the database")
 
 
 # ---- the database ----------------------------------------------------------------------------

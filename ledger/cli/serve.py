@@ -63,6 +63,7 @@ def serve(
         raise MisuseError(error.message, error.remedy) from error
     log_to_stderr(settings.log.level, settings.log.form)
     options = replace(_options(settings, database), create=bool(create))
+    _warn_of_silent_loss(settings, options.database)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -98,6 +99,20 @@ def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
         refusals_seconds=settings.refusals.seconds,
         exports_folder=settings.exports.folder,
     )
+
+
+def _warn_of_silent_loss(settings: "Settings", database: str) -> None:
+    """Say at each start that nothing would show what a fail-over has lost."""
+    import structlog
+
+    from ledger.application.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+
+    policy = read_policy(settings.checkpoints.policy)
+    accepted = settings.storage.accept_silent_loss
+    why = silent_loss(database, settings.checkpoints.published, policy, is_accepted=accepted)
+    if why:
+        log = structlog.get_logger("ledger.serve")
+        log.warning("storage.silent_loss", why=why, todo=SILENT_LOSS_REMEDY)
 
 
 def _end_in_any_case() -> None:

@@ -49,6 +49,7 @@ def test_every_setting_can_be_set_in_the_environment(
         "actors": '["users/changed"]',
         "evaluate": "false",
         "project": "false",
+        "accept_silent_loss": "true",
     }.get(name, "changed")
     monkeypatch.setenv(variable, stated)
     assert getattr(getattr(load(), section), name) != default
