@@ -9,6 +9,7 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import Policy, PolicyError, parse_policy
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 SILENT_LOSS_REMEDY: Final = (
     "Set checkpoints.published to the folder that `log publish` writes, or name a witness in "
@@ -36,7 +37,7 @@ def read_published(place: str) -> list[Published]:
     found = []
     for file in _files(Path(place)) if place else ():
         try:
-            note = file.read_bytes()
+            note = read_bytes(file, NOTE_BYTES_MAX)
             claimed = parse_checkpoint(parse_note(note).text)
         except (OSError, ValueError) as error:
             raise LedgerError(
@@ -83,7 +84,7 @@ def read_policy(path: str) -> Policy:
     if not path:
         return Policy()
     try:
-        return parse_policy(Path(path).read_bytes())
+        return parse_policy(read_bytes(Path(path), NOTE_BYTES_MAX))
     except (OSError, PolicyError) as error:
         raise invalid_field(
             "checkpoints.policy",

@@ -36,8 +36,12 @@ class WitnessCalls:
     """Calls to one witness, one at a time. `abort` ends the one under way from another thread."""
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:  # of brackets or of a port
+            is_usable = False
+        if not is_usable:
             raise WitnessCallError(f"{url!r} is not an http or https URL")
         self._parts = parts
         self._timeout = timeout_seconds

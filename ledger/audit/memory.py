@@ -16,6 +16,7 @@ from typing import Any, Final
 from ledger.audit.joining import Joined
 from ledger.errors import LedgerError, Reason
 from ledger.private import make_folder, open_file
+from ledger.reading import STATE_BYTES_MAX, parse_json, read_text
 
 _FORMAT: Final = "audit-state/1"
 
@@ -46,12 +47,19 @@ class Memory:
         if not self._path.exists():
             return {}
         try:
-            document = json.loads(self._path.read_text(encoding="utf-8"))
+            document = parse_json(read_text(self._path, STATE_BYTES_MAX))
             ledgers: dict[str, dict[str, Any]] = dict(document[_FORMAT])
             for entry in ledgers.values():
                 _remembered(entry)
                 _interrupted(entry, "")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+        ) as error:
             raise LedgerError(
                 Reason.FIELD_INVALID,
                 f"{self._path} is no state of an audit: {error}.",

@@ -14,6 +14,7 @@ from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
 from ledger.cli.vouching import Keys, PolicyFile
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.cli.facts import ServerLive
@@ -113,7 +114,7 @@ def _read(checkpoint: Path | None) -> bytes:
     if checkpoint is None:
         return b""
     try:
-        return checkpoint.read_bytes()
+        return read_bytes(checkpoint, NOTE_BYTES_MAX)
     except OSError as error:
         raise MisuseError(f"{checkpoint} cannot be read: {error.strerror}.") from error
 

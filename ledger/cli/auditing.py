@@ -12,6 +12,7 @@ from ledger import __version__
 from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.session import Session, session
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.audit.audit import Tell
@@ -142,7 +143,7 @@ def _policy(path: Path | None) -> "Policy | None":
     if path is None:
         return None
     try:
-        return parse_policy(path.read_bytes())
+        return parse_policy(read_bytes(path, NOTE_BYTES_MAX))
     except (OSError, PolicyError) as error:
         raise MisuseError(f"--policy: {path}: {error}.", "Correct the file.") from error
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.cli.exits import MisuseError
 from ledger.private import make_folder, open_file
+from ledger.reading import NOTE_BYTES_MAX, parse_json, read_text
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -47,7 +48,7 @@ class Fetch:
 
         request_id, before = uuid7(clock), ""
         if self._asked.exists():
-            known = json.loads(self._asked.read_text("utf-8"))
+            known = self._known()
             if known["asked"] != json.loads(json.dumps(asked, default=str)):
                 raise MisuseError(
                     f"{self._asked} is of another export that was not finished.",
@@ -67,6 +68,18 @@ class Fetch:
             note["export"] = export.name
             self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
         return export
+
+    def _known(self) -> dict[str, Any]:
+        """Return what was asked before."""
+        try:
+            known = parse_json(read_text(self._asked, NOTE_BYTES_MAX))
+            if isinstance(known["asked"], dict) and isinstance(known["request_id"], str):
+                return dict(known)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        raise MisuseError(
+            f"{self._asked} does not say what was asked for.", "Delete it and its .part."
+        )
 
     def follow(self, export: "Export", move: Move) -> "Export":
         """Wait until the server has written the bundle; EXPORT_NOT_READY if it gave up."""

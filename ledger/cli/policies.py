@@ -10,6 +10,8 @@ from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
 from ledger.events import notation
+from ledger.limits import DOCUMENT_BYTES_MAX
+from ledger.reading import read_from, read_text
 
 if TYPE_CHECKING:
     from ledger.client.records import PolicyProblem
@@ -202,8 +204,9 @@ def _sentences(message: str, remedy: str) -> str:
 
 def _read(file: str) -> str:
     try:
-        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return raw.decode("utf-8")
+        if file == "-":
+            return read_from(sys.stdin.buffer, DOCUMENT_BYTES_MAX, file).decode("utf-8")
+        return read_text(Path(file), DOCUMENT_BYTES_MAX)
     except OSError as error:
         raise MisuseError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from error
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.session import session
 from ledger.cli.vouching import Keys, PolicyFile, keys_of, policy_of
+from ledger.reading import NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, read_bytes, read_text
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, VerifiedCheckpoint
@@ -197,7 +198,7 @@ def _leaf(path: Path | None, origin: str) -> bytes:
 
     assert path is not None
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, RECEIPT_BYTES_MAX)
     except OSError as error:
         raise MisuseError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     if not data.startswith(b'{"body":'):
@@ -240,6 +241,6 @@ def _kept(path: Path, origin: str) -> tuple[int, bytes]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path, NOTE_BYTES_MAX)
     except (OSError, UnicodeDecodeError) as error:
         raise MisuseError(f"{path} cannot be read: {error}.", "Check the path.") from error

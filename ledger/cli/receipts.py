@@ -10,6 +10,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.session import session
+from ledger.reading import RECEIPT_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.chain.link import Link
@@ -112,7 +113,7 @@ def verify_receipt(
             "Give it with --vkey, or a --policy with `log` lines.",
         )
     try:
-        found = _received(verify(path.read_bytes(), keys, quorum), str(path))
+        found = _received(verify(read_bytes(path, RECEIPT_BYTES_MAX), keys, quorum), str(path))
     except OSError as error:
         raise MisuseError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except ReceiptError as error:

@@ -20,6 +20,7 @@ from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.vouching import keys_of, policy_of
 from ledger.errors import LedgerError
+from ledger.reading import NOTE_BYTES_MAX, read_text
 
 if TYPE_CHECKING:
     from ledger.chain.policy import Policy
@@ -216,6 +217,6 @@ def _open(note: str, origin: str, keys: list[VerifierKey]) -> OpenedCheckpoint:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path, NOTE_BYTES_MAX)
     except (OSError, UnicodeDecodeError) as error:
         raise MisuseError(f"{path} cannot be read: {error}.", "Check the path.") from error

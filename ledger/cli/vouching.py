@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from ledger.cli.exits import MisuseError
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 Keys: TypeAlias = Annotated[
     list[str] | None,
@@ -41,7 +42,7 @@ def policy_of(path: Path | None) -> "Policy | None":
     if path is None:
         return None
     try:
-        return parse_policy(path.read_bytes())
+        return parse_policy(read_bytes(path, NOTE_BYTES_MAX))
     except OSError as error:
         raise MisuseError(f"--policy: {path}: {error.strerror}.", "Check the path.") from error
     except PolicyError as error:

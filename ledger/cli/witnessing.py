@@ -11,6 +11,7 @@ from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.serve import log_to_stderr, write_port
 from ledger.cli.session import session
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.chain.cosignature import CosigningKey
@@ -131,7 +132,7 @@ def _logs(stated: list[str], policy: Path | None) -> dict[str, list["VerifierKey
             if found.type != ED25519:
                 raise MisuseError("--log: a log signs with a key of type 0x01.")
             logs.setdefault(origin or found.name, []).append(found)
-        for listed in parse_policy(policy.read_bytes()).logs if policy else ():
+        for listed in parse_policy(read_bytes(policy, NOTE_BYTES_MAX)).logs if policy else ():
             logs.setdefault(listed.key.name, []).append(listed.key)
     except KeyFormatError as error:
         raise MisuseError(f"--log: {error}.") from error

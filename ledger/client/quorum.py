@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from ledger.chain.note import UnverifiedNoteError, open_note
 from ledger.chain.policy import Policy, parse_policy
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 PolicyLike: TypeAlias = Policy | bytes | Path | str
 """A policy, its text as bytes, or the path of its file."""
@@ -24,7 +25,9 @@ def read_policy(policy: PolicyLike) -> Policy:
     """Return a policy; PolicyError or OSError where it cannot be read."""
     if isinstance(policy, Policy):
         return policy
-    return parse_policy(policy if isinstance(policy, bytes) else Path(policy).read_bytes())
+    return parse_policy(
+        policy if isinstance(policy, bytes) else read_bytes(Path(policy), NOTE_BYTES_MAX)
+    )
 
 
 def policy_keys(policy: Policy, origin: str) -> list[str]:

@@ -5,7 +5,6 @@ integers plain `int`, decimals `Decimal`, hashes raw bytes. Signal and Model are
 to define or register; the server fills in the fields that are marked as its own.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,8 @@ from ledger.client.enums import (
     SignalKind,
 )
 from ledger.client.hashes import hex_repr
+from ledger.errors import event_unreadable
+from ledger.reading import parse_json
 
 
 @hex_repr
@@ -310,7 +311,12 @@ class Event:
     @property
     def content(self) -> dict[str, Any]:
         """The decoded body: actor, data and whatever else it holds; empty if it was erased."""
-        decoded: dict[str, Any] = json.loads(self.body) if self.body else {}
+        if not self.body:
+            return {}
+        try:
+            decoded: dict[str, Any] = dict(parse_json(self.body.decode()))
+        except (ValueError, TypeError) as error:
+            raise event_unreadable(self.position, str(error)) from None
         return decoded
 
     @property

@@ -20,6 +20,7 @@ from typing import Any, Final
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.client.errors import TrustFileError
 from ledger.private import make_folder, open_file
+from ledger.reading import STATE_BYTES_MAX, parse_json, read_text
 
 _FORMAT: Final = "ledger-trust/1"
 _PRIVATE: Final = 0o600
@@ -197,14 +198,14 @@ class TrustStore:
     def _read(self) -> None:
         assert self.path is not None
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = read_text(self.path, STATE_BYTES_MAX)
         except FileNotFoundError:
             self._ledgers, self._servers = {}, {}
             return
         except (OSError, UnicodeDecodeError) as error:
             raise TrustFileError(self.path, str(error)) from error
         try:
-            document = json.loads(text)
+            document = parse_json(text)
             if document["format"] != _FORMAT:
                 raise ValueError(f"its format is {document['format']!r}")  # noqa: TRY301
             self._servers = dict(document["servers"])

@@ -243,7 +243,7 @@ def open_database(
         return SqliteDatabase(path, create=create, companions=companions)
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter of a port
         raise invalid_field("database", f"{url[:80]!r} is not a database URL") from error
     if parsed.get_backend_name() == "postgresql":
         try:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledger.chain.keys import KeyFormatError, SigningKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, invalid_field
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
 from ledger.storage.database import unavailable
 
 MASTER_BYTES: Final = 32
@@ -53,7 +54,7 @@ class Vault:
     def from_file(cls, path: Path) -> "Vault":
         """Return the vault of the master key in a file; STORE_UNAVAILABLE if there is none."""
         try:
-            return cls.parse(path.read_text(encoding="ascii"))
+            return cls.parse(read_bytes(path, NOTE_BYTES_MAX).decode("ascii"))
         except OSError as error:
             raise _no_master(path, error.strerror or str(error)) from error
         except ValueError as error:  # not ASCII, or no key

@@ -9,6 +9,7 @@ from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import KEY_BYTES, KeyFormatError
 from ledger.clock import Clock
 from ledger.errors import LedgerError, invalid_field
+from ledger.reading import NOTE_BYTES_MAX, read_text
 
 _OWNER_ONLY: Final = 0o600
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -24,7 +25,7 @@ def load_key(path: Path, name: str | None, clock: Clock) -> CosigningKey:
     try:
         if path.stat().st_mode & _OTHERS:
             raise _refused(path, "others may read it", f"Run `chmod 600 {path}`.")
-        key = CosigningKey.parse(path.read_text(encoding="utf-8").removesuffix("\n"))
+        key = CosigningKey.parse(read_text(path, NOTE_BYTES_MAX).removesuffix("\n"))
     except (KeyFormatError, OSError, UnicodeDecodeError) as error:
         raise _refused(path, str(error), "Restore it from a copy.") from error
     if name is not None and name != key.name:

@@ -1,0 +1,54 @@
+"""Reading files that others wrote: bounded before they are read, and never a crash of the parser.
+
+A file that is too large is refused as one that cannot be read: an OSError whose text says so.
+"""
+
+import errno
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import IO, Any, Final
+
+NOTE_BYTES_MAX: Final = 1024 * 1024  # a checkpoint, a proof, a witness policy, a key, a config
+RECEIPT_BYTES_MAX: Final = 16 * 1024 * 1024  # an event with its body, and proofs of it
+STATE_BYTES_MAX: Final = 64 * 1024 * 1024  # what clients and auditors remember of many ledgers
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return what a file holds; OSError, too, where that is more than `most` bytes."""
+    with path.open("rb") as source:
+        return read_from(source, most, str(path))
+
+
+def read_from(source: IO[bytes], most: int, name: str) -> bytes:
+    """Return what is left of an open file, as `read_bytes` does."""
+    try:
+        size = os.fstat(source.fileno()).st_size
+    except OSError:  # no file below it, as in tests
+        size = 0
+    data = b"" if size > most else source.read(most + 1)
+    if size > most or len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most} bytes", name)
+    return data
+
+
+def read_text(path: Path, most: int) -> str:
+    """Return the UTF-8 text in a file, as `read_bytes` does; UnicodeDecodeError for other bytes."""
+    return read_bytes(path, most).decode("utf-8")
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - whatever it says
+    """Return what JSON says; ValueError also where it is nested too deeply for a parser."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what TOML says; ValueError also where it is nested too deeply for a parser."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
