@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import pydantic_settings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -272,6 +273,13 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
         return Settings(**stated)
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
+    except pydantic_settings.SettingsError as error:  # a list that is not written as JSON
+        raise SettingsError(
+            f"Settings in the environment cannot be used: {error}. Lists are written as JSON, such "
+            'as ["users/ana"].'
+        ) from error
+    except RecursionError as error:
+        raise SettingsError("A variable of the environment is nested too deeply.") from error
 
 
 def refuse_strays(variables: Mapping[str, str]) -> None:
@@ -322,5 +330,8 @@ def _explain(error: ValidationError, path: Path | None) -> str:
         name = ".".join(str(part) for part in problem["loc"])
         near = get_close_matches(name, paths, n=1, cutoff=0.6)
         known = name in paths or not near
-        said.append(f"{name}: {problem['msg']}" + ("" if known else f" (did you mean {near[0]}?)"))
+        said.append(
+            f"{name[:80]}: {problem['msg'][:400]}"
+            + ("" if known else f" (did you mean {near[0]}?)")
+        )
     return f"Settings {place} cannot be used: {'; '.join(said)}. Correct or remove them."

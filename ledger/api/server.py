@@ -201,7 +201,8 @@ def loopback(address: str) -> str:
     Until there is transport security, whoever can connect can say to be anybody.
     """
     host, colon, port = address.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+    is_port = port.isascii() and port.isdigit() and len(port) <= len("65535")
+    if not colon or not is_port or int(port) > 65_535:
         raise _refused(address, "is not of the form HOST:PORT")
     if host == "localhost":
         return f"127.0.0.1:{port}"  # never what a name server makes of it

@@ -42,7 +42,7 @@ def read_published(place: str) -> list[Published]:
         except (OSError, ValueError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
-                f"The published checkpoint {file} cannot be used: {error}.",
+                f"The published checkpoint {file} cannot be used: {str(error)[:300]}.",
                 remedy="Correct `checkpoints.published`, or bring back what was published there.",
                 metadata={"path": str(file)},
             ) from error

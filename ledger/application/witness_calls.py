@@ -42,7 +42,7 @@ class WitnessCalls:
         except ValueError:  # of brackets or of a port
             is_usable = False
         if not is_usable:
-            raise WitnessCallError(f"{url!r} is not an http or https URL")
+            raise WitnessCallError(f"{url[:80]!r} is not an http or https URL")
         self._parts = parts
         self._timeout = timeout_seconds
         self._lock = threading.Lock()

@@ -116,9 +116,9 @@ def _parse_line(line: str) -> Signature:
     try:
         blob = decode_base64(encoded)
     except ValueError as error:
-        raise MalformedNoteError(f"the signature of {name} is {error}") from error
+        raise MalformedNoteError(f"the signature of {name[:255]} is {error}") from error
     if len(blob) <= KEY_ID_BYTES:
-        raise MalformedNoteError(f"the signature of {name} is too short to be one")
+        raise MalformedNoteError(f"the signature of {name[:255]} is too short")
     return Signature(name, blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:])
 
 

@@ -16,6 +16,7 @@ from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.audit.audit import Tell
+    from ledger.audit.memory import Memory
     from ledger.audit.report import Report
     from ledger.audit.source import Source
     from ledger.chain.policy import Policy
@@ -57,7 +58,6 @@ def run(
     hold, and names the first bad position.
     """
     from ledger.audit.audit import Audit
-    from ledger.audit.memory import Memory
 
     chosen = session()
     opened = opened_source(source, chosen)
@@ -68,7 +68,7 @@ def run(
                 PROGRAM,
                 vkeys=_keys(key or ()),
                 policy=_policy(policy),
-                memory=None if state is None else Memory(state),
+                memory=None if state is None else _memory(state),
                 place=_place(source, chosen),
                 is_quick=quick,
                 tell=tell,
@@ -135,6 +135,16 @@ def _keys(texts: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
         if not is_log_key:
             raise MisuseError("--vkey: that is a witness's key.", "Witnesses belong in --policy.")
     return tuple(texts)
+
+
+def _memory(state: Path) -> "Memory":
+    from ledger.audit.memory import Memory
+    from ledger.errors import LedgerError
+
+    try:
+        return Memory(state)
+    except LedgerError as error:  # a file that was named, and not the ledger
+        raise MisuseError(f"--state: {error.message}", error.remedy) from error
 
 
 def _policy(path: Path | None) -> "Policy | None":

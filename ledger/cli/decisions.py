@@ -7,7 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
-from ledger.cli.moments import parse_time
+from ledger.cli.moments import POSITION_DIGITS_MAX, parse_time
 from ledger.cli.session import session
 from ledger.events.inert import inert
 
@@ -153,7 +153,8 @@ def replay(
         _replay_all(first, last)
         return
     chosen = session()
-    target: str | int = int(decision) if decision.isascii() and decision.isdigit() else decision
+    position = position_of(decision)
+    target: str | int = decision if position is None else position
     if isinstance(target, str) and not target.startswith("plans/"):
         target = resolved(target)
     result = chosen.client.replay(target)
@@ -206,13 +207,22 @@ def _told(result: "ReplayResult") -> str:
     return "\n".join(lines)
 
 
+def position_of(name: str) -> int | None:
+    """Return the position that digits alone are; None for a name."""
+    if not (name.isascii() and name.isdigit()):
+        return None
+    if len(name) > POSITION_DIGITS_MAX:
+        raise MisuseError(f"{name[:40]}… is no position: it has {len(name)} digits.")
+    return int(name)
+
+
 def resolved(name: str, *, or_score: bool = False) -> str:
     """Return the resource name of a decision; for a model alone, of the one in force.
 
     Digits alone are a position, also where a model has such a name: that is `models/NAME`.
     """
-    if name.isascii() and name.isdigit():
-        return _at(int(name), or_score=or_score)
+    if (at := position_of(name)) is not None:
+        return _at(at, or_score=or_score)
     if name.startswith("models/") and "/decisions/" in name:
         return name
     model, slash, position = name.removeprefix("models/").partition("/")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from ledger.cli.amounts import seconds
 from ledger.cli.exits import MisuseError
 
+POSITION_DIGITS_MAX = 18
 _AGO = re.compile(r"(?:[0-9]+[smhdw])+", re.ASCII)
 
 
@@ -29,6 +30,8 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
     `now` is asked only where the text is relative.
     """
     if text.isascii() and text.isdigit():
+        if len(text) > POSITION_DIGITS_MAX:
+            raise MisuseError(f"{option}: {text[:40]}… is no position: it has {len(text)} digits.")
         return Moment(position=int(text))
     if text == "now":
         return Moment(time=now())

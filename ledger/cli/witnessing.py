@@ -148,6 +148,7 @@ def _logs(stated: list[str], policy: Path | None) -> dict[str, list["VerifierKey
 def _address(listen: str) -> tuple[str, int]:
     """Return host and port of HOST:PORT."""
     host, _, port = listen.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 0xFFFF:
-        raise MisuseError(f"--listen: {listen!r} is not HOST:PORT.")
+    is_port = port.isascii() and port.isdigit() and len(port) <= len("65535")
+    if not host or not is_port or int(port) > 0xFFFF:
+        raise MisuseError(f"--listen: {listen[:80]!r} is not HOST:PORT.")
     return host.removeprefix("[").removesuffix("]"), int(port)

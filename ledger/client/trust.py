@@ -213,7 +213,7 @@ class TrustStore:
                 origin: _trusted(origin, stated) for origin, stated in document["ledgers"].items()
             }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TrustFileError(self.path, f"it is damaged: {error!r}") from error
+            raise TrustFileError(self.path, f"it is damaged: {repr(error)[:300]}") from error
 
     def _write(self) -> None:
         """Replace the file, so that whoever reads it finds all of the old or all of the new."""

@@ -67,17 +67,19 @@ def _check(value: object, path: str, depth: int) -> None:
         return
     if kind is int:
         if not -INTEGER_MAX <= value <= INTEGER_MAX:  # type: ignore[operator]
-            raise CanonicalError(f"{path}: integer beyond 2^53 − 1; write it as a decimal string")
+            raise CanonicalError(
+                f"{path[:200]}: integer beyond 2^53 − 1; write it as a decimal string"
+            )
         return
     if depth == 0:
-        raise CanonicalError(f"{path}: nested more than {DEPTH_MAX} deep")
+        raise CanonicalError(f"{path[:200]}: nested more than {DEPTH_MAX} deep")
     if isinstance(value, dict) and kind is dict:
         for key, item in value.items():
             if type(key) is not str or not key.isascii():
-                raise CanonicalError(f"{path}: key {str(key)[:40]!r} is not ASCII text")
+                raise CanonicalError(f"{path[:200]}: key {str(key)[:40]!r} is not ASCII text")
             # Leaves are most of a body; a call for each would double the cost of encoding.
             if type(item) is not str:
-                _check(item, f"{path}.{key}", depth - 1)
+                _check(item, f"{path}.{key[:80]}", depth - 1)
         return
     if isinstance(value, list | tuple) and kind in (list, tuple):
         for index, item in enumerate(value):
@@ -85,7 +87,7 @@ def _check(value: object, path: str, depth: int) -> None:
                 _check(item, f"{path}[{index}]", depth - 1)
         return
     hint = "; write it as a decimal string" if kind is float else ""
-    raise CanonicalError(f"{path}: {kind.__name__} is outside canonical JSON{hint}")
+    raise CanonicalError(f"{path[:200]}: {kind.__name__} is outside canonical JSON{hint}")
 
 
 def _first_difference(left: bytes, right: bytes) -> int:

@@ -219,7 +219,7 @@ def sqlite_file(url: str) -> Path | None:
     if "://" in url:
         try:
             parsed = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             return None
         if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
             return None

@@ -116,7 +116,7 @@ def test_a_policy_file_is_asked(run: Run, database: Path, paper: Paper, tmp_path
     [
         (("--vkey", "x"), 2),
         (("--policy", "missing"), 2),
-        (("--state", "."), 1),
+        (("--state", "."), 2),
     ],
 )
 def test_misuse_is_told_with_what_to_do(

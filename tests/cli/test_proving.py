@@ -128,8 +128,8 @@ def test_of_two_checkpoints_of_one_size_both_must_hold(
 
 def test_checkpoints_are_listed_and_taken_by_size(cli: Run) -> None:
     sizes = []
-    for _ in range(3):
-        assert cli("signal", "submit", stdin=csv_of(1)).code == 0
+    for number in (1, 2, 3):  # each input has one row more than is on record
+        assert cli("signal", "submit", stdin=csv_of(number)).code == 0
         sizes.append(cli("log", "checkpoint", "--json").json["size"])
     assert cli("log", "checkpoint", "--size", str(sizes[0]), "--json").json["size"] == sizes[0]
     listed = cli("log", "checkpoint", "--list", "--after", str(sizes[0]), "--json").json
