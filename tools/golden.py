@@ -1,10 +1,9 @@
 """One small ledger that holds every event type once: the catalogue's golden instances.
 
 Scores, decisions and plans in it are computed, not invented: the application's own functions read
-the events before them. So whoever replays this ledger by the specifications alone must arrive at
-the same bytes. `python -m tools.golden` writes the instances that have no file yet and notes their
-digests; it never changes one, for what was written once must decode for ever. A new type goes to
-the end of `_story`, so that the chain before it stays.
+the events before them. So a replay of this ledger by the specifications alone must arrive at the
+same bytes. `python -m tools.golden` writes the instances that have no file yet and notes their
+digests; it never changes one, since they must decode for ever. A new type goes to the end.
 """
 
 import hashlib

@@ -23,8 +23,8 @@ from ledger.storage.store import LedgerInfo
 from projections.host import ProjectionHost
 
 # What may differ between a request and its repeat: whether the ledger was named or understood, and
-# how much is to be answered.
-_FREE_FIELDS: Final = ("request_id", "ledger", "wait_for_checkpoint")
+# how much is to be answered; or that a leap of time is meant, which is said once it was refused.
+_FREE_FIELDS: Final = ("request_id", "ledger", "wait_for_checkpoint", "allow_leap")
 
 
 class Backend(Protocol):
@@ -141,14 +141,15 @@ class Desk:
         deadline_monotonic: float | None,
     ) -> Caller:
         """Return the same for an actor and a deadline that are known already."""
+        may_leap = bool(getattr(request, "allow_leap", False))
         if not request_id:
-            return Caller(actor, None, b"", deadline_monotonic)
+            return Caller(actor, None, b"", deadline_monotonic, may_leap)
         if values.REQUEST_ID.fullmatch(request_id) is None:
             checks = Checks()
             checks.refuse("request_id", "must be 1 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
             checks.done()
         digest = hashlib.sha256(method.encode() + b"\x00" + content_of(request)).digest()
-        return Caller(actor, request_id, digest, deadline_monotonic)
+        return Caller(actor, request_id, digest, deadline_monotonic, may_leap)
 
     def ledger_at(
         self,

@@ -18,12 +18,14 @@ class Caller:
     """Who asks: the actor, the request's idempotency key and content digest, and the deadline.
 
     `digest` is SHA-256 over method and content; `deadline_monotonic` is on the injected clock.
+    `may_leap`: whether a stated time that leaps ahead is said to be meant.
     """
 
     actor: str
     request_id: str | None = None
     digest: bytes = b""
     deadline_monotonic: float | None = None
+    may_leap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

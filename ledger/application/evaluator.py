@@ -88,7 +88,7 @@ class Evaluator:
         self._clock = clock
         self._holder = uuid7(clock)
         self._position = position
-        self._data_time = DataTime(LEAP_SECONDS_DEFAULT)
+        self._data_time = DataTime(info.leap_seconds or LEAP_SECONDS_DEFAULT)
         self._warm: dict[str, Warm | None] = {}
         self._unreadable: dict[str, str] = {}
         self._scored: dict[str, float] = {}  # when we did, for models that are built anew

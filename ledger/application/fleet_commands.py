@@ -288,6 +288,7 @@ class FleetCommands:
             request_id=caller.request_id,
             digest=caller.digest,
             stated_time=stated_time,
+            may_leap=caller.may_leap,
             deadline_monotonic=caller.deadline_monotonic,
         )
         self._fleet.refresh(position)

@@ -118,6 +118,7 @@ class Intake:
             deadline_monotonic=caller.deadline_monotonic,
             identities=encoded.identities,
             leave_out_duplicates=leave_out_duplicates,
+            may_leap=caller.may_leap,
         )
         return Submission(self._store.submit(request), encoded.rounded, encoded.vanished)
 

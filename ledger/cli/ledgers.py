@@ -22,6 +22,9 @@ def create(
     skew: Annotated[
         str | None, typer.Option(help="How far a source's clock may run ahead: 5m, at most 1d.")
     ] = None,
+    leap: Annotated[
+        str, typer.Option(help="How far the data may leap ahead unasked; 31d if not, 0s: no bound.")
+    ] = "",
     currency: Annotated[
         str, typer.Option(help="What cost and value are counted in: EUR, kWh, GPU hours.")
     ] = "",
@@ -30,7 +33,11 @@ def create(
     chosen = session()
     ahead = None if skew is None else amounts.seconds(skew, "--skew")
     made = chosen.client.create_ledger(
-        origin, clock=clock, skew_seconds=ahead, unit_of_cost=currency
+        origin,
+        clock=clock,
+        skew_seconds=ahead,
+        unit_of_cost=currency,
+        leap_seconds=amounts.seconds(leap, "--leap") if leap else None,
     )
     chosen.show(made, f"Created {made.origin}. Its verifier key: {made.verifier_key}")
 
@@ -56,6 +63,7 @@ def show() -> None:
         ("ledger", one.origin),
         ("clock", one.clock),
         ("skew", notation.duration(one.skew_seconds)),
+        ("leap", f"{one.leap_seconds} s" if one.leap_seconds else "no bound"),
         ("unit of cost", one.unit_of_cost or "-"),
         *keys,
         ("head", one.head_position),

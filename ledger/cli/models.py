@@ -7,7 +7,7 @@ import typer
 
 from ledger.cli import amounts, output
 from ledger.cli.exits import MisuseError
-from ledger.cli.moments import parse_time
+from ledger.cli.moments import AllowLeap, parse_time
 from ledger.cli.session import session
 from ledger.events import notation
 
@@ -134,6 +134,7 @@ def deploy(
     replaces: Annotated[
         str, typer.Option(help="The version it must replace; refused if another is in service.")
     ] = "",
+    allow_leap: AllowLeap = False,
 ) -> None:
     """Record that a version of a model went into service."""
     from ledger.cli.rows import decimal_text
@@ -149,6 +150,7 @@ def deploy(
         trained_through=parse_time(trained_through, "--trained-through"),
         baseline_loss=decimal_text(baseline_loss, "--baseline-loss"),
         replaces=replaces,
+        allow_leap=allow_leap,
     )
     serving = appended.version_in_service
     said = "is in service"

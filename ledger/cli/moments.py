@@ -8,9 +8,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
 
 from ledger.cli.amounts import seconds
 from ledger.cli.exits import MisuseError
+
+AllowLeap = Annotated[
+    bool,
+    typer.Option(
+        "--allow-leap", help="A time far ahead of the newest is meant; the data are the clock."
+    ),
+]
+"""The flag of commands that state a time."""
 
 POSITION_DIGITS_MAX = 18
 _AGO = re.compile(r"(?:[0-9]+[smhdw])+", re.ASCII)

@@ -123,6 +123,7 @@ class Sending:
     skip: int
     request_prefix: str
     keep_duplicates: bool
+    allow_leap: bool
 
 
 def send(rows: Iterator[Row], how: Sending, total_bytes: int | None) -> None:
@@ -192,7 +193,9 @@ def timed(rows: Iterator[Row]) -> Iterator[Row]:
 
 def _send(rows: Iterator[Row], account: _Account, move: output.Progress, how: Sending) -> None:
     stream = session().client.stream_signals(
-        on_result=account.take, leave_out_duplicates=not how.keep_duplicates
+        on_result=account.take,
+        leave_out_duplicates=not how.keep_duplicates,
+        allow_leap=how.allow_leap,
     )
     with stream:
         batches = 0
@@ -252,7 +255,9 @@ def _refusal(account: _Account) -> ClientError:
     return refused(
         error.reason,
         f"Rows {numbers[0]} to {numbers[-1]} were refused together. {by_row(error.message)}",
-        remedy="Correct the named rows and submit these again.",
+        remedy="Correct the named rows and submit these again."
+        if error.violations
+        else error.remedy,
         violations=[FieldViolation(by_row(v.field), v.description) for v in error.violations],
         metadata=error.metadata,
     )

@@ -1,14 +1,19 @@
 """`decision-ledger signal …`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.freshness import fresh
+from ledger.cli.moments import AllowLeap
 from ledger.cli.session import session
+
+if TYPE_CHECKING:
+    from ledger.cli.sending import Sending
 
 
 def define(
@@ -113,43 +118,50 @@ def submit(
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="Record what is on record already again.")
     ] = False,
+    allow_leap: AllowLeap = False,
 ) -> None:
     """Submit observations: one by flags, or a file of JSON lines or CSV.
 
     Fields of a row: model, signal, value; and if wanted observed_at (ISO 8601 with zone,
     microseconds since 1970, or a number with its unit: s, ms, us, ns), model_version, sample_size.
-    Where the ledger's clock is `data`, every observation needs its observed_at. CSV needs a heading
-    line. A bad row ends the run and is named by its number; what was acknowledged before it is on
-    record and counted. What is on record already is left out, so the same file can be repeated.
+    Where the ledger's clock is `data`, all need their observed_at. CSV needs a heading line. A bad
+    row ends the run and is named by its number; what was acknowledged before it is on record and
+    counted. What is on record already is left out, so the same file can be repeated.
     """
     from ledger.cli import headings, rows, sending
 
     if form not in {"auto", "jsonl", "csv"}:
         raise MisuseError(f"--format: {form!r} is none of `auto`, `jsonl`, `csv`.")
+    how = sending.Sending(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
     if model or signal or value:
-        if file is not None or not (model and signal and value):
-            raise MisuseError("State --model, --signal and --value together, and no file.")
         found = {"model": model, "signal": signal, "value": value, "model_version": model_version}
         found |= {"observed_at": observed_at} if observed_at else {}
-        chosen = session()
-        stated = rows.observation({**found, "sample_size": sample_size}, "the flags")
-        (row,) = sending.timed(iter([rows.Row(0, stated, 0)]))
-        appended = chosen.client.submit(
-            [row.observation],
-            request_id=request_prefix or None,
-            leave_out_duplicates=not keep_duplicates,
-        )
-        told = sending.Told()
-        told.take(appended, 1)
-        said = [f"Recorded at position {appended.position}."] if told.recorded else []
-        chosen.show(appended, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
+        _submit_one(file, {**found, "sample_size": sample_size}, how)
         return
     names, cells = headings.Names(headings.mapping_of(rename)), headings.delimiter_of(delimiter)
     if file is not None and file.is_file() and not request_prefix:
-        request_prefix = sending.prefix_of(
-            file, form, rename, cells, batch_size, skip, keep_duplicates
-        )
-    how = sending.Sending(batch_size, skip, request_prefix, keep_duplicates)
+        so = (form, rename, cells, batch_size, skip, keep_duplicates)
+        how = replace(how, request_prefix=sending.prefix_of(file, *so))
     with rows.opened(file) as source:
         read = rows.read(source, form, file, delimiter=cells, names=names)
         sending.send(read, how, rows.size_of(file))
+
+
+def _submit_one(file: Path | None, stated: dict[str, object], how: "Sending") -> None:
+    """Submit the observation that flags state, and say what became of it."""
+    from ledger.cli import rows, sending
+
+    if file is not None or not all(stated[name] for name in ("model", "signal", "value")):
+        raise MisuseError("State --model, --signal and --value together, and no file.")
+    chosen = session()
+    (row,) = sending.timed(iter([rows.Row(0, rows.observation(stated, "the flags"), 0)]))
+    appended = chosen.client.submit(
+        [row.observation],
+        request_id=how.request_prefix or None,
+        leave_out_duplicates=not how.keep_duplicates,
+        allow_leap=how.allow_leap,
+    )
+    told = sending.Told()
+    told.take(appended, 1)
+    said = [f"Recorded at position {appended.position}."] if told.recorded else []
+    chosen.show(appended, " ".join(filter(None, [*said, told.on_record, *told.remarks])))

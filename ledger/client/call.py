@@ -88,6 +88,7 @@ class Scope:
 
     ledger: str
     request_id: str = ""
+    allow_leap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,6 @@ class Settings:
         """Return what a read states."""
         return Scope(self.ledger)
 
-    def append_scope(self, request_id: str | None) -> Scope:
+    def append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> Scope:
         """Return what an append states: the caller's request id, or one made now."""
-        return Scope(self.ledger, request_id or uuid7(self.clock))
+        return Scope(self.ledger, request_id or uuid7(self.clock), allow_leap)

@@ -36,7 +36,7 @@ from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
 from ledger.storage.tile_rows import write_tiles
-from ledger.storage.times import MachineTime
+from ledger.storage.times import MachineTime, check_leap
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
 _BY_TYPES: Final = "INDEXED BY events_stream_type"
@@ -277,6 +277,7 @@ class Group:
             format_time(stated)
         except ValueError as error:
             raise invalid_field("stated_time", str(error)) from error
+        check_leap(chain.info, chain.newest_observed_at, request)
         return max(chain.recorded_at, stated)
 
     # ---- placing -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from sqlalchemy import Select, and_, select
 
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.system import LedgerConfiguredV3
+from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.storage.schema import events, ledgers
 from ledger.storage.store import LedgerInfo
 
@@ -37,6 +38,8 @@ def info_of(row: Any) -> LedgerInfo:  # noqa: ANN401 - a row of INFO
     """
     *fields, body = row
     info = LedgerInfo(*fields)
+    if body is None and info.clock == "data":  # of an earlier release, which had no such bound
+        return replace(info, leap_seconds=LEAP_SECONDS_DEFAULT)
     try:
         data = {} if body is None else decode(bytes(body))["data"]
         unit, leap = data.get("unit_of_cost") or "", data.get("leap_seconds", 0)

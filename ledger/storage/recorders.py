@@ -3,7 +3,7 @@
 Each works on one ledger of a store. An application's events then are events of that ledger:
 numbered without gaps, hash-chained, durable before the call returns. Versions ascend within an
 originator. Keyword arguments of `insert_events` reach the append: request_id, method, digest,
-guards, actor, stated_time, deadline_monotonic.
+guards, actor, stated_time, may_leap, deadline_monotonic.
 """
 
 from collections.abc import Callable, Sequence

@@ -51,7 +51,8 @@ class AppendRequest:
 
     With a `request_id` the append is idempotent per (ledger, actor, method, request_id): a repeat
     with an equal `digest` gets the first answer again, another digest REQUEST_ID_REUSED.
-    `stated_time` moves the clock of a `data` ledger (ignored by a `wall` ledger).
+    `stated_time` moves the clock of a `data` ledger (ignored by a `wall` ledger), no further at
+    once than its bound unless `may_leap`.
     `deadline_monotonic` is on the store's clock: a request that is still queued then is refused
     with DEADLINE_EXCEEDED and nothing of it was written.
     `tracking` is (consumer, position): that consumer's tracking position moves forward in the same
@@ -73,6 +74,7 @@ class AppendRequest:
     deadline_monotonic: float | None = None
     tracking: tuple[str, int] | None = None
     keys: Sequence[SigningKey] = ()
+    may_leap: bool = False
     identities: Sequence[int] = ()
     leave_out_duplicates: bool = False
 

@@ -21,7 +21,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
-from ledger.storage.store import LedgerInfo
+from ledger.storage.store import AppendRequest, LedgerInfo
 from ledger.storage.timekeeping import Step
 
 _PAUSE_SECONDS: Final = 1.0
@@ -131,6 +131,37 @@ class MachineTime:
                 head=format_time(newest),
             )
         return None
+
+
+def check_leap(info: LedgerInfo, newest: int | None, request: AppendRequest) -> None:
+    """Refuse a stated time that leaps ahead of a `data` ledger's newest one by more than its bound.
+
+    Times of one request may lead from one to the next. The first observation of all is free, and
+    so is whoever says that the leap is meant. CLOCK_AHEAD says what to do.
+    """
+    stated, bound = request.stated_time, info.leap_seconds * SECOND
+    if stated is None or newest is None or not bound or request.may_leap:
+        return
+    if stated <= newest + bound:
+        return
+    times = {event.observed_at for event in request.events if event.observed_at is not None}
+    before = newest
+    for time in sorted(times | {stated}):
+        if time > before + bound:
+            raise _leaps(before, time, bound)
+        before = max(before, time)
+
+
+def _leaps(before: int, time: int, bound: int) -> LedgerError:
+    said, newest = format_time(time), format_time(before)
+    return LedgerError(
+        Reason.CLOCK_AHEAD,
+        f"{said} is stated, {span(time - before)} ahead of the newest time before it, {newest}; "
+        f"this ledger takes leaps of {span(bound)} at most. Nothing was written.",
+        remedy="Correct the time. If it is meant, say so: `--allow-leap` on the command line, "
+        "`allow_leap` in a request.",
+        metadata={"stated_at": said, "newest_at": newest, "leap_seconds": str(bound // SECOND)},
+    )
 
 
 def is_step(info: LedgerInfo, step: Step) -> bool:

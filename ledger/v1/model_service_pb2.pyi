@@ -159,6 +159,7 @@ class RecordDeploymentRequest(message.Message):
     REPLACES_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    ALLOW_LEAP_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. Resource name of the model. Format: `models/{model}`."""
     model_version: builtins.str
@@ -172,6 +173,10 @@ class RecordDeploymentRequest(message.Message):
     request_id: builtins.str
     """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    allow_leap: builtins.bool
+    """Optional. Says that a time is meant which leaps ahead of the newest one in the ledger by more than
+    its bound (`LEDGER_CLOCK_DATA` only); without it such a time is refused with `CLOCK_AHEAD`.
     """
     @builtins.property
     def in_service_at(self) -> timestamp_pb2.Timestamp:
@@ -192,10 +197,11 @@ class RecordDeploymentRequest(message.Message):
         replaces: builtins.str = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        allow_leap: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["in_service_at", b"in_service_at", "trained_through", b"trained_through"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["baseline_loss", b"baseline_loss", "in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "replaces", b"replaces", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_leap", b"allow_leap", "baseline_loss", b"baseline_loss", "in_service_at", b"in_service_at", "ledger", b"ledger", "model_version", b"model_version", "name", b"name", "replaces", b"replaces", "request_id", b"request_id", "trained_through", b"trained_through"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

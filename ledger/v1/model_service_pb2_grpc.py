@@ -103,7 +103,7 @@ class ModelServiceServicer:
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-        * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
+        * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.

@@ -57,7 +57,7 @@ class ModelServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-    * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
+    * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
@@ -107,7 +107,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-    * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
+    * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
@@ -172,7 +172,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
-        * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew.
+        * `CLOCK_AHEAD` (INVALID_ARGUMENT): `in_service_at` lies beyond the ledger's skew or leap.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `VERSION_CONFLICT` (ABORTED): another version than `replaces` is in service.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.

@@ -159,6 +159,7 @@ class SubmitSignalsRequest(message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     WAIT_FOR_CHECKPOINT_FIELD_NUMBER: builtins.int
     LEAVE_OUT_DUPLICATES_FIELD_NUMBER: builtins.int
+    ALLOW_LEAP_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -174,6 +175,10 @@ class SubmitSignalsRequest(message.Message):
     batch: the same model, signal, version, `observed_at`, source and value. Without it, such
     repeats are recorded and counted.
     """
+    allow_leap: builtins.bool
+    """Optional. Says that a time is meant which leaps ahead of the newest one in the ledger by more than
+    its bound (`LEDGER_CLOCK_DATA` only); without it such a time is refused with `CLOCK_AHEAD`.
+    """
     @builtins.property
     def observations(self) -> containers.RepeatedCompositeFieldContainer[signal_pb2.Observation]:
         """Required. 1 to 5000 observations."""
@@ -186,10 +191,11 @@ class SubmitSignalsRequest(message.Message):
         request_id: builtins.str = ...,
         wait_for_checkpoint: builtins.bool = ...,
         leave_out_duplicates: builtins.bool = ...,
+        allow_leap: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["leave_out_duplicates", b"leave_out_duplicates", "ledger", b"ledger", "observations", b"observations", "request_id", b"request_id", "wait_for_checkpoint", b"wait_for_checkpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_leap", b"allow_leap", "leave_out_duplicates", b"leave_out_duplicates", "ledger", b"ledger", "observations", b"observations", "request_id", b"request_id", "wait_for_checkpoint", b"wait_for_checkpoint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,6 +287,7 @@ class StreamSignalsRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     LEAVE_OUT_DUPLICATES_FIELD_NUMBER: builtins.int
+    ALLOW_LEAP_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one. The first batch settles it
     for the stream: later ones leave it empty or repeat it.
@@ -291,6 +298,10 @@ class StreamSignalsRequest(message.Message):
     """
     leave_out_duplicates: builtins.bool
     """Optional. As in `SubmitSignalsRequest`."""
+    allow_leap: builtins.bool
+    """Optional. Says that a time is meant which leaps ahead of the newest one in the ledger by more than
+    its bound (`LEDGER_CLOCK_DATA` only); without it such a time is refused with `CLOCK_AHEAD`.
+    """
     @builtins.property
     def observations(self) -> containers.RepeatedCompositeFieldContainer[signal_pb2.Observation]:
         """Required. 1 to 5000 observations."""
@@ -302,10 +313,11 @@ class StreamSignalsRequest(message.Message):
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
         leave_out_duplicates: builtins.bool = ...,
+        allow_leap: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["leave_out_duplicates", b"leave_out_duplicates", "ledger", b"ledger", "observations", b"observations", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_leap", b"allow_leap", "leave_out_duplicates", b"leave_out_duplicates", "ledger", b"ledger", "observations", b"observations", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

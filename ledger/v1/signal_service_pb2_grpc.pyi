@@ -44,7 +44,7 @@ class SignalServiceStub:
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the items, as `observations[3].value`.
-    * `CLOCK_AHEAD` (INVALID_ARGUMENT): an `observed_at` lies beyond the ledger's skew.
+    * `CLOCK_AHEAD` (INVALID_ARGUMENT): an `observed_at` lies beyond the ledger's skew or leap.
     * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
     * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
       has no version in service and the item names none.
@@ -82,7 +82,7 @@ class SignalServiceAsyncStub(SignalServiceStub):
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the items, as `observations[3].value`.
-    * `CLOCK_AHEAD` (INVALID_ARGUMENT): an `observed_at` lies beyond the ledger's skew.
+    * `CLOCK_AHEAD` (INVALID_ARGUMENT): an `observed_at` lies beyond the ledger's skew or leap.
     * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
     * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
       has no version in service and the item names none.
@@ -135,7 +135,7 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the items, as `observations[3].value`.
-        * `CLOCK_AHEAD` (INVALID_ARGUMENT): an `observed_at` lies beyond the ledger's skew.
+        * `CLOCK_AHEAD` (INVALID_ARGUMENT): an `observed_at` lies beyond the ledger's skew or leap.
         * `MODEL_UNKNOWN`, `SIGNAL_UNKNOWN` (NOT_FOUND): an item names what does not exist.
         * `MODEL_RETIRED`, `MODEL_NOT_DEPLOYED` (FAILED_PRECONDITION): an item's model takes none, or
           has no version in service and the item names none.

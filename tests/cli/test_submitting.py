@@ -135,7 +135,7 @@ def test_the_same_file_twice_is_recorded_once_and_the_second_run_says_where(
     assert again.out == f"Nothing new. 3 observations are already on record at {where}.\n"
     other = cli("signal", "submit", str(file), "--batch-size", "3")
     assert other.out == again.out, "cut in other batches it is known by its observations"
-    ran = cli("signal", "submit", "--json", stdin=MARCH + "fares,log-loss,0.9,1772712000s,1\n")
+    ran = cli("signal", "submit", "--json", stdin=MARCH + "fares,log-loss,0.9,1767312000s,1\n")
     assert ran.json["already_on_record"] == ran.json["left_out"] == 3
     assert (ran.json["acknowledged"], ran.json["position"]) == (4, head + 4)
     kept = cli("signal", "submit", str(file), "--keep-duplicates")
@@ -180,3 +180,28 @@ def test_what_was_rounded_and_what_became_0_is_said(cli: Run) -> None:
         "2 values were rounded to 9 decimals. 1 value was too small for 9 decimals and was "
         "recorded as 0; send -log10(p) instead."
     )
+
+
+def test_a_leap_of_time_is_refused_with_the_flag_that_takes_it(cli: Run, served: Served) -> None:
+    far = f"fares,log-loss,0.5,{(START + 9 * 365 * 86_400) * 1_000_000}\n"
+    assert cli("signal", "submit", stdin=HEADING + TIMED).code == 0
+    head = served.head()
+    for given in ((*ONE, "--observed-at", "2034-12-30T00:00:00Z"), ()):
+        ran = cli("signal", "submit", *given, stdin=HEADING + far)
+        assert ran.code == Exit.REFUSED
+        assert "takes leaps of 31 days at most" in ran.err
+        assert "--allow-leap" in ran.err
+    deployed = ("--baseline-loss", "0.4", "--trained-through", "2026-01-01")
+    ran = cli(
+        "model", "deploy", "fares", "v2", *deployed, "--in-service-at", "2034-12-30T00:00:00Z"
+    )
+    assert (ran.code, "--allow-leap" in ran.err) == (Exit.REFUSED, True)
+    assert served.head() == head
+    assert cli("signal", "submit", "--allow-leap", stdin=HEADING + far).code == 0
+
+
+def test_a_ledger_is_created_with_a_bound_on_leaps_of_its_own(cli: Run) -> None:
+    made = cli("ledger", "create", "ledger.example/sparse", "--clock", "data", "--leap", "90d")
+    assert made.code == 0, made.err
+    shown = cli("ledger", "show", "--ledger", "ledger.example/sparse", "--json").json
+    assert shown["leap_seconds"] == 90 * 86_400

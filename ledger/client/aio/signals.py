@@ -34,6 +34,7 @@ class Signals(Service):
         *,
         request_id: str | None = None,
         leave_out_duplicates: bool = True,
+        allow_leap: bool = False,
         wait_for_checkpoint: Literal[False] = False,
     ) -> Submitted: ...
 
@@ -44,6 +45,7 @@ class Signals(Service):
         *,
         request_id: str | None = None,
         leave_out_duplicates: bool = True,
+        allow_leap: bool = False,
         wait_for_checkpoint: Literal[True],
     ) -> ProvenSubmission: ...
 
@@ -53,6 +55,7 @@ class Signals(Service):
         *,
         request_id: str | None = None,
         leave_out_duplicates: bool = True,
+        allow_leap: bool = False,
         wait_for_checkpoint: bool = False,
     ) -> Submitted | ProvenSubmission:
         """Record 1 to 5000 observations, all or none; durable when this returns.
@@ -64,12 +67,13 @@ class Signals(Service):
 
         What repeats an observation on record (the same model, signal, version, time, source and
         value) is left out and counted in `intake`; without `leave_out_duplicates` it is recorded.
+        `allow_leap` says that a time is meant which leaps far ahead of a `data` ledger's newest.
 
         With `wait_for_checkpoint` it returns once a signed checkpoint covers the batch, with the
         verified proof of its last event. What is raised after that says where the batch stands.
         """
         settings = self._connection.settings
-        scope = settings.append_scope(request_id)
+        scope = settings.append_scope(request_id, allow_leap=allow_leap)
         if wait_for_checkpoint:
             call = calls.submit_proven(
                 scope, observations, leave_out_duplicates=leave_out_duplicates
@@ -89,10 +93,15 @@ class Signals(Service):
         window: int = 8,
         on_result: Callable[[BatchResult], None] | None = None,
         leave_out_duplicates: bool = True,
+        allow_leap: bool = False,
     ) -> AsyncSignalStream:
         """Open a stream of batches, `window` of them under way at once: the fastest way in."""
         return AsyncSignalStream(
-            self._connection, window, on_result, leave_out_duplicates=leave_out_duplicates
+            self._connection,
+            window,
+            on_result,
+            leave_out_duplicates=leave_out_duplicates,
+            allow_leap=allow_leap,
         )
 
     async def list_signal_states(self, *, model: str = "", min_position: int = 0) -> SignalStates:

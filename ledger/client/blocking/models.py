@@ -34,10 +34,11 @@ class Models(Service):
         trained_through: Time,
         baseline_loss: Value,
         replaces: str = "",
+        allow_leap: bool = False,
         request_id: str | None = None,
     ) -> Deployed:
         """Record that a version went into service: newly trained, or put back."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._connection.settings.append_scope(request_id, allow_leap=allow_leap)
         call = calls.record_deployment(
             scope,
             model,

@@ -37,11 +37,13 @@ class SignalStream:
         on_result: Callable[[BatchResult], None] | None,
         *,
         leave_out_duplicates: bool,
+        allow_leap: bool,
     ) -> None:
         self._connection = connection
         self._window = Window(batches_max)
         self._on_result = on_result
         self._leave_out_duplicates = leave_out_duplicates
+        self._allow_leap = allow_leap
         self._changed = threading.Condition()
         self._requests = _Requests()
         self._refusal: BatchRefusedError | None = None
@@ -72,7 +74,7 @@ class SignalStream:
         """Send one batch and return its number, from 1; waits while the window is full."""
         settings = self._connection.settings
         request = signals.batch_of_stream(
-            settings.append_scope(request_id),
+            settings.append_scope(request_id, allow_leap=self._allow_leap),
             observations,
             leave_out_duplicates=self._leave_out_duplicates,
         )

@@ -69,6 +69,7 @@ def record_deployment(
             trained_through=timestamp_of(trained_through, "trained_through"),
             baseline_loss=decimal_text(baseline_loss, "baseline_loss"),
             replaces=replaces,
+            allow_leap=scope.allow_leap,
         ),
         model_service_pb2.RecordDeploymentResponse,
         deployed,

@@ -59,6 +59,7 @@ def submit(
         ledger=scope.ledger,
         request_id=scope.request_id,
         leave_out_duplicates=leave_out_duplicates,
+        allow_leap=scope.allow_leap,
     )
     add_observations(request, observations)
     return Call(
@@ -96,6 +97,7 @@ def batch_of_stream(
         ledger=scope.ledger,
         request_id=scope.request_id,
         leave_out_duplicates=leave_out_duplicates,
+        allow_leap=scope.allow_leap,
     )
     add_observations(request, observations)
     return request
