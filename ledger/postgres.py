@@ -22,7 +22,7 @@ WRITER_IDLE_MS: Final = 3_500
 WRITER_LOCK_MS: Final = 4_000
 _OTHER_IDLE_MS: Final = 10_000
 _OTHER_LOCK_MS: Final = 10_000
-_STATEMENT_MS: Final = 30_000
+_STATEMENT_MS: Final = 60_000  # also how long a commit waits for a standby that is gone
 
 _CONNECT: Final[dict[str, str]] = {
     "client_encoding": "utf8",
@@ -92,12 +92,12 @@ def prepare_session(
     if pid != raw.info.backend_pid:  # between us and it is a pooler
         _refuse_shared_sessions(raw, pid, connect)
     settings = dict(_SERVER_SIDE)
-    settings["statement_timeout"] = str(_STATEMENT_MS)
     is_writer = use is Use.WRITES
     settings["lock_timeout"] = str(WRITER_LOCK_MS if is_writer else _OTHER_LOCK_MS)
-    if use is Use.READS:
+    if use is Use.READS:  # without a limit on statements: verifying a large ledger takes its time
         settings["default_transaction_read_only"] = "on"
     else:
+        settings["statement_timeout"] = str(_STATEMENT_MS)
         idle = WRITER_IDLE_MS if is_writer else _OTHER_IDLE_MS
         settings["idle_in_transaction_session_timeout"] = str(idle)
     with raw.cursor() as cursor:

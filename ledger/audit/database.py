@@ -17,6 +17,7 @@ from ledger.audit.bookkeeping import Query
 from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import CanonicalError, decode
+from ledger.postgres import Use, connect_args, prepare_session
 
 PAGE: Final = 8_192
 _BUSY_TIMEOUT_MS: Final = 5_000
@@ -292,6 +293,7 @@ class _SqliteFile:
 def _postgres(url: str) -> Connection:
     try:
         import psycopg  # noqa: PLC0415 - an extra
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
     except ImportError as error:
         raise LedgerError(
             Reason.STORE_UNAVAILABLE,
@@ -300,7 +302,9 @@ def _postgres(url: str) -> Connection:
         ) from error
     plain = "postgresql://" + url.partition("://")[2]
     try:
-        raw = psycopg.connect(plain, autocommit=True, options="-c default_transaction_read_only=on")
+        stated = make_conninfo(plain, **connect_args(conninfo_to_dict(plain)))
+        raw = psycopg.connect(stated, autocommit=True)
+        prepare_session(raw, Use.READS, lambda: psycopg.connect(stated, autocommit=True))
     except psycopg.Error as error:
         raise _unavailable(url, error) from error
 
