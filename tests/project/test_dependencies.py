@@ -18,11 +18,12 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 # The extras that each constraint file must satisfy, beside the core; None is the build back end.
 SETS: dict[str, list[str] | None] = {
     "build": None,
-    "demo": ["demo", "postgres"],
-    "dev": ["demo", "postgres", "bench", "dev"],
+    "demo": ["server", "demo", "postgres"],
+    "dev": ["server", "demo", "postgres", "bench", "dev"],
 }
 # Weak copyleft, used unchanged as a library: the PostgreSQL driver, an extra nobody has to install.
 COPYLEFT_ACCEPTED = {"psycopg", "psycopg-binary"}
@@ -43,12 +44,13 @@ def requirements(name: str) -> list[Requirement]:
     if extras is not None:
         asked += PROJECT["project"]["dependencies"]
         for extra in extras:
-            asked += PROJECT["project"]["optional-dependencies"][extra]
+            asked += EXTRAS[extra]
     return [Requirement(text) for text in asked]
 
 
 def lower_bound(package: str) -> Version:
-    core = {r.name: r for r in map(Requirement, PROJECT["project"]["dependencies"])}
+    asked = PROJECT["project"]["dependencies"] + EXTRAS["server"]
+    core = {r.name: r for r in map(Requirement, asked)}
     return max(Version(s.version) for s in core[package].specifier if s.operator == ">=")
 
 
