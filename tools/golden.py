@@ -362,10 +362,7 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
 
 
 def _decide_by_stated_times(ledger: GoldenLedger) -> None:
-    """Record a version under `rules/2`, and what it would have decided on 1 March.
-
-    Each type stands here once and the model has retired, so it shows the shape alone.
-    """
+    """Record a version under `rules/2` and what it would have decided: it shows the shape alone."""
     drafted = _drafted(2, POLICY_2, "Versions serve from their stated times on.")
     ledger.append(drafted, "policies/default", "2026-07-02T09:00:00.000000Z", request_id="draft-2")
     historian = Historian(ledger.reader(), ORIGIN, PolicyCache())

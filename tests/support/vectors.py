@@ -17,7 +17,12 @@ import pytest
 
 OWN = Path(__file__).resolve().parents[1] / "vectors"
 _BESIDE = OWN.parents[1].parent / "shared" / "vectors"
-_OURS_ALONE = {"ledger_format_v1.json", "kernel_v1.json", "planner_v1.json"}
+_OURS_ALONE = {
+    "ledger_format_v1.json",
+    "kernel_v1.json",
+    "planner_v1.json",
+    "decision_v2.json",
+}
 
 
 class VectorsMissingError(Exception):

@@ -8,10 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from tools.known_answers import canonical, logs, notes, trees
+from tools.known_answers import canonical, decisions, logs, notes, trees
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "vectors"
-FILES = trees.FILES | notes.FILES | logs.FILES | canonical.FILES
+FILES = trees.FILES | notes.FILES | logs.FILES | canonical.FILES | decisions.FILES
 
 
 def contents() -> dict[str, str]:
