@@ -266,7 +266,7 @@ def from_rpc(
         return UnreachableError(target, text or "the connection failed", request_id)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return _too_late(deadline_seconds, request_id)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED or _is_dropped(code, text):
         return _overloaded(text)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return UnreachableError(target, "what listens there is no decision ledger", request_id)
@@ -328,6 +328,14 @@ def _from_status(status: status_pb2.Status) -> LedgerRefusedError:
 def _reason(name: str) -> Reason:
     """Return the reason of a name; one that a newer server may send counts as INTERNAL."""
     return Reason.__members__.get(name, Reason.INTERNAL)
+
+
+def _is_dropped(code: grpc.StatusCode, text: str) -> bool:
+    """Return whether gRPC's server let a call go unseen, as it does where too many come at once.
+
+    What is cancelled on this side says so.
+    """
+    return code is grpc.StatusCode.CANCELLED and text in {"", "CANCELLED"}
 
 
 def _overloaded(text: str) -> LedgerRefusedError:

@@ -13,8 +13,11 @@ from grpc_status import rpc_status
 from ledger.api.errors import to_status
 from ledger.errors import LedgerError
 
-Outcome = Message | grpc.StatusCode | LedgerError | list["Outcome"]
-"""An answer, a bare status, a rich refusal; for a stream a list of answers and how it ends."""
+Outcome = Message | grpc.StatusCode | LedgerError | list["Outcome"] | None
+"""An answer, a bare status, a rich refusal; for a stream a list of answers and how it ends.
+
+None for a call that is let go unanswered, as gRPC does where too many come at once.
+"""
 
 
 @dataclass
@@ -57,6 +60,9 @@ class Script(grpc.GenericRpcHandler):
         return left.pop(0) if len(left) > 1 else left[0]
 
     def _answer(self, outcome: Outcome, context: grpc.ServicerContext) -> bytes:
+        if outcome is None:
+            context.cancel()
+            return b""
         if isinstance(outcome, Message):
             return outcome.SerializeToString()
         if isinstance(outcome, LedgerError):

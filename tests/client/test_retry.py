@@ -105,15 +105,16 @@ def test_an_overload_that_the_transport_tells_is_a_limit_and_is_tried_again() ->
     answer = signal_service_pb2.SubmitSignalsResponse()
     answer.appended.position = 9
     full = grpc.StatusCode.RESOURCE_EXHAUSTED  # bare, as gRPC sends it: the ledger adds details
+    dropped = None
 
     async def call(target: str) -> None:
         async with AsyncLedgerClient(target, retry=QUICK) as client:
             assert (await client.submit(ROW)).position == 9
 
-    with scripted(SubmitSignals=[full, full, answer]) as script:
+    with scripted(SubmitSignals=[full, dropped, answer]) as script:
         asyncio.run(call(script.target))
     with (
-        scripted(SubmitSignals=[full, full, answer]) as again,
+        scripted(SubmitSignals=[full, dropped, answer]) as again,
         LedgerClient(again.target, retry=QUICK) as client,
     ):
         assert client.submit(ROW).position == 9
