@@ -42,13 +42,21 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - whatever it says
     """Return what JSON says; ValueError also where it is nested too deeply for a parser."""
     try:
         return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(fault(error)) from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Return what TOML says; ValueError also where it is nested too deeply for a parser."""
     try:
         return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(fault(error)) from None
+
+
+def fault(error: Exception) -> str:
+    """Say what a parser found wrong, also where it only met a limit of its own."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    said = str(error)
+    return "a number in it is too long" if said.startswith("Exceeds the limit") else said

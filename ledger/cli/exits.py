@@ -13,6 +13,7 @@ class Exit(IntEnum):
     MISUSE = 2
     UNREACHABLE = 3
     INTEGRITY = 4
+    DEFECT = 70
     INTERRUPTED = 130
     UNREAD = 141
 
@@ -23,6 +24,7 @@ MEANING = {
     Exit.MISUSE: "misuse: bad flags, settings or input; nothing was sent",
     Exit.UNREACHABLE: "no answer: nobody listens there, or not in time",
     Exit.INTEGRITY: "integrity failure: a chain, checkpoint or replay that does not hold",
+    Exit.DEFECT: "a defect of the program; the message names a file to report it with",
     Exit.INTERRUPTED: "interrupted by Ctrl-C; the message says what is on record",
     Exit.UNREAD: "whoever read the output closed it, as `| head` does; quietly, as SIGPIPE would",
 }

@@ -21,6 +21,7 @@ from ledger.client.inputs import plain
 from ledger.client.observations import Observation
 from ledger.client.times import TIME_FORMS, NoTimeError, micros_of_integer, micros_of_text
 from ledger.limits import SAMPLE_SIZE_MAX
+from ledger.reading import fault
 
 LINE_CHARS_MAX: Final = 64 * 1024  # a row is small; a file without line ends must not fill memory
 
@@ -127,12 +128,8 @@ def _jsonl(first: str, lines: Iterable[str], names: Names) -> Iterator[tuple[int
                 parse_constant=_refuse_constant,
                 object_pairs_hook=_refuse_duplicates,
             )
-        except RecursionError:
-            raise MisuseError(
-                f"row {number}: it is nested too deeply.", "Write one flat object a line."
-            ) from None
-        except (ValueError, ArithmeticError) as error:
-            raise MisuseError(f"row {number}: {error}.", "Correct that line.") from error
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise MisuseError(f"row {number}: {fault(error)}.", "Correct that line.") from error
         if not isinstance(fields, dict):
             raise MisuseError(f"row {number}: it is no JSON object.", "Write one object a line.")
         stated = names.fields([*fields], f"row {number}")

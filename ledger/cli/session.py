@@ -112,8 +112,7 @@ class Session:
         stated = self.settings.client.trust
         if stated:
             return Path(stated)
-        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(state) / "decision-ledger" / "trust.json"
+        return _state_folder() / "trust.json"
 
     def close(self) -> None:
         """Close the client, if one was made."""
@@ -176,10 +175,36 @@ def _end(ctx: Any, error: Exception) -> NoReturn:  # noqa: ANN401 - a context of
         if not ctx.meta[_AS_JSON]:
             raise error  # typer shows how the command is used
         error = usage
-    code, message, remedy, reason = described(error)
+    try:
+        code, message, remedy, reason = described(error)
+    except Exception as defect:  # noqa: BLE001 - nobody is shown a traceback
+        code, reason = Exit.DEFECT, ""
+        message, remedy = _defect(defect)
     _tell(code, message, remedy, reason, as_json=ctx.meta[_AS_JSON])
     ctx.exit(code)
     raise AssertionError("the run has ended")
+
+
+def _defect(error: Exception) -> tuple[str, str]:
+    """Keep the traceback of what should not happen; return what happened and what to do."""
+    import traceback
+
+    from ledger.private import make_folder, open_file
+
+    what = f"This should not happen: {type(error).__name__}: {str(error)[:300]}."
+    file = _state_folder() / "defect.txt"
+    try:
+        make_folder(file.parent)
+        with open_file(file, "w") as kept:
+            kept.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return what, "Please report it; what was written before it is on record."
+    return what, f"Please report it with {file}; what was written before it is on record."
+
+
+def _state_folder() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "decision-ledger"
 
 
 def _discard_output() -> None:

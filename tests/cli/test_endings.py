@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,19 @@ def test_a_stray_setting_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) 
     ran = run("priorities")
     assert ran.code == Exit.MISUSE
     assert "LEDGER_SERVER__ADDRESS" in ran.err
+
+
+def test_what_should_not_happen_is_a_sentence_and_a_file_never_a_traceback(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the moon is \x1b[31mfull")
+
+    monkeypatch.setattr("ledger.client.LedgerClient.get_model", broken)
+    ran = cli("model", "show", "fares")
+    assert ran.code == Exit.DEFECT
+    assert "Traceback" not in ran.err
+    assert r"RuntimeError: the moon is \x1b[31mfull." in ran.err
+    kept = tmp_path / "state" / "decision-ledger" / "defect.txt"
+    assert str(kept) in ran.err
+    assert "raise RuntimeError" in kept.read_text()

@@ -11,6 +11,8 @@ import pytest
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
+from ledger.events.fast import observed_body, observed_body_parts
+from ledger.events.values import format_time
 from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
 from tests.support.check_ledger import check_ledger
 from tests.support.server_process import until
@@ -145,3 +147,32 @@ def test_a_lost_connection_costs_no_request_and_the_chain_goes_on(
     assert store.append(request(request_id="r")).last_position == 3
     assert len(check_ledger(store, ORIGIN)) == 3
     store.close()
+
+
+def test_what_one_server_recorded_is_a_duplicate_on_the_other(
+    postgres_url: str, clock: ManualClock
+) -> None:
+    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
+    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+
+    def observed(hour: int, name: str) -> AppendRequest:
+        time = START + hour * HOUR
+        body = observed_body(
+            observed_body_parts("users/ada", name), "v1", format_time(time), 1, "loss", "0.5"
+        )
+        new = [NewEvent("models/a", "signal.observed.v1", body, time)]
+        return AppendRequest(
+            ORIGIN, "users/ada", "Test", new, request_id=name, leave_out_duplicates=True
+        )
+
+    for hour in range(4):  # in turns, so that each server finds what the other has appended
+        store, other = (one, two) if hour % 2 else (two, one)
+        first = store.append(observed(hour, f"first-{hour}"))
+        assert first.duplicates.found == 0
+        again = other.append(observed(hour, f"again-{hour}"))
+        place = first.last_position
+        assert again.duplicates == (1, 1, place, place)
+        assert again.last_position == place
+    assert one.head(ORIGIN).position == 2 + 4
+    one.close()
+    two.close()
