@@ -21,7 +21,7 @@ from tests.support.held_files import filled, opened, run_sql, shm, wal
 from tests.support.stores import ORIGIN, VAULT
 
 SECTOR = 512
-STATES = {"quick": 120, "slow": 2_000}
+STATES = {"quick": 120, "slow": 1_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ def head_of(path: Path) -> int:
     return found
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("count", ["quick", pytest.param("slow", marks=pytest.mark.slow)])
 def test_nothing_acknowledged_is_lost_by_a_power_cut_and_every_start_is_by_itself(
     count: str, history: list[Synced], tmp_path: Path

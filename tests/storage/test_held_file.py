@@ -79,6 +79,7 @@ def test_nothing_is_acknowledged_once_the_file_is_not_the_open_one(
     store = opened(path)
     filled(store, 3)
     lose, reason, words = LOSSES[loss]
+    before = path.read_bytes()
     lose(path)
     for _ in range(2):  # for good
         with pytest.raises(LedgerError) as caught:
@@ -87,6 +88,8 @@ def test_nothing_is_acknowledged_once_the_file_is_not_the_open_one(
         assert words in caught.value.message
     assert store.writer_failure is not None
     store.close()
+    if loss.startswith("log"):
+        assert path.read_bytes() == before, "what is left of the log was moved into the file"
 
 
 @pytest.mark.parametrize("loss", ["file removed", "log removed", "log cut"])
