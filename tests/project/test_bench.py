@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tools.bench.attackers import ATTACKS
+from tools.bench.start import LINES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,6 +52,10 @@ PROMISED = {
         ("honest calls answered", ("at least", 95)),
         ("honest p99 against quiet", ("at most", 5)),
     )
+}
+PROMISED |= {
+    f"decision-ledger {line}, processor time": ("at most", seconds)
+    for line, (seconds, _) in LINES.items()
 }
 PEERS = {
     "SQLite + SHA-256 loop",

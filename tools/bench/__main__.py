@@ -25,6 +25,7 @@ from tools.bench import (
     replay,
     scoring,
     signing,
+    start,
     unary,
     verification,
 )
@@ -44,6 +45,7 @@ SECTIONS = {
     "audit": audits.measure,
     "proofs": proofs.measure,
     "exports": exports.measure,
+    "start": start.measure,
 }
 
 
