@@ -21,7 +21,7 @@ from grpc_tools import protoc
 from ledger.api import errors
 from ledger.api.admission import WRITES
 from ledger.errors import LedgerError, Reason
-from ledger.v1 import errors_pb2
+from ledger.v1 import errors_pb2, signal_service_pb2
 from tests.support.served import TIMEOUT, Served, refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,3 +221,11 @@ def test_every_reason_travels_with_one_error_info(reason: Reason) -> None:
     is_passing = is_unavailable or reason is Reason.LIMIT_REACHED
     has_pause = any("RetryInfo" in detail.type_url for detail in status.details)
     assert has_pause == is_passing
+
+
+def test_a_batch_has_the_same_bytes_on_a_stream_and_alone_so_that_both_share_request_ids() -> None:
+    alone = signal_service_pb2.SubmitSignalsRequest.DESCRIPTOR.fields_by_name
+    streamed = signal_service_pb2.StreamSignalsRequest.DESCRIPTOR.fields_by_name
+    assert "leave_out_duplicates" in streamed
+    for name, field in streamed.items():
+        assert field.number == alone[name].number, name

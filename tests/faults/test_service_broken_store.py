@@ -29,6 +29,7 @@ from tests.support.server_process import DEADLINE_SECONDS, ServerProcess, client
 FILE_BYTES_MAX = 600_000  # the WAL reaches it after some hundred observations
 BATCHES_MAX = 2_000
 BATCH = 20
+PREPARED = 200  # observations that are on record before
 HEALTH = health_pb2.HealthCheckResponse
 SERVING, NOT_SERVING = HEALTH.SERVING, HEALTH.NOT_SERVING
 
@@ -46,8 +47,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with served(folder / "log", str(folder / "ledger.sqlite")) as (server, address):
         with client(address) as ledger:
             prepare(ledger)
-            for _ in range(10):
-                ledger.submit(Observed().rows(BATCH))
+            observed = Observed()
+            for _ in range(PREPARED // BATCH):
+                ledger.submit(observed.rows(BATCH))
         assert server.stop() == 0
     return folder
 
@@ -75,7 +77,7 @@ def health_of(address: str) -> int:
 
 def submit_until_refused(ledger: LedgerClient, prefix: str) -> tuple[set[int], LedgerRefusedError]:
     """Submit until the server refuses; return the positions that it acknowledged, and why."""
-    observed, positions = Observed(), set[int]()
+    observed, positions = Observed(after=PREPARED), set[int]()
     for number in range(BATCHES_MAX):
         try:
             appended = ledger.submit(observed.rows(BATCH), request_id=f"{prefix}-{number}")
@@ -102,14 +104,15 @@ def test_a_disk_that_fails_stops_the_writer_and_loses_nothing(database: Path, lo
             assert error.reason is Reason.STORE_UNAVAILABLE
             assert "start the server again" in error.remedy
             with pytest.raises(LedgerRefusedError, match="The writer stopped"):
-                ledger.submit(Observed().rows(1))
+                ledger.submit(Observed(after=PREPARED + len(positions) + BATCH).rows(1))
             assert ledger.get_ledger().head_position >= max(positions), "reads go on"
             assert health_of(address) == NOT_SERVING
         assert server.stop() == 0
     assert positions <= {p for p in observed_positions(database) if p > head}
     with served(log, str(database)) as (_, address), client(address) as ledger:
         assert health_of(address) == SERVING
-        assert ledger.submit(Observed().rows(1)).position > max(positions)
+        next_one = Observed(after=PREPARED + len(positions) + BATCH).rows(1)
+        assert ledger.submit(next_one).position > max(positions)
 
 
 def test_a_restart_knows_the_requests_that_a_failing_disk_left_open(
@@ -122,7 +125,7 @@ def test_a_restart_knows_the_requests_that_a_failing_disk_left_open(
         positions, _ = submit_until_refused(ledger, "open")
     with served(log, str(database)) as (server, address):
         with client(address) as ledger:
-            observed, again = Observed(), set[int]()
+            observed, again = Observed(after=PREPARED), set[int]()
             for number in range(len(positions) // BATCH + 1):  # the refused one too
                 rows = observed.rows(BATCH)
                 appended = ledger.submit(rows, request_id=f"open-{number}")
