@@ -13,6 +13,7 @@ from ledger.cli.session import session
 from ledger.cli.vouching import Keys, PolicyFile
 
 if TYPE_CHECKING:
+    from ledger.compliance.explaining import Explainer
     from ledger.compliance.facts import Source
     from ledger.compliance.scope import Scope
 
@@ -54,7 +55,6 @@ def export(
     `parquet`. What is not recorded by this release is said, not left out. With --vkey or --policy a
     bundle is verified first: nothing is written, and the exit code is 4, if it does not hold.
     """
-    from ledger.cli.explaining import BundleExplainer, ServerExplainer
     from ledger.compliance.facts import unit_of_cost
     from ledger.compliance.files import FORMS, ParquetMissingError, write_tables
     from ledger.compliance.report import MISSING, tables_of
@@ -64,8 +64,7 @@ def export(
         raise MisuseError(f"--format: {form!r} is none of {', '.join(FORMS)}.")
     scope = _scope(model, by, since, until)
     source = source_of(bundle, vkey, policy)
-    explainer = ServerExplainer(chosen.client) if bundle is None else BundleExplainer()
-    tables = tables_of(source, scope, explainer)
+    tables = tables_of(source, scope, _explainer(bundle))
     unit = unit_of_cost(source)
     facts = [("Ledger", source.origin), *_described(scope, since, until), ("Not recorded", MISSING)]
     try:
@@ -87,6 +86,24 @@ def export(
     written = Written(source.origin, tuple(str(path) for path in paths), rows)
     lines = [f"{table.title}: {output.counted(len(table.rows), 'row')}" for table in tables]
     chosen.show(written, "\n".join([*lines, "", *written.files, "", MISSING]))
+
+
+def _explainer(bundle: Path | None) -> "Explainer":
+    """Return what tells why decisions came out as they did: the server, or the bundle's events."""
+    from ledger.cli.explaining import BundleExplainer, ServerExplainer
+    from ledger.compliance.explaining import UNEXPLAINED
+
+    if bundle is None:
+        return ServerExplainer(session().client)
+    try:
+        import ledger.application.decisions  # noqa: F401 - with all that it needs
+    except ModuleNotFoundError:
+        output.say(
+            "Reasons are told in the policy's own words: explaining decisions from a bundle needs "
+            "the extra `server`: pip install 'decision-ledger[server]'."
+        )
+        return UNEXPLAINED
+    return BundleExplainer()
 
 
 def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None) -> "Source":

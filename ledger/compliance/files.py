@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ledger import pages
 from ledger.compliance.tables import Cell, Kind, Table, shown, stacked
 
 Form = Literal["csv", "parquet", "html"]
@@ -90,6 +89,8 @@ def html_page(
     title: str, facts: Sequence[tuple[str, str]], tables: Sequence[Table], unit: str = ""
 ) -> bytes:
     """Return one page with all the tables; `facts` are the lines of its head."""
+    from ledger import pages  # noqa: PLC0415 - a client alone has no Jinja, and needs none for CSV
+
     environment = pages.environment("ledger.compliance", "templates")
     environment.filters["stacked"] = stacked
     template = environment.get_template("tables.html.jinja")

@@ -6,8 +6,11 @@ the ledger never had.
 """
 
 import csv
+import sys
 from html import unescape
 from pathlib import Path
+
+import pytest
 
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.cosignature import CosigningKey
@@ -63,6 +66,18 @@ def test_pages_tell_each_decision_in_the_sentences_of_explain(told: Run, tmp_pat
             assert paragraph in page
         assert "1970" not in page
     assert "before any data" in pages[2]
+
+
+def test_a_client_alone_tells_a_bundles_reasons_in_the_policys_words_and_says_so(
+    told: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told("export", "create", str(tmp_path / "b")).code == 0
+    monkeypatch.setitem(sys.modules, "ledger.application.decisions", None)
+    monkeypatch.setitem(sys.modules, "ledger.pages", None)
+    done = told("compliance", "export", str(tmp_path / "c"), "--bundle", str(tmp_path / "b"))
+    assert done.code == 0
+    assert "needs the extra `server`" in done.err
+    assert "Rule " in (tmp_path / "c" / "decisions.csv").read_text("utf-8")
 
 
 def test_what_is_withheld_is_not_told_by_a_reason(told: Run, tmp_path: Path) -> None:
