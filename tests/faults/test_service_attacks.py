@@ -30,6 +30,7 @@ Served = tuple[ServerProcess, str]
 ROUNDS = 10
 ANSWERED_MIN = 0.95
 STOP_SECONDS_MAX = 15.0
+HELD_SECONDS = 0.5  # for which an attacker keeps what it has before it begins again
 GROWN_BYTES_MAX = 5_000_000
 THREADS_MORE_MAX = 3  # gRPC has some of its own, and begins and ends them as it likes
 PERSISTENT = RetryOptions(attempts_max=5)
@@ -169,6 +170,7 @@ def test_honest_clients_are_answered_while_an_attack_goes_on_and_on(
                     attack(attacker, count)
                 except grpc.RpcError:
                     continue  # refused, as it should be
+                over.wait(HELD_SECONDS)
 
     attackers = [threading.Thread(target=again_and_again) for _ in range(2)]
     for thread in attackers:
