@@ -16,8 +16,8 @@ from ledger.chain.keys import SigningKey, VerifierKey
 from ledger.chain.merkle import memory_reader, prove_inclusion
 from ledger.chain.policy import parse_policy
 from ledger.events.canonical import encode
-from ledger.events.decisions import DecisionMade
-from ledger.events.policies import PolicyDrafted
+from ledger.events.decisions import DECISION_TYPES, DecisionMade
+from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.registry import typed
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt, write_receipt
 from ledger.storage.verify import as_link
@@ -30,10 +30,10 @@ class Issued:
     def __init__(self, served: Served) -> None:
         ledger = served.service.ledger()
         events = ledger.events()
-        self.decision = next(event for event in events if event.type == DecisionMade.TYPE)
+        self.decision = next(event for event in events if event.type in DECISION_TYPES)
         self.position = self.decision.position
         data = typed(self.decision, DecisionMade)
-        drafted = next(event for event in events if event.type == PolicyDrafted.TYPE)
+        drafted = next(event for event in events if event.type in DRAFTED_TYPES)
         replayed = ledger.replayer.replay(self.decision.position)
         signed = ledger.checkpoint()
         tree = memory_reader([event.event_hash for event in events[: signed.size]])

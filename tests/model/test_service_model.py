@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ledger.application.commands import Caller
 from ledger.errors import LedgerError, Reason
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.registry import typed
 from ledger.events.values import format_decimal, parse_time
 from projections.fold import Fold, OnPoison
@@ -187,6 +187,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.ledger.commands.define_signal(ANA, defined("loss"))
         self.world.activate(text_of(STRICT))
         self.register("a")
+        # From here on the data's time is past whatever is said to be in service.
+        self.submit("a", Seen("v1", START, 0, 1))
 
     @rule(name=st.sampled_from(NAMES))
     def register(self, name: str) -> None:
@@ -205,6 +207,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if model is None or model.is_retired:
             expected = Reason.MODEL_UNKNOWN if model is None else Reason.MODEL_RETIRED
             assert self.refusal(lambda: self.world.deploy(name, version, at=self.now)) is expected
+            return
+        if version == model.version:
+            refused = self.refusal(lambda: self.world.deploy(name, version, at=self.now))
+            assert refused is Reason.ALREADY_EXISTS
             return
         self.world.deploy(name, version, at=self.now)
         model.version, model.in_service_at = version, self.now
@@ -285,7 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
         decisions = {
             event.stream[7:]: outcome_in(typed(event, DecisionMade))
             for event in written
-            if event.type == DecisionMade.TYPE
+            if event.type in DECISION_TYPES
         }
         for event in written:
             if event.type != ScoreComputed.TYPE:

@@ -3,7 +3,7 @@
 import time
 from typing import Final, NamedTuple
 
-from ledger.events.decisions import DecisionMade
+from ledger.events.decisions import DECISION_TYPES
 from tools.bench import fleet, ledgers
 from tools.bench.rows import Peer, Row, at_most, load_average, median, percentile
 from tools.bench.run import Run, fresh, say
@@ -82,7 +82,7 @@ def _replay(run: Run, size: int) -> Replayed:
         head = ledger.head().position
         decided = ledger.decisions.events(None, after=0, until=head, limit=1000)
         assert decided
-        assert all(event.type == DecisionMade.TYPE for event in decided)
+        assert all(event.type in DECISION_TYPES for event in decided)
         for event in decided[:20]:
             ledger.replayer.replay(event.position)
         samples = []
