@@ -7,7 +7,7 @@ alone decides. What is remembered is bounded; what is forgotten costs a look-up.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger.storage.store import NewEvent
 
 REMEMBERED_MAX: Final = 100_000  # observations of one ledger: about 8 MB
+_CHUNK: Final = 500
 _TIMES_MAX: Final = 500  # in one statement
 
 _NEWEST: Final = select(func.max(events.c.observed_at)).where(
@@ -56,17 +57,47 @@ NONE_FOUND: Final = Duplicates()
 
 
 @dataclass(slots=True)
+class Chunk:
+    """Identities remembered together, and the span of time that they are of."""
+
+    earliest: int
+    latest: int
+    identities: list[int]
+    known: set[int] | None = None
+    """The same as a set, once somebody has asked: most are never asked."""
+
+
+@dataclass(slots=True)
 class Recent:
     """The identities that a chain remembers, and up to which time each stream has older ones."""
 
-    seen: set[int] = field(default_factory=set)
+    chunks: list[Chunk] = field(default_factory=list)
     floors: dict[str, int] = field(default_factory=dict)
 
     def trim(self) -> None:
         """Forget everything once it is too much; only between transactions."""
-        if len(self.seen) > REMEMBERED_MAX:
-            self.seen.clear()
+        if len(self.chunks) > REMEMBERED_MAX // _CHUNK:
+            self.chunks.clear()
             self.floors.clear()
+
+    def remember(self, times: Sequence[int], identities: Sequence[int]) -> None:
+        """Take note of the observations of a request."""
+        earliest, latest = min(times), max(times)
+        last = self.chunks[-1] if self.chunks else None
+        if last is None or len(last.identities) >= _CHUNK:
+            self.chunks.append(Chunk(earliest, latest, list(identities)))
+            return
+        last.earliest, last.latest = min(last.earliest, earliest), max(last.latest, latest)
+        last.identities += identities
+        if last.known is not None:
+            last.known.update(identities)
+
+    def _overlapping(self, earliest: int, latest: int) -> Iterator[set[int]]:
+        for chunk in self.chunks:
+            if chunk.earliest <= latest and chunk.latest >= earliest:
+                if chunk.known is None:
+                    chunk.known = set(chunk.identities)
+                yield chunk.known
 
     def learn_floors(self, connection: Connection, ledger_id: int, streams: Iterable[str]) -> int:
         """Return the time up to which any of the streams may hold what is not remembered."""
@@ -85,10 +116,13 @@ class Recent:
     ) -> list[int]:
         """Return the indexes of the observations that may be repeats, ascending."""
         fresh = set(identities)
-        if min(times) > floor and len(fresh) == len(times) and self.seen.isdisjoint(fresh):
+        seen: set[int] = set()
+        for known in self._overlapping(min(times), max(times)):
+            seen |= known & fresh
+        if min(times) > floor and len(fresh) == len(times) and not seen:
             return []
         counted = Counter(identities)
-        floors, seen = self.floors, self.seen
+        floors = self.floors
         return [
             index
             for index, identity in enumerate(identities)

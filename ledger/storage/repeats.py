@@ -52,7 +52,7 @@ class Repeats:
         floor = recent.learn_floors(self._connection, ledger_id, {event.stream for event in new})
         is_mixed = len(times) < len(new)  # which no call of the service makes: it is only noted
         suspects = [] if is_mixed else recent.suspects(new, times, identities, floor)
-        recent.seen.update(identities)
+        recent.remember(times, identities)
         if not suspects:
             return new, bodies, NONE_FOUND
         found = self._find(chain, request, bodies, suspects, chain.position + 1)

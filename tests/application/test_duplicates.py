@@ -133,6 +133,7 @@ def test_a_duplicate_is_found_when_more_is_recorded_than_is_remembered(
     ready: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duplicates, "REMEMBERED_MAX", 3)
+    monkeypatch.setattr(duplicates, "_CHUNK", 1)
     rows = [("m1", "loss", "", "0.5", START + n, 1) for n in range(20)]
     for row in rows:
         submit(ready, row)
