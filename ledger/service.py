@@ -51,14 +51,15 @@ from projections.store import ProjectionStore
 class ServiceOptions:
     """Where data lives and what runs beside the API.
 
-    `database`: a path or URL; `create`: begin it where there is nothing yet. `projections`: a path
-    or URL for the read models; "" puts them beside a SQLite file, or into the same PostgreSQL
-    database. The others are the settings of these names; what they leave out happens on demand.
+    `database`: a path or URL; `create`: begin it where there is nothing yet (`serve` does so when
+    told). `projections`: a path or URL for the read models; "" puts them beside a SQLite file, or
+    into the same PostgreSQL database. The others are the settings of these names; what they leave
+    out happens on demand.
     """
 
     database: str
     projections: str = ""
-    create: bool = False
+    create: bool = True
     is_evaluating: bool = True
     is_projecting: bool = True
     keys_file: str = ""

@@ -27,6 +27,9 @@ _Cost = Annotated[
     str | None, typer.Option(metavar="AMOUNT", help="Cost of a retraining, such as 40 or 99.50.")
 ]
 _Meaning = Annotated[str | None, typer.Option(help="What it does, for a person.")]
+_Millionths = Annotated[
+    int | None, typer.Option(hidden=True, min=0, help="In millionths, as scripts of before say it.")
+]
 
 
 def register(
@@ -41,21 +44,29 @@ def register(
     slo_signal: _Text = None,
     recipe: _Text = None,
     meaning: _Meaning = None,
+    unit_value_micros: _Millionths = None,
+    cost_micros: _Millionths = None,
+    impact_ppm: _Millionths = None,
+    risk_ppm: _Millionths = None,
 ) -> None:
     """Register a model; owner, unit value and cost of retraining are required."""
     from ledger.client import Model
 
-    if owner is None or unit_value is None or cost is None:
+    worth, price = (
+        _given(amounts.money, unit_value, "--unit-value", unit_value_micros),
+        _given(amounts.money, cost, "--cost", cost_micros),
+    )
+    if owner is None or worth is None or price is None:
         raise MisuseError("State --owner, --unit-value and --cost.")
     described = Model(
         model,
         owner=owner,
-        unit_value_micros=amounts.money(unit_value, "--unit-value"),
-        cost_micros=amounts.money(cost, "--cost"),
+        unit_value_micros=worth,
+        cost_micros=price,
         tier=tier or "",
         labels=_labels(label),
-        impact_ppm=_given(amounts.share, impact, "--impact") or 0,
-        risk_ppm=_given(amounts.share, risk, "--risk") or 0,
+        impact_ppm=_given(amounts.share, impact, "--impact", impact_ppm) or 0,
+        risk_ppm=_given(amounts.share, risk, "--risk", risk_ppm) or 0,
         slo_signal=slo_signal or "",
         recipe=recipe or "",
         meaning=meaning or "",
@@ -105,9 +116,11 @@ def update(
     chosen.show(appended, f"Updated {model} at position {appended.position}.")
 
 
-def _given(read: Callable[[str, str], int], text: str | None, option: str) -> int | None:
-    """Return what an option states, None where it was left out."""
-    return None if text is None else read(text, option)
+def _given(
+    read: Callable[[str, str], int], text: str | None, option: str, otherwise: int | None = None
+) -> int | None:
+    """Return what an option states, `otherwise` where it was left out."""
+    return otherwise if text is None else read(text, option)
 
 
 def _as_read(client: "LedgerClient", name: str) -> "Model":

@@ -360,3 +360,16 @@ def test_a_clock_that_stepped_is_confirmed_and_says_what_to_do_until_then(
         assert ran.code == 0, ran.err
         assert tuple(ran.json) == fields_of(SHAPES["ledger confirm-clock"])
         assert run("signal", "define", "loss", *DEFINED, *server).code == 0
+
+
+def test_scripts_that_state_millionths_go_on_working(cli: Run) -> None:
+    millionths = ("--impact-ppm", "800000", "--unit-value-micros", "250000")
+    ran = cli("model", "register", "old", "--owner", "team", *millionths, "--cost-micros", "7")
+    assert ran.code == 0, ran.err
+    shown = cli("model", "show", "old", "--json").json
+    assert (shown["impact_ppm"], shown["unit_value_micros"], shown["cost_micros"]) == (
+        800_000,
+        250_000,
+        7,
+    )
+    assert "--impact-ppm" not in cli("model", "register", "--help").out
