@@ -269,7 +269,8 @@ class Group:
     def _time_of(self, chain: Chain, request: AppendRequest) -> int:
         """Return when the request's events count as recorded; time never runs backwards."""
         if chain.info.clock == "wall":
-            return max(chain.recorded_at, self._times.now(chain.info, lambda: chain.recorded_at))
+            now = self._times.now(chain.info, lambda: chain.recorded_at, self._clock)
+            return max(chain.recorded_at, now)
         stated = request.stated_time
         if stated is None:
             return chain.recorded_at

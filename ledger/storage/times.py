@@ -46,9 +46,9 @@ class MachineTime:
         self._lock = threading.Lock()
         self._believed: dict[int, Reading] = {}
 
-    def now(self, info: LedgerInfo, head: Callable[[], int]) -> int:
+    def now(self, info: LedgerInfo, head: Callable[[], int], clock: Clock | None = None) -> int:
         """Return the time; CLOCK_AHEAD where that cannot be. `head`: the newest event's time."""
-        reading = self._read()
+        reading = self._read(clock)
         step = self._step(info, reading, head)
         if step is not None:
             raise clock_refused(info, step)
@@ -99,12 +99,13 @@ class MachineTime:
         with self._lock:
             return self._believed.get(info.ledger_id)
 
-    def _read(self) -> Reading:
-        """Read both clocks at one moment."""
+    def _read(self, clock: Clock | None = None) -> Reading:
+        """Read both clocks at one moment; of the writer's clock, where it is given."""
+        clock = clock or self._clock
         for _ in range(_READINGS_MAX):
-            before = self._clock.elapsed_seconds()
-            at = self._clock.now_micros()
-            elapsed = self._clock.elapsed_seconds()
+            before = clock.elapsed_seconds()
+            at = clock.now_micros()
+            elapsed = clock.elapsed_seconds()
             if elapsed - before < _QUICK_SECONDS:
                 break
         return Reading(at, elapsed)
