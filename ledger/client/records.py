@@ -73,6 +73,7 @@ class Submitted(Appended):
         return (0, 0) if is_empty else (self.first_position, self.position)
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Deployed(Appended):
     """Where a deployment stands, and which version is in service now, by stated times."""
@@ -81,6 +82,7 @@ class Deployed(Appended):
     """Another one where the deployment is stated to lie before it, and was recorded as what was."""
 
 
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Defined(Appended):
     """Where a definition stands, and which policies in force read the signal."""

@@ -134,7 +134,7 @@ def changed(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 @pytest.mark.parametrize(
     ("type_", "model"),
-    [("score.computed.v1", "beta"), ("decision.made.v1", "beta"), ("plan.made.v1", "")],
+    [("score.computed.v1", "beta"), ("decision.made.v2", "beta"), ("plan.made.v1", "")],
 )
 def test_every_member_of_what_was_derived_is_checked(
     copied: Paper, tmp_path: Path, type_: str, model: str
