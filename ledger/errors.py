@@ -79,7 +79,7 @@ class LedgerError(Exception):
         retry_after_seconds: float | None = None,
         metadata: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(reason, message)  # both, so that it passes between processes
         self.reason = reason
         self.message = message
         self.remedy = remedy

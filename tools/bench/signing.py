@@ -110,7 +110,7 @@ def _pass(run: Run, total: int, seconds: float, *, is_watched: bool = False) -> 
         passed.server_micros = (server.cpu_seconds() - cpu) / total * 1e6
         if is_watched:
             watching.join()
-    for path in run.folder.glob("signing.sqlite*"):
+    for path in run.folder.glob("signing.*"):
         path.unlink()
     return passed
 
