@@ -167,14 +167,14 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run pytest, the quick tests on all cores; the slowest ten and its summary come last."""
+    """Run pytest on all cores; the slowest ten and its summary come last."""
     prepare("dev")
     chosen = [argument for argument in arguments if argument != "--slow"]
     if len(chosen) != len(arguments):
         chosen = ["-m", "slow", f"--timeout={SLOW_TEST_SECONDS_MAX}", *chosen]
-    else:  # each worker has a PostgreSQL of its own, hence no more than eight
-        chosen = ["-n", "logical", "--maxprocesses=8", "--dist=worksteal", *chosen]
-    return run("python", "-m", "pytest", "--durations=10", *chosen)
+    # Each worker has a PostgreSQL of its own, hence no more than eight.
+    parallel = ("-n", "logical", "--maxprocesses=8", "--dist=worksteal")
+    return run("python", "-m", "pytest", "--durations=10", *parallel, *chosen)
 
 
 def lint_steps() -> list[tuple[str, Sequence[str]]]:

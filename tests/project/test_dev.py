@@ -158,10 +158,12 @@ def test_slow_tests_are_chosen_by_their_mark(monkeypatch: pytest.MonkeyPatch) ->
     chosen = command[command.index("pytest") + 1 :]
     assert chosen[chosen.index("-m") + 1] == "slow"
     assert chosen[-1] == "tests/faults"
-    assert "-n" not in chosen  # they measure and load the machine: one after another
 
 
-def test_quick_tests_run_on_all_cores_and_name_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suite", [[], ["--slow"]], ids=["quick", "slow"])
+def test_tests_run_on_all_cores_and_name_the_slowest(
+    suite: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[tuple[str, ...]] = []
 
     def record(*command: str) -> int:
@@ -170,7 +172,7 @@ def test_quick_tests_run_on_all_cores_and_name_the_slowest(monkeypatch: pytest.M
 
     monkeypatch.setattr(dev, "prepare", lambda packages: None)
     monkeypatch.setattr(dev, "run", record)
-    dev.test(["-n", "0", "tests/chain"])
+    dev.test([*suite, "-n", "0", "tests/chain"])
     (command,) = ran
     workers = [command[at + 1] for at, word in enumerate(command) if word == "-n"]
     assert workers == ["logical", "0"]  # what the caller says comes later, and counts
