@@ -1,6 +1,8 @@
 """Questions 6 to 12: one decision."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
@@ -17,6 +19,23 @@ from ledger.events.values import parse_time
 
 _NEIGHBOURS: Final = 3
 _OBSERVATIONS_SHOWN: Final = 200
+
+_HISTORICAL: Final = (
+    "It is historical: evaluated as of an earlier time, it changed nothing in force."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The decision asked about, and what else the question gives."""
+
+    source: Source
+    inquiry: Inquiry
+    fact: Fact
+    data: dict[str, Any]
+
+
+_Told: TypeAlias = Callable[[_Asked], Answer]
 
 
 def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]:
@@ -43,17 +62,35 @@ def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]
     )
 
 
-@answers(6)
-def why(source: Source, inquiry: Inquiry) -> Answer:
+def _of_a_decision(number: int) -> Callable[[_Told], _Told]:
+    """Register the answer about the decision asked about; a historical one is said to be one."""
+
+    def register(tell: _Told) -> _Told:
+        def told(source: Source, inquiry: Inquiry) -> Answer:
+            fact, data = decision_at(source, inquiry)
+            answer = tell(_Asked(source, inquiry, fact, data))
+            if data["historical"]:
+                answer.said.insert(1, _HISTORICAL)
+            return answer
+
+        answers(number)(told)
+        return tell
+
+    return register
+
+
+@_of_a_decision(6)
+def why(asked: _Asked) -> Answer:
     """Say which action was in force, which rule gave it, on which signals, and the plan's view."""
+    source, inquiry, fact, data = asked.source, asked.inquiry, asked.fact, asked.data
     policies = policy_folds.folded(source)
-    fact, data = decision_at(source, inquiry)
     environment = data["environment"]
     until = f" at {notation.time(inquiry.at)}" if inquiry.at is not None else ""
+    standing = "In force" if inquiry.position is None else "Decided"  # others may have followed
     answer = Answer(
         said=[
             (
-                f"In force for {data['model']}{until}: {data['action']}, since "
+                f"{standing} for {data['model']}{until}: {data['action']}, since "
                 f"{notation.shown_time(data['since'])}, by the decision at position "
                 f"{fact.position} (evaluated at {notation.shown_time(data['evaluated_at'])})."
             ),
@@ -149,10 +186,10 @@ def _plan_of(
     return found
 
 
-@answers(7)
-def compute_again(source: Source, inquiry: Inquiry) -> Answer:
+@_of_a_decision(7)
+def compute_again(asked: _Asked) -> Answer:
     """Replay the decision on the server, and name kernel, procedure and digest."""
-    fact, data = decision_at(source, inquiry)
+    inquiry, fact, data = asked.inquiry, asked.fact, asked.data
     answer = Answer(
         said=[
             (
@@ -174,10 +211,10 @@ def compute_again(source: Source, inquiry: Inquiry) -> Answer:
     return answer
 
 
-@answers(8)
-def knew(source: Source, inquiry: Inquiry) -> Answer:
+@_of_a_decision(8)
+def knew(asked: _Asked) -> Answer:
     """List what was observed before the moment of a decision and recorded after it."""
-    fact, data = decision_at(source, inquiry)
+    source, fact, data = asked.source, asked.fact, asked.data
     stream, at = f"models/{data['model']}", parse_time(data["evaluated_at"])
     known = 0
     later: list[tuple[Cell, ...]] = []
@@ -227,16 +264,21 @@ def knew(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-@answers(9)
-def neighbours(source: Source, inquiry: Inquiry) -> Answer:
+@_of_a_decision(9)
+def neighbours(asked: _Asked) -> Answer:
     """Rank the models by the newest score each had at that moment; show the neighbours."""
-    fact, data = decision_at(source, inquiry)
+    source, inquiry, fact, data = asked.source, asked.inquiry, asked.fact, asked.data
     newest: dict[str, dict[str, Any]] = {}
     for seen, score in readable(source.facts((ScoreComputed.TYPE,))):
         if seen.position <= fact.position and not score["historical"]:
             newest[score["model"]] = score
     queue = sorted(newest.values(), key=lambda one: (-one["priority"], one["model"]))
-    place = [one["model"] for one in queue].index(data["model"])
+    models = [one["model"] for one in queue]
+    if data["model"] not in models:
+        place, where = 0, f"{data['model']} had no place among the {len(queue)} scored models at"
+    else:
+        place = models.index(data["model"])
+        where = f"{data['model']} was number {place + 1} of {len(queue)} scored models at"
     shown = queue[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
     plan = _plan_of(source, data["model"], inquiry.at)
     outcomes = {} if plan is None else {row["model"]: row for row in plan[0]["backlog"]}
@@ -252,12 +294,7 @@ def neighbours(source: Source, inquiry: Inquiry) -> Answer:
         for one in shown
     )
     return Answer(
-        said=[
-            (
-                f"{data['model']} was number {place + 1} of {len(queue)} scored models at position "
-                f"{fact.position}."
-            )
-        ],
+        said=[f"{where} position {fact.position}."],
         tables=[
             Table(
                 "queue",
@@ -277,21 +314,21 @@ def neighbours(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-@answers(10)
-def counterfactual(source: Source, inquiry: Inquiry) -> Answer:
+@_of_a_decision(10)
+def counterfactual(asked: _Asked) -> Answer:
     """Ask the server which smallest change would have changed the decision."""
-    fact, data = decision_at(source, inquiry)
+    inquiry, fact, data = asked.inquiry, asked.fact, asked.data
     how = [f"decision-ledger decision explain {data['model']}/{fact.position}"]
     if inquiry.live is None:
         return Answer(missing="Only a server looks for it.", how=how, is_answered=False)
     return Answer(said=inquiry.live.flips(data["model"], fact.position), how=how)
 
 
-@answers(11)
-def which_rule(source: Source, inquiry: Inquiry) -> Answer:
+@_of_a_decision(11)
+def which_rule(asked: _Asked) -> Answer:
     """Name the rule's version, its author, its activation and the reasons given."""
+    source, data = asked.source, asked.data
     policies = policy_folds.folded(source)
-    _fact, data = decision_at(source, inquiry)
     version = policies.versions.get((data["policy"], data["policy_version"]))
     active = policies.activation_of(data["policy"], data["policy_version"], data["as_of"])
     said = [reason_text(data, policies)]
@@ -333,6 +370,8 @@ def overridden(source: Source, inquiry: Inquiry) -> Answer:
                 else f"The decision at position {fact.position} was set by the override at "
                 f"position {replaced['position']}; without it: {replaced['action']}."
             )
+            if data["historical"]:
+                said.append(_HISTORICAL)
     return Answer(
         said=said,
         tables=[table],

@@ -23,6 +23,7 @@ from ledger.v1 import (
 )
 from tests.support.served import (
     DAY,
+    START,
     TIMEOUT,
     Served,
     model_named,
@@ -106,6 +107,16 @@ def test_one_bad_observation_refuses_the_batch_and_is_named_by_its_index(
     assert error.metadata["remedy"]
     assert error.metadata["remedy"] in error.message
     assert served.head() == head
+
+
+def test_what_is_finer_than_a_microsecond_is_cut_off_as_in_files(served: Served) -> None:
+    whole = Timestamp(seconds=START + DAY, nanos=123_456_000)
+    finer = Timestamp(seconds=START + DAY, nanos=123_456_999)
+    served.submit(observation(observed_at=finer))
+    again = served.submit(observation(observed_at=whole))
+    assert again.intake.likely_duplicates == 1, "both are of one microsecond"
+    (event,) = served.service.ledger().events(after=again.appended.position - 1)
+    assert event.body.data["observed_at"] == "2026-01-02T00:00:00.123456Z"
 
 
 @pytest.mark.parametrize("name", OBSERVATIONS)

@@ -67,19 +67,22 @@ def test_a_batch_that_does_not_parse_is_answered_and_ends_nothing(served: Served
 
 
 def test_what_does_not_parse_is_counted_like_any_refusal(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[tuple[str, str]] = []
 
     def count(_origin: str, _actor: str, method: str, reason: Reason) -> None:
         counted.append((method, reason.value))
 
-    monkeypatch.setattr(served.server._admission, "_count", count)
-    for method in ("/ledger.v1.LedgerService/GetLedger", "/grpc.health.v1.Health/Check"):
-        begin: Any = served.channel.unary_unary(method)
-        with pytest.raises(grpc.RpcError):
-            begin(GARBAGE, timeout=TIMEOUT)
-    assert counted == [("GetLedger", "FIELD_INVALID"), ("Check", "FIELD_INVALID")]
+    with serving(tmp_path, patience=Patience(malformed_seconds=0.0)) as served:
+        monkeypatch.setattr(served.server._admission, "_count", count)
+        for method in _methods():
+            begin: Any = served.channel.stream_stream(method)
+            with pytest.raises(grpc.RpcError):
+                list(begin(iter([GARBAGE]), timeout=TIMEOUT))
+    names = [method.rpartition("/")[2] for method in _methods()]
+    assert {"Check", "Watch", "ServerReflectionInfo"} < set(names)
+    assert counted == [(name, "FIELD_INVALID") for name in names]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,10 @@ def test_a_call_that_ends_without_a_message_is_refused(served: Served) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         begin(iter([]), timeout=TIMEOUT)
     assert refusal(caught.value).reason == Reason.FIELD_INVALID.value
+
+
+def test_ten_seconds_for_a_message_and_five_minutes_of_idleness_are_what_a_server_has() -> None:
+    assert (Patience().message_seconds, Patience().idle_seconds) == (10, 300)
 
 
 def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ledger.compliance.answering import QuestionError, answer_to, registered
 from ledger.compliance.facts import FactList
 from ledger.compliance.questions import QUESTIONS, Inquiry
 from ledger.compliance.tables import as_records
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.values import parse_time
 
 MODEL = "fraud-eu"
@@ -97,6 +98,37 @@ def test_why_at_a_time_before_any_decision_says_so(golden: FactList) -> None:
         QuestionError, match="No decision about fraud-eu was recorded at 2026-02-01"
     ):
         answer_to(6, golden, inquiry(at=parse_time("2026-02-01T00:00:00.000000Z")))
+
+
+def a_historical_one(golden: FactList) -> int:
+    return next(
+        fact.position
+        for fact in golden.facts(DECISION_TYPES)
+        if fact.data is not None and fact.data["historical"]
+    )
+
+
+@pytest.mark.parametrize("number", range(6, 13))
+def test_a_historical_decision_is_said_to_be_one(number: int, golden: FactList) -> None:
+    words = "changed nothing in force"
+    given = answer_to(number, golden, inquiry(position=a_historical_one(golden)))
+    assert any(words in sentence for sentence in given.said)
+    assert not any(sentence.startswith("In force") for sentence in given.said)
+    other = answer_to(number, golden, inquiry(position=DECISION))
+    assert not any(words in sentence for sentence in other.said)
+
+
+def test_a_model_with_historical_scores_only_has_no_place_in_the_queue(golden: FactList) -> None:
+    left = tuple(
+        fact
+        for fact in golden.items
+        if fact.type != ScoreComputed.TYPE or (fact.data is not None and fact.data["historical"])
+    )
+    position = a_historical_one(golden)
+    given = answer_to(9, FactList("o", left), inquiry(position=position))
+    assert given.said[0] == (
+        f"{MODEL} had no place among the 0 scored models at position {position}."
+    )
 
 
 @pytest.mark.parametrize("number", [6, 13, 19, 34])

@@ -171,6 +171,17 @@ def test_decisions_stand_there_with_their_reasons_and_replays(tmp_path: Path) ->
     assert "1 identical, 0 divergent, 1 not replayable" in shown
 
 
+def test_a_historical_decision_is_marked_and_no_other(tmp_path: Path) -> None:
+    made = small_ledger()
+    decision(made)
+    decision(made, historical=True)
+    made.write(tmp_path)
+    text = (tmp_path / "data" / "report.html").read_text("utf-8")
+    words = "Evaluated as of an earlier time; it changed nothing in force."
+    rows = [row for row in text.split("</tr>") if "SCHEDULE_RETRAINING" in row]
+    assert [words in row for row in rows] == [True, False], "newest first"
+
+
 def test_what_is_missing_and_how_to_check_again_are_said(tmp_path: Path) -> None:
     _, page = page_of(tmp_path)
     shown = " ".join("".join(page.texts).split())

@@ -116,6 +116,15 @@ def test_a_page_shows_every_column_of_a_table(golden: FactList, name: str) -> No
             assert told(cell, column.kind, "EUR") in text, column.name
 
 
+def test_a_historical_decision_is_marked_on_the_page(golden: FactList) -> None:  # noqa: F811
+    table = TABLES["decisions"](golden, Scope())
+    page = Tables(html_page("T", [], [table], "EUR").decode())
+    at = [column.name for column in table.columns].index("historical")
+    marked = ["historical yes" in " ".join(text for _, text in row) for row in page.rows if row]
+    assert marked == [row[at] for row in table.rows]
+    assert set(marked) == {True, False}
+
+
 def test_a_page_has_people_s_units_where_data_has_integers() -> None:
     described = columns(
         ("impact_ppm", "share", "s"),
