@@ -16,8 +16,8 @@ from ledger.errors import DATABASE_ERROR, LedgerError, Reason
 if TYPE_CHECKING:
     import psycopg
 
-# A writer that sleeps in its transaction holds the head's row: it is cut off before whoever waits
-# for the row gives up, and both together leave other servers without commits for 4 seconds at most.
+# A writer that sleeps in its transaction holds the head's row: it is cut off before a writer that
+# waits for the row gives up; both leave other servers without commits for 4 seconds at most.
 WRITER_IDLE_MS: Final = 3_500
 WRITER_LOCK_MS: Final = 4_000
 _OTHER_IDLE_MS: Final = 10_000

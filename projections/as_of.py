@@ -62,7 +62,7 @@ def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
 def _newest(
     reader: Reader, ledger: str, types: tuple[str, ...], models: list[str], position: int
 ) -> Iterator[tuple[str, int, PriorityRow]]:
-    """Yield for each model what its newest event of some types sets, and where that stands.
+    """Yield for each model what its newest event of some types sets, and where that is.
 
     A fleet is evaluated in rounds, so a page across all streams finds nearly every model at the
     cost of one question; those it leaves out are asked for one by one.

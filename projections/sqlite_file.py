@@ -40,7 +40,7 @@ def set_aside_if_damaged(place: str) -> None:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return  # whoever opens it next says what is wrong
+            return  # the next to open it says what is wrong
         found = str(error)
     if found == "ok":
         return
@@ -55,7 +55,7 @@ def make_private(place: str) -> None:
     """Make the file before SQLite does, so that log and index are its owner's alone with it."""
     if place == ":memory:":
         return
-    with suppress(OSError):  # whoever opens it next says what is wrong
+    with suppress(OSError):  # the next to open it says what is wrong
         make_file(Path(place))
 
 

@@ -88,7 +88,7 @@ plan's id, `made_at` and purse. A policy's `digest` is the SHA-256 of the canoni
 The golden instances are one ledger of {count} events with origin `ledger.example.com/golden`: each
 is a line as in `events.jsonl`, in `tests/events/golden/`, and the chain runs through them in order
 of position. The score, the decision and the plan are what the specifications give for the events
-before them, so the ledger is a first exercise for whoever writes a replay; but `decision.made.v2`
+before them, so the ledger is a first exercise for the writer of a replay; but `decision.made.v2`
 shows its shape alone, as the version that it names was never activated. Its salts are not
 random: that of position *n* is the first 16 bytes of SHA-256 of `golden n`. An instance is never
 edited: a digest of each is kept beside it.

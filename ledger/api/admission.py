@@ -88,7 +88,7 @@ class Admission:
         return request
 
     def caller(self, call: ServedCall) -> None:
-        """Raise FIELD_INVALID where `ledger-actor` names no caller; others' methods ask nobody."""
+        """Raise FIELD_INVALID where `ledger-actor` names no caller; others ask for none."""
         if call.method.startswith(_OURS):
             actor_of(call.context)
 

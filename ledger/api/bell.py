@@ -1,7 +1,7 @@
 """Wakes the calls that wait: rung on any thread when something moved, heard on the event loop.
 
 Ringing says only that something moved; each waiting call then looks whether that was what it waits
-for. Where nobody waits, ringing costs a look; while many do, they look at most every few
+for. Where none waits, ringing costs a look; while many do, they look at most every few
 milliseconds, however often it rings, so that they cost those who write next to nothing.
 """
 

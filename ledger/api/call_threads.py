@@ -33,7 +33,7 @@ class Posts:
             self._is_waking = True
             try:
                 self._loop.call_soon_threadsafe(self._run)
-            except RuntimeError:  # the loop has ended, and nobody waits any more
+            except RuntimeError:  # the loop has ended, and no caller waits any more
                 self._is_waking = False
 
     def _run(self) -> None:
@@ -76,7 +76,7 @@ class CallThreads:
         return job.future
 
     def leave(self, peer: str, function: Callable[[], Any]) -> None:
-        """Run a function that must be run, however many wait; nobody waits for its outcome."""
+        """Run a function that must be run, however many wait; no caller waits for its outcome."""
         if self._free:
             self.run(peer, function)
             return
@@ -117,7 +117,7 @@ class CallThreads:
     def _done(self, job: _Job, outcome: object, failure: BaseException | None) -> None:
         self._next()
         if job.future.cancelled():
-            return  # nobody waits for it any more
+            return  # no caller waits for it any more
         if failure is None:
             job.future.set_result(outcome)
         else:

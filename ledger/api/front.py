@@ -35,7 +35,7 @@ class _Table(grpc.GenericRpcHandler):
         self._handlers = handlers
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        """Return a method's handler; None for what nobody serves."""
+        """Return a method's handler; None for what is not served."""
         return self._handlers.get(handler_call_details.method)
 
 

@@ -40,7 +40,7 @@ class Generating:
                 self.close()
 
     def _is_last(self) -> bool:
-        """End a step; return whether nobody takes another."""
+        """End a step; return whether none is left to take."""
         with self._lock:
             self._is_running = False
             return self._is_left
@@ -51,7 +51,7 @@ class Generating:
         return next(self._steps, None)
 
     def leave(self) -> bool:
-        """Say that nobody takes steps any more; return whether `close` is left to be called.
+        """Say that no steps are taken any more; return whether `close` is left to be called.
 
         It is not where a step is under way, which closes when it is done.
         """

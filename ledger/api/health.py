@@ -81,8 +81,8 @@ class Reflection:
     def take(self, data: bytes) -> Any:  # noqa: ANN401 - a message of gRPC's
         """Answer one question."""
         question: Any = parsed(data, reflection_pb2.ServerReflectionRequest.FromString)
-        nobody: Any = None  # it looks at no context
-        return next(iter(self._servicer.ServerReflectionInfo(iter([question]), nobody)))
+        no_context: Any = None  # it looks at none
+        return next(iter(self._servicer.ServerReflectionInfo(iter([question]), no_context)))
 
 
 def _service(data: bytes) -> str:

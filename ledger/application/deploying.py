@@ -78,7 +78,7 @@ def deployed(spec: DeploymentSpec, model: Model) -> ModelDeployed:
             "trained_through",
             f"{trained_through}, but version {spec.model_version} was recorded as trained through "
             f"{known[0].trained_through}, and what was trained does not change",
-            remedy="Give a version that was trained anew an id of its own.",
+            remedy="Give a version that was trained again an id of its own.",
         )
     following = model.deployed_after(in_service_at)
     for beside in (serving, following):
@@ -102,7 +102,7 @@ def _serves_anyhow(spec: DeploymentSpec, beside: ModelDeployed) -> LedgerError:
         f"{spec.model_version} of {spec.model} is recorded as in service from "
         f"{notation.shown_time(beside.in_service_at)} on, with no other version between that and "
         f"{notation.time(spec.in_service_at)}.",
-        remedy="Nothing need be recorded; a version that was trained anew has an id of its own.",
+        remedy="Nothing need be recorded; a version that was trained again has an id of its own.",
         metadata={
             "model": spec.model,
             "model_version": spec.model_version,

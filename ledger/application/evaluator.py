@@ -91,7 +91,7 @@ class Evaluator:
         self._data_time = DataTime(info.leap_seconds or LEAP_SECONDS_DEFAULT)
         self._warm: dict[str, Warm | None] = {}
         self._unreadable: dict[str, str] = {}
-        self._scored: dict[str, float] = {}  # when we did, for models that are built anew
+        self._scored: dict[str, float] = {}  # when we did, for models that are built again
         self._is_active = False
         self._ask_at = 0.0
 

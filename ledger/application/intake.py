@@ -40,7 +40,7 @@ _TYPE: Final = SignalObserved.TYPE
 
 
 class Taken(NamedTuple):
-    """What became of a batch: where it stands, and what was done to its values."""
+    """What became of a batch: where it is, and what was done to its values."""
 
     appended: AppendResult
     rounded: int

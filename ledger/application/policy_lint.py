@@ -142,7 +142,7 @@ def _compiled(
     misplaced = stored.misplaced(compiled.tree)
     if misplaced is not None:
         reading.places[path] = place_within(text, scalar, misplaced.written_at)
-        message = f"{misplaced.written} stands beside a number that is no share"
+        message = f"{misplaced.written} is beside a number that is no share"
         reading.report(path, message, "Counts and hours are plain numbers; write it without `%`.")
         return None
     return compiled

@@ -20,14 +20,14 @@ _ALSO_CALLED: Final = {
 
 
 class Names:
-    """Which field each name of an input stands for: `--map` first, then the fields' own names."""
+    """Which field each name of an input means: `--map` first, then the fields' own names."""
 
     def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
         self._mapping = dict(mapping or {})
         self._known: dict[str, str] = {}
 
     def field(self, name: str) -> str | None:
-        """Return the field that a name stands for, whatever its case; None for none."""
+        """Return the field that a name means, whatever its case; None for none."""
         known = self._known.get(name)
         if known is None:
             bare = name.strip()

@@ -108,7 +108,7 @@ TREE: Final[dict[str, _Entry]] = {
         },
     ),
     "audit": (
-        "The ledger examined by somebody who trusts nobody.",
+        "The ledger examined by somebody who trusts none of its parts.",
         {
             "run": "auditing:run",
             "answer": "answering:answer",
@@ -138,7 +138,7 @@ TREE: Final[dict[str, _Entry]] = {
         },
     ),
     "projection": (
-        "The read models, and building them anew.",
+        "The read models, and building them again.",
         {
             "status": "projections:status",
             "rebuild": "projections:rebuild",

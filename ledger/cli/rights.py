@@ -1,4 +1,4 @@
-"""The check of `doctor` that nobody but the owner can read or change what a ledger keeps."""
+"""The check of `doctor` that only the owner can read or change what a ledger keeps."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

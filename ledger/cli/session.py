@@ -177,7 +177,7 @@ def _end(ctx: Any, error: Exception) -> NoReturn:  # noqa: ANN401 - a context of
         error = usage
     try:
         code, message, remedy, reason = described(error)
-    except Exception as defect:  # noqa: BLE001 - nobody is shown a traceback
+    except Exception as defect:  # noqa: BLE001 - no person is shown a traceback
         code, reason = Exit.DEFECT, ""
         message, remedy = _defect(defect)
     _tell(code, message, remedy, reason, as_json=ctx.meta[_AS_JSON])

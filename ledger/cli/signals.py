@@ -51,7 +51,7 @@ def list_() -> None:
 def states(
     model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
 ) -> None:
-    """Show where each signal of each model stands: latest value, trend, breach.
+    """Show each signal of each model as it is: latest value, trend, breach.
 
     REPEATED: of the model's newest 1000 observations, those that repeat another one.
     """

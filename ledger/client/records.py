@@ -51,14 +51,14 @@ class Intake:
     left_out: int = 0
     """Those of them that were not recorded again."""
     duplicates_first_position: int = 0
-    """Where what they repeat stands, first and last; 0 if there is none."""
+    """Where what they repeat is, first and last; 0 if there is none."""
     duplicates_last_position: int = 0
 
 
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Submitted(Appended):
-    """Where a batch stands, and what was done to it.
+    """Where a batch is, and what was done to it.
 
     Where all of it was left out, `position` is that of the newest event and `first_position` the
     one after it.
@@ -76,7 +76,7 @@ class Submitted(Appended):
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Deployed(Appended):
-    """Where a deployment stands, and which version is in service now, by stated times."""
+    """Where a deployment is, and which version is in service now, by stated times."""
 
     version_in_service: str = ""
     """Another one where the deployment is stated to lie before it, and was recorded as what was."""
@@ -85,7 +85,7 @@ class Deployed(Appended):
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Defined(Appended):
-    """Where a definition stands, and which policies in force read the signal."""
+    """Where a definition is, and which policies in force read the signal."""
 
     policies_in_force: tuple[str, ...] = ()
     """Such as `main version 1`."""

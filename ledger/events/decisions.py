@@ -66,7 +66,7 @@ class ScoreComputed(Horizon):
 
     TYPE: ClassVar[str] = "score.computed.v1"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "system/evaluator, or whoever calls Evaluate"
+    CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
 
     degradation: Ppm
     coverage: Ppm
@@ -138,7 +138,7 @@ class DecisionMade(Horizon):
 
     TYPE: ClassVar[str] = "decision.made"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "system/evaluator, or whoever calls Evaluate"
+    CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
 
     procedure: Procedure
     score_position: Position

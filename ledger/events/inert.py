@@ -1,7 +1,7 @@
 """Text of others made harmless to look at: on a terminal and on a page it can only be read.
 
 Owners, rationales, labels and messages are shown with what their authors wrote, and that may hold
-escape sequences, line feeds or characters that turn the direction of text. Whoever prints passes
+escape sequences, line feeds or characters that turn the direction of text. A printer passes
 text through here last; what is stored, hashed or written as data stays as it is.
 """
 

@@ -19,7 +19,7 @@ class PolicyDrafted(EventData):
 
     TYPE: ClassVar[str] = "policy.drafted"
     STREAM: ClassVar[str] = "policies/{policy}"
-    CAUSE: ClassVar[str] = "whoever calls DraftPolicy: its author"
+    CAUSE: ClassVar[str] = "the caller of DraftPolicy: its author"
 
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)

@@ -13,7 +13,7 @@ class LedgerCreated(EventData):
 
     TYPE: ClassVar[str] = "ledger.created.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+    CAUSE: ClassVar[str] = "the caller of CreateLedger"
 
     created_at: Time
     format: Literal["decision-ledger/1"]
@@ -26,7 +26,7 @@ class LedgerConfigured(EventData):
 
     TYPE: ClassVar[str] = "ledger.configured.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+    CAUSE: ClassVar[str] = "the caller of CreateLedger"
 
     clock: Literal["wall", "data"]
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
@@ -40,7 +40,7 @@ class LedgerConfiguredV2(EventData):
 
     TYPE: ClassVar[str] = "ledger.configured.v2"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+    CAUSE: ClassVar[str] = "the caller of CreateLedger"
 
     clock: Literal["wall", "data"]
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
@@ -53,7 +53,7 @@ class LedgerConfiguredV3(EventData):
 
     TYPE: ClassVar[str] = "ledger.configured.v3"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls CreateLedger"
+    CAUSE: ClassVar[str] = "the caller of CreateLedger"
 
     clock: Literal["wall", "data"]
     leap_seconds: int = Field(ge=0, le=LEAP_SECONDS_MAX)

@@ -65,7 +65,7 @@ class Stored:
     literals: tuple[Literal, ...]
 
     def written_offset(self, offset: int) -> int:
-        """Return where a character of the stored text stands in what was written."""
+        """Return where a character of the stored text is in what was written."""
         found = offset
         for each in self.literals:
             if offset < each.stored_at:
@@ -85,7 +85,7 @@ class Stored:
 
 
 def to_stored(text: str) -> Stored:
-    """Return an expression with each share as the integer that it stands for.
+    """Return an expression with each share as the integer that it means.
 
     `20 % x` stays CEL's remainder. ValueError where `%` could be either, or a share has more than
     four decimal places.

@@ -1,7 +1,7 @@
 """Pages for people: one style for screen, dark and paper; no script, and nothing is loaded.
 
 A page extends `page.html.jinja`, which carries the style, and fills its blocks. Every text may come
-from whoever wrote an event, so everything is escaped. Equal arguments give equal bytes.
+from the writer of an event, so everything is escaped. Equal arguments give equal bytes.
 """
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined

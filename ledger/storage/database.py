@@ -44,7 +44,7 @@ _LASTS: Final = "See `decision-ledger doctor`; correct the cause, then send the 
 
 
 class Fault(Enum):
-    """What an error of a database means for whoever asked."""
+    """What an error of a database means for the caller."""
 
     PASSES = "passes"
     """The database or the way to it was out of order for a moment: the same again helps."""

@@ -144,7 +144,7 @@ class HeldFile:
     def guard(self) -> None:
         """Keep SQLite, in this process and in others, from emptying or removing the log on closing.
 
-        A lock of this descriptor, which nobody else's closing drops; where the system has none of
+        A lock of this descriptor, which no other closing drops; where the system has none of
         that kind, SQLite's own must do. Taken once the file is in WAL mode.
         """
         self._lock_readers(fcntl.F_RDLCK)
@@ -249,7 +249,7 @@ def index_of(path: Path) -> Path:
 
 
 def no_file(path: Path) -> LedgerError:
-    """Return the refusal to begin a ledger that nobody asked for."""
+    """Return the refusal to begin a ledger that was not asked for."""
     return unavailable(
         f"There is no ledger at {path}.",
         remedy="Check the path. A new ledger is begun by `decision-ledger serve --create ORIGIN`.",

@@ -1,6 +1,6 @@
 """Telling the repeated observations of a request apart, within the writer's transaction.
 
-What was placed earlier in the same group counts as on record, and so does what stands earlier in
+What was placed earlier in the same group counts as on record, and so does what is earlier in
 the same request. A request is told apart before any of it is placed, so leaving out happens before
 the append, and a repeat of the request finds what the first attempt found.
 """

@@ -142,7 +142,7 @@ class SqliteDatabase(Database):
             self._held.check()
 
     def _state_log(self, raw: sqlite3.Connection) -> None:
-        """Have a log that began anew say which file it goes with; see `wal_file`."""
+        """Have a log that began again say which file it goes with; see `wal_file`."""
         assert self._held is not None
         if (number := self._held.due_statement()) is not None:
             raw.execute(f"PRAGMA application_id={number}")

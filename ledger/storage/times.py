@@ -138,7 +138,7 @@ def check_leap(info: LedgerInfo, newest: int | None, request: AppendRequest) -> 
     """Refuse a stated time that leaps ahead of a `data` ledger's newest one by more than its bound.
 
     Times of one request may lead from one to the next. The first observation of all is free, and
-    so is whoever says that the leap is meant. CLOCK_AHEAD says what to do.
+    so is a caller that says that the leap is meant. CLOCK_AHEAD says what to do.
     """
     stated, bound = request.stated_time, info.leap_seconds * SECOND
     if stated is None or newest is None or not bound or request.may_leap:

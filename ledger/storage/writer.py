@@ -334,7 +334,7 @@ class Writer:
         self._change(failure)
 
     def _change(self, failure: LedgerError | None) -> None:
-        """Set why nothing can be appended, and tell whoever wants to know."""
+        """Set why nothing can be appended, and tell all that want to know."""
         with self._changed:
             is_news = (self._failure is None) != (failure is None)
             self._failure = failure

@@ -988,7 +988,7 @@ class ConfirmClockResponse(message.Message):
     APPENDED_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where the `clock.stepped` event stands."""
+        """Output only. Where the `clock.stepped` event is."""
 
     def __init__(
         self,

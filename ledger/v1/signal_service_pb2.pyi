@@ -258,9 +258,9 @@ class Intake(message.Message):
     left_out: builtins.int
     """Output only. Those of them that were left out; 0 unless the request asked for it."""
     duplicates_first_position: builtins.int
-    """Output only. Where the first of what they repeat stands; 0 if there is none."""
+    """Output only. Where the first of what they repeat is; 0 if there is none."""
     duplicates_last_position: builtins.int
-    """Output only. Where the last of what they repeat stands; 0 if there is none."""
+    """Output only. Where the last of what they repeat is; 0 if there is none."""
     def __init__(
         self,
         *,

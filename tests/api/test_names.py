@@ -1,4 +1,4 @@
-"""Names that are nearly right: goal: whoever misspells one is told the one that was meant.
+"""Names that are nearly right: goal: a caller that misspells one is told the one that was meant.
 
 Method: every kind of name misspelt, in every call that takes it; one near nothing; a long one.
 """

@@ -118,7 +118,7 @@ def test_a_share_beside_a_plain_number_is_refused_where_it_is_written(written: s
     text = DEFAULT.replace(WHEN, f"coverage > 1% && {written}")
     problem = the_problem(text, "decision.rules[0].when")
     assert problem.severity == "error"
-    assert "stands beside a number that is no share" in problem.message
+    assert "is beside a number that is no share" in problem.message
     assert pointed_at(text, problem).startswith(problem.message.split()[0])
 
 

@@ -30,7 +30,7 @@ def test_a_version_trained_otherwise_than_it_was_is_refused(cli: Run) -> None:
     ran = cli("model", "deploy", "fares", "v1", *told, "--in-service-at", "2026-01-09T00:00:00Z")
     assert ran.code == Exit.REFUSED
     assert "[FIELD_INVALID]" in ran.err
-    assert "Give a version that was trained anew an id of its own" in ran.err
+    assert "Give a version that was trained again an id of its own" in ran.err
 
 
 def test_a_signal_is_not_turned_round_under_a_policy_in_force(cli: Run) -> None:

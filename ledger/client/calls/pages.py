@@ -18,17 +18,17 @@ def appended(response: Any) -> Appended:  # noqa: ANN401 - any response with `ap
 
 
 def submitted(response: Any) -> Submitted:  # noqa: ANN401 - any response with `intake`
-    """Return where a batch stands, and what was done to it."""
+    """Return where a batch is, and what was done to it."""
     return Submitted(**_stands(response), intake=decode(Intake, response.intake))
 
 
 def deployed(response: Any) -> Deployed:  # noqa: ANN401 - of RecordDeployment
-    """Return where a deployment stands, and what is in service by stated times."""
+    """Return where a deployment is, and what is in service by stated times."""
     return Deployed(**_stands(response), version_in_service=response.version_in_service)
 
 
 def defined(response: Any) -> Defined:  # noqa: ANN401 - of DefineSignal
-    """Return where a definition stands, and who reads the signal."""
+    """Return where a definition is, and who reads the signal."""
     return Defined(**_stands(response), policies_in_force=tuple(response.policies_in_force))
 
 
