@@ -4,7 +4,7 @@ Each answers a repeated request first, then checks the state it is about, then a
 guarded by that state. Whoever lost a race is told VERSION_CONFLICT and decides again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from eventsourcing.persistence import IntegrityError
@@ -23,7 +23,15 @@ from ledger.application.deploying import DeploymentSpec, check_deployment, deplo
 from ledger.application.fleet import Fleet, model_retired
 from ledger.application.history import Historian
 from ledger.application.intake import name_fault
-from ledger.application.meaning import Meanings, difference, outdated, pinned
+from ledger.application.meaning import (
+    Meanings,
+    backwards,
+    contradicts,
+    difference,
+    outdated,
+    pinned,
+    signals_of,
+)
 from ledger.application.names import did_you_mean
 from ledger.application.policy_lint import LintResult, lint
 from ledger.application.policy_text import digest as policy_digest
@@ -73,7 +81,7 @@ class FleetCommands:
         """Record a signal's definition, replacing the one before as a whole.
 
         MEANING_PINNED where a policy in force reads the signal and kind, unit or direction would
-        be others.
+        be others, or where its limits run against the direction of a first definition.
         """
         answered = answered_before(self._store, self._info, caller, "DefineSignal")
         if answered is not None:
@@ -81,9 +89,14 @@ class FleetCommands:
         self._fleet.refresh()
         head = self._fleet.position
         view = self._fleet.signal(signal.signal)
-        said = difference(view.defined, signal) if view is not None and view.defined else ""
+        known = view.defined if view is not None else None
+        said = "" if known is None else difference(known, signal)
         if said and (uses := self.meanings.uses(signal.signal, head)):
             raise pinned(signal.signal, said, uses)
+        if known is None:  # a policy may name signals that are not defined yet
+            uses = self.meanings.uses(signal.signal, head)
+            if wrong := [str(use) for use in uses if contradicts(use.document, signal)]:
+                raise backwards([signal], ", ".join(wrong))
         body = encode_body(actor=caller.actor, data=signal.to_data(), request_id=caller.request_id)
         result = self._store.append(
             AppendRequest(
@@ -93,7 +106,7 @@ class FleetCommands:
                 events=[NewEvent(signal_stream(signal.signal), SignalDefined.TYPE, body)],
                 request_id=caller.request_id,
                 digest=caller.digest,
-                guards=self._policy_guards(head) if said else (),
+                guards=self._policy_guards(head) if said or known is None else (),
                 deadline_monotonic=caller.deadline_monotonic,
             )
         )
@@ -210,6 +223,7 @@ class FleetCommands:
         self, caller: Caller, policy: str, version: int, digest: str, scope: Scope, rationale: str
     ) -> Written:
         """Record that a version came into force; `digest`, where given, must be that version's."""
+        guards: list[Guard] = []
 
         def decide() -> Fact:
             self._check_scope(scope)
@@ -226,7 +240,7 @@ class FleetCommands:
                     f"version {version} of {policy} has digest {draft.digest}",
                     remedy="Read the version again and make sure that it is the one you mean.",
                 )
-            self._check_meaning(policy, version, draft.digest)
+            guards[:] = self._check_meaning(policy, version, draft.digest)
             data = PolicyActivated(
                 policy=policy,
                 version=version,
@@ -236,14 +250,22 @@ class FleetCommands:
             )
             return self._fact(caller, stream, known.version + 1, data)
 
-        return self._save(caller, "ActivatePolicy", decide)
+        return self._save(caller, "ActivatePolicy", decide, guards=guards)
 
-    def _check_meaning(self, policy: str, version: int, digest: str) -> None:
-        """Refuse a version whose signals were defined otherwise when it was drafted."""
+    def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
+        """Refuse a version that does not fit its signals; return what holds while they stay so."""
         head = self._store.head(self._info.origin).position
         drafted_at, document = self._historian.draft(policy, version, digest)
         if changes := self.meanings.changes(document, drafted_at, head):
             raise outdated(policy, version, changes)
+        self._fleet.refresh(head)
+        defined = [view.defined for view in self._fleet.signals() if view.defined]
+        if wrong := [one for one in defined if contradicts(document, one)]:
+            raise backwards(wrong, f"version {version} of {policy}")
+        return [
+            Guard(signal_stream(signal), frozenset({SignalDefined.TYPE}), after_position=head)
+            for signal in sorted(signals_of(document))
+        ]
 
     def _draft_erased(self, policy: str, version: int) -> LedgerError:
         """Return the refusal of a version whose document is gone."""
@@ -260,6 +282,7 @@ class FleetCommands:
         method: str,
         decide: Callable[[], Fact],
         stated_time: int | None = None,
+        guards: Sequence[Guard] = (),
     ) -> Written:
         answered = answered_before(self._store, self._info, caller, method)
         if answered is not None:
@@ -267,7 +290,7 @@ class FleetCommands:
         try:
             with fields_named():
                 fact = decide()
-            return self._append(caller, method, fact, stated_time)
+            return self._append(caller, method, fact, stated_time, guards)
         except LedgerError:
             # A repeat may have overtaken its first try, and see what that one has just done.
             answered = answered_before(self._store, self._info, caller, method)
@@ -280,7 +303,14 @@ class FleetCommands:
                 fact.originator_id, fact.originator_version - 1, fact.originator_version
             ) from error
 
-    def _append(self, caller: Caller, method: str, fact: Fact, stated_time: int | None) -> Written:
+    def _append(
+        self,
+        caller: Caller,
+        method: str,
+        fact: Fact,
+        stated_time: int | None,
+        guards: Sequence[Guard],
+    ) -> Written:
         """Append one fact; the library's IntegrityError where its version is not the next."""
         position = self._aggregates.save(
             fact,
@@ -288,6 +318,7 @@ class FleetCommands:
             request_id=caller.request_id,
             digest=caller.digest,
             stated_time=stated_time,
+            guards=guards,
             may_leap=caller.may_leap,
             deadline_monotonic=caller.deadline_monotonic,
         )

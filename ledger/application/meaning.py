@@ -4,7 +4,7 @@ A version of a policy is drafted against the kind, unit and direction by which i
 defined then; its limits mean nothing by others. The words of a definition may change at any time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
+from ledger.events.values import parse_decimal
 from ledger.storage.store import Reader
 
 PINNED: Final = ("kind", "unit", "direction")
@@ -114,6 +115,28 @@ def difference(was: SignalDefined, now: SignalDefined) -> str:
         f"{name} from {getattr(was, name)} to {getattr(now, name)}"
         for name in PINNED
         if getattr(was, name) != getattr(now, name)
+    )
+
+
+def contradicts(document: PolicyDocument, defined: SignalDefined) -> bool:
+    """Return whether a policy's limits for a signal run against the signal's direction."""
+    is_higher_worse = defined.direction == "higher_is_worse"
+    return any(
+        (parse_decimal(rule.critical) > parse_decimal(rule.baseline)) != is_higher_worse
+        for rule in document.scoring.signals
+        if rule.signal == defined.signal
+    )
+
+
+def backwards(signals: Sequence[SignalDefined], named: str) -> LedgerError:
+    """Return the refusal of definitions and a policy of which one has the healthy side wrong."""
+    said = ", ".join(f"{one.signal} ({one.direction.replace('_', ' ')})" for one in signals)
+    return LedgerError(
+        Reason.MEANING_PINNED,
+        f"The limits of {named} run against the definition of {said}: its critical would lie on "
+        "the healthy side of its baseline.",
+        remedy="Draft and activate a version whose limits fit, or state the other direction.",
+        metadata={"signal": signals[0].signal, "policies": named, "change": "direction"},
     )
 
 

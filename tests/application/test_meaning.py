@@ -4,6 +4,9 @@ Method: one policy in force over two signals; each definition that could change 
 every way that stays open is gone.
 """
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from ledger.errors import LedgerError, Reason
@@ -73,6 +76,59 @@ def test_a_policy_is_replaced_by_way_of_a_version_without_the_signal(world: Worl
     world.activate(policy_text(signals=[signal_rule(baseline=0.4, critical=0.1)]))
     world.see("m1", 0.4, START)
     world.check_replay()
+
+
+@pytest.mark.parametrize("is_in_force", [True, False])
+def test_a_signal_that_is_defined_after_its_policy_cannot_run_against_it(
+    world: World, *, is_in_force: bool
+) -> None:
+    for signal in ("loss", "drift"):
+        world.ledger.commands.define_signal(ANA, defined(signal))
+    text = policy_text(signals=[signal_rule("new")])
+    turned = defined("new").model_copy(update={"direction": "lower_is_worse"})
+    drafted = world.draft(text, "main")
+    everywhere = Scope(kind="ledger", model=None, labels={})
+    commands = world.ledger.commands
+    activate = partial(
+        commands.activate_policy, ANA, "main", 1, drafted.digest, everywhere, "because"
+    )
+    first, second = partial(commands.define_signal, ANA, turned), activate
+    if is_in_force:
+        first, second = second, first
+    first()
+    head = world.head
+    with pytest.raises(LedgerError) as error:
+        second()
+    assert reason_of(error) is Reason.MEANING_PINNED
+    assert "new (lower is worse)" in error.value.message
+    assert "main" in error.value.metadata["policies"]
+    assert world.head == head
+    if is_in_force:
+        commands.define_signal(ANA, defined("new"))
+        with pytest.raises(LedgerError):
+            second()
+
+
+def test_a_definition_that_comes_between_check_and_record_is_not_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for signal in ("loss", "drift"):
+        world.ledger.commands.define_signal(ANA, defined(signal))
+    drafted = world.draft(policy_text(), "main")
+    commands = world.ledger.commands
+    append = commands._append
+
+    def late(*given: Any) -> Any:  # noqa: ANN401 - as it is
+        monkeypatch.undo()
+        redefine(world, direction="lower_is_worse")
+        return append(*given)
+
+    monkeypatch.setattr(commands, "_append", late)
+    everywhere = Scope(kind="ledger", model=None, labels={})
+    with pytest.raises(LedgerError) as error:
+        commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")
+    assert reason_of(error) is Reason.MEANING_PINNED
+    assert not commands.meanings.in_force(world.head)
 
 
 def test_a_repeat_of_a_definition_gets_its_first_answer_whatever_came_since(world: World) -> None:
