@@ -96,7 +96,8 @@ class Workers:
             task.is_woken = True
             task.is_hurried = task.is_hurried or is_hurried
             if not task.is_running:
-                task.due = min(task.due, 0.0 if is_hurried else task.earliest)
+                now = self._clock.monotonic_seconds()  # not before what is due already
+                task.due = min(task.due, now if is_hurried else task.earliest)
                 self._condition.notify()
 
     def remove(self, task: Task) -> None:
@@ -129,7 +130,7 @@ class Workers:
                 task.earliest = ended + pause.least
                 task.due = ended + (pause.least if task.is_woken else pause.most)
                 if task.is_hurried:
-                    task.due = 0.0
+                    task.due = ended
                 self._ended.notify_all()
 
     def _next(self) -> Task | None:

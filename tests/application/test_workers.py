@@ -83,6 +83,27 @@ def test_waking_shortens_the_pause_to_the_least_and_hurrying_to_nothing(workers:
     until(lambda: turns.count("slow") == 2)
 
 
+def test_tasks_that_are_hurried_again_and_again_delay_the_others_by_a_turn() -> None:
+    workers = Workers(SystemClock(), threads=1)
+    turns = {"hurried": 0, "other": 0}
+
+    def hurried() -> Pause:
+        turns["hurried"] += 1
+        task.hurry()
+        return SELDOM
+
+    def other() -> Pause:
+        turns["other"] += 1
+        return OFTEN
+
+    may_begin = threading.Event()
+    task = workers.recur("hurried", lambda: hurried() if may_begin.wait(30) else SELDOM)
+    workers.recur("other", other)
+    may_begin.set()
+    until(lambda: turns["hurried"] > 100 and turns["other"] > 3)
+    workers.stop()
+
+
 def test_what_is_woken_during_its_turn_has_another(workers: Workers) -> None:
     turns: list[int] = []
 
