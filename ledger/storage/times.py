@@ -2,7 +2,7 @@
 
 A time on record is never taken back: a clock that was ahead for three seconds would date everything
 after them. So before an event of a `wall` ledger is given its time, the machine's clock is compared
-with the seconds that have passed since it was last believed, and, where this process has dated
+with the seconds that have passed since it was last believed, an hour ago at most, and, where this process has dated
 nothing yet, with the ledger's newest event. Beyond the ledger's skew nothing is appended until the
 clock is right again, or an operator confirms it.
 
@@ -26,6 +26,7 @@ from ledger.storage.timekeeping import Step
 
 _PAUSE_SECONDS: Final = 1.0
 _READINGS_MAX: Final = 5
+_KEPT_SECONDS: Final = 3_600.0  # steps that were taken within the skew do not add up for longer
 _QUICK_SECONDS: Final = 0.05  # both clocks are read at one moment, unless the process was held up
 _log: Final = structlog.get_logger("ledger.storage")
 
@@ -95,7 +96,7 @@ class MachineTime:
                 self._believed[info.ledger_id] = before
 
     def believed(self, info: LedgerInfo) -> Reading | None:
-        """Return when the clock was first believed for a ledger, None where it was not yet."""
+        """Return when the clock was last believed for a ledger, None where it was not yet."""
         with self._lock:
             return self._believed.get(info.ledger_id)
 
@@ -116,6 +117,8 @@ class MachineTime:
             expected = _expected(believed, reading)
             bound = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
             if -bound <= reading.at - expected <= bound and 0 <= reading.at < TIME_LIMIT:
+                if reading.elapsed - believed.elapsed >= _KEPT_SECONDS:
+                    self._take(info, believed, reading)
                 return None
             return Step(reading.at, expected, head())
         newest = head()
@@ -132,6 +135,12 @@ class MachineTime:
                 head=format_time(newest),
             )
         return None
+
+    def _take(self, info: LedgerInfo, before: Reading, reading: Reading) -> None:
+        """Believe a reading that is near enough to what was expected, in the place of `before`."""
+        with self._lock:
+            if self._believed.get(info.ledger_id) is before:
+                self._believed[info.ledger_id] = reading
 
 
 def check_leap(info: LedgerInfo, newest: int | None, request: AppendRequest) -> None:

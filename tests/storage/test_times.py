@@ -62,6 +62,30 @@ def test_a_clock_that_is_set_within_the_skew_is_no_fault(
     assert append(store) == max(before, START + step)
 
 
+@pytest.mark.parametrize("step", [SKEW, -SKEW])
+def test_a_clock_that_is_set_within_the_skew_each_night_is_no_fault_after_weeks(
+    store: SqlStore, clock: ManualClock, step: int
+) -> None:
+    for night in range(1, 22):
+        append(store)
+        clock.advance(DAY)
+        clock.step(step)
+        assert append(store) == START + night * (DAY + step)
+
+
+def test_steps_within_the_skew_that_follow_one_another_are_told_from_time_that_passes(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    append(store)
+    clock.advance(DAY)
+    for _ in range(2):
+        clock.step(SKEW // 2)
+        clock.advance(SECOND)
+        append(store)
+    clock.step(SKEW // 2 + 1)
+    refused(store)
+
+
 def test_a_machine_that_slept_for_days_has_the_right_time(
     store: SqlStore, clock: ManualClock
 ) -> None:
