@@ -373,7 +373,8 @@ class Service:
         ledger.erasure.on_erased(lambda position, _: host.purge(position))
         running = _Running(ledger, host, follower, self._exports(ledger))
         self._running[info.origin] = running
-        self._first = self._first or info.origin  # a start opens them in order of creation
+        if not self._first:  # another server may have created one before
+            self._first = self.store.ledgers()[0].origin
         if info.vkey:  # a bare recorder's ledger holds its application's events only
             self._origins |= {info.origin}
         follower.start(self._workers)

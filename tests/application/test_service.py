@@ -12,7 +12,7 @@ from ledger.application.commands import Caller
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service, ServiceOptions
-from ledger.storage import open_store
+from ledger.storage import CreateLedger, open_store
 from projections.host import ProjectionHost
 from projections.sqlite_file import projections_url
 from tests.application.world import ANA, START, StillClock, defined, reason_of, registered
@@ -66,6 +66,15 @@ def test_an_empty_name_means_the_first_ledger_however_many_there_are(tmp_path: P
         with pytest.raises(LedgerError) as error:
             service.ledger("ledger.example.com/none")
         assert reason_of(error) is Reason.LEDGER_UNKNOWN
+
+
+def test_the_default_is_the_first_ledger_also_where_another_server_created_it(
+    tmp_path: Path,
+) -> None:
+    with service_at(tmp_path) as service:
+        service.store.create_ledger(CreateLedger(TWO, "data", 0, "users/bo"))
+        service.create_ledger(ONE, clock="data", actor="users/ana")
+        assert service.ledger().info.origin == TWO
 
 
 @pytest.mark.parametrize(
