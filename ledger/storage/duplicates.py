@@ -73,16 +73,20 @@ class Recent:
 
     chunks: list[Chunk] = field(default_factory=list)
     floors: dict[str, int] = field(default_factory=dict)
+    count: int = 0
+    """How many identities are remembered."""
 
     def trim(self) -> None:
         """Forget everything once it is too much; only between transactions."""
-        if len(self.chunks) > REMEMBERED_MAX // _CHUNK:
+        if self.count > REMEMBERED_MAX:
             self.chunks.clear()
             self.floors.clear()
+            self.count = 0
 
     def remember(self, times: Sequence[int], identities: Sequence[int]) -> None:
         """Take note of the observations of a request."""
         earliest, latest = min(times), max(times)
+        self.count += len(identities)
         last = self.chunks[-1] if self.chunks else None
         if last is None or len(last.identities) >= _CHUNK:
             self.chunks.append(Chunk(earliest, latest, list(identities)))

@@ -141,6 +141,18 @@ def test_a_duplicate_is_found_when_more_is_recorded_than_is_remembered(
         assert found(submit(ready, row, out=True)) == (1, 1)
 
 
+@pytest.mark.parametrize("size", [1, 499, 500, 5_000])
+def test_what_is_remembered_is_bounded_whatever_the_size_of_batches(size: int) -> None:
+    recent = duplicates.Recent()
+    most = 0
+    for at in range(0, 3 * duplicates.REMEMBERED_MAX, size):
+        recent.trim()
+        recent.remember(range(at, at + size), range(at, at + size))
+        most = max(most, recent.count)
+    assert recent.count == sum(len(chunk.identities) for chunk in recent.chunks)
+    assert duplicates.REMEMBERED_MAX <= most <= duplicates.REMEMBERED_MAX + size
+
+
 def test_an_erased_observation_is_not_there_to_be_repeated(ready: World) -> None:
     place = submit(ready, ONE).appended.last_position
     ready.erase(place)
