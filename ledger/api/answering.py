@@ -87,7 +87,8 @@ class Answering:
         """Let go whatever would only wait: calls without a message, and health watches."""
         self._is_ending = True
         for timeout in self._awaited:
-            timeout.reschedule(self._loop.time())
+            if not timeout.expired():  # which cannot be moved any more
+                timeout.reschedule(self._loop.time())
         self.bell.ring()
 
     async def idle(self, is_over: Callable[[], bool], seconds: float) -> bool:

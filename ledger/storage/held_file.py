@@ -174,10 +174,11 @@ class HeldFile:
             raise FileLostError(self._gone(self.path, self._descriptor, lost))
         if self._log is None:
             return
+        before = self.log_bytes  # first: a reader's thread looks while the writer's lets it grow
         held = os.fstat(self._log.descriptor)
         if (lost := _lost(self._log_path, (held.st_dev, held.st_ino))) is not None:
             raise FileLostError(self._gone(self._log_path, self._log.descriptor, lost))
-        if held.st_size < self.log_bytes:
+        if held.st_size < before:
             self._check_emptied(held.st_size)
 
     def _check_emptied(self, size: int) -> None:

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,27 @@ def test_what_only_looks_like_a_loss_stops_nobody(store: SqlStore, path: Path) -
         filled(store, 2)
     assert store.writer_failure is None
     assert len(check_ledger(store, ORIGIN)) == 2 + 2 * (3 + 2 * 6)
+
+
+def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database: Any = store._database  # noqa: SLF001
+    held = database._held  # noqa: SLF001
+    look, is_writing = os.fstat, threading.Event()
+
+    def commits_meanwhile(descriptor: int) -> os.stat_result:
+        found = look(descriptor)
+        if threading.current_thread() is threading.main_thread() and not is_writing.is_set():
+            is_writing.set()
+            filled(store, 3)
+        return found
+
+    monkeypatch.setattr(held, "_index_claim", lambda: None)  # it is being written
+    monkeypatch.setattr("ledger.storage.held_file.os.fstat", commits_meanwhile)
+    database.check_held()
+    assert is_writing.is_set()
+    assert held.is_sound
 
 
 def test_a_removed_file_can_be_had_back_as_the_refusal_says(store: SqlStore, path: Path) -> None:
