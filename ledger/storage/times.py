@@ -2,9 +2,10 @@
 
 A time on record is never taken back: a clock that was ahead for three seconds would date everything
 after them. So before an event of a `wall` ledger is given its time, the machine's clock is compared
-with the seconds that have passed since it was last believed, an hour ago at most, and, where this process has dated
+with the seconds that have passed since it was last believed, and, where this process has dated
 nothing yet, with the ledger's newest event. Beyond the ledger's skew nothing is appended until the
-clock is right again, or an operator confirms it.
+clock is right again, or an operator confirms it. Within the skew it is believed, and from then on
+compared with that: once an hour, so that small steps of weeks do not add up.
 
 A clock behind the newest event is believed: some clock was ahead once, and what follows is dated
 like that event until this clock has come so far.
