@@ -1,17 +1,16 @@
 """From a refusal to what travels: `google.rpc.Status` with reason, fields and when to retry.
 
-Handlers raise LedgerError; the outermost interceptor calls `fail`, and nothing else in the server
-ends a call with an error. What is not a LedgerError is a fault of ours: the client gets an error id
+Servicers raise LedgerError; the front end makes a status of it (`answering`), and nothing else in the
+server ends a call with an error. What is not a LedgerError is a fault of ours: the client gets an error id
 and nothing of its text.
 """
 
-from typing import Final, NoReturn
+from typing import Final
 
 import grpc
 import structlog
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, is_of_own_clock
@@ -141,12 +140,6 @@ def to_status(error: LedgerError) -> status_pb2.Status:
         retry.retry_delay.FromNanoseconds(int(seconds * _NANO))
         details.append(_pack(retry))
     return status_pb2.Status(code=code_of(error), message=text_of(error), details=details)
-
-
-def fail(context: grpc.ServicerContext, error: LedgerError) -> NoReturn:
-    """End the call with the refusal. Raises what gRPC raises; only an interceptor may call it."""
-    context.abort_with_status(rpc_status.to_status(to_status(error)))
-    raise AssertionError("abort_with_status returned")
 
 
 def refusal_of(error: Exception, clock: Clock) -> LedgerError:

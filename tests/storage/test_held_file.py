@@ -122,8 +122,8 @@ def test_what_only_looks_like_a_loss_stops_nobody(store: SqlStore, path: Path) -
 def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database: Any = store._database  # noqa: SLF001
-    held = database._held  # noqa: SLF001
+    database: Any = store._database
+    held = database._held
     look, is_writing = os.fstat, threading.Event()
 
     def commits_meanwhile(descriptor: int) -> os.stat_result:
