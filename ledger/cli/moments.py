@@ -25,6 +25,9 @@ AllowLeap = Annotated[
 
 POSITION_DIGITS_MAX = 18
 _AGO = re.compile(r"(?:[0-9]+[smhdw])+", re.ASCII)
+_COUNTED = re.compile(r"[0-9]{1,20}(?:s|ms|us|ns)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
         return Moment(time=now())
     if text == "yesterday":
         return Moment(time=now() - timedelta(days=1))
+    if _COUNTED.fullmatch(text):
+        time = _counted(text, option)
+        if time >= _YEAR_2000 or not _AGO.fullmatch(text):  # so many seconds ago is before then
+            return Moment(time=time)
     if _AGO.fullmatch(text):
         return Moment(time=_before(now(), text, option))
     return Moment(time=parse_time(text, option))
@@ -60,11 +67,25 @@ def _before(now: datetime, ago: str, option: str) -> datetime:
         raise MisuseError(f"{option}: {ago[:40]} ago is before the year 1.") from error
 
 
+def _counted(text: str, option: str) -> datetime:
+    """Return the time of an integer as in files: microseconds since 1970, or its unit behind it."""
+    from ledger.client.times import NoTimeError, micros_of_text
+
+    try:
+        return _EPOCH + timedelta(microseconds=micros_of_text(text))
+    except NoTimeError as error:
+        raise MisuseError(f"{option}: {error.fault}.", error.remedy) from error
+    except OverflowError as error:
+        raise MisuseError(f"{option}: {text} is beyond the year 9999.") from error
+
+
 def parse_time(text: str, option: str) -> datetime:
-    """Return the aware time that an ISO 8601 text names; without a zone it is UTC."""
+    """Return the aware time that a text names: ISO 8601, in UTC without a zone, or an integer."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
+        if _COUNTED.fullmatch(text):
+            return _counted(text, option)
         raise MisuseError(
             f"{option}: {text[:40]!r} is no moment.",
             "Write a position, a time as 2026-03-01T10:00:00Z or 2026-03-01 (UTC), `yesterday`, "
@@ -77,4 +98,4 @@ def now_of(clock: str, head_recorded_at: datetime | None, now_micros: int) -> da
     """Return a ledger's own now."""
     if clock == "DATA" and head_recorded_at is not None:
         return head_recorded_at
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now_micros)
+    return _EPOCH + timedelta(microseconds=now_micros)

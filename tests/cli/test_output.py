@@ -10,7 +10,7 @@ import pytest
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, MisuseError, code_of, described
-from ledger.cli.moments import Moment, now_of, parse_moment
+from ledger.cli.moments import Moment, now_of, parse_moment, parse_time
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.records import Checkpoint
 from ledger.errors import LedgerError, Reason
@@ -73,6 +73,9 @@ def test_tables_are_aligned_without_trailing_blanks() -> None:
         ("yesterday", Moment(time=NOW - timedelta(days=1))),
         ("90m", Moment(time=NOW - timedelta(minutes=90))),
         ("2w", Moment(time=NOW - timedelta(weeks=2))),
+        ("30s", Moment(time=NOW - timedelta(seconds=30))),
+        ("1772712000s", Moment(time=datetime(2026, 3, 5, 12, tzinfo=UTC))),
+        ("1772712000000ms", Moment(time=datetime(2026, 3, 5, 12, tzinfo=UTC))),
         ("2026-03-01", Moment(time=datetime(2026, 3, 1, tzinfo=UTC))),
         ("2026-03-01T10:00:00+02:00", Moment(time=datetime(2026, 3, 1, 8, tzinfo=UTC))),
     ],
@@ -85,6 +88,34 @@ def test_moments_are_read_as_people_write_them(text: str, moment: Moment) -> Non
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(MisuseError, match="--as-of"):
         parse_moment(text, "--as-of", lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1772712000000000",
+        "1772712000s",
+        "1772712000000ms",
+        "1772712000000000999ns",
+        "2026-03-05T12",
+    ],
+)
+def test_a_time_of_a_flag_may_be_an_integer_with_its_unit(text: str) -> None:
+    assert parse_time(text, "--at") == datetime(2026, 3, 5, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1772712000", "looks like seconds: microseconds since 1970 are expected, or write it as "),
+        ("1772712000000", "looks like milliseconds"),
+        ("99999999999999999999s", "is beyond the year 9999"),
+    ],
+)
+def test_an_integer_of_a_flag_that_looks_like_another_unit_is_refused(text: str, said: str) -> None:
+    with pytest.raises(MisuseError, match="--at") as caught:
+        parse_time(text, "--at")
+    assert said in caught.value.message
 
 
 def test_now_is_the_ledgers_own() -> None:
