@@ -1,6 +1,8 @@
 """`export create|verify|list`: a bundle on this disk, resumed, verified, refused with code 4."""
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,21 @@ def test_a_bundle_is_fetched_verified_and_verified_again(
     assert tuple(gone) == fields_of(SHAPES["export delete"])
     assert told("export", "list", "--json").json["exports"] == []
     assert told("export", "delete", listed[0]["name"]).code == Exit.REFUSED
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.tar"])
+def test_only_the_owner_may_read_a_bundle_that_was_fetched(
+    name: str, told: Run, key: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "to" / name
+    before = os.umask(0)
+    try:
+        assert told("export", "create", str(out), "--vkey", key).code == 0
+    finally:
+        os.umask(before)
+    for path in (out, *out.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path}: {mode:o}"
 
 
 def test_parts_are_named_by_stream_position_and_time(told: Run, key: str, tmp_path: Path) -> None:

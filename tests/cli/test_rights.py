@@ -46,6 +46,18 @@ def test_doctor_warns_of_what_others_may_read_or_change(
     assert f"{loose} ({mode:04o})" in found
 
 
+def test_doctor_warns_of_an_export_that_others_may_read(run: Run, database: Path) -> None:
+    folder = database.with_name("ledger.sqlite.exports")
+    folder.mkdir(mode=0o700)
+    path = folder / "events.jsonl"
+    path.touch(mode=0o600)
+    assert rights(run, database)[0] == "ok"
+    path.chmod(0o644)
+    state, found = rights(run, database)
+    assert state == "warn"
+    assert f"{path} (0644)" in found
+
+
 def test_doctor_takes_a_folder_that_others_may_only_read(run: Run, database: Path) -> None:
     database.parent.chmod(0o755)
     assert rights(run, database)[0] == "ok"
