@@ -63,7 +63,7 @@ def show() -> None:
         ("ledger", one.origin),
         ("clock", one.clock),
         ("skew", notation.duration(one.skew_seconds)),
-        ("leap", f"{one.leap_seconds} s" if one.leap_seconds else "no bound"),
+        ("leap", notation.duration(one.leap_seconds) if one.leap_seconds else "no bound"),
         ("unit of cost", one.unit_of_cost or "-"),
         *keys,
         ("head", one.head_position),

@@ -336,13 +336,13 @@ def which_rule(asked: _Asked) -> Answer:
         said.append("The body of that policy version was erased or withheld.")
     else:
         said.append(
-            f"Policy {version.policy} version {version.version} was written by {version.author} at "
-            f"{notation.time(version.recorded_at)} (position {version.position}), digest "
+            f"Policy {version.policy} version {version.version} was written by {version.author} "
+            f"{notation.moment(version.recorded_at)} (position {version.position}), digest "
             f"{version.digest}: {version.rationale}"
         )
     if active is not None:
         said.append(
-            f"It came into force for {active.scope} at {notation.time(active.since)} by "
+            f"It came into force for {active.scope} {notation.moment(active.since)} by "
             f"{active.actor} (position {active.position}): {active.rationale}"
         )
     return Answer(

@@ -30,13 +30,14 @@ def provenance(source: Source, inquiry: Inquiry) -> Answer:
     said = ["The model's description is erased, withheld or was never recorded."]
     if described is not None:
         fact, data = described
-        said = [
-            (
-                f"As described at position {fact.position}: recipe {data['recipe']}, schema "
-                f"{data['schema_version']}, features {data['features_version']}, architecture "
-                f"{data['architecture']}."
-            )
-        ]
+        parts = {
+            "recipe": "recipe",
+            "schema": "schema_version",
+            "features": "features_version",
+            "architecture": "architecture",
+        }
+        stated = [f"{name} {data[part] or 'not stated'}" for name, part in parts.items()]
+        said = [f"As described at position {fact.position}: {', '.join(stated)}."]
     return Answer(
         said=said,
         tables=[deployments_table(source, Scope(model=model))],
@@ -71,7 +72,7 @@ def roll_back(source: Source, inquiry: Inquiry) -> Answer:
     for row in back[-1:]:
         at = row["in_service_at"]
         assert isinstance(at, int)
-        said.append(f"An earlier version was last put back at {notation.time(at)}.")
+        said.append(f"An earlier version was last put back {notation.moment(at)}.")
     return Answer(
         said=said,
         tables=[table],

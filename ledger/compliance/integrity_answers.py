@@ -112,8 +112,8 @@ def who_writes(source: Source, inquiry: Inquiry) -> Answer:
         valid = [key.vkey for key in keys if key.is_valid_at(asked.position)]
         author = asked.actor or "somebody whose name was erased or withheld"
         said.append(
-            f"Event {asked.position} ({asked.type}) was caused by {author} and recorded at "
-            f"{notation.time(asked.recorded_at)}. Valid at that size: "
+            f"Event {asked.position} ({asked.type}) was caused by {author} and recorded "
+            f"{notation.moment(asked.recorded_at)}. Valid at that size: "
             f"{', '.join(valid) or 'no key'}."
         )
     return Answer(

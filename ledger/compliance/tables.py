@@ -94,6 +94,8 @@ def columns(*described: tuple[str, Kind, str]) -> tuple[Column, ...]:
 
 def heading_of(column: Column) -> str:
     """Return a column's name for people, without the unit of its data."""
+    if column.name == "seconds":
+        return "how long"
     name = column.name
     for unit in _UNITS_OF_DATA:
         name = name.removesuffix(unit)

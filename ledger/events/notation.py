@@ -124,6 +124,11 @@ def time(micros: int) -> str:
     return shown_time(format_time(micros))
 
 
+def moment(micros: int) -> str:
+    """Return when something happened, as a part of a sentence."""
+    return f"at {time(micros)}" if micros else time(micros)
+
+
 def shown_time(text: str) -> str:
     """Return a time in the ledger's own spelling, which always has six decimals, for people."""
     return BEFORE_DATA if text == _UNSET else text.replace(".000000Z", "Z")

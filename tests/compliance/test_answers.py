@@ -53,6 +53,17 @@ def test_each_answer_is_of_its_state_and_says_why(number: int, golden: FactList)
     assert given.said or given.state == "not yet"
 
 
+@pytest.mark.parametrize("number", sorted(QUESTIONS))
+def test_no_sentence_shows_how_it_was_put_together(number: int, golden: FactList) -> None:
+    begun = FactList(
+        "o", tuple(fact._replace(recorded_at=0) for fact in golden.items)
+    )  # before any data
+    given = answer_to(number, begun, inquiry(position=DECISION) if number == 2 else inquiry())
+    text = " ".join([*given.said, given.missing])
+    for seam in ("at before", " no a ", " , ", " .", "  ", "None"):
+        assert seam not in text, text
+
+
 def test_every_question_is_of_one_state() -> None:
     assert {*WHOLE, *PARTLY, *WAITING, 5} == set(QUESTIONS)
     assert len(WHOLE) + len(PARTLY) + len(WAITING) + 1 == len(QUESTIONS)
