@@ -26,7 +26,7 @@ from ledger.reading import NOTE_BYTES_MAX, parse_toml, read_text
 
 PREFIX: Final = "LEDGER_"
 CONFIG_VARIABLE: Final = "LEDGER_CONFIG"
-_FORM: Final = re.compile(rf"{PREFIX}[A-Z0-9]+__[A-Z0-9_]+", re.IGNORECASE)
+_FORM: Final = re.compile(rf"{PREFIX}([A-Z0-9]+)__[A-Z0-9_]+", re.IGNORECASE)
 
 _PART: Final = ConfigDict(frozen=True, extra="forbid")
 
@@ -286,10 +286,11 @@ def refuse_strays(variables: Mapping[str, str]) -> None:
     """Refuse every variable of the form LEDGER_SECTION__NAME that nothing reads.
 
     Others with the prefix belong to other programs: Kubernetes makes LEDGER_SERVICE_HOST for a
-    Service called `ledger`, and hledger reads LEDGER_FILE.
+    Service called `ledger`, hledger reads LEDGER_FILE, and a section that is far from all of ours
+    (LEDGER_APP__KEY) is a section of somebody else's.
     """
     known = {variable for variable, _, _ in documented()}
-    strays = sorted(name for name in variables if _FORM.fullmatch(name) and name not in known)
+    strays = sorted(name for name in variables if _is_ours(name) and name not in known)
     if not strays:
         return
     said = []
@@ -299,6 +300,14 @@ def refuse_strays(variables: Mapping[str, str]) -> None:
     raise SettingsError(
         f"Nothing reads {', '.join(said)}. Unset it, or correct its name; the README of the CLI "
         "lists every setting."
+    )
+
+
+def _is_ours(variable: str) -> bool:
+    """Return whether a variable names a section of ours, or nearly."""
+    found = _FORM.fullmatch(variable)
+    return found is not None and bool(
+        get_close_matches(found[1].lower(), Settings.model_fields, n=1, cutoff=0.7)
     )
 
 

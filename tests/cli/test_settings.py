@@ -61,6 +61,7 @@ def test_every_setting_can_be_set_in_the_environment(
     [
         ("LEDGER_SERVER__ADRESS", "LEDGER_SERVER__ADDRESS"),
         ("LEDGER_STORAGE__DATABSE", "LEDGER_STORAGE__DATABASE"),
+        ("LEDGER_SERVERS__ADDRESS", "LEDGER_SERVER__ADDRESS"),
     ],
 )
 def test_a_stray_is_refused_with_what_was_meant(stray: str, meant: str) -> None:
@@ -84,8 +85,14 @@ KUBERNETES = {
 
 @pytest.mark.parametrize(
     "others",
-    [KUBERNETES, {"LEDGER_FILE": "hledger.journal"}, {"LEDGER_LOG": "x"}, {"LEDGER_SERVER": "{}"}],
-    ids=["Kubernetes", "hledger", "a section's name", "a section as JSON"],
+    [
+        KUBERNETES,
+        {"LEDGER_FILE": "hledger.journal"},
+        {"LEDGER_LOG": "x"},
+        {"LEDGER_SERVER": "{}"},
+        {"LEDGER_APP__KEY": "x"},
+    ],
+    ids=["Kubernetes", "hledger", "a section's name", "a section as JSON", "another's section"],
 )
 def test_what_other_programs_put_under_the_prefix_is_left_alone(
     others: dict[str, str], monkeypatch: pytest.MonkeyPatch
