@@ -7,6 +7,7 @@ longest comes first, so a busy ledger delays the others by one of its turns and 
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,7 +123,8 @@ class Workers:
             try:
                 pause = task.do()
             except Exception:  # noqa: BLE001 - a defect must not end what recurs
-                _log.exception("worker.failed", task=task.name)
+                with suppress(Exception):  # standard error may be closed, and the thread goes on
+                    _log.exception("worker.failed", task=task.name)
                 pause = Pause(_RETRY_SECONDS, _RETRY_SECONDS)
             with self._condition:
                 ended = self._clock.monotonic_seconds()

@@ -61,9 +61,10 @@ def serve_chore(job: Chore) -> None:
 
 
 def refuse(job: Job, failure: LedgerError) -> None:
-    """Answer a job with a failure, unless its caller has given up."""
-    if job.future.set_running_or_notify_cancel():
-        job.future.set_exception(again(failure))
+    """Answer a job with a failure, unless it was answered or its caller has given up."""
+    future = job.future
+    if not future.done() and (future.running() or future.set_running_or_notify_cancel()):
+        future.set_exception(again(failure))
 
 
 def again(failure: LedgerError) -> LedgerError:

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import structlog
@@ -153,18 +154,38 @@ class Writer:
     # ---- the writer's thread -----------------------------------------------------------------
 
     def _run(self) -> None:
-        while (jobs := self._take()) is not None:
-            if (not jobs or self._failure is not None) and not self._look():
-                self._refuse(jobs)
-            elif not jobs:
-                continue
-            elif isinstance(jobs[0], Call):
-                self._serve_call(jobs[0])
-            elif isinstance(jobs[0], Chore):
-                serve_chore(jobs[0])
-            else:
-                self._serve([job for job in jobs if isinstance(job, Append)])
-        self._link.close()
+        """Serve until there is no more to do; a failure of this thread itself leaves no caller."""
+        jobs: list[Job] | None = []
+        try:
+            while (jobs := self._take()) is not None:
+                self._do(jobs)
+            self._link.close()
+        except BaseException as defect:  # noqa: BLE001 - else every caller would wait for ever
+            failure = self._failure or unavailable(
+                f"The writer ended: {defect!r}.",
+                remedy="See `decision-ledger doctor`, then start the server again.",
+                retry=False,
+            )
+            with suppress(Exception):  # a callback may be what failed
+                self._stop(failure)
+            for job in jobs or []:
+                refuse(job, failure)
+
+    def _do(self, jobs: list[Job]) -> None:
+        if not jobs or self._failure is not None:
+            failure = self._look()
+            if failure is not None:  # nothing of it was stored
+                for job in jobs:
+                    refuse(job, failure)
+                return
+        if not jobs:
+            return
+        if isinstance(jobs[0], Call):
+            self._serve_call(jobs[0])
+        elif isinstance(jobs[0], Chore):
+            serve_chore(jobs[0])
+        else:
+            self._serve([job for job in jobs if isinstance(job, Append)])
 
     def _take(self) -> list[Job] | None:
         """Wait for work; return one call, or as many appends as one transaction should hold.
@@ -276,19 +297,18 @@ class Writer:
 
     # ---- failure and return --------------------------------------------------------------------
 
-    def _look(self) -> bool:
-        """Look whether the database can be written to, and note it; return whether it can."""
+    def _look(self) -> LedgerError | None:
+        """Look whether the database can be written to, and note it; return why it cannot."""
         try:
             self._database.check_held()
             if self._database.shared or self._failure is not None:
                 self._link.look()
         except BaseException as error:  # noqa: BLE001 - it decides whether the writer stops
-            self._fail(error)
-            return False
+            return self._fail(error)
         if self._failure is not None:
             _log.info("database.available", ended=self._failure.message)
             self._change(None)
-        return True
+        return None
 
     def _fail(self, error: BaseException) -> LedgerError:
         """Forget what may not be stored, note why nothing can be, and return what to answer.
@@ -299,14 +319,14 @@ class Writer:
         self._link.close()
         if isinstance(error, LedgerError):
             if error.reason in _LOST and not self._link.has_begun:
-                _log.error("the writer stopped", why=error.message)
                 self._stop(error)
+                _log.error("the writer stopped", why=error.message)
             elif error.reason is Reason.STORE_UNAVAILABLE:
                 self._note(error)
             return error
         if isinstance(error, FileLostError):
-            _log.error("the writer stopped", why=error.failure.message)
             self._stop(error.failure)
+            _log.error("the writer stopped", why=error.failure.message)
             return error.failure
         if isinstance(error, DBAPIError):
             fault, code = self._database.fault_of(error)
@@ -317,13 +337,13 @@ class Writer:
                 self._note(failure)
                 return _in_doubt(failure) if self._link.has_begun else failure
         cause = error.orig if isinstance(error, DBAPIError) else error
-        _log.error("the writer stopped", error=repr(cause))
         failure = unavailable(
             f"The writer stopped after an error of the database: {cause!r}.",
             remedy="See `decision-ledger doctor`; correct the cause, then start the server again.",
             retry=False,
         )
         self._stop(failure)
+        _log.error("the writer stopped", error=repr(cause))
         return failure
 
     def _note(self, failure: LedgerError) -> None:
@@ -342,19 +362,14 @@ class Writer:
         for callback in callbacks:
             callback()
 
-    def _refuse(self, jobs: list[Job]) -> None:
-        """Refuse what waits while the database cannot be written to; nothing of it was stored."""
-        assert self._failure is not None
-        for job in jobs:
-            refuse(job, self._failure)
-
     def _stop(self, failure: LedgerError) -> None:
-        """Refuse all that waits and all that will come."""
+        """Refuse all that waits and all that will come; then tell all that want to know."""
         with self._changed:
             self._closing = self._is_final = True
             waiting, self._queue = list(self._queue), deque()
+        for job in waiting:  # first, since a callback may fail
+            refuse(job, failure)
         self._change(failure)
-        self._refuse(waiting)
 
 
 def _is_same(before: LedgerError, failure: LedgerError) -> bool:

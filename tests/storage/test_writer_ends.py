@@ -1,0 +1,59 @@
+"""A caller of the writer always hears: whatever fails in its thread, no append waits for ever.
+
+Method: let the parts fail that run while a failure is being handled, then append with a bound on
+the wait.
+"""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import encode_body
+from ledger.storage import AppendRequest, NewEvent, SqlStore
+from tests.support.stores import ORIGIN
+
+BODY = encode_body(actor="users/ada", data={"text": "x"})
+REQUEST = AppendRequest(ORIGIN, "users/ada", "Test", [NewEvent("models/a", "note.taken.v1", BODY)])
+
+
+def broken(*_: object, **__: object) -> NoReturn:
+    raise ZeroDivisionError("a defect")
+
+
+def no_close(store: SqlStore, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store._writer._link, "close", broken)  # type: ignore[union-attr]
+
+
+def no_log(_: SqlStore, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("ledger.storage.writer._log", None)
+
+
+def no_callback(store: SqlStore, _: pytest.MonkeyPatch) -> None:
+    store.on_change(broken)
+
+
+BREAKS: dict[str, Callable[[SqlStore, pytest.MonkeyPatch], None]] = {
+    "the connection cannot be closed": no_close,
+    "the log cannot be written": no_log,
+    "who wants to know fails": no_callback,
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_every_append_is_answered_although_the_writer_fails_while_it_fails(
+    what: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append(REQUEST)
+    with monkeypatch.context() as patched:
+        BREAKS[what](store, patched)
+        patched.setattr(store._database, "check_held", broken)
+        futures = [store.submit(REQUEST) for _ in range(3)]
+        for future in futures:
+            with pytest.raises((LedgerError, ZeroDivisionError)):
+                future.result(timeout=30)
+        with pytest.raises(LedgerError) as caught:
+            store.submit(REQUEST).result(timeout=30)
+        assert caught.value.reason in {Reason.STORE_UNAVAILABLE, Reason.DRAINING}
+        assert store.writer_failure is not None
