@@ -142,12 +142,31 @@ class Assessor:
         step = parameters.rules.max_priority_step
         if step is None:
             return result, result.priority
-        versions = versions_of({**data, "model_version": _version(facts, parameters, data)})
+        as_of, version = data["as_of"], _version(facts, parameters, data)
+        versions = versions_of({**data, "model_version": version})
         try:
-            last = facts.last_priority(versions, data["as_of"])
+            last = facts.last_priority(
+                versions, self._begun(facts, parameters, version, as_of), as_of
+            )
         except LookupError as error:
             raise NotReplayableError(str(error)) from error
         return result, bounded_priority(result.priority, last, step)
+
+    def _begun(
+        self, facts: ModelFacts, parameters: Parameters, version: str | None, as_of: int
+    ) -> int:
+        """Return since when there can be scores of a version under a policy version.
+
+        Both are known to have begun by the events whose bodies are there.
+        """
+        deployed = [one.position for one in facts.deployed(as_of) if one.version == version]
+        activated = [
+            position
+            for position, one in self._fold.activations
+            if position <= as_of
+            and (one["policy"], one["version"], one["digest"]) == parameters.reference
+        ]
+        return max(min(deployed, default=0), min(activated, default=0))
 
     def _state(self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> ModelState:
         """Return the buckets of the selected observations (step 2)."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ledger.audit.assessing import Assessor
 
 RECENT: Final = 256
+_DECISIONS: Final = ("decision.made.v1", "decision.made.v2")
 """Decisions and scores of a model that are remembered: a horizon lies a moment back, not a year."""
 
 
@@ -87,24 +88,45 @@ class ModelFacts:
             return self.deployments
         return [one for one in self.deployments if one.position <= as_of]
 
+    def is_version_lost(self, as_of: int) -> bool:
+        """Whether the body of the newest deployment up to a position is absent."""
+        deployed = self.deployed(as_of)
+        newest = deployed[-1].position if deployed else 0
+        return self._newest_gone(("model.deployed.v1",), as_of) > newest
+
     def in_force(self, as_of: int) -> Decided | None:
-        """Return the decision in force at a position; LookupError where it is forgotten."""
+        """Return the decision in force at a position; LookupError where it is forgotten.
+
+        None where a newer one has lost its body.
+        """
+        gone = self._newest_gone(_DECISIONS, as_of)
         for decided in reversed(self.decisions):
             if decided.position <= as_of:
-                return decided
+                return decided if decided.position > gone else None
+        if gone:
+            return None
         if self.decided > len(self.decisions):
             raise LookupError("its horizon lies further back than decisions are remembered")
         return None
 
-    def last_priority(self, versions: tuple[object, ...], as_of: int) -> int | None:
-        """Return the priority of the last score of these versions up to a position."""
+    def last_priority(self, versions: tuple[object, ...], after: int, as_of: int) -> int | None:
+        """Return the priority of the last score of these versions between two positions.
+
+        None where a newer score has lost its body: its versions are not known.
+        """
         kept = self.scores.get(versions, ())
+        after = max(after, self._newest_gone(("score.computed.v1",), as_of))
         for position, priority in reversed(kept):
             if position <= as_of:
-                return priority
+                return priority if position > after else None
         if len(kept) == RECENT:
             raise LookupError("its horizon lies further back than scores are remembered")
         return None
+
+    def _newest_gone(self, types: tuple[str, ...], as_of: int) -> int:
+        """Return the newest position of these types whose body is absent; 0 for none."""
+        gone = (self.gone_by_type.get(type_, ()) for type_ in types)
+        return max((at for some in gone for at in some if at <= as_of), default=0)
 
 
 class Fold:

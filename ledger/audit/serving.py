@@ -30,10 +30,11 @@ def serving_of(
     """Return the version in service, as known at a position, by the policy's procedure.
 
     `rules/1`: the deployment recorded last, whatever the time. `rules/2`: of those stated for a
-    time not after `at` (None: for any) the latest; of equal times the later recorded.
+    time not after `at` (None: for any) the latest; of equal times the later recorded. None where
+    the newest deployment has lost its body: which version it put into service is not known.
     """
     deployed = facts.deployed(as_of)
-    if not deployed:
+    if not deployed or facts.is_version_lost(as_of):
         return None
     if parameters.is_by_record:
         return Serving(deployed[-1], None)

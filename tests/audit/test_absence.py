@@ -14,6 +14,7 @@ import pytest
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
+from tests.application.world import DAY, HOUR, START, World
 from tests.audit.paper import Paper
 
 LAST = 72
@@ -53,6 +54,34 @@ def test_no_erasure_of_a_single_body_is_taken_for_a_failure(
         assert report.passed, (position, report.text())
         assert (report.erased, report.withheld) == (1, 0)
         assert sum(gap.count for gap in report.gaps) >= 1 or "recorder" in paper.at(position).type
+
+
+@pytest.mark.parametrize("is_deployed_again", [False, True])
+@pytest.mark.parametrize("type_", ["model.deployed", "score.computed", "decision.made"])
+@pytest.mark.parametrize("procedure", ["rules/1", "rules/2"])
+def test_what_the_service_derives_after_an_erasure_passes(
+    tmp_path: Path, type_: str, procedure: str, *, is_deployed_again: bool
+) -> None:
+    world = World(tmp_path / "ledger.db")
+    world.begin("m1", "m2", procedure=procedure, max_priority_step="50%")
+    world.deploy("m1", "v2", at=START + HOUR)
+    for hours, value in ((2, 0.4), (4, 1.4)):
+        world.see("m1", value, START + hours * HOUR)
+        world.see("m2", value, START + hours * HOUR)
+        world.settle()
+    of_m1 = [one for one in world.events() if one.stream == "models/m1"]
+    world.erase([one.position for one in of_m1 if one.type.startswith(type_)][-1])
+    if is_deployed_again:
+        world.deploy("m1", "v2" if type_ == "model.deployed" else "v3", at=START + DAY)
+    world.plan(10**7)
+    for hours in (26, 30):
+        world.see("m1", 1.4, START + hours * HOUR, version="v2")
+        world.settle()
+    world.evaluate("m1")
+    world.plan(10**7)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
 
 
 def test_erasing_every_body_that_may_be_erased_leaves_proofs_and_no_failure(
