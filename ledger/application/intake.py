@@ -265,7 +265,7 @@ class Intake:
 
 def _meant(name: str, views: Iterable[ModelView | SignalView]) -> str:
     found = nearest(name, [view.name for view in views])
-    return f"; did you mean {found!r}?" if found else ""
+    return f" (did you mean {found!r}?)" if found else ""
 
 
 class _Refuse(Protocol):

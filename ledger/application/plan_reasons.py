@@ -1,6 +1,6 @@
 """Why a model was or was not admitted to a plan, in one sentence with its numbers."""
 
-from ledger.events.notation import money
+from ledger.events.notation import money, share
 from ledger.events.policy_document import Action
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
 from ledger.kernel.vocabulary import RULES_1
@@ -13,7 +13,7 @@ def reason_of(
     need = row.cost_micros * (1_000_000 + inputs.policy.probe_ppm) // 1_000_000
     worth = (
         f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
-        f"gives rank {row.rank}, against the price {result.price}"
+        f"{_compared(row.rank, result.price, procedure)}"
     )
     sentences = {
         "admitted": f"Admitted: {worth}, and the purse could pay {money(need)}.",
@@ -32,6 +32,12 @@ def reason_of(
         ),
     }
     return sentences[row.outcome]
+
+
+def _compared(rank: int, price: int, procedure: str) -> str:
+    if procedure == RULES_1:
+        return f"gives rank {rank}, against the price {price}"
+    return f"is {share(rank)} of its cost, against a price of {share(price)}"
 
 
 def _no_evidence(max_periods: int, procedure: str) -> str:

@@ -266,15 +266,26 @@ def money(micros: int) -> str:
     return f"{sign}{size // _PPM}.{places}"
 
 
+def per_cent(ppm: int) -> str:
+    """Return parts per million as per cent, with as many places as it takes."""
+    sign, size = ("-", -ppm) if ppm < 0 else ("", ppm)
+    places = f"{size % 10_000:04d}".rstrip("0")
+    return f"{sign}{size // 10_000}{places and '.' + places}%"
+
+
 def reason_of(  # noqa: PLR0911 - one sentence for each outcome
     row: BacklogRow, result: PlanResult, inputs: PlanInputs, parameters: Parameters, action: str
 ) -> str:
     """Return the sentence that the planner's name and the procedure prescribe for a row."""
     need = money(row.cost_micros * (_PPM + inputs.policy.probe_ppm) // _PPM)
-    worth = (
-        f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} gives "
-        f"rank {row.rank}, against the price {result.price}"
-    )
+    if parameters.is_by_record:
+        compared = f"gives rank {row.rank}, against the price {result.price}"
+    else:
+        compared = (
+            f"is {per_cent(row.rank)} of its cost, against a price of {per_cent(result.price)}"
+        )
+    benefit, cost = money(row.benefit_micros), money(row.cost_micros)
+    worth = f"an expected benefit of {benefit} for {cost} {compared}"
     match row.outcome:
         case "admitted":
             return f"Admitted: {worth}, and the purse could pay {need}."

@@ -66,6 +66,7 @@ def parquet_bytes(table: Table) -> bytes:
         "span": pa.int64(),
         "money": pa.string(),
         "decimal": pa.string(),
+        "ratio": pa.string(),
         "time": pa.timestamp("us", tz="UTC"),
         "boolean": pa.bool_(),
     }

@@ -7,10 +7,13 @@ from typing import Final, Literal, TypeAlias
 from ledger.events import notation
 from ledger.events.values import format_time
 
-Kind = Literal["text", "prose", "integer", "decimal", "time", "boolean", "share", "money", "span"]
+Kind = Literal[
+    "text", "prose", "integer", "decimal", "time", "boolean", "share", "ratio", "money", "span"
+]
 Cell: TypeAlias = str | int | bool | None
 """Times are micros since the epoch, shares parts per million, money text of millionths, spans
-seconds, decimals text in the ledger's spelling; prose is text of any length, None is not known."""
+seconds, decimals text in the ledger's spelling, ratios text of parts per million; prose is text of
+any length, None is not known."""
 
 _WORD_CHARS_MAX: Final = 32  # a longer one, such as a digest, would widen its column
 _UNITS_OF_DATA: Final = ("_ppm", "_micros", "_seconds")
@@ -108,7 +111,7 @@ def told(cell: Cell, kind: Kind, unit: str = "") -> str:
         return ""
     if kind == "time":
         return notation.time(int(cell))
-    if kind == "share":
+    if kind in {"share", "ratio"}:
         return notation.percent(int(cell))
     if kind == "money":
         return notation.rounded_money(int(cell), unit)

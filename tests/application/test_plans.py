@@ -9,6 +9,7 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.plans import Planning, PlanRequest
 from ledger.errors import LedgerError, Reason
+from ledger.events.notation import share
 from ledger.events.plans import PlanMade, PlanRow
 from ledger.events.policies import Scope
 from ledger.events.values import parse_time
@@ -71,6 +72,23 @@ def test_a_plan_ranks_the_fleet_and_gives_each_model_a_reason(world: World) -> N
     assert plan.purse_left_micros == "0"
     assert plan.as_of == world.head - 1
     assert parse_time(plan.made_at) == FIRST + DAY
+    assert world.check_replay() == 1
+
+
+@pytest.mark.parametrize("procedure", ["rules/1", "rules/2"])
+def test_a_reason_compares_shares_of_cost_and_under_rules_1_what_it_always_did(
+    world: World, procedure: str
+) -> None:
+    world.begin("bad", procedure=procedure)
+    see_week(world, "bad", 0, "0.8")
+    plan = world.plan(MONEY)
+    rank, price = int(row(plan, "bad").rank), int(plan.price)
+    words = {
+        "rules/1": f" gives rank {rank}, against the price {price}",
+        "rules/2": f" is {share(rank)} of its cost, against a price of {share(price)}",
+    }
+    assert rank > 0
+    assert words[procedure] in row(plan, "bad").reason
     assert world.check_replay() == 1
 
 

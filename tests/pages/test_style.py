@@ -130,13 +130,21 @@ def test_a_page_has_people_s_units_where_data_has_integers() -> None:
         ("impact_ppm", "share", "s"),
         ("cost_micros", "money", "m"),
         ("silent_seconds", "span", "d"),
+        ("rank", "ratio", "r"),
         ("at", "time", "t"),
         ("since", "time", "t"),
     )
-    row: tuple[Cell, ...] = (334_276, "40000000", 5_400, 1_772_625_600_000_000, 0)
+    row: tuple[Cell, ...] = (334_276, "40000000", 5_400, "993750", 1_772_625_600_000_000, 0)
     page = html_page("T", [], [Table("t", "T", described, (row,))], "EUR").decode()
     cells = [text for row in Tables(page).rows for _, text in row]
-    assert cells == ["33.4%", "40.00 EUR", "1h30m", "2026-03-04T12:00:00Z", "before any data"]
+    assert cells == [
+        "33.4%",
+        "40.00 EUR",
+        "1h30m",
+        "99.3%",
+        "2026-03-04T12:00:00Z",
+        "before any data",
+    ]
     assert [heading_of(one) for one in described[:3]] == ["impact", "cost", "silent"]
     data = [shown(cell, one.kind) for cell, one in zip(row, described, strict=True)]
-    assert data[:4] == ["334276", "40000000", "5400", "2026-03-04T12:00:00.000000Z"]
+    assert data[:5] == ["334276", "40000000", "5400", "993750", "2026-03-04T12:00:00.000000Z"]
