@@ -7,8 +7,9 @@ nothing yet, with the ledger's newest event. Beyond the ledger's skew nothing is
 clock is right again, or an operator confirms it. Within the skew it is believed, and from then on
 compared with that: once an hour, so that small steps of weeks do not add up.
 
-A clock behind the newest event is believed: some clock was ahead once, and what follows is dated
-like that event until this clock has come so far.
+A clock behind the newest event at the start is used: some clock was ahead once, or this one was not
+set yet, and what follows is dated like that event. It is believed once it has come so far, or was
+set, or confirmed.
 """
 
 import threading
@@ -47,6 +48,7 @@ class MachineTime:
         self._clock = clock
         self._lock = threading.Lock()
         self._believed: dict[int, Reading] = {}
+        self._behind: set[int] = set()  # ledgers whose newest event is ahead of the clock
 
     def now(self, info: LedgerInfo, head: Callable[[], int], clock: Clock | None = None) -> int:
         """Return the time; CLOCK_AHEAD where that cannot be. `head`: the newest event's time."""
@@ -126,9 +128,15 @@ class MachineTime:
         is_leap = newest > 0 and reading.at - newest > IDLE_SECONDS_MAX * SECOND
         if is_leap or not 0 <= reading.at < TIME_LIMIT:
             return Step(reading.at, None, newest)
+        is_behind = newest - reading.at > max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
         with self._lock:
-            self._believed.setdefault(info.ledger_id, reading)
-        if newest - reading.at > max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND:
+            is_news = is_behind and info.ledger_id not in self._behind
+            if is_behind:  # used, but not believed: it may not have been set yet
+                self._behind.add(info.ledger_id)
+            else:
+                self._behind.discard(info.ledger_id)
+                self._believed.setdefault(info.ledger_id, reading)
+        if is_news:
             _log.warning(
                 "clock.behind_head",
                 ledger=info.origin,

@@ -173,6 +173,22 @@ def test_behind_the_newest_event_time_stands_still_and_goes_on_once_it_is_reache
     assert append(store) == START + 3 * DAY
 
 
+def test_a_server_that_starts_before_its_clock_is_set_goes_on_once_it_is(
+    reopened: Callable[[], SqlStore], clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append(reopened())
+    clock.step(-START)  # a machine without a battery, until it hears of the time
+    store = reopened()
+    for _ in range(3):
+        assert append(store) == START
+        clock.advance(SECOND)
+    assert capsys.readouterr().out.count("clock.behind_head") == 1
+    clock.step(START)
+    assert append(store) == START + 3 * SECOND
+    clock.step(SKEW + 1)
+    refused(store)
+
+
 def test_a_span_is_said_in_its_largest_unit() -> None:
     assert [span(n * SECOND) for n in (1, 119, 120, 7_200, 86_400 * 3_653)] == [
         "1 seconds",
