@@ -16,6 +16,7 @@ DUPLICATES_SEARCHED: Final = 1_000  # of a model's newest observations, for repe
 
 PAGE_SIZE_DEFAULT: Final = 100
 PAGE_SIZE_MAX: Final = 1_000
+PAGE_STATES_MAX: Final = 100  # of signals: each may be of another model, searched for repeats
 
 SKEW_SECONDS_DEFAULT: Final = 300  # how far a monitor's clock may run ahead of a `wall` ledger's
 SKEW_SECONDS_MAX: Final = 86_400

@@ -1,6 +1,7 @@
 """SignalService: definitions, observations, and where signals stand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import grpc
@@ -17,6 +18,7 @@ from ledger.application.commands import Written
 from ledger.application.intake import Submission
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError
+from ledger.limits import PAGE_STATES_MAX
 from ledger.v1 import checkpoint_pb2, signal_service_pb2_grpc
 from ledger.v1 import signal_service_pb2 as pb
 
@@ -91,6 +93,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         checks.position("min_position", request.min_position)
         checks.done()
         page = page_of(request)
+        page = replace(page, size=min(page.size, PAGE_STATES_MAX))  # so that no call takes long
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         host = self._desk.backend.projections(ledger.info.origin)
         if request.min_position:

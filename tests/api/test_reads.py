@@ -360,6 +360,20 @@ def test_signal_states_follow_observations_and_scores(fleet: Served) -> None:
     assert silent.breach == signal_pb2.BREACH_STATE_SILENT
 
 
+def test_a_page_of_states_is_bounded_by_what_it_costs(
+    fleet: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = signal_service_pb2.ListSignalStatesRequest
+    list_states = fleet.signals.ListSignalStates
+    list_states(kind(min_position=fleet.head()), timeout=TIMEOUT)
+    whole, count = _pages(list_states, kind(), "states", 1_000)
+    assert count == 1
+    monkeypatch.setattr("ledger.api.signals.PAGE_STATES_MAX", 2)
+    shown, count = _pages(list_states, kind(), "states", 1_000)
+    assert shown == whole
+    assert count == -(-len(whole) // 2) > 1
+
+
 def test_a_rebuild_equals_the_live_projection_and_takes_over(fleet: Served) -> None:
     for name in ("priorities", "signals"):
         before = fleet.priorities.GetProjection(
