@@ -54,7 +54,7 @@ def evaluate(
 
 def list_(
     model: Annotated[str, typer.Argument(help="Only of this model.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=output.COUNT_MAX, help="At most so many.")] = 50,
 ) -> None:
     """List decisions, newest first."""
     chosen = session()

@@ -1,6 +1,8 @@
 """How a command ends: what each exit code means, and which failure has which."""
 
+import re
 from enum import IntEnum
+from typing import Final
 
 from ledger.errors import LedgerError, Reason
 
@@ -99,6 +101,10 @@ def _described_here(
     return code, error.message, error.remedy, ""
 
 
+_BEYOND: Final = re.compile(r"Value out of range: (-?[0-9]+)")
+"""What protobuf says of an integer that a field of the contract cannot hold."""
+
+
 def described(error: Exception) -> tuple[Exit, str, str, str]:
     """Return exit code, what happened, what to do, and the reason code (empty if it has none).
 
@@ -111,6 +117,8 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
             "Install what a server needs: pip install 'decision-ledger[server]'.",
             "",
         )
+    if isinstance(error, ValueError) and (beyond := _BEYOND.fullmatch(str(error))):
+        error = MisuseError(f"{beyond[1][:40]} is beyond what can be sent.", "Correct it.")
     if isinstance(error, (LedgerError, MisuseError, IntegrityFailure)):
         return _described_here(error)  # without the client, whose import takes long
     from ledger.client.errors import (

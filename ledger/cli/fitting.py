@@ -47,6 +47,7 @@ def stated_policy(
     client: "LedgerClient", limits: "dict[str, tuple[int, int]]", reports_every_seconds: int
 ) -> str:
     """Return the text of a policy over limits that a person states; the signals must be defined."""
+    from ledger.application.names import nearest
     from ledger.application.starting_policy import first_policy
     from ledger.cli.exits import MisuseError
     from ledger.events.signals import SignalDefined
@@ -54,8 +55,9 @@ def stated_policy(
     definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}
     unknown = sorted(set(limits) - set(definitions))
     if unknown:
+        near = nearest(unknown[0], definitions)
         raise MisuseError(
-            f"Not defined: {', '.join(unknown)}.",
+            f"Not defined: {', '.join(unknown)}{f' (did you mean {near}?)' if near else ''}.",
             "Define each with `decision-ledger signal define`; a policy rests on its direction.",
         )
     return first_policy(limits, definitions, reports_every_seconds)

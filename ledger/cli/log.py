@@ -20,7 +20,9 @@ def tail(
     after: Annotated[
         int | None, typer.Option(min=0, help="Begin after this position; else near the end.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=output.COUNT_MAX, help="At most so many.")
+    ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
     type_: Annotated[
         list[str] | None, typer.Option("--type", help="Only this type, as decision.made.v1.")

@@ -19,6 +19,9 @@ import typer
 from ledger.events import notation
 from ledger.events.inert import inert
 
+COUNT_MAX = 1_000_000_000
+"""How many rows a person may ask for at most."""
+
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any result there is
     """Return a result as JSON knows it."""

@@ -179,7 +179,9 @@ def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:
     chosen.show(found, _told(found, chosen.unit_of_cost))
 
 
-def list_(limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20) -> None:
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=output.COUNT_MAX, help="At most so many.")] = 20,
+) -> None:
     """List plans, newest first."""
     chosen = session()
     found = list(islice(chosen.client.list_plans(), limit))

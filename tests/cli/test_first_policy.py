@@ -28,7 +28,8 @@ def test_stated_limits_make_a_policy_that_can_be_drafted(cli: Run, tmp_path: Pat
     [
         (("--signal", "log-loss"), "Each --signal needs one --baseline and one --critical."),
         ((*LIMITS, "--signal", "log-loss"), "Each --signal needs one --baseline"),
-        (("--signal", "los", *LIMITS[2:]), "Not defined: los."),
+        (("--signal", "los", *LIMITS[2:]), "Not defined: los"),
+        (("--signal", "log-los", *LIMITS[2:]), "Not defined: log-los (did you mean log-loss?)."),
         ((*LIMITS[:4], "--critical", "much"), "--baseline and --critical of log-loss"),
         ((*LIMITS, "--reports-every", "often"), "--reports-every"),
     ],

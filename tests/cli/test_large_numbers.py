@@ -1,0 +1,56 @@
+"""A number that no field can hold is misuse that names it, and never a defect.
+
+Method: every way in for a number, with one of 12, of 20 and of 31 digits, against a server.
+"""
+
+import pytest
+
+from ledger.cli.exits import Exit
+from tests.cli.conftest import Run
+
+LINES = [
+    "ledger create ledger.example/x --leap {}s",
+    "ledger create ledger.example/x --skew {}s",
+    "log prove {}",
+    "log consistency {}",
+    "log tail -n {}",
+    "log tail --after {}",
+    "log checkpoint --size {}",
+    "key rotate --overlap {}",
+    "key revoke k --from {} --reason r",
+    "policy activate default {} --rationale r",
+    "policy show default --version {}",
+    "decision show fares/{}",
+    "decision explain fares/{}",
+    "decision replay fares/{}",
+    "decision list --limit {}",
+    "plan list --limit {}",
+    "priorities --limit {}",
+    "priorities --as-of {}",
+    "priorities --since {}",
+    "priorities --since {}s",
+    "evaluate fares --at {}",
+    "evaluate fares --at {}s",
+    "export create out --from {}",
+    "erase --positions {} --ground g --authority a --yes",
+    "audit answer 2 --position {}",
+    "audit answer 29 --days {}",
+    "plan make --purse {}",
+    "plan make --purse 1 --purse-cap {}",
+    "model update fares --cost {}",
+    "model update fares --impact {}%",
+    "model register m --owner o --unit-value 1 --cost-micros {}",
+    "model list --deadline {}s",
+    "signal submit --model fares --signal log-loss --value {} --observed-at 2026-03-01T00:00:00Z",
+    "signal submit --model fares --signal log-loss --value 1 --observed-at {}",
+    "signal submit --model fares --signal log-loss --value 1 --sample-size {}",
+]
+
+
+@pytest.mark.parametrize("digits", [12, 20, 31])
+@pytest.mark.parametrize("line", LINES)
+def test_a_number_too_large_is_refused_in_words(cli: Run, line: str, digits: int) -> None:
+    ran = cli(*line.format("9" * digits).split())
+    assert ran.code in {0, Exit.REFUSED, Exit.MISUSE, Exit.UNREACHABLE}, ran.err
+    assert "No such" not in ran.err
+    assert "should not happen" not in ran.err
