@@ -154,7 +154,7 @@ class Exports:
             settled.checkpoint_size,
             settled.note,
             settled.seal_position,
-            format_time(self._clock.now_micros()),
+            format_time(self._store.now_micros(self._origin)),
             caller.actor,
             request.purpose,
             tuple(sorted(set(request.withhold_types))),
@@ -237,7 +237,9 @@ class Exports:
             self._abandon(job.export)
             why = f"bodies in it were erased by the event at position {position}; create another"
             with self._lock:
-                self._keep(self._jobs[job.export].failed(why))
+                known = self._jobs.get(job.export)
+                if known is not None:  # an operator may have deleted it meanwhile
+                    self._keep(known.failed(why))
             self._folder.clear(job)
 
     def _covers(self, job: ExportJob, first: int, last: int) -> bool:

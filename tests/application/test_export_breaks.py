@@ -149,6 +149,24 @@ def test_bundles_that_hold_an_erased_body_are_deleted_and_others_are_not(small: 
     assert small.exports.get(after.export).state == "ready"
 
 
+def test_a_bundle_that_is_deleted_during_an_erasure_does_not_break_it(
+    small: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = small.made(), small.made()
+    position = erase(small, (3, 3))
+    abandon = small.exports._abandon
+
+    def deleted_meanwhile(export: str) -> None:
+        abandon(export)
+        monkeypatch.undo()
+        small.exports.delete(export)
+
+    monkeypatch.setattr(small.exports, "_abandon", deleted_meanwhile)
+    small.exports.remove_containing(position, [(3, 3)])
+    (left,) = small.exports.all()
+    assert (left.export in {first.export, other.export}, left.state) == (True, "failed")
+
+
 def test_an_erasure_ends_what_is_being_written(
     small: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
