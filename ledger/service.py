@@ -352,7 +352,6 @@ class Service:
         if known is not None:
             return known
         ledger = ledger or self._ledger(info)
-        ledger.attestation.start(self._workers)
         host = ProjectionHost(self.store, info.origin, self._projection_store, clock=self.clock)
         is_projecting = self._options.is_projecting
         host.start(catch_up=is_projecting)
@@ -360,13 +359,15 @@ class Service:
         # Both pass over what they have folded already, so the one further behind decides.
         positions = [host.position] if is_projecting else []
         positions += [evaluator.position] if evaluator else []
+        after = min(positions, default=ledger.head().position)
+        ledger.attestation.start(self._workers)  # the last that may fail: then nothing is left
         follower = Follower(
             self.store,
             info.origin,
             ledger.fleet,
             evaluator,
             [host.consume] if is_projecting else [],
-            after=min(positions, default=ledger.head().position),
+            after=after,
         )
         host.on_wait = follower.hurry
         host.on_news = self._tell_news

@@ -98,6 +98,29 @@ def test_a_ledger_is_not_begun_with_a_bad_field(
         assert service.ledgers() == []
 
 
+def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_order(*_: object, **__: object) -> None:
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
+
+    path = str(tmp_path / "l.sqlite")
+    options = ServiceOptions(path, create=True, checkpoints_seconds=60.0, seals_seconds=60.0)
+    with Service(options, StillClock(START)) as service:
+        before = [task.name for task in service._workers._tasks]
+        with monkeypatch.context() as broken:
+            broken.setattr(ProjectionHost, "start", out_of_order)
+            with pytest.raises(LedgerError):
+                service.create_ledger(ONE, clock="data", actor="users/ana")
+            for _ in range(3):
+                with pytest.raises(LedgerError):
+                    service.ledger(ONE)
+        assert [task.name for task in service._workers._tasks] == before
+        service.ledger(ONE)
+        names = [task.name for task in service._workers._tasks if ONE in task.name]
+        assert sorted(names) == [f"follow {ONE}", f"seal {ONE}", f"sign {ONE}"]
+
+
 def test_a_restarted_service_goes_on_where_it_was(tmp_path: Path) -> None:
     with service_at(tmp_path) as service:
         service.create_ledger(ONE, clock="data", actor="users/ana")
