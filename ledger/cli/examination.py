@@ -245,7 +245,7 @@ def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
         for use in uses
         for change in meanings.changes(use.document, use.drafted_at, head)
     ]
-    name = f"meaning {info.origin}"
+    name = f"meaning of {info.origin}"
     if not found:
         counted = output.counted(len(uses), "policy version")
         return Check(name, "ok", f"{counted} in force, signals as they were defined for them")

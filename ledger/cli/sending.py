@@ -252,9 +252,10 @@ def _refusal(account: _Account) -> ClientError:
         return _ITEM.sub(lambda match: f"row {numbers[int(match[1])]}: ", text)
 
     error = result.error
+    together = f"Rows {numbers[0]} to {numbers[-1]} were refused together. "
     return refused(
         error.reason,
-        f"Rows {numbers[0]} to {numbers[-1]} were refused together. {by_row(error.message)}",
+        f"{together if len(numbers) > 1 else ''}{by_row(error.message)}",
         remedy="Correct the named rows and submit these again."
         if error.violations
         else error.remedy,

@@ -32,7 +32,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "completion": ("shell", "script"),
     "vkey": ("verifier_key", "keys"),
     "erase": outcomes.Erased,
-    "signal define": records.Appended,
+    "signal define": records.Defined,
     "signal list": ("signals",),
     "signal states": records.SignalStates,
     "signal submit": (
@@ -47,7 +47,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "signal submit --model": records.Submitted,
     "model register": records.Appended,
     "model update": records.Appended,
-    "model deploy": records.Appended,
+    "model deploy": records.Deployed,
     "model retire": records.Appended,
     "model show": records.Model,
     "model list": ("models",),
