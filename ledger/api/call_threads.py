@@ -1,14 +1,15 @@
 """The threads on which servicers run, and the way back from any thread to the event loop.
 
 What waits for a thread waits by connection, and the connections take turns: one that sends a
-thousand calls at once delays another's next call by one of them, not by a thousand. The threads are
-daemons, so that one that hangs cannot keep the process from ending.
+thousand calls at once delays another's next call by one of them, not by a thousand. No connection
+has more than three quarters of the threads, so that its long calls leave some to the others. The
+threads are daemons, so that one that hangs cannot keep the process from ending.
 """
 
 import asyncio
 import queue
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -57,6 +58,8 @@ class CallThreads:
         self._free = count
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._count: Final = count
+        self._share: Final = count - max(count // 4, 1)  # of them at most for one connection
+        self._running: Counter[str] = Counter()
         self._turns: dict[str, deque[_Job]] = {}
         self._queued = 0
         for number in range(count):
@@ -68,25 +71,19 @@ class CallThreads:
         LIMIT_REACHED where too many wait for a thread already.
         """
         job = _Job(peer, function, self._loop.create_future())
-        if self._free:
-            self._free -= 1
-            self._jobs.put(job)
+        if self._free and self._running[peer] < self._share:
+            self._begin(job)
         else:
             self._queue(job)
         return job.future
 
     def leave(self, peer: str, function: Callable[[], Any]) -> None:
         """Run a function that must be run, however many wait; no caller waits for its outcome."""
-        if self._free:
-            self.run(peer, function)
-            return
-        self._turns.setdefault(peer, deque()).append(
-            _Job(peer, function, self._loop.create_future())
-        )
-        self._queued += 1
+        self._append(_Job(peer, function, self._loop.create_future()))
+        self._next()
 
     def _queue(self, job: _Job) -> None:
-        jobs = self._turns.setdefault(job.peer, deque())
+        jobs = self._turns.get(job.peer, ())
         if len(jobs) >= QUEUED_CALLS_PER_CONNECTION or self._queued >= QUEUED_CALLS_MAX:
             raise LedgerError(
                 Reason.LIMIT_REACHED,
@@ -94,8 +91,16 @@ class CallThreads:
                 remedy="Slow down and send the same request again.",
                 retry_after_seconds=0.5,
             )
-        jobs.append(job)
+        self._append(job)
+
+    def _append(self, job: _Job) -> None:
+        self._turns.setdefault(job.peer, deque()).append(job)
         self._queued += 1
+
+    def _begin(self, job: _Job) -> None:
+        self._free -= 1
+        self._running[job.peer] += 1
+        self._jobs.put(job)
 
     def close(self) -> None:
         """Let the threads end that do nothing."""
@@ -115,6 +120,10 @@ class CallThreads:
             )
 
     def _done(self, job: _Job, outcome: object, failure: BaseException | None) -> None:
+        self._free += 1
+        self._running[job.peer] -= 1
+        if not self._running[job.peer]:
+            del self._running[job.peer]
         self._next()
         if job.future.cancelled():
             return  # no caller waits for it any more
@@ -124,15 +133,15 @@ class CallThreads:
             job.future.set_exception(failure)
 
     def _next(self) -> None:
-        """Give a thread that is free to the connection whose turn it is."""
-        while self._turns:
-            peer, jobs = next(iter(self._turns.items()))
-            del self._turns[peer]
+        """Give threads that are free to the connections whose turn it is."""
+        while self._free:
+            may_run = (peer for peer in self._turns if self._running[peer] < self._share)
+            if (peer := next(may_run, None)) is None:
+                return
+            jobs = self._turns.pop(peer)
             job = jobs.popleft()
             self._queued -= 1
             if jobs:
                 self._turns[peer] = jobs  # at the end of the line
             if not job.future.cancelled():
-                self._jobs.put(job)
-                return
-        self._free += 1
+                self._begin(job)
