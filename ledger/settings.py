@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import pydantic_settings
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ledger.events.values import ACTOR
 from ledger.reading import NOTE_BYTES_MAX, parse_toml, read_text
 
 PREFIX: Final = "LEDGER_"
@@ -137,14 +138,23 @@ class SealSettings(BaseModel):
     )
 
 
+def _can_call(actor: str) -> str:
+    if actor.startswith("system/") or not ACTOR.fullmatch(actor):
+        raise ValueError(f"{actor[:80]!r} can never call; write users/NAME or services/NAME")
+    return actor
+
+
+_Actor = Annotated[str, AfterValidator(_can_call)]
+
+
 class ErasureSettings(BaseModel):
     """Who may erase bodies."""
 
     model_config = _PART
 
-    actors: tuple[str, ...] = Field(
+    actors: tuple[_Actor, ...] = Field(
         default=(),
-        description='Who may erase bodies, as a list such as `["users/dpo"]`; nobody if empty.',
+        description='Who may erase bodies, as a list such as `["users/dpo"]`; no client if empty.',
     )
 
 
@@ -153,7 +163,7 @@ class OperatorSettings(BaseModel):
 
     model_config = _PART
 
-    actors: tuple[str, ...] = Field(
+    actors: tuple[_Actor, ...] = Field(
         default=(),
         description="Who may rotate and revoke keys, create ledgers, confirm the clock, rebuild "
         'read models and delete exports, as a list such as `["users/ops"]`; no client if empty.',

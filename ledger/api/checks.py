@@ -16,6 +16,7 @@ from ledger.limits import TEXT_CHARS_MAX
 
 _NANOS_PER_MICRO: Final = 1_000
 _INTEGER_DIGITS_MAX: Final = 30
+_NAMED_MAX: Final = 5  # further fields in a sentence; the violations have all
 _POSITION_MAX: Final = values.INTEGER_MAX
 
 
@@ -34,7 +35,9 @@ class Checks:
         if not self._violations:
             return
         first, *rest = self._violations
-        more = f" {_counted(len(rest))} refused too." if rest else ""
+        named = ", ".join(one.field for one in rest[:_NAMED_MAX])
+        cut = ", …" if len(rest) > _NAMED_MAX else ""
+        more = f" {_counted(len(rest))} refused too: {named}{cut}." if rest else ""
         raise LedgerError(
             Reason.FIELD_INVALID,
             f"{first.field}: {first.description}.{more}",
@@ -173,6 +176,8 @@ class Checks:
         """Note what pydantic refused, by the path of each field below `prefix`."""
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             path = ".".join([prefix, *(str(part) for part in fault["loc"])])
+            if any(found.field == path for found in self._violations):
+                continue  # it was refused already, in words of ours
             text = fault["msg"].removeprefix("Value error, ")
             self.refuse(path, text[0].lower() + text[1:])
 

@@ -19,7 +19,7 @@ from ledger.application.commands import (
 from ledger.application.fleet import Fleet, ModelView, SignalView
 from ledger.application.names import nearest
 from ledger.errors import FieldViolation, LedgerError, Reason
-from ledger.events import values
+from ledger.events import notation, values
 from ledger.events.fast import observed_body, observed_body_parts
 from ledger.events.signals import SignalObserved
 from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
@@ -254,7 +254,7 @@ class Intake:
         if view is None or view.model.retired or not 0 <= observed_at < values.TIME_LIMIT:
             return  # said of another field
         if all(observed_at < since for since, _ in view.served):
-            then = f" at {values.format_time(observed_at)}" if view.served else ""
+            then = f" at {notation.time(observed_at)}" if view.served else ""
             refuse(
                 "model_version",
                 f"is empty, and no version of {model} was in service{then} that could be filled "

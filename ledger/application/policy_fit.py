@@ -87,7 +87,8 @@ def _too_little(short: list[str]) -> LedgerError:
     return invalid_field(
         "history",
         f"too little to fit a policy to: {found}",
-        remedy="Submit more observations, or begin with the default policy in the README.",
+        remedy="Submit more observations, or begin without history: `decision-ledger policy init "
+        "--signal SIGNAL --baseline HEALTHY --critical BAD`.",
     )
 
 

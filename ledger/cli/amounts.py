@@ -10,8 +10,10 @@ def share(text: str, option: str) -> int:
     """Return the parts per million that a share from 0% to 100% has."""
     ppm = _read(notation.parse_share, text, option, "Write a share as 80%, 2.5% or 0.8.")
     if not 0 <= ppm <= notation.PPM:
+        meant = notation.share(ppm)
+        told = "is none:" if text == meant else f"is {meant}, and"
         raise MisuseError(
-            f"{option}: {text[:40]} is {notation.share(ppm)}, and a share is from 0% to 100%.",
+            f"{option}: {text[:40]} {told} a share is from 0% to 100%.",
             f"If you meant per cent, write {text[:40]}%." if "%" not in text else "",
         )
     return ppm

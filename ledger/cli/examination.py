@@ -8,15 +8,15 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ledger import __version__
 from ledger.application.evidence import Evidence, evidence_folder
 from ledger.application.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
 from ledger.chain.link import Digest, Verifier
-from ledger.cli import output
-from ledger.cli.check import Check, State
-from ledger.cli.exits import Exit, code_of, described
+from ledger.cli import output, server_checks
+from ledger.cli.check import Check
+from ledger.cli.exits import Exit, code_of
 from ledger.cli.rights import kept_elsewhere, rights
 from ledger.cli.session import Session
 from ledger.clock import SystemClock
@@ -24,7 +24,6 @@ from ledger.errors import LedgerError
 from ledger.events import notation
 
 if TYPE_CHECKING:
-    from ledger.client import LedgerClient
     from ledger.settings import Settings
     from ledger.storage.sql_store import SqlStore
     from ledger.storage.store import LedgerInfo
@@ -33,10 +32,8 @@ _PACKAGES: Final = ("cryptography", "eventsourcing", "grpcio", "protobuf", "pyda
 _TAIL_EVENTS: Final = 1_000
 _DISK_WARN_BYTES: Final = 2 * 1024**3
 _DISK_FAIL_BYTES: Final = 200 * 1024**2
-_LAG_WARN_EVENTS: Final = 50_000
 _DATA_AHEAD_WARN_SECONDS: Final = 86_400
 _MICROS: Final = 1_000_000
-_SERVER_DEADLINE_SECONDS: Final = 3.0
 
 
 def examine(session: Session, database: str | None) -> list[Check]:
@@ -48,7 +45,7 @@ def examine(session: Session, database: str | None) -> list[Check]:
     kept = [evidence, *kept_elsewhere(settings)]
     checks += _guarded("loss", lambda: _loss(settings, where))
     checks += _guarded("database", lambda: _database(where, evidence, kept))
-    checks += _guarded("server", lambda: _server(session))
+    checks += _guarded("server", lambda: server_checks.server(session))
     return checks
 
 
@@ -278,105 +275,3 @@ def _signing(store: "SqlStore", info: "LedgerInfo", evidence: Path) -> Check:
             is_integrity=True,
         )
     return Check(name, "ok", f"the newest checkpoint covers {kept.size} of {head} events")
-
-
-# ---- the server ------------------------------------------------------------------------------
-
-
-def _server(session: Session) -> Iterator[Check]:
-    from ledger.client import ClientError, UnreachableError
-
-    client = session.client.using(deadline_seconds=_SERVER_DEADLINE_SECONDS)
-    try:
-        found = list(client.list_ledgers())
-    except UnreachableError as error:
-        yield Check(
-            "server",
-            "warn",
-            f"nobody answers at {error.target}",
-            "Start it with `decision-ledger serve`, or state --server.",
-        )
-        return
-    except ClientError as error:
-        _, message, remedy, _ = described(error)
-        yield Check("server", "fail", message, remedy)
-        return
-    yield Check("server", "ok", f"{session.target} serves {output.counted(len(found), 'ledger')}")
-    yield _signing_health(session.target)
-    for ledger in found:
-        yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
-        yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
-
-
-def _duplicates(client: "LedgerClient", origin: str) -> Check:
-    """Look for sources that send the same observation again under another request id."""
-    from ledger.client import ClientError
-
-    try:
-        states = client.list_signal_states().states
-    except ClientError as error:
-        return Check("duplicates", "warn", f"{origin}: {described(error)[1]}", "Ask again later.")
-    found = [one for one in states if one.likely_duplicates]
-    if not found:
-        return Check("duplicates", "ok", f"{origin}: no recent observation repeats another one")
-    shown = ", ".join(f"{one.model} {one.signal} {one.likely_duplicates}" for one in found[:5])
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return Check(
-        "duplicates",
-        "warn",
-        f"{origin}: recent observations repeat others and count again: {shown}{more}",
-        "Let their source send again under the same request id, or ask for duplicates to be left "
-        "out, as `signal submit` and the SDK do.",
-    )
-
-
-def _signing_health(target: str) -> Check:
-    """Ask the server whether it still signs checkpoints."""
-    import grpc
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-    from ledger.api.server import SIGNING
-
-    request = health_pb2.HealthCheckRequest(service=SIGNING)
-    try:
-        with grpc.insecure_channel(target) as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
-            status = stub.Check(request, timeout=_SERVER_DEADLINE_SECONDS).status
-    except grpc.RpcError as error:
-        return Check("signing", "warn", f"the server does not say: {error}", "Update the server.")
-    if status == health_pb2.HealthCheckResponse.SERVING:
-        return Check("signing", "ok", "the server signs checkpoints")
-    return Check(
-        "signing",
-        "fail",
-        "the server has stopped signing: a ledger contradicts what was signed before",
-        "Its log says why, and so does `decision-ledger log checkpoint`.",
-        is_integrity=True,
-    )
-
-
-def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
-    from ledger.client import ClientError
-
-    try:
-        found = list(client.list_projections())
-    except ClientError as error:
-        _, message, remedy, _ = described(error)
-        yield Check(f"projections of {origin}", "fail", message, remedy)
-        return
-    for one in found:
-        name = f"{one.projection} of {origin}"
-        behind = one.head_position - one.tracking_position
-        lag = output.counted(behind, "event")
-        state: State = "ok"
-        remedy = ""
-        if one.state == "STOPPED" or one.quarantined:
-            state, remedy = "fail", f"{one.problem or 'Events were set aside.'} Then rebuild it."
-        elif behind > _LAG_WARN_EVENTS or one.problem:
-            state, remedy = "warn", one.problem or "It should catch up; look again in a minute."
-        yield Check(
-            name,
-            state,
-            f"{one.state}, {lag} behind, digest {one.state_digest.hex()[:16]}",
-            remedy,
-        )

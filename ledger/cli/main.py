@@ -284,7 +284,7 @@ def shared(
         str | None, typer.Option(help="HOST:PORT of the server; or LEDGER_SERVER__ADDRESS.")
     ] = None,
     ledger: Annotated[
-        str | None, typer.Option(help="Origin of the ledger; needed if the server holds several.")
+        str | None, typer.Option(help="Origin of the ledger; the server's first one if left out.")
     ] = None,
     actor: Annotated[
         str | None, typer.Option(help="Who calls: users/NAME or services/NAME.")

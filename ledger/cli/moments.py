@@ -57,7 +57,13 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
             return Moment(time=time)
     if _AGO.fullmatch(text):
         return Moment(time=_before(now(), text, option))
-    return Moment(time=parse_time(text, option))
+    if (stated := _time(text)) is None:
+        raise MisuseError(
+            f"{option}: {text[:40]!r} is no moment.",
+            "Write a position, a time as 2026-03-01T10:00:00Z or 2026-03-01 (UTC), `yesterday`, "
+            "or how long ago as 30m, 12h, 7d or 2w.",
+        )
+    return Moment(time=stated)
 
 
 def _before(now: datetime, ago: str, option: str) -> datetime:
@@ -81,16 +87,22 @@ def _counted(text: str, option: str) -> datetime:
 
 def parse_time(text: str, option: str) -> datetime:
     """Return the aware time that a text names: ISO 8601, in UTC without a zone, or an integer."""
+    time = _time(text)
+    if time is None and _COUNTED.fullmatch(text):
+        return _counted(text, option)
+    if time is None:
+        raise MisuseError(
+            f"{option}: {text[:40]!r} is no time.",
+            "Write it as 2026-03-01T10:00:00Z or 2026-03-01 (UTC).",
+        )
+    return time
+
+
+def _time(text: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
-        if _COUNTED.fullmatch(text):
-            return _counted(text, option)
-        raise MisuseError(
-            f"{option}: {text[:40]!r} is no moment.",
-            "Write a position, a time as 2026-03-01T10:00:00Z or 2026-03-01 (UTC), `yesterday`, "
-            "or how long ago as 30m, 12h, 7d or 2w.",
-        ) from error
+    except ValueError:
+        return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

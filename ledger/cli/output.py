@@ -60,7 +60,7 @@ def percent(ppm: int | None) -> str:
 
 def counted(number: int, thing: str) -> str:
     """Return a number with what it counts: `1 ledger`, `2 ledgers`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return notation.counted(number, thing)
 
 
 def write(text: str) -> None:

@@ -147,7 +147,18 @@ def _quiet_collector() -> None:
 
 
 def _create(service: "Service", origin: str, clock: str, currency: str) -> None:
-    if origin in {info.origin for info in service.ledgers()}:
+    kept = next((info for info in service.ledgers() if info.origin == origin), None)
+    if kept is not None:
+        others = [
+            f"{name} {is_ or 'none'}, not {asked}"
+            for name, asked, is_ in (
+                ("clock", clock, kept.clock.lower()),
+                ("unit of cost", currency, kept.unit_of_cost),
+            )
+            if asked and asked != is_
+        ]
+        if others:
+            output.say(f"The ledger {origin} was created before, with {'; '.join(others)}.")
         return
     service.create_ledger(origin, clock=clock, unit_of_cost=currency, actor="system/serve")
     unit = f" and amounts in {currency}" if currency else ""

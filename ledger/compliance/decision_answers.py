@@ -13,6 +13,7 @@ from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.notation import counted
 from ledger.events.plans import PlanMade
 from ledger.events.signals import SignalObserved
 from ledger.events.values import parse_time
@@ -240,9 +241,10 @@ def knew(asked: _Asked) -> Answer:
         said=[
             (
                 f"The decision at position {fact.position} could know the ledger up to position "
-                f"{data['as_of']}: {known} observations of {data['model']} from its time or before."
+                f"{data['as_of']}: {counted(known, 'observation')} of {data['model']} from its "
+                f"time or before."
             ),
-            f"{len(later)} observations of that time or before were recorded only later.",
+            f"Recorded only later, of that time or before: {counted(len(later), 'observation')}.",
         ],
         tables=[
             Table(
@@ -356,7 +358,7 @@ def which_rule(asked: _Asked) -> Answer:
 def overridden(source: Source, inquiry: Inquiry) -> Answer:
     """List overrides, and say whether one stood behind the decision asked about."""
     table = overrides_table(source, Scope(model=inquiry.model))
-    said = [f"{len(table.rows)} overrides are on record."]
+    said = [f"On record: {counted(len(table.rows), 'override')}."]
     if inquiry.position is not None or inquiry.model:
         try:
             fact, data = decision_at(source, inquiry)

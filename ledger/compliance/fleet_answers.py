@@ -12,6 +12,7 @@ from ledger.compliance.tables import Cell, Table, columns
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.notation import counted
 from ledger.events.plans import PlanMade
 from ledger.events.values import SECOND, parse_time
 
@@ -50,7 +51,7 @@ def deployed(source: Source, inquiry: Inquiry) -> Answer:
     """List deployments."""
     table = deployments_table(source, Scope(model=inquiry.model, until=inquiry.at))
     return Answer(
-        said=[f"{len(table.rows)} deployments are on record."],
+        said=[f"On record: {counted(len(table.rows), 'deployment')}."],
         tables=[table],
         missing="Artefacts and their approvals have no events yet; versions are names.",
     )
@@ -95,8 +96,8 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
     return Answer(
         said=[
             (
-                f"{len(policies.versions)} versions were drafted and {len(periods)} activations "
-                f"recorded."
+                f"On record: {counted(len(policies.versions), 'version')} drafted, "
+                f"{counted(len(periods), 'activation')}."
             )
         ],
         tables=[
@@ -170,7 +171,9 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
             )
         )
     return Answer(
-        said=[f"{len(rows)} models have an action in force that nothing recorded has answered."],
+        said=[
+            f"An action in force that nothing recorded has answered: {counted(len(rows), 'model')}."
+        ],
         tables=[
             Table(
                 "without_action",
@@ -214,7 +217,7 @@ def budgets(source: Source, inquiry: Inquiry) -> Answer:
         )
     over = len([row for row in rows if row[6]])
     return Answer(
-        said=[f"{over} of {len(rows)} plans admitted more than their purse."],
+        said=[f"More than the purse was admitted by {over} of {counted(len(rows), 'plan')}."],
         tables=[
             Table(
                 "purses",
@@ -274,8 +277,8 @@ def evenness(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
     return Answer(
         said=[
             (
-                f"{len(groups)} models in {len(rows)} groups by owner, tier and label; the newest "
-                f"plan ranked {len(admitted)} of them."
+                f"{counted(len(groups), 'model')} in {counted(len(rows), 'group')} by owner, tier "
+                f"and label; the newest plan ranked {len(admitted)} of them."
             )
         ],
         tables=[

@@ -11,6 +11,7 @@ from ledger.compliance.silence import silence_table
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events import notation
 from ledger.events.keys import KeyRevoked, KeyRotated
+from ledger.events.notation import counted
 from ledger.events.proving import AuditCompleted, BodyErased
 from ledger.events.signals import SignalObserved
 from ledger.events.system import CONFIGURED, LedgerCreated
@@ -45,8 +46,9 @@ def is_whole(source: Source, inquiry: Inquiry) -> Answer:
         position, at, actor, data = audits[-1]
         result = "passed" if data["passed"] else "FAILED"
         answer.said.append(
-            f"The last of {len(audits)} audits on record ({notation.time(at)}, by {actor}, "
-            f"position {position}) covered {data['size']} events and {result}."
+            f"The last of {counted(len(audits), 'audit')} on record ({notation.time(at)}, "
+            f"by {actor}, position {position}) covered {counted(data['size'], 'event')} "
+            f"and {result}."
         )
     else:
         answer.said.append("No audit is on record.")
@@ -166,8 +168,8 @@ def refused_and_silent(source: Source, inquiry: Inquiry) -> Answer:
     silent = [row for row in sources.rows if row[state] in {"silent", "never"}]
     return Answer(
         said=[
-            f"{len(refused.rows)} kinds of refusals are on record.",
-            f"{len(silent)} of {len(sources.rows)} sources are silent or never reported.",
+            f"Refusals on record: {counted(len(refused.rows), 'kind')}.",
+            f"Silent or never heard of: {len(silent)} of {counted(len(sources.rows), 'source')}.",
         ],
         tables=[
             refused,
@@ -209,7 +211,7 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
                 row[1], row[2] = (newest[key] - at) // SECOND, fact.position
         newest[key] = max(at, newest.get(key, 0))
     rows: tuple[tuple[Cell, ...], ...] = tuple((*key, *row) for key, row in sorted(late.items()))
-    said.append(f"Of {len(newest)} sources, {len(late)} have reported out of order.")
+    said.append(f"Reported out of order: {len(late)} of {counted(len(newest), 'source')}.")
     return Answer(
         said=said,
         tables=[
@@ -245,7 +247,7 @@ def retained_and_erased(source: Source, inquiry: Inquiry) -> Answer:  # noqa: AR
             "Events are kept for ever: nothing in the service deletes one. Only a body and its "
             "salt can be erased, under a recorded ground; header, hashes and proofs stay."
         ),
-        f"{len(erasures)} erasures name {count} positions.",
+        f"On record: {counted(len(erasures), 'erasure')} of {counted(count, 'position')}.",
     ]
     if after:
         newest = after[-1]

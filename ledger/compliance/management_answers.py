@@ -11,6 +11,7 @@ from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.models import ModelDeployed
+from ledger.events.notation import counted
 from ledger.events.signals import SignalDefined
 from ledger.events.values import DAY, parse_time
 
@@ -49,7 +50,12 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
                 )
             )
     return Answer(
-        said=[f"{len(rows)} decisions called for work within {inquiry.days} days of a deployment."],
+        said=[
+            (
+                f"Work was called for within {counted(inquiry.days, 'day')} of a deployment by "
+                f"{counted(len(rows), 'decision')}."
+            )
+        ],
         tables=[
             Table(
                 "followed",
@@ -84,7 +90,7 @@ def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
         if active.policy in last:
             last[active.policy][3:] = [active.since, active.actor]
     return Answer(
-        said=[f"{len(last)} policies; a draft or an activation counts as a review."],
+        said=[f"Policies: {len(last)}. A draft or an activation counts as a review."],
         tables=[
             Table(
                 "reviews",
@@ -111,7 +117,7 @@ def audits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     what = [column.name for column in conduct.columns].index("what")
     rows = tuple(row for row in conduct.rows if row[what] == "audit completed")
     return Answer(
-        said=[f"{len(rows)} audits are on record."],
+        said=[f"On record: {counted(len(rows), 'audit')}."],
         tables=[Table("audits", "Audits", conduct.columns, rows)],
         missing="Drills, red-team runs and the closure of findings have no events yet.",
         how=["decision-ledger audit run --record"],
@@ -193,8 +199,8 @@ def everything(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(
         said=[
             (
-                f"The stream {stream} holds {sum(counts.values())} events; plans name the model "
-                f"{len(places.rows)} times."
+                f"The stream {stream} holds {counted(sum(counts.values()), 'event')}; plans name "
+                f"the model {counted(len(places.rows), 'time')}."
             )
         ],
         tables=[

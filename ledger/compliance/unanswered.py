@@ -14,7 +14,7 @@ WAITING: Final[dict[int, str]] = {
     22: "simulations attached to policy approvals",
     23: "sensitivity analyses; `policy show` has every weight and threshold meanwhile",
     25: "outcomes of jobs and of investigations",
-    28: "change envelope in the policy, and jobs judged against it",
+    28: "change envelope in the policy, and no jobs judged against it",
     30: "marks on observations for estimated values and for corrected labels",
     35: "control catalogue in the ledger",
 }

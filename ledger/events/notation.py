@@ -119,6 +119,11 @@ BEFORE_DATA: Final = "before any data"
 """How a `data` ledger dates what it recorded before anything stated a time."""
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number with what it counts: `1 ledger`, `2 ledgers`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def time(micros: int) -> str:
     """Return a time as RFC 3339 in UTC, with microseconds only where there are any."""
     return shown_time(format_time(micros))

@@ -133,8 +133,9 @@ class PostgresDatabase(Database):
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
                 migration.prepare(connection, keys, create=create)
         except DBAPIError as error:
+            why = " ".join(str(error.orig).split()).removesuffix(".")
             raise unavailable(
-                f"The PostgreSQL database cannot be used: {error.orig}.",
+                f"The PostgreSQL database cannot be used: {why}.",
                 remedy="Check that the server runs, and the URL, the user and its rights.",
                 retry=False,
             ) from error

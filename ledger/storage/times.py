@@ -21,6 +21,7 @@ import structlog
 
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events import notation
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
 from ledger.storage.store import AppendRequest, LedgerInfo
@@ -172,7 +173,7 @@ def check_leap(info: LedgerInfo, newest: int | None, request: AppendRequest) -> 
 
 
 def _leaps(before: int, time: int, bound: int) -> LedgerError:
-    said, newest = format_time(time), format_time(before)
+    said, newest = notation.time(time), notation.time(before)
     return LedgerError(
         Reason.CLOCK_AHEAD,
         f"{said} is stated, {span(time - before)} ahead of the newest time before it, {newest}; "

@@ -8,6 +8,7 @@ import pytest
 from ledger.v1 import (
     decision_service_pb2,
     ledger_service_pb2,
+    model_pb2,
     model_service_pb2,
     policy_service_pb2,
     priority_service_pb2,
@@ -253,6 +254,17 @@ def test_nobody_speaks_as_a_part_of_the_server_or_as_what_is_no_caller(
     assert served.head() == head
 
 
+def test_a_field_is_refused_once(served: Served) -> None:
+    model = model_pb2.Model(model="Bad Name", owner="risk", unit_value_micros="1", cost_micros="1")
+    error = refused(
+        lambda: served.models.RegisterModel(
+            model_service_pb2.RegisterModelRequest(model=model), timeout=TIMEOUT
+        )
+    )
+    assert list(error.fields) == ["model.model"]
+    assert "more field" not in error.message
+
+
 def test_the_message_counts_the_other_fields_and_a_read_speaks_of_no_writing(
     served: Served,
 ) -> None:
@@ -264,11 +276,12 @@ def test_the_message_counts_the_other_fields_and_a_read_speaks_of_no_writing(
     )
     others = len(one.fields) - 1
     assert others > 1
-    assert f"is required. {others} more fields were refused too. Correct" in one.message
+    also = ", ".join(list(one.fields)[1:])
+    assert f"is required. {others} more fields were refused too: {also}. Correct" in one.message
     read = refused(
         lambda: served.priorities.GetPlan(
             priority_service_pb2.GetPlanRequest(min_position=-1), timeout=TIMEOUT
         )
     )
-    assert "is required. 1 more field was refused too. Correct" in read.message
+    assert "is required. 1 more field was refused too: min_position. Correct" in read.message
     assert "written" not in read.message

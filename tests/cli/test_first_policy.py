@@ -40,6 +40,12 @@ def test_limits_that_make_no_policy_are_misuse(cli: Run, line: tuple[str, ...], 
     assert said in ran.err
 
 
+def test_without_history_the_refusal_says_how_to_begin(cli: Run) -> None:
+    ran = cli("policy", "init")
+    assert ran.code == 1
+    assert "`decision-ledger policy init --signal SIGNAL --baseline HEALTHY" in ran.err
+
+
 def test_a_critical_on_the_healthy_side_is_refused(cli: Run) -> None:
     ran = cli("policy", "init", *LIMITS[:4], "--critical", "0.3")
     assert ran.code == 1

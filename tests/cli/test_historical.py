@@ -21,6 +21,16 @@ def both(told: Run) -> Run:
     return told
 
 
+@pytest.mark.parametrize("moment", ["yesterday", "7d", "soon"])
+def test_a_time_that_is_none_is_refused_without_naming_forms_that_are_not_taken(
+    cli: Run, moment: str
+) -> None:
+    ran = cli("evaluate", "fares", "--at", moment)
+    assert ran.code == 2
+    assert f"--at: '{moment}' is no time. Write it as 2026-03-01T10:00:00Z or" in ran.err
+    assert "position" not in ran.err
+
+
 def test_the_model_alone_means_the_decision_in_force(both: Run) -> None:
     newest, *others = both("decision", "list", "fares", "--json").json["decisions"]
     assert newest["horizon"]["historical"]

@@ -32,6 +32,7 @@ def test_a_model_is_described_in_per_cent_and_money_and_stored_as_integers(cli: 
     ("words", "said"),
     [
         (("--impact", "80"), "--impact: 80 is 8000%, and a share is from 0% to 100%."),
+        (("--impact", "180%"), "--impact: 180% is none: a share is from 0% to 100%."),
         (("--impact", ""), "--impact: '' is not a decimal such as 0.25."),
         (("--risk", "much"), "--risk: 'much' is not a decimal such as 0.25."),
         (("--cost", "40 EUR"), "--cost: '40 EUR' is not an amount"),
@@ -79,6 +80,7 @@ def test_nothing_for_people_has_parts_per_million_or_another_form_of_time(told: 
         assert not re.search(r"[0-9] %|\bppm\b|micros|>= [0-9]{4,}|[0-9]{3} s\b", printed), printed
         assert not re.search(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?!:\d\d(\.\d{6})?Z)", printed), printed
         assert not re.search(r"\d{4}-\d\d-\d\d \d|\.000000Z", printed), printed
+        assert not re.search(r"\b[0-9]{4,} s\b", printed), printed
 
 
 def test_a_rule_is_shown_with_its_limit_in_per_cent(told: Run) -> None:

@@ -88,7 +88,7 @@ def test_serve_refuses_any_address_but_loopback(run: Run, tmp_path: Path, addres
     assert not database.exists()
 
 
-def test_serve_creates_a_ledger_that_counts_cost_in_a_currency(tmp_path: Path) -> None:
+def test_serve_creates_a_ledger_with_a_currency_and_says_if_it_has_another(tmp_path: Path) -> None:
     words = ("--db", str(tmp_path / "l.sqlite"), "--create", "ledger.example/one")
     with subprocess.Popen(
         [*PROGRAM, *words, "--clock", "data", "--currency", "EUR"],
@@ -103,6 +103,18 @@ def test_serve_creates_a_ledger_that_counts_cost_in_a_currency(tmp_path: Path) -
         _, said = child.communicate(timeout=120)
     assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 31 * 86_400)
     assert "Created the ledger ledger.example/one with clock data and amounts in EUR." in said
+    with subprocess.Popen(
+        [*PROGRAM, *words, "--currency", "USD"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.terminate()
+        _, said = child.communicate(timeout=120)
+    was = "created before, with clock data, not wall; unit of cost EUR, not USD."
+    assert f"The ledger ledger.example/one was {was}" in said
 
 
 def test_serve_on_a_taken_port_makes_nothing(run: Run, tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_what_other_programs_put_under_the_prefix_is_left_alone(
         ('[server]\nadress = "x"', "server.adress.*did you mean server.address"),
         ("[client]\ndeadline_seconds = 0", "client.deadline_seconds"),
         ('[log]\nlevel = "loud"', "log.level"),
+        ('[operators]\nactors = ["ops"]', "operators.actors.*'ops' can never call"),
+        ('[erasure]\nactors = ["system/serve"]', "erasure.actors.*'system/serve' can never call"),
         ("nonsense", "is no TOML"),
     ],
 )

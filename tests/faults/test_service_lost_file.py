@@ -63,6 +63,20 @@ def start(database: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def doctor(database: Path, address: str) -> str:
+    """Return what `doctor` finds beside a server."""
+    command = [sys.executable, "-m", "ledger", "doctor", "--db", str(database)]
+    ran = subprocess.run(
+        [*command, "--server", address],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=SECONDS,
+    )
+    return ran.stdout
+
+
 def submit_until_refused(ledger: LedgerClient, stop: threading.Event) -> tuple[int, str]:
     """Submit until the server refuses; return how many it acknowledged, and why it ended."""
     observed, count = Observed(), 0
@@ -98,6 +112,7 @@ def test_a_file_removed_under_a_server_stops_it_and_is_not_begun_anew(
             assert ended[0][0] > 0
             assert "was removed under the server" in ended[0][1]
             until(lambda: health_of(address) == NOT_SERVING, "health", seconds=SECONDS)
+            assert "but records nothing any more" in doctor(database, address)
         assert server.stop() == 0
     assert database.with_name("ledger.sqlite-wal").stat().st_size, "the log is kept"
     for more in ([], ["--create", "example.com/fares"]):

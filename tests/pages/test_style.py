@@ -79,6 +79,12 @@ def test_both_pages_have_one_style(compliance: str, report: str) -> None:
     assert style_of(compliance) == style_of(report)
 
 
+def test_no_fact_about_a_page_is_kept_on_one_line(compliance: str, report: str) -> None:
+    for page in (compliance, report):
+        (facts,) = re.findall(r'<table class="facts">(.*?)</table>', page, re.DOTALL)
+        assert "when" not in facts, "a narrow screen would cut it off"
+
+
 def test_the_style_has_a_narrow_screen_the_dark_and_paper(report: str) -> None:
     style = style_of(report)
     assert "@media (prefers-color-scheme: dark)" in style

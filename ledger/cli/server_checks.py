@@ -1,0 +1,140 @@
+"""What `doctor` asks of the server, as any client would."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.cli import output
+from ledger.cli.check import Check, State
+from ledger.cli.exits import described
+from ledger.cli.session import Session
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+
+_LAG_WARN_EVENTS: Final = 50_000
+_SERVER_DEADLINE_SECONDS: Final = 3.0
+
+
+def server(session: Session) -> Iterator[Check]:
+    """Say what the server answers about itself and its ledgers."""
+    from ledger.client import ClientError, UnreachableError
+
+    client = session.client.using(deadline_seconds=_SERVER_DEADLINE_SECONDS)
+    try:
+        found = list(client.list_ledgers())
+    except UnreachableError as error:
+        yield Check(
+            "server",
+            "warn",
+            f"nobody answers at {error.target}",
+            "Start it with `decision-ledger serve`, or state --server.",
+        )
+        return
+    except ClientError as error:
+        _, message, remedy, _ = described(error)
+        yield Check("server", "fail", message, remedy)
+        return
+    yield _serving(session.target, f"serves {output.counted(len(found), 'ledger')}")
+    yield _signing_health(session.target)
+    for ledger in found:
+        yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
+        yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
+
+
+def _duplicates(client: "LedgerClient", origin: str) -> Check:
+    """Look for sources that send the same observation again under another request id."""
+    from ledger.client import ClientError
+
+    try:
+        states = client.list_signal_states().states
+    except ClientError as error:
+        return Check("duplicates", "warn", f"{origin}: {described(error)[1]}", "Ask again later.")
+    found = [one for one in states if one.likely_duplicates]
+    if not found:
+        return Check("duplicates", "ok", f"{origin}: no recent observation repeats another one")
+    shown = ", ".join(f"{one.model} {one.signal} {one.likely_duplicates}" for one in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return Check(
+        "duplicates",
+        "warn",
+        f"{origin}: recent observations repeat others and count again: {shown}{more}",
+        "Let their source send again under the same request id, or ask for duplicates to be left "
+        "out, as `signal submit` and the SDK do.",
+    )
+
+
+def _is_well(target: str, service: str) -> bool:
+    """Ask the server's health check; LookupError with its words if it does not say."""
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    request = health_pb2.HealthCheckRequest(service=service)
+    try:
+        with grpc.insecure_channel(target) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
+            status = stub.Check(request, timeout=_SERVER_DEADLINE_SECONDS).status
+    except grpc.RpcError as error:
+        raise LookupError(f"the server does not say: {error}") from error
+    return bool(status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _serving(target: str, what: str) -> Check:
+    """Say whether the server, which answers, takes what is to be recorded."""
+    try:
+        is_serving = _is_well(target, "")
+    except LookupError as error:
+        return Check("server", "warn", str(error), "Update the server.")
+    if is_serving:
+        return Check("server", "ok", f"{target} {what}")
+    return Check(
+        "server",
+        "fail",
+        f"{target} {what}, but records nothing any more",
+        "Its log says why, and so does the refusal of whatever is sent to it.",
+    )
+
+
+def _signing_health(target: str) -> Check:
+    """Ask the server whether it still signs checkpoints."""
+    from ledger.api.server import SIGNING
+
+    try:
+        is_signing = _is_well(target, SIGNING)
+    except LookupError as error:
+        return Check("signing", "warn", str(error), "Update the server.")
+    if is_signing:
+        return Check("signing", "ok", "the server signs checkpoints")
+    return Check(
+        "signing",
+        "fail",
+        "the server has stopped signing: a ledger contradicts what was signed before",
+        "Its log says why, and so does `decision-ledger log checkpoint`.",
+        is_integrity=True,
+    )
+
+
+def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
+    from ledger.client import ClientError
+
+    try:
+        found = list(client.list_projections())
+    except ClientError as error:
+        _, message, remedy, _ = described(error)
+        yield Check(f"projections of {origin}", "fail", message, remedy)
+        return
+    for one in found:
+        name = f"{one.projection} of {origin}"
+        behind = one.head_position - one.tracking_position
+        lag = output.counted(behind, "event")
+        state: State = "ok"
+        remedy = ""
+        if one.state == "STOPPED" or one.quarantined:
+            state, remedy = "fail", f"{one.problem or 'Events were set aside.'} Then rebuild it."
+        elif behind > _LAG_WARN_EVENTS or one.problem:
+            state, remedy = "warn", one.problem or "It should catch up; look again in a minute."
+        yield Check(
+            name,
+            state,
+            f"{one.state}, {lag} behind, digest {one.state_digest.hex()[:16]}",
+            remedy,
+        )
