@@ -1,6 +1,5 @@
 """`decision-ledger serve`: the service in the foreground, until it is told to stop."""
 
-import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.exits import Exit, MisuseError
 from ledger.cli.session import session
+from ledger.cli.stopping import stop_signal
 from ledger.events.inert import inert
 from ledger.limits import STOP_SECONDS_MAX
 
@@ -64,16 +64,14 @@ def serve(
     log_to_stderr(settings.log.level, settings.log.form)
     options = replace(_options(settings, database), create=bool(create))
     _warn_of_silent_loss(settings, options.database)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    wait = stop_signal()
     with Service(options) as service:
         _quiet_collector()
         with ApiServer(service, address) as server:
             if create:  # once the port is ours: what fails must not have begun a ledger
                 _create(service, create, clock, currency)
             _tell_ready(server.address, server.port, port_file, as_json=chosen.as_json)
-            stop.wait()
+            wait()
             output.say("Stopping: calls under way are being finished.")
             _end_in_any_case()
 

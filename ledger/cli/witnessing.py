@@ -1,7 +1,5 @@
 """`decision-ledger witness …`: a witness for any log that signs C2SP checkpoints with Ed25519."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +9,7 @@ from ledger.cli import output
 from ledger.cli.exits import MisuseError
 from ledger.cli.serve import log_to_stderr, write_port
 from ledger.cli.session import session
+from ledger.cli.stopping import stop_signal
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
@@ -70,14 +69,12 @@ def serve(
         server = WitnessServer(witness, clock, host=host, port=port, prefix=prefix)
     except OSError as error:
         raise MisuseError(f"--listen: {listen} cannot be listened on: {error}.") from error
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    wait = stop_signal()
     with server:
         if port_file:
             write_port(server.port, port_file)
         _tell_ready(f"{host}:{server.port}", server.port, prefix, key, sorted(logs))
-        stop.wait()
+        wait()
         output.say("Stopping.")
 
 
