@@ -243,7 +243,9 @@ def connect(place: str) -> Connection:
 def _sqlite(path: Path) -> Connection:
     if not path.is_file():
         raise LedgerError(
-            Reason.STORE_UNAVAILABLE, f"There is no file {path}.", remedy="Check the path."
+            Reason.STORE_UNAVAILABLE,
+            f"There is no file {path}.",
+            remedy="Check the path; a server is named with --server.",
         )
     file = _SqliteFile(path.resolve())  # its log has the name of the file, not of a link
     return Connection(file.query, file.close, (sqlite3.Error,))

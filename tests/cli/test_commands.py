@@ -303,6 +303,14 @@ def test_doctor_says_what_to_do_where_there_is_nothing(run: Run, tmp_path: Path)
     assert run("doctor", "--db", str(tmp_path / "none.sqlite")).code != 0
 
 
+def test_an_audit_of_an_address_says_how_a_server_is_named(run: Run) -> None:
+    ran = run("audit", "run", "127.0.0.1:1")
+    assert ran.code == Exit.REFUSED
+    assert (
+        "There is no file 127.0.0.1:1. Check the path; a server is named with --server" in ran.err
+    )
+
+
 def test_an_edited_event_is_found_by_doctor_verify_and_replay(
     told: Run, run: Run, folder: Path
 ) -> None:
