@@ -4,6 +4,7 @@ Method: histories in memory that rotate and revoke keys as told, rightly and wro
 real server with its real keys.
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,13 +219,17 @@ def test_real_rotations_and_a_revocation_are_followed(served: Served, tmp_path: 
     store = TrustStore(tmp_path / "trust.json")
     first = served.service.ledger().info.vkey
     store.pin(first)
-    rows = [("fares", "log-loss", 0.5, (1_767_225_600 + HOUR) * 1_000_000)]
+    hours = itertools.count(1)
+
+    def rows() -> list[tuple[str, str, float, int]]:  # never the same: repeats are left out
+        return [("fares", "log-loss", 0.5, (1_767_225_600 + next(hours) * HOUR) * 1_000_000)]
+
     with LedgerClient(served.server.address, trust=store) as client:
         assert client.verified_checkpoint().verifier_key == first
         second = client.rotate_key(overlap=3).key.verifier_key
         client.verified_checkpoint()
         for _ in range(6):
-            client.submit(rows)
+            client.submit(rows())
         assert client.verified_checkpoint().verifier_key == second
         assert client.list_keys().keys[0].until_position > 0
         head = client.get_ledger().head_position
@@ -232,13 +237,13 @@ def test_real_rotations_and_a_revocation_are_followed(served: Served, tmp_path: 
         assert changed.key.revoked_reason == "the disk was stolen"
         third = client.verified_checkpoint()
         assert third.verifier_key not in {first, second}
-        done = client.submit(rows, wait_for_checkpoint=True)
+        done = client.submit(rows(), wait_for_checkpoint=True)
         assert done.proof.position == done.appended.position
         for position in (1, head, done.appended.position):
             assert client.prove_inclusion(position).checkpoint.verifier_key == third.verifier_key
         seal = client.seal_streams()
         kept = client.verified_checkpoint()
-        client.submit(rows)
+        client.submit(rows())
         joined = client.verify_consistency(kept.size, kept.root)
         assert joined.checkpoint.size > kept.size >= seal.appended.position
         with pytest.raises(ForkError, match="does not extend the kept tree"):

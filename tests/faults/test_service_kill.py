@@ -44,6 +44,8 @@ class Record:
 
     def read(self) -> None:
         """Verify the chain, and learn which observations belong to which request."""
+        for old in self._database.parent.glob("copy.sqlite*"):
+            old.unlink()
         copy = self._database.with_name("copy.sqlite")
         with sqlite3.connect(self._database) as served, sqlite3.connect(copy) as snapshot:
             served.backup(snapshot)

@@ -8,6 +8,7 @@ import statistics
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -125,7 +126,7 @@ class Unread:
 
 def test_readers_that_do_not_read_leave_others_as_fast_as_before(server: Served) -> None:
     _, address = server
-    observed = Observed()
+    observed = Observed(step=timedelta(seconds=1))
     with client(address) as ledger:
         fill(ledger, observed)
         before = durations(ledger, observed)
@@ -146,7 +147,7 @@ def test_readers_that_do_not_read_leave_others_as_fast_as_before(server: Served)
 
 def test_an_abandoned_reader_gives_its_place_back(server: Served) -> None:
     _, address = server
-    observed = Observed()
+    observed = Observed(step=timedelta(seconds=1))
     with client(address) as ledger:
         fill(ledger, observed)
         # More than there are places, each gone in the middle of its answers.
@@ -181,7 +182,7 @@ def test_a_connection_is_refused_one_watch_too_many_and_others_are_served(server
         assert refused.reason == Reason.LIMIT_REACHED.value
         assert refused.retry_seconds
         next(ledger.watch_events())
-        assert max(durations(ledger, Observed())) < SECONDS_MAX
+        assert max(durations(ledger, Observed(step=timedelta(seconds=1)))) < SECONDS_MAX
         unread.calls[0].cancel()
         until(lambda: can_watch(unread), "the cancelled watch's place is free")
 

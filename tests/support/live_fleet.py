@@ -89,8 +89,15 @@ def prepare(client: LedgerClient, models: Sequence[str] = MODELS, *, clock: str 
 class Observed:
     """Batches of observations, each later than all before it. Safe between threads."""
 
-    def __init__(self, models: Sequence[str] = MODELS, *, after: int = 0) -> None:
-        """`after` so many half hours that passed before."""
+    def __init__(
+        self, models: Sequence[str] = MODELS, *, after: int = 0, step: timedelta = STEP
+    ) -> None:
+        """`after` so many steps that passed before; a step is half an hour unless stated.
+
+        Where several senders draw far ahead of each other, steps must be short: a ledger of the
+        clock `data` takes no leaps.
+        """
+        self._step = step
         self._models = itertools.cycle(models)
         self._numbers = itertools.count(after + 1)
         self._lock = threading.Lock()
@@ -102,4 +109,4 @@ class Observed:
 
     def _row(self, number: int) -> Row:
         loss = 0.35 + (number * 37 % 100) / 250
-        return (next(self._models), "log-loss", loss, START + number * STEP, "v1", 100)
+        return (next(self._models), "log-loss", loss, START + number * self._step, "v1", 100)
