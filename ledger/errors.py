@@ -161,3 +161,17 @@ def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
             "erased_by": "" if erased_by is None else str(erased_by),
         },
     )
+
+
+MISREAD: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading rows that this product did not write may end in."""
+
+
+def misread(error: Exception) -> LedgerError:
+    """Return EVENT_UNREADABLE for a ledger that cannot be opened as it is."""
+    return LedgerError(
+        Reason.EVENT_UNREADABLE,
+        f"The ledger cannot be read as it is: {type(error).__name__}: {error}.",
+        remedy="Run `decision-ledger log verify --db` on the database. If it finds no damage, this "
+        "is a defect: please report it.",
+    )

@@ -26,7 +26,7 @@ from ledger.application.refusals import Refusals
 from ledger.application.rehashing import RehashProcess
 from ledger.application.workers import Workers
 from ledger.clock import Clock, SystemClock
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.errors import MISREAD, LedgerError, Reason, invalid_field, misread
 from ledger.events import values
 from ledger.limits import (
     EXPORTS_MAX,
@@ -161,8 +161,10 @@ class Service:
                     self._open(ledger.info, ledger)
                 self._clock_watch.start(self._workers)
                 self._refusals.start(self._workers)
-            except BaseException:
+            except BaseException as error:
                 self.stop()
+                if isinstance(error, MISREAD):
+                    raise misread(error) from error
                 raise
 
     def stop(self) -> None:

@@ -115,9 +115,11 @@ def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> 
     """Return the model after one more event of its own."""
     if model is None:
         if isinstance(data, Erased):
-            assert data.type == ModelRegistered.TYPE, "a model begins by being registered"
+            if data.type != ModelRegistered.TYPE:
+                raise _out_of_place(stream, data.type)
             return Model(stream, 1, None)
-        assert isinstance(data, ModelRegistered), "a model begins by being registered"
+        if not isinstance(data, ModelRegistered):
+            raise _out_of_place(stream, data.TYPE)
         return Model(stream, 1, data)
     model = replace(model, version=model.version + 1)
     if isinstance(data, Erased):
@@ -127,7 +129,8 @@ def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> 
     if isinstance(data, ModelDeployed):
         deployments = (*model.deployments, data)
         return replace(model, deployments=deployments, is_version_erased=False)
-    assert isinstance(data, ModelRetired)
+    if not isinstance(data, ModelRetired):
+        raise _out_of_place(stream, data.TYPE)
     return replace(model, retired=True)
 
 
@@ -137,7 +140,8 @@ def _evolve_erased(model: Model, type_: str) -> Model:
         return replace(model, described=None)
     if type_ == ModelDeployed.TYPE:
         return replace(model, is_version_erased=True)
-    assert type_ == ModelRetired.TYPE
+    if type_ != ModelRetired.TYPE:
+        raise _out_of_place(model.id, type_)
     return replace(model, retired=True)
 
 
@@ -149,8 +153,19 @@ def evolve_policy(policy: Policy | None, data: EventData | Erased, stream: str) 
         return replace(policy, drafts=(*policy.drafts, None)) if is_draft else policy
     if isinstance(data, PolicyDrafted):
         return replace(policy, drafts=(*policy.drafts, data))
-    assert isinstance(data, PolicyActivated)
+    if not isinstance(data, PolicyActivated):
+        raise _out_of_place(stream, data.TYPE)
     return replace(policy, activations=(*policy.activations, data))
+
+
+def _out_of_place(stream: str, type_: str) -> LedgerError:
+    """Return the refusal of a history that this product does not write: rows were changed."""
+    return LedgerError(
+        Reason.EVENT_UNREADABLE,
+        f"The history of {stream} cannot be read: {type_} does not belong where it is.",
+        remedy="Verify the ledger with `decision-ledger log verify`.",
+        metadata={"stream": stream},
+    )
 
 
 class ClosedMapper(Mapper[str]):

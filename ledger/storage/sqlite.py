@@ -221,7 +221,7 @@ class SqliteDatabase(Database):
 
     def check_structure(self) -> None:
         """Run SQLite's own check: pages, order of keys, every row in every index."""
-        with self.reader.connect() as connection:
+        with self.reading() as connection:
             found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
         if found != "ok":
             raise damaged(str(found))

@@ -176,3 +176,20 @@ def test_read_models_live_beside_the_ledger_unless_told_otherwise() -> None:
     for database in ("/data/l.sqlite", "sqlite:////data/l.db"):
         assert projections_url(database).startswith("sqlite:////data/l.projections")
     assert projections_url("postgresql+psycopg://u@h/n") == "postgresql+psycopg://u@h/n"
+
+
+def test_a_ledger_that_cannot_be_read_as_it_is_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service_at(tmp_path) as service:
+        service.create_ledger(ONE, clock="data", actor="users/ana")
+
+    def misread(*_: object, **__: object) -> None:
+        raise AssertionError("a model begins by being registered")
+
+    monkeypatch.setattr("ledger.service.Ledger", misread)
+    with pytest.raises(LedgerError) as error:
+        service_at(tmp_path).start()
+    assert reason_of(error) is Reason.EVENT_UNREADABLE
+    assert "a model begins by being registered" in error.value.message
+    assert "log verify --db" in error.value.remedy

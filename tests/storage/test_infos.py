@@ -4,6 +4,9 @@ Method: ledgers are created on each database with and without a unit of cost, an
 there is; an event that was damaged since adds nothing.
 """
 
+import pytest
+
+from ledger.errors import LedgerError, Reason
 from ledger.storage import CreateLedger, SqlStore
 from ledger.storage.infos import info_of
 from tests.support.check_ledger import check_ledger
@@ -32,3 +35,21 @@ def test_a_configuration_that_cannot_be_read_adds_nothing() -> None:
     for body in (None, b"", b"{}", b"[]", b'{"data":[]}', b'{"data":{}}'):
         info = info_of((1, ORIGIN, "wall", 300, "key", body))
         assert (info.unit_of_cost, info.leap_seconds) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (1, None, "wall", 300, "key"),
+        (1, b"ledger.example", "wall", 300, "key"),
+        (1, "Not A Name", "wall", 300, "key"),
+        (1, ORIGIN, "sundial", 300, "key"),
+        (1, ORIGIN, "wall", "300", "key"),
+        ("1", ORIGIN, "wall", 300, "key"),
+        (1, ORIGIN, "wall", 300, None),
+    ],
+)
+def test_a_row_that_this_product_does_not_write_is_damage(row: tuple[object, ...]) -> None:
+    with pytest.raises(LedgerError) as caught:
+        info_of((*row, None))
+    assert caught.value.reason is Reason.CHAIN_BROKEN
