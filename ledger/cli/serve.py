@@ -1,6 +1,7 @@
 """`decision-ledger serve`: the service in the foreground, until it is told to stop."""
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -184,6 +185,23 @@ def _inert(_logger: object, _method: str, event: "MutableMapping[str, Any]") -> 
     return {key: inert(one) if isinstance(one, str) else one for key, one in event.items()}
 
 
+class StandardError:
+    """Where lines go: what is standard error at that moment. A line that it does not take is lost.
+
+    A reader that is gone must not end the thread that had something to say.
+    """
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        import sys
+
+        with suppress(OSError, ValueError):  # a broken pipe; a file that was closed
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def log_to_stderr(level: str, form: str) -> None:
     """Let what is logged go to standard error, in the form that the settings ask for."""
     import logging
@@ -208,6 +226,6 @@ def log_to_stderr(level: str, form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=StandardError,
         cache_logger_on_first_use=True,
     )

@@ -170,10 +170,9 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
                 override,
             )
         )
+    models = counted(len(rows), "model")
     return Answer(
-        said=[
-            f"An action in force that nothing recorded has answered: {counted(len(rows), 'model')}."
-        ],
+        said=[f"An action in force that nothing recorded has answered: {models}."],
         tables=[
             Table(
                 "without_action",

@@ -1,7 +1,6 @@
 """Plans from a ledger: goal: what the planner is given is what the specification says it is.
 
-Method: small fleets whose losses are easy to add up, plans made over them, and each number looked
-up in the recorded plan; the planner's arithmetic itself has its own tests and vectors.
+Method: small fleets whose losses are easy to add up; each number is looked up in the plan.
 """
 
 import pytest

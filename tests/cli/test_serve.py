@@ -4,6 +4,7 @@ It refuses other addresses than loopback, and a database that is behind what was
 the real program in a child process; whoever waits, waits for a line, a checkpoint or its end.
 """
 
+import io
 import json
 import os
 import shutil
@@ -12,12 +13,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ledger.cli.exits import Exit
+from ledger.cli.serve import StandardError
 from ledger.cli.shapes import SHAPES, fields_of
 from ledger.client import LedgerClient, Signal
 from tests.cli.conftest import Run
@@ -194,3 +197,19 @@ def test_serve_does_not_serve_what_is_behind_the_published_checkpoint(tmp_path: 
     assert error["reason"] == "LEDGER_BEHIND"
     assert f"a checkpoint of {signed.size} events" in error["message"]
     assert f"{size} only" in error["message"]
+
+
+def test_a_line_that_standard_error_does_not_take_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, written = os.pipe()
+    os.close(read)
+    closed = io.StringIO()
+    closed.close()
+    with os.fdopen(written, "w") as broken:
+        for stream in (broken, closed):
+            monkeypatch.setattr("sys.stderr", stream)
+            StandardError().error("the writer stopped")
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):  # what was buffered goes nowhere
+            broken.close()
