@@ -226,6 +226,6 @@ def log_to_stderr(level: str, form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=StandardError,
+        logger_factory=lambda *_: StandardError(),
         cache_logger_on_first_use=True,
     )

@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import structlog
 
 from ledger.cli.exits import Exit
-from ledger.cli.serve import StandardError
+from ledger.cli.serve import log_to_stderr
 from ledger.cli.shapes import SHAPES, fields_of
 from ledger.client import LedgerClient, Signal
 from tests.cli.conftest import Run
@@ -209,7 +210,13 @@ def test_a_line_that_standard_error_does_not_take_ends_nothing(
     with os.fdopen(written, "w") as broken:
         for stream in (broken, closed):
             monkeypatch.setattr("sys.stderr", stream)
-            StandardError().error("the writer stopped")
+            log_to_stderr("info", "json")
+            structlog.get_logger("ledger.test").error("the writer stopped")
+        taken = io.StringIO()
+        monkeypatch.setattr("sys.stderr", taken)
+        structlog.get_logger("ledger.test").error("the writer stopped")
+        assert "the writer stopped" in taken.getvalue()
         monkeypatch.undo()
+        structlog.reset_defaults()
         with suppress(BrokenPipeError):  # what was buffered goes nowhere
             broken.close()
