@@ -86,8 +86,19 @@ def prepare_session(
 
     Set by statements, since a connection pooler refuses `options` at the start. `connect` opens
     one more connection. Returns the process that serves the session. STORE_UNAVAILABLE where
-    sessions are shared, or the database does not store text as UTF-8.
+    sessions are shared, or the database does not store text as UTF-8. A connection that cannot be
+    used is closed.
     """
+    try:
+        return _prepared(raw, use, connect)
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _prepared(
+    raw: "psycopg.Connection[Any]", use: Use, connect: "Callable[[], psycopg.Connection[Any]]"
+) -> int:
     pid = _pid(raw)
     if pid != raw.info.backend_pid:  # between us and it is a pooler
         _refuse_shared_sessions(raw, pid, connect)

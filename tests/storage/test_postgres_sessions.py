@@ -85,6 +85,9 @@ def test_a_statement_prepared_by_another_client_names_the_pooler(
 class Pooled:
     """A connection through a pooler, which tells a process of its own making at the start."""
 
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
     def __init__(self, pids: Sequence[int], *, told: int = 999) -> None:
         self.info = SimpleNamespace(backend_pid=told)
         self._pids = iter(pids)
