@@ -38,3 +38,8 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that they do not run alone at the end."""
+    items.sort(key=lambda item: "test_bench" not in item.nodeid)
