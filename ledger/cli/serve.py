@@ -227,5 +227,4 @@ def log_to_stderr(level: str, form: str) -> None:
             logging.getLevelNamesMapping()[level.upper()]
         ),
         logger_factory=lambda *_: StandardError(),
-        cache_logger_on_first_use=True,
     )

@@ -217,6 +217,5 @@ def test_a_line_that_standard_error_does_not_take_ends_nothing(
         structlog.get_logger("ledger.test").error("the writer stopped")
         assert "the writer stopped" in taken.getvalue()
         monkeypatch.undo()
-        structlog.reset_defaults()
         with suppress(BrokenPipeError):  # what was buffered goes nowhere
             broken.close()
