@@ -215,7 +215,7 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
         assert erased.erased == sum(last - first + 1 for first, last in ranges)
         assert types >= {
             "export.issued.v1",
-            "decision.made.v1",
+            "decision.made.v2",
             "decision.overridden.v1",
             "model.deployed.v1",
             "model.registered.v1",
@@ -223,7 +223,7 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
             "model.updated.v1",
             "plan.made.v1",
             "policy.activated.v1",
-            "policy.drafted.v1",
+            "policy.drafted.v2",
             "score.computed.v1",
             "signal.defined.v1",
             "signal.observed.v1",

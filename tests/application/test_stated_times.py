@@ -81,6 +81,23 @@ def test_under_rules_1_the_version_recorded_last_is_in_service_for_ever(world: W
     world.check_replay()
 
 
+def test_what_rules_1_decided_replays_after_its_policy_moved_to_rules_2(world: World) -> None:
+    world.begin("m1", procedure="rules/1")
+    world.deploy("m1", "v2", at=LATER)
+    world.deploy("m1", "v1b", at=START + DAY, through=START)
+    world.see("m1", 1.2, START + 2 * DAY, version="v1b")
+    world.settle()
+    world.plan(10**7)
+    world.activate(policy_text())
+    world.see("m1", 0.4, LATER + HOUR)
+    world.settle()
+    world.plan(10**7)
+    made = [event.type for event in world.events("decision.made.v1", "decision.made.v2")]
+    assert made == ["decision.made.v1", "decision.made.v2"]
+    assert [score.model_version for score in world.scores()] == ["v1b", "v2"]
+    assert world.check_replay() == len(made) + len(world.scores()) + 2
+
+
 def test_an_evaluation_in_the_past_is_of_the_version_that_served_then(world: World) -> None:
     world.begin("m1")
     world.see("m1", 1.4, START + DAY)

@@ -53,7 +53,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def test_every_replay_is_identical(ran: Ran) -> None:
     counted = sum(
-        event["header"]["type"] in {"decision.made.v1", "plan.made.v1"} for event in ran.events
+        event["header"]["type"] in {"decision.made.v2", "plan.made.v1"} for event in ran.events
     )
     assert ran.good
     assert counted == WEEKS * 28 + WEEKS

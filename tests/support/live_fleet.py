@@ -30,7 +30,7 @@ scoring:
        half_life: 7d, breach: 0.3, sustain: 0.5, transient: 0.2, min_buckets: 1, sample_cap: 1000,
        prior_samples: 50, sources_needed: 0, rationale: What is lost is what counts.}
 decision:
-  procedure: rules/1
+  procedure: rules/2
   cool_down: 0s
   rules:
     - {id: high, when: priority >= 400000, hold: priority >= 300000,

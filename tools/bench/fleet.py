@@ -45,7 +45,7 @@ scoring:
   signals:
 {"".join(_SIGNAL_RULE.replace("NAME", signal) for signal in SIGNALS)}
 decision:
-  procedure: rules/1
+  procedure: rules/2
   cool_down: 24h
   rules:
     - {{id: sustained, when: 'priority >= 300000 && signals["log-loss"].sustained',
