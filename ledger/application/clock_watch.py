@@ -33,7 +33,7 @@ class ClockWatch:
 
     @property
     def failure(self) -> LedgerError | None:
-        """Why nothing is appended to one of the ledgers, or None."""
+        """Why nothing, or nothing that states the present, is appended to a ledger, or None."""
         with self._lock:
             return next(iter(self._faults.values()), None)
 
@@ -57,10 +57,13 @@ class ClockWatch:
         for origin in self._served():
             try:
                 self._store.now_micros(origin)
+                fault = self._store.clock_behind(origin)
             except LedgerError as error:
                 if error.reason is not Reason.CLOCK_AHEAD:
                     raise
-                faults[origin] = error
+                fault = error
+            if fault is not None:
+                faults[origin] = fault
         with self._lock:
             before, self._faults = self._faults, faults
             callbacks = tuple(self._callbacks)

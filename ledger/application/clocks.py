@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.application.commands import Caller, Written, answered_before, fields_named
+from ledger.application.commands import Caller, Written, fields_named
 from ledger.errors import invalid_field
 from ledger.events.envelope import encode_body
 from ledger.events.system import ClockStepped
@@ -23,9 +23,6 @@ class Clocks:
 
     def confirm(self, caller: Caller, reason: str) -> Written:
         """Record that the clock is right; FIELD_INVALID where nothing speaks against it."""
-        answered = answered_before(self._store, self._info, caller, METHOD)
-        if answered is not None:
-            return answered
         if self._info.clock == "data":
             raise invalid_field(
                 "ledger",

@@ -181,12 +181,17 @@ class Intake:
         reason: Reason | None = None
         violations: list[FieldViolation] = []
         latest = latest_statable(self._info, self._store)
+        behind = self._store.clock_behind(self._info.origin)
+        if behind is not None:  # what lies after such a time is no fault of the source's
+            latest = values.TIME_LIMIT
         for index, row in enumerate(rows):
             for found, field, problem in self._problems(row, latest):
                 reason = reason or found
                 violations.append(FieldViolation(f"observations[{index}].{field}", problem))
             if len(violations) >= _VIOLATIONS_MAX:
                 break
+        if reason is None and behind is not None:
+            return behind
         if reason is None:  # the fleet changed between the two looks
             return LedgerError(
                 Reason.STORE_UNAVAILABLE,

@@ -156,15 +156,24 @@ class SqlStore(SqlReader):
             key = request_key(info, request)
             turn.group.begin([info], [key] if key else [])
             if key is not None and turn.group.knows(key):
-                return turn.group.admit(info, request)
+                answered = turn.group.admit(info, request)
+                self._times.found(info, key)
+                return answered
             step = self._times.confirm(info, turn.group.newest_time(info))
             return turn.group.admit(info, replace(request, events=[event(step)]))
 
         try:
             return self._call(_confirm)
         except BaseException:
-            self._times.restore(info, before)
+            self._times.restore(info, before, request_key(info, request))
             raise
+
+    def clock_behind(self, ledger: str) -> LedgerError | None:
+        """Return what to answer whom this clock contradicts, where it is behind the newest event.
+
+        None where it is not, or is believed all the same.
+        """
+        return self._times.behind(self.ledger(ledger), lambda: self.head(ledger).recorded_at)
 
     # ---- keys and signatures -----------------------------------------------------------------
 

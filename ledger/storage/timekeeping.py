@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from ledger.errors import LedgerError
     from ledger.storage.store import AppendRequest, AppendResult, NewEvent
 
 
@@ -26,11 +27,20 @@ class Timekeeping(Protocol):
         """Return the machine's time; CLOCK_AHEAD where a `wall` ledger cannot believe it."""
         ...
 
+    def clock_behind(self, ledger: str) -> "LedgerError | None":
+        """Return what to answer whom this clock contradicts, where it is behind the newest event.
+
+        None where it is not, or is believed all the same. Within the bounds of the ledger, that is:
+        the skew of a `wall` ledger, and the years that a `data` ledger's times may lie ahead.
+        """
+        ...
+
     def confirm_clock(
         self, request: "AppendRequest", event: "Callable[[Step], NewEvent]"
     ) -> "AppendResult":
         """Believe the machine's clock from now on, and append the event that says so.
 
-        FIELD_INVALID where the clock is as expected.
+        FIELD_INVALID where the clock is as expected. A repeat finds its own event, and the clock is
+        believed from when that was recorded.
         """
         ...

@@ -23,7 +23,8 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
-from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
+from ledger.limits import CLOCK_STEP_SECONDS_MIN, DATA_AHEAD_SECONDS, IDLE_SECONDS_MAX
+from ledger.storage.checks import RequestKey
 from ledger.storage.store import AppendRequest, LedgerInfo
 from ledger.storage.timekeeping import Step
 
@@ -31,6 +32,7 @@ _PAUSE_SECONDS: Final = 1.0
 _READINGS_MAX: Final = 5
 _KEPT_SECONDS: Final = 3_600.0  # steps that were taken within the skew do not add up for longer
 _QUICK_SECONDS: Final = 0.05  # both clocks are read at one moment, unless the process was held up
+_OR_CONFIRMED: Final = ", or has confirmed it with `decision-ledger ledger confirm-clock`."
 _log: Final = structlog.get_logger("ledger.storage")
 
 
@@ -50,6 +52,8 @@ class MachineTime:
         self._lock = threading.Lock()
         self._believed: dict[int, Reading] = {}
         self._behind: set[int] = set()  # ledgers whose newest event is ahead of the clock
+        self._fine_at: dict[int, int] = {}  # when a `data` ledger was last found in order
+        self._unsure: dict[int, tuple[RequestKey, Reading]] = {}  # confirmed, perhaps on record
 
     def now(self, info: LedgerInfo, head: Callable[[], int], clock: Clock | None = None) -> int:
         """Return the time; CLOCK_AHEAD where that cannot be. `head`: the newest event's time."""
@@ -58,6 +62,28 @@ class MachineTime:
         if step is not None:
             raise clock_refused(info, step)
         return reading.at
+
+    def behind(self, info: LedgerInfo, head: Callable[[], int]) -> LedgerError | None:
+        """Return what to answer whom this clock contradicts, where it is behind the newest event.
+
+        None where it is not, or is believed all the same. Who states a time that this clock has not
+        come to yet may well be right then.
+        """
+        reading = self._read()
+        is_wall = info.clock == "wall"
+        with self._lock:
+            if is_wall and info.ledger_id in self._believed:
+                return None
+            if reading.at >= self._fine_at.get(info.ledger_id, TIME_LIMIT):
+                return None
+        ahead = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) if is_wall else DATA_AHEAD_SECONDS
+        newest = head()
+        if newest - reading.at > ahead * SECOND:
+            return clock_refused(info, Step(reading.at, None, newest))
+        if not is_wall:
+            with self._lock:
+                self._fine_at[info.ledger_id] = reading.at
+        return None
 
     def now_of_new(self) -> int:
         """Return the time at which a ledger may begin; CLOCK_AHEAD where no ledger's can be."""
@@ -89,15 +115,33 @@ class MachineTime:
             )
         with self._lock:
             self._believed[info.ledger_id] = reading
+            self._unsure.pop(info.ledger_id, None)
         return step
 
-    def restore(self, info: LedgerInfo, before: Reading | None) -> None:
-        """Take a confirmation back that was not recorded."""
+    def restore(
+        self, info: LedgerInfo, before: Reading | None, key: RequestKey | None = None
+    ) -> None:
+        """Take a confirmation back that may not be on record; `key`: under which it would be."""
         with self._lock:
+            taken = self._believed.get(info.ledger_id)
+            if key is not None and taken is not None and taken is not before:
+                self._unsure[info.ledger_id] = (key, taken)
             if before is None:
                 self._believed.pop(info.ledger_id, None)
             else:
                 self._believed[info.ledger_id] = before
+
+    def found(self, info: LedgerInfo, key: RequestKey) -> None:
+        """Believe what was taken back and is on record after all, if the clock still agrees."""
+        reading = self._read()
+        with self._lock:
+            unsure, taken = self._unsure.get(info.ledger_id, (None, reading))
+            if unsure != key:
+                return
+            del self._unsure[info.ledger_id]
+            bound = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
+            if abs(reading.at - _expected(taken, reading)) <= bound:
+                self._believed[info.ledger_id] = taken
 
     def believed(self, info: LedgerInfo) -> Reading | None:
         """Return when the clock was last believed for a ledger, None where it was not yet."""
@@ -208,8 +252,8 @@ def clock_refused(info: LedgerInfo | None, step: Step) -> LedgerError:
     return LedgerError(
         Reason.CLOCK_AHEAD,
         f"The server's clock says {said}, {why}. Nothing was written.",
-        remedy="Send the same request again once the operator has set the server's clock, or has "
-        "confirmed it with `decision-ledger ledger confirm-clock`.",
+        remedy="Send the same request again once the operator has set the server's clock"
+        + (_OR_CONFIRMED if info is None or info.clock == "wall" else "."),
         retry_after_seconds=_PAUSE_SECONDS,
         metadata={
             "ledger": info.origin if info is not None else "",

@@ -59,7 +59,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_POLICY_NOT_IN_FORCE: _ErrorReason.ValueType  # 17
     """FAILED_PRECONDITION. No policy is in force for what was asked. Do: activate one."""
     ERROR_REASON_CLOCK_AHEAD: _ErrorReason.ValueType  # 18
-    """INVALID_ARGUMENT. A stated time lies further ahead of the ledger's clock, or of its newest time, than its bounds allow; under UNAVAILABLE with `RetryInfo`: the server's own clock cannot be right, and nothing is recorded until it is. Do: correct the stated time, or say that the leap is meant; under UNAVAILABLE repeat with the same request id."""
+    """INVALID_ARGUMENT. A stated time lies further ahead of the ledger's clock, or of its newest time, than its bounds allow; under UNAVAILABLE with `RetryInfo`: the server's own clock cannot be right, and nothing, or nothing that states the present time, is recorded until it is. Do: correct the stated time, or say that the leap is meant; under UNAVAILABLE repeat with the same request id."""
     ERROR_REASON_POSITION_BEYOND_HEAD: _ErrorReason.ValueType  # 19
     """OUT_OF_RANGE. The position lies beyond the ledger's last one, and it was not reached in time. Do: wait for the head, or ask for an earlier position."""
     ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 20
@@ -159,7 +159,7 @@ ERROR_REASON_POLICY_INVALID: ErrorReason.ValueType  # 16
 ERROR_REASON_POLICY_NOT_IN_FORCE: ErrorReason.ValueType  # 17
 """FAILED_PRECONDITION. No policy is in force for what was asked. Do: activate one."""
 ERROR_REASON_CLOCK_AHEAD: ErrorReason.ValueType  # 18
-"""INVALID_ARGUMENT. A stated time lies further ahead of the ledger's clock, or of its newest time, than its bounds allow; under UNAVAILABLE with `RetryInfo`: the server's own clock cannot be right, and nothing is recorded until it is. Do: correct the stated time, or say that the leap is meant; under UNAVAILABLE repeat with the same request id."""
+"""INVALID_ARGUMENT. A stated time lies further ahead of the ledger's clock, or of its newest time, than its bounds allow; under UNAVAILABLE with `RetryInfo`: the server's own clock cannot be right, and nothing, or nothing that states the present time, is recorded until it is. Do: correct the stated time, or say that the leap is meant; under UNAVAILABLE repeat with the same request id."""
 ERROR_REASON_POSITION_BEYOND_HEAD: ErrorReason.ValueType  # 19
 """OUT_OF_RANGE. The position lies beyond the ledger's last one, and it was not reached in time. Do: wait for the head, or ask for an earlier position."""
 ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 20

@@ -6,6 +6,7 @@ true one.
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,18 @@ from ledger.v1 import ledger_service_pb2 as pb
 from tests.application import world as worlds
 from tests.application.world import HOUR, World
 from tests.support.attested import until
-from tests.support.served import ORIGIN, START, TIMEOUT, Served, refused, serving, signal_named
+from tests.support.served import (
+    ORIGIN,
+    START,
+    TIMEOUT,
+    Served,
+    at,
+    deployment,
+    observation,
+    refused,
+    serving,
+    signal_named,
+)
 
 NOW = START * SECOND
 SKEW = 300 * SECOND
@@ -134,6 +146,85 @@ def test_a_confirmation_that_is_not_recorded_lets_nothing_be_dated(
     assert refused(partial(confirm, served)).reason == "STORE_UNAVAILABLE"
     monkeypatch.undo()
     assert refused(lambda: define(served)).reason == "CLOCK_AHEAD"
+
+
+def submit(served: Served, seconds: float, request_id: str = "", **fields: Any) -> bool:  # noqa: ANN401
+    """Submit one observation so many seconds after START; return whether it is on record."""
+    one = observation(seconds=seconds, **fields)
+    return served.submit(one, request_id=request_id).appended.position == served.head()
+
+
+def fleet(served: Served) -> None:
+    define(served)
+    served.add_model("fares")
+
+
+def start(path: Path, clock: ManualClock) -> AbstractContextManager[Served]:
+    return serving(path, clock, operators=("users/ops",))
+
+
+@pytest.mark.parametrize("behind", [2 * DAY, NOW])
+def test_true_observations_may_be_sent_again_while_the_servers_clock_is_behind_the_newest_event(
+    tmp_path: Path, clock: ManualClock, served: Served, behind: int
+) -> None:
+    fleet(served)
+    served.service.stop()
+    clock.step(-behind)
+    with start(tmp_path, clock) as again:
+        until(lambda: not is_serving(again))
+        for call in (
+            lambda: submit(again, 60, "true"),
+            lambda: again.models.RecordDeployment(
+                deployment("fares", "v2", in_service_at=at(60)), timeout=TIMEOUT
+            ),
+        ):
+            refusal = refused(call)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_AHEAD")
+            assert refusal.retry_seconds == 1.0
+            assert refusal.metadata["head_at"] == format_time(NOW)
+        bad = refused(lambda: submit(again, 60, sample_size=-1))
+        assert list(bad.fields) == ["observations[0].sample_size"]
+        assert define(again, "other") == NOW
+        clock.step(behind)
+        until(lambda: is_serving(again))
+        assert submit(again, 60, "true")
+        wrong = refused(lambda: submit(again, 301))
+        assert (wrong.code, wrong.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CLOCK_AHEAD")
+        assert is_serving(again)
+
+
+def test_a_clock_behind_an_event_that_another_clock_dated_serves_once_it_is_confirmed(
+    tmp_path: Path, clock: ManualClock, served: Served
+) -> None:
+    fleet(served)
+    served.service.stop()
+    clock.step(-2 * DAY)
+    with start(tmp_path, clock) as again:
+        until(lambda: not is_serving(again))
+        confirm(again)
+        until(lambda: is_serving(again))
+        wrong = refused(lambda: submit(again, 60))
+        assert (wrong.code, wrong.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CLOCK_AHEAD")
+
+
+def test_a_data_ledger_blames_no_source_for_a_server_whose_clock_is_in_1970(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    with start(tmp_path, clock) as served:
+        served.service.create_ledger(ORIGIN, clock="data", actor="users/ops")
+        fleet(served)
+        submit(served, 60)
+    clock.step(-NOW)
+    with start(tmp_path, clock) as served:
+        until(lambda: not is_serving(served))
+        refusal = refused(lambda: submit(served, 120, "true"))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "CLOCK_AHEAD")
+        assert "confirm" not in refusal.message
+        clock.step(NOW)
+        until(lambda: is_serving(served))
+        assert submit(served, 120, "true")
+        far = refused(lambda: submit(served, 11 * 365 * 86_400))
+        assert (far.code, far.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CLOCK_AHEAD")
 
 
 def test_a_data_ledger_has_no_clock_to_confirm(tmp_path: Path, clock: ManualClock) -> None:

@@ -13,9 +13,10 @@ import psycopg
 import pytest
 import structlog
 
-from ledger.clock import SystemClock
+from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
+from ledger.events.values import DAY
 from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, SqlStore, open_store
 from tests.support.check_ledger import check_ledger
 from tests.support.own_postgres import OwnPostgres, run
@@ -71,6 +72,19 @@ def refused(call: Callable[[], object]) -> LedgerError:
     return caught.value
 
 
+def lose_the_answer(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next commit happen, and its answer lost with the connection."""
+    dialect: Any = store._database.writer.dialect
+    commit = dialect.do_commit
+
+    def lost(raw: Any) -> None:  # noqa: ANN401 - the driver's connection
+        commit(raw)
+        monkeypatch.undo()
+        raise psycopg.OperationalError("the answer to COMMIT was lost")
+
+    monkeypatch.setattr(dialect, "do_commit", lost)
+
+
 def is_well(store: SqlStore) -> bool:
     return store.writer_failure is None
 
@@ -112,20 +126,36 @@ def test_a_connection_that_was_lost_while_idle_costs_no_request(
 def test_a_commit_in_doubt_is_answered_as_unknown_and_a_repeat_learns_its_positions(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dialect: Any = store._database.writer.dialect
-    commit = dialect.do_commit
-
-    def lost(raw: Any) -> None:  # noqa: ANN401 - the driver's connection
-        commit(raw)
-        monkeypatch.undo()
-        raise psycopg.OperationalError("the answer to COMMIT was lost")
-
-    monkeypatch.setattr(dialect, "do_commit", lost)
+    lose_the_answer(store, monkeypatch)
     refusal = refused(lambda: append(store, "r"))
     assert "unknown" in refusal.message
     again = append(store, "r")
     assert (again.first_position, again.repeated) == (3, True)
     assert len(check_ledger(store, ORIGIN)) == 3
+
+
+def test_a_confirmation_of_the_clock_in_doubt_is_found_by_a_repeat(
+    postgres: OwnPostgres, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(SystemClock().now_micros())
+    store = open_store(postgres.url(name), clock, vault=VAULT, create=True)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    append(store)
+    clock.step(2 * DAY)
+    stated = AppendRequest(ORIGIN, "users/ada", "ConfirmClock", [], request_id="r", digest=b"1")
+    body = encode_body(actor="users/ada", data={"note": "x"})
+
+    def confirm() -> AppendResult:
+        new = NewEvent("models/a", "model.updated.v1", body)
+        return store.confirm_clock(stated, lambda _: new)
+
+    lose_the_answer(store, monkeypatch)
+    assert "unknown" in refused(confirm).message
+    again = confirm()
+    assert (again.first_position, again.repeated) == (4, True)
+    assert append(store).last_position == 5
+    check_ledger(store, ORIGIN)
+    store.close()
 
 
 @pytest.mark.parametrize("default", ["off", "local", "remote_write", "on", "remote_apply"])

@@ -5,6 +5,7 @@ that passes goes on; afterwards every time on record is compared with the true o
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.storage import CreateLedger, SqlStore, open_store
-from ledger.storage.store import AppendRequest
+from ledger.storage.store import AppendRequest, AppendResult
 from ledger.storage.times import span
 from tests.storage.test_append import request, updated
 from tests.support.stores import ORIGIN, START, VAULT
@@ -103,6 +104,59 @@ def test_one_refused_by_its_clock_refuses_no_neighbour_of_another_ledger(
     refused(store)
     other = AppendRequest("ledger.example.com/loaded", "users/ada", "UpdateModel", [updated()])
     assert store.append(other).last_position == 3
+
+
+def confirmed(store: SqlStore, request_id: str = "once") -> AppendResult:
+    """Confirm the clock."""
+    stated = AppendRequest(ORIGIN, "users/ops", "ConfirmClock", [], request_id, digest=b"1")
+    return store.confirm_clock(stated, lambda step: updated())
+
+
+def lose_the_answer(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next commit happen, and its answer lost."""
+    database: Any = store._database
+    after = database.after_commit
+
+    def lost() -> None:
+        after()
+        monkeypatch.undo()
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "The answer to COMMIT was lost.")
+
+    monkeypatch.setattr(database, "after_commit", lost)
+
+
+def test_a_confirmation_whose_commit_was_in_doubt_is_found_by_a_repeat_and_counts(
+    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(store)
+    clock.step(2 * DAY)
+    lose_the_answer(store, monkeypatch)
+    with pytest.raises(LedgerError, match="lost"):
+        confirmed(store)
+    head = store.head(ORIGIN)
+    refused(store)
+    clock.advance(3 * SECOND)
+    again = confirmed(store)
+    assert (again.last_position, again.repeated) == (head.position, True)
+    assert append(store) == START + 2 * DAY + 3 * SECOND
+    assert confirmed(store).repeated
+
+
+@pytest.mark.parametrize("to", [-2 * DAY, 10 * YEAR])
+def test_a_repeat_confirms_no_clock_but_the_one_that_was_confirmed(
+    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, to: int
+) -> None:
+    append(store)
+    clock.step(2 * DAY)
+    lose_the_answer(store, monkeypatch)
+    with pytest.raises(LedgerError, match="lost"):
+        confirmed(store)
+    clock.step(to)
+    assert confirmed(store).repeated
+    if to < 0:  # set right again: that is no fault
+        assert append(store) == START + 2 * DAY  # times on record never run back
+    else:
+        refused(store)
 
 
 @pytest.mark.parametrize("step", [10 * YEAR, *OUTSIDE])
