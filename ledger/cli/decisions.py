@@ -140,8 +140,8 @@ def replay(
         typer.Argument(help="A decision as above, plans/PLAN, or a position; none with --all."),
     ] = "",
     all_: Annotated[bool, typer.Option("--all", help="Everything in the ledger.")] = False,
-    first: Annotated[int, typer.Option(min=0, help="With --all: from this position.")] = 0,
-    last: Annotated[int, typer.Option(min=0, help="With --all: up to this one.")] = 0,
+    first: Annotated[int, typer.Option(min=1, help="With --all: from this position.")] = 1,
+    last: Annotated[int | None, typer.Option(min=1, help="With --all: up to this one.")] = None,
 ) -> None:
     """Recompute decisions, scores and plans from the recorded events, and compare bit for bit.
 
@@ -150,7 +150,7 @@ def replay(
     if all_ == bool(decision):
         raise MisuseError("Name one decision, plan or position, or say --all.")
     if all_:
-        _replay_all(first, last)
+        _replay_all(first, last or 0)
         return
     chosen = session()
     position = position_of(decision)
@@ -173,7 +173,7 @@ def _replay_all(first: int, last: int) -> None:
                 else:
                     output.write(_told(result))
             end = report.progress
-            move(end.position - max(first - 1, 0), end.last_position - max(first - 1, 0))
+            move(end.position - first + 1, end.last_position - first + 1)
     if end is None or not end.done:
         raise IntegrityFailure("The replay ended early.", "Repeat it; nothing was settled.")
     if chosen.as_json:

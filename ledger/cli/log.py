@@ -100,8 +100,8 @@ def checkpoint(
         Path | None, typer.Option("--output", help="Write the signed note to this file.")
     ] = None,
     size: Annotated[
-        int, typer.Option(min=0, help="The one of this size, with the cosignatures it has.")
-    ] = 0,
+        int | None, typer.Option(min=1, help="The one of this size, with the cosignatures it has.")
+    ] = None,
     all_: Annotated[
         bool, typer.Option("--list", help="List what was ever signed, as the server says.")
     ] = False,
@@ -123,7 +123,7 @@ def checkpoint(
         chosen.show({"checkpoints": found}, output.table((">SIZE", "ROOT", "WITNESSES"), rows))
         return
     with believing(vkey, policy) as client:
-        signed = client.verified_checkpoint(size=size)
+        signed = client.verified_checkpoint(size=size or 0)
     first_use_said(signed)
     if out is not None:
         out.write_text(signed.note, encoding="utf-8")

@@ -46,7 +46,9 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
     if text.isascii() and text.isdigit():
         if len(text) > POSITION_DIGITS_MAX:
             raise MisuseError(f"{option}: {text[:40]}… is no position: it has {len(text)} digits.")
-        return Moment(position=int(text))
+        if not (position := int(text)):
+            raise MisuseError(f"{option}: 0 is no position.", "Positions count from 1.")
+        return Moment(position=position)
     if text == "now":
         return Moment(time=now())
     if text == "yesterday":

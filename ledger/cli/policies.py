@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import amounts, output
 from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
-from ledger.events import notation
 from ledger.limits import DOCUMENT_BYTES_MAX
 from ledger.reading import read_from, read_text
 
@@ -89,10 +88,10 @@ def _limits(
 
 
 def _seconds(span: str) -> int:
-    try:
-        return notation.parse_duration(span)
-    except ValueError as error:
-        raise MisuseError(f"--reports-every: {error}.") from error
+    seconds = amounts.seconds(span, "--reports-every")
+    if not seconds:
+        raise MisuseError("--reports-every: 0 is no time between two reports.", "Write it as 1d.")
+    return seconds
 
 
 def lint(file: _File) -> None:

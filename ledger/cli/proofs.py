@@ -75,8 +75,8 @@ def prove(
         Path | None, typer.Option("--out", help="Write the proof to this file (.tlog-proof).")
     ] = None,
     size: Annotated[
-        int, typer.Option(min=0, help="In the signed tree of this size; else in the newest.")
-    ] = 0,
+        int | None, typer.Option(min=1, help="In the signed tree of this size; else in the newest.")
+    ] = None,
     event_hash: Annotated[
         str | None, typer.Option("--event-hash", help="The hash you know the event by, in hex.")
     ] = None,
@@ -90,7 +90,7 @@ def prove(
     """
     chosen, expected = session(), _hash(event_hash, "--event-hash")
     with believing(vkey, policy) as client:
-        proof = client.prove_inclusion(position, size=size, event_hash=expected)
+        proof = client.prove_inclusion(position, size=size or 0, event_hash=expected)
     first_use_said(proof.checkpoint)
     if out is not None:
         out.write_text(proof.text, encoding="utf-8")
@@ -107,8 +107,9 @@ def consistency(
         ),
     ],
     later: Annotated[
-        int, typer.Argument(metavar="TO", min=0, help="Size of a signed one; else the newest.")
-    ] = 0,
+        int | None,
+        typer.Argument(metavar="TO", min=1, help="Size of a signed one; else the newest."),
+    ] = None,
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:
@@ -120,7 +121,7 @@ def consistency(
             size, root = old.size, old.root
         else:
             size, root = _kept(Path(earlier), client.get_ledger().origin)
-        joined = client.verify_consistency(size, root, to_size=later)
+        joined = client.verify_consistency(size, root, to_size=later or 0)
     new = joined.checkpoint
     first_use_said(new)
     chosen.show(

@@ -89,7 +89,7 @@ def add_observations(
             if version:
                 message.model_version = version
             if size != 1:
-                message.sample_size = _count(size, index)
+                message.sample_size = _count(size)
             if micros is not None:
                 time = message.observed_at
                 time.seconds, rest = divmod(micros, _MICROS)
@@ -165,14 +165,12 @@ def _added(
     )
 
 
-def _count(size: Any, index: int) -> int:  # noqa: ANN401 - whatever a caller gave
+def _count(size: Any) -> int:  # noqa: ANN401 - whatever a caller gave
     """Return a sample size, also where it is a float without a fraction, as from a DataFrame."""
     if not hasattr(size, "__index__") and hasattr(size, "__float__") and float(size).is_integer():
         size = int(float(size))
     if isinstance(size, bool) or not hasattr(size, "__index__"):
         raise TypeError("sample_size")
-    if not size:  # the contract reads 0 as "not stated"; a caller that states it is wrong
-        raise invalid(f"observations[{index}].sample_size", "is 0", "Leave it out, or count.")
     return operator.index(size)
 
 

@@ -193,8 +193,8 @@ class Observation(message.Message):
     infinities and magnitudes of 10^12 and above are refused.
     """
     sample_size: builtins.int
-    """Optional. How many rows the value summarises, 1 to 10^12; 0, which is how proto3
-    says "not stated", is read as 1.
+    """Optional. How many rows the value summarises, 1 to 10^12; 1 if not given. 0 is refused: a value
+    that summarises no row is none.
     """
     @builtins.property
     def observed_at(self) -> timestamp_pb2.Timestamp:
@@ -212,14 +212,19 @@ class Observation(message.Message):
         decimal: builtins.str = ...,
         number: builtins.float = ...,
         observed_at: timestamp_pb2.Timestamp | None = ...,
-        sample_size: builtins.int = ...,
+        sample_size: builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["decimal", b"decimal", "number", b"number", "observed_at", b"observed_at", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["decimal", b"decimal", "model", b"model", "model_version", b"model_version", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "signal", b"signal", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_sample_size", b"_sample_size", "decimal", b"decimal", "model", b"model", "model_version", b"model_version", "number", b"number", "observed_at", b"observed_at", "sample_size", b"sample_size", "signal", b"signal", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__sample_size: _TypeAlias = typing.Literal["sample_size"]  # noqa: Y015
+    _WhichOneofArgType__sample_size: _TypeAlias = typing.Literal["_sample_size", b"_sample_size"]  # noqa: Y015
     _WhichOneofReturnType_value: _TypeAlias = typing.Literal["decimal", "number"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
+    @typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_size) -> _WhichOneofReturnType__sample_size | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
 
 @typing.final

@@ -82,6 +82,7 @@ OBSERVATIONS = {
         "observed_at",
         "this ledger takes its time from the data: state observed_at",
     ),
+    "a sample of nothing": Case(_bad(sample_size=0), "sample_size", "000, not 0"),
     "a negative sample": Case(_bad(sample_size=-1), "sample_size", "from 1"),
     "a sample too large": Case(_bad(sample_size=10**12 + 1), "sample_size", "from 1"),
     "an unknown model": Case(
@@ -117,6 +118,14 @@ def test_what_is_finer_than_a_microsecond_is_cut_off_as_in_files(served: Served)
     assert again.intake.likely_duplicates == 1, "both are of one microsecond"
     (event,) = served.service.ledger().events(after=again.appended.position - 1)
     assert event.body.data["observed_at"] == "2026-01-02T00:00:00.123456Z"
+
+
+def test_a_sample_size_that_is_not_stated_is_1(served: Served) -> None:
+    item = observation()
+    item.ClearField("sample_size")
+    recorded = served.submit(item)
+    (event,) = served.service.ledger().events(after=recorded.appended.position - 1)
+    assert event.body.data["sample_size"] == 1
 
 
 @pytest.mark.parametrize("name", OBSERVATIONS)

@@ -1,6 +1,7 @@
-"""A number that no field can hold is misuse that names it, and never a defect.
+"""A number that no field can hold is misuse that names it, and never a defect; likewise 0.
 
-Method: every way in for a number, with one of 12, of 20 and of 31 digits, against a server.
+Method: every way in for a number, with one of 12, of 20 and of 31 digits, against a server; and 0
+wherever numbers count from 1, since the API reads it there as "not given".
 """
 
 import pytest
@@ -54,3 +55,23 @@ def test_a_number_too_large_is_refused_in_words(cli: Run, line: str, digits: int
     assert ran.code in {0, Exit.REFUSED, Exit.MISUSE, Exit.UNREACHABLE}, ran.err
     assert "No such" not in ran.err
     assert "should not happen" not in ran.err
+
+
+FROM_1 = [
+    "decision replay --all --first 0",
+    "decision replay --all --last 0",
+    "export create out --from 0",
+    "export create out --from 1 --to 0",
+    "log checkpoint --size 0",
+    "log consistency 1 0",
+    "log prove 1 --size 0",
+    "priorities --as-of 0",
+    "priorities --since 0",
+]
+
+
+@pytest.mark.parametrize("line", FROM_1)
+def test_a_stated_0_is_never_taken_for_a_number_that_was_left_out(cli: Run, line: str) -> None:
+    ran = cli(*line.split())
+    assert ran.code == Exit.MISUSE, ran.out
+    assert (line.split()[-2] if "--" in line else "TO") in ran.err

@@ -59,7 +59,8 @@ def test_every_form_gives_the_same_message(form: Anything) -> None:
 def test_what_is_left_out_is_left_to_the_server() -> None:
     (item,) = request_of(("fares", "log-loss", 1)).observations
     assert not item.HasField("observed_at"), "its time and its version are the server's to say"
-    assert (item.model_version, item.sample_size, item.decimal) == ("", 0, "1")
+    assert not item.HasField("sample_size")
+    assert (item.model_version, item.decimal) == ("", "1")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,6 @@ def test_a_decimal_of_the_ledger_keeps_its_spelling(nano: int) -> None:
         (("fares", "log-loss", 1.0, "2026-03-01"), "observations[1].observed_at"),
         (("fares", "log-loss", 1.0, 10**30), "observations[1].observed_at"),
         (("fares", "log-loss", 1.0, TIME, 7), "observations[1].model_version"),
-        (("fares", "log-loss", 1.0, TIME, "", 0), "observations[1].sample_size"),
         (("fares", "log-loss", 1.0, TIME, "", 2.5), "observations[1].sample_size"),
         (("fares", "log-loss", 1.0, TIME, "", 10**30), "observations[1].sample_size"),
         (("fares", 3, 1.0), "observations[1].signal"),
@@ -213,7 +213,16 @@ def test_a_sample_size_is_a_count_however_it_is_held(size: Anything) -> None:
     assert item.sample_size == 40
 
 
-@pytest.mark.parametrize("size", [0, 0.0, Int64(0), 2.5, "40", float("nan"), float("inf")])
+@pytest.mark.parametrize("size", [0, 0.0, Int64(0)])
+def test_a_sample_size_of_0_is_sent_as_it_is_stated_for_the_server_to_refuse(
+    size: Anything,
+) -> None:
+    (item,) = request_of(("fares", "log-loss", 1.0, TIME, "", size)).observations
+    assert item.HasField("sample_size")
+    assert item.sample_size == 0
+
+
+@pytest.mark.parametrize("size", [2.5, "40", float("nan"), float("inf")])
 def test_what_is_no_count_is_refused_as_a_sample_size(size: Anything) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         request_of(("fares", "log-loss", 1.0, TIME, "", size))
@@ -229,7 +238,7 @@ def test_a_table_with_the_fields_as_columns_is_taken_without_its_missing_values(
     request = signal_service_pb2.SubmitSignalsRequest()
     add_observations(request, table)
     first, second = request.observations
-    assert (first.sample_size, second.sample_size) == (40, 0)
+    assert (first.sample_size, second.HasField("sample_size")) == (40, False)
     assert (first.model_version, second.model_version) == ("v2", "")
     assert first.observed_at == second.observed_at
     assert [first.number, second.number] == [0.5, 1.0]

@@ -234,3 +234,13 @@ def test_a_change_of_actor_is_checked_too() -> None:
         client.using(actor="users/ana")
         with pytest.raises(ValueError, match="system/x"):
             client.using(actor="system/x")
+
+
+@pytest.mark.parametrize("make", [LedgerClient, AsyncLedgerClient])
+def test_a_deadline_of_0_is_refused_and_not_read_as_the_one_before(
+    make: type[LedgerClient] | type[AsyncLedgerClient],
+) -> None:
+    with pytest.raises(ValueError, match="deadline_seconds"):
+        make("127.0.0.1:1", deadline_seconds=0)
+    with pytest.raises(ValueError, match="deadline_seconds"):
+        make("127.0.0.1:1").using(deadline_seconds=0)

@@ -93,9 +93,10 @@ def rows_of(
                 at_micros = unstated_time
         elif not 0 <= nanos < NANOS_MAX:
             is_whole = False
-        append(
-            (item.model, item.signal, item.model_version, value, at_micros, item.sample_size or 1)
-        )
+        size = item.sample_size
+        if not size and not item.HasField("sample_size"):
+            size = 1
+        append((item.model, item.signal, item.model_version, value, at_micros, size))
     if not is_whole or not rows or len(rows) > BATCH_OBSERVATIONS_MAX:
         _refuse(list(observations), is_time_stated_by_data=unstated_time is None)
     return rows

@@ -79,7 +79,9 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, E
             settings,
             ledger=settings.ledger if ledger is None else ledger,
             actor=settings.actor if actor is None else actor,
-            deadline_seconds=deadline_seconds or settings.deadline_seconds,
+            deadline_seconds=(
+                settings.deadline_seconds if deadline_seconds is None else deadline_seconds
+            ),
             trust=trust or settings.trust,
             policy=settings.policy if policy is None else read_policy(policy),
         )
