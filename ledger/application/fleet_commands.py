@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from eventsourcing.persistence import IntegrityError
 
-from ledger.application.aggregates import POLICY_TYPES, Aggregates, Fact, Model, Policy
+from ledger.application.aggregates import Aggregates, Fact, Model, Policy
 from ledger.application.commands import (
     Caller,
     Written,
@@ -19,31 +19,22 @@ from ledger.application.commands import (
     policy_stream,
     signal_stream,
 )
+from ledger.application.defining import Definitions, Replacement
 from ledger.application.deploying import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet import Fleet, model_retired
 from ledger.application.history import Historian
 from ledger.application.intake import name_fault
-from ledger.application.meaning import (
-    Meanings,
-    backwards,
-    contradicts,
-    difference,
-    outdated,
-    pinned,
-    signals_of,
-)
+from ledger.application.meaning import backwards, contradicts, outdated, signals_of
 from ledger.application.names import did_you_mean
 from ledger.application.policy_lint import LintResult, lint
-from ledger.application.policy_text import digest as policy_digest
-from ledger.application.policy_text import refusal
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.base import EventData
-from ledger.events.envelope import RecordedEvent, encode_body
+from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, Scope
+from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.storage.store import AppendRequest, Guard, LedgerInfo, NewEvent, Store
+from ledger.storage.store import Guard, LedgerInfo, Store
 
 MONEY_MICROS_MAX = 10**21
 """A thousand million million: more is a mistake, and would make ranks that no event can hold."""
@@ -75,50 +66,14 @@ class FleetCommands:
         self._fleet = fleet
         self._aggregates = aggregates
         self._historian = historian
-        self.meanings = Meanings(store, info.origin, historian)
+        self._definitions = Definitions(store, info, fleet, aggregates, historian, self.lint_policy)
+        self.meanings = self._definitions.meanings
 
-    def define_signal(self, caller: Caller, signal: SignalDefined) -> Written:
-        """Record a signal's definition, replacing the one before as a whole.
-
-        MEANING_PINNED where a policy in force reads the signal and kind, unit or direction would
-        be others, or where its limits run against the direction of a first definition.
-        """
-        answered = answered_before(self._store, self._info, caller, "DefineSignal")
-        if answered is not None:
-            return answered
-        self._fleet.refresh()
-        head = self._fleet.position
-        view = self._fleet.signal(signal.signal)
-        known = view.defined if view is not None else None
-        said = "" if known is None else difference(known, signal)
-        if said and (uses := self.meanings.uses(signal.signal, head)):
-            raise pinned(signal.signal, said, uses)
-        if known is None:  # a policy may name signals that are not defined yet
-            uses = self.meanings.uses(signal.signal, head)
-            if wrong := [str(use) for use in uses if contradicts(use.document, signal)]:
-                raise backwards([signal], ", ".join(wrong))
-        body = encode_body(actor=caller.actor, data=signal.to_data(), request_id=caller.request_id)
-        result = self._store.append(
-            AppendRequest(
-                ledger=self._info.origin,
-                actor=caller.actor,
-                method="DefineSignal",
-                events=[NewEvent(signal_stream(signal.signal), SignalDefined.TYPE, body)],
-                request_id=caller.request_id,
-                digest=caller.digest,
-                guards=self._policy_guards(head) if said or known is None else (),
-                deadline_monotonic=caller.deadline_monotonic,
-            )
-        )
-        self._fleet.refresh(result.last_position)
-        return Written.of(result)
-
-    def _policy_guards(self, head: int) -> list[Guard]:
-        """Return what holds as long as no known policy came into force after a position."""
-        return [
-            Guard(policy_stream(view.name), POLICY_TYPES, after_position=head)
-            for view in self._fleet.policies()
-        ]
+    def define_signal(
+        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
+    ) -> Written:
+        """Record a signal's definition, and with it what replaces the policies that it touches."""
+        return self._definitions.define(caller, signal, replacements)
 
     def register_model(self, caller: Caller, described: ModelRegistered) -> Written:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
@@ -180,15 +135,18 @@ class FleetCommands:
         stated = spec.in_service_at
         return self._save(caller, "RecordDeployment", decide, stated_time=stated)
 
-    def lint_policy(self, text: str) -> LintResult:
-        """Return everything that is wrong or doubtful about a policy's text; writes nothing."""
+    def lint_policy(self, text: str, changed: SignalDefined | None = None) -> LintResult:
+        """Return everything that is wrong or doubtful about a policy's text; writes nothing.
+
+        `changed` is a definition that is to be recorded together with the policy.
+        """
         self._fleet.refresh()
         defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
-        head = self._fleet.position
+        if changed is not None:
+            defined[changed.signal] = changed
         touched = [
             (change.signal, f"its {change.said} changed at position {change.position} under {use}")
-            for use in self.meanings.in_force(head)
-            for change in self.meanings.changes(use.document, use.drafted_at, head)
+            for use, change in self.meanings.changes_in_force(self._fleet.position)
         ]
         return lint(text, defined, touched)
 
@@ -199,20 +157,9 @@ class FleetCommands:
         def decide() -> Fact:
             if fault := name_fault(policy):
                 raise invalid_field("policy", fault)
-            errors = [problem for problem in result.problems if problem.severity == "error"]
-            if result.document is None or errors:
-                raise refusal(errors)
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream) or Policy(stream, 0)
-            data = DRAFTED[result.document.decision.procedure].model_validate(
-                {
-                    "policy": policy,
-                    "version": len(known.drafts) + 1,
-                    "digest": policy_digest(result.document),
-                    "document": result.document,
-                    "rationale": rationale,
-                }
-            )
+            data = result.draft(policy, len(known.drafts) + 1, rationale)
             return self._fact(caller, stream, known.version + 1, data)
 
         written = self._save(caller, "DraftPolicy", decide)

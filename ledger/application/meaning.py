@@ -4,6 +4,7 @@ A version of a policy is drafted against the kind, unit and direction by which i
 defined then; its limits mean nothing by others. The words of a definition may change at any time.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,9 @@ from ledger.storage.store import Reader
 
 PINNED: Final = ("kind", "unit", "direction")
 
+Named = tuple[str, int]
+"""A policy and the number of one of its versions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -29,6 +33,11 @@ class Use:
     version: int
     drafted_at: int
     document: PolicyDocument
+
+    @property
+    def named(self) -> Named:
+        """The version as one looks it up."""
+        return self.policy, self.version
 
     def __str__(self) -> str:
         """Return it as sentences name it."""
@@ -58,13 +67,14 @@ class Meanings:
 
     def in_force(self, as_of: int) -> list[Use]:
         """Return every version in force at a position; those whose document was erased are out."""
-        found: dict[tuple[str, int], Use] = {}
+        found: dict[Named, Use] = {}
         for activated in self._policies.activations_in_force(as_of):
-            if (use := self._use(activated)) is not None:
-                found[use.policy, use.version] = use
+            if (use := self.use(activated)) is not None:
+                found[use.named] = use
         return list(found.values())
 
-    def _use(self, activated: PolicyActivated) -> Use | None:
+    def use(self, activated: PolicyActivated) -> Use | None:
+        """Return the version that was activated; None where its document was erased."""
         try:
             drafted_at, document = self._policies.draft(
                 activated.policy, activated.version, activated.digest
@@ -74,6 +84,14 @@ class Meanings:
                 raise
             return None
         return Use(activated.policy, activated.version, drafted_at, document)
+
+    def changes_in_force(self, as_of: int) -> list[tuple[Use, Change]]:
+        """Return how definitions changed under the versions in force; only earlier releases did."""
+        return [
+            (use, change)
+            for use in self.in_force(as_of)
+            for change in self.changes(use.document, use.drafted_at, as_of)
+        ]
 
     def changes(self, document: PolicyDocument, drafted_at: int, as_of: int) -> list[Change]:
         """Return how definitions changed since a version was drafted against them."""
@@ -143,13 +161,19 @@ def backwards(signals: Sequence[SignalDefined], named: str) -> LedgerError:
 def pinned(signal: str, said: str, uses: list[Use]) -> LedgerError:
     """Return the refusal of a definition that policies in force were drafted against."""
     named = ", ".join(str(use) for use in uses)
+    several = {one for one, count in Counter(use.policy for use in uses).items() if count > 1}
+    names = [
+        f"{use.policy}/versions/{use.version}" if use.policy in several else use.policy
+        for use in uses
+    ]
     return LedgerError(
         Reason.MEANING_PINNED,
         f"{signal} would change its {said}, and a policy in force was drafted against it: {named}.",
         remedy=(
-            "Define the new meaning under a name of its own; or first activate a version that does "
-            "not use the signal, define it, then draft and activate one that does. The words of "
-            "`meaning` and `collection` may change at any time."
+            "Replace each of them in the same request, by a document that fits the new definition: "
+            f"add `{' '.join(f'--policy {name}=FILE' for name in names)} --rationale WHY` "
+            "(`replacements` in the API). Or define the new meaning under a name of its own. The "
+            "words of `meaning` and `collection` may change at any time."
         ),
         metadata={"signal": signal, "policies": named, "change": said},
     )

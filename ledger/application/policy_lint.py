@@ -11,9 +11,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from ledger.application.policy_source import place_within
-from ledger.application.policy_text import Problem, Reading, digest, read_policy
+from ledger.application.policy_text import Problem, Reading, digest, read_policy, refusal
 from ledger.events.base import PPM
 from ledger.events.notation import share
+from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_decimal
@@ -45,6 +46,23 @@ class LintResult:
     document: PolicyDocument | None
     digest: str | None
     problems: tuple[Problem, ...]
+
+    def draft(self, policy: str, version: int, rationale: str, within: str = "") -> PolicyDrafted:
+        """Return a version that is drafted of it; POLICY_INVALID names every error of the text.
+
+        `within` is the field of a request that the text is from, where it has several.
+        """
+        if self.document is None:
+            raise refusal(self.problems, within)
+        return DRAFTED[self.document.decision.procedure].model_validate(
+            {
+                "policy": policy,
+                "version": version,
+                "digest": self.digest,
+                "document": self.document,
+                "rationale": rationale,
+            }
+        )
 
 
 def lint(

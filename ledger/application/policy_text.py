@@ -85,19 +85,26 @@ def digest(document: PolicyDocument) -> str:
     return hashlib.sha256(encode(document.model_dump(mode="json"))).hexdigest()
 
 
-def refusal(problems: Seq[Problem]) -> LedgerError:
-    """Return POLICY_INVALID for what is wrong with a text; there must be an error among it."""
+def refusal(problems: Seq[Problem], within: str = "") -> LedgerError:
+    """Return POLICY_INVALID for what is wrong with a text; there must be an error among it.
+
+    `within` is the field of the request that holds the text, where several do.
+    """
     errors = [problem for problem in problems if problem.severity == "error"]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    what = f"The policy in {within}" if within else "The policy"
     where = f"line {first.line}, column {first.column}"
     subject = "" if first.path == _TOP else f"{first.path}: "
     return LedgerError(
         Reason.POLICY_INVALID,
-        f"The policy is refused: {where}: {subject}{first.message}{more}.",
+        f"{what} is refused: {where}: {subject}{first.message}{more}.",
         remedy=first.remedy or "Correct the text; `decision-ledger policy lint` lists every fault.",
         violations=[
-            FieldViolation(each.path, f"line {each.line}, column {each.column}: {each.message}")
+            FieldViolation(
+                f"{within}.{each.path}" if within else each.path,
+                f"line {each.line}, column {each.column}: {each.message}",
+            )
             for each in errors
         ],
         metadata={

@@ -214,11 +214,7 @@ class Fold:
         latest: dict[str, tuple[int, dict[str, Any]]] = {}
         for position, activated in self.activations:
             if position <= as_of:
-                scope = activated["scope"]
-                latest[f"{scope['kind']} {scope['model']} {sorted(scope['labels'].items())}"] = (
-                    position,
-                    activated,
-                )
+                latest[scope_of(activated)] = position, activated
         return sorted(latest.values(), key=lambda one: one[0])
 
     # ---- folding ---------------------------------------------------------------------------------
@@ -349,6 +345,12 @@ def _decided(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
         kept = {name: data[name] for name in _IN_FORCE}
         facts.decisions.append(Decided(event.position, kept, event.run_id))
         facts.decided += 1
+
+
+def scope_of(activated: dict[str, Any]) -> str:
+    """Return what tells one scope of an activation from another."""
+    scope = activated["scope"]
+    return f"{scope['kind']} {scope['model']} {sorted(scope['labels'].items())}"
 
 
 def meaning_of(data: dict[str, Any]) -> tuple[str, ...]:

@@ -239,8 +239,7 @@ def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
     uses = meanings.in_force(head)
     found = [
         f"policy {use}: {change.signal} changed its {change.said} at position {change.position}"
-        for use in uses
-        for change in meanings.changes(use.document, use.drafted_at, head)
+        for use, change in meanings.changes_in_force(head)
     ]
     name = f"meaning of {info.origin}"
     if not found:

@@ -19,7 +19,7 @@ class PolicyDrafted(EventData):
 
     TYPE: ClassVar[str] = "policy.drafted"
     STREAM: ClassVar[str] = "policies/{policy}"
-    CAUSE: ClassVar[str] = "the caller of DraftPolicy: its author"
+    CAUSE: ClassVar[str] = "the caller of DraftPolicy, or of DefineSignal with it: its author"
 
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)
@@ -66,7 +66,7 @@ class PolicyActivated(EventData):
 
     TYPE: ClassVar[str] = "policy.activated.v1"
     STREAM: ClassVar[str] = "policies/{policy}"
-    CAUSE: ClassVar[str] = "whoever calls ActivatePolicy"
+    CAUSE: ClassVar[str] = "the caller of ActivatePolicy, or of DefineSignal with a replacement"
 
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)

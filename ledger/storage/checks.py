@@ -174,9 +174,10 @@ def reused(key: RequestKey, result: AppendResult) -> LedgerError:
 def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:
     """Return the refusal by a guard."""
     what = "any event" if guard.types is None else " or ".join(sorted(guard.types))
+    where = "The ledger" if guard.stream is None else f"Stream {guard.stream}"
     return LedgerError(
         Reason.VERSION_CONFLICT,
-        f"Stream {guard.stream} has changed: for {what} it has {what_is_there}.",
-        remedy="Read the stream again, decide again, and send a new request.",
-        metadata={"stream": guard.stream, "found": str(found)},
+        f"{where} has changed: for {what} it has {what_is_there}.",
+        remedy="Read it again, decide again, and send a new request.",
+        metadata={"stream": guard.stream or "", "found": str(found)},
     )

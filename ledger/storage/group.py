@@ -39,7 +39,8 @@ from ledger.storage.tile_rows import write_tiles
 from ledger.storage.times import MachineTime, check_leap
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
-_BY_TYPES: Final = "INDEXED BY events_stream_type"
+_BY_STREAM_TYPES: Final = "INDEXED BY events_stream_type"
+_BY_TYPES: Final = "INDEXED BY events_type"
 
 _sha256 = hashlib.sha256
 
@@ -218,10 +219,12 @@ class Group:
         assert guard.types is None or SignalObserved.TYPE not in guard.types, "not indexed by type"
         fresh = [
             position
-            for type_, position in self._fresh.get((ledger_id, guard.stream), ())
+            for type_, position in self._placed_in(ledger_id, guard.stream)
             if guard.types is None or type_ in guard.types
         ]
-        where = and_(events.c.ledger_id == ledger_id, events.c.stream == guard.stream)
+        where = events.c.ledger_id == ledger_id
+        if guard.stream is not None:
+            where = and_(where, events.c.stream == guard.stream)
         if guard.types is not None:
             where = and_(
                 where,
@@ -244,25 +247,34 @@ class Group:
                     newest,
                 )
 
+    def _placed_in(self, ledger_id: int, stream: str | None) -> Sequence[tuple[str, int]]:
+        """Return type and position of what this group has placed in a stream, or in all."""
+        if stream is not None:
+            return self._fresh.get((ledger_id, stream), ())
+        return [one for key, some in self._fresh.items() if key[0] == ledger_id for one in some]
+
     def _count(self, chain: Chain, guard: Guard, where: ColumnElement[bool], fresh: int) -> int:
         """Return how many events a guard's stream has of its types, this group's included."""
+        assert guard.stream is not None, "events of all streams are not counted"
         if guard.types is None:
             self._learn_versions(chain, [guard.stream])
             return chain.versions[guard.stream]
         statement = select(func.count()).select_from(events).where(where)
         stored = self._connection.execute(
-            statement.with_hint(events, _BY_TYPES, "sqlite")
+            statement.with_hint(events, _BY_STREAM_TYPES, "sqlite")
         ).scalar_one()
         return int(stored) + fresh
 
     def _newest(self, guard: Guard, where: ColumnElement[bool]) -> int | None:
         """Return the newest stored position of a guard's stream and types."""
         if guard.types is None:  # by the index of versions, which ascend with positions
+            assert guard.stream is not None, "all streams are looked through by types"
             statement = select(events.c.position).where(where)
             statement = statement.order_by(events.c.stream_version.desc()).limit(1)
         else:
+            index = _BY_TYPES if guard.stream is None else _BY_STREAM_TYPES
             statement = select(func.max(events.c.position)).where(where)
-            statement = statement.with_hint(events, _BY_TYPES, "sqlite")
+            statement = statement.with_hint(events, index, "sqlite")
         newest: int | None = self._connection.execute(statement).scalar()
         return newest
 

@@ -36,10 +36,11 @@ class Guard(NamedTuple):
 
     `after_position`: no event of these types stands after that position.
     `expected_count`: the stream has exactly that many events of these types.
-    `types` None means any type. Guards see what other requests of the same group have appended.
+    `types` None means any type. `stream` None means all streams, whatever they will be named: that
+    takes types and `after_position`. Guards see what other requests of the same group appended.
     """
 
-    stream: str
+    stream: str | None
     types: frozenset[str] | None
     after_position: int | None = None
     expected_count: int | None = None

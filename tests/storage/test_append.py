@@ -178,10 +178,11 @@ def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up
             request(updated("b")),
             request(updated(), deadline_monotonic=-1.0),
             request(updated("c"), guards=[Guard("models/b", None, after_position=3)]),
+            request(updated("c"), guards=[Guard(None, frozenset({UPDATED}), after_position=3)]),
         ],
     )
     assert answers[2:4] == [Reason.REQUEST_ID_REUSED, Reason.VERSION_CONFLICT]
-    assert answers[5:] == [Reason.DEADLINE_EXCEEDED, Reason.VERSION_CONFLICT]
+    assert answers[5:] == [Reason.DEADLINE_EXCEEDED, *[Reason.VERSION_CONFLICT] * 2]
     first, repeat, neighbour = answers[0], answers[1], answers[4]
     assert isinstance(first, AppendResult)
     assert isinstance(repeat, AppendResult)
@@ -204,6 +205,8 @@ def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up
         (Guard("models/a", frozenset({UPDATED, RETIRED}), expected_count=2), True),
         (Guard("models/a", frozenset({RETIRED}), expected_count=0), False),
         (Guard("models/b", None, after_position=0, expected_count=0), True),
+        (Guard(None, frozenset({RETIRED}), after_position=4), True),
+        (Guard(None, frozenset({RETIRED}), after_position=3), False),
     ],
 )
 def test_a_guard_decides_by_what_is_stored(store: SqlStore, guard: Guard, *, holds: bool) -> None:

@@ -38,6 +38,8 @@ _METHODS: Final = {
     "export.issued.v1": "CreateExport",
 }
 """Which call leaves events of a type, as far as a type tells."""
+_WITH_A_DEFINITION: Final = frozenset({"DraftPolicy", "ActivatePolicy"})
+"""What a definition does too, where it replaces policies: their events have it as their cause."""
 
 
 @rule("bodies.present", needs_data=False)
@@ -106,6 +108,8 @@ def requests_unique(event: Event, fold: Fold) -> Verdict:
         fold.request = None
         return None
     method = _METHODS.get(event.type)
+    if event.cause is not None and method in _WITH_A_DEFINITION:
+        method = "DefineSignal"
     if method is None:
         return Unchecked("the method behind this type is not known")
     asked = event.actor, method, event.request_id

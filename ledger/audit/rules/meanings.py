@@ -1,40 +1,82 @@
 """The rule that a signal keeps its meaning under the policies that were drafted against it."""
 
-from ledger.audit.event import Event
-from ledger.audit.fold import Fold, meaning_of
+from typing import Final
+
+from ledger.audit.event import Event, read
+from ledger.audit.fold import Fold, meaning_of, scope_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
 
-_DEFINED = "signal.defined.v1"
-_NAMES = ("kind", "unit", "direction")
+_DEFINED: Final = "signal.defined.v1"
+_DRAFTED: Final = frozenset({"policy.drafted.v1", "policy.drafted.v2"})
+_ACTIVATED: Final = "policy.activated.v1"
+_NAMES: Final = ("kind", "unit", "direction")
+_GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
-@rule("meanings.pinned", _DEFINED, "policy.activated.v1")
+@rule("meanings.pinned", _DEFINED, _ACTIVATED)
 def meanings_pinned(event: Event, fold: Fold) -> Verdict:
-    """What a signal measures does not change under a policy that decides by `rules/2`.
+    """What a signal measures changes under a policy by `rules/2` only if that is replaced with it.
 
-    Neither is it redefined while a version that reads it is in force, nor does a version come into
-    force whose signals were redefined after it was drafted.
+    Nor does a version come into force whose signals were redefined after it was drafted.
     """
     wrong = _redefined(event, fold) if event.type == _DEFINED else _outdated(event, fold)
-    if wrong and fold.has_gaps:
-        return Unchecked("a body is not there that may say otherwise")
-    return wrong
+    return _GAP if wrong and fold.has_gaps else wrong
 
 
-def _redefined(event: Event, fold: Fold) -> str | None:
+def _redefined(event: Event, fold: Fold) -> Verdict:
     data = event.data
     assert data is not None
     known = fold.definitions.get(data["signal"])
     if not known or known[-1][1] == meaning_of(data):
         return None
-    for _, activated in fold.in_force(event.position - 1):
+    in_force = [activated for _, activated in fold.in_force(event.position - 1)]
+    touched = []
+    for activated in in_force:
         named = activated["policy"], activated["version"], activated["digest"]
         parameters = fold.parameters(*named)
         if parameters is not None and data["signal"] in _pinned_by(parameters):
+            touched.append(activated)
+    if not touched:
+        return None
+    # At most each version in force is drafted again, and each scope is filled again.
+    replaced = _replaced_with(event, fold, 2 * len(in_force))
+    if replaced is None:
+        return _GAP
+    for activated in touched:
+        if (activated["policy"], scope_of(activated)) not in replaced:
             said = _said(known[-1][1], meaning_of(data))
-            return f"it changes {said}, and {named[0]} version {named[1]} is in force"
+            which = f"{activated['policy']} version {activated['version']}"
+            return f"it changes {said}, and {which} is in force and not replaced with it"
     return None
+
+
+def _replaced_with(defined: Event, fold: Fold, most: int) -> set[tuple[str, str]] | None:
+    """Return policy and scope of what came into force in the append of a definition.
+
+    That append is what comes right behind it: of its actor, request and time, because of it. In it
+    a version is drafted before it comes into force. None where a body is missing there.
+    """
+    drafted = set()
+    replaced = set()
+    until = min(defined.position + most, fold.source.size)
+    for row in fold.source.rows(defined.position, until):
+        event = read(row)
+        if event.type != _ACTIVATED and event.type not in _DRAFTED:
+            break
+        if event.raw is None:
+            return None
+        origin = event.cause, event.actor, event.request_id, event.recorded_at
+        because = defined.position, defined.actor, defined.request_id, defined.recorded_at
+        if event.data is None or origin != because:
+            break
+        data = event.data
+        named = data["policy"], data["version"], data["digest"]
+        if event.type in _DRAFTED:
+            drafted.add(named)
+        elif named in drafted:
+            replaced.add((data["policy"], scope_of(data)))
+    return replaced
 
 
 def _outdated(event: Event, fold: Fold) -> str | None:

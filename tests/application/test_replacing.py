@@ -1,0 +1,288 @@
+"""A signal's meaning changes together with the policies in force that it touches, or not at all.
+
+Method: one request that defines a signal anew and brings what replaces its policies; then each way
+in which that request can be incomplete, unfit, repeated or overtaken.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from ledger.application.commands import Caller, Written
+from ledger.application.defining import Replacement
+from ledger.errors import LedgerError, Reason
+from ledger.events.policies import PolicyActivated, Scope
+from ledger.events.registry import typed
+from ledger.events.signals import SignalDefined
+from ledger.storage.store import AppendRequest, AppendResult
+from tests.application.world import (
+    ANA,
+    START,
+    World,
+    defined,
+    policy_text,
+    reason_of,
+    registered,
+    request,
+    signal_rule,
+)
+
+DRAFTED = "policy.drafted.v2"
+ACTIVATED = "policy.activated.v1"
+TURNED = defined("loss").model_copy(update={"direction": "lower_is_worse"})
+WORDS = defined("loss").model_copy(update={"meaning": "said better"})
+FITTING = policy_text(signals=[signal_rule(baseline=0.4, critical=0.1)])
+EAST = Scope(kind="labels", model=None, labels={"region": "east"})
+HIGH = Scope(kind="labels", model=None, labels={"tier": "high"})
+ONE = Scope(kind="model", model="m1", labels={})
+
+
+def replacement(policy: str = "main", text: str = FITTING, version: int = 0) -> Replacement:
+    return Replacement(policy, version, text, "it is a score now")
+
+
+def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> Written:
+    return world.ledger.commands.define_signal(caller, TURNED, replacements)
+
+
+def in_force(world: World) -> list[tuple[str, int, str]]:
+    found = world.ledger._historian.activations_in_force(world.head)
+    return [(one.policy, one.version, one.scope.kind) for one in found]
+
+
+def refused(world: World, *replacements: Replacement, reason: Reason) -> LedgerError:
+    head = world.head
+    with pytest.raises(LedgerError) as error:
+        turn(world, *replacements)
+    assert reason_of(error) is reason
+    assert world.head == head
+    return error.value
+
+
+def test_a_meaning_changes_in_one_append_with_the_policy_that_it_touches(world: World) -> None:
+    world.begin("m1")
+    world.see("m1", 0.5, START)
+    head = world.head
+    written = turn(world, replacement(), caller=request("turn-1"))
+    events = world.ledger.events(limit=10, after=head)
+    assert [event.type for event in events] == [SignalDefined.TYPE, DRAFTED, ACTIVATED]
+    assert (written.first_position, written.position) == (head + 1, head + 3)
+    assert [event.body.causation_position for event in events] == [None, head + 1, head + 1]
+    assert {(event.body.actor, event.body.request_id) for event in events} == {
+        ("users/ana", "turn-1")
+    }
+    assert typed(events[2], PolicyActivated).rationale == "it is a score now"
+    commands = world.ledger.commands
+    assert [str(use) for use in commands.meanings.uses("loss", world.head)] == ["main version 2"]
+    assert commands.lint_policy(FITTING).problems == ()
+    world.see("m1", 0.2, START + 1)
+    world.evaluate("m1")
+    assert world.decisions("m1")[-1].policy_version == 2
+    world.check_replay()
+
+
+def test_each_touched_policy_is_replaced_where_it_was_in_force_and_no_other_is(
+    world: World,
+) -> None:
+    world.begin("m1")
+    world.activate(policy_text(), policy="main", scope=ONE)
+    world.activate(policy_text(), policy="aux", scope=EAST)
+    drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
+    other = Scope(kind="model", model="m2", labels={})
+    world.register("m2")
+    world.activate(drift, policy="drift", scope=other)
+    turn(world, replacement("aux"), replacement("main", version=1), replacement("main", version=2))
+    assert in_force(world) == [
+        ("drift", 1, "model"),
+        ("main", 2 + 1, "ledger"),
+        ("main", 2 + 2, "model"),
+        ("aux", 2, "labels"),
+    ]
+
+
+def test_the_policy_that_counts_for_a_model_stays_the_same_one(world: World) -> None:
+    world.begin("m1")
+    world.register("m2", labels={"region": "east", "tier": "high"})
+    world.activate(policy_text(), policy="east", scope=EAST)
+    drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
+    world.activate(drift, policy="high", scope=HIGH)
+
+    def counts() -> tuple[str, int]:
+        chosen = world.ledger._historian.policy_in_force(
+            registered("m2", labels={"region": "east", "tier": "high"}), world.head
+        )
+        assert chosen is not None
+        return chosen.policy, chosen.version
+
+    assert counts() == ("high", 1)
+    turn(world, replacement(), replacement("east"))
+    assert counts() == ("high", 1)
+    assert in_force(world) == [("main", 2, "ledger"), ("east", 2, "labels"), ("high", 1, "labels")]
+
+
+def test_a_touched_policy_that_nothing_replaces_is_named_and_nothing_is_written(
+    world: World,
+) -> None:
+    world.begin("m1")
+    world.activate(policy_text(), policy="aux", scope=ONE)
+    error = refused(world, replacement(), reason=Reason.MEANING_PINNED)
+    assert error.metadata["policies"] == "aux version 1"
+    assert "main version 1" not in error.message
+    assert "--policy aux=FILE --rationale WHY" in (error.remedy or "")
+    both = refused(world, reason=Reason.MEANING_PINNED)
+    assert both.metadata["policies"] == "main version 1, aux version 1"
+
+
+def test_a_document_for_what_is_not_touched_is_refused_by_its_field(world: World) -> None:
+    world.begin("m1")
+    cases = [
+        ((replacement(), replacement("aux")), 1, "no version in force of aux"),
+        ((replacement(version=2),), 0, "no version in force of main version 2"),
+        ((replacement(), replacement(version=1)), 1, "main version 1 is replaced twice"),
+    ]
+    for given, index, said in cases:
+        error = refused(world, *given, reason=Reason.FIELD_INVALID)
+        assert error.metadata["field"] == f"replacements[{index}].name"
+        assert said in error.message
+    world.activate(policy_text(), scope=ONE)
+    error = refused(world, replacement(), reason=Reason.FIELD_INVALID)
+    assert "2 versions in force of main are touched" in error.message
+    with pytest.raises(LedgerError) as words:
+        world.ledger.commands.define_signal(ANA, WORDS, [replacement()])
+    assert reason_of(words) is Reason.FIELD_INVALID
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(policy_text(), "contradicts the signal's definition"), ("title: x", "replacements[0]")],
+)
+def test_a_document_that_does_not_fit_the_new_meaning_is_refused_by_its_field(
+    world: World, text: str, said: str
+) -> None:
+    world.begin("m1")
+    error = refused(world, replacement(text=text), reason=Reason.POLICY_INVALID)
+    assert said in error.message
+    assert all(one.field.startswith("replacements[0].document.") for one in error.violations)
+
+
+def test_a_first_definition_replaces_a_policy_whose_limits_run_against_it(world: World) -> None:
+    world.begin("m1")
+    world.activate(policy_text(signals=[signal_rule("new")]))
+    turned = defined("new").model_copy(update={"direction": "lower_is_worse"})
+    text = policy_text(signals=[signal_rule("new", baseline=0.4, critical=0.1)])
+    world.ledger.commands.define_signal(ANA, turned, [replacement(text=text)])
+    assert in_force(world) == [("main", 3, "ledger")]
+
+
+def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(world: World) -> None:
+    world.begin("m1")
+    first = turn(world, replacement(), caller=request("turn", "a"))
+    again = turn(world, replacement(), caller=request("turn", "a"))
+    assert again.repeated
+    assert (again.first_position, again.position) == (first.first_position, first.position)
+    with pytest.raises(LedgerError) as error:
+        turn(world, replacement(text="other"), caller=request("turn", "b"))
+    assert reason_of(error) is Reason.REQUEST_ID_REUSED
+
+
+def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, between: Callable[[], object]) -> None:
+    """Let something happen right before the next append reaches the store."""
+    append = world.store.append
+
+    def late(request: AppendRequest) -> AppendResult:
+        monkeypatch.undo()
+        between()
+        return append(request)
+
+    monkeypatch.setattr(world.store, "append", late)
+
+
+def test_a_repeat_that_its_first_try_overtakes_gets_the_answer_of_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin("m1")
+    caller = request("turn", "a")
+    refresh = world.ledger.fleet.refresh
+
+    def late(until: int | None = None) -> None:
+        monkeypatch.undo()
+        turn(world, replacement(), caller=caller)
+        refresh(until)
+
+    monkeypatch.setattr(world.ledger.fleet, "refresh", late)
+    assert turn(world, replacement(), caller=caller).repeated
+
+
+@pytest.mark.parametrize("policy", ["main", "unheard-of"])
+def test_a_policy_that_comes_into_force_between_check_and_record_is_not_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
+    world.begin("m1", policy=drift)
+    overtaken(world, monkeypatch, lambda: world.activate(policy_text(), policy=policy))
+    with pytest.raises(LedgerError) as error:
+        turn(world)
+    assert reason_of(error) is Reason.MEANING_PINNED
+    assert policy in error.value.message
+    assert not world.ledger.commands.meanings.changes_in_force(world.head)
+
+
+@pytest.mark.parametrize("policy", ["main", "unheard-of"])
+def test_what_is_replaced_is_not_decided_again_when_another_policy_comes_between(
+    world: World, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    world.begin("m1")
+    overtaken(world, monkeypatch, lambda: world.activate(policy_text(), policy=policy, scope=ONE))
+    with pytest.raises(LedgerError) as error:
+        turn(world, replacement())
+    assert reason_of(error) in {Reason.MEANING_PINNED, Reason.FIELD_INVALID}
+    assert policy in error.value.message
+    assert not world.ledger.commands.meanings.changes_in_force(world.head)
+
+
+def test_a_draft_between_check_and_record_is_a_conflict_and_versions_stay_dense(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin("m1")
+    overtaken(world, monkeypatch, lambda: world.draft(policy_text()))
+    with pytest.raises(LedgerError) as error:
+        turn(world, replacement())
+    assert reason_of(error) is Reason.VERSION_CONFLICT
+    turn(world, replacement())
+    assert in_force(world) == [("main", 3, "ledger")]
+
+
+def test_an_erased_scope_is_not_copied_when_the_erasure_comes_between(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin("m1")
+    (activated,) = [event.position for event in world.events(ACTIVATED)]
+    overtaken(world, monkeypatch, lambda: world.erase(activated))
+    with pytest.raises(LedgerError):
+        turn(world, replacement())
+    assert in_force(world) == []
+
+
+def test_a_definition_that_comes_between_is_looked_at_before_the_words_are_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin("m1")
+
+    overtaken(world, monkeypatch, lambda: turn(world, replacement()))
+    with pytest.raises(LedgerError) as error:  # what were words alone would turn it back by now
+        world.ledger.commands.define_signal(ANA, WORDS)
+    assert reason_of(error) is Reason.MEANING_PINNED
+    assert not world.ledger.commands.meanings.changes_in_force(world.head)
+
+
+def test_two_definitions_of_words_at_once_are_both_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin("m1")
+    commands = world.ledger.commands
+    words = [defined("loss").model_copy(update={"meaning": text}) for text in ("one", "two")]
+    overtaken(world, monkeypatch, lambda: commands.define_signal(ANA, words[0]))
+    written = commands.define_signal(ANA, words[1])
+    assert written.position == world.head
+    texts = [one.meaning for one in world.all_of(SignalDefined)][-2:]
+    assert texts == ["one", "two"]

@@ -1,0 +1,160 @@
+"""A meaning that changes with its policies: what the auditor accepts, and each lie near it.
+
+Method: a ledger of the service's own, in which one request turns a signal and replaces both policy
+versions that read it; then one thing about that append is changed, and everything is signed again.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger.application.defining import Replacement
+from ledger.events.policies import Scope
+from tests.application.world import HOUR, ORIGIN, START, World, defined, policy_text, request
+from tests.application.world import signal_rule as rule
+from tests.audit.paper import Paper
+from tests.audit.test_forgeries import audited, foreign
+
+FITTING = policy_text(signals=[rule(baseline=1.4, critical=0.4)])
+DRAFTED = "policy.drafted.v2"
+ACTIVATED = "policy.activated.v1"
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Paper:
+    """Two policies, replaced with the signal that they read."""
+    path = tmp_path / "ledger.sqlite"
+    world = World(path)
+    world.begin("m1", "m2")
+    world.activate(policy_text(), policy="aux", scope=Scope(kind="model", model="m1", labels={}))
+    world.see("m1", 1.2, START + HOUR)
+    world.settle()
+    turned = defined("loss").model_copy(update={"direction": "lower_is_worse"})
+    replacements = [Replacement(name, 0, FITTING, "turned") for name in ("main", "aux")]
+    world.ledger.commands.define_signal(request("turn"), turned, replacements)
+    world.ledger.checkpoint()
+    world.close()
+    return Paper.copied(path, ORIGIN)
+
+
+def turned_at(paper: Paper) -> int:
+    """Return where the signal is turned: two drafts and two activations follow, and no more."""
+    found = paper.find("signal.defined.v1", signal="loss")[-1]
+    following = [event.type for event in paper.events[found:]]
+    assert following == [DRAFTED, DRAFTED, ACTIVATED, ACTIVATED]
+    return found
+
+
+def leave_out_an_activation(paper: Paper) -> None:
+    paper.events.pop()
+
+
+def leave_out_what_follows(paper: Paper) -> None:
+    del paper.events[-4:]
+
+
+def forget_the_request(paper: Paper) -> None:
+    """A caller may state no request id; then no other rule can tell two appends apart."""
+    for event in paper.events[-5:]:
+        assert isinstance(event.body, dict)
+        event.body["request_id"] = None
+
+
+def replace_later(paper: Paper) -> None:
+    forget_the_request(paper)
+    foreign(paper)
+    paper.events.insert(len(paper.events) - 5, paper.events.pop())
+
+
+def replace_one_later(paper: Paper) -> None:
+    forget_the_request(paper)
+    foreign(paper)
+    paper.events.insert(len(paper.events) - 2, paper.events.pop())
+
+
+def replace_for_another_scope(paper: Paper) -> None:
+    paper.events[-1].data["scope"] = {"kind": "model", "model": "m2", "labels": {}}
+
+
+def replace_under_another_request(paper: Paper) -> None:
+    body = paper.events[-1].body
+    assert isinstance(body, dict)
+    body["request_id"] = "later"
+
+
+def replace_as_somebody_else(paper: Paper) -> None:
+    body = paper.events[-1].body
+    assert isinstance(body, dict)
+    body["actor"] = "users/mallory"
+
+
+def replace_without_a_cause(paper: Paper) -> None:
+    body = paper.events[-1].body
+    assert isinstance(body, dict)
+    body["causation_position"] = None
+
+
+def replace_at_another_time(paper: Paper) -> None:
+    paper.events[-1].recorded_at += 1
+
+
+def replace_by_what_does_not_read_the_signal(paper: Paper) -> None:
+    """Activate, for the scope of the one, the version that was drafted for the other."""
+    aux, main = paper.events[-1], paper.events[-2]
+    aux.stream = main.stream
+    aux.data.update({name: main.data[name] for name in ("policy", "version", "digest")})
+
+
+LIES = [
+    leave_out_an_activation,
+    leave_out_what_follows,
+    replace_later,
+    replace_one_later,
+    replace_for_another_scope,
+    replace_under_another_request,
+    replace_as_somebody_else,
+    replace_without_a_cause,
+    replace_at_another_time,
+    replace_by_what_does_not_read_the_signal,
+]
+
+
+@pytest.mark.parametrize("change", [turned_at, forget_the_request])
+def test_a_meaning_that_changes_with_its_policies_holds(
+    story: Paper, tmp_path: Path, change: Callable[[Paper], object]
+) -> None:
+    change(story)
+    report = audited(story, tmp_path)
+    assert report.passed, report.text()
+    assert report.gaps == ()
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_meaning_that_changes_without_one_of_its_policies_is_refused_by_this_rule_alone(
+    story: Paper, tmp_path: Path, lie: Callable[[Paper], None]
+) -> None:
+    at = turned_at(story)
+    lie(story)
+    story.checkpoint_sizes = [len(story.events)]
+    report = audited(story, tmp_path)
+    seen = [(finding.rule, finding.position) for finding in report.findings]
+    assert seen == [("meanings.pinned", at)], report.text()
+
+
+def test_a_later_draft_with_the_request_id_of_a_definition_counts_as_that_request(
+    story: Paper, tmp_path: Path
+) -> None:
+    draft = story.at(story.find(DRAFTED, policy="main")[-1])
+    cause = turned_at(story)
+    foreign(story)
+    again = story.append(
+        draft.stream,
+        DRAFTED,
+        draft.data | {"version": draft.data["version"] + 1},
+        causation_position=cause,
+        request_id="turn",
+    )
+    report = audited(story, tmp_path)
+    seen = [(finding.rule, finding.position) for finding in report.findings]
+    assert seen == [("requests.unique", again)], report.text()
