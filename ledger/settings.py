@@ -165,8 +165,9 @@ class OperatorSettings(BaseModel):
 
     actors: tuple[_Actor, ...] = Field(
         default=(),
-        description="Who may rotate and revoke keys, create ledgers, confirm the clock, rebuild "
-        'read models and delete exports, as a list such as `["users/ops"]`; no client if empty.',
+        description="Who may rotate and revoke keys, create ledgers, confirm the clock, retire "
+        'models, rebuild read models and delete exports, as a list such as `["users/ops"]`; no '
+        "client if empty.",
     )
 
 

@@ -83,7 +83,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     def RetireModel(
         self, request: pb.RetireModelRequest, context: grpc.ServicerContext
     ) -> pb.RetireModelResponse:
-        """Take a model out of the fleet."""
+        """Take a model out of the fleet, for good."""
+        self._desk.operator_only(context, "retire a model")
         checks = Checks()
         name = checks.name("name", request.name, "models")
         reason = checks.text("reason", request.reason)

@@ -1,7 +1,7 @@
 """Actors whom the operator names for what could harm everybody: until roles exist, a list each.
 
 A call that ends or replaces something for every client, or for good, is not for every caller:
-keys, ledgers, rebuilds, bundles, bodies. The operator names in a setting who may do it.
+keys, ledgers, models, rebuilds, bundles, bodies. The operator names in a setting who may do it.
 """
 
 from collections.abc import Collection

@@ -63,9 +63,10 @@ class ModelServiceStub:
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RetireModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]
-    """Takes a model out of the fleet, for good.
+    """Takes a model out of the fleet, for good: for actors whom the operator has named.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
     """
@@ -113,9 +114,10 @@ class ModelServiceAsyncStub(ModelServiceStub):
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     """
     RetireModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RetireModelRequest, _model_service_pb2.RetireModelResponse]  # type: ignore[assignment]
-    """Takes a model out of the fleet, for good.
+    """Takes a model out of the fleet, for good: for actors whom the operator has named.
 
     Errors, by `ErrorInfo.reason`:
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
     """
@@ -184,9 +186,10 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_service_pb2.RetireModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.RetireModelResponse, _abc.Awaitable[_model_service_pb2.RetireModelResponse]]:
-        """Takes a model out of the fleet, for good.
+        """Takes a model out of the fleet, for good: for actors whom the operator has named.
 
         Errors, by `ErrorInfo.reason`:
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not named the caller.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): it has left already.
         """

@@ -26,9 +26,10 @@ from ledger.events.values import format_time
 from ledger.storage.store import AppendRequest, NewEvent
 from ledger.v1 import ledger_service_pb2
 from tests.support.live_fleet import POLICY, START, STEP
-from tests.support.served import OFFICER, ORIGIN, TIMEOUT, Served, refused, serving
+from tests.support.served import OFFICER, OPERATORS, ORIGIN, TIMEOUT, Served, refused, serving
 
 SECRET = "zebra-7731-night-shift"
+WHO = (*OPERATORS, f"users/{SECRET}")
 GROUND, AUTHORITY = "GDPR Art. 17(1)(a)", "the data protection officer"
 
 
@@ -43,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def live(folder: Path) -> Iterator[Served]:
     """A server that evaluates and projects."""
-    with serving(folder, is_evaluating=True) as served:
+    with serving(folder, is_evaluating=True, operators=WHO) as served:
         served.create()
         yield served
 
@@ -259,7 +260,7 @@ def carry_on(served: Served, officer: LedgerClient) -> None:
 
 
 def test_the_text_stays_away_when_the_server_stops_and_starts(folder: Path) -> None:
-    with serving(folder, is_evaluating=True) as served:
+    with serving(folder, is_evaluating=True, operators=WHO) as served:
         served.create()
         tell(served)
         with client(served, OFFICER) as officer:

@@ -15,6 +15,7 @@ from tests.api.test_erasure import (
     AUTHORITY,
     GROUND,
     SECRET,
+    WHO,
     client,
     everything_answered,
     exported,
@@ -51,6 +52,7 @@ def test_no_live_row_of_any_table_holds_the_text(postgres_url: str, tmp_path: Pa
         "database": postgres_url,
         "keys_secret": "00" * 32,
         "exports_folder": str(tmp_path),
+        "operators": WHO,
     }
     with serving(tmp_path, is_evaluating=True, **options) as served:
         served.create()

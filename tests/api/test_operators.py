@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
 
 from ledger.errors import Reason
 from ledger.v1 import export_service_pb2 as export_pb
 from ledger.v1 import ledger_service_pb2 as pb
-from ledger.v1 import priority_service_pb2
+from ledger.v1 import model_service_pb2, priority_service_pb2
 from ledger.v1.export_service_pb2_grpc import ExportServiceStub
-from tests.support.served import ORIGIN, TIMEOUT, Served, observation, refused, serving
+from tests.support.served import ORIGIN, TIMEOUT, Served, deployment, observation, refused, serving
 
 STRANGER = (("ledger-actor", "services/monitor-7"),)
 NAMED = (("ledger-actor", "users/ops"),)
@@ -38,6 +39,16 @@ def create(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
     return served.ledgers.CreateLedger(request, timeout=TIMEOUT, metadata=metadata)
 
 
+def retire(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
+    served.add_model("fares")
+    request = model_service_pb2.RetireModelRequest(name="models/fares", reason="because")
+    try:
+        return served.models.RetireModel(request, timeout=TIMEOUT, metadata=metadata)
+    except grpc.RpcError:
+        served.models.RecordDeployment(deployment("fares", "v2"), timeout=TIMEOUT)  # it may still
+        raise
+
+
 def rebuild(served: Served, metadata: tuple[tuple[str, str], ...]) -> object:
     request = priority_service_pb2.RebuildProjectionRequest(name="projections/signals")
     return served.priorities.RebuildProjection(request, timeout=TIMEOUT, metadata=metadata)
@@ -54,6 +65,7 @@ CALLS: dict[str, Call] = {
     "rotate a signing key": rotate,
     "revoke a signing key": revoke,
     "create a ledger": create,
+    "retire a model": retire,
     "rebuild a projection": rebuild,
     "delete an export": delete,
 }

@@ -75,6 +75,9 @@ def test_a_second_time_that_far_ahead_is_the_time_of_the_ledger(world: World) ->
     world.see("m1", GOOD, AHEAD + HOUR)
     world.settle()
     assert evaluated(world, "m2")[-1] == ("schedule", 9 * 365)
+    report(world, "m2", range(2, 6))  # an honest model is scored by its own times all the same
+    assert evaluated(world, "m2")[-4:] == [("ingest", day) for day in range(2, 6)]
+    world.check_replay()
 
 
 def test_a_time_within_the_bound_counts_at_once() -> None:
