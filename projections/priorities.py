@@ -1,9 +1,10 @@
 """The priorities projection: per model its last score, its decision in force and its last plan.
 
-A row is a function of the newest event of each type in the model's stream and of the newest plan,
-never of the way there: that is what lets `as_of` find the rows of any earlier position by index.
-Historical scores and decisions change nothing. Where the newest event of a type was erased, that
-member of the row is None: what stood before it is out of date, and is not shown in its place.
+A row is a function of the model's deployments, of the newest event of each other type in its stream
+and of the newest plan, never of the way there: that is what lets `as_of` find the rows of any
+earlier position by index. Historical scores and decisions change nothing. Where the newest event of
+a type was erased, that member of the row is None: an older one is out of date, and is not shown in
+its place. The deployment recorded next makes the version in service known again.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ class Described(TypedDict):
 
 
 class Deployed(TypedDict):
-    """The version in service: of those that are known, the latest by its stated time."""
+    """A deployment whose body is there."""
 
     model_version: str
     kind: str
@@ -113,7 +114,10 @@ class PriorityRow(TypedDict):
     retired: int | None
     """Position of the retirement, which is for good: everything else is None then."""
     described: Described | None
+    latest_deployed: Deployed | None
+    """Of the deployments that are known, the latest by its stated time."""
     deployed: Deployed | None
+    """The version in service: that one, unless the deployment recorded last was erased."""
     score: Scored | None
     decision: Decided | None
     plan: Planned | None
@@ -126,6 +130,7 @@ def empty_row(model: str) -> PriorityRow:
         "registered": None,
         "retired": None,
         "described": None,
+        "latest_deployed": None,
         "deployed": None,
         "score": None,
         "decision": None,
@@ -148,7 +153,7 @@ class PrioritiesProjection:
     """Folds descriptions, deployments, scores, decisions, plans and retirements."""
 
     name: ClassVar[str] = "priorities"
-    version: ClassVar[int] = 3  # 3: the version in service is the latest by stated time
+    version: ClassVar[int] = 4  # 4: what is in service after one that was erased, by stated time
     handles: ClassVar[frozenset[str]] = frozenset(
         {
             ModelRegistered.TYPE,
@@ -231,11 +236,13 @@ class PrioritiesProjection:
 
 
 def deploy(row: PriorityRow, event: RecordedEvent) -> None:
-    """Set a row's version in service; one stated earlier than that replaces nothing."""
-    parts = parts_of(event)
-    now, was = parts["deployed"], row["deployed"]
-    if now is None or was is None or now["in_service_at"] >= was["in_service_at"]:
-        row.update(parts)
+    """Set a row's version in service: the latest known by stated time; None after an erased one."""
+    now, latest = parts_of(event)["deployed"], row["latest_deployed"]
+    if now is not None:
+        if latest is None or now["in_service_at"] >= latest["in_service_at"]:
+            row["latest_deployed"] = now
+        now = row["latest_deployed"]
+    row["deployed"] = now
 
 
 def parts_of(event: RecordedEvent) -> PriorityRow:

@@ -39,7 +39,8 @@ class ObservationPart(TypedDict):
     source: str
     model_version: str
     deployment: int
-    """Position of the deployment in force when it was recorded; 0 if there was none."""
+    """Position of the deployment event by which was known what served when it was recorded; 0 if
+    there was none."""
 
 
 class SignalScorePart(TypedDict):
@@ -124,14 +125,16 @@ class _Series:
 class _Model:
     """A model's version in service and its series by signal."""
 
-    __slots__ = ("deployment", "name", "retired", "series", "since", "version")
+    __slots__ = ("deployment", "latest", "name", "retired", "series", "since", "version")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.version: str | None = None
         self.deployment = 0
+        self.latest: str | None = None
+        """The version of the latest known deployment; after an erased one it is not `version`."""
         self.since = ""
-        """When the version went into service, as recorded: such texts are in order of time."""
+        """When that went into service, as recorded: such texts are in order of time."""
         self.retired = False
         self.series: dict[str, _Series] = {}
 
@@ -140,7 +143,7 @@ class SignalsProjection:
     """Folds observations, scores, deployments and retirements."""
 
     name: ClassVar[str] = "signals"
-    version: ClassVar[int] = 3  # 3: the version in service is the latest by stated time
+    version: ClassVar[int] = 4  # 4: what is in service after one that was erased, by stated time
     handles: ClassVar[frozenset[str]] = frozenset(
         {SignalObserved.TYPE, ScoreComputed.TYPE, ModelDeployed.TYPE, ModelRetired.TYPE}
     )
@@ -191,6 +194,7 @@ class SignalsProjection:
                 model = self._models.setdefault(model_stream(key), _Model(key))
                 model.version = row["model_version"]
                 model.deployment = row["deployment"]
+                model.latest = row["latest_version"]
                 model.since = row["in_service_at"]
                 model.retired = row["retired"]
 
@@ -203,7 +207,7 @@ class SignalsProjection:
             for series in [one for one in model.series.values() if one.score]:
                 self._forget_score(model, series)
         elif event.type == ModelDeployed.TYPE and not model.retired:
-            model.version, model.deployment, model.since = None, event.position, ""
+            model.version, model.deployment = None, event.position
             self._dirty_models.add(model)
 
     def _observed(self, event: RecordedEvent) -> None:
@@ -273,11 +277,13 @@ class SignalsProjection:
 
     def _deployed(self, event: RecordedEvent, deployed: ModelDeployed) -> None:
         model = self._model(event)
-        if model.retired or deployed.in_service_at < model.since:
+        if model.retired:
+            return
+        if deployed.in_service_at >= model.since:
+            model.latest, model.since = deployed.model_version, deployed.in_service_at
+        elif model.version is not None:
             return  # recorded as what was, it replaces nothing
-        model.version = deployed.model_version
-        model.deployment = event.position
-        model.since = deployed.in_service_at
+        model.version, model.deployment = model.latest, event.position
         self._dirty_models.add(model)
 
     def _retired(self, event: RecordedEvent) -> None:
@@ -311,6 +317,7 @@ def _model_row(model: _Model) -> Row:
     return {
         "deployment": model.deployment,
         "in_service_at": model.since,
+        "latest_version": model.latest,
         "model_version": model.version,
         "retired": model.retired,
     }

@@ -21,6 +21,8 @@ from tests.support.builders import ORIGIN, Story, StoryReader
 from tests.support.folds import folded
 from tests.support.stories import STORIES
 
+STORED = f"signals/{SignalsProjection.version}"
+
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[ProjectionStore]:
@@ -70,7 +72,7 @@ def test_a_rebuild_of_correct_rows_is_equal_and_takes_their_place(store: Project
     assert result.live_digest == result.rebuilt_digest == before.digest
     assert runner.snapshot() == before
     assert runner.generation.number == result.generation == 2
-    assert store.generations(ORIGIN, "signals/3") == [2]
+    assert store.generations(ORIGIN, STORED) == [2]
     assert _runner(store, story).snapshot() == before
 
 
@@ -102,7 +104,7 @@ def test_an_interrupted_rebuild_resumes_also_after_a_restart(store: ProjectionSt
     again.catch_up()
     second = _rebuild(again)
     assert (second.outcome, second.resumed_from, second.generation) == ("equal", 15, 2)
-    assert store.generations(ORIGIN, "signals/3") == [2]
+    assert store.generations(ORIGIN, STORED) == [2]
 
 
 def test_different_rows_are_reported_replaced_and_kept_to_look_at(store: ProjectionStore) -> None:
@@ -114,9 +116,9 @@ def test_different_rows_are_reported_replaced_and_kept_to_look_at(store: Project
     assert result.rebuilt_digest == folded(SignalsProjection(), story).digest
     assert result.live_digest != result.rebuilt_digest
     assert runner.snapshot().digest == result.rebuilt_digest
-    assert store.generations(ORIGIN, "signals/3") == [1, 2]
+    assert store.generations(ORIGIN, STORED) == [1, 2]
     assert _rebuild(runner).outcome == "equal"
-    assert store.generations(ORIGIN, "signals/3") == [3]
+    assert store.generations(ORIGIN, STORED) == [3]
 
 
 def test_watchers_hear_of_rows_that_a_rebuild_corrected(store: ProjectionStore) -> None:

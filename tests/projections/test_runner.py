@@ -151,7 +151,7 @@ def test_a_ledger_begun_again_under_the_same_name_is_folded_from_the_start(
     assert (runner.position, runner.generation.number) == (0, 2)
     runner.catch_up()
     assert runner.snapshot().digest == folded(SignalsProjection(), new).digest
-    assert store.generations(ORIGIN, "signals/3") == [2]
+    assert store.generations(ORIGIN, f"signals/{SignalsProjection.version}") == [2]
 
 
 def test_a_damaged_stored_row_is_noticed_and_folded_again(
@@ -357,7 +357,7 @@ def test_watches_are_limited_and_closing_one_makes_room(store: ProjectionStore) 
 
 def test_versions_of_a_projection_never_share_rows(store: ProjectionStore) -> None:
     class Newer(PrioritiesProjection):
-        version = 4
+        version = PrioritiesProjection.version + 1
 
     story = _fleet()
     reader = StoryReader(story.events)
@@ -366,5 +366,5 @@ def test_versions_of_a_projection_never_share_rows(store: ProjectionStore) -> No
         runner.start()
         assert runner.position == 0
         runner.catch_up()
-    assert store.generations(ORIGIN, "priorities/3") == []
-    assert store.generations(ORIGIN, "priorities/4") == [1]
+    assert store.generations(ORIGIN, f"priorities/{PrioritiesProjection.version}") == []
+    assert store.generations(ORIGIN, f"priorities/{Newer.version}") == [1]
