@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ledger.application.intake import name_fault
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import values
-from ledger.limits import TEXT_CHARS_MAX
+from ledger.limits import DOCUMENT_BYTES_MAX, TEXT_CHARS_MAX
 
 _NANOS_PER_MICRO: Final = 1_000
 _INTEGER_DIGITS_MAX: Final = 30
@@ -56,6 +56,13 @@ class Checks:
         """Require text of at most so many characters."""
         if self.present(field, value.strip()) and len(value) > maximum:
             self.refuse(field, f"is {len(value)} characters long; at most {maximum} fit")
+        return value
+
+    def document(self, field: str, value: str) -> str:
+        """Require the text of a policy, of a size that is read."""
+        size = len(value.encode())
+        if self.present(field, value.strip()) and size > DOCUMENT_BYTES_MAX:
+            self.refuse(field, f"has {size} bytes; at most {DOCUMENT_BYTES_MAX} fit")
         return value
 
     def identifier(self, field: str, value: str, *, optional: bool = False) -> str:

@@ -9,7 +9,6 @@ from ledger.api.convert.policies import policy, positions_in_force, problems, sc
 from ledger.api.paging import cut, page_of
 from ledger.application.ledger import Ledger
 from ledger.events.canonical import encode
-from ledger.limits import DOCUMENT_BYTES_MAX
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc
 from ledger.v1 import policy_service_pb2 as pb
 
@@ -27,7 +26,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     ) -> pb.LintPolicyResponse:
         """Check a document and write nothing."""
         checks = Checks()
-        _check_document(checks, request.document)
+        checks.document("document", request.document)
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
         result = ledger.commands.lint_policy(request.document)
@@ -45,7 +44,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         """Record the next version."""
         checks = Checks()
         name = checks.name("name", request.name, "policies")
-        _check_document(checks, request.document)
+        checks.document("document", request.document)
         rationale = checks.text("rationale", request.rationale)
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
@@ -104,12 +103,6 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         return pb.ListPoliciesResponse(
             policies=[policy(view, in_force) for view in views], next_page_token=token
         )
-
-
-def _check_document(checks: Checks, text: str) -> None:
-    size = len(text.encode())
-    if checks.present("document", text.strip()) and size > DOCUMENT_BYTES_MAX:
-        checks.refuse("document", f"has {size} bytes; at most {DOCUMENT_BYTES_MAX} fit")
 
 
 def _version(ledger: Ledger, name: str, number: int) -> policy_pb2.PolicyVersion:

@@ -10,7 +10,14 @@ from ledger.api.calls import Desk, await_checkpoint
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
 from ledger.api.convert.proofs import inclusion
-from ledger.api.convert.signals import intake, rows_of, signal, signal_of, signal_state
+from ledger.api.convert.signals import (
+    intake,
+    replacements_of,
+    rows_of,
+    signal,
+    signal_of,
+    signal_state,
+)
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.steps import Later, exchanged, later
@@ -37,18 +44,22 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         """Record a definition."""
         checks = Checks()
         checks.present("signal", request.HasField("signal"))
+        replacements = replacements_of(request.replacements, checks)
         defined = signal_of(request.signal, checks)
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "DefineSignal", context)
-        written = ledger.commands.define_signal(caller, defined)
+        written = ledger.commands.define_signal(caller, defined, replacements)
         ledger.fleet.refresh(written.position)
         view = ledger.fleet.signal(defined.signal)
         assert view is not None, "what was defined is known"
-        uses = ledger.commands.meanings.uses(defined.signal, written.position)
+        meanings = ledger.commands.meanings
+        uses = meanings.uses(defined.signal, written.position)
+        replaced = meanings.replaced_between(written.first_position, written.position)
         return pb.DefineSignalResponse(
             appended=appended(written),
             signal=signal(view),
             policies_in_force=[str(use) for use in uses],
+            policies_replaced=[str(use) for use in replaced],
         )
 
     def ListSignals(

@@ -85,6 +85,16 @@ class Meanings:
             return None
         return Use(activated.policy, activated.version, drafted_at, document)
 
+    def replaced_between(self, first: int, last: int) -> list[Use]:
+        """Return the versions that were in force before a stretch of events, and are not after it.
+
+        A definition alone replaces none.
+        """
+        if first == last:
+            return []
+        left = {use.named for use in self.in_force(last)}
+        return [use for use in self.in_force(first - 1) if use.named not in left]
+
     def changes_in_force(self, as_of: int) -> list[tuple[Use, Change]]:
         """Return how definitions changed under the versions in force; only earlier releases did."""
         return [

@@ -97,7 +97,7 @@ def _seconds(span: str) -> int:
 def lint(file: _File) -> None:
     """Check a policy document as drafting would; exits with 1 if it could not be drafted."""
     chosen = session()
-    found = chosen.client.lint_policy(_read(file))
+    found = chosen.client.lint_policy(read_document(file))
     summary = f"{file}: it can be drafted; digest {found.digest}." if found.valid else ""
     chosen.show(found, "\n".join(filter(None, [*_told(file, found.problems), summary])))
     if not found.valid:
@@ -107,7 +107,7 @@ def lint(file: _File) -> None:
 def draft(policy: _Policy, file: _File, rationale: _Rationale) -> None:
     """Record the next version of a policy; it is in force nowhere until activated."""
     chosen = session()
-    made = chosen.client.draft_policy(policy, _read(file), rationale)
+    made = chosen.client.draft_policy(policy, read_document(file), rationale)
     for line in _told(file, made.warnings):
         output.say(line)
     version = made.version
@@ -201,7 +201,8 @@ def _sentences(message: str, remedy: str) -> str:
     return f"{message}{'' if message.endswith(('.', '?', '!')) else '.'} {remedy}"
 
 
-def _read(file: str) -> str:
+def read_document(file: str) -> str:
+    """Return the text of a policy's file; MisuseError where it cannot be read."""
     try:
         if file == "-":
             return read_from(sys.stdin.buffer, DOCUMENT_BYTES_MAX, file).decode("utf-8")

@@ -14,6 +14,7 @@ from ledger.cli.session import session
 
 if TYPE_CHECKING:
     from ledger.cli.sending import Sending
+    from ledger.client import PolicyReplacement
 
 
 def define(
@@ -26,17 +27,56 @@ def define(
     direction: Annotated[str, typer.Option(help="higher-is-worse or lower-is-worse.")],
     meaning: Annotated[str, typer.Option(help="What it means, for a person.")],
     collection: Annotated[str, typer.Option(help="Where and how often it is collected.")] = "",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POLICY=FILE",
+            help="Replace this policy in force, which reads the signal, with it; repeatable.",
+        ),
+    ] = None,
+    rationale: Annotated[str, typer.Option(help="Why policies are replaced; recorded.")] = "",
 ) -> None:
-    """Define a signal, or replace its definition as a whole."""
+    """Define a signal, or replace its definition as a whole.
+
+    Kind, unit and direction change only together with the policies in force that read the signal:
+    --policy names one and the document that replaces it, as `policy draft` takes it. All is
+    recorded at once, or nothing is.
+    """
     from ledger.client import Signal
 
+    replacements = _replacements(policy or [], rationale)
     chosen = session()
     appended = chosen.client.define_signal(
-        Signal(signal, kind, unit, direction, meaning, collection)
+        Signal(signal, kind, unit, direction, meaning, collection), replacements=replacements
     )
-    users = appended.policies_in_force
-    used = f" Policies in force that use it: {', '.join(users)}." if users else ""
-    chosen.show(appended, f"Defined {signal} at position {appended.position}.{used}")
+    said = [f"Defined {signal} at position {appended.first_position}."]
+    if appended.policies_replaced:
+        said.append(f"Replaced with it: {', '.join(appended.policies_replaced)}.")
+    if appended.policies_in_force:
+        said.append(f"Policies in force that use it: {', '.join(appended.policies_in_force)}.")
+    chosen.show(appended, " ".join(said))
+
+
+def _replacements(pairs: list[str], rationale: str) -> "list[PolicyReplacement]":
+    """Return what replaces policies; each pair names one and the file of its document."""
+    from ledger.cli.policies import read_document
+    from ledger.client import PolicyReplacement
+
+    if bool(pairs) != bool(rationale):
+        raise MisuseError(
+            "--policy and --rationale belong together.",
+            "Say which policy is replaced, and why: --policy main=FILE --rationale WHY.",
+        )
+    found = []
+    for pair in pairs:
+        name, equals, file = pair.partition("=")
+        if not (name and equals and file):
+            raise MisuseError(
+                f"--policy: {pair[:80]!r} is not of the form POLICY=FILE.",
+                "Write the policy's id and the file of its document: main=policy.yaml.",
+            )
+        found.append(PolicyReplacement(name, read_document(file), rationale))
+    return found
 
 
 def list_() -> None:

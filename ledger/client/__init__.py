@@ -30,7 +30,7 @@ from ledger.client.errors import (
 )
 from ledger.client.observations import Observation
 from ledger.client.proving import AuditCheck, AuditFinding, AuditReport
-from ledger.client.records import Model, PolicyScope, Signal
+from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
 from ledger.client.retry import RetryOptions
 from ledger.client.trust import FirstUseWarning, TrustStore
 from ledger.client.verified import (
@@ -62,6 +62,7 @@ __all__ = [
     "LedgerRefusedError",
     "Model",
     "Observation",
+    "PolicyReplacement",
     "PolicyScope",
     "ProofRefusedError",
     "ProvenSubmission",

@@ -85,10 +85,26 @@ class Deployed(Appended):
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Defined(Appended):
-    """Where a definition is, and which policies in force read the signal."""
+    """Where a definition is, and which policies in force read the signal.
+
+    It is at `first_position`; what replaces policies follows it.
+    """
 
     policies_in_force: tuple[str, ...] = ()
     """Such as `main version 1`."""
+    policies_replaced: tuple[str, ...] = ()
+    """The versions that were in force before, and were replaced with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReplacement:
+    """A document that replaces a policy version in force with the definition that touches it."""
+
+    policy: str
+    """Its id; `main/versions/2` where several versions of it are touched."""
+    document: str
+    rationale: str
+    """Why; recorded for good."""
 
 
 @dataclass(frozen=True, slots=True)

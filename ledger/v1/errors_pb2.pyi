@@ -101,7 +101,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_LEDGER_BEHIND: _ErrorReason.ValueType  # 38
     """DATA_LOSS. The ledger is smaller than a checkpoint that was published or witnessed, or than what its read models have seen: a restored backup, or a truncated log. Do: restore a newer copy; never go on from this one."""
     ERROR_REASON_MEANING_PINNED: _ErrorReason.ValueType  # 39
-    """FAILED_PRECONDITION. A policy in force, or the one to come into force, was drafted against another definition of a signal. Do: define the new meaning under a name of its own, or replace the policy first."""
+    """FAILED_PRECONDITION. A policy in force, or the one to come into force, was drafted against another definition of a signal. Do: replace the policy in the same request, or define the new meaning under a name of its own."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason for which a call fails, as `google.rpc.ErrorInfo.reason` names it, without the
@@ -201,4 +201,4 @@ ERROR_REASON_SIGNING_STOPPED: ErrorReason.ValueType  # 37
 ERROR_REASON_LEDGER_BEHIND: ErrorReason.ValueType  # 38
 """DATA_LOSS. The ledger is smaller than a checkpoint that was published or witnessed, or than what its read models have seen: a restored backup, or a truncated log. Do: restore a newer copy; never go on from this one."""
 ERROR_REASON_MEANING_PINNED: ErrorReason.ValueType  # 39
-"""FAILED_PRECONDITION. A policy in force, or the one to come into force, was drafted against another definition of a signal. Do: define the new meaning under a name of its own, or replace the policy first."""
+"""FAILED_PRECONDITION. A policy in force, or the one to come into force, was drafted against another definition of a signal. Do: replace the policy in the same request, or define the new meaning under a name of its own."""

@@ -30,7 +30,7 @@ from ledger.v1 import errors_pb2 as ledger_dot_v1_dot_errors__pb2
 from ledger.v1 import signal_pb2 as ledger_dot_v1_dot_signal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/signal_service.proto\x12\tledger.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x1aledger/v1/checkpoint.proto\x1a\x16ledger/v1/errors.proto\x1a\x16ledger/v1/signal.proto\"\\\n\x13\x44\x65\x66ineSignalRequest\x12!\n\x06signal\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Signal\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"{\n\x14\x44\x65\x66ineSignalResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12!\n\x06signal\x18\x02 \x01(\x0b\x32\x11.ledger.v1.Signal\x12\x19\n\x11policies_in_force\x18\x03 \x03(\t\"a\n\x12ListSignalsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"R\n\x13ListSignalsResponse\x12\"\n\x07signals\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Signal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x01\n\x14SubmitSignalsRequest\x12,\n\x0cobservations\x18\x01 \x03(\x0b\x32\x16.ledger.v1.Observation\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1b\n\x13wait_for_checkpoint\x18\x04 \x01(\x08\x12\x1c\n\x14leave_out_duplicates\x18\x05 \x01(\x08\x12\x12\n\nallow_leap\x18\x06 \x01(\x08\"\x8b\x01\n\x15SubmitSignalsResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12(\n\x05proof\x18\x02 \x01(\x0b\x32\x19.ledger.v1.InclusionProof\x12!\n\x06intake\x18\x03 \x01(\x0b\x32\x11.ledger.v1.Intake\"\x9d\x01\n\x06Intake\x12\x0f\n\x07rounded\x18\x01 \x01(\x05\x12\x10\n\x08vanished\x18\x02 \x01(\x05\x12\x19\n\x11likely_duplicates\x18\x03 \x01(\x05\x12\x10\n\x08left_out\x18\x04 \x01(\x05\x12!\n\x19\x64uplicates_first_position\x18\x05 \x01(\x03\x12 \n\x18\x64uplicates_last_position\x18\x06 \x01(\x03\"\x9a\x01\n\x14StreamSignalsRequest\x12,\n\x0cobservations\x18\x01 \x03(\x0b\x32\x16.ledger.v1.Observation\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1c\n\x14leave_out_duplicates\x18\x05 \x01(\x08\x12\x12\n\nallow_leap\x18\x06 \x01(\x08\"\xb8\x01\n\x15StreamSignalsResponse\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\'\n\x08\x61ppended\x18\x03 \x01(\x0b\x32\x13.ledger.v1.AppendedH\x00\x12&\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.ledger.v1.BatchErrorH\x00\x12!\n\x06intake\x18\x05 \x01(\x0b\x32\x11.ledger.v1.IntakeB\x08\n\x06result\"\xac\x02\n\nBatchError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12&\n\x06reason\x18\x02 \x01(\x0e\x32\x16.ledger.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\x12/\n\x10\x66ield_violations\x18\x05 \x03(\x0b\x32\x15.ledger.v1.FieldFault\x12.\n\x0bretry_delay\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x08metadata\x18\x07 \x03(\x0b\x32#.ledger.v1.BatchError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\nFieldFault\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"u\n\x17ListSignalStatesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9e\x01\n\x18ListSignalStatesResponse\x12&\n\x06states\x18\x01 \x03(\x0b\x32\x16.ledger.v1.SignalState\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb7\x03\n\rSignalService\x12O\n\x0c\x44\x65\x66ineSignal\x12\x1e.ledger.v1.DefineSignalRequest\x1a\x1f.ledger.v1.DefineSignalResponse\x12L\n\x0bListSignals\x12\x1d.ledger.v1.ListSignalsRequest\x1a\x1e.ledger.v1.ListSignalsResponse\x12R\n\rSubmitSignals\x12\x1f.ledger.v1.SubmitSignalsRequest\x1a .ledger.v1.SubmitSignalsResponse\x12V\n\rStreamSignals\x12\x1f.ledger.v1.StreamSignalsRequest\x1a .ledger.v1.StreamSignalsResponse(\x01\x30\x01\x12[\n\x10ListSignalStates\x12\".ledger.v1.ListSignalStatesRequest\x1a#.ledger.v1.ListSignalStatesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eledger/v1/signal_service.proto\x12\tledger.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16ledger/v1/append.proto\x1a\x1aledger/v1/checkpoint.proto\x1a\x16ledger/v1/errors.proto\x1a\x16ledger/v1/signal.proto\"\x90\x01\n\x13\x44\x65\x66ineSignalRequest\x12!\n\x06signal\x18\x01 \x01(\x0b\x32\x11.ledger.v1.Signal\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x32\n\x0creplacements\x18\x04 \x03(\x0b\x32\x1c.ledger.v1.PolicyReplacement\"F\n\x11PolicyReplacement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x11\n\trationale\x18\x03 \x01(\t\"\x96\x01\n\x14\x44\x65\x66ineSignalResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12!\n\x06signal\x18\x02 \x01(\x0b\x32\x11.ledger.v1.Signal\x12\x19\n\x11policies_in_force\x18\x03 \x03(\t\x12\x19\n\x11policies_replaced\x18\x04 \x03(\t\"a\n\x12ListSignalsRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"R\n\x13ListSignalsResponse\x12\"\n\x07signals\x18\x01 \x03(\x0b\x32\x11.ledger.v1.Signal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x01\n\x14SubmitSignalsRequest\x12,\n\x0cobservations\x18\x01 \x03(\x0b\x32\x16.ledger.v1.Observation\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1b\n\x13wait_for_checkpoint\x18\x04 \x01(\x08\x12\x1c\n\x14leave_out_duplicates\x18\x05 \x01(\x08\x12\x12\n\nallow_leap\x18\x06 \x01(\x08\"\x8b\x01\n\x15SubmitSignalsResponse\x12%\n\x08\x61ppended\x18\x01 \x01(\x0b\x32\x13.ledger.v1.Appended\x12(\n\x05proof\x18\x02 \x01(\x0b\x32\x19.ledger.v1.InclusionProof\x12!\n\x06intake\x18\x03 \x01(\x0b\x32\x11.ledger.v1.Intake\"\x9d\x01\n\x06Intake\x12\x0f\n\x07rounded\x18\x01 \x01(\x05\x12\x10\n\x08vanished\x18\x02 \x01(\x05\x12\x19\n\x11likely_duplicates\x18\x03 \x01(\x05\x12\x10\n\x08left_out\x18\x04 \x01(\x05\x12!\n\x19\x64uplicates_first_position\x18\x05 \x01(\x03\x12 \n\x18\x64uplicates_last_position\x18\x06 \x01(\x03\"\x9a\x01\n\x14StreamSignalsRequest\x12,\n\x0cobservations\x18\x01 \x03(\x0b\x32\x16.ledger.v1.Observation\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1c\n\x14leave_out_duplicates\x18\x05 \x01(\x08\x12\x12\n\nallow_leap\x18\x06 \x01(\x08\"\xb8\x01\n\x15StreamSignalsResponse\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\'\n\x08\x61ppended\x18\x03 \x01(\x0b\x32\x13.ledger.v1.AppendedH\x00\x12&\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.ledger.v1.BatchErrorH\x00\x12!\n\x06intake\x18\x05 \x01(\x0b\x32\x11.ledger.v1.IntakeB\x08\n\x06result\"\xac\x02\n\nBatchError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12&\n\x06reason\x18\x02 \x01(\x0e\x32\x16.ledger.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\x12/\n\x10\x66ield_violations\x18\x05 \x03(\x0b\x32\x15.ledger.v1.FieldFault\x12.\n\x0bretry_delay\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x08metadata\x18\x07 \x03(\x0b\x32#.ledger.v1.BatchError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\nFieldFault\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"u\n\x17ListSignalStatesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x14\n\x0cmin_position\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9e\x01\n\x18ListSignalStatesResponse\x12&\n\x06states\x18\x01 \x03(\x0b\x32\x16.ledger.v1.SignalState\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0brecorded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb7\x03\n\rSignalService\x12O\n\x0c\x44\x65\x66ineSignal\x12\x1e.ledger.v1.DefineSignalRequest\x1a\x1f.ledger.v1.DefineSignalResponse\x12L\n\x0bListSignals\x12\x1d.ledger.v1.ListSignalsRequest\x1a\x1e.ledger.v1.ListSignalsResponse\x12R\n\rSubmitSignals\x12\x1f.ledger.v1.SubmitSignalsRequest\x1a .ledger.v1.SubmitSignalsResponse\x12V\n\rStreamSignals\x12\x1f.ledger.v1.StreamSignalsRequest\x1a .ledger.v1.StreamSignalsResponse(\x01\x30\x01\x12[\n\x10ListSignalStates\x12\".ledger.v1.ListSignalStatesRequest\x1a#.ledger.v1.ListSignalStatesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,34 +39,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BATCHERROR_METADATAENTRY']._loaded_options = None
   _globals['_BATCHERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_DEFINESIGNALREQUEST']._serialized_start=210
-  _globals['_DEFINESIGNALREQUEST']._serialized_end=302
-  _globals['_DEFINESIGNALRESPONSE']._serialized_start=304
-  _globals['_DEFINESIGNALRESPONSE']._serialized_end=427
-  _globals['_LISTSIGNALSREQUEST']._serialized_start=429
-  _globals['_LISTSIGNALSREQUEST']._serialized_end=526
-  _globals['_LISTSIGNALSRESPONSE']._serialized_start=528
-  _globals['_LISTSIGNALSRESPONSE']._serialized_end=610
-  _globals['_SUBMITSIGNALSREQUEST']._serialized_start=613
-  _globals['_SUBMITSIGNALSREQUEST']._serialized_end=796
-  _globals['_SUBMITSIGNALSRESPONSE']._serialized_start=799
-  _globals['_SUBMITSIGNALSRESPONSE']._serialized_end=938
-  _globals['_INTAKE']._serialized_start=941
-  _globals['_INTAKE']._serialized_end=1098
-  _globals['_STREAMSIGNALSREQUEST']._serialized_start=1101
-  _globals['_STREAMSIGNALSREQUEST']._serialized_end=1255
-  _globals['_STREAMSIGNALSRESPONSE']._serialized_start=1258
-  _globals['_STREAMSIGNALSRESPONSE']._serialized_end=1442
-  _globals['_BATCHERROR']._serialized_start=1445
-  _globals['_BATCHERROR']._serialized_end=1745
-  _globals['_BATCHERROR_METADATAENTRY']._serialized_start=1698
-  _globals['_BATCHERROR_METADATAENTRY']._serialized_end=1745
-  _globals['_FIELDFAULT']._serialized_start=1747
-  _globals['_FIELDFAULT']._serialized_end=1795
-  _globals['_LISTSIGNALSTATESREQUEST']._serialized_start=1797
-  _globals['_LISTSIGNALSTATESREQUEST']._serialized_end=1914
-  _globals['_LISTSIGNALSTATESRESPONSE']._serialized_start=1917
-  _globals['_LISTSIGNALSTATESRESPONSE']._serialized_end=2075
-  _globals['_SIGNALSERVICE']._serialized_start=2078
-  _globals['_SIGNALSERVICE']._serialized_end=2517
+  _globals['_DEFINESIGNALREQUEST']._serialized_start=211
+  _globals['_DEFINESIGNALREQUEST']._serialized_end=355
+  _globals['_POLICYREPLACEMENT']._serialized_start=357
+  _globals['_POLICYREPLACEMENT']._serialized_end=427
+  _globals['_DEFINESIGNALRESPONSE']._serialized_start=430
+  _globals['_DEFINESIGNALRESPONSE']._serialized_end=580
+  _globals['_LISTSIGNALSREQUEST']._serialized_start=582
+  _globals['_LISTSIGNALSREQUEST']._serialized_end=679
+  _globals['_LISTSIGNALSRESPONSE']._serialized_start=681
+  _globals['_LISTSIGNALSRESPONSE']._serialized_end=763
+  _globals['_SUBMITSIGNALSREQUEST']._serialized_start=766
+  _globals['_SUBMITSIGNALSREQUEST']._serialized_end=949
+  _globals['_SUBMITSIGNALSRESPONSE']._serialized_start=952
+  _globals['_SUBMITSIGNALSRESPONSE']._serialized_end=1091
+  _globals['_INTAKE']._serialized_start=1094
+  _globals['_INTAKE']._serialized_end=1251
+  _globals['_STREAMSIGNALSREQUEST']._serialized_start=1254
+  _globals['_STREAMSIGNALSREQUEST']._serialized_end=1408
+  _globals['_STREAMSIGNALSRESPONSE']._serialized_start=1411
+  _globals['_STREAMSIGNALSRESPONSE']._serialized_end=1595
+  _globals['_BATCHERROR']._serialized_start=1598
+  _globals['_BATCHERROR']._serialized_end=1898
+  _globals['_BATCHERROR_METADATAENTRY']._serialized_start=1851
+  _globals['_BATCHERROR_METADATAENTRY']._serialized_end=1898
+  _globals['_FIELDFAULT']._serialized_start=1900
+  _globals['_FIELDFAULT']._serialized_end=1948
+  _globals['_LISTSIGNALSTATESREQUEST']._serialized_start=1950
+  _globals['_LISTSIGNALSTATESREQUEST']._serialized_end=2067
+  _globals['_LISTSIGNALSTATESRESPONSE']._serialized_start=2070
+  _globals['_LISTSIGNALSTATESRESPONSE']._serialized_end=2228
+  _globals['_SIGNALSERVICE']._serialized_start=2231
+  _globals['_SIGNALSERVICE']._serialized_end=2670
 # @@protoc_insertion_point(module_scope)

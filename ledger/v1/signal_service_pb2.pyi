@@ -33,6 +33,7 @@ class DefineSignalRequest(message.Message):
     SIGNAL_FIELD_NUMBER: builtins.int
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    REPLACEMENTS_FIELD_NUMBER: builtins.int
     ledger: builtins.str
     """Optional. Origin of the ledger; empty for the server's first one."""
     request_id: builtins.str
@@ -43,16 +44,51 @@ class DefineSignalRequest(message.Message):
     def signal(self) -> signal_pb2.Signal:
         """Required. The definition, whole."""
 
+    @builtins.property
+    def replacements(self) -> containers.RepeatedCompositeFieldContainer[PolicyReplacement]:
+        """Optional. One document for each policy version in force that the definition touches, and no other."""
+
     def __init__(
         self,
         *,
         signal: signal_pb2.Signal | None = ...,
         ledger: builtins.str = ...,
         request_id: builtins.str = ...,
+        replacements: abc.Iterable[PolicyReplacement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["signal", b"signal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "request_id", b"request_id", "signal", b"signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ledger", b"ledger", "replacements", b"replacements", "request_id", b"request_id", "signal", b"signal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PolicyReplacement(message.Message):
+    """What replaces a policy version in force, together with the definition of a signal that it reads."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DOCUMENT_FIELD_NUMBER: builtins.int
+    RATIONALE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the version, or of its policy where only one version of that is touched.
+    Format: `policies/{policy}/versions/{version}` or `policies/{policy}`.
+    """
+    document: builtins.str
+    """Required. The policy in YAML or JSON, with human units; at most 512 KiB."""
+    rationale: builtins.str
+    """Required. Why, in 1 to 2000 characters. Recorded with the draft and each activation, for good."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        document: builtins.str = ...,
+        rationale: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["document", b"document", "name", b"name", "rationale", b"rationale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -65,9 +101,10 @@ class DefineSignalResponse(message.Message):
     APPENDED_FIELD_NUMBER: builtins.int
     SIGNAL_FIELD_NUMBER: builtins.int
     POLICIES_IN_FORCE_FIELD_NUMBER: builtins.int
+    POLICIES_REPLACED_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it stands: the definition at `first_position`, then what replaces policies."""
 
     @builtins.property
     def signal(self) -> signal_pb2.Signal:
@@ -77,16 +114,21 @@ class DefineSignalResponse(message.Message):
     def policies_in_force(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Output only. The policy versions in force that read the signal, such as `main version 1`."""
 
+    @builtins.property
+    def policies_replaced(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. The policy versions that were replaced with it, such as `main version 1`."""
+
     def __init__(
         self,
         *,
         appended: append_pb2.Appended | None = ...,
         signal: signal_pb2.Signal | None = ...,
         policies_in_force: abc.Iterable[builtins.str] | None = ...,
+        policies_replaced: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "signal", b"signal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "policies_in_force", b"policies_in_force", "signal", b"signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "policies_in_force", b"policies_in_force", "policies_replaced", b"policies_replaced", "signal", b"signal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,6 +68,19 @@ class SignalServiceServicer:
 
     def DefineSignal(self, request, context):
         """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+
+        Policies are drafted against kind, unit and direction. Where those change under a policy version
+        in force that reads the signal, or a first direction runs against its limits, that version is
+        touched: the request brings a document that replaces it, for each scope that it is in force for.
+        The definition, the drafts and the activations are recorded together, or nothing is.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replacements[0].name` among
+        them if that version is not touched.
+        * `MEANING_PINNED` (FAILED_PRECONDITION): nothing replaces the policy versions that it names.
+        * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors, or its limits run against the
+        definitions as they would be; `BadRequest` says where.
+        * `VERSION_CONFLICT` (ABORTED): signal or policies changed at the same time; decide again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

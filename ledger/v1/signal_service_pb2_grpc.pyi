@@ -34,7 +34,21 @@ class SignalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SignalServiceAsyncStub: ...
     DefineSignal: _grpc.UnaryUnaryMultiCallable[_signal_service_pb2.DefineSignalRequest, _signal_service_pb2.DefineSignalResponse]
-    """Defines a signal, or replaces its definition as a whole. What is observed needs a definition."""
+    """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+
+    Policies are drafted against kind, unit and direction. Where those change under a policy version
+    in force that reads the signal, or a first direction runs against its limits, that version is
+    touched: the request brings a document that replaces it, for each scope that it is in force for.
+    The definition, the drafts and the activations are recorded together, or nothing is.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replacements[0].name` among
+      them if that version is not touched.
+    * `MEANING_PINNED` (FAILED_PRECONDITION): nothing replaces the policy versions that it names.
+    * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors, or its limits run against the
+      definitions as they would be; `BadRequest` says where.
+    * `VERSION_CONFLICT` (ABORTED): signal or policies changed at the same time; decide again.
+    """
     ListSignals: _grpc.UnaryUnaryMultiCallable[_signal_service_pb2.ListSignalsRequest, _signal_service_pb2.ListSignalsResponse]
     """Lists the defined signals by id."""
     SubmitSignals: _grpc.UnaryUnaryMultiCallable[_signal_service_pb2.SubmitSignalsRequest, _signal_service_pb2.SubmitSignalsResponse]
@@ -72,7 +86,21 @@ class SignalServiceAsyncStub(SignalServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DefineSignal: _aio.UnaryUnaryMultiCallable[_signal_service_pb2.DefineSignalRequest, _signal_service_pb2.DefineSignalResponse]  # type: ignore[assignment]
-    """Defines a signal, or replaces its definition as a whole. What is observed needs a definition."""
+    """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+
+    Policies are drafted against kind, unit and direction. Where those change under a policy version
+    in force that reads the signal, or a first direction runs against its limits, that version is
+    touched: the request brings a document that replaces it, for each scope that it is in force for.
+    The definition, the drafts and the activations are recorded together, or nothing is.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replacements[0].name` among
+      them if that version is not touched.
+    * `MEANING_PINNED` (FAILED_PRECONDITION): nothing replaces the policy versions that it names.
+    * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors, or its limits run against the
+      definitions as they would be; `BadRequest` says where.
+    * `VERSION_CONFLICT` (ABORTED): signal or policies changed at the same time; decide again.
+    """
     ListSignals: _aio.UnaryUnaryMultiCallable[_signal_service_pb2.ListSignalsRequest, _signal_service_pb2.ListSignalsResponse]  # type: ignore[assignment]
     """Lists the defined signals by id."""
     SubmitSignals: _aio.UnaryUnaryMultiCallable[_signal_service_pb2.SubmitSignalsRequest, _signal_service_pb2.SubmitSignalsResponse]  # type: ignore[assignment]
@@ -113,7 +141,21 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_service_pb2.DefineSignalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_service_pb2.DefineSignalResponse, _abc.Awaitable[_signal_service_pb2.DefineSignalResponse]]:
-        """Defines a signal, or replaces its definition as a whole. What is observed needs a definition."""
+        """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+
+        Policies are drafted against kind, unit and direction. Where those change under a policy version
+        in force that reads the signal, or a first direction runs against its limits, that version is
+        touched: the request brings a document that replaces it, for each scope that it is in force for.
+        The definition, the drafts and the activations are recorded together, or nothing is.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields, `replacements[0].name` among
+          them if that version is not touched.
+        * `MEANING_PINNED` (FAILED_PRECONDITION): nothing replaces the policy versions that it names.
+        * `POLICY_INVALID` (INVALID_ARGUMENT): a document has errors, or its limits run against the
+          definitions as they would be; `BadRequest` says where.
+        * `VERSION_CONFLICT` (ABORTED): signal or policies changed at the same time; decide again.
+        """
 
     @_abc_1.abstractmethod
     def ListSignals(

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from ledger.cli.exits import Exit
 from ledger.events.envelope import encode_body
 from ledger.events.signals import SignalDefined
 from ledger.storage.store import AppendRequest, NewEvent
 from tests.cli.conftest import Run
-from tests.support.served import Served
+from tests.support.served import POLICY, Served
 
 LOSS = ("log-loss", "--kind", "performance", "--unit", "nats", "--meaning", "turned")
 
@@ -44,6 +46,48 @@ def test_a_signal_is_not_turned_round_under_a_policy_in_force(cli: Run) -> None:
     )
     assert words.code == 0, words.err
     assert "Policies in force that use it:" in words.out
+
+
+def test_a_signal_is_turned_round_together_with_the_policy_that_reads_it(
+    cli: Run, folder: Path
+) -> None:
+    bare = cli("signal", "define", *LOSS, "--direction", "lower-is-worse")
+    assert "--policy default=FILE --rationale WHY" in bare.err
+    file = folder / "turned.yaml"
+    limits = ("baseline: 0.40", "baseline: 0.60"), ("critical: 0.60", "critical: 0.40")
+    text = POLICY
+    for was, now in limits:
+        text = text.replace(was, now)
+    file.write_text(text, encoding="utf-8")
+    line = ("signal", "define", *LOSS, "--direction", "lower-is-worse")
+    ran = cli(*line, "--policy", f"default={file}", "--rationale", "a score now")
+    assert ran.code == 0, ran.err
+    assert "Replaced with it: default version 1." in ran.out
+    assert "Policies in force that use it: default version 2." in ran.out
+    assert "a score now" in cli("policy", "show", "default").out
+    (found,) = [
+        one
+        for one in cli("doctor", "--db", str(folder / "ledger.sqlite"), "--json").json["checks"]
+        if one["name"].startswith("meaning")
+    ]
+    assert found["state"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--policy", "default=x.yaml"), "--policy and --rationale belong together"),
+        (("--rationale", "why"), "--policy and --rationale belong together"),
+        (("--policy", "x.yaml", "--rationale", "why"), "'x.yaml' is not of the form POLICY=FILE"),
+        (("--policy", "default=none.yaml", "--rationale", "why"), "none.yaml cannot be read"),
+    ],
+)
+def test_a_replacement_that_cannot_be_read_is_a_misuse_in_words(
+    cli: Run, flags: tuple[str, ...], said: str
+) -> None:
+    ran = cli("signal", "define", *LOSS, "--direction", "lower-is-worse", *flags)
+    assert ran.code == Exit.MISUSE
+    assert said in ran.err
 
 
 def test_doctor_names_the_policies_whose_signals_were_redefined(

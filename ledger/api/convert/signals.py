@@ -5,6 +5,7 @@ from typing import Final
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import NANOS_MAX, NANOS_PER_MICRO, inverse, numbers, timestamp_of
+from ledger.application.defining import Replacement
 from ledger.application.fleet import SignalView
 from ledger.application.intake import ObservationRow, Taken
 from ledger.events.signals import Direction, SignalDefined, SignalKind
@@ -48,6 +49,20 @@ def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
             "collection": message.collection,
         }
     )
+
+
+def replacements_of(
+    messages: Iterable[signal_service_pb2.PolicyReplacement], checks: Checks
+) -> list[Replacement]:
+    """Return what a request replaces policies by; `checks` collects what is wrong with it."""
+    found = []
+    for index, message in enumerate(messages):
+        field = f"replacements[{index}]"
+        policy, version = checks.version_name(f"{field}.name", message.name, version_optional=True)
+        checks.document(f"{field}.document", message.document)
+        checks.text(f"{field}.rationale", message.rationale)
+        found.append(Replacement(policy, version, message.document, message.rationale))
+    return found
 
 
 def signal(view: SignalView) -> signal_pb2.Signal:

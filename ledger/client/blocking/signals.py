@@ -1,6 +1,6 @@
 """Signals and their observations, for threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, overload
 
 from ledger.client.blocking.batch import SignalBatch
@@ -8,7 +8,7 @@ from ledger.client.blocking.connection import Service
 from ledger.client.blocking.stream import SignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
-from ledger.client.records import Defined, Signal, SignalStates, Submitted
+from ledger.client.records import Defined, PolicyReplacement, Signal, SignalStates, Submitted
 from ledger.client.verification import Verification
 from ledger.client.verified import ProvenSubmission
 from ledger.client.window import BatchResult
@@ -17,10 +17,20 @@ from ledger.client.window import BatchResult
 class Signals(Service):
     """What is measured, and what was observed."""
 
-    def define_signal(self, signal: Signal, *, request_id: str | None = None) -> Defined:
-        """Define a signal, or replace its definition as a whole."""
+    def define_signal(
+        self,
+        signal: Signal,
+        *,
+        replacements: Iterable[PolicyReplacement] = (),
+        request_id: str | None = None,
+    ) -> Defined:
+        """Define a signal, or replace its definition as a whole.
+
+        A change of kind, unit or direction touches the policy versions in force that read the
+        signal: `replacements` has a document for each, and all is recorded together or nothing is.
+        """
         scope = self._connection.settings.append_scope(request_id)
-        return self._connection.run(calls.define_signal(scope, signal))
+        return self._connection.run(calls.define_signal(scope, signal, replacements))
 
     def list_signals(self, *, min_position: int = 0) -> Iterator[Signal]:
         """Iterate over the defined signals by id."""

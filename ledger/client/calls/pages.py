@@ -29,7 +29,11 @@ def deployed(response: Any) -> Deployed:  # noqa: ANN401 - of RecordDeployment
 
 def defined(response: Any) -> Defined:  # noqa: ANN401 - of DefineSignal
     """Return where a definition is, and who reads the signal."""
-    return Defined(**_stands(response), policies_in_force=tuple(response.policies_in_force))
+    return Defined(
+        **_stands(response),
+        policies_in_force=tuple(response.policies_in_force),
+        policies_replaced=tuple(response.policies_replaced),
+    )
 
 
 def _stands(response: Any) -> dict[str, Any]:  # noqa: ANN401 - any response with `appended`

@@ -1,23 +1,32 @@
 """Calls of SignalService."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ledger.client.call import Call, Page, Paged, Scope
 from ledger.client.calls.pages import defined, moment, page, submitted
 from ledger.client.decode import decode
 from ledger.client.enums import SignalDirection, SignalKind
-from ledger.client.inputs import id_of, number_of
+from ledger.client.inputs import id_of, in_collection, number_of
 from ledger.client.observations import Observations, add_observations
 from ledger.client.proving import InclusionProof
-from ledger.client.records import Defined, Signal, SignalState, SignalStates, Submitted
+from ledger.client.records import (
+    Defined,
+    PolicyReplacement,
+    Signal,
+    SignalState,
+    SignalStates,
+    Submitted,
+)
 from ledger.v1 import signal_pb2, signal_service_pb2
 
 _SERVICE: Final = "/ledger.v1.SignalService/"
 STREAM: Final = _SERVICE + "StreamSignals"
 
 
-def define_signal(scope: Scope, signal: Signal) -> Call[Defined]:
+def define_signal(
+    scope: Scope, signal: Signal, replacements: Iterable[PolicyReplacement]
+) -> Call[Defined]:
     """Return the call that defines a signal, or replaces its definition as a whole."""
     return Call(
         _SERVICE + "DefineSignal",
@@ -32,6 +41,14 @@ def define_signal(scope: Scope, signal: Signal) -> Call[Defined]:
                 meaning=signal.meaning,
                 collection=signal.collection,
             ),
+            replacements=[
+                signal_service_pb2.PolicyReplacement(
+                    name=in_collection("policies", one.policy),
+                    document=one.document,
+                    rationale=one.rationale,
+                )
+                for one in replacements
+            ],
         ),
         signal_service_pb2.DefineSignalResponse,
         defined,
