@@ -10,7 +10,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.support.stores"]
+pytest_plugins = ["tests.support.stores", "tests.support.served"]
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.api.patience import Patience
-from tests.support.served import Served, serving
+from tests.support.served import Fleets, Served, serving, serving_fleet
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def empty(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def served(empty: Served) -> Served:
+def served(tmp_path: Path, fleets: Fleets) -> Iterator[Served]:
     """A server with a fleet of one model and a policy in force."""
-    empty.prepare()
-    return empty
+    with serving_fleet(fleets, tmp_path, "fares") as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.cli.main import app
-from tests.support.served import START, Served, serving
+from tests.support.served import START, Fleets, Served, serving_fleet
 
 HOUR_MICROS = 3_600_000_000
 
@@ -69,10 +69,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, fleets: Fleets) -> Iterator[Served]:
     """A server with a data ledger, two models in service and a policy in force."""
-    with serving(folder) as server:
-        server.prepare(("fares", "hotels"))
+    with serving_fleet(fleets, folder, "fares", "hotels") as server:
         yield server
 
 

@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 
 from ledger.client import AsyncLedgerClient, LedgerClient
-from tests.support.served import START, Served, serving
+from tests.support.served import START, Fleets, Served, serving_fleet
 
 ROWS = [("fares", "log-loss", 0.5 + n / 100, (START + n) * 1_000_000) for n in range(3)]
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as server:
-        server.prepare(("fares",))
+def served(tmp_path: Path, fleets: Fleets) -> Iterator[Served]:
+    with serving_fleet(fleets, tmp_path, "fares") as server:
         yield server
 
 

@@ -28,7 +28,7 @@ from tests.support.forging import (
     verification,
     vkey,
 )
-from tests.support.served import HOUR, Served, observation, serving
+from tests.support.served import HOUR, Fleets, Served, observation, serving_fleet
 
 
 def test_a_rotation_that_both_keys_sign_is_followed() -> None:
@@ -209,9 +209,8 @@ def test_a_revocation_of_one_of_two_keys_is_learnt_from_its_missing_signature() 
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as server:
-        server.prepare(("fares",))
+def served(tmp_path: Path, fleets: Fleets) -> Iterator[Served]:
+    with serving_fleet(fleets, tmp_path, "fares") as server:
         yield server
 
 

@@ -29,16 +29,15 @@ from ledger.client import (
 from ledger.client.enums import Action, LedgerClock, ReplayOutcome, SignalKind
 from ledger.client.records import Event
 from ledger.service import Service, ServiceOptions
-from tests.support.served import DAY, ORIGIN, POLICY, START, Served, serving
+from tests.support.served import DAY, ORIGIN, POLICY, START, Fleets, Served, serving, serving_fleet
 
 HOUR_MICROS = 3_600_000_000
 BEGIN = START * 1_000_000
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as server:
-        server.prepare(("fares", "hotels"))
+def served(tmp_path: Path, fleets: Fleets) -> Iterator[Served]:
+    with serving_fleet(fleets, tmp_path, "fares", "hotels") as server:
         yield server
 
 

@@ -37,7 +37,7 @@ from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.verify import verify_database
 from tests.support.stores import ORIGIN, START, VAULT
 
-SAMPLE = 800
+SAMPLE = 300
 TIME = "2026-03-01T10:00:00.000000Z"
 
 

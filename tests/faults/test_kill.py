@@ -22,7 +22,7 @@ from tests.support.check_ledger import check_ledger
 from tests.support.stores import ORIGIN
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = {"sqlite": 60, "postgres": 10}
+ROUNDS = [10, pytest.param(100, marks=pytest.mark.slow)]
 READ = 65_536
 
 
@@ -66,16 +66,14 @@ def run_and_kill(
     return heard.decode().splitlines()
 
 
+@pytest.mark.parametrize("rounds", ROUNDS)
 def test_no_acknowledged_event_is_lost_or_doubled_by_a_kill(
-    request: pytest.FixtureRequest,
-    database_url: str,
-    loader: subprocess.Popen[str],
-    tmp_path: Path,
+    rounds: int, database_url: str, loader: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     acknowledged: dict[str, tuple[int, int]] = {}
     # Round 0 kills during the first start; the others after 1 to 37 answers, in no order.
     moments = itertools.cycle([0, 1, 23, 5, 37, 2, 11, 17, 3, 29])
-    for turn in range(ROUNDS["sqlite" if database_url.startswith("sqlite") else "postgres"]):
+    for turn in range(rounds):
         for line in run_and_kill(loader, database_url, tmp_path / f"{turn}", turn, next(moments)):
             request_id, first, last = line.split()
             acknowledged[request_id] = (int(first), int(last))
@@ -91,4 +89,4 @@ def test_no_acknowledged_event_is_lost_or_doubled_by_a_kill(
         store.close()
     taken = [p for first, last in acknowledged.values() for p in range(first, last + 1)]
     assert len(taken) == len(set(taken))
-    assert len(acknowledged) > sum(ROUNDS.values())
+    assert len(acknowledged) > rounds

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -52,7 +53,7 @@ STRICT, MILD = (300_000, 200_000, 100_000), (500_000, 400_000, 250_000)
 
 # A step costs milliseconds, so shrinking would outlast the time that a test has.
 SETTINGS = settings(
-    max_examples=30,
+    max_examples=10,
     stateful_step_count=18,
     phases=[phase for phase in Phase if phase is not Phase.shrink],
 )
@@ -380,3 +381,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = SETTINGS
+
+
+@pytest.mark.slow
+class TestLedgerForLong(LedgerMachine.TestCase):  # type: ignore[misc, name-defined]
+    """The same, more often and for longer."""
+
+    settings = settings(SETTINGS, max_examples=60, stateful_step_count=30)

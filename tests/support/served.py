@@ -4,14 +4,16 @@
 signals, models in service and a policy in force. `refused` takes an RPC error apart.
 """
 
-import itertools
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -44,6 +46,9 @@ TIMEOUT = 60.0
 OFFICER = "users/dpo"  # who may erase
 OPERATORS = ("users/anonymous", "users/ana", "users/ops")  # who may rotate keys, create ledgers
 POLICY = (Path(__file__).parents[1] / "application" / "default_policy.yaml").read_text("utf-8")
+
+Fleets = Callable[..., Path]
+"""The folder of a closed ledger, prepared with models of these names."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,6 @@ class Served:
         self.decisions = decision_service_pb2_grpc.DecisionServiceStub(self.channel)
         self.priorities = priority_service_pb2_grpc.PriorityServiceStub(self.channel)
         self.ledgers = ledger_service_pb2_grpc.LedgerServiceStub(self.channel)
-        self._ids = itertools.count(1)
 
     def head(self) -> int:
         """Return the ledger's last position, read past the API."""
@@ -206,6 +210,28 @@ def serving(
             yield served
         finally:
             served.channel.close()
+
+
+@pytest.fixture(scope="session")
+def fleets(tmp_path_factory: pytest.TempPathFactory) -> Fleets:
+    """Make prepared ledgers to begin with, each once."""
+
+    @cache
+    def made(*models: str) -> Path:
+        folder = tmp_path_factory.mktemp("fleet")
+        with serving(folder) as served:
+            served.prepare(models)
+        return folder
+
+    return made
+
+
+@contextmanager
+def serving_fleet(fleets: Fleets, folder: Path, *models: str) -> Iterator[Served]:
+    """Serve a copy of a prepared ledger."""
+    shutil.copytree(fleets(*models), folder, dirs_exist_ok=True)
+    with serving(folder) as served:
+        yield served
 
 
 def at(seconds: float) -> Timestamp:
