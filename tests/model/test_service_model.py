@@ -383,8 +383,9 @@ TestLedger = LedgerMachine.TestCase
 TestLedger.settings = SETTINGS
 
 
-@pytest.mark.slow
-class TestLedgerForLong(LedgerMachine.TestCase):  # type: ignore[misc, name-defined]
+class LongLived(LedgerMachine):
     """The same, more often and for longer."""
 
-    settings = settings(SETTINGS, max_examples=60, stateful_step_count=30)
+
+TestLedgerForLong = pytest.mark.slow(LongLived.TestCase)
+TestLedgerForLong.settings = settings(SETTINGS, max_examples=60, stateful_step_count=30)
