@@ -5,6 +5,7 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -80,7 +81,9 @@ class _Running:
     ledger: Ledger
     host: ProjectionHost
     follower: Follower
-    exports: Exports | None = None
+    exports: Exports | None
+    ending: ExitStack
+    """What stops all that was begun for the ledger, the last first."""
 
 
 class Service:
@@ -101,7 +104,7 @@ class Service:
         self._on_signing_failure: list[Callable[[], None]] = []
         self._on_news: list[Callable[[], None]] = []
         policy = read_policy(options.policy)
-        published = read_published(options.published)
+        self._published = read_published(options.published)
         rows = options.projections or projections_url(options.database)
         self.store: SqlStore = open_store(
             options.database,
@@ -117,7 +120,6 @@ class Service:
         )
         self._clock_watch = ClockWatch(self.store, self.clock, lambda: self._origins)
         self._rehash = RehashProcess(options.database)
-        self._published = published
         self._attestation = AttestationOptions(
             sign_seconds=options.checkpoints_seconds,
             seal_seconds=options.seals_seconds,
@@ -174,11 +176,7 @@ class Service:
             self._refusals.stop()
             self._clock_watch.stop()
             for running in self._running.values():
-                if running.exports is not None:
-                    running.exports.stop()
-                running.ledger.attestation.stop()
-                running.follower.stop()
-                running.host.close()
+                running.ending.close()
             self._running.clear()
             self._workers.stop()
             self._rehash.close()
@@ -350,42 +348,48 @@ class Service:
         )
 
     def _open(self, info: LedgerInfo, ledger: Ledger | None = None) -> _Running:
+        """Begin what follows a ledger; where that fails nothing of it is left."""
         known = self._running.get(info.origin)
         if known is not None:
             return known
         ledger = ledger or self._ledger(info)
-        host = ProjectionHost(self.store, info.origin, self._projection_store, clock=self.clock)
-        is_projecting = self._options.is_projecting
+        with ExitStack() as begun:
+            running = self._begin(ledger, begun)
+            running.ending = begun.pop_all()
+        self._running[info.origin] = running
+        if not self._first:  # another server may have created one before
+            self._first = self.store.ledgers()[0].origin
+        if info.vkey:  # a bare recorder's ledger holds its application's events only
+            self._origins |= {info.origin}
+        return running
+
+    def _begin(self, ledger: Ledger, begun: ExitStack) -> _Running:
+        """Begin the parts for one ledger; each says to `begun` how it ends, before it begins."""
+        origin, is_projecting = ledger.info.origin, self._options.is_projecting
+        host = ProjectionHost(self.store, origin, self._projection_store, clock=self.clock)
+        begun.callback(host.close)
         host.start(catch_up=is_projecting)
         evaluator = ledger.evaluator() if self._options.is_evaluating else None
         # Both pass over what they have folded already, so the one further behind decides.
         positions = [host.position] if is_projecting else []
         positions += [evaluator.position] if evaluator else []
         after = min(positions, default=ledger.head().position)
-        ledger.attestation.start(self._workers)  # the last that may fail: then nothing is left
-        follower = Follower(
-            self.store,
-            info.origin,
-            ledger.fleet,
-            evaluator,
-            [host.consume] if is_projecting else [],
-            after=after,
-        )
+        consumers = [host.consume] if is_projecting else []
+        follower = Follower(self.store, origin, ledger.fleet, evaluator, consumers, after=after)
         host.on_wait = follower.hurry
         host.on_news = self._tell_news
         ledger.erasure.on_erased(lambda position, _: host.purge(position))
-        running = _Running(ledger, host, follower, self._exports(ledger))
-        self._running[info.origin] = running
-        if not self._first:  # another server may have created one before
-            self._first = self.store.ledgers()[0].origin
-        if info.vkey:  # a bare recorder's ledger holds its application's events only
-            self._origins |= {info.origin}
-        follower.start(self._workers)
+        exports = self._exports(ledger)
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         ledger.attestation.checkpoints.on_signed(self._tell_news)
-        if running.exports is not None:
-            running.exports.start()
-        return running
+        begun.callback(follower.stop)
+        begun.callback(ledger.attestation.stop)
+        ledger.attestation.start(self._workers)
+        follower.start(self._workers)
+        if exports is not None:
+            begun.callback(exports.stop)
+            exports.start()
+        return _Running(ledger, host, follower, exports, begun)
 
     def _exports(self, ledger: Ledger) -> Exports | None:
         folder = exports_folder(self._options.exports_folder, self._options.database)

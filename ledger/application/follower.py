@@ -50,7 +50,7 @@ class Follower:
         self._behind = 0
         self._failures: dict[str, str] = {}
         self._task: Task | None = None
-        self._unsubscribe = store.subscribe(self._hint)
+        self._unsubscribe: Callable[[], None] | None = None
 
     @property
     def position(self) -> int:
@@ -64,11 +64,13 @@ class Follower:
 
     def start(self, workers: Workers) -> None:
         """Begin to follow."""
+        self._unsubscribe = self._store.subscribe(self._hint)
         self._task = workers.recur(f"follow {self._origin}", self._turn)
 
     def stop(self) -> None:
         """Follow no more, and fold what came in the last pause."""
-        self._unsubscribe()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         if self._task is not None:
             self._task.stop()
             self._task = None

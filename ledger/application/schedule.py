@@ -91,19 +91,22 @@ class Signer:
         clock: Clock,
         seconds: float,
     ) -> None:
+        self._store = store
         self._origin = info.origin
+        self._unsubscribe: Callable[[], None] | None = None
         self._round = Round(
             f"sign {info.origin}", checkpoints.sign, seconds * _SIGNING_SHARE, clock
         )
-        self._unsubscribe = store.subscribe(self._hint)
 
     def start(self, workers: Workers) -> None:
         """Begin; what is not covered yet is signed at once."""
+        self._unsubscribe = self._store.subscribe(self._hint)
         self._round.start(workers)
 
     def stop(self) -> None:
         """End it."""
-        self._unsubscribe()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         self._round.stop()
 
     def _hint(self, origin: str, _position: int) -> None:

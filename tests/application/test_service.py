@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from ledger.application.commands import Caller
+from ledger.application.exports import Exports
+from ledger.application.follower import Follower
+from ledger.application.key_commands import KeyCommands
 from ledger.application.ledger import Ledger
+from ledger.application.schedule import Sealer, Signer
+from ledger.application.witnesses import Collector
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service, ServiceOptions
 from ledger.storage import CreateLedger, open_store
@@ -98,8 +103,21 @@ def test_a_ledger_is_not_begun_with_a_bad_field(
         assert service.ledgers() == []
 
 
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        (ProjectionHost, "start"),
+        (Ledger, "evaluator"),
+        (KeyCommands, "commit_first"),
+        (Signer, "start"),
+        (Sealer, "start"),
+        (Collector, "start"),
+        (Follower, "start"),
+        (Exports, "start"),
+    ],
+)
 def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: type, step: str
 ) -> None:
     def out_of_order(*_: object, **__: object) -> None:
         raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
@@ -108,15 +126,18 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
     options = ServiceOptions(path, create=True, checkpoints_seconds=60.0, seals_seconds=60.0)
     with Service(options, StillClock(START)) as service:
         before = [task.name for task in service._workers._tasks]
+        listeners = list(service.store._hints._callbacks)
         with monkeypatch.context() as broken:
-            broken.setattr(ProjectionHost, "start", out_of_order)
+            broken.setattr(part, step, out_of_order)
             with pytest.raises(LedgerError):
                 service.create_ledger(ONE, clock="data", actor="users/ana")
             for _ in range(3):
                 with pytest.raises(LedgerError):
                     service.ledger(ONE)
         assert [task.name for task in service._workers._tasks] == before
+        assert service.store._hints._callbacks == listeners
         service.ledger(ONE)
+        assert len(service.store._hints._callbacks) == len(listeners) + 2
         names = [task.name for task in service._workers._tasks if ONE in task.name]
         assert sorted(names) == [f"follow {ONE}", f"seal {ONE}", f"sign {ONE}"]
 
