@@ -136,7 +136,11 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Start a thread for a connection, or turn it away."""
         if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except BaseException:  # the system has no thread to give
+                self._places.release()
+                raise
             return
         _log.warning("turned away", connections=CONNECTIONS_MAX)
         request.settimeout(0)

@@ -123,6 +123,23 @@ def test_too_many_clients_are_turned_away_until_one_leaves(
         assert b" 404 " in exchange(server.port, b"GET / HTTP/1.1\r\n\r\n")
 
 
+def test_a_connection_for_which_there_is_no_thread_gives_its_place_back(
+    witness: Witness, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    places = ToldPlaces(1)
+    server = WitnessServer(witness, clock, seconds=REQUEST_SECONDS)
+    server._server._places = places
+    with server:
+        with monkeypatch.context() as short:
+            short.setattr("socketserver.ThreadingMixIn.process_request", none)
+            assert exchange(server.port, b"GET / HTTP/1.1\r\n\r\n") == b""
+        assert places.given_back.wait(REQUEST_SECONDS)
+        assert b" 404 " in exchange(server.port, b"GET / HTTP/1.1\r\n\r\n")
+
+
 def hung_up(client: socket.socket) -> bool:
     """Return whether the server ended the connection, with or without reading everything."""
     try:
