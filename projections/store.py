@@ -58,12 +58,16 @@ class ProjectionStore:
             sa.event.listen(self._engine, "begin", sqlite_file.begin_immediate)
         else:
             self._engine = self._postgres_engine()
-        with self._begin() as connection:
-            self._lock(connection)
-            METADATA.create_all(connection)
-            is_due = self._is_sqlite and sqlite_file.is_scrub_due(connection)
-        if is_due:  # a server ended between an erasure and its scrub
-            self.scrub()
+        try:
+            with self._begin() as connection:
+                self._lock(connection)
+                METADATA.create_all(connection)
+                is_due = self._is_sqlite and sqlite_file.is_scrub_due(connection)
+            if is_due:  # a server ended between an erasure and its scrub
+                self.scrub()
+        except BaseException:
+            self.close()
+            raise
 
     def _postgres_engine(self) -> sa.Engine:
         """Return an engine whose sessions have the limits of all of ours."""

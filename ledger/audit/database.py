@@ -76,8 +76,11 @@ class DatabaseSource:
             self._tables = self._present_tables()
             self._ledger_id, self._origin = self._choose(origin)
             self._open()
-        except self._connection.errors as error:
-            raise _unavailable(place, error) from error
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, self._connection.errors):
+                raise _unavailable(place, error) from error
+            raise
 
     def _open(self) -> None:
         # Checkpoints before events: whatever was signed by now is there in the next moment too.

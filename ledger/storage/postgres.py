@@ -99,6 +99,7 @@ class PostgresDatabase(Database):
         self._url = url.set(drivername="postgresql+psycopg")
         self._read_only = read_only
         self._warnings: list[str] = []
+        self._failures = 0  # so many times the readers' connections were dropped
         self._listener: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
         self.writer = self._writing_engine()
@@ -114,8 +115,14 @@ class PostgresDatabase(Database):
         )
 
         @event.listens_for(self.reader, "connect")
-        def _prepare(raw: psycopg.Connection[Any], _record: object) -> None:
+        def _prepare(raw: psycopg.Connection[Any], record: Any) -> None:  # noqa: ANN401
+            record.info["after"] = self._failures
             prepare_session(raw, Use.READS, self._connect)
+
+        @event.listens_for(self.reader, "checkin")
+        def _give_back(_raw: object, record: Any) -> None:  # noqa: ANN401
+            if record.info.get("after") != self._failures:  # nothing would take it from that pool
+                record.invalidate()
 
     def prepare(self, keys: SealedKeys, *, create: bool = False) -> None:
         """Upgrade the schema, or create it where `create` says so; check that commits last here."""
@@ -151,7 +158,8 @@ class PostgresDatabase(Database):
         After a fail-over those may lead to another server than the writer's.
         """
         if code != _LOCK_TIMEOUT:
-            self.reader.dispose()
+            self._failures += 1
+            self.reader.dispose()  # what is in use is closed when it is given back
             return
         try:
             with self.writer.begin() as connection:
@@ -225,8 +233,12 @@ class PostgresDatabase(Database):
     def _listen(self) -> "psycopg.Connection[Any] | None":
         try:
             listener = self._connect()
+        except psycopg.Error:
+            return None
+        try:
             listener.execute(f"LISTEN {CHANNEL}")
         except psycopg.Error:
+            listener.close()
             return None
         return listener
 

@@ -7,13 +7,16 @@ options that a person has.
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from ledger.audit import database as audited
 from ledger.chain.keys import SigningKey
 from ledger.cli.main import app
+from ledger.errors import LedgerError
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign
 from tests.audit.test_sources import bundled, published
@@ -63,6 +66,25 @@ def test_a_damaged_ledger_ends_with_four_and_names_the_first_bad_position(
     assert code == 4
     assert "position 20: the body does not have the header's body hash" in out
     assert "The first bad position is 20." in err
+
+
+@pytest.mark.parametrize("fault", ["another origin", "no ledger at all"])
+def test_a_database_that_is_not_audited_is_not_kept_open(
+    database: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    closed: list[bool] = []
+
+    def watched(place: str) -> audited.Connection:
+        opened = connect(place)
+        return replace(opened, close=lambda: closed.append(opened.close() is None))
+
+    connect = audited.connect
+    monkeypatch.setattr(audited, "connect", watched)
+    if fault == "no ledger at all":
+        database.write_bytes(b"no database" * 100)
+    with pytest.raises(LedgerError):
+        audited.DatabaseSource(str(database), "ledger.example.com/another")
+    assert closed == [True]
 
 
 def test_json_has_the_findings_and_the_rules(run: Run, paper: Paper, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The tables: forward only, all or nothing, one generation in use."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -114,6 +115,27 @@ def test_a_failed_transaction_leaves_no_trace_and_says_why(
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO projection_dead_letters")
     engine.dispose()
     assert store.load(live) == (Tracking(0, b"", bytes(32)), {})
+
+
+def test_a_store_that_cannot_be_opened_keeps_no_connection(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[Any] = []
+
+    def watched(*args: Any, **options: Any) -> sa.Engine:  # noqa: ANN401
+        engine = create(*args, **options)
+        pools.append(engine.pool)
+        return engine
+
+    def refused(*_: object) -> None:
+        raise LedgerError(Reason.STORE_UNAVAILABLE, "Not now.")
+
+    create = sa.create_engine
+    monkeypatch.setattr(sa, "create_engine", watched)
+    monkeypatch.setattr(ProjectionStore, "_lock", refused)
+    with pytest.raises(LedgerError, match="Not now"):
+        ProjectionStore(database_url)
+    assert pools[0].checkedin() == pools[0].checkedout() == 0
 
 
 @pytest.mark.postgres

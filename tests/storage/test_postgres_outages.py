@@ -5,6 +5,7 @@ cause, and the writer comes back by itself. Method: a server of the test's own i
 reconfigured and swapped for an older copy under an open store.
 """
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -121,6 +122,40 @@ def test_a_connection_that_was_lost_while_idle_costs_no_request(
         append(store)
         assert store.head(ORIGIN).position == len(check_ledger(store, ORIGIN))
     assert is_well(store)
+
+
+def test_a_connection_that_reads_during_an_outage_is_closed_when_it_is_given_back(
+    store: SqlStore,
+) -> None:
+    engine = store._database.reader
+    with engine.connect() as before:
+        kept = before.connection.driver_connection
+        store._database.after_failure("57P01")
+        before.exec_driver_sql("SELECT 1")
+    assert kept.closed  # type: ignore[union-attr]
+    with engine.connect() as after:
+        kept = after.connection.driver_connection
+    assert not kept.closed  # type: ignore[union-attr]
+
+
+def test_a_listener_that_cannot_listen_is_closed(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database: Any = store._database
+    made: list[psycopg.Connection[Any]] = []
+
+    def cut_off() -> psycopg.Connection[Any]:
+        made.append(connect())
+        made[-1].execute("SET statement_timeout = 1")
+        made[-1].execute("BEGIN")
+        with contextlib.suppress(psycopg.Error):
+            made[-1].execute("SELECT pg_sleep(60)")  # a failed transaction takes no more
+        return made[-1]
+
+    connect = database._connect
+    monkeypatch.setattr(database, "_connect", cut_off)
+    assert database._listen() is None
+    assert made[0].closed
 
 
 def test_a_commit_in_doubt_is_answered_as_unknown_and_a_repeat_learns_its_positions(
