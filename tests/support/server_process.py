@@ -1,7 +1,7 @@
 """A real server in a process of its own, to be killed, stopped and started again by tests.
 
 `ServerProcess()` is an interpreter that has imported everything and waits to be told what to serve,
-so that the next one can warm up while the present one is being killed. It serves as `serve` does:
+so that the next one is ready while the present one is being killed. It serves as `serve` does:
 SIGTERM drains it, SIGKILL does not. It ends when its standard input does, so it outlives no test.
 """
 
@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,8 +24,8 @@ from ledger.api.server import ApiServer
 from ledger.client import LedgerClient, RetryOptions
 from ledger.clock import SystemClock
 from ledger.service import Service, ServiceOptions
+from tests.support.forked import ROOT, Forked, forks
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60.0
 """What only a hang reaches, on a busy machine too."""
 ONCE = RetryOptions(attempts_max=1, patience_seconds=0.0)
@@ -47,22 +48,14 @@ class ServerProcess:
     """One process; it serves once. A context manager that kills what still runs."""
 
     def __init__(self, log: Path, *, modules: Path = ROOT) -> None:
-        """Start the interpreter; what the server logs is added to a file.
+        """Start the process; what the server logs is added to a file.
 
         `modules` is one more folder that modules could be imported from.
         """
         self._log = log
         self._address = ""
         with log.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", __name__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{modules}"},
-            )
+            self.process = Forked(errors.fileno(), modules)
 
     def __enter__(self) -> Self:
         """Return the process."""
@@ -129,18 +122,15 @@ class ServerProcess:
         return self._reap()
 
     def _reap(self) -> int:
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
+        self.process.stdin.close()
+        self.process.stdout.close()
         return self.process.wait(DEADLINE_SECONDS)
 
     def _write(self, line: str) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def _read(self) -> str:
-        assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
 
@@ -212,5 +202,5 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and forks(socket.socket(fileno=int(sys.argv[1]))):
     main()
