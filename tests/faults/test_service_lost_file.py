@@ -22,8 +22,9 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service, ServiceOptions
 from tests.faults.test_service_broken_store import NOT_SERVING, SERVING, health_of
+from tests.support.forked import ROOT
 from tests.support.live_fleet import Observed, prepare
-from tests.support.server_process import ROOT, client, served, until
+from tests.support.server_process import client, served, until
 
 DAMAGES = {"quick": 150, "slow": 5_000}
 PAGE = 4_096
