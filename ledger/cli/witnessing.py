@@ -15,6 +15,7 @@ from ledger.reading import NOTE_BYTES_MAX, read_bytes
 if TYPE_CHECKING:
     from ledger.chain.cosignature import CosigningKey
     from ledger.chain.keys import VerifierKey
+    from ledger.witness.store import WitnessStore
 
 _KEY_FILE = "witness.key"
 _STATE_FILE = "witness.sqlite"
@@ -52,8 +53,7 @@ def serve(
     beyond this machine. Lose the folder and the witness must get a new name and key.
     """
     from ledger.clock import SystemClock
-    from ledger.witness.server import WitnessServer
-    from ledger.witness.store import WitnessStore
+    from ledger.witness.server import WitnessServer, refuse_taken
     from ledger.witness.witness import Witness
 
     chosen = session()
@@ -62,10 +62,11 @@ def serve(
     if prefix and not (prefix.startswith("/") and prefix[-1] != "/"):
         raise MisuseError(f"--prefix: {prefix!r} does not begin with `/`, or ends with one.")
     log_to_stderr(chosen.settings.log.level, chosen.settings.log.form)
-    key = _key(folder, name)
     clock = SystemClock()
-    witness = Witness(WitnessStore(folder / _STATE_FILE), key, logs, clock)
     try:
+        refuse_taken(host, port)  # before anything is made
+        key, state = _key_and_state(folder, name)
+        witness = Witness(state, key, logs, clock)
         server = WitnessServer(witness, clock, host=host, port=port, prefix=prefix)
     except OSError as error:
         raise MisuseError(f"--listen: {listen} cannot be listened on: {error}.") from error
@@ -96,24 +97,44 @@ def key(name: _Name = None, folder: _Folder = Path("witness")) -> None:
 
     Logs and verifiers put it into their policy: `witness NAME KEY URL`.
     """
-    text = str(_key(folder, name).cosigner_key)
+    if (folder / _KEY_FILE).exists():
+        text = str(_loaded(folder, name).cosigner_key)
+    else:
+        made, state = _key_and_state(folder, name)
+        state.close()
+        text = str(made.cosigner_key)
     session().show({"verifier_key": text}, text)
 
 
-def _key(folder: Path, name: str | None) -> "CosigningKey":
+def _key_and_state(folder: Path, name: str | None) -> tuple["CosigningKey", "WitnessStore"]:
+    """Return the witness's key and state, made first if there is no key.
+
+    The state comes first: a key without it is that of a witness that lost what it knew.
+    """
+    from ledger.private import make_folder
+    from ledger.witness.store import WitnessStore
+
+    is_new = not (folder / _KEY_FILE).exists()
+    if not (is_new and name):
+        return _loaded(folder, name), WitnessStore(folder / _STATE_FILE, may_begin=False)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise MisuseError(f"--folder: {folder} cannot be made: {error}.") from error
+    state = WitnessStore(folder / _STATE_FILE, may_begin=True)
+    return _loaded(folder, name), state
+
+
+def _loaded(folder: Path, name: str | None) -> "CosigningKey":
     """Return the witness's key, made first if there is none."""
     from ledger.clock import SystemClock
     from ledger.errors import LedgerError
-    from ledger.private import make_folder
     from ledger.witness.key_file import load_key
 
     try:
-        make_folder(folder)
         return load_key(folder / _KEY_FILE, name, SystemClock())
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
-    except OSError as error:
-        raise MisuseError(f"--folder: {folder} cannot be made: {error}.") from error
 
 
 def _logs(stated: list[str], policy: Path | None) -> dict[str, list["VerifierKey"]]:

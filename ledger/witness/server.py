@@ -166,6 +166,14 @@ class _Server(ThreadingHTTPServer):
             _log.exception("failed")
 
 
+def refuse_taken(host: str, port: int) -> None:
+    """Raise OSError where something listens on an address already; takes nothing itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        probe.bind((host, port))
+
+
 class WitnessServer:
     """A witness that listens, from `with` to its end."""
 

@@ -2,6 +2,8 @@
 
 Comparing with the stored head and storing the next one is one transaction, synced before it
 returns. The database itself refuses a smaller tree, another root of the same size, and deletion.
+A file that was removed or replaced under the witness holds nothing of what it commits, and one that
+was begun anew knows nothing: both are refused.
 """
 
 import sqlite3
@@ -58,28 +60,37 @@ def origin_hash(origin: str) -> str:
 class WitnessStore:
     """The rows in one file; safe between threads, and between processes that share it."""
 
-    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        """Open the file, made first if it is not there; LedgerError if it is none of ours."""
+    def __init__(
+        self, path: Path, *, busy_seconds: float = BUSY_SECONDS, may_begin: bool = True
+    ) -> None:
+        """Open the file, begun first if that may be; LedgerError if it is none of ours."""
         self._lock = threading.Lock()
+        self._path = path
+        if not may_begin and _identity(path) is None:
+            raise _unavailable(f"{path} is missing, though the witness has a key")
         try:
             make_file(path)
             self._database = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
-            self._prepare(path)
+            self._prepare(path, may_begin=may_begin)
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(f"{path} cannot be opened as a witness's state: {error}") from error
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self, path: Path, *, may_begin: bool) -> None:
         """Make every commit durable, and the table if there is none yet."""
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
+        # All of it in the one file: a log beside it could be lost alone, with what was committed.
+        self._database.execute("PRAGMA journal_mode = DELETE")
+        self._database.execute("PRAGMA synchronous = EXTRA")
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         (tables,) = self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if (version, tables) == (0, 0):
+            if not may_begin:
+                raise _unavailable(f"{path} is empty, though the witness has a key")
             self._database.executescript(_SCHEMA)
         elif version != _VERSION:
             raise _unavailable(f"{path} is not the state of a witness of this release")
+        self._identity = _identity(path)
 
     def advance(self, origin: str, step: Callable[[Witnessed | None], Witnessed]) -> Witnessed:
         """Store what `step` makes of the log's row, and return it once it is on disk.
@@ -93,6 +104,7 @@ class WitnessStore:
             except sqlite3.Error as error:
                 raise _unavailable(f"the state is busy or broken: {error}") from error
             try:
+                self._check_file()
                 after = step(self._row("origin", origin))
                 self._put(origin, after)
                 self._database.execute("COMMIT")
@@ -102,6 +114,11 @@ class WitnessStore:
                     raise _unavailable(f"the state could not be stored: {error}") from error
                 raise
             return after
+
+    def _check_file(self) -> None:
+        """Raise LedgerError unless the path still is the open file."""
+        if _identity(self._path) != self._identity:
+            raise _unavailable(f"{self._path} was removed or replaced under it")
 
     def latest(self, hash_: str) -> bytes | None:
         """Return the last cosigned note of the log whose origin has this hash, or None."""
@@ -135,6 +152,15 @@ class WitnessStore:
             " note = excluded.note",
             (origin, origin_hash(origin), row.head.size, row.head.root, row.seconds, row.note),
         )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other, whatever its name; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _unavailable(why: str) -> LedgerError:

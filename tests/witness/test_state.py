@@ -6,6 +6,7 @@ Method: the file opened again, and written to by hand; the real program killed b
 import http.client
 import json
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -54,7 +55,8 @@ def test_a_cosigned_head_is_there_when_the_file_is_opened_again(
 
 def test_a_commit_waits_for_the_disk(store: WitnessStore) -> None:
     (synchronous,) = store._database.execute("PRAGMA synchronous").fetchone()
-    assert synchronous == 2  # FULL: a commit has been synced when it returns
+    assert synchronous == 3  # EXTRA: a commit has been synced when it returns, its folder too
+    assert not list(store._path.parent.glob("*-wal"))  # nothing that could be lost alone
 
 
 def test_each_log_has_a_row_of_its_own(
@@ -128,6 +130,32 @@ def test_a_file_that_is_no_state_is_refused_and_left_alone(
         WitnessStore(path)
     if isinstance(content, bytes):
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("put_there", ["nothing", "a copy"])
+def test_a_file_removed_or_replaced_under_the_witness_takes_no_cosignature(
+    tmp_path: Path, key: CosigningKey, clock: ManualClock, put_there: str
+) -> None:
+    path, kept = tmp_path / "w.sqlite", tmp_path / "kept"
+    witness = Witness(WitnessStore(path), key, LOGS, clock)
+    witness.add_checkpoint(LOG.request(0, 3))
+    path.rename(kept)
+    if put_there == "a copy":
+        path.write_bytes(kept.read_bytes())
+    with pytest.raises(LedgerError, match="removed or replaced"):
+        witness.add_checkpoint(LOG.request(3, 5))
+    kept.replace(path)
+    assert witness.add_checkpoint(LOG.request(3, 5)).status == 200
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_state_that_was_in_use_is_not_begun_anew(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "w.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(LedgerError, match="though the witness has a key"):
+        WitnessStore(path, may_begin=False)
+    assert path.exists() == (content is not None)
 
 
 # ---- the key -------------------------------------------------------------------------------------
@@ -245,6 +273,31 @@ def test_the_key_is_printed_without_serving(tmp_path: Path) -> None:
     made = CliRunner().invoke(app, [*line, "--name", "witness.example.com"])
     assert CosignerKey.parse(made.stdout.strip()).name == "witness.example.com"
     assert CliRunner().invoke(app, line).stdout == made.stdout
+
+
+def test_a_witness_that_lost_its_state_cosigns_nothing(tmp_path: Path) -> None:
+    stated = ["--folder", str(tmp_path), "--name", "witness.example.com"]
+    made = CliRunner().invoke(app, ["witness", "key", *stated])
+    with program(tmp_path, "--log", str(LOG_KEY.verifier_key)) as (_, ready):
+        assert made.stdout == f"{ready['verifier_key']}\n"
+    (tmp_path / "witness.sqlite").unlink()
+    again = ["witness", "serve", "--log", str(LOG_KEY.verifier_key), "--listen", "127.0.0.1:0"]
+    ran = CliRunner().invoke(app, [*again, *stated])
+    assert ran.exit_code == Exit.REFUSED
+    assert "would cosign a fork" in str(ran.stderr)
+    assert not (tmp_path / "witness.sqlite").exists()
+    assert CliRunner().invoke(app, ["witness", "key", *stated]).stdout == made.stdout
+
+
+def test_on_a_taken_port_nothing_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = ["witness", "serve", "--name", "w.example", "--folder", str(tmp_path / "w")]
+        line += ["--log", str(LOG_KEY.verifier_key), "--listen", listen]
+        ran = CliRunner().invoke(app, line)
+    assert ran.exit_code == Exit.MISUSE
+    assert "cannot be listened on" in ran.stderr
+    assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize(
