@@ -186,6 +186,16 @@ class _Group(TyperGroup):
         return list(self.commands)
 
 
+# Options that a command needs though it can be parsed without: each may be stated by another one.
+_NEEDED: Final[dict[str, dict[str, str | None]]] = {
+    "model register": {
+        "owner": None,
+        "unit_value": "unit_value_micros",
+        "cost": "cost_micros",
+    }
+}
+
+
 class _Command(TyperCommand):
     """One command; what is missing of its line is named all at once."""
 
@@ -193,20 +203,28 @@ class _Command(TyperCommand):
         """Parse a line; MisuseError names every required part that it lacks."""
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+            if ctx.resilient_parsing or not self._lacking(ctx):
+                return rest
         except Exception as error:
             if type(error).__name__ != "MissingParameter":  # which typer does not export
                 raise
             ctx.resilient_parsing = True  # what is missing is None
             super().parse_args(ctx, given)
-            lacking = [one for one in self.params if one.required and not ctx.params[one.name]]
-            named = [
-                one.opts[0] if one.param_type_name == "option" else one.metavar or one.name.upper()
-                for one in lacking
-            ]
-            raise MisuseError(
-                f"Missing: {', '.join(named)}.", f"See `{ctx.command_path} --help`."
-            ) from error
+        named = ", ".join(self._lacking(ctx))
+        raise MisuseError(f"Missing: {named}.", f"See `{ctx.command_path} --help`.")
+
+    def _lacking(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own
+        """Return what a parsed line lacks, as it is written."""
+        path = " ".join(ctx.command_path.split()[-2:])
+        stated_by = _NEEDED.get(path, {})
+        return [
+            one.opts[0] if one.param_type_name == "option" else one.metavar or one.name.upper()
+            for one in self.params
+            if (one.required or one.name in stated_by)
+            and ctx.params[one.name] in (None, (), [])
+            and ctx.params.get(stated_by.get(one.name)) is None
+        ]
 
 
 class _Root(_Group, Root):

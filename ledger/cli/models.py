@@ -56,8 +56,10 @@ def register(
         _given(amounts.money, unit_value, "--unit-value", unit_value_micros),
         _given(amounts.money, cost, "--cost", cost_micros),
     )
-    if owner is None or worth is None or price is None:
-        raise MisuseError("State --owner, --unit-value and --cost.")
+    # What is missing was refused when the line was read.
+    assert owner is not None
+    assert worth is not None
+    assert price is not None
     described = Model(
         model,
         owner=owner,

@@ -9,7 +9,7 @@ import operator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, SupportsFloat, TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -21,6 +21,7 @@ from ledger.client.times import (
     micros_of_integer,
     micros_of_text,
 )
+from ledger.events.values import nearest_decimal
 
 Time: TypeAlias = datetime | int | str
 """An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
@@ -65,14 +66,20 @@ def timestamp_of(time: Time, field: str) -> Timestamp:
 
 
 def decimal_text(value: Value, field: str) -> str:
-    """Return a value as decimal text; text goes as it is, the server checks its spelling."""
+    """Return a value as decimal text; text goes as it is, the server checks its spelling.
+
+    What is neither text nor exact is read as a double and rounded as an observed one is.
+    """
     if isinstance(value, str):
         return value
-    if isinstance(value, float):
-        value = Decimal(repr(value))
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | SupportsFloat):
         raise invalid(field, f"{str(value)[:40]!r} is no number", "Give a number or decimal text.")
-    return plain(value)
+    if isinstance(value, int | Decimal):
+        return plain(value)
+    try:
+        return nearest_decimal(repr(float(value)))[0]
+    except (ValueError, OverflowError) as error:
+        raise invalid(field, f"{str(value)[:40]!r} {error}", "Give a finite number.") from error
 
 
 def plain(value: int | Decimal) -> str:

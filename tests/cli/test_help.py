@@ -92,6 +92,8 @@ def test_version_is_printed(run: Run) -> None:
         (("signal", "define", "x", "--kind", "drift"), "--unit, --direction, --meaning"),
         (("policy", "draft", "main"), "FILE, --rationale"),
         (("erase", "--positions", "3"), "--ground, --authority"),
+        (("model", "register"), "MODEL, --owner, --unit-value, --cost"),
+        (("model", "register", "x", "--cost-micros", "0"), "--owner, --unit-value"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

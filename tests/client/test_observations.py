@@ -138,6 +138,27 @@ def test_what_is_no_number_is_refused(value: Anything) -> None:
         decimal_text(value, "baseline_loss")
 
 
+class Scalar:
+    """As the scalars of numpy print themselves: no text of theirs is a number."""
+
+    def __float__(self) -> float:
+        return 0.41234567890123
+
+    def __repr__(self) -> str:
+        return "np.float64(0.41234567890123)"
+
+
+@pytest.mark.parametrize("value", [Scalar(), 0.41234567890123, Fraction(41234567890123, 10**14)])
+def test_a_stated_loss_is_any_real_number_and_rounded_as_an_observed_one(value: Anything) -> None:
+    assert decimal_text(value, "baseline_loss") == "0.412345679"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_a_double_that_no_decimal_is_near_to_is_refused(value: float) -> None:
+    with pytest.raises(InvalidRequestError, match="baseline_loss"):
+        decimal_text(value, "baseline_loss")
+
+
 # ---- values of any library -----------------------------------------------------------------------
 
 
