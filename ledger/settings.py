@@ -5,12 +5,13 @@ refused at start-up, with the nearest one that exists: a setting that is silentl
 found out too late. Flags of the command line stand over all of this; that is the CLI's business.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_origin
 
 import pydantic_settings
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -285,12 +286,23 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
     except pydantic_settings.SettingsError as error:  # a list that is not written as JSON
+        unread = ", ".join(_unread_lists(os.environ)) or str(error)
         raise SettingsError(
-            f"Settings in the environment cannot be used: {error}. Lists are written as JSON, such "
-            'as ["users/ana"].'
+            f"Settings in the environment cannot be used: {unread}. Lists are written as JSON, "
+            'such as ["users/ana"].'
         ) from error
     except RecursionError as error:
         raise SettingsError("A variable of the environment is nested too deeply.") from error
+
+
+def _unread_lists(variables: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variables of lists that are not written as JSON."""
+    for variable, _, field in documented():
+        if get_origin(field.annotation) is tuple and variable in variables:
+            try:
+                json.loads(variables[variable])
+            except ValueError:
+                yield variable
 
 
 def refuse_strays(variables: Mapping[str, str]) -> None:

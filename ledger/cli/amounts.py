@@ -25,9 +25,21 @@ def money(text: str, option: str) -> int:
     return _read(notation.parse_money, text, option, remedy)
 
 
-def seconds(text: str, option: str) -> int:
-    """Return the seconds that a span of time has."""
-    return _read(notation.parse_duration, text, option, "Write it as 90s, 30m, 1h30m or 7d.")
+def price(text: str, option: str) -> int:
+    """Return the same of what something costs."""
+    micros = money(text, option)
+    if not micros:
+        raise MisuseError(f"{option}: must be above 0, since nothing is retrained for free.")
+    return micros
+
+
+def seconds(text: str, option: str, most: int | None = None) -> int:
+    """Return the seconds that a span of time has, at most `most`."""
+    found = _read(notation.parse_duration, text, option, "Write it as 90s, 30m, 1h30m or 7d.")
+    if most is not None and found > most:
+        said = notation.duration(most)
+        raise MisuseError(f"{option}: {text[:40]} is more than {said}, the most there is.")
+    return found
 
 
 def _read(parse: Callable[[str], int], text: str, option: str, remedy: str) -> int:

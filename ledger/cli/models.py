@@ -54,7 +54,7 @@ def register(
 
     worth, price = (
         _given(amounts.money, unit_value, "--unit-value", unit_value_micros),
-        _given(amounts.money, cost, "--cost", cost_micros),
+        _given(amounts.price, cost, "--cost", cost_micros),
     )
     # What is missing was refused when the line was read.
     assert owner is not None
@@ -100,7 +100,7 @@ def update(
     stated = {
         "owner": owner,
         "unit_value_micros": _given(amounts.money, unit_value, "--unit-value"),
-        "cost_micros": _given(amounts.money, cost, "--cost"),
+        "cost_micros": _given(amounts.price, cost, "--cost"),
         "tier": tier,
         "labels": None if label is None else _labels(label),
         "impact_ppm": _given(amounts.share, impact, "--impact"),

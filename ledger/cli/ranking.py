@@ -163,12 +163,11 @@ def make(
 ) -> None:
     """Rank the fleet under a purse and record the whole backlog."""
     chosen = session()
-    made = chosen.client.make_plan(
-        amounts.money(purse, "--purse"),
-        purse_cap_micros=amounts.money(purse_cap, "--purse-cap") if purse_cap else None,
-        policy=policy,
-        plan=plan,
-    )
+    held = amounts.money(purse, "--purse")
+    cap = amounts.money(purse_cap, "--purse-cap") if purse_cap else None
+    if cap is not None and held > cap:
+        raise MisuseError(f"--purse: {purse} is more than --purse-cap, {purse_cap}.")
+    made = chosen.client.make_plan(held, purse_cap_micros=cap, policy=policy, plan=plan)
     chosen.show(made, _told(made.plan, chosen.unit_of_cost))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, TextClause, bindparam, select
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError, Reason
-from ledger.storage.database import Database
+from ledger.storage.database import Database, damaged
 from ledger.storage.infos import INFO, info_of
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.store import Head, LedgerInfo
@@ -65,7 +65,10 @@ class View:
 
     def head(self, ledger: str) -> Head:
         """Return the newest durable head."""
-        return Head(*self.rows(_HEAD, {"ledger_id_": self._id(ledger)})[0])
+        rows = self.rows(_HEAD, {"ledger_id_": self._id(ledger)})
+        if not rows:
+            raise damaged(f"the head of {ledger} is missing")
+        return Head(*rows[0])
 
     def rows(
         self, statement: Select[Any] | TextClause, values: dict[str, Any] | None = None

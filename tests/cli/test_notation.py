@@ -31,12 +31,30 @@ def test_a_model_is_described_in_per_cent_and_money_and_stored_as_integers(cli: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("ledger", "create", "example.com/x", "--skew", "2d"), "--skew: 2d is more than 1d,"),
+        (("ledger", "create", "example.com/x", "--leap", "4000d"), "--leap: 4000d is more than"),
+        (("plan", "make", "--purse", "9", "--purse-cap", "3"), "9 is more than --purse-cap, 3."),
+    ],
+)
+def test_a_refusal_names_the_option_in_the_units_of_people(
+    cli: Run, words: tuple[str, ...], said: str
+) -> None:
+    ran = cli(*words)
+    assert ran.code == Exit.MISUSE
+    assert said in ran.err
+    assert not re.search(r"micros|ppm|_seconds", ran.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (("--impact", "80"), "--impact: 80 is 8000%, and a share is from 0% to 100%."),
         (("--impact", "180%"), "--impact: 180% is none: a share is from 0% to 100%."),
         (("--impact", ""), "--impact: '' is not a decimal such as 0.25."),
         (("--risk", "much"), "--risk: 'much' is not a decimal such as 0.25."),
         (("--cost", "40 EUR"), "--cost: '40 EUR' is not an amount"),
         (("--unit-value", "0.0000001"), "--unit-value: '0.0000001' is not an amount"),
+        (("--cost", "0"), "--cost: must be above 0, since nothing is retrained for free."),
         (("--impact-ppm", "800000"), "No such option"),
         (("--cost-micros", "40000000"), "No such option"),
     ],

@@ -120,6 +120,16 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> 
         load(file)
 
 
+@pytest.mark.parametrize("name", ["LEDGER_OPERATORS__ACTORS", "LEDGER_ERASURE__ACTORS"])
+def test_a_list_that_is_no_json_is_refused_by_its_own_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_OPERATORS__ACTORS", '["users/ops"]')
+    monkeypatch.setenv(name, "users/ana,users/bo")
+    with pytest.raises(SettingsError, match=f"cannot be used: {name}. Lists are written as JSON"):
+        load()
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         load(tmp_path / "none.toml")

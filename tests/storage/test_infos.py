@@ -53,3 +53,10 @@ def test_a_row_that_this_product_does_not_write_is_damage(row: tuple[object, ...
     with pytest.raises(LedgerError) as caught:
         info_of((*row, None))
     assert caught.value.reason is Reason.CHAIN_BROKEN
+
+
+def test_a_ledger_whose_head_is_gone_is_damaged(store: SqlStore) -> None:
+    store._call(lambda turn: turn.connection.exec_driver_sql("DELETE FROM heads"))
+    with pytest.raises(LedgerError, match=f"the head of {ORIGIN} is missing") as error:
+        store.head(ORIGIN)
+    assert error.value.reason is Reason.CHAIN_BROKEN
