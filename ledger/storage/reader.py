@@ -17,7 +17,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.signals import SignalObserved
 from ledger.events.system import COMMITTING, LedgerCreated
-from ledger.events.values import format_time
+from ledger.events.values import TIME_LIMIT, format_time
 from ledger.storage.proof_reader import ProofReader
 from ledger.storage.schema import events, requests
 from ledger.storage.store import RawEvent
@@ -131,8 +131,8 @@ class SqlReader(ProofReader):
 
     def event(self, ledger: str, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
-        found = self.rows(_AT, {"ledger_id_": self._id(ledger), "position_": position})
-        return RecordedEvent(*found[0]) if found else None
+        found = self._events(_AT, {"ledger_id_": self._id(ledger), "position_": position})
+        return found[0] if found else None
 
     def latest(
         self,
@@ -317,12 +317,19 @@ class SqlReader(ProofReader):
                 high = middle - 1
         return low
 
-    def _events(self, statement: Select[Any]) -> list[RecordedEvent]:
-        rows = self.rows(statement)
-        for row in rows:
+    def _events(
+        self, statement: Select[Any], values: dict[str, Any] | None = None
+    ) -> list[RecordedEvent]:
+        found = []
+        for row in self.rows(statement, values):
             if tuple(map(type, row)) not in _SHAPES:
                 raise _mistyped(row)
-        return list(map(RecordedEvent._make, rows))
+            event = RecordedEvent._make(row)
+            recorded, observed = event.recorded_at, event.observed_at or 0
+            if not (0 <= recorded < TIME_LIMIT and 0 <= observed < TIME_LIMIT):
+                raise chain_broken(event.position, "no event can have its time")
+            found.append(event)
+        return found
 
 
 def _mistyped(row: Sequence[Any]) -> LedgerError:

@@ -3,7 +3,8 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
+from ledger.events.values import TIME_LIMIT
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
 from ledger.storage.verify import verify_database
 from tests.support.check_ledger import check_ledger
@@ -191,4 +193,39 @@ def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: M
         verify_database(store)
     assert caught.value.reason is Reason.CHAIN_BROKEN
     assert caught.value.metadata["position"] == "6"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "recorded_at = -1",
+        f"recorded_at = {TIME_LIMIT}",
+        "observed_at = -1",
+        f"observed_at = {TIME_LIMIT}",
+        "recorded_at = 'noon'",
+        "type = x'00'",
+    ],
+)
+def test_a_row_that_is_no_event_is_damage_by_every_way_of_reading_it(
+    sqlite_url: str, clock: ManualClock, change: str
+) -> None:
+    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
+    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.append(request(count=5))
+    store.close()
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw:
+        raw.execute("DROP TRIGGER events_no_update")
+        raw.execute(f"UPDATE events SET {change} WHERE position = 6")
+        raw.commit()
+    store = open_store(sqlite_url, clock, vault=VAULT)
+    ways: list[Callable[[], object]] = [
+        lambda: store.event(ORIGIN, 6),
+        lambda: store.read(ORIGIN, after=5, limit=1),
+    ]
+    for way in ways:
+        with pytest.raises(LedgerError) as caught:
+            way()
+        assert caught.value.reason is Reason.CHAIN_BROKEN
+        assert caught.value.metadata["position"] == "6"
     store.close()
