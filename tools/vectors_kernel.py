@@ -61,7 +61,7 @@ def kernel_case_problem(case: Document) -> str | None:
         scoring,
         case["model"]["impact_ppm"],
         case["model"]["risk_ppm"],
-        [_observation(item) for item in case["observations"]],
+        [observation_of(item) for item in case["observations"]],
         parse_time(case["evaluated_at"]),
     )
     return _difference(asdict(result), case["expect"])
@@ -107,7 +107,7 @@ def plan_inputs_of(case: Document) -> PlanInputs:
     )
 
 
-def _observation(item: Document) -> Observation:
+def observation_of(item: Document) -> Observation:
     """Return the observation that a case describes."""
     return Observation(
         signal=item["signal"],

@@ -1,8 +1,8 @@
 """The human form of a policy as one table: names, units, defaults and what each value means.
 
 Reading, writing and the JSON Schema all follow this table, so they cannot disagree. Left: the name
-people write; `stored`: the name in `ledger.events.policy_document`. Ranges are those of the kernel
-and planner specifications.
+people write; `stored`: the name in `ledger.events.policy_document`. Ranges are those of
+`docs/spec/kernel_v1.md` and `docs/spec/planner_v1.md`.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from ledger.events.base import PPM
 from ledger.events.policy_document import Action, Procedure
 from ledger.limits import LABEL_CHARS_MAX, RULES_MAX, SIGNALS_PER_POLICY_MAX, TEXT_CHARS_MAX
 
-BUCKETS_MAX: Final = 512  # of one signal's window, by the kernel's specification
+BUCKETS_MAX: Final = 512  # of one signal's window, by docs/spec/kernel_v1.md
 EXPRESSION_CHARS_MAX: Final = 2_000
 TIERS_MAX: Final = 32
 

@@ -159,7 +159,7 @@ def _time_reports(reading: Reading, rule: dict[str, Any], procedure: str, path: 
 
 
 def _check_signals(reading: Reading, document: PolicyDocument) -> None:
-    """Report what the kernel's specification excludes and no single value shows."""
+    """Report what `docs/spec/kernel_v1.md` excludes and no single value shows."""
     for index, rule in enumerate(document.scoring.signals):
         path = f"scoring.signals[{index}]"
         if rule.baseline == rule.critical:

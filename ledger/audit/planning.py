@@ -1,7 +1,7 @@
 """A plan derived again: everything planner `excess/1` reads, from the audit's own fold.
 
 What a plan pins (`inputs_digest`) and how its rows give their reasons is part of the planner's
-released name; this is a second writing of both, from the page that specifies them.
+released name; this is a second writing of both, from `docs/spec/planner_v1.md`.
 """
 
 from collections.abc import Mapping

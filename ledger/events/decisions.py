@@ -24,7 +24,7 @@ Trigger = Literal["ingest", "schedule", "request"]
 
 
 class SignalScore(Part):
-    """Every output of kernel section 4 for one signal."""
+    """Every output of the kernel for one signal: section 6 of its page."""
 
     signal: Segment
     weight: Ppm

@@ -73,7 +73,7 @@ class PlanMade(EventData):
     policy_digest: Hex32
     planner: Literal["excess/1"]
     inputs_digest: Hex32
-    """SHA-256 of the canonical JSON of all that the planner read; form: `ledger/README.md`."""
+    """SHA-256 of the canonical JSON of all that the planner read: `docs/spec/planner_v1.md`."""
     now_period: SafeInt
     purse_micros: BigInt
     purse_cap_micros: BigInt

@@ -1,9 +1,10 @@
 """Scoring kernel `bucketed/1`: from the observations of one model to one priority.
 
 A pure function of integers: no float, clock, I/O or locale, so any language with big integers
-derives every score bit for bit. Values are nano (decimal × 10^9), ratios parts per million (ppm),
-times microseconds since 1970. Which observations count (policy, version in service, horizon) is
-for the caller to decide; rules and bounds on change are in `ledger.kernel.rules`.
+derives every score bit for bit, from `docs/spec/kernel_v1.md`. Values are nano (decimal × 10^9),
+ratios parts per million (ppm), times microseconds since 1970. Which observations count (policy,
+version in service, horizon) is for the caller to decide; rules and bounds on change are in
+`ledger.kernel.rules`.
 
 A released kernel's arithmetic never changes. A better idea is `bucketed/2` in a file beside this.
 """
@@ -45,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SignalOutput:
-    """What the kernel says about one signal; the fields are those of section 4 of its spec."""
+    """What the kernel says about one signal; see `docs/spec/kernel_v1.md`, section 6."""
 
     signal: str
     weight: int
@@ -120,7 +121,7 @@ def score_observations(
 
 
 def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
-    """Return the output that speaks for a signal, before its share is known (sections 4 and 4a)."""
+    """Return the output that speaks for a signal, before its share is known (sections 6 and 7)."""
     rule = buckets.rule
     now = evaluated_at // (rule.bucket_seconds * MICROS_PER_SECOND)
     if rule.sources_needed == 0:
@@ -200,7 +201,7 @@ def _read_map(rule: SignalRule, buckets: BucketMap, now: int, source: str) -> Si
 
 
 def _combine(combine: str, outputs: list[SignalOutput], mass: int, total_weight: int) -> int:
-    """Return the degradation (section 5); an absent signal counts with effective 0."""
+    """Return the degradation (section 8); an absent signal counts with effective 0."""
     if combine == "weighted_mean":
         return mass // total_weight
     if combine == "max":

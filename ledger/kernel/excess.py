@@ -1,10 +1,11 @@
 """Planner `excess/1`: which models deserve this period's budget.
 
-A pure function of integers over the whole fleet, so a plan that pins the digest of its inputs
-replays bit for bit. Excess loss over the training baseline, less what happens to everybody in the
-same period, accumulates since the last training; the rank is benefit for money; a price that
-follows demand decides who is wanted; and the purse is saved for the best job rather than spent on
-cheap ones. Purses, gates and reuse are for the caller; money and value are in micros.
+Its page is `docs/spec/planner_v1.md`. A pure function of integers over the whole fleet, so a plan
+that pins the digest of its inputs replays bit for bit. Excess loss over the training baseline, less
+what happens to all models in the same period, accumulates since the last training; the rank is
+benefit for money; a price that follows demand decides which are wanted; and the purse is saved for
+the best job rather than spent on cheap ones. Purses, gates and reuse are for the caller; money and
+value are in micros.
 
 Several results may exceed 2^53: events carry them as decimal strings.
 """

@@ -180,7 +180,9 @@ class Horizon(message.Message):
 
 @typing.final
 class SignalScore(message.Message):
-    """The kernel's result for one signal. Parts per million throughout, by section 4 of `kernel_v1`."""
+    """The kernel's result for one signal. Parts per million throughout, by section 6 of
+    `ledger/docs/spec/kernel_v1.md`.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 

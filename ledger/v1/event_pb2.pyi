@@ -20,7 +20,7 @@ DESCRIPTOR: descriptor.FileDescriptor
 @typing.final
 class Event(message.Message):
     """One event with the bytes that were hashed, so that a client can verify the chain itself.
-    `ledger_format_v1` specifies how header, body and salt give the hashes.
+    `ledger/docs/spec/ledger_format_v1.md` specifies how header, body and salt give the hashes.
     """
 
     DESCRIPTOR: descriptor.Descriptor

@@ -1,0 +1,119 @@
+"""The pages of the specification are whole: examples, known answers, packages.
+
+Method: the examples are read from the pages and held to what the product computes; names of files
+are looked for in the pages, and what a release packs in the settings that pack it.
+"""
+
+import re
+import tomllib
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ledger.application.plan_reasons import reason_of
+from ledger.application.plans import inputs_digest
+from ledger.kernel.buckets import ModelState
+from ledger.kernel.decay import decays_by_age
+from ledger.kernel.excess import plan
+from tests.support.spec import SPEC, block, example, text_of
+from tests.support.vectors import OWN
+from tools.vectors_kernel import (
+    kernel_case_problem,
+    observation_of,
+    plan_inputs_of,
+    planner_case_problem,
+    scoring_of,
+)
+
+ROOT = SPEC.parents[2]
+PAGES = sorted(page.name for page in SPEC.glob("*.md") if page.name != "README.md")
+HATCH = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_says_in_its_head_that_it_is_normative_and_what_proves_it(name: str) -> None:
+    head = text_of(name).split("\n## ")[0]
+    assert "Status: normative. Version: `" in head
+    assert "`tests/vectors/" in head
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_index_names_every_page(name: str) -> None:
+    assert f"]({name})" in text_of("README.md")
+
+
+@pytest.mark.parametrize("name", [*PAGES, "README.md"])
+def test_every_link_of_a_page_leads_to_a_file(name: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", text_of(name))
+    assert [link for link in links if not (SPEC / link).is_file()] == []
+
+
+def vector_files(name: str) -> set[str]:
+    return set(re.findall(r"`(?:tests/vectors/)?([a-z0-9_]+\.json)`", text_of(name)))
+
+
+def test_no_page_names_a_vector_file_that_is_not_there() -> None:
+    named = {file for name in PAGES for file in vector_files(name) if "_" in file}
+    assert named <= {path.name for path in OWN.glob("*.json")}
+
+
+def test_no_vector_file_is_of_two_pages() -> None:
+    times = Counter(file for name in PAGES for file in vector_files(name))
+    assert [path.name for path in OWN.glob("*.json") if times[path.name] > 1] == []
+
+
+def test_a_source_distribution_has_the_pages_and_the_known_answers() -> None:
+    packed = HATCH["sdist"]["only-include"]
+    assert any(SPEC.is_relative_to(ROOT / name) for name in packed)
+    assert any(OWN.is_relative_to(ROOT / name) for name in packed)
+    assert not any("exclude" in target for target in HATCH.values())
+
+
+def test_a_wheel_has_the_pages() -> None:
+    assert any(SPEC.is_relative_to(ROOT / name) for name in HATCH["wheel"]["packages"])
+
+
+# ---- the examples --------------------------------------------------------------------------------
+
+
+def table(name: str, heading: str) -> list[list[str]]:
+    """Return the rows of the first table below a heading."""
+    below = text_of(name).split(f"\n## {heading}")[1]
+    rows = re.findall(r"^\| (.+) \|$", below, re.MULTILINE)
+    return [row.split(" | ") for row in rows[2:]]
+
+
+def test_the_score_of_the_page_is_what_the_kernel_computes() -> None:
+    assert kernel_case_problem(example("kernel_v1.md")) is None
+
+
+def test_the_buckets_of_the_page_are_those_of_its_observations() -> None:
+    case = example("kernel_v1.md")
+    state = ModelState(scoring_of(case["scoring"]))
+    for item in case["observations"]:
+        seen = observation_of(item)
+        state.observe(seen.signal, seen.value_nano, seen.observed_at, seen.sample_size)
+    buckets = state.buckets_of("error_rate").sources[""]
+    decays = decays_by_age(3600, 7200, 4)
+    shown = [
+        [index, age, decays[age], buckets[index][3], buckets[index][1], buckets[index][2]]
+        for index, age in zip(sorted(buckets), (2, 1, 0), strict=True)
+    ]
+    assert table("kernel_v1.md", "9.") == [list(map(str, row)) for row in shown]
+
+
+def test_the_plan_of_the_page_is_what_the_planner_computes() -> None:
+    assert planner_case_problem(example("planner_v1.md")) is None
+
+
+def test_the_digest_and_the_sentences_of_the_page_are_those_of_its_plan() -> None:
+    case: dict[str, Any] = example("planner_v1.md")
+    inputs = plan_inputs_of(case)
+    assert f"The digest of these inputs is `{inputs_digest(inputs)}`." in text_of("planner_v1.md")
+    made = plan(inputs)
+    sentences = [
+        f"{row.id}: {reason_of(row, made, inputs, 'SCHEDULE_RETRAINING', 'rules/2')}"
+        for row in made.backlog
+    ]
+    assert block("planner_v1.md", "reasons").splitlines() == sentences
