@@ -76,8 +76,8 @@ def test_a_meaning_changes_in_one_append_with_the_policy_that_it_touches(world: 
     assert [str(use) for use in commands.meanings.uses("loss", world.head)] == ["main version 2"]
     assert commands.lint_policy(FITTING).problems == ()
     world.see("m1", 0.2, START + 1)
-    world.evaluate("m1")
-    assert world.decisions("m1")[-1].policy_version == 2
+    world.settle()
+    assert world.scores("m1")[-1].policy_version == 2
     world.check_replay()
 
 
@@ -118,6 +118,29 @@ def test_the_policy_that_counts_for_a_model_stays_the_same_one(world: World) -> 
     turn(world, replacement(), replacement("east"))
     assert counts() == ("high", 1)
     assert in_force(world) == [("main", 2, "ledger"), ("east", 2, "labels"), ("high", 1, "labels")]
+
+
+def test_the_version_that_a_policy_is_planned_by_stays_the_newest_activated(world: World) -> None:
+    drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
+    world.begin("m1")
+    world.activate(drift, scope=ONE)
+    turn(world, replacement())
+    assert in_force(world) == [("main", 3, "ledger"), ("main", 2, "model")]
+    planned = world.ledger._historian.fleet_policy("main", world.head)
+    assert planned is not None
+    assert planned.version == 2
+
+
+def test_nothing_is_activated_again_that_was_drafted_against_another_meaning(
+    world: World,
+) -> None:
+    world.begin("m1")
+    drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
+    world.activate(drift, scope=ONE)
+    other = defined("drift").model_copy(update={"unit": "bits"})
+    world.forge("signals/drift", other)  # as an earlier release could
+    error = refused(world, replacement(), reason=Reason.MEANING_PINNED)
+    assert "Version 2 of main was drafted against other definitions" in error.message
 
 
 def test_a_touched_policy_that_nothing_replaces_is_named_and_nothing_is_written(
@@ -250,6 +273,19 @@ def test_a_draft_between_check_and_record_is_a_conflict_and_versions_stay_dense(
     assert reason_of(error) is Reason.VERSION_CONFLICT
     turn(world, replacement())
     assert in_force(world) == [("main", 3, "ledger")]
+
+
+def test_another_signal_that_is_turned_between_check_and_record_is_not_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin("m1")
+    turned = defined("drift").model_copy(update={"direction": "lower_is_worse"})
+    overtaken(world, monkeypatch, lambda: world.ledger.commands.define_signal(ANA, turned))
+    both = policy_text(signals=[signal_rule(baseline=0.4, critical=0.1), signal_rule("drift")])
+    with pytest.raises(LedgerError) as error:
+        turn(world, replacement(text=both))
+    assert reason_of(error) is Reason.POLICY_INVALID
+    assert in_force(world) == [("main", 1, "ledger")]
 
 
 def test_an_erased_scope_is_not_copied_when_the_erasure_comes_between(

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledger.application.defining import Replacement
+from ledger.audit.audit import Audit
+from ledger.audit.database import DatabaseSource
 from ledger.events.policies import Scope
 from tests.application.world import HOUR, ORIGIN, START, World, defined, policy_text, request
 from tests.application.world import signal_rule as rule
@@ -17,22 +19,31 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audited, foreign
 
 FITTING = policy_text(signals=[rule(baseline=1.4, critical=0.4)])
+UNTOUCHED = policy_text(signals=[rule("drift")], planning={"loss_signal": "drift"})
 DRAFTED = "policy.drafted.v2"
 ACTIVATED = "policy.activated.v1"
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Paper:
-    """Two policies, replaced with the signal that they read."""
-    path = tmp_path / "ledger.sqlite"
+def told(path: Path) -> World:
+    """Return a ledger in which two policies are replaced with the signal that they read."""
     world = World(path)
-    world.begin("m1", "m2")
+    world.begin("m1", "m2", "m3")
+    world.activate(UNTOUCHED, policy="other", scope=Scope(kind="model", model="m3", labels={}))
     world.activate(policy_text(), policy="aux", scope=Scope(kind="model", model="m1", labels={}))
+    world.draft(UNTOUCHED, "aux")
     world.see("m1", 1.2, START + HOUR)
     world.settle()
     turned = defined("loss").model_copy(update={"direction": "lower_is_worse"})
     replacements = [Replacement(name, 0, FITTING, "turned") for name in ("main", "aux")]
     world.ledger.commands.define_signal(request("turn"), turned, replacements)
+    return world
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Paper:
+    """The same on paper; it ends where the policies come into force."""
+    path = tmp_path / "ledger.sqlite"
+    world = told(path)
     world.ledger.checkpoint()
     world.close()
     return Paper.copied(path, ORIGIN)
@@ -99,7 +110,12 @@ def replace_at_another_time(paper: Paper) -> None:
     paper.events[-1].recorded_at += 1
 
 
-def replace_by_what_does_not_read_the_signal(paper: Paper) -> None:
+def replace_by_what_was_drafted_before(paper: Paper) -> None:
+    earlier = paper.at(paper.find(DRAFTED, policy="aux", version=2)[0]).data
+    paper.events[-1].data.update({name: earlier[name] for name in ("version", "digest")})
+
+
+def replace_by_another_policy(paper: Paper) -> None:
     """Activate, for the scope of the one, the version that was drafted for the other."""
     aux, main = paper.events[-1], paper.events[-2]
     aux.stream = main.stream
@@ -116,7 +132,8 @@ LIES = [
     replace_as_somebody_else,
     replace_without_a_cause,
     replace_at_another_time,
-    replace_by_what_does_not_read_the_signal,
+    replace_by_what_was_drafted_before,
+    replace_by_another_policy,
 ]
 
 
@@ -126,6 +143,23 @@ def test_a_meaning_that_changes_with_its_policies_holds(
 ) -> None:
     change(story)
     report = audited(story, tmp_path)
+    assert report.passed, report.text()
+    assert report.gaps == ()
+
+
+def test_the_service_s_own_database_holds_with_its_request_ids_and_what_came_after(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    world = told(path)
+    world.see("m1", 1.3, START + 3 * HOUR)
+    world.settle()
+    assert world.scores("m1")[-1].policy == "aux"
+    assert world.scores("m1")[-1].policy_version == 3
+    world.ledger.checkpoint()
+    world.check_replay()
+    world.close()
+    report = Audit(DatabaseSource(str(path)), "test").run()
     assert report.passed, report.text()
     assert report.gaps == ()
 
@@ -140,6 +174,30 @@ def test_a_meaning_that_changes_without_one_of_its_policies_is_refused_by_this_r
     report = audited(story, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
     assert seen == [("meanings.pinned", at)], report.text()
+
+
+def test_a_replacement_whose_body_was_erased_is_unchecked_and_no_finding(
+    story: Paper, tmp_path: Path
+) -> None:
+    last = len(story.events)
+    story.at(last).is_gone = True
+    data = {"authority": "DPO", "ground": "GDPR", "positions": [[last, last]]}
+    story.append("ledger", "body.erased.v1", data)
+    report = audited(story, tmp_path)
+    assert report.passed, report.text()
+    unchecked = {one.rule: one.unchecked for one in report.rules}
+    assert unchecked["meanings.pinned"] == 2, report.text()
+
+
+def test_the_request_id_of_a_definition_may_be_that_of_a_draft_too(
+    story: Paper, tmp_path: Path
+) -> None:
+    draft = story.at(story.find(DRAFTED, policy="main")[-1])
+    foreign(story)
+    more = draft.data | {"version": draft.data["version"] + 1}
+    story.append(draft.stream, DRAFTED, more, request_id="turn")
+    report = audited(story, tmp_path)
+    assert report.passed, report.text()
 
 
 def test_a_later_draft_with_the_request_id_of_a_definition_counts_as_that_request(
