@@ -119,6 +119,9 @@ def described(error: Exception) -> tuple[Exit, str, str, str]:
         )
     if isinstance(error, ValueError) and (beyond := _BEYOND.fullmatch(str(error))):
         error = MisuseError(f"{beyond[1][:40]} is beyond what can be sent.", "Correct it.")
+    if isinstance(error, OSError) and error.filename is not None:  # a place that was named
+        why = f"{error.filename} cannot be used: {error.strerror}."
+        error = MisuseError(why, "Check the path, its folder and its rights.")
     if isinstance(error, (LedgerError, MisuseError, IntegrityFailure)):
         return _described_here(error)  # without the client, whose import takes long
     from ledger.client.errors import (

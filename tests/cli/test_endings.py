@@ -92,6 +92,29 @@ def test_a_stray_setting_ends_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert "LEDGER_SERVER__ADDRESS" in ran.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("log", "prove", "2", "--out", "{file}/x"),
+        ("log", "prove", "2", "--out", "{folder}"),
+        ("log", "prove", "2", "--out", "{folder}/none/x"),
+        ("log", "publish", "{file}"),
+        ("log", "checkpoint", "--output", "{folder}"),
+        ("export", "create", "{file}/x"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_misuse_and_named(
+    cli: Run, tmp_path: Path, line: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    ran = cli(*(w.format(file=tmp_path / "file", folder=tmp_path / "folder") for w in line))
+    assert ran.code == Exit.MISUSE, ran.err
+    assert str(tmp_path) in ran.err
+    assert "should not happen" not in ran.err
+
+
 def test_what_should_not_happen_is_a_sentence_and_a_file_never_a_traceback(
     cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
