@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from ledger.chain.keys import KEY_BYTES, SigningKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError
-from ledger.storage.database import unavailable
+from ledger.storage.database import damaged, unavailable
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import NONCE_BYTES, Vault, VaultError
 
@@ -91,6 +91,8 @@ def _has_keys(connection: Connection) -> bool:
 
 
 def _opened(vault: Vault, row: Any) -> SigningKey:  # noqa: ANN401 - a row
+    if type(row.vkey) is not str or type(row.secret) is not bytes:
+        raise damaged("the row of a signing key cannot be read")
     try:
         return vault.unseal(row.vkey, row.secret)
     except VaultError as error:

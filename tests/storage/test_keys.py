@@ -4,7 +4,9 @@ On both databases where the store is concerned. No file and no column holds a ke
 """
 
 import hashlib
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,21 @@ def test_the_wrong_master_key_is_refused_with_what_to_do(
         other.signing_keys(ORIGIN)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     other.close()
+
+
+def test_a_key_whose_row_was_changed_into_something_else_is_damage(
+    sqlite_url: str, clock: ManualClock
+) -> None:
+    with closing(open_store(sqlite_url, clock, vault=VAULT, create=True)) as store:
+        store.create_ledger(CREATE)
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw:
+        raw.execute("DROP TRIGGER signing_keys_no_update")
+        raw.execute("UPDATE signing_keys SET vkey = x'05' WHERE number = 1")
+        raw.commit()
+    with closing(open_store(sqlite_url, clock, vault=VAULT)) as store:
+        with pytest.raises(LedgerError, match="a signing key cannot be read") as error:
+            store.signing_keys(ORIGIN)
+        assert error.value.reason is Reason.CHAIN_BROKEN
 
 
 @pytest.mark.postgres
