@@ -2,7 +2,7 @@
 
 Domain code raises LedgerError with a Reason; only the API's outermost interceptor turns it into a
 gRPC status. The message says what happened and why, the remedy says what to do next, and whatever
-varies in either stands in the metadata too, so that a program need not parse prose.
+varies in either is in the metadata too, so that a program need not parse prose.
 """
 
 from collections.abc import Mapping, Sequence
@@ -144,9 +144,9 @@ def event_unreadable(position: int, why: str) -> LedgerError:
 
 
 def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
-    """Return the refusal of what rests on an erased body; `erased_by` is where the erasure stands.
+    """Return the refusal of what rests on an erased body; `erased_by` is where the erasure is.
 
-    None where whoever read the event does not know it.
+    None where the reader of the event does not know it.
     """
     by = "" if erased_by is None else f" by the event at position {erased_by}"
     return LedgerError(
@@ -154,7 +154,7 @@ def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
         f"The body at position {position} was erased{by}.",
         remedy=(
             "It cannot be brought back. The `body.erased` event says on which ground it was "
-            "erased; record anew what is still needed of it."
+            "erased; record again what is still needed of it."
         ),
         metadata={
             "position": str(position),

@@ -65,7 +65,7 @@ PROJECTION_BATCH_EVENTS: Final = 2_000
 REPLAY_RANGE_MAX: Final = 1_000_000
 
 ERASED_RANGES_MAX: Final = 10_000  # of one erasure: they stand in its event
-ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; nobody appends meanwhile
+ERASED_POSITIONS_MAX: Final = 1_000_000  # one transaction; no append meanwhile
 
 LEDGERS_MAX: Final = 100  # of one server: each has its own chain, keys and read models
 

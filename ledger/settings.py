@@ -1,6 +1,6 @@
-"""Settings: what stands in the environment, over what stands in a TOML file, over the defaults.
+"""Settings: the environment counts before a TOML file, that before the defaults.
 
-A variable is `LEDGER_` plus section and name: `LEDGER_SERVER__ADDRESS`. A name that nobody knows is
+A variable is `LEDGER_` plus section and name: `LEDGER_SERVER__ADDRESS`. A name that is not known is
 refused at start-up, with the nearest one that exists: a setting that is silently not read would be
 found out too late. Flags of the command line stand over all of this; that is the CLI's business.
 """
@@ -38,7 +38,7 @@ class SettingsError(ValueError):
 
 
 class ServerSettings(BaseModel):
-    """Where the service is, for whoever serves and whoever calls."""
+    """Where the service is, for the server and its clients."""
 
     model_config = _PART
 

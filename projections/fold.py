@@ -31,7 +31,7 @@ class OnPoison(StrEnum):
 
 
 class Halt(NamedTuple):
-    """The poison event a fold stands before."""
+    """The poison event before which a fold is halted."""
 
     position: int
     why: str
@@ -85,7 +85,7 @@ class Fold:
         if self.digest != tracking.digest:
             return False
         self.projection.load(rows)
-        # Whoever stored a position beyond an erasure had folded everything anew.
+        # A runner that stored a position beyond an erasure had folded everything again.
         self.position = self._saved_position = self.clean_until = tracking.position
         self.event_hash = tracking.event_hash
         self.applied = tracking.applied
@@ -155,7 +155,7 @@ class Fold:
             self._saved_position = self.position
         return outcome
 
-    def save_anew(self, store: ProjectionStore, ledger: str, projection: str) -> Generation:
+    def save_again(self, store: ProjectionStore, ledger: str, projection: str) -> Generation:
         """Store all rows as a new generation in the place of every other, and put it into use."""
         rows = {key: encode_row(row) for key, row in self.rows.snapshot().items()}
         generation = store.replace_all(ledger, projection, self._tracking(), rows, self._letters)

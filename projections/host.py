@@ -49,7 +49,7 @@ class ProjectionHost:
     """The projections of one ledger. Safe between threads.
 
     `store` may be shared by hosts of several ledgers; a host that is given a URL opens its own and
-    closes it. Whoever runs the host calls `consume` or `catch_up` as the ledger grows.
+    closes it. The owner of the host calls `consume` or `catch_up` as the ledger grows.
     """
 
     def __init__(

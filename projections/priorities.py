@@ -216,7 +216,7 @@ class PrioritiesProjection:
         self._planned.discard(model)
 
     def _plan_made(self, event: RecordedEvent) -> None:
-        """Replace every model's entry: whoever is not in the newest plan has none."""
+        """Replace every model's entry: a model that is not in the newest plan has none."""
         entries = plan_entries(event)
         for model in self._planned - entries.keys():
             self._touch(model)["plan"] = None

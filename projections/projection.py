@@ -109,9 +109,9 @@ _MODELS: Final = "models/"
 
 
 def model_of(event: RecordedEvent) -> str:
-    """Return the model in whose stream an event stands; EVENT_UNREADABLE where it is in another."""
+    """Return the model in whose stream an event is; EVENT_UNREADABLE where it is in another."""
     if not event.stream.startswith(_MODELS):
-        raise event_unreadable(event.position, f"a {event.type} stands in stream {event.stream}")
+        raise event_unreadable(event.position, f"a {event.type} is in stream {event.stream}")
     return event.stream[len(_MODELS) :]
 
 

@@ -59,7 +59,7 @@ def _by_plan(row: PriorityRow) -> tuple[int, int, int, str]:
 
 
 def moves(before: Mapping[str, PriorityRow], after: Mapping[str, PriorityRow]) -> list[Move]:
-    """Return who moved between two sets of visible rows: by rank after, then whoever left.
+    """Return who moved between two sets of visible rows: by rank after, then those that left.
 
     A model moved if its rank by priority or its action differs, or if it joined or left.
     """
@@ -185,7 +185,7 @@ def _overtaking(move: Move, before: Mapping[str, int], after: Mapping[str, int])
     at_first, at_last = move.rank_before, move.rank_after
     assert at_first is not None
     assert at_last is not None
-    last = max(len(before), len(after)) + 1  # whoever is absent stands behind everybody
+    last = max(len(before), len(after)) + 1  # an absent model comes after all others
     fell = at_last > at_first
     past = [
         model

@@ -133,7 +133,7 @@ def _begin_or_resume(runner: Runner) -> tuple[Fold, Generation]:
 
 
 def _step(runner: Runner, fold: Fold, generation: Generation, until: int) -> bool:
-    """Fold and store one batch; False where a poison event stands in the way."""
+    """Fold and store one batch; False where a poison event is in the way."""
     events = runner.reader.read(
         runner.ledger, after=fold.position, until=until, limit=REBUILD_EVENTS
     )

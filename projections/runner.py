@@ -92,10 +92,10 @@ class Runner:
             fold = self.restore(generation) or self.begin()
         before = self._fold.position
         if self._newest_erasure() > stored_until:
-            self._fold_anew(max(before, fold.position))
+            self._fold_again(max(before, fold.position))
             return
         if fold.position < before:
-            self._feed_from_ledger(fold, before)  # nobody who reads goes back in time
+            self._feed_from_ledger(fold, before)  # no reader goes back in time
         self._replace(fold, generation)
 
     def begin(self) -> Fold:
@@ -137,15 +137,15 @@ class Runner:
         """
         with self._folding:
             if self._fold.clean_until < position:
-                self._fold_anew(self._fold.position)
+                self._fold_again(self._fold.position)
             if self._is_erasure_due:
-                self._store_anew()
+                self._store_again()
 
     def _newest_erasure(self) -> int:
         newest = self.reader.of_types(self.ledger, {BodyErased.TYPE}, limit=1, descending=True)
         return newest[0].position if newest else 0
 
-    def _fold_anew(self, until: int) -> None:
+    def _fold_again(self, until: int) -> None:
         """Fold from the start, at least beyond the newest erasure, and put the result into use."""
         fold = self.begin()
         self._feed_from_ledger(fold, max(until, self._newest_erasure()))
@@ -153,9 +153,9 @@ class Runner:
         self._replace(fold, self._generation)
         self._save()
 
-    def _store_anew(self) -> None:
+    def _store_again(self) -> None:
         """Put all rows in the place of everything that is stored, then scrub the tables."""
-        generation = self._fold.save_anew(self.store, self.ledger, self.stored_name)
+        generation = self._fold.save_again(self.store, self.ledger, self.stored_name)
         with self._published:
             self._generation = generation
         self.store.scrub()
@@ -212,7 +212,7 @@ class Runner:
         """Fold a batch, publish it, store it."""
         fold = self._fold
         if fold.is_outdated_by(events):
-            self._fold_anew(events[-1].position)
+            self._fold_again(events[-1].position)
             return
         at_first = fold.position
         fold.apply(events)
@@ -236,7 +236,7 @@ class Runner:
     def _save(self) -> None:
         try:
             if self._is_erasure_due:
-                self._store_anew()
+                self._store_again()
                 self._trouble = ""
                 return
             outcome = self._fold.save(self.store, self._generation, only_live=True)
@@ -279,7 +279,7 @@ class Runner:
     def _offer(self, position: int, changed: Changes) -> None:
         """Hand changes to every watch.
 
-        Under the lock that publishes the position: whoever reads it knows that its watch has all
+        Under the lock that publishes the position: its reader knows that its watch has all
         changes up to there.
         """
         for watch in self._watches:
@@ -294,7 +294,7 @@ class Runner:
 
     @property
     def is_halted(self) -> bool:
-        """Whether it stands before a poison event and it is not time to try again."""
+        """Whether it is halted before a poison event and it is not time to try again."""
         return not self._may_fold()
 
     def snapshot(self) -> Snapshot:
@@ -310,7 +310,7 @@ class Runner:
     def wait(self, position: int, timeout_seconds: float) -> None:
         """Wait until the rows include a position.
 
-        PROJECTION_BEHIND when time is up, or at once where the projection stands still before it.
+        PROJECTION_BEHIND when time is up, or at once where the projection is halted before it.
         """
         with self._published:
             self._published.wait_for(

@@ -91,7 +91,7 @@ def is_scrub_due(connection: Connection) -> bool:
 def scrub(raw: Any) -> bool:  # noqa: ANN401 - the driver's
     """Leave nothing of dropped rows in free pages or in the log; False while somebody reads.
 
-    All pages are written anew from the rows that are there, and the log is emptied.
+    All pages are rewritten from the rows that are there, and the log is emptied.
     """
     raw.execute("PRAGMA secure_delete=ON")  # or pages are filled up with whatever memory held
     raw.execute("VACUUM")

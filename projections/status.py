@@ -20,7 +20,7 @@ class Snapshot(NamedTuple):
 class ProjectionStatus:
     """How a projection of a ledger is doing.
 
-    `stopped`: it stands before an event it cannot fold, and `why` says which; `rebuilding`: it
+    `stopped`: it is halted before an event it cannot fold, and `why` says which; `rebuilding`: it
     serves while `rebuilt_position` approaches `position`. `lag` counts events up to the head.
     `why` may also say why rows are not being stored.
     """

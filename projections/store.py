@@ -41,7 +41,7 @@ class ProjectionStore:
     def __init__(self, url: str) -> None:
         """Open the database at an SQLAlchemy URL or a path of a SQLite file, and make the tables.
 
-        A SQLite file that is damaged is renamed to `NAME.damaged`: what was in it is folded anew.
+        A SQLite file that is damaged is renamed to `NAME.damaged`: what was in it is folded again.
         STORE_UNAVAILABLE where it cannot be opened.
         """
         self._url = make_url(url if "://" in url else f"sqlite:///{url}")

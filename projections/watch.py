@@ -1,7 +1,7 @@
-"""Changed rows for whoever watches, at the watcher's own speed.
+"""Changed rows for watchers, at each watcher's own speed.
 
-A slow watcher holds nobody up and costs no more memory than one row for each key: rows that changed
-twice before it looked are handed over once, as they are now.
+A slow watcher holds up no other and costs no more memory than one row for each key: rows that
+changed twice before it looked are handed over once, as they are now.
 """
 
 import threading
@@ -65,7 +65,7 @@ class Watch:
             return Changed(self._position, rows)
 
     def close(self) -> None:
-        """End the watch and wake whoever waits in it."""
+        """End the watch and wake the thread that waits in it."""
         with self._changed:
             self._is_closed = True
             self._pending.clear()

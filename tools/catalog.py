@@ -42,7 +42,7 @@ decodes and replays a ledger without our code.
    `SHA-256(0x02 ‖ salt ‖ canonical(body))`, with the salt's 16 raw bytes. `prev_hash` is the `hash`
    of the position before, 64 zeros at position 1.
 3. A body has exactly five members: `actor`, `causation_position`, `data`, `request_id`, `run_id`.
-   The header's `type` fixes the shape of `data`; that shape stands below.
+   The header's `type` fixes the shape of `data`; that shape is below.
 4. `data` is closed and strict: every member that is listed is there, no other is, and no value is
    of another type. A type that is not listed is not guessed at: it is hashed and counted, no more.
 5. A name ends in its version. A version never changes; a new shape is a new version beside it.

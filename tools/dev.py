@@ -82,7 +82,7 @@ def is_ready(packages: str) -> bool:
 
 
 def make_environment() -> None:
-    """Create the virtual environment, anew if another Python made the one that is there."""
+    """Create the virtual environment, also where another Python made the one that is there."""
     made_by = VENV / "made-by"
     if made_by.exists() and made_by.read_text() == sys.version:
         return
@@ -149,7 +149,7 @@ def run(*command: str, folder: Path = ROOT) -> int:
 def module(name: str, packages: str) -> Callable[[Sequence[str]], int]:
     """Return a command that runs a module of the repository with the arguments it is given.
 
-    It runs where the caller stands, because that is what paths among the arguments refer to; `-P`
+    It runs where the caller is, because that is what paths among the arguments refer to; `-P`
     keeps modules that lie there from being taken for ours.
     """
 
@@ -277,7 +277,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main() -> int:
     """Run the command that the first argument names; the others are its own."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs an older one should be told so
+    if sys.version_info < (3, 11):  # noqa: UP036 - the user of an older one should be told so
         say(f"This project needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
         return 2
     parser = argparse.ArgumentParser(

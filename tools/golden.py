@@ -208,7 +208,7 @@ class GoldenLedger:
 
 
 def build() -> GoldenLedger:
-    """Return the golden ledger, every event of it made anew."""
+    """Return the golden ledger; every event of it is made by this call."""
     ledger = GoldenLedger()
     _begin(ledger)
     _observe_and_decide(ledger)

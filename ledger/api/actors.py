@@ -1,7 +1,7 @@
 """Who calls: the metadata key `ledger-actor`, until transport security names callers itself.
 
 The server listens on loopback only, so what a caller says of itself is recorded as said. Only
-`system/` is nobody's to claim: it names the server's own parts, whose events nobody else may sign.
+`system/` is not for callers: it names the server's own parts, and only their events carry it.
 """
 
 from typing import Final

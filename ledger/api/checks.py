@@ -169,7 +169,7 @@ class Checks:
     def position(self, field: str, value: int) -> int:
         """Require a position, or 0 for none."""
         if not 0 <= value <= _POSITION_MAX:
-            self.refuse(field, f"is {value}; positions count from 1, and 0 stands for none")
+            self.refuse(field, f"is {value}; positions count from 1, and 0 means none")
         return value
 
     def at_most(self, field: str, items: Iterable[str], count: int) -> list[str]:

@@ -59,7 +59,7 @@ STATUS: Final[dict[Reason, grpc.StatusCode]] = {
     Reason.MEANING_PINNED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
-# Refusals that pass by themselves carry a pause even where nobody stated one: a client that
+# Refusals that pass by themselves carry a pause even where none was stated: a client that
 # repeats at once only adds to the load.
 _PAUSE_SECONDS: Final[dict[Reason, float]] = {
     Reason.LIMIT_REACHED: 0.2,
@@ -156,7 +156,7 @@ def refusal_of(error: Exception, clock: Clock) -> LedgerError:
     return LedgerError(
         Reason.INTERNAL,
         f"The server failed; the fault is logged under {error_id}.",
-        remedy="Report that id to whoever runs the server.",
+        remedy="Report that id to the server's operator.",
         metadata={"error_id": error_id},
     )
 

@@ -122,7 +122,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
 
 
 def _model(ledger: Ledger, name: str) -> model_pb2.Model:
-    """Return a model as it stands at the head; BODY_ERASED where nobody has described it since."""
+    """Return a model as it is at the head; BODY_ERASED where it was not described since."""
     ledger.fleet.refresh()
     view = ledger.fleet.model(name)
     if view is None:

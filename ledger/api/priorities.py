@@ -167,7 +167,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
     def GetProjection(
         self, request: pb.GetProjectionRequest, context: grpc.ServicerContext
     ) -> pb.GetProjectionResponse:
-        """Return where one projection stands."""
+        """Return how far one projection is."""
         checks = Checks()
         name = checks.name("name", request.name, "projections")
         checks.position("min_position", request.min_position)
@@ -196,7 +196,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
     def RebuildProjection(
         self, request: pb.RebuildProjectionRequest, context: grpc.ServicerContext
     ) -> pb.RebuildProjectionResponse:
-        """Build a projection anew, compare, switch."""
+        """Build a projection from scratch, compare, switch."""
         self._desk.operator_only(context, "rebuild a projection")
         checks = Checks()
         name = checks.name("name", request.name, "projections")

@@ -1,7 +1,7 @@
 """A call as servicers see it: who makes it, how long they wait, whether they are still there.
 
-It stands in for gRPC's own context, of which the servicers' generated signatures speak, and has no
-more of it than they need: only the front end answers or ends a call.
+It takes the place of gRPC's own context, which the servicers' generated signatures name, and has
+no more of it than they need: only the front end answers or ends a call.
 """
 
 from typing import Any, Final, cast

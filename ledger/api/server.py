@@ -198,7 +198,7 @@ def _slots() -> dict[str, Slots]:
 def loopback(address: str) -> str:
     """Return the address to bind; FIELD_INVALID unless it is HOST:PORT on this machine's loopback.
 
-    Until there is transport security, whoever can connect can say to be anybody.
+    Until there is transport security, a client that connects can claim to be any caller.
     """
     host, colon, port = address.rpartition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= len("65535")

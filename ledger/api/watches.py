@@ -1,7 +1,7 @@
 """Watches: what changed since a position, at the watcher's own speed, with a sign of life.
 
 A watch reads for itself, a page at a time, so a slow one waits in gRPC's flow control and holds
-nobody else up. It is a generator that says when it has nothing to send; a watcher that is gone
+no other client up. It is a generator that says when it has nothing to send; a watcher that is gone
 closes it.
 """
 

@@ -2,7 +2,7 @@
 
 Both are immutable values evolved by pure functions. Their events are the catalogue's own: a mapper
 with a closed registry writes canonical bodies and refuses every topic that it does not know, so
-nothing that stands in a row can make this process import a module. Versions count the aggregate's
+nothing that is in a row can make this process import a module. Versions count the aggregate's
 own events; observations, scores and decisions share a model's stream without disturbing them.
 """
 
@@ -62,7 +62,7 @@ class Fact:
 class Model:
     """A model as its events left it. `version` counts them and serves as the etag.
 
-    `described` is None where the newest description was erased, until it is described anew;
+    `described` is None where the newest description was erased, until it is described again;
     `deployments` are those that are still known.
     """
 

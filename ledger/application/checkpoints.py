@@ -70,7 +70,7 @@ class Checkpoints:
         self._on_signed: list[Callable[[int], None]] = []
         self._on_failure: list[Callable[[], None]] = []
         self.is_scheduled = False
-        """Whether somebody signs by the clock, so that whoever waits need not sign himself."""
+        """Whether a server signs by the clock, so that a waiting call need not sign."""
         if (found := evidence.about(self._origin)) is not None:
             self._fail(f"the evidence in {found[0]} says: {found[1]}")
 
@@ -284,7 +284,7 @@ class Checkpoints:
         return self._store.covering(self._origin, position) is not None
 
     def wait(self, position: int, timeout_seconds: float) -> None:
-        """Return once a checkpoint covers a position; signs one where nobody does by the clock.
+        """Return once a checkpoint covers a position; signs one where no server does by the clock.
 
         DEADLINE_EXCEEDED when time is up.
         """

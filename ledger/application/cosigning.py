@@ -143,7 +143,7 @@ class Cosigner:
         """Compare the checkpoint that it cosigned last with this ledger.
 
         WitnessCallError where it cannot be asked, NoteError where what it shows was signed by
-        nobody whom we know.
+        no key that we know.
         """
         note = self._calls.newest(self._origin, timeout_seconds)
         if note is None:

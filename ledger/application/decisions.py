@@ -101,7 +101,7 @@ class Decisions:
         raise AssertionError("the last attempt returns or raises")
 
     def get(self, model: str, position: int) -> Decided:
-        """Return a model's decision; DECISION_UNKNOWN if none stands at that position."""
+        """Return a model's decision; DECISION_UNKNOWN if there is none at that position."""
         event = self._store.event(self._info.origin, position)
         is_meant = event is not None and event.type in DECISION_TYPES
         if event is None or not is_meant or event.stream != model_stream(model):
@@ -151,7 +151,7 @@ class Decisions:
     def explain_score(self, model: str, position: int) -> tuple[Decided, Explanation]:
         """Return what the rules make of a recorded score, whether or not it was recorded as well.
 
-        The decision stands where the score stands. Costs what replaying the score costs.
+        The decision is where the score is. Costs what replaying the score costs.
         """
         event = self._store.event(self._info.origin, position)
         is_meant = event is not None and event.type == ScoreComputed.TYPE
@@ -172,7 +172,7 @@ class Decisions:
         return Decided(assessment.decision(position), event, data, event), explanation
 
     def _check_known(self, event: RecordedEvent) -> None:
-        """Raise BODY_ERASED, with where the erasure stands, unless the event's body is there."""
+        """Raise BODY_ERASED, with where the erasure is, unless the event's body is there."""
         if event.body_bytes is None:
             raise self._historian.erasures.refusal(event.position)
 
@@ -246,7 +246,7 @@ class Decisions:
             raise LedgerError(
                 Reason.EVENT_UNREADABLE,
                 f"The decision at position {event.position} cites a score at position "
-                f"{data.score_position}, where nothing stands.",
+                f"{data.score_position}, where there is nothing.",
                 remedy="Verify the ledger with `decision-ledger log verify`.",
                 metadata={"position": str(event.position)},
             )

@@ -51,7 +51,7 @@ Lint = Callable[[str, SignalDefined], LintResult]
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A document that replaces a policy version; 0 stands for the only one that is touched."""
+    """A document that replaces a policy version; 0 means the only one that is touched."""
 
     policy: str
     version: int

@@ -1,7 +1,7 @@
 """Erasing bodies under a recorded legal ground, by an actor whom the operator has authorised.
 
 The ledger's own part is one transaction of storage. What is kept elsewhere of what was erased
-(projections, exports) follows after the commit: whoever keeps copies registers with `on_erased`,
+(projections, exports) follows after the commit: each keeper of copies registers with `on_erased`,
 and the request is answered once all of them are gone.
 """
 
@@ -22,7 +22,7 @@ from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
 from ledger.storage.triggers import KEEPS_BODY
 
 OnErased = Callable[[int, Sequence[PositionRange]], None]
-"""Given where an erasure stands and what it names: returns once its own copies are gone.
+"""Given where an erasure is and what it names: returns once its own copies are gone.
 
 Called again where a request is repeated. Raises LedgerError where copies are left.
 """
@@ -36,14 +36,14 @@ _PERMANENT_TYPES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure did: where it stands, and how many bodies it removed."""
+    """What an erasure did: where it is, and how many bodies it removed."""
 
     written: Written
     bodies: int
 
 
 class Erasure:
-    """The command of one ledger. `actors` are those who may erase; nobody else may."""
+    """The command of one ledger. `actors` are the only ones who may erase."""
 
     def __init__(
         self, store: Store, info: LedgerInfo, fleet: Fleet, actors: Collection[str]

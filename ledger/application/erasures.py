@@ -39,7 +39,7 @@ class Erasures:
         self._known: tuple[_Erasure, ...] = ()
 
     def erased_by(self, position: int) -> int | None:
-        """Return where the erasure of a position's body stands, None if nobody erased it."""
+        """Return where the erasure of a position's body is, None if it was not erased."""
         found = _covering(self._known, position)
         return _covering(self._read(), position) if found is None else found
 
@@ -56,8 +56,8 @@ class Erasures:
     def passes_over(self, event: RecordedEvent, as_of: int) -> bool:
         """Whether a fold as of a position goes on without this event's body.
 
-        False where the body is there. True where it was erased by then: whoever looks from there
-        has only the header. BODY_ERASED where it was erased later: what was made of it then cannot
+        False where the body is there. True where it was erased by then: a reader there has only
+        the header. BODY_ERASED where it was erased later: what was made of it then cannot
         be made again.
         """
         if event.body_bytes is not None:

@@ -73,7 +73,7 @@ class Warm:
     scored: Moment | None = None
     """When it was last scored, as far as that counts for what is due."""
     pending: int = 0
-    """Where the last score of our own stands; until it is folded, nothing is due."""
+    """Where the last score of our own is; until it is folded, nothing is due."""
 
 
 class Evaluator:
@@ -177,12 +177,12 @@ class Evaluator:
         if held and not self._is_active:
             self._adopt_fleet()
         elif self._is_active and not held:
-            self._forget()  # nobody would prune it
+            self._forget()  # it would never be pruned
         self._is_active = held
         return held
 
     def _adopt_fleet(self) -> None:
-        """Look at every model once: whatever was marked while nobody evaluated is due now."""
+        """Look at every model once: whatever was marked while no evaluator ran is due now."""
         registered = self._store.of_types(
             self._info.origin, (ModelRegistered.TYPE,), at_or_before=self._position
         )

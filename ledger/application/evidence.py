@@ -70,7 +70,7 @@ class Evidence:
     def about(self, origin: str) -> tuple[str, str] | None:
         """Return (where, why) of a contradiction about a ledger, or None.
 
-        A file that cannot be read counts: whoever put it there meant something by it.
+        A file that cannot be read counts: it was put there for a reason.
         """
         for path in self._files():
             try:

@@ -48,7 +48,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """A model at the head; `deployed` stands in step with `model.deployments`.
+    """A model at the head; `deployed` is in step with `model.deployments`.
 
     `described` is the place of its newest description, `served` when each version went into
     service, latest first; empty where that is not known.
@@ -65,7 +65,7 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class SignalView:
-    """A signal's newest definition; None where that was erased, until it is defined anew."""
+    """A signal's newest definition; None where that was erased, until it is defined again."""
 
     name: str
     defined: SignalDefined | None
@@ -92,7 +92,7 @@ class _State:
 class Fleet:
     """The fold and its position. Safe between threads; reads are lock-free snapshots of values.
 
-    An erasure lets it begin anew, so that nothing stays of what was erased. `on_erasure` is called
+    An erasure lets it begin again, so that nothing stays of what was erased. `on_erasure` is called
     then, before the position moves, for whatever else was kept of bodies.
     """
 
@@ -116,7 +116,7 @@ class Fleet:
             head = self._reader.head(self._ledger).position if until is None else until
             events = self._events(self._position, head)
             if self._position and any(event.type == BodyErased.TYPE for event in events):
-                self._begin_anew(head)
+                self._begin_again(head)
                 return
             self._fold(self._state, events)
             self._position = max(self._position, head)
@@ -124,7 +124,7 @@ class Fleet:
     def _events(self, after: int, until: int) -> list[RecordedEvent]:
         return self._reader.of_types(self._ledger, FLEET_TYPES, after=after, at_or_before=until)
 
-    def _begin_anew(self, until: int) -> None:
+    def _begin_again(self, until: int) -> None:
         """Fold everything again, from bodies as they are now, and show it all at once."""
         self._on_erasure()
         self._unreadable.clear()

@@ -1,7 +1,7 @@
 """Commands that describe the fleet: signals, models, deployments, policies.
 
 Each answers a repeated request first, then checks the state it is about, then appends one event
-guarded by that state. Whoever lost a race is told VERSION_CONFLICT and decides again.
+guarded by that state. The loser of a race gets VERSION_CONFLICT and must decide again.
 """
 
 from collections.abc import Callable, Sequence

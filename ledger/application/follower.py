@@ -1,8 +1,8 @@
 """Reads the log of one ledger once and feeds all that follow it: evaluator, projections.
 
 Events are read in batches behind the head, given to each consumer in order, and then the evaluator
-is asked what is due. Whatever fails is reported and tried again with the next batch. Nobody is held
-up by another's failure, and nobody loses an event: whoever has missed some reads them for himself.
+is asked what is due. Whatever fails is reported and tried again with the next batch. No part waits
+for another's failure, and none loses an event: a part that has missed some reads them itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class Follower:
 
     @property
     def failure(self) -> str | None:
-        """Why something that follows the ledger stands still, or None."""
+        """Why something that follows the ledger makes no progress, or None."""
         return next(iter(self._failures.values()), None)
 
     def start(self, workers: Workers) -> None:

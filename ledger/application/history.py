@@ -136,7 +136,7 @@ class Historian(PolicyHistory):
     def history(self, model: str, as_of: int) -> History | None:
         """Return the model's history up to a position, or None if it was not registered by then.
 
-        BODY_ERASED where its newest description is gone: only describing it anew helps.
+        BODY_ERASED where its newest description is gone: only describing it again helps.
         """
         reader, ledger, stream = self._reader, self._ledger, model_stream(model)
         described = reader.latest(ledger, stream, DESCRIBED_TYPES, at_or_before=as_of)
@@ -180,9 +180,9 @@ class Historian(PolicyHistory):
     ) -> tuple[ScoreComputed, int] | None:
         """Return the last score of this model version and policy version that was not historical.
 
-        No such score stands before the version's first deployment, nor before the policy version's
-        first activation, so the search ends there. None also where an erased score stands in
-        between: whether it was the one is not known any more.
+        There is none before the version's first deployment, nor before the policy version's first
+        activation, so the search ends there. None also where an erased score is in between:
+        whether it was the one is not known any more.
         """
         deployed = [d.position for d in history.deployments if d.version == version]
         activated = [
@@ -232,7 +232,7 @@ class Historian(PolicyHistory):
         return [event.observed_at for event in events if event.observed_at is not None]
 
     def is_observed_after(self, history: History, service: Service | None, position: int) -> bool:
-        """Whether a selected observation stands after a position, up to the history's."""
+        """Whether there is a selected observation after a position, up to the history's."""
         if service is None:
             return False
         events = self._reader.read(

@@ -1,6 +1,6 @@
 """Rotating and revoking the keys of a ledger.
 
-The key that takes over was committed by its digest when the one before it came, so whoever steals
+The key that takes over was committed by its digest when the one before it came, so a thief of
 the signing key of today cannot name the one of tomorrow. Each rotation draws and commits the next.
 """
 

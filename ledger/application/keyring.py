@@ -1,6 +1,6 @@
 """The keys of one ledger: which of them sign and vouch for a tree of which size.
 
-What a key is to the ledger stands in its events and nowhere else; the secrets come from the store,
+What a key is to the ledger is in its events and nowhere else; the secrets come from the store,
 which keeps them sealed. A secret that the events have not brought in yet is that of the committed
 next key, and signs nothing.
 """
@@ -86,14 +86,14 @@ class Keyring:
         ]
 
     def _all(self, vkey: str | None = None) -> dict[str, SigningKey]:
-        """Return every secret, read anew if a key is asked for that was not there before."""
+        """Return every secret, read again where a key is asked for that was not there before."""
         with self._lock:
             if not self._secrets or (vkey is not None and vkey not in self._secrets):
                 self._secrets = self._store.signing_keys(self._info.origin)
             return dict(self._secrets)
 
     def forget(self) -> None:
-        """Read the secrets anew when next asked: one was added."""
+        """Read the secrets again when next asked: one was added."""
         with self._lock:
             self._secrets = {}
 

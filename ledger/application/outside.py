@@ -1,6 +1,6 @@
 """Checkpoints that come from outside, compared with what this database holds.
 
-Whoever has signed a larger tree for this ledger, or another one of a size that we have, has seen a
+A signer of a larger tree for this ledger, or another one of a size that we have, has seen a
 ledger that this one is not: after a restored backup, or a fork. Only a note that a key of this
 ledger or a configured witness has signed counts as such a statement; all else is noise.
 """
@@ -123,7 +123,7 @@ def unknown_signer(origin: str, place: str, size: int, error: NoteError) -> Ledg
         f"cannot be compared with this database: {error}.",
         remedy=(
             "If keys were rotated since this database was copied, it is a restored backup: bring "
-            "back the newest copy. Else the file is forged or damaged: publish anew."
+            "back the newest copy. Else the file is forged or damaged: publish again."
         ),
         metadata={"ledger": origin, "size": str(size), "path": place},
     )

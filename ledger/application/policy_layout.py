@@ -31,7 +31,7 @@ TIERS_MAX: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value. `default`: the text that stands for it where it is left out; None: required."""
+    """One value. `default`: the text that counts where it is left out; None: required."""
 
     name: str
     stored: str
@@ -337,7 +337,7 @@ _EVALUATION: Final = (
         "silence",
         "silence_seconds",
         _SPAN,
-        "A model nobody reports on is scored this often, so that silence shows.",
+        "A model without reports is scored this often, so that silence shows.",
         "1h",
     ),
 )

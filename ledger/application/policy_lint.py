@@ -28,7 +28,7 @@ from ledger.kernel.expressions import (
 from ledger.kernel.shares import SHARES, to_stored
 from ledger.kernel.vocabulary import VOCABULARIES, Vocabulary
 
-NO_TIER: Final = "none"  # the one tier that need not be declared: nobody is told
+NO_TIER: Final = "none"  # the one tier that need not be declared: no person is told
 
 _PPM_NAMES: Final = SHARES - {"trend"}  # which is the only one that can be below 0
 _UNIT_TRAP: Final = 1_000  # a limit from 1 to this on a share was probably meant as per cent

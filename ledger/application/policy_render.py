@@ -80,7 +80,7 @@ def _indented(lines: Iterator[str]) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """Return text as a YAML scalar: bare where nobody can misread it, else in double quotes."""
+    """Return text as a YAML scalar: bare where it cannot be misread, else in double quotes."""
     is_bare = (
         _PLAIN.fullmatch(text) is not None
         and text.lower() not in _WORDS

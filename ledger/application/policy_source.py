@@ -88,7 +88,7 @@ def read(text: str) -> Node:
 
 
 def place_within(source: str, scalar: Scalar, offset: int) -> Place:
-    """Return where the character at `offset` of a scalar's text stands in the source.
+    """Return where the character at `offset` of a scalar's text is in the source.
 
     Written and read text differ by quotation marks, escapes, folded lines and indentation, so both
     are walked side by side; runs of white space count as one.
@@ -108,7 +108,7 @@ def place_within(source: str, scalar: Scalar, offset: int) -> Place:
             if read_ and index > offset:  # the offset lies within the run, counted from its end
                 at -= min(index - offset, written)
         elif source.startswith("\\\n", at) and quote == '"':
-            at += 2  # an escaped line end stands for nothing
+            at += 2  # an escaped line end means nothing
         else:
             at += _written_length(source, at, quote)
             index += 1
@@ -164,7 +164,7 @@ class _Builder:
 
     @staticmethod
     def add_key(seen: dict[str, Place], key: Scalar) -> None:
-        """Note a key of a mapping; refuse one that stands there already or is not ASCII."""
+        """Note a key of a mapping; refuse one that is there already or is not ASCII."""
         if not key.text.isascii() or not key.text.isprintable():
             raise SourceError(
                 key.place,
@@ -175,7 +175,7 @@ class _Builder:
             first = seen[key.text]
             raise SourceError(
                 key.place,
-                f"the key {key.text[:40]!r} stands twice; it is first at {first}",
+                f"the key {key.text[:40]!r} is there twice; it is first at {first}",
                 "Keep one of the two.",
             )
         seen[key.text] = key.place

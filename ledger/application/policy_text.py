@@ -51,7 +51,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Reading:
-    """What reading a text gave: the document if nothing was wrong, and where each path stands."""
+    """What reading a text gave: the document if nothing was wrong, and where each path is."""
 
     document: PolicyDocument | None = None
     problems: list[Problem] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Reading:
         self.problems.append(Problem(path, *self.place(path), severity, message, remedy))
 
     def place(self, path: str) -> Place:
-        """Return where a path stands, or the nearest part above it that was written."""
+        """Return where a path is, or the nearest part above it that was written."""
         while path and path not in self.places:
             cut = max(path.rfind("."), path.rfind("["))
             path = path[:cut] if cut > 0 else ""
@@ -178,7 +178,7 @@ def _check_signals(reading: Reading, document: PolicyDocument) -> None:
 
 
 def _group(reading: Reading, group: Group, node: Node | None, path: str) -> dict[str, Any]:
-    """Return the stored values of a mapping; None stands for one that was left out."""
+    """Return the stored values of a mapping; None means one that was left out."""
     if node is not None and not isinstance(node, Mapping):
         reading.report(path or _TOP, f"expected a mapping with {_names(group.entries)}")
         return {}
@@ -276,7 +276,7 @@ def _items(reading: Reading, entry: Items, node: Node | None, path: str) -> list
         if name is None:
             continue
         if name in seen:
-            message = f"{shown(name)} stands twice; it is first at {path}[{seen[name]}]"
+            message = f"{shown(name)} is there twice; it is first at {path}[{seen[name]}]"
             reading.report(f"{here}.{entry.key}", message, "Keep one of the two.")
         seen.setdefault(name, index)
     return stored

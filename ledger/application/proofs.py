@@ -1,4 +1,4 @@
-"""What the ledger answers to whoever wants to verify it: checkpoints, proofs, keys, seals.
+"""What the ledger answers to its verifiers: checkpoints, proofs, keys, seals.
 
 Every answer with a proof carries the checkpoint that the proof leads to, read in one snapshot. No
 answer has a root that is not in a signed note.
@@ -82,7 +82,7 @@ class KeyWritten:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A seal over all streams as they stood at position `as_of`; `written` says where it stands."""
+    """A seal over all streams as they stood at position `as_of`; `written` says where it is."""
 
     written: Written
     as_of: int
@@ -92,7 +92,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class WitnessState:
-    """How far a witness has come: the size it cosigned last, and why it stands still, if it does.
+    """How far a witness has come: the size it cosigned last, and why it is held up, if it is.
 
     `cosigned_at` is the time in its cosignature, in microseconds, 0 before the first.
     """

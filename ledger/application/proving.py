@@ -100,7 +100,7 @@ class Prover:
     def hashes_between(self, from_size: int, to_size: int) -> tuple[bytes, ...]:
         """Return the consistency proof between two sizes, signed or not; none from the empty one.
 
-        For whoever checks it himself, as a witness does.
+        For a caller that checks it, as a witness does.
         """
         if from_size == 0:
             return ()

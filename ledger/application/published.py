@@ -32,7 +32,7 @@ def read_published(place: str) -> list[Published]:
     """Return the checkpoints at a path: one note, a folder of `log publish`, or several of those.
 
     None for an empty path, or where nothing was published yet. STORE_UNAVAILABLE where a file
-    cannot be read or is no checkpoint: whoever asked for the comparison must not believe in it.
+    cannot be read or is no checkpoint: a server that is to compare must not start on it.
     """
     found = []
     for file in _files(Path(place)) if place else ():

@@ -1,7 +1,7 @@
 """Hashing stored events again: small batches here, large ones in a process of their own.
 
 A checkpoint is due about every second, and under load it covers tens of thousands of events. Hashed
-on a thread of the server they would take their time from whoever appends.
+on a thread of the server they would take their time from appends.
 """
 
 from collections.abc import Callable

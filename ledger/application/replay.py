@@ -77,7 +77,7 @@ class Replayer:
             found = "nothing" if event is None else f"an event of type {event.type}"
             raise LedgerError(
                 Reason.DECISION_UNKNOWN,
-                f"At position {position} stands {found}, which is no score, decision or plan.",
+                f"At position {position} there is {found}, which is no score, decision or plan.",
                 remedy="List the decisions to find the position you mean.",
                 metadata={"position": str(position)},
             )
@@ -205,7 +205,7 @@ class Replayer:
         """Return what the score recorded that a decision cites."""
         cited = self._reader.event(self._ledger, data.score_position)
         if cited is None or cited.type != ScoreComputed.TYPE:
-            raise _NotReplayableError(f"no score stands at position {data.score_position}")
+            raise _NotReplayableError(f"there is no score at position {data.score_position}")
         if cited.body_bytes is None:
             raise self._historian.erasures.refusal(cited.position)
         return cited.data
@@ -239,12 +239,12 @@ def _why(error: LedgerError) -> str:
 
 
 def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None:
-    """Refuse an event that names a horizon it cannot have had, or stands in another's stream."""
+    """Refuse an event that names a horizon it cannot have had, or is in another's stream."""
     if data.as_of >= event.position:
         raise _NotReplayableError("its horizon does not lie before it")
     stream = plan_stream(data.plan) if isinstance(data, PlanMade) else model_stream(data.model)
     if event.stream != stream:
-        raise _NotReplayableError(f"it stands in the stream {event.stream}, but is of {stream}")
+        raise _NotReplayableError(f"it is in the stream {event.stream}, but is of {stream}")
 
 
 def differences(recorded: object, recomputed: object, path: str = "") -> Iterator[Difference]:

@@ -73,7 +73,7 @@ class Round:
             is_told = error.reason in {Reason.DRAINING, Reason.SIGNING_STOPPED} or is_outage(error)
             if not is_told:
                 problem = error.message
-        except Exception as error:  # noqa: BLE001 - nobody's defect may end the thread
+        except Exception as error:  # noqa: BLE001 - no task's defect may end the thread
             problem = f"{type(error).__name__}: {error}"
         if problem and problem != self._problem:
             _log.error("schedule.failed", what=self._name, why=problem)
@@ -117,7 +117,7 @@ class Signer:
 class Sealer:
     """Seals all streams of one ledger every so many seconds, if anything but seals was recorded.
 
-    Of several servers one seals: each waits until the newest seal, whoever made it, is old enough,
+    Of several servers one seals: each waits until the newest seal, of any server, is old enough,
     and the append is guarded against another seal.
     """
 

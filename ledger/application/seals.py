@@ -53,7 +53,7 @@ class Seals:
         )
 
     def seal_if_new(self, caller: Caller, after: RecordedEvent | None) -> bool:
-        """Seal on schedule: only if something was recorded since, and nobody else has sealed."""
+        """Seal on schedule: if something was recorded since, and no other server sealed."""
         if not self._has_news(after):
             return False
         try:

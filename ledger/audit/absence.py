@@ -10,7 +10,7 @@ from ledger.audit.source import Withheld
 from ledger.events.canonical import CanonicalError, decode
 
 LATER: Final = 1 << 62
-"""Stands for the position of an erasure after the audited events."""
+"""The position of an erasure that comes after the audited events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Absences:
     def needed(self, position: int, as_of: int) -> bool:
         """Whether what has a horizon could still read the absent body at a position.
 
-        After its erasure nobody could; until then its reader had it, and it is missing now.
+        After its erasure it could not be; until then its reader had it, and it is missing now.
         """
         absence = self.of(position)
         erasure = absence.erased_by if absence is not None else 0

@@ -110,7 +110,7 @@ class Audit:
                 self._remarks.append(
                     f"Went on after position {resumed.position}, where an audit was interrupted. "
                     "Rows up to there were not hashed again: what was changed in them since then "
-                    "shows only in an audit that begins anew."
+                    "shows only in an audit that begins again."
                 )
                 return resumed
         if self.is_quick and remembered is not None and remembered.size <= self.source.size:

@@ -1,7 +1,7 @@
 """What a database keeps beside its events, compared with them: no hash covers these columns.
 
 The service finds observations by an indexed time, answers repeated requests from a table, and goes
-on from a stored head. Whoever changes one of them changes what the service does and no event.
+on from a stored head. A change of one of them changes what the service does and no event.
 """
 
 import hashlib
@@ -147,7 +147,7 @@ def _request_fault(query: Query, ledger_id: int, size: int, row: Any) -> str:  #
         return ""  # of an append since, or one that placed nothing
     bodies = query(_BODIES, ledger_id, first, last)
     if len(bodies) < len({first, last}):
-        return "names positions where nothing stands"
+        return "names positions where there is nothing"
     for (body,) in bodies:
         if body is not None and _request_of(bytes(body)) != request_id:
             return "names events of another request"

@@ -257,7 +257,7 @@ def _sqlite(path: Path) -> Connection:
 class _SqliteFile:
     """A SQLite file that is only read: without a server, not even its folder is written to.
 
-    SQLite's read-only mode still keeps two files beside a database, for locks that nobody needs
+    SQLite's read-only mode still keeps two files beside a database, for locks that are not needed
     while no server has it open. As long as there is no log of changes the file is therefore read as
     it lies; when one appears a server has begun, and what was read last is read again with locks.
     """

@@ -66,7 +66,7 @@ class ModelFacts:
     """(position, priority) by model version and policy version."""
     retired_at: int = 0
     unknown_at: int = 0
-    """The first event of a type that nobody here knows; it may change the meaning of all."""
+    """The first event of a type that is not known here; it may change the meaning of all."""
     gone: list[int] = field(default_factory=list)
     """Events whose bodies are absent."""
     gone_by_type: dict[str, list[int]] = field(default_factory=dict)

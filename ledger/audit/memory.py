@@ -1,7 +1,7 @@
 """The auditor's own memory: what it verified before, so that a ledger cannot tell it another story.
 
-One JSON file, replaced as a whole or not at all. It holds nothing secret; whoever can change it can
-make the auditor forget, so it belongs where the ledger's operator cannot write.
+One JSON file, replaced as a whole or not at all. It holds nothing secret; a writer of it can make
+the auditor forget, so it belongs where the ledger's operator cannot write.
 """
 
 import fcntl
@@ -63,7 +63,7 @@ class Memory:
             raise LedgerError(
                 Reason.FIELD_INVALID,
                 f"{self._path} is no state of an audit: {error}.",
-                remedy="Restore it from a copy, or name another file to begin anew.",
+                remedy="Restore it from a copy, or name another file to begin again.",
                 metadata={"field": "state"},
             ) from error
         return ledgers
@@ -112,7 +112,7 @@ class Memory:
 
     @contextmanager
     def _changing(self, origin: str) -> Iterator[dict[str, Any]]:
-        """Change one ledger's entry in what the file holds now; nobody else does meanwhile."""
+        """Change one ledger's entry in what the file holds now; no other process does meanwhile."""
         make_folder(self._path.parent)
         lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -1,7 +1,7 @@
 """The audit's own index of observations, and of request ids: a private file that goes with it.
 
 Observations arrive late and out of order, and an evaluation may look far back; so they are kept by
-time, on disk once they outgrow a cache, and never in the audited database. What stands in it was
+time, on disk once they outgrow a cache, and never in the audited database. What is in it was
 read from hashed bodies only.
 """
 
@@ -49,7 +49,7 @@ class Observations:
         self._names: list[str] = []
 
     def add(self, event: Event, observation: Observation) -> None:
-        """Keep an observation of the model whose stream it stands in."""
+        """Keep an observation of the model whose stream it is in."""
         number = self._number
         self._seen.append(
             (

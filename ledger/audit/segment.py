@@ -184,7 +184,7 @@ def _check(  # noqa: C901, PLR0912 - the hot loop: a call each would double it
     ) in rows:  # fmt: skip
         position += 1
         if at != position or type(at) is not int:
-            raise _Fault("another position stands there", position, at)
+            raise _Fault("there is another position", position, at)
         if prev_hash != previous:
             if previous:
                 raise _Fault("it does not link to the event before it", previous, prev_hash)

@@ -1,4 +1,4 @@
-"""What an audit reads from: rows of events, kept checkpoints and tiles, whoever holds them.
+"""What an audit reads from: rows of events, kept checkpoints and tiles, whatever holds them.
 
 A source only hands out what it found. It judges nothing, so that every kind of it is held to the
 same rules; where it cannot even be read, it says at which position that was.

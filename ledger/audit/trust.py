@@ -2,7 +2,7 @@
 
 A key that the ledger itself names proves nothing to a stranger. The audit begins with keys pinned
 elsewhere, and trusts a further key only where a checkpoint by a trusted one covers the event that
-commits to it: nobody but the trusted key's holder can have chosen it then.
+commits to it: only the trusted key's holder can have chosen it then.
 """
 
 from collections import deque

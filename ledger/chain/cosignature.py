@@ -37,7 +37,7 @@ def cosigned_message(text: bytes, seconds: int) -> bytes:
 def timestamp_of(signature: bytes) -> int:
     """Return the time in a cosignature, in POSIX seconds; ValueError if it is none.
 
-    `signature` is what stands behind the key id. The time is a claim until the signature is
+    `signature` is what follows the key id. The time is a claim until the signature is
     verified.
     """
     if len(signature) != _TIME_BYTES + SIGNATURE_BYTES:
@@ -150,7 +150,7 @@ def parse_signature_lines(data: bytes) -> tuple[Signature, ...]:
 def add_cosignatures(note: bytes, lines: Sequence[str]) -> bytes:
     """Return the note with further signature lines behind its own; equal lines once.
 
-    Nothing is verified: whoever adds a line has verified it, whoever opens the note will.
+    Nothing is verified: the caller has verified the lines, and a reader of the note will.
     """
     parsed = parse(note)
     added = [sig for line in lines for sig in parse_signature_lines(line.encode() + b"\n")]

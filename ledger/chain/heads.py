@@ -1,7 +1,7 @@
 """Two signed heads of one log, and whether the later one keeps what the earlier one promised.
 
-Whoever remembers a checkpoint compares each new one with it, and never goes on to a head that is
-not proven to begin with the remembered one. Two heads that cannot be joined are kept, with both
+A client that remembers a checkpoint compares each new one with it, and never goes on to a head that
+is not proven to begin with the remembered one. Two heads that cannot be joined are kept, with both
 notes: the log's own signatures are what convicts it.
 """
 
@@ -20,7 +20,7 @@ from ledger.events.canonical import encode
 
 
 class Relation(StrEnum):
-    """How an offered head stands to the known one."""
+    """How an offered head relates to the known one."""
 
     SAME = "same"
     NEWER = "newer"
@@ -53,7 +53,7 @@ class Comparison:
     why: str
     is_proven: bool
     """Whether the heads alone, or with the proof, convict the log before anybody. A fork that is
-    not proven may also be a damaged proof; whoever has the leaves can tell."""
+    not proven may also be a damaged proof; a holder of the leaves can tell."""
 
     def evidence(self) -> bytes:
         """Return everything a third party needs to judge: canonical JSON, notes verbatim."""

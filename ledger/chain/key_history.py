@@ -3,8 +3,8 @@
 The rules that every history keeps:
 
 * the key in `ledger.created` signs from size 1 on;
-* the digest of the next key is committed in advance, and only that key can follow: whoever steals
-  the key in use cannot name its successor, nor replace a commitment that stands;
+* the digest of the next key is committed in advance, and only that key can follow: a thief of
+  the key in use cannot name its successor, nor replace a commitment that was made;
 * a new key begins no earlier than the event that names it, and leaves no gap behind the one before;
 * a revoked key counts for nothing from the size named on, however small that is.
 
@@ -175,7 +175,7 @@ class KeyHistory:
         )
 
     def _commit(self, position: int, digest: str) -> None:
-        """Fix the next key; a commitment that stands can be replaced by nobody."""
+        """Fix the next key; a commitment that was made cannot be replaced."""
         if not self._spans:
             raise KeyHistoryError(position, "keys are committed before the ledger is created")
         if self._next_key_digest is not None:

@@ -1,6 +1,6 @@
 """The hash chain that makes the ledger tamper-evident.
 
-Every header commits to its body and to the header before it, so whoever holds the last hash holds
+Every header commits to its body and to the header before it, so a holder of the last hash holds
 the whole history. Pure: storage decides where events live, `ledger.events` what they mean. The
 ledger format specifies the bytes. A chain cut short is still a chain, and who can rewrite every
 event can rewrite every hash: compare the head with a signed checkpoint to rule both out.
@@ -30,7 +30,7 @@ class Link(NamedTuple):
     """One stored event as the chain sees it: header fields, body and hashes as raw bytes.
 
     `body` and `salt` are None together, where the body was erased or withheld. A tuple, because
-    whoever verifies a ledger makes millions of them.
+    a verification of a ledger makes millions of them.
     """
 
     position: int

@@ -1,7 +1,7 @@
 """Offline proofs (C2SP tlog-proof): one text file that shows an entry in a witnessed log.
 
 The file holds the leaf's index, the inclusion proof and the checkpoint with all its signatures.
-The leaf itself is left out: whoever checks brings it along, and the keys or the policy too.
+The leaf itself is left out: the verifier brings it along, and the keys or the policy too.
 """
 
 import re

@@ -37,7 +37,7 @@ class Tile(NamedTuple):
     """A tile's place, and how many hashes it holds: 256, or fewer at the right edge."""
 
     level: int
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not needed
     width: int = TILE_WIDTH
 
 
@@ -123,8 +123,8 @@ def _parse_place(match: re.Match[str]) -> tuple[int, int] | None:
 def hash_reader(size: int, read: TileReader) -> HashReader:
     """Return a reader of the tree of `size` leaves, for `prove_inclusion` and its like.
 
-    Each proof calls `read` once, for at most two tiles per tile level. Tiles are believed: whoever
-    does not trust them checks the proof against a checkpoint.
+    Each proof calls `read` once, for at most two tiles per tile level. Tiles are believed: a caller
+    that does not trust them checks the proof against a checkpoint.
     """
 
     def read_nodes(nodes: Sequence[Node]) -> list[bytes]:

@@ -1,7 +1,7 @@
 """A witness's part of the protocol `add-checkpoint` (C2SP tlog-witness), as pure functions.
 
 A request is read, its checkpoint opened, and the step from the last cosigned head decided; each may
-refuse with the HTTP status of the protocol. Whoever calls keeps the head, and must compare and
+refuse with the HTTP status of the protocol. The caller keeps the head, and must compare and
 store it in one atomic step before answering: otherwise a slow request for a smaller tree could undo
 a larger one.
 """

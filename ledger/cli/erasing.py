@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _Ranges = list[tuple[int, int]]
 
-_DEADLINE_SECONDS: Final = 3_600.0  # the answer comes when projections were folded anew
+_DEADLINE_SECONDS: Final = 3_600.0  # the answer comes when projections were folded again
 _STREAMS_SHOWN: Final = 20
 _DIGITS_MAX: Final = 16
 _MEANING: Final = {
-    "model.registered.v1": "their models have no description until they are described anew",
+    "model.registered.v1": "their models have no description until they are described again",
     "model.updated.v1": "where it is the newest, the model has no description until the next one",
     "model.deployed.v1": "where it is the newest, which version serves is not known until the next",
     "decision.made.v1": "where it is the newest, nothing is in force until the next evaluation",
@@ -29,14 +29,14 @@ _MEANING: Final = {
     "policy.drafted.v1": "their versions cannot be used any more",
     "policy.drafted.v2": "their versions cannot be used any more",
     "policy.activated.v1": "they are not in force any more: activate again what still applies",
-    "signal.defined.v1": "their signals are not shown and not linted until they are defined anew",
+    "signal.defined.v1": "their signals are not shown and not linted until they are defined again",
     "plan.made.v1": "where it is the newest, no model has a place in a plan until the next one",
 }
 
 
 @dataclass
 class _Found:
-    """What stands in the ranges, and who was handed copies of it."""
+    """What is in the ranges, and who was handed copies of it."""
 
     types: Counter[str] = field(default_factory=Counter)
     streams: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ def erase(
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase the bodies of events, for good: nobody can bring them back.
+    """Erase the bodies of events, for good: they cannot be brought back.
 
     Shows what would be erased and asks, unless --yes. Headers, hashes and proofs stay and verify;
     what rests on an erased body cannot be replayed. Only actors that the operator names in
@@ -69,7 +69,7 @@ def erase(
     _show(ranges, _look(client, ranges))
     if not yes:
         if chosen.as_json:
-            raise MisuseError("With --json nobody can be asked.", "Add --yes once you are sure.")
+            raise MisuseError("With --json there is no one to ask.", "Add --yes once you are sure.")
         if not _is_confirmed():
             output.say("Nothing was erased.")
             raise typer.Exit(Exit.REFUSED)
@@ -108,7 +108,7 @@ def ranges_of(text: str) -> _Ranges:
         if low < 1 or high < low or (ranges and low <= ranges[-1][1]):
             raise MisuseError(
                 f"--positions: {part.strip()!r} does not ascend from position 1 on, apart from "
-                "what stands before it.",
+                "what is before it.",
                 "Write 5-9,12.",
             )
         ranges.append((low, high))
@@ -116,7 +116,7 @@ def ranges_of(text: str) -> _Ranges:
 
 
 def _look(client: "LedgerClient", ranges: _Ranges) -> _Found:
-    """Return what stands at the positions; whatever lies beyond the head the ledger refuses."""
+    """Return what is at the positions; whatever lies beyond the head the ledger refuses."""
     found = _Found()
     head = client.get_ledger().head_position
     total = sum(last - first + 1 for first, last in ranges)
@@ -162,7 +162,7 @@ def _show(ranges: _Ranges, found: _Found) -> None:
     if found.bundles:
         output.say(
             "Bundles that were issued over these positions: " + ", ".join(found.bundles) + ". The "
-            "service deletes its own copies; whoever was handed one has to be told."
+            "service deletes its own copies; holders of others have to be told."
         )
     output.say(
         "This cannot be undone. What was recorded after them may repeat what they say: scores, "

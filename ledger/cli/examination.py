@@ -262,7 +262,7 @@ def _signing(store: "SqlStore", info: "LedgerInfo", evidence: Path) -> Check:
         )
     head, kept = store.head(info.origin).position, store.checkpoint(info.origin)
     if not info.vkey:
-        return Check(name, "ok", "a bare recorder's ledger, which nobody signs")
+        return Check(name, "ok", "a bare recorder's ledger, which is never signed")
     if kept is None:
         return Check(name, "ok", "no checkpoint was signed yet")
     if kept.size > head:

@@ -24,11 +24,11 @@ MEANING = {
     Exit.DONE: "done",
     Exit.REFUSED: "refused by the ledger; nothing of the request was written",
     Exit.MISUSE: "misuse: bad flags, settings or input; nothing was sent",
-    Exit.UNREACHABLE: "no answer: nobody listens there, or not in time",
+    Exit.UNREACHABLE: "no answer: no server listens there, or not in time",
     Exit.INTEGRITY: "integrity failure: a chain, checkpoint or replay that does not hold",
     Exit.DEFECT: "a defect of the program; the message names a file to report it with",
     Exit.INTERRUPTED: "interrupted by Ctrl-C; the message says what is on record",
-    Exit.UNREAD: "whoever read the output closed it, as `| head` does; quietly, as SIGPIPE would",
+    Exit.UNREAD: "the reader closed the output, as `| head` does; quietly, as SIGPIPE would",
 }
 
 _CODES = {

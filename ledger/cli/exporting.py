@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ledger.chain.policy import Policy
     from ledger.export.verify import Verified
 
-_REMEDY = "Keep it as evidence, and ask whoever issued it for another."
+_REMEDY = "Keep it as evidence, and ask the issuer for another."
 
 _Key = Annotated[
     list[str] | None,
@@ -68,7 +68,7 @@ def create(
         list[str] | None, typer.Option(help="Leave out bodies of this stream.")
     ] = None,
     withhold_reason: Annotated[
-        str, typer.Option(help="Why they are left out; it stands in the bundle.")
+        str, typer.Option(help="Why they are left out; it is in the bundle.")
     ] = "",
     purpose: Annotated[
         str, typer.Option(help="What it is for; recorded for good, so no personal data.")

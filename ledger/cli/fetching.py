@@ -1,6 +1,6 @@
 """Getting a bundle from a server: asked for once, followed, fetched, whatever breaks in between.
 
-Beside the bundle's place stands a note of what was asked under which request id, until the bundle
+Beside the bundle's place is a note of what was asked under which request id, until the bundle
 is there. The same command again finds it, gets the same export, and goes on where it stopped.
 """
 
@@ -61,7 +61,7 @@ class Fetch:
         try:
             export = self._client.create_export(**asked, request_id=request_id)
         except LedgerRefusedError:
-            self._asked.unlink()  # nothing came of it, so the next command asks anew
+            self._asked.unlink()  # nothing came of it, so the next command asks again
             raise
         if export.name != before:  # what has come so far is of another one
             self.archive.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ class Fetch:
                     self._wait(tries * _POLL_SECONDS)
 
     def forget(self) -> None:
-        """Forget what was asked: the next command asks anew."""
+        """Forget what was asked: the next command asks again."""
         self._asked.unlink(missing_ok=True)
         self.archive.unlink(missing_ok=True)
 

@@ -41,7 +41,7 @@ def rotate(
     chosen.show(
         changed,
         f"From size {key.from_position} on a new key signs: {key.verifier_key}\n"
-        "Give it to whoever pins keys, by another way than this ledger.",
+        "Give it to those who pin keys, by another way than this ledger.",
     )
 
 
@@ -70,22 +70,22 @@ def revoke(
 
 def pin(
     key: Annotated[str, typer.Argument(metavar="VKEY", help="The key, obtained elsewhere.")],
-    anew: Annotated[
+    forget: Annotated[
         bool,
-        typer.Option("--anew", help="Forget everything that was remembered of its ledger."),
+        typer.Option("--forget", help="Forget everything that was remembered of its ledger."),
     ] = False,
 ) -> None:
     """Trust a ledger's key from now on; no server is asked.
 
-    --anew is for a ledger that was made anew under the same name: nothing that was verified before
-    is compared with what comes, so be sure why.
+    --forget is for a ledger that was made again under the same name: nothing verified before is
+    compared with what comes, so be sure why.
     """
     from ledger.client import TrustStore
 
     chosen = session()
     (verifier,) = keys_of([key])
     store = TrustStore(chosen.trust_file)
-    if anew:
+    if forget:
         store.forget(verifier.name)
     known = store.pin(str(verifier))
     chosen.show(

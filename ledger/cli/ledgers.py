@@ -56,7 +56,7 @@ def list_() -> None:
 
 
 def show() -> None:
-    """Show a ledger and where its head stands."""
+    """Show a ledger and where its head is."""
     chosen = session()
     one = chosen.client.get_ledger()
     keys = [("verifier key", f"{key.verifier_key} ({_span(key)})") for key in _counting(chosen)]

@@ -76,7 +76,7 @@ def verify(
     """Verify every event: hashes, links, order, the Merkle root and the signed checkpoint.
 
     Exits with 4 and names the first bad position if anything does not hold. The server is only
-    asked for bytes: all checking happens here. Whoever holds database and signing key can rewrite
+    asked for bytes: all checking happens here. The owner of database and signing key can rewrite
     everything; a checkpoint kept elsewhere (--checkpoint) shows that too.
     """
     from ledger.cli import verifying

@@ -126,7 +126,7 @@ def _given(
 
 
 def _as_read(client: "LedgerClient", name: str) -> "Model":
-    """Return a model as it stands; an empty description where that was erased."""
+    """Return a model as it is; an empty description where that was erased."""
     from ledger.client.errors import LedgerRefusedError
     from ledger.errors import Reason
 

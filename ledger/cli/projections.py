@@ -9,7 +9,7 @@ from ledger.cli.session import session
 
 
 def status() -> None:
-    """Show where each projection stands."""
+    """Show how far each projection is."""
     chosen = session()
     found = list(chosen.client.list_projections())
     rows = [
@@ -44,7 +44,7 @@ def rebuild(
         bool, typer.Option("--keep-previous", help="Keep the old rows even if they are equal.")
     ] = False,
 ) -> None:
-    """Build a projection anew beside the live one, compare both, and switch over.
+    """Build a projection from scratch beside the live one, compare both, and switch over.
 
     Reads go on meanwhile. Exits with 4 if the live state differs from the rebuilt one, which means
     that something other than the ledger had changed it.

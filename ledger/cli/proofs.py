@@ -1,7 +1,7 @@
 """`decision-ledger log prove|consistency|check-proof`: what the ledger says, proven or refused.
 
 What comes from a server is verified against the trust file, which remembers keys and the newest
-checkpoint; `check-proof` asks nobody.
+checkpoint; `check-proof` asks no server.
 """
 
 import warnings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.client import LedgerClient, VerifiedCheckpoint
 
 _HASH_BYTES: Final = 32
-_KEPT: Final = "Keep the file as evidence, and ask whoever gave it to you for another."
+_KEPT: Final = "Keep the file as evidence, and ask its giver for another."
 
 
 @dataclass(frozen=True, slots=True)

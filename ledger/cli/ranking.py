@@ -114,7 +114,7 @@ def _moves(found: "Priorities", rows: "tuple[Priority, ...]") -> str:
 def why(
     model: Annotated[str, typer.Argument(help="Id of the model.")],
 ) -> None:
-    """Say in one paragraph where a model stands, why, and what would change it."""
+    """Say in one paragraph what state a model is in, why, and what would change it."""
     chosen = session()
     found = fresh(lambda client, head: client.list_priorities(min_position=head))
     row = next((each for each in found.priorities if each.model == model), None)

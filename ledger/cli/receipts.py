@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ledger.client.records import Event
     from ledger.export.receipt import Receipt
 
-_KEPT = "Keep the file as evidence, and ask whoever issued it for another."
+_KEPT = "Keep the file as evidence, and ask the issuer for another."
 
 
 @dataclass(frozen=True, slots=True)

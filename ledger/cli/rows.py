@@ -30,7 +30,7 @@ _HUGE: Final = Decimal(10) ** 30
 
 
 class Row(NamedTuple):
-    """One observation, where it stands, and how many bytes of the input are behind it."""
+    """One observation, where it is, and how many bytes of the input are behind it."""
 
     number: int
     """From 1; the heading of a CSV file does not count. 0: it was stated by flags."""

@@ -46,8 +46,8 @@ def serve(
 ) -> None:
     """Serve ledgers over gRPC, until SIGTERM or Ctrl-C.
 
-    Listens on loopback only: there is no transport security yet, and whoever could connect could
-    say to be anybody. To stop, calls under way are finished first.
+    Listens on loopback only: there is no transport security yet, and a client that connects could
+    claim to be any caller. To stop, calls under way are finished first.
     """
     from ledger.api.server import ApiServer, refuse_taken
     from ledger.errors import LedgerError
@@ -78,7 +78,7 @@ def serve(
 
 
 def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
-    """Return what is served, as the settings say; the flag stands over them."""
+    """Return what is served, as the settings say; the flag counts before those."""
     from ledger.service import ServiceOptions
 
     return ServiceOptions(

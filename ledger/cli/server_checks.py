@@ -26,7 +26,7 @@ def server(session: Session) -> Iterator[Check]:
         yield Check(
             "server",
             "warn",
-            f"nobody answers at {error.target}",
+            f"no server answers at {error.target}",
             "Start it with `decision-ledger serve`, or state --server.",
         )
         return

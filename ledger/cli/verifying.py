@@ -120,7 +120,7 @@ def _keys_named(events: "Iterable[RecordedEvent]") -> tuple[str, ...]:
     for event in events:
         try:
             history.apply(event.type, event.position, event.data)
-        except (KeyHistoryError, LedgerError):  # whoever verifies the events names the position
+        except (KeyHistoryError, LedgerError):  # the verification of the events names the position
             break
     return tuple(span.vkey for span in history.spans)
 

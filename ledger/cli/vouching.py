@@ -1,4 +1,4 @@
-"""What whoever verifies brings along: verifier keys and policies, from the command line."""
+"""What a verifier brings along: verifier keys and policies, from the command line."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -44,7 +44,7 @@ class Paged(Generic[T]):
     first: Call[Page[T]]
 
     def after(self, token: str) -> Call[Page[T]]:
-        """Return the call for the page that a token stands for."""
+        """Return the call for the page that a token means."""
         request: Any = type(self.first.request)()
         request.CopyFrom(self.first.request)
         request.page_token = token

@@ -27,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decode(cls: type[T], message: Message) -> T:
-    """Return the dataclass that a message stands for."""
+    """Return the dataclass that a message becomes."""
     known: Any = cls  # mypy does not see that a class can be hashed
     result: T = _reader(known, message.DESCRIPTOR)(message)
     return result

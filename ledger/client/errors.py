@@ -1,7 +1,7 @@
 """What calls raise: refusals that mirror the contract's reasons, and a server that is not there.
 
 Catch LedgerRefusedError for any refusal, a subclass for a family of reasons, UnreachableError where
-nobody answered, ClientError for both. Whatever is raised here says what happened and what to do.
+no server answered, ClientError for both. Whatever is raised here says what happened and what to do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ class ClientError(Exception):
 
 
 class UnreachableError(ClientError):
-    """Nobody answered at the target, for as long as the client was told to try."""
+    """No server answered at the target, for as long as the client was told to try."""
 
     def __init__(self, target: str, why: str, request_id: str = "") -> None:
         super().__init__(target, why, request_id)
@@ -120,7 +120,7 @@ class TrustFileError(ClientError):
         """Return what happened and what to do, in one line."""
         return (
             f"{self.path} cannot be used: {self.why}. Nothing was trusted. Restore that file from "
-            "a copy; to trust anew, move it away and pin the ledger's key."
+            "a copy; to trust again, move it away and pin the ledger's key."
         )
 
 

@@ -32,7 +32,7 @@ _MICROS: Final = 1_000_000
 
 
 def micros_of(time: Time, field: str) -> int:
-    """Return the microseconds since 1970 that a time stands for; FIELD_INVALID names `field`."""
+    """Return the microseconds since 1970 of a time; FIELD_INVALID names `field`."""
     if isinstance(time, datetime):
         if time.tzinfo is None:
             raise invalid(

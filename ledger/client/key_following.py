@@ -3,8 +3,8 @@
 A new key is believed only if the event directly behind the one that named the trusted key holds
 the digest of its text, and all three events are proven to be in a tree that a key trusted already
 has signed: the tree of the checkpoint at hand where both keys sign it, or an earlier one. So a key
-that was retired before the trusted one came does not come back, and a commitment that stands cannot
-be replaced by whoever steals the key that made it. One exception: where the old key was revoked and
+that was retired before the trusted one came does not come back, and a commitment once made cannot
+be replaced by a thief of the key that made it. One exception: where the old key was revoked and
 signs no more, it is enough that the commitment is in a tree that it signed, and that rotation and
 revocation are in the new one. What is not proven is not learnt.
 
@@ -230,7 +230,7 @@ class _Walk:
     def _commitment(self, naming: _Read, rotation: _Read, vkey: str) -> list[_Read]:
         """Return the commitment to the key of a rotation, last, and what shows that it is the one.
 
-        Refused unless it stands directly behind the event that named the key before.
+        Refused unless it is directly behind the event that named the key before.
         """
         shown: list[_Read] = []
         made = [event for event in self._events if event.position == naming.position + 1]

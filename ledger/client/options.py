@@ -54,7 +54,7 @@ class Settings:
             raise ValueError("deadline_seconds: every call needs a deadline above 0")
         if self.actor and (self.actor.startswith("system/") or not ACTOR.fullmatch(self.actor)):
             raise ValueError(
-                f"actor: {self.actor[:80]!r} names nobody who can call; write users/NAME or "
+                f"actor: {self.actor[:80]!r} is no name of a caller; write users/NAME or "
                 "services/NAME in a-z, 0-9, '.', '_' and '-'"
             )
 

@@ -99,7 +99,7 @@ class EnvironmentSignal:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Every value the rules could see; -1 stands for "never" where a count of hours may be so."""
+    """Every value the rules could see; -1 means "never" where a count of hours may be so."""
 
     priority_ppm: int
     raw_priority_ppm: int
@@ -161,7 +161,7 @@ class EvaluatedDecision:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one request decided, in the order asked, and where it stands."""
+    """What one request decided, in the order asked, and where it is."""
 
     appended: Appended
     evaluated: tuple[EvaluatedDecision, ...]

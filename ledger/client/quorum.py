@@ -55,5 +55,5 @@ def quorum_of(policy: Policy, note: str) -> Quorum:
         tuple(present),
         missing,
         f"the quorum {policy.quorum} is not met: cosigned by {said}; "
-        f"not yet by {', '.join(missing) or 'nobody else'}",
+        f"not yet by {', '.join(missing) or 'any other'}",
     )

@@ -14,7 +14,7 @@ from ledger.client.records import Appended
 
 @dataclass(frozen=True, slots=True)
 class PriorityChange:
-    """How a model stands against an earlier position or time, and what moved it."""
+    """How a model compares with an earlier position or time, and what moved it."""
 
     previous_rank: int
     previous_priority_ppm: int | None
@@ -46,7 +46,7 @@ class PriorityContribution:
 
 @dataclass(frozen=True, slots=True)
 class Priority:
-    """Where one model stands in the fleet."""
+    """The place of one model in the fleet."""
 
     name: str
     model: str
@@ -169,7 +169,7 @@ class MadePlan:
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Where a read model stands; `state_digest` holds at `tracking_position`."""
+    """How far a read model is; `state_digest` holds at `tracking_position`."""
 
     name: str
     projection: str

@@ -124,7 +124,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """Where one signal of one model stands."""
+    """The state of one signal of one model."""
 
     model: str
     signal: str
@@ -293,7 +293,7 @@ class PolicyView:
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One ledger and where its head stands."""
+    """One ledger and where its head is."""
 
     origin: str
     clock: LedgerClock
@@ -339,7 +339,7 @@ class Event:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the event says, decoded anew at each access; empty if the body was erased."""
+        """What the event says, decoded at each access; empty if the body was erased."""
         data: dict[str, Any] = self.content.get("data", {})
         return data
 

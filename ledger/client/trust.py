@@ -2,7 +2,7 @@
 
 For each ledger: the keys that are trusted and the newest checkpoint that was verified. Either in
 memory, for as long as the store lives, or in a JSON file that is replaced as a whole and that
-several processes may share. Beside the file, in `evidence/`, stands whatever was refused: what was
+several processes may share. Beside the file, in `evidence/`, is whatever was refused: what was
 remembered and what was received, both as they were signed. Nothing there is ever overwritten.
 """
 
@@ -216,7 +216,7 @@ class TrustStore:
             raise TrustFileError(self.path, f"it is damaged: {repr(error)[:300]}") from error
 
     def _write(self) -> None:
-        """Replace the file, so that whoever reads it finds all of the old or all of the new."""
+        """Replace the file, so that a reader finds all of the old or all of the new."""
         assert self.path is not None
         ledgers = {
             origin: {

@@ -61,7 +61,7 @@ class VerifiedConsistency:
 
 @dataclass(frozen=True, slots=True)
 class ProvenSubmission:
-    """Where a batch stands, and the verified proof of its last event."""
+    """Where a batch is, and the verified proof of its last event."""
 
     appended: Submitted
     proof: VerifiedProof

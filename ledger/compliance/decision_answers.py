@@ -54,7 +54,7 @@ def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]
     if found is not None:
         return found
     if inquiry.position is not None:
-        raise QuestionError(f"At position {inquiry.position} stands no readable decision.")
+        raise QuestionError(f"At position {inquiry.position} there is no readable decision.")
     need_model(inquiry)
     when = "" if inquiry.at is None else f" at {notation.time(inquiry.at)} or before"
     raise QuestionError(

@@ -1,4 +1,4 @@
-"""Decisions and what stands around them: reasons, overrides, deployments, places in plans."""
+"""Decisions and what is around them: reasons, overrides, deployments, places in plans."""
 
 from typing import Any, Final
 

@@ -182,7 +182,7 @@ def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
                 tuple(rationales),
             ),
         ],
-        missing="What users were told is not an event: it stands in the release's README.",
+        missing="What users were told is not an event: it is in the release's README.",
     )
 
 

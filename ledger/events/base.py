@@ -59,7 +59,7 @@ Labels = Annotated[dict[LabelKey, ShortText], Field(max_length=LABELS_MAX)]
 
 
 class Part(BaseModel):
-    """A piece of an event's data: frozen, strict, and without members nobody knows."""
+    """A piece of an event's data: frozen, strict, and without unknown members."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", regex_engine="rust-regex")
 

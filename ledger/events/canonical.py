@@ -51,7 +51,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - the JSON edge: models narrow i
 
 
 def escape(text: str) -> str:
-    """Return text as it stands between the quotation marks of a canonical string.
+    """Return text as it is between the quotation marks of a canonical string.
 
     For templates on hot paths: `f'"{escape(text)}"'` are the characters of `encode(text)`.
     """

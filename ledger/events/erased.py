@@ -9,7 +9,7 @@ from ledger.events.registry import decode_data
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Stands where the data of an event of this type would."""
+    """Takes the place of the data of an event of this type."""
 
     type: str
 

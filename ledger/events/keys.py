@@ -1,7 +1,7 @@
 """Events about the keys that sign a ledger's checkpoints.
 
 A key signs the checkpoints whose size lies in its span of positions. In an overlap both keys sign,
-so that whoever knows only one of them can follow from the old to the new.
+so that a reader who knows only one of them can follow from the old to the new.
 """
 
 from typing import ClassVar
@@ -16,7 +16,7 @@ class KeyRotated(EventData):
 
     TYPE: ClassVar[str] = "key.rotated.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls RotateKey"
+    CAUSE: ClassVar[str] = "the caller of RotateKey"
 
     from_position: Position
     """Smallest size of a checkpoint that the new key signs."""
@@ -30,7 +30,7 @@ class KeyCommitted(EventData):
 
     TYPE: ClassVar[str] = "key.committed.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls RotateKey, for the rotation after it"
+    CAUSE: ClassVar[str] = "the caller of RotateKey, for the rotation after it"
 
     next_key_digest: Hex32
     """SHA-256 of the next verifier key's text."""
@@ -41,7 +41,7 @@ class KeyRevoked(EventData):
 
     TYPE: ClassVar[str] = "key.revoked.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls RevokeKey"
+    CAUSE: ClassVar[str] = "the caller of RevokeKey"
 
     vkey: str = Field(min_length=1, max_length=1_000)
     from_position: Position

@@ -43,7 +43,7 @@ class ModelRegistered(ModelDescribed):
 
     TYPE: ClassVar[str] = "model.registered.v1"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "whoever calls RegisterModel"
+    CAUSE: ClassVar[str] = "the caller of RegisterModel"
 
 
 class ModelUpdated(ModelDescribed):
@@ -51,7 +51,7 @@ class ModelUpdated(ModelDescribed):
 
     TYPE: ClassVar[str] = "model.updated.v1"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "whoever calls UpdateModel"
+    CAUSE: ClassVar[str] = "the caller of UpdateModel"
 
 
 class ModelDeployed(EventData):
@@ -59,7 +59,7 @@ class ModelDeployed(EventData):
 
     TYPE: ClassVar[str] = "model.deployed.v1"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "whoever calls RecordDeployment"
+    CAUSE: ClassVar[str] = "the caller of RecordDeployment"
 
     model: Segment
     model_version: Segment
@@ -79,7 +79,7 @@ class ModelRetired(EventData):
 
     TYPE: ClassVar[str] = "model.retired.v1"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "whoever calls RetireModel"
+    CAUSE: ClassVar[str] = "the caller of RetireModel"
 
     model: Segment
     reason: Text

@@ -63,7 +63,7 @@ class PlanMade(EventData):
 
     TYPE: ClassVar[str] = "plan.made.v1"
     STREAM: ClassVar[str] = "plans/{plan}"
-    CAUSE: ClassVar[str] = "whoever calls MakePlan"
+    CAUSE: ClassVar[str] = "the caller of MakePlan"
 
     plan: Segment
     as_of: Position

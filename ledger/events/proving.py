@@ -28,7 +28,7 @@ class StreamsSealed(EventData):
 
     TYPE: ClassVar[str] = "streams.sealed.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "the service on its schedule, or whoever calls SealStreams"
+    CAUSE: ClassVar[str] = "the service on its schedule, or a caller of SealStreams"
 
     as_of: Position
     root: Hex32
@@ -90,7 +90,7 @@ class ExportIssued(EventData):
 
     TYPE: ClassVar[str] = "export.issued.v1"
     STREAM: ClassVar[str] = "ledger"
-    CAUSE: ClassVar[str] = "whoever calls CreateExport"
+    CAUSE: ClassVar[str] = "the caller of CreateExport"
 
     export: Segment
     kind: Literal["full", "range", "stream"]

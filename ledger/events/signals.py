@@ -15,7 +15,7 @@ class SignalDefined(EventData):
 
     TYPE: ClassVar[str] = "signal.defined.v1"
     STREAM: ClassVar[str] = "signals/{signal}"
-    CAUSE: ClassVar[str] = "whoever calls DefineSignal"
+    CAUSE: ClassVar[str] = "the caller of DefineSignal"
 
     signal: Segment
     kind: SignalKind

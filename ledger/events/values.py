@@ -63,7 +63,7 @@ def parse_decimal(text: str) -> int:
 
 
 def _decimal_fault(text: str) -> str:
-    """Say what is wrong with a decimal, in the words of whoever has to correct it."""
+    """Say what is wrong with a decimal, in the words of the person who has to correct it."""
     shown = repr(text if len(text) <= 40 else text[:40] + "…")  # never echo an unbounded input
     match = re.fullmatch(r"([+-]?)([0-9]*)(\.?)([0-9]*)", text, re.ASCII)
     if text.lower().strip("+-") in {"nan", "inf", "infinity"}:

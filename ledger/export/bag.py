@@ -52,7 +52,7 @@ def parse_bag_info(data: bytes) -> tuple[int, int]:
             raise BagError(number, "it is not of the form Label: value")
         label, value = match.groups()
         if label in found:
-            raise BagError(number, f"{label} stands there twice")
+            raise BagError(number, f"{label} is there twice")
         found[label] = value
     oxum = _OXUM.fullmatch(found.get("Payload-Oxum", ""))
     if oxum is None:

@@ -1,7 +1,7 @@
 """Writing a bundle: streamed, checked while it is written, taken up again where it was left.
 
 The folder is complete once its tag manifest is there, which comes last. Until then `resume` reads
-what stands in it, keeps what holds, cuts off the rest, and says where to go on. Every header and
+what is in it, keeps what holds, cuts off the rest, and says where to go on. Every header and
 body is hashed on the way and the whole compared with the checkpoint, so a damaged ledger is never
 exported as if it were none.
 """
@@ -75,7 +75,7 @@ class _Lines:
         self.digest = hashlib.sha256()
 
     def keep(self, line: bytes) -> None:
-        """Take up a line that stands there already."""
+        """Take up a line that is there already."""
         self.size += len(line)
         self.digest.update(line)
 

@@ -2,7 +2,7 @@
 
 `checkpoint` is the signed note, `tile/…` the tree, `tile/entries/…` the canonical headers, whose
 leaf hashes are the event hashes. Bodies are not among them and never leave this way. Full tiles
-never change; the checkpoint is replaced last, so whoever reads it finds every tile that it needs.
+never change; the checkpoint is replaced last, so its reader finds every tile that it needs.
 What was interrupted goes on where it stopped: full tiles are there already, and are checked.
 """
 
@@ -105,7 +105,7 @@ class TileFolder:
         else:
             self._check(edge, claim)
         if before is None or before[1] != note:
-            os.sync()  # whoever reads the checkpoint finds its tiles, even after a loss of power
+            os.sync()  # a reader of the checkpoint finds its tiles, even after a loss of power
             self._write(CHECKPOINT, note)
         if old is not None:
             self._remove_outgrown(old.size, claim.size)

@@ -154,7 +154,7 @@ class _Tree:
         self._hashes = [_digest(each) for each in _list(hashes, "hashes")]
         self._used: set[int] = set()
         if len(set(self._hashes)) != len(self._hashes):
-            raise ReceiptError("a hash stands there twice")
+            raise ReceiptError("a hash is there twice")
 
     def check(self, position: int, leaf: bytes, inclusion: object) -> None:
         """Raise ReceiptError unless an event is proven to stand at a position."""
@@ -231,7 +231,7 @@ def _check_story(
     facts = {
         "it is not of the decision that it names": (value["decision"], value["model"])
         == (links["decision"].position, decision.model),
-        "the decision stands in another model's stream": links["decision"].stream
+        "the decision is in another model's stream": links["decision"].stream
         == links["score"].stream
         == f"models/{decision.model}",
         "the score is not the one that the decision cites": decision.score_position

@@ -1,7 +1,7 @@
 """`report.html`: what a bundle holds, for people. One file without scripts or outside resources.
 
 It repeats what the events say and proves nothing by itself; it says how to check what it repeats.
-Every text in it may come from whoever wrote an event, so the template escapes everything.
+Every text in it may come from the writer of an event, so the template escapes everything.
 """
 
 from collections.abc import Iterator, Mapping
@@ -156,7 +156,7 @@ def because(made: DecisionMade) -> str:
         said += " It was held back by the cool-down."
     if made.overridden is not None:
         at, action = made.overridden.position, made.overridden.action
-        said += f" The override at position {at} stands over it; the rules alone gave {action}."
+        said += f" The override at position {at} takes its place; the rules alone gave {action}."
     return said
 
 

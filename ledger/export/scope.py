@@ -18,7 +18,7 @@ ERASED_LATER: Final = "erased after this checkpoint"
 """The reason in a full bundle, where a body was erased while the bundle was written."""
 REASON_CHARS_MAX: Final = 2_000
 
-# Without these nobody could tell which keys count.
+# Without these a reader could not tell which keys count.
 _KEPT: Final = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
 
 _KEYS: Final = frozenset(

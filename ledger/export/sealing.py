@@ -27,7 +27,7 @@ class SealError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a `streams.sealed.v1` states, and where it stands."""
+    """What a `streams.sealed.v1` states, and where it is."""
 
     position: int
     as_of: int

@@ -1,4 +1,4 @@
-"""Opening a checkpoint with what whoever verifies has brought along: keys, a policy, or both."""
+"""Opening a checkpoint with what the verifier has brought along: keys, a policy, or both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

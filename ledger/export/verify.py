@@ -1,6 +1,6 @@
 """Verifying a bundle: every byte of every file, strictly, down to the signed checkpoint.
 
-Whoever verifies brings the key, or a policy of keys, from somewhere else: nothing in a bundle says
+The verifier brings the key, or a policy of keys, from somewhere else: nothing in a bundle says
 which key to trust. The first thing that does not hold is named by file and line. A second verifier
 that shares no line with this one is `tools/verify_bundle.py`.
 """

@@ -217,7 +217,7 @@ def _combine(combine: str, outputs: list[SignalOutput], mass: int, total_weight:
 def _with_share(output: SignalOutput, mass: int) -> SignalOutput:
     """Set the share, now that the mass of all signals is known."""
     if mass and output.effective:
-        # The output was made in this call and nobody else holds it yet: filling in the one field
+        # The output was made in this call and no other code holds it yet: filling in the one field
         # that had to wait costs a tenth of making it again.
         share = output.weight * output.effective * PPM // mass
         object.__setattr__(output, "share", share)

@@ -289,7 +289,7 @@ def input_problems(inputs: PlanInputs) -> list[tuple[str, str]]:
     for model in inputs.models:
         path = f'models["{model.id}"]'
         if model.id in ids:
-            problems.append((path, "stands twice"))
+            problems.append((path, "is there twice"))
         ids.add(model.id)
         problems += [
             (f"{path}.{name}", f"must be at least 1, not {value}")

@@ -133,7 +133,7 @@ def _checked_class() -> Any:  # noqa: ANN401 - a generated message class
 class Node:
     """One node: `name` is its variable, field or function, `offset` its place in the text.
 
-    A `refused` node stands for a kind that rules may not use; its `name` says which.
+    A `refused` node is of a kind that rules may not use; its `name` says which.
     """
 
     kind: Kind
@@ -307,7 +307,7 @@ def _render_call(node: Node, constants: Mapping[int, str]) -> str:
 
 
 def _strength(node: Node) -> int:
-    """Return how strongly a node binds, from a conditional (0) to what stands for itself (7)."""
+    """Return how strongly a node binds, from a conditional (0) to an atom (7)."""
     if node.kind == "const" and isinstance(node.value, int) and node.value < 0:
         return 6
     if node.kind != "call":

@@ -251,7 +251,7 @@ def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[RuleProb
         if not rule.id:
             problems.append(RuleProblem(f"{path}.id", "must not be empty"))
         elif rule.id in seen:
-            problems.append(RuleProblem(f"{path}.id", f"{rule.id} stands twice"))
+            problems.append(RuleProblem(f"{path}.id", f"{rule.id} is there twice"))
         seen.add(rule.id)
         for field_name, text in (("when", rule.when), ("hold", rule.hold)):
             try:
@@ -284,7 +284,7 @@ def bounded_priority(raw: int, last: int | None, max_step: int | None) -> int:
     """Return the priority within `max_step` of the last recorded one (step 4).
 
     `last` is the priority of the last recorded, non-historical score of the same version in
-    service and policy version; without one, or without a step, the raw priority stands.
+    service and policy version; without one, or without a step, the raw priority counts.
     """
     if last is None or max_step is None:
         return raw

@@ -71,7 +71,7 @@ def scoring_problems(scoring: Scoring) -> list[tuple[str, str]]:
         problems.append(("signals", "must hold at least one rule"))
     names = [rule.signal for rule in scoring.signals]
     problems += [
-        (f'signals["{name}"]', "stands twice")
+        (f'signals["{name}"]', "is there twice")
         for name, following in itertools.pairwise(names)
         if name == following
     ]

@@ -157,7 +157,7 @@ def bodies_of(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
 
 
 def reused(key: RequestKey, result: AppendResult) -> LedgerError:
-    """Return the refusal of a request id that stands for other content."""
+    """Return the refusal of a request id that belongs to other content."""
     return LedgerError(
         Reason.REQUEST_ID_REUSED,
         f"The request id {key.request_id} was used before for another request of "

@@ -1,6 +1,6 @@
 """How a ledger begins: its row, its two keys, the head of an empty chain, and its first events.
 
-The second key signs nothing yet. Its digest is in event 2, so that whoever steals the first key
+The second key signs nothing yet. Its digest is in event 2, so that a thief of the first key
 cannot choose which key follows.
 """
 

@@ -66,7 +66,7 @@ class Database(ABC):
     shared: bool
     """Whether other servers may append to the same database."""
     key_file: Path | None
-    """Where the master key stands unless another place is named; None where it must be named."""
+    """Where the master key is unless another place is named; None where it must be named."""
     snapshot_begin: str
     """The statement with which a reader's connection begins to see one moment only."""
 
@@ -123,7 +123,7 @@ class Database(ABC):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Wake whoever waits for an announcement."""
+        """Wake the threads that wait for an announcement."""
 
     @abstractmethod
     def check_structure(self) -> None:

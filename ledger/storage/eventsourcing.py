@@ -115,7 +115,7 @@ class _SharedStores:
         self._open: dict[str, tuple[SqlStore, int]] = {}
 
     def acquire(self, url: str, *, create: bool) -> SqlStore:
-        """Return the store of a URL, opened if nobody has."""
+        """Return the store of a URL, opened if it is not yet."""
         with self._lock:
             store, users = self._open.get(url) or (open_store(url, SystemClock(), create=create), 0)
             self._open[url] = (store, users + 1)

@@ -108,7 +108,7 @@ def newer_schema(found: int) -> LedgerError:
 def _to_version_2(connection: Connection, keys: SealedKeys) -> None:
     """Build the tiles of every ledger, seal its key, and draw the key that follows.
 
-    The ledgers of bare recorders lose the key that nobody ever signed with. Nothing is changed
+    The ledgers of bare recorders lose the key that never signed anything. Nothing is changed
     where a stored tree is not that of its events (CHAIN_BROKEN), or where there is no master key.
     """
     _log.info("the database is brought to schema version 2; this takes a while, once")

@@ -249,7 +249,7 @@ class PostgresDatabase(Database):
         return psycopg.connect(conninfo, autocommit=True)
 
     def interrupt(self) -> None:
-        """Wake the watcher: whoever listens is notified once more."""
+        """Wake the watcher: its listeners are notified once more."""
         self._closing.set()
         try:
             with self.writer.begin() as connection:

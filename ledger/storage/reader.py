@@ -82,7 +82,7 @@ class SqlReader(ProofReader):
     def snapshot(self) -> "Iterator[SqlReader]":
         """Yield a reader all of whose answers are of one moment; for one thread, and not for long.
 
-        On SQLite the log cannot start anew while it lasts.
+        On SQLite the log cannot start again while it lasts.
         """
         if self._pinned is not None:  # within a moment there is no other one
             yield SqlReader(self._database, self._pinned, self._infos)
@@ -352,7 +352,7 @@ def _mistyped(row: Sequence[Any]) -> LedgerError:
 def _checked(found: Iterable[RecordedEvent]) -> list[RecordedEvent]:
     """Refuse observations whose indexed time is not the one that was hashed.
 
-    The body is canonical JSON, so its time stands there in exactly one spelling.
+    The body is canonical JSON, so its time is there in exactly one spelling.
     """
     checked = []
     for event in found:

@@ -1,8 +1,8 @@
-"""Stored rows are hashed anew before a tree over them is signed, here or in a process of its own.
+"""Stored rows are hashed again before a tree over them is signed, here or in a process of its own.
 
 What was appended is not believed because it is stored: header and body of each row are hashed as
 they stand, linked, and put into the tree that was signed before. The result is compared with the
-stored head by whoever is about to sign.
+stored head by the signer.
 
 `python -m ledger.storage.rehash` is the process: its standard input begins with a line that names
 the database (no argument: it may hold a password), then takes one line for each batch,
@@ -45,7 +45,7 @@ class Rehashed(NamedTuple):
 def rehash(
     reader: Reader, ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange
 ) -> Rehashed:
-    """Hash the rows from `first` to `last` anew, after the event with `prev_hash`.
+    """Hash the rows from `first` to `last` again, after the event with `prev_hash`.
 
     `tree` is that of all events before `first`; it is left as it is. CHAIN_BROKEN names the first
     row that is not what its hash says, is not linked, or is missing; STORE_UNAVAILABLE where the
@@ -111,7 +111,7 @@ def _hash_rows(
 class RehashProcess:
     """Hashes in a process of its own, so that it takes no time from the one that appends.
 
-    The process starts with the first batch; one that died is started anew with the next. Safe
+    The process starts with the first batch; after a death the next batch starts another. Safe
     between threads, which wait for each other.
     """
 
@@ -196,7 +196,7 @@ class RehashProcess:
 def _failed(why: str) -> LedgerError:
     return unavailable(
         f"The process that hashes events before they are signed failed: {why}.",
-        remedy="It is started anew with the next checkpoint; see the log if this goes on.",
+        remedy="It is started again with the next checkpoint; see the log if this goes on.",
     )
 
 

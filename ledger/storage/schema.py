@@ -161,7 +161,7 @@ cosignatures = Table(
     sqlite_with_rowid=False,
 )
 
-# The Merkle tree: hash `number * 256 + i` of a level stands at byte 32 * i of its tile.
+# The Merkle tree: hash `number * 256 + i` of a level is at byte 32 * i of its tile.
 tiles = Table(
     "tiles",
     metadata,

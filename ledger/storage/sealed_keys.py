@@ -21,7 +21,7 @@ from ledger.storage.vault import NONCE_BYTES, Vault, VaultError
 class SealedKeys:
     """Draws, seals and opens keys with the vault given, or with the one that belongs to the file.
 
-    `default_file`: where the master key of a SQLite database stands unless a vault is given. It is
+    `default_file`: where the master key of a SQLite database is unless a vault is given. It is
     made when the first key of the database is sealed, and never again: a master key that is gone
     is an operator's business.
     """

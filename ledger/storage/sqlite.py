@@ -38,7 +38,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 CHECKPOINT_WAIT_MS: Final = 100  # how long a checkpoint may hold up the writer for a slow reader
 SCRUB_WAIT_MS: Final = 5_000  # how long an erasure may wait for readers to let go of the log
 WAL_PAGES: Final = 16_000  # 64 MiB: checkpoint in passing when the WAL has grown by this
-WAL_BYTES_MAX: Final = 256 * 1024 * 1024  # then wait for readers, so that the WAL starts anew
+WAL_BYTES_MAX: Final = 256 * 1024 * 1024  # then wait for readers, so that the WAL starts again
 READERS_MAX: Final = 64
 POLL_SECONDS: Final = 0.1
 _CHUNKS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # few sizes, so that statements stay prepared
@@ -72,7 +72,7 @@ class _Compiler(SQLiteCompiler):
     """SQLAlchemy's compiler, plus the one hint that SQLite has: `INDEXED BY`."""
 
     def get_from_hint_text(self, table: object, text: str | None) -> str | None:  # noqa: ARG002
-        """Return the hint as it stands behind the table's name."""
+        """Return the hint as it is behind the table's name."""
         return text
 
 
@@ -128,7 +128,7 @@ class SqliteDatabase(Database):
             connection.rollback()
             with connection.begin():
                 migration.prepare(connection, keys, create=create)
-                # The file's lock is ours, so whoever held a lease in it was killed.
+                # The file's lock is ours, so the holder of a lease in it was killed.
                 connection.execute(schema.leases.delete())
             self._state_log(_raw(connection))
         try:
@@ -187,7 +187,7 @@ class SqliteDatabase(Database):
         connection.exec_driver_sql(SCRUB_DUE)
 
     def scrub(self) -> None:
-        """Write the whole file anew and empty the log, if content was deleted since last time.
+        """Rewrite the whole file and empty the log, if content was deleted since last time.
 
         Deleted rows leave copies in free space, also such as were made when pages were split long
         before; only a new file has none.

@@ -1,6 +1,6 @@
 """What storage takes and gives: requests to append, results, ledgers, heads, and the contract.
 
-No SQL stands here. `ledger.storage.open_store` returns the one implementation, whose behaviour on
+There is no SQL here. `ledger.storage.open_store` returns the one implementation, whose behaviour on
 SQLite and on PostgreSQL is the same. Times are microseconds since the epoch, hashes raw bytes.
 """
 
@@ -34,7 +34,7 @@ class NewEvent(NamedTuple):
 class Guard(NamedTuple):
     """What must hold in one stream at the moment of the append, else VERSION_CONFLICT.
 
-    `after_position`: no event of these types stands after that position.
+    `after_position`: there is no event of these types after that position.
     `expected_count`: the stream has exactly that many events of these types.
     `types` None means any type. `stream` None means all streams, whatever they will be named: that
     takes types and `after_position`. Guards see what other requests of the same group appended.

@@ -1,6 +1,6 @@
-"""Triggers: what each table lets nobody do, on either database.
+"""Triggers: what each table refuses, on either database.
 
-They stop mistakes. Whoever means harm can drop them, and is found by the chain. Everything is
+They stop mistakes. An attacker can drop them, and is found by the chain. Everything is
 append-only, with three exceptions that are spelled out here to the letter: the body and salt of an
 event may be erased together, a request id may go once none of its events has a body left, and the
 tile at the right edge of a tree may grow.

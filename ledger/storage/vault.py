@@ -1,7 +1,7 @@
 """Signing keys at rest: sealed under a master key that the database does not hold.
 
 AES-256-GCM, with the ledger's origin and the verifier key as associated data: a sealed key that is
-moved to another row does not open. Whoever has the database alone cannot sign; whoever has the
+moved to another row does not open. A thief of the database alone cannot sign; a thief of the
 master key too can, so the two are kept, copied and backed up apart.
 """
 

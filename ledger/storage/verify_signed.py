@@ -117,7 +117,7 @@ def _open_all(vault: Vault, rows: Iterable[Any]) -> None:
 def _check_cosignatures(reader: SqlReader, info: LedgerInfo) -> None:
     """Check that each cosignature is one, for a checkpoint that is kept, and was not changed.
 
-    Whether it is the witness's is checked when it arrives and by whoever knows the witness's key.
+    Whether it is the witness's is checked when it arrives and by readers who know its key.
     """
     of_checkpoint = (cosignatures.c.ledger_id == checkpoints.c.ledger_id) & (
         cosignatures.c.size == checkpoints.c.size

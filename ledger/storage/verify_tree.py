@@ -94,7 +94,7 @@ def _kept(reader: SqlReader, origin: str) -> Iterator[KeptCheckpoint]:
 
 
 def _claimed_root(kept: KeptCheckpoint) -> bytes:
-    """Return the root that a note states, whoever signed it."""
+    """Return the root that a note states, whatever key signed it."""
     try:
         return parse_checkpoint(parse_note(kept.note.encode()).text).root
     except NoteError as error:
@@ -121,7 +121,7 @@ class Erasures:
     def finish(self, reader: SqlReader, origin: str) -> None:
         """Raise CHAIN_BROKEN unless exactly those bodies are missing that were recorded as erased.
 
-        A `body.erased` event can only speak of what stands before it.
+        A `body.erased` event can only speak of what is before it.
         """
         stated: list[tuple[int, int]] = []
         for event in reader.of_types(origin, {BodyErased.TYPE}, stream=BodyErased.STREAM):

@@ -285,7 +285,7 @@ class Score(message.Message):
     coverage_ppm: builtins.int
     """Output only. Share of the policy's weight that has evidence, in ppm."""
     position: builtins.int
-    """Output only. Where the event stands."""
+    """Output only. Where the event is."""
     @builtins.property
     def horizon(self) -> Horizon:
         """Output only. What it was derived from."""
@@ -506,7 +506,7 @@ class OverrideInEffect(message.Message):
     TIER_FIELD_NUMBER: builtins.int
     HELD_BACK_FIELD_NUMBER: builtins.int
     position: builtins.int
-    """Output only. Where the override stands."""
+    """Output only. Where the override is."""
     action: Action.ValueType
     """Output only. The action the rules gave."""
     tier: builtins.str
@@ -566,9 +566,9 @@ class Decision(message.Message):
     procedure: builtins.str
     """Output only. Name of the procedure, such as `rules/1`."""
     score_position: builtins.int
-    """Output only. Where its score stands."""
+    """Output only. Where its score is."""
     position: builtins.int
-    """Output only. Where the decision stands."""
+    """Output only. Where the decision is."""
     run_id: builtins.str
     """Output only. The run it belongs to. Format: `runs/{uuid}`; empty outside a run."""
     @builtins.property

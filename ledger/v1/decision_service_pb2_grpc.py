@@ -127,7 +127,7 @@ class DecisionServiceServicer:
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
-        stands nothing that can be replayed.
+        there is nothing that can be replayed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

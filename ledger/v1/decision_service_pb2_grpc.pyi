@@ -72,7 +72,7 @@ class DecisionServiceStub:
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
-      stands nothing that can be replayed.
+      there is nothing that can be replayed.
     """
     ReplayRange: _grpc.UnaryStreamMultiCallable[_decision_service_pb2.ReplayRangeRequest, _decision_service_pb2.ReplayRangeResponse]
     """Replays everything in a range of positions.
@@ -129,7 +129,7 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
     * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
-      stands nothing that can be replayed.
+      there is nothing that can be replayed.
     """
     ReplayRange: _aio.UnaryStreamMultiCallable[_decision_service_pb2.ReplayRangeRequest, _decision_service_pb2.ReplayRangeResponse]  # type: ignore[assignment]
     """Replays everything in a range of positions.
@@ -213,7 +213,7 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
         * `DECISION_UNKNOWN`, `PLAN_UNKNOWN` (NOT_FOUND): nothing has this name, or at that position
-          stands nothing that can be replayed.
+          there is nothing that can be replayed.
         """
 
     @_abc_1.abstractmethod

@@ -47,7 +47,7 @@ class CreateExportRequest(message.Message):
     stream: builtins.str
     """Optional. The stream, such as `models/fares` (`EXPORT_KIND_STREAM` only)."""
     withhold_reason: builtins.str
-    """Optional. Why bodies are withheld, 1 to 2000 characters; required if any are. It stands in the
+    """Optional. Why bodies are withheld, 1 to 2000 characters; required if any are. It is in the
     bundle.
     """
     purpose: builtins.str

@@ -89,7 +89,7 @@ class CreateLedgerResponse(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where its last event stands."""
+        """Output only. Where its last event is."""
 
     @builtins.property
     def ledger(self) -> ledger_pb2.Ledger:
@@ -839,7 +839,7 @@ class SealStreamsResponse(message.Message):
     """Output only. How many streams there are."""
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where the seal stands."""
+        """Output only. Where the seal is."""
 
     def __init__(
         self,
@@ -933,7 +933,7 @@ class EraseBodiesResponse(message.Message):
     """Output only. How many bodies were removed; those that were gone before are not among them."""
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where the `body.erased` event stands."""
+        """Output only. Where the `body.erased` event is."""
 
     def __init__(
         self,
@@ -1042,7 +1042,7 @@ class RecordAuditResponse(message.Message):
     APPENDED_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where the `audit.completed` event stands."""
+        """Output only. Where the `audit.completed` event is."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LedgerServiceStub:
-    """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
+    """Ledgers and their events, for clients that follow or verify them. `errors.proto` lists what
     any call may fail with.
     """
 
@@ -124,7 +124,7 @@ class LedgerServiceStub:
 
 
 class LedgerServiceServicer:
-    """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
+    """Ledgers and their events, for clients that follow or verify them. `errors.proto` lists what
     any call may fail with.
     """
 
@@ -142,7 +142,7 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLedger(self, request, context):
-        """Returns one ledger and where its head stands.
+        """Returns one ledger and where its head is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -273,7 +273,7 @@ class LedgerServiceServicer:
 
     def EraseBodies(self, request, context):
         """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
-        and checkpoints stay as they are. Nobody can take it back.
+        and checkpoints stay as they are. It cannot be taken back.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
@@ -406,7 +406,7 @@ def add_LedgerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LedgerService:
-    """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
+    """Ledgers and their events, for clients that follow or verify them. `errors.proto` lists what
     any call may fail with.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LedgerServiceStub:
-    """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
+    """Ledgers and their events, for clients that follow or verify them. `errors.proto` lists what
     any call may fail with.
     """
 
@@ -45,7 +45,7 @@ class LedgerServiceStub:
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
     """
     GetLedger: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.GetLedgerRequest, _ledger_service_pb2.GetLedgerResponse]
-    """Returns one ledger and where its head stands."""
+    """Returns one ledger and where its head is."""
     ListLedgers: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListLedgersRequest, _ledger_service_pb2.ListLedgersResponse]
     """Lists the server's ledgers by origin."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEventsRequest, _ledger_service_pb2.ListEventsResponse]
@@ -119,7 +119,7 @@ class LedgerServiceStub:
     """
     EraseBodies: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.EraseBodiesRequest, _ledger_service_pb2.EraseBodiesResponse]
     """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
-    and checkpoints stay as they are. Nobody can take it back.
+    and checkpoints stay as they are. It cannot be taken back.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
@@ -146,7 +146,7 @@ class LedgerServiceStub:
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
-    """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
+    """Ledgers and their events, for clients that follow or verify them. `errors.proto` lists what
     any call may fail with.
     """
 
@@ -161,7 +161,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     * `LIMIT_REACHED` (RESOURCE_EXHAUSTED): the server has as many ledgers as it takes.
     """
     GetLedger: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.GetLedgerRequest, _ledger_service_pb2.GetLedgerResponse]  # type: ignore[assignment]
-    """Returns one ledger and where its head stands."""
+    """Returns one ledger and where its head is."""
     ListLedgers: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListLedgersRequest, _ledger_service_pb2.ListLedgersResponse]  # type: ignore[assignment]
     """Lists the server's ledgers by origin."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ListEventsRequest, _ledger_service_pb2.ListEventsResponse]  # type: ignore[assignment]
@@ -235,7 +235,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
     EraseBodies: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.EraseBodiesRequest, _ledger_service_pb2.EraseBodiesResponse]  # type: ignore[assignment]
     """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
-    and checkpoints stay as they are. Nobody can take it back.
+    and checkpoints stay as they are. It cannot be taken back.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
@@ -261,7 +261,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Ledgers and their events, for whoever wants to follow or verify them. `errors.proto` lists what
+    """Ledgers and their events, for clients that follow or verify them. `errors.proto` lists what
     any call may fail with.
     """
 
@@ -286,7 +286,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_service_pb2.GetLedgerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.GetLedgerResponse, _abc.Awaitable[_ledger_service_pb2.GetLedgerResponse]]:
-        """Returns one ledger and where its head stands."""
+        """Returns one ledger and where its head is."""
 
     @_abc_1.abstractmethod
     def ListLedgers(
@@ -438,7 +438,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.EraseBodiesResponse, _abc.Awaitable[_ledger_service_pb2.EraseBodiesResponse]]:
         """Removes body and salt of events for good, under a recorded legal ground. Headers, hashes, proofs
-        and checkpoints stay as they are. Nobody can take it back.
+        and checkpoints stay as they are. It cannot be taken back.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.

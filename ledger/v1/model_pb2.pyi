@@ -124,7 +124,7 @@ class Model(message.Message):
     name: builtins.str
     """Output only. Its resource name. Format: `models/{model}`."""
     etag: builtins.str
-    """Output only. Stands for the description as read; send it with `UpdateModel`."""
+    """Output only. A mark of the description as read; send it with `UpdateModel`."""
     retired: builtins.bool
     """Output only. True once it has left the fleet."""
     version_in_service: builtins.str
@@ -196,7 +196,7 @@ class Deployment(message.Message):
     replaces: builtins.str
     """Output only. The version it replaced; empty for the first."""
     position: builtins.int
-    """Output only. Where the event stands."""
+    """Output only. Where the event is."""
     @builtins.property
     def in_service_at(self) -> timestamp_pb2.Timestamp:
         """Output only. When it went into service."""

@@ -63,7 +63,7 @@ class RegisterModelResponse(message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     @builtins.property
     def model(self) -> model_pb2.Model:
@@ -127,7 +127,7 @@ class UpdateModelResponse(message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     @builtins.property
     def model(self) -> model_pb2.Model:
@@ -219,7 +219,7 @@ class RecordDeploymentResponse(message.Message):
     """
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     def __init__(
         self,
@@ -278,7 +278,7 @@ class RetireModelResponse(message.Message):
     APPENDED_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     def __init__(
         self,

@@ -242,7 +242,7 @@ class Plan(message.Message):
     purse_left_micros: builtins.str
     """Output only. What is left of the purse, in millionths of the currency; an integer."""
     position: builtins.int
-    """Output only. Where the plan stands."""
+    """Output only. Where the plan is."""
     @builtins.property
     def backlog(self) -> containers.RepeatedCompositeFieldContainer[PlanRow]:
         """Output only. The whole fleet, best first."""

@@ -141,7 +141,7 @@ class PolicyActivation(message.Message):
     actor: builtins.str
     """Output only. Who activated it."""
     position: builtins.int
-    """Output only. Where the event stands."""
+    """Output only. Where the event is."""
     in_force: builtins.bool
     """Output only. True while no later activation for the same scope has replaced it."""
     @builtins.property
@@ -205,7 +205,7 @@ class PolicyVersion(message.Message):
     author: builtins.str
     """Output only. Who drafted it."""
     position: builtins.int
-    """Output only. Where the event stands."""
+    """Output only. Where the event is."""
     title: builtins.str
     """Output only. Its title."""
     @builtins.property

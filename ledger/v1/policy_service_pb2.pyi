@@ -127,7 +127,7 @@ class DraftPolicyResponse(message.Message):
     WARNINGS_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     @builtins.property
     def version(self) -> policy_pb2.PolicyVersion:
@@ -203,7 +203,7 @@ class ActivatePolicyResponse(message.Message):
     APPENDED_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ PRIORITY_ORDER_LAST_PLAN: PriorityOrder.ValueType  # 2
 
 @typing.final
 class PriorityChange(message.Message):
-    """How a model stands against an earlier position or time."""
+    """How a model compares with an earlier position or time."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -153,7 +153,7 @@ class PriorityContribution(message.Message):
 
 @typing.final
 class Priority(message.Message):
-    """Where one model stands in the fleet."""
+    """The place of one model in the fleet."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -228,7 +228,7 @@ class Priority(message.Message):
     top_signal: builtins.str
     """Output only. The signal that contributes most to its degradation; empty if none does."""
     score_position: builtins.int
-    """Output only. Where its last score stands; 0 if it was never scored."""
+    """Output only. Where its last score is; 0 if it was never scored."""
     decision: builtins.str
     """Output only. Resource name of its last decision; empty if there is none."""
     model_version: builtins.str

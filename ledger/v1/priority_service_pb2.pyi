@@ -246,7 +246,7 @@ class MakePlanResponse(message.Message):
     PLAN_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands."""
+        """Output only. Where it is."""
 
     @builtins.property
     def plan(self) -> plan_pb2.Plan:
@@ -402,7 +402,7 @@ class GetProjectionRequest(message.Message):
 
 @typing.final
 class GetProjectionResponse(message.Message):
-    """Where the projection stands."""
+    """How far the projection is."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -482,7 +482,7 @@ class ListProjectionsResponse(message.Message):
 
 @typing.final
 class RebuildProjectionRequest(message.Message):
-    """Which projection to build anew."""
+    """Which projection to build from scratch."""
 
     DESCRIPTOR: descriptor.Descriptor
 

@@ -104,7 +104,7 @@ class PriorityServiceServicer:
         list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
         it only makes the watch wait until that position is applied, so that no row is older than what
         was seen before. Rows that change twice while a client is busy come once, as they are then: a
-        slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+        slow client misses no row's last state, and holds up no other. At most 64 watches of all kinds are
         served to a connection, 256 in all.
 
         Errors, by `ErrorInfo.reason`:
@@ -150,7 +150,7 @@ class PriorityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProjection(self, request, context):
-        """Returns where one projection stands.
+        """Returns how far one projection is.
 
         Errors, by `ErrorInfo.reason`:
         * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
@@ -167,7 +167,7 @@ class PriorityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RebuildProjection(self, request, context):
-        """Builds a projection anew beside the live one, compares both, and switches over.
+        """Builds a projection from scratch beside the live one, compares both, and switches over.
 
         Answers when done: give it time, about a second for every 100000 events. Writes nothing to the
         ledger, and reads go on meanwhile.

@@ -52,7 +52,7 @@ class PriorityServiceStub:
     list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
     it only makes the watch wait until that position is applied, so that no row is older than what
     was seen before. Rows that change twice while a client is busy come once, as they are then: a
-    slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+    slow client misses no row's last state, and holds up no other. At most 64 watches of all kinds are
     served to a connection, 256 in all.
 
     Errors, by `ErrorInfo.reason`:
@@ -81,7 +81,7 @@ class PriorityServiceStub:
     ListPlans: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ListPlansRequest, _priority_service_pb2.ListPlansResponse]
     """Lists plans without their backlogs, newest first."""
     GetProjection: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.GetProjectionRequest, _priority_service_pb2.GetProjectionResponse]
-    """Returns where one projection stands.
+    """Returns how far one projection is.
 
     Errors, by `ErrorInfo.reason`:
     * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
@@ -89,7 +89,7 @@ class PriorityServiceStub:
     ListProjections: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.ListProjectionsRequest, _priority_service_pb2.ListProjectionsResponse]
     """Lists the projections by id."""
     RebuildProjection: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.RebuildProjectionRequest, _priority_service_pb2.RebuildProjectionResponse]
-    """Builds a projection anew beside the live one, compares both, and switches over.
+    """Builds a projection from scratch beside the live one, compares both, and switches over.
 
     Answers when done: give it time, about a second for every 100000 events. Writes nothing to the
     ledger, and reads go on meanwhile.
@@ -123,7 +123,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
     it only makes the watch wait until that position is applied, so that no row is older than what
     was seen before. Rows that change twice while a client is busy come once, as they are then: a
-    slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+    slow client misses no row's last state, and holds up no other. At most 64 watches of all kinds are
     served to a connection, 256 in all.
 
     Errors, by `ErrorInfo.reason`:
@@ -152,7 +152,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     ListPlans: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ListPlansRequest, _priority_service_pb2.ListPlansResponse]  # type: ignore[assignment]
     """Lists plans without their backlogs, newest first."""
     GetProjection: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.GetProjectionRequest, _priority_service_pb2.GetProjectionResponse]  # type: ignore[assignment]
-    """Returns where one projection stands.
+    """Returns how far one projection is.
 
     Errors, by `ErrorInfo.reason`:
     * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
@@ -160,7 +160,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     ListProjections: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.ListProjectionsRequest, _priority_service_pb2.ListProjectionsResponse]  # type: ignore[assignment]
     """Lists the projections by id."""
     RebuildProjection: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.RebuildProjectionRequest, _priority_service_pb2.RebuildProjectionResponse]  # type: ignore[assignment]
-    """Builds a projection anew beside the live one, compares both, and switches over.
+    """Builds a projection from scratch beside the live one, compares both, and switches over.
 
     Answers when done: give it time, about a second for every 100000 events. Writes nothing to the
     ledger, and reads go on meanwhile.
@@ -203,7 +203,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         list, a resumed one too: drop the rows of before when it comes. `after_position` selects nothing;
         it only makes the watch wait until that position is applied, so that no row is older than what
         was seen before. Rows that change twice while a client is busy come once, as they are then: a
-        slow client misses no row's last state, and holds nobody up. At most 64 watches of all kinds are
+        slow client misses no row's last state, and holds up no other. At most 64 watches of all kinds are
         served to a connection, 256 in all.
 
         Errors, by `ErrorInfo.reason`:
@@ -256,7 +256,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _priority_service_pb2.GetProjectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_priority_service_pb2.GetProjectionResponse, _abc.Awaitable[_priority_service_pb2.GetProjectionResponse]]:
-        """Returns where one projection stands.
+        """Returns how far one projection is.
 
         Errors, by `ErrorInfo.reason`:
         * `PROJECTION_UNKNOWN` (NOT_FOUND): the server runs none of that name.
@@ -276,7 +276,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _priority_service_pb2.RebuildProjectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_priority_service_pb2.RebuildProjectionResponse, _abc.Awaitable[_priority_service_pb2.RebuildProjectionResponse]]:
-        """Builds a projection anew beside the live one, compares both, and switches over.
+        """Builds a projection from scratch beside the live one, compares both, and switches over.
 
         Answers when done: give it time, about a second for every 100000 events. Writes nothing to the
         ledger, and reads go on meanwhile.

@@ -28,7 +28,7 @@ class _ProjectionStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Projec
     PROJECTION_STATE_LIVE: _ProjectionState.ValueType  # 1
     """Applying events as they come."""
     PROJECTION_STATE_REBUILDING: _ProjectionState.ValueType  # 2
-    """Serving while it is built anew; `rebuilt_position` says how far that is."""
+    """Serving while it is built from scratch; `rebuilt_position` says how far that is."""
     PROJECTION_STATE_STOPPED: _ProjectionState.ValueType  # 3
     """Stopped at an event it cannot apply; `problem` says which and why."""
 
@@ -40,7 +40,7 @@ PROJECTION_STATE_UNSPECIFIED: ProjectionState.ValueType  # 0
 PROJECTION_STATE_LIVE: ProjectionState.ValueType  # 1
 """Applying events as they come."""
 PROJECTION_STATE_REBUILDING: ProjectionState.ValueType  # 2
-"""Serving while it is built anew; `rebuilt_position` says how far that is."""
+"""Serving while it is built from scratch; `rebuilt_position` says how far that is."""
 PROJECTION_STATE_STOPPED: ProjectionState.ValueType  # 3
 """Stopped at an event it cannot apply; `problem` says which and why."""
 
@@ -149,7 +149,7 @@ class Projection(message.Message):
 
 @typing.final
 class ProjectionRebuild(message.Message):
-    """What came of building a projection anew beside the live one."""
+    """What came of building a projection from scratch beside the live one."""
 
     DESCRIPTOR: descriptor.Descriptor
 

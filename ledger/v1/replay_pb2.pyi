@@ -164,7 +164,7 @@ class ReplayResult(message.Message):
 
 @typing.final
 class ReplayProgress(message.Message):
-    """Where a range of replays stands."""
+    """How far a range of replays has come."""
 
     DESCRIPTOR: descriptor.Descriptor
 

@@ -229,7 +229,7 @@ class Observation(message.Message):
 
 @typing.final
 class SignalState(message.Message):
-    """Where one signal of one model stands, from the `signals` projection."""
+    """The state of one signal of one model, from the `signals` projection."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -259,7 +259,7 @@ class SignalState(message.Message):
     empty if only a score names the signal.
     """
     position: builtins.int
-    """Output only. Where that observation stands in the ledger; 0 if there is none."""
+    """Output only. Where that observation is in the ledger; 0 if there is none."""
     observations: builtins.int
     """Output only. Observations of versions in service when they were recorded."""
     trend_ppm: builtins.int

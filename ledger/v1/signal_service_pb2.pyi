@@ -104,7 +104,7 @@ class DefineSignalResponse(message.Message):
     POLICIES_REPLACED_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands: the definition at `first_position`, then what replaces policies."""
+        """Output only. Where it is: the definition at `first_position`, then what replaces policies."""
 
     @builtins.property
     def signal(self) -> signal_pb2.Signal:
@@ -252,7 +252,7 @@ class SubmitSignalsResponse(message.Message):
     INTAKE_FIELD_NUMBER: builtins.int
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where it stands: `first_position` to `position`, in the order sent. Where all of it
+        """Output only. Where it is: `first_position` to `position`, in the order sent. Where all of it
         was left out, `position` is that of the newest event and `first_position` the one after it.
         """
 
@@ -380,7 +380,7 @@ class StreamSignalsResponse(message.Message):
     """Output only. The batch's request id, as sent."""
     @builtins.property
     def appended(self) -> append_pb2.Appended:
-        """Output only. Where the batch stands."""
+        """Output only. Where the batch is."""
 
     @builtins.property
     def error(self) -> BatchError:

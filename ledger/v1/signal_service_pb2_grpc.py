@@ -126,7 +126,7 @@ class SignalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSignalStates(self, request, context):
-        """Lists where each signal of each model stands: latest value, trend, breach. Read from the
+        """Lists the state of each signal of each model: latest value, trend, breach. Read from the
         `signals` projection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -76,7 +76,7 @@ class SignalServiceStub:
     Errors end the stream only where it cannot go on, such as `LEDGER_UNKNOWN` and `DRAINING`.
     """
     ListSignalStates: _grpc.UnaryUnaryMultiCallable[_signal_service_pb2.ListSignalStatesRequest, _signal_service_pb2.ListSignalStatesResponse]
-    """Lists where each signal of each model stands: latest value, trend, breach. Read from the
+    """Lists the state of each signal of each model: latest value, trend, breach. Read from the
     `signals` projection.
     """
 
@@ -128,7 +128,7 @@ class SignalServiceAsyncStub(SignalServiceStub):
     Errors end the stream only where it cannot go on, such as `LEDGER_UNKNOWN` and `DRAINING`.
     """
     ListSignalStates: _aio.UnaryUnaryMultiCallable[_signal_service_pb2.ListSignalStatesRequest, _signal_service_pb2.ListSignalStatesResponse]  # type: ignore[assignment]
-    """Lists where each signal of each model stands: latest value, trend, breach. Read from the
+    """Lists the state of each signal of each model: latest value, trend, breach. Read from the
     `signals` projection.
     """
 
@@ -207,7 +207,7 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_service_pb2.ListSignalStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_service_pb2.ListSignalStatesResponse, _abc.Awaitable[_signal_service_pb2.ListSignalStatesResponse]]:
-        """Lists where each signal of each model stands: latest value, trend, breach. Read from the
+        """Lists the state of each signal of each model: latest value, trend, breach. Read from the
         `signals` projection.
         """
 

@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the witness failed")
 
     def _answer(self, answer: Answer) -> None:
-        """Send an answer that ends the connection: nobody keeps a place."""
+        """Send an answer that ends the connection: no client keeps a place."""
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

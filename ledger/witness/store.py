@@ -3,7 +3,7 @@
 Comparing with the stored head and storing the next one is one transaction, synced before it
 returns. The database itself refuses a smaller tree, another root of the same size, and deletion.
 A file that was removed or replaced under the witness holds nothing of what it commits, and one that
-was begun anew knows nothing: both are refused.
+was begun again knows nothing: both are refused.
 """
 
 import sqlite3
@@ -95,8 +95,8 @@ class WitnessStore:
     def advance(self, origin: str, step: Callable[[Witnessed | None], Witnessed]) -> Witnessed:
         """Store what `step` makes of the log's row, and return it once it is on disk.
 
-        Nobody else can read or write the row in between. What `step` raises is passed on, with the
-        row as it was.
+        Nothing else can read or write the row in between. What `step` raises is passed on, with
+        the row as it was.
         """
         with self._lock:
             try:

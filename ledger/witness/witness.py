@@ -1,4 +1,4 @@
-"""The witness itself: what it answers to a request, whoever carries it."""
+"""The witness itself: what it answers to a request, however it arrives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

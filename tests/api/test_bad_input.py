@@ -1,7 +1,7 @@
 """Bad input gets an error that names field, reason and remedy, and nothing is written.
 
 Method: tables of requests that are wrong in one way each; every one is sent to a real server, and
-afterwards the ledger's head stands where it stood.
+afterwards the ledger's head is where it was.
 """
 
 import math

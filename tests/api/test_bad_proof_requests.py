@@ -185,7 +185,7 @@ def test_what_was_never_signed_or_recorded_is_refused_by_reason(
     assert error.metadata["remedy"]
 
 
-def test_a_cosignature_by_nobody_in_the_policy_is_refused(served: Served) -> None:
+def test_a_cosignature_by_no_key_of_the_policy_is_refused(served: Served) -> None:
     size = signed(served).size
     for line in ("nonsense", "— witness.example/w AAAAAAAAAAAAAAAAAAAA"):
         request = pb.AddCosignatureRequest(size=size, line=line)

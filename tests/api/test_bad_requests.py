@@ -31,8 +31,8 @@ def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
     """Return calls that are wrong in one way, with the reason and the field (or "")."""
     models, decisions, ledgers = served.models, served.decisions, served.ledgers
     priorities, policies = served.priorities, served.policies
-    nobody = model_named("fares")
-    nobody.owner = ""
+    ownerless = model_named("fares")
+    ownerless.owner = ""
     free = model_named("tolls")
     free.cost_micros = "0"
     return {
@@ -45,7 +45,7 @@ def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
         ),
         "a model without owner": (
             lambda: models.RegisterModel(
-                model_service_pb2.RegisterModelRequest(model=nobody), timeout=TIMEOUT
+                model_service_pb2.RegisterModelRequest(model=ownerless), timeout=TIMEOUT
             ),
             "FIELD_INVALID",
             "model.owner",
@@ -234,7 +234,7 @@ def test_every_other_bad_request_is_refused_by_reason_and_writes_nothing(served:
 
 
 @pytest.mark.parametrize("actor", ["system/evaluator", "system/x", "models/fares", "users/", "ana"])
-def test_nobody_speaks_as_a_part_of_the_server_or_as_what_is_no_caller(
+def test_no_client_speaks_as_a_part_of_the_server_or_as_what_is_no_caller(
     served: Served, actor: str
 ) -> None:
     head = served.head()

@@ -68,7 +68,7 @@ def test_what_must_be_run_is_run_though_too_much_waits() -> None:
         async with asyncio.timeout(SECONDS):
             await held[0]
         assert await asyncio.to_thread(ran.wait, SECONDS)
-        assert len(begun) == 1, "what nobody waits for any more is not begun"
+        assert len(begun) == 1, "what no caller waits for any more is not begun"
         threads.close()
 
     asyncio.run(try_it())

@@ -133,7 +133,7 @@ def deploy(ann: LedgerClient, name: str, version: str, **options: Any) -> None: 
 
 
 def update(ann: LedgerClient, name: str, **options: Any) -> None:  # noqa: ANN401
-    """Describe a model anew."""
+    """Describe a model again."""
     ann.update_model(replace(described(name), etag=ann.get_model(name).etag), **options)
 
 
@@ -176,7 +176,7 @@ def positions_holding(served: Served, text: str) -> list[tuple[int, int]]:
 
 
 def everything_answered(ledger: LedgerClient) -> str:
-    """Return all that the server says to whoever asks for everything."""
+    """Return all that the server says to a caller that asks for everything."""
     said: list[object] = [
         *ledger.list_models(include_retired=True),
         *ledger.list_signals(),
@@ -239,16 +239,16 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
 
 
 def carry_on(served: Served, officer: LedgerClient) -> None:
-    """Use the ledger as ever: what is recorded anew counts, and replays."""
+    """Use the ledger as ever: what is recorded again counts, and replays."""
     head = served.head()
     officer.define_signal(Signal("log-loss", "PERFORMANCE", "nats", "HIGHER_IS_WORSE", "Loss."))
     officer.register_model(
         Model(model="rooms", owner="stays", unit_value_micros=1, cost_micros=1_000_000)
     )
     deploy(officer, "rooms", "v1")
-    drafted = officer.draft_policy("main", POLICY, rationale="anew")
+    drafted = officer.draft_policy("main", POLICY, rationale="again")
     assert drafted.version.version == 2
-    officer.activate_policy("main", 2, rationale="anew")
+    officer.activate_policy("main", 2, rationale="again")
     officer.submit([("rooms", "log-loss", 0.9, START + 20 * STEP, "", 100)])
     settle(served)
     assert officer.evaluate(["rooms"]).evaluated
@@ -318,7 +318,7 @@ def test_single_things_that_were_erased_are_refused_by_name(live: Served) -> Non
         )
 
 
-def test_whoever_is_not_authorised_is_refused_with_permission_denied(served: Served) -> None:
+def test_a_caller_that_is_not_authorised_is_refused_with_permission_denied(served: Served) -> None:
     request = ledger_service_pb2.EraseBodiesRequest(
         positions=[ledger_service_pb2.PositionRange(first=3, last=3)],
         ground=GROUND,
@@ -357,7 +357,7 @@ def test_every_bad_field_is_named(served: Served, fields: Any, named: set[str]) 
     assert set(refusal.fields) == named
 
 
-def test_nobody_may_erase_unless_the_operator_says_so(folder: Path) -> None:
+def test_no_actor_may_erase_unless_the_operator_says_so(folder: Path) -> None:
     with serving(folder, erasure_actors=()) as served:
         served.prepare()
         with client(served, OFFICER) as officer, pytest.raises(LedgerRefusedError) as caught:

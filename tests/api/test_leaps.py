@@ -81,7 +81,7 @@ def test_years_of_history_in_one_batch_are_taken_and_one_slip_in_it_is_not(
     assert served.head() == head + len(history)
 
 
-def test_whoever_says_that_it_is_meant_is_taken_also_under_the_same_request_id(
+def test_a_leap_that_is_said_to_be_meant_is_taken_also_under_the_same_request_id(
     served: Served,
 ) -> None:
     served.submit(observation(seconds=HOUR))

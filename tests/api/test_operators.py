@@ -1,7 +1,7 @@
 """What ends or replaces something for every client is for actors whom the operator names.
 
-Method: every such call is made by an actor whom nobody named, with a request that would otherwise
-succeed; it is refused by name, changes nothing, and succeeds for a named one.
+Method: every such call is made by an actor whom the operator has not named, with a request that
+would otherwise succeed; it is refused by name, changes nothing, and succeeds for a named one.
 """
 
 from collections.abc import Callable, Iterator

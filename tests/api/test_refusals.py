@@ -1,4 +1,4 @@
-"""Every refused call is counted: writes, reads, batches of streams, and callers nobody can be.
+"""Every refused call is counted: writes, reads, batches of streams, and impossible callers.
 
 Method: a server that counts, calls that are refused in each way, and the event it records when it
 stops; nothing of a request's content may be in it.
@@ -37,11 +37,11 @@ def refused_calls(served: Served) -> list[tuple[str, str, str, Callable[[], obje
     """Return actor, method, reason and call, for each way in which calls are refused."""
     by: dict[str, dict[str, Any]] = {
         name: {"timeout": TIMEOUT, "metadata": (("ledger-actor", name),)}
-        for name in ("users/ann", "Nobody At All")
+        for name in ("users/ann", "No Name At All")
     }
     taken = model_service_pb2.RegisterModelRequest(model=model_named("fares"), ledger=ORIGIN)
     gone = model_service_pb2.RetireModelRequest(name="models/fares", reason=PAYLOAD)
-    nobody = model_service_pb2.GetModelRequest(name=f"models/{PAYLOAD}")
+    unknown = model_service_pb2.GetModelRequest(name=f"models/{PAYLOAD}")
     plan = priority_service_pb2.GetPlanRequest(name="plans/p")
     beyond = decision_service_pb2.ReplayRangeRequest(last_position=10**6)
     large = [observation(model="m" * 2_000)] * 2_500
@@ -63,13 +63,13 @@ def refused_calls(served: Served) -> list[tuple[str, str, str, Callable[[], obje
             "users/ann",
             "GetModel",
             "MODEL_UNKNOWN",
-            lambda: served.models.GetModel(nobody, **by["users/ann"]),
+            lambda: served.models.GetModel(unknown, **by["users/ann"]),
         ),
         (
-            "Nobody At All",
+            "No Name At All",
             "GetPlan",
             "FIELD_INVALID",
-            lambda: served.priorities.GetPlan(plan, **by["Nobody At All"]),
+            lambda: served.priorities.GetPlan(plan, **by["No Name At All"]),
         ),
         (
             anonymous,

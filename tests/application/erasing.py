@@ -10,7 +10,7 @@ AUTHORITY: Final = "the data protection officer"
 
 
 def first_of(world: World, type_: str, model: str = "m2") -> int:
-    """Return where the first event of a type stands: in a model's stream, if it has such events."""
+    """Return where the first event of a type is: in a model's stream, if it has such events."""
     events = world.events(type_)
     own = [event for event in events if event.stream == f"models/{model}"]
     return (own or events)[0].position

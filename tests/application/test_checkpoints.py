@@ -37,7 +37,7 @@ def test_a_checkpoint_covers_every_event_and_verifies_with_the_published_key(wor
     )
 
 
-def test_a_head_is_signed_once_and_a_longer_one_anew(world: World) -> None:
+def test_a_head_is_signed_once_and_a_longer_one_of_itself(world: World) -> None:
     world.begin("m1")
     first = world.ledger.checkpoint()
     assert world.ledger.checkpoint() == first

@@ -291,9 +291,9 @@ def test_a_scope_says_one_thing(world: World, scope: Scope) -> None:
 def test_a_scope_names_a_model_that_is_there(world: World) -> None:
     world.begin("m1")
     activate = world.ledger.commands.activate_policy
-    nobody = Scope(kind="model", model="nobody", labels={})
+    empty = Scope(kind="model", model="nobody", labels={})
     assert (
-        refused(world, lambda: activate(ANA, "main", 1, "", nobody, "go")).reason
+        refused(world, lambda: activate(ANA, "main", 1, "", empty, "go")).reason
         is Reason.MODEL_UNKNOWN
     )
     assert (

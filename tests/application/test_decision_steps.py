@@ -75,7 +75,7 @@ def test_within_the_cool_down_retraining_is_held_back(world: World) -> None:
     world.check_replay()
 
 
-def test_bounded_change_walks_to_the_raw_priority_and_starts_anew_with_a_version(
+def test_bounded_change_walks_to_the_raw_priority_and_starts_again_with_a_version(
     world: World,
 ) -> None:
     world.begin("m1", max_priority_step=0.1, rules=[])

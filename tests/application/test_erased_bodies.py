@@ -44,7 +44,7 @@ ERASABLE = [
 
 
 def mended(world: World) -> None:
-    """Record anew whatever an erasure may have taken out of force."""
+    """Record again whatever an erasure may have taken out of force."""
     for model in ("m1", "m2", "m3"):
         world.update(model)
         world.deploy(model, "v9", at=LATER)
@@ -165,7 +165,7 @@ def test_only_what_rests_on_an_observation_cannot_be_replayed(world: World) -> N
         by_model[result.name.split("/")[1]].append(result.outcome)
     assert by_model["m2"] == ["IDENTICAL"] * len(by_model["m2"])
     assert by_model["m1"][0] == "NOT_REPLAYABLE"
-    assert by_model["m1"][-1] == "IDENTICAL", "outside its window nobody misses it"
+    assert by_model["m1"][-1] == "IDENTICAL", "outside its window it is not missed"
 
 
 def test_a_model_without_a_description_is_not_scored_by_an_older_one(world: World) -> None:
@@ -334,7 +334,7 @@ def test_a_signal_without_a_definition_still_takes_observations(world: World) ->
     assert any("loss" in problem.message for problem in result.problems)
 
 
-def test_a_body_that_nobody_erased_is_damage_and_not_erasure(world: World) -> None:
+def test_a_body_that_no_erasure_names_is_damage_and_not_erasure(world: World) -> None:
     world.begin("m1")
     lost = world.see("m1", "1.4", START).last_position
     world.settle()

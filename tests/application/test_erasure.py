@@ -1,7 +1,7 @@
 """The command that erases: goal: what it promises holds, under races and repeats too.
 
-Method: erasures in small ledgers, by whoever may and may not, with requests that are wrong in one
-way each, with writers that are overtaken between reading and recording, and with keepers of copies
+Method: erasures in small ledgers, by actors who may and may not, with requests wrong in one way
+each, with writers that are overtaken between reading and recording, and with keepers of copies
 that fail.
 """
 
@@ -265,7 +265,7 @@ def test_a_repeat_is_answered_as_the_first_time(world: World) -> None:
     assert reason_of(refused) is Reason.REQUEST_ID_REUSED
 
 
-def test_whoever_keeps_copies_is_told_and_what_he_cannot_remove_is_said(world: World) -> None:
+def test_a_keeper_of_copies_is_told_and_what_it_cannot_remove_is_said(world: World) -> None:
     world.begin("m1")
     told: list[tuple[int, list[tuple[int, int]]]] = []
     broken = [True]

@@ -1,4 +1,4 @@
-"""Keys change without a gap: goal: at every size somebody who counts has signed, and nobody else.
+"""Keys change without a gap: goal: at every size a key that counts has signed, and no other.
 
 Method: rotations and revocations on each database, under load and after a kill; every note is then
 opened with the keys that the ledger itself names, at its own size.

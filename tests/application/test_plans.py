@@ -213,7 +213,7 @@ def test_each_policy_has_a_price_of_its_own(world: World) -> None:
 # ---- who is in scope -----------------------------------------------------------------------------
 
 
-def test_the_fleet_is_whoever_is_in_the_policys_scope(world: World) -> None:
+def test_the_fleet_is_the_models_in_the_policys_scope(world: World) -> None:
     world.begin("m1", "m2")
     world.register("west", labels={"region": "west"})
     world.deploy("west", "v1")

@@ -73,7 +73,7 @@ def test_a_real_degradation_is_no_outlier() -> None:
     assert "far out" not in text
 
 
-def test_extremes_of_a_signal_that_else_stands_still_are_drawn_in_where_it_has_a_size() -> None:
+def test_extremes_of_a_signal_that_else_never_moves_are_drawn_in_where_it_has_a_size() -> None:
     still = {"s": weekly([460_000_000] * 97 + [124 * 10**18] * 3)}
     assert parse(fit_policy(still, {"s": defined("s")})).scoring.signals[0].critical == "1.38"
     # A rate that is usually 0 has no size of its own: what it was is all there is to go by.

@@ -1,4 +1,4 @@
-"""Lint says what is wrong and what looks unmeant, at the place in the text where it stands.
+"""Lint says what is wrong and what looks unmeant, at the place in the text where it is.
 
 Method: the default policy is clean; each case changes it in one way and names the one problem that
 must appear, with its path, its severity and the characters its place points at.

@@ -281,9 +281,9 @@ def test_a_share_that_is_not_certain_is_refused(when: str, said: str) -> None:
     ("text", "place", "message"),
     [
         ("", (1, 1), "empty"),
-        ("a: 1\nb: 2\na: 3\n", (3, 1), "stands twice; it is first at line 1, column 1"),
-        ('{"a": 1,\n "a": 2}', (2, 2), "stands twice; it is first at line 1, column 2"),
-        ('{"a": 1, "\\u0061": 2}', (1, 10), "stands twice"),
+        ("a: 1\nb: 2\na: 3\n", (3, 1), "is there twice; it is first at line 1, column 1"),
+        ('{"a": 1,\n "a": 2}', (2, 2), "is there twice; it is first at line 1, column 2"),
+        ('{"a": 1, "\\u0061": 2}', (1, 10), "is there twice"),
         ("a: &x 1\nb: 2\n", (1, 4), "anchors and aliases are refused"),
         ("a: 1\nb: *x\n", (2, 4), "anchors and aliases are refused"),
         ("a: !!python/object:os.system 1\n", (1, 4), "tags are refused"),
@@ -353,11 +353,11 @@ def test_a_text_beyond_the_limits_is_refused_before_it_is_read() -> None:
             "planning.reserve",
             "true or false",
         ),
-        (MINIMAL + "tiers: [{name: a}, {name: a}]\n", "tiers[1].name", "stands twice"),
+        (MINIMAL + "tiers: [{name: a}, {name: a}]\n", "tiers[1].name", "is there twice"),
         (
             MINIMAL + "    - {signal: loss, baseline: 0, critical: 1}\n",
             "scoring.signals[1].signal",
-            "stands twice",
+            "is there twice",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """What was published: goal: a ledger that is behind it is not served, and both sizes are said.
 
-Method: a database is copied, goes on and publishes; then the copy is put in its place, as whoever
-restores a backup would. The same with a witness instead of a file, on each database.
+Method: a database is copied, goes on and publishes; then the copy is put in its place, as when
+a backup is restored. The same with a witness instead of a file, on each database.
 """
 
 import shutil
@@ -118,7 +118,7 @@ def test_a_restored_backup_is_not_served_and_both_sizes_are_said(place: Place) -
     assert f"a checkpoint of {size} events" in failure.message
     assert "2 only" in failure.message
     assert str(place.published / "checkpoint") in failure.message
-    with place.service(published="") as service:  # whoever asks for no comparison gets none
+    with place.service(published="") as service:  # without being asked for, there is no comparison
         assert service.ledger().head().position == 2
 
 

@@ -83,7 +83,7 @@ def at(micros: int, seconds: int) -> str:
     return format_time(micros + seconds * 1_000_000)
 
 
-def test_memory_and_event_are_bounded_whoever_asks_for_whatever(
+def test_memory_and_event_are_bounded_whatever_is_asked_by_any_caller(
     counted: Refusals, store: SqlStore
 ) -> None:
     for number in range(5 * ROWS_MAX):
@@ -147,9 +147,7 @@ def test_the_total_counts_what_did_not_fit_also_after_a_failure(
     assert (len(data.refusals), data.total) == (ROWS_MAX, ROWS_MAX + 8)
 
 
-def test_whoever_counts_while_it_is_recorded_is_counted_once(
-    counted: Refusals, store: SqlStore
-) -> None:
+def test_a_refusal_during_the_recording_is_counted_once(counted: Refusals, store: SqlStore) -> None:
     def count() -> None:
         for _ in range(2_000):
             counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)

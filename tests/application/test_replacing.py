@@ -1,6 +1,6 @@
 """A signal's meaning changes together with the policies in force that it touches, or not at all.
 
-Method: one request that defines a signal anew and brings what replaces its policies; then each way
+Method: one request that defines a signal again and brings what replaces its policies; then each way
 in which that request can be incomplete, unfit, repeated or overtaken.
 """
 

@@ -240,12 +240,12 @@ def test_a_decision_whose_trigger_is_not_its_scores_is_found(world: World) -> No
         ("decision", "kernel", "bucketed/9", "no kernel bucketed/9"),
         ("decision", "procedure", "rules/9", "procedure"),
         ("plan", "planner", "excess/9", "planner"),
-        ("score", "model", "nobody", "stands in the stream"),
-        ("plan", "plan", "other", "stands in the stream"),
+        ("score", "model", "nobody", "is in the stream"),
+        ("plan", "plan", "other", "is in the stream"),
         ("score", "as_of", 10**9, "horizon does not lie before it"),
         ("plan", "as_of", 10**9, "horizon does not lie before it"),
         ("score", "as_of", 2, "was not registered"),
-        ("decision", "score_position", 3, "no score stands at position 3"),
+        ("decision", "score_position", 3, "there is no score at position 3"),
         ("plan", "policy_version", 99, "has no version 99"),
         ("score", "degradation", -1, "degradation"),
         ("score", "evaluated_at", "yesterday", "evaluated_at"),
@@ -272,7 +272,7 @@ def test_erased_evidence_makes_a_decision_not_replayable(world: World) -> None:
     first, *_, last = world.replay({"score"})
     assert first.outcome == "NOT_REPLAYABLE"
     assert "erased" in first.why
-    assert last.outcome == "IDENTICAL", "outside its window nobody misses it"
+    assert last.outcome == "IDENTICAL", "outside its window it is not missed"
 
 
 def test_an_erased_decision_is_not_replayable(world: World) -> None:

@@ -109,7 +109,7 @@ def test_a_ledger_more_costs_no_thread(tmp_path: Path) -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_without_a_schedule_whoever_waits_signs(store: SqlStore, clock: ManualClock) -> None:
+def test_without_a_schedule_a_waiting_call_signs(store: SqlStore, clock: ManualClock) -> None:
     attestation = attest(store, clock)
     position = grow(store).last_position
     attestation.checkpoints.wait(position, 0)

@@ -141,7 +141,7 @@ def test_the_schedule_seals_when_it_is_due_and_something_was_recorded(
     assert look_after(0)
     grow(store)
     assert not look_after(3_599)
-    # A restart does not begin the wait anew, nor does it shorten it.
+    # A restart does not begin the wait again, nor does it shorten it.
     sealer = Sealer(store.ledger(ORIGIN), seals, clock, 3_600)
     assert not look_after(0)
     assert look_after(1)

@@ -37,7 +37,7 @@ def test_labels_that_come_late_belong_to_the_version_that_served_when_they_were_
     world.check_replay()
 
 
-def test_nobody_is_credited_with_what_was_observed_before_any_version_served(world: World) -> None:
+def test_no_version_is_credited_with_what_was_observed_before_any_served(world: World) -> None:
     world.begin("m1")
     with pytest.raises(LedgerError) as error:
         world.see("m1", 1.2, START - 1)

@@ -154,7 +154,7 @@ def test_a_witness_that_has_moved_on_teaches_its_size(setting: Setting) -> None:
     assert one.states()[0].problem == two.states()[0].problem == ""
 
 
-def test_a_witness_that_never_answers_holds_up_nobody(setting: Setting) -> None:
+def test_a_witness_that_never_answers_holds_up_no_other(setting: Setting) -> None:
     silent, seen = setting.scripted(lambda _path, _body: None, 1)
     collector = setting.collect(setting.witness(0), silent)
     for _ in range(5):
@@ -249,7 +249,7 @@ def test_a_witness_that_knows_another_history_stops_signing_and_its_note_is_kept
     assert parse_note(theirs).signatures[0].line() in kept.read_text("utf-8")
     assert str(kept) in caught.value.message
     assert grow(setting.store).last_position == 4  # appends go on
-    # A restart does not forget; whoever has looked moves the file away.
+    # A restart does not forget; the operator who has looked moves the file away.
     with pytest.raises(LedgerError) as caught:
         setting.attest().checkpoints.sign()
     assert caught.value.reason is Reason.SIGNING_STOPPED
@@ -286,7 +286,7 @@ def test_a_fork_shows_when_the_witness_refuses_the_proof(setting: Setting) -> No
     assert Evidence(setting.evidence).about(ORIGIN) is not None
 
 
-def test_a_larger_head_that_nobody_has_signed_does_not_stop_signing(setting: Setting) -> None:
+def test_a_larger_head_that_no_key_has_signed_does_not_stop_signing(setting: Setting) -> None:
     stranger = sign(Checkpoint(ORIGIN, 40, Digest(b"z" * 32)), [SigningKey(ORIGIN, bytes(32))])
     witness, _ = setting.scripted(lambda _, body: (409, b"40\n") if body else (200, stranger))
     collector = setting.collect(witness)

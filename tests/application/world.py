@@ -1,6 +1,6 @@
 """A whole ledger in one process without a thread of its own: every step is the test's.
 
-The clock stands still until it is moved, `settle` lets the evaluator do what is due, and a restart
+The clock is fixed until it is moved, `settle` lets the evaluator do what is due, and a restart
 loses all that is not in the database.
 """
 
@@ -145,7 +145,7 @@ class World:
         return self.ledger.commands.register_model(ANA, registered(model, **changes))
 
     def update(self, model: str, *, version: int | None = None, **changes: object) -> Written:
-        """Describe a model anew."""
+        """Describe a model again."""
         return self.ledger.commands.update_model(ANA, updated(model, **changes), version)
 
     def deploy(

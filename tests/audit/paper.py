@@ -76,7 +76,7 @@ class Paper:
 
     @classmethod
     def copied(cls, database: Path, origin: str) -> "Paper":
-        """Return what stands in a database, under a key that the test holds."""
+        """Return what is in a database, under a key that the test holds."""
         source = DatabaseSource(str(database), origin)
         paper = cls(source.origin)
         for _, stream, _, type_, recorded_at, body, *_ in source.rows(0, source.size):

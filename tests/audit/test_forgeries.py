@@ -1,7 +1,7 @@
 """Each rule sees what no hash can: a forgery that is hashed, linked and signed like the truth.
 
 Method: take an honest ledger that the service wrote, change it in one way as somebody with database
-and key could, write every hash and signature anew, and require that exactly the rule in question
+and key could, write every hash and signature again, and require that exactly the rule in question
 objects, at the right position. Every rule has such a case; a rule without one fails the last test.
 """
 

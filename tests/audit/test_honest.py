@@ -43,7 +43,7 @@ def test_a_ledger_in_which_everything_happened_passes(lived_database: Path) -> N
     )
 
 
-def test_an_audit_leaves_nothing_beside_a_database_that_nobody_serves(
+def test_an_audit_leaves_nothing_beside_a_database_that_is_not_served(
     lived_database: Path,
 ) -> None:
     before = {path.name: path.read_bytes() for path in lived_database.parent.iterdir()}

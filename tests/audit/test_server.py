@@ -127,18 +127,18 @@ def test_what_does_not_hold_goes_on_record_too(
     assert [one["position"] for one in event.data["findings"]] == [20]
 
 
-def test_a_failure_that_nobody_records_is_a_failure_all_the_same(
+def test_a_failure_that_is_not_recorded_is_a_failure_all_the_same(
     client: LedgerClient, served: Served, tmp_path: Path
 ) -> None:
-    """Method: nobody listens where the result should be recorded."""
-    nobody = ("--server", "127.0.0.1:1", "--deadline", "0.5", "--ledger", ORIGIN)
+    """Method: no server listens where the result should be recorded."""
+    nowhere = ("--server", "127.0.0.1:1", "--deadline", "0.5", "--ledger", ORIGIN)
     copy = str(damaged_copy(served, tmp_path))
-    ran = CliRunner().invoke(app, ["audit", "run", copy, "--record", *nobody])
+    ran = CliRunner().invoke(app, ["audit", "run", copy, "--record", *nowhere])
     assert "position 20: the body does not have the header's body hash" in ran.stdout
     assert ran.exit_code == 4
     assert "It could not be recorded: " in ran.stderr
     assert list(client.list_events(types=["audit.completed.v1"])) == []
     whole = str(tmp_path / "ledger.sqlite")
-    ran = CliRunner().invoke(app, ["audit", "run", whole, "--record", *nobody])
+    ran = CliRunner().invoke(app, ["audit", "run", whole, "--record", *nowhere])
     assert ran.exit_code == 3
     assert "Everything that could be checked holds." in ran.stdout

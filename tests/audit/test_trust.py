@@ -114,7 +114,7 @@ def test_a_key_that_does_not_reach_the_newest_checkpoint_is_not_enough(
     start = paper.find("key.rotated.v1")[0]
     paper.checkpoint_sizes = range(start, start + 5)
     for size in range(start, start + 3):
-        paper.signers[size] = [following]  # nobody trusted covers the event that commits to it
+        paper.signers[size] = [following]  # no trusted key covers the event that commits to it
     report = audited(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
     assert {rule for rule, _ in seen(report)} == {"keys"}
 

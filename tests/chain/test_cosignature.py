@@ -127,7 +127,7 @@ def test_every_flipped_bit_of_a_cosignature_is_refused() -> None:
             timestamp_of(bytes(length))
 
 
-def test_no_signature_stands_in_for_one_of_another_purpose() -> None:
+def test_no_signature_passes_for_one_of_another_purpose() -> None:
     plain = SigningKey("witness.example.com", bytes(range(1, 33)))
     assert plain.verifier_key.key_id != WITNESS.cosigner_key.key_id
     stamped = NOW.to_bytes(8, "big") + plain.sign(TEXT)

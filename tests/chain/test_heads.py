@@ -77,14 +77,14 @@ def test_a_genuine_fork_convicts_the_log_by_its_own_proof(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if n.endswith("-proof-for-other-size")])
-def test_a_proof_for_another_size_convicts_nobody(name: str) -> None:
+def test_a_proof_for_another_size_convicts_no_head(name: str) -> None:
     comparison = compared(CASES[name])
     assert comparison.relation is Relation.FORK
     assert not comparison.is_proven
 
 
 @pytest.mark.parametrize("sizes", [(3, 9), (9, 3), (4, 9), (8, 11), (7, 8)])
-def test_a_damaged_proof_convicts_nobody(sizes: tuple[int, int]) -> None:
+def test_a_damaged_proof_convicts_no_head(sizes: tuple[int, int]) -> None:
     known, offered = sizes
     honest = proof(HONEST, sizes)
     for at in range(len(honest)):

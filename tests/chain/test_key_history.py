@@ -108,7 +108,7 @@ def test_each_key_signs_its_own_sizes(events: list[Event], expected: str) -> Non
         [*BEGINNING, rotated(5, 2, 5, 4)],  # another key than the committed one
         [*BEGINNING, committed(5, 2)],  # a thief would choose the next key
         [*BEGINNING, rotated(5, 1, 4, 4)],  # sizes that were signed already
-        [*BEGINNING, rotated(5, 1, 7, 5)],  # nobody signs size 6
+        [*BEGINNING, rotated(5, 1, 7, 5)],  # no key signs size 6
         [*ROTATED, rotated(7, 1, 7, 7)],  # the commitment is used up
         [*BEGINNING, rotated(5, 1, 5, 4), committed(6, 0), rotated(7, 0, 7, 7)],
         [*BEGINNING, revoked(5, 3, 5)],

@@ -163,7 +163,7 @@ def test_damage_is_blamed_where_it_first_shows(
         ("dropped", [successor], here),
         ("swapped", [successor, entry], here),
         ("repeated", [entry, entry, successor], next_),
-        ("salted anew", [entry._replace(salt=bytes(16)), successor], here),
+        ("salted again", [entry._replace(salt=bytes(16)), successor], here),
         ("salt shortened", [rehash(entry, salt=SALT[:15] + b"!")] * 2, next_),
         ("stream renamed", [entry._replace(stream="models/zz"), successor], here),
         ("retyped", [entry._replace(type="signal.defined.v1"), successor], here),

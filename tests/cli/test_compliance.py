@@ -91,8 +91,8 @@ def test_what_is_withheld_is_not_told_by_a_reason(told: Run, tmp_path: Path) -> 
 
 def test_a_person_and_a_period_narrow_the_tables(told: Run, tmp_path: Path) -> None:
     line = ("compliance", "export", str(tmp_path / "o"), "--json")
-    by_nobody = told(*line, "--by", "users/nobody").json["rows"]
-    assert by_nobody["policy_changes"] == 0
+    by_none = told(*line, "--by", "users/nobody").json["rows"]
+    assert by_none["policy_changes"] == 0
     assert told(*line, "--until", "2020-01-01").json["rows"]["policy_changes"] == 0
 
 

@@ -34,7 +34,7 @@ def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
         (["log", "tail", "--bogus"], "No such option", "decision-ledger log tail --help"),
         (["log", "tail", "-n", "x"], "Invalid value for", "decision-ledger log tail --help"),
         (["why", "fares", "--deadline", "x"], "Invalid value for '--deadline'", "--help"),
-        (["why", "fares", "--actor", "Root"], "actor: 'Root' names nobody", ""),
+        (["why", "fares", "--actor", "Root"], "actor: 'Root' is no name of a caller", ""),
         (["plan", "make", "--purse", "much"], "'much' is not an amount", "250"),
     ],
 )
@@ -59,7 +59,7 @@ def test_misuse_without_json_shows_how_the_command_is_used(run: Run) -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_whoever_closes_the_pipe_early_is_no_failure_to_talk_of(
+def test_a_reader_that_closes_the_pipe_early_is_no_failure_to_talk_of(
     served: Served, form: list[str]
 ) -> None:
     reading, writing = os.pipe()
@@ -79,7 +79,7 @@ def test_whoever_closes_the_pipe_early_is_no_failure_to_talk_of(
     assert (ended.returncode, ended.stderr) == (Exit.UNREAD, "")
 
 
-def test_nobody_there_ends_with_3(run: Run) -> None:
+def test_no_server_there_ends_with_3(run: Run) -> None:
     ran = run("priorities", "--server", "127.0.0.1:1")
     assert ran.code == Exit.UNREACHABLE
     assert "127.0.0.1:1" in ran.err

@@ -43,7 +43,7 @@ def test_what_is_confirmed_is_erased_and_recorded(told: Run, served: Served) -> 
     assert "Erased already: 1." in again.err
 
 
-def test_a_model_is_described_anew_after_its_description_was_erased(told: Run) -> None:
+def test_a_model_is_described_again_after_its_description_was_erased(told: Run) -> None:
     (event,) = told(
         "log",
         "tail",
@@ -80,7 +80,7 @@ def test_bundles_that_were_issued_are_named(told: Run, tmp_path: object) -> None
     (issued,) = told("log", "tail", "-n", "1", "--json").lines
     ran = told("erase", "--positions", "3", *WORDS, stdin="n\n")
     assert issued["body"]["data"]["export"] in ran.err
-    assert "whoever was handed one has to be told" in ran.err
+    assert "holders of others have to be told" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_the_same_command_again_goes_on_with_the_same_export(
 def test_what_came_of_another_export_is_not_mixed_with_this_one(
     told: Run, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Method: a transfer breaks; the next try is refused, and the one after asks anew."""
+    """Method: a transfer breaks; the next try is refused, and the one after asks again."""
     out = tmp_path / "x.tar"
     Breaking(monkeypatch, breaks=100)
     with monkeypatch.context() as patched:

@@ -68,9 +68,9 @@ def test_a_key_that_was_pinned_is_not_said_and_binds(
     assert refused.code == Exit.INTEGRITY
     assert "no trusted key" in refused.err
     assert run("key", "pin", "nonsense").code == Exit.MISUSE
-    # A ledger that was made anew on purpose is trusted anew, if its key is pinned anew.
+    # A ledger that was made again on purpose is trusted again, if its key is pinned again.
     other = forger.service.ledger().info.vkey
-    assert run("key", "pin", other, "--anew").code == 0
+    assert run("key", "pin", other, "--forget").code == 0
     assert run("log", "checkpoint", "--server", forger.server.address).code == 0
     assert cli("log", "checkpoint").code == Exit.INTEGRITY
 
@@ -208,7 +208,7 @@ def test_an_offline_proof_of_anything_else_ends_in_4(
     assert run(*check, "--event-hash", hash_).code == Exit.INTEGRITY
 
 
-def test_a_proof_that_nobody_asked_for_is_not_shown(cli: Run, tmp_path: Path) -> None:
+def test_a_proof_that_was_not_asked_for_is_not_shown(cli: Run, tmp_path: Path) -> None:
     out = tmp_path / "p.tlog-proof"
     ran = cli("log", "prove", "3", "--event-hash", "11" * 32, "--out", str(out))
     assert ran.code == Exit.INTEGRITY

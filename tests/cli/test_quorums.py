@@ -1,4 +1,4 @@
-"""Whoever names witnesses is believed by their word only: a quorum that is missing ends in 4.
+"""Where witnesses are named, only their word counts: a quorum that is missing ends in 4.
 
 Method: one witness has cosigned what the ledger signed, another has not; each command that takes
 something for verified is asked with a policy of the first and with one of both. Commands about the

@@ -1,7 +1,7 @@
 """`serve` as a process: it says when it is ready, signs unasked, and stops when told.
 
 It refuses other addresses than loopback, and a database that is behind what was published. Method:
-the real program in a child process; whoever waits, waits for a line, a checkpoint or its end.
+the real program in a child process; each wait is for a line, a checkpoint or its end.
 """
 
 import io

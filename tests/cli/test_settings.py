@@ -21,7 +21,7 @@ def test_without_anything_the_defaults_hold() -> None:
     assert load().server.address == DEFAULT_ADDRESS
 
 
-def test_the_environment_stands_over_the_file(
+def test_the_environment_counts_before_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "ledger.toml"

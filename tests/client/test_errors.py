@@ -90,7 +90,7 @@ def test_a_refused_batch_of_a_stream_says_the_same(reason: Reason) -> None:
     assert same(got, sent)
 
 
-def test_nobody_there_is_unreachable_and_says_what_to_do() -> None:
+def test_no_server_there_is_unreachable_and_says_what_to_do() -> None:
     with scripted(GetLedger=[grpc.StatusCode.UNAVAILABLE]) as script:
         target = script.target
     with LedgerClient(target, retry=ONCE) as client, pytest.raises(UnreachableError) as caught:

@@ -131,7 +131,7 @@ def forged_cosignatures(number: int, forge: Forge) -> None:
 
 @pytest.mark.parametrize("attempts", ATTEMPTS)
 @pytest.mark.parametrize("kind", range(8))
-def test_no_fork_is_accepted_by_whoever_asks_two_witnesses_of_three(
+def test_no_fork_is_accepted_by_a_client_that_asks_two_witnesses_of_three(
     kind: int, attempts: int
 ) -> None:
     policy = parse_policy(POLICY.encode())

@@ -43,7 +43,7 @@ def test_a_rotation_that_both_keys_sign_is_followed() -> None:
     )
     forge.grow(20).sign(K2)
     assert carry_out(forge, verification(store).checkpoint()).verifier_key == vkey(K2)
-    forge.grow(1).sign(K1)  # whoever still has the old key
+    forge.grow(1).sign(K1)  # a thief who still has the old key
     with pytest.raises(ProofRefusedError, match="no trusted key that counts"):
         carry_out(forge, verification(store).checkpoint())
 

@@ -56,7 +56,7 @@ def in_third_overlap() -> Forge:
 
 
 @pytest.mark.parametrize("first", [None, K2, K3], ids=["first use", "second key", "third key"])
-def test_whoever_comes_in_a_later_overlap_goes_on_after_it(first: SigningKey | None) -> None:
+def test_a_client_that_comes_in_a_later_overlap_goes_on_after_it(first: SigningKey | None) -> None:
     forge, store = in_third_overlap(), TrustStore()
     if first is None:
         with pytest.warns(FirstUseWarning):
@@ -71,7 +71,7 @@ def test_whoever_comes_in_a_later_overlap_goes_on_after_it(first: SigningKey | N
 
 @pytest.mark.parametrize("shown", ["all", "nothing of the third key", "nothing of any key"])
 def test_a_key_that_retired_before_the_trusted_one_came_does_not_come_back(shown: str) -> None:
-    """Method: whoever has the first key goes on from what was seen, and shows what suits him."""
+    """Method: a thief of the first key goes on from what was seen, and shows what suits him."""
     forge, store = in_third_overlap(), TrustStore()
     store.pin(vkey(K3))
     forge.grow(60).sign(K3)
@@ -91,7 +91,7 @@ def test_a_key_that_retired_before_the_trusted_one_came_does_not_come_back(shown
 
 
 @pytest.mark.parametrize("trick", ["in the open", "by naming the key again", "by beginning early"])
-def test_a_commitment_that_stands_is_replaced_by_nobody(trick: str) -> None:
+def test_a_commitment_that_was_made_is_never_replaced(trick: str) -> None:
     """Method: the thief of the key in use commits to his own, and lets the old key sign it all."""
     forge, store = born(), pinned()
     rotate(forge, until=10)

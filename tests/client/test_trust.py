@@ -198,7 +198,7 @@ def test_a_slow_answer_that_a_fast_one_has_overtaken_is_no_rollback() -> None:
     assert trusted(store).note == forge.checkpoints[20].note  # and never goes back
 
 
-def test_whoever_overtakes_while_a_proof_is_under_way_is_compared_with_too() -> None:
+def test_a_head_that_overtakes_while_a_proof_is_under_way_is_compared_with_too() -> None:
     """Method: a forger's other head of size 30 is learnt between question and answer."""
     forge, store = born(), pinned()
     forge.sign(K1)

@@ -1,4 +1,4 @@
-"""Tables become files that hold exactly what they held, and harm nobody who opens them.
+"""Tables become files that hold exactly what they held, and harm no reader who opens them.
 
 Method: arbitrary text through CSV and Parquet and back; hostile text through the page.
 """

@@ -133,7 +133,7 @@ def test_silence_is_judged_by_the_policy_in_force(golden: FactList) -> None:
     assert row["state"] == "reporting"
 
 
-def test_a_signal_that_the_policy_weighs_and_nobody_reports_is_never_heard(
+def test_a_signal_that_the_policy_weighs_and_no_source_reports_is_never_heard(
     golden: FactList,
 ) -> None:
     facts = tuple(fact for fact in golden.items if fact.type != "signal.observed.v1")

@@ -110,7 +110,7 @@ def test_two_runs_decide_and_plan_alike(ran: Ran, tmp_path: Path) -> None:
     again = a_run(tmp_path)
 
     def story(one: Ran) -> list[tuple[str, Any]]:
-        # All but the first two events, which name keys that are drawn anew.
+        # All but the first two events, which name keys that are drawn for each run.
         return [(event["header"]["stream"], event["body"]["data"]) for event in one.events[2:]]
 
     assert story(again) == story(ran)

@@ -1,4 +1,4 @@
-"""The demo's evidence: whole where nobody touched it, and pointing at the row where somebody did.
+"""The demo's evidence: whole where it was not touched, and pointing at the row where it was.
 
 A small ledger on a file of its own; what the demo exports is read where the demo runs.
 """

@@ -1,8 +1,8 @@
 """What was written once is decoded for ever, byte for byte, and still means what it meant.
 
-Method: the golden instances are files that nobody edits; their digests are pinned here. Each must
-decode by the registry, encode to the same bytes and stand in an unbroken chain; and making the
-whole golden ledger anew must give the same files, for its scores, decisions and plans are computed.
+Method: the golden instances are never edited; their digests are pinned here. Each must decode by
+the registry, encode to the same bytes and be in an unbroken chain; and making the whole golden
+ledger again must give the same files, for its scores, decisions and plans are computed.
 """
 
 import hashlib

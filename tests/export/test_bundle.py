@@ -105,7 +105,7 @@ def test_what_is_missing_is_told_in_three_counts(tmp_path: Path) -> None:
     }
 
 
-def test_types_that_nobody_knows_are_hashed_counted_and_named(tmp_path: Path) -> None:
+def test_types_that_are_not_known_are_hashed_counted_and_named(tmp_path: Path) -> None:
     made = small_ledger()
     made.write(tmp_path)
     assert verified(tmp_path, made).unknown_types == {"job.started.v1": 1}

@@ -1,6 +1,6 @@
 """A forger who keeps every digest of the bag right is found by what the ledger itself proves.
 
-Method: change a bundle's files, write the manifests anew, and see the refusal name the file, and
+Method: change a bundle's files, write the manifests again, and see the refusal name the file, and
 the line where it is one. The forger has no key; where he has one, the case says so.
 """
 
@@ -34,7 +34,7 @@ WITHHELD = Withholding(streams=frozenset({"models/fares"}), reason="secret")
 
 
 def rebag(folder: Path) -> None:
-    """Write the tag files anew for whatever is there."""
+    """Write the tag files again for whatever is there."""
     names = [name for name in open_bundle(folder).sizes if name not in TAG_FILES]
     sizes = [(folder / name).stat().st_size for name in names]
     tags = {
@@ -126,7 +126,7 @@ FULL_LIES: dict[str, tuple[Forge, str, int]] = {
     "an event is left out": (without_line(3, EVENTS), EVENTS, 4),
     "the last event is left out": (without_line(10, EVENTS), EVENTS, 10),
     "two events change places": (swapped(2, 5), EVENTS, 3),
-    "an event stands twice": (lambda f: put_lines(f, lines_of(f) + lines_of(f)[-1:]), EVENTS, 12),
+    "an event is there twice": (lambda f: put_lines(f, lines_of(f) + lines_of(f)[-1:]), EVENTS, 12),
     "a body says something else": (
         replaced(EVENTS, b'"value":"0.8"', b'"value":"0.1"'),
         EVENTS,
@@ -279,7 +279,7 @@ def test_a_history_rewritten_with_all_its_hashes_does_not_have_the_root_that_was
     while rewritten.size < made.size:
         rewritten.observe("fares", "0.1")
     rewritten.write(tmp_path)
-    verify_bundle(tmp_path, [VerifierKey.parse(made.vkey)])  # whoever has the key can sign it anew
+    verify_bundle(tmp_path, [VerifierKey.parse(made.vkey)])  # an owner of the key can sign it again
     (tmp_path / CHECKPOINT).write_bytes(made.note())
     rebag(tmp_path)
     found = refused(tmp_path, made)
@@ -341,7 +341,7 @@ def sealing(as_of: int, root: str, streams: int) -> LedgerInMemory:
         (0, 2, "before"),
     ],
 )
-def test_a_seal_that_misstates_the_streams_is_found_whoever_signed_it(
+def test_a_seal_that_misstates_the_streams_is_found_whatever_key_signed_it(
     as_of: int, streams: int, why: str, tmp_path: Path
 ) -> None:
     made = sealing(as_of, "00" * 32, streams)

@@ -1,7 +1,7 @@
 """What is published can be followed by anybody with the rules of static tiles, and never goes back.
 
 Method: ledgers of real headers in memory are published step by step. A follower that knows nothing
-but the format and the log's key reads the folder over HTTP on loopback, computes everything anew
+but the format and the log's key reads the folder over HTTP on loopback, computes everything again
 and compares; old readers prove consistency from what they hold. Runs are interrupted at every write
 and go on; files are damaged and histories forged.
 """

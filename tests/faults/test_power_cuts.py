@@ -3,7 +3,7 @@ was acknowledged is there, and the start needs no help.
 
 A store's file and log are copied at each point at which everything is synced. Between two such
 points any part of the 512-byte sectors that were written may be on the disk; states are drawn from
-them, laid out and opened. Commits, checkpoints, and logs that begin anew over an old one are among
+them, laid out and opened. Commits, checkpoints, and logs that begin again over an old one are among
 the writes. The control: a disk that says it has synced and has not is found to have lost events.
 """
 
@@ -46,7 +46,7 @@ def snapshot(store: SqlStore, path: Path) -> Synced:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> list[Synced]:
-    """The moments of a store that appends, moves its log into its file, and begins it anew."""
+    """The moments of a store that appends, moves its log into its file, and begins it again."""
     path = tmp_path_factory.mktemp("powered") / "ledger.sqlite"
     store = opened(path)
     found = [snapshot(store, path)]
@@ -113,7 +113,7 @@ def test_nothing_acknowledged_is_lost_by_a_power_cut_and_every_start_is_by_itsel
             file = torn(before.file, after.file, draw, whole_first=False)
             state = Synced(file, before.log, b"", before.head)
         else:
-            # SQLite syncs the header of a log that begins anew before it writes the rest.
+            # SQLite syncs the header of a log that begins again before it writes the rest.
             begins = before.log[:32] != after.log[:32]
             log = torn(before.log, after.log, draw, whole_first=begins)
             state = Synced(before.file, log, b"", before.head)

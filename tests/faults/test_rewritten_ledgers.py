@@ -1,4 +1,4 @@
-"""Ledgers that were rewritten or cut short with every hash computed anew are found out.
+"""Ledgers that were rewritten or cut short with every hash computed again are found out.
 
 Method: as in `test_structured_edits`, from the same honest ledger. Who has no key leaves the old
 checkpoints, so the first event after the newest one that still holds is named. Who holds the key
@@ -23,7 +23,7 @@ from tests.support.outsiders import CHECKPOINTS, EACH, EVENTS, REMEMBERED, Hones
 Draw = random.Random
 
 
-# ---- edits with every hash computed anew, but without the key ------------------------------------
+# ---- edits with every hash computed again, but without the key -----------------------------------
 
 
 def change_body(forger: Forger, draw: Draw) -> int:
@@ -87,7 +87,7 @@ REWRITES: dict[str, Callable[[Forger, Draw], int]] = {
 
 
 def rewritten(path: Path, name: str, seed: int) -> tuple[Forger, int]:
-    """Change one event and compute everything after it anew; return the first that differs."""
+    """Change one event and compute everything after it again; return the first that differs."""
     draw = random.Random(f"{name} {seed}")
     forger = Forger(path)
     start = REWRITES[name](forger, draw)
@@ -129,7 +129,7 @@ def test_a_ledger_cut_short_consistently_is_found_by_its_checkpoints(
 
 
 @pytest.mark.parametrize("name", REWRITES)
-def test_who_holds_the_key_too_is_caught_by_whoever_remembers(
+def test_an_owner_of_the_key_too_is_caught_by_a_client_that_remembers(
     name: str, honest: Honest, copy: Callable[[], Path], tmp_path: Path
 ) -> None:
     caught = 0
@@ -167,7 +167,7 @@ def test_who_holds_the_key_too_is_caught_by_whoever_remembers(
 
 
 @pytest.mark.parametrize("seed", range(EACH // 2))
-def test_a_ledger_cut_short_by_who_holds_the_key_is_caught_by_whoever_remembers(
+def test_a_ledger_cut_short_by_an_owner_of_the_key_is_caught_by_a_client_that_remembers(
     seed: int, honest: Honest, copy: Callable[[], Path], tmp_path: Path
 ) -> None:
     forger = Forger(copy())

@@ -1,4 +1,4 @@
-"""One client that takes what it can shuts nobody out, and nothing it leaves keeps a server running.
+"""One client that takes what it can shuts out no other, and what it leaves keeps no server running.
 
 Method: the real server in a process of its own; attackers on connections of their own, an honest
 client beside them. Attacks are small here; the larger counts are slow tests, and how long honest

@@ -1,4 +1,4 @@
-"""A disk that is full or broken, read models that are gone or damaged, events nobody knows.
+"""A disk that is full or broken, read models that are gone or damaged, unknown events.
 
 The faults are real ones where they can be: a limit on the size of files makes the writer's disk
 writes fail, a page limit makes SQLite report a full disk, files are deleted and overwritten.
@@ -163,7 +163,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_read_models_are_built_anew_at_the_next_start(
+def test_damaged_read_models_are_built_again_at_the_next_start(
     damage: str, database: Path, log: Path
 ) -> None:
     DAMAGE[damage](projections_of(database))

@@ -90,7 +90,7 @@ def submit_until_refused(ledger: LedgerClient, stop: threading.Event) -> tuple[i
     return count, ""
 
 
-def test_a_file_removed_under_a_server_stops_it_and_is_not_begun_anew(
+def test_a_file_removed_under_a_server_stops_it_and_is_not_begun_again(
     database: Path, tmp_path: Path
 ) -> None:
     stop, ended = threading.Event(), list[tuple[int, str]]()
@@ -132,7 +132,7 @@ def test_a_plain_start_makes_no_file_and_says_how_to_begin(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("left", ["ledger.sqlite.key", "ledger.projections.sqlite"])
-def test_key_or_read_models_without_their_database_are_not_begun_anew(
+def test_key_or_read_models_without_their_database_are_not_begun_again(
     left: str, database: Path
 ) -> None:
     for file in list(database.parent.iterdir()):
@@ -278,7 +278,7 @@ def test_a_damaged_file_ends_serve_with_4_and_what_to_do(how: str, database: Pat
 # ---- rights --------------------------------------------------------------------------------------
 
 
-def test_nobody_but_the_owner_may_read_what_a_server_keeps(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_what_a_server_keeps(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         database = tmp_path / "made" / "deep" / "ledger.sqlite"

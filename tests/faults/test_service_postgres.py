@@ -1,9 +1,9 @@
 """Real servers on a PostgreSQL that restarts under them, and beside a server that falls asleep.
 
 Goal: while the database is away every call says UNAVAILABLE and why, one warning is logged, and
-health follows both ways; a server that sleeps in its transaction keeps nobody for long, and commits
-nothing when it wakes. Method: processes that are talked to over gRPC; one stops itself by SIGSTOP
-while it holds the head's lock.
+health follows both ways; a server that sleeps in its transaction delays no other for long, and
+commits nothing when it wakes. Method: processes that are talked to over gRPC; one stops itself by
+SIGSTOP while it holds the head's lock.
 """
 
 import signal

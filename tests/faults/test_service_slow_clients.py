@@ -1,4 +1,4 @@
-"""A client that is slow, or gone, holds up nobody else; and a server that stops says goodbye.
+"""A client that is slow, or gone, holds up no other; and a server that stops says goodbye.
 
 Clients here open calls and do not read them, break their connections in the middle, or take every
 place there is; others submit meanwhile and must be served as before.
@@ -88,7 +88,7 @@ def batch_of(row: Row) -> signal_service_pb2.StreamSignalsRequest:
 
 
 class Unread:
-    """Calls on a connection of their own whose answers nobody reads."""
+    """Calls on a connection of their own whose answers are never read."""
 
     def __init__(self, address: str) -> None:
         self.channel = grpc.insecure_channel(
@@ -209,7 +209,7 @@ def test_a_server_that_is_asked_to_stop_finishes_what_it_took(
         thread.join(DEADLINE_SECONDS)
         assert not thread.is_alive()
     assert load.failures, "the watch at least has ended"
-    for failure in load.failures:  # a call that comes too late finds nobody, or is told why
+    for failure in load.failures:  # a call that comes too late finds no server, or is told why
         if isinstance(failure, LedgerRefusedError):  # the last is cut off when the grace is over
             assert failure.reason is Reason.DRAINING or failure.metadata["code"] == "CANCELLED"
         else:

@@ -3,8 +3,8 @@
 Method: a small ledger made by the store itself, with checkpoints, cosignatures, requests and tiles
 of two levels. Each forgery starts from a copy of its file, whose triggers are gone; it is drawn
 from a seed. The first bad position is computed here, by comparing rows with what they were: the
-first that differs. Whoever computes hashes anew is the subject of `test_rewritten_ledgers`; both
-together try more than a thousand.
+first that differs. Forgers who compute hashes again are the subject of `test_rewritten_ledgers`;
+both together try more than a thousand.
 """
 
 import random  # noqa: TID251 - always from a seed
@@ -228,7 +228,7 @@ def store_finds(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_edits_of_what_stands_beside_the_events_are_found(
+def test_edits_of_what_is_beside_the_events_are_found(
     table: str, honest: Honest, copy: Callable[[], Path]
 ) -> None:
     for seed in range(EACH):

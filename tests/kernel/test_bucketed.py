@@ -274,4 +274,4 @@ def test_a_scoring_names_every_fault_at_once() -> None:
     fields = [field for field, _ in scoring_problems(faulty)]
     assert fields == ["kernel", "combine", "impact_gain_ppm", "risk_gain_ppm", "signals"]
     twice = scoring_problems(_scoring(_rule(), _rule()))
-    assert twice == [('signals["drift"]', "stands twice")]
+    assert twice == [('signals["drift"]', "is there twice")]

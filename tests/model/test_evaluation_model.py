@@ -212,7 +212,7 @@ def check_intervals(world: World) -> None:
 
 
 def check_changes(world: World) -> None:
-    """Fail if a decision that nobody asked for repeats the one before."""
+    """Fail if a decision that was not asked for repeats the one before."""
     last: dict[str, tuple[object, ...]] = {}
     for made in world.all_of(DecisionMade):
         if made.historical:

@@ -25,7 +25,7 @@ SETS: dict[str, list[str] | None] = {
     "demo": ["server", "demo", "postgres"],
     "dev": ["server", "demo", "postgres", "bench", "dev"],
 }
-# Weak copyleft, used unchanged as a library: the PostgreSQL driver, an extra nobody has to install.
+# Weak copyleft, used unchanged as a library: the PostgreSQL driver, which is optional.
 COPYLEFT_ACCEPTED = {"psycopg", "psycopg-binary"}
 
 

@@ -86,7 +86,7 @@ def test_a_changed_pin_installs_again(
     assert not dev.is_ready("demo")
 
 
-def test_another_python_makes_the_environment_anew(venv: Path, commands: list[list[str]]) -> None:
+def test_another_python_makes_the_environment_again(venv: Path, commands: list[list[str]]) -> None:
     dev.prepare("demo")
     (venv / "made-by").write_text("an older Python")
     (venv / "leftover").touch()
@@ -180,7 +180,7 @@ def test_tests_run_on_all_cores_and_name_the_slowest(
 
 
 @pytest.mark.parametrize("name", ["vectors", "demo", "bench", "serve"])
-def test_paths_mean_what_they_mean_where_the_caller_stands(
+def test_paths_mean_what_they_mean_where_the_caller_is(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders: list[Path] = []

@@ -60,7 +60,7 @@ def fleet() -> Erasable:
 
 
 def position_of(story: Story, type_: str, model: str = "alpha") -> int:
-    """Return where the newest event of a type stands in a model's stream, or of the newest plan."""
+    """Return where the newest event of a type is in a model's stream, or of the newest plan."""
     streams = {f"models/{model}", "plans/w1"}
     return max(e.position for e in story.events if e.type == type_ and e.stream in streams)
 
@@ -324,7 +324,7 @@ def test_a_rebuild_overtaken_by_an_erasure_switches_nothing(
     assert rebuild(runner, clock=SystemClock()).outcome == "equal"
 
 
-def test_a_projection_that_stands_before_poison_is_purged_and_stands_there_still(
+def test_a_projection_that_halted_before_poison_is_purged_and_stays_halted(
     store: ProjectionStore, tmp_path: Path
 ) -> None:
     story = fleet()

@@ -208,7 +208,7 @@ def _poisoned() -> tuple[Story, int]:
     return story, bad.position
 
 
-def test_stop_stands_before_the_poison_event_until_resumed(store: ProjectionStore) -> None:
+def test_stop_halts_before_the_poison_event_until_resumed(store: ProjectionStore) -> None:
     story, bad = _poisoned()
     runner = _runner(store, story)
     assert runner.catch_up() == bad - 1

@@ -115,7 +115,7 @@ def test_the_breach_state_is_that_of_the_last_score(outputs: dict[str, int], sta
     assert row["score"]["trend"] == outputs.get("trend", 0)
 
 
-def test_a_signal_nobody_ever_reported_shows_as_silent_once_a_score_misses_it() -> None:
+def test_a_signal_that_was_never_reported_shows_as_silent_once_a_score_misses_it() -> None:
     story = _fleet()
     story.scored("alpha", 1, [signal_score("drift", observations=0)])
     row = _only(story)

@@ -40,7 +40,7 @@ def test_rows_and_tracking_are_read_back_as_written(
 
 
 @pytest.mark.parametrize("position", [4, 5])
-def test_the_position_never_moves_back_or_stands_and_nothing_else_is_written(
+def test_the_position_never_stays_or_moves_back_and_nothing_else_is_written(
     store: ProjectionStore, live: Generation, position: int
 ) -> None:
     store.advance(live, _at(5), {"a": b"1"}, only_live=True)

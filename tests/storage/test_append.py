@@ -349,7 +349,7 @@ def test_a_full_queue_pushes_back(store: SqlStore, monkeypatch: pytest.MonkeyPat
     assert waiting.result().last_position == 4
 
 
-def test_listeners_hear_of_commits_and_one_that_fails_harms_nobody(store: SqlStore) -> None:
+def test_listeners_hear_of_commits_and_one_that_fails_harms_no_other(store: SqlStore) -> None:
     heard: list[tuple[str, int]] = []
 
     def _fail(origin: str, position: int) -> None:

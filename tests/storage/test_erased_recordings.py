@@ -1,4 +1,4 @@
-"""Erased events of `eventsourcing` applications: goal: nobody is given half an aggregate.
+"""Erased events of `eventsourcing` applications: goal: no reader is given half an aggregate.
 
 Method: an application's events recorded and one of them erased; notifications go on past it, its
 aggregate is refused, and every other one is as it was.

@@ -104,7 +104,7 @@ def test_an_idle_writer_stops_by_itself_once_the_file_is_not_the_open_one(
     assert told == [loss]
 
 
-def test_what_only_looks_like_a_loss_stops_nobody(store: SqlStore, path: Path) -> None:
+def test_what_only_looks_like_a_loss_stops_no_writer(store: SqlStore, path: Path) -> None:
     for change in (
         path.touch,
         lambda: path.chmod(0o640),
@@ -154,7 +154,7 @@ def test_a_removed_file_can_be_had_back_as_the_refusal_says(store: SqlStore, pat
     again.close()
 
 
-def test_after_a_removal_the_log_is_kept_and_no_start_begins_anew(
+def test_after_a_removal_the_log_is_kept_and_no_start_begins_again(
     store: SqlStore, path: Path
 ) -> None:
     log = wal(path).read_bytes()

@@ -1,4 +1,4 @@
-"""What is about to be signed is hashed anew from its rows, here and in a process of its own.
+"""What is about to be signed is hashed again from its rows, here and in a process of its own.
 
 Method: the same ledgers and the same damage, on both databases, for the function and the process.
 """
@@ -53,7 +53,7 @@ def hashed(request: pytest.FixtureRequest, filled: SqlStore, process: RehashProc
 
 
 def damage(store: SqlStore, edit: str) -> None:
-    """Edit rows as whoever holds the database can."""
+    """Edit rows as an owner of the database can."""
     with store._database.writer.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("ALTER TABLE events DISABLE TRIGGER ALL"))
@@ -123,7 +123,7 @@ def test_erased_bodies_are_no_damage(store: SqlStore, hashed: Rehash) -> None:
     assert done.tree.to_bytes() == store.head(ORIGIN).tree
 
 
-def test_a_process_that_died_is_started_anew(store: SqlStore, process: RehashProcess) -> None:
+def test_a_process_that_died_is_started_again(store: SqlStore, process: RehashProcess) -> None:
     whole = process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange())
     running = process._process
     assert running is not None

@@ -121,7 +121,7 @@ def test_a_lease_is_counted_by_the_databases_clock_and_ends_when_given_back(
     behind.close()
 
 
-def test_a_lease_that_another_clock_wrote_far_ahead_holds_nobody_up(
+def test_a_lease_that_another_clock_wrote_far_ahead_holds_up_no_server(
     postgres_url: str, clock: ManualClock
 ) -> None:
     """As after a fail-over to a database an hour behind, or from a release that used its own."""

@@ -214,7 +214,7 @@ def test_a_server_that_was_down_for_a_year_goes_on(
     assert append(reopened()) == START + 366 * DAY
 
 
-def test_behind_the_newest_event_time_stands_still_and_goes_on_once_it_is_reached(
+def test_behind_the_newest_event_time_pauses_and_goes_on_once_it_is_reached(
     reopened: Callable[[], SqlStore], clock: ManualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock.step(2 * DAY)

@@ -76,7 +76,7 @@ def filled(store: SqlStore) -> SqlStore:
 
 
 def edit(store: SqlStore, *statements: str) -> None:
-    """Edit rows as whoever holds the database can."""
+    """Edit rows as an owner of the database can."""
     with store._database.writer.begin() as connection:
         for rule in _rules(connection.dialect.name):
             if connection.dialect.name == "postgresql":
@@ -197,7 +197,7 @@ def test_a_body_put_back_after_its_erasure_is_found(store: SqlStore) -> None:
     assert caught.value.metadata["position"] == "3"
 
 
-def test_an_erasure_speaks_of_what_stands_before_it_only(store: SqlStore) -> None:
+def test_an_erasure_speaks_of_what_is_before_it_only(store: SqlStore) -> None:
     append(store, BodyErased(authority="office", ground="law", positions=[[3, 4]]))
     with pytest.raises(LedgerError, match="does not stand before it") as caught:
         verify_database(store)

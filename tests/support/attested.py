@@ -22,7 +22,7 @@ from ledger.storage import AppendRequest, AppendResult, NewEvent, SqlStore
 from tests.support.stores import ORIGIN
 
 ADA = Caller("users/ada")
-TYPE = "note.taken.v1"  # nobody folds it
+TYPE = "note.taken.v1"  # nothing folds it
 
 
 def attest(
@@ -42,7 +42,7 @@ def grow(store: SqlStore, count: int = 1, stream: str = "models/a") -> AppendRes
 
 
 def edit(store: SqlStore, statement: str, **values: object) -> None:
-    """Change the database past every trigger, as whoever has its password could."""
+    """Change the database past every trigger, as a thief of its password could."""
     with store._database.writer.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET session_replication_role = replica"))

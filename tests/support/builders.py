@@ -138,7 +138,7 @@ class Story:
         )
 
     def updated(self, model: str, **changes: object) -> RecordedEvent:
-        """A model was described anew."""
+        """A model was described again."""
         return self.write(f"models/{model}", ModelUpdated.from_data(_description(model) | changes))
 
     def retired(self, model: str) -> RecordedEvent:

@@ -28,7 +28,7 @@ from ledger.export.stream_seal import seal_json
 
 ORIGIN = "ledger.example/exported"
 START_MICROS = 1_767_225_600_000_000
-VERIFIER = b"# stands for the stand-alone verifier\n"
+VERIFIER = b"# in the place of the stand-alone verifier\n"
 
 
 class LedgerInMemory:

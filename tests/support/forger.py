@@ -1,6 +1,6 @@
-"""Whoever holds a SQLite database: its triggers dropped, its rows changed, its hashes recomputed.
+"""An owner of a SQLite database: its triggers dropped, its rows changed, its hashes recomputed.
 
-Hashes and links are computed here anew, from the format's page; tiles, heads and signatures with
+Hashes and links are computed here again, from the format's page; tiles, heads and signatures with
 the product's own functions, as a forger with the software at hand would.
 """
 
@@ -90,7 +90,7 @@ class Forger:
         return [row[0] for row in self.database.execute("SELECT size FROM checkpoints ORDER BY 1")]
 
     def renumber(self, start: int = 1) -> None:
-        """Give positions and stream versions in order, and every hash from a position on anew."""
+        """Give positions and stream versions in order, and every hash from a position on again."""
         versions: dict[str, int] = {}
         for position, row in enumerate(self.rows, 1):
             versions[row.stream] = versions.get(row.stream, 0) + 1
@@ -160,7 +160,7 @@ class Forger:
         return Checkpoint(self.origin, size, tree.root())
 
     def sign_again(self, key: SigningKey, start: int) -> None:
-        """Sign every kept checkpoint from a size on anew; those beyond the end are gone."""
+        """Sign every kept checkpoint from a size on again; those beyond the end are gone."""
         for size in self.sizes():
             if size > len(self.rows):
                 self.database.execute("DELETE FROM checkpoints WHERE size = ?", (size,))

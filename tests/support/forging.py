@@ -74,7 +74,7 @@ class Forge:
         return Forge(self.origin, list(self.leaves), dict(self.events), checkpoints)
 
     def grow(self, count: int, tag: str = "honest") -> "Forge":
-        """Append events that nobody reads: only their leaf hashes matter."""
+        """Append events that are never read: only their leaf hashes matter."""
         for _ in range(count):
             text = f"{tag} {len(self.leaves) + 1}"
             self.leaves.append(hashlib.sha256(text.encode()).digest())

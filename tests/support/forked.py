@@ -134,7 +134,7 @@ def forks(channel: socket.socket) -> bool:
 def _tell(end: int, number: int) -> None:
     try:
         os.write(end, _NUMBER.pack(number))
-    except BrokenPipeError:  # nobody waits for it
+    except BrokenPipeError:  # nothing waits for it
         return
 
 

@@ -214,7 +214,7 @@ def other_origin(number: int) -> Lie:
 
 
 def unknown_key(number: int) -> Lie:
-    """An honest tree, or a forged one, signed by nobody who is known."""
+    """An honest tree, or a forged one, signed by no known key."""
     size = draw(number, "size", SEEN, 100)
     forge = HONEST.copy() if number % 2 else diverging(number, size=size)
     forge.sign(key(1_000 + number), size=size)

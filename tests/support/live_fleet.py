@@ -1,8 +1,8 @@
 """A small fleet set up over gRPC, and an endless supply of observations about it.
 
-Every request of the set-up has an id of its own, so it may be repeated by whoever does not know how
-far an earlier attempt came. The ledger's clock is `data`: each observation moves it half an hour,
-so the evaluator always has something to do.
+Every request of the set-up has an id of its own, so it may be repeated by a caller that does not
+know how far an earlier attempt came. The ledger's clock is `data`: each observation moves it half
+an hour, so the evaluator always has something to do.
 """
 
 import itertools

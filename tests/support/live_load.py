@@ -28,7 +28,7 @@ class Load:
     """What ended the threads."""
 
     def unanswered(self) -> list[str]:
-        """Return the requests of which nobody knows whether they are on record."""
+        """Return the requests of which it is not known whether they are on record."""
         return [request_id for request_id in self.sent if request_id not in self.answered]
 
     def run(self, address: str, name: str) -> list[threading.Thread]:

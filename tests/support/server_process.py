@@ -73,7 +73,7 @@ class ServerProcess:
         """
         options.setdefault("operators", ["users/ada"])
         if database.startswith("postgresql"):
-            options.setdefault("keys_secret", "00" * 32)  # no file stands beside that database
+            options.setdefault("keys_secret", "00" * 32)  # no file is beside that database
         self._write(json.dumps({"database": database, **options}))
 
     def address(self) -> str:

@@ -184,7 +184,7 @@ def test_every_byte_that_says_something_changed_in_a_consistent_bag(
             changed = content[:at] + bytes([value ^ mask]) + content[at + 1 :]
             if compare(alone, bundle.changed(name, changed), (name, at)):
                 accepted.append((name, at))
-    # Nobody signs who asked for an export, when, and why bodies are withheld; all else is proven.
+    # Unsigned: who asked for an export, when, and why bodies are withheld; all else is proven.
     text = bundle.files[SCOPE]
     for name, at in accepted:
         if name == SCOPE:
@@ -210,7 +210,7 @@ def test_events_that_are_rehashed_after_each_changed_byte_of_a_body(
 def test_a_ledger_rewritten_and_signed_by_its_own_key_is_accepted_by_both(
     world: World, tmp_path: Path, alone: Alone
 ) -> None:
-    # Nothing in one bundle speaks against whoever holds database and key: an older checkpoint does.
+    # Nothing in one bundle speaks against an owner of database and key: an older checkpoint does.
     world.events[9]["body"]["actor"] = "users/eve"
     rehash(world.events[9])
     relink(world.events, 10)

@@ -221,7 +221,7 @@ def test_edge_cases_are_judged_as_openssl_does(name: str, case: tuple[bytes, byt
     public, signature = case
     verdict = TOOL.ed25519_verify(public, signature, MESSAGE)
     assert verdict == openssl(public, signature, MESSAGE)
-    # The equation holds for R = neutral, S = h·a: whoever can make it has the key.
+    # The equation holds for R = neutral, S = h·a: who can make it has the key.
     assert verdict == (name in {"genuine", "R of order one, honestly"})
 
 

@@ -1,4 +1,4 @@
-"""Whoever edits a bundle and keeps its manifests right is refused by the stand-alone verifier.
+"""An edited bundle with its manifests kept right is refused by the stand-alone verifier.
 
 Method: structured edits of small honest bundles (lines dropped, doubled, swapped, inserted, moved,
 rewritten with hashes recomputed; files added, lost, replaced), the bag made consistent again; each

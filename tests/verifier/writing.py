@@ -1,4 +1,4 @@
-"""Writes a ledger of `bundles` as an export bundle, and manifests anew after an edit."""
+"""Writes a ledger of `bundles` as an export bundle, and manifests again after an edit."""
 
 import hashlib
 from collections import Counter

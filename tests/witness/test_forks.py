@@ -4,8 +4,8 @@ A thousand of them, ten thousand in the slow run.
 
 Method: the attacker signs any head of any history. Three witnesses saw the honest log grow; the
 attacker asks them in every way there is, shows them different things, and composes notes from all
-that they ever signed. Whoever wants two of three under a policy must accept none, and keeps both
-notes of each attempt. The honest log goes on in between, so that the witnesses do answer.
+that they ever signed. A client that wants two of three under a policy must accept none, and
+keeps both notes of each attempt. The honest log goes on in between, so that witnesses do answer.
 """
 
 import json
@@ -272,7 +272,7 @@ def test_witnesses_that_start_late_can_be_shown_a_fork_but_not_beside_the_honest
 ) -> None:
     late = World(tmp_path)
     fork = forked(5, 0)
-    # Nobody told w3 about the honest log yet, so it believes the first head that it is shown.
+    # w3 was not told about the honest log yet, so it believes the first head that it is shown.
     assert late.ask(2, fork.request(0, 40), fork.head(40).encode()).status == 200
     for which in (0, 1):
         assert late.ask(which, HONEST.request(0, 40), HONEST.head(40).encode()).status == 200

@@ -1,7 +1,7 @@
 """No client can hold a witness up, and nothing that is sent to it makes it fail.
 
-Method: real sockets on loopback: silent ones, dripping ones, too many, too big; whoever waits,
-waits for an answer or for the end of a connection.
+Method: real sockets on loopback: silent ones, dripping ones, too many, too big; each wait
+is for an answer or for the end of a connection.
 """
 
 import select
@@ -87,7 +87,7 @@ def test_a_connection_is_for_one_request(port: int) -> None:
     assert exchange(port, request * 2).count(b"HTTP/1.1 404") == 1
 
 
-def test_silent_clients_hold_up_nobody(port: int) -> None:
+def test_silent_clients_hold_up_no_other(port: int) -> None:
     with ExitStack() as silent:
         for count in range(CONNECTIONS_MAX - 1):
             client = silent.enter_context(connect(port))

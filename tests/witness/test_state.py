@@ -1,4 +1,4 @@
-"""What a witness remembers outlives it, never goes back, and its key is nobody else's.
+"""What a witness remembers outlives it, never goes back, and its key is its own alone.
 
 Method: the file opened again, and written to by hand; the real program killed between requests.
 """
@@ -45,7 +45,7 @@ def test_a_cosigned_head_is_there_when_the_file_is_opened_again(
     first = Witness(WitnessStore(path), key, LOGS, clock)
     assert first.latest(origin_hash(ORIGIN)) is None
     answer = first.add_checkpoint(LOG.request(0, 5))
-    # Nobody closed it: what is seen here is what was there before the answer.
+    # It was not closed: what is seen here is what was there before the answer.
     second = Witness(WitnessStore(path), key, LOGS, clock)
     latest = second.latest(origin_hash(ORIGIN))
     assert latest is not None
@@ -149,7 +149,7 @@ def test_a_file_removed_or_replaced_under_the_witness_takes_no_cosignature(
 
 
 @pytest.mark.parametrize("content", [None, b""])
-def test_a_state_that_was_in_use_is_not_begun_anew(tmp_path: Path, content: bytes | None) -> None:
+def test_a_state_that_was_in_use_is_not_begun_again(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "w.sqlite"
     if content is not None:
         path.write_bytes(content)

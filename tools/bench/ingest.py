@@ -100,7 +100,7 @@ def _costs(passed: Passed) -> str:
 
 @dataclass(slots=True)
 class Answered:
-    """When which position was acknowledged, until whoever follows has it too."""
+    """When which position was acknowledged, until the follower has it too."""
 
     times: deque[tuple[float, int]] = field(default_factory=deque)
     refusal: str = ""

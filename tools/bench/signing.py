@@ -1,4 +1,4 @@
-"""What a signed checkpoint every second costs whoever submits observations.
+"""What a signed checkpoint every second costs a client that submits observations.
 
 The same stream of batches to the same server, in turns with and without the signer, so that both
 see the machine as it is at the time. What is compared is each signed pass with its neighbour.

@@ -1,4 +1,4 @@
-"""What the demo leaves for those who do not believe it, and what happens to whoever edits it.
+"""What the demo leaves for those who do not believe it, and what happens to its editors.
 
 An auditor's view: events come as `Link`s with the bytes that were hashed, whether from the server
 or straight from a database file, and only `ledger.chain` judges them. The edit is made to a copy of

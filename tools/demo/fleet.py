@@ -19,7 +19,7 @@ from tools.demo.flights import Floats, Integers, ModelFlights
 WINDOW_WEEKS: Final = 6
 SIGNALS: Final = ("log_loss", "excess_loss", "hour_psi", "gap_rate", "volume_ratio")
 COMMON_QUANTILE: Final = 0.25
-"""The quantile of the fleet that stands for what happens to everybody."""
+"""The quantile of the fleet that measures what happens to every model."""
 
 _RIDGE: Final = 3.0
 _ROWS_PER_INPUT_MIN: Final = 2.5

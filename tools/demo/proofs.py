@@ -74,7 +74,7 @@ def edit_a_copy(
 
 
 def loss_position(links: list[Link], year: Year, payoff: Payoff | None) -> int:
-    """Return where the loss stands that led to the best retraining, or else the newest loss."""
+    """Return where the loss is that led to the best retraining, or else the newest loss."""
     wanted = b""
     stream = None
     if payoff is not None:
@@ -98,7 +98,7 @@ def loss_position(links: list[Link], year: Year, payoff: Payoff | None) -> int:
 
 def keep_evidence(screen: Screen, client: LedgerClient, directory: Path, kept: Kept) -> None:
     """Keep what others need to check the ledger, and say where it is."""
-    screen.section("Kept for whoever wants to check")
+    screen.section("Kept for those who want to check")
     with screen.busy("exporting"):
         keep(client, directory, kept.vkey)
     for name in (LEDGER_FILE, BUNDLE, KEY_FILE):

@@ -29,7 +29,7 @@ _STOP_SECONDS: Final = 60.0
 
 @contextmanager
 def serving(directory: Path) -> Iterator[str]:
-    """Serve a ledger file in a directory, and yield the address; the server's log stands beside.
+    """Serve a ledger file in a directory, and yield the address; the server's log is beside it.
 
     Raises RuntimeError with the end of the log where the server does not come up.
     """

@@ -1,7 +1,7 @@
 """Writes `tests/vectors` again: `python -m tools.known_answers [FOLDER]`.
 
 The same bytes every time: keys are fixed and signatures deterministic. Each file has the name and
-the format of the file of another project's known answers that it stands beside.
+the format of the file of another project's known answers beside which it is.
 """
 
 import json

@@ -30,7 +30,7 @@ def event(recorded: RecordedEvent) -> event_pb2.Event:
 
 
 def ledger(info: LedgerInfo, head: Head) -> ledger_pb2.Ledger:
-    """Return a ledger and where its head stands."""
+    """Return a ledger and where its head is."""
     message = ledger_pb2.Ledger(
         origin=info.origin,
         clock=CLOCKS[info.clock],

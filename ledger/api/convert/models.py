@@ -63,7 +63,7 @@ def _rest(message: model_pb2.Model) -> dict[str, object]:
 
 
 def model(view: ModelView) -> model_pb2.Model:
-    """Return a model as it stands, with all its deployments that are known.
+    """Return a model as it is, with all its deployments that are known.
 
     Where its description was erased, what that said is empty or 0.
     """
@@ -99,12 +99,12 @@ def model(view: ModelView) -> model_pb2.Model:
 
 
 def etag(known: Model) -> str:
-    """Return what stands for a model's description: the count of its own events."""
+    """Return the mark of a model's description: the count of its own events."""
     return str(known.version)
 
 
 def version_of(text: str, checks: Checks) -> int:
-    """Return the version an etag stands for."""
+    """Return the version that an etag means."""
     if checks.present("etag", text) and not (text.isascii() and text.isdigit() and len(text) <= 16):
         checks.refuse("etag", "is not one that this service gave out")
         return 0

@@ -49,7 +49,7 @@ def priority(place: Ranked) -> priority_pb2.Priority:
 
 
 def put_change(message: priority_pb2.Priority, move: Move | None, rank: int) -> None:
-    """State how a model moved; without a move it stands where it stood, at `rank` by priority."""
+    """State how a model moved; without a move it is where it was, at `rank` by priority."""
     if move is None:
         message.change.previous_rank = rank
         if message.HasField("priority_ppm"):

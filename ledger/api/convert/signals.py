@@ -159,7 +159,7 @@ def intake(taken: Taken) -> signal_service_pb2.Intake:
 
 
 def signal_state(row: SignalRow, likely_duplicates: int) -> signal_pb2.SignalState:
-    """Return where one signal of one model stands."""
+    """Return the state of one signal of one model."""
     latest, previous, score = row["latest"], row["previous"], row["score"]
     state = signal_pb2.SignalState(
         model=row["model"],

@@ -70,10 +70,10 @@ def types_data(event: Event, _fold: Fold) -> Verdict:
 
 @rule("types.stream", needs_data=False)
 def types_stream(event: Event, _fold: Fold) -> Verdict:
-    """Every event stands in the stream of what it is about."""
+    """Every event is in the stream of what it is about."""
     stream = event.stream
     if event.observation is not None or event.type == OBSERVED:
-        return None if stream.startswith("models/") else f"an observation stands in {stream}"
+        return None if stream.startswith("models/") else f"an observation is in {stream}"
     cls = BY_TYPE.get(event.type)
     if cls is None or event.data is None:
         return None
@@ -85,7 +85,7 @@ def types_stream(event: Event, _fold: Fold) -> Verdict:
         expected = f"{kind}/{digest}"
     else:
         expected = f"{kind}/{event.data[member.strip('{}')]}"
-    return None if stream == expected else f"it stands in {stream}, but is of {expected}"
+    return None if stream == expected else f"it is in {stream}, but is of {expected}"
 
 
 @rule("causes", needs_data=False)
@@ -103,7 +103,7 @@ def _used_again(fold: Fold) -> Iterator[tuple[int, str]]:
 
 @rule("requests.unique", needs_data=False, finish=_used_again)
 def requests_unique(event: Event, fold: Fold) -> Verdict:
-    """A request id stands for one request of its actor to one method, as far as types tell."""
+    """A request id belongs to one request of its actor to one method, as far as types tell."""
     if event.request_id is None:
         fold.request = None
         return None

@@ -43,7 +43,7 @@ def horizons_present(event: Event, fold: Fold) -> Verdict:
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
     if data["historical"] and data["trigger"] != "request":
-        return "it is called historical, and nobody asked for it"
+        return "it is called historical, and was not asked for"
     if data["historical"] or data["trigger"] == "schedule":
         return None
     if facts is None or data["as_of"] >= event.position:
@@ -113,7 +113,7 @@ def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says
     if place != event.position - 1 or event.cause != place:
         return f"it cites a score at position {place} and a cause at {event.cause}"
     if cited is None or cited.stream != event.stream:
-        return f"at position {place} stands no score of the model"
+        return f"there is no score of the model at position {place}"
     if cited.data is None:
         return Unchecked("erased")
     if any(cited.data[name] != data[name] for name in _SHARED):
@@ -167,7 +167,7 @@ def deployments_follow(event: Event, fold: Fold) -> Verdict:
             facts.gone_by_type.keys() & set(_DECISIONS) or facts.decided > len(decided)
         ):
             return Unchecked("the decision that it cites is not at hand")
-        return f"at position {event.cause} stands no decision of the model"
+        return f"there is no decision of the model at position {event.cause}"
     if cited.run_id != event.run_id or cited.data["action"] == "NO_ACTION":
         return f"the decision that it cites has run {cited.run_id}"
     return None

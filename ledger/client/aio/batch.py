@@ -90,5 +90,5 @@ class AsyncSignalBatch:
 
     async def _flush_in_time(self) -> None:
         await asyncio.sleep(self._seconds_max)
-        self._timer = None  # from here on it is a flush, which nobody cancels
+        self._timer = None  # from here on it is a flush, which is never cancelled
         await self._flush()

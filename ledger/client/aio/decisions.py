@@ -56,7 +56,7 @@ class Decisions(Service):
         return await self._connection.run(calls.explain_decision(scope, name, min_position))
 
     async def replay(self, target: str | int, *, min_position: int = 0) -> ReplayResult:
-        """Recompute a decision or plan by name, or what stands at a position.
+        """Recompute a decision or plan by name, or what is at a position.
 
         A difference is a result, not an error.
         """

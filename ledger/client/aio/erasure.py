@@ -21,7 +21,7 @@ class Erasure(Service):
         """Remove body and salt of the events in these ranges (first and last), for good.
 
         Answers when the service holds no copy any more, which takes as long as its projections
-        take to be folded anew: give it a deadline of minutes where the ledger is large.
+        take to be folded again: give it a deadline of minutes where the ledger is large.
         """
         scope = self._connection.settings.append_scope(request_id)
         call = calls.erase_bodies(scope, positions, ground=ground, authority=authority)

@@ -80,7 +80,7 @@ class Signals(Service):
         `allow_leap` says that a time is meant which leaps far ahead of a `data` ledger's newest.
 
         With `wait_for_checkpoint` it returns once a signed checkpoint covers the batch, with the
-        verified proof of its last event. What is raised after that says where the batch stands.
+        verified proof of its last event. What is raised after that says where the batch is.
         """
         settings = self._connection.settings
         scope = settings.append_scope(request_id, allow_leap=allow_leap)
@@ -115,7 +115,7 @@ class Signals(Service):
         )
 
     async def list_signal_states(self, *, model: str = "", min_position: int = 0) -> SignalStates:
-        """Return where each signal of each model stands, or of one model."""
+        """Return the state of each signal of each model, or of one model."""
         scope = self._connection.settings.scope()
         paged = calls.list_signal_states(scope, model, min_position)
         pages = [page async for page in self._connection.pages(paged)]

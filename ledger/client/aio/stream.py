@@ -153,7 +153,7 @@ class AsyncSignalStream:
                 await self._pause(failure, attempts)
         except ClientError as error:
             await self._fail(error)
-        except Exception as error:  # noqa: BLE001 - of `on_result`; nobody else would see it
+        except Exception as error:  # noqa: BLE001 - of `on_result`; it would be seen nowhere else
             failed = ClientError(f"The stream stopped: on_result raised {error!r}.")
             failed.__cause__ = error
             await self._fail(failed)

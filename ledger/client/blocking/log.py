@@ -9,7 +9,7 @@ from ledger.client.records import Appended, Event, Ledger
 
 
 class Log(Service):
-    """Ledgers and their events, for whoever wants to follow or verify them."""
+    """Ledgers and their events, for clients that follow or verify them."""
 
     def create_ledger(
         self,
@@ -30,7 +30,7 @@ class Log(Service):
         return self._connection.run(calls.create_ledger(scope, origin, chosen))
 
     def get_ledger(self, *, min_position: int = 0) -> Ledger:
-        """Return the client's ledger and where its head stands."""
+        """Return the client's ledger and where its head is."""
         scope = self._connection.settings.scope()
         return self._connection.run(calls.get_ledger(scope, min_position))
 

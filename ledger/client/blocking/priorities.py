@@ -82,7 +82,7 @@ class Ranking(Service):
         return self._connection.items(calls.list_plans(scope, min_position))
 
     def get_projection(self, projection: str, *, min_position: int = 0) -> Projection:
-        """Return where a projection stands."""
+        """Return how far a projection is."""
         scope = self._connection.settings.scope()
         return self._connection.run(calls.get_projection(scope, projection, min_position))
 
@@ -94,7 +94,7 @@ class Ranking(Service):
     def rebuild_projection(
         self, projection: str, *, keep_previous: bool = False
     ) -> RebuiltProjection:
-        """Build a projection anew beside the live one, compare both, and switch over.
+        """Build a projection from scratch beside the live one, compare both, and switch over.
 
         The old rows stay in the database if they differ, or if `keep_previous`.
         """

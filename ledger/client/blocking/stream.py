@@ -150,7 +150,7 @@ class SignalStream:
                 self._pause(failure, attempts)
         except ClientError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - of `on_result`; nobody else would see it
+        except Exception as error:  # noqa: BLE001 - of `on_result`; it would be seen nowhere else
             stopped = ClientError(f"The stream stopped: on_result raised {error!r}.")
             stopped.__cause__ = error
             self._fail(stopped)
@@ -175,7 +175,7 @@ class SignalStream:
         except grpc.RpcError as error:
             return error
         finally:
-            requests.put(None)  # whoever still waits there for the next request may go
+            requests.put(None)  # a thread that still waits there for the next request may go
         return None
 
     def _take(self, response: signal_service_pb2.StreamSignalsResponse) -> None:

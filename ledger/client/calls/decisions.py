@@ -82,7 +82,7 @@ def explain_decision(scope: Scope, name: str, min_position: int) -> Call[Explain
 
 
 def replay(scope: Scope, target: str | int, min_position: int) -> Call[ReplayResult]:
-    """Return the call that recomputes what has a name, or stands at a position."""
+    """Return the call that recomputes what has a name, or is at a position."""
     request = decision_service_pb2.ReplayDecisionRequest(
         ledger=scope.ledger, min_position=min_position
     )

@@ -13,30 +13,30 @@ T = TypeVar("T")
 
 
 def appended(response: Any) -> Appended:  # noqa: ANN401 - any response with `appended`
-    """Return where an append stands."""
+    """Return where an append is."""
     return decode(Appended, response.appended)
 
 
 def submitted(response: Any) -> Submitted:  # noqa: ANN401 - any response with `intake`
     """Return where a batch is, and what was done to it."""
-    return Submitted(**_stands(response), intake=decode(Intake, response.intake))
+    return Submitted(**_placed(response), intake=decode(Intake, response.intake))
 
 
 def deployed(response: Any) -> Deployed:  # noqa: ANN401 - of RecordDeployment
     """Return where a deployment is, and what is in service by stated times."""
-    return Deployed(**_stands(response), version_in_service=response.version_in_service)
+    return Deployed(**_placed(response), version_in_service=response.version_in_service)
 
 
 def defined(response: Any) -> Defined:  # noqa: ANN401 - of DefineSignal
     """Return where a definition is, and who reads the signal."""
     return Defined(
-        **_stands(response),
+        **_placed(response),
         policies_in_force=tuple(response.policies_in_force),
         policies_replaced=tuple(response.policies_replaced),
     )
 
 
-def _stands(response: Any) -> dict[str, Any]:  # noqa: ANN401 - any response with `appended`
+def _placed(response: Any) -> dict[str, Any]:  # noqa: ANN401 - any response with `appended`
     appended = decode(Appended, response.appended)
     return {item.name: getattr(appended, item.name) for item in fields(Appended)}
 

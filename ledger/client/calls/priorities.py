@@ -123,7 +123,7 @@ def list_plans(scope: Scope, min_position: int) -> Paged[Plan]:
 
 
 def get_projection(scope: Scope, projection: str, min_position: int) -> Call[Projection]:
-    """Return the call that reads where a projection stands."""
+    """Return the call that reads how far a projection is."""
     return Call(
         _SERVICE + "GetProjection",
         priority_service_pb2.GetProjectionRequest(
@@ -153,7 +153,7 @@ def list_projections(scope: Scope, min_position: int) -> Paged[Projection]:
 def rebuild_projection(
     scope: Scope, projection: str, *, keep_previous: bool
 ) -> Call[RebuiltProjection]:
-    """Return the call that builds a projection anew beside the live one."""
+    """Return the call that builds a projection from scratch beside the live one."""
     return Call(
         _SERVICE + "RebuildProjection",
         priority_service_pb2.RebuildProjectionRequest(
