@@ -244,6 +244,8 @@ def test_a_deadline_of_0_is_refused_and_not_read_as_the_one_before() -> None:
                 client.using(deadline_seconds=0)
 
     asyncio.run(of_asyncio())
-    with LedgerClient("127.0.0.1:1") as client:
-        with pytest.raises(ValueError, match="deadline_seconds"):
-            client.using(deadline_seconds=0)
+    with (
+        LedgerClient("127.0.0.1:1") as client,
+        pytest.raises(ValueError, match="deadline_seconds"),
+    ):
+        client.using(deadline_seconds=0)
