@@ -114,9 +114,12 @@ def _read(checkpoint: Path | None) -> bytes:
     if checkpoint is None:
         return b""
     try:
-        return read_bytes(checkpoint, NOTE_BYTES_MAX)
+        note = read_bytes(checkpoint, NOTE_BYTES_MAX)
     except OSError as error:
         raise MisuseError(f"{checkpoint} cannot be read: {error.strerror}.") from error
+    if not note:  # nothing would stand for none, and the question be answered without it
+        raise MisuseError(f"--checkpoint: {checkpoint} is empty.", "Check the path.")
+    return note
 
 
 def _as_record(number: int, question: str, given: "Answer") -> Answered:

@@ -52,7 +52,7 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
     if text == "now":
         return Moment(time=now())
     if text == "yesterday":
-        return Moment(time=now() - timedelta(days=1))
+        return Moment(time=_before(now(), "1d", option))
     if _COUNTED.fullmatch(text):
         time = _counted(text, option)
         if time >= _YEAR_2000 or not _AGO.fullmatch(text):  # so many seconds ago is before then
@@ -69,6 +69,8 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
 
 
 def _before(now: datetime, ago: str, option: str) -> datetime:
+    if now == _EPOCH:  # a ledger whose data tell the time, before any data
+        raise MisuseError(f"{option}: no data was recorded yet, so no earlier time is known.")
     try:
         return now - timedelta(seconds=seconds(ago, option))
     except OverflowError as error:

@@ -195,6 +195,9 @@ def test_a_kept_checkpoint_is_compared_with_one_that_is_verified(told: Run, tmp_
 def test_a_checkpoint_of_another_tree_or_ledger_is_not_continued(told: Run, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     asked = ("audit", "answer", "1", "--checkpoint", str(kept))
+    kept.touch()
+    ran = told(*asked)
+    assert (ran.code, "is empty" in ran.err) == (Exit.MISUSE, True)
     never_had = Checkpoint(ORIGIN, 20, Digest(bytes([7]) * 32))
     kept.write_bytes(sign(never_had, [SigningKey(ORIGIN, bytes(32))]))
     ran = told(*asked)

@@ -90,6 +90,12 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
         parse_moment(text, "--as-of", lambda: NOW)
 
 
+@pytest.mark.parametrize("text", ["yesterday", "7d"])
+def test_before_any_data_nothing_lies_some_time_back(text: str) -> None:
+    with pytest.raises(MisuseError, match="--since: no data was recorded yet"):
+        parse_moment(text, "--since", lambda: datetime(1970, 1, 1, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     "text",
     [
