@@ -163,7 +163,8 @@ def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
             name,
             "fail",
             f"the machine is {behind:.0f} s behind the head, {recorded}",
-            "Set the machine's clock. Until it passes the head, new events carry the head's time.",
+            "Set the machine's clock, or confirm it with `decision-ledger ledger confirm-clock`. "
+            "Until then new events carry the head's time, and what states the present is refused.",
         )
     if behind > 0:
         return Check(
