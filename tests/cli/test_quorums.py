@@ -37,8 +37,8 @@ ASKED_ELSEWHERE = {
     "log prove",
     "log verify",
 }
-OTHERS_OF_THAT_NAME = {"plan make", "witness serve"}
-"""Theirs is another: a retraining policy, and witnesses of whom no quorum is asked."""
+OTHERS_OF_THAT_NAME = {"plan make", "signal define", "witness serve"}
+"""Theirs is another: retraining policies, and witnesses of whom no quorum is asked."""
 
 
 def options() -> dict[str, set[str]]:

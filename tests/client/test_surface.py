@@ -110,7 +110,15 @@ RESULTS = {
     "ExportPart": export_service_pb2.ReadExportResponse.DESCRIPTOR,
     "RebuiltProjection": priority_service_pb2.RebuildProjectionResponse.DESCRIPTOR,
 }
-ASSEMBLED = {"Priorities", "SignalStates", "PolicyScope", "Submitted", "Deployed", "Defined"}
+ASSEMBLED = {
+    "Defined",
+    "Deployed",
+    "PolicyReplacement",  # sent only, with an id in place of a resource name
+    "PolicyScope",
+    "Priorities",
+    "SignalStates",
+    "Submitted",
+}
 CLASSES = {
     name: cls
     for module in (records, outcomes, ranking, exports, proving)
