@@ -2,8 +2,9 @@
 
 Every header commits to its body and to the header before it, so a holder of the last hash holds
 the whole history. Pure: storage decides where events live, `ledger.events` what they mean. The
-ledger format specifies the bytes. A chain cut short is still a chain, and who can rewrite every
-event can rewrite every hash: compare the head with a signed checkpoint to rule both out.
+bytes are those of `docs/spec/ledger_format_v1.md`. A chain cut short is still a chain, and who can
+rewrite every event can rewrite every hash: compare the head with a signed checkpoint to rule both
+out.
 """
 
 import hashlib

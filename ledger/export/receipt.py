@@ -2,8 +2,8 @@
 
 It holds the decision, its score and the version of the policy as they were recorded, the places
 and hashes of the observations that went in, and for each of them the proof that it is in the tree
-of a signed checkpoint. README.md has the format. That the decision follows from its inputs is for
-a replay to show; that it was recorded so, and from these, shows the receipt.
+of a signed checkpoint. `docs/spec/ledger_format_v1.md` has the format. That the decision follows
+from its inputs is for a replay to show; that it was recorded so, and from these, the receipt shows.
 """
 
 import hashlib
