@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import tomllib
+from bisect import bisect_left
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -47,11 +48,30 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - whatever it says
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return what TOML says; ValueError also where it is nested too deeply for a parser."""
+    """Return what TOML says; ValueError, which names the line, also where a parser has a limit."""
     try:
         return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(str(error)) from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(fault(error)) from None
+        raise ValueError(f"{fault(error)} (at line {_line_of_limit(text)})") from None
+
+
+def _line_of_limit(text: str) -> int:
+    """Return the first line with which a text meets a limit of the parser, by halving."""
+    lines = text.split("\n")
+    counts = range(1, len(lines))
+    return 1 + bisect_left(counts, 1, key=lambda count: _meets_limit(lines[:count]))
+
+
+def _meets_limit(lines: list[str]) -> bool:
+    try:
+        tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError:
+        return False  # cut in the middle of a value, which is no limit
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def fault(error: Exception) -> str:

@@ -157,7 +157,7 @@ def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
     recorded = notation.time(head.recorded_at)
     behind = (head.recorded_at - SystemClock().now_micros()) / _MICROS
     if info.clock == "data":
-        return _data_clock(name, recorded, behind)
+        return _data_clock(name, head.recorded_at, behind)
     if behind > info.skew_seconds:
         return Check(
             name,
@@ -176,11 +176,11 @@ def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
     return Check(name, "ok", f"the machine's; the head is at {recorded}")
 
 
-def _data_clock(name: str, recorded: str, ahead_seconds: float) -> Check:
+def _data_clock(name: str, recorded_at: int, ahead_seconds: float) -> Check:
     """Warn where the data of a ledger are of a time yet to come, by more than a time zone."""
     if ahead_seconds <= _DATA_AHEAD_WARN_SECONDS:
-        return Check(name, "ok", f"told by the data; the head is at {recorded}")
-    days = ahead_seconds / 86_400
+        return Check(name, "ok", f"told by the data; the head is {notation.moment(recorded_at)}")
+    days, recorded = ahead_seconds / 86_400, notation.time(recorded_at)
     return Check(
         name,
         "warn",

@@ -46,4 +46,4 @@ def policy_of(path: Path | None) -> "Policy | None":
     except OSError as error:
         raise MisuseError(f"--policy: {path}: {error.strerror}.", "Check the path.") from error
     except PolicyError as error:
-        raise MisuseError(f"--policy: {path}: {error}.", "Correct that line.") from error
+        raise MisuseError(f"--policy: {path}: {error}.", "Correct the file.") from error

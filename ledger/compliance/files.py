@@ -51,7 +51,8 @@ def parquet_bytes(table: Table) -> bytes:
     """Return a table as Parquet; ParquetMissingError without the extra `parquet`.
 
     Times are UTC timestamps in microseconds, decimals text in the ledger's own spelling, since some
-    are wider than any decimal type. Meanings of columns are field metadata.
+    are wider than any decimal type. A time before any data is null. Meanings of columns are field
+    metadata.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to load
@@ -78,7 +79,10 @@ def parquet_bytes(table: Table) -> bytes:
         metadata={"title": table.title, "note": table.note},
     )
     arrays = [
-        pa.array([row[at] for row in table.rows], type=kinds[column.kind])
+        pa.array(
+            [(row[at] or None) if column.kind == "time" else row[at] for row in table.rows],
+            type=kinds[column.kind],
+        )
         for at, column in enumerate(table.columns)
     ]
     out = io.BytesIO()

@@ -121,22 +121,22 @@ def told(cell: Cell, kind: Kind, unit: str = "") -> str:
 
 
 def shown(cell: Cell, kind: Kind) -> str:
-    """Return a cell as data files spell it; empty where nothing is known."""
+    """Return a cell as data files spell it; empty where nothing is known, as before any data."""
     if cell is None:
         return ""
     if kind == "time":
         assert isinstance(cell, int)
-        return format_time(cell)
+        return format_time(cell) if cell else ""
     if kind == "boolean":
         return "yes" if cell else "no"
     return str(cell)
 
 
 def as_records(table: Table) -> list[dict[str, Cell]]:
-    """Return the rows as objects, times as text."""
+    """Return the rows as objects, times as text, null where there is none."""
     return [
         {
-            column.name: shown(cell, "time") if column.kind == "time" and cell is not None else cell
+            column.name: (shown(cell, "time") or None) if column.kind == "time" else cell
             for column, cell in zip(table.columns, row, strict=True)
         }
         for row in table.rows

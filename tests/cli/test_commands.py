@@ -282,6 +282,13 @@ def test_doctor_finds_what_keeps_a_ledger_from_being_signed(
     assert ran.code == Exit.INTEGRITY
 
 
+def test_doctor_says_that_a_head_is_before_any_data(cli: Run, folder: Path) -> None:
+    assert cli("ledger", "create", "ledger.example/two", "--clock", "data").code == 0
+    checks = cli("doctor", "--db", str(folder / "ledger.sqlite"), "--json").json["checks"]
+    (check,) = (one for one in checks if one["name"] == "clock of ledger.example/two")
+    assert check["found"] == "told by the data; the head is before any data"
+
+
 def test_doctor_warns_of_data_from_a_time_yet_to_come(cli: Run, folder: Path) -> None:
     line = ("doctor", "--db", str(folder / "ledger.sqlite"), "--json")
     for days, state in ((0.5, "ok"), (3.5, "warn")):

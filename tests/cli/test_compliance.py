@@ -34,6 +34,7 @@ def test_tables_are_written_and_counted(told: Run, tmp_path: Path) -> None:
     with (out / "policy_changes.csv").open(newline="", encoding="utf-8") as handle:
         found = list(csv.DictReader(handle))
     assert [row["change"] for row in found] == ["drafted", "activated"]
+    assert not [path.name for path in out.iterdir() if "1970" in path.read_text("utf-8")]
 
 
 def test_other_forms_are_written_too(told: Run, tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ def sparse(path: Path, size: int = GIB) -> Path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a = " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
-        ("a = " + "9" * 5_000, "a number in it is too long"),
+        ("a = " + "[" * 5_000 + "]" * 5_000, "it is nested too deeply (at line 1)."),
+        ('b = [\n1]\na = """\n"""\nc = ' + "[" * 5_000, "it is nested too deeply (at line 5)."),
+        ("a = " + "9" * 5_000, "a number in it is too long (at line 1)."),
+        ("\n[log]\na = [\n" + "9" * 5_000 + ",\n]\n", "a number in it is too long (at line 4)."),
         ("a = \n", "line 1"),
         ("\udcff", "utf-8"),
     ],

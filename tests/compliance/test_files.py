@@ -62,6 +62,15 @@ def test_what_is_not_known_is_empty_in_csv_and_null_in_records() -> None:
     assert as_records(empty) == [dict.fromkeys(column.name for column in COLUMNS)]
 
 
+def test_a_time_before_any_data_is_none_in_every_form() -> None:
+    early = Table("t", "A table", COLUMNS, (("a", 1, "1", 0, True),))
+    assert rows_of(csv_bytes(early))[1][3] == ""
+    assert as_records(early)[0]["at"] is None
+    read = pq.read_table(io.BytesIO(parquet_bytes(early)))
+    assert read.column("at").to_pylist() == [None]
+    assert b"before any data" in html_page("T", (), [early])
+
+
 def test_parquet_holds_the_values_with_their_types_and_meanings() -> None:
     read = pq.read_table(io.BytesIO(parquet_bytes(table("=1+1", None))))
     assert read.column("name").to_pylist() == ["=1+1", None]
