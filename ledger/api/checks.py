@@ -145,14 +145,18 @@ class Checks:
             self.refuse(field, f"is {number}; at least {minimum} is needed")
         return number
 
-    def decimal(self, field: str, value: str) -> str:
-        """Require a decimal in its one spelling."""
-        if self.present(field, value):
-            try:
-                values.parse_decimal(value)
-            except ValueError as error:
-                self.refuse(field, str(error))
-        return value
+    def decimal(self, field: str, value: str) -> tuple[str, bool]:
+        """Require a number; return its nearest decimal of 9 places, and whether it was rounded."""
+        if not self.present(field, value):
+            return value, False
+        try:
+            nearest, is_rounded = values.nearest_decimal(value)
+        except ValueError as error:
+            self.refuse(field, str(error))
+            return value, False
+        if is_rounded and nearest == "0":
+            self.refuse(field, f"{value[:40]!r} is too small for 9 decimals")
+        return nearest, is_rounded
 
     def time(self, field: str, value: Timestamp, *, given: bool) -> int:
         """Require a time from 1970 to 9999; return it in microseconds, what is finer is cut off."""

@@ -54,6 +54,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> pb.RecordDeploymentResponse:
         """Record that a version went into service."""
         checks = Checks()
+        baseline_loss, is_rounded = checks.decimal("baseline_loss", request.baseline_loss)
         spec = DeploymentSpec(
             model=checks.name("name", request.name, "models"),
             model_version=checks.identifier("model_version", request.model_version),
@@ -65,7 +66,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
                 request.trained_through,
                 given=request.HasField("trained_through"),
             ),
-            baseline_loss=checks.decimal("baseline_loss", request.baseline_loss),
+            baseline_loss=baseline_loss,
             replaces=checks.identifier("replaces", request.replaces, optional=True) or None,
         )
         checks.done()
@@ -78,6 +79,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         return pb.RecordDeploymentResponse(
             appended=appended(written),
             version_in_service=serving.model_version if serving else "",
+            rounded=int(is_rounded),
         )
 
     def RetireModel(

@@ -171,7 +171,10 @@ def deploy(
     said = "is in service"
     if serving != version:
         said = f"is recorded as what was; {serving or 'no known version'} stays in service"
-    chosen.show(appended, f"{model} {version} {said}, at position {appended.position}.")
+    told = f"{model} {version} {said}, at position {appended.position}."
+    if appended.rounded:
+        told += f" {output.rounded_said(appended.rounded)}"
+    chosen.show(appended, told)
 
 
 def retire(

@@ -80,9 +80,8 @@ class Told:
     def remarks(self) -> list[str]:
         """Say what was done to values, and what was recorded though it repeats something."""
         said = []
-        if self.rounded:
-            was = "was" if self.rounded == 1 else "were"
-            said.append(f"{output.counted(self.rounded, 'value')} {was} rounded to 9 decimals.")
+        if rounded := self.rounded - self.vanished:
+            said.append(output.rounded_said(rounded))
         if self.vanished:
             was = "was" if self.vanished == 1 else "were"
             said.append(

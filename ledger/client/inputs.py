@@ -66,9 +66,9 @@ def timestamp_of(time: Time, field: str) -> Timestamp:
 
 
 def decimal_text(value: Value, field: str) -> str:
-    """Return a value as decimal text; text goes as it is, the server checks its spelling.
+    """Return a value as decimal text; the server checks text, rounds at 9 places and says so.
 
-    What is neither text nor exact is read as a double and rounded as an observed one is.
+    What is neither text nor exact is read as a double, as an observed one is.
     """
     if isinstance(value, str):
         return value
@@ -77,9 +77,11 @@ def decimal_text(value: Value, field: str) -> str:
     if isinstance(value, int | Decimal):
         return plain(value)
     try:
-        return nearest_decimal(repr(float(value)))[0]
+        text = repr(float(value))
+        nearest_decimal(text)  # refuse here what no decimal is near to
     except (ValueError, OverflowError) as error:
         raise invalid(field, f"{str(value)[:40]!r} {error}", "Give a finite number.") from error
+    return text
 
 
 def plain(value: int | Decimal) -> str:

@@ -80,6 +80,8 @@ class Deployed(Appended):
 
     version_in_service: str = ""
     """Another one where the deployment is stated to lie before it, and was recorded as what was."""
+    rounded: int = 0
+    """1 if the baseline loss had more than 9 decimals and was rounded half to even at 9."""
 
 
 @hex_repr

@@ -165,7 +165,9 @@ class RecordDeploymentRequest(message.Message):
     model_version: builtins.str
     """Required. Id of the version. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     baseline_loss: builtins.str
-    """Required. Its loss as seen in training, in the unit of the loss signal, as decimal text; above 0."""
+    """Required. Its loss as seen in training, in the unit of the loss signal, as decimal text; above 0.
+    More than 9 decimals are rounded half to even at 9.
+    """
     replaces: builtins.str
     """Optional. The version that the caller believes is in service; empty to replace whichever is."""
     ledger: builtins.str
@@ -213,9 +215,14 @@ class RecordDeploymentResponse(message.Message):
 
     APPENDED_FIELD_NUMBER: builtins.int
     VERSION_IN_SERVICE_FIELD_NUMBER: builtins.int
+    ROUNDED_FIELD_NUMBER: builtins.int
     version_in_service: builtins.str
     """Output only. The version in service by stated times: another one where this deployment is
     stated to lie before that one's, and is recorded as what was.
+    """
+    rounded: builtins.int
+    """Output only. 1 if `baseline_loss` had more than 9 decimals and was recorded rounded half to even
+    at 9, else 0.
     """
     @builtins.property
     def appended(self) -> append_pb2.Appended:
@@ -226,10 +233,11 @@ class RecordDeploymentResponse(message.Message):
         *,
         appended: append_pb2.Appended | None = ...,
         version_in_service: builtins.str = ...,
+        rounded: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "version_in_service", b"version_in_service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "rounded", b"rounded", "version_in_service", b"version_in_service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -169,17 +169,38 @@ def test_one_observation_by_flags_is_not_recorded_twice(cli: Run, served: Served
     assert served.head() == head + 1
 
 
-def test_what_was_rounded_and_what_became_0_is_said(cli: Run) -> None:
+def test_what_was_rounded_and_what_became_0_is_said_once(cli: Run, served: Served) -> None:
     text = (
         "model,signal,value,observed_at\n"
         f"fares,log-loss,0.47123456789123,{START * 1_000_000}\n"
         f"fares,log-loss,6e-27,{START * 1_000_000}\n"
     )
+    small = "1 value was too small for 9 decimals and was recorded as 0; send -log10(p) instead."
     ran = cli("signal", "submit", stdin=text)
-    assert ran.out.splitlines()[0].endswith(
-        "2 values were rounded to 9 decimals. 1 value was too small for 9 decimals and was "
-        "recorded as 0; send -log10(p) instead."
+    assert ran.out.splitlines()[0].endswith(f"1 value was rounded to 9 decimals. {small}")
+    ran = cli("signal", "submit", stdin=f"{HEADING}fares,log-loss,7e-27,{START * 1_000_000 + 1}\n")
+    assert ran.out == f"1 observation recorded, up to position {served.head()}. {small}\n"
+
+
+@pytest.mark.parametrize("value", ["0.41234567890123", "4.1234567890123e-1"])
+def test_a_stated_loss_is_rounded_as_an_observed_value_and_the_answer_says_so(
+    cli: Run, value: str
+) -> None:
+    line = ("model", "deploy", "fares", "v9", "--baseline-loss")
+    times = ("--trained-through", "2026-01-15", "--in-service-at", "2026-02-01")
+    ran = cli(*line, value, *times)
+    assert ran.code == 0
+    assert ran.out.endswith(" 1 value was rounded to 9 decimals.\n")
+    assert cli("model", "show", "fares", "--json").json["deployments"][-1]["baseline_loss"] == (
+        "0.412345679"
     )
+
+
+def test_a_stated_loss_that_rounds_to_0_is_refused(cli: Run) -> None:
+    line = ("model", "deploy", "fares", "v9", "--baseline-loss", "4e-10")
+    ran = cli(*line, "--trained-through", "2026-01-15", "--in-service-at", "2026-02-01")
+    assert ran.code == Exit.REFUSED
+    assert "baseline_loss: '0.0000000004' is too small for 9 decimals." in ran.err
 
 
 def test_a_leap_of_time_is_refused_with_the_flag_that_takes_it(cli: Run, served: Served) -> None:

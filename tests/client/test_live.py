@@ -67,9 +67,11 @@ def test_a_model_lives_from_registration_to_retirement(ledger: LedgerClient) -> 
     ledger.update_model(dataclasses.replace(read, tier="high", labels={"region": "west"}))
     with pytest.raises(ConflictError):
         ledger.update_model(dataclasses.replace(read, tier="low"))
-    ledger.record_deployment(
-        "models/rooms", "v1", in_service_at=BEGIN, trained_through=BEGIN, baseline_loss="0.4"
-    )
+    for version, loss, rounded in (("v0", "0.40", 0), ("v1", 0.41234567890123, 1)):
+        deployed = ledger.record_deployment(
+            "models/rooms", version, in_service_at=BEGIN, trained_through=BEGIN, baseline_loss=loss
+        )
+        assert deployed.rounded == rounded
     now = ledger.get_model("models/rooms")
     assert (now.tier, now.labels, now.version_in_service) == ("high", {"region": "west"}, "v1")
     ledger.retire_model("rooms", "no longer offered")

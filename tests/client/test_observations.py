@@ -149,8 +149,9 @@ class Scalar:
 
 
 @pytest.mark.parametrize("value", [Scalar(), 0.41234567890123, Fraction(41234567890123, 10**14)])
-def test_a_stated_loss_is_any_real_number_and_rounded_as_an_observed_one(value: Anything) -> None:
-    assert decimal_text(value, "baseline_loss") == "0.412345679"
+def test_a_stated_loss_is_any_real_number_and_sent_whole(value: Anything) -> None:
+    """The server rounds it, and says so."""
+    assert decimal_text(value, "baseline_loss") == "0.41234567890123"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])

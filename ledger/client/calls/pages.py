@@ -24,7 +24,11 @@ def submitted(response: Any) -> Submitted:  # noqa: ANN401 - any response with `
 
 def deployed(response: Any) -> Deployed:  # noqa: ANN401 - of RecordDeployment
     """Return where a deployment is, and what is in service by stated times."""
-    return Deployed(**_placed(response), version_in_service=response.version_in_service)
+    return Deployed(
+        **_placed(response),
+        version_in_service=response.version_in_service,
+        rounded=response.rounded,
+    )
 
 
 def defined(response: Any) -> Defined:  # noqa: ANN401 - of DefineSignal
