@@ -26,6 +26,7 @@ from ledger.kernel.rules import (
     Outcome,
     bounded_priority,
     decide,
+    hours_in_force,
     override_in_effect,
     slo_hours_left,
     whole_hours,
@@ -210,7 +211,11 @@ def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
         retrainings_30d=len([age for age in ages if 0 <= age < _RETRAININGS_HOURS]),
         in_force=prior.data.action if prior else "NO_ACTION",
         in_force_rule=prior.data.rule if prior and is_rule else "",
-        hours_in_force=whole_hours(parse_time(prior.data.since), now) if prior else 0,
+        hours_in_force=hours_in_force(
+            parse_time(prior.data.since), now, horizon.policy.rules.procedure
+        )
+        if prior
+        else 0,
         slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
         intervals=dict(intervals) if (intervals := horizon.policy.rules.intervals) else None,
     )

@@ -20,6 +20,7 @@ from ledger.kernel.rules import (
     Outcome,
     bounded_priority,
     decide,
+    hours_in_force,
     override_in_effect,
     slo_hours_left,
     whole_hours,
@@ -254,7 +255,9 @@ class Assessor:
             retrainings_30d=sum(0 <= age < _RETRAININGS_HOURS for age in ages),
             in_force=held.get("action", "NO_ACTION"),
             in_force_rule=held["rule"] if held.get("reason") == "RULE" else "",
-            hours_in_force=whole_hours(parse_time(held["since"]), at) if held else 0,
+            hours_in_force=hours_in_force(parse_time(held["since"]), at, parameters.rules.procedure)
+            if held
+            else 0,
             slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
             intervals=None if parameters.is_by_record else dict(parameters.rules.intervals),
         )

@@ -296,6 +296,15 @@ def whole_hours(then: int, now: int) -> int:
     return (now - then) // MICROS_PER_HOUR
 
 
+def hours_in_force(since: int, now: int, procedure: str) -> int:
+    """Return how long a decision has been in force, both times in microseconds.
+
+    One that began after `now`, as a historical evaluation finds it: 0, below 0 by `rules/1`.
+    """
+    hours = whole_hours(since, now)
+    return hours if procedure == RULES_1 else max(hours, 0)
+
+
 def slo_hours_left(output: SignalOutput | None, window_seconds: int) -> int:
     """Return the hours until a signal is at its critical value if its trend goes on.
 

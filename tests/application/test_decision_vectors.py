@@ -56,6 +56,7 @@ def test_stated_times_decide_as_the_known_answers_say(
         seen = made.decision.environment.model_dump()
         assert made.score.model_version == evaluation["model_version"]
         assert seen["hours_since_deployed"] == evaluation["hours_since_deployed"]
+        assert seen["hours_in_force"] == evaluation["hours_in_force"]
         assert seen["retrainings_30d"] == evaluation["retrainings_30d"]
         assert seen["report_interval_hours"] == evaluation["interval_hours"]
         assert seen["signals"]["loss"]["interval_hours"] == evaluation["interval_hours"]

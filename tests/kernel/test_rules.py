@@ -22,12 +22,13 @@ from ledger.kernel.rules import (
     bounded_priority,
     compile_rules,
     decide,
+    hours_in_force,
     override_in_effect,
     rule_problems,
     slo_hours_left,
     whole_hours,
 )
-from ledger.kernel.vocabulary import SIGNAL_FIELDS, VARIABLES
+from ledger.kernel.vocabulary import RULES_1, RULES_2, SIGNAL_FIELDS, VARIABLES
 
 DRIFT = SignalOutput(
     "drift",
@@ -156,6 +157,13 @@ def test_hours_are_whole_and_rounded_down() -> None:
     assert whole_hours(0, MICROS_PER_HOUR - 1) == 0
     assert whole_hours(0, MICROS_PER_HOUR) == 1
     assert whole_hours(1, 0) == -1
+
+
+def test_a_decision_that_began_later_has_been_in_force_for_no_time_but_by_rules_1() -> None:
+    then, now = 50 * MICROS_PER_HOUR, 3 * MICROS_PER_HOUR
+    assert hours_in_force(then, now, RULES_2) == 0
+    assert hours_in_force(then, now, RULES_1) == -47
+    assert hours_in_force(now, then, RULES_1) == hours_in_force(now, then, RULES_2) == 47
 
 
 # ---- step 6 --------------------------------------------------------------------------------------

@@ -78,7 +78,8 @@ def _selected(case: Case, at: int) -> list[int]:
     ]
 
 
-def _evaluation(case: Case, at: int) -> Case:
+def _evaluation(case: Case, at: int, since: int) -> Case:
+    """Return what an evaluation at a time finds, with a decision in force since some time."""
     serving = in_service(case["deployments"], at)
     ages = [
         (at - one["in_service_at"]) // _HOUR for one in case["deployments"] if one["is_trained"]
@@ -90,6 +91,7 @@ def _evaluation(case: Case, at: int) -> Case:
         "retrainings_30d": len([age for age in ages if 0 <= age < 720]),
         "observations": len(_selected(case, at)),
         "interval_hours": -(-case["reports_every_seconds"] // 3_600),
+        "hours_in_force": max((at - since) // _HOUR, 0),
     }
 
 
@@ -171,9 +173,11 @@ def _case(number: int) -> Case:
         )
     newest = max(seen["observed_at"] for seen in case["observations"])
     times = sorted({_START, newest, *(draw.between(_START, newest) for _ in range(4))})
+    present = _present(case)
+    since = newest if present is None else present
     return case | {
-        "present": _present(case),
-        "evaluations": [_evaluation(case, at) for at in times],
+        "present": present,
+        "evaluations": [_evaluation(case, at, since) for at in times],
         "plan": _plan(case, newest),
     }
 
