@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
+from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
 from ledger.cli.vouching import Keys, PolicyFile
 
 if TYPE_CHECKING:
     from ledger.client.records import Event
-
-_DATA_CHARS_SHOWN = 160
 
 
 def tail(
@@ -31,7 +30,10 @@ def tail(
         list[str] | None, typer.Option(help="Only this stream, as models/fares.")
     ] = None,
 ) -> None:
-    """Print events: the newest ones, or those after a position; with --follow without end."""
+    """Print events: the newest ones, or those after a position; with --follow without end.
+
+    A line says what an event says in the notation of people; --json prints the bodies as stored.
+    """
     chosen = session()
     types, streams = type_ or (), stream or ()
     client = chosen.client
@@ -54,11 +56,9 @@ def _print(event: "Event") -> None:
         shown["body"] = event.content or None
         output.write_json(shown, is_line=True)
         return
-    data = output.json_text(event.data) if event.body else "(erased)"
-    if len(data) > _DATA_CHARS_SHOWN:
-        data = data[:_DATA_CHARS_SHOWN] + "…"
+    said = line_of(event.data, lambda: session().unit_of_cost) if event.body else "(erased)"
     when = output.when(event.recorded_at)
-    output.write(f"{event.position}  {when}  {event.stream}  {event.type}  {data}")
+    output.write(f"{event.position}  {when}  {event.stream}  {event.type}  {said}")
 
 
 def verify(

@@ -4,12 +4,17 @@ Method: a model is described in per cent and money, on a ledger with a unit of c
 without; what is printed has no parts per million, no millionths and one form of time.
 """
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
+from ledger.cli.event_lines import line_of
 from ledger.cli.exits import Exit
 from tests.cli.conftest import Run
+
+GOLDEN = sorted((Path(__file__).parents[1] / "events" / "golden").glob("*.json"))
 
 NEEDED = ("--owner", "stays", "--unit-value", "0.25", "--cost", "40")
 
@@ -90,15 +95,40 @@ def test_nothing_for_people_has_parts_per_million_or_another_form_of_time(told: 
         ("policy", "show", "default"),
         ("ledger", "list"),
         ("ledger", "show"),
+        ("log", "tail", "--after", "0", "-n", "1000"),
+        ("key", "list"),
+        ("audit", "answer", "2", "--model", "fares"),
     )
     for words in commands:
         ran = told(*words)
         printed = ran.out + ran.err
         assert ran.code == 0, words
-        assert not re.search(r"[0-9] %|\bppm\b|micros|>= [0-9]{4,}|[0-9]{3} s\b", printed), printed
+        assert not re.search(r"[0-9] %|ppm|micros|>= [0-9]{4,}|[0-9]{3} s\b", printed), printed
         assert not re.search(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?!:\d\d(\.\d{6})?Z)", printed), printed
         assert not re.search(r"\d{4}-\d\d-\d\d \d|\.000000Z", printed), printed
-        assert not re.search(r"\b[0-9]{4,} s\b", printed), printed
+        assert not re.search(r"\b[0-9]{4,} s\b|1970", printed), printed
+
+
+def test_the_log_is_told_in_the_notation_of_people_and_stored_as_it_is(told: Run) -> None:
+    words = (*NEEDED, "--impact", "80%", "--risk", "2.5%")
+    assert told("model", "register", "rooms", *words).code == 0
+    line = ("log", "tail", "--after", "0", "-n", "1000")
+    shown = told(*line).out
+    assert "created at: before any data" in shown
+    assert "cost: 40.00, impact: 80%, owner: stays, risk: 2.5%, unit value: 0.25" in shown
+    assert re.search(r"  score\.computed\.v1  .*priority: \d+\.\d%", shown)
+    stored = told(*line, "--json").out
+    assert '"impact_ppm": 800000' in stored
+    assert '"created_at": "1970-01-01T00:00:00.000000Z"' in stored
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_line_of_every_type_of_event_has_the_notation_of_people(path: Path) -> None:
+    data = json.loads(path.read_text("utf-8"))["body"]["data"]
+    line = line_of(data, lambda: "EUR")
+    assert not re.search(r"[{}]|ppm|micros|seconds|\.000000Z|[0-9a-f]{40}", line)
+    numbers = [text for text in re.findall(r": (\d+)(?:,|$)", line) if len(text) >= 6]
+    assert numbers in ([], ["120000"]), "only a number of samples is that large"
 
 
 def test_a_rule_is_shown_with_its_limit_in_per_cent(told: Run) -> None:

@@ -1,0 +1,69 @@
+"""What an event says, in one line and in the notation of people.
+
+Stored bodies are canonical JSON with integers and the ledger's own spelling of times; `--json`
+prints those.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from ledger.events import notation
+from ledger.events.values import parse_time
+
+_LINE_CHARS_MAX: Final = 160
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_PPM: Final = frozenset({"priority", "raw_priority", "degradation", "coverage"}) | frozenset(
+    {"price", "price_before", "next_price"}
+)
+"""Members in parts per million whose names do not say so."""
+_LEFT_OUT: Final = frozenset({"as_of", "kernel", "model", "planner", "procedure"})
+"""What a line has no room for, or what the event's stream names already; digests likewise."""
+
+
+def line_of(data: Mapping[str, Any], unit_of_cost: Callable[[], str]) -> str:
+    """Return the members that fit in a line; the ledger is asked for its unit if money is there."""
+    line = ", ".join(_members(data, unit_of_cost))
+    return line if len(line) <= _LINE_CHARS_MAX else line[:_LINE_CHARS_MAX] + "…"
+
+
+def _members(data: Mapping[str, Any], unit_of_cost: Callable[[], str]) -> Iterator[str]:
+    for name, value in data.items():
+        if name in _LEFT_OUT or value is None or value in ("", [], {}):
+            continue
+        plain, shown = _named(name, value, unit_of_cost)
+        if shown:
+            yield f"{plain.replace('_', ' ')}: {shown}"
+
+
+def _named(name: str, value: object, unit_of_cost: Callable[[], str]) -> tuple[str, str]:
+    """Return a member's name without the unit of its data, and its value with one."""
+    is_number = isinstance(value, int | str) and not isinstance(value, bool)
+    if is_number and name in _PPM:
+        return name, notation.percent(int(str(value)))
+    if is_number and name.endswith("_ppm"):
+        return name.removesuffix("_ppm"), notation.share(int(str(value)))
+    if is_number and name.endswith("_micros"):
+        return name.removesuffix("_micros"), notation.money(int(str(value)), unit_of_cost())
+    if is_number and name.endswith("_seconds"):
+        return name.removesuffix("_seconds"), notation.duration(int(str(value)))
+    return name, _shown(value)
+
+
+def _shown(value: object) -> str:
+    """Return a value; empty for what no line has room for, such as a document or a digest."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        is_nested = any(isinstance(item, dict | list) for item in value)
+        return str(len(value)) if is_nested else " ".join(_shown(item) for item in value)
+    if isinstance(value, dict):
+        is_flat = all(isinstance(item, str) for item in value.values())
+        return " ".join(f"{key}={item}" for key, item in value.items()) if is_flat else ""
+    text = str(value)
+    if _DIGEST.fullmatch(text):
+        return ""
+    try:
+        return notation.time(parse_time(text))
+    except ValueError:
+        return text
