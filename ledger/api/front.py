@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
+import uvloop
 
 from ledger.api.patience import Patience
 from ledger.limits import (
@@ -87,7 +88,8 @@ class Front:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:
             if self._bound.done():
                 raise

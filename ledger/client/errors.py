@@ -331,7 +331,7 @@ def _reason(name: str) -> Reason:
 
 
 def _is_dropped(code: grpc.StatusCode, text: str) -> bool:
-    """Return whether gRPC's server let a call go unseen, as it does where too many come at once.
+    """Return whether gRPC's server let a call go unseen: too many came at once, or it stops.
 
     What is cancelled on this side says so.
     """
@@ -348,8 +348,9 @@ def _overloaded(text: str) -> LedgerRefusedError:
         )
     return refused(
         Reason.LIMIT_REACHED,
-        f"The server takes no more calls at the moment: {text or 'no details were given'}.",
-        remedy="Try again later.",
+        "The server took no more calls: too many at once, or it is stopping "
+        f"({text or 'it gave no details'}).",
+        remedy="Try again later, with the same request id.",
     )
 
 

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger.clock import Clock
@@ -99,7 +99,7 @@ class PostgresDatabase(Database):
         self._url = url.set(drivername="postgresql+psycopg")
         self._read_only = read_only
         self._warnings: list[str] = []
-        self._failures = 0  # so many times the readers' connections were dropped
+        self._failures = 0  # so many times what readers had been connected to was lost
         self._listener: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
         self.writer = self._writing_engine()
@@ -119,10 +119,10 @@ class PostgresDatabase(Database):
             record.info["after"] = self._failures
             prepare_session(raw, Use.READS, self._connect)
 
-        @event.listens_for(self.reader, "checkin")
-        def _give_back(_raw: object, record: Any) -> None:  # noqa: ANN401
-            if record.info.get("after") != self._failures:  # nothing would take it from that pool
-                record.invalidate()
+        @event.listens_for(self.reader, "checkout")
+        def _take(_raw: object, record: Any, _proxy: object) -> None:  # noqa: ANN401
+            if record.info.get("after") != self._failures:
+                raise DisconnectionError  # the pool closes it and makes another
 
     def prepare(self, keys: SealedKeys, *, create: bool = False) -> None:
         """Upgrade the schema, or create it where `create` says so; check that commits last here."""
@@ -153,13 +153,12 @@ class PostgresDatabase(Database):
         check_session(Session(*found), connection.info["pid"])
 
     def after_failure(self, code: str) -> None:
-        """Cut off a server that sleeps with the lock; else drop the readers' connections.
+        """Cut off a server that sleeps with the lock; else let readers connect again.
 
-        After a fail-over those may lead to another server than the writer's.
+        After a fail-over their connections may lead to another server than the writer's.
         """
         if code != _LOCK_TIMEOUT:
             self._failures += 1
-            self.reader.dispose()  # what is in use is closed when it is given back
             return
         try:
             with self.writer.begin() as connection:

@@ -19,6 +19,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import DAY
 from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage.postgres import READERS_MAX
 from tests.support.check_ledger import check_ledger
 from tests.support.own_postgres import OwnPostgres, run
 from tests.support.server_process import until
@@ -124,18 +125,20 @@ def test_a_connection_that_was_lost_while_idle_costs_no_request(
     assert is_well(store)
 
 
-def test_a_connection_that_reads_during_an_outage_is_closed_when_it_is_given_back(
+def test_no_connection_from_before_an_outage_is_read_on_again_or_left_open(
     store: SqlStore,
 ) -> None:
     engine = store._database.reader
-    with engine.connect() as before:
-        kept = before.connection.driver_connection
+    with engine.connect() as idle, engine.connect() as busy:
+        kept = [one.connection.driver_connection for one in (idle, busy)]
+        idle.close()
         store._database.after_failure("57P01")
-        before.exec_driver_sql("SELECT 1")
-    assert kept.closed  # type: ignore[union-attr]
-    with engine.connect() as after:
-        kept = after.connection.driver_connection
-    assert not kept.closed  # type: ignore[union-attr]
+        busy.exec_driver_sql("SELECT 1")
+    with contextlib.ExitStack() as stack:
+        later = [stack.enter_context(engine.connect()) for _ in range(READERS_MAX - 2)]
+        raw = [one.connection.driver_connection for one in later]
+    assert all(one.closed for one in kept)  # type: ignore[union-attr]
+    assert not any(one in kept for one in raw)
 
 
 def test_a_listener_that_cannot_listen_is_closed(
