@@ -6,7 +6,7 @@
     python3 tools/dev.py check            lint, format, types, layers, contract, generated files
     python3 tools/dev.py lint | types     two parts of it
     python3 tools/dev.py serve | bench | vectors PATH...
-    python3 tools/dev.py proto            generate the stubs from proto/
+    python3 tools/dev.py proto            generate the stubs and the blocking client
     python3 tools/dev.py pins             choose newer releases of what we depend on
 
 Each command first sets up what it needs in an environment of its own: `.venv`, or the folder that
@@ -199,7 +199,7 @@ def check_steps() -> list[tuple[str, Sequence[str]]]:
         ("buf lint", ("buf", "lint", "proto")),
         ("buf format", ("buf", "format", "proto", "--diff", "--exit-code")),
         ("buf breaking", ("buf", "breaking", "proto", "--against", str(BASELINE))),
-        ("generated stubs", ("python", "tools/proto.py", "--check")),
+        ("generated code", ("python", "-m", "tools.proto", "--check")),
         ("event catalogue", ("python", "-m", "tools.catalog", "--check")),
     ]
 
@@ -230,9 +230,9 @@ def run_steps(
 
 
 def proto(arguments: Sequence[str]) -> int:
-    """Generate the stubs, or with `--release` make the contract of today the one to keep."""
+    """Generate stubs and blocking client, or with `--release` keep the contract of today."""
     prepare("dev")
-    return run("python", "tools/proto.py", *arguments)
+    return run("python", "-m", "tools.proto", *arguments)
 
 
 def pins(arguments: Sequence[str]) -> int:

@@ -1,17 +1,17 @@
-"""Generates `ledger/v1` from `proto/ledger/v1`: message classes, service stubs and their types.
+"""Generates `ledger/v1` from `proto/ledger/v1`, and the client for threads from that for asyncio.
 
-    python3 tools/dev.py proto              write the stubs
+    python3 tools/dev.py proto              write the files
     python3 tools/dev.py proto --check      only say whether the committed ones are current
     python3 tools/dev.py proto --release    keep today's contract as the one not to break
 
-The generators come with the dev packages, so that their versions are pinned with everything else;
-tests/project checks that pyproject.toml asks for a runtime no older than they are. A message-only
-file gets no `_grpc` module: it would be empty.
+The generators of messages, stubs and types come with the dev packages, so that their versions are
+pinned with everything else; tests/project checks that pyproject.toml asks for a runtime no older
+than they are. A message-only file gets no `_grpc` module: it would be empty. How the client is
+translated is in `blocking_client`.
 """
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +19,8 @@ from importlib import resources
 from pathlib import Path
 
 from grpc_tools import protoc
+
+from tools import blocking_client
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "proto"
@@ -75,6 +77,15 @@ def differences(committed: dict[str, bytes], fresh: dict[str, bytes]) -> list[st
     return sorted(lines)
 
 
+def write(folder: Path, committed: dict[str, bytes], fresh: dict[str, bytes]) -> None:
+    """Replace what is committed in a folder by what was generated."""
+    folder.mkdir(exist_ok=True)
+    for name in committed.keys() - fresh.keys():
+        (folder / name).unlink()
+    for name, content in fresh.items():
+        (folder / name).write_bytes(content)
+
+
 def release() -> int:
     """Write the baseline of `buf breaking`, after checking that it breaks the last one nowhere."""
     if BASELINE.exists():
@@ -87,7 +98,7 @@ def release() -> int:
 
 def main() -> int:
     """Generate, check or release, as the arguments say."""
-    parser = argparse.ArgumentParser(description="Generate ledger/v1 from proto/.")
+    parser = argparse.ArgumentParser(description="Generate the stubs and the blocking client.")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="compare only, byte for byte")
     mode.add_argument("--release", action="store_true", help="make this contract the baseline")
@@ -96,16 +107,25 @@ def main() -> int:
         return release()
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        found = differences(files(ROOT / PACKAGE), files(Path(folder) / PACKAGE))
-        if chosen.check:
-            for line in found:
-                print(f"{PACKAGE.as_posix()}: {line}")
-            if found:
-                print("Run `python3 tools/dev.py proto` and commit the result.")
-            return 1 if found else 0
-        shutil.rmtree(ROOT / PACKAGE, ignore_errors=True)
-        shutil.copytree(Path(folder) / PACKAGE, ROOT / PACKAGE)
-        print(f"wrote {PACKAGE.as_posix()}: {len(found)} files changed")
+        stubs = files(Path(folder) / PACKAGE)
+    made = (
+        (PACKAGE, files(ROOT / PACKAGE), stubs),
+        (blocking_client.PACKAGE, blocking_client.committed(), blocking_client.generated()),
+    )
+    found = [
+        f"{package.as_posix()}: {line}"
+        for package, committed, fresh in made
+        for line in differences(committed, fresh)
+    ]
+    if chosen.check:
+        for line in found:
+            print(line)
+        if found:
+            print("Run `python3 tools/dev.py proto` and commit the result.")
+        return 1 if found else 0
+    for package, committed, fresh in made:
+        write(ROOT / package, committed, fresh)
+    print(f"wrote {', '.join(package.as_posix() for package, *_ in made)}: {len(found)} changed")
     return 0
 
 

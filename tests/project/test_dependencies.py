@@ -96,9 +96,9 @@ def test_we_ask_for_a_runtime_no_older_than_the_generator() -> None:
         assert lower_bound(package) == max(services)
 
 
-def test_stubs_are_what_the_contract_generates() -> None:
-    command = [sys.executable, str(ROOT / "tools" / "proto.py"), "--check"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_stubs_and_blocking_client_are_what_their_sources_generate() -> None:
+    command = [sys.executable, "-m", "tools.proto", "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -140,8 +140,10 @@ def test_check_runs_every_kind_of_proof() -> None:
         ("buf", "lint"),
         ("buf", "format"),
         ("buf", "breaking"),
-        ("python", "tools/proto.py"),
     } <= programs
+    assert ("python", "-m", "tools.proto", "--check") in {
+        tuple(step) for _, step in dev.check_steps()
+    }
 
 
 def test_slow_tests_are_chosen_by_their_mark(monkeypatch: pytest.MonkeyPatch) -> None:

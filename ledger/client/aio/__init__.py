@@ -1,1 +1,1 @@
-"""The client for asyncio: the twin of `blocking`, method for method."""
+"""The client for asyncio; `blocking` is generated from it, but for connection, batch and stream."""

@@ -7,7 +7,6 @@ from typing import Self
 
 from ledger.client.aio.connection import AsyncConnection
 from ledger.client.aio.decisions import Decisions
-from ledger.client.aio.erasure import Erasure
 from ledger.client.aio.exports import Exports
 from ledger.client.aio.log import Log
 from ledger.client.aio.models import Models
@@ -22,15 +21,13 @@ from ledger.client.trust import TrustStore
 from ledger.clock import Clock, SystemClock
 
 
-class AsyncLedgerClient(
-    Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports, Erasure
-):
+class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and
     is the same in all. Only an unavailable server is tried again. Calls raise ClientError:
-    LedgerRefusedError with reason and remedy, or UnreachableError. To be made and used within one
-    event loop.
+    LedgerRefusedError with reason and remedy, or UnreachableError.
+    To be made and used within one event loop.
 
     `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
     only one; `actor` who calls, as `users/NAME` or `services/NAME`. ValueError says which of them

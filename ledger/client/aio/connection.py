@@ -86,6 +86,10 @@ class AsyncConnection:
             page = await self.run(paged.after(page.next_page_token))
             yield page
 
+    async def all_pages(self, paged: Paged[T]) -> list[Page[T]]:
+        """Return every page of a list."""
+        return [page async for page in self.pages(paged)]
+
     async def items(self, paged: Paged[T]) -> AsyncIterator[T]:
         """Yield the items of a list, page by page."""
         async for page in self.pages(paged):
@@ -146,9 +150,3 @@ class AsyncConnection:
             response_deserializer=response.FromString,
         )
         return invoke(request, timeout=timeout, metadata=self.settings.metadata)
-
-
-class Service:
-    """What the calls of one service are made through."""
-
-    _connection: AsyncConnection

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.calls import decisions as calls
 from ledger.client.enums import ReplayKind
 from ledger.client.inputs import Time
@@ -23,13 +23,12 @@ class Decisions(Service):
         self, models: Sequence[str], *, at: Time | None = None, request_id: str | None = None
     ) -> Evaluation:
         """Score 1 to 1000 models now, or at an earlier time, and record a decision for each."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.evaluate(scope, models, at))
 
     async def get_decision(self, name: str, *, min_position: int = 0) -> EvaluatedDecision:
         """Return `models/{model}/decisions/{position}` with its score."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_decision(scope, name, min_position))
+        return await self._connection.run(calls.get_decision(self._scope, name, min_position))
 
     def list_decisions(
         self,
@@ -40,9 +39,8 @@ class Decisions(Service):
         min_position: int = 0,
     ) -> AsyncIterator[Decision]:
         """Iterate over decisions, newest first: of one model, or of all."""
-        scope = self._connection.settings.scope()
         paged = calls.list_decisions(
-            scope,
+            self._scope,
             model,
             after_position=after_position,
             until_position=until_position,
@@ -52,16 +50,14 @@ class Decisions(Service):
 
     async def explain_decision(self, name: str, *, min_position: int = 0) -> ExplainedDecision:
         """Return why a decision came out as it did, and what would have changed it."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.explain_decision(scope, name, min_position))
+        return await self._connection.run(calls.explain_decision(self._scope, name, min_position))
 
     async def replay(self, target: str | int, *, min_position: int = 0) -> ReplayResult:
         """Recompute a decision or plan by name, or what is at a position.
 
         A difference is a result, not an error.
         """
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.replay(scope, target, min_position))
+        return await self._connection.run(calls.replay(self._scope, target, min_position))
 
     def replay_range(
         self,
@@ -78,7 +74,7 @@ class Decisions(Service):
         has `progress.done`.
         """
         stream = calls.replay_range(
-            self._connection.settings.scope(),
+            self._scope,
             first_position=first_position,
             last_position=last_position,
             kinds=kinds,

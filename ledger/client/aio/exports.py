@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.calls import exports as calls
 from ledger.client.enums import ExportKind
 from ledger.client.exports import Export, ExportPart
@@ -32,7 +32,7 @@ class Exports(Service):
         Ask `get_export` until its state is READY. The purpose is recorded for good.
         """
         call = calls.create_export(
-            self._connection.settings.append_scope(request_id),
+            self._append_scope(request_id),
             kind=kind,
             first_position=first_position,
             last_position=last_position,
@@ -48,17 +48,15 @@ class Exports(Service):
 
     async def get_export(self, name: str) -> Export:
         """Return an export and how far it has come."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_export(scope, name))
+        return await self._connection.run(calls.get_export(self._scope, name))
 
     async def delete_export(self, name: str) -> Export:
         """Delete a bundle that the server holds, as an operator; return what it was."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.delete_export(scope, name))
+        return await self._connection.run(calls.delete_export(self._scope, name))
 
     def list_exports(self) -> AsyncIterator[Export]:
         """Iterate over the exports that the server holds, newest first."""
-        return self._connection.items(calls.list_exports(self._connection.settings.scope()))
+        return self._connection.items(calls.list_exports(self._scope))
 
     def read_export(self, name: str, *, offset: int = 0) -> AsyncIterator[ExportPart]:
         """Iterate over the pieces of a finished bundle's tar archive, from a byte on.
@@ -66,5 +64,4 @@ class Exports(Service):
         A broken transfer is not tried again: go on with the offset that was reached. The same
         export always gives the same bytes.
         """
-        scope = self._connection.settings.scope()
-        return self._connection.stream(calls.read_export(scope, name, offset))
+        return self._connection.stream(calls.read_export(self._scope, name, offset))

@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.calls import log as calls
 from ledger.client.enums import LedgerClock
+from ledger.client.outcomes import Erased
 from ledger.client.records import Appended, Event, Ledger
 
 
 class Log(Service):
-    """Ledgers and their events, for clients that follow or verify them."""
+    """Ledgers and their events: created, listed, followed, and bodies removed for good."""
 
     async def create_ledger(
         self,
@@ -25,18 +26,17 @@ class Log(Service):
 
         `unit_of_cost` is what `…_micros` are millionths of, such as `EUR`.
         """
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         chosen = calls.Configuration(clock, skew_seconds, unit_of_cost, leap_seconds)
         return await self._connection.run(calls.create_ledger(scope, origin, chosen))
 
     async def get_ledger(self, *, min_position: int = 0) -> Ledger:
         """Return the client's ledger and where its head is."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_ledger(scope, min_position))
+        return await self._connection.run(calls.get_ledger(self._scope, min_position))
 
     async def confirm_clock(self, reason: str, *, request_id: str | None = None) -> Appended:
         """Confirm the server's clock where it steps, for an actor whom the operator has named."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.confirm_clock(scope, reason))
 
     def list_ledgers(self) -> AsyncIterator[Ledger]:
@@ -54,7 +54,7 @@ class Log(Service):
     ) -> AsyncIterator[Event]:
         """Iterate over events by position, up to the head at the time of the first page."""
         paged = calls.list_events(
-            self._connection.settings.scope(),
+            self._scope,
             after_position=after_position,
             until_position=until_position,
             types=types,
@@ -75,6 +75,22 @@ class Log(Service):
         A lost connection is taken up again after the last event processed, that is, the last one
         after which the next was asked for.
         """
-        scope = self._connection.settings.scope()
-        watch = calls.watch_events(scope, types=types, streams=streams)
+        watch = calls.watch_events(self._scope, types=types, streams=streams)
         return self._connection.watch(watch, after_position)
+
+    async def erase_bodies(
+        self,
+        positions: Sequence[tuple[int, int]],
+        *,
+        ground: str,
+        authority: str,
+        request_id: str | None = None,
+    ) -> Erased:
+        """Remove body and salt of the events in these ranges (first and last), for good.
+
+        Answers when the service holds no copy any more, which takes as long as its projections
+        take to be folded again: give it a deadline of minutes where the ledger is large.
+        """
+        scope = self._append_scope(request_id)
+        call = calls.erase_bodies(scope, positions, ground=ground, authority=authority)
+        return await self._connection.run(call)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.calls import policies as calls
 from ledger.client.records import (
     Appended,
@@ -19,14 +19,13 @@ class Policies(Service):
 
     async def lint_policy(self, document: str) -> PolicyLint:
         """Check a document as drafting would; problems are the answer, not an error."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.lint_policy(scope, document))
+        return await self._connection.run(calls.lint_policy(self._scope, document))
 
     async def draft_policy(
         self, policy: str, document: str, rationale: str, *, request_id: str | None = None
     ) -> DraftedPolicy:
         """Record the next version of a policy; it is in force nowhere until it is activated."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.draft_policy(scope, policy, document, rationale))
 
     async def activate_policy(
@@ -40,7 +39,7 @@ class Policies(Service):
         request_id: str | None = None,
     ) -> Appended:
         """Bring a version into force for a scope, or without one for the whole ledger."""
-        made = self._connection.settings.append_scope(request_id)
+        made = self._append_scope(request_id)
         call = calls.activate_policy(made, policy, version, rationale, for_=scope, digest=digest)
         return await self._connection.run(call)
 
@@ -48,10 +47,10 @@ class Policies(Service):
         self, policy: str, version: int = 0, *, min_position: int = 0
     ) -> PolicyView:
         """Return a version of a policy, the newest if none is named, and its activations."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_policy(scope, policy, version, min_position))
+        return await self._connection.run(
+            calls.get_policy(self._scope, policy, version, min_position)
+        )
 
     def list_policies(self, *, min_position: int = 0) -> AsyncIterator[Policy]:
         """Iterate over policies by id."""
-        scope = self._connection.settings.scope()
-        return self._connection.items(calls.list_policies(scope, min_position))
+        return self._connection.items(calls.list_policies(self._scope, min_position))

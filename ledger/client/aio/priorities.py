@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.calls import priorities as calls
 from ledger.client.enums import PriorityOrder
 from ledger.client.inputs import Time
@@ -35,7 +35,7 @@ class Ranking(Service):
         its position; the position wins.
         """
         paged = calls.list_priorities(
-            self._connection.settings.scope(),
+            self._scope,
             as_of=as_of,
             as_of_position=as_of_position,
             since=since,
@@ -43,7 +43,7 @@ class Ranking(Service):
             order_by=order_by,
             min_position=min_position,
         )
-        pages = [page async for page in self._connection.pages(paged)]
+        pages = await self._connection.all_pages(paged)
         return calls.all_rows(pages)
 
     def watch_priorities(self, *, after_position: int = 0) -> AsyncIterator[PriorityUpdate]:
@@ -52,7 +52,7 @@ class Ranking(Service):
         Without changes an empty update comes every few seconds. A lost connection is taken up again
         after the last update processed.
         """
-        watch = calls.watch_priorities(self._connection.settings.scope())
+        watch = calls.watch_priorities(self._scope)
         return self._connection.watch(watch, after_position)
 
     async def make_plan(
@@ -65,7 +65,7 @@ class Ranking(Service):
         request_id: str | None = None,
     ) -> MadePlan:
         """Rank the fleet under a purse and record the whole backlog."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         call = calls.make_plan(
             scope, purse_micros, purse_cap_micros=purse_cap_micros, policy=policy, plan=plan
         )
@@ -73,23 +73,21 @@ class Ranking(Service):
 
     async def get_plan(self, plan: str, *, min_position: int = 0) -> Plan:
         """Return one plan, whole."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_plan(scope, plan, min_position))
+        return await self._connection.run(calls.get_plan(self._scope, plan, min_position))
 
     def list_plans(self, *, min_position: int = 0) -> AsyncIterator[Plan]:
         """Iterate over plans without their backlogs, newest first."""
-        scope = self._connection.settings.scope()
-        return self._connection.items(calls.list_plans(scope, min_position))
+        return self._connection.items(calls.list_plans(self._scope, min_position))
 
     async def get_projection(self, projection: str, *, min_position: int = 0) -> Projection:
         """Return how far a projection is."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_projection(scope, projection, min_position))
+        return await self._connection.run(
+            calls.get_projection(self._scope, projection, min_position)
+        )
 
     def list_projections(self, *, min_position: int = 0) -> AsyncIterator[Projection]:
         """Iterate over the server's projections by id."""
-        scope = self._connection.settings.scope()
-        return self._connection.items(calls.list_projections(scope, min_position))
+        return self._connection.items(calls.list_projections(self._scope, min_position))
 
     async def rebuild_projection(
         self, projection: str, *, keep_previous: bool = False
@@ -98,6 +96,5 @@ class Ranking(Service):
 
         The old rows stay in the database if they differ, or if `keep_previous`.
         """
-        scope = self._connection.settings.scope()
-        call = calls.rebuild_projection(scope, projection, keep_previous=keep_previous)
+        call = calls.rebuild_projection(self._scope, projection, keep_previous=keep_previous)
         return await self._connection.run(call)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.calls import proofs as calls
 from ledger.client.proving import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
 from ledger.client.records import Appended, Checkpoint
@@ -48,36 +48,31 @@ class Proofs(Service):
 
     async def get_checkpoint(self, *, min_position: int = 0, size: int = 0) -> Checkpoint:
         """Return what the server says, unverified: see `verified_checkpoint`."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.get_checkpoint(scope, min_position, size))
+        return await self._connection.run(calls.get_checkpoint(self._scope, min_position, size))
 
     def list_checkpoints(self, *, after_size: int = 0) -> AsyncIterator[Checkpoint]:
         """Iterate over what was ever signed, by size, as the server says: unverified."""
-        scope = self._connection.settings.scope()
-        return self._connection.items(calls.list_checkpoints(scope, after_size))
+        return self._connection.items(calls.list_checkpoints(self._scope, after_size))
 
     async def prove_consistency(self, from_size: int, *, to_size: int = 0) -> ConsistencyProof:
         """Return what the server says, unverified: see `verify_consistency`."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.prove_consistency(scope, from_size, to_size))
+        return await self._connection.run(calls.prove_consistency(self._scope, from_size, to_size))
 
     async def list_keys(self) -> SigningKeys:
         """Return the keys that sign, or have signed, as the server says."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.list_keys(scope))
+        return await self._connection.run(calls.list_keys(self._scope))
 
     # ---- on record -------------------------------------------------------------------------------
 
     async def add_cosignature(self, size: int, line: str) -> Checkpoint:
         """Add a witness's signature line to the checkpoint of a size; a repeat changes nothing."""
-        scope = self._connection.settings.scope()
-        return await self._connection.run(calls.add_cosignature(scope, size, line))
+        return await self._connection.run(calls.add_cosignature(self._scope, size, line))
 
     async def rotate_key(
         self, *, overlap: int | None = None, request_id: str | None = None
     ) -> ChangedKey:
         """Let the committed key take over; both sign over `overlap` positions, or 1000."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.rotate_key(scope, overlap))
 
     async def revoke_key(
@@ -89,16 +84,16 @@ class Proofs(Service):
         request_id: str | None = None,
     ) -> ChangedKey:
         """Declare that what a key signed about trees of this size or larger counts for nothing."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         call = calls.revoke_key(scope, verifier_key, from_position, reason)
         return await self._connection.run(call)
 
     async def seal_streams(self, *, request_id: str | None = None) -> Seal:
         """Record how far every stream has come; the newest seal if it covers all but itself."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.seal_streams(scope))
 
     async def record_audit(self, report: AuditReport, *, request_id: str | None = None) -> Appended:
         """Record that an audit was completed, and what it found."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.record_audit(scope, report))

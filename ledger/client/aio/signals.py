@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Literal, overload
 
 from ledger.client.aio.batch import AsyncSignalBatch
-from ledger.client.aio.connection import Service
+from ledger.client.aio.service import Service
 from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
@@ -29,13 +29,12 @@ class Signals(Service):
         A change of kind, unit or direction touches the policy versions in force that read the
         signal: `replacements` has a document for each, and all is recorded together or nothing is.
         """
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return await self._connection.run(calls.define_signal(scope, signal, replacements))
 
     def list_signals(self, *, min_position: int = 0) -> AsyncIterator[Signal]:
         """Iterate over the defined signals by id."""
-        scope = self._connection.settings.scope()
-        return self._connection.items(calls.list_signals(scope, min_position))
+        return self._connection.items(calls.list_signals(self._scope, min_position))
 
     @overload
     async def submit(
@@ -83,7 +82,7 @@ class Signals(Service):
         verified proof of its last event. What is raised after that says where the batch is.
         """
         settings = self._connection.settings
-        scope = settings.append_scope(request_id, allow_leap=allow_leap)
+        scope = self._append_scope(request_id, allow_leap=allow_leap)
         if wait_for_checkpoint:
             call = calls.submit_proven(
                 scope, observations, leave_out_duplicates=leave_out_duplicates
@@ -116,7 +115,6 @@ class Signals(Service):
 
     async def list_signal_states(self, *, model: str = "", min_position: int = 0) -> SignalStates:
         """Return the state of each signal of each model, or of one model."""
-        scope = self._connection.settings.scope()
-        paged = calls.list_signal_states(scope, model, min_position)
-        pages = [page async for page in self._connection.pages(paged)]
+        paged = calls.list_signal_states(self._scope, model, min_position)
+        pages = await self._connection.all_pages(paged)
         return calls.all_states(pages)

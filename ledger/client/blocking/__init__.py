@@ -1,1 +1,1 @@
-"""The client for threads: `LedgerClient` and its parts, one for each service."""
+"""The client for threads, generated from `aio` but for connection, batch and stream."""

@@ -1,3 +1,4 @@
+# Generated from ledger/client/aio/client.py by `tools/dev.py proto`; do not edit.
 """The client for threads."""
 
 from dataclasses import replace
@@ -7,7 +8,6 @@ from typing import Self
 
 from ledger.client.blocking.connection import Connection
 from ledger.client.blocking.decisions import Decisions
-from ledger.client.blocking.erasure import Erasure
 from ledger.client.blocking.exports import Exports
 from ledger.client.blocking.log import Log
 from ledger.client.blocking.models import Models
@@ -22,13 +22,13 @@ from ledger.client.trust import TrustStore
 from ledger.clock import Clock, SystemClock
 
 
-class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports, Erasure):
+class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports):
     """A connection to one ledger of a decision-ledger server; a context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and
     is the same in all. Only an unavailable server is tried again. Calls raise ClientError:
-    LedgerRefusedError with reason and remedy, or UnreachableError. Safe to use from several
-    threads; not to be carried over a fork.
+    LedgerRefusedError with reason and remedy, or UnreachableError.
+    Safe to use from several threads; not to be carried over a fork.
 
     `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
     only one; `actor` who calls, as `users/NAME` or `services/NAME`. ValueError says which of them

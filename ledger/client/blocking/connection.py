@@ -85,6 +85,10 @@ class Connection:
             page = self.run(paged.after(page.next_page_token))
             yield page
 
+    def all_pages(self, paged: Paged[T]) -> list[Page[T]]:
+        """Return every page of a list."""
+        return list(self.pages(paged))
+
     def items(self, paged: Paged[T]) -> Iterator[T]:
         """Yield the items of a list, page by page."""
         for page in self.pages(paged):
@@ -144,9 +148,3 @@ class Connection:
             response_deserializer=response.FromString,
         )
         return invoke(request, timeout=timeout, metadata=self.settings.metadata)
-
-
-class Service:
-    """What the calls of one service are made through."""
-
-    _connection: Connection

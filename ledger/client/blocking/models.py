@@ -1,8 +1,9 @@
+# Generated from ledger/client/aio/models.py by `tools/dev.py proto`; do not edit.
 """The fleet and its deployments, for threads."""
 
 from collections.abc import Iterator
 
-from ledger.client.blocking.connection import Service
+from ledger.client.blocking.service import Service
 from ledger.client.calls import models as calls
 from ledger.client.inputs import Time, Value
 from ledger.client.records import Appended, Deployed, Model
@@ -13,7 +14,7 @@ class Models(Service):
 
     def register_model(self, model: Model, *, request_id: str | None = None) -> Appended:
         """Register a model."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return self._connection.run(calls.register_model(scope, model))
 
     def update_model(self, model: Model, *, request_id: str | None = None) -> Appended:
@@ -22,7 +23,7 @@ class Models(Service):
         Read it with `get_model`, change it with `dataclasses.replace`, and send it back: a
         ConflictError says that somebody else changed it in between.
         """
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return self._connection.run(calls.update_model(scope, model))
 
     def record_deployment(
@@ -38,7 +39,7 @@ class Models(Service):
         request_id: str | None = None,
     ) -> Deployed:
         """Record that a version went into service: newly trained, or put back."""
-        scope = self._connection.settings.append_scope(request_id, allow_leap=allow_leap)
+        scope = self._append_scope(request_id, allow_leap=allow_leap)
         call = calls.record_deployment(
             scope,
             model,
@@ -52,18 +53,18 @@ class Models(Service):
 
     def retire_model(self, model: str, reason: str, *, request_id: str | None = None) -> Appended:
         """Take a model out of the fleet, for good."""
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return self._connection.run(calls.retire_model(scope, model, reason))
 
     def get_model(self, model: str, *, min_position: int = 0) -> Model:
         """Return a model with all its deployments."""
-        scope = self._connection.settings.scope()
-        return self._connection.run(calls.get_model(scope, model, min_position))
+        return self._connection.run(calls.get_model(self._scope, model, min_position))
 
     def list_models(
         self, *, include_retired: bool = False, min_position: int = 0
     ) -> Iterator[Model]:
         """Iterate over the fleet by id."""
-        scope = self._connection.settings.scope()
-        paged = calls.list_models(scope, include_retired=include_retired, min_position=min_position)
+        paged = calls.list_models(
+            self._scope, include_retired=include_retired, min_position=min_position
+        )
         return self._connection.items(paged)

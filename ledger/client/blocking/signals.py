@@ -1,10 +1,11 @@
+# Generated from ledger/client/aio/signals.py by `tools/dev.py proto`; do not edit.
 """Signals and their observations, for threads."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, overload
 
 from ledger.client.blocking.batch import SignalBatch
-from ledger.client.blocking.connection import Service
+from ledger.client.blocking.service import Service
 from ledger.client.blocking.stream import SignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
@@ -29,13 +30,12 @@ class Signals(Service):
         A change of kind, unit or direction touches the policy versions in force that read the
         signal: `replacements` has a document for each, and all is recorded together or nothing is.
         """
-        scope = self._connection.settings.append_scope(request_id)
+        scope = self._append_scope(request_id)
         return self._connection.run(calls.define_signal(scope, signal, replacements))
 
     def list_signals(self, *, min_position: int = 0) -> Iterator[Signal]:
         """Iterate over the defined signals by id."""
-        scope = self._connection.settings.scope()
-        return self._connection.items(calls.list_signals(scope, min_position))
+        return self._connection.items(calls.list_signals(self._scope, min_position))
 
     @overload
     def submit(
@@ -83,7 +83,7 @@ class Signals(Service):
         verified proof of its last event. What is raised after that says where the batch is.
         """
         settings = self._connection.settings
-        scope = settings.append_scope(request_id, allow_leap=allow_leap)
+        scope = self._append_scope(request_id, allow_leap=allow_leap)
         if wait_for_checkpoint:
             call = calls.submit_proven(
                 scope, observations, leave_out_duplicates=leave_out_duplicates
@@ -116,7 +116,6 @@ class Signals(Service):
 
     def list_signal_states(self, *, model: str = "", min_position: int = 0) -> SignalStates:
         """Return the state of each signal of each model, or of one model."""
-        scope = self._connection.settings.scope()
-        paged = calls.list_signal_states(scope, model, min_position)
-        pages = list(self._connection.pages(paged))
+        paged = calls.list_signal_states(self._scope, model, min_position)
+        pages = self._connection.all_pages(paged)
         return calls.all_states(pages)

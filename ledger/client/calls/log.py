@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.client.call import Call, Paged, Scope, Watch
-from ledger.client.calls.pages import appended, one, page
+from ledger.client.calls.pages import appended, one, page, whole
 from ledger.client.decode import decode
 from ledger.client.enums import LedgerClock
 from ledger.client.inputs import number_of
+from ledger.client.outcomes import Erased
 from ledger.client.records import Appended, Event, Ledger
 from ledger.limits import PAGE_SIZE_MAX
 from ledger.v1 import ledger_pb2, ledger_service_pb2
@@ -115,6 +116,28 @@ def watch_events(scope: Scope, *, types: Sequence[str], streams: Sequence[str]) 
         ledger_service_pb2.WatchEventsRequest(ledger=scope.ledger, types=types, streams=streams),
         ledger_service_pb2.WatchEventsResponse,
         _events,
+    )
+
+
+def erase_bodies(
+    scope: Scope, positions: Sequence[tuple[int, int]], *, ground: str, authority: str
+) -> Call[Erased]:
+    """Return the call that removes body and salt of events."""
+    return Call(
+        _SERVICE + "EraseBodies",
+        ledger_service_pb2.EraseBodiesRequest(
+            positions=[
+                ledger_service_pb2.PositionRange(first=first, last=last)
+                for first, last in positions
+            ],
+            ground=ground,
+            authority=authority,
+            ledger=scope.ledger,
+            request_id=scope.request_id,
+        ),
+        ledger_service_pb2.EraseBodiesResponse,
+        whole(Erased),
+        scope.request_id,
     )
 
 

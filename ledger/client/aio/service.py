@@ -1,0 +1,19 @@
+"""What the calls of each service share, for asyncio: a connection, and what requests state."""
+
+from ledger.client.aio.connection import AsyncConnection
+from ledger.client.call import Scope
+
+
+class Service:
+    """What the calls of one service are made through."""
+
+    _connection: AsyncConnection
+
+    @property
+    def _scope(self) -> Scope:
+        """What a read states."""
+        return self._connection.settings.scope()
+
+    def _append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> Scope:
+        """Return what an append states: the caller's request id, or one made now."""
+        return self._connection.settings.append_scope(request_id, allow_leap=allow_leap)
