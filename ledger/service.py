@@ -11,20 +11,20 @@ from typing import Self
 
 from ledger.application.attestation import AttestationOptions
 from ledger.application.clock_watch import ClockWatch
-from ledger.application.evidence import evidence_folder
-from ledger.application.export_jobs import exports_folder
-from ledger.application.exports import Exports
-from ledger.application.follower import Follower
+from ledger.application.evaluation.follower import Follower
+from ledger.application.exports.exports import Exports
+from ledger.application.exports.jobs import exports_folder
 from ledger.application.ledger import Ledger
 from ledger.application.operators import OPERATORS, NamedActors
-from ledger.application.published import (
+from ledger.application.refusals import Refusals
+from ledger.application.signing.evidence import evidence_folder
+from ledger.application.signing.published import (
     read_policy,
     read_published,
     refuse_missing,
     refuse_rows_ahead,
 )
-from ledger.application.refusals import Refusals
-from ledger.application.rehashing import RehashProcess
+from ledger.application.signing.rehash_process import RehashProcess
 from ledger.application.workers import Workers
 from ledger.clock import Clock, SystemClock
 from ledger.errors import MISREAD, LedgerError, Reason, invalid_field, misread

@@ -1,7 +1,7 @@
 """Writes what is generated from code: the event catalogue and the schema of policies.
 
-`python -m tools.catalog` writes `ledger/events/CATALOG.md` and
-`ledger/application/policy_schema.json`; `--check` compares instead and fails where one is stale.
+`python -m tools.catalog` writes `ledger/events/CATALOG.md` and the schema of policies beside their
+code, `policy_schema.json`; `--check` compares instead and fails where one is stale.
 """
 
 import ast
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ledger.application.policy_schema import schema_text
+from ledger.application.policies.schema import schema_text
 from ledger.events.base import EventData, Part
 from ledger.events.canonical import encode
 from ledger.events.registry import EVENT_CLASSES

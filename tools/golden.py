@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from ledger.application.assess import Horizon, assess
-from ledger.application.compiled import PolicyCache
-from ledger.application.history import Historian, window_bounds
-from ledger.application.plans import Planning, PlanRequest
-from ledger.application.policy_text import digest, parse
+from ledger.application.evaluation.assess import Horizon, assess
+from ledger.application.fleet.history import Historian, window_bounds
+from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.policies.compiled import PolicyCache
+from ledger.application.policies.text import digest, parse
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.events.base import EventData

@@ -13,7 +13,7 @@ from ledger.api.checks import Checks
 from ledger.api.served_call import ServedCall, seconds_left
 from ledger.api.steps import NotYetError
 from ledger.application.commands import Caller
-from ledger.application.exports import Exports
+from ledger.application.exports.exports import Exports
 from ledger.application.ledger import Ledger
 from ledger.application.operators import NamedActors
 from ledger.clock import Clock

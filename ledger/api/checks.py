@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import ValidationError
 
-from ledger.application.intake import name_fault
+from ledger.application.fleet.intake import name_fault
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import values
 from ledger.limits import DOCUMENT_BYTES_MAX, TEXT_CHARS_MAX

@@ -11,8 +11,8 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.decisions import decision, evaluated, score_of
 from ledger.api.convert.explanations import KINDS, explanation, replayed
 from ledger.api.paging import page_of
+from ledger.application.decisions.replay import REPLAYED_TYPES, ReplayKind
 from ledger.application.ledger import Ledger
-from ledger.application.replay import REPLAYED_TYPES, ReplayKind
 from ledger.events.decisions import DecisionMade
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed

@@ -19,7 +19,7 @@ from ledger.api.convert.signals import intake, rows_of
 from ledger.api.served_call import seconds_left
 from ledger.api.steps import Later
 from ledger.application.commands import Written
-from ledger.application.intake import Submission
+from ledger.application.fleet.intake import Submission
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import STREAM_BATCH_SECONDS_MAX

@@ -7,7 +7,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.models import described_of, model, version_of
 from ledger.api.paging import cut, page_of
-from ledger.application.deploying import DeploymentSpec
+from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.ledger import Ledger
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.v1 import model_pb2, model_service_pb2_grpc

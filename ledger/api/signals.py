@@ -22,7 +22,7 @@ from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.steps import Later, exchanged, later
 from ledger.application.commands import Written
-from ledger.application.intake import Submission
+from ledger.application.fleet.intake import Submission
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError
 from ledger.limits import PAGE_STATES_MAX

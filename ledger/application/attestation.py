@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger.application.audits import Audits
-from ledger.application.checkpoints import Checkpoints
-from ledger.application.cosigning import Ground
-from ledger.application.evidence import Evidence
-from ledger.application.key_commands import KeyCommands
-from ledger.application.keyring import Keyring
-from ledger.application.outside import Outside, behind, unknown_signer
-from ledger.application.proving import Prover
-from ledger.application.published import Published
-from ledger.application.rehashing import RehashProcess, rehasher
-from ledger.application.schedule import Sealer, Signer
-from ledger.application.seals import Seals
-from ledger.application.witnesses import Collector
+from ledger.application.signing.audits import Audits
+from ledger.application.signing.checkpoints import Checkpoints
+from ledger.application.signing.evidence import Evidence
+from ledger.application.signing.key_commands import KeyCommands
+from ledger.application.signing.keyring import Keyring
+from ledger.application.signing.prover import Prover
+from ledger.application.signing.published import Published
+from ledger.application.signing.rehash_process import RehashProcess, rehasher
+from ledger.application.signing.schedule import Sealer, Signer
+from ledger.application.signing.seals import Seals
+from ledger.application.witnesses.cosigning import Ground
+from ledger.application.witnesses.outside import Outside, behind, unknown_signer
+from ledger.application.witnesses.witnesses import Collector
 from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import notation
+from ledger.events.proving import BodyErased
 from ledger.events.values import TIME_LIMIT
 from ledger.limits import DATA_AHEAD_SECONDS
-from ledger.storage.store import AppendResult, LedgerInfo, Reader, Store
+from ledger.storage.store import AppendResult, Guard, LedgerInfo, Reader, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,11 @@ def signal_stream(signal: str) -> str:
 def plan_stream(plan: str) -> str:
     """Return the stream of one plan."""
     return f"plans/{plan}"
+
+
+def no_erasure_after(position: int) -> Guard:
+    """Return the guard of what was made of bodies read as of a position."""
+    return Guard(BodyErased.STREAM, frozenset({BodyErased.TYPE}), after_position=position)
 
 
 def latest_statable(info: LedgerInfo, store: Store) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.application.commands import Caller, Written, fields_named
 from ledger.application.erasures import PositionRange
-from ledger.application.fleet import Fleet
+from ledger.application.fleet.fleet import Fleet
 from ledger.application.operators import ERASERS, NamedActors
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import encode_body

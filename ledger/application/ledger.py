@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 
 from eventsourcing.persistence import AggregateRecorder
 
-from ledger.application.aggregates import Aggregates
 from ledger.application.attestation import Attestation, AttestationOptions
 from ledger.application.clocks import Clocks
 from ledger.application.commands import (
@@ -15,22 +14,25 @@ from ledger.application.commands import (
     Written,
     answered_before,
     model_stream,
+    no_erasure_after,
     plan_stream,
 )
-from ledger.application.compiled import PolicyCache
-from ledger.application.decisions import Decisions, is_later
-from ledger.application.duplicates import likely_duplicates
+from ledger.application.decisions.decisions import Decisions, is_later
+from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import Erased, Erasure
 from ledger.application.erasures import PositionRange
-from ledger.application.evaluator import Evaluator
-from ledger.application.fleet import Fleet
-from ledger.application.fleet_commands import FleetCommands
-from ledger.application.history import Historian
-from ledger.application.intake import Intake, ObservationRow, Submission, name_fault
-from ledger.application.key_commands import OVERLAP_DEFAULT
+from ledger.application.evaluation.evaluator import Evaluator
+from ledger.application.fleet.aggregates import Aggregates
+from ledger.application.fleet.commands import FleetCommands
+from ledger.application.fleet.duplicates import likely_duplicates
+from ledger.application.fleet.fleet import Fleet
+from ledger.application.fleet.history import Historian
+from ledger.application.fleet.intake import Intake, ObservationRow, Submission, name_fault
 from ledger.application.names import did_you_mean, nearest
-from ledger.application.plans import Planning, PlanRequest
-from ledger.application.proofs import (
+from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.policies.compiled import PolicyCache
+from ledger.application.signing.key_commands import OVERLAP_DEFAULT
+from ledger.application.signing.proofs import (
     Consistency,
     Inclusion,
     Keys,
@@ -39,8 +41,6 @@ from ledger.application.proofs import (
     SignedCheckpoint,
     WitnessState,
 )
-from ledger.application.recording import no_erasure_after
-from ledger.application.replay import Replayer
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent, encode_body

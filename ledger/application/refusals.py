@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from ledger.application.schedule import Round
+from ledger.application.rounds import Round
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason

@@ -15,7 +15,7 @@ from ledger.audit.parameters import Parameters
 from ledger.audit.serving import Serving, serving_of
 from ledger.events.values import TIME_LIMIT, format_time, parse_decimal, parse_time
 from ledger.kernel.bucketed import ModelState, Score, SignalOutput, score
-from ledger.kernel.rules import (
+from ledger.rules.procedure import (
     Environment,
     Outcome,
     bounded_priority,
@@ -25,7 +25,7 @@ from ledger.kernel.rules import (
     slo_hours_left,
     whole_hours,
 )
-from ledger.kernel.rules import (
+from ledger.rules.procedure import (
     ModelFacts as VisibleFacts,
 )
 

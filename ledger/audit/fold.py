@@ -20,7 +20,7 @@ from ledger.chain.seal import seal_record
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED
 from ledger.events.values import parse_decimal, parse_time
-from ledger.kernel.rules import Override
+from ledger.rules.procedure import Override
 
 if TYPE_CHECKING:
     from ledger.audit.assessing import Assessor

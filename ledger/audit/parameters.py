@@ -8,7 +8,7 @@ from ledger.events.canonical import encode
 from ledger.events.values import parse_decimal
 from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
-from ledger.kernel.rules import Rule, RuleSet, rule_problems
+from ledger.rules.procedure import Rule, RuleSet, rule_problems
 
 _DECIMALS = frozenset({"baseline", "critical"})
 _NOT_SCORED = frozenset({"rationale", "reports_every_seconds"})

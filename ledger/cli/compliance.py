@@ -96,7 +96,7 @@ def _explainer(bundle: Path | None) -> "Explainer":
     if bundle is None:
         return ServerExplainer(session().client)
     try:
-        import ledger.application.decisions  # noqa: F401 - with all that it needs
+        import ledger.application.decisions.decisions  # noqa: F401 - with all that it needs
     except ModuleNotFoundError:
         output.say(
             "Reasons are told in the policy's own words: explaining decisions from a bundle needs "

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger import __version__
-from ledger.application.evidence import Evidence, evidence_folder
-from ledger.application.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+from ledger.application.signing.evidence import Evidence, evidence_folder
+from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
 from ledger.chain.link import Digest, Verifier
 from ledger.cli import output, server_checks
 from ledger.cli.check import Check
@@ -230,9 +230,9 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
 
 def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
     """Look for policies in force whose signals were defined otherwise when they were drafted."""
-    from ledger.application.compiled import PolicyCache
-    from ledger.application.meaning import Meanings
-    from ledger.application.policy_history import PolicyHistory
+    from ledger.application.policies.compiled import PolicyCache
+    from ledger.application.policies.history import PolicyHistory
+    from ledger.application.policies.meaning import Meanings
 
     head = store.head(info.origin).position
     policies = PolicyHistory(store, info.origin, PolicyCache())

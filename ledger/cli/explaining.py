@@ -9,7 +9,7 @@ from ledger.events.policies import DRAFTED_TYPES
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
     from ledger.compliance.facts import Fact
-    from ledger.kernel.rules import RuleSet
+    from ledger.rules.procedure import RuleSet
 
 _NOTHING: Final[Collection[str]] = ()
 
@@ -59,7 +59,7 @@ class BundleExplainer:
         """Return the explanation; empty where score or policy are not in the bundle."""
         from pydantic import ValidationError
 
-        from ledger.application.decisions import explained
+        from ledger.application.decisions.decisions import explained
 
         data = decision.data or {}
         rules = self._rules.get((data.get("policy", ""), data.get("policy_version", 0)))
@@ -75,7 +75,7 @@ class BundleExplainer:
     def _keep_rules(self, data: dict[str, Any]) -> None:
         from pydantic import ValidationError
 
-        from ledger.application.compiled import rules_of
+        from ledger.application.policies.compiled import rules_of
         from ledger.events.policy_document import DOCUMENTS
 
         try:

@@ -20,7 +20,7 @@ def fitted_policy(client: "LedgerClient", events_max: int) -> str:
 
     LedgerError says what is missing where there are too few. Cost: one pass over those events.
     """
-    from ledger.application.policy_fit import fit_policy
+    from ledger.application.policies.fit import fit_policy
     from ledger.events.signals import SignalDefined
     from ledger.events.values import parse_decimal, parse_time
 
@@ -48,7 +48,7 @@ def stated_policy(
 ) -> str:
     """Return the text of a policy over limits that a person states; the signals must be defined."""
     from ledger.application.names import nearest
-    from ledger.application.starting_policy import first_policy
+    from ledger.application.policies.starting import first_policy
     from ledger.cli.exits import MisuseError
     from ledger.events.signals import SignalDefined
 

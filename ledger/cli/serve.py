@@ -104,7 +104,7 @@ def _warn_of_silent_loss(settings: "Settings", database: str) -> None:
     """Say at each start that nothing would show what a fail-over has lost."""
     import structlog
 
-    from ledger.application.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+    from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
 
     policy = read_policy(settings.checkpoints.policy)
     accepted = settings.storage.accept_silent_loss

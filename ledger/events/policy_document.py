@@ -1,7 +1,7 @@
 """The policy as it is stored: integers and canonical values only, closed, versioned by its digest.
 
-People write policies in YAML or JSON with human units; `ledger.application.policy_text` turns those
-into this form. An auditor reads this form alone.
+People write policies in YAML or JSON with human units; `ledger.application.policies.text` turns
+those into this form. An auditor reads this form alone.
 """
 
 from typing import Annotated, Final, Literal

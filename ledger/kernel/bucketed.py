@@ -4,7 +4,7 @@ A pure function of integers: no float, clock, I/O or locale, so any language wit
 derives every score bit for bit, from `docs/spec/kernel_v1.md`. Values are nano (decimal × 10^9),
 ratios parts per million (ppm), times microseconds since 1970. Which observations count (policy,
 version in service, horizon) is for the caller to decide; rules and bounds on change are in
-`ledger.kernel.rules`.
+`ledger.rules.procedure`.
 
 A released kernel's arithmetic never changes. A better idea is `bucketed/2` in a file beside this.
 """

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
-from ledger.application.evaluator import CALLER
+from ledger.application.evaluation.evaluator import CALLER
 from ledger.client import LedgerClient, Model, Signal
 from ledger.client.enums import ExportState, ReplayOutcome
 from ledger.client.errors import LedgerRefusedError

@@ -136,7 +136,7 @@ def test_there_is_an_end_to_how_many_ledgers_a_server_takes(
 def test_a_deleted_export_leaves_no_file_and_makes_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.application.exports.EXPORTS_KEPT_MAX", 1)
+    monkeypatch.setattr("ledger.application.exports.exports.EXPORTS_KEPT_MAX", 1)
     with serving(tmp_path) as served:
         served.create()
         stub = ExportServiceStub(served.channel)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.deploying import DeploymentSpec
-from ledger.application.fleet_commands import MONEY_MICROS_MAX, FleetCommands
+from ledger.application.fleet.commands import MONEY_MICROS_MAX, FleetCommands
+from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import ModelDeployed, ModelUpdated
 from ledger.events.policies import Scope

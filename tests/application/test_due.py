@@ -6,9 +6,9 @@ states a time years ahead; in a `wall` ledger the clock was ahead for a while an
 
 import pytest
 
-from ledger.application.due import DataTime
-from ledger.application.schedule import Sealer
-from ledger.application.seals import Seals
+from ledger.application.evaluation.due import DataTime
+from ledger.application.signing.schedule import Sealer
+from ledger.application.signing.seals import Seals
 from ledger.events.values import SECOND, parse_time
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from tests.application.conftest import MakeWorld

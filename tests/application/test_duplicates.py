@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.application.commands import Caller
-from ledger.application.intake import Taken
+from ledger.application.fleet.intake import Taken
 from ledger.events.fast import parse_observed
 from ledger.storage import duplicates
 from ledger.storage.duplicates import Duplicates

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.application.decisions import Decided
+from ledger.application.decisions.decisions import Decided
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed

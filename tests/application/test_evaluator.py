@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger.application.evaluator import LEASE_SECONDS, REFUSED_SECONDS
+from ledger.application.evaluation.evaluator import LEASE_SECONDS, REFUSED_SECONDS
 from ledger.events.envelope import RecordedEvent
 from tests.application.conftest import MakeWorld
 from tests.application.world import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.application.export_jobs import ExportJob, ExportRequest
+from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.errors import LedgerError, Reason
 from ledger.limits import EXPORTS_MAX
 from tests.support.export_desk import AUDITOR, OFFICER, Desk, Gate
@@ -94,7 +94,7 @@ def test_a_full_disk_fails_the_export_and_leaves_room_for_the_next(
             raise OSError(errno.ENOSPC, "No space left on device")
 
         patched.setattr("ledger.export.bundle._Lines.write", full)
-        patched.setattr("ledger.application.export_jobs.JobFolder.save", _twice(full, small))
+        patched.setattr("ledger.application.exports.jobs.JobFolder.save", _twice(full, small))
         job = small.made()
     assert (job.state, job.failure) == ("failed", "it cannot be written: No space left on device")
     small.verified(small.made())

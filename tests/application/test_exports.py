@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.export_jobs import ExportRequest, exports_folder
-from ledger.application.proofs import SignedCheckpoint
+from ledger.application.exports.jobs import ExportRequest, exports_folder
+from ledger.application.signing.proofs import SignedCheckpoint
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.note import parse as parse_note
 from ledger.errors import LedgerError, Reason
@@ -180,7 +180,7 @@ def test_exports_are_kept_as_set_or_beside_a_file(
 def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
     small: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.application.export_writing._WITNESS_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("ledger.application.exports.writing._WITNESS_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(small.ledger, "witnesses", lambda: ["one"])
     witness = CosigningKey("witness.example/w", bytes(32))
     kept, asked = small.ledger.checkpoint_of, 0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application.policy_fit import fit_policy
-from ledger.application.policy_text import parse
-from ledger.application.starting_policy import first_policy
+from ledger.application.policies.fit import fit_policy
+from ledger.application.policies.starting import first_policy
+from ledger.application.policies.text import parse
 from ledger.events.values import parse_decimal
 from tests.application.world import ANA, DAY, HOUR, START, World, defined
 

@@ -6,7 +6,7 @@ Method: small fleets whose losses are easy to add up; each number is looked up i
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.plans import Planning, PlanRequest
+from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.errors import LedgerError, Reason
 from ledger.events.notation import share
 from ledger.events.plans import PlanMade, PlanRow

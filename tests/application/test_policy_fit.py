@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.application.policy_fit import OBSERVATIONS_MIN, Reading, fit_policy
-from ledger.application.policy_lint import lint
-from ledger.application.policy_text import parse
-from ledger.application.starting_policy import first_policy
+from ledger.application.policies.fit import OBSERVATIONS_MIN, Reading, fit_policy
+from ledger.application.policies.lint import lint
+from ledger.application.policies.starting import first_policy
+from ledger.application.policies.text import parse
 from ledger.errors import LedgerError, Reason
 from ledger.events.signals import SignalDefined
 from ledger.events.values import NANO_LIMIT

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.application.policy_lint import lint
-from ledger.application.policy_source import Mapping, Scalar, place_within, read
-from ledger.application.policy_text import Problem, digest, parse
+from ledger.application.policies.lint import lint
+from ledger.application.policies.source import Mapping, Scalar, place_within, read
+from ledger.application.policies.text import Problem, digest, parse
 from ledger.events.signals import SignalDefined
 
 DEFAULT = (Path(__file__).parent / "default_policy.yaml").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from ledger.application import policy_schema
-from ledger.application.policy_text import parse, read_policy, to_text
+from ledger.application.policies import schema as policy_schema
+from ledger.application.policies.text import parse, read_policy, to_text
 
 DEFAULT = (Path(__file__).parent / "default_policy.yaml").read_text(encoding="utf-8")
 VALIDATOR = Draft202012Validator(policy_schema.json_schema())

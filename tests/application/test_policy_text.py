@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.application.policy_layout import BUCKETS_MAX
-from ledger.application.policy_text import digest, parse, read_policy, to_text
+from ledger.application.policies.layout import BUCKETS_MAX
+from ledger.application.policies.text import digest, parse, read_policy, to_text
 from ledger.errors import LedgerError, Reason
 from ledger.events.policy_document import DOCUMENTS, Action, PolicyDocument, Procedure
 from ledger.events.values import NANO_LIMIT, format_decimal

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.application.attestation import Attestation
 from ledger.application.commands import Caller
-from ledger.application.proofs import SignedCheckpoint
+from ledger.application.signing.proofs import SignedCheckpoint
 from ledger.chain.key_history import open_by_spans
 from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.clock import ManualClock, SystemClock

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from ledger.application.commands import Caller, Written
-from ledger.application.defining import Replacement
+from ledger.application.fleet.definitions import Replacement
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated, Scope
 from ledger.events.registry import typed

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger.application.replay import REPLAYED_TYPES, differences
+from ledger.application.decisions.replay import REPLAYED_TYPES, differences
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ledger.application.checkpoints import Checkpoints
-from ledger.application.schedule import Round
-from ledger.application.seals import Seals
+from ledger.application.rounds import Round
+from ledger.application.signing.checkpoints import Checkpoints
+from ledger.application.signing.seals import Seals
 from ledger.application.workers import THREADS_MAX, Workers
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason

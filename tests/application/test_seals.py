@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from ledger.application.attestation import Attestation
-from ledger.application.proofs import Seal
-from ledger.application.schedule import SEALER, Sealer
-from ledger.application.seals import Seals
+from ledger.application.signing.proofs import Seal
+from ledger.application.signing.schedule import SEALER, Sealer
+from ledger.application.signing.seals import Seals
 from ledger.chain.seal import seal_record, seal_root
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.exports import Exports
-from ledger.application.follower import Follower
-from ledger.application.key_commands import KeyCommands
+from ledger.application.evaluation.follower import Follower
+from ledger.application.exports.exports import Exports
 from ledger.application.ledger import Ledger
-from ledger.application.schedule import Sealer, Signer
-from ledger.application.witnesses import Collector
+from ledger.application.signing.key_commands import KeyCommands
+from ledger.application.signing.schedule import Sealer, Signer
+from ledger.application.witnesses.witnesses import Collector
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service, ServiceOptions
 from ledger.storage import CreateLedger, open_store

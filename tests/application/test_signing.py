@@ -13,9 +13,9 @@ from contextlib import closing
 
 import pytest
 
-from ledger.application import rehashing
 from ledger.application.attestation import Attestation
-from ledger.application.rehashing import RehashProcess
+from ledger.application.signing import rehash_process as rehashing
+from ledger.application.signing.rehash_process import RehashProcess
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.link import Digest, header_bytes
 from ledger.chain.merkle import leaf_hash

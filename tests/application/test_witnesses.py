@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ledger.application.attestation import Attestation
-from ledger.application.cosigning import Ground
-from ledger.application.evidence import Evidence
-from ledger.application.witness_calls import WitnessCalls
-from ledger.application.witnesses import Collector
+from ledger.application.signing.evidence import Evidence
+from ledger.application.witnesses.calls import WitnessCalls
+from ledger.application.witnesses.cosigning import Ground
+from ledger.application.witnesses.witnesses import Collector
 from ledger.application.workers import Workers
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.cosignature import CosigningKey

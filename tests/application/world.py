@@ -13,14 +13,14 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.decisions import Decided
-from ledger.application.deploying import DeploymentSpec
+from ledger.application.decisions.decisions import Decided
+from ledger.application.decisions.replay import ReplayKind, ReplayResult
 from ledger.application.erasure import Erased
-from ledger.application.evaluator import Evaluator
-from ledger.application.fleet_commands import Drafted
-from ledger.application.follower import Follower
+from ledger.application.evaluation.evaluator import Evaluator
+from ledger.application.evaluation.follower import Follower
+from ledger.application.fleet.commands import Drafted
+from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.ledger import Ledger, Written
-from ledger.application.replay import ReplayKind, ReplayResult
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application.defining import Replacement
+from ledger.application.fleet.definitions import Replacement
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.events.policies import Scope

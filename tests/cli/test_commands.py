@@ -7,7 +7,7 @@ read back through other commands and as JSON, refusals by exit code and reason.
 import sqlite3
 from pathlib import Path
 
-from ledger.application.evidence import Contradiction, Evidence
+from ledger.application.signing.evidence import Contradiction, Evidence
 from ledger.cli.exits import Exit
 from ledger.cli.shapes import SHAPES, fields_of
 from ledger.clock import ManualClock, SystemClock

@@ -73,7 +73,7 @@ def test_a_client_alone_tells_a_bundles_reasons_in_the_policys_words_and_says_so
     told: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert told("export", "create", str(tmp_path / "b")).code == 0
-    monkeypatch.setitem(sys.modules, "ledger.application.decisions", None)
+    monkeypatch.setitem(sys.modules, "ledger.application.decisions.decisions", None)
     monkeypatch.setitem(sys.modules, "ledger.pages", None)
     done = told("compliance", "export", str(tmp_path / "c"), "--bundle", str(tmp_path / "b"))
     assert done.code == 0

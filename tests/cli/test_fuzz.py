@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from ledger.api.server import loopback
-from ledger.application.policy_lint import lint
-from ledger.application.published import read_policy, read_published
-from ledger.application.witness_calls import WitnessCallError, WitnessCalls
+from ledger.application.policies.lint import lint
+from ledger.application.signing.published import read_policy, read_published
+from ledger.application.witnesses.calls import WitnessCallError, WitnessCalls
 from ledger.audit.memory import Memory
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosigningKey

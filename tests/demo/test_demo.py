@@ -137,7 +137,7 @@ def test_a_folder_with_a_ledger_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_policy_gives_a_reason_for_every_weight_and_rule() -> None:
-    from ledger.application.policy_text import parse
+    from ledger.application.policies.text import parse
 
     document = parse(policy_text())
     assert all(rule.rationale for rule in document.scoring.signals)

@@ -13,7 +13,7 @@ from ledger.cli import output
 from ledger.events import notation
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.export import report
-from ledger.kernel import explain
+from ledger.rules import explanation as explain
 from projections import ranking
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application.evaluator import LEASE_SECONDS
+from ledger.application.evaluation.evaluator import LEASE_SECONDS
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
 from ledger.events.decisions import ScoreComputed

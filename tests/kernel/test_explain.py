@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.kernel.boundary import boundaries, value_of, with_value
 from ledger.kernel.bucketed import Score, SignalOutput
-from ledger.kernel.explain import Explanation, explain
-from ledger.kernel.rules import Environment, ModelFacts, Outcome, Override, Rule, RuleSet, decide
-from ledger.kernel.shares import to_stored
+from ledger.rules.boundary import boundaries, value_of, with_value
+from ledger.rules.explanation import Explanation, explain
+from ledger.rules.procedure import Environment, ModelFacts, Outcome, Override, Rule, RuleSet, decide
+from ledger.rules.shares import to_stored
 
 DRIFT = SignalOutput(
     "drift",

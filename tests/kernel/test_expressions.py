@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.kernel.expression_tree import CONJUNCTION, DISJUNCTION, Node, operands_of, render
-from ledger.kernel.expressions import (
+from ledger.rules.expression_tree import CONJUNCTION, DISJUNCTION, Node, operands_of, render
+from ledger.rules.expressions import (
     CompiledExpression,
     ExpressionError,
     Verdict,
     activation_of,
     compile_expression,
 )
-from ledger.kernel.vocabulary import SIGNAL_FIELDS, VARIABLES
+from ledger.rules.vocabulary import SIGNAL_FIELDS, VARIABLES
 
 NAMES = ("accuracy", "drift.psi")
 ZERO = {"int": 0, "bool": False, "string": ""}

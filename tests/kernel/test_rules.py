@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ledger.kernel.bucketed import SignalOutput
 from ledger.kernel.decay import PPM
-from ledger.kernel.expressions import ExpressionError
-from ledger.kernel.rules import (
+from ledger.rules.expressions import ExpressionError
+from ledger.rules.procedure import (
     MICROS_PER_HOUR,
     Environment,
     ModelFacts,
@@ -28,7 +28,7 @@ from ledger.kernel.rules import (
     slo_hours_left,
     whole_hours,
 )
-from ledger.kernel.vocabulary import RULES_1, RULES_2, SIGNAL_FIELDS, VARIABLES
+from ledger.rules.vocabulary import RULES_1, RULES_2, SIGNAL_FIELDS, VARIABLES
 
 DRIFT = SignalOutput(
     "drift",

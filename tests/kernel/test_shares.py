@@ -6,8 +6,8 @@ expression is found in what was written.
 
 import pytest
 
-from ledger.kernel.expressions import compile_expression
-from ledger.kernel.shares import is_share, signals_named, spell, to_stored, to_written
+from ledger.rules.expressions import compile_expression
+from ledger.rules.shares import is_share, signals_named, spell, to_stored, to_written
 
 NAMES = ["log-loss", "drift", "a%"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ledger.application.plan_reasons import reason_of
-from ledger.application.plans import inputs_digest
+from ledger.application.planning.plans import inputs_digest
+from ledger.application.planning.reasons import reason_of
 from ledger.chain.body import body_fault
 from ledger.chain.checkpoint import Checkpoint, open_checkpoint
 from ledger.chain.keys import VerifierKey

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.export_jobs import ExportJob, ExportRequest
-from ledger.application.exports import Exports
+from ledger.application.exports.exports import Exports
+from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.application.ledger import Ledger
 from ledger.chain.keys import VerifierKey
 from ledger.clock import ManualClock

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.application.commands import Caller
-from ledger.application.export_jobs import ExportRequest
+from ledger.application.exports.jobs import ExportRequest
 from ledger.chain.keys import VerifierKey
 from ledger.export.verify import verify_bundle
 from tools.bench import fleet, ledgers, replay

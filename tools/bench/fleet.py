@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.application.commands import Caller
-from ledger.application.deploying import DeploymentSpec
-from ledger.application.intake import ObservationRow
+from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.fleet.intake import ObservationRow
 from ledger.application.ledger import Ledger
 from ledger.events.models import ModelRegistered
 from ledger.events.policies import Scope

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.application.commands import Caller
-from ledger.application.intake import Submission
+from ledger.application.fleet.intake import Submission
 from ledger.application.ledger import Ledger
 from tools.bench import fleet
 from tools.bench.run import Progress

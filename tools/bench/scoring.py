@@ -3,9 +3,9 @@
 import time
 from typing import Final
 
-from ledger.application.assess import Horizon, assess
-from ledger.application.compiled import CompiledPolicy, PolicyCache
-from ledger.application.history import Historian, History
+from ledger.application.evaluation.assess import Horizon, assess
+from ledger.application.fleet.history import Historian, History
+from ledger.application.policies.compiled import CompiledPolicy, PolicyCache
 from ledger.events.canonical import encode
 from ledger.kernel.bucketed import ModelState, Observation, score, score_observations
 from tools.bench import fleet

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.api.convert.basics import timestamp, timestamp_of
-from ledger.application.decisions import Decided
+from ledger.application.decisions.decisions import Decided
 from ledger.events import decisions as events
 from ledger.events.envelope import RecordedEvent
 from ledger.kernel.bucketed import SignalOutput

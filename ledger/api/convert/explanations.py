@@ -5,11 +5,11 @@ from typing import Final
 
 from ledger.api.convert.basics import timestamp
 from ledger.api.convert.decisions import ACTIONS, held_back, signal_score
-from ledger.application.decisions import Decided
-from ledger.application.replay import ReplayResult
+from ledger.application.decisions.decisions import Decided
+from ledger.application.decisions.replay import ReplayResult
 from ledger.events.policy_document import PolicyDocument
-from ledger.kernel.boundary import Boundary
-from ledger.kernel.explain import Contribution, Explanation, Reading
+from ledger.rules.boundary import Boundary
+from ledger.rules.explanation import Contribution, Explanation, Reading
 from ledger.v1 import explanation_pb2, replay_pb2
 
 _OUTCOMES: Final = {

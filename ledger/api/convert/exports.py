@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import inverse, numbers, timestamp_of
-from ledger.application.export_jobs import ExportJob, ExportRequest, ExportState
+from ledger.application.exports.jobs import ExportJob, ExportRequest, ExportState
 from ledger.export.scope import REASON_CHARS_MAX, Kind
 from ledger.limits import TEXT_CHARS_MAX
 from ledger.v1 import export_pb2

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import timestamp_of
-from ledger.application.aggregates import Model
-from ledger.application.fleet import ModelView
+from ledger.application.fleet.aggregates import Model
+from ledger.application.fleet.fleet import ModelView
 from ledger.events.models import ModelDescribed
 from ledger.v1 import model_pb2
 

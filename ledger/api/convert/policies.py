@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import timestamp
-from ledger.application.fleet import Placed, PolicyView
-from ledger.application.policy_text import Problem, to_text
+from ledger.application.fleet.fleet import Placed, PolicyView
+from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
 from ledger.v1 import policy_pb2

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import inverse, numbers, timestamp
-from ledger.application.proofs import (
+from ledger.application.signing.proofs import (
     Consistency,
     Inclusion,
     KeyRecord,

@@ -5,9 +5,9 @@ from typing import Final
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import NANOS_MAX, NANOS_PER_MICRO, inverse, numbers, timestamp_of
-from ledger.application.defining import Replacement
-from ledger.application.fleet import SignalView
-from ledger.application.intake import ObservationRow, Taken
+from ledger.application.fleet.definitions import Replacement
+from ledger.application.fleet.fleet import SignalView
+from ledger.application.fleet.intake import ObservationRow, Taken
 from ledger.events.signals import Direction, SignalDefined, SignalKind
 from ledger.events.values import SECOND
 from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX

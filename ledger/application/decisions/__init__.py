@@ -1,0 +1,1 @@
+"""Decisions asked for, explained, listed and replayed."""

@@ -1,0 +1,290 @@
+"""Evaluation on request, and reading, explaining and listing what was decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from ledger.application.commands import Caller, Written, answered_before, model_stream
+from ledger.application.decisions.replay import Replayer
+from ledger.application.evaluation.assess import Horizon
+from ledger.application.evaluation.recording import Recordable, append_request
+from ledger.application.fleet.fleet import model_retired, model_unknown
+from ledger.application.fleet.history import Historian, History
+from ledger.application.policies.compiled import CompiledPolicy
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events import notation
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelRegistered
+from ledger.events.registry import typed
+from ledger.events.values import TIME_LIMIT
+from ledger.kernel.bucketed import Score, SignalOutput
+from ledger.rules.explanation import Explanation, explain
+from ledger.rules.procedure import Environment, Outcome, Overridden, RuleSet
+from ledger.storage.store import Head, LedgerInfo, Store
+
+_METHOD = "Evaluate"
+_ATTEMPTS = 5
+MODELS_MAX = 1_000  # one request's evaluations are one append
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, the score that it rests on, and where both stand."""
+
+    decision: DecisionMade
+    decision_event: RecordedEvent
+    score: ScoreComputed
+    score_event: RecordedEvent
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that the decision belongs to."""
+        return self.decision_event.body.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation on request recorded, in the order in which models were named."""
+
+    written: Written
+    decided: tuple[Decided, ...]
+
+
+class Decisions:
+    """Decisions of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        historian: Historian,
+        replayer: Replayer,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._historian = historian
+        self._replayer = replayer
+        self._clock = clock
+
+    def evaluate(self, caller: Caller, models: Sequence[str], at: int | None) -> Evaluated:
+        """Score models and decide about them as of the head, all in one append.
+
+        `at` makes the evaluations historical: at that earlier time, changing nothing in force.
+        Costs by the windows' observations, since it reads the ledger and no warm state.
+        """
+        answered = answered_before(self._store, self._info, caller, _METHOD)
+        if answered is not None:
+            return self._evaluated(answered)
+        if not 1 <= len(models) <= MODELS_MAX:
+            raise invalid_field(
+                "models", f"names {len(models)} models; 1 to {MODELS_MAX} are evaluated at once"
+            )
+        if len(set(models)) != len(models):
+            raise invalid_field("models", "names a model twice")
+        if at is not None and not 0 <= at < TIME_LIMIT:
+            raise invalid_field("at", "lies before 1970 or after the year 9999")
+        for attempt in range(_ATTEMPTS):
+            head = self._store.head(self._info.origin)
+            try:
+                recordables = [self._recordable(model, head, at) for model in models]
+                request = append_request(
+                    self._info.origin, caller, _METHOD, recordables, self._clock
+                )
+                return self._evaluated(Written.of(self._store.append(request)))
+            except LedgerError as error:
+                # Somebody recorded something about one of the models, or erased: look again.
+                is_overtaken = error.reason is Reason.VERSION_CONFLICT or is_later(error, head)
+                if not is_overtaken or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def get(self, model: str, position: int) -> Decided:
+        """Return a model's decision; DECISION_UNKNOWN if there is none at that position."""
+        event = self._store.event(self._info.origin, position)
+        is_meant = event is not None and event.type in DECISION_TYPES
+        if event is None or not is_meant or event.stream != model_stream(model):
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"Model {model} has no decision at position {position}.",
+                remedy="List the model's decisions.",
+                metadata={"model": model, "position": str(position)},
+            )
+        self._check_known(event)
+        return self._decided(event)
+
+    def events(
+        self, model: str | None, *, after: int, until: int, limit: int, descending: bool = False
+    ) -> list[RecordedEvent]:
+        """Return decision events of one model, or of all, with after < position <= until.
+
+        Erased ones are left out: nothing of them is known but that they were made.
+        """
+        found: list[RecordedEvent] = []
+        while len(found) < limit:
+            events = self._store.of_types(
+                self._info.origin,
+                DECISION_TYPES,
+                stream=None if model is None else model_stream(model),
+                after=after,
+                at_or_before=until,
+                limit=limit,
+                descending=descending,
+            )
+            found += [event for event in events if event.body_bytes is not None]
+            if len(events) < limit:
+                break
+            if descending:
+                until = events[-1].position - 1
+            else:
+                after = events[-1].position
+        return found[:limit]
+
+    def explain(self, model: str, position: int) -> tuple[Decided, Explanation]:
+        """Return a decision with its explanation, derived from what its events record."""
+        decided = self.get(model, position)
+        data = decided.decision
+        policy = self._historian.compiled(data.policy, data.policy_version, data.policy_digest)
+        return decided, explained(data, decided.score, policy.rules)
+
+    def explain_score(self, model: str, position: int) -> tuple[Decided, Explanation]:
+        """Return what the rules make of a recorded score, whether or not it was recorded as well.
+
+        The decision is where the score is. Costs what replaying the score costs.
+        """
+        event = self._store.event(self._info.origin, position)
+        is_meant = event is not None and event.type == ScoreComputed.TYPE
+        if event is None or not is_meant or event.stream != model_stream(model):
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"Model {model} has no score at position {position}.",
+                remedy="List the priorities to find the model's last score.",
+                metadata={"model": model, "position": str(position)},
+            )
+        self._check_known(event)
+        data = typed(event, ScoreComputed)
+        assessment, _ = self._replayer.assess_again(data)
+        policy = assessment.horizon.policy
+        explanation = explain(
+            score_of(data), policy.rules, assessment.environment, assessment.outcome
+        )
+        return Decided(assessment.decision(position), event, data, event), explanation
+
+    def _check_known(self, event: RecordedEvent) -> None:
+        """Raise BODY_ERASED, with where the erasure is, unless the event's body is there."""
+        if event.body_bytes is None:
+            raise self._historian.erasures.refusal(event.position)
+
+    def _registered(self) -> list[str]:
+        found = self._store.of_types(self._info.origin, (ModelRegistered.TYPE,))
+        return [event.stream.partition("/")[2] for event in found]
+
+    def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
+        history = self._historian.history(model, head.position)
+        if history is None:
+            raise model_unknown(model, self._registered())
+        if history.is_retired:
+            raise model_retired(model)
+        policy = self._historian.policy_in_force(history.described, head.position)
+        if policy is None:
+            raise LedgerError(
+                Reason.POLICY_NOT_IN_FORCE,
+                f"No policy is in force for model {model}.",
+                remedy="Activate a policy for the model, its labels or the whole ledger.",
+                metadata={"model": model},
+            )
+        horizon = self._horizon(history, policy, head, at)
+        assessment, _ = self._replayer.assess_cold(horizon)
+        return Recordable(assessment, None, is_decided=True)
+
+    def _horizon(
+        self, history: History, policy: CompiledPolicy, head: Head, at: int | None
+    ) -> Horizon:
+        newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
+        present = newest[0] if newest is not None else self._ledger_time(head)
+        if at is None or at == present:
+            return Horizon(history, policy, present, "request", is_historical=False)
+        latest = self._ledger_time(head)
+        if at > latest:
+            raise invalid_field(
+                "at",
+                f"lies after the ledger's time, {notation.time(latest)}"
+                if latest
+                else "no data was recorded yet, so no earlier time is known",
+                remedy="Leave it empty to evaluate now, or state an earlier time.",
+            )
+        return Horizon(history, policy, at, "request", is_historical=True)
+
+    def _ledger_time(self, head: Head) -> int:
+        if self._info.clock == "data":
+            return head.newest_observed_at or 0
+        return self._store.now_micros(self._info.origin)
+
+    def _evaluated(self, written: Written) -> Evaluated:
+        events = self._store.read(
+            self._info.origin,
+            after=written.first_position - 1,
+            until=written.position,
+            limit=written.position - written.first_position + 1,
+        )
+        pairs = zip(events[::2], events[1::2], strict=True)
+        return Evaluated(
+            written,
+            tuple(
+                Decided(
+                    typed(decision, DecisionMade), decision, typed(scored, ScoreComputed), scored
+                )
+                for scored, decision in pairs
+            ),
+        )
+
+    def _decided(self, event: RecordedEvent) -> Decided:
+        data = typed(event, DecisionMade)
+        scored = self._store.event(self._info.origin, data.score_position)
+        if scored is None:
+            raise LedgerError(
+                Reason.EVENT_UNREADABLE,
+                f"The decision at position {event.position} cites a score at position "
+                f"{data.score_position}, where there is nothing.",
+                remedy="Verify the ledger with `decision-ledger log verify`.",
+                metadata={"position": str(event.position)},
+            )
+        self._check_known(scored)
+        return Decided(data, event, typed(scored, ScoreComputed), scored)
+
+
+def is_later(error: LedgerError, head: Head) -> bool:
+    """Whether a refusal is about a body that was erased after a head: a newer one knows of it."""
+    erased_by = error.metadata.get("erased_by", "")
+    return error.reason is Reason.BODY_ERASED and bool(erased_by) and int(erased_by) > head.position
+
+
+def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Explanation:
+    """Return the explanation of a recorded decision, from its score and its policy's rules."""
+    replaced = made.overridden
+    outcome = Outcome(
+        action=made.action,
+        tier=made.tier,
+        rule=made.rule,
+        reason=made.reason,
+        held_back=made.held_back,
+        overridden=None
+        if replaced is None
+        else Overridden(replaced.position, replaced.action, replaced.tier, replaced.held_back),
+    )
+    environment = Environment.from_data(made.environment.model_dump(mode="json"))
+    return explain(score_of(scored), rules, environment, outcome)
+
+
+def score_of(data: ScoreComputed) -> Score:
+    """Return a recorded score as the kernel gave it."""
+    return Score(
+        degradation=data.degradation,
+        coverage=data.coverage,
+        priority=data.raw_priority,
+        signals=tuple(
+            SignalOutput(**{item.name: getattr(signal, item.name) for item in fields(SignalOutput)})
+            for signal in data.signals
+        ),
+    )

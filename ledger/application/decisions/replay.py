@@ -1,0 +1,269 @@
+"""Replay: read what a recorded score, decision or plan names, compute it again, compare the bytes.
+
+Reads the ledger only, no projection and no warm state. The answer is a result, never an exception:
+identical, divergent (each field with both values) or not replayable (why).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from ledger.application.commands import model_stream, plan_stream
+from ledger.application.evaluation.assess import Assessment, Horizon, assess
+from ledger.application.fleet.history import Historian, window_bounds
+from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.policies.compiled import CompiledPolicy
+from ledger.errors import LedgerError, Reason
+from ledger.events.canonical import encode
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
+from ledger.events.decisions import Horizon as RecordedHorizon
+from ledger.events.envelope import RecordedEvent
+from ledger.events.plans import PlanMade
+from ledger.events.registry import decode_data
+from ledger.events.values import parse_time
+from ledger.kernel.bucketed import KERNEL
+from ledger.storage.store import Reader
+
+ReplayKind: TypeAlias = Literal["score", "decision", "plan"]
+ReplayOutcome: TypeAlias = Literal["IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"]
+REPLAYED_TYPES: Final[dict[str, ReplayKind]] = {
+    ScoreComputed.TYPE: "score",
+    **dict.fromkeys(DECISION_TYPES, "decision"),
+    PlanMade.TYPE: "plan",
+}
+_PAGE: Final = 500
+_DIFFERENCES_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that came out otherwise, both values as canonical JSON, "" where absent."""
+
+    path: str
+    recorded: str
+    recomputed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What replaying one event gave. `evidence` holds the positions of the observations used."""
+
+    position: int
+    kind: ReplayKind
+    name: str
+    outcome: ReplayOutcome
+    as_of: int
+    evaluated_at: int
+    differences: tuple[Difference, ...] = ()
+    why: str = ""
+    evidence: tuple[int, ...] = field(default=())
+
+
+class Replayer:
+    """Replays events of one ledger."""
+
+    def __init__(
+        self, reader: Reader, ledger: str, historian: Historian, planning: Planning
+    ) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._historian = historian
+        self._planning = planning
+
+    def replay(self, position: int) -> ReplayResult:
+        """Return the result for the event at a position; DECISION_UNKNOWN for other types."""
+        event = self._reader.event(self._ledger, position)
+        if event is None or event.type not in REPLAYED_TYPES:
+            found = "nothing" if event is None else f"an event of type {event.type}"
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"At position {position} there is {found}, which is no score, decision or plan.",
+                remedy="List the decisions to find the position you mean.",
+                metadata={"position": str(position)},
+            )
+        return self.replay_event(event)
+
+    def replay_range(
+        self, first: int, last: int, kinds: frozenset[ReplayKind]
+    ) -> Iterator[ReplayResult]:
+        """Yield a result for each event of these kinds between two positions, both included."""
+        types = [type_ for type_, kind in REPLAYED_TYPES.items() if kind in kinds]
+        after = first - 1
+        while True:
+            events = self._reader.of_types(
+                self._ledger, types, after=after, at_or_before=last, limit=_PAGE
+            )
+            for event in events:
+                yield self.replay_event(event)
+            if len(events) < _PAGE:
+                return
+            after = events[-1].position
+
+    def replay_event(self, event: RecordedEvent) -> ReplayResult:
+        """Return the result for one event that was read from this ledger."""
+        kind = REPLAYED_TYPES[event.type]
+        try:
+            if event.body_bytes is None:
+                raise self._historian.erasures.refusal(event.position)
+            data = decode_data(event)
+        except LedgerError as error:
+            why = _why(error)
+            return ReplayResult(event.position, kind, "", "NOT_REPLAYABLE", 0, 0, why=why)
+        if isinstance(data, PlanMade):
+            return self._checked(event, kind, f"plans/{data.plan}", data, self._plan)
+        assert isinstance(data, RecordedHorizon)
+        name = f"models/{data.model}/{kind}s/{event.position}"
+        return self._checked(event, kind, name, data, self._assessed)
+
+    def _checked(
+        self,
+        event: RecordedEvent,
+        kind: ReplayKind,
+        name: str,
+        data: Any,  # noqa: ANN401 - a horizon's or a plan's data; `compute` knows which
+        compute: Callable[[Any], tuple[dict[str, Any], list[int]]],
+    ) -> ReplayResult:
+        at = parse_time(data.made_at if isinstance(data, PlanMade) else data.evaluated_at)
+        try:
+            _check_place(event, data)
+            recomputed, evidence = compute(data)
+            recorded = event.data
+            if isinstance(data, DecisionMade):  # what it rests on is compared along with it
+                recorded = recorded | {"score": self._cited(data)}
+        except (_NotReplayableError, LedgerError) as error:
+            why = _why(error) if isinstance(error, LedgerError) else str(error)
+            return ReplayResult(
+                event.position, kind, name, "NOT_REPLAYABLE", data.as_of, at, why=why
+            )
+        is_equal = encode(recorded) == encode(recomputed)
+        found = () if is_equal else tuple(differences(recorded, recomputed))
+        return ReplayResult(
+            event.position,
+            kind,
+            name,
+            "IDENTICAL" if is_equal else "DIVERGENT",
+            data.as_of,
+            at,
+            differences=found[:_DIFFERENCES_MAX],
+            evidence=tuple(evidence),
+        )
+
+    def _assessed(self, data: ScoreComputed | DecisionMade) -> tuple[dict[str, Any], list[int]]:
+        """Return the score or decision as computed today, and the observations it rests on."""
+        assessment, evidence = self.assess_cold(self._horizon(data))
+        if isinstance(data, ScoreComputed):
+            return assessment.score.to_data(), evidence
+        decision = assessment.decision(data.score_position).to_data()
+        return decision | {"score": assessment.score.to_data()}, evidence
+
+    def assess_again(self, data: ScoreComputed) -> tuple[Assessment, list[int]]:
+        """Return the assessment behind a recorded score; EVENT_UNREADABLE if that cannot be had.
+
+        BODY_ERASED where it rests on a body that was erased.
+        """
+        try:
+            return self.assess_cold(self._horizon(data))
+        except _NotReplayableError as error:
+            raise LedgerError(
+                Reason.EVENT_UNREADABLE,
+                f"The score of {data.model} as of position {data.as_of} cannot be derived again: "
+                f"{error}.",
+                remedy="Replay it to see what is known about it.",
+                metadata={"model": data.model, "as_of": str(data.as_of)},
+            ) from error
+
+    def _horizon(self, data: ScoreComputed | DecisionMade) -> Horizon:
+        """Return what a recorded score or decision names as its horizon, read from the ledger."""
+        if data.kernel != KERNEL:
+            raise _NotReplayableError(f"this release has no kernel {data.kernel}")
+        history = self._historian.history(data.model, data.as_of)
+        if history is None:
+            raise _NotReplayableError(f"model {data.model} was not registered at its horizon")
+        policy = self._historian.policy_in_force(history.described, data.as_of)
+        if policy is None:
+            raise _NotReplayableError("no policy was in force for the model at its horizon")
+        return Horizon(
+            history, policy, parse_time(data.evaluated_at), data.trigger, data.historical
+        )
+
+    def assess_cold(self, horizon: Horizon) -> tuple[Assessment, list[int]]:
+        """Return an assessment from the ledger alone, and the positions of what was observed."""
+        scoring = horizon.policy.scoring
+        first, last = window_bounds(scoring, horizon.evaluated_at)
+        state, evidence = self._historian.fill(
+            horizon.history, horizon.service, scoring, first, last
+        )
+        bounded = horizon.policy.rules.max_priority_step is not None
+        last_score = (
+            self._historian.last_score(horizon.history, horizon.policy, horizon.model_version)
+            if bounded
+            else None
+        )
+        return assess(horizon, state, last_score), evidence
+
+    def _cited(self, data: DecisionMade) -> dict[str, Any]:
+        """Return what the score recorded that a decision cites."""
+        cited = self._reader.event(self._ledger, data.score_position)
+        if cited is None or cited.type != ScoreComputed.TYPE:
+            raise _NotReplayableError(f"there is no score at position {data.score_position}")
+        if cited.body_bytes is None:
+            raise self._historian.erasures.refusal(cited.position)
+        return cited.data
+
+    def _plan(self, data: PlanMade) -> tuple[dict[str, Any], list[int]]:
+        policy: CompiledPolicy = self._historian.compiled(
+            data.policy, data.policy_version, data.policy_digest
+        )
+        made = self._planning.compute(
+            PlanRequest(
+                data.plan,
+                data.as_of,
+                parse_time(data.made_at),
+                policy,
+                int(data.purse_micros),
+                int(data.purse_cap_micros),
+            )
+        )
+        return made.to_data(), []
+
+
+class _NotReplayableError(Exception):
+    """Why an event cannot be computed again."""
+
+
+def _why(error: LedgerError) -> str:
+    """Return why an event cannot be computed again, of a refusal to read what it rests on."""
+    if error.reason is not Reason.BODY_ERASED:
+        return error.message
+    return f"erased: t{error.message[1:].rstrip('.')}"
+
+
+def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None:
+    """Refuse an event that names a horizon it cannot have had, or is in another's stream."""
+    if data.as_of >= event.position:
+        raise _NotReplayableError("its horizon does not lie before it")
+    stream = plan_stream(data.plan) if isinstance(data, PlanMade) else model_stream(data.model)
+    if event.stream != stream:
+        raise _NotReplayableError(f"it is in the stream {event.stream}, but is of {stream}")
+
+
+def differences(recorded: object, recomputed: object, path: str = "") -> Iterator[Difference]:
+    """Yield every leaf in which two canonical values differ, in order of path."""
+    if isinstance(recorded, dict) and isinstance(recomputed, dict):
+        for key in sorted({*recorded, *recomputed}):
+            where = f"{path}.{key}" if path else key
+            yield from differences(recorded.get(key, _ABSENT), recomputed.get(key, _ABSENT), where)
+    elif isinstance(recorded, list) and isinstance(recomputed, list):
+        for index in range(max(len(recorded), len(recomputed))):
+            one = recorded[index] if index < len(recorded) else _ABSENT
+            other = recomputed[index] if index < len(recomputed) else _ABSENT
+            yield from differences(one, other, f"{path}[{index}]")
+    elif _shown(recorded) != _shown(recomputed):
+        yield Difference(path, _shown(recorded), _shown(recomputed))
+
+
+_ABSENT: Final = object()
+
+
+def _shown(value: object) -> str:
+    return "" if value is _ABSENT else encode(value).decode()

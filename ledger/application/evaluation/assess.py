@@ -1,0 +1,221 @@
+"""From a model's history and bucket state to its score and decision: the procedures applied.
+
+One function serves the evaluator, evaluation on request and replay, so that what is recorded and
+what is recomputed cannot come from different code. It reads nothing: all it knows is handed in.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ledger.application.fleet.history import History
+from ledger.application.fleet.in_service import Service
+from ledger.application.policies.compiled import CompiledPolicy
+from ledger.events.decisions import (
+    MADE,
+    DecisionMade,
+    ScoreComputed,
+    SignalScore,
+    Trigger,
+)
+from ledger.events.policy_document import Action
+from ledger.events.values import format_time, parse_time
+from ledger.kernel.bucketed import KERNEL, ModelState, Score, SignalOutput, score
+from ledger.rules.procedure import (
+    Environment,
+    ModelFacts,
+    Outcome,
+    bounded_priority,
+    decide,
+    hours_in_force,
+    override_in_effect,
+    slo_hours_left,
+    whole_hours,
+)
+
+_RETRAININGS_HOURS = 720
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """What an assessment is of: a model at a position and a time, under a policy, and why now."""
+
+    history: History
+    policy: CompiledPolicy
+    evaluated_at: int
+    trigger: Trigger
+    is_historical: bool
+
+    @property
+    def as_of(self) -> int:
+        """The last position that was read."""
+        return self.history.as_of
+
+    @property
+    def service(self) -> Service | None:
+        """The version in service at the time that this is about, by the policy's procedure."""
+        return self.history.service(self.policy.rules.procedure, self.evaluated_at)
+
+    @property
+    def model_version(self) -> str | None:
+        """The name of that version."""
+        service = self.service
+        return service.version if service else None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A score and the outcome that the rules draw from it, ready to be recorded."""
+
+    horizon: Horizon
+    score: ScoreComputed
+    environment: Environment
+    outcome: Outcome
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the outcome differs from the decision in force."""
+        prior = self.horizon.history.decision
+        outcome = self.outcome
+        if prior is None:
+            is_overridden = outcome.overridden is not None
+            return outcome.action != "NO_ACTION" or outcome.rule != "" or is_overridden
+        recorded = prior.data
+        overridden = recorded.overridden.position if recorded.overridden else None
+        return (
+            recorded.action,
+            recorded.tier,
+            recorded.rule,
+            recorded.reason,
+            recorded.held_back,
+            overridden,
+        ) != (
+            outcome.action,
+            outcome.tier,
+            outcome.rule,
+            outcome.reason,
+            outcome.held_back,
+            outcome.overridden.position if outcome.overridden else None,
+        )
+
+    @property
+    def open_run(self) -> str | None:
+        """The run that was open at the horizon: that of an action in force."""
+        prior = self.horizon.history.decision
+        return prior.run_id if prior and prior.data.action != "NO_ACTION" else None
+
+    def decision(self, score_position: int) -> DecisionMade:
+        """Return the decision's data, citing the score at its position."""
+        horizon, outcome = self.horizon, self.outcome
+        replaced = outcome.overridden
+        procedure = horizon.policy.rules.procedure
+        return MADE[procedure].from_data(
+            {
+                **_horizon_fields(horizon),
+                "procedure": procedure,
+                "score_position": score_position,
+                "environment": self.environment.to_data(),
+                "action": outcome.action,
+                "tier": outcome.tier,
+                "rule": outcome.rule,
+                "reason": outcome.reason,
+                "held_back": outcome.held_back,
+                "overridden": None if replaced is None else asdict(replaced),
+                "since": _since(horizon, outcome.action),
+            }
+        )
+
+
+def assess(
+    horizon: Horizon, state: ModelState, last_score: tuple[ScoreComputed, int] | None
+) -> Assessment:
+    """Return the assessment of a model whose selected observations have filled `state`.
+
+    `last_score` is the last recorded, non-historical score of the same model version and policy
+    version; it is looked at only where the policy bounds the change of priority.
+    """
+    described = horizon.history.described
+    policy = horizon.policy
+    result = score(
+        policy.scoring, described.impact_ppm, described.risk_ppm, state, horizon.evaluated_at
+    )
+    priority = bounded_priority(
+        result.priority,
+        last_score[0].priority if last_score else None,
+        policy.rules.max_priority_step,
+    )
+    environment = _environment(horizon, result, priority)
+    override = override_in_effect(horizon.history.overrides, horizon.evaluated_at)
+    return Assessment(
+        horizon=horizon,
+        score=ScoreComputed(
+            **_horizon_fields(horizon),
+            degradation=result.degradation,
+            coverage=result.coverage,
+            raw_priority=result.priority,
+            priority=priority,
+            signals=[_signal_score(output) for output in result.signals],
+        ),
+        environment=environment,
+        outcome=decide(policy.rules, environment, override),
+    )
+
+
+def _horizon_fields(horizon: Horizon) -> dict[str, Any]:
+    policy = horizon.policy
+    return {
+        "model": horizon.history.model,
+        "as_of": horizon.as_of,
+        "evaluated_at": format_time(horizon.evaluated_at),
+        "model_version": horizon.model_version,
+        "policy": policy.policy,
+        "policy_version": policy.version,
+        "policy_digest": policy.digest,
+        "kernel": KERNEL,
+        "trigger": horizon.trigger,
+        "historical": horizon.is_historical,
+    }
+
+
+def _signal_score(output: SignalOutput) -> SignalScore:
+    return SignalScore(**{item.name: getattr(output, item.name) for item in fields(output)})
+
+
+def _since(horizon: Horizon, action: Action) -> str:
+    """Return when the action came into force: it stays while decisions repeat it."""
+    prior = horizon.history.decision
+    if prior is not None and prior.data.action == action:
+        return prior.data.since
+    return format_time(horizon.evaluated_at)
+
+
+def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
+    """Return every value that the rules can see (step 5 of the procedure)."""
+    history, now = horizon.history, horizon.evaluated_at
+    described, service, prior = history.described, horizon.service, history.decision
+    outputs = {output.signal: output for output in result.signals}
+    windows = {rule.signal: rule.window_seconds for rule in horizon.policy.scoring.signals}
+    slo = described.slo_signal
+    ages = [whole_hours(one.in_service_at, now) for one in history.deployments if one.is_trained]
+    # A rule that failed is no rule in force: it never matched, so its `hold` has nothing to hold.
+    is_rule = prior is not None and prior.data.reason == "RULE"
+    return Environment(
+        priority=priority,
+        raw_priority=result.priority,
+        degradation=result.degradation,
+        coverage=result.coverage,
+        impact=described.impact_ppm,
+        risk=described.risk_ppm,
+        signals=outputs,
+        model=ModelFacts(described.owner, described.tier, described.labels),
+        hours_since_deployed=whole_hours(service.since, now) if service else -1,
+        retrainings_30d=len([age for age in ages if 0 <= age < _RETRAININGS_HOURS]),
+        in_force=prior.data.action if prior else "NO_ACTION",
+        in_force_rule=prior.data.rule if prior and is_rule else "",
+        hours_in_force=hours_in_force(
+            parse_time(prior.data.since), now, horizon.policy.rules.procedure
+        )
+        if prior
+        else 0,
+        slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
+        intervals=dict(intervals) if (intervals := horizon.policy.rules.intervals) else None,
+    )

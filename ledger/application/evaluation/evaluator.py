@@ -1,0 +1,381 @@
+"""The evaluator: follows the log with warm bucket state and scores what is due.
+
+Ingest marks models: what counts for a score marks, what other versions report does not. A marked
+model is scored once its policy's interval has passed since its last score, a silent one once its
+policy's silence has, so that silence shows. State is folded from events alone and built cold from
+the ledger when it is missing, so a restart, a deployment or a new policy changes nothing about the
+scores; replay, which is always cold, is the proof.
+
+One evaluator per ledger is active: a lease decides which server's. A model whose events cannot be
+read is set aside and reported; it does not hold up the others. Owned by the follower's thread.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from ledger.application.commands import Caller
+from ledger.application.evaluation.assess import Horizon, assess
+from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
+from ledger.application.evaluation.recording import Recordable, append_request
+from ledger.application.fleet.history import Historian, History, LastScored, window_bounds
+from ledger.application.fleet.in_service import Service
+from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
+from ledger.clock import Clock, uuid7
+from ledger.errors import LedgerError, Reason
+from ledger.events.envelope import RecordedEvent
+from ledger.events.fast import parse_observed
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
+from ledger.events.policies import PolicyActivated
+from ledger.events.proving import BodyErased
+from ledger.events.signals import SignalObserved
+from ledger.events.values import SECOND, TIME_LIMIT, parse_time
+from ledger.kernel.bucketed import ModelState
+from ledger.limits import LEAP_SECONDS_DEFAULT
+from ledger.rules.vocabulary import RULES_1
+from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, Store
+
+LEASE: Final = "evaluator"
+LEASE_SECONDS: Final = 10.0
+REFUSED_SECONDS: Final = 1.0  # how soon a server without the lease asks again
+CALLER: Final = Caller("system/evaluator")
+_RESELECTING: Final = (ModelDeployed.TYPE, ModelUpdated.TYPE)
+# Reasons that are about one model's own events or policy, not about the store.
+_OF_ONE_MODEL: Final = (
+    Reason.BODY_ERASED,
+    Reason.EVENT_UNREADABLE,
+    Reason.POLICY_INVALID,
+    Reason.POLICY_UNKNOWN,
+)
+_log: Final = structlog.get_logger("ledger.evaluator")
+
+
+@dataclass(slots=True)
+class Warm:
+    """One model as the evaluator knows it at its position."""
+
+    history: History
+    policy: CompiledPolicy | None
+    state: ModelState | None
+    service: Service | None
+    """The version in service when the state was built: what the state is of."""
+    newest: int | None
+    """Newest observed_at among the selected observations."""
+    is_marked: bool
+    """Whether something that counts was observed since the last score."""
+    is_changed: bool
+    """Whether the model's description, its version or a policy changed since the last score."""
+    marked_by: int | None = None
+    """Position of the newest observation that counts, as far as it is known."""
+    scored: Moment | None = None
+    """When it was last scored, as far as that counts for what is due."""
+    pending: int = 0
+    """Where the last score of our own is; until it is folded, nothing is due."""
+
+
+class Evaluator:
+    """Folds events, and writes scores and decisions for the models that are due."""
+
+    def __init__(
+        self, store: Store, info: LedgerInfo, historian: Historian, clock: Clock, position: int
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._historian = historian
+        self._clock = clock
+        self._holder = uuid7(clock)
+        self._position = position
+        self._data_time = DataTime(info.leap_seconds or LEAP_SECONDS_DEFAULT)
+        self._warm: dict[str, Warm | None] = {}
+        self._unreadable: dict[str, str] = {}
+        self._scored: dict[str, float] = {}  # when we did, for models that are built again
+        self._is_active = False
+        self._ask_at = 0.0
+
+    @property
+    def position(self) -> int:
+        """The last position that was folded."""
+        return self._position
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this server's evaluator holds the ledger's lease."""
+        return self._is_active
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """The models that are set aside, each with why; until an event of theirs or a restart."""
+        return dict(self._unreadable)
+
+    def consume(self, events: Sequence[RecordedEvent]) -> None:
+        """Fold events in order of position; those already folded are passed over."""
+        for event in events:
+            if event.position <= self._position:
+                continue
+            self._position = event.position
+            if event.stream.startswith("models/"):
+                self._fold(event)
+            elif event.type == PolicyActivated.TYPE:
+                self._forget()  # scopes may have moved; state is rebuilt when it is needed
+            elif event.type == BodyErased.TYPE:
+                self._forget()  # nothing stays of what was erased
+
+    def run_due(self) -> int:
+        """Score every model that is due and return how many were. Waits for the writes."""
+        if not self._hold_lease():
+            return 0
+        moment = self._now()
+        if moment is None:
+            return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
+        now = moment.ledger
+        waiting: list[tuple[Warm, Future[AppendResult]]] = []
+        for model in list(self._warm):
+            try:
+                warm = self._ready(model, now)
+                if warm is None or not self._is_due(warm, moment):
+                    continue
+                waiting.append((warm, self._store.submit(self._request(warm, now))))
+            except LedgerError as error:
+                if error.reason is Reason.LIMIT_REACHED:
+                    break  # the writer is busy with what callers wait for; the rest stays due
+                if error.reason not in _OF_ONE_MODEL:
+                    raise
+                self._set_aside(model, error)
+        written = 0
+        for warm, future in waiting:
+            try:
+                warm.pending = future.result().last_position
+            except LedgerError as error:
+                if error.reason is not Reason.VERSION_CONFLICT:
+                    raise
+                continue  # something newer is on its way to us: fold it, then look again
+            written += 1
+            warm.is_marked = warm.is_changed = False
+            warm.marked_by = None
+            warm.scored = replace(moment, own=warm.newest)
+            self._scored[warm.history.model] = moment.elapsed
+        return written
+
+    def release(self) -> None:
+        """Give the lease back, so that another server need not wait for it to run out."""
+        if self._is_active:
+            self._is_active = False
+            self._ask_at = 0.0
+            self._forget()
+            self._store.lease(self._info.origin, LEASE, self._holder, 0)
+
+    def _hold_lease(self) -> bool:
+        moment = self._clock.monotonic_seconds()
+        if moment < self._ask_at:
+            return self._is_active
+        held = self._store.lease(self._info.origin, LEASE, self._holder, LEASE_SECONDS)
+        # Renewed at half its time; who has been refused does not ask at every commit either.
+        self._ask_at = moment + (LEASE_SECONDS / 2 if held else REFUSED_SECONDS)
+        if held and not self._is_active:
+            self._adopt_fleet()
+        elif self._is_active and not held:
+            self._forget()  # it would never be pruned
+        self._is_active = held
+        return held
+
+    def _adopt_fleet(self) -> None:
+        """Look at every model once: whatever was marked while no evaluator ran is due now."""
+        registered = self._store.of_types(
+            self._info.origin, (ModelRegistered.TYPE,), at_or_before=self._position
+        )
+        self._warm = {event.stream.partition("/")[2]: None for event in registered}
+        if self._info.clock == "data":
+            self._data_time.observe(
+                self._historian.newest_times(list(self._warm), at_or_before=self._position)
+            )
+
+    def _forget(self) -> None:
+        """Drop all warm state; the models themselves stay known."""
+        self._warm = dict.fromkeys(self._warm)
+        self._unreadable.clear()
+
+    def _set_aside(self, model: str, error: LedgerError) -> None:
+        """Leave a model out until something of it is folded again, and say so once."""
+        self._warm[model] = None
+        self._unreadable[model] = error.message
+        tell = _log.warning if error.reason is Reason.BODY_ERASED else _log.error
+        tell(
+            "evaluator.model_set_aside",
+            ledger=self._info.origin,
+            model=model,
+            reason=error.reason.value,
+            message=error.message,
+        )
+
+    def _now(self) -> Moment | None:
+        """Return what time it is; None before a `data` ledger's begins."""
+        is_data = self._info.clock == "data"
+        now = self._data_time.now if is_data else self._store.now_micros(self._info.origin)
+        return None if now is None else Moment(self._clock.elapsed_seconds(), now)
+
+    def _is_due(self, warm: Warm, now: Moment) -> bool:
+        """Whether a model is to be scored: never scored, news and rested, or silent too long."""
+        assert warm.policy is not None
+        if warm.scored is None:
+            return True
+        return is_due(
+            warm.policy.document.evaluation,
+            self._info.clock,
+            warm.scored,
+            replace(now, own=warm.newest),
+            is_news=warm.is_marked or warm.is_changed,
+        )
+
+    def _fold(self, event: RecordedEvent) -> None:
+        model = event.stream[7:]
+        if event.observed_at is not None:
+            self._data_time.observe([event.observed_at])
+        else:
+            self._unreadable.pop(model, None)
+        warm = self._warm.setdefault(model, None)
+        if warm is None:
+            return
+        try:
+            if event.type == SignalObserved.TYPE:
+                _observe(warm, event)
+            else:
+                self._apply(warm, event)
+        except LedgerError as error:  # what the cold read makes of it decides
+            _log.warning("evaluator.event_unreadable", model=model, message=error.message)
+            self._warm[model] = None
+        if event.type in _RESELECTING:
+            self._warm[model] = None  # other observations are selected, or another policy fits
+
+    def _apply(self, warm: Warm, event: RecordedEvent) -> None:
+        warm.history.apply(event)
+        score = warm.history.score
+        if score is not None and score[1] == event.position:
+            now = self._now()
+            if now is not None and event.position > warm.pending:  # not of our own
+                at = parse_time(score[0].evaluated_at)
+                last = LastScored(event.recorded_at, score[0].as_of, at)
+                warm.scored = self._scored_before(last, now, warm.newest, now.elapsed)
+            warm.is_changed = False
+            if warm.marked_by is None or warm.marked_by <= score[0].as_of:
+                warm.is_marked, warm.marked_by = False, None
+
+    def _ready(self, model: str, now: int) -> Warm | None:
+        """Return a model's warm state as of our position, built cold where it is missing."""
+        if model in self._unreadable:
+            return None
+        warm = self._warm[model]
+        if warm is None or _is_over(warm, now):
+            warm = self._build(model, now)
+            self._warm[model] = warm
+        if warm is None or warm.policy is None or warm.history.is_retired:
+            return None
+        if warm.service is None or warm.pending > self._position:
+            return None
+        # By stated times it does not serve yet, whatever was observed of it a moment ahead.
+        is_ahead = warm.policy.rules.procedure != RULES_1 and warm.service.since > now
+        return None if is_ahead and not warm.is_marked else warm
+
+    def _build(self, model: str, now: int) -> Warm | None:
+        historian = self._historian
+        history = historian.history(model, self._position)
+        if history is None:
+            return None
+        policy = historian.policy_in_force(history.described, self._position)
+        warm = Warm(history, policy, None, None, None, is_marked=False, is_changed=True)
+        if policy is None or history.is_retired:
+            return warm
+        procedure = policy.rules.procedure
+        service = history.service(procedure)
+        newest = historian.newest_selected(history, service)
+        if newest is None and service is not None and service.since > now:
+            service = history.service(procedure, now)  # the latest is stated ahead of its time
+            newest = historian.newest_selected(history, service)
+        warm.service = service
+        if newest is not None:
+            warm.is_marked = True
+            warm.newest, warm.marked_by = newest
+        history.score = historian.last_score(
+            history, policy, None if service is None else service.version
+        )
+        last = historian.last_scored(model, self._position)
+        if last is not None:
+            moment = Moment(self._clock.elapsed_seconds(), now)
+            # Dated by a clock that was ahead, it is long past for all that is known.
+            unknown = UNKNOWN if self._info.clock == "wall" else moment.elapsed
+            elapsed = self._scored.get(model, unknown)
+            warm.scored = self._scored_before(last, moment, warm.newest, elapsed)
+            warm.is_marked = historian.is_observed_after(history, service, last.as_of)
+            warm.marked_by = warm.marked_by if warm.is_marked else None
+            warm.is_changed = historian.is_changed_after(history, last.as_of)
+        warm.state = ModelState(policy.scoring)
+        if warm.newest is not None:
+            first, _ = window_bounds(policy.scoring, min(warm.newest, now))
+            warm.state, _ = historian.fill(history, service, policy.scoring, first, TIME_LIMIT - 1)
+        return warm
+
+    def _scored_before(
+        self, last: LastScored, now: Moment, newest: int | None, otherwise: float
+    ) -> Moment:
+        """Return when a model was scored that this evaluator did not score just now.
+
+        `otherwise`: the elapsed seconds then, for what the times on record do not tell.
+        """
+        elapsed = otherwise
+        if self._info.clock == "wall" and last.recorded_at <= now.ledger:
+            elapsed = now.elapsed - (now.ledger - last.recorded_at) / SECOND
+        own = None if newest is None else min(newest, last.evaluated_at)
+        # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
+        return Moment(elapsed, min(last.recorded_at, now.ledger), own)
+
+    def _request(self, warm: Warm, now: int) -> AppendRequest:
+        assert warm.policy is not None
+        assert warm.state is not None
+        # Of a version that another one is stated to follow, what is asked is how it is now.
+        is_latest = warm.service is not None and warm.service.until is None
+        is_ingest = warm.is_marked and warm.newest is not None and is_latest
+        evaluated_at = warm.newest if is_ingest and warm.newest is not None else now
+        warm.history.as_of = self._position
+        horizon = Horizon(
+            warm.history,
+            warm.policy,
+            evaluated_at,
+            trigger="ingest" if is_ingest else "schedule",
+            is_historical=False,
+        )
+        last = warm.history.score
+        if last and not is_same_versions(last[0], horizon.model_version, warm.policy):
+            # Somebody's evaluation under a policy that was just replaced came in after all.
+            last = self._historian.last_score(warm.history, warm.policy, horizon.model_version)
+        assessment = assess(horizon, warm.state, last)
+        if warm.newest is not None:
+            warm.state.prune(min(warm.newest, now))
+        cause = warm.marked_by if is_latest else None
+        recordable = Recordable(assessment, cause, assessment.is_change)
+        return append_request(self._info.origin, CALLER, "Evaluator", [recordable], self._clock)
+
+
+def _observe(warm: Warm, event: RecordedEvent) -> None:
+    """Add an observation to the state if it is selected, and mark the model."""
+    if warm.state is None or warm.service is None:
+        return
+    seen = parse_observed(event)
+    if not warm.service.selects(seen.model_version, seen.observed_at):
+        return
+    warm.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
+    if warm.newest is None or seen.observed_at > warm.newest:
+        warm.newest = seen.observed_at
+    warm.is_marked = True
+    warm.marked_by = event.position
+
+
+def _is_over(warm: Warm, now: int) -> bool:
+    """Whether another version is in service by now than the one that the state is of."""
+    if warm.service is not None:
+        return warm.service.until is not None and warm.service.until <= now
+    first = min((one.in_service_at for one in warm.history.deployments), default=None)
+    history = warm.history
+    is_scored = warm.policy is not None and not (history.is_version_erased or history.is_retired)
+    return is_scored and first is not None and first <= now

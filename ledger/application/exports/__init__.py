@@ -1,0 +1,1 @@
+"""Exports: what is asked for, written as a job, and kept for download."""

@@ -1,0 +1,338 @@
+"""Commands that describe the fleet: signals, models, deployments, policies.
+
+Each answers a repeated request first, then checks the state it is about, then appends one event
+guarded by that state. The loser of a race gets VERSION_CONFLICT and must decide again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from eventsourcing.persistence import IntegrityError
+
+from ledger.application.commands import (
+    Caller,
+    Written,
+    answered_before,
+    fields_named,
+    model_stream,
+    policy_stream,
+    signal_stream,
+)
+from ledger.application.fleet.aggregates import Aggregates, Fact, Model, Policy
+from ledger.application.fleet.definitions import Definitions, Replacement
+from ledger.application.fleet.deployments import DeploymentSpec, check_deployment, deployed
+from ledger.application.fleet.fleet import Fleet, model_retired
+from ledger.application.fleet.history import Historian
+from ledger.application.fleet.intake import name_fault
+from ledger.application.names import did_you_mean
+from ledger.application.policies.lint import LintResult, lint
+from ledger.application.policies.meaning import backwards, contradicts, outdated, signals_of
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.base import EventData
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.registry import typed
+from ledger.events.signals import SignalDefined
+from ledger.storage.store import Guard, LedgerInfo, Store
+
+MONEY_MICROS_MAX = 10**21
+"""A thousand million million: more is a mistake, and would make ranks that no event can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A policy version that was written down."""
+
+    written: Written
+    version: int
+    digest: str
+    lint: LintResult
+
+
+class FleetCommands:
+    """The commands of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        fleet: Fleet,
+        aggregates: Aggregates,
+        historian: Historian,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._fleet = fleet
+        self._aggregates = aggregates
+        self._historian = historian
+        self._definitions = Definitions(store, info, fleet, aggregates, historian, self.lint_policy)
+        self.meanings = self._definitions.meanings
+
+    def define_signal(
+        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
+    ) -> Written:
+        """Record a signal's definition, and with it what replaces the policies that it touches."""
+        return self._definitions.define(caller, signal, replacements)
+
+    def register_model(self, caller: Caller, described: ModelRegistered) -> Written:
+        """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
+
+        def decide() -> Fact:
+            self._check_described(described)
+            stream = model_stream(described.model)
+            if self._aggregates.model(stream) is not None:
+                raise LedgerError(
+                    Reason.ALREADY_EXISTS,
+                    f"A model is already registered under {described.model!r}.",
+                    remedy="Update that model, or choose another name.",
+                    metadata={"model": described.model},
+                )
+            return self._fact(caller, stream, 1, described)
+
+        return self._save(caller, "RegisterModel", decide)
+
+    def update_model(
+        self, caller: Caller, described: ModelUpdated, expected_version: int | None
+    ) -> Written:
+        """Replace a model's description; VERSION_CONFLICT where `expected_version` is stale."""
+
+        def decide() -> Fact:
+            self._check_described(described)
+            model = self._live_model(described.model)
+            if expected_version is not None and expected_version != model.version:
+                raise _stale(model.id, expected_version, model.version)
+            return self._fact(caller, model.id, model.version + 1, described)
+
+        return self._save(caller, "UpdateModel", decide)
+
+    def retire_model(self, caller: Caller, model: str, reason: str) -> Written:
+        """Record that a model left the fleet."""
+
+        def decide() -> Fact:
+            known = self._live_model(model)
+            data = ModelRetired(model=model, reason=reason)
+            return self._fact(caller, known.id, known.version + 1, data)
+
+        return self._save(caller, "RetireModel", decide)
+
+    def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> Written:
+        """Record that a version went into service: trained if it is new, reinstated if not.
+
+        One that is stated to have gone there before the one in service does not replace it: it is
+        recorded as what was. ALREADY_EXISTS where the version serves at that time anyhow.
+        While an action is in force for the model, the deployment follows from it: its event cites
+        that decision and carries its run.
+        """
+
+        def decide() -> Fact:
+            check_deployment(spec, self._info, self._store)
+            model = self._live_model(spec.model)
+            data = deployed(spec, model)
+            fact = self._fact(caller, model.id, model.version + 1, data)
+            return self._following(spec.model, fact)
+
+        stated = spec.in_service_at
+        return self._save(caller, "RecordDeployment", decide, stated_time=stated)
+
+    def lint_policy(self, text: str, changed: SignalDefined | None = None) -> LintResult:
+        """Return everything that is wrong or doubtful about a policy's text; writes nothing.
+
+        `changed` is a definition that is to be recorded together with the policy.
+        """
+        self._fleet.refresh()
+        defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
+        if changed is not None:
+            defined[changed.signal] = changed
+        touched = [
+            (change.signal, f"its {change.said} changed at position {change.position} under {use}")
+            for use, change in self.meanings.changes_in_force(self._fleet.position)
+        ]
+        return lint(text, defined, touched)
+
+    def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> Drafted:
+        """Record the next version of a policy; POLICY_INVALID names every error of the text."""
+        result = self.lint_policy(text)
+
+        def decide() -> Fact:
+            if fault := name_fault(policy):
+                raise invalid_field("policy", fault)
+            stream = policy_stream(policy)
+            known = self._aggregates.policy(stream) or Policy(stream, 0)
+            data = result.draft(policy, len(known.drafts) + 1, rationale)
+            return self._fact(caller, stream, known.version + 1, data)
+
+        written = self._save(caller, "DraftPolicy", decide)
+        drafted = typed(self._event(written.position), PolicyDrafted)
+        return Drafted(written, drafted.version, drafted.digest, result)
+
+    def activate_policy(
+        self, caller: Caller, policy: str, version: int, digest: str, scope: Scope, rationale: str
+    ) -> Written:
+        """Record that a version came into force; `digest`, where given, must be that version's."""
+        guards: list[Guard] = []
+
+        def decide() -> Fact:
+            self._check_scope(scope)
+            stream = policy_stream(policy)
+            known = self._aggregates.policy(stream)
+            if known is None or not 1 <= version <= len(known.drafts):
+                raise self._fleet.policy_unknown(policy, version)
+            draft = known.drafts[version - 1]
+            if draft is None:
+                raise self._draft_erased(policy, version)
+            if digest and digest != draft.digest:
+                raise invalid_field(
+                    "digest",
+                    f"version {version} of {policy} has digest {draft.digest}",
+                    remedy="Read the version again and make sure that it is the one you mean.",
+                )
+            guards[:] = self._check_meaning(policy, version, draft.digest)
+            data = PolicyActivated(
+                policy=policy,
+                version=version,
+                digest=draft.digest,
+                scope=scope,
+                rationale=rationale,
+            )
+            return self._fact(caller, stream, known.version + 1, data)
+
+        return self._save(caller, "ActivatePolicy", decide, guards=guards)
+
+    def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
+        """Refuse a version that does not fit its signals; return what holds while they stay so."""
+        head = self._store.head(self._info.origin).position
+        drafted_at, document = self._historian.draft(policy, version, digest)
+        if changes := self.meanings.changes(document, drafted_at, head):
+            raise outdated(policy, version, changes)
+        self._fleet.refresh(head)
+        defined = [view.defined for view in self._fleet.signals() if view.defined]
+        if wrong := [one for one in defined if contradicts(document, one)]:
+            raise backwards(wrong, f"version {version} of {policy}")
+        return [
+            Guard(signal_stream(signal), frozenset({SignalDefined.TYPE}), after_position=head)
+            for signal in sorted(signals_of(document))
+        ]
+
+    def _draft_erased(self, policy: str, version: int) -> LedgerError:
+        """Return the refusal of a version whose document is gone."""
+        self._fleet.refresh()
+        view = self._fleet.policy(policy)
+        assert view is not None, "a policy with a draft is known"
+        return self._historian.erasures.refusal(view.drafted[version - 1].position)
+
+    # ---- shared ----------------------------------------------------------------------------------
+
+    def _save(
+        self,
+        caller: Caller,
+        method: str,
+        decide: Callable[[], Fact],
+        stated_time: int | None = None,
+        guards: Sequence[Guard] = (),
+    ) -> Written:
+        answered = answered_before(self._store, self._info, caller, method)
+        if answered is not None:
+            return answered
+        try:
+            with fields_named():
+                fact = decide()
+            return self._append(caller, method, fact, stated_time, guards)
+        except LedgerError:
+            # A repeat may have overtaken its first try, and see what that one has just done.
+            answered = answered_before(self._store, self._info, caller, method)
+            if answered is not None:
+                return answered
+            raise
+        except IntegrityError as error:
+            decide()  # where the request is impossible by now, that is the better answer
+            raise _stale(
+                fact.originator_id, fact.originator_version - 1, fact.originator_version
+            ) from error
+
+    def _append(
+        self,
+        caller: Caller,
+        method: str,
+        fact: Fact,
+        stated_time: int | None,
+        guards: Sequence[Guard],
+    ) -> Written:
+        """Append one fact; the library's IntegrityError where its version is not the next."""
+        position = self._aggregates.save(
+            fact,
+            method=method,
+            request_id=caller.request_id,
+            digest=caller.digest,
+            stated_time=stated_time,
+            guards=guards,
+            may_leap=caller.may_leap,
+            deadline_monotonic=caller.deadline_monotonic,
+        )
+        self._fleet.refresh(position)
+        event = self._event(position)
+        return Written(position, position, event.event_hash, event.recorded_at, repeated=False)
+
+    def _event(self, position: int) -> RecordedEvent:
+        event = self._store.event(self._info.origin, position)
+        assert event is not None, "what was appended can be read"
+        return event
+
+    def _fact(self, caller: Caller, stream: str, version: int, data: EventData) -> Fact:
+        return Fact(stream, version, data, caller.actor, caller.request_id)
+
+    def _following(self, model: str, fact: Fact) -> Fact:
+        """Return the fact as a consequence of the action that is in force for a model, if any."""
+        head = self._store.head(self._info.origin).position
+        decision = self._historian.decision_in_force(model, head)
+        if decision is None or decision.data.action == "NO_ACTION":
+            return fact
+        return replace(fact, run_id=decision.run_id, causation_position=decision.position)
+
+    def _live_model(self, name: str) -> Model:
+        model = self._aggregates.model(model_stream(name))
+        if model is None:
+            raise self._fleet.model_unknown(name)
+        if model.retired:
+            raise model_retired(name)
+        return model
+
+    def _check_scope(self, scope: Scope) -> None:
+        """Refuse a scope that names nothing, or a model that is not there."""
+        if (scope.kind == "model") != (scope.model is not None):
+            raise invalid_field("scope.model", "belongs to a scope of one model, and to no other")
+        if (scope.kind == "labels") != bool(scope.labels):
+            raise invalid_field("scope.labels", "belong to a scope of labels, and to no other")
+        if scope.model is not None:
+            self._live_model(scope.model)
+
+    def _check_described(self, described: ModelRegistered | ModelUpdated) -> None:
+        if not 0 < int(described.cost_micros) <= MONEY_MICROS_MAX:
+            raise invalid_field(
+                "cost_micros",
+                f"must be above 0, since nothing is retrained for free, to {MONEY_MICROS_MAX}",
+            )
+        if not 0 <= int(described.unit_value_micros) <= MONEY_MICROS_MAX:
+            raise invalid_field("unit_value_micros", f"must be from 0 to {MONEY_MICROS_MAX}")
+        slo = described.slo_signal
+        if slo is not None and self._fleet.signal(slo) is None:
+            self._fleet.refresh()
+            if self._fleet.signal(slo) is None:
+                raise LedgerError(
+                    Reason.SIGNAL_UNKNOWN,
+                    f"slo_signal: no signal is defined under {slo!r}.",
+                    remedy=(
+                        did_you_mean(slo, [view.name for view in self._fleet.signals()])
+                        + "Define the signal first, or leave the field empty."
+                    ),
+                    metadata={"signal": slo, "field": "slo_signal"},
+                )
+
+
+def _stale(stream: str, expected: int, found: int) -> LedgerError:
+    return LedgerError(
+        Reason.VERSION_CONFLICT,
+        f"{stream} has changed: version {expected} was expected, {found} or later was found.",
+        remedy="Read it again, then decide again.",
+        metadata={"stream": stream, "expected": str(expected), "found": str(found)},
+    )

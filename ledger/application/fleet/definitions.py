@@ -1,0 +1,286 @@
+"""How a signal is defined: alone, or together with the policies that its new meaning touches.
+
+A change of meaning under policies in force is one append: the definition, a draft for each version
+that it touches, and an activation for each scope in which such a version is in force. The cause of
+each is the definition. So nothing lies between them, and at no position is a policy in force that
+was drafted against another meaning.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ledger.application.commands import (
+    Caller,
+    Written,
+    answered_before,
+    fields_named,
+    no_erasure_after,
+    policy_stream,
+    signal_stream,
+)
+from ledger.application.fleet.aggregates import POLICY_TYPES, Aggregates
+from ledger.application.fleet.fleet import Fleet
+from ledger.application.policies.history import PolicyHistory
+from ledger.application.policies.lint import LintResult
+from ledger.application.policies.meaning import (
+    Meanings,
+    Named,
+    Use,
+    backwards,
+    contradicts,
+    difference,
+    outdated,
+    pinned,
+    signals_of,
+)
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.base import EventData
+from ledger.events.envelope import encode_body
+from ledger.events.policies import PolicyActivated, PolicyDrafted
+from ledger.events.signals import SignalDefined
+from ledger.storage.store import AppendRequest, Guard, LedgerInfo, NewEvent, Store
+
+METHOD: Final = "DefineSignal"
+_TRIES: Final = 3
+
+Lint = Callable[[str, SignalDefined], LintResult]
+"""Reads a policy's text against the ledger's definitions, one of which comes with the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A document that replaces a policy version; 0 means the only one that is touched."""
+
+    policy: str
+    version: int
+    document: str
+    rationale: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What is appended after the definition, and what must hold then."""
+
+    guards: list[Guard]
+    following: list[PolicyDrafted | PolicyActivated] = field(default_factory=list)
+
+
+class Definitions:
+    """Defines the signals of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        fleet: Fleet,
+        aggregates: Aggregates,
+        policies: PolicyHistory,
+        lint: Lint,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._fleet = fleet
+        self._aggregates = aggregates
+        self._policies = policies
+        self._lint = lint
+        self.meanings = Meanings(store, info.origin, policies)
+
+    def define(
+        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
+    ) -> Written:
+        """Record a signal's definition, replacing the one before as a whole.
+
+        A version in force is touched if it reads the signal and kind, unit or direction become
+        others, or if its limits run against a first definition. MEANING_PINNED where one is touched
+        and nothing replaces it, FIELD_INVALID where a replacement is for one that is not,
+        POLICY_INVALID where a document does not fit the definitions as they will be.
+        """
+        answered = answered_before(self._store, self._info, caller, METHOD)
+        if answered is not None:
+            return answered
+        try:
+            return self._define(caller, signal, replacements)
+        except LedgerError:
+            # A repeat may have overtaken its first try, and see what that one has just done.
+            answered = answered_before(self._store, self._info, caller, METHOD)
+            if answered is not None:
+                return answered
+            raise
+
+    def _define(
+        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement]
+    ) -> Written:
+        """Decide and append, again where something came between.
+
+        Not again where policies are replaced: who decided that has not seen what came between.
+        """
+        tries = 1 if replacements else _TRIES
+        for left in reversed(range(tries)):
+            decided = self._decide(signal, replacements)
+            try:
+                return self._append(caller, signal, decided)
+            except LedgerError as error:
+                if error.reason is not Reason.VERSION_CONFLICT:
+                    raise
+                if not left:
+                    self._decide(signal, replacements)  # impossible by now is the better answer
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _append(self, caller: Caller, signal: SignalDefined, decided: _Decided) -> Written:
+        def event(stream: str, data: EventData) -> NewEvent:
+            return NewEvent(
+                stream,
+                data.TYPE,
+                lambda first_position: encode_body(
+                    actor=caller.actor,
+                    data=data.to_data(),
+                    causation_position=None if data is signal else first_position,
+                    request_id=caller.request_id,
+                ),
+            )
+
+        result = self._store.append(
+            AppendRequest(
+                ledger=self._info.origin,
+                actor=caller.actor,
+                method=METHOD,
+                events=[
+                    event(signal_stream(signal.signal), signal),
+                    *(event(policy_stream(one.policy), one) for one in decided.following),
+                ],
+                request_id=caller.request_id,
+                digest=caller.digest,
+                guards=decided.guards,
+                deadline_monotonic=caller.deadline_monotonic,
+            )
+        )
+        self._fleet.refresh(result.last_position)
+        return Written.of(result)
+
+    # ---- deciding ----------------------------------------------------------------------------
+
+    def _decide(self, signal: SignalDefined, replacements: Sequence[Replacement]) -> _Decided:
+        """Return what is to be appended; raises where the request is refused as things are."""
+        self._fleet.refresh()
+        head = self._fleet.position
+        view = self._fleet.signal(signal.signal)
+        known = view.defined if view is not None else None
+        said = "" if known is None else difference(known, signal)
+        touched = self.meanings.uses(signal.signal, head) if said or known is None else []
+        if known is None:  # a policy may name signals that are not defined yet
+            touched = [use for use in touched if contradicts(use.document, signal)]
+        replaced = _matched(replacements, touched)
+        if missing := [use for use in touched if use.named not in replaced]:
+            if known is None:
+                raise backwards([signal], ", ".join(str(use) for use in missing))
+            raise pinned(signal.signal, said, missing)
+        guards = [_unchanged(signal_stream(signal.signal), SignalDefined.TYPE, head)]
+        if said or known is None:
+            # In all streams: a policy that is not known yet may come into force meanwhile.
+            guards.append(_unchanged(None, PolicyActivated.TYPE, head))
+        decided = _Decided(guards)
+        if replaced:
+            with fields_named():
+                self._replace(decided, signal, replaced, head)
+        return decided
+
+    def _replace(
+        self,
+        decided: _Decided,
+        signal: SignalDefined,
+        replaced: dict[Named, tuple[int, Replacement]],
+        head: int,
+    ) -> None:
+        """Add drafts and activations, and guards of all that they were made of."""
+        drafts: dict[Named, PolicyDrafted] = {}
+        numbers = Counter[str]()
+        for named, (index, replacement) in replaced.items():
+            policy = replacement.policy
+            known = self._aggregates.policy(policy_stream(policy))
+            assert known is not None, "a policy in force was drafted"
+            numbers[policy] += 1
+            drafts[named] = self._lint(replacement.document, signal).draft(
+                policy,
+                len(known.drafts) + numbers[policy],
+                replacement.rationale,
+                within=f"replacements[{index}].document",
+            )
+        activations = self._activations(drafts, head)
+        read = set().union(*(signals_of(draft.document) for draft in drafts.values()))
+        decided.guards.extend(
+            _unchanged(signal_stream(name), SignalDefined.TYPE, head) for name in sorted(read)
+        )
+        decided.guards.extend(
+            Guard(policy_stream(policy), POLICY_TYPES, after_position=head) for policy in numbers
+        )
+        decided.guards.append(no_erasure_after(head))
+        decided.following.extend([*drafts.values(), *activations])
+
+    def _activations(self, drafts: dict[Named, PolicyDrafted], head: int) -> list[PolicyActivated]:
+        """Return an activation for each scope of a replaced version, in the order of those.
+
+        Of versions in force for one model the latest activated counts. So that it stays the same
+        one, what was activated after a replaced version and ranks with it is activated again.
+        """
+        again: list[PolicyActivated] = []
+        for one in self._policies.activations_in_force(head):
+            draft = drafts.get((one.policy, one.version))
+            if draft is not None:
+                change = {"version": draft.version, "digest": draft.digest}
+                change |= {"rationale": draft.rationale}
+                again.append(one.model_copy(update=change))
+            elif any(_ranks_with(one, other) for other in again):
+                self._check_current(one, head)
+                again.append(one)
+        return again
+
+    def _check_current(self, activated: PolicyActivated, head: int) -> None:
+        """Refuse to activate again what was drafted against other definitions."""
+        use = self.meanings.use(activated)
+        if use is not None and (
+            changes := self.meanings.changes(use.document, use.drafted_at, head)
+        ):
+            raise outdated(use.policy, use.version, changes)
+
+
+def _matched(
+    replacements: Sequence[Replacement], touched: Sequence[Use]
+) -> dict[Named, tuple[int, Replacement]]:
+    """Return index and replacement of each version that is replaced; each must be touched."""
+    found: dict[Named, tuple[int, Replacement]] = {}
+    for index, one in enumerate(replacements):
+        versions = [
+            use.version
+            for use in touched
+            if use.policy == one.policy and one.version in {0, use.version}
+        ]
+        if len(versions) == 1 and (one.policy, versions[0]) not in found:
+            found[one.policy, versions[0]] = index, one
+            continue
+        which = f"{one.policy} version {one.version}" if one.version else one.policy
+        named = ", ".join(str(use) for use in touched) or "none"
+        what = f"this definition touches no version in force of {which}"
+        if len(versions) > 1:
+            what = f"{len(versions)} versions in force of {which} are touched: name one of them"
+        elif versions:
+            what = f"{which} is replaced twice"
+        raise invalid_field(
+            f"replacements[{index}].name",
+            f"{what}; touched: {named}",
+            remedy="Send one document for each version that is touched, and no other.",
+        )
+    return found
+
+
+def _unchanged(stream: str | None, type_: str, head: int) -> Guard:
+    """Return the guard that no event of a type came after a position."""
+    return Guard(stream, frozenset({type_}), after_position=head)
+
+
+def _ranks_with(one: PolicyActivated, other: PolicyActivated) -> bool:
+    """Whether of two activations in force the later one can be the one that counts."""
+    is_by_labels = one.scope.kind == other.scope.kind == "labels"
+    return is_by_labels or one.policy == other.policy

@@ -1,0 +1,357 @@
+"""What a model's stream says up to a position: the cold read behind evaluation, plans and replay.
+
+Everything here is found by index in the ledger itself, never in a projection, and costs by what is
+looked at (deployments, overrides, the observations of one window), not by the ledger's length.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ledger.application.commands import model_stream
+from ledger.application.fleet.in_service import Deployment, Service, deployment_of, service_at
+from ledger.application.policies.compiled import CompiledPolicy, is_same_versions, is_version_of
+from ledger.application.policies.history import PolicyHistory
+from ledger.errors import event_unreadable
+from ledger.events.decisions import (
+    DECISION_TYPES,
+    DecisionMade,
+    DecisionOverridden,
+    ScoreComputed,
+)
+from ledger.events.envelope import RecordedEvent
+from ledger.events.fast import parse_observed
+from ledger.events.models import (
+    ModelDeployed,
+    ModelDescribed,
+    ModelRegistered,
+    ModelRetired,
+    ModelUpdated,
+)
+from ledger.events.policies import PolicyActivated
+from ledger.events.registry import BY_TYPE, decode_data, typed
+from ledger.events.signals import SignalObserved
+from ledger.events.values import parse_time
+from ledger.kernel.bucketed import ModelState, Scoring
+from ledger.rules.procedure import Override
+from ledger.rules.vocabulary import RULES_1
+
+DESCRIBED_TYPES: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
+_SECOND: Final = 1_000_000
+_LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
+
+
+@dataclass(frozen=True, slots=True)
+class PriorDecision:
+    """The decision in force, as its event recorded it."""
+
+    data: DecisionMade
+    position: int
+    run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastScored:
+    """When a model was last scored: on record, by position, and the time that it was about."""
+
+    recorded_at: int
+    as_of: int
+    evaluated_at: int
+
+
+@dataclass(slots=True)
+class History:
+    """A model as its stream left it at `as_of`."""
+
+    model: str
+    as_of: int
+    described: ModelDescribed
+    deployments: list[Deployment] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    decision: PriorDecision | None = None
+    score: tuple[ScoreComputed, int] | None = None
+    is_retired: bool = False
+    is_version_erased: bool = False
+    """Whether the newest deployment was erased; `deployments` are those that are known."""
+
+    def service(self, procedure: str, at: int | None = None) -> Service | None:
+        """Return the version in service at a time, by a procedure; None where none is known to be.
+
+        Under `rules/1` it is the one recorded last, at any time. Without a time the latest stated.
+        """
+        if not self.deployments or self.is_version_erased:
+            return None
+        if procedure == RULES_1:
+            return Service(self.deployments[-1])
+        return service_at(self.deployments, at)
+
+    def apply(self, event: RecordedEvent) -> None:
+        """Fold one more event of the model's stream; observations are kept elsewhere."""
+        self.as_of = event.position
+        data = decode_data(event)
+        if isinstance(data, DecisionMade):
+            if not data.historical:
+                self.decision = PriorDecision(data, event.position, event.body.run_id)
+        elif isinstance(data, ScoreComputed):
+            if not data.historical:
+                self.score = (data, event.position)
+        elif isinstance(data, ModelDescribed):
+            self.described = data
+        elif isinstance(data, ModelDeployed):
+            self.deployments.append(deployment_of(data, event.position))
+            self.is_version_erased = False
+        elif isinstance(data, DecisionOverridden):
+            self.overrides.append(override_of(data, event.position))
+        elif isinstance(data, ModelRetired):
+            self.is_retired = True
+
+    def pass_over(self, event: RecordedEvent) -> None:
+        """Fold a deployment, override or retirement of which only the header is left."""
+        if event.type == ModelDeployed.TYPE:
+            self.is_version_erased = True
+        elif event.type == ModelRetired.TYPE:
+            self.is_retired = True
+
+
+def override_of(data: DecisionOverridden, position: int) -> Override:
+    """Return an override with its interval as integers."""
+    return Override(
+        position,
+        data.action,
+        data.tier,
+        parse_time(data.effective_from),
+        parse_time(data.effective_until),
+    )
+
+
+class Historian(PolicyHistory):
+    """Reads histories and policies in force as of any position of one ledger.
+
+    An event whose body was erased by that position counts with its header only: an erased
+    observation, score or override is not there; a description, deployment or decision that was the
+    newest leaves nothing in its place, rather than what stood before it. BODY_ERASED where the
+    erasure came later, or where nothing goes on without the body.
+    """
+
+    def history(self, model: str, as_of: int) -> History | None:
+        """Return the model's history up to a position, or None if it was not registered by then.
+
+        BODY_ERASED where its newest description is gone: only describing it again helps.
+        """
+        reader, ledger, stream = self._reader, self._ledger, model_stream(model)
+        described = reader.latest(ledger, stream, DESCRIBED_TYPES, at_or_before=as_of)
+        if described is None:
+            return None
+        self._refuse_unknown(stream, as_of)
+        if described.body_bytes is None:
+            raise self.erasures.refusal(described.position)
+        data = decode_data(described)
+        assert isinstance(data, ModelDescribed)
+        history = History(model, as_of, data)
+        facts = (ModelDeployed.TYPE, DecisionOverridden.TYPE, ModelRetired.TYPE)
+        self.apply_known(
+            history, reader.of_types(ledger, facts, stream=stream, at_or_before=as_of), as_of
+        )
+        history.decision = self.decision_in_force(model, as_of)
+        history.as_of = as_of
+        return history
+
+    def apply_known(self, history: History, events: Iterable[RecordedEvent], as_of: int) -> None:
+        """Fold events of a model's stream as they are known at a position."""
+        for event in events:
+            is_retirement = event.type == ModelRetired.TYPE and event.body_bytes is None
+            if is_retirement or self.erasures.passes_over(event, as_of):
+                history.pass_over(event)  # of a retirement the header says it all
+            else:
+                history.apply(event)
+
+    def _refuse_unknown(self, stream: str, as_of: int) -> None:
+        """Refuse a stream that holds what this release does not know: it may change the meaning."""
+        for type_ in self._reader.types_of(self._ledger, stream):
+            if type_ in BY_TYPE:
+                continue
+            for event in self._reader.of_types(
+                self._ledger, (type_,), stream=stream, at_or_before=as_of, limit=1
+            ):
+                raise event_unreadable(event.position, f"this release knows no type {type_}")
+
+    def last_score(
+        self, history: History, policy: CompiledPolicy, version: str | None
+    ) -> tuple[ScoreComputed, int] | None:
+        """Return the last score of this model version and policy version that was not historical.
+
+        There is none before the version's first deployment, nor before the policy version's first
+        activation, so the search ends there. None also where an erased score is in between:
+        whether it was the one is not known any more.
+        """
+        deployed = [d.position for d in history.deployments if d.version == version]
+        activated = [
+            event.position
+            for event, data in self._activations(history.as_of)
+            if is_version_of(data, policy)
+        ]
+        after = max(min(deployed, default=0), min(activated, default=0))
+        for event in self._newest_first(
+            model_stream(history.model), (ScoreComputed.TYPE,), after, history.as_of
+        ):
+            if self.erasures.passes_over(event, history.as_of):
+                return None
+            data = typed(event, ScoreComputed)
+            if not data.historical and is_same_versions(data, version, policy):
+                return data, event.position
+        return None
+
+    def last_scored(self, model: str, as_of: int) -> LastScored | None:
+        """Return the times of the model's last score that was not historical.
+
+        Of any model version, under any policy; None where an erased score is newer.
+        """
+        for event in self._newest_first(model_stream(model), (ScoreComputed.TYPE,), 0, as_of):
+            if self.erasures.passes_over(event, as_of):
+                return None
+            data = typed(event, ScoreComputed)
+            if not data.historical:
+                return LastScored(event.recorded_at, data.as_of, parse_time(data.evaluated_at))
+        return None
+
+    def newest_times(self, models: Sequence[str], *, at_or_before: int) -> list[int]:
+        """Return each model's newest `observed_at`, and the next one of the model that leads."""
+        found: dict[str, int] = {}
+        for model in models:
+            if times := self._times(model, at_or_before, 1):
+                found[model] = times[0]
+        if not found:
+            return []
+        leader = max(found, key=lambda model: found[model])
+        return [*found.values(), *self._times(leader, at_or_before, _LOOK_MAX)]
+
+    def _times(self, model: str, at_or_before: int, limit: int) -> list[int]:
+        events = self._reader.newest_observed(
+            self._ledger, model_stream(model), at_or_before=at_or_before, limit=limit
+        )
+        return [event.observed_at for event in events if event.observed_at is not None]
+
+    def is_observed_after(self, history: History, service: Service | None, position: int) -> bool:
+        """Whether there is a selected observation after a position, up to the history's."""
+        if service is None:
+            return False
+        events = self._reader.read(
+            self._ledger,
+            after=position,
+            until=history.as_of,
+            limit=_LOOK_MAX,
+            types=(SignalObserved.TYPE,),
+            streams=(model_stream(history.model),),
+        )
+        for event in events:
+            if self.erasures.passes_over(event, history.as_of):
+                continue
+            seen = parse_observed(event)
+            if service.selects(seen.model_version, seen.observed_at):
+                return True
+        return len(events) == _LOOK_MAX  # more than we care to look at: once too often is no harm
+
+    def is_changed_after(self, history: History, position: int) -> bool:
+        """Whether the model, its versions or any policy in force changed after a position."""
+        reader, ledger, as_of = self._reader, self._ledger, history.as_of
+        stream = model_stream(history.model)
+        facts = (*DESCRIBED_TYPES, ModelDeployed.TYPE)
+        if reader.of_types(
+            ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
+        ):
+            return True
+        activated = (PolicyActivated.TYPE,)
+        return bool(reader.of_types(ledger, activated, after=position, at_or_before=as_of, limit=1))
+
+    def newest_selected(self, history: History, service: Service | None) -> tuple[int, int] | None:
+        """Return observed_at and position of the newest selected observation, None without any."""
+        if service is None:
+            return None
+        limit = 16
+        while True:
+            events = self._reader.newest_observed(
+                self._ledger, model_stream(history.model), at_or_before=history.as_of, limit=limit
+            )
+            for event in events:
+                if self.erasures.passes_over(event, history.as_of):
+                    continue
+                seen = parse_observed(event)
+                if service.selects(seen.model_version, seen.observed_at):
+                    return seen.observed_at, event.position
+                if seen.observed_at < service.since:
+                    return None
+            if len(events) < limit:
+                return None
+            limit *= 8
+
+    def fill(
+        self, history: History, service: Service | None, scoring: Scoring, first: int, last: int
+    ) -> tuple[ModelState, list[int]]:
+        """Return the buckets of the selected observations between two times, and what fed them."""
+        state = ModelState(scoring)
+        positions: list[int] = []
+        if service is None:
+            return state, positions
+        events = self._reader.observations(
+            self._ledger,
+            model_stream(history.model),
+            observed_from=max(first, service.since),
+            observed_until=last,
+            at_or_before=history.as_of,
+        )
+        names = {rule.signal for rule in scoring.signals}
+        for event in events:
+            if event.body_bytes is None and self.erasures.passes_over(event, history.as_of):
+                continue
+            seen = parse_observed(event)
+            if service.selects(seen.model_version, seen.observed_at) and seen.signal in names:
+                state.observe(
+                    seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source
+                )
+                positions.append(event.position)
+        return state, positions
+
+    def decision_in_force(self, model: str, as_of: int) -> PriorDecision | None:
+        """Return the model's newest decision up to a position that was not historical.
+
+        None where an erased decision is newer: what is in force is not known then.
+        """
+        for event in self._newest_first(model_stream(model), DECISION_TYPES, 0, as_of):
+            if self.erasures.passes_over(event, as_of):
+                return None
+            data = typed(event, DecisionMade)
+            if not data.historical:
+                return PriorDecision(data, event.position, event.body.run_id)
+        return None
+
+    def _newest_first(
+        self, stream: str, types: tuple[str, ...], after: int, as_of: int
+    ) -> Iterator[RecordedEvent]:
+        """Yield a stream's events of some types, newest first, in growing pages."""
+        page = 1
+        while True:
+            events = self._reader.of_types(
+                self._ledger,
+                types,
+                stream=stream,
+                after=after,
+                at_or_before=as_of,
+                limit=page,
+                descending=True,
+            )
+            yield from events
+            if len(events) < page:
+                return
+            as_of = events[-1].position - 1
+            page = min(page * 8, 512)
+
+
+def window_bounds(scoring: Scoring, evaluated_at: int) -> tuple[int, int]:
+    """Return the first and last microsecond that any rule's window can hold."""
+    first, last = evaluated_at, evaluated_at
+    for rule in scoring.signals:
+        bucket = rule.bucket_seconds * _SECOND
+        now = evaluated_at // bucket
+        first = min(first, (now - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
+        last = max(last, (now + 1) * bucket - 1)
+    return max(first, 0), last

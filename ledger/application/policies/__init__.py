@@ -1,0 +1,1 @@
+"""Policies: their text read, checked and written, their versions, and what they mean."""

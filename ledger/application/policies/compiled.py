@@ -1,0 +1,193 @@
+"""A stored policy document as the kernels take it; compiled once per digest."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.errors import LedgerError, Reason
+from ledger.events.decisions import ScoreComputed
+from ledger.events.fast import nano
+from ledger.events.policies import PolicyActivated
+from ledger.events.policy_document import PlanningPart, PolicyDocument, TimedSignalRulePart
+from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
+from ledger.kernel.excess import PlannerPolicy
+from ledger.rules.procedure import Rule, RuleSet, rule_problems
+
+_CACHE_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """One policy version, ready to score, decide and plan with."""
+
+    policy: str
+    version: int
+    digest: str
+    document: PolicyDocument
+    scoring: Scoring
+    rules: RuleSet
+    planner: PlannerPolicy | None
+
+
+class PolicyCache:
+    """Compiled policies by (policy, version, digest): content decides, so nothing grows stale.
+
+    Only an erasure ends what is kept: then `clear` is called, and what was read before is not kept
+    after.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cleared = 0
+        self._kept: OrderedDict[tuple[str, int, str], CompiledPolicy] = OrderedDict()
+
+    def compile(
+        self, policy: str, version: int, digest: str, document: PolicyDocument, *, cleared: int
+    ) -> CompiledPolicy:
+        """Return the compiled form, made at most once while it is in use.
+
+        `cleared` is what the property said before the document was read.
+        POLICY_INVALID where the kernels refuse the document: it was not drafted by this service.
+        """
+        key = (policy, version, digest)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+        _check(policy, version, document)
+        compiled = CompiledPolicy(
+            policy,
+            version,
+            digest,
+            document,
+            scoring_of(document),
+            rules_of(document),
+            planner_of(document.planning) if document.planning else None,
+        )
+        with self._lock:
+            if cleared == self._cleared:
+                self._kept[key] = compiled
+            while len(self._kept) > _CACHE_MAX:
+                self._kept.popitem(last=False)
+        return compiled
+
+    @property
+    def cleared(self) -> int:
+        """How often the cache was cleared."""
+        return self._cleared
+
+    def clear(self) -> None:
+        """Forget every policy: the documents of some were erased."""
+        with self._lock:
+            self._cleared += 1
+            self._kept.clear()
+
+    def get(self, policy: str, version: int, digest: str) -> CompiledPolicy | None:
+        """Return the compiled form if it is kept."""
+        with self._lock:
+            return self._kept.get((policy, version, digest))
+
+
+def _check(policy: str, version: int, document: PolicyDocument) -> None:
+    """Refuse what the linter would have refused, so that scoring and deciding cannot fail."""
+    problems = [f"{field} {text}" for field, text in scoring_problems(scoring_of(document))]
+    names = {rule.signal for rule in document.scoring.signals}
+    problems += [
+        f"{each.field}: {each.message}" for each in rule_problems(rules_of(document), names)
+    ]
+    if problems:
+        raise LedgerError(
+            Reason.POLICY_INVALID,
+            f"Policy {policy} version {version} cannot be used: {problems[0]}.",
+            remedy="Draft a corrected version and activate it.",
+            metadata={"policy": policy, "version": str(version)},
+        )
+
+
+def scoring_of(document: PolicyDocument) -> Scoring:
+    """Return the kernel's view of the scoring part."""
+    part = document.scoring
+    return Scoring(
+        combine=part.combine,
+        impact_gain_ppm=part.impact_gain_ppm,
+        risk_gain_ppm=part.risk_gain_ppm,
+        signals=tuple(
+            SignalRule(
+                signal=rule.signal,
+                weight_ppm=rule.weight_ppm,
+                baseline=nano(rule.baseline),
+                critical=nano(rule.critical),
+                bucket_seconds=rule.bucket_seconds,
+                window_seconds=rule.window_seconds,
+                half_life_seconds=rule.half_life_seconds,
+                breach_ppm=rule.breach_ppm,
+                sustain_ppm=rule.sustain_ppm,
+                transient_ppm=rule.transient_ppm,
+                min_buckets=rule.min_buckets,
+                sample_cap=rule.sample_cap,
+                prior_samples=rule.prior_samples,
+                sources_needed=rule.sources_needed,
+            )
+            for rule in part.signals
+        ),
+    )
+
+
+def rules_of(document: PolicyDocument) -> RuleSet:
+    """Return the decision procedure's view of the decision part."""
+    part = document.decision
+    return RuleSet(
+        rules=tuple(
+            Rule(rule.id, rule.when, rule.action, rule.tier, rule.hold, rule.rationale)
+            for rule in part.rules
+        ),
+        otherwise_action=part.otherwise_action,
+        otherwise_tier=part.otherwise_tier,
+        error_tier=part.error_tier,
+        cool_down_hours=part.cool_down_hours,
+        max_priority_step=part.max_priority_step,
+        procedure=part.procedure,
+        intervals=tuple(
+            (rule.signal, -(-rule.reports_every_seconds // 3_600))
+            for rule in document.scoring.signals
+            if isinstance(rule, TimedSignalRulePart)
+        ),
+    )
+
+
+def planner_of(part: PlanningPart) -> PlannerPolicy:
+    """Return the planner's view of the planning part."""
+    return PlannerPolicy(
+        period_seconds=part.period_seconds,
+        half_life_seconds=part.half_life_seconds,
+        max_periods=part.max_periods,
+        quantile_ppm=part.quantile_ppm,
+        common_ppm=part.common_ppm,
+        min_models=part.min_models,
+        dead_band_ppm=part.dead_band_ppm,
+        price_up_ppm=part.price_up_ppm,
+        price_down_ppm=part.price_down_ppm,
+        probe_ppm=part.probe_ppm,
+        reserve=part.reserve,
+    )
+
+
+def is_same_versions(score: ScoreComputed, version: str | None, policy: CompiledPolicy) -> bool:
+    """Whether a score is of this model version under this policy version."""
+    return (
+        score.model_version == version
+        and score.policy == policy.policy
+        and score.policy_version == policy.version
+        and score.policy_digest == policy.digest
+    )
+
+
+def is_version_of(activated: PolicyActivated, policy: CompiledPolicy) -> bool:
+    """Whether an activation is of this policy version."""
+    return (activated.policy, activated.version, activated.digest) == (
+        policy.policy,
+        policy.version,
+        policy.digest,
+    )

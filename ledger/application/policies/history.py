@@ -1,0 +1,129 @@
+"""Policies as of any position of one ledger: which is in force for whom, and its drafted versions.
+
+An erased activation names no policy and no scope any more, so nothing is in force by it; an erased
+draft leaves its version without a document, so whatever needs that is refused.
+"""
+
+from typing import Final
+
+from ledger.application.commands import policy_stream
+from ledger.application.erasures import Erasures
+from ledger.application.policies.compiled import CompiledPolicy, PolicyCache, is_version_of
+from ledger.application.policies.text import digest as policy_digest
+from ledger.errors import LedgerError, Reason, event_unreadable
+from ledger.events.envelope import RecordedEvent
+from ledger.events.models import ModelDescribed
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
+from ledger.events.policy_document import PolicyDocument
+from ledger.events.registry import typed
+from ledger.storage.store import Reader
+
+_SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
+
+
+class PolicyHistory:
+    """Reads the policies of one ledger."""
+
+    def __init__(self, reader: Reader, ledger: str, cache: PolicyCache) -> None:
+        self.erasures = Erasures(reader, ledger)
+        self._reader = reader
+        self._ledger = ledger
+        self._cache = cache
+
+    def policy_in_force(self, described: ModelDescribed, as_of: int) -> CompiledPolicy | None:
+        """Return the policy for a model at a position: the most specific scope, then the latest."""
+        best: tuple[int, int] | None = None
+        chosen: PolicyActivated | None = None
+        for event, activated in self._activations(as_of):
+            if is_in_scope(activated, described):
+                rank = (_SPECIFICITY[activated.scope.kind], event.position)
+                if best is None or rank > best:
+                    best, chosen = rank, activated
+        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+
+    def fleet_policy(self, policy: str, as_of: int) -> CompiledPolicy | None:
+        """Return the version of a named policy that came into force last, and still is.
+
+        A `policy` of "" means the one in force for the whole ledger.
+        """
+        chosen: PolicyActivated | None = None
+        for activated in self.activations_in_force(as_of):
+            if activated.policy == policy if policy else activated.scope.kind == "ledger":
+                chosen = activated
+        return self.compiled(chosen.policy, chosen.version, chosen.digest) if chosen else None
+
+    def scopes(self, policy: CompiledPolicy, as_of: int) -> list[PolicyActivated]:
+        """Return the activations by which a policy version is in force at a position."""
+        return [
+            activated
+            for activated in self.activations_in_force(as_of)
+            if is_version_of(activated, policy)
+        ]
+
+    def activations_in_force(self, as_of: int) -> list[PolicyActivated]:
+        """Return the latest activation of each scope, in order of position."""
+        latest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], PolicyActivated] = {}
+        for _, activated in self._activations(as_of):
+            scope = activated.scope
+            key = (scope.kind, scope.model, tuple(sorted(scope.labels.items())))
+            latest.pop(key, None)  # so that the order is that of the activations that count
+            latest[key] = activated
+        return list(latest.values())
+
+    def _activations(self, as_of: int) -> list[tuple[RecordedEvent, PolicyActivated]]:
+        events = self._reader.of_types(self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of)
+        return [
+            (event, typed(event, PolicyActivated))
+            for event in events
+            if not self.erasures.passes_over(event, as_of)
+        ]
+
+    def compiled(self, policy: str, version: int, digest: str) -> CompiledPolicy:
+        """Return a drafted version ready for use; POLICY_UNKNOWN where it was never drafted.
+
+        BODY_ERASED where its document was erased.
+        """
+        cleared = self._cache.cleared
+        found = self._cache.get(policy, version, digest)
+        if found is not None:
+            return found
+        _, document = self.draft(policy, version, digest)
+        return self._cache.compile(policy, version, digest, document, cleared=cleared)
+
+    def draft(self, policy: str, version: int, digest: str) -> tuple[int, PolicyDocument]:
+        """Return where a version was drafted, and its document.
+
+        POLICY_UNKNOWN where it was never drafted, BODY_ERASED where its document was erased.
+        """
+        drafts = self._reader.of_types(self._ledger, DRAFTED_TYPES, stream=policy_stream(policy))
+        for number, event in enumerate(drafts, start=1):
+            if event.body_bytes is None:
+                if number == version:  # versions count the drafts of their policy
+                    raise self.erasures.refusal(event.position)
+                continue
+            drafted = typed(event, PolicyDrafted)
+            if drafted.version == version and drafted.digest == digest:
+                if policy_digest(drafted.document) != digest:
+                    raise event_unreadable(event.position, "its digest is not its document's")
+                return event.position, drafted.document
+        raise LedgerError(
+            Reason.POLICY_UNKNOWN,
+            f"Policy {policy} has no version {version} with digest {digest[:12]}….",
+            remedy="List the policy's versions.",
+            metadata={"policy": policy, "version": str(version), "digest": digest},
+        )
+
+
+def is_in_scope(activated: PolicyActivated, described: ModelDescribed) -> bool:
+    """Whether an activation is for a model."""
+    scope = activated.scope
+    if scope.kind == "model":
+        return scope.model == described.model
+    if scope.kind == "labels":
+        return all(described.labels.get(key) == value for key, value in scope.labels.items())
+    return True
+
+
+def may_be_in_scope(activated: PolicyActivated, model: str) -> bool:
+    """Whether an activation can be for a model of which only the name is known."""
+    return activated.scope.kind != "model" or activated.scope.model == model

@@ -1,0 +1,354 @@
+"""Strict reading of YAML and JSON into a small tree that remembers where everything stood.
+
+Every scalar stays the text that was written: no number is ever read as a float, nor a date as one.
+Whatever makes a document mean more, or something else, than what a person sees in it is refused:
+duplicate keys, anchors and aliases, tags, several documents, keys outside ASCII, undue size and
+depth. What the text means is left to `text`.
+"""
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from ledger.limits import DOCUMENT_BYTES_MAX
+
+DEPTH_MAX: Final = 16  # a policy needs five levels
+NODES_MAX: Final = 20_000  # the largest policy within the limits has about half as many
+
+
+class Place(NamedTuple):
+    """A place in a document: line and column, both from 1, columns in characters."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """Return the place as errors show it."""
+        return f"line {self.line}, column {self.column}"
+
+
+class SourceError(ValueError):
+    """A document that cannot be read at all, and where."""
+
+    def __init__(self, place: Place, message: str, remedy: str = "") -> None:
+        super().__init__(f"{place}: {message}")
+        self.place = place
+        self.message = message
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value as written; `is_plain`: without quotation marks. `start`, `end` index the source."""
+
+    place: Place
+    text: str
+    is_plain: bool
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    place: Place
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys and values in the order written; keys are unique."""
+
+    place: Place
+    entries: tuple[tuple[Scalar, "Node"], ...]
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def read(text: str) -> Node:
+    """Return the tree of a document, JSON if it starts with a brace, else YAML; or SourceError."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        place = _Lines(text).place(error.start)
+        raise SourceError(place, "half of a surrogate pair is not valid Unicode") from error
+    if size > DOCUMENT_BYTES_MAX:
+        message = f"the document has {size} bytes; at most {DOCUMENT_BYTES_MAX} are read"
+        raise SourceError(Place(1, 1), message, "Split the policy or shorten its rationales.")
+    if text.lstrip("\ufeff \t\r\n")[:1] == "{":
+        return _JsonReader(text).document()
+    return _YamlReader(text).document()
+
+
+def place_within(source: str, scalar: Scalar, offset: int) -> Place:
+    """Return where the character at `offset` of a scalar's text is in the source.
+
+    Written and read text differ by quotation marks, escapes, folded lines and indentation, so both
+    are walked side by side; runs of white space count as one.
+    """
+    text, at, end = scalar.text, scalar.start, scalar.end
+    quote = "" if scalar.is_plain or source[at] not in "'\"" else source[at]
+    if quote:
+        at += 1
+    elif not scalar.is_plain:  # a block scalar: its header ends with the line
+        at = source.find("\n", at, end) + 1
+    index = 0
+    while index < offset and at < end:
+        written, read_ = _space_run(source, at, end), _space_run(text, index, len(text))
+        if written:
+            at += written
+            index += read_
+            if read_ and index > offset:  # the offset lies within the run, counted from its end
+                at -= min(index - offset, written)
+        elif source.startswith("\\\n", at) and quote == '"':
+            at += 2  # an escaped line end means nothing
+        else:
+            at += _written_length(source, at, quote)
+            index += 1
+    if index == offset and not text[offset : offset + 1].isspace():
+        at += _space_run(source, at, end)
+    return _Lines(source).place(at)
+
+
+def _space_run(text: str, start: int, end: int) -> int:
+    """Return how many characters of white space follow from `start` on."""
+    at = start
+    while at < end and text[at].isspace():
+        at += 1
+    return at - start
+
+
+def _written_length(source: str, at: int, quote: str) -> int:
+    """Return how many characters of the source spell one character of a quoted or plain scalar."""
+    if quote == "'" and source.startswith("''", at):
+        return 2
+    if quote == '"' and source[at] == "\\":
+        return {"x": 4, "u": 6, "U": 10}.get(source[at + 1 : at + 2], 2)
+    return 1
+
+
+class _Lines:
+    """Turns an index into a place; only line feeds end a line, as in every editor."""
+
+    def __init__(self, text: str) -> None:
+        self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def place(self, index: int) -> Place:
+        """Return the place of a character by its index."""
+        line = bisect_right(self.starts, index)
+        return Place(line, index - self.starts[line - 1] + 1)
+
+
+class _Builder:
+    """What both readers share: the bounds, and keys that are unique and ASCII."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = _Lines(text)
+        self.nodes = 0
+
+    def count(self, place: Place, depth: int) -> None:
+        """Refuse the node that is one too many or one too deep."""
+        self.nodes += 1
+        if self.nodes > NODES_MAX:
+            raise SourceError(place, f"the document has more than {NODES_MAX} values")
+        if depth > DEPTH_MAX:
+            raise SourceError(place, f"values are nested more than {DEPTH_MAX} deep")
+
+    @staticmethod
+    def add_key(seen: dict[str, Place], key: Scalar) -> None:
+        """Note a key of a mapping; refuse one that is there already or is not ASCII."""
+        if not key.text.isascii() or not key.text.isprintable():
+            raise SourceError(
+                key.place,
+                f"the key {key.text[:40]!r} is not plain ASCII",
+                "Keys are those of the policy format, all ASCII; look for a look-alike character.",
+            )
+        if key.text in seen:
+            first = seen[key.text]
+            raise SourceError(
+                key.place,
+                f"the key {key.text[:40]!r} is there twice; it is first at {first}",
+                "Keep one of the two.",
+            )
+        seen[key.text] = key.place
+
+
+def _index(mark: Any) -> int:  # noqa: ANN401 - PyYAML's marks have two types and may be None
+    """Return the index of a mark in the source."""
+    return int(mark.index) if mark is not None else 0
+
+
+class _YamlReader(_Builder):
+    """Builds the tree from the parser's events, so that nothing is resolved or expanded."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.events: Iterator[yaml.Event] = iter(())
+
+    def document(self) -> Node:
+        """Return the one document of the text."""
+        try:
+            self.events = iter(yaml.parse(self.text, Loader=yaml.BaseLoader))
+            next(self.events)  # the stream's start
+            start = next(self.events)
+            if isinstance(start, yaml.StreamEndEvent):
+                raise SourceError(Place(1, 1), "the document is empty")
+            node = self._node(next(self.events), 1)
+            next(self.events)  # the document's end
+            after = next(self.events)
+        except yaml.reader.ReaderError as error:
+            place = self.lines.place(int(error.position))
+            raise SourceError(place, "a control character cannot stand in YAML") from error
+        except yaml.MarkedYAMLError as error:
+            raise self._refusal(error) from error
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise SourceError(self._at(after), "a second document begins here; one is read")
+        return node
+
+    def _refusal(self, error: yaml.MarkedYAMLError) -> SourceError:
+        """Return PyYAML's complaint as ours."""
+        mark = error.problem_mark or error.context_mark
+        place = self.lines.place(_index(mark))
+        message = ", ".join(part for part in (error.context, error.problem) if part)
+        remedy = "Indent with spaces." if "'\\t'" in message else ""
+        return SourceError(place, f"not YAML: {message}", remedy)
+
+    def _at(self, event: yaml.Event) -> Place:
+        return self.lines.place(_index(event.start_mark))
+
+    def _node(self, event: yaml.Event, depth: int) -> Node:
+        """Return the node that an event begins."""
+        place = self._at(event)
+        self.count(place, depth)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise SourceError(
+                place, "anchors and aliases are refused", "Write the value out where it counts."
+            )
+        if getattr(event, "tag", None) is not None:
+            raise SourceError(place, "tags are refused", "Put the value in quotation marks.")
+        if isinstance(event, yaml.ScalarEvent):
+            is_plain = not event.style
+            start, end = _index(event.start_mark), _index(event.end_mark)
+            return Scalar(place, str(event.value), is_plain, start, end)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Node] = []
+            while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+                items.append(self._node(event, depth + 1))
+            return Sequence(place, tuple(items))
+        return self._mapping(place, depth)
+
+    def _mapping(self, place: Place, depth: int) -> Mapping:
+        entries: list[tuple[Scalar, Node]] = []
+        seen: dict[str, Place] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._node(event, depth + 1)
+            if not isinstance(key, Scalar):
+                raise SourceError(key.place, "a key must be a word, not a list or a mapping")
+            self.add_key(seen, key)
+            entries.append((key, self._node(next(self.events), depth + 1)))
+        return Mapping(place, tuple(entries))
+
+
+class _JsonReader(_Builder):
+    """RFC 8259, read by hand for the places and the text of numbers, which json does not keep."""
+
+    _SPACE: Final = re.compile(r"[ \t\r\n]*")
+    _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+    _WORD: Final = re.compile(
+        r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null"
+    )
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.at = 1 if text.startswith("\ufeff") else 0
+
+    def document(self) -> Node:
+        """Return the one value of the text."""
+        node = self._value(1)
+        self._skip()
+        if self.at < len(self.text):
+            raise SourceError(self._here(), "not JSON: something follows the document")
+        return node
+
+    def _skip(self) -> None:
+        match = self._SPACE.match(self.text, self.at)
+        assert match is not None, "the pattern matches the empty text"
+        self.at = match.end()
+
+    def _here(self) -> Place:
+        return self.lines.place(self.at)
+
+    def _value(self, depth: int) -> Node:
+        self._skip()
+        place = self._here()
+        self.count(place, depth)
+        first = self.text[self.at : self.at + 1]
+        if first == "{":
+            return self._object(place, depth)
+        if first == "[":
+            return self._array(place, depth)
+        if first == '"':
+            return self._string(place)
+        match = self._WORD.match(self.text, self.at)
+        if match is None:
+            raise SourceError(place, "not JSON: expected a value")
+        self.at = match.end()
+        return Scalar(place, match.group(), is_plain=True, start=match.start(), end=match.end())
+
+    def _string(self, place: Place) -> Scalar:
+        match = self._STRING.match(self.text, self.at)
+        if match is None:
+            raise SourceError(
+                place, "not JSON: a string that is not closed, or a bad escape or control in it"
+            )
+        self.at = match.end()
+        value = json.loads(match.group())
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise SourceError(place, "half of a surrogate pair is not valid Unicode")
+        return Scalar(place, value, is_plain=False, start=match.start(), end=match.end())
+
+    def _object(self, place: Place, depth: int) -> Mapping:
+        entries: list[tuple[Scalar, Node]] = []
+        seen: dict[str, Place] = {}
+        self.at += 1
+        while not self._closed("}", has_items=bool(entries)):
+            key_place = self._here()
+            if self.text[self.at : self.at + 1] != '"':
+                raise SourceError(key_place, "not JSON: expected a key in quotation marks")
+            self.count(key_place, depth + 1)
+            key = self._string(key_place)
+            self.add_key(seen, key)
+            self._skip()
+            if self.text[self.at : self.at + 1] != ":":
+                raise SourceError(self._here(), "not JSON: expected a colon after the key")
+            self.at += 1
+            entries.append((key, self._value(depth + 1)))
+        return Mapping(place, tuple(entries))
+
+    def _array(self, place: Place, depth: int) -> Sequence:
+        items: list[Node] = []
+        self.at += 1
+        while not self._closed("]", has_items=bool(items)):
+            items.append(self._value(depth + 1))
+        return Sequence(place, tuple(items))
+
+    def _closed(self, end: str, *, has_items: bool) -> bool:
+        """Pass the comma before the next item, or the end of the list or object."""
+        self._skip()
+        if self.text[self.at : self.at + 1] == end:
+            self.at += 1
+            return True
+        if has_items:
+            if self.text[self.at : self.at + 1] != ",":
+                raise SourceError(self._here(), f"not JSON: expected a comma or {end!r}")
+            self.at += 1
+            self._skip()
+        return False

@@ -1,0 +1,286 @@
+"""The units of a policy as people write them, and the integers they stand for.
+
+Each kind turns the text of one value into what is stored and back, and describes itself as JSON
+Schema. Nothing is rounded: a value that the stored integer cannot hold exactly is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from ledger.events.base import PPM
+from ledger.events.notation import (
+    DURATION_PATTERN,
+    duration,
+    parse_duration,
+    parse_share,
+    scaled,
+    share,
+    shown,
+)
+from ledger.events.values import DECIMAL_PLACES, WHOLE_DIGITS, format_decimal
+from ledger.rules.expressions import ExpressionError, compile_expression
+from ledger.rules.shares import signals_named, to_stored, to_written
+from ledger.rules.vocabulary import PROCEDURES
+
+Stored = str | int | bool | None
+Schema = dict[str, Any]
+
+NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})  # what YAML calls null
+_SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
+
+
+class Kind(Protocol):
+    """How one value is read, written and described."""
+
+    def read(self, text: str) -> Stored:
+        """Return the stored value; ValueError says what is wrong, as a clause."""
+        ...
+
+    def write(self, value: Stored) -> str:
+        """Return the text that `read` turns into the same value."""
+        ...
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema of the value as a YAML or JSON reader delivers it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def read(self, text: str) -> str:
+        """Return the word."""
+        if text not in self.words:
+            raise ValueError(f"{shown(text)} is not one of {', '.join(self.words)}")
+        return text
+
+    def write(self, value: Stored) -> str:
+        """Return the word."""
+        return str(value)
+
+    def schema(self) -> Schema:
+        """Return the list of words."""
+        return {"enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Text of bounded length."""
+
+    maximum: int
+    minimum: int = 0
+
+    def read(self, text: str) -> str:
+        """Return the text."""
+        if len(text) > self.maximum:
+            raise ValueError(f"has {len(text)} characters; at most {self.maximum} fit")
+        if len(text) < self.minimum:
+            raise ValueError("is empty")
+        return text
+
+    def write(self, value: Stored) -> str:
+        """Return the text."""
+        return str(value)
+
+    def schema(self) -> Schema:
+        """Return the bounds of the length."""
+        return {"type": "string", "minLength": self.minimum, "maxLength": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Expression(Prose):
+    """A condition of a rule: shares are written as per cent, and stored as parts per million."""
+
+    def read(self, text: str) -> str:
+        """Return the expression as rules evaluate it."""
+        return to_stored(Prose.read(self, text)).text
+
+    def write(self, value: Stored) -> str:
+        """Return the expression with its shares as per cent."""
+        text = str(value)
+        for procedure in PROCEDURES:
+            try:
+                compiled = compile_expression(text, signals_named(text), procedure)
+            except ExpressionError:
+                continue
+            return to_written(text, compiled.tree)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A segment: the grammar of names in streams."""
+
+    def read(self, text: str) -> str:
+        """Return the name."""
+        if re.fullmatch(_SEGMENT, text, re.ASCII) is None:
+            raise ValueError(
+                f"{shown(text)} is not a name: 1 to 128 of a-z, 0-9, '.', '_', '-', "
+                "the first a letter or digit"
+            )
+        return text
+
+    def write(self, value: Stored) -> str:
+        """Return the name."""
+        return str(value)
+
+    def schema(self) -> Schema:
+        """Return the grammar."""
+        return {"type": "string", "pattern": f"^{_SEGMENT}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole number."""
+
+    minimum: int
+    maximum: int
+
+    def read(self, text: str) -> int:
+        """Return the number."""
+        if re.fullmatch(r"-?[0-9]{1,20}", text, re.ASCII) is None:
+            raise ValueError(f"{shown(text)} is not a whole number")
+        return _bounded(int(text), self.minimum, self.maximum, str)
+
+    def write(self, value: Stored) -> str:
+        """Return the digits."""
+        return str(value)
+
+    def schema(self) -> Schema:
+        """Return the bounds."""
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    def read(self, text: str) -> bool:
+        """Return the truth value; only YAML 1.2's two words are taken."""
+        if text not in ("true", "false"):
+            raise ValueError(f"{shown(text)} is not true or false")
+        return text == "true"
+
+    def write(self, value: Stored) -> str:
+        """Return the word."""
+        return "true" if value else "false"
+
+    def schema(self) -> Schema:
+        """Return the type."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A ratio, `25%` or `0.25`, stored in parts per million."""
+
+    minimum_ppm: int = 0
+    maximum_ppm: int = PPM
+    is_optional: bool = False
+    is_factor: bool = False
+    """A factor is written as a decimal, `1.15`; any other share as per cent."""
+
+    def read(self, text: str) -> int | None:
+        """Return the parts per million, or None for `none` where that is allowed."""
+        if self.is_optional and text == "none":
+            return None
+        ppm = parse_share(text)
+        return _bounded(ppm, self.minimum_ppm, self.maximum_ppm, self._spelled)
+
+    def write(self, value: Stored) -> str:
+        """Return the share as per cent, a factor as a decimal."""
+        return "none" if value is None else self._spelled(int(value))
+
+    def _spelled(self, value: int, /) -> str:
+        return format_decimal(value * 1_000) if self.is_factor else share(value)
+
+    def schema(self) -> Schema:
+        """Return number, percentage and decimal text as alternatives."""
+        forms: list[Schema] = [
+            {
+                "type": "number",
+                "minimum": _number(self.minimum_ppm),
+                "maximum": _number(self.maximum_ppm),
+            },
+            {"type": "string", "pattern": r"^[0-9]{1,4}(\.[0-9]{1,4})?%$"},
+            {"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]{1,6})?$"},
+        ]
+        if self.is_optional:
+            forms.append({"enum": ["none"]})
+        return {"anyOf": forms}
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A span such as `7d`, `12h`, `1h30m` or `90s`, stored in units of so many seconds."""
+
+    unit_seconds: int
+    minimum: int
+    maximum: int
+
+    def read(self, text: str) -> int:
+        """Return the number of units; a span that is not a whole number of them is refused."""
+        seconds = parse_duration(text)
+        units, rest = divmod(seconds, self.unit_seconds)
+        if rest:
+            raise ValueError(f"{text} is not a whole number of hours")
+        return _bounded(units, self.minimum, self.maximum, self.write)
+
+    def write(self, value: Stored) -> str:
+        """Return the span in days, hours, minutes and seconds."""
+        assert isinstance(value, int)
+        return duration(value * self.unit_seconds)
+
+    def schema(self) -> Schema:
+        """Return the grammar."""
+        return {"type": "string", "pattern": DURATION_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A decimal in the unit of its signal, stored in its canonical spelling."""
+
+    def read(self, text: str) -> str:
+        """Return the canonical decimal; `0.40` and `.4` are taken, more than nine places not."""
+        if text.endswith("%"):
+            raise ValueError(f"{shown(text)} is a percentage; write the value as the signal has it")
+        nano = scaled(text, DECIMAL_PLACES)
+        try:
+            return format_decimal(nano)
+        except ValueError as error:
+            raise ValueError(f"{shown(text)} has more than {WHOLE_DIGITS} whole digits") from error
+
+    def write(self, value: Stored) -> str:
+        """Return the decimal."""
+        return str(value)
+
+    def schema(self) -> Schema:
+        """Return number and decimal text as alternatives."""
+        pattern = rf"^-?[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{DECIMAL_PLACES}}})?$"
+        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": pattern}]}
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a person lists them."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _number(ppm: int) -> int | float:
+    """Return parts per million as the number a JSON Schema states; no value passes through it."""
+    return ppm // PPM if ppm % PPM == 0 else ppm / PPM
+
+
+class _Writer(Protocol):
+    def __call__(self, value: int, /) -> str: ...
+
+
+def _bounded(value: int, minimum: int, maximum: int, write: _Writer) -> int:
+    """Return the value; ValueError where it lies outside its bounds."""
+    if not minimum <= value <= maximum:
+        raise ValueError(f"{write(value)} is outside {write(minimum)} to {write(maximum)}")
+    return value

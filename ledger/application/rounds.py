@@ -1,0 +1,68 @@
+"""What recurs by the clock, on the threads that all ledgers share.
+
+What fails is reported once for as long as it stays the same, and tried again the next time round.
+"""
+
+from collections.abc import Callable
+from typing import Final, Self
+
+import structlog
+
+from ledger.application.workers import Pause, Task, Workers
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, is_outage
+
+_REST_SHARE: Final = 0.2  # what takes as long as its pause must not take a whole core
+_log: Final = structlog.get_logger("ledger.schedule")
+
+
+class Round:
+    """Does one thing again and again: when woken, when time is up, until stopped."""
+
+    def __init__(self, name: str, do: Callable[[], object], seconds: float, clock: Clock) -> None:
+        """`seconds`: from one beginning to the next at least, which waking does not shorten."""
+        self._name = name
+        self._do = do
+        self._seconds = seconds
+        self._clock = clock
+        self._problem = ""
+        self._task: Task | None = None
+
+    def start(self, workers: Workers) -> Self:
+        """Begin."""
+        self._task = workers.recur(self._name, self._turn)
+        return self
+
+    def wake(self) -> None:
+        """Have it done once more, as soon as the pause is over."""
+        if self._task is not None:
+            self._task.wake()
+
+    def stop(self) -> None:
+        """End it; what it is doing is finished first."""
+        if self._task is not None:
+            self._task.stop()
+
+    def _turn(self) -> Pause:
+        began = self._clock.monotonic_seconds()
+        self._once()
+        took = self._clock.monotonic_seconds() - began
+        least = max(self._seconds - took, self._seconds * _REST_SHARE)
+        # Without news nothing is due, but a hint may be lost: look again all the same.
+        return Pause(least, least + self._seconds)
+
+    def _once(self) -> None:
+        problem = ""
+        try:
+            self._do()
+        except LedgerError as error:
+            # Signing that has stopped and an outage of the database are told of elsewhere, once; a
+            # draining store is no failure.
+            is_told = error.reason in {Reason.DRAINING, Reason.SIGNING_STOPPED} or is_outage(error)
+            if not is_told:
+                problem = error.message
+        except Exception as error:  # noqa: BLE001 - no task's defect may end the thread
+            problem = f"{type(error).__name__}: {error}"
+        if problem and problem != self._problem:
+            _log.error("schedule.failed", what=self._name, why=problem)
+        self._problem = problem

@@ -1,0 +1,1 @@
+"""Signing: keys, checkpoints, seals, proofs, and the evidence that stops them."""

@@ -1,0 +1,219 @@
+"""One witness of one ledger: sends it each new checkpoint and keeps its cosignatures.
+
+What the witness answers counts only if its key has signed it. It remembers its own last size; ours
+is only a guess, which its refusals correct.
+"""
+
+import re
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+
+from ledger.application.signing.checkpoints import Checkpoints
+from ledger.application.signing.proofs import WitnessState
+from ledger.application.signing.prover import Prover
+from ledger.application.witnesses.calls import TIMEOUT_SECONDS, WitnessCallError, WitnessCalls
+from ledger.application.witnesses.outside import Difference, Outside
+from ledger.application.workers import Pause, Task, Workers
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.cosignature import parse_signature_lines, timestamp_of
+from ledger.chain.note import Signature
+from ledger.chain.note import parse as parse_note
+from ledger.chain.policy import Witness
+from ledger.chain.witness import encode_request
+from ledger.errors import LedgerError, is_outage
+from ledger.events.values import SECOND
+from ledger.storage.store import KeptCheckpoint, Store
+
+_ROUNDS: Final = 3  # a witness may say once that it knows another size, and once that it moved on
+_BACKOFF_SECONDS_MAX: Final = 300.0
+_FAILURES_MAX: Final = 16
+_IDLE_SECONDS: Final = 5.0  # how late the checkpoint of another server is sent on
+_SIZE: Final = re.compile(rb"(0|[1-9][0-9]{0,17})\n", re.ASCII)
+_log: Final = structlog.get_logger("ledger.witnesses")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every witness of one ledger is asked about, and how."""
+
+    store: Store
+    origin: str
+    checkpoints: Checkpoints
+    prover: Prover
+    outside: Outside
+    timeout_seconds: float = TIMEOUT_SECONDS
+    pace_seconds: float = 1.0
+    """Between two checkpoints that are sent to one witness."""
+    backoff_seconds: float = 1.0
+    """After a first failure; doubled for each one after it."""
+
+
+def keep(
+    store: Store, origin: str, kept: KeptCheckpoint, witness: Witness, signature: Signature
+) -> int:
+    """Keep a verified cosignature; return its time in seconds. ValueError if it is not genuine."""
+    text = parse_note(kept.note.encode()).text
+    key = witness.key
+    if (signature.name, signature.key_id) != (key.name, key.key_id):
+        raise ValueError(f"the line is by {signature.name}, not by {key.name}")
+    if not key.verifies(text, signature.signature):
+        raise ValueError("the signature is not genuine, or over another checkpoint")
+    store.add_cosignature(origin, kept.size, key.name, key.key_id, signature.line())
+    return timestamp_of(signature.signature)
+
+
+class Cosigner:
+    """One witness of one ledger, with what is remembered about it."""
+
+    def __init__(self, ground: Ground, witness: Witness) -> None:
+        """Take a witness that has a URL."""
+        self._store = ground.store
+        self._origin = ground.origin
+        self._checkpoints = ground.checkpoints
+        self._prover = ground.prover
+        self._outside = ground.outside
+        self._pace = ground.pace_seconds
+        self._backoff = ground.backoff_seconds
+        self._witness = witness
+        assert witness.url is not None
+        self._calls = WitnessCalls(witness.url, ground.timeout_seconds)
+        self._size = 0  # of the checkpoint that it cosigned last, as far as we know
+        self._cosigned_at = 0
+        self._is_compared = False
+        self._problem = ""
+        self._failures = 0
+        self._stopping = threading.Event()
+        self._task: Task | None = None
+
+    @property
+    def state(self) -> WitnessState:
+        """How far it has come."""
+        return WitnessState(self._witness.name, self._size, self._cosigned_at, self._problem)
+
+    def start(self, workers: Workers) -> None:
+        """Begin, on the one thread that all ledgers have for this witness."""
+        name = f"witness {self._witness.name}"
+        self._task = workers.of(name).recur(f"{name} {self._origin}", self._turn)
+
+    def wake(self) -> None:
+        """Look for a new checkpoint."""
+        if self._task is not None:
+            self._task.wake()
+
+    def tell_to_stop(self) -> None:
+        """Break off what is under way."""
+        self._stopping.set()
+        self._calls.abort()
+
+    def join(self) -> None:
+        """Wait until nothing of it is under way."""
+        if self._task is not None:
+            self._task.stop()
+
+    def _turn(self) -> Pause:
+        try:
+            self._step()
+        except Exception as error:  # noqa: BLE001 - a defect must not end what recurs
+            self.note(error)
+            delay = min(self._backoff * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
+            return Pause(delay, delay)
+        if self._problem:
+            _log.info("witness.recovered", ledger=self._origin, witness=self._witness.name)
+        self._problem, self._failures = "", 0
+        return Pause(self._pace, self._pace + _IDLE_SECONDS)
+
+    def note(self, error: Exception) -> None:
+        """Remember a failure, and report it once for as long as it stays the same."""
+        if self._stopping.is_set():
+            return
+        known = isinstance(error, (WitnessCallError, LedgerError, ValueError))
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        self._failures = min(self._failures + 1, _FAILURES_MAX)
+        if isinstance(error, LedgerError) and is_outage(error):
+            return  # no fault of the witness; the store tells of it
+        if why != self._problem:
+            _log.warning("witness.failed", ledger=self._origin, witness=self._witness.name, why=why)
+        self._problem = why
+
+    def compare(self, timeout_seconds: float | None = None) -> Difference | None:
+        """Compare the checkpoint that it cosigned last with this ledger.
+
+        WitnessCallError where it cannot be asked, NoteError where what it shows was signed by
+        no key that we know.
+        """
+        note = self._calls.newest(self._origin, timeout_seconds)
+        if note is None:
+            self._is_compared = True
+            return None
+        difference = self._outside.compare(
+            note, f"The witness {self._witness.name}", [self._witness.key]
+        )
+        self._is_compared = True
+        if difference is None:
+            self._size = parse_checkpoint(parse_note(note).text).size
+        return difference
+
+    def _step(self) -> None:
+        """Have the newest checkpoint cosigned, unless it was."""
+        if not self._is_compared:
+            self._compare_and_stop()
+        for _ in range(_ROUNDS):
+            kept = self._store.checkpoint(self._origin)
+            if kept is None or kept.size <= self._size:
+                return
+            if self._submit(kept):
+                return
+        raise WitnessCallError("it names another size each time it is asked")
+
+    def _submit(self, kept: KeptCheckpoint) -> bool:
+        """Send a checkpoint; return False where the witness knows another size than we thought."""
+        proof = self._prover.hashes_between(self._size, kept.size)
+        answer = self._calls.add_checkpoint(encode_request(self._size, proof, kept.note.encode()))
+        if answer.status == HTTPStatus.OK:
+            self._take(kept, answer.body)
+            return True
+        if answer.status == HTTPStatus.CONFLICT:
+            self._learn(answer.body)
+            return False
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            self._compare_and_stop()  # it may have cosigned another history
+        said = answer.body[:200].decode(errors="replace").strip()
+        raise WitnessCallError(f"it refused with status {answer.status}: {said}")
+
+    def _take(self, kept: KeptCheckpoint, body: bytes) -> None:
+        """Keep its line out of the lines that it answered."""
+        key = self._witness.key
+        ours = [
+            line
+            for line in parse_signature_lines(body)
+            if (line.name, line.key_id) == (key.name, key.key_id)
+        ]
+        if not ours:
+            raise WitnessCallError("it answered with the line of another")
+        seconds = keep(self._store, self._origin, kept, self._witness, ours[0])
+        self._size, self._cosigned_at = kept.size, seconds * SECOND
+
+    def _learn(self, body: bytes) -> None:
+        """Take up the size that it says it knows, if we ever signed as much."""
+        match = _SIZE.fullmatch(body)
+        if match is None:
+            raise WitnessCallError("it answered a conflict without a size")
+        size = int(match[1])
+        # Read after the answer: whatever was sent to it was kept before.
+        newest = self._store.checkpoint(self._origin)
+        if newest is None or size > newest.size:
+            self._compare_and_stop()
+            raise WitnessCallError(
+                f"it says that it knows {size} events, more than were signed, and does not show it"
+            )
+        self._size = size
+
+    def _compare_and_stop(self) -> None:
+        """Stop signing where its newest checkpoint contradicts this ledger."""
+        difference = self.compare()
+        if difference is not None:
+            raise self._checkpoints.stop(difference.why, difference.found)

@@ -1,0 +1,129 @@
+"""Checkpoints that come from outside, compared with what this database holds.
+
+A signer of a larger tree for this ledger, or another one of a size that we have, has seen a
+ledger that this one is not: after a restored backup, or a fork. Only a note that a key of this
+ledger or a configured witness has signed counts as such a statement; all else is noise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.application.signing.checkpoints import Checkpoints
+from ledger.application.signing.evidence import Contradiction
+from ledger.application.signing.keyring import Keyring
+from ledger.application.signing.prover import Prover
+from ledger.chain.checkpoint import OpenedCheckpoint, open_checkpoint
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.cosignature import CosignerKey
+from ledger.chain.note import NoteError, OpenedNote, open_note
+from ledger.errors import LedgerError, Reason
+from ledger.storage.store import LedgerInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A genuine statement from outside that this database does not bear out."""
+
+    size: int
+    head: int
+    why: str
+    found: Contradiction
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the outside has seen more than there is here."""
+        return self.size > self.head
+
+
+class Outside:
+    """Judges notes from outside about one ledger. Safe between threads."""
+
+    def __init__(
+        self, info: LedgerInfo, keyring: Keyring, checkpoints: Checkpoints, prover: Prover
+    ) -> None:
+        self._origin = info.origin
+        self._keyring = keyring
+        self._checkpoints = checkpoints
+        self._prover = prover
+
+    def compare(
+        self, note: bytes, source: str, witnesses: Sequence[CosignerKey] = ()
+    ) -> Difference | None:
+        """Return how a note contradicts this ledger, or None if it does not.
+
+        NoteError where no key of this ledger, and none of these witnesses, has signed it.
+        """
+        checkpoint = self._open(note, witnesses).checkpoint
+        # Read after the note was fetched, so that what is here is never honestly behind it.
+        head = self._prover.head()
+        if checkpoint.size > head:
+            why = (
+                f"{source} has a checkpoint of {checkpoint.size} events, but this database has "
+                f"{head} only: events are gone, as after a restored backup."
+            )
+        elif checkpoint.root != self._prover.root_at(checkpoint.size):
+            why = (
+                f"{source} has a checkpoint of {checkpoint.size} events with another root than "
+                f"the first {checkpoint.size} events of this database have."
+            )
+        else:
+            return None
+        ours = self._checkpoints.newest()
+        found = Contradiction(
+            self._origin, why, source, note.decode(), ours.note if ours is not None else ""
+        )
+        return Difference(checkpoint.size, head, why, found)
+
+    def _open(self, note: bytes, witnesses: Sequence[CosignerKey]) -> OpenedCheckpoint:
+        keys = self._keyring.outside(self._keyring.history())
+        if not witnesses:
+            return open_checkpoint(note, origin=self._origin, keys=keys)
+        # A restored backup may not know the key that signs now; the witness's line will do then.
+        opened: OpenedNote = open_note(note, [*keys, *witnesses])
+        checkpoint = parse_checkpoint(opened.text)
+        if checkpoint.origin != self._origin:
+            raise NoteError(f"the checkpoint is of {checkpoint.origin!r}")
+        return OpenedCheckpoint(checkpoint, opened)
+
+
+def behind(difference: Difference, origin: str) -> LedgerError:
+    """Return the refusal to serve a ledger that the outside contradicts."""
+    if difference.is_behind:
+        return LedgerError(
+            Reason.LEDGER_BEHIND,
+            f"The ledger {origin} is not served: {difference.why}",
+            remedy=(
+                "Bring back the newest copy of the database. If the events are lost for good, "
+                "begin a new ledger: this one must not sign a second history."
+            ),
+            metadata={
+                "ledger": origin,
+                "size": str(difference.size),
+                "head": str(difference.head),
+                "source": difference.found.source,
+            },
+        )
+    return LedgerError(
+        Reason.CHAIN_BROKEN,
+        f"The ledger {origin} is not served: {difference.why}",
+        remedy="Keep database and note as evidence, and find out which of them is true.",
+        metadata={
+            "ledger": origin,
+            "position": str(difference.size),
+            "source": difference.found.source,
+        },
+    )
+
+
+def unknown_signer(origin: str, place: str, size: int, error: NoteError) -> LedgerError:
+    """Return the refusal to serve beside a published note that no known key has signed."""
+    return LedgerError(
+        Reason.SIGNING_STOPPED,
+        f"The ledger {origin} is not served: {place} claims a checkpoint of {size} events, which "
+        f"cannot be compared with this database: {error}.",
+        remedy=(
+            "If keys were rotated since this database was copied, it is a restored backup: bring "
+            "back the newest copy. Else the file is forged or damaged: publish again."
+        ),
+        metadata={"ledger": origin, "size": str(size), "path": place},
+    )

@@ -1,0 +1,102 @@
+"""Collecting the cosignatures of witnesses, in the background.
+
+Each witness has a thread, which all ledgers share: one that is slow, silent or mad holds up nothing
+but itself, neither the other witnesses nor signing nor appends.
+"""
+
+import threading
+from typing import Final
+
+from ledger.application.signing.proofs import SignedCheckpoint, WitnessState
+from ledger.application.witnesses.calls import WitnessCallError
+from ledger.application.witnesses.cosigning import Cosigner, Ground, keep
+from ledger.application.witnesses.outside import Difference
+from ledger.application.workers import Workers
+from ledger.chain.cosignature import parse_signature_lines
+from ledger.chain.note import Signature
+from ledger.chain.policy import Policy, Witness
+from ledger.errors import LedgerError, Reason
+
+_START_SECONDS: Final = 3.0  # how long a start waits for a witness that does not answer
+
+
+class Collector:
+    """Asks every witness of the policy that has a URL to cosign one ledger's checkpoints."""
+
+    def __init__(self, ground: Ground, policy: Policy) -> None:
+        self._store = ground.store
+        self._origin = ground.origin
+        self._checkpoints = ground.checkpoints
+        self._policy = policy
+        self._cosigners = [Cosigner(ground, each) for each in policy.witnesses if each.url]
+        ground.checkpoints.on_signed(self._hint)
+
+    def start(self, workers: Workers) -> None:
+        """Begin to ask."""
+        for cosigner in self._cosigners:
+            cosigner.start(workers)
+
+    def stop(self) -> None:
+        """Ask no more; calls under way are broken off."""
+        for cosigner in self._cosigners:
+            cosigner.tell_to_stop()
+        for cosigner in self._cosigners:
+            cosigner.join()
+
+    def states(self) -> list[WitnessState]:
+        """Return how far each witness has come."""
+        return [cosigner.state for cosigner in self._cosigners]
+
+    def differences(self) -> list[Difference]:
+        """Ask all witnesses at once for the checkpoint they cosigned last; return what contradicts.
+
+        Who cannot be reached is asked again later, by his thread.
+        """
+        found: list[Difference] = []
+
+        def ask(cosigner: Cosigner) -> None:
+            try:
+                difference = cosigner.compare(_START_SECONDS)
+            except (WitnessCallError, ValueError, LedgerError) as error:
+                cosigner.note(error)
+            else:
+                found.extend([difference] if difference is not None else [])
+
+        threads = [threading.Thread(target=ask, args=(cosigner,)) for cosigner in self._cosigners]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return found
+
+    def add(self, size: int, line: str) -> SignedCheckpoint:
+        """Add a witness's line to a checkpoint; a repeat changes nothing.
+
+        COSIGNATURE_INVALID unless a witness of the policy made it for this very checkpoint,
+        CHECKPOINT_UNKNOWN where none of that size was signed.
+        """
+        kept = self._store.checkpoint(self._origin, size=size)
+        if kept is None:
+            return self._checkpoints.of_size(size)  # refuses
+        try:
+            (signature,) = parse_signature_lines(f"{line}\n".encode())
+            witness = self._witness_of(signature)
+            keep(self._store, self._origin, kept, witness, signature)
+        except ValueError as error:
+            raise LedgerError(
+                Reason.COSIGNATURE_INVALID,
+                f"The line is no cosignature of the checkpoint of {size} events: {error}.",
+                remedy="Send the line as the witness answered it, for a witness of the policy.",
+                metadata={"size": str(size)},
+            ) from error
+        return self._checkpoints.of_size(size)
+
+    def _witness_of(self, signature: Signature) -> Witness:
+        for witness in self._policy.witnesses:
+            if (witness.key.name, witness.key.key_id) == (signature.name, signature.key_id):
+                return witness
+        raise ValueError("it is not by a witness of the policy")
+
+    def _hint(self, _size: int) -> None:
+        for cosigner in self._cosigners:
+            cosigner.wake()

@@ -1,0 +1,1 @@
+"""Decision procedures: CEL rules, their vocabulary, boundaries and explanations; pure."""

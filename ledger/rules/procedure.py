@@ -1,0 +1,358 @@
+"""Decision procedures `rules/1` and `rules/2`: from a score and its environment to an action.
+
+Steps 4 to 8 of the procedure, as a pure function: bounded change, rules in order with explicit
+hysteresis, cool-down, override. Finding the policy, the version in service and the observations is
+for the application; an environment that was recorded in an event can be read back and decided
+again, and gives the same outcome. The two procedures differ in what is found there and in what
+rules may read; the steps here are the same.
+
+The rules that a decision follows are:
+- the first rule that matches gives action and tier; the one in force matches by its `hold`;
+- an expression whose value is an error decides INVESTIGATE at the error tier, and ends the search;
+- SCHEDULE_RETRAINING within the cool-down becomes INVESTIGATE;
+- an override in effect gives action and tier, and what it replaced is kept beside it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
+
+from ledger.kernel.bucketed import SignalOutput
+from ledger.kernel.decay import PPM
+from ledger.rules.expressions import (
+    CompiledExpression,
+    ExpressionError,
+    activation_of,
+    compile_expression,
+)
+from ledger.rules.vocabulary import PROCEDURES, RULES_1, RULES_2, SIGNAL_FIELDS
+
+MICROS_PER_HOUR: Final = 3_600_000_000
+
+Action: TypeAlias = Literal[
+    "NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"
+]
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+
+Why: TypeAlias = Literal["RULE", "OTHERWISE", "RULE_ERROR"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: `when` matches it, or `hold` (where it has one) while it is the rule in force."""
+
+    id: str
+    when: str
+    action: Action
+    tier: str
+    hold: str | None = None
+    rationale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The decision part of a policy. `max_priority_step` is ppm; None means unbounded.
+
+    `intervals` are the hours between two reports of each signal, which `rules/2` shows to rules;
+    empty under `rules/1`.
+    """
+
+    rules: tuple[Rule, ...]
+    otherwise_action: Action
+    otherwise_tier: str
+    error_tier: str
+    cool_down_hours: int = 0
+    max_priority_step: int | None = None
+    procedure: str = RULES_1
+    intervals: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What rules may see of the model itself."""
+
+    owner: str
+    tier: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Every value that rules can see (step 5), ready to be recorded in an event.
+
+    `intervals`: hours between two reports by signal, which `rules/2` shows; None under `rules/1`.
+    """
+
+    priority: int
+    raw_priority: int
+    degradation: int
+    coverage: int
+    impact: int
+    risk: int
+    signals: Mapping[str, SignalOutput]
+    model: ModelFacts
+    hours_since_deployed: int
+    retrainings_30d: int
+    in_force: Action
+    in_force_rule: str
+    hours_in_force: int
+    slo_hours_left: int
+    intervals: Mapping[str, int] | None = None
+
+    @property
+    def procedure(self) -> str:
+        """The procedure whose environment this is."""
+        return RULES_1 if self.intervals is None else RULES_2
+
+    @property
+    def report_interval_hours(self) -> int:
+        """The shortest interval: after it a version's first report is due."""
+        assert self.intervals, "rules/1 shows no interval"
+        return min(self.intervals.values())
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the canonical-JSON-able form: every variable under the name that rules use."""
+        data = {item.name: getattr(self, item.name) for item in fields(self)}
+        intervals = data.pop("intervals")
+        data["signals"] = {
+            name: {field: getattr(output, field) for field in SIGNAL_FIELDS}
+            for name, output in self.signals.items()
+        }
+        data["model"] = {
+            "owner": self.model.owner,
+            "tier": self.model.tier,
+            "labels": dict(self.model.labels),
+        }
+        if intervals is not None:
+            data["report_interval_hours"] = self.report_interval_hours
+            for name, members in data["signals"].items():
+                members["interval_hours"] = intervals[name]
+        return data
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return the environment that `to_data` wrote.
+
+        Raises KeyError or TypeError where a member is missing or unknown, and ValueError where
+        `present` contradicts the buckets it follows from.
+        """
+        signals: dict[str, SignalOutput] = {}
+        intervals: dict[str, int] = {}
+        for name, members in data["signals"].items():
+            outputs = dict(members)
+            is_present = outputs.pop("present")
+            if "interval_hours" in outputs:
+                intervals[name] = outputs.pop("interval_hours")
+            signals[name] = SignalOutput(**outputs)
+            if signals[name].present != is_present:
+                raise ValueError(f'signals["{name}"].present contradicts its number of buckets')
+        members = {**data, "signals": signals, "model": ModelFacts(**data["model"])}
+        if (shortest := members.pop("report_interval_hours", None)) is None:
+            return cls(**members)
+        if shortest != min(intervals.values(), default=None):
+            raise ValueError("report_interval_hours is not the shortest of the signals' intervals")
+        return cls(**members, intervals=intervals)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person's decision for a time: in effect from `effective_from` until `effective_until`."""
+
+    position: int
+    action: Action
+    tier: str
+    effective_from: int
+    effective_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """The position of the override in effect, and what steps 6 and 7 gave without it."""
+
+    position: int
+    action: Action
+    tier: str
+    held_back: Literal["COOL_DOWN"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do about a model, and why.
+
+    `rule` is the rule that matched or failed, empty if none did. Under an override, `action` and
+    `tier` are the override's, `held_back` is None and `overridden` keeps what the rules gave.
+    """
+
+    action: Action
+    tier: str
+    rule: str
+    reason: Why
+    held_back: Literal["COOL_DOWN"] | None = None
+    overridden: Overridden | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """What is wrong with one field of a rule set; line and column count from 1, 0 if none."""
+
+    field: str
+    message: str
+    line: int = 0
+    column: int = 0
+
+
+class CompiledRules:
+    """A rule set whose expressions are compiled over a policy's signals; immutable."""
+
+    __slots__ = ("holds", "rule_set", "whens")
+
+    def __init__(self, rule_set: RuleSet, rule_names: frozenset[str]) -> None:
+        """Compile every expression; raises ExpressionError for the first that is refused."""
+        self.rule_set = rule_set
+        procedure = rule_set.procedure
+        self.whens = tuple(
+            compile_expression(rule.when, rule_names, procedure) for rule in rule_set.rules
+        )
+        self.holds = tuple(
+            None if rule.hold is None else compile_expression(rule.hold, rule_names, procedure)
+            for rule in rule_set.rules
+        )
+
+    def expressions(self, in_force_rule: str) -> Iterator[tuple[Rule, CompiledExpression]]:
+        """Yield each rule with the expression it matches by while `in_force_rule` is in force."""
+        for rule, when, hold in zip(self.rule_set.rules, self.whens, self.holds, strict=True):
+            is_held = hold is not None and rule.id == in_force_rule
+            yield rule, hold if is_held and hold is not None else when
+
+
+@lru_cache(maxsize=512)
+def _compiled(rule_set: RuleSet, rule_names: frozenset[str]) -> CompiledRules:
+    return CompiledRules(rule_set, rule_names)
+
+
+def compile_rules(rule_set: RuleSet, rule_names: Iterable[str]) -> CompiledRules:
+    """Return the compiled rule set of a policy with these signals; answers are cached.
+
+    Raises ExpressionError; `rule_problems` finds every fault instead of the first.
+    """
+    return _compiled(rule_set, frozenset(rule_names))
+
+
+def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[RuleProblem]:
+    """Return every fault of a rule set, in the order in which a person reads it."""
+    names = frozenset(rule_names)
+    if rule_set.procedure not in PROCEDURES:
+        return [RuleProblem("procedure", f"must be one of {', '.join(PROCEDURES)}")]
+    problems: list[RuleProblem] = []
+    seen: set[str] = set()
+    for at, rule in enumerate(rule_set.rules):
+        path = f"rules[{at}]"
+        if not rule.id:
+            problems.append(RuleProblem(f"{path}.id", "must not be empty"))
+        elif rule.id in seen:
+            problems.append(RuleProblem(f"{path}.id", f"{rule.id} is there twice"))
+        seen.add(rule.id)
+        for field_name, text in (("when", rule.when), ("hold", rule.hold)):
+            try:
+                if text is not None:
+                    compile_expression(text, names, rule_set.procedure)
+            except ExpressionError as error:
+                problems.append(
+                    RuleProblem(f"{path}.{field_name}", error.message, error.line, error.column)
+                )
+        problems += _action_problem(f"{path}.action", rule.action)
+    problems += _action_problem("otherwise_action", rule_set.otherwise_action)
+    if rule_set.cool_down_hours < 0:
+        problems.append(RuleProblem("cool_down_hours", "must be at least 0"))
+    if rule_set.max_priority_step is not None and not 0 <= rule_set.max_priority_step <= PPM:
+        problems.append(RuleProblem("max_priority_step", f"must be from 0 to {PPM}"))
+    return problems
+
+
+def _action_problem(field_name: str, action: str) -> list[RuleProblem]:
+    """Return a problem if an action is none that this procedure knows."""
+    if action in ACTIONS:
+        return []
+    return [RuleProblem(field_name, f"must be one of {', '.join(ACTIONS)}")]
+
+
+# ---- the steps -----------------------------------------------------------------------------------
+
+
+def bounded_priority(raw: int, last: int | None, max_step: int | None) -> int:
+    """Return the priority within `max_step` of the last recorded one (step 4).
+
+    `last` is the priority of the last recorded, non-historical score of the same version in
+    service and policy version; without one, or without a step, the raw priority counts.
+    """
+    if last is None or max_step is None:
+        return raw
+    return max(last - max_step, min(last + max_step, raw))
+
+
+def whole_hours(then: int, now: int) -> int:
+    """Return the hours from `then` to `now`, both in microseconds, rounded down."""
+    return (now - then) // MICROS_PER_HOUR
+
+
+def hours_in_force(since: int, now: int, procedure: str) -> int:
+    """Return how long a decision has been in force, both times in microseconds.
+
+    One that began after `now`, as a historical evaluation finds it: 0, below 0 by `rules/1`.
+    """
+    hours = whole_hours(since, now)
+    return hours if procedure == RULES_1 else max(hours, 0)
+
+
+def slo_hours_left(output: SignalOutput | None, window_seconds: int) -> int:
+    """Return the hours until a signal is at its critical value if its trend goes on.
+
+    `output` is of the signal that the model names as its SLO, None if it names none that the
+    policy has a rule for. −1 means that there is nothing to say: absent, level or improving.
+    """
+    if output is None or not output.present or output.trend <= 0:
+        return -1
+    return (PPM - output.magnitude) * window_seconds // (2 * output.trend * 3_600)
+
+
+def override_in_effect(overrides: Sequence[Override], evaluated_at: int) -> Override | None:
+    """Return the latest recorded override with `from ≤ t < until`, or None (step 8)."""
+    in_effect = [
+        override
+        for override in overrides
+        if override.effective_from <= evaluated_at < override.effective_until
+    ]
+    return max(in_effect, key=lambda override: override.position, default=None)
+
+
+def decide(
+    rule_set: RuleSet, environment: Environment, override: Override | None = None
+) -> Outcome:
+    """Return what to do about a model (steps 6 to 8).
+
+    The rule set must have passed `rule_problems` over the signals of the environment; `override`
+    is the one in effect. Cost: one evaluation for each rule up to the one that matches.
+    """
+    compiled = compile_rules(rule_set, environment.signals)
+    found = _first_match(compiled, environment)
+    is_cooling = 0 <= environment.hours_since_deployed < rule_set.cool_down_hours
+    if found.action == "SCHEDULE_RETRAINING" and is_cooling:
+        found = Outcome("INVESTIGATE", found.tier, found.rule, found.reason, "COOL_DOWN")
+    if override is None:
+        return found
+    replaced = Overridden(override.position, found.action, found.tier, found.held_back)
+    return Outcome(override.action, override.tier, found.rule, found.reason, overridden=replaced)
+
+
+def _first_match(compiled: CompiledRules, environment: Environment) -> Outcome:
+    """Walk the rules in order (step 6)."""
+    rule_set = compiled.rule_set
+    activation = activation_of(environment.to_data(), environment.procedure)
+    for rule, expression in compiled.expressions(environment.in_force_rule):
+        verdict = expression.evaluate(activation)
+        if verdict.is_true is None:
+            return Outcome("INVESTIGATE", rule_set.error_tier, rule.id, "RULE_ERROR")
+        if verdict.is_true:
+            return Outcome(rule.action, rule.tier, rule.id, "RULE")
+    return Outcome(rule_set.otherwise_action, rule_set.otherwise_tier, "", "OTHERWISE")
