@@ -18,7 +18,7 @@ from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.cli.facts import ServerLive
-    from ledger.compliance.questions import Answer
+    from ledger.compliance.inquiry import Answer
 
 _ROWS_SHOWN = 20
 
@@ -27,10 +27,10 @@ _ROWS_SHOWN = 20
 class Answered:
     """One question with what the events say to it."""
 
-    number: int
+    name: str
     question: str
     state: str
-    """`answered`, `partly` or `not yet`."""
+    """`answered`, `partly` or `not answered`."""
     said: tuple[str, ...]
     missing: str
     how: tuple[str, ...]
@@ -39,17 +39,19 @@ class Answered:
 
 
 def answer(
-    number: Annotated[
-        int | None, typer.Argument(min=1, metavar="[N]", help="Which question; none lists them.")
-    ] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="[QUESTION]", help="Which question; none lists them.")
+    ] = "",
     model: Annotated[str, typer.Option(help="The model that the question is about.")] = "",
     at: Annotated[str | None, typer.Option(help="The time that it is about.")] = None,
     position: Annotated[
         int | None, typer.Option(min=1, help="The event or decision that it is about.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3_650, help="For question 29.")] = 14,
+    days: Annotated[
+        int, typer.Option(min=1, max=3_650, help="For `incidents`: so soon after.")
+    ] = 14,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="For question 1: a checkpoint kept from earlier.")
+        Path | None, typer.Option(help="For `whole-history`: a checkpoint kept from earlier.")
     ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="Read this export bundle instead of asking a server.")
@@ -57,23 +59,24 @@ def answer(
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:
-    """Answer one of the 35 questions that auditors ask, from the ledger's events alone.
+    """Answer a question that auditors ask, from the ledger's events alone.
 
-    Says what this release records no events of. Without a number: lists the questions. With --vkey
-    or --policy a bundle is verified first, and the server's checkpoint that question 1 compares
-    with yours; exits with 4 if it does not hold.
+    Says what is not recorded. Without a name: lists the questions. With --vkey or --policy a bundle
+    is verified first, and the server's checkpoint that `whole-history` compares with yours; exits
+    with 4 if it does not hold.
     """
     from ledger.cli.facts import micros_of
-    from ledger.compliance.answering import QuestionError, answer_to
     from ledger.compliance.facts import unit_of_cost
-    from ledger.compliance.questions import QUESTIONS, Inquiry
+    from ledger.compliance.inquiry import Inquiry, QuestionError
+    from ledger.compliance.questions import QUESTIONS
+    from ledger.compliance.questions import answer as answer_to
 
     chosen = session()
-    if number is None:
-        rows = [(key, text) for key, text in QUESTIONS.items()]
-        chosen.show({"questions": QUESTIONS}, output.table((">N", "QUESTION"), rows))
+    if not name:
+        texts = {key: question.text for key, question in QUESTIONS.items()}
+        chosen.show({"questions": texts}, output.table(("NAME", "QUESTION"), list(texts.items())))
         return
-    is_compared = checkpoint is not None and bundle is None and number == 1
+    is_compared = checkpoint is not None and bundle is None and name == "whole-history"
     with _asking(bundle, vkey, policy, is_compared=is_compared) as live:
         inquiry = Inquiry(
             model=model.removeprefix("models/"),
@@ -85,12 +88,11 @@ def answer(
         )
         source = source_of(bundle, *((None, None) if is_compared else (vkey, policy)))
         try:
-            given = answer_to(number, source, inquiry)
+            given = answer_to(name, source, inquiry)
         except QuestionError as error:
             raise MisuseError(str(error)) from error
-    chosen.show(
-        _as_record(number, QUESTIONS[number], given), _told(number, given, unit_of_cost(source))
-    )
+    text = QUESTIONS[name].text
+    chosen.show(_as_record(name, text, given), _told(text, given, unit_of_cost(source)))
 
 
 @contextmanager
@@ -122,7 +124,7 @@ def _read(checkpoint: Path | None) -> bytes:
     return note
 
 
-def _as_record(number: int, question: str, given: "Answer") -> Answered:
+def _as_record(name: str, question: str, given: "Answer") -> Answered:
     from ledger.compliance.tables import as_records
 
     tables = tuple(
@@ -130,18 +132,17 @@ def _as_record(number: int, question: str, given: "Answer") -> Answered:
         for one in given.tables
     )
     return Answered(
-        number, question, given.state, tuple(given.said), given.missing, tuple(given.how), tables
+        name, question, given.state, tuple(given.said), given.missing, tuple(given.how), tables
     )
 
 
-def _told(number: int, given: "Answer", unit: str) -> str:
-    from ledger.compliance.questions import QUESTIONS
+def _told(question: str, given: "Answer", unit: str) -> str:
     from ledger.compliance.tables import text_of
 
-    lines = [f"{number}. {QUESTIONS[number]}", ""]
+    lines = [question, ""]
     lines += given.said
     if given.missing:
-        word = "Not answered" if given.state == "not yet" else "Answered in part"
+        word = "Not answered" if given.state == "not answered" else "Answered in part"
         lines += ["", f"{word}. {given.missing}"] if given.said else [f"{word}. {given.missing}"]
     for table in given.tables:
         lines += ["", f"{table.title}:"]

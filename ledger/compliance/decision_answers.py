@@ -1,14 +1,14 @@
-"""Questions 6 to 12: one decision."""
+"""Answers about one decision."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
 from ledger.compliance.facts import Fact, Source, readable, unit_of_cost
+from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
-from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events import notation
@@ -36,9 +36,6 @@ class _Asked:
     data: dict[str, Any]
 
 
-_Told: TypeAlias = Callable[[_Asked], Answer]
-
-
 def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]:
     """Return the decision asked about: at a position, or in force for a model at a time."""
     found = None
@@ -63,24 +60,20 @@ def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]
     )
 
 
-def _of_a_decision(number: int) -> Callable[[_Told], _Told]:
-    """Register the answer about the decision asked about; a historical one is said to be one."""
+def _of_a_decision(tell: Callable[[_Asked], Answer]) -> Callable[[Source, Inquiry], Answer]:
+    """Return the answer about the decision asked about; a historical one is said to be one."""
 
-    def register(tell: _Told) -> _Told:
-        def told(source: Source, inquiry: Inquiry) -> Answer:
-            fact, data = decision_at(source, inquiry)
-            answer = tell(_Asked(source, inquiry, fact, data))
-            if data["historical"]:
-                answer.said.insert(1, _HISTORICAL)
-            return answer
+    def told(source: Source, inquiry: Inquiry) -> Answer:
+        fact, data = decision_at(source, inquiry)
+        answer = tell(_Asked(source, inquiry, fact, data))
+        if data["historical"]:
+            answer.said.insert(1, _HISTORICAL)
+        return answer
 
-        answers(number)(told)
-        return tell
-
-    return register
+    return told
 
 
-@_of_a_decision(6)
+@_of_a_decision
 def why(asked: _Asked) -> Answer:
     """Say which action was in force, which rule gave it, on which signals, and the plan's view."""
     source, inquiry, fact, data = asked.source, asked.inquiry, asked.fact, asked.data
@@ -187,7 +180,7 @@ def _plan_of(
     return found
 
 
-@_of_a_decision(7)
+@_of_a_decision
 def compute_again(asked: _Asked) -> Answer:
     """Replay the decision on the server, and name kernel, procedure and digest."""
     inquiry, fact, data = asked.inquiry, asked.fact, asked.data
@@ -212,7 +205,7 @@ def compute_again(asked: _Asked) -> Answer:
     return answer
 
 
-@_of_a_decision(8)
+@_of_a_decision
 def knew(asked: _Asked) -> Answer:
     """List what was observed before the moment of a decision and recorded after it."""
     source, fact, data = asked.source, asked.fact, asked.data
@@ -266,7 +259,7 @@ def knew(asked: _Asked) -> Answer:
     )
 
 
-@_of_a_decision(9)
+@_of_a_decision
 def neighbours(asked: _Asked) -> Answer:
     """Rank the models by the newest score each had at that moment; show the neighbours."""
     source, inquiry, fact, data = asked.source, asked.inquiry, asked.fact, asked.data
@@ -316,17 +309,17 @@ def neighbours(asked: _Asked) -> Answer:
     )
 
 
-@_of_a_decision(10)
+@_of_a_decision
 def counterfactual(asked: _Asked) -> Answer:
     """Ask the server which smallest change would have changed the decision."""
     inquiry, fact, data = asked.inquiry, asked.fact, asked.data
     how = [f"decision-ledger decision explain {data['model']}/{fact.position}"]
     if inquiry.live is None:
-        return Answer(missing="Only a server looks for it.", how=how, is_answered=False)
+        return Answer(missing="Only a server looks for it.", how=how)
     return Answer(said=inquiry.live.flips(data["model"], fact.position), how=how)
 
 
-@_of_a_decision(11)
+@_of_a_decision
 def which_rule(asked: _Asked) -> Answer:
     """Name the rule's version, its author, its activation and the reasons given."""
     source, data = asked.source, asked.data
@@ -349,12 +342,10 @@ def which_rule(asked: _Asked) -> Answer:
         )
     return Answer(
         said=said,
-        missing="Approvals of policies have no events yet: the activation is all there is.",
         how=[f"decision-ledger policy show {data['policy']} --version {data['policy_version']}"],
     )
 
 
-@answers(12)
 def overridden(source: Source, inquiry: Inquiry) -> Answer:
     """List overrides, and say whether one stood behind the decision asked about."""
     table = overrides_table(source, Scope(model=inquiry.model))
@@ -377,5 +368,4 @@ def overridden(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(
         said=said,
         tables=[table],
-        missing="Authorities and reviews of overrides have no events yet.",
     )

@@ -1,12 +1,12 @@
-"""Questions 13 to 27, as far as events tell: versions of models, policies, the fleet."""
+"""Answers about versions of models, policies and the fleet."""
 
 from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import deployments_table
 from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.policies import changes_table
-from ledger.compliance.questions import Answer, Inquiry, answers, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events import notation
@@ -20,7 +20,6 @@ _ALL: Final = Scope()
 _CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
 
 
-@answers(13)
 def provenance(source: Source, inquiry: Inquiry) -> Answer:
     """Say what is recorded of how a model's versions came about."""
     model = need_model(inquiry)
@@ -42,22 +41,18 @@ def provenance(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(
         said=said,
         tables=[deployments_table(source, Scope(model=model))],
-        missing="Snapshots, code, environments, seeds and attestations come with jobs.",
     )
 
 
-@answers(18)
 def deployed(source: Source, inquiry: Inquiry) -> Answer:
     """List deployments."""
     table = deployments_table(source, Scope(model=inquiry.model, until=inquiry.at))
     return Answer(
         said=[f"On record: {counted(len(table.rows), 'deployment')}."],
         tables=[table],
-        missing="Artefacts and their approvals have no events yet; versions are names.",
     )
 
 
-@answers(19)
 def roll_back(source: Source, inquiry: Inquiry) -> Answer:
     """Say which version served before, and when an earlier one was last put back."""
     model = need_model(inquiry)
@@ -77,11 +72,9 @@ def roll_back(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(
         said=said,
         tables=[table],
-        missing="Exercises of a roll-back and their duration have no events yet.",
     )
 
 
-@answers(21)
 def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List versions with differences, when they were in force, and how much was decided by them."""
     policies = policy_folds.folded(source)
@@ -131,7 +124,6 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
     )
 
 
-@answers(24)
 def without_action(source: Source, inquiry: Inquiry) -> Answer:
     """List models whose decision calls for work that nothing recorded has done."""
     in_force: dict[str, tuple[Fact, dict[str, Any]]] = {}
@@ -190,11 +182,9 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
                 tuple(rows),
             )
         ],
-        missing="Snoozes and declines come with jobs; tasks of investigations with theirs.",
     )
 
 
-@answers(26)
 def budgets(source: Source, inquiry: Inquiry) -> Answer:
     """Show what each plan could spend and what its admitted jobs need."""
     rows: list[tuple[Cell, ...]] = []
@@ -234,11 +224,9 @@ def budgets(source: Source, inquiry: Inquiry) -> Answer:
                 tuple(rows),
             )
         ],
-        missing="Budgets, reservations and loop limits have no events yet: purses are stated.",
     )
 
 
-@answers(27)
 def evenness(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Compare groups of models (owner, tier, labels) in the newest plan and in force."""
     groups: dict[str, list[str]] = {}

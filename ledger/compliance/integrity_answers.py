@@ -1,11 +1,11 @@
-"""Questions 1 to 5: completeness and integrity."""
+"""Answers about completeness and integrity."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.compliance.conduct import conduct_table, refusals_table
 from ledger.compliance.facts import Fact, Source
-from ledger.compliance.questions import Answer, Inquiry, QuestionError, answers
+from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 from ledger.compliance.scope import Scope
 from ledger.compliance.silence import silence_table
 from ledger.compliance.tables import Cell, Table, columns
@@ -20,7 +20,6 @@ from ledger.events.values import SECOND, parse_time
 _ALL: Final = Scope()
 
 
-@answers(1)
 def is_whole(source: Source, inquiry: Inquiry) -> Answer:
     """Compare with the checkpoint that the auditor kept, and list the audits on record."""
     audits = [
@@ -91,7 +90,6 @@ def _fold_key(keys: list[_Key], fact: Fact) -> None:
                 key.revoked_from, key.reason = data["from_position"], data["reason"]
 
 
-@answers(2)
 def who_writes(source: Source, inquiry: Inquiry) -> Answer:
     """List who wrote what, the keys over time, and for one event its author and keys."""
     writers: dict[tuple[str, str], list[int]] = {}
@@ -121,7 +119,6 @@ def who_writes(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(
         said=said,
         tables=[_writers_table(writers), _keys_table(keys)],
-        missing="Callers are not authenticated: only loopback is served by this release.",
         how=["decision-ledger key list", "decision-ledger log prove POSITION"],
     )
 
@@ -159,7 +156,6 @@ def _keys_table(keys: list[_Key]) -> Table:
     )
 
 
-@answers(3)
 def refused_and_silent(source: Source, inquiry: Inquiry) -> Answer:
     """List refused requests and silent sources."""
     scope = Scope(model=inquiry.model, until=inquiry.at)
@@ -179,7 +175,6 @@ def refused_and_silent(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-@answers(4)
 def clocks(source: Source, inquiry: Inquiry) -> Answer:
     """Say which clock gave the times, and list late observations by source."""
     said: list[str] = []
@@ -228,11 +223,9 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
                 rows,
             )
         ],
-        missing="How far the server's clock was off is not recorded; `doctor` looks at it.",
     )
 
 
-@answers(5)
 def retained_and_erased(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List what was erased, and what the last audit after it found."""
     erasures = [fact for fact in source.facts((BodyErased.TYPE,)) if fact.data is not None]

@@ -1,4 +1,4 @@
-"""Questions 29 to 34, as far as events tell: what followed, reviews, audits, limits, exports."""
+"""Answers about what followed, reviews, audits, limits and exports."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ from ledger.compliance import policies as policy_folds
 from ledger.compliance.conduct import conduct_table
 from ledger.compliance.decisions import plan_rows_table
 from ledger.compliance.facts import Fact, Source, readable
-from ledger.compliance.questions import Answer, Inquiry, answers, need_model
+from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns
 from ledger.events.decisions import DECISION_TYPES
@@ -19,7 +19,6 @@ _ALL: Final = Scope()
 _CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
 
 
-@answers(29)
 def followed(source: Source, inquiry: Inquiry) -> Answer:
     """List decisions that called for work soon after a deployment, with their lineage."""
     deployments: list[tuple[Fact, dict[str, Any], int]] = []
@@ -74,11 +73,9 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
                 tuple(rows),
             )
         ],
-        missing="Incidents have no events of their own yet: decisions stand in for them.",
     )
 
 
-@answers(31)
 def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Say when each policy was last drafted or activated."""
     policies = policy_folds.folded(source)
@@ -106,11 +103,9 @@ def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
                 tuple((policy, *row) for policy, row in sorted(last.items())),
             )
         ],
-        missing="Reviews that changed nothing, authorities and open actions have no events yet.",
     )
 
 
-@answers(32)
 def audits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List audits with their findings."""
     conduct = conduct_table(source, _ALL)
@@ -119,12 +114,10 @@ def audits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     return Answer(
         said=[f"On record: {counted(len(rows), 'audit')}."],
         tables=[Table("audits", "Audits", conduct.columns, rows)],
-        missing="Drills, red-team runs and the closure of findings have no events yet.",
         how=["decision-ledger audit run --record"],
     )
 
 
-@answers(33)
 def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Return what the ledger itself says of its methods: meanings and rationales."""
     signals = {
@@ -182,11 +175,9 @@ def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
                 tuple(rationales),
             ),
         ],
-        missing="What users were told is not an event: it is in the release's README.",
     )
 
 
-@answers(34)
 def everything(source: Source, inquiry: Inquiry) -> Answer:
     """Say what an export of the model holds and how to make and verify it."""
     model = need_model(inquiry)

@@ -1,7 +1,4 @@
-"""The compliance export: every table of a scope, and what each is for.
-
-Approvals and jobs have no events yet; their tables join the list when they do.
-"""
+"""The compliance export: every table of a scope, and what each is for."""
 
 from collections.abc import Callable
 from typing import Final

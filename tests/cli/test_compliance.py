@@ -17,6 +17,7 @@ from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import Digest
 from ledger.cli.exits import Exit
+from ledger.compliance.questions import QUESTIONS
 from ledger.events.policies import DRAFTED_TYPES
 from tests.cli.conftest import Run, csv_of
 from tests.support.served import ORIGIN
@@ -114,32 +115,37 @@ def test_misuse_is_refused_before_anything_is_written(told: Run, tmp_path: Path)
 def test_the_questions_are_listed(told: Run) -> None:
     done = told("audit", "answer")
     assert done.code == 0
-    assert "35  Map of these answers to the control catalogue in force." in done.out
+    last = done.out.splitlines()[-1]
+    assert last.split(maxsplit=1) == ["controls", QUESTIONS["controls"].text]
 
 
-def test_each_question_is_answered_or_says_what_it_waits_for(told: Run) -> None:
-    for number in range(1, 36):
-        done = told("audit", "answer", str(number), "--model", "fares")
+def test_each_question_is_answered_or_says_what_is_not_recorded(told: Run) -> None:
+    for name, question in QUESTIONS.items():
+        done = told("audit", "answer", name, "--model", "fares")
         assert done.code == 0
-        assert done.out.startswith(f"{number}. ")
-        document = told("audit", "answer", str(number), "--model", "fares", "--json").json
-        assert document["state"] in {"answered", "partly", "not yet"}
+        assert done.out.startswith(question.text)
+        document = told("audit", "answer", name, "--model", "fares", "--json").json
+        assert (document["name"], document["question"]) == (name, question.text)
+        assert document["state"] in {"answered", "partly", "not answered"}
         assert bool(document["missing"]) == (document["state"] != "answered")
 
 
 def test_a_decision_is_computed_again_on_the_server(told: Run) -> None:
     assert (
         "Computed again on the server: IDENTICAL."
-        in told("audit", "answer", "7", "--model", "fares").out
+        in told("audit", "answer", "replay", "--model", "fares").out
     )
 
 
 def test_a_question_put_wrongly_is_misuse(told: Run, tmp_path: Path) -> None:
-    done = told("audit", "answer", "6")
+    done = told("audit", "answer", "why")
     assert done.code == 2
     assert "--model" in done.err
-    assert told("audit", "answer", "36").code == 2
-    assert told("audit", "answer", "1", "--checkpoint", str(tmp_path / "none")).code == 2
+    unknown = told("audit", "answer", "6")
+    assert (unknown.code, "No question is named '6'" in unknown.err) == (2, True)
+    assert (
+        told("audit", "answer", "whole-history", "--checkpoint", str(tmp_path / "none")).code == 2
+    )
 
 
 def test_a_bundle_is_verified_before_anything_is_read_from_it(
@@ -150,7 +156,7 @@ def test_a_bundle_is_verified_before_anything_is_read_from_it(
     assert told("export", "create", str(bundle)).code == 0
     policy = tmp_path / "policy"
     policy.write_text(f"log {key}\nquorum none\n")
-    asked = ("audit", "answer", "3", "--model", "fares", "--bundle", str(bundle))
+    asked = ("audit", "answer", "refusals-and-silence", "--model", "fares", "--bundle", str(bundle))
     written = ("compliance", "export", str(out), "--bundle", str(bundle))
     for line in (asked, written):
         for trusted in (("--vkey", key), ("--policy", str(policy))):
@@ -171,7 +177,10 @@ def test_a_bundle_is_verified_before_anything_is_read_from_it(
 
 def test_a_key_that_would_be_asked_of_nothing_is_misuse(told: Run, tmp_path: Path) -> None:
     key = str(told("vkey", "--json").json["verifier_key"])
-    for line in (("audit", "answer", "3"), ("compliance", "export", str(tmp_path / "o"))):
+    for line in (
+        ("audit", "answer", "refusals-and-silence"),
+        ("compliance", "export", str(tmp_path / "o")),
+    ):
         ran = told(*line, "--vkey", key)
         assert ran.code == Exit.MISUSE
         assert "--bundle" in ran.err
@@ -182,7 +191,7 @@ def test_a_kept_checkpoint_is_compared_with_one_that_is_verified(told: Run, tmp_
     kept = tmp_path / "kept"
     assert told("log", "checkpoint", "--output", str(kept)).code == 0
     assert told("signal", "submit", stdin=csv_of(3, model="hotels")).code == 0
-    asked = ("audit", "answer", "1", "--checkpoint", str(kept))
+    asked = ("audit", "answer", "whole-history", "--checkpoint", str(kept))
     ran = told(*asked, "--vkey", key)
     assert ran.code == 0, ran.err
     assert f"a checkpoint signed by {key}" in " ".join(ran.out.split())
@@ -195,7 +204,7 @@ def test_a_kept_checkpoint_is_compared_with_one_that_is_verified(told: Run, tmp_
 
 def test_a_checkpoint_of_another_tree_or_ledger_is_not_continued(told: Run, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    asked = ("audit", "answer", "1", "--checkpoint", str(kept))
+    asked = ("audit", "answer", "whole-history", "--checkpoint", str(kept))
     kept.touch()
     ran = told(*asked)
     assert (ran.code, "is empty" in ran.err) == (Exit.MISUSE, True)

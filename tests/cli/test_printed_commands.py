@@ -22,20 +22,20 @@ NAMED = re.compile(r"`decision-ledger((?: [a-z][a-z-]*)+)")
 
 
 @pytest.fixture
-def answered(told: Run) -> dict[int, list[str]]:
+def answered(told: Run) -> dict[str, list[str]]:
     """The commands that each question's answer names."""
     position = told("decision", "list", "fares", "--json").json["decisions"][0]["position"]
     found = {}
-    for number in QUESTIONS:
+    for name in QUESTIONS:
         stated = ["--model", "fares", "--at", "2026-02-09T00:00:00Z", "--position", str(position)]
-        ran = told("audit", "answer", str(number), *stated, "--json")
-        assert ran.code == 0, f"{number}: {ran.err}"
-        found[number] = ran.json["how"]
+        ran = told("audit", "answer", name, *stated, "--json")
+        assert ran.code == 0, f"{name}: {ran.err}"
+        found[name] = ran.json["how"]
     return found
 
 
 def test_what_the_answers_to_auditors_name_runs(
-    told: Run, answered: dict[int, list[str]], tmp_path: Path
+    told: Run, answered: dict[str, list[str]], tmp_path: Path
 ) -> None:
     key = str(told("vkey", "--json").json["verifier_key"])
     bundle = tmp_path / "bundle"

@@ -67,7 +67,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "key revoke": ("--reason", "lost"),
     "key pin": (),
     "audit run": (),
-    "audit answer": ("6", "--model", "fares"),
+    "audit answer": ("why", "--model", "fares"),
     "compliance export": (),
     "witness key": ("--name", "witness.example"),
     "decision receipt": ("fares",),

@@ -1,0 +1,73 @@
+"""What an auditor may ask, and what an answer is.
+
+A question is answered from events alone. Where they tell nothing, or only a part, the answer says
+what is not on record.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from ledger.compliance.tables import Table
+
+State = Literal["answered", "partly", "not answered"]
+
+
+class QuestionError(ValueError):
+    """A question that cannot be put like that; says what is missing."""
+
+
+class Live(Protocol):
+    """What only a server can do: prove, replay, look for what would have changed a decision."""
+
+    def prove_since(self, note: bytes) -> list[str]:
+        """Return what comparing a checkpoint kept from earlier with the ledger shows."""
+        ...
+
+    def replayed(self, model: str, position: int) -> list[str]:
+        """Return what replaying a decision gives."""
+        ...
+
+    def flips(self, model: str, position: int) -> list[str]:
+        """Return the smallest changes that would have changed a decision."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question's particulars; which are needed depends on the question."""
+
+    model: str = ""
+    at: int | None = None
+    """A time, micros: the moment or day asked about."""
+    position: int | None = None
+    """An event, or a decision."""
+    days: int = 14
+    checkpoint: bytes = b""
+    """A signed note kept from earlier."""
+    live: Live | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the events say: sentences first, then tables; and what they do not say."""
+
+    said: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    missing: str = ""
+    """What the events do not tell; empty if the answer is whole."""
+    how: list[str] = field(default_factory=list)
+    """Commands that show more, or prove it."""
+
+    @property
+    def state(self) -> State:
+        """Whether the question is answered, partly answered, or not answered."""
+        if not (self.said or self.tables):
+            return "not answered"
+        return "partly" if self.missing else "answered"
+
+
+def need_model(inquiry: Inquiry) -> str:
+    """Return the model asked about, or say that one is needed."""
+    if not inquiry.model:
+        raise QuestionError("This question is about one model: name it with --model.")
+    return inquiry.model
