@@ -23,7 +23,7 @@ from ledger.events.registry import EVENT_CLASSES
 ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
 CATALOG: Final = ROOT / "ledger" / "events" / "CATALOG.md"
-POLICY_SCHEMA: Final = ROOT / "ledger" / "application" / "policy_schema.json"
+POLICY_SCHEMA: Final = ROOT / "ledger" / "application" / "policies" / "policy_schema.json"
 
 _INTRODUCTION: Final = """\
 # Event catalogue
