@@ -13,6 +13,7 @@ from ledger.audit.report import Applied, Gap, Report
 from ledger.audit.rule_pass import Ruled, rule_pass
 from ledger.audit.source import Finding, Hashed, Source
 from ledger.audit.trust import Vouched, key_history, vouch
+from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import Policy
 
 _NOTE_EVERY: Final = 8  # stretches between two notes of how far the hashes are checked
@@ -160,10 +161,11 @@ class Audit:
                 what = f"{size} events were verified before, and the ledger ends earlier"
                 self._disagree(self.source.size + 1, what, "an event", "none", remembered, vouched)
             return
-        root = joined.roots.get(size)
-        if root != remembered.root:
+        root = joined.roots.get(size, b"")
+        compared = compare(TreeHead(size, remembered.root), TreeHead(size, root), None)
+        if compared.relation is Relation.FORK:
             what = f"the first {size} events are not those that were verified before"
-            shown = "nothing" if root is None else root.hex()
+            shown = root.hex() or "nothing"
             self._disagree(1, what, remembered.root.hex(), shown, remembered, vouched)
         elif self.is_quick and any(one.rule == "checkpoints" for one in self._findings):
             what = "a checkpoint does not go on from the one that was verified before"

@@ -1,13 +1,14 @@
-"""Two signed heads of one log, and whether the later one keeps what the earlier one promised.
+"""The comparison of two heads of one log: whether the later keeps what the earlier promised.
 
-A client that remembers a checkpoint compares each new one with it, and never goes on to a head that
-is not proven to begin with the remembered one. Two heads that cannot be joined are kept, with both
-notes: the log's own signatures are what convicts it.
+Everything that remembers a head compares by this one function: a client, a witness, an auditor, and
+a server that starts beside what was published of it. Signatures are the caller's to verify before,
+and the two signed notes of a fork are its to keep: the log's own signatures convict it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.merkle import (
@@ -16,7 +17,18 @@ from ledger.chain.merkle import (
     check_consistency,
     roots_from_consistency,
 )
-from ledger.events.canonical import encode
+
+
+class TreeHead(NamedTuple):
+    """How many leaves a tree has, and its root; the empty tree if nothing is said."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+
+
+def head_of(checkpoint: Checkpoint) -> TreeHead:
+    """Return the head that a checkpoint states."""
+    return TreeHead(checkpoint.size, checkpoint.root)
 
 
 class Relation(StrEnum):
@@ -31,69 +43,43 @@ class Relation(StrEnum):
     UNPROVEN = "unproven"
     """Of another size, and no proof was given: nothing can be said."""
     FORK = "fork"
-    """Not to be joined: at least one of the heads was signed for others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A checkpoint whose signatures were verified, and the note that carries them."""
-
-    checkpoint: Checkpoint
-    note: bytes
+    """Not to be joined: at least one of the heads was signed for others, or the proof is damaged;
+    a holder of the leaves can tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two heads stand to each other, with what shows it."""
+    """How two heads relate, and why they cannot be joined, or are not known to be."""
 
     relation: Relation
-    known: Head
-    offered: Head
-    proof: tuple[bytes, ...]
-    why: str
-    is_proven: bool
-    """Whether the heads alone, or with the proof, convict the log before anybody. A fork that is
-    not proven may also be a damaged proof; a holder of the leaves can tell."""
+    why: str = ""
 
-    def evidence(self) -> bytes:
-        """Return everything a third party needs to judge: canonical JSON, notes verbatim."""
-        return encode(
-            {
-                "is_proven": self.is_proven,
-                "known": self.known.note.decode(),
-                "offered": self.offered.note.decode(),
-                "proof": [hash_.hex() for hash_ in self.proof],
-                "relation": self.relation.value,
-                "why": self.why,
-            }
-        )
+    @property
+    def is_extended(self) -> bool:
+        """Whether the offered head contains the known one, so that it may be remembered."""
+        return self.relation in (Relation.SAME, Relation.NEWER)
 
 
-def compare(known: Head, offered: Head, proof: Sequence[bytes] | None) -> Comparison:
-    """Return how two heads of one log stand to each other.
+def compare(known: TreeHead, offered: TreeHead, proof: Sequence[bytes] | None) -> Comparison:
+    """Return how two heads of one log relate.
 
     The proof is the consistency proof between their sizes, whichever is the smaller; it plays no
     part between equal sizes or from the empty tree.
     """
-    assert known.checkpoint.origin == offered.checkpoint.origin
-
-    def result(relation: Relation, why: str = "", *, is_proven: bool = True) -> Comparison:
-        return Comparison(relation, known, offered, tuple(proof or ()), why, is_proven)
-
-    smaller, larger = sorted(
-        (known.checkpoint, offered.checkpoint), key=lambda checkpoint: checkpoint.size
-    )
-    further = Relation.NEWER if offered.checkpoint is larger else Relation.OLDER
+    smaller, larger = sorted((known, offered), key=lambda head: head.size)
+    further = Comparison(Relation.NEWER)
+    if offered.size < known.size:
+        further = Comparison(Relation.OLDER, f"it covers {offered.size} events only")
     if smaller.size == 0 and smaller.root != EMPTY_ROOT:
-        return result(Relation.FORK, "an empty tree was signed with a root that it cannot have")
+        return Comparison(Relation.FORK, "an empty tree has another root")
     if smaller.size == larger.size:
         if smaller.root == larger.root:
-            return result(Relation.SAME)
-        return result(Relation.FORK, f"two trees of size {larger.size} have different roots")
+            return Comparison(Relation.SAME)
+        return Comparison(Relation.FORK, f"two trees of {larger.size} events have different roots")
     if smaller.size == 0:
-        return result(further)
+        return further
     if proof is None:
-        return result(Relation.UNPROVEN, "no consistency proof was given", is_proven=False)
+        return Comparison(Relation.UNPROVEN, "no consistency proof was given")
     try:
         check_consistency(
             old_size=smaller.size,
@@ -103,17 +89,18 @@ def compare(known: Head, offered: Head, proof: Sequence[bytes] | None) -> Compar
             proof=proof,
         )
     except ProofError as error:
-        why = f"sizes {smaller.size} and {larger.size}: {error}"
-        return result(Relation.FORK, why, is_proven=_shows_another_past(smaller, larger, proof))
-    return result(further)
+        return Comparison(Relation.FORK, _another_past(smaller, larger, proof) or str(error))
+    return further
 
 
-def _shows_another_past(smaller: Checkpoint, larger: Checkpoint, proof: Sequence[bytes]) -> bool:
-    """Return whether the proof shows that the larger tree begins with another one of that size."""
+def _another_past(smaller: TreeHead, larger: TreeHead, proof: Sequence[bytes]) -> str:
+    """Return what convicts a log by its own proof; empty where the proof may just be damaged."""
     try:
         old_root, root = roots_from_consistency(
             old_size=smaller.size, size=larger.size, old_root=smaller.root, proof=proof
         )
     except ProofError:
-        return False
-    return root == larger.root and old_root != smaller.root
+        return ""
+    if root != larger.root or old_root == smaller.root:
+        return ""
+    return f"the tree of {larger.size} events is proven to begin with other {smaller.size} events"

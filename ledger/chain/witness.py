@@ -14,9 +14,10 @@ from typing import Final
 from ledger.chain.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.encoding import decode_base64, encode_base64
+from ledger.chain.heads import TreeHead, compare, head_of
 from ledger.chain.keys import VerifierKey
-from ledger.chain.link import DIGEST_BYTES, Digest
-from ledger.chain.merkle import EMPTY_ROOT, SIZE_MAX, ProofError, check_consistency
+from ledger.chain.link import DIGEST_BYTES
+from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError
 from ledger.chain.note import parse as parse_note
 
@@ -40,14 +41,6 @@ class WitnessRefusalError(Exception):
         self.why = why
         self.known_size = known_size
         """The size of the last cosigned head, if the request named another."""
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessedHead:
-    """The largest head of a log that a witness has cosigned; the empty tree before that."""
-
-    size: int = 0
-    root: Digest = EMPTY_ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,29 +101,20 @@ def open_request(
         raise WitnessRefusalError(UNTRUSTED, str(error)) from error
 
 
-def advance(known: WitnessedHead, request: AddCheckpoint, offered: Checkpoint) -> WitnessedHead:
+def advance(known: TreeHead, request: AddCheckpoint, offered: Checkpoint) -> TreeHead:
     """Return the head to store and then cosign, or raise WitnessRefusalError: 409 or 422.
 
+    `known` is the largest head that the witness has cosigned, the empty tree before the first;
     `offered` is the request's checkpoint, opened. The head returned is never smaller than `known`,
     and the same if it has the same size.
     """
     if request.old_size != known.size:
         why = f"the last cosigned size is {known.size}, not {request.old_size}"
         raise WitnessRefusalError(CONFLICT, why, known_size=known.size)
-    if offered.size == 0 and offered.root != EMPTY_ROOT:
-        raise WitnessRefusalError(INCONSISTENT, "an empty tree has another root")
-    if known.size == 0:
-        if request.proof:
-            raise WitnessRefusalError(INCONSISTENT, "no proof leads from the empty tree")
-        return WitnessedHead(offered.size, offered.root)
-    try:
-        check_consistency(
-            old_size=known.size,
-            size=offered.size,
-            old_root=known.root,
-            root=offered.root,
-            proof=request.proof,
-        )
-    except ProofError as error:
-        raise WitnessRefusalError(INCONSISTENT, str(error)) from error
-    return WitnessedHead(offered.size, offered.root)
+    head = head_of(offered)
+    if request.proof and known.size in (0, head.size):
+        raise WitnessRefusalError(INCONSISTENT, f"no proof leads from {known.size} to {head.size}")
+    comparison = compare(known, head, request.proof)
+    if not comparison.is_extended:
+        raise WitnessRefusalError(INCONSISTENT, comparison.why)
+    return head

@@ -12,8 +12,9 @@ from typing import Final, NoReturn, TypeAlias
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
 from ledger.chain.checkpoint import Checkpoint as Claim
+from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.keys import KeyFormatError, VerifierKey
-from ledger.chain.merkle import ProofError, check_consistency
+from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy
 from ledger.client.call import Scope, Steps
@@ -262,24 +263,26 @@ class Acceptance:
         if not trusted.note:
             return replace(trusted, note=stated.note)
         remembered = _claim_of(trusted.note)
-        old, new = sorted((remembered, claim), key=lambda one: one.size)
-        hashes: tuple[bytes, ...] = ()
-        try:
-            if old.size != new.size:
-                hashes = yield from self._consistency_hashes(old.size, new.size)
-            check_consistency(
-                old_size=old.size, size=new.size, old_root=old.root, root=new.root, proof=hashes
-            )
-        except ProofError as error:
+        hashes: tuple[bytes, ...] | None = None
+        why = ""
+        if claim.size != remembered.size:
+            try:
+                hashes = yield from self._consistency_hashes(*sorted((remembered.size, claim.size)))
+            except ProofError as error:
+                why = str(error)
+        comparison = compare(head_of(remembered), head_of(claim), hashes)
+        if comparison.relation in (Relation.FORK, Relation.UNPROVEN):
             self.refuse(
                 ForkError,
                 claim.origin,
                 f"its checkpoint over {claim.size} events and the one over {remembered.size} that "
-                f"was verified before cannot be joined: {error}",
+                f"was verified before cannot be joined: {why or comparison.why}",
                 received=stated.note,
-                proof=hashes,
+                proof=hashes or (),
             )
-        return replace(trusted, note=stated.note) if claim.size > remembered.size else trusted
+        if comparison.relation is Relation.NEWER:
+            return replace(trusted, note=stated.note)
+        return trusted
 
     def _consistency_hashes(self, old_size: int, size: int) -> Steps[tuple[bytes, ...]]:
         """Return the proof that the ledger gives; ProofError where it has none to give."""

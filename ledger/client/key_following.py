@@ -20,9 +20,10 @@ from typing import Any, Final
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
 from ledger.chain.checkpoint import Checkpoint as Claim
+from ledger.chain.heads import TreeHead, compare, head_of
 from ledger.chain.keys import ED25519, VerifierKey
 from ledger.chain.link import body_hash, event_hash, header_bytes
-from ledger.chain.merkle import check_consistency, check_inclusion
+from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.chain.note import NoteError
 from ledger.client.call import Scope, Steps
 from ledger.client.calls import log as log_calls
@@ -115,14 +116,6 @@ class _Read:
         return cls(event.position, event.type, event.data, event_hash(header))
 
 
-@dataclass(frozen=True, slots=True)
-class _Tree:
-    """A tree that a trusted key has signed, or the one at hand."""
-
-    size: int
-    root: bytes
-
-
 class _Walk:
     """One way from the keys that are trusted to those that have signed a checkpoint."""
 
@@ -137,7 +130,7 @@ class _Walk:
         self._scope = scope
         self._trusted = trusted
         self._stated = stated
-        self._here = _Tree(claim.size, claim.root)
+        self._here = head_of(claim)
         self._events = events
 
     def result(self) -> Steps[tuple[Trusted, str]]:
@@ -255,7 +248,7 @@ class _Walk:
             f"no trusted key has signed a tree with the rotation at position {rotation.position}"
         )
 
-    def _anchor(self, position: int, below: int | None = None) -> Steps[_Tree | None]:
+    def _anchor(self, position: int, below: int | None = None) -> Steps[TreeHead | None]:
         """Return a tree with a position that a trusted key has signed; None if there is none.
 
         It is proven to be part of the tree at hand, and smaller than `below`, if that is given.
@@ -271,21 +264,21 @@ class _Walk:
         for note in candidates:
             claim = checkpoints.parse(notes.parse(note.encode()).text)
             if position <= claim.size <= size_max and _signs(self._trusted, note, claim.size):
-                tree = _Tree(claim.size, claim.root)
+                tree = head_of(claim)
                 yield from self._join(tree, self._here)
                 return tree
         return None
 
-    def _join(self, old: _Tree, new: _Tree) -> Steps[None]:
+    def _join(self, old: TreeHead, new: TreeHead) -> Steps[None]:
         """Prove that one tree extends another; ProofError if the ledger cannot."""
         hashes: tuple[bytes, ...] = ()
         if old.size != new.size:
             hashes = (yield calls.prove_consistency(self._scope, old.size, new.size)).hashes
-        check_consistency(
-            old_size=old.size, size=new.size, old_root=old.root, root=new.root, proof=hashes
-        )
+        comparison = compare(old, new, hashes)
+        if not comparison.is_extended:
+            raise ProofError(comparison.why)
 
-    def _include(self, event: _Read, tree: _Tree) -> Steps[None]:
+    def _include(self, event: _Read, tree: TreeHead) -> Steps[None]:
         """Prove that an event is in a tree, by the hash that was computed here."""
         proof = yield calls.prove_inclusion(self._scope, event.position, tree.size)
         check_inclusion(

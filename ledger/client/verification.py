@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from ledger.chain import proof_text
-from ledger.chain.merkle import ProofError, check_consistency, check_inclusion
+from ledger.chain.heads import TreeHead, compare
+from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.client.acceptance import Acceptance
 from ledger.client.call import Call, Pause, Steps
 from ledger.client.calls import proofs as calls
@@ -89,20 +90,14 @@ class Verification:
         verified = yield from self.checkpoint(size=to_size)
         stated: ConsistencyProof
         stated = yield calls.prove_consistency(self._scope, from_size, verified.size)
-        try:
-            check_consistency(
-                old_size=from_size,
-                size=verified.size,
-                old_root=from_root,
-                root=verified.root,
-                proof=stated.hashes,
-            )
-        except ProofError as error:
+        kept, newest = TreeHead(from_size, from_root), TreeHead(verified.size, verified.root)
+        comparison = compare(kept, newest, stated.hashes)
+        if not comparison.is_extended:
             self._acceptance.refuse(
                 ForkError,
                 verified.origin,
                 f"its checkpoint over {verified.size} events does not extend the kept tree of "
-                f"{from_size}: {error}",
+                f"{from_size}: {comparison.why}",
                 received=verified.note,
                 proof=stated.hashes,
                 details={"from_size": str(from_size), "from_root": from_root.hex()},

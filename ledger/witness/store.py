@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from ledger.chain.heads import TreeHead
 from ledger.chain.link import Digest
-from ledger.chain.witness import WitnessedHead
 from ledger.errors import LedgerError, Reason
 from ledger.private import make_file
 
@@ -47,7 +47,7 @@ COMMIT;
 class Witnessed:
     """The last cosigned head of a log: when, and the note with the cosignature."""
 
-    head: WitnessedHead
+    head: TreeHead
     seconds: int
     note: bytes
 
@@ -141,7 +141,7 @@ class WitnessStore:
         if row is None:
             return None
         size, root, seconds, note = row
-        return Witnessed(WitnessedHead(size, Digest(root)), seconds, note)
+        return Witnessed(TreeHead(size, Digest(root)), seconds, note)
 
     def _put(self, origin: str, row: Witnessed) -> None:
         """Write a log's row within the transaction."""

@@ -7,12 +7,12 @@ from typing import Final
 import structlog
 
 from ledger.chain.cosignature import CosigningKey
+from ledger.chain.heads import TreeHead
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import Note
 from ledger.chain.witness import (
     CONFLICT,
     AddCheckpoint,
-    WitnessedHead,
     WitnessRefusalError,
     advance,
     open_request,
@@ -65,7 +65,7 @@ class Witness:
             signed = open_request(request, self._logs)
 
             def step(row: Witnessed | None) -> Witnessed:
-                known = WitnessedHead() if row is None else row.head
+                known = TreeHead() if row is None else row.head
                 head = advance(known, request, signed.checkpoint)
                 now = self._clock.now_micros() // _MICROS_PER_SECOND
                 # A clock that was set back must not make a later head look earlier.

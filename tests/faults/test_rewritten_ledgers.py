@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from ledger.audit.memory import Memory
-from ledger.chain.heads import Relation, compare
+from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.merkle import memory_reader, prove_consistency
 from tests.faults import test_structured_edits as edits
 from tests.support.forger import Forger, Row
-from tests.support.outsiders import CHECKPOINTS, EACH, EVENTS, REMEMBERED, Honest, head_of
+from tests.support.outsiders import CHECKPOINTS, EACH, EVENTS, REMEMBERED, Honest
 
 Draw = random.Random
 
@@ -151,12 +151,12 @@ def test_an_owner_of_the_key_too_is_caught_by_a_client_that_remembers(
             assert len(report.evidence) == 2, "both heads are kept"
             caught += 1
         # Anybody who kept the newest checkpoint: no proof joins it to what is signed now.
-        judged = compare(honest.head(EVENTS), head_of(newest, honest.key), None)
+        judged = compare(honest.head(EVENTS), head_of(newest), None)
         if newest.size == EVENTS:
             assert judged.relation is Relation.FORK
         proof = prove_consistency(CHECKPOINTS[-2], newest.size, memory_reader(leaves))
         old = honest.head(CHECKPOINTS[-2])
-        judged = compare(old, head_of(newest, honest.key), proof)
+        judged = compare(old, head_of(newest), proof)
         assert (judged.relation is Relation.NEWER) == (start > CHECKPOINTS[-2])
         # A witness that cosigned the genuine ones: no quorum for the new ones.
         report = honest.audit(forger.path, policy=honest.policy)

@@ -14,7 +14,7 @@ from ledger.audit.memory import Memory
 from ledger.audit.report import Report
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.cosignature import CosigningKey
-from ledger.chain.heads import Head
+from ledger.chain.heads import TreeHead
 from ledger.chain.keys import SigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.policy import parse_policy
@@ -97,12 +97,12 @@ class Honest:
         finally:
             source.close()
 
-    def head(self, size: int) -> Head:
+    def head(self, size: int) -> TreeHead:
         """Return a checkpoint as somebody kept it."""
         tree = CompactRange()
         for leaf in self.leaves[:size]:
             tree.append(leaf)
-        return head_of(Checkpoint(ORIGIN, size, tree.root()), self.key)
+        return TreeHead(size, tree.root())
 
     def first_difference(self, rows: list[Row]) -> int:
         """Return the first position whose row is not what it was; 0 if there is none."""
@@ -115,8 +115,3 @@ class Honest:
     def after_last_good(self, position: int) -> int:
         """Return the first event after the newest checkpoint below a position."""
         return max((size for size in self.sizes if size < position), default=0) + 1
-
-
-def head_of(checkpoint: Checkpoint, key: SigningKey) -> Head:
-    """Return a signed head as somebody keeps it."""
-    return Head(checkpoint, sign(checkpoint, [key]))

@@ -13,12 +13,12 @@ import pytest
 
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosigningKey, timestamp_of
+from ledger.chain.heads import TreeHead
 from ledger.chain.keys import SigningKey, VerifierKey
 from ledger.chain.merkle import EMPTY_ROOT
 from ledger.chain.note import Signature, open_note
 from ledger.chain.witness import (
     AddCheckpoint,
-    WitnessedHead,
     WitnessRefusalError,
     advance,
     encode_request,
@@ -48,8 +48,8 @@ def logs_of(case: dict[str, Any]) -> dict[str, list[VerifierKey]]:
 
 
 def decided(
-    known: WitnessedHead, body: bytes, logs: dict[str, list[VerifierKey]]
-) -> tuple[int, str, WitnessedHead]:
+    known: TreeHead, body: bytes, logs: dict[str, list[VerifierKey]]
+) -> tuple[int, str, TreeHead]:
     """Return status, body of a conflict and the head after a request, by the functions alone."""
     try:
         request = AddCheckpoint.parse(body)
@@ -62,7 +62,7 @@ def decided(
 @pytest.mark.parametrize("name", CASES)
 def test_sequence_known_answer_as_a_function(name: str) -> None:
     case = CASES[name]
-    known = WitnessedHead()
+    known = TreeHead()
     for step in case["steps"]:
         body = step["request"].encode()
         status, text, after = decided(known, body, logs_of(case))
@@ -290,8 +290,8 @@ def test_a_broken_request_is_refused_and_changes_nothing(served: int, kind: str)
 def test_an_empty_tree_has_one_root_only() -> None:
     request = AddCheckpoint.parse(encode_request(0, [], LOG.note(13)))
     odd = LOG.head(0)
-    assert advance(WitnessedHead(), request, odd) == WitnessedHead(0, EMPTY_ROOT)
+    assert advance(TreeHead(), request, odd) == TreeHead(0, EMPTY_ROOT)
     forged = type(odd)(ORIGIN, 0, LOG.head(1).root)
     with pytest.raises(WitnessRefusalError) as caught:
-        advance(WitnessedHead(), request, forged)
+        advance(TreeHead(), request, forged)
     assert caught.value.status == 422

@@ -20,9 +20,10 @@ from ledger.application.signing.rehash_process import Rehash, Rehashed
 from ledger.application.signing.trees import tree_at
 from ledger.chain.checkpoint import Checkpoint, open_checkpoint, parse, sign
 from ledger.chain.cosignature import add_cosignatures
+from ledger.chain.heads import TreeHead, compare
 from ledger.chain.key_history import KeyHistory
 from ledger.chain.link import GENESIS
-from ledger.chain.merkle import CompactRange, ProofError, check_consistency, prove_consistency
+from ledger.chain.merkle import CompactRange, ProofError, prove_consistency
 from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TileError, hash_reader
 from ledger.clock import Clock
@@ -189,17 +190,12 @@ class Checkpoints:
         try:
             read = hash_reader(tree.size, lambda wanted: view.tiles(self._origin, wanted))
             proof = prove_consistency(signed.size, tree.size, read)
-            check_consistency(
-                old_size=signed.size,
-                size=tree.size,
-                old_root=signed.root(),
-                root=tree.root(),
-                proof=proof,
-            )
         except (ProofError, TileError) as error:
-            raise chain_broken(
-                tree.size, f"it does not contain the checkpoint of {signed.size} events: {error}"
-            ) from error
+            raise _not_contained(signed.size, tree.size, str(error)) from error
+        known, offered = (TreeHead(one.size, one.root()) for one in (signed, tree))
+        comparison = compare(known, offered, proof)
+        if not comparison.is_extended:
+            raise _not_contained(signed.size, tree.size, comparison.why)
 
     # ---- stopping ----------------------------------------------------------------------------
 
@@ -358,3 +354,7 @@ def _check_rehashed(again: Rehashed, head: Head) -> None:
     """Refuse a head that is not what the stored events hash to."""
     if again.tree.to_bytes() != head.tree or again.event_hash != head.event_hash:
         raise chain_broken(head.position, "the stored head is not what the stored events lead to")
+
+
+def _not_contained(signed: int, size: int, why: str) -> LedgerError:
+    return chain_broken(size, f"it does not contain the checkpoint of {signed} events: {why}")

@@ -15,6 +15,7 @@ from ledger.application.signing.prover import Prover
 from ledger.chain.checkpoint import OpenedCheckpoint, open_checkpoint
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosignerKey
+from ledger.chain.heads import Relation, TreeHead, compare, head_of
 from ledger.chain.note import NoteError, OpenedNote, open_note
 from ledger.errors import LedgerError, Reason
 from ledger.storage.store import LedgerInfo
@@ -61,7 +62,7 @@ class Outside:
                 f"{source} has a checkpoint of {checkpoint.size} events, but this database has "
                 f"{head} only: events are gone, as after a restored backup."
             )
-        elif checkpoint.root != self._prover.root_at(checkpoint.size):
+        elif self._is_fork(head_of(checkpoint)):
             why = (
                 f"{source} has a checkpoint of {checkpoint.size} events with another root than "
                 f"the first {checkpoint.size} events of this database have."
@@ -73,6 +74,10 @@ class Outside:
             self._origin, why, source, note.decode(), ours.note if ours is not None else ""
         )
         return Difference(checkpoint.size, head, why, found)
+
+    def _is_fork(self, theirs: TreeHead) -> bool:
+        ours = TreeHead(theirs.size, self._prover.root_at(theirs.size))
+        return compare(theirs, ours, None).relation is Relation.FORK
 
     def _open(self, note: bytes, witnesses: Sequence[CosignerKey]) -> OpenedCheckpoint:
         keys = self._keyring.outside(self._keyring.history())
