@@ -1,4 +1,4 @@
-"""Generates `ledger/v1` from `proto/ledger/v1`, and the client for threads from that for asyncio.
+"""Generates `ledger/v1` from `proto/`, what rules decode, and the client for threads.
 
     python3 tools/dev.py proto              write the files
     python3 tools/dev.py proto --check      only say whether the committed ones are current
@@ -6,8 +6,9 @@
 
 The generators of messages, stubs and types come with the dev packages, so that their versions are
 pinned with everything else; tests/project checks that pyproject.toml asks for a runtime no older
-than they are. A message-only file gets no `_grpc` module: it would be empty. How the client is
-translated is in `blocking_client`.
+than they are. A message-only file gets no `_grpc` module: it would be empty. What rules decode is
+no part of the contract, so `ledger/rules/checked.proto` is beside its reader. The client for
+threads comes from that for asyncio; `blocking_client` translates it.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -25,8 +27,30 @@ from tools import blocking_client
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "proto"
 PACKAGE = Path("ledger", "v1")
+RULES = Path("ledger", "rules")
 BASELINE = SOURCES / "released.binpb"
 INIT = '"""Stubs generated from `proto/ledger/v1` by `tools/dev.py proto`; do not edit."""\n'
+
+
+def protoc_run(sources: Path, target: Path, names: Sequence[str], *options: str) -> None:
+    """Compile files to message classes and their types below target."""
+    # protoc finds its plug-ins by name; they are installed beside the interpreter.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    include = resources.files("grpc_tools") / "_proto"  # google/protobuf/*.proto
+    code = protoc.main(
+        [
+            "protoc",
+            f"--proto_path={sources}",
+            f"--proto_path={include}",
+            f"--python_out={target}",
+            # Readable names in the types, and enum members as the values they are.
+            f"--mypy_out=quiet,readable_stubs:{target}",
+            *options,
+            *names,
+        ]
+    )
+    if code:
+        sys.exit(code)
 
 
 def generate(target: Path) -> None:
@@ -35,24 +59,9 @@ def generate(target: Path) -> None:
         path.relative_to(SOURCES).as_posix() for path in SOURCES.glob("ledger/v1/*.proto")
     )
     assert names, "proto/ledger/v1 holds no contract"
-    # protoc finds its plug-ins by name; they are installed beside the interpreter.
-    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    include = resources.files("grpc_tools") / "_proto"  # google/protobuf/*.proto
-    code = protoc.main(
-        [
-            "protoc",
-            f"--proto_path={SOURCES}",
-            f"--proto_path={include}",
-            f"--python_out={target}",
-            f"--grpc_python_out={target}",
-            # Readable names in the types, and enum members as the values they are.
-            f"--mypy_out=quiet,readable_stubs:{target}",
-            f"--mypy_grpc_out=quiet:{target}",
-            *names,
-        ]
+    protoc_run(
+        SOURCES, target, names, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}"
     )
-    if code:
-        sys.exit(code)
     for name in names:
         if "\nservice " not in (SOURCES / name).read_text(encoding="utf-8"):
             stem = target / name.removesuffix(".proto")
@@ -107,9 +116,12 @@ def main() -> int:
         return release()
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        stubs = files(Path(folder) / PACKAGE)
+        protoc_run(ROOT, Path(folder), [(RULES / "checked.proto").as_posix()])
+        stubs, checked = files(Path(folder) / PACKAGE), files(Path(folder) / RULES)
+    committed = {name: text for name, text in files(ROOT / RULES).items() if "_pb2." in name}
     made = (
         (PACKAGE, files(ROOT / PACKAGE), stubs),
+        (RULES, committed, checked),
         (blocking_client.PACKAGE, blocking_client.committed(), blocking_client.generated()),
     )
     found = [

@@ -1,18 +1,18 @@
 """The checked tree of a rule's expression: decoded, rendered, and asked which variables it reads.
 
-The CEL library checks an expression and serialises it as `cel.expr.CheckedExpr`. Only the few
-fields that a walk needs are declared here, under the numbers that the CEL specification gives
-them: a message is read by its numbers, so this small description decodes the same bytes without
-the large package that carries the whole one.
+The CEL library checks an expression and serialises it; `checked.proto` names the few fields that a
+walk needs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import any_pb2
+
+from ledger.rules.checked_pb2 import CheckedExpr, Expr, Type
 
 Constant: TypeAlias = bool | int | str | None
 Kind: TypeAlias = Literal["const", "ident", "select", "call", "list", "map", "refused"]
@@ -52,78 +52,9 @@ _BINARY: Final = {
 # ---- the wire format -----------------------------------------------------------------------------
 
 _TYPE_URL: Final = "type.googleapis.com/cel.expr.CheckedExpr"
-_PACKAGE: Final = "ledger.rules.checked"
-_SCALARS: Final = {
-    "bool": descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
-    "bytes": descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
-    "double": descriptor_pb2.FieldDescriptorProto.TYPE_DOUBLE,
-    "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
-    "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
-    "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    "uint64": descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
-}
-
-# Message: its fields as "name number type". A `|` before the name puts the field into the
-# message's one-of, a `*` after the type repeats it. A map is a repeated entry, an enum is an
-# int32, and a message whose content does not matter is bytes: all the same on the wire.
-_MESSAGES: Final = {
-    "Checked": "types 3 TypeEntry*, expr 4 Expr, source 5 Source",
-    "Source": "positions 4 PositionEntry*",
-    "PositionEntry": "key 1 int64, value 2 int32",
-    "TypeEntry": "key 1 int64, value 2 Type",
-    "Type": "|dyn 1 bytes, |null 2 int32, |primitive 3 int32, |wrapper 4 int32,"
-    " |well_known 5 int32, |list_type 6 ListType, |map_type 7 MapType, |function 8 bytes,"
-    " |message_type 9 string, |type_param 10 string, |type 11 bytes, |error 12 bytes,"
-    " |abstract_type 14 bytes",
-    "ListType": "element 1 Type",
-    "MapType": "key 1 Type, value 2 Type",
-    "Expr": "id 2 int64, |const 3 Constant, |ident 4 Ident, |select 5 Select, |call 6 Call,"
-    " |list 7 ListOf, |struct 8 Struct, |comprehension 9 bytes",
-    "Ident": "name 1 string",
-    "Select": "operand 1 Expr, field 2 string, test_only 3 bool",
-    "Call": "target 1 Expr, function 2 string, args 3 Expr*",
-    "ListOf": "elements 1 Expr*",
-    "Struct": "message_name 1 string, entries 2 StructEntry*",
-    "StructEntry": "id 1 int64, field_key 2 string, map_key 3 Expr, value 4 Expr",
-    "Constant": "|null 1 int32, |bool 2 bool, |int64 3 int64, |uint64 4 uint64,"
-    " |double 5 double, |string 6 string, |bytes 7 bytes, |duration 8 bytes,"
-    " |timestamp 9 bytes",
-}
 _PRIMITIVES: Final = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
 _WELL_KNOWN: Final = {1: "any", 2: "timestamp", 3: "duration"}
-
-
-@cache
-def _checked_class() -> Any:  # noqa: ANN401 - a generated message class
-    """Return the message class that decodes a checked expression."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="ledger/rules/checked.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        if "|" in fields:
-            message.oneof_decl.add(name="kind")
-        for spec in fields.split(","):
-            field_name, number, field_type = spec.split()
-            is_repeated = field_type.endswith("*")
-            field_type = field_type.removesuffix("*")
-            field = message.field.add(
-                name=field_name.removeprefix("|"),
-                number=int(number),
-                label=descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
-                if is_repeated
-                else descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
-            )
-            if field_name.startswith("|"):
-                field.oneof_index = 0
-            if field_type in _SCALARS:
-                field.type = _SCALARS[field_type]
-            else:
-                field.type = descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
-                field.type_name = f".{_PACKAGE}.{field_type}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Checked"))
+_LITERALS: Final = {"null_value", "bool_value", "int64_value", "uint64_value", "string_value"}
 
 
 # ---- the tree ------------------------------------------------------------------------------------
@@ -156,15 +87,14 @@ def decode(serialized: bytes) -> Node:
     """Return the tree of a serialised checked expression."""
     wrapped = any_pb2.Any.FromString(serialized)
     assert wrapped.type_url == _TYPE_URL, f"the CEL library wrote {wrapped.type_url}"
-    checked = _checked_class().FromString(wrapped.value)
-    types = {entry.key: _type_name(entry.value) for entry in checked.types}
-    offsets = {entry.key: entry.value for entry in checked.source.positions}
-    return _node(checked.expr, types, offsets)
+    checked = CheckedExpr.FromString(wrapped.value)
+    types = {id_: _type_name(found) for id_, found in checked.type_map.items()}
+    return _node(checked.expr, types, checked.source_info.positions)
 
 
-def _type_name(found: Any) -> str:  # noqa: ANN401 - a decoded message
+def _type_name(found: Type) -> str:
     """Return a type as CEL spells it."""
-    kind = found.WhichOneof("kind")
+    kind = found.WhichOneof("type_kind")
     if kind == "primitive":
         return _PRIMITIVES.get(found.primitive, "unknown")
     if kind == "wrapper":
@@ -172,46 +102,48 @@ def _type_name(found: Any) -> str:  # noqa: ANN401 - a decoded message
     if kind == "well_known":
         return _WELL_KNOWN.get(found.well_known, "unknown")
     if kind == "list_type":
-        return f"list({_type_name(found.list_type.element)})"
+        return f"list({_type_name(found.list_type.elem_type)})"
     if kind == "map_type":
-        return f"map({_type_name(found.map_type.key)}, {_type_name(found.map_type.value)})"
+        key, value = found.map_type.key_type, found.map_type.value_type
+        return f"map({_type_name(key)}, {_type_name(value)})"
     if kind == "message_type":
-        return str(found.message_type)
-    return str(kind or "dyn")
+        return found.message_type
+    return kind or "dyn"
 
 
-def _node(expr: Any, types: dict[int, str], offsets: dict[int, int]) -> Node:  # noqa: ANN401
+def _node(expr: Expr, types: Mapping[int, str], offsets: Mapping[int, int]) -> Node:
     """Return the node that a decoded expression message describes."""
-    kind = expr.WhichOneof("kind")
-    type_name, offset = types.get(expr.id, "dyn"), offsets.get(expr.id, 0)
-    if kind == "const":
-        which = expr.const.WhichOneof("kind")
-        if which not in {"null", "bool", "int64", "uint64", "string"}:
-            return Node("refused", type_name, offset, f"a {which} literal")
-        value = None if which == "null" else getattr(expr.const, which)
-        return Node("const", type_name, offset, value=value)
-    if kind == "ident":
-        return Node("ident", type_name, offset, expr.ident.name)
-    if kind == "select":
-        operand = _node(expr.select.operand, types, offsets)
-        is_test = expr.select.test_only
-        return Node(
-            "select", type_name, offset, expr.select.field, parts=(operand,), is_test=is_test
+
+    def nodes(parts: Iterable[Expr]) -> tuple[Node, ...]:
+        return tuple(_node(part, types, offsets) for part in parts)
+
+    kind = expr.WhichOneof("expr_kind")
+    made = partial(Node, type=types.get(expr.id, "dyn"), offset=offsets.get(expr.id, 0))
+    if kind == "const_expr":
+        which = expr.const_expr.WhichOneof("constant_kind")
+        if which not in _LITERALS:
+            return made("refused", name=f"a {str(which).removesuffix('_value')} literal")
+        value = None if which == "null_value" else getattr(expr.const_expr, which)
+        return made("const", value=value)
+    if kind == "ident_expr":
+        return made("ident", name=expr.ident_expr.name)
+    if kind == "select_expr":
+        select = expr.select_expr
+        return made(
+            "select", name=select.field, parts=nodes([select.operand]), is_test=select.test_only
         )
-    if kind == "call":
-        call = expr.call
+    if kind == "call_expr":
+        call = expr.call_expr
         is_method = call.HasField("target")
-        inner = [call.target, *call.args] if is_method else list(call.args)
-        parts = tuple(_node(part, types, offsets) for part in inner)
-        return Node("call", type_name, offset, call.function, parts=parts, is_method=is_method)
-    if kind == "list":
-        parts = tuple(_node(part, types, offsets) for part in expr.list.elements)
-        return Node("list", type_name, offset, parts=parts)
-    if kind == "struct" and not expr.struct.message_name:
-        pairs = [part for entry in expr.struct.entries for part in (entry.map_key, entry.value)]
-        return Node("map", type_name, offset, parts=tuple(_node(p, types, offsets) for p in pairs))
-    name = "a message literal" if kind == "struct" else "a comprehension"
-    return Node("refused", type_name, offset, name)
+        inner = [call.target, *call.args] if is_method else call.args
+        return made("call", name=call.function, parts=nodes(inner), is_method=is_method)
+    if kind == "list_expr":
+        return made("list", parts=nodes(expr.list_expr.elements))
+    if kind == "struct_expr" and not expr.struct_expr.message_name:
+        entries = expr.struct_expr.entries
+        return made("map", parts=nodes(p for each in entries for p in (each.map_key, each.value)))
+    name = "a message literal" if kind == "struct_expr" else "a comprehension"
+    return made("refused", name=name)
 
 
 # ---- reading it ----------------------------------------------------------------------------------
