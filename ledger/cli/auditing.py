@@ -106,12 +106,17 @@ def opened_source(source: str | None, chosen: Session) -> "Source":
         from ledger.cli.served_ledger import ServedLedger
 
         return ServedLedger(chosen.client)
-    path = Path(source)
+    named = source.removeprefix("sqlite:///")
+    path = Path(named)
     if path.is_dir():
         is_bundle = (path / "bagit.txt").is_file() or (path / "data").is_dir()
         return BundleSource(path) if is_bundle else TileFolderSource(path)
     if path.suffix == ".tar" and path.is_file():
         return BundleSource(path)
+    if "://" not in named and not path.is_file():
+        raise MisuseError(
+            f"There is no file {path}.", "Check the path; a server is named with --server."
+        )
     return DatabaseSource(source, chosen.ledger or chosen.settings.client.ledger)
 
 

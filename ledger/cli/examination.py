@@ -16,6 +16,7 @@ from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy
 from ledger.chain.link import Digest, Verifier
 from ledger.cli import output, server_checks
 from ledger.cli.check import Check
+from ledger.cli.databases import check_place
 from ledger.cli.exits import Exit, code_of
 from ledger.cli.rights import kept_elsewhere, rights
 from ledger.cli.session import Session
@@ -41,6 +42,7 @@ def examine(session: Session, database: str | None) -> list[Check]:
     settings = session.settings  # bad settings end the command with their own words
     checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
     where = database or settings.storage.database
+    check_place(where, "--db" if database else "storage.database")
     evidence = evidence_folder(settings.checkpoints.evidence, where)
     kept = [evidence, *kept_elsewhere(settings)]
     checks += _guarded("loss", lambda: _loss(settings, where))

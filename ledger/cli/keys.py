@@ -83,7 +83,7 @@ def pin(
     from ledger.client import TrustStore
 
     chosen = session()
-    (verifier,) = keys_of([key])
+    (verifier,) = keys_of([key], "VKEY")
     store = TrustStore(chosen.trust_file)
     if forget:
         store.forget(verifier.name)

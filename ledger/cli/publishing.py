@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ledger.cli import output
+from ledger.cli.databases import check_file
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.proofs import believing, first_use_said
 from ledger.cli.session import session
@@ -108,6 +109,7 @@ def _stored(
     from ledger.clock import SystemClock
     from ledger.storage import open_store
 
+    check_file(database, "--db")
     store = open_store(database, SystemClock(), read_only=True)
     try:
         infos = store.ledgers()

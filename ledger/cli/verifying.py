@@ -17,6 +17,7 @@ from ledger.chain.link import GENESIS, Link, Verifier
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import NoteError
 from ledger.cli import output
+from ledger.cli.databases import check_file
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.vouching import keys_of, policy_of
 from ledger.errors import LedgerError
@@ -85,6 +86,7 @@ def stored(database: str, origin: str) -> Source:
     from ledger.clock import SystemClock
     from ledger.storage import open_store
 
+    check_file(database, "--db")
     store = open_store(database, SystemClock(), read_only=True)
     infos = store.ledgers()
     if not origin and len(infos) != 1:

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from ledger.chain.policy import Policy
 
 
-def keys_of(texts: Sequence[str]) -> "list[VerifierKey]":
-    """Return the keys in texts given as --vkey."""
+def keys_of(texts: Sequence[str], named: str = "--vkey") -> "list[VerifierKey]":
+    """Return the keys in texts; `named` is the option or argument that they were given as."""
     from ledger.chain.keys import KeyFormatError, VerifierKey
 
     try:
         return [VerifierKey.parse(text.strip()) for text in texts]
     except KeyFormatError as error:
         raise MisuseError(
-            f"--vkey: {error}.", "Print the ledger's with `decision-ledger vkey`."
+            f"{named}: {error}.", "Print the ledger's with `decision-ledger vkey`."
         ) from error
 
 

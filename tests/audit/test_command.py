@@ -149,5 +149,5 @@ def test_misuse_is_told_with_what_to_do(
     assert err
 
 
-def test_a_source_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
-    assert run(tmp_path / "missing.db")[0] == 1
+def test_a_source_that_is_not_there_is_misuse(run: Run, tmp_path: Path) -> None:
+    assert run(tmp_path / "missing.db")[0] == 2

@@ -7,6 +7,8 @@ read back through other commands and as JSON, refusals by exit code and reason.
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from ledger.application.signing.evidence import Contradiction, Evidence
 from ledger.cli.exits import Exit
 from ledger.cli.shapes import SHAPES, fields_of
@@ -310,9 +312,32 @@ def test_doctor_says_what_to_do_where_there_is_nothing(run: Run, tmp_path: Path)
     assert run("doctor", "--db", str(tmp_path / "none.sqlite")).code != 0
 
 
+def test_doctor_takes_neither_a_folder_nor_a_device_for_a_ledger(run: Run, tmp_path: Path) -> None:
+    for place, what in ((str(tmp_path), "a folder"), ("/dev/null", "no file")):
+        ran = run("doctor", "--db", place)
+        assert ran.code == Exit.MISUSE
+        assert ran.err == (
+            f"--db: {Path(place).resolve()} is {what}. Name the file that holds the ledger.\n"
+        )
+
+
+@pytest.mark.parametrize("line", ["log verify --db", "log publish out --db", "audit run"])
+def test_a_file_that_is_not_there_is_misuse(run: Run, tmp_path: Path, line: str) -> None:
+    missing = tmp_path / "none.sqlite"
+    ran = run(*line.split(), str(missing))
+    assert ran.code == Exit.MISUSE
+    assert f"here is no file {missing}. Check the path" in ran.err
+
+
+def test_a_key_that_is_none_is_blamed_on_the_argument_that_it_was(run: Run) -> None:
+    ran = run("key", "pin", "x")
+    assert ran.code == Exit.MISUSE
+    assert ran.err.startswith("VKEY: a key is written name+id+base64. ")
+
+
 def test_an_audit_of_an_address_says_how_a_server_is_named(run: Run) -> None:
     ran = run("audit", "run", "127.0.0.1:1")
-    assert ran.code == Exit.REFUSED
+    assert ran.code == Exit.MISUSE
     assert (
         "There is no file 127.0.0.1:1. Check the path; a server is named with --server" in ran.err
     )

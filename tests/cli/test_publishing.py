@@ -130,7 +130,7 @@ def test_what_cannot_be_published_says_why(
     assert cli("log", "publish", tiles, "--policy", str(tmp_path / "none")).code == Exit.MISUSE
     ran = run("log", "publish", tiles, "--db", database)
     assert (ran.code, "No checkpoint was signed yet" in ran.err) == (Exit.MISUSE, True)
-    assert run("log", "publish", tiles, "--db", str(tmp_path / "none")).code == Exit.REFUSED
+    assert run("log", "publish", tiles, "--db", str(tmp_path / "none")).code == Exit.MISUSE
     assert cli("log", "checkpoint").code == 0
     stranger = "ledger.example/test+2b0ee6a8+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     assert run("log", "publish", tiles, "--db", database, "--vkey", "x").code == Exit.MISUSE
