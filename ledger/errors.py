@@ -172,6 +172,6 @@ def misread(error: Exception) -> LedgerError:
     return LedgerError(
         Reason.EVENT_UNREADABLE,
         f"The ledger cannot be read as it is: {type(error).__name__}: {error}.",
-        remedy="Run `decision-ledger log verify --db` on the database. If it finds no damage, this "
-        "is a defect: please report it.",
+        remedy="Run `decision-ledger log verify --db DATABASE`. If it finds no damage, this is a "
+        "defect: please report it.",
     )

@@ -1,4 +1,4 @@
-"""`decision-ledger log prove|consistency|check-proof`: what the ledger says, proven or refused.
+"""`log prove`, `log consistency` and `log check-proof`: what the ledger says, proven or refused.
 
 What comes from a server is verified against the trust file, which remembers keys and the newest
 checkpoint; `check-proof` asks no server.
