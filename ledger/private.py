@@ -1,7 +1,8 @@
 """Files and folders for their owner only, whatever the umask says.
 
-For all that a server or a client keeps: it holds what others confided, or keys. What is made to be
-shown (published tiles, answers, tables) is not written through here.
+For all that a server or a client keeps and for every export (bundles, receipts, tables): it holds
+what others confided, or keys. To hand an export over, its owner opens it to whom it is for. What is
+published (tiles, checkpoints, proofs) holds no bodies, and is not written through here.
 """
 
 import os

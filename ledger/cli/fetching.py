@@ -56,8 +56,8 @@ class Fetch:
                 )
             request_id, before = known["request_id"], known.get("export", "")
         note = {"asked": asked, "request_id": request_id, "export": before}
-        self._asked.parent.mkdir(parents=True, exist_ok=True)
-        self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
+        make_folder(self._asked.parent)
+        self._note(note)
         try:
             export = self._client.create_export(**asked, request_id=request_id)
         except LedgerRefusedError:
@@ -66,8 +66,12 @@ class Fetch:
         if export.name != before:  # what has come so far is of another one
             self.archive.unlink(missing_ok=True)
             note["export"] = export.name
-            self._asked.write_text(json.dumps(note, default=str), encoding="utf-8")
+            self._note(note)
         return export
+
+    def _note(self, note: dict[str, Any]) -> None:
+        with open_file(self._asked, "w") as file:
+            json.dump(note, file, default=str)
 
     def _known(self) -> dict[str, Any]:
         """Return what was asked before."""

@@ -10,7 +10,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.session import session
-from ledger.private import open_file
+from ledger.private import make_folder, open_file
 from ledger.reading import RECEIPT_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def receipt(
     if not keys and quorum is None:
         keys = keys_of([chosen.client.get_checkpoint().verifier_key])
         output.say("Its key came from the ledger itself: compare it with one obtained elsewhere.")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     with open_file(out) as file:  # it holds bodies, as a bundle does
         file.write(data)
     from ledger.export.receipt import ReceiptError, verify_receipt

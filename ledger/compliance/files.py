@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ledger.compliance.tables import Cell, Kind, Table, shown, stacked
+from ledger.private import make_folder, open_file
 
 Form = Literal["csv", "parquet", "html"]
 FORMS: Final[tuple[Form, ...]] = ("csv", "parquet", "html")
@@ -111,8 +112,11 @@ def write_tables(
     facts: Sequence[tuple[str, str]],
     unit: str = "",
 ) -> list[Path]:
-    """Write the tables into a folder and return the files: one a table, or one page for all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the tables into a folder and return the files: one a table, or one page for all.
+
+    For their owner only, as every export is; one that is there already keeps its rights.
+    """
+    make_folder(folder)
     if form == "html":
         return [_write(folder / "compliance.html", html_page(title, facts, tables, unit))]
     make: Callable[[Table], bytes] = csv_bytes if form == "csv" else parquet_bytes
@@ -122,7 +126,7 @@ def write_tables(
 def _write(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all."""
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as handle:
+    with open_file(partial) as handle:
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())

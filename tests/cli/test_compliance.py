@@ -6,6 +6,8 @@ the ledger never had.
 """
 
 import csv
+import os
+import stat
 import sys
 from html import unescape
 from pathlib import Path
@@ -36,6 +38,20 @@ def test_tables_are_written_and_counted(told: Run, tmp_path: Path) -> None:
         found = list(csv.DictReader(handle))
     assert [row["change"] for row in found] == ["drafted", "activated"]
     assert not [path.name for path in out.iterdir() if "1970" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "html"])
+def test_only_the_owner_may_read_tables(told: Run, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "to" / form
+    before = os.umask(0)
+    try:
+        assert told("compliance", "export", str(out), "--format", form).code == 0
+    finally:
+        os.umask(before)
+    assert list(out.iterdir())
+    for path in (out.parent, out, *out.iterdir()):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path}: {mode:o}"
 
 
 def test_other_forms_are_written_too(told: Run, tmp_path: Path) -> None:

@@ -71,9 +71,9 @@ def texts_of(path: Path) -> Iterator[str]:
                 str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values
             )
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_text and id(node) not in within:
-            yield node.value
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and id(node) not in within:
+            yield text
 
 
 def commands_in(text: str) -> Iterator[str]:
