@@ -69,7 +69,7 @@ def init(
 def _limits(
     signals: list[str], baselines: list[str], criticals: list[str]
 ) -> dict[str, tuple[int, int]]:
-    """Return baseline and critical of each signal in nano."""
+    """Return baseline and critical of each signal in nano; what is rounded is said."""
     from ledger.events.values import nearest_decimal, parse_decimal
 
     if not len(signals) == len(baselines) == len(criticals) == len(set(signals)):
@@ -77,13 +77,17 @@ def _limits(
             "Each --signal needs one --baseline and one --critical.",
             "Write them in turn: --signal log-loss --baseline 0.4 --critical 0.6.",
         )
-    limits = {}
+    limits, rounded = {}, 0
     for name, *stated in zip(signals, baselines, criticals, strict=True):
         try:
-            healthy, worst = (parse_decimal(nearest_decimal(text)[0]) for text in stated)
+            nearest = [nearest_decimal(text) for text in stated]
         except ValueError as error:
             raise MisuseError(f"--baseline and --critical of {name}: {error}.") from error
+        healthy, worst = (parse_decimal(text) for text, _ in nearest)
         limits[name] = (healthy, worst)
+        rounded += sum(is_rounded for _, is_rounded in nearest)
+    if rounded:
+        output.say(output.rounded_said(rounded))
     return limits
 
 

@@ -54,6 +54,21 @@ def test_the_default_policy_is_clean_with_and_without_a_ledger() -> None:
         assert result.digest == digest(parse(DEFAULT))
 
 
+def test_a_limit_of_many_digits_is_rounded_as_an_observed_value_and_lint_says_so() -> None:
+    text = DEFAULT.replace("baseline: 0.40", "baseline: 0.41234567890123")
+    result = lint(text)
+    assert result.document is not None
+    assert result.document.scoring.signals[0].baseline == "0.412345679"
+    (problem,) = result.problems
+    assert (problem.path, problem.severity) == ("scoring.signals[0].baseline", "warning")
+    written, said = "'0.41234567890123'", "has more than 9 decimals and is rounded to 0.412345679"
+    assert problem.message == f"{written} {said}"
+    assert pointed_at(text, problem) == "0.41234567890123"
+    for exact, written in (("-0.0000000005", "0"), ("-0.0000000015", "-0.000000002")):
+        rounded = parse(DEFAULT.replace("baseline: 0.40", f"baseline: {exact}"))
+        assert rounded.scoring.signals[0].baseline == written, "half to even, and no minus zero"
+
+
 def test_what_cannot_be_read_is_an_error_and_gives_no_document() -> None:
     result = lint(DEFAULT.replace("weight: 80%", "weight: 180%"))
     assert (result.document, result.digest) == (None, None)

@@ -51,3 +51,10 @@ def test_a_critical_on_the_healthy_side_is_refused(cli: Run) -> None:
     ran = cli("policy", "init", *LIMITS[:4], "--critical", "0.3")
     assert ran.code == 1
     assert "0.3 is not worse than the baseline 0.4: higher is worse" in ran.err
+
+
+def test_a_limit_of_many_digits_is_rounded_and_that_is_said(cli: Run) -> None:
+    ran = cli("policy", "init", *LIMITS[:3], "0.41234567890123", *LIMITS[4:])
+    assert ran.code == 0
+    assert "baseline: 0.412345679\n" in ran.out
+    assert "1 value was rounded to 9 decimals." in ran.err

@@ -12,8 +12,9 @@ from typing import Final
 
 from ledger.application.policies.source import place_within
 from ledger.application.policies.text import Problem, Reading, digest, read_policy, refusal
+from ledger.application.policies.units import Measure
 from ledger.events.base import PPM
-from ledger.events.notation import share
+from ledger.events.notation import share, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
 from ledger.events.signals import SignalDefined
@@ -275,6 +276,11 @@ def _lint_scoring(reading: Reading, document: PolicyDocument) -> None:
         if rule.half_life_seconds > 16 * rule.window_seconds:
             message = "is so long that nothing in the window decays"
             _warn(reading, f"{path}.half_life", message, "Use a span of the window's order.")
+        for name, kept in (("baseline", rule.baseline), ("critical", rule.critical)):
+            written = reading.scalars[f"{path}.{name}"].text.strip()
+            if Measure().nearest(written)[1]:
+                message = f"{shown(written)} has more than 9 decimals and is rounded to {kept}"
+                _warn(reading, f"{path}.{name}", message, "Write it so if that is exact enough.")
         if not rule.rationale.strip():
             message = f"signal {rule.signal!r} has no rationale"
             _warn(reading, path, message, "Say why it has this weight and these limits.")

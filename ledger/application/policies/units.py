@@ -1,7 +1,8 @@
 """The units of a policy as people write them, and the integers they stand for.
 
 Each kind turns the text of one value into what is stored and back, and describes itself as JSON
-Schema. Nothing is rounded: a value that the stored integer cannot hold exactly is refused.
+Schema. A value that the stored integer cannot hold exactly is refused, but for a signal's limits:
+those are rounded at 9 decimals like the values that are held against them, and lint says so.
 """
 
 import re
@@ -19,7 +20,7 @@ from ledger.events.notation import (
     share,
     shown,
 )
-from ledger.events.values import DECIMAL_PLACES, WHOLE_DIGITS, format_decimal
+from ledger.events.values import WHOLE_DIGITS, format_decimal, nearest_decimal
 from ledger.rules.expressions import ExpressionError, compile_expression
 from ledger.rules.shares import signals_named, to_stored, to_written
 from ledger.rules.vocabulary import PROCEDURES
@@ -28,6 +29,7 @@ Stored = str | int | bool | None
 Schema = dict[str, Any]
 
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})  # what YAML calls null
+_PLACES_READ: Final = 40  # of a decimal as `scaled` reads it
 _SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
 
 
@@ -246,14 +248,19 @@ class Measure:
     """A decimal in the unit of its signal, stored in its canonical spelling."""
 
     def read(self, text: str) -> str:
-        """Return the canonical decimal; `0.40` and `.4` are taken, more than nine places not."""
+        """Return the canonical decimal; `0.40` and `.4` are taken, what is longer is rounded."""
+        return self.nearest(text)[0]
+
+    def nearest(self, text: str) -> tuple[str, bool]:
+        """Return the nearest canonical decimal, as of an observed value, and whether it differs."""
         if text.endswith("%"):
             raise ValueError(f"{shown(text)} is a percentage; write the value as the signal has it")
-        nano = scaled(text, DECIMAL_PLACES)
-        try:
-            return format_decimal(nano)
-        except ValueError as error:
-            raise ValueError(f"{shown(text)} has more than {WHOLE_DIGITS} whole digits") from error
+        number = scaled(text, _PLACES_READ)
+        whole, fraction = divmod(abs(number), 10**_PLACES_READ)
+        if len(str(whole)) > WHOLE_DIGITS:
+            raise ValueError(f"{shown(text)} has more than {WHOLE_DIGITS} whole digits")
+        sign = "-" if number < 0 else ""
+        return nearest_decimal(f"{sign}{whole}.{fraction:0{_PLACES_READ}d}")
 
     def write(self, value: Stored) -> str:
         """Return the decimal."""
@@ -261,7 +268,7 @@ class Measure:
 
     def schema(self) -> Schema:
         """Return number and decimal text as alternatives."""
-        pattern = rf"^-?[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{DECIMAL_PLACES}}})?$"
+        pattern = rf"^-?[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{_PLACES_READ}}})?$"
         return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": pattern}]}
 
 
