@@ -37,7 +37,17 @@ def test_tables_are_written_and_counted(told: Run, tmp_path: Path) -> None:
     with (out / "policy_changes.csv").open(newline="", encoding="utf-8") as handle:
         found = list(csv.DictReader(handle))
     assert [row["change"] for row in found] == ["drafted", "activated"]
-    assert not [path.name for path in out.iterdir() if "1970" in path.read_text("utf-8")]
+
+
+def test_what_was_recorded_before_any_data_has_no_time_in_data_files(
+    cli: Run, tmp_path: Path
+) -> None:
+    beside = ("--ledger", "ledger.example/two")
+    assert cli("ledger", "create", "ledger.example/two", "--clock", "data").code == 0
+    assert cli("log", "seal", *beside).code == 0
+    assert cli("compliance", "export", str(tmp_path / "o"), *beside).code == 0
+    with (tmp_path / "o" / "ledger_conduct.csv").open(newline="", encoding="utf-8") as handle:
+        assert {row["recorded_at"] for row in csv.DictReader(handle)} == {""}
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "html"])
