@@ -13,6 +13,7 @@ from ledger.events.values import parse_time
 
 _LINE_CHARS_MAX: Final = 160
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 _PPM: Final = frozenset({"priority", "raw_priority", "degradation", "coverage"}) | frozenset(
     {"price", "price_before", "next_price"}
 )
@@ -21,9 +22,13 @@ _LEFT_OUT: Final = frozenset({"as_of", "kernel", "model", "planner", "procedure"
 """What a line has no room for, or what the event's stream names already; digests likewise."""
 
 
-def line_of(data: Mapping[str, Any], unit_of_cost: Callable[[], str]) -> str:
-    """Return the members that fit in a line; the ledger is asked for its unit if money is there."""
-    line = ", ".join(_members(data, unit_of_cost))
+def line_of(data: object, unit_of_cost: Callable[[], str]) -> str:
+    """Return the members that fit in a line; the ledger is asked for its unit if money is there.
+
+    Data of any shape have a line, since those of a later release are not known here.
+    """
+    members = _members(data, unit_of_cost) if isinstance(data, Mapping) else [_shown(data)]
+    line = ", ".join(members)
     return line if len(line) <= _LINE_CHARS_MAX else line[:_LINE_CHARS_MAX] + "…"
 
 
@@ -38,15 +43,17 @@ def _members(data: Mapping[str, Any], unit_of_cost: Callable[[], str]) -> Iterat
 
 def _named(name: str, value: object, unit_of_cost: Callable[[], str]) -> tuple[str, str]:
     """Return a member's name without the unit of its data, and its value with one."""
-    is_number = isinstance(value, int | str) and not isinstance(value, bool)
-    if is_number and name in _PPM:
-        return name, notation.percent(int(str(value)))
-    if is_number and name.endswith("_ppm"):
-        return name.removesuffix("_ppm"), notation.share(int(str(value)))
-    if is_number and name.endswith("_micros"):
-        return name.removesuffix("_micros"), notation.money(int(str(value)), unit_of_cost())
-    if is_number and name.endswith("_seconds"):
-        return name.removesuffix("_seconds"), notation.duration(int(str(value)))
+    if _INTEGER.fullmatch(str(value)) is None:
+        return name, _shown(value)
+    number = int(str(value))
+    if name in _PPM:
+        return name, notation.percent(number)
+    if name.endswith("_ppm"):
+        return name.removesuffix("_ppm"), notation.share(number)
+    if name.endswith("_micros"):
+        return name.removesuffix("_micros"), notation.money(number, unit_of_cost())
+    if name.endswith("_seconds"):
+        return name.removesuffix("_seconds"), notation.duration(number)
     return name, _shown(value)
 
 

@@ -7,8 +7,11 @@ without; what is printed has no parts per million, no millionths and one form of
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.cli.event_lines import line_of
 from ledger.cli.exits import Exit
@@ -120,6 +123,20 @@ def test_the_log_is_told_in_the_notation_of_people_and_stored_as_it_is(told: Run
     stored = told(*line, "--json").out
     assert '"impact_ppm": 800000' in stored
     assert '"created_at": "1970-01-01T00:00:00.000000Z"' in stored
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["cost_micros", "impact_ppm", "skew_seconds", "priority", "value", "x"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ),
+    )
+)
+def test_data_of_any_shape_have_a_line(data: dict[str, Any]) -> None:
+    assert len(line_of(data, str)) <= 161
+    assert line_of([data], str) is not None
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
