@@ -1,7 +1,7 @@
 """A score and a decision derived again: `rules/1` and `rules/2` over the audit's own fold.
 
-Written from the decision specifications beside the service's own code, so that a mistake in one of
-the two shows as a difference. The arithmetic is the released kernels'.
+Written from `docs/spec/decision_v1.md` and `decision_v2.md` beside the service's own code, so that
+a mistake in one of the two shows as a difference. The arithmetic is the released kernels'.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Which version is in service, by each procedure: the audit's own reading of the specifications."""
+"""Which version is in service, by each procedure: the audit's own reading of `docs/spec/`."""
 
 from dataclasses import dataclass
 

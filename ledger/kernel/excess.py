@@ -209,20 +209,20 @@ def _rank(
 
 
 def _first_price(ranked: list[_Ranked]) -> int:
-    """Return the lower median of the seen ranks, at least 1 (step 6)."""
+    """Return the lower median of the seen ranks, at least 1 (step 7)."""
     ranks = sorted(entry.rank for entry in ranked if entry.seen)
     return max(1, ranks[(len(ranks) - 1) // 2]) if ranks else 1
 
 
 def _next_price(price: int, demand: int, inputs: PlanInputs) -> int:
-    """Return the price that the next period starts from (step 6)."""
+    """Return the price that the next period starts from (step 9)."""
     if demand > inputs.purse_micros:
         return max(price + 1, price * inputs.policy.price_up_ppm // PPM)
     return max(1, price * inputs.policy.price_down_ppm // PPM)
 
 
 def _admit(wanted: list[_Ranked], inputs: PlanInputs) -> tuple[dict[str, PlanOutcome], int]:
-    """Walk the wanted in order and return their outcomes and what the purse has left (step 7)."""
+    """Walk the wanted in order and return their outcomes and what the purse has left (step 10)."""
     policy = inputs.policy
     outcomes: dict[str, PlanOutcome] = {}
     left = inputs.purse_micros

@@ -1,10 +1,11 @@
 """Decision procedures `rules/1` and `rules/2`: from a score and its environment to an action.
 
 Steps 4 to 8 of the procedure, as a pure function: bounded change, rules in order with explicit
-hysteresis, cool-down, override. Finding the policy, the version in service and the observations is
-for the application; an environment that was recorded in an event can be read back and decided
-again, and gives the same outcome. The two procedures differ in what is found there and in what
-rules may read; the steps here are the same.
+hysteresis, cool-down, override. The pages are `docs/spec/decision_v1.md` and `decision_v2.md`.
+Finding the policy, the version in service and the observations is for the application; an
+environment that was recorded in an event can be read back and decided again, and gives the same
+outcome. The two procedures differ in what is found there and in what rules may read; the steps here
+are the same.
 
 The rules that a decision follows are:
 - the first rule that matches gives action and tier; the one in force matches by its `hold`;

@@ -1,5 +1,7 @@
 """What rules may read, by procedure: every variable, and every field of a signal.
 
+The pages are `docs/spec/decision_v1.md` and `decision_v2.md`.
+
 A released procedure's table never changes: a stored rule keeps its meaning, and a name that only a
 later procedure knows is refused under an earlier one.
 """

@@ -151,6 +151,17 @@ def test_the_buckets_of_the_page_are_those_of_its_observations() -> None:
     assert table("kernel_v1.md", "9.") == [list(map(str, row)) for row in shown]
 
 
+def test_the_outcome_of_the_page_is_one_of_the_known_answers() -> None:
+    known = load_vectors("decision_v1.json")["outcomes"]
+    assert example("decision_v1.md") in known  # each is held to the procedure by a test of its own
+
+
+def test_the_deployments_of_the_page_are_one_of_the_known_answers() -> None:
+    known = load_vectors("decision_v2.json")
+    assert example("decision_v2.md") in known["cases"]
+    assert f"a period of {known['period_seconds']:,} seconds" in text_of("decision_v2.md")
+
+
 def test_the_plan_of_the_page_is_what_the_planner_computes() -> None:
     assert planner_case_problem(example("planner_v1.md")) is None
 

@@ -21,6 +21,7 @@ _OURS_ALONE = {
     "ledger_format_v1.json",
     "kernel_v1.json",
     "planner_v1.json",
+    "decision_v1.json",
     "decision_v2.json",
 }
 
