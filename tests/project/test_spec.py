@@ -20,6 +20,8 @@ from ledger.chain.link import body_hash, event_hash
 from ledger.chain.merkle import leaf_hash, memory_reader, node_hash, prove_inclusion, root_of
 from ledger.chain.tiles import Tile, tile_path
 from ledger.events.canonical import decode, encode
+from ledger.events.notation import PPM, money
+from ledger.events.values import parse_time
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.decay import decays_by_age
 from ledger.kernel.excess import plan
@@ -151,6 +153,20 @@ def test_the_buckets_of_the_page_are_those_of_its_observations() -> None:
     assert table("kernel_v1.md", "9.") == [list(map(str, row)) for row in shown]
 
 
+def test_the_numbers_in_the_words_of_the_kernel_s_page_are_those_of_its_example() -> None:
+    case, words = example("kernel_v1.md"), " ".join(text_of("kernel_v1.md").split())
+    scoring, at = scoring_of(case["scoring"]), parse_time(case["evaluated_at"])
+    buckets = ModelState(scoring).buckets_of("error_rate")
+    lift = PPM + scoring.impact_gain_ppm * case["model"]["impact_ppm"] // PPM
+    lift += scoring.risk_gain_ppm * case["model"]["risk_ppm"] // PPM
+    (output,) = [one for one in case["expect"]["signals"] if one["sustained"]]
+    assert f"so `now` is {at // 3_600_000_000}. The window of 4 buckets begins with" in words
+    assert f"with index {buckets.oldest_index(at)}." in words
+    assert f"{output['persistence']} ≥ {scoring.signals[1].sustain_ppm}" in words
+    assert f"`believed` is {output['effective']}, `mass` {output['weight']} ×" in words
+    assert f"`lift` {lift}." in words
+
+
 def test_the_outcome_of_the_page_is_one_of_the_known_answers() -> None:
     known = load_vectors("decision_v1.json")["outcomes"]
     assert example("decision_v1.md") in known  # each is held to the procedure by a test of its own
@@ -176,3 +192,15 @@ def test_the_digest_and_the_sentences_of_the_page_are_those_of_its_plan() -> Non
         for row in made.backlog
     ]
     assert block("planner_v1.md", "reasons").splitlines() == sentences
+
+
+def test_the_numbers_in_the_words_of_the_planner_s_page_are_those_of_its_example() -> None:
+    case, words = example("planner_v1.md"), " ".join(text_of("planner_v1.md").split())
+    (told,) = re.findall(r"excesses of period (\d+) are (.+?)\.", words)
+    excesses = {
+        name: (cell["mean_nano"] - cell["baseline_nano"]) * PPM // cell["baseline_nano"]
+        for name, cell in case["periods"][told[0]].items()
+    }
+    assert {name: int(x) for x, name in re.findall(r"(\d+) \(`(\w+)`\)", told[1])} == excesses
+    assert f"// PPM) = {case['expect']['modes'][told[0]]}." in words
+    assert f"{money(case['expect']['purse_left_micros'])} are left" in words
