@@ -1,4 +1,4 @@
-"""Reads the pages of the specification: their text, and the examples that stand in them."""
+"""Reads the pages of the specification: their text, and the examples in them."""
 
 import json
 import re
