@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from ledger.application.history import History
-from ledger.application.serving import Deployment
+from ledger.application.fleet.history import History
+from ledger.application.fleet.in_service import Deployment
 from ledger.events.models import ModelDescribed
 from ledger.kernel.bucketed import SignalOutput
-from ledger.kernel.expressions import ExpressionError, activation_of, compile_expression
-from ledger.kernel.rules import (
+from ledger.rules.expressions import ExpressionError, activation_of, compile_expression
+from ledger.rules.procedure import (
     Environment,
     Override,
     Rule,
