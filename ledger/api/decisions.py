@@ -133,7 +133,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         if plan:
-            position = ledger.plan(plan)[1].position
+            position = ledger.plans.get(plan)[1].position
         elif model:
             ledger.decisions.get(model, position)  # DECISION_UNKNOWN under another model's name
         return pb.ReplayDecisionResponse(result=replayed(ledger.replayer.replay(position)))

@@ -118,7 +118,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         cap = cap if request.purse_cap_micros else purse
         caller = self._desk.caller(request, request.request_id, "MakePlan", context)
         before = ledger.head().position
-        made, event = ledger.make_plan(
+        made, event = ledger.plans.make(
             caller, policy=policy, purse_micros=purse, purse_cap_micros=cap, plan_id=plan_id
         )
         return pb.MakePlanResponse(
@@ -142,7 +142,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         checks.position("min_position", request.min_position)
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        made, event = ledger.plan(name)
+        made, event = ledger.plans.get(name)
         return pb.GetPlanResponse(plan=plan(made, event.position))
 
     def ListPlans(
@@ -153,7 +153,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         upper = page.upper if page.upper is not None else ledger.head().position
         before = int(page.cursor) if page.cursor else upper + 1
-        found = ledger.plans(before=before, limit=page.size + 1)
+        found = ledger.plans.page(before=before, limit=page.size + 1)
         shown = found[: page.size]
         return pb.ListPlansResponse(
             plans=[plan(made, event.position, is_whole=False) for made, event in shown],

@@ -2,12 +2,12 @@
 
 from typing import Final
 
+from ledger.application.appender import Addition, Appender, Proposal, encoded
 from ledger.application.commands import Caller, Written, fields_named
 from ledger.errors import invalid_field
-from ledger.events.envelope import encode_body
 from ledger.events.system import ClockStepped
 from ledger.events.values import format_time
-from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
+from ledger.storage.store import LedgerInfo, NewEvent, Store
 from ledger.storage.timekeeping import Step
 
 METHOD: Final = "ConfirmClock"
@@ -20,6 +20,7 @@ class Clocks:
     def __init__(self, store: Store, info: LedgerInfo) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
 
     def confirm(self, caller: Caller, reason: str) -> Written:
         """Record that the clock is right; FIELD_INVALID where nothing speaks against it."""
@@ -41,18 +42,7 @@ class Clocks:
                     "head_at": format_time(step.head),
                 }
             )
-            body = encode_body(
-                actor=caller.actor, data=data.to_data(), request_id=caller.request_id
-            )
-            return NewEvent(ClockStepped.STREAM, ClockStepped.TYPE, body)
+            return encoded(caller, Addition.of(data))
 
-        request = AppendRequest(
-            ledger=self._info.origin,
-            actor=caller.actor,
-            method=METHOD,
-            events=[],
-            request_id=caller.request_id,
-            digest=caller.digest,
-            deadline_monotonic=caller.deadline_monotonic,
-        )
+        request = self._appender.request(caller, METHOD, Proposal(()))
         return Written.of(self._store.confirm_clock(request, event))

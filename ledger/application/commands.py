@@ -11,7 +11,7 @@ from ledger.events import notation
 from ledger.events.proving import BodyErased
 from ledger.events.values import TIME_LIMIT
 from ledger.limits import DATA_AHEAD_SECONDS
-from ledger.storage.store import AppendResult, Guard, LedgerInfo, Reader, Store
+from ledger.storage.store import AppendResult, Guard, Head, LedgerInfo, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +49,6 @@ class Written:
             result.recorded_at,
             result.repeated,
         )
-
-
-def answered_before(store: Reader, info: LedgerInfo, caller: Caller, method: str) -> Written | None:
-    """Return the first answer to a repeated request; REQUEST_ID_REUSED if its content differs."""
-    if caller.request_id is None:
-        return None
-    found = store.answered(info.origin, caller.actor, method, caller.request_id)
-    if found is None:
-        return None
-    digest, first, last = found
-    if digest != caller.digest:
-        raise LedgerError(
-            Reason.REQUEST_ID_REUSED,
-            f"Request id {caller.request_id!r} was used before for another {method} request.",
-            remedy="Use a fresh request id for every new request, the same one only to retry.",
-            metadata={
-                "request_id": caller.request_id,
-                "first_position": str(first),
-                "last_position": str(last),
-            },
-        )
-    event = store.event(info.origin, last)
-    assert event is not None, "an answered request's events exist"
-    return Written(first, last, event.event_hash, event.recorded_at, repeated=True)
 
 
 @contextmanager
@@ -122,6 +98,13 @@ def plan_stream(plan: str) -> str:
 def no_erasure_after(position: int) -> Guard:
     """Return the guard of what was made of bodies read as of a position."""
     return Guard(BodyErased.STREAM, frozenset({BodyErased.TYPE}), after_position=position)
+
+
+def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:
+    """Return the ledger's time at a head: the clock's, or for `data` the newest observed."""
+    if info.clock == "data":
+        return head.newest_observed_at or 0
+    return store.now_micros(info.origin)
 
 
 def latest_statable(info: LedgerInfo, store: Store) -> int:

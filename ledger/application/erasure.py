@@ -9,16 +9,16 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, Written, fields_named
 from ledger.application.erasures import PositionRange
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.operators import ERASERS, NamedActors
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
-from ledger.storage.store import AppendRequest, LedgerInfo, NewEvent, Store
+from ledger.storage.store import LedgerInfo, Store
 from ledger.storage.triggers import KEEPS_BODY
 
 OnErased = Callable[[int, Sequence[PositionRange]], None]
@@ -50,6 +50,7 @@ class Erasure:
     ) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
         self._fleet = fleet
         self._actors = NamedActors(ERASERS, actors)
         self._keepers: list[OnErased] = []
@@ -74,16 +75,7 @@ class Erasure:
                 authority=authority, ground=ground, positions=[[*each] for each in ranges]
             )
         self._check_erasable(ranges)
-        body = encode_body(actor=caller.actor, data=data.to_data(), request_id=caller.request_id)
-        request = AppendRequest(
-            ledger=self._info.origin,
-            actor=caller.actor,
-            method=_METHOD,
-            events=[NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)],
-            request_id=caller.request_id,
-            digest=caller.digest,
-            deadline_monotonic=caller.deadline_monotonic,
-        )
+        request = self._appender.request(caller, _METHOD, Proposal([Addition.of(data)]))
         try:
             result, bodies = self._store.erase(request, ranges)
         except LedgerError as error:

@@ -6,14 +6,16 @@ what was decided before it cannot be computed again. `passes_over` is where the 
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
-from ledger.errors import LedgerError, body_erased, event_unreadable
+from ledger.errors import LedgerError, Reason, body_erased, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
-from ledger.storage.store import Reader
+from ledger.storage.store import Head, Reader
+
+T = TypeVar("T")
 
 PositionRange = tuple[int, int]
 """First and last position, both included."""
@@ -77,6 +79,19 @@ class Erasures:
             ]
             self._known = (*self._known, *new)
             return self._known
+
+
+def at_newest_head(reader: Reader, ledger: str, make: Callable[[Head], T]) -> T:
+    """Return what is made as of the head; again where a body that it reads was erased after it."""
+    while True:
+        head = reader.head(ledger)
+        try:
+            return make(head)
+        except LedgerError as error:
+            erased_by = error.metadata.get("erased_by", "")
+            is_later = bool(erased_by) and int(erased_by) > head.position
+            if error.reason is not Reason.BODY_ERASED or not is_later:
+                raise
 
 
 def _erasure(event: RecordedEvent) -> _Erasure:

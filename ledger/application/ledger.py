@@ -7,29 +7,23 @@ from collections.abc import Collection, Sequence
 
 from eventsourcing.persistence import AggregateRecorder
 
+from ledger.application.appender import Appender
 from ledger.application.attestation import Attestation, AttestationOptions
 from ledger.application.clocks import Clocks
-from ledger.application.commands import (
-    Caller,
-    Written,
-    answered_before,
-    model_stream,
-    no_erasure_after,
-    plan_stream,
-)
-from ledger.application.decisions.decisions import Decisions, is_later
+from ledger.application.commands import Caller, Written, ledger_time, model_stream
+from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import Erased, Erasure
 from ledger.application.erasures import PositionRange
 from ledger.application.evaluation.evaluator import Evaluator
-from ledger.application.fleet.aggregates import Aggregates
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.duplicates import likely_duplicates
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import Historian
-from ledger.application.fleet.intake import Intake, ObservationRow, Submission, name_fault
-from ledger.application.names import did_you_mean, nearest
-from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.application.fleet.intake import Intake, ObservationRow, Submission
+from ledger.application.fleet.repository import Aggregates
+from ledger.application.planning.commands import PlanCommands
+from ledger.application.planning.plans import Planning
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.signing.key_commands import OVERLAP_DEFAULT
 from ledger.application.signing.proofs import (
@@ -41,24 +35,11 @@ from ledger.application.signing.proofs import (
     SignedCheckpoint,
     WitnessState,
 )
-from ledger.clock import Clock, uuid7
-from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.envelope import RecordedEvent, encode_body
-from ledger.events.plans import PlanMade
-from ledger.events.proving import AuditCompleted, BodyErased
-from ledger.events.registry import typed
-from ledger.storage.store import (
-    AppendRequest,
-    AppendResult,
-    Guard,
-    Head,
-    LedgerInfo,
-    NewEvent,
-    Store,
-)
-
-_PURSE_MAX = 10**30
-_PLANS_COMPARED = 200  # newest ones, when a name is unknown
+from ledger.clock import Clock
+from ledger.errors import LedgerError
+from ledger.events.envelope import RecordedEvent
+from ledger.events.proving import AuditCompleted
+from ledger.storage.store import Head, LedgerInfo, Store
 
 
 class Ledger:
@@ -79,13 +60,13 @@ class Ledger:
         self._clock = clock
         policies = PolicyCache()
         self._historian = Historian(store, info.origin, policies)
-        self._planning = Planning(store, info.origin, self._historian)
+        planning = Planning(store, info.origin, self._historian)
         self.erasures = self._historian.erasures
         self.fleet = Fleet(store, info.origin, on_erasure=policies.clear)
-        self.commands = FleetCommands(
-            store, info, self.fleet, Aggregates(recorder), self._historian
-        )
-        self.replayer = Replayer(store, info.origin, self._historian, self._planning)
+        aggregates = Aggregates(recorder, Appender(store, info.origin))
+        self.commands = FleetCommands(store, info, self.fleet, aggregates, self._historian)
+        self.plans = PlanCommands(store, info, self.fleet, self._historian, planning, clock)
+        self.replayer = Replayer(store, info.origin, self._historian, planning)
         self.decisions = Decisions(store, info, self._historian, self.replayer, clock)
         self._intake = Intake(store, info, self.fleet)
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
@@ -119,135 +100,6 @@ class Ledger:
         """Return the time of an observation that states none: now, or None where data tell it."""
         return self._clock.now_micros() if self.info.clock == "wall" else None
 
-    # ---- plans -----------------------------------------------------------------------------------
-
-    def make_plan(
-        self,
-        caller: Caller,
-        *,
-        policy: str,
-        purse_micros: int,
-        purse_cap_micros: int,
-        plan_id: str = "",
-    ) -> tuple[PlanMade, RecordedEvent]:
-        """Rank the fleet as of the head under a purse, and record the plan.
-
-        `policy` "" means the one in force for the whole ledger.
-        """
-        answered = answered_before(self._store, self.info, caller, "MakePlan")
-        if answered is not None:
-            return self._plan_at(answered.position)
-        if not 0 <= purse_micros <= purse_cap_micros:
-            raise invalid_field(
-                "purse_micros", f"must be from 0 to purse_cap_micros, {purse_cap_micros}"
-            )
-        if purse_cap_micros > _PURSE_MAX:
-            raise invalid_field("purse_cap_micros", f"must be at most {_PURSE_MAX}")
-        if plan_id and (fault := name_fault(plan_id)):
-            raise invalid_field("plan_id", fault, remedy="Leave it empty to be given an id.")
-        plan_id = plan_id or uuid7(self._clock)
-        while True:
-            head = self.head()
-            purse = purse_micros, purse_cap_micros
-            try:
-                made = self._planning.compute(self._plan_request(plan_id, policy, head, purse))
-            except LedgerError as error:
-                if is_later(error, head):
-                    continue  # what the head knew was erased a moment ago: look from there
-                raise
-            result = self._append_plan(caller, made)
-            if result is not None:
-                return self._plan_at(result.last_position)
-
-    def _plan_request(
-        self, plan_id: str, policy: str, head: Head, purse: tuple[int, int]
-    ) -> PlanRequest:
-        """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
-        compiled = self._historian.fleet_policy(policy, head.position)
-        if compiled is None:
-            if policy and self.fleet.policy(policy) is None:
-                raise self.fleet.policy_unknown(policy)
-            raise LedgerError(
-                Reason.POLICY_NOT_IN_FORCE,
-                f"No policy {policy or 'for the whole ledger'} is in force.",
-                remedy="Activate one, then make the plan.",
-                metadata={"policy": policy},
-            )
-        return PlanRequest(plan_id, head.position, self.time_of(head), compiled, *purse)
-
-    def _append_plan(self, caller: Caller, made: PlanMade) -> AppendResult | None:
-        """Record a plan; None where a body was erased since its horizon, so that it may show it."""
-        plan_id = made.plan
-        body = encode_body(actor=caller.actor, data=made.to_data(), request_id=caller.request_id)
-        stream = plan_stream(plan_id)
-        request = AppendRequest(
-            ledger=self.info.origin,
-            actor=caller.actor,
-            method="MakePlan",
-            events=[NewEvent(stream, PlanMade.TYPE, body)],
-            request_id=caller.request_id,
-            digest=caller.digest,
-            guards=[Guard(stream, None, expected_count=0), no_erasure_after(made.as_of)],
-            deadline_monotonic=caller.deadline_monotonic,
-        )
-        try:
-            return self._store.append(request)
-        except LedgerError as error:
-            if error.reason is not Reason.VERSION_CONFLICT:
-                raise
-            if error.metadata.get("stream") == BodyErased.STREAM:
-                return None
-            raise LedgerError(
-                Reason.ALREADY_EXISTS,
-                f"A plan {plan_id!r} was already made.",
-                remedy="Leave the plan's id empty, or choose another.",
-                metadata={"plan": plan_id},
-            ) from error
-
-    def plan(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:
-        """Return a plan; PLAN_UNKNOWN where it was never made."""
-        events = self._store.of_types(
-            self.info.origin, (PlanMade.TYPE,), stream=plan_stream(plan_id), limit=1
-        )
-        if not events:
-            raise LedgerError(
-                Reason.PLAN_UNKNOWN,
-                f"No plan {plan_id!r} was made.",
-                remedy=did_you_mean(plan_id, self._recent_plans()) + "List the plans.",
-                metadata={"plan": plan_id, "nearest": nearest(plan_id, self._recent_plans())},
-            )
-        if events[0].body_bytes is None:
-            raise self._historian.erasures.refusal(events[0].position)
-        return typed(events[0], PlanMade), events[0]
-
-    def _recent_plans(self) -> list[str]:
-        found = self._store.of_types(
-            self.info.origin, (PlanMade.TYPE,), limit=_PLANS_COMPARED, descending=True
-        )
-        return [event.stream.partition("/")[2] for event in found]
-
-    def plans(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
-        """Return plans with positions below `before`, newest first; erased ones are left out."""
-        found: list[tuple[PlanMade, RecordedEvent]] = []
-        while len(found) < limit:
-            events = self._store.of_types(
-                self.info.origin,
-                (PlanMade.TYPE,),
-                at_or_before=before - 1,
-                limit=limit,
-                descending=True,
-            )
-            found += [(typed(one, PlanMade), one) for one in events if one.body_bytes is not None]
-            if len(events) < limit:
-                break
-            before = events[-1].position
-        return found[:limit]
-
-    def _plan_at(self, position: int) -> tuple[PlanMade, RecordedEvent]:
-        event = self._store.event(self.info.origin, position)
-        assert event is not None, "what was appended can be read"
-        return typed(event, PlanMade), event
-
     # ---- erasure ---------------------------------------------------------------------------------
 
     def erase_bodies(
@@ -270,9 +122,7 @@ class Ledger:
 
     def time_of(self, head: Head) -> int:
         """Return the ledger's time at a head: the clock's, or `data`: the newest observed."""
-        if self.info.clock == "data":
-            return head.newest_observed_at or 0
-        return self._store.now_micros(self.info.origin)
+        return ledger_time(self.info, self._store, head)
 
     def event(self, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""

@@ -12,18 +12,19 @@ from typing import Final
 
 import structlog
 
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller
 from ledger.application.rounds import Round
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
 from ledger.events.proving import Refusal, RequestsRefused
 from ledger.events.values import SECOND, TIME_LIMIT, format_time
 from ledger.limits import LABEL_CHARS_MAX
-from ledger.storage.store import AppendRequest, NewEvent, Store
+from ledger.storage.store import Store
 
 ROWS_MAX: Final = 1_000
-ACTOR: Final = "system/refusals"
+CALLER: Final = Caller("system/refusals")
 _METHOD: Final = "RequestsRefused"
 _log: Final = structlog.get_logger("ledger.refusals")
 
@@ -152,16 +153,16 @@ class Refusals:
             _log.warning("refusals.without_ledger", count=elsewhere)
         failure: LedgerError | None = None
         for origin, tally in taken.items():
-            data = tally.data(until, elapsed)
-            body = encode_body(actor=ACTOR, data=data.to_data())
-            event = NewEvent(RequestsRefused.STREAM, RequestsRefused.TYPE, body)
             try:
-                self._store.append(AppendRequest(origin, ACTOR, _METHOD, [event]))
+                self._append(origin, tally.data(until, elapsed))
             except LedgerError as error:
                 failure = error
                 self._put_back(origin, tally)
         if failure is not None:
             raise failure
+
+    def _append(self, origin: str, data: RequestsRefused) -> None:
+        Appender(self._store, origin).append(CALLER, _METHOD, lambda: Proposal([Addition.of(data)]))
 
     def _elapsed(self) -> int:
         return round(self._clock.elapsed_seconds() * SECOND)

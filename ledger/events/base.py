@@ -71,6 +71,11 @@ class EventData(Part):
     STREAM: ClassVar[str]
     CAUSE: ClassVar[str]
 
+    @property
+    def stream_name(self) -> str:
+        """The stream that an event of these data belongs to."""
+        return self.STREAM.format_map(self.__dict__)
+
     def to_data(self) -> dict[str, Any]:
         """Return the canonical-JSON-able form: exactly what is recorded."""
         return self.model_dump(mode="json")

@@ -113,7 +113,7 @@ def read_everything(world: World) -> None:
     """Ask for every single thing there is: an answer, or that it was erased."""
     ledger, head = world.ledger, world.head
     asked: list[Callable[[], object]] = [
-        lambda: ledger.plans(before=head + 1, limit=50),
+        lambda: ledger.plans.page(before=head + 1, limit=50),
         lambda: ledger.decisions.events(None, after=0, until=head, limit=500),
         ledger.fleet.refresh,
         ledger.fleet.models,
@@ -135,7 +135,7 @@ def read_everything(world: World) -> None:
                 ledger.decisions.explain_score(name, at)
             )
         elif event.type == "plan.made.v1":
-            single = lambda name=model: ledger.plan(name)  # noqa: E731
+            single = lambda name=model: ledger.plans.get(name)  # noqa: E731
         if single is not None:
             found = refusal_of(single)
             assert found is None or found.reason is Reason.BODY_ERASED, found
@@ -320,7 +320,7 @@ def test_lists_are_as_long_as_asked_for_though_entries_were_erased(world: World)
     made = [world.plan(1).plan for _ in range(6)]
     at = [event.position for event in world.events("plan.made.v1")]
     erase(world, (at[1], at[3]))
-    shown = [plan.plan for plan, _ in world.ledger.plans(before=world.head + 1, limit=3)]
+    shown = [plan.plan for plan, _ in world.ledger.plans.page(before=world.head + 1, limit=3)]
     assert shown == [made[5], made[4], made[0]]
 
 

@@ -233,7 +233,8 @@ def test_of_two_rotations_at_once_one_is_refused(
     history = other.keyring.history
 
     def rotated_meanwhile() -> object:
-        attestation.keys.rotate(ADA, overlap=0)
+        if len(vkeys(attestation)) == 1:
+            attestation.keys.rotate(ADA, overlap=0)
         return read
 
     read = history()

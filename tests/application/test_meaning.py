@@ -5,12 +5,12 @@ every way that stays open is gone.
 """
 
 from functools import partial
-from typing import Any
 
 import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import Scope
+from ledger.storage.store import AppendRequest, AppendResult
 from tests.application.world import (
     ANA,
     START,
@@ -116,14 +116,14 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
         world.ledger.commands.define_signal(ANA, defined(signal))
     drafted = world.draft(policy_text(), "main")
     commands = world.ledger.commands
-    append = commands._append
+    append = world.store.append
 
-    def late(*given: Any) -> Any:  # noqa: ANN401 - as it is
+    def late(request: AppendRequest) -> AppendResult:
         monkeypatch.undo()
         redefine(world, direction="lower_is_worse")
-        return append(*given)
+        return append(request)
 
-    monkeypatch.setattr(commands, "_append", late)
+    monkeypatch.setattr(world.store, "append", late)
     everywhere = Scope(kind="ledger", model=None, labels={})
     with pytest.raises(LedgerError) as error:
         commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")

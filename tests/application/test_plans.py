@@ -330,10 +330,10 @@ def test_the_largest_numbers_still_make_a_plan(world: World) -> None:
 
 def test_a_plans_id_is_used_once(world: World) -> None:
     world.begin("m1")
-    make = world.ledger.make_plan
+    make = world.ledger.plans.make
     made, event = make(ANA, policy="", purse_micros=0, purse_cap_micros=0, plan_id="week-9")
     assert made.plan == "week-9"
-    assert world.ledger.plan("week-9") == (made, event)
+    assert world.ledger.plans.get("week-9") == (made, event)
     before = world.head
     with pytest.raises(LedgerError) as error:
         make(ANA, policy="", purse_micros=0, purse_cap_micros=0, plan_id="week-9")
@@ -344,7 +344,7 @@ def test_a_plans_id_is_used_once(world: World) -> None:
         assert error.value.metadata["field"] == "plan_id"
     assert world.head == before
     with pytest.raises(LedgerError) as error:
-        world.ledger.plan("week-8")
+        world.ledger.plans.get("week-8")
     assert reason_of(error) is Reason.PLAN_UNKNOWN
 
 
@@ -352,7 +352,7 @@ def test_a_repeated_request_gets_the_same_plan(world: World) -> None:
     world.begin("m1")
 
     def make(caller: Caller) -> tuple[PlanMade, int]:
-        made, event = world.ledger.make_plan(caller, policy="", purse_micros=0, purse_cap_micros=0)
+        made, event = world.ledger.plans.make(caller, policy="", purse_micros=0, purse_cap_micros=0)
         return made, event.position
 
     first = make(request("p", "x"))
@@ -366,9 +366,9 @@ def test_a_repeated_request_gets_the_same_plan(world: World) -> None:
 def test_plans_are_listed_newest_first(world: World) -> None:
     world.begin("m1")
     made = [world.plan(purse).plan for purse in range(5)]
-    listed = world.ledger.plans(before=world.head + 1, limit=3)
+    listed = world.ledger.plans.page(before=world.head + 1, limit=3)
     assert [plan.plan for plan, _ in listed] == made[:1:-1]
-    rest = world.ledger.plans(before=listed[-1][1].position, limit=9)
+    rest = world.ledger.plans.page(before=listed[-1][1].position, limit=9)
     assert [plan.plan for plan, _ in rest] == made[1::-1]
 
 

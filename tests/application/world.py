@@ -215,9 +215,9 @@ class World:
     def plan(self, purse: int, *, cap: int | None = None, policy: str = "") -> PlanMade:
         """Make a plan and return it."""
         most = purse if cap is None else cap
-        return self.ledger.make_plan(ANA, policy=policy, purse_micros=purse, purse_cap_micros=most)[
-            0
-        ]
+        return self.ledger.plans.make(
+            ANA, policy=policy, purse_micros=purse, purse_cap_micros=most
+        )[0]
 
     def evaluate(self, *models: str, at: int | None = None) -> tuple[Decided, ...]:
         """Evaluate on request and return what was recorded."""

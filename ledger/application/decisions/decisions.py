@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from ledger.application.commands import Caller, Written, answered_before, model_stream
+from ledger.application.appender import Appender, Proposal
+from ledger.application.commands import Caller, Written, ledger_time, model_stream
 from ledger.application.decisions.replay import Replayer
+from ledger.application.erasures import at_newest_head
 from ledger.application.evaluation.assess import Horizon
-from ledger.application.evaluation.recording import Recordable, append_request
+from ledger.application.evaluation.recording import Recordable, proposal
 from ledger.application.fleet.fleet import model_retired, model_unknown
 from ledger.application.fleet.history import Historian, History
 from ledger.application.policies.compiled import CompiledPolicy
@@ -24,7 +26,7 @@ from ledger.rules.procedure import Environment, Outcome, Overridden, RuleSet
 from ledger.storage.store import Head, LedgerInfo, Store
 
 _METHOD = "Evaluate"
-_ATTEMPTS = 5
+_TRIES = 5
 MODELS_MAX = 1_000  # one request's evaluations are one append
 
 
@@ -64,6 +66,7 @@ class Decisions:
     ) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
         self._historian = historian
         self._replayer = replayer
         self._clock = clock
@@ -74,7 +77,7 @@ class Decisions:
         `at` makes the evaluations historical: at that earlier time, changing nothing in force.
         Costs by the windows' observations, since it reads the ledger and no warm state.
         """
-        answered = answered_before(self._store, self._info, caller, _METHOD)
+        answered = self._appender.answered(caller, _METHOD)
         if answered is not None:
             return self._evaluated(answered)
         if not 1 <= len(models) <= MODELS_MAX:
@@ -85,20 +88,16 @@ class Decisions:
             raise invalid_field("models", "names a model twice")
         if at is not None and not 0 <= at < TIME_LIMIT:
             raise invalid_field("at", "lies before 1970 or after the year 9999")
-        for attempt in range(_ATTEMPTS):
-            head = self._store.head(self._info.origin)
-            try:
-                recordables = [self._recordable(model, head, at) for model in models]
-                request = append_request(
-                    self._info.origin, caller, _METHOD, recordables, self._clock
-                )
-                return self._evaluated(Written.of(self._store.append(request)))
-            except LedgerError as error:
-                # Somebody recorded something about one of the models, or erased: look again.
-                is_overtaken = error.reason is Reason.VERSION_CONFLICT or is_later(error, head)
-                if not is_overtaken or attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+
+        def decide() -> Proposal:
+            recordables = at_newest_head(
+                self._store,
+                self._info.origin,
+                lambda head: [self._recordable(model, head, at) for model in models],
+            )
+            return proposal(recordables, self._clock)
+
+        return self._evaluated(self._appender.append(caller, _METHOD, decide, tries=_TRIES))
 
     def get(self, model: str, position: int) -> Decided:
         """Return a model's decision; DECISION_UNKNOWN if there is none at that position."""
@@ -202,10 +201,10 @@ class Decisions:
         self, history: History, policy: CompiledPolicy, head: Head, at: int | None
     ) -> Horizon:
         newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
-        present = newest[0] if newest is not None else self._ledger_time(head)
+        present = newest[0] if newest is not None else ledger_time(self._info, self._store, head)
         if at is None or at == present:
             return Horizon(history, policy, present, "request", is_historical=False)
-        latest = self._ledger_time(head)
+        latest = ledger_time(self._info, self._store, head)
         if at > latest:
             raise invalid_field(
                 "at",
@@ -215,11 +214,6 @@ class Decisions:
                 remedy="Leave it empty to evaluate now, or state an earlier time.",
             )
         return Horizon(history, policy, at, "request", is_historical=True)
-
-    def _ledger_time(self, head: Head) -> int:
-        if self._info.clock == "data":
-            return head.newest_observed_at or 0
-        return self._store.now_micros(self._info.origin)
 
     def _evaluated(self, written: Written) -> Evaluated:
         events = self._store.read(
@@ -252,12 +246,6 @@ class Decisions:
             )
         self._check_known(scored)
         return Decided(data, event, typed(scored, ScoreComputed), scored)
-
-
-def is_later(error: LedgerError, head: Head) -> bool:
-    """Whether a refusal is about a body that was erased after a head: a newer one knows of it."""
-    erased_by = error.metadata.get("erased_by", "")
-    return error.reason is Reason.BODY_ERASED and bool(erased_by) and int(erased_by) > head.position
 
 
 def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Explanation:

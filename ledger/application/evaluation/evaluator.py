@@ -17,10 +17,11 @@ from typing import Final
 
 import structlog
 
+from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller
 from ledger.application.evaluation.assess import Horizon, assess
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
-from ledger.application.evaluation.recording import Recordable, append_request
+from ledger.application.evaluation.recording import Recordable, proposal
 from ledger.application.fleet.history import Historian, History, LastScored, window_bounds
 from ledger.application.fleet.in_service import Service
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
@@ -36,12 +37,13 @@ from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.bucketed import ModelState
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.rules.vocabulary import RULES_1
-from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo, Store
+from ledger.storage.store import AppendResult, LedgerInfo, Store
 
 LEASE: Final = "evaluator"
 LEASE_SECONDS: Final = 10.0
 REFUSED_SECONDS: Final = 1.0  # how soon a server without the lease asks again
 CALLER: Final = Caller("system/evaluator")
+_METHOD: Final = "Evaluator"
 _RESELECTING: Final = (ModelDeployed.TYPE, ModelUpdated.TYPE)
 # Reasons that are about one model's own events or policy, not about the store.
 _OF_ONE_MODEL: Final = (
@@ -84,6 +86,7 @@ class Evaluator:
     ) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
         self._historian = historian
         self._clock = clock
         self._holder = uuid7(clock)
@@ -137,7 +140,8 @@ class Evaluator:
                 warm = self._ready(model, now)
                 if warm is None or not self._is_due(warm, moment):
                     continue
-                waiting.append((warm, self._store.submit(self._request(warm, now))))
+                proposed = self._proposal(warm, now)
+                waiting.append((warm, self._appender.submit(CALLER, _METHOD, proposed)))
             except LedgerError as error:
                 if error.reason is Reason.LIMIT_REACHED:
                     break  # the writer is busy with what callers wait for; the rest stays due
@@ -330,7 +334,7 @@ class Evaluator:
         # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
         return Moment(elapsed, min(last.recorded_at, now.ledger), own)
 
-    def _request(self, warm: Warm, now: int) -> AppendRequest:
+    def _proposal(self, warm: Warm, now: int) -> Proposal:
         assert warm.policy is not None
         assert warm.state is not None
         # Of a version that another one is stated to follow, what is asked is how it is now.
@@ -354,7 +358,7 @@ class Evaluator:
             warm.state.prune(min(warm.newest, now))
         cause = warm.marked_by if is_latest else None
         recordable = Recordable(assessment, cause, assessment.is_change)
-        return append_request(self._info.origin, CALLER, "Evaluator", [recordable], self._clock)
+        return proposal([recordable], self._clock)
 
 
 def _observe(warm: Warm, event: RecordedEvent) -> None:

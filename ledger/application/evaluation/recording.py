@@ -1,15 +1,15 @@
 """Assessments as events: a score, and a decision that cites it, appended together or not at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.application.commands import Caller, model_stream, no_erasure_after
+from ledger.application.appender import Addition, MakeData, Proposal
+from ledger.application.commands import model_stream, no_erasure_after
 from ledger.application.evaluation.assess import Assessment
 from ledger.application.fleet.aggregates import MODEL_TYPES
 from ledger.clock import Clock, uuid7
 from ledger.events.decisions import DECISION_TYPES, MADE, DecisionOverridden, ScoreComputed
-from ledger.events.envelope import encode_body
-from ledger.storage.store import AppendRequest, Guard, NewEvent
+from ledger.storage.store import Guard
 
 GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, *DECISION_TYPES, DecisionOverridden.TYPE}
 """What must not have happened to a model between an assessment's horizon and its record."""
@@ -24,46 +24,29 @@ class Recordable:
     is_decided: bool
 
 
-def append_request(
-    ledger: str, caller: Caller, method: str, recordables: Sequence[Recordable], clock: Clock
-) -> AppendRequest:
-    """Return the request that records assessments in order, each score before its decision.
+def proposal(recordables: Sequence[Recordable], clock: Clock) -> Proposal:
+    """Return what records assessments in order, each score before its decision.
 
     Guarded per model: VERSION_CONFLICT if something relevant was recorded after the horizon; and
     by the erasures, so that nothing is recorded that was made of a body erased since.
     """
-    events: list[NewEvent] = []
+    additions: list[Addition] = []
     guards: list[Guard] = []
     if recordables:
         guards.append(no_erasure_after(min(one.assessment.horizon.as_of for one in recordables)))
     for recordable in recordables:
-        horizon = recordable.assessment.horizon
+        assessment, run_id = recordable.assessment, _run_id(recordable, clock)
+        horizon = assessment.horizon
         stream = model_stream(horizon.history.model)
         guards.append(Guard(stream, GUARDED_TYPES, after_position=horizon.as_of))
-        run_id = _run_id(recordable, clock)
-        score_body = encode_body(
-            actor=caller.actor,
-            data=recordable.assessment.score.to_data(),
-            causation_position=recordable.cause,
-            request_id=caller.request_id,
-            run_id=run_id,
-        )
-        score_offset = len(events)
-        events.append(NewEvent(stream, ScoreComputed.TYPE, score_body))
+        at = len(additions)
+        additions.append(Addition.of(assessment.score, run_id=run_id, cause=recordable.cause))
         if recordable.is_decided:
-            body = _decision_body(recordable.assessment, caller, run_id, score_offset)
-            procedure = horizon.policy.rules.procedure
-            events.append(NewEvent(stream, MADE[procedure].TYPE, body))
-    return AppendRequest(
-        ledger=ledger,
-        actor=caller.actor,
-        method=method,
-        events=events,
-        request_id=caller.request_id,
-        digest=caller.digest,
-        guards=guards,
-        deadline_monotonic=caller.deadline_monotonic,
-    )
+            type_ = MADE[horizon.policy.rules.procedure].TYPE
+            additions.append(
+                Addition(stream, type_, _decision(assessment, at), run_id=run_id, follows=at)
+            )
+    return Proposal(additions, guards)
 
 
 def _run_id(recordable: Recordable, clock: Clock) -> str | None:
@@ -80,19 +63,6 @@ def _run_id(recordable: Recordable, clock: Clock) -> str | None:
     return f"runs/{uuid7(clock)}" if is_action and recordable.is_decided else None
 
 
-def _decision_body(
-    assessment: Assessment, caller: Caller, run_id: str | None, score_offset: int
-) -> Callable[[int], bytes]:
-    """Return what makes the decision's body once the request's first position is known."""
-
-    def body(first_position: int) -> bytes:
-        score_position = first_position + score_offset
-        return encode_body(
-            actor=caller.actor,
-            data=assessment.decision(score_position).to_data(),
-            causation_position=score_position,
-            request_id=caller.request_id,
-            run_id=run_id,
-        )
-
-    return body
+def _decision(assessment: Assessment, score_at: int) -> MakeData:
+    """Return what makes the decision once the position of its score is known."""
+    return lambda first_position: assessment.decision(first_position + score_at)

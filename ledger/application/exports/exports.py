@@ -14,7 +14,8 @@ from typing import Final
 
 import structlog
 
-from ledger.application.commands import Caller, answered_before
+from ledger.application.appender import Appender
+from ledger.application.commands import Caller
 from ledger.application.erasures import PositionRange
 from ledger.application.exports.jobs import ExportJob, ExportRequest, JobFolder
 from ledger.application.exports.scope import Settled, settle
@@ -46,6 +47,7 @@ class Exports:
         self._ledger = ledger
         self._store = store
         self._origin = ledger.info.origin
+        self._appender = Appender(store, self._origin)
         self._folder = JobFolder(folder / self._origin.replace("/", "~"))  # no origin has a tilde
         self._writing = ExportWriting(ledger, store, self._folder)
         self._clock = clock
@@ -134,7 +136,7 @@ class Exports:
                         remedy="Use a fresh request id for every new request.",
                         metadata={"request_id": caller.request_id},
                     )
-        if answered_before(self._store, self._ledger.info, caller, METHOD) is not None:
+        if self._appender.answered(caller, METHOD) is not None:
             raise LedgerError(
                 Reason.EXPORT_UNKNOWN,
                 f"What was exported under request id {caller.request_id!r} is not kept any more.",

@@ -6,15 +6,16 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller
 from ledger.application.exports import source
 from ledger.application.exports.jobs import ExportJob, JobFolder
 from ledger.application.ledger import Ledger
-from ledger.events.envelope import encode_body
 from ledger.events.proving import ExportIssued
 from ledger.export.bundle import BundleWriter, Enclosed, Written
 from ledger.export.report import Told, render
 from ledger.export.standalone import verifier_source
-from ledger.storage.store import AppendRequest, NewEvent, Store
+from ledger.storage.store import Store
 
 METHOD: Final = "CreateExport"
 
@@ -34,6 +35,7 @@ class ExportWriting:
         self._ledger = ledger
         self._store = store
         self._origin = ledger.info.origin
+        self._appender = Appender(store, self._origin)
         self._folder = folder
 
     def written(
@@ -106,15 +108,6 @@ class ExportWriting:
             requested_by=job.requested_by,
             purpose=job.purpose,
         )
-        body = encode_body(actor=job.requested_by, data=issued.to_data(), request_id=job.request_id)
-        result = self._store.append(
-            AppendRequest(
-                ledger=self._origin,
-                actor=job.requested_by,
-                method=METHOD,
-                events=[NewEvent("ledger", ExportIssued.TYPE, body)],
-                request_id=job.request_id,
-                digest=bytes.fromhex(job.digest),
-            )
-        )
-        return result.last_position
+        caller = Caller(job.requested_by, job.request_id, bytes.fromhex(job.digest))
+        proposal = Proposal([Addition.of(issued)])
+        return self._appender.append(caller, METHOD, lambda: proposal).position

@@ -1,32 +1,14 @@
-"""Models and policies as event-sourced aggregates of the `eventsourcing` library.
+"""Signals, models and policies as their own events left them.
 
-Both are immutable values evolved by pure functions. Their events are the catalogue's own: a mapper
-with a closed registry writes canonical bodies and refuses every topic that it does not know, so
-nothing that is in a row can make this process import a module. Versions count the aggregate's
-own events; observations, scores and decisions share a model's stream without disturbing them.
+Immutable values, each evolved by a pure function. Versions count the aggregate's own events;
+observations, scores and decisions share a model's stream without disturbing them.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
-
-from eventsourcing.application import AggregateNotFoundError, Repository
-from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import (
-    AggregateRecorder,
-    EventStore,
-    JSONTranscoder,
-    Mapper,
-    MapperDeserialisationError,
-    OperationalError,
-    StoredEvent,
-)
-from pydantic import ValidationError
+from typing import Final
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
-from ledger.events.canonical import CanonicalError, decode
-from ledger.events.envelope import encode_body
 from ledger.events.erased import Erased
 from ledger.events.models import (
     ModelDeployed,
@@ -36,7 +18,7 @@ from ledger.events.models import (
     ModelUpdated,
 )
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
-from ledger.events.registry import BY_TYPE
+from ledger.events.signals import SignalDefined
 
 DESCRIBING_TYPES: Final = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
 MODEL_TYPES: Final = frozenset(
@@ -46,16 +28,12 @@ POLICY_TYPES: Final = frozenset({*DRAFTED_TYPES, PolicyActivated.TYPE})
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """One event of an aggregate: the library's stream and version, the body's cause, the data."""
+class Signal:
+    """A signal and its newest definition; None where that was erased, until the next one."""
 
-    originator_id: str
-    originator_version: int
-    data: EventData | Erased
-    actor: str
-    request_id: str | None = None
-    run_id: str | None = None
-    causation_position: int | None = None
+    id: str
+    version: int
+    defined: SignalDefined | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +87,16 @@ class Policy:
     version: int
     drafts: tuple[PolicyDrafted | None, ...] = ()
     activations: tuple[PolicyActivated, ...] = ()
+
+
+def evolve_signal(signal: Signal | None, data: EventData | Erased, stream: str) -> Signal:
+    """Return the signal after one more definition, which replaces the one before as a whole."""
+    version = 1 if signal is None else signal.version + 1
+    if isinstance(data, Erased):
+        return Signal(stream, version, None)
+    if not isinstance(data, SignalDefined):
+        raise _out_of_place(stream, data.TYPE)
+    return Signal(stream, version, data)
 
 
 def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> Model:
@@ -166,113 +154,3 @@ def _out_of_place(stream: str, type_: str) -> LedgerError:
         remedy="Verify the ledger with `decision-ledger log verify`.",
         metadata={"stream": stream},
     )
-
-
-class ClosedMapper(Mapper[str]):
-    """Facts to stored events and back, by the catalogue's type names and canonical bytes only."""
-
-    def __init__(self) -> None:
-        super().__init__(JSONTranscoder())
-
-    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """Return the canonical body under the event's type name."""
-        assert isinstance(domain_event, Fact)
-        assert not isinstance(domain_event.data, Erased), "what is erased is never written"
-        body = encode_body(
-            actor=domain_event.actor,
-            data=domain_event.data.to_data(),
-            request_id=domain_event.request_id,
-            run_id=domain_event.run_id,
-            causation_position=domain_event.causation_position,
-        )
-        return StoredEvent(
-            domain_event.originator_id,
-            domain_event.originator_version,
-            domain_event.data.TYPE,
-            body,
-        )
-
-    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
-        """Return the fact; MapperDeserialisationError unless type and bytes are the catalogue's.
-
-        The recorder gives an erased body as no bytes at all.
-        """
-        cls = BY_TYPE.get(stored_event.topic)
-        if cls is None:
-            raise MapperDeserialisationError(f"no event type is named {stored_event.topic!r}")
-        if not stored_event.state:
-            erased: Any = Fact(
-                str(stored_event.originator_id),
-                stored_event.originator_version,
-                Erased(stored_event.topic),
-                "",
-            )
-            return erased  # type: ignore[no-any-return]
-        try:
-            body: Any = decode(stored_event.state)
-            data = cls.from_data(body["data"])
-        except (CanonicalError, KeyError, TypeError, ValidationError) as error:
-            raise MapperDeserialisationError(
-                f"{stored_event.originator_id} version {stored_event.originator_version}: {error}"
-            ) from error
-        fact: Any = Fact(
-            str(stored_event.originator_id),
-            stored_event.originator_version,
-            data,
-            body["actor"],
-            body["request_id"],
-            body["run_id"],
-            body["causation_position"],
-        )
-        return fact  # type: ignore[no-any-return]
-
-
-A = TypeVar("A", Model, Policy)
-
-
-class Aggregates:
-    """The library's repository and event store over one ledger's recorder."""
-
-    def __init__(self, recorder: AggregateRecorder) -> None:
-        self._events: EventStore[str] = EventStore(ClosedMapper(), recorder)
-        self._repository: Repository[str] = Repository(self._events)
-
-    def model(self, stream: str) -> Model | None:
-        """Return the model whose stream this is, or None if it was never registered."""
-        return self._get(stream, evolve_model)
-
-    def policy(self, stream: str) -> Policy | None:
-        """Return the policy whose stream this is, or None if it was never drafted."""
-        return self._get(stream, evolve_policy)
-
-    def save(self, fact: Fact, **options: object) -> int:
-        """Append one fact and return its position; the library's IntegrityError if it is stale."""
-        event: Any = fact
-        try:
-            return self._events.put([event], **options)[0].notification.id
-        except OperationalError as error:
-            # The library's word for a store that is unavailable; ours says what to do about it.
-            raise error.__cause__ or error from error
-
-    def _get(
-        self, stream: str, evolve: Callable[[A | None, EventData | Erased, str], A]
-    ) -> A | None:
-        def project(initial: A | None, facts: Iterable[Any]) -> A | None:
-            state = initial
-            for fact in facts:
-                state = evolve(state, fact.data, stream)
-            return state
-
-        projector: Any = project
-        try:
-            found: Any = self._repository.get(stream, projector_func=projector)
-        except AggregateNotFoundError:
-            return None
-        except MapperDeserialisationError as error:
-            raise LedgerError(
-                Reason.EVENT_UNREADABLE,
-                f"The history of {stream} cannot be read: {error}.",
-                remedy="Verify the ledger with `decision-ledger log verify`.",
-                metadata={"stream": stream},
-            ) from error
-        return found  # type: ignore[no-any-return]

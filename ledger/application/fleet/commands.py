@@ -1,35 +1,29 @@
 """Commands that describe the fleet: signals, models, deployments, policies.
 
-Each answers a repeated request first, then checks the state it is about, then appends one event
-guarded by that state. The loser of a race gets VERSION_CONFLICT and must decide again.
+Each checks the state that it is about and decides the next event of an aggregate.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-from eventsourcing.persistence import IntegrityError
+from dataclasses import dataclass
 
 from ledger.application.commands import (
     Caller,
     Written,
-    answered_before,
-    fields_named,
     model_stream,
     policy_stream,
     signal_stream,
 )
-from ledger.application.fleet.aggregates import Aggregates, Fact, Model, Policy
+from ledger.application.fleet.aggregates import Model, Policy
 from ledger.application.fleet.definitions import Definitions, Replacement
 from ledger.application.fleet.deployments import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet.fleet import Fleet, model_retired
 from ledger.application.fleet.history import Historian
 from ledger.application.fleet.intake import name_fault
+from ledger.application.fleet.repository import Aggregates, NextEvent, stale
 from ledger.application.names import did_you_mean
 from ledger.application.policies.lint import LintResult, lint
 from ledger.application.policies.meaning import backwards, contradicts, outdated, signals_of
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.base import EventData
-from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
@@ -78,17 +72,16 @@ class FleetCommands:
     def register_model(self, caller: Caller, described: ModelRegistered) -> Written:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
 
-        def decide() -> Fact:
+        def decide() -> NextEvent:
             self._check_described(described)
-            stream = model_stream(described.model)
-            if self._aggregates.model(stream) is not None:
+            if self._aggregates.model(model_stream(described.model)) is not None:
                 raise LedgerError(
                     Reason.ALREADY_EXISTS,
                     f"A model is already registered under {described.model!r}.",
                     remedy="Update that model, or choose another name.",
                     metadata={"model": described.model},
                 )
-            return self._fact(caller, stream, 1, described)
+            return NextEvent(0, described)
 
         return self._save(caller, "RegisterModel", decide)
 
@@ -97,22 +90,21 @@ class FleetCommands:
     ) -> Written:
         """Replace a model's description; VERSION_CONFLICT where `expected_version` is stale."""
 
-        def decide() -> Fact:
+        def decide() -> NextEvent:
             self._check_described(described)
             model = self._live_model(described.model)
             if expected_version is not None and expected_version != model.version:
-                raise _stale(model.id, expected_version, model.version)
-            return self._fact(caller, model.id, model.version + 1, described)
+                raise stale(model.id, expected_version, model.version)
+            return NextEvent(model.version, described)
 
         return self._save(caller, "UpdateModel", decide)
 
     def retire_model(self, caller: Caller, model: str, reason: str) -> Written:
         """Record that a model left the fleet."""
 
-        def decide() -> Fact:
+        def decide() -> NextEvent:
             known = self._live_model(model)
-            data = ModelRetired(model=model, reason=reason)
-            return self._fact(caller, known.id, known.version + 1, data)
+            return NextEvent(known.version, ModelRetired(model=model, reason=reason))
 
         return self._save(caller, "RetireModel", decide)
 
@@ -125,15 +117,14 @@ class FleetCommands:
         that decision and carries its run.
         """
 
-        def decide() -> Fact:
+        def decide() -> NextEvent:
             check_deployment(spec, self._info, self._store)
             model = self._live_model(spec.model)
-            data = deployed(spec, model)
-            fact = self._fact(caller, model.id, model.version + 1, data)
-            return self._following(spec.model, fact)
+            data, stated = deployed(spec, model), spec.in_service_at
+            run_id, cause = self._run_in_force(spec.model)
+            return NextEvent(model.version, data, run_id, cause, stated_time=stated)
 
-        stated = spec.in_service_at
-        return self._save(caller, "RecordDeployment", decide, stated_time=stated)
+        return self._save(caller, "RecordDeployment", decide)
 
     def lint_policy(self, text: str, changed: SignalDefined | None = None) -> LintResult:
         """Return everything that is wrong or doubtful about a policy's text; writes nothing.
@@ -154,28 +145,28 @@ class FleetCommands:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
         result = self.lint_policy(text)
 
-        def decide() -> Fact:
+        def decide() -> NextEvent:
             if fault := name_fault(policy):
                 raise invalid_field("policy", fault)
             stream = policy_stream(policy)
             known = self._aggregates.policy(stream) or Policy(stream, 0)
             data = result.draft(policy, len(known.drafts) + 1, rationale)
-            return self._fact(caller, stream, known.version + 1, data)
+            return NextEvent(known.version, data)
 
         written = self._save(caller, "DraftPolicy", decide)
-        drafted = typed(self._event(written.position), PolicyDrafted)
+        event = self._store.event(self._info.origin, written.position)
+        assert event is not None, "what was appended can be read"
+        drafted = typed(event, PolicyDrafted)
         return Drafted(written, drafted.version, drafted.digest, result)
 
     def activate_policy(
         self, caller: Caller, policy: str, version: int, digest: str, scope: Scope, rationale: str
     ) -> Written:
         """Record that a version came into force; `digest`, where given, must be that version's."""
-        guards: list[Guard] = []
 
-        def decide() -> Fact:
+        def decide() -> NextEvent:
             self._check_scope(scope)
-            stream = policy_stream(policy)
-            known = self._aggregates.policy(stream)
+            known = self._aggregates.policy(policy_stream(policy))
             if known is None or not 1 <= version <= len(known.drafts):
                 raise self._fleet.policy_unknown(policy, version)
             draft = known.drafts[version - 1]
@@ -187,7 +178,7 @@ class FleetCommands:
                     f"version {version} of {policy} has digest {draft.digest}",
                     remedy="Read the version again and make sure that it is the one you mean.",
                 )
-            guards[:] = self._check_meaning(policy, version, draft.digest)
+            guards = self._check_meaning(policy, version, draft.digest)
             data = PolicyActivated(
                 policy=policy,
                 version=version,
@@ -195,9 +186,9 @@ class FleetCommands:
                 scope=scope,
                 rationale=rationale,
             )
-            return self._fact(caller, stream, known.version + 1, data)
+            return NextEvent(known.version, data, guards=guards)
 
-        return self._save(caller, "ActivatePolicy", decide, guards=guards)
+        return self._save(caller, "ActivatePolicy", decide)
 
     def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""
@@ -223,71 +214,19 @@ class FleetCommands:
 
     # ---- shared ----------------------------------------------------------------------------------
 
-    def _save(
-        self,
-        caller: Caller,
-        method: str,
-        decide: Callable[[], Fact],
-        stated_time: int | None = None,
-        guards: Sequence[Guard] = (),
-    ) -> Written:
-        answered = answered_before(self._store, self._info, caller, method)
-        if answered is not None:
-            return answered
-        try:
-            with fields_named():
-                fact = decide()
-            return self._append(caller, method, fact, stated_time, guards)
-        except LedgerError:
-            # A repeat may have overtaken its first try, and see what that one has just done.
-            answered = answered_before(self._store, self._info, caller, method)
-            if answered is not None:
-                return answered
-            raise
-        except IntegrityError as error:
-            decide()  # where the request is impossible by now, that is the better answer
-            raise _stale(
-                fact.originator_id, fact.originator_version - 1, fact.originator_version
-            ) from error
+    def _save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> Written:
+        """Append what is decided, and have the fleet know it."""
+        written = self._aggregates.save(caller, method, decide)
+        self._fleet.refresh(written.position)
+        return written
 
-    def _append(
-        self,
-        caller: Caller,
-        method: str,
-        fact: Fact,
-        stated_time: int | None,
-        guards: Sequence[Guard],
-    ) -> Written:
-        """Append one fact; the library's IntegrityError where its version is not the next."""
-        position = self._aggregates.save(
-            fact,
-            method=method,
-            request_id=caller.request_id,
-            digest=caller.digest,
-            stated_time=stated_time,
-            guards=guards,
-            may_leap=caller.may_leap,
-            deadline_monotonic=caller.deadline_monotonic,
-        )
-        self._fleet.refresh(position)
-        event = self._event(position)
-        return Written(position, position, event.event_hash, event.recorded_at, repeated=False)
-
-    def _event(self, position: int) -> RecordedEvent:
-        event = self._store.event(self._info.origin, position)
-        assert event is not None, "what was appended can be read"
-        return event
-
-    def _fact(self, caller: Caller, stream: str, version: int, data: EventData) -> Fact:
-        return Fact(stream, version, data, caller.actor, caller.request_id)
-
-    def _following(self, model: str, fact: Fact) -> Fact:
-        """Return the fact as a consequence of the action that is in force for a model, if any."""
+    def _run_in_force(self, model: str) -> tuple[str | None, int | None]:
+        """Return run and position of the action that is in force for a model, if any."""
         head = self._store.head(self._info.origin).position
         decision = self._historian.decision_in_force(model, head)
         if decision is None or decision.data.action == "NO_ACTION":
-            return fact
-        return replace(fact, run_id=decision.run_id, causation_position=decision.position)
+            return None, None
+        return decision.run_id, decision.position
 
     def _live_model(self, name: str) -> Model:
         model = self._aggregates.model(model_stream(name))
@@ -327,12 +266,3 @@ class FleetCommands:
                     ),
                     metadata={"signal": slo, "field": "slo_signal"},
                 )
-
-
-def _stale(stream: str, expected: int, found: int) -> LedgerError:
-    return LedgerError(
-        Reason.VERSION_CONFLICT,
-        f"{stream} has changed: version {expected} was expected, {found} or later was found.",
-        remedy="Read it again, then decide again.",
-        metadata={"stream": stream, "expected": str(expected), "found": str(found)},
-    )

@@ -8,20 +8,21 @@ was drafted against another meaning.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from ledger.application.appender import Addition, Proposal
 from ledger.application.commands import (
     Caller,
     Written,
-    answered_before,
     fields_named,
     no_erasure_after,
     policy_stream,
     signal_stream,
 )
-from ledger.application.fleet.aggregates import POLICY_TYPES, Aggregates
+from ledger.application.fleet.aggregates import POLICY_TYPES
 from ledger.application.fleet.fleet import Fleet
+from ledger.application.fleet.repository import Aggregates, unchanged
 from ledger.application.policies.history import PolicyHistory
 from ledger.application.policies.lint import LintResult
 from ledger.application.policies.meaning import (
@@ -35,12 +36,10 @@ from ledger.application.policies.meaning import (
     pinned,
     signals_of,
 )
-from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.base import EventData
-from ledger.events.envelope import encode_body
+from ledger.errors import invalid_field
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.signals import SignalDefined
-from ledger.storage.store import AppendRequest, Guard, LedgerInfo, NewEvent, Store
+from ledger.storage.store import Guard, LedgerInfo, Store
 
 METHOD: Final = "DefineSignal"
 _TRIES: Final = 3
@@ -59,14 +58,6 @@ class Replacement:
     rationale: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What is appended after the definition, and what must hold then."""
-
-    guards: list[Guard]
-    following: list[PolicyDrafted | PolicyActivated] = field(default_factory=list)
-
-
 class Definitions:
     """Defines the signals of one ledger."""
 
@@ -79,8 +70,6 @@ class Definitions:
         policies: PolicyHistory,
         lint: Lint,
     ) -> None:
-        self._store = store
-        self._info = info
         self._fleet = fleet
         self._aggregates = aggregates
         self._policies = policies
@@ -97,77 +86,22 @@ class Definitions:
         and nothing replaces it, FIELD_INVALID where a replacement is for one that is not,
         POLICY_INVALID where a document does not fit the definitions as they will be.
         """
-        answered = answered_before(self._store, self._info, caller, METHOD)
-        if answered is not None:
-            return answered
-        try:
-            return self._define(caller, signal, replacements)
-        except LedgerError:
-            # A repeat may have overtaken its first try, and see what that one has just done.
-            answered = answered_before(self._store, self._info, caller, METHOD)
-            if answered is not None:
-                return answered
-            raise
-
-    def _define(
-        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement]
-    ) -> Written:
-        """Decide and append, again where something came between.
-
-        Not again where policies are replaced: who decided that has not seen what came between.
-        """
+        # A caller that replaces policies has not seen what came between, so must decide itself.
         tries = 1 if replacements else _TRIES
-        for left in reversed(range(tries)):
-            decided = self._decide(signal, replacements)
-            try:
-                return self._append(caller, signal, decided)
-            except LedgerError as error:
-                if error.reason is not Reason.VERSION_CONFLICT:
-                    raise
-                if not left:
-                    self._decide(signal, replacements)  # impossible by now is the better answer
-                    raise
-        raise AssertionError("the last try returns or raises")
-
-    def _append(self, caller: Caller, signal: SignalDefined, decided: _Decided) -> Written:
-        def event(stream: str, data: EventData) -> NewEvent:
-            return NewEvent(
-                stream,
-                data.TYPE,
-                lambda first_position: encode_body(
-                    actor=caller.actor,
-                    data=data.to_data(),
-                    causation_position=None if data is signal else first_position,
-                    request_id=caller.request_id,
-                ),
-            )
-
-        result = self._store.append(
-            AppendRequest(
-                ledger=self._info.origin,
-                actor=caller.actor,
-                method=METHOD,
-                events=[
-                    event(signal_stream(signal.signal), signal),
-                    *(event(policy_stream(one.policy), one) for one in decided.following),
-                ],
-                request_id=caller.request_id,
-                digest=caller.digest,
-                guards=decided.guards,
-                deadline_monotonic=caller.deadline_monotonic,
-            )
+        written = self._aggregates.appender.append(
+            caller, METHOD, lambda: self._decide(signal, replacements), tries=tries
         )
-        self._fleet.refresh(result.last_position)
-        return Written.of(result)
+        self._fleet.refresh(written.position)
+        return written
 
     # ---- deciding ----------------------------------------------------------------------------
 
-    def _decide(self, signal: SignalDefined, replacements: Sequence[Replacement]) -> _Decided:
+    def _decide(self, signal: SignalDefined, replacements: Sequence[Replacement]) -> Proposal:
         """Return what is to be appended; raises where the request is refused as things are."""
         self._fleet.refresh()
         head = self._fleet.position
-        view = self._fleet.signal(signal.signal)
-        known = view.defined if view is not None else None
+        aggregate = self._aggregates.signal(signal_stream(signal.signal))
+        known = aggregate.defined if aggregate is not None else None
         said = "" if known is None else difference(known, signal)
         touched = self.meanings.uses(signal.signal, head) if said or known is None else []
         if known is None:  # a policy may name signals that are not defined yet
@@ -177,24 +111,23 @@ class Definitions:
             if known is None:
                 raise backwards([signal], ", ".join(str(use) for use in missing))
             raise pinned(signal.signal, said, missing)
-        guards = [_unchanged(signal_stream(signal.signal), SignalDefined.TYPE, head)]
+        version = aggregate.version if aggregate is not None else 0
+        guards = [unchanged(signal.stream_name, version)]
         if said or known is None:
             # In all streams: a policy that is not known yet may come into force meanwhile.
             guards.append(_unchanged(None, PolicyActivated.TYPE, head))
-        decided = _Decided(guards)
+        additions = [Addition.of(signal)]
         if replaced:
             with fields_named():
-                self._replace(decided, signal, replaced, head)
-        return decided
+                following, more = self._replace(signal, replaced, head)
+            additions += [Addition.of(one, follows=0) for one in following]
+            guards += more
+        return Proposal(additions, guards)
 
     def _replace(
-        self,
-        decided: _Decided,
-        signal: SignalDefined,
-        replaced: dict[Named, tuple[int, Replacement]],
-        head: int,
-    ) -> None:
-        """Add drafts and activations, and guards of all that they were made of."""
+        self, signal: SignalDefined, replaced: dict[Named, tuple[int, Replacement]], head: int
+    ) -> tuple[list[PolicyDrafted | PolicyActivated], list[Guard]]:
+        """Return drafts and activations, and guards of all that they were made of."""
         drafts: dict[Named, PolicyDrafted] = {}
         numbers = Counter[str]()
         for named, (index, replacement) in replaced.items():
@@ -210,14 +143,14 @@ class Definitions:
             )
         activations = self._activations(drafts, head)
         read = set().union(*(signals_of(draft.document) for draft in drafts.values()))
-        decided.guards.extend(
+        guards = [
             _unchanged(signal_stream(name), SignalDefined.TYPE, head) for name in sorted(read)
-        )
-        decided.guards.extend(
+        ]
+        guards += [
             Guard(policy_stream(policy), POLICY_TYPES, after_position=head) for policy in numbers
-        )
-        decided.guards.append(no_erasure_after(head))
-        decided.following.extend([*drafts.values(), *activations])
+        ]
+        guards.append(no_erasure_after(head))
+        return [*drafts.values(), *activations], guards
 
     def _activations(self, drafts: dict[Named, PolicyDrafted], head: int) -> list[PolicyActivated]:
         """Return an activation for each scope of a replaced version, in the order of those.

@@ -6,13 +6,14 @@ and looked at again item by item only where something was wrong, to say what and
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import (
     Caller,
     Written,
     ahead_of_clock,
-    answered_before,
     latest_statable,
     model_stream,
 )
@@ -25,7 +26,6 @@ from ledger.events.signals import SignalObserved
 from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
 from ledger.storage.duplicates import NONE_FOUND, Duplicates
 from ledger.storage.store import (
-    AppendRequest,
     AppendResult,
     LedgerInfo,
     NewEvent,
@@ -80,6 +80,7 @@ class Intake:
     def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
         self._fleet = fleet
 
     def submit(
@@ -102,23 +103,18 @@ class Intake:
             encoded = self._encode(caller, rows)
         if encoded is None:
             # A repeat gets its first answer, though the fleet may have moved on since.
-            answered = answered_before(self._store, self._info, caller, method)
+            answered = self._appender.answered(caller, method)
             if answered is None:
                 raise self._refusal(rows)
             left_out = len(rows) - (answered.position - answered.first_position + 1)
             return _answered(answered, left_out, rows)
-        request = AppendRequest(
-            ledger=self._info.origin,
-            actor=caller.actor,
-            method=method,
+        request = replace(
+            self._appender.request(
+                caller, method, Proposal((), stated_time=max(row[4] for row in rows))
+            ),
             events=encoded.events,
-            request_id=caller.request_id,
-            digest=caller.digest,
-            stated_time=max(row[4] for row in rows),
-            deadline_monotonic=caller.deadline_monotonic,
             identities=encoded.identities,
             leave_out_duplicates=leave_out_duplicates,
-            may_leap=caller.may_leap,
         )
         return Submission(self._store.submit(request), encoded.rounded, encoded.vanished)
 

@@ -4,20 +4,18 @@ The key that takes over was committed by its digest when the one before it came,
 the signing key of today cannot name the one of tomorrow. Each rotation draws and commits the next.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
-from ledger.application.commands import Caller, Written, answered_before
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, Written
 from ledger.application.signing.keyring import Keyring, no_key
 from ledger.application.signing.proofs import KeyRecord, Keys, KeyState, KeyWritten
 from ledger.chain.key_history import KeyHistory, KeySpan, vkey_digest
 from ledger.chain.keys import SigningKey
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.base import EventData
-from ledger.events.envelope import encode_body
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.storage.store import AppendRequest, Guard, LedgerInfo, NewEvent, Store
+from ledger.storage.store import Guard, LedgerInfo, Store
 
 OVERLAP_DEFAULT: Final = 1_000
 OVERLAP_MAX: Final = 1_000_000_000
@@ -33,6 +31,7 @@ class KeyCommands:
     def __init__(self, store: Store, info: LedgerInfo, keyring: Keyring) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
         self._keyring = keyring
 
     def keys(self) -> Keys:
@@ -49,8 +48,9 @@ class KeyCommands:
         if key is None:
             return
         committed = KeyCommitted(next_key_digest=vkey_digest(str(key.verifier_key)))
+        proposal = Proposal([Addition.of(committed)], [self._guard()])
         try:
-            self._append(Caller(_SERVICE), "CommitKey", [committed], guards=[self._guard()])
+            self._appender.append(Caller(_SERVICE), "CommitKey", lambda: proposal)
         except LedgerError as error:
             if error.reason is not Reason.VERSION_CONFLICT:  # else another server has done it
                 raise
@@ -62,28 +62,27 @@ class KeyCommands:
         """
         if not 0 <= overlap <= OVERLAP_MAX:
             raise invalid_field("overlap", f"must be from 0 to {OVERLAP_MAX}")
-        answered = answered_before(self._store, self._info, caller, "RotateKey")
-        if answered is not None:
-            return self._rotated(answered)
-        guard = self._guard()
-        history = self._keyring.history()
-        head = self._store.head(self._info.origin).position
-        active = history.valid_at(head + 1)
-        if not history.spans:
-            raise no_key(self._info.origin)
-        if len(active) > 1:
-            raise LedgerError(
-                Reason.VERSION_CONFLICT,
-                "Two keys sign at present: the overlap of an earlier rotation has not ended.",
-                remedy="Rotate again once it has, or revoke the key that should end now.",
-                metadata={"active_keys": str(len(active))},
-            )
-        events, next_key = self._take_over(caller, history, overlap)
-        result = self._append(
-            caller, "RotateKey", events, guards=[guard], keys=[next_key], is_request=True
-        )
+
+        def decide() -> Proposal:
+            guard = self._guard()
+            history = self._keyring.history()
+            head = self._store.head(self._info.origin).position
+            active = history.valid_at(head + 1)
+            if not history.spans:
+                raise no_key(self._info.origin)
+            if len(active) > 1:
+                raise LedgerError(
+                    Reason.VERSION_CONFLICT,
+                    "Two keys sign at present: the overlap of an earlier rotation has not ended.",
+                    remedy="Rotate again once it has, or revoke the key that should end now.",
+                    metadata={"active_keys": str(len(active))},
+                )
+            additions, next_key = self._take_over(history, overlap)
+            return Proposal(additions, [guard], keys=[next_key])
+
+        written = self._appender.append(caller, "RotateKey", decide)
         self._keyring.forget()
-        return self._rotated(result)
+        return self._rotated(written)
 
     def revoke(self, caller: Caller, vkey: str, from_position: int, reason: str) -> KeyWritten:
         """Declare that what a key signed counts for nothing from a size on.
@@ -93,74 +92,48 @@ class KeyCommands:
         """
         if not 1 <= len(reason) <= TEXT_CHARS_MAX:
             raise invalid_field("reason", f"must have 1 to {TEXT_CHARS_MAX} characters")
-        answered = answered_before(self._store, self._info, caller, "RevokeKey")
-        if answered is not None:
-            return KeyWritten(answered, self._of(vkey))
-        guard = self._guard()
-        history = self._keyring.history()
-        head = self._store.head(self._info.origin).position
-        spans = [span for span in history.spans if span.vkey == vkey]
-        if not spans or any(
-            span.revoked_from is not None and span.revoked_from <= from_position for span in spans
-        ):
-            raise _unknown(vkey, from_position)
-        if not 1 <= from_position <= head + 1:
-            raise invalid_field("from_position", f"must be from 1 to {head + 1}, the next position")
-        revoked = KeyRevoked(vkey=vkey, from_position=from_position, reason=reason)
-        events: list[EventData | _TakeOver] = []
-        keys: list[SigningKey] = []
-        if spans[-1] is history.spans[-1]:  # first: at no size is the ledger without a key
-            events, next_key = self._take_over(caller, history, 0)
-            keys.append(next_key)
-        result = self._append(
-            caller, "RevokeKey", [*events, revoked], guards=[guard], keys=keys, is_request=True
-        )
+
+        def decide() -> Proposal:
+            guard = self._guard()
+            history = self._keyring.history()
+            head = self._store.head(self._info.origin).position
+            spans = [span for span in history.spans if span.vkey == vkey]
+            if not spans or any(
+                span.revoked_from is not None and span.revoked_from <= from_position
+                for span in spans
+            ):
+                raise _unknown(vkey, from_position)
+            if not 1 <= from_position <= head + 1:
+                fault = f"must be from 1 to {head + 1}, the next position"
+                raise invalid_field("from_position", fault)
+            revoked = KeyRevoked(vkey=vkey, from_position=from_position, reason=reason)
+            additions: list[Addition] = []
+            keys: list[SigningKey] = []
+            if spans[-1] is history.spans[-1]:  # first: at no size is the ledger without a key
+                additions, next_key = self._take_over(history, 0)
+                keys.append(next_key)
+            return Proposal([*additions, Addition.of(revoked)], [guard], keys=keys)
+
+        written = self._appender.append(caller, "RevokeKey", decide)
         self._keyring.forget()
-        return KeyWritten(result, self._of(vkey))
+        return KeyWritten(written, self._of(vkey))
 
-    # ---- writing -----------------------------------------------------------------------------
+    # ---- deciding ----------------------------------------------------------------------------
 
-    def _take_over(
-        self, caller: Caller, history: KeyHistory, overlap: int
-    ) -> "tuple[list[EventData | _TakeOver], SigningKey]":
+    def _take_over(self, history: KeyHistory, overlap: int) -> tuple[list[Addition], SigningKey]:
         """Return the events by which the committed key takes over, and the key after it."""
-        key = self._keyring.committed(history)
+        vkey = str(self._keyring.committed(history).verifier_key)
         next_key = self._store.draw_key(self._info.origin)
         committed = KeyCommitted(next_key_digest=vkey_digest(str(next_key.verifier_key)))
-        return [_TakeOver(caller, str(key.verifier_key), overlap), committed], next_key
 
-    def _append(
-        self,
-        caller: Caller,
-        method: str,
-        events: "Sequence[EventData | _TakeOver]",
-        *,
-        guards: Sequence[Guard],
-        keys: Sequence[SigningKey] = (),
-        is_request: bool = False,
-    ) -> Written:
-        new = [
-            NewEvent(STREAM, KeyRotated.TYPE, event.body)
-            if isinstance(event, _TakeOver)
-            else NewEvent(
-                STREAM,
-                event.TYPE,
-                encode_body(actor=caller.actor, data=event.to_data(), request_id=caller.request_id),
+        def rotated(first_position: int) -> KeyRotated:  # which is its own: it signs from there
+            return KeyRotated(
+                from_position=first_position,
+                previous_until_position=first_position + overlap - 1,
+                vkey=vkey,
             )
-            for event in events
-        ]
-        request = AppendRequest(
-            ledger=self._info.origin,
-            actor=caller.actor,
-            method=method,
-            events=new,
-            request_id=caller.request_id if is_request else None,
-            digest=caller.digest,
-            guards=guards,
-            deadline_monotonic=caller.deadline_monotonic,
-            keys=keys,
-        )
-        return Written.of(self._store.append(request))
+
+        return [Addition(STREAM, KeyRotated.TYPE, rotated), Addition.of(committed)], next_key
 
     def _guard(self) -> Guard:
         """Return the guard against a change of keys after those that are read next."""
@@ -204,26 +177,6 @@ class KeyCommands:
             event.recorded_at,
             span.revoked_from,
             span.reason or "",
-        )
-
-
-class _TakeOver:
-    """A rotation whose positions are known only when it is appended: the new key signs from it."""
-
-    def __init__(self, caller: Caller, vkey: str, overlap: int) -> None:
-        self._caller = caller
-        self._vkey = vkey
-        self._overlap = overlap
-
-    def body(self, first_position: int) -> bytes:
-        """Return the body at the request's first position, which is this event's own."""
-        rotated = KeyRotated(
-            from_position=first_position,
-            previous_until_position=first_position + self._overlap - 1,
-            vkey=self._vkey,
-        )
-        return encode_body(
-            actor=self._caller.actor, data=rotated.to_data(), request_id=self._caller.request_id
         )
 
 

@@ -6,20 +6,21 @@ holds none of them in memory.
 
 from typing import Final
 
-from ledger.application.commands import Caller, Written, answered_before
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, Written
 from ledger.application.signing.proofs import Seal
 from ledger.chain.merkle import leaf_hash, root_of
 from ledger.chain.seal import seal_record
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import RecordedEvent, encode_body
+from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import AuditCompleted, ExportIssued, RequestsRefused, StreamsSealed
 from ledger.events.registry import typed
-from ledger.storage.store import AppendRequest, Guard, LedgerInfo, NewEvent, Store
+from ledger.storage.store import Guard, LedgerInfo, Store
 
 METHOD: Final = "SealStreams"
 STREAM: Final = "ledger"
 
-_ATTEMPTS: Final = 20  # each time somebody else sealed first
+_TRIES: Final = 20  # each time somebody else sealed first
 _PAGE: Final = 500
 # What the service records about itself: a schedule that sealed only this would never rest.
 _HOUSEKEEPING: Final = frozenset(
@@ -34,30 +35,29 @@ class Seals:
     def __init__(self, store: Store, info: LedgerInfo) -> None:
         self._store = store
         self._info = info
+        self._appender = Appender(store, info.origin)
 
     def seal(self, caller: Caller) -> Seal:
         """Seal every stream as of the head; the newest seal if it covers all but itself."""
-        answered = answered_before(self._store, self._info, caller, METHOD)
-        if answered is not None:
-            return self._answer(answered)
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._answer(self._seal(caller, self.newest()))
-            except LedgerError as error:
-                if error.reason is not Reason.VERSION_CONFLICT:
-                    raise
-        raise LedgerError(
-            Reason.VERSION_CONFLICT,
-            f"Others sealed {_ATTEMPTS} times while this seal was being made.",
-            remedy="Use the newest seal, or seal again later.",
+        written = self._appender.append(
+            caller,
+            METHOD,
+            lambda: self._proposal(self.newest()),
+            tries=_TRIES,
+            refusal=lambda _: LedgerError(
+                Reason.VERSION_CONFLICT,
+                f"Others sealed {_TRIES} times while this seal was being made.",
+                remedy="Use the newest seal, or seal again later.",
+            ),
         )
+        return self._answer(written)
 
     def seal_if_new(self, caller: Caller, after: RecordedEvent | None) -> bool:
         """Seal on schedule: if something was recorded since, and no other server sealed."""
         if not self._has_news(after):
             return False
         try:
-            self._seal(caller, after)
+            self._appender.append(caller, METHOD, lambda: self._proposal(after))
         except LedgerError as error:
             if error.reason is not Reason.VERSION_CONFLICT:
                 raise
@@ -74,26 +74,21 @@ class Seals:
         first = self._store.event(self._info.origin, 1)
         return first.recorded_at if first is not None else 0
 
-    def _seal(self, caller: Caller, newest: RecordedEvent | None) -> Written:
-        """Append a seal after the newest; VERSION_CONFLICT if that is no longer the newest."""
+    def _proposal(self, newest: RecordedEvent | None) -> Proposal:
+        """Return a seal after the newest; nothing where that covers all but itself."""
         as_of = self._store.head(self._info.origin).position
-        events: list[NewEvent] = []
-        covers = newest is not None and newest.position == as_of
-        if not covers or typed(newest, StreamsSealed).as_of != as_of - 1:  # type: ignore[arg-type]
-            events.append(self._event(caller, as_of))
-        request = AppendRequest(
-            ledger=self._info.origin,
-            actor=caller.actor,
-            method=METHOD,
-            events=events,  # none: the request is answered, and remembered, all the same
-            request_id=caller.request_id,
-            digest=caller.digest,
-            guards=[Guard(STREAM, _TYPES, after_position=newest.position if newest else 0)],
-            deadline_monotonic=caller.deadline_monotonic,
+        is_sealed = (
+            newest is not None
+            and newest.position == as_of
+            and (typed(newest, StreamsSealed).as_of == as_of - 1)
         )
-        return Written.of(self._store.append(request))
+        after = newest.position if newest else 0
+        return Proposal(
+            () if is_sealed else [Addition.of(self._sealed(as_of))],
+            guards=[Guard(STREAM, _TYPES, after_position=after)],
+        )
 
-    def _event(self, caller: Caller, as_of: int) -> NewEvent:
+    def _sealed(self, as_of: int) -> StreamsSealed:
         count = 0
 
         def counted() -> int:
@@ -112,9 +107,7 @@ class Seals:
             for head in self._store.stream_heads(self._info.origin, as_of)
             if counted()
         )
-        sealed = StreamsSealed(as_of=as_of, root=root.hex(), streams=count)
-        body = encode_body(actor=caller.actor, data=sealed.to_data(), request_id=caller.request_id)
-        return NewEvent(STREAM, StreamsSealed.TYPE, body)
+        return StreamsSealed(as_of=as_of, root=root.hex(), streams=count)
 
     def _answer(self, written: Written) -> Seal:
         """Return the seal that an append wrote or found."""

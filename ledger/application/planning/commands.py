@@ -1,0 +1,152 @@
+"""Making a plan on request, and reading what was planned."""
+
+from typing import Final
+
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, ledger_time, no_erasure_after, plan_stream
+from ledger.application.erasures import at_newest_head
+from ledger.application.fleet.fleet import Fleet
+from ledger.application.fleet.history import Historian
+from ledger.application.fleet.intake import name_fault
+from ledger.application.names import did_you_mean, nearest
+from ledger.application.planning.plans import Planning, PlanRequest
+from ledger.clock import Clock, uuid7
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.events.envelope import RecordedEvent
+from ledger.events.plans import PlanMade
+from ledger.events.registry import typed
+from ledger.storage.store import Guard, Head, LedgerInfo, Store
+
+_METHOD: Final = "MakePlan"
+_TRIES: Final = 20  # each time a body was erased while the plan was made
+_PURSE_MAX: Final = 10**30
+_COMPARED: Final = 200  # newest plans, when a name is unknown
+
+
+class PlanCommands:
+    """The plans of one ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        info: LedgerInfo,
+        fleet: Fleet,
+        historian: Historian,
+        planning: Planning,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._info = info
+        self._appender = Appender(store, info.origin)
+        self._fleet = fleet
+        self._historian = historian
+        self._planning = planning
+        self._clock = clock
+
+    def make(
+        self,
+        caller: Caller,
+        *,
+        policy: str,
+        purse_micros: int,
+        purse_cap_micros: int,
+        plan_id: str = "",
+    ) -> tuple[PlanMade, RecordedEvent]:
+        """Rank the fleet as of the head under a purse, and record the plan.
+
+        `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
+        that id was made.
+        """
+        name = plan_id or uuid7(self._clock)
+        stream = plan_stream(name)
+
+        def decide() -> Proposal:
+            if not 0 <= purse_micros <= purse_cap_micros:
+                fault = f"must be from 0 to purse_cap_micros, {purse_cap_micros}"
+                raise invalid_field("purse_micros", fault)
+            if purse_cap_micros > _PURSE_MAX:
+                raise invalid_field("purse_cap_micros", f"must be at most {_PURSE_MAX}")
+            if wrong := name_fault(name):
+                raise invalid_field("plan_id", wrong, remedy="Leave it empty to be given an id.")
+            if self._events(limit=1, stream=stream):
+                raise LedgerError(
+                    Reason.ALREADY_EXISTS,
+                    f"A plan {name!r} was already made.",
+                    remedy="Leave the plan's id empty, or choose another.",
+                    metadata={"plan": name},
+                )
+            made = at_newest_head(
+                self._store,
+                self._info.origin,
+                lambda head: self._planning.compute(
+                    self._request(name, policy, head, (purse_micros, purse_cap_micros))
+                ),
+            )
+            guards = [Guard(stream, None, expected_count=0), no_erasure_after(made.as_of)]
+            return Proposal([Addition.of(made)], guards)
+
+        written = self._appender.append(caller, _METHOD, decide, tries=_TRIES)
+        event = self._store.event(self._info.origin, written.position)
+        assert event is not None, "what was appended can be read"
+        return typed(event, PlanMade), event
+
+    def get(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:
+        """Return a plan; PLAN_UNKNOWN where it was never made."""
+        events = self._events(limit=1, stream=plan_stream(plan_id))
+        if not events:
+            newest = self._events(limit=_COMPARED, descending=True)
+            names = [event.stream.partition("/")[2] for event in newest]
+            raise LedgerError(
+                Reason.PLAN_UNKNOWN,
+                f"No plan {plan_id!r} was made.",
+                remedy=did_you_mean(plan_id, names) + "List the plans.",
+                metadata={"plan": plan_id, "nearest": nearest(plan_id, names)},
+            )
+        if events[0].body_bytes is None:
+            raise self._historian.erasures.refusal(events[0].position)
+        return typed(events[0], PlanMade), events[0]
+
+    def page(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
+        """Return plans with positions below `before`, newest first; erased ones are left out."""
+        found: list[tuple[PlanMade, RecordedEvent]] = []
+        while len(found) < limit:
+            events = self._events(at_or_before=before - 1, limit=limit, descending=True)
+            found += [(typed(one, PlanMade), one) for one in events if one.body_bytes is not None]
+            if len(events) < limit:
+                break
+            before = events[-1].position
+        return found[:limit]
+
+    def _events(
+        self,
+        *,
+        limit: int,
+        stream: str | None = None,
+        at_or_before: int | None = None,
+        descending: bool = False,
+    ) -> list[RecordedEvent]:
+        return self._store.of_types(
+            self._info.origin,
+            (PlanMade.TYPE,),
+            stream=stream,
+            at_or_before=at_or_before,
+            limit=limit,
+            descending=descending,
+        )
+
+    def _request(
+        self, plan_id: str, policy: str, head: Head, purse: tuple[int, int]
+    ) -> PlanRequest:
+        """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
+        compiled = self._historian.fleet_policy(policy, head.position)
+        if compiled is None:
+            if policy and self._fleet.policy(policy) is None:
+                raise self._fleet.policy_unknown(policy)
+            raise LedgerError(
+                Reason.POLICY_NOT_IN_FORCE,
+                f"No policy {policy or 'for the whole ledger'} is in force.",
+                remedy="Activate one, then make the plan.",
+                metadata={"policy": policy},
+            )
+        made_at = ledger_time(self._info, self._store, head)
+        return PlanRequest(plan_id, head.position, made_at, compiled, *purse)

@@ -1,0 +1,148 @@
+"""The appender records what a use case decides: once, guarded, and never by another way.
+
+Method: proposals of plain events, with something else recorded right before the append where a
+conflict is wanted.
+"""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import ledger.application
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.errors import LedgerError, Reason
+from ledger.events.keys import KeyRotated
+from ledger.events.models import ModelRetired
+from ledger.storage.store import AppendRequest, AppendResult, Guard
+from tests.application.world import ANA, ORIGIN, World, reason_of, request
+
+LEFT: Final = Addition.of(ModelRetired(model="m1", reason="because"))
+USE_CASES: Final = Path(ledger.application.__file__).parent
+
+
+@pytest.fixture
+def appender(world: World) -> Appender:
+    return Appender(world.store, ORIGIN)
+
+
+def guarded(world: World) -> Proposal:
+    return Proposal([LEFT], [Guard(LEFT.stream, None, after_position=world.head)])
+
+
+def before_each_append(
+    world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
+) -> None:
+    """Let something happen right before whatever is appended next, each time."""
+    append = world.store.append
+
+    def late(wanted: AppendRequest) -> AppendResult:
+        if wanted.method != "Forge":
+            act()
+        return append(wanted)
+
+    monkeypatch.setattr(world.store, "append", late)
+
+
+def test_a_repeat_gets_the_first_answer_and_nothing_is_decided(
+    world: World, appender: Appender
+) -> None:
+    caller = request("r1", "a")
+    first = appender.append(caller, "Try", lambda: Proposal([LEFT]))
+    again = appender.append(caller, "Try", lambda: pytest.fail("nothing is to be decided"))
+    assert (again.position, again.event_hash) == (first.position, first.event_hash)
+    assert again.repeated
+    assert world.head == first.position
+    with pytest.raises(LedgerError) as error:
+        appender.append(request("r1", "b"), "Try", lambda: Proposal([LEFT]))
+    assert reason_of(error) is Reason.REQUEST_ID_REUSED
+
+
+def test_what_came_between_is_looked_at_in_the_next_try(
+    world: World, appender: Appender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [1, 2]
+    before_each_append(world, monkeypatch, lambda: left and world.forge("models/m1", _of(left)))
+    written = appender.append(ANA, "Try", lambda: guarded(world), tries=3)
+    assert not left
+    assert written.position == world.head
+
+
+def test_after_the_last_try_a_request_that_became_impossible_is_told_so(
+    world: World, appender: Appender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_each_append(world, monkeypatch, lambda: world.forge("models/m1", _of([0])))
+    tries = 0
+
+    def decide() -> Proposal:
+        nonlocal tries
+        tries += 1
+        if tries > 2:
+            raise LedgerError(Reason.MODEL_RETIRED, "It was retired.", remedy="None.")
+        return guarded(world)
+
+    with pytest.raises(LedgerError) as error:
+        appender.append(ANA, "Try", decide, tries=2)
+    assert reason_of(error) is Reason.MODEL_RETIRED
+    assert tries == 3
+
+
+def test_a_conflict_that_remains_is_said_in_the_words_of_the_use_case(
+    world: World, appender: Appender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_each_append(world, monkeypatch, lambda: world.forge("models/m1", _of([0])))
+    worded = LedgerError(Reason.ALREADY_EXISTS, "It is there.", remedy="Take another.")
+    with pytest.raises(LedgerError) as error:
+        appender.append(ANA, "Try", lambda: guarded(world), refusal=lambda _: worded)
+    assert error.value is worded
+    with pytest.raises(LedgerError) as error:
+        appender.append(ANA, "Try", lambda: guarded(world))
+    assert reason_of(error) is Reason.VERSION_CONFLICT
+
+
+def test_a_repeat_that_overtook_its_first_try_gives_that_one_its_answer(
+    world: World, appender: Appender
+) -> None:
+    caller = request("r1", "a")
+    overtaking = []
+
+    def decide() -> Proposal:
+        overtaking.append(appender.append(caller, "Try", lambda: Proposal([LEFT])))
+        raise LedgerError(Reason.MODEL_RETIRED, "It was retired.", remedy="None.")
+
+    written = appender.append(caller, "Try", decide)
+    assert written.position == overtaking[0].position == world.head
+
+
+def test_events_of_one_request_may_name_each_others_positions(
+    world: World, appender: Appender
+) -> None:
+    def rotated(first_position: int) -> KeyRotated:
+        return KeyRotated(
+            from_position=first_position, previous_until_position=first_position, vkey="k"
+        )
+
+    additions = [LEFT, Addition("ledger", KeyRotated.TYPE, rotated, run_id="runs/r", follows=0)]
+    written = appender.append(ANA, "Try", lambda: Proposal(additions))
+    first, second = world.events()[-2:]
+    assert (first.position, second.position) == (written.first_position, written.position)
+    assert first.body.causation_position is None
+    assert second.body.causation_position == first.position
+    assert second.body.run_id == "runs/r"
+    assert second.data["from_position"] == first.position
+
+
+def test_no_use_case_encodes_a_body_or_calls_storage_to_append_by_itself() -> None:
+    found = {
+        (path.name, node.id)
+        for path in USE_CASES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id in {"encode_body", "AppendRequest"}
+    }
+    assert {name for name, _ in found} == {"appender.py"}
+
+
+def _of(left: list[int]) -> ModelRetired:
+    return ModelRetired(model="m1", reason=f"number {left.pop() if left else 0}")
