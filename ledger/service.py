@@ -208,7 +208,10 @@ class Service:
     def signing_failures(self) -> dict[str, LedgerError]:
         """Return why nothing is signed any more, by ledger; empty while all is well."""
         with self._lock:
-            found = {name: each.ledger.signing_failure for name, each in self._running.items()}
+            found = {
+                name: each.ledger.attestation.checkpoints.failure
+                for name, each in self._running.items()
+            }
         return {name: failure for name, failure in found.items() if failure is not None}
 
     def _tell_news(self, *_: object) -> None:
@@ -373,7 +376,7 @@ class Service:
         # Both pass over what they have folded already, so the one further behind decides.
         positions = [host.position] if is_projecting else []
         positions += [evaluator.position] if evaluator else []
-        after = min(positions, default=ledger.head().position)
+        after = min(positions, default=ledger.log.head().position)
         consumers = [host.consume] if is_projecting else []
         follower = Follower(self.store, origin, ledger.fleet, evaluator, consumers, after=after)
         host.on_wait = follower.hurry

@@ -20,7 +20,7 @@ class AttestingMethods:
         """Record how far every stream has come."""
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "SealStreams", context)
-        seal = ledger.seal_streams(caller)
+        seal = ledger.attestation.seals.seal(caller)
         return pb.SealStreamsResponse(
             appended=appended(seal.written), as_of=seal.as_of, root=seal.root, streams=seal.streams
         )
@@ -34,4 +34,6 @@ class AttestingMethods:
         audit = audit_of(request.report, checks)
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "RecordAudit", context)
-        return pb.RecordAuditResponse(appended=appended(ledger.record_audit(caller, audit)))
+        return pb.RecordAuditResponse(
+            appended=appended(ledger.attestation.audits.record(caller, audit))
+        )

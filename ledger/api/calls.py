@@ -165,9 +165,9 @@ class Desk:
         ledger = self.backend.ledger(origin)
         if min_position <= 0:
             return ledger
-        head = ledger.head().position
+        head = ledger.log.head().position
         if head < min_position:
-            _wait(context, lambda: ledger.heard >= min_position)
+            _wait(context, lambda: ledger.log.heard >= min_position)
             raise beyond_head(field, min_position, head)
         return ledger
 

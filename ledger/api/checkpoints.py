@@ -27,7 +27,11 @@ class CheckpointMethods:
         checks.position("size", request.size)
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        signed = ledger.checkpoint_of(request.size) if request.size else ledger.checkpoint()
+        signed = (
+            ledger.attestation.checkpoints.of_size(request.size)
+            if request.size
+            else ledger.attestation.checkpoints.sign()
+        )
         return pb.GetCheckpointResponse(checkpoint=convert.checkpoint(ledger.info.origin, signed))
 
     def ListCheckpoints(
@@ -39,8 +43,8 @@ class CheckpointMethods:
         checks.done()
         page = page_of(request)
         ledger = self._desk.backend.ledger(request.ledger)
-        found = ledger.checkpoints(
-            after_size=int(page.cursor) if page.cursor else after, limit=page.size + 1
+        found = ledger.attestation.checkpoints.after(
+            int(page.cursor) if page.cursor else after, page.size + 1
         )
         shown = found[: page.size]
         return pb.ListCheckpointsResponse(
@@ -57,7 +61,7 @@ class CheckpointMethods:
         checks.position("size", request.size)
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
-        proof = ledger.prove_inclusion(request.position, request.size)
+        proof = ledger.attestation.prover.inclusion(request.position, request.size)
         return pb.ProveInclusionResponse(proof=convert.inclusion(ledger.info.origin, proof))
 
     def ProveConsistency(
@@ -69,7 +73,7 @@ class CheckpointMethods:
         checks.position("to_size", request.to_size)
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
-        proof = ledger.prove_consistency(request.from_size, request.to_size)
+        proof = ledger.attestation.prover.consistency(request.from_size, request.to_size)
         return pb.ProveConsistencyResponse(proof=convert.consistency(ledger.info.origin, proof))
 
     def AddCosignature(
@@ -81,7 +85,7 @@ class CheckpointMethods:
         checks.text("line", request.line, maximum=_LINE_CHARS_MAX)
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
-        signed = ledger.add_cosignature(request.size, request.line)
+        signed = ledger.attestation.collector.add(request.size, request.line)
         return pb.AddCosignatureResponse(checkpoint=convert.checkpoint(ledger.info.origin, signed))
 
 

@@ -23,5 +23,5 @@ class ClockMethods:
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "ConfirmClock", context)
-        written = ledger.confirm_clock(caller, reason)
+        written = ledger.clocks.confirm(caller, reason)
         return pb.ConfirmClockResponse(appended=appended(written))

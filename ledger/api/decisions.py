@@ -81,7 +81,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
         if model and ledger.fleet.model(model) is None:
             raise ledger.fleet.model_unknown(model)
-        upper = page.upper if page.upper is not None else until or ledger.head().position
+        upper = page.upper if page.upper is not None else until or ledger.log.head().position
         events = ledger.decisions.events(
             model or None,
             after=after,
@@ -151,7 +151,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
                 checks.refuse(f"kinds[{index}]", f"{number} is no kind")
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        head = ledger.head().position
+        head = ledger.log.head().position
         last = last or head
         if last > head:
             raise beyond_head("last_position", last, head)
@@ -213,5 +213,5 @@ def _document(ledger: Ledger, data: DecisionMade) -> PolicyDocument:
     assert view is not None, "a decision names a policy that was drafted"
     drafted = view.policy.drafts[data.policy_version - 1]
     if drafted is None:  # erased a moment ago
-        raise ledger.erasures.refusal(view.drafted[data.policy_version - 1].position)
+        raise ledger.historian.erasures.refusal(view.drafted[data.policy_version - 1].position)
     return drafted.document

@@ -33,5 +33,5 @@ class ErasureMethods:
         named = [(each.first, each.last) for each in ranges]
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "EraseBodies", context)
-        erased = ledger.erase_bodies(caller, named, ground, authority)
+        erased = ledger.erasure.erase_bodies(caller, named, ground, authority)
         return pb.EraseBodiesResponse(appended=appended(erased.written), erased=erased.bodies)

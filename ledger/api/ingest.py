@@ -65,12 +65,12 @@ class IngestStream:
 
     def _queued(self, request: StreamSignalsRequest) -> Submission:
         ledger = self._ledger(request.ledger)
-        rows = rows_of(request.observations, ledger.unstated_time())
+        rows = rows_of(request.observations, ledger.clocks.unstated_time())
         caller = self._desk.caller_for(
             request, request.request_id, METHOD, self._actor, self._deadline()
         )
         is_left_out = request.leave_out_duplicates
-        return ledger.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
+        return ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
 
     def _ledger(self, origin: str) -> Ledger:
         """Return the stream's ledger: the first batch settles it."""

@@ -25,7 +25,7 @@ class KeyMethods:
         self, request: pb.ListKeysRequest, context: grpc.ServicerContext
     ) -> pb.ListKeysResponse:
         """List the keys by their first position."""
-        keys = self._desk.backend.ledger(request.ledger).keys()
+        keys = self._desk.backend.ledger(request.ledger).attestation.keys.keys()
         return pb.ListKeysResponse(
             keys=[convert.key(record) for record in keys.records],
             next_key_digest=keys.next_key_digest,
@@ -43,7 +43,7 @@ class KeyMethods:
         checks.done()
         ledger = self._desk.backend.ledger(request.ledger)
         caller = self._desk.caller(request, request.request_id, "RotateKey", context)
-        changed = ledger.rotate_key(caller, overlap)
+        changed = ledger.attestation.keys.rotate(caller, overlap)
         return pb.RotateKeyResponse(
             appended=appended(changed.written), key=convert.key(changed.key)
         )
@@ -63,7 +63,7 @@ class KeyMethods:
         ledger = self._desk.backend.ledger(request.ledger)
         vkey, first, reason = request.verifier_key, request.from_position, request.reason
         caller = self._desk.caller(request, request.request_id, "RevokeKey", context)
-        changed = ledger.revoke_key(caller, vkey, first, reason)
+        changed = ledger.attestation.keys.revoke(caller, vkey, first, reason)
         return pb.RevokeKeyResponse(
             appended=appended(changed.written), key=convert.key(changed.key)
         )

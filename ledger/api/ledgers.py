@@ -85,12 +85,12 @@ class LedgerServicer(
             digest=caller.digest,
         )
         ledger = self._desk.backend.ledger(origin)
-        first, last = ledger.event(1), ledger.event(2)
+        first, last = ledger.log.event(1), ledger.log.event(2)
         assert first is not None, "a ledger begins with two events"
         assert last is not None, "a ledger begins with two events"
         written = Written(1, 2, last.event_hash, last.recorded_at, repeated=origin in known)
         return pb.CreateLedgerResponse(
-            appended=appended(written), ledger=convert.ledger(info, ledger.head())
+            appended=appended(written), ledger=convert.ledger(info, ledger.log.head())
         )
 
     def GetLedger(
@@ -101,7 +101,7 @@ class LedgerServicer(
         checks.position("min_position", request.min_position)
         checks.done()
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        return pb.GetLedgerResponse(ledger=convert.ledger(ledger.info, ledger.head()))
+        return pb.GetLedgerResponse(ledger=convert.ledger(ledger.info, ledger.log.head()))
 
     def ListLedgers(
         self, request: pb.ListLedgersRequest, context: grpc.ServicerContext
@@ -112,7 +112,9 @@ class LedgerServicer(
         shown, token = cut(page, every, lambda info: info.origin, 0)
         backend = self._desk.backend
         return pb.ListLedgersResponse(
-            ledgers=[convert.ledger(info, backend.ledger(info.origin).head()) for info in shown],
+            ledgers=[
+                convert.ledger(info, backend.ledger(info.origin).log.head()) for info in shown
+            ],
             next_page_token=token,
         )
 
@@ -128,10 +130,10 @@ class LedgerServicer(
         checks.done()
         page = page_of(request)
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        head = page.upper if page.upper is not None else ledger.head().position
+        head = page.upper if page.upper is not None else ledger.log.head().position
         if until > head:
             raise beyond_head("until_position", until, head)
-        events = ledger.events(
+        events = ledger.log.events(
             after=int(page.cursor) if page.cursor else after,
             until=until or head,
             limit=page.size + 1,

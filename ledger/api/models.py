@@ -130,5 +130,5 @@ def _model(ledger: Ledger, name: str) -> model_pb2.Model:
     if view is None:
         raise ledger.fleet.model_unknown(name)
     if view.model.described is None:
-        raise ledger.erasures.refusal(view.described.position)
+        raise ledger.historian.erasures.refusal(view.described.position)
     return model(view)

@@ -115,5 +115,5 @@ def _version(ledger: Ledger, name: str, number: int) -> policy_pb2.PolicyVersion
         raise ledger.fleet.policy_unknown(name, number)
     drafted, placed = view.policy.drafts[chosen - 1], view.drafted[chosen - 1]
     if drafted is None:
-        raise ledger.erasures.refusal(placed.position)
+        raise ledger.historian.erasures.refusal(placed.position)
     return version(drafted, placed)

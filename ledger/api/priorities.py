@@ -55,7 +55,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
             next_page_token=page.token(str(end), shown.position) if end < len(places) else "",
             position=shown.position,
         )
-        last = ledger.event(shown.position) if shown.position else None
+        last = ledger.log.event(shown.position) if shown.position else None
         if last is not None:
             response.recorded_at.CopyFrom(timestamp(last.recorded_at))
         if since is not None:
@@ -97,7 +97,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
             return host.as_of(request.as_of_position, order)
         if which == "as_of_time":
             micros = request.as_of_time.ToMicroseconds()
-            return host.as_of(ledger.position_at(micros), order)
+            return host.as_of(ledger.log.position_at(micros), order)
         if awaited := max(request.min_position, since):
             self._desk.await_projection(host, PRIORITIES, awaited, context)
         return host.priorities(order)
@@ -117,7 +117,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         ledger = self._desk.backend.ledger(request.ledger)
         cap = cap if request.purse_cap_micros else purse
         caller = self._desk.caller(request, request.request_id, "MakePlan", context)
-        before = ledger.head().position
+        before = ledger.log.head().position
         made, event = ledger.plans.make(
             caller, policy=policy, purse_micros=purse, purse_cap_micros=cap, plan_id=plan_id
         )
@@ -151,7 +151,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         """List plans, newest first."""
         page = page_of(request)
         ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        upper = page.upper if page.upper is not None else ledger.head().position
+        upper = page.upper if page.upper is not None else ledger.log.head().position
         before = int(page.cursor) if page.cursor else upper + 1
         found = ledger.plans.page(before=before, limit=page.size + 1)
         shown = found[: page.size]
@@ -232,7 +232,7 @@ def _check_listing(request: pb.ListPrioritiesRequest) -> None:
 
 
 def _check_head(field: str, position: int, ledger: Ledger) -> None:
-    head = ledger.head().position
+    head = ledger.log.head().position
     if position > head:
         raise beyond_head(field, position, head)
 
@@ -243,7 +243,7 @@ def _since(request: pb.ListPrioritiesRequest, ledger: Ledger) -> int | None:
     if which is None:
         return None
     if which == "since_time":
-        return ledger.position_at(request.since_time.ToMicroseconds())
+        return ledger.log.position_at(request.since_time.ToMicroseconds())
     _check_head("since_position", request.since_position, ledger)
     return request.since_position
 

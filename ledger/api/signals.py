@@ -79,10 +79,10 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
     ) -> pb.SubmitSignalsResponse:
         """Record a batch, and answer once it is durable, or covered by a checkpoint if asked."""
         ledger = self._desk.backend.ledger(request.ledger)
-        rows = rows_of(request.observations, ledger.unstated_time())
+        rows = rows_of(request.observations, ledger.clocks.unstated_time())
         is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
         caller = self._desk.caller(request, request.request_id, METHOD, context)
-        submission = ledger.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
+        submission = ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
         if is_waiting:
             return later(Later(submission, partial(_proven, ledger, context), is_long=True))
         return later(Later(submission, _recorded))
@@ -114,7 +114,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         states = host.signals(request.model or None)
         rows, token = cut(page, states.rows, lambda row: f"{row['model']}/{row['signal']}", 0)
         repeats = {
-            model: ledger.likely_duplicates(model, states.position)
+            model: ledger.intake.likely_duplicates(model, states.position)
             for model in {row["model"] for row in rows}
         }
         response = pb.ListSignalStatesResponse(
@@ -122,7 +122,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
             next_page_token=token,
             position=states.position,
         )
-        last = ledger.event(states.position)
+        last = ledger.log.event(states.position)
         if last is not None:
             response.recorded_at.CopyFrom(timestamp(last.recorded_at))
         return response
@@ -152,7 +152,7 @@ def _proof(
     """
     try:
         await_checkpoint(ledger, written.position, context)
-        proof = ledger.wait_for_checkpoint(written.position, 0.0)
+        proof = ledger.attestation.prover.awaited(written.position, 0.0)
     except LedgerError as error:
         first, last = written.first_position, written.position
         place = f"position {last}" if first == last else f"positions {first} to {last}"

@@ -67,13 +67,13 @@ class EventWatch:
 
     def messages(self) -> Iterator[ledger_service_pb2.WatchEventsResponse | Pause]:
         """Yield events as they are recorded, until the server drains."""
-        head = self._ledger.head().position
+        head = self._ledger.log.head().position
         if self._position > head:
             raise beyond_head("after_position", self._position, head)
         beat = Heartbeat(self._desk)
         has_caught_up = False
         while True:
-            head = self._ledger.head().position
+            head = self._ledger.log.head().position
             is_due = beat.is_due() or not has_caught_up
             for events, position in self._pages(head):
                 self._position = position
@@ -89,13 +89,13 @@ class EventWatch:
             yield Pause(partial(self._has_grown, head), beat.seconds_left())
 
     def _has_grown(self, head: int) -> bool:
-        return self._ledger.heard > head
+        return self._ledger.log.heard > head
 
     def _pages(self, head: int) -> Iterator[tuple[list[RecordedEvent], int]]:
         """Yield what was recorded up to a head, with the position that each page completes."""
         while self._position < head:
             self._desk.check_draining()
-            events = self._ledger.events(
+            events = self._ledger.log.events(
                 after=self._position,
                 until=head,
                 limit=_EVENTS_PER_READ,

@@ -116,7 +116,7 @@ def test_what_is_finer_than_a_microsecond_is_cut_off_as_in_files(served: Served)
     served.submit(observation(observed_at=finer))
     again = served.submit(observation(observed_at=whole))
     assert again.intake.likely_duplicates == 1, "both are of one microsecond"
-    (event,) = served.service.ledger().events(after=again.appended.position - 1)
+    (event,) = served.service.ledger().log.events(after=again.appended.position - 1)
     assert event.body.data["observed_at"] == "2026-01-02T00:00:00.123456Z"
 
 
@@ -124,7 +124,7 @@ def test_a_sample_size_that_is_not_stated_is_1(served: Served) -> None:
     item = observation()
     item.ClearField("sample_size")
     recorded = served.submit(item)
-    (event,) = served.service.ledger().events(after=recorded.appended.position - 1)
+    (event,) = served.service.ledger().log.events(after=recorded.appended.position - 1)
     assert event.body.data["sample_size"] == 1
 
 

@@ -42,7 +42,7 @@ def _listing_refused(served: Served, **fields: Value) -> Refusal:
 def test_a_list_is_never_compared_with_a_later_moment_than_it_shows(fleet: Served) -> None:
     """Method: as of before the models were registered, since now: no model "was retired"."""
     head = fleet.head()
-    events = fleet.service.ledger().events(limit=1_000)
+    events = fleet.service.ledger().log.events(limit=1_000)
     first, last = at(0), at(0)
     first.FromMicroseconds(events[0].recorded_at)
     last.FromMicroseconds(events[-1].recorded_at)

@@ -98,7 +98,7 @@ def exported(served: Served, whose: LedgerClient, **options: Any) -> Export:  # 
     """Have everything exported, and wait until that was recorded."""
     export = whose.create_export(**options)
     while (made := whose.get_export(export.name)).state is not ExportState.READY:
-        served.service.ledger().wait_for(served.head() + 1, 0.05)
+        served.service.store.wait_for(ORIGIN, served.head() + 1, 0.05)
     return made
 
 
@@ -166,7 +166,7 @@ def settle(served: Served) -> None:
 def positions_holding(served: Served, text: str) -> list[tuple[int, int]]:
     """Return where bodies hold a text, as ranges."""
     ranges: list[tuple[int, int]] = []
-    for event in served.service.ledger().events(limit=100_000):
+    for event in served.service.ledger().log.events(limit=100_000):
         if text.encode() in (event.body_bytes or b""):
             if ranges and ranges[-1][1] == event.position - 1:
                 ranges[-1] = ranges[-1][0], event.position
@@ -207,7 +207,7 @@ def test_after_the_call_the_text_is_in_no_file_and_in_no_answer(live: Served, fo
         ranges = positions_holding(live, SECRET)
         types = {
             event.type
-            for event in live.service.ledger().events(limit=100_000)
+            for event in live.service.ledger().log.events(limit=100_000)
             if SECRET.encode() in (event.body_bytes or b"")
         }
         erased = officer.erase_bodies(ranges, ground=GROUND, authority=AUTHORITY)

@@ -58,7 +58,7 @@ def test_a_bundle_is_made_followed_and_sent(
     path = tmp_path / "bundle.tar"
     path.write_bytes(b"".join(part.content for part in parts))
     assert path.stat().st_size == found.archive_bytes == parts[0].archive_bytes
-    key = VerifierKey.parse(served.service.ledger().checkpoint().vkey)
+    key = VerifierKey.parse(served.service.ledger().attestation.checkpoints.sign().vkey)
     assert verify_bundle(path, [key]).manifest_digest == found.manifest_digest
 
 

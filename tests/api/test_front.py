@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ledger.api.patience import Patience
 from ledger.api.server import SERVICES, ApiServer
-from ledger.application.ledger import Ledger
+from ledger.application.log import LedgerLog
 from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.errors import Reason
 from ledger.service import Service, ServiceOptions
@@ -184,8 +184,8 @@ def test_health_answers_while_every_thread_hangs(
     release = threading.Event()
     with serving(tmp_path) as served:
         served.prepare()
-        head = Ledger.head
-        monkeypatch.setattr(Ledger, "head", lambda self: release.wait(TIMEOUT) and head(self))
+        head = LedgerLog.head
+        monkeypatch.setattr(LedgerLog, "head", lambda self: release.wait(TIMEOUT) and head(self))
         request = ledger_service_pb2.GetLedgerRequest()
         calls = [served.ledgers.GetLedger.future(request, timeout=TIMEOUT) for _ in range(60)]
         health: Any = health_pb2_grpc.HealthStub(served.channel)
@@ -213,7 +213,7 @@ def test_a_server_whose_threads_hang_stops_all_the_same(
         server = ApiServer(service, "127.0.0.1:0")
         server.start()
         with grpc.insecure_channel(server.address) as channel:
-            monkeypatch.setattr(Ledger, "head", hang)
+            monkeypatch.setattr(LedgerLog, "head", hang)
             begin: Any = channel.unary_unary("/ledger.v1.LedgerService/GetLedger")
             call = begin.future(b"", timeout=TIMEOUT)
             assert hanging.wait(TIMEOUT)

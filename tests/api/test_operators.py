@@ -82,12 +82,12 @@ def guarded(tmp_path: Path) -> Iterator[Served]:
 def test_an_actor_whom_the_operator_did_not_name_is_refused_and_changes_nothing(
     guarded: Served, what: str
 ) -> None:
-    before = guarded.service.ledger().keys()
+    before = guarded.service.ledger().attestation.keys.keys()
     refusal = refused(lambda: CALLS[what](guarded, STRANGER))
     assert refusal.reason == Reason.ACTOR_NOT_AUTHORISED.value
     assert f"services/monitor-7 is not authorised to {what}." in refusal.message
     assert "operators.actors" in refusal.message
-    assert guarded.service.ledger().keys() == before
+    assert guarded.service.ledger().attestation.keys.keys() == before
     assert guarded.service.projections().status()[1].generation == 1
     assert len(guarded.service.ledgers()) == 1
 

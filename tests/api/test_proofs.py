@@ -41,7 +41,7 @@ def signed(served: Served, size: int = 0) -> checkpoint_pb2.Checkpoint:
 
 
 def check(served: Served, proof: checkpoint_pb2.InclusionProof) -> None:
-    event = served.service.ledger().event(proof.position)
+    event = served.service.ledger().log.event(proof.position)
     assert event is not None
     assert proof.event_hash == event.event_hash
     checkpoint = opened(served, proof.checkpoint)
@@ -160,7 +160,7 @@ def test_a_batch_whose_checkpoint_does_not_come_is_said_to_be_on_record(
         assert timeout_seconds == 0.0, "no thread waits: the front end has done so already"
         raise LedgerError(Reason.DEADLINE_EXCEEDED, "No checkpoint came in time.")
 
-    monkeypatch.setattr(ledger, "wait_for_checkpoint", too_late)
+    monkeypatch.setattr(ledger.attestation.prover, "awaited", too_late)
     head = served.head()
     request = signal_service_pb2.SubmitSignalsRequest(
         observations=[observation(), observation(seconds=2 * HOUR)], wait_for_checkpoint=True
@@ -232,7 +232,7 @@ def test_an_audit_is_recorded_as_reported(served: Served) -> None:
     written = served.ledgers.RecordAudit(
         pb.RecordAuditRequest(report=report), timeout=TIMEOUT
     ).appended
-    event = served.service.ledger().event(written.position)
+    event = served.service.ledger().log.event(written.position)
     assert event is not None
     assert event.type == "audit.completed.v1"
     assert event.data["source"] == "server"

@@ -103,7 +103,7 @@ def stream_bad_batches(served: Served) -> None:
 def counts_of(folder: Path, origin: str = ORIGIN) -> list[RequestsRefused]:
     """Return what a stopped server has recorded."""
     with Service(ServiceOptions(str(folder / "ledger.sqlite"), is_evaluating=False)) as service:
-        events = service.ledger(origin).events(types=(RequestsRefused.TYPE,))
+        events = service.ledger(origin).log.events(types=(RequestsRefused.TYPE,))
         assert all(PAYLOAD.encode() not in (event.body_bytes or b"") for event in events)
         return [typed(event, RequestsRefused) for event in events]
 
@@ -163,7 +163,7 @@ def test_refusals_are_recorded_while_the_server_runs(tmp_path: Path) -> None:
         request = model_service_pb2.GetModelRequest(name="models/nobody")
         for number in range(1, 4):
             refused(lambda: served.models.GetModel(request, timeout=TIMEOUT))
-            assert served.service.ledger().wait_for(head + number, TIMEOUT)
+            assert served.service.store.wait_for(ORIGIN, head + number, TIMEOUT)
     assert [data.total for data in counts_of(tmp_path)] == [1, 1, 1]
 
 

@@ -81,7 +81,7 @@ def test_a_client_that_leaves_frees_the_stream_and_its_batches_are_whole(served:
     positions = answers[-1].appended.position
     assert served.head() >= positions
     # The count beyond the preparation is a whole number of batches: none was cut in two.
-    events = served.service.ledger().events(types={"signal.observed.v1"}, limit=100_000)
+    events = served.service.ledger().log.events(types={"signal.observed.v1"}, limit=100_000)
     assert len(events) % 50 == 0
     assert served.submit(observation()).appended.position > positions
 

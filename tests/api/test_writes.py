@@ -136,7 +136,7 @@ def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(
     call, request, change = _writes(served)[method]
     request.request_id = "retry-1"
     first = call(request, timeout=TIMEOUT)
-    head = served.service.ledger("ledger.example/test").head().position
+    head = served.service.ledger("ledger.example/test").log.head().position
     again = call(request, timeout=TIMEOUT)
     assert not first.appended.repeated_request
     assert again.appended.repeated_request
@@ -148,7 +148,7 @@ def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(
     assert error.reason in {"REQUEST_ID_REUSED", "ALREADY_EXISTS"}
     if method != "CreateLedger":
         assert error.reason == "REQUEST_ID_REUSED"
-    assert served.service.ledger("ledger.example/test").head().position == head
+    assert served.service.ledger("ledger.example/test").log.head().position == head
 
 
 def test_update_and_retire_repeat_too(served: Served) -> None:

@@ -20,7 +20,7 @@ def erase(
     world: World, *ranges: tuple[int, int], caller: Caller = OFFICER, ground: str = GROUND
 ) -> int:
     """Erase by command and return how many bodies went."""
-    return world.ledger.erase_bodies(caller, ranges, ground, AUTHORITY).bodies
+    return world.ledger.erasure.erase_bodies(caller, ranges, ground, AUTHORITY).bodies
 
 
 def outcomes(world: World) -> dict[int, str]:

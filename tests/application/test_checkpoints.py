@@ -24,7 +24,7 @@ def tamper(world: World, **columns: object) -> None:
 
 def test_a_checkpoint_covers_every_event_and_verifies_with_the_published_key(world: World) -> None:
     world.begin("m1")
-    signed = world.ledger.checkpoint()
+    signed = world.ledger.attestation.checkpoints.sign()
     assert signed.size == world.head
     assert signed.root == root_of(event.event_hash for event in world.events())
     assert signed.vkey == world.ledger.info.vkey
@@ -39,24 +39,24 @@ def test_a_checkpoint_covers_every_event_and_verifies_with_the_published_key(wor
 
 def test_a_head_is_signed_once_and_a_longer_one_of_itself(world: World) -> None:
     world.begin("m1")
-    first = world.ledger.checkpoint()
-    assert world.ledger.checkpoint() == first
+    first = world.ledger.attestation.checkpoints.sign()
+    assert world.ledger.attestation.checkpoints.sign() == first
     world.see("m1", "0.5", START)
-    second = world.ledger.checkpoint()
+    second = world.ledger.attestation.checkpoints.sign()
     assert second.size == first.size + 1
     world.restart()
-    assert world.ledger.checkpoint() == second
+    assert world.ledger.attestation.checkpoints.sign() == second
 
 
 def test_a_tree_without_a_leaf_for_each_event_is_not_signed(world: World) -> None:
     world.begin("m1")
-    before = world.ledger.checkpoint()
+    before = world.ledger.attestation.checkpoints.sign()
     tree = CompactRange()
     tree.extend([b"x" * 32] * (world.head - 1))
     world.see("m1", "0.5", START)
     tamper(world, tree=tree.to_bytes())
     with pytest.raises(LedgerError) as error:
-        world.ledger.checkpoint()
+        world.ledger.attestation.checkpoints.sign()
     assert reason_of(error) is Reason.SIGNING_STOPPED
     kept = world.store.checkpoint(ORIGIN)
     assert kept is not None
@@ -67,18 +67,18 @@ def test_a_damaged_tree_is_not_signed(world: World) -> None:
     world.begin("m1")
     tamper(world, tree=b"rubbish")
     with pytest.raises(LedgerError) as error:
-        world.ledger.checkpoint()
+        world.ledger.attestation.checkpoints.sign()
     assert reason_of(error) is Reason.SIGNING_STOPPED
 
 
 def test_another_root_of_a_size_that_was_signed_is_not_signed(world: World) -> None:
     world.begin("m1")
-    world.ledger.checkpoint()
+    world.ledger.attestation.checkpoints.sign()
     tree = CompactRange()
     tree.extend([b"x" * 32] * world.head)
     tamper(world, tree=tree.to_bytes())
     with pytest.raises(LedgerError) as error:
-        world.ledger.checkpoint()
+        world.ledger.attestation.checkpoints.sign()
     assert reason_of(error) is Reason.SIGNING_STOPPED
 
 
@@ -86,9 +86,9 @@ def test_a_log_shorter_than_what_was_signed_is_not_signed(make_world: MakeWorld)
     world = make_world().begin("m1")
     head = world.store.head(ORIGIN)
     world.see("m1", "0.5", START)
-    world.ledger.checkpoint()
+    world.ledger.attestation.checkpoints.sign()
     tamper(world, position=head.position, tree=head.tree)
     with pytest.raises(LedgerError) as error:
-        world.ledger.checkpoint()
+        world.ledger.attestation.checkpoints.sign()
     assert reason_of(error) is Reason.SIGNING_STOPPED
     assert "some of them are gone" in error.value.message

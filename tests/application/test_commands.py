@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger.application.commands import Caller
+from ledger.application.commands import Caller, ledger_time
 from ledger.application.fleet.commands import MONEY_MICROS_MAX, FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.errors import LedgerError, Reason
@@ -356,7 +356,9 @@ def test_a_data_ledgers_time_is_the_newest_that_was_stated(world: World) -> None
     assert world.store.head(world.ledger.info.origin).recorded_at == START + DAY
     world.deploy("m1", "v2", at=START + 2 * DAY)
     assert world.store.head(world.ledger.info.origin).recorded_at == START + 2 * DAY
-    assert world.ledger.time_of(world.ledger.head()) == START + DAY, "what was observed, only"
+    assert ledger_time(world.ledger.info, world.store, world.ledger.log.head()) == START + DAY, (
+        "what was observed, only"
+    )
 
 
 def test_a_caller_past_its_deadline_writes_nothing(world: World) -> None:

@@ -151,7 +151,7 @@ def test_after_a_clock_that_was_ahead_is_right_again_models_are_scored_as_due(
         wall.clock.advance(DAY // 2)
         wall.settle()
     assert [score.trigger for score in wall.scores()[-2:]] == ["ingest", "schedule"]
-    recorded = [event.recorded_at for event in wall.ledger.events(limit=10_000)]
+    recorded = [event.recorded_at for event in wall.ledger.log.events(limit=10_000)]
     assert recorded == sorted(recorded)
     wall.check_replay()
 

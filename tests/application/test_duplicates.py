@@ -29,7 +29,7 @@ def ready(world: World) -> World:
 
 
 def submit(world: World, *rows: Row, caller: Caller = MONITOR, out: bool = False) -> Taken:
-    return world.ledger.submit(caller, rows, leave_out_duplicates=out).result()
+    return world.ledger.intake.submit(caller, rows, leave_out_duplicates=out).result()
 
 
 def found(taken: Taken) -> tuple[int, int]:
@@ -56,9 +56,9 @@ def test_what_is_to_be_left_out_is_not_recorded_again(ready: World) -> None:
 
 def test_a_batch_of_duplicates_alone_appends_nothing_and_says_where_they_are(ready: World) -> None:
     first = submit(ready, ONE, OTHER)
-    head = ready.ledger.head()
+    head = ready.ledger.log.head()
     taken = submit(ready, OTHER, ONE, caller=request("again", "x", actor=MONITOR.actor), out=True)
-    assert ready.ledger.head() == head
+    assert ready.ledger.log.head() == head
     assert taken.appended.duplicates == Duplicates(
         2, 2, first.appended.first_position, first.appended.last_position
     )
@@ -169,7 +169,8 @@ def test_what_another_server_recorded_is_repeated_here(make_world: MakeWorld) ->
 def test_requests_of_one_transaction_see_each_other(ready: World) -> None:
     """Several requests wait for the writer together and are placed as one group."""
     waiting = [
-        ready.ledger.submit(MONITOR, [ONE, OTHER], leave_out_duplicates=True) for _ in range(50)
+        ready.ledger.intake.submit(MONITOR, [ONE, OTHER], leave_out_duplicates=True)
+        for _ in range(50)
     ]
     taken = [one.result() for one in waiting]
     assert sum(one.appended.duplicates.left_out for one in taken) == 98
@@ -180,9 +181,9 @@ def test_states_count_the_repeats_among_the_newest_observations(ready: World) ->
     submit(ready, ONE, OTHER, ONE, ("m1", "drift", "", "0.5", START, 100))
     before = ready.head
     submit(ready, ONE, (*ONE[:5], 7))
-    counted = ready.ledger.likely_duplicates("m1", ready.head)
+    counted = ready.ledger.intake.likely_duplicates("m1", ready.head)
     assert (counted["loss"], counted.get("drift", 0)) == (3, 0)
-    assert ready.ledger.likely_duplicates("m1", before)["loss"] == 1, "as of that position"
+    assert ready.ledger.intake.likely_duplicates("m1", before)["loss"] == 1, "as of that position"
 
 
 ROWS = st.tuples(

@@ -135,23 +135,26 @@ def test_an_erasure_is_recorded_with_its_ground_and_the_chain_still_verifies(
 def test_every_proof_made_before_or_after_still_verifies(world: World) -> None:
     eventful(world)
     ledger = world.ledger
-    sealed = ledger.seal_streams(ANA)
-    before = ledger.checkpoint()
-    proofs = {position: ledger.prove_inclusion(position) for position in range(1, before.size + 1)}
+    sealed = ledger.attestation.seals.seal(ANA)
+    before = ledger.attestation.checkpoints.sign()
+    proofs = {
+        position: ledger.attestation.prover.inclusion(position)
+        for position in range(1, before.size + 1)
+    }
     hashes = {event.position: event.event_hash for event in world.events()}
     gone = [event.position for event in world.events("signal.observed.v1", "decision.made.v2")]
     world.erase(*gone)
     world.see("m1", "0.4", START + 9 * DAY)
-    again = ledger.seal_streams(ANA)
-    after = ledger.checkpoint()
+    again = ledger.attestation.seals.seal(ANA)
+    after = ledger.attestation.checkpoints.sign()
     assert after.size > before.size
     for position, proof in proofs.items():
         check(hashes, position, before, proof)  # which somebody kept
-        assert ledger.prove_inclusion(position, before.size).hashes == proof.hashes
-        later = ledger.prove_inclusion(position, after.size)
+        assert ledger.attestation.prover.inclusion(position, before.size).hashes == proof.hashes
+        later = ledger.attestation.prover.inclusion(position, after.size)
         assert later.event_hash == hashes[position]
         check(hashes, position, after, later)
-    consistency = ledger.prove_consistency(before.size, after.size)
+    consistency = ledger.attestation.prover.consistency(before.size, after.size)
     check_consistency(
         old_size=before.size,
         size=after.size,
@@ -228,7 +231,7 @@ def test_bodies_that_the_rest_rests_on_are_named_and_nothing_is_erased(world: Wo
     assert "ledger.created.v1" in refused.value.message
     assert "body.erased.v1" in refused.value.message
     assert world.head == sealed
-    assert world.ledger.event(5).body_bytes is not None  # type: ignore[union-attr]
+    assert world.ledger.log.event(5).body_bytes is not None  # type: ignore[union-attr]
 
 
 def test_a_position_beyond_the_head_is_refused(world: World) -> None:
@@ -254,14 +257,14 @@ def test_what_is_gone_already_is_not_erased_twice(world: World) -> None:
 def test_a_repeat_is_answered_as_the_first_time(world: World) -> None:
     world.begin("m1")
     caller = replace(request("r-1", "3-4"), actor=OFFICER.actor)
-    first = world.ledger.erase_bodies(caller, [(3, 4)], GROUND, AUTHORITY)
-    again = world.ledger.erase_bodies(caller, [(3, 4)], GROUND, AUTHORITY)
+    first = world.ledger.erasure.erase_bodies(caller, [(3, 4)], GROUND, AUTHORITY)
+    again = world.ledger.erasure.erase_bodies(caller, [(3, 4)], GROUND, AUTHORITY)
     assert (first.bodies, again.bodies) == (2, 2)
     assert again.written == replace(first.written, repeated=True)
     assert len(world.events(BodyErased.TYPE)) == 1
     other = replace(request("r-1", "5"), actor=OFFICER.actor)
     with pytest.raises(LedgerError) as refused:
-        world.ledger.erase_bodies(other, [(5, 5)], GROUND, AUTHORITY)
+        world.ledger.erasure.erase_bodies(other, [(5, 5)], GROUND, AUTHORITY)
     assert reason_of(refused) is Reason.REQUEST_ID_REUSED
 
 
@@ -280,12 +283,12 @@ def test_a_keeper_of_copies_is_told_and_what_it_cannot_remove_is_said(world: Wor
     world.ledger.erasure.on_erased(lambda position, _: others.append(position))
     caller = replace(request("r-1", "3"), actor=OFFICER.actor)
     with pytest.raises(LedgerError, match="copies are left: A file is held") as refused:
-        world.ledger.erase_bodies(caller, [(3, 3)], GROUND, AUTHORITY)
+        world.ledger.erasure.erase_bodies(caller, [(3, 3)], GROUND, AUTHORITY)
     assert reason_of(refused) is Reason.STORE_UNAVAILABLE
     assert told == [(world.head, [(3, 3)])]
     assert others == [world.head], "one's trouble keeps no other from his work"
     broken[0] = False
-    assert world.ledger.erase_bodies(caller, [(3, 3)], GROUND, AUTHORITY).bodies == 1
+    assert world.ledger.erasure.erase_bodies(caller, [(3, 3)], GROUND, AUTHORITY).bodies == 1
     assert len(told) == 2
     with pytest.raises(LedgerError):
         erase(world, (3, 3))

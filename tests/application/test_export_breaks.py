@@ -61,16 +61,16 @@ def test_a_stopped_server_goes_on_where_it_was(
 def test_a_crash_between_the_record_and_the_job_repeats_neither(small: Desk) -> None:
     job = small.made()
     small.exports._folder.save(replace(job, state="writing", issued_position=0))
-    head = small.ledger.head().position
+    head = small.ledger.log.head().position
     small.exports = small.opened()
     assert small.finished(job) == job
-    assert small.ledger.head().position == head
+    assert small.ledger.log.head().position == head
 
 
 def test_a_damaged_ledger_fails_the_export_and_says_where(
     small: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small.ledger.checkpoint()  # which reads all of it, and finds it whole
+    small.ledger.attestation.checkpoints.sign()  # which reads all of it, and finds it whole
     read = small.store.rows_raw
 
     def damaged(ledger: str, **bounds: int) -> Iterator[Any]:
@@ -116,7 +116,7 @@ def _twice(full: Callable[..., None], desk: Desk) -> Callable[..., None]:
 
 
 def erase(desk: Desk, *ranges: tuple[int, int]) -> int:
-    erased = desk.ledger.erase_bodies(OFFICER, ranges, "Art. 17", "privacy office")
+    erased = desk.ledger.erasure.erase_bodies(OFFICER, ranges, "Art. 17", "privacy office")
     return erased.written.position
 
 

@@ -44,7 +44,7 @@ def test_a_bundle_of_every_kind_verifies_and_is_recorded(
     job = desk.made(kind=kind, purpose="a yearly audit", **fields)
     found = desk.verified(job)
     assert (found.events, found.missing.withheld, found.scope.kind) == (events, withheld, kind)
-    event = desk.ledger.event(job.issued_position)
+    event = desk.ledger.log.event(job.issued_position)
     assert event is not None
     issued = typed(event, ExportIssued)
     assert issued.manifest_digest == found.manifest_digest.hex() == job.manifest_digest
@@ -55,7 +55,7 @@ def test_a_bundle_of_every_kind_verifies_and_is_recorded(
 
 
 def test_a_range_of_time_holds_what_was_recorded_in_it(small: Desk) -> None:
-    times = {event.position: event.recorded_at for event in small.ledger.events()}
+    times = {event.position: event.recorded_at for event in small.ledger.log.events()}
     job = small.made(kind="range", from_time=times[5], until_time=times[9])
     assert (job.first_position, job.last_position) == (5, 8)
     small.verified(job)
@@ -107,11 +107,11 @@ REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
 def test_what_cannot_be_exported_is_refused_at_once(
     small: Desk, fields: dict[str, Any], reason: Reason, words: str
 ) -> None:
-    head = small.ledger.head().position
+    head = small.ledger.log.head().position
     with pytest.raises(LedgerError, match=words) as refusal:
         small.exports.create(AUDITOR, ExportRequest(**fields))
     assert refusal.value.reason is reason
-    assert small.ledger.head().position == head
+    assert small.ledger.log.head().position == head
     assert small.exports.all() == []
 
 
@@ -125,7 +125,7 @@ def test_a_repeated_request_gets_the_same_export(small: Desk) -> None:
     assert refusal.value.reason is Reason.REQUEST_ID_REUSED
     other = small.made(caller=replace(caller, actor="users/ada"))
     assert other.export != job.export
-    event = small.ledger.event(job.issued_position)
+    event = small.ledger.log.event(job.issued_position)
     assert event is not None
     assert event.body.request_id == "request-1"
 
@@ -181,9 +181,9 @@ def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
     small: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.application.exports.writing._WITNESS_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(small.ledger, "witnesses", lambda: ["one"])
+    monkeypatch.setattr(small.ledger.attestation.collector, "states", lambda: ["one"])
     witness = CosigningKey("witness.example/w", bytes(32))
-    kept, asked = small.ledger.checkpoint_of, 0
+    kept, asked = small.ledger.attestation.checkpoints.of_size, 0
 
     def cosigned_late(size: int) -> SignedCheckpoint:
         nonlocal asked
@@ -196,10 +196,10 @@ def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
         more = add_cosignatures(note, [line]).decode()
         return replace(signed, note=more, witnesses=("witness.example/w",))
 
-    monkeypatch.setattr(small.ledger, "checkpoint_of", cosigned_late)
+    monkeypatch.setattr(small.ledger.attestation.checkpoints, "of_size", cosigned_late)
     job = small.made()
     note = (small.exports.folder_of(job.export) / "data" / "checkpoint").read_text()
     assert "witness.example/w" in note
-    monkeypatch.setattr(small.ledger, "checkpoint_of", kept)
+    monkeypatch.setattr(small.ledger.attestation.checkpoints, "of_size", kept)
     assert small.verified(job).events == 14
     small.verified(small.made())  # and goes without them in the end

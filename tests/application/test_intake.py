@@ -174,23 +174,23 @@ def test_a_data_ledger_takes_any_time_but_one_far_ahead_of_the_machine(world: Wo
     latest = world.clock.now_micros() + DATA_AHEAD_SECONDS * SECOND
     for at in (0, START, latest):
         world.see("m1", "0.5", at, version="v1")
-    head = world.ledger.head()
+    head = world.ledger.log.head()
     for at in (latest + 1, TIME_LIMIT - 1):
         error = refused(world, but(observed_at=at))
         assert error.reason is Reason.CLOCK_AHEAD
         assert error.metadata["field"] == "observations[0].observed_at"
     assert refused(world, but(observed_at=TIME_LIMIT)).reason is Reason.FIELD_INVALID
-    assert world.ledger.head() == head
+    assert world.ledger.log.head() == head
 
 
 def test_a_deployment_far_ahead_of_the_machine_does_not_move_a_data_ledger(world: World) -> None:
     world.begin("m1")
-    head = world.ledger.head()
+    head = world.ledger.log.head()
     late = world.clock.now_micros() + (DATA_AHEAD_SECONDS + 1) * SECOND
     with pytest.raises(LedgerError) as refusal:
         world.deploy("m1", "v2", at=late)
     assert refusal.value.reason is Reason.CLOCK_AHEAD
-    assert world.ledger.head() == head
+    assert world.ledger.log.head() == head
 
 
 def test_an_empty_version_is_the_one_in_service_and_the_source_is_the_actor(ready: World) -> None:

@@ -30,17 +30,17 @@ def test_the_first_start_commits_the_next_key_and_later_ones_do_not(tmp_path: Pa
     with service() as served:
         ledger = served.ledger(ORIGIN)
         store: SqlStore = served.store
-        assert ledger.head().position == SIZE + 1
-        event = ledger.event(SIZE + 1)
+        assert ledger.log.head().position == SIZE + 1
+        event = ledger.log.event(SIZE + 1)
         assert event is not None
         assert (event.type, event.body.actor) == (COMMITTED, "system/keys")
-        assert ledger.checkpoint().size == SIZE + 1
-        proof = ledger.prove_consistency(252)
+        assert ledger.attestation.checkpoints.sign().size == SIZE + 1
+        proof = ledger.attestation.prover.consistency(252)
         assert proof.checkpoint.size == SIZE + 1
     with service() as served:
         ledger, store = served.ledger(ORIGIN), served.store
-        assert ledger.head().position == SIZE + 1
-        committed = ledger.keys().next_key_digest.hex()
-        assert vkey_digest(ledger.rotate_key(ADA, 0).key.vkey) == committed
-        ledger.checkpoint()
+        assert ledger.log.head().position == SIZE + 1
+        committed = ledger.attestation.keys.keys().next_key_digest.hex()
+        assert vkey_digest(ledger.attestation.keys.rotate(ADA, 0).key.vkey) == committed
+        ledger.attestation.checkpoints.sign()
         assert checked(store) == [252, SIZE + 1, SIZE + 3]

@@ -80,7 +80,7 @@ class Place:
 
     def publish(self, service: Service, name: str = "checkpoint") -> int:
         """Write the newest checkpoint as `log publish` would; return its size."""
-        signed = service.ledger(ORIGIN).checkpoint()
+        signed = service.ledger(ORIGIN).attestation.checkpoints.sign()
         path = self.published / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(signed.note, "utf-8")
@@ -119,7 +119,7 @@ def test_a_restored_backup_is_not_served_and_both_sizes_are_said(place: Place) -
     assert "2 only" in failure.message
     assert str(place.published / "checkpoint") in failure.message
     with place.service(published="") as service:  # without being asked for, there is no comparison
-        assert service.ledger().head().position == 2
+        assert service.ledger().log.head().position == 2
 
 
 def test_a_restored_backup_that_went_on_is_a_fork_and_not_served(place: Place) -> None:
@@ -152,7 +152,7 @@ def test_a_backup_from_before_rotations_is_found_too(place: Place, rotations: in
     place.copy()
     with place.service() as service:
         for _ in range(rotations):
-            service.ledger().rotate_key(ADA, 0)
+            service.ledger().attestation.keys.rotate(ADA, 0)
         place.publish(service)
     place.put_back()
     failure = place.refused()
@@ -224,14 +224,14 @@ def test_a_restored_backup_is_found_through_a_witness(place: Place, rotations: i
     place.copy()
     with place.service() as service:
         for _ in range(rotations):
-            service.ledger().rotate_key(ADA, 0)
+            service.ledger().attestation.keys.rotate(ADA, 0)
     with ExitStack() as stack:
         policy = witnessing(place, stack)
         with place.service(policy=policy) as service:
             grow(service.store, 5)
-            size = service.ledger().checkpoint().size
-            until(lambda: service.ledger().witnesses()[0].size == size)
-            assert service.ledger().checkpoint_of(size).witnesses == (KEY.name,)
+            size = service.ledger().attestation.checkpoints.sign().size
+            until(lambda: service.ledger().attestation.collector.states()[0].size == size)
+            assert service.ledger().attestation.checkpoints.of_size(size).witnesses == (KEY.name,)
         with place.service(policy=policy):
             pass
         place.put_back()
@@ -246,7 +246,7 @@ def test_a_backup_that_a_witness_shows_later_stops_signing(place: Place) -> None
     place.copy()
     with place.service() as service:
         grow(service.store, 5)
-        note = service.ledger().checkpoint().note.encode()
+        note = service.ledger().attestation.checkpoints.sign().note.encode()
     place.put_back()
     is_reached: list[bool] = []
 
@@ -255,14 +255,14 @@ def test_a_backup_that_a_witness_shows_later_stops_signing(place: Place) -> None
 
     with scripted_witness(late) as (url, seen), place.service(policy=place.policy(url)) as service:
         assert seen
-        assert service.ledger().checkpoint().size == 2
+        assert service.ledger().attestation.checkpoints.sign().size == 2
         is_reached.append(True)
         until(service.signing_failures)
         heard: list[bool] = []
         service.on_signing_failure(lambda: heard.append(True))
         assert heard
         assert grow(service.store).last_position == 3
-        assert "7 events" in str(service.ledger().signing_failure)
+        assert "7 events" in str(service.ledger().attestation.checkpoints.failure)
     with place.service() as service:  # the evidence is remembered
         assert service.signing_failures()
 
@@ -284,7 +284,7 @@ def test_no_witness_stops_a_start_by_silence_or_rubbish(
     with scripted_witness(script) as (url, seen), place.service(policy=place.policy(url)) as one:
         assert seen
         assert grow(one.store).last_position == 3
-        assert one.ledger().checkpoint().size == 3
+        assert one.ledger().attestation.checkpoints.sign().size == 3
         assert not one.signing_failures()
 
 
@@ -295,5 +295,5 @@ def test_a_master_key_that_is_none_is_refused_without_being_repeated(place: Plac
     file = place.folder / "master"
     file.write_text(f"{SECRET}\n", "ascii")
     with place.service(keys_secret="", keys_file=str(file)) as service:
-        assert service.ledger().checkpoint().size == 2
+        assert service.ledger().attestation.checkpoints.sign().size == 2
     assert "keys_secret" not in repr(place.options)

@@ -46,7 +46,7 @@ def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> Writ
 
 
 def in_force(world: World) -> list[tuple[str, int, str]]:
-    found = world.ledger._historian.activations_in_force(world.head)
+    found = world.ledger.historian.activations_in_force(world.head)
     return [(one.policy, one.version, one.scope.kind) for one in found]
 
 
@@ -64,7 +64,7 @@ def test_a_meaning_changes_in_one_append_with_the_policy_that_it_touches(world: 
     world.see("m1", 0.5, START)
     head = world.head
     written = turn(world, replacement(), caller=request("turn-1"))
-    events = world.ledger.events(limit=10, after=head)
+    events = world.ledger.log.events(limit=10, after=head)
     assert [event.type for event in events] == [SignalDefined.TYPE, DRAFTED, ACTIVATED]
     assert (written.first_position, written.position) == (head + 1, head + 3)
     assert [event.body.causation_position for event in events] == [None, head + 1, head + 1]
@@ -108,7 +108,7 @@ def test_the_policy_that_counts_for_a_model_stays_the_same_one(world: World) -> 
     world.activate(drift, policy="high", scope=HIGH)
 
     def counts() -> tuple[str, int]:
-        chosen = world.ledger._historian.policy_in_force(
+        chosen = world.ledger.historian.policy_in_force(
             registered("m2", labels={"region": "east", "tier": "high"}), world.head
         )
         assert chosen is not None
@@ -126,7 +126,7 @@ def test_the_version_that_a_policy_is_planned_by_stays_the_newest_activated(worl
     world.activate(drift, scope=ONE)
     turn(world, replacement())
     assert in_force(world) == [("main", 3, "ledger"), ("main", 2, "model")]
-    planned = world.ledger._historian.fleet_policy("main", world.head)
+    planned = world.ledger.historian.fleet_policy("main", world.head)
     assert planned is not None
     assert planned.version == 2
 

@@ -325,7 +325,7 @@ def test_replay_needs_no_projection(tmp_path: Path) -> None:
     world = eventful(World(path))
     world.close()
     with Service(ServiceOptions(str(path)), ManualClock(START)) as service:
-        head = service.ledger(ORIGIN).head().position
+        head = service.ledger(ORIGIN).log.head().position
     assert (tmp_path / "l.projections.sqlite").exists()
     for file in tmp_path.glob("l.projections*"):
         file.unlink()

@@ -44,7 +44,7 @@ def test_an_event_is_covered_within_a_second(tmp_path: Path) -> None:
             assert len(waited) < 30
             position = grow(service.store, 3).last_position
             began = time.monotonic()
-            found = ledger.wait_for_checkpoint(position, 60)
+            found = ledger.attestation.prover.awaited(position, 60)
             waited.append(time.monotonic() - began)
             assert found.position == position
             assert found.checkpoint.size >= position

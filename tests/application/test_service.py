@@ -46,12 +46,12 @@ def test_several_ledgers_in_one_database_know_nothing_of_each_other(tmp_path: Pa
         assert [view.name for view in service.ledger(TWO).fleet.models()] == ["m2"]
         rows = [("m1", "loss", "v1", "0.5", START, 1)]
         with pytest.raises(LedgerError) as error:
-            service.ledger(TWO).submit(ANA, rows)
+            service.ledger(TWO).intake.submit(ANA, rows)
         assert reason_of(error) is Reason.MODEL_UNKNOWN
-        service.ledger(ONE).submit(ANA, rows).result()
+        service.ledger(ONE).intake.submit(ANA, rows).result()
         assert service.ledger(ONE).info.vkey != service.ledger(TWO).info.vkey
         for origin in (ONE, TWO):
-            checkpoint = service.ledger(origin).checkpoint()
+            checkpoint = service.ledger(origin).attestation.checkpoints.sign()
             assert checkpoint.note.startswith(f"{origin}\n")
         repeated = Caller("users/ana", "same-id", b"")
         for origin in (ONE, TWO):
@@ -146,10 +146,10 @@ def test_a_restarted_service_goes_on_where_it_was(tmp_path: Path) -> None:
     with service_at(tmp_path) as service:
         service.create_ledger(ONE, clock="data", actor="users/ana")
         fill(service.ledger(), "m1")
-        head = service.ledger().head()
+        head = service.ledger().log.head()
         models = service.ledger().fleet.models()
     with service_at(tmp_path) as service:
-        assert service.ledger().head() == head
+        assert service.ledger().log.head() == head
         assert service.ledger().fleet.models() == models
         assert service.projections().position == head.position
 

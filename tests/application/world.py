@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from ledger.application.commands import Caller
+from ledger.application.commands import Caller, Written
 from ledger.application.decisions.decisions import Decided
 from ledger.application.decisions.replay import ReplayKind, ReplayResult
 from ledger.application.erasure import Erased
@@ -20,7 +20,7 @@ from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.evaluation.follower import Follower
 from ledger.application.fleet.commands import Drafted
 from ledger.application.fleet.deployments import DeploymentSpec
-from ledger.application.ledger import Ledger, Written
+from ledger.application.ledger import Ledger
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
@@ -176,7 +176,7 @@ class World:
 
     def observe(self, *rows: Row, caller: Caller = MONITOR) -> AppendResult:
         """Submit observations and wait for them."""
-        return self.ledger.submit(caller, rows).result().appended
+        return self.ledger.intake.submit(caller, rows).result().appended
 
     def see(
         self,
@@ -226,7 +226,7 @@ class World:
     def erase(self, *positions: int) -> Erased:
         """Erase the bodies of these events, as an authorised actor does."""
         ranges = [(position, position) for position in sorted(positions)]
-        return self.ledger.erase_bodies(OFFICER, ranges, "GDPR Art. 17(1)(a)", "the board")
+        return self.ledger.erasure.erase_bodies(OFFICER, ranges, "GDPR Art. 17(1)(a)", "the board")
 
     def lose(self, position: int) -> None:
         """Remove an event's body and salt behind the ledger's back: no erasure names it."""
@@ -242,7 +242,7 @@ class World:
 
     def events(self, *types: str) -> list[RecordedEvent]:
         """Return every event of these types."""
-        return self.ledger.events(limit=1_000_000, types=types or None)
+        return self.ledger.log.events(limit=1_000_000, types=types or None)
 
     def all_of(self, cls: type[T], model: str | None = None) -> list[T]:
         """Return the data of every event of a type, of one model or of all."""

@@ -22,7 +22,7 @@ def confirmed(tmp_path: Path) -> Paper:
     """A ledger on paper whose clock stepped by two days, which was confirmed."""
     world = World(tmp_path / "ledger.db", clock="wall").begin("m1")
     world.clock.step(2 * DAY)
-    world.ledger.confirm_clock(ANA, "It was behind.")
+    world.ledger.clocks.confirm(ANA, "It was behind.")
     world.see("m1", 0.5, START + 2 * DAY)
     world.close()
     return Paper.copied(tmp_path / "ledger.db", ORIGIN)

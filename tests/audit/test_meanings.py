@@ -44,7 +44,7 @@ def story(tmp_path: Path) -> Paper:
     """The same on paper; it ends where the policies come into force."""
     path = tmp_path / "ledger.sqlite"
     world = told(path)
-    world.ledger.checkpoint()
+    world.ledger.attestation.checkpoints.sign()
     world.close()
     return Paper.copied(path, ORIGIN)
 
@@ -156,7 +156,7 @@ def test_the_service_s_own_database_holds_with_its_request_ids_and_what_came_aft
     world.settle()
     assert world.scores("m1")[-1].policy == "aux"
     assert world.scores("m1")[-1].policy_version == 3
-    world.ledger.checkpoint()
+    world.ledger.attestation.checkpoints.sign()
     world.check_replay()
     world.close()
     report = Audit(DatabaseSource(str(path)), "test").run()

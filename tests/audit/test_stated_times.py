@@ -31,7 +31,7 @@ def story(tmp_path: Path) -> Paper:
     world.evaluate("m1")
     world.see("m2", 0.5, LATER + 3 * HOUR)
     world.plan(1_000_000)
-    world.ledger.checkpoint()
+    world.ledger.attestation.checkpoints.sign()
     world.close()
     return Paper.copied(path, ORIGIN)
 
@@ -94,7 +94,7 @@ def test_a_version_drafted_against_another_meaning_does_not_come_into_force(
     world.begin()
     turned = defined("drift").model_copy(update={"unit": "bits"})
     world.ledger.commands.define_signal(ANA, turned)
-    world.ledger.checkpoint()
+    world.ledger.attestation.checkpoints.sign()
     world.close()
     paper = Paper.copied(path, ORIGIN)
     assert findings(paper, tmp_path) == []

@@ -139,7 +139,7 @@ def test_checkpoints_are_listed_and_taken_by_size(cli: Run) -> None:
 
 def kept_event(served: Served, folder: Path, position: int) -> tuple[str, Path, Path]:
     """Return an event's hash, and files with its canonical header and its line in a bundle."""
-    event = served.service.ledger().event(position)
+    event = served.service.ledger().log.event(position)
     assert event is not None
     time = format_time(event.recorded_at)
     header = folder / "header"
@@ -239,7 +239,7 @@ def test_every_verifying_command_holds_to_a_policy(
     cli: Run, run: Run, served: Served, vkey: str, folder: Path, tmp_path: Path
 ) -> None:
     size = cli("log", "checkpoint", "--json").json["size"]
-    note = served.service.ledger().checkpoint_of(size).note
+    note = served.service.ledger().attestation.checkpoints.of_size(size).note
     text = note.rpartition("\n\n")[0].encode() + b"\n"
     line = WITNESS.cosign(text, 1_767_225_600).line()
     store = served.service.store
@@ -248,9 +248,9 @@ def test_every_verifying_command_holds_to_a_policy(
     bad = policy(tmp_path / "bad", vkey, WITNESS, OTHER)
     proof = tmp_path / "p.tlog-proof"
     database = str(folder / "ledger.sqlite")
-    head = served.service.ledger().checkpoint_of(size)
+    head = served.service.ledger().attestation.checkpoints.of_size(size)
     assert line in head.note
-    event = served.service.ledger().event(2)
+    event = served.service.ledger().log.event(2)
     assert event is not None
     for server, flags in (
         (cli, ("log", "checkpoint", "--size", str(size))),

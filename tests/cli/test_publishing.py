@@ -43,7 +43,7 @@ def test_server_and_database_give_the_same_folder_step_by_step(
         width = min(256, done["size"] - index * 256)
         found += decode_entries((live / entries_path(index, width)).read_bytes())
     assert [event_hash(entry) for entry in found] == [
-        event.event_hash for event in ledger.events(limit=10_000)
+        event.event_hash for event in ledger.log.events(limit=10_000)
     ]
 
 
@@ -54,7 +54,7 @@ def test_nothing_of_a_body_is_published(cli: Run, served: Served, tmp_path: Path
     everything = b"".join(files(tmp_path / "tiles").values())
     assert b"models/zanzibar-cloves" in everything  # streams are part of the header
     assert b"very-secret-owner" not in everything
-    for event in served.service.ledger().events():
+    for event in served.service.ledger().log.events():
         assert event.salt is not None
         assert event.salt not in everything
         assert event.salt.hex().encode() not in everything
@@ -100,7 +100,7 @@ def test_a_ledger_that_was_rewritten_is_not_published_over_the_old_one(
         forger.prepare(("fares", "hotels", "rooms"))
         assert run("log", "publish", str(tiles), "--server", forger.server.address).code == 4
         run("log", "checkpoint", "--server", forger.server.address)
-        forger.service.ledger().checkpoint()
+        forger.service.ledger().attestation.checkpoints.sign()
         ran = run("log", "publish", str(tiles), "--db", str(other / "ledger.sqlite"))
     assert ran.code == Exit.INTEGRITY
     assert files(tiles) == before

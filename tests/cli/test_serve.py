@@ -183,7 +183,7 @@ def test_serve_does_not_serve_what_is_behind_the_published_checkpoint(tmp_path: 
     shutil.copytree(now, backup)
     with serving(now) as server:
         server.add_model("hotels")
-        signed = server.service.ledger().checkpoint()
+        signed = server.service.ledger().attestation.checkpoints.sign()
     published.write_text(signed.note)
     ran = subprocess.run(
         [*PROGRAM, "--db", str(backup / "ledger.sqlite")],

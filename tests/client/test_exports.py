@@ -19,7 +19,9 @@ def finish(served: Served, export: Export) -> None:
 
 def verified(served: Served, content: bytes, path: Path) -> Verified:
     path.write_bytes(content)
-    return verify_bundle(path, [VerifierKey.parse(served.service.ledger().checkpoint().vkey)])
+    return verify_bundle(
+        path, [VerifierKey.parse(served.service.ledger().attestation.checkpoints.sign().vkey)]
+    )
 
 
 def test_a_bundle_through_the_client_for_threads(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def rows(count: int, *, hour: int = 1, model: str = "fares") -> list[tuple[str, 
 def test_the_three_lines_of_the_readme_work(served: Served) -> None:
     with LedgerClient(served.server.address, actor="services/monitor-7") as ledger:
         ledger.submit([("fares", "log-loss", 0.412, "2026-03-05T12:00:00Z")])
-    (event,) = served.service.ledger().events(after=served.head() - 1)
+    (event,) = served.service.ledger().log.events(after=served.head() - 1)
     assert event.type == "signal.observed.v1"
     assert event.body.actor == "services/monitor-7"
 

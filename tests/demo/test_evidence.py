@@ -50,7 +50,7 @@ def written(tmp_path: Path) -> Iterator[Written]:
             event = NewEvent(f"notes/n-{number % 3}", "note.taken.v1", body)
             store.append(AppendRequest(ORIGIN, "users/ada", "Note", [event]))
         recorder = LedgerApplicationRecorder(store, ORIGIN, str)
-        signed = Ledger(store, info, recorder, clock).checkpoint()
+        signed = Ledger(store, info, recorder, clock).attestation.checkpoints.sign()
         yield Written(path, signed.note, signed.vkey)
     finally:
         store.close()

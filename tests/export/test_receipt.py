@@ -29,13 +29,13 @@ class Issued:
 
     def __init__(self, served: Served) -> None:
         ledger = served.service.ledger()
-        events = ledger.events()
+        events = ledger.log.events()
         self.decision = next(event for event in events if event.type in DECISION_TYPES)
         self.position = self.decision.position
         data = typed(self.decision, DecisionMade)
         drafted = next(event for event in events if event.type in DRAFTED_TYPES)
         replayed = ledger.replayer.replay(self.decision.position)
-        signed = ledger.checkpoint()
+        signed = ledger.attestation.checkpoints.sign()
         tree = memory_reader([event.event_hash for event in events[: signed.size]])
         self.key = VerifierKey.parse(signed.vkey)
         self.inputs = replayed.evidence

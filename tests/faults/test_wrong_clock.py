@@ -114,7 +114,7 @@ def test_an_operator_confirms_a_clock_that_is_right_after_all_and_an_audit_follo
     assert refused(lambda: define(served)).reason == "CLOCK_AHEAD"
     confirmed = confirm(served, request_id="once").appended
     until(lambda: is_serving(served))
-    event = served.service.ledger().event(confirmed.position)
+    event = served.service.ledger().log.event(confirmed.position)
     assert event is not None
     assert (event.stream, event.recorded_at) == ("ledger", NOW + 2 * DAY)
     assert typed(event, ClockStepped) == ClockStepped(
@@ -274,7 +274,7 @@ class Life:
             self.world.restart()
         while self.world.follower.step():
             pass
-        for event in self.world.ledger.events(after=self.position, limit=10_000):
+        for event in self.world.ledger.log.events(after=self.position, limit=10_000):
             assert event.recorded_at <= self.true + SKEW
             self.position = event.position
 
@@ -302,7 +302,7 @@ class Life:
         assert scores[-1].evaluated_at == format_time(self.true - 2 * HOUR)
         self.live("pass", 6 * HOUR)
         assert self.world.scores()[-1].trigger == "schedule"
-        recorded = [event.recorded_at for event in self.world.ledger.events(limit=10_000)]
+        recorded = [event.recorded_at for event in self.world.ledger.log.events(limit=10_000)]
         assert recorded == sorted(recorded)
         self.world.check_replay()
         self.world.close()

@@ -284,7 +284,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Let the evaluator do what is due: one score a model at most, decisions on change."""
         head = self.world.head
         self.world.settle()
-        written = self.world.ledger.events(after=head)
+        written = self.world.ledger.log.events(after=head)
         names = [event.stream[7:] for event in written if event.type == ScoreComputed.TYPE]
         assert len(names) == len(set(names))
         never = [name for name in self.serving() if self.models[name].priority is None]

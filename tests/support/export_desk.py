@@ -76,7 +76,7 @@ class Desk:
 
     def verified(self, job: ExportJob) -> Verified:
         assert job.state == "ready", job.failure
-        key = VerifierKey.parse(self.ledger.checkpoint().vkey)
+        key = VerifierKey.parse(self.ledger.attestation.checkpoints.sign().vkey)
         return verify_bundle(self.exports.folder_of(job.export), [key])
 
 
@@ -85,7 +85,7 @@ class Gate:
 
     def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch, pages: int = 1) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
-        desk.ledger.checkpoint()  # signing reads pages too
+        desk.ledger.attestation.checkpoints.sign()  # signing reads pages too
         read = desk.store.rows_raw
 
         def held(ledger: str, **bounds: int) -> Iterator[Any]:

@@ -130,7 +130,7 @@ class Served:
 
     def head(self) -> int:
         """Return the ledger's last position, read past the API."""
-        return self.service.ledger().head().position
+        return self.service.ledger().log.head().position
 
     def create(
         self,

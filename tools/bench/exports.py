@@ -82,7 +82,8 @@ def _folder(run: Run) -> Path:
 def _written(run: Run, size: int) -> tuple[float, float]:
     """Return events a second of a full export, and the load meanwhile."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
-        service.ledger().checkpoint()  # a server signs on its schedule, not for an export
+        # A server signs on its schedule, not for an export.
+        service.ledger().attestation.checkpoints.sign()
         exports = service.exports()
         progress = Progress("exporting", size)
         started = time.perf_counter()
@@ -100,7 +101,7 @@ def _written(run: Run, size: int) -> tuple[float, float]:
 def _verified(run: Run, size: int) -> tuple[float, float]:
     """Return events a second of the product's verifier, and the load meanwhile."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
-        key = VerifierKey.parse(service.ledger().checkpoint().vkey)
+        key = VerifierKey.parse(service.ledger().attestation.checkpoints.sign().vkey)
     progress = Progress("verifying the bundle", size)
     started = time.perf_counter()
     found = verify_bundle(
@@ -112,7 +113,7 @@ def _verified(run: Run, size: int) -> tuple[float, float]:
 def _stand_alone(run: Run, size: int, jobs: int) -> tuple[float, float]:
     """Return events a second of the verifier in the bundle, and the load meanwhile."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
-        key = service.ledger().checkpoint().vkey
+        key = service.ledger().attestation.checkpoints.sign().vkey
     say(f"verifying the bundle with the stand-alone verifier, {jobs} at once")
     bundle = _folder(run) / "bundle"
     program = [sys.executable, "-I", "-S", str(bundle / "data" / "verify_bundle.py")]

@@ -34,7 +34,7 @@ def written(path: Path, observations: int) -> Path:
         waiting: deque[Submission] = deque()
         for number, rows in enumerate(fleet.batches(observations, SPARSE_STEP), start=1):
             caller = Caller(fleet.MONITOR, request_id=f"batch-{number}", digest=bytes(32))
-            waiting.append(ledger.submit(caller, rows))
+            waiting.append(ledger.intake.submit(caller, rows))
             if len(waiting) > _IN_FLIGHT or number % pause == 0:
                 waiting.popleft().result()
             if number % pause == 0:

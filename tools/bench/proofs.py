@@ -105,7 +105,7 @@ def _positions(size: int) -> list[int]:
 def _signed(run: Run, small: int) -> int:
     """Sign the head of the ledger with events; return its size."""
     with fleet.still(str(run.path(f"ledger-{small}.sqlite"))) as service:
-        return service.ledger().checkpoint().size
+        return service.ledger().attestation.checkpoints.sign().size
 
 
 def _grown(path: Path, size: int) -> None:
@@ -166,11 +166,11 @@ def _prove(path: Path, size: int) -> Proved:
         ledger = service.ledger()
         positions = _positions(size)
         for position in positions[:_WARM_UP]:
-            ledger.prove_inclusion(position, size)
+            ledger.attestation.prover.inclusion(position, size)
         samples = []
         for position in positions:
             started = time.perf_counter()
-            proof = ledger.prove_inclusion(position, size)
+            proof = ledger.attestation.prover.inclusion(position, size)
             samples.append((time.perf_counter() - started) * 1000)
             assert proof.position == position
         return Proved(samples, load_average())

@@ -79,7 +79,7 @@ def _replay(run: Run, size: int) -> Replayed:
     """Replay every decision of a ledger once to warm up, then once with a watch in hand."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
         ledger = service.ledger()
-        head = ledger.head().position
+        head = ledger.log.head().position
         decided = ledger.decisions.events(None, after=0, until=head, limit=1000)
         assert decided
         assert all(event.type in DECISION_TYPES for event in decided)

@@ -98,7 +98,7 @@ def _policy_and_history(run: Run) -> tuple[CompiledPolicy, History]:
     fleet.create(database)
     with fleet.still(database) as service:
         historian = Historian(service.store, fleet.ORIGIN, PolicyCache())
-        head = service.ledger().head().position
+        head = service.ledger().log.head().position
         history = historian.history(fleet.MODELS[0], head)
         assert history is not None
         policy = historian.policy_in_force(history.described, head)

@@ -52,7 +52,7 @@ def settle(ledger: Ledger, store: Reader, caller: Caller, request: ExportRequest
         return _stream(ledger, store, caller, request.stream)
     if request.kind == "range":
         return _range(ledger, request)
-    signed = ledger.checkpoint()
+    signed = ledger.attestation.checkpoints.sign()
     return Settled(1, signed.size, None, signed.size, signed.size, signed.note)
 
 
@@ -84,7 +84,7 @@ def _check_withholding(request: ExportRequest) -> None:
 
 
 def _range(ledger: Ledger, request: ExportRequest) -> Settled:
-    head = ledger.head().position
+    head = ledger.log.head().position
     if request.last_position > head:
         raise LedgerError(
             Reason.POSITION_BEYOND_HEAD,
@@ -96,12 +96,12 @@ def _range(ledger: Ledger, request: ExportRequest) -> Settled:
                 "head": str(head),
             },
         )
-    signed = ledger.checkpoint()
+    signed = ledger.attestation.checkpoints.sign()
     first, last = request.first_position or 1, request.last_position or signed.size
     if request.from_time is not None:
-        first = max(first, ledger.position_at(request.from_time - 1) + 1)
+        first = max(first, ledger.log.position_at(request.from_time - 1) + 1)
     if request.until_time is not None:
-        last = min(last, ledger.position_at(request.until_time - 1))
+        last = min(last, ledger.log.position_at(request.until_time - 1))
     if first > last:
         raise invalid_field(
             "first_position", "the range holds no event", remedy="Ask for a wider one."
@@ -113,18 +113,18 @@ def _stream(ledger: Ledger, store: Reader, caller: Caller, stream: str) -> Settl
     if STREAM.fullmatch(stream) is None:
         raise invalid_field("stream", f"{stream[:160]!r} is no stream")
     origin = ledger.info.origin
-    newest = _last_of(store, origin, stream, ledger.head().position)
+    newest = _last_of(store, origin, stream, ledger.log.head().position)
     if newest is None:
         raise invalid_field(
             "stream", f"{stream} has no events", remedy="Name a stream as `models/NAME`."
         )
     known = source.newest_seal(store, origin)
     if known is None or known[1].as_of < newest.position:
-        ledger.seal_streams(Caller(caller.actor))
+        ledger.attestation.seals.seal(Caller(caller.actor))
         known = source.newest_seal(store, origin)
     assert known is not None, "the streams were sealed"
     event, seal = known
-    signed = ledger.checkpoint()
+    signed = ledger.attestation.checkpoints.sign()
     last = _last_of(store, origin, stream, seal.as_of)
     assert last is not None, "the seal covers an event of the stream"
     first = store.stream_event(origin, stream, 1)

@@ -86,12 +86,12 @@ class ExportWriting:
 
     def _cosigned(self, size: int, unwanted: threading.Event) -> bytes:
         """Return the checkpoint with its cosignatures; waits a little for those still to come."""
-        expected = len(self._ledger.witnesses())
+        expected = len(self._ledger.attestation.collector.states())
         for _ in range(_WITNESS_WAITS):
-            if len(self._ledger.checkpoint_of(size).witnesses) >= expected:
+            if len(self._ledger.attestation.checkpoints.of_size(size).witnesses) >= expected:
                 break
             unwanted.wait(_WITNESS_PAUSE_SECONDS)
-        return self._ledger.checkpoint_of(size).note.encode()
+        return self._ledger.attestation.checkpoints.of_size(size).note.encode()
 
     def _issued(self, job: ExportJob, written: Written) -> int:
         """Record, once however often it is tried, that a bundle was issued; return where."""

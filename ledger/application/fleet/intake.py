@@ -17,6 +17,7 @@ from ledger.application.commands import (
     latest_statable,
     model_stream,
 )
+from ledger.application.fleet.duplicates import likely_duplicates
 from ledger.application.fleet.fleet import Fleet, ModelView, SignalView
 from ledger.application.names import nearest
 from ledger.errors import FieldViolation, LedgerError, Reason
@@ -86,14 +87,15 @@ class Intake:
     def submit(
         self,
         caller: Caller,
-        method: str,
         rows: Sequence[ObservationRow],
+        method: str = "SubmitSignals",
         *,
         leave_out_duplicates: bool = False,
     ) -> Submission:
-        """Append all rows or none, apart from duplicates that are to be left out.
+        """Check a batch now and append it soon: the submission answers once it is durable.
 
-        Raises LedgerError that names every bad field (the first ten) as `observations[i].field`.
+        All rows or none are appended, apart from duplicates that are to be left out. A
+        LedgerError names every bad field (the first ten) as `observations[i].field`.
         """
         if not 1 <= len(rows) <= BATCH_OBSERVATIONS_MAX:
             raise _count_refused(len(rows))
@@ -117,6 +119,11 @@ class Intake:
             leave_out_duplicates=leave_out_duplicates,
         )
         return Submission(self._store.submit(request), encoded.rounded, encoded.vanished)
+
+    def likely_duplicates(self, model: str, at_or_before: int) -> dict[str, int]:
+        """Return by signal how many of a model's newest observations repeat another one."""
+        origin, stream = self._info.origin, model_stream(model)
+        return likely_duplicates(self._store, origin, stream, at_or_before=at_or_before)
 
     def _encode(  # noqa: C901 - the hot loop: a call per field would double its cost
         self, caller: Caller, rows: Sequence[ObservationRow]
