@@ -56,6 +56,8 @@ class Window:
         self._batches_max = batches_max
         self._sent: deque[_Sent] = deque()
         self.batches = 0
+        self.settled = 0
+        """How many of them were answered; unlike the batches under way, read by any thread."""
         self.recorded = 0
         """Observations that are on record."""
         self.refused = 0
@@ -89,6 +91,7 @@ class Window:
                 "under way. Stop sending and report this: answers must come in order."
             )
         sent = self._sent.popleft()
+        self.settled += 1
         appended = error = None
         if response.HasField("error"):
             error = from_batch_error(response.error)

@@ -7,9 +7,12 @@ real and start another on the same port and file. Nothing sleeps: tests wait for
 import asyncio
 import dataclasses
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -168,6 +171,25 @@ def test_signals_ledgers_projections_and_checkpoints_are_read(ledger: LedgerClie
     assert names == ["priorities", "signals"]
     assert mine.rebuild_projection("signals").rebuild.outcome == "EQUAL"
     assert mine.get_projection("signals").generation == 2
+
+
+def test_a_reader_goes_through_the_batches_under_way_only_while_it_holds_them(
+    ledger: LedgerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Method: batches that refuse to be gone through by a thread without the stream's lock."""
+    held = threading.Condition()
+
+    class Guarded(deque[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            assert held._is_owned(), "another thread may add to them meanwhile"  # type: ignore[attr-defined]
+            return super().__iter__()
+
+    watched = SimpleNamespace(**vars(threading) | {"Condition": lambda: held})
+    monkeypatch.setattr("ledger.client.blocking.stream.threading", watched)
+    monkeypatch.setattr("ledger.client.window.deque", Guarded)
+    with ledger.stream_signals() as stream:
+        stream.send(rows(2))
+    assert stream.recorded == 2
 
 
 def test_a_refused_batch_of_a_stream_is_named_and_ends_nothing(ledger: LedgerClient) -> None:

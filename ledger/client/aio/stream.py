@@ -144,11 +144,11 @@ class AsyncSignalStream:
         try:
             while not self._closing:
                 attempts.timeout_seconds()
-                answered = self._window.batches - len(self._window.unanswered())
+                settled = self._window.settled
                 failure = await self._read_one_connection()
                 if self._is_over():
                     return
-                if self._window.batches - len(self._window.unanswered()) > answered:
+                if self._window.settled > settled:
                     attempts = self._attempts()  # it was served: this failure is a new one
                 await self._pause(failure, attempts)
         except ClientError as error:

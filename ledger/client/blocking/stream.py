@@ -141,11 +141,11 @@ class SignalStream:
         try:
             while not self._is_over():
                 attempts.timeout_seconds()
-                answered = self._window.batches - len(self._window.unanswered())
+                settled = self._window.settled
                 failure = self._read_one_connection()
                 if self._is_over():
                     return
-                if self._window.batches - len(self._window.unanswered()) > answered:
+                if self._window.settled > settled:
                     attempts = self._attempts()  # it was served: this failure is a new one
                 self._pause(failure, attempts)
         except ClientError as error:
