@@ -100,7 +100,7 @@ def test_nothing_for_people_has_parts_per_million_or_another_form_of_time(told: 
         ("ledger", "show"),
         ("log", "tail", "--after", "0", "-n", "1000"),
         ("key", "list"),
-        ("audit", "answer", "2", "--model", "fares"),
+        ("audit", "answer", "authorship", "--model", "fares"),
     )
     for words in commands:
         ran = told(*words)
