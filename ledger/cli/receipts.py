@@ -125,7 +125,7 @@ def verify_receipt(
 
 def _fetched(client: "LedgerClient", name: str) -> bytes:
     """Return the receipt of a decision, put together from what a server answers."""
-    from ledger.client.trust import FirstUseWarning
+    from ledger.client import FirstUseWarning
     from ledger.export.receipt import write_receipt
 
     position = int(name.rpartition("/")[2])

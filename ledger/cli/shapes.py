@@ -15,7 +15,8 @@ from ledger.cli.exporting import Checked
 from ledger.cli.proofs import CheckedProof
 from ledger.cli.receipts import Received
 from ledger.cli.verifying import Verified
-from ledger.client import exports, outcomes, proving, ranking, records, verified
+from ledger.client import exports, outcomes, proving, ranking, records
+from ledger.client.trust import results
 from ledger.export.publishing import Published
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
@@ -68,10 +69,10 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision receipt": Received,
     "log tail": EVENT_FIELDS,
     "log verify": Verified,
-    "log checkpoint": verified.VerifiedCheckpoint,
+    "log checkpoint": results.VerifiedCheckpoint,
     "log checkpoint --list": ("checkpoints",),
-    "log prove": verified.VerifiedProof,
-    "log consistency": verified.VerifiedConsistency,
+    "log prove": results.VerifiedProof,
+    "log consistency": results.VerifiedConsistency,
     "log check-proof": CheckedProof,
     "log seal": proving.Seal,
     "log publish": Published,

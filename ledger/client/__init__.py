@@ -32,14 +32,14 @@ from ledger.client.observations import Observation
 from ledger.client.proving import AuditCheck, AuditFinding, AuditReport
 from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
 from ledger.client.retry import RetryOptions
-from ledger.client.trust import FirstUseWarning, TrustStore
-from ledger.client.verified import (
+from ledger.client.trust.results import (
     ProvenSubmission,
     TrustBasis,
     VerifiedCheckpoint,
     VerifiedConsistency,
     VerifiedProof,
 )
+from ledger.client.trust.store import FirstUseWarning, TrustStore
 from ledger.client.window import BatchRefusedError, BatchResult
 
 __all__ = [

@@ -7,7 +7,7 @@ from ledger.chain.policy import Policy
 from ledger.client.address import address_of
 from ledger.client.call import Scope
 from ledger.client.retry import RetryOptions
-from ledger.client.trust import TrustStore
+from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
 from ledger.events.values import ACTOR
 from ledger.limits import KEEPALIVE_SECONDS, KEEPALIVE_TIMEOUT_SECONDS, MESSAGE_BYTES_MAX

@@ -48,7 +48,7 @@ def test_the_packages_of_a_server_are_those_that_are_blocked() -> None:
 
 
 def test_the_client_is_imported_whole() -> None:
-    ran = run("import ledger.client, ledger.client.aio.client, ledger.client.trust")
+    ran = run("import ledger.client, ledger.client.aio.client, ledger.client.blocking.client")
     assert ran.returncode == 0, ran.stderr
 
 

@@ -37,7 +37,7 @@ from ledger.cli.session import hoisted
 from ledger.client.address import address_of
 from ledger.client.errors import ClientError, TrustFileError
 from ledger.client.times import NoTimeError, micros_of_text
-from ledger.client.trust import TrustStore
+from ledger.client.trust.store import TrustStore
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.events.canonical import CanonicalError, decode

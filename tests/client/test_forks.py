@@ -35,7 +35,7 @@ from ledger.client import (
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.options import Settings
 from ledger.client.retry import RetryOptions
-from ledger.client.verification import Verification
+from ledger.client.trust.verification import Verification
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.v1 import ledger_service_pb2, signal_service_pb2

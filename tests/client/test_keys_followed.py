@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.client import ForkError, LedgerClient, ProofRefusedError, TrustStore
-from ledger.client.trust import TrustedKey
+from ledger.client.trust.store import TrustedKey
 from tests.support.forging import (
     K1,
     K2,

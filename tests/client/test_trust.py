@@ -27,7 +27,7 @@ from ledger.client.call import Scope
 from ledger.client.calls.signals import submit_proven
 from ledger.client.decode import decode
 from ledger.client.records import Checkpoint
-from ledger.client.trust import Evidence, Trusted, TrustedKey
+from ledger.client.trust.store import Evidence, Trusted, TrustedKey
 from ledger.clock import SystemClock
 from tests.support.forging import (
     K1,

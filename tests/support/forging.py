@@ -21,8 +21,8 @@ from ledger.client.call import Call, Pause, Steps
 from ledger.client.errors import ClientError, refused
 from ledger.client.options import Settings
 from ledger.client.retry import RetryOptions
-from ledger.client.trust import Trusted, TrustStore
-from ledger.client.verification import Verification
+from ledger.client.trust.store import Trusted, TrustStore
+from ledger.client.trust.verification import Verification
 from ledger.clock import SystemClock
 from ledger.errors import Reason
 from ledger.events.values import format_time

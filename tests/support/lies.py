@@ -13,7 +13,7 @@ from ledger.chain.note import Signature
 from ledger.client.call import Scope, Steps
 from ledger.client.calls.signals import submit_proven
 from ledger.client.errors import ForkError, ProofRefusedError, RollbackError
-from ledger.client.verification import Verification
+from ledger.client.trust.verification import Verification
 from ledger.v1 import checkpoint_pb2, ledger_service_pb2, signal_service_pb2
 from tests.support.forging import ORIGIN, Forge, key, vkey
 

@@ -15,9 +15,9 @@ from ledger.client.aio.priorities import Ranking
 from ledger.client.aio.proofs import Proofs
 from ledger.client.aio.signals import Signals
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, Settings
-from ledger.client.quorum import PolicyLike, read_policy
 from ledger.client.retry import RetryOptions
-from ledger.client.trust import TrustStore
+from ledger.client.trust.quorum import PolicyLike, read_policy
+from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
 
 

@@ -6,8 +6,8 @@ from ledger.client.aio.service import Service
 from ledger.client.calls import proofs as calls
 from ledger.client.proving import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
 from ledger.client.records import Appended, Checkpoint
-from ledger.client.verification import Verification
-from ledger.client.verified import VerifiedCheckpoint, VerifiedConsistency, VerifiedProof
+from ledger.client.trust.results import VerifiedCheckpoint, VerifiedConsistency, VerifiedProof
+from ledger.client.trust.verification import Verification
 
 
 class Proofs(Service):

@@ -9,8 +9,8 @@ from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
 from ledger.client.records import Defined, PolicyReplacement, Signal, SignalStates, Submitted
-from ledger.client.verification import Verification
-from ledger.client.verified import ProvenSubmission
+from ledger.client.trust.results import ProvenSubmission
+from ledger.client.trust.verification import Verification
 from ledger.client.window import BatchResult
 
 

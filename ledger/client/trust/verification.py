@@ -1,9 +1,4 @@
-"""Verifying what a ledger says about itself, against what is remembered of it.
-
-Nothing of an answer is believed that does not follow from a signature by a trusted key: fields
-must say what the signed note says, every checkpoint must be joined by a proof to the newest one
-that was verified before (`acceptance`), and every inclusion proof must lead to its root.
-"""
+"""What a client asks of its ledger and verifies: steps 8 to 10, on top of a checkpoint's own."""
 
 from dataclasses import replace
 from typing import Final
@@ -11,14 +6,14 @@ from typing import Final
 from ledger.chain import proof_text
 from ledger.chain.heads import TreeHead, compare
 from ledger.chain.merkle import ProofError, check_inclusion
-from ledger.client.acceptance import Acceptance
 from ledger.client.call import Call, Pause, Steps
 from ledger.client.calls import proofs as calls
 from ledger.client.errors import ForkError, ProofRefusedError
 from ledger.client.options import Settings
 from ledger.client.proving import ConsistencyProof, InclusionProof
-from ledger.client.records import Submitted
-from ledger.client.verified import (
+from ledger.client.records import Checkpoint, Submitted
+from ledger.client.trust.checkpoints import Acceptance
+from ledger.client.trust.results import (
     ProvenSubmission,
     VerifiedCheckpoint,
     VerifiedConsistency,
@@ -48,14 +43,7 @@ class Verification:
         """
         floor = {} if size else self._acceptance.floor()
         stated = yield calls.get_checkpoint(self._scope, min_position, size)
-        if stated.size != size if size else stated.size < min_position:
-            self._acceptance.refuse(
-                ProofRefusedError,
-                stated.origin,
-                f"asked for a checkpoint over {size or min_position} events, it gave that over "
-                f"{stated.size}",
-                received=stated.note,
-            )
+        self._is_asked_for(stated, size, min_position)
         if size:
             return (yield from self._acceptance.accept(stated))
         verified = yield from self._acceptance.join(stated, floor=floor)
@@ -74,19 +62,13 @@ class Verification:
         floor = {} if size else self._acceptance.floor()
         stated = yield calls.prove_inclusion(self._scope, position, size)
         verified = yield from self._acceptance.accept(stated.checkpoint, floor=floor)
-        if size and verified.size != size:
-            self._acceptance.refuse(
-                ProofRefusedError,
-                verified.origin,
-                f"asked for the tree of {size} events, it proves in that of {verified.size}",
-                received=verified.note,
-            )
+        self._is_asked_for(verified, size)
         return self._proven(stated, verified, position, event_hash)
 
     def consistency(
         self, from_size: int, from_root: bytes, to_size: int = 0
     ) -> Steps[VerifiedConsistency]:
-        """Verify that the ledger extends a tree that the caller has kept."""
+        """Step 10: verify that the ledger extends a tree that the caller has kept."""
         verified = yield from self.checkpoint(size=to_size)
         stated: ConsistencyProof
         stated = yield calls.prove_consistency(self._scope, from_size, verified.size)
@@ -129,6 +111,19 @@ class Verification:
             raise
         return ProvenSubmission(appended, replace(proof, checkpoint=covering))
 
+    def _is_asked_for(
+        self, given: Checkpoint | VerifiedCheckpoint, size: int, size_min: int = 0
+    ) -> None:
+        """Step 8: refuse a checkpoint of another size than was asked for, or below the least."""
+        if given.size != size if size else given.size < size_min:
+            self._acceptance.refuse(
+                ProofRefusedError,
+                given.origin,
+                f"asked for a checkpoint over {size or size_min} events, it gave that over "
+                f"{given.size}",
+                received=given.note,
+            )
+
     def _proven(
         self,
         stated: InclusionProof,
@@ -136,7 +131,7 @@ class Verification:
         position: int,
         event_hash: bytes | None,
     ) -> VerifiedProof:
-        """Return a proof that is of that position and event and leads to a verified root."""
+        """Step 9: return a proof that is of that position and event and leads to the root."""
         why = ""
         if stated.position != position:
             why = f"asked for position {position}, it proves position {stated.position}"
@@ -170,7 +165,7 @@ class Verification:
         return VerifiedProof(position, stated.event_hash, stated.hashes, verified, text)
 
     def _witnessed(self, verified: VerifiedCheckpoint) -> Steps[VerifiedCheckpoint]:
-        """Return the first checkpoint from a verified one on that has its quorum, in time."""
+        """Step 7: wait for the first checkpoint, from a verified one on, that has its quorum."""
         if self._policy is None:
             return verified
         end = self._clock.monotonic_seconds() + self._deadline_seconds

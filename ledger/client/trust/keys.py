@@ -1,15 +1,6 @@
-"""Following a ledger from a key that is trusted to the one that came after it.
+"""Following a ledger from a key that is trusted to the one that came after it: step 3.
 
-A new key is believed only if the event directly behind the one that named the trusted key holds
-the digest of its text, and all three events are proven to be in a tree that a key trusted already
-has signed: the tree of the checkpoint at hand where both keys sign it, or an earlier one. So a key
-that was retired before the trusted one came does not come back, and a commitment once made cannot
-be replaced by a thief of the key that made it. One exception: where the old key was revoked and
-signs no more, it is enough that the commitment is in a tree that it signed, and that rotation and
-revocation are in the new one. What is not proven is not learnt.
-
-Ledgers of the first release committed their first next key later: there the event at position 2 is
-proven to be the one without a digest, and the first commitment that the ledger shows is taken.
+What is not proven is not learnt.
 """
 
 import hashlib
@@ -30,7 +21,7 @@ from ledger.client.calls import log as log_calls
 from ledger.client.calls import proofs as calls
 from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError
 from ledger.client.records import Checkpoint, Event
-from ledger.client.trust import Trusted, TrustedKey
+from ledger.client.trust.store import Trusted, TrustedKey
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.system import CONFIGURED, LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time
@@ -52,7 +43,7 @@ def keys_at(trusted: Trusted, size: int) -> list[TrustedKey]:
 def follow_keys(
     scope: Scope, trusted: Trusted, stated: Checkpoint, claim: Claim
 ) -> Steps[tuple[Trusted, str]]:
-    """Return what is trusted with every key that is proven to have followed, and why no more is.
+    """Take steps 3.1 to 3.6: return what is trusted with the keys that followed, and why no more.
 
     `claim` is what the checkpoint states, whose signature may be by a key that is not trusted yet.
     """
@@ -99,7 +90,7 @@ class _Read:
 
     @classmethod
     def of(cls, event: Event, origin: str) -> "_Read":
-        """Return an event as it hashes; refused where its body is not the one in its header."""
+        """Step 3.1: return an event as it hashes; refused where its body was erased."""
         if not event.body or len(event.salt) != 16:
             raise _UnprovenError(f"the body of position {event.position} was erased")
         committed = body_hash(event.salt, event.body)
@@ -150,7 +141,7 @@ class _Walk:
         return self._trusted, why
 
     def _naming(self) -> _Read:
-        """Return the event that named the newest trusted key; refused if one has none.
+        """Step 3.2: return the event that named the newest trusted key; refused if one has none.
 
         With one left out, a key from before it could be passed off as its successor.
         """
@@ -181,7 +172,7 @@ class _Walk:
                 yield event
 
     def _follow(self, naming: _Read, rotation: _Read) -> Steps[None]:
-        """Trust the key of a rotation, if everything about it is proven.
+        """Take steps 3.3 to 3.5: trust the key of a rotation if everything about it is proven.
 
         `naming` is the event that named the key before it.
         """
@@ -221,10 +212,7 @@ class _Walk:
             self._revoke(revocation)
 
     def _commitment(self, naming: _Read, rotation: _Read, vkey: str) -> list[_Read]:
-        """Return the commitment to the key of a rotation, last, and what shows that it is the one.
-
-        Refused unless it is directly behind the event that named the key before.
-        """
+        """Step 3.3: return the commitment to the key, last, and what shows that it is the one."""
         shown: list[_Read] = []
         made = [event for event in self._events if event.position == naming.position + 1]
         if made and made[0].type == LedgerConfigured.TYPE and naming.type == LedgerCreated.TYPE:
@@ -239,7 +227,7 @@ class _Walk:
         return [*shown, made[0]]
 
     def _revocation(self, rotation: _Read) -> _Read:
-        """Return the event that revoked the key before a rotation, which lets it go unsigned."""
+        """Step 3.5: return what revoked the key before a rotation, which lets it go unsigned."""
         current = [key.verifier_key for key in self._trusted.keys if key.until_position is None]
         for event in self._events:
             if event.type == KeyRevoked.TYPE and event.data["vkey"] in current:
@@ -249,7 +237,7 @@ class _Walk:
         )
 
     def _anchor(self, position: int, below: int | None = None) -> Steps[TreeHead | None]:
-        """Return a tree with a position that a trusted key has signed; None if there is none.
+        """Step 3.4: return a tree with a position that a trusted key has signed, or None.
 
         It is proven to be part of the tree at hand, and smaller than `below`, if that is given.
         """
@@ -290,7 +278,7 @@ class _Walk:
         )
 
     def _learn_revocations(self) -> Steps[None]:
-        """Note every revocation of a trusted key that is in the tree at hand."""
+        """Step 3.6: note every revocation of a trusted key that is in the tree at hand."""
         for event in self._events:
             if event.type != KeyRevoked.TYPE:
                 continue

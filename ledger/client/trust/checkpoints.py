@@ -1,11 +1,7 @@
-"""Whether a checkpoint can be believed: signed by a trusted key, and joined to what is remembered.
-
-Everything here is steps (see `call`), so that both clients verify with the same lines. What is not
-believed is raised and kept as evidence, and nothing of it is remembered.
-"""
+"""Taking in a checkpoint: steps 1 to 7 of the package, each a function that names its step."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NoReturn, TypeAlias
 
@@ -14,7 +10,6 @@ from ledger.chain import note as notes
 from ledger.chain.checkpoint import Checkpoint as Claim
 from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.keys import KeyFormatError, VerifierKey
-from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy
 from ledger.client.call import Scope, Steps
@@ -28,11 +23,11 @@ from ledger.client.errors import (
     QuorumMissingError,
     RollbackError,
 )
-from ledger.client.key_following import follow_keys, keys_at
-from ledger.client.quorum import Quorum, policy_keys, quorum_of
 from ledger.client.records import Checkpoint
-from ledger.client.trust import Evidence, FirstUseWarning, Trusted, TrustedKey, TrustStore
-from ledger.client.verified import TrustBasis, VerifiedCheckpoint
+from ledger.client.trust.keys import follow_keys, keys_at
+from ledger.client.trust.quorum import Quorum, policy_keys, quorum_of
+from ledger.client.trust.results import TrustBasis, VerifiedCheckpoint
+from ledger.client.trust.store import Evidence, FirstUseWarning, Trusted, TrustedKey, TrustStore
 from ledger.clock import Clock
 from ledger.events.values import format_time
 
@@ -65,7 +60,7 @@ class Acceptance:
         return self._scope.ledger or self._store.served_by(self._target)
 
     def floor(self) -> Floor:
-        """Return the sizes that newest checkpoints must have at least; to be asked first.
+        """Return the sizes for step 4, before the newest checkpoint is asked for.
 
         What another thread has learnt while the answer was under way does not make it a rollback.
         """
@@ -76,7 +71,7 @@ class Acceptance:
         }
 
     def accept(self, stated: Checkpoint, *, floor: Floor = _NO_FLOOR) -> Steps[VerifiedCheckpoint]:
-        """Verify a checkpoint in every way there is, the quorum of its witnesses included.
+        """Take steps 1 to 7, with the quorum that the witnesses have reached by now.
 
         `floor`: for one that is stated to be the newest, what `floor()` said before it was asked.
         """
@@ -89,26 +84,16 @@ class Acceptance:
         return replace(verified, witnesses=quorum.witnesses)
 
     def join(self, stated: Checkpoint, *, floor: Floor = _NO_FLOOR) -> Steps[VerifiedCheckpoint]:
-        """Verify signature and history of a checkpoint, and remember it if it is the newest."""
+        """Take steps 1 to 6: verify signature and history, and remember what is the newest."""
         claim = self._claim(stated)
         while True:
             known = self._store.known(claim.origin)
             trusted = self._trusted(known, stated, claim)
             trusted = yield from self._with_keys(trusted, stated, claim)
-            if claim.size < floor.get(claim.origin, 0):
-                self.refuse(
-                    RollbackError,
-                    claim.origin,
-                    f"its newest checkpoint covers {claim.size} events, and one over "
-                    f"{floor[claim.origin]} was verified before",
-                    received=stated.note,
-                )
+            self._not_rolled_back(claim, floor, stated)
             after = yield from self._extended(trusted, stated, claim)
-            after = _first_seen(after, self._signers(after, stated), claim.size)
-            if self._store.advance(known, after):
+            if self._remembered(known, after, stated, claim):
                 break
-        if not self._scope.ledger:
-            self._store.bind(self._target, claim.origin)
         basis = TrustBasis.PINNED if after.is_pinned else TrustBasis.REMEMBERED
         if basis is TrustBasis.REMEMBERED and known is None:
             basis = TrustBasis.FIRST_USE
@@ -125,7 +110,7 @@ class Acceptance:
         )
 
     def quorum(self, origin: str, note: str) -> Quorum:
-        """Return who has cosigned a note, and whether that is enough for the policy there is."""
+        """Step 7: return who has cosigned a note, and whether that is enough for the policy."""
         assert self._policy is not None
         try:
             return quorum_of(self._policy, note)
@@ -168,7 +153,7 @@ class Acceptance:
     # ---- one checkpoint --------------------------------------------------------------------------
 
     def _claim(self, stated: Checkpoint) -> Claim:
-        """Return what the note states, if it is what the answer states and of this ledger."""
+        """Step 1: return what the note states, if the answer states it too."""
         try:
             claim = _claim_of(stated.note)
         except NoteError as error:
@@ -185,7 +170,7 @@ class Acceptance:
         return claim
 
     def _trusted(self, known: Trusted | None, stated: Checkpoint, claim: Claim) -> Trusted:
-        """Return what is trusted of a ledger before this checkpoint, at first use by its word."""
+        """Step 2: return what is trusted of a ledger before this checkpoint."""
         origin = claim.origin
         if self._policy is not None:
             listed = policy_keys(self._policy, origin)
@@ -222,7 +207,7 @@ class Acceptance:
         return Trusted(origin, (TrustedKey(stated.verifier_key),))
 
     def _with_keys(self, trusted: Trusted, stated: Checkpoint, claim: Claim) -> Steps[Trusted]:
-        """Return what is trusted with the keys that have followed, if any of them has signed.
+        """Step 3: return what is trusted, with the keys that have followed, if any has signed.
 
         The ledger is asked for other keys only where those that are expected to sign are not just
         those that have.
@@ -258,51 +243,64 @@ class Acceptance:
         ids = {signature.key_id for signature in opened.note.verified}
         return [str(key) for key in keys if key.key_id in ids]
 
+    def _not_rolled_back(self, claim: Claim, floor: Floor, stated: Checkpoint) -> None:
+        """Step 4: refuse a newest checkpoint that is smaller than one verified before."""
+        if claim.size < floor.get(claim.origin, 0):
+            self.refuse(
+                RollbackError,
+                claim.origin,
+                f"its newest checkpoint covers {claim.size} events, and one over "
+                f"{floor[claim.origin]} was verified before",
+                received=stated.note,
+            )
+
     def _extended(self, trusted: Trusted, stated: Checkpoint, claim: Claim) -> Steps[Trusted]:
-        """Join a checkpoint to the one remembered; return what is to be remembered after it."""
+        """Step 5: join it to the one remembered; return what is to be remembered after it."""
         if not trusted.note:
             return replace(trusted, note=stated.note)
         remembered = _claim_of(trusted.note)
         hashes: tuple[bytes, ...] | None = None
-        why = ""
+        withheld = ""
         if claim.size != remembered.size:
+            sizes = sorted((remembered.size, claim.size))
             try:
-                hashes = yield from self._consistency_hashes(*sorted((remembered.size, claim.size)))
-            except ProofError as error:
-                why = str(error)
+                hashes = (yield calls.prove_consistency(self._scope, *sizes)).hashes
+            except (BusyError, DeadlineError):
+                raise
+            except LedgerRefusedError as error:
+                withheld = f"the ledger gives no proof: {error.message}"
         comparison = compare(head_of(remembered), head_of(claim), hashes)
         if comparison.relation in (Relation.FORK, Relation.UNPROVEN):
             self.refuse(
                 ForkError,
                 claim.origin,
                 f"its checkpoint over {claim.size} events and the one over {remembered.size} that "
-                f"was verified before cannot be joined: {why or comparison.why}",
+                f"was verified before cannot be joined: {withheld or comparison.why}",
                 received=stated.note,
                 proof=hashes or (),
             )
-        if comparison.relation is Relation.NEWER:
-            return replace(trusted, note=stated.note)
-        return trusted
+        is_newer = comparison.relation is Relation.NEWER
+        return replace(trusted, note=stated.note) if is_newer else trusted
 
-    def _consistency_hashes(self, old_size: int, size: int) -> Steps[tuple[bytes, ...]]:
-        """Return the proof that the ledger gives; ProofError where it has none to give."""
-        try:
-            stated = yield calls.prove_consistency(self._scope, old_size, size)
-        except (BusyError, DeadlineError):
-            raise
-        except LedgerRefusedError as error:
-            raise ProofError(f"the ledger gives no proof: {error.message}") from error
-        hashes: tuple[bytes, ...] = stated.hashes
-        return hashes
+    def _remembered(
+        self, known: Trusted | None, after: Trusted, stated: Checkpoint, claim: Claim
+    ) -> bool:
+        """Step 6: remember, with the size at which keys were first seen to sign.
 
-
-def _first_seen(trusted: Trusted, signers: Collection[str], size: int) -> Trusted:
-    """Return the same with the size at which keys were seen to sign for the first time."""
-    keys = tuple(
-        replace(key, seen_at=size) if key.seen_at is None and key.verifier_key in signers else key
-        for key in trusted.keys
-    )
-    return replace(trusted, keys=keys)
+        False if something else than `known` is remembered by now.
+        """
+        signers = self._signers(after, stated)
+        keys = tuple(
+            replace(key, seen_at=claim.size)
+            if key.seen_at is None and key.verifier_key in signers
+            else key
+            for key in after.keys
+        )
+        if not self._store.advance(known, replace(after, keys=keys)):
+            return False
+        if not self._scope.ledger:
+            self._store.bind(self._target, claim.origin)
+        return True
 
 
 def _claim_of(note: str) -> Claim:
