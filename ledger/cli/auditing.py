@@ -190,23 +190,23 @@ def _record_failed(report: "Report", chosen: Session, failure: IntegrityFailure)
 
 def _record(report: "Report", chosen: Session) -> None:
     """Have the ledger's server append the result."""
-    from ledger.client import proving
+    from ledger.client import proofs
 
     if not report.size:
         raise MisuseError("--record: an empty ledger has nothing to record an audit of.")
     appended = chosen.client.record_audit(
-        proving.AuditReport(
+        proofs.AuditReport(
             program=report.program,
             source=report.source.upper(),
             size=report.size,
             root=bytes.fromhex(report.root),
             passed=report.passed,
             checks=tuple(
-                proving.AuditCheck(one.rule, one.checked, one.failed, one.unchecked)
+                proofs.AuditCheck(one.rule, one.checked, one.failed, one.unchecked)
                 for one in report.rules
             ),
             findings=tuple(
-                proving.AuditFinding(
+                proofs.AuditFinding(
                     rule=one.rule, position=one.position, what=one.sentence[:_WHAT_CHARS]
                 )
                 for one in report.findings[:_FINDINGS_RECORDED]

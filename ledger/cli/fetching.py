@@ -16,7 +16,7 @@ from ledger.reading import NOTE_BYTES_MAX, parse_json, read_text
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
-    from ledger.client.exports import Export
+    from ledger.client.proofs import Export
     from ledger.clock import Clock
 
 Move = Callable[[int, int], object]

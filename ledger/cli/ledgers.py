@@ -12,7 +12,7 @@ from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
-    from ledger.client.proving import SigningKey
+    from ledger.client.proofs import SigningKey
 
 
 def create(

@@ -79,7 +79,7 @@ def _before(now: datetime, ago: str, option: str) -> datetime:
 
 def _counted(text: str, option: str) -> datetime:
     """Return the time of an integer as in files: microseconds since 1970, or its unit behind it."""
-    from ledger.client.times import NoTimeError, micros_of_text
+    from ledger.client.inputs import NoTimeError, micros_of_text
 
     try:
         return _EPOCH + timedelta(microseconds=micros_of_text(text))

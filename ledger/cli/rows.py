@@ -17,9 +17,8 @@ from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
 from ledger.cli.exits import MisuseError
 from ledger.cli.headings import FIELDS, REQUIRED, Names, check_heading
-from ledger.client.inputs import plain
+from ledger.client.inputs import TIME_FORMS, NoTimeError, micros_of_integer, micros_of_text, plain
 from ledger.client.observations import Observation
-from ledger.client.times import TIME_FORMS, NoTimeError, micros_of_integer, micros_of_text
 from ledger.limits import SAMPLE_SIZE_MAX
 from ledger.reading import fault
 

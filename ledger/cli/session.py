@@ -74,7 +74,7 @@ class Session:
     @property
     def target(self) -> str:
         """The server's address."""
-        from ledger.client.address import address_of
+        from ledger.client.options import address_of
 
         try:
             return address_of(self.server or self.settings.server.address)

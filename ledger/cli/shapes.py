@@ -15,7 +15,7 @@ from ledger.cli.exporting import Checked
 from ledger.cli.proofs import CheckedProof
 from ledger.cli.receipts import Received
 from ledger.cli.verifying import Verified
-from ledger.client import exports, outcomes, proving, ranking, records
+from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.export.publishing import Published
 
@@ -74,11 +74,11 @@ SHAPES: Final[dict[str, Shape]] = {
     "log prove": results.VerifiedProof,
     "log consistency": results.VerifiedConsistency,
     "log check-proof": CheckedProof,
-    "log seal": proving.Seal,
+    "log seal": proofs.Seal,
     "log publish": Published,
-    "key list": proving.SigningKeys,
-    "key rotate": proving.ChangedKey,
-    "key revoke": proving.ChangedKey,
+    "key list": proofs.SigningKeys,
+    "key rotate": proofs.ChangedKey,
+    "key revoke": proofs.ChangedKey,
     "key pin": ("origin", "pinned", "trust_file"),
     "audit run": Report,
     "audit answer": Answered,
@@ -88,7 +88,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "export create": Checked,
     "export verify": Checked,
     "export list": ("exports",),
-    "export delete": exports.Export,
+    "export delete": proofs.Export,
     "export verify-receipt": Received,
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
@@ -111,9 +111,9 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "plans": ranking.Plan,
     "priorities": ranking.Priority,
     "decisions": outcomes.Decision,
-    "exports": exports.Export,
+    "exports": proofs.Export,
     "checkpoints": records.Checkpoint,
-    "keys": proving.SigningKey,
+    "keys": proofs.SigningKey,
     "projections": ranking.Projection,
     "ledgers": records.Ledger,
     "findings": Finding,

@@ -29,7 +29,7 @@ from ledger.client.errors import (
     WrongStateError,
 )
 from ledger.client.observations import Observation
-from ledger.client.proving import AuditCheck, AuditFinding, AuditReport
+from ledger.client.proofs import AuditCheck, AuditFinding, AuditReport
 from ledger.client.records import Model, PolicyReplacement, PolicyScope, Signal
 from ledger.client.retry import RetryOptions
 from ledger.client.trust.results import (

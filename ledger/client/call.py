@@ -29,7 +29,7 @@ class Call(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class AnswerPage(Generic[T]):
     """A part of a list, and the answer it was read from for what that says beside the items."""
 
     items: tuple[T, ...]
@@ -41,9 +41,9 @@ class Page(Generic[T]):
 class Paged(Generic[T]):
     """A list: the first page, and how to ask for the next."""
 
-    first: Call[Page[T]]
+    first: Call[AnswerPage[T]]
 
-    def after(self, token: str) -> Call[Page[T]]:
+    def after(self, token: str) -> Call[AnswerPage[T]]:
         """Return the call for the page that a token means."""
         request: Any = type(self.first.request)()
         request.CopyFrom(self.first.request)
@@ -64,7 +64,7 @@ class Stream(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Watch(Generic[T]):
+class EndlessStream(Generic[T]):
     """A stream without end that can be taken up again after a position."""
 
     method: str
@@ -83,7 +83,7 @@ class Watch(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CallScope:
     """What every request of a client states: its ledger, and the id of an append."""
 
     ledger: str
@@ -92,12 +92,12 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Wait:
     """A wait between two calls."""
 
     seconds: float
 
 
-Steps: TypeAlias = Generator[Call[Any] | Pause, Any, T]
+Steps: TypeAlias = Generator[Call[Any] | Wait, Any, T]
 """Calls one after the other, of which each depends on the answers before it: yields a call, is sent
 its answer or thrown its ClientError, and returns the result. Both clients carry them out."""

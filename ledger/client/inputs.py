@@ -1,13 +1,16 @@
 """What callers may write for a time, a name or an enum, and what it becomes on the wire.
 
 Times are aware datetimes, text of one, or integers of microseconds since 1970; a naive datetime is
-refused, because it names no moment. Names may be written with or without their
+refused, because it names no moment. A bare integer that would fall before 2000 is refused too: it
+is nearly always seconds or milliseconds. With a unit behind it (`1772712000s`) it is what it says,
+and what is finer than a microsecond is cut off. Names may be written with or without their
 collection: `fares` and `models/fares` are the same model.
 """
 
 import operator
-from datetime import datetime
-from decimal import Decimal
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Any, Final, SupportsFloat, TypeAlias
 
@@ -15,12 +18,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.client.decode import prefix_of
 from ledger.client.errors import invalid
-from ledger.client.times import (
-    NoTimeError,
-    micros_of_datetime,
-    micros_of_integer,
-    micros_of_text,
-)
 from ledger.events.values import nearest_decimal
 
 Time: TypeAlias = datetime | int | str
@@ -29,6 +26,72 @@ Value: TypeAlias = float | int | str | Decimal
 """A number as observed, any `numbers.Real` too; recorded rounded half to even at 9 decimals."""
 
 _MICROS: Final = 1_000_000
+_UNITS: Final = {
+    "s": Decimal(1_000_000),
+    "ms": Decimal(1_000),
+    "us": Decimal(1),
+    "ns": Decimal("0.001"),
+}
+_NAMES: Final = {"s": "seconds", "ms": "milliseconds", "ns": "nanoseconds"}
+_SUFFIXED: Final = re.compile(r"(-?[0-9]{1,20}(?:\.[0-9]{1,20})?)(s|ms|us|ns)", re.ASCII)
+_INTEGER: Final = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = 946_684_800_000_000  # 2000-01-01
+_LAST: Final = 4_102_444_800_000_000  # 2100-01-01
+TIME_FORMS: Final = "Write it as 2026-03-01T10:00:00Z, or as microseconds since 1970."
+
+
+class NoTimeError(ValueError):
+    """What is written for a time and cannot be one: what is wrong with it, and what to write."""
+
+    def __init__(self, fault: str, remedy: str = TIME_FORMS) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.remedy = remedy
+
+
+def micros_of_integer(number: int) -> int:
+    """Return the microseconds since 1970 that a bare integer is; NoTimeError for a likely slip."""
+    if _FIRST <= number < _LAST:
+        return number
+    for suffix in ("s", "ms", "ns"):
+        micros = int(number * _UNITS[suffix])
+        if _FIRST <= micros < _LAST:
+            iso = (_EPOCH + micros * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%SZ")
+            raise NoTimeError(
+                f"{number} looks like {_NAMES[suffix]}: microseconds since 1970 are expected, or "
+                f"write it as {iso} or {number}{suffix}",
+                "",
+            )
+    if number < _FIRST:
+        shown = number if abs(number) < 10**20 else "it"
+        raise NoTimeError(
+            f"{shown} would be a time before 2000: microseconds since 1970 are expected, or write "
+            f"such a time with its unit, as {shown}us",
+            "",
+        )
+    return number
+
+
+def micros_of_text(text: str) -> int:
+    """Return the microseconds since 1970 that a text names; NoTimeError says what is wrong."""
+    if match := _SUFFIXED.fullmatch(text):
+        return int((Decimal(match[1]) * _UNITS[match[2]]).to_integral_value(ROUND_FLOOR))
+    if _INTEGER.fullmatch(text):
+        return micros_of_integer(int(text))
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise NoTimeError(f"{text[:40]!r} is no time") from None
+    if time.tzinfo is None:
+        raise NoTimeError(f"{text[:40]!r} has no time zone, so it names no moment")
+    return micros_of_datetime(time)
+
+
+def micros_of_datetime(time: datetime) -> int:
+    """Return the microseconds since 1970 of an aware time."""
+    return (time - _EPOCH) // _MICROSECOND
 
 
 def micros_of(time: Time, field: str) -> int:

@@ -1,11 +1,12 @@
 """What a connection is made with, for both clients: settings, channel options, metadata."""
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 from ledger.chain.policy import Policy
-from ledger.client.address import address_of
-from ledger.client.call import Scope
+from ledger.client.call import CallScope
 from ledger.client.retry import RetryOptions
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
@@ -33,9 +34,18 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.max_metadata_size", 64 * 1024),
 )
 
+PORT_DEFAULT: Final = 50_051
+
+_RESOLVED: Final = re.compile(r"(?:unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):[^\s]+", re.ASCII)
+_PLACE: Final = re.compile(
+    r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9]+)?\])"
+    r"(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClientOptions:
     """What a client was told: where, for which ledger, as whom, and how patiently."""
 
     target: str
@@ -63,10 +73,35 @@ class Settings:
         """What every call carries; without an actor the server records its anonymous one."""
         return ((ACTOR_KEY, self.actor),) if self.actor else ()
 
-    def scope(self) -> Scope:
+    def scope(self) -> CallScope:
         """Return what a read states."""
-        return Scope(self.ledger)
+        return CallScope(self.ledger)
 
-    def append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> Scope:
+    def append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> CallScope:
         """Return what an append states: the caller's request id, or one made now."""
-        return Scope(self.ledger, request_id or uuid7(self.clock), allow_leap)
+        return CallScope(self.ledger, request_id or uuid7(self.clock), allow_leap)
+
+
+def address_of(text: str) -> str:
+    """Return HOST:PORT, the port 50051 where none is stated; ValueError says what to write."""
+    shown = repr(text[:80])
+    if "://" in text and not text.startswith(("dns:", "xds:")):
+        scheme = text.partition("://")[0][:20]
+        raise ValueError(f"server: {shown} is a URL; write HOST:PORT without {scheme}://")
+    if (match := _PLACE.fullmatch(text)) is None:
+        if _RESOLVED.fullmatch(text):
+            return text
+        if _is_ipv6(text):
+            return f"[{text}]:{PORT_DEFAULT}"
+        raise ValueError(f"server: {shown} is not of the form HOST:PORT, such as localhost:50051")
+    port = PORT_DEFAULT if match["port"] is None else int(match["port"])
+    if not 1 <= port <= 65_535:
+        raise ValueError(f"server: {shown} names port {port}; ports go from 1 to 65535")
+    return f"{match['host']}:{port}"
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(IPv6Address(text))
+    except AddressValueError:
+        return False

@@ -18,7 +18,7 @@ from ledger.application.evaluation.evaluator import CALLER
 from ledger.client import LedgerClient, Model, Signal
 from ledger.client.enums import ExportState, ReplayOutcome
 from ledger.client.errors import LedgerRefusedError
-from ledger.client.exports import Export
+from ledger.client.proofs import Export
 from ledger.errors import Reason
 from ledger.events.decisions import DecisionOverridden
 from ledger.events.envelope import encode_body

@@ -34,9 +34,9 @@ from ledger.cli.exits import MisuseError
 from ledger.cli.fetching import Fetch
 from ledger.cli.rows import read
 from ledger.cli.session import hoisted
-from ledger.client.address import address_of
 from ledger.client.errors import ClientError, TrustFileError
-from ledger.client.times import NoTimeError, micros_of_text
+from ledger.client.inputs import NoTimeError, micros_of_text
+from ledger.client.options import address_of
 from ledger.client.trust.store import TrustStore
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.client import AsyncLedgerClient, LedgerClient
-from ledger.client.address import address_of
+from ledger.client.options import address_of
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ledger.chain.keys import VerifierKey
 from ledger.client import AsyncLedgerClient, LedgerClient
-from ledger.client.exports import Export
+from ledger.client.proofs import Export
 from ledger.export.verify import Verified, verify_bundle
 from tests.support.served import HOUR, Served, observation, serving
 

@@ -33,7 +33,7 @@ from ledger.client import (
     TrustStore,
 )
 from ledger.client.errors import LedgerRefusedError
-from ledger.client.options import Settings
+from ledger.client.options import ClientOptions
 from ledger.client.retry import RetryOptions
 from ledger.client.trust.verification import Verification
 from ledger.clock import SystemClock
@@ -53,8 +53,10 @@ POLICY = "".join(
 )
 
 
-def settings(store: TrustStore, policy: Policy | None = None) -> Settings:
-    return Settings("127.0.0.1:1", ORIGIN, "", 10.0, RetryOptions(), SystemClock(), store, policy)
+def settings(store: TrustStore, policy: Policy | None = None) -> ClientOptions:
+    return ClientOptions(
+        "127.0.0.1:1", ORIGIN, "", 10.0, RetryOptions(), SystemClock(), store, policy
+    )
 
 
 def remembering(path: Path | None = None) -> TrustStore:
@@ -276,7 +278,7 @@ async def _ask_async(target: str, lie: Lie, trust: TrustStore, number: int) -> P
 
 def test_a_client_without_a_name_for_its_ledger_stays_with_the_one_it_was_first_given() -> None:
     store = TrustStore()
-    asked = Settings("127.0.0.1:1", "", "", 10.0, RetryOptions(), SystemClock(), store)
+    asked = ClientOptions("127.0.0.1:1", "", "", 10.0, RetryOptions(), SystemClock(), store)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         carry_out(HONEST, Verification(asked).checkpoint())

@@ -22,9 +22,8 @@ from ledger.client import (
     LedgerClient,
     calls,
     enums,
-    exports,
     outcomes,
-    proving,
+    proofs,
     ranking,
     records,
 )
@@ -122,7 +121,7 @@ ASSEMBLED = {
 }
 CLASSES = {
     name: cls
-    for module in (records, outcomes, ranking, exports, proving)
+    for module in (records, outcomes, ranking, proofs)
     for name, cls in vars(module).items()
     if dataclasses.is_dataclass(cls)
 }

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger.client.errors import InvalidRequestError
-from ledger.client.inputs import micros_of
-from ledger.client.times import NoTimeError, micros_of_integer, micros_of_text
+from ledger.client.inputs import NoTimeError, micros_of, micros_of_integer, micros_of_text
 
 MICROS = 1_772_712_000_000_000  # 2026-03-05T12:00:00Z
 

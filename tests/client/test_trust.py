@@ -23,11 +23,11 @@ from ledger.client import (
     TrustFileError,
     TrustStore,
 )
-from ledger.client.call import Scope
+from ledger.client.call import CallScope
 from ledger.client.calls.signals import submit_proven
 from ledger.client.decode import decode
 from ledger.client.records import Checkpoint
-from ledger.client.trust.store import Evidence, Trusted, TrustedKey
+from ledger.client.trust.store import Disagreement, TrustedKey, TrustedLedger
 from ledger.clock import SystemClock
 from tests.support.forging import (
     K1,
@@ -53,7 +53,7 @@ def test_what_was_verified_is_found_again_by_another_process(tmp_path: Path) -> 
     forge.sign(K1)
     carry_out(forge, verification(pinned(path)).checkpoint())
     again = TrustStore(path)
-    assert trusted(again) == Trusted(
+    assert trusted(again) == TrustedLedger(
         ORIGIN, (TrustedKey(vkey(K1)),), forge.checkpoints[10].note, is_pinned=True
     )
     document = json.loads(path.read_text())
@@ -92,7 +92,7 @@ def test_a_file_that_another_key_was_slipped_into_is_refused(tmp_path: Path) -> 
 def test_of_two_that_advance_at_once_the_second_is_told_to_look_again() -> None:
     store = pinned()
     before = trusted(store)
-    one, two = Trusted(ORIGIN, before.keys, "one"), Trusted(ORIGIN, before.keys, "two")
+    one, two = TrustedLedger(ORIGIN, before.keys, "one"), TrustedLedger(ORIGIN, before.keys, "two")
     assert store.advance(before, one)
     assert not store.advance(before, two)
     assert trusted(store) == one
@@ -118,14 +118,14 @@ def test_processes_that_share_a_file_lose_nothing(tmp_path: Path) -> None:
 
 def test_evidence_is_never_written_over(tmp_path: Path) -> None:
     store = TrustStore(tmp_path / "trust.json")
-    one = Evidence("fork", ORIGIN, "why", "a\n", "b\n", (bytes(32),))
+    one = Disagreement("fork", ORIGIN, "why", "a\n", "b\n", (bytes(32),))
     path = store.keep(one, "2026-01-01T00:00:00.000000Z")
     assert path is not None
     assert path.parent == tmp_path / "evidence"
     first = path.read_bytes()
     assert store.keep(one, "2027-01-01T00:00:00.000000Z") == path
     assert path.read_bytes() == first
-    other = store.keep(Evidence("fork", ORIGIN, "why", "a\n", "c\n"), "2027-01-01T00:00:00.0Z")
+    other = store.keep(Disagreement("fork", ORIGIN, "why", "a\n", "c\n"), "2027-01-01T00:00:00.0Z")
     assert other != path
     assert len(list(path.parent.iterdir())) == 2
 
@@ -253,7 +253,7 @@ def test_a_batch_waits_for_the_witnesses_too() -> None:
         forge.cosign(12, W2, W1)
 
     call = submit_proven(
-        Scope(ORIGIN, "r-1"), [("a", "b", 1, 1_772_359_200_000_000)], leave_out_duplicates=True
+        CallScope(ORIGIN, "r-1"), [("a", "b", 1, 1_772_359_200_000_000)], leave_out_duplicates=True
     )
     done = carry_out(forge, verification(TrustStore(), policy=POLICY).submission(call), later)
     assert (done.appended.position, done.proof.position) == (10, 10)

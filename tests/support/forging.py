@@ -17,11 +17,11 @@ from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import memory_reader, prove_consistency, prove_inclusion, root_of
-from ledger.client.call import Call, Pause, Steps
+from ledger.client.call import Call, Steps, Wait
 from ledger.client.errors import ClientError, refused
-from ledger.client.options import Settings
+from ledger.client.options import ClientOptions
 from ledger.client.retry import RetryOptions
-from ledger.client.trust.store import Trusted, TrustStore
+from ledger.client.trust.store import TrustedLedger, TrustStore
 from ledger.client.trust.verification import Verification
 from ledger.clock import SystemClock
 from ledger.errors import Reason
@@ -234,7 +234,7 @@ def carry_out(
             result: T = end.value
             return result
         answer, failure = None, None
-        if isinstance(step, Pause):
+        if isinstance(step, Wait):
             on_pause()
             continue
         try:
@@ -251,7 +251,7 @@ K1, K2, K3, THIEF = key(1), key(2), key(3), key(666)
 def verification(store: TrustStore, **fields: Any) -> Verification:  # noqa: ANN401
     stated: dict[str, Any] = {"deadline_seconds": 10.0, "clock": SystemClock(), **fields}
     return Verification(
-        Settings("127.0.0.1:1", ORIGIN, "", retry=RetryOptions(), trust=store, **stated)
+        ClientOptions("127.0.0.1:1", ORIGIN, "", retry=RetryOptions(), trust=store, **stated)
     )
 
 
@@ -279,7 +279,7 @@ def rotate(forge: Forge, *, until: int, new: Any = K2, following: Any = K3) -> i
     return position
 
 
-def trusted(store: TrustStore) -> Trusted:
+def trusted(store: TrustStore) -> TrustedLedger:
     known = store.known(ORIGIN)
     assert known is not None
     return known

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.chain.note import Signature
-from ledger.client.call import Scope, Steps
+from ledger.client.call import CallScope, Steps
 from ledger.client.calls.signals import submit_proven
 from ledger.client.errors import ForkError, ProofRefusedError, RollbackError
 from ledger.client.trust.verification import Verification
@@ -185,14 +185,14 @@ def inclusion_in_a_forged_tree(number: int) -> Lie:
 
 def batch_proven_in_a_forged_tree(number: int) -> Lie:
     forge = diverging(number, size=draw(number, "size", SEEN, 100))
-    call = submit_proven(Scope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
+    call = submit_proven(CallScope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
     return Lie(forge, lambda verification: verification.submission(call), ForkError)
 
 
 def batch_without_its_proof(number: int) -> Lie:
     """The proof is left out, or is that of another position than the one answered."""
     forge = HONEST.copy()
-    call = submit_proven(Scope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
+    call = submit_proven(CallScope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
 
     def answer(_: Any) -> Any:  # noqa: ANN401
         response = forge._SubmitSignals(

@@ -5,23 +5,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.client.aio.connection import AsyncConnection
-from ledger.client.aio.decisions import Decisions
-from ledger.client.aio.exports import Exports
-from ledger.client.aio.log import Log
-from ledger.client.aio.models import Models
-from ledger.client.aio.policies import Policies
-from ledger.client.aio.priorities import Ranking
-from ledger.client.aio.proofs import Proofs
-from ledger.client.aio.signals import Signals
-from ledger.client.options import DEADLINE_SECONDS_DEFAULT, Settings
+from ledger.client.aio.connection import AsyncClientConnection
+from ledger.client.aio.decisions import AsyncDecisionCalls
+from ledger.client.aio.exports import AsyncExportCalls
+from ledger.client.aio.log import AsyncLogCalls
+from ledger.client.aio.models import AsyncModelCalls
+from ledger.client.aio.policies import AsyncPolicyCalls
+from ledger.client.aio.priorities import AsyncPriorityCalls
+from ledger.client.aio.proofs import AsyncProofCalls
+from ledger.client.aio.signals import AsyncSignalCalls
+from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
 from ledger.client.trust.quorum import PolicyLike, read_policy
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
 
 
-class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports):
+class AsyncLedgerClient(
+    AsyncSignalCalls,
+    AsyncModelCalls,
+    AsyncPolicyCalls,
+    AsyncDecisionCalls,
+    AsyncPriorityCalls,
+    AsyncLogCalls,
+    AsyncProofCalls,
+    AsyncExportCalls,
+):
     """A connection to one ledger of a decision-ledger server; an asynchronous context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and
@@ -50,8 +59,8 @@ class AsyncLedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proo
         trust: TrustStore | Path | str | None = None,
         policy: PolicyLike | None = None,
     ) -> None:
-        self._connection = AsyncConnection(
-            Settings(
+        self._connection = AsyncClientConnection(
+            ClientOptions(
                 target,
                 ledger,
                 actor,

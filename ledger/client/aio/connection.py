@@ -7,26 +7,26 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from ledger.client.call import Call, Page, Paged, Pause, Steps, Stream, Watch
+from ledger.client.call import AnswerPage, Call, EndlessStream, Paged, Steps, Stream, Wait
 from ledger.client.errors import ClientError, from_rpc
-from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, Settings
+from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
 from ledger.client.retry import Attempts
 
 T = TypeVar("T")
 
 
-class AsyncConnection:
+class AsyncClientConnection:
     """One channel with the settings of its client, for tasks of one event loop."""
 
-    def __init__(self, settings: Settings, channel: grpc.aio.Channel | None = None) -> None:
+    def __init__(self, settings: ClientOptions, channel: grpc.aio.Channel | None = None) -> None:
         self.settings = settings
         self.channel = channel or grpc.aio.insecure_channel(
             settings.target, options=CHANNEL_OPTIONS
         )
 
-    def with_settings(self, settings: Settings) -> "AsyncConnection":
+    def with_settings(self, settings: ClientOptions) -> "AsyncClientConnection":
         """Return a connection with other settings on the same channel."""
-        return AsyncConnection(settings, self.channel)
+        return AsyncClientConnection(settings, self.channel)
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
@@ -70,7 +70,7 @@ class AsyncConnection:
                 result: T = end.value
                 return result
             answer, failure = None, None
-            if isinstance(step, Pause):
+            if isinstance(step, Wait):
                 await asyncio.sleep(step.seconds)
                 continue
             try:
@@ -78,7 +78,7 @@ class AsyncConnection:
             except ClientError as error:
                 failure = error
 
-    async def pages(self, paged: Paged[T]) -> AsyncIterator[Page[T]]:
+    async def pages(self, paged: Paged[T]) -> AsyncIterator[AnswerPage[T]]:
         """Yield the pages of a list, each asked for once the one before was processed."""
         page = await self.run(paged.first)
         yield page
@@ -86,7 +86,7 @@ class AsyncConnection:
             page = await self.run(paged.after(page.next_page_token))
             yield page
 
-    async def all_pages(self, paged: Paged[T]) -> list[Page[T]]:
+    async def all_pages(self, paged: Paged[T]) -> list[AnswerPage[T]]:
         """Return every page of a list."""
         return [page async for page in self.pages(paged)]
 
@@ -108,7 +108,7 @@ class AsyncConnection:
         finally:
             call.cancel()
 
-    async def watch(self, watch: Watch[T], after_position: int) -> AsyncIterator[T]:
+    async def watch(self, watch: EndlessStream[T], after_position: int) -> AsyncIterator[T]:
         """Yield what a watch sends, for ever; taken up again after the last one processed."""
         position, attempts = after_position, self._attempts()
         while True:

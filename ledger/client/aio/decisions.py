@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import decisions as calls
 from ledger.client.enums import ReplayKind
 from ledger.client.inputs import Time
@@ -16,7 +16,7 @@ from ledger.client.outcomes import (
 )
 
 
-class Decisions(Service):
+class AsyncDecisionCalls(AsyncServiceCalls):
     """Decisions about models: made, explained, and proved by replay."""
 
     async def evaluate(

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import exports as calls
 from ledger.client.enums import ExportKind
-from ledger.client.exports import Export, ExportPart
 from ledger.client.inputs import Time
+from ledger.client.proofs import Export, ExportPart
 
 
-class Exports(Service):
+class AsyncExportCalls(AsyncServiceCalls):
     """Bundles of events with their proofs."""
 
     async def create_export(

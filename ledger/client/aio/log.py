@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import log as calls
 from ledger.client.enums import LedgerClock
 from ledger.client.outcomes import Erased
 from ledger.client.records import Appended, Event, Ledger
 
 
-class Log(Service):
+class AsyncLogCalls(AsyncServiceCalls):
     """Ledgers and their events: created, listed, followed, and bodies removed for good."""
 
     async def create_ledger(

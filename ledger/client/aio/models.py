@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import models as calls
 from ledger.client.inputs import Time, Value
 from ledger.client.records import Appended, Deployed, Model
 
 
-class Models(Service):
+class AsyncModelCalls(AsyncServiceCalls):
     """The fleet: its models and which version of each is in service."""
 
     async def register_model(self, model: Model, *, request_id: str | None = None) -> Appended:

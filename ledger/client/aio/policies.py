@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import policies as calls
 from ledger.client.records import (
     Appended,
@@ -14,7 +14,7 @@ from ledger.client.records import (
 )
 
 
-class Policies(Service):
+class AsyncPolicyCalls(AsyncServiceCalls):
     """The rules in force, every version of them."""
 
     async def lint_policy(self, document: str) -> PolicyLint:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import priorities as calls
 from ledger.client.enums import PriorityOrder
 from ledger.client.inputs import Time
@@ -16,7 +16,7 @@ from ledger.client.ranking import (
 )
 
 
-class Ranking(Service):
+class AsyncPriorityCalls(AsyncServiceCalls):
     """Which model next: the ranked fleet, plans, and the projections they are read from."""
 
     async def list_priorities(

@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.calls import proofs as calls
-from ledger.client.proving import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
+from ledger.client.proofs import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
 from ledger.client.records import Appended, Checkpoint
 from ledger.client.trust.results import VerifiedCheckpoint, VerifiedConsistency, VerifiedProof
 from ledger.client.trust.verification import Verification
 
 
-class Proofs(Service):
+class AsyncProofCalls(AsyncServiceCalls):
     """What the ledger says of itself, and whether that can be believed."""
 
     # ---- verified --------------------------------------------------------------------------------

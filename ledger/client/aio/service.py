@@ -1,19 +1,19 @@
 """What the calls of each service share, for asyncio: a connection, and what requests state."""
 
-from ledger.client.aio.connection import AsyncConnection
-from ledger.client.call import Scope
+from ledger.client.aio.connection import AsyncClientConnection
+from ledger.client.call import CallScope
 
 
-class Service:
+class AsyncServiceCalls:
     """What the calls of one service are made through."""
 
-    _connection: AsyncConnection
+    _connection: AsyncClientConnection
 
     @property
-    def _scope(self) -> Scope:
+    def _scope(self) -> CallScope:
         """What a read states."""
         return self._connection.settings.scope()
 
-    def _append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> Scope:
+    def _append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> CallScope:
         """Return what an append states: the caller's request id, or one made now."""
         return self._connection.settings.append_scope(request_id, allow_leap=allow_leap)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Literal, overload
 
 from ledger.client.aio.batch import AsyncSignalBatch
-from ledger.client.aio.service import Service
+from ledger.client.aio.service import AsyncServiceCalls
 from ledger.client.aio.stream import AsyncSignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
@@ -14,7 +14,7 @@ from ledger.client.trust.verification import Verification
 from ledger.client.window import BatchResult
 
 
-class Signals(Service):
+class AsyncSignalCalls(AsyncServiceCalls):
     """What is measured, and what was observed."""
 
     async def define_signal(

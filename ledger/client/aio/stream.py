@@ -8,7 +8,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from ledger.client.aio.connection import AsyncConnection
+from ledger.client.aio.connection import AsyncClientConnection
 from ledger.client.calls import signals
 from ledger.client.errors import ClientError, UnreachableError, from_rpc, refused
 from ledger.client.observations import Observations
@@ -32,7 +32,7 @@ class AsyncSignalStream:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        connection: AsyncClientConnection,
         batches_max: int,
         on_result: Callable[[BatchResult], None] | None,
         *,

@@ -6,23 +6,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.client.blocking.connection import Connection
-from ledger.client.blocking.decisions import Decisions
-from ledger.client.blocking.exports import Exports
-from ledger.client.blocking.log import Log
-from ledger.client.blocking.models import Models
-from ledger.client.blocking.policies import Policies
-from ledger.client.blocking.priorities import Ranking
-from ledger.client.blocking.proofs import Proofs
-from ledger.client.blocking.signals import Signals
-from ledger.client.options import DEADLINE_SECONDS_DEFAULT, Settings
+from ledger.client.blocking.connection import ClientConnection
+from ledger.client.blocking.decisions import DecisionCalls
+from ledger.client.blocking.exports import ExportCalls
+from ledger.client.blocking.log import LogCalls
+from ledger.client.blocking.models import ModelCalls
+from ledger.client.blocking.policies import PolicyCalls
+from ledger.client.blocking.priorities import PriorityCalls
+from ledger.client.blocking.proofs import ProofCalls
+from ledger.client.blocking.signals import SignalCalls
+from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
 from ledger.client.trust.quorum import PolicyLike, read_policy
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
 
 
-class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, Exports):
+class LedgerClient(
+    SignalCalls,
+    ModelCalls,
+    PolicyCalls,
+    DecisionCalls,
+    PriorityCalls,
+    LogCalls,
+    ProofCalls,
+    ExportCalls,
+):
     """A connection to one ledger of a decision-ledger server; a context manager.
 
     Every call has a deadline, every append a request id that is made before the first attempt and
@@ -51,8 +60,8 @@ class LedgerClient(Signals, Models, Policies, Decisions, Ranking, Log, Proofs, E
         trust: TrustStore | Path | str | None = None,
         policy: PolicyLike | None = None,
     ) -> None:
-        self._connection = Connection(
-            Settings(
+        self._connection = ClientConnection(
+            ClientOptions(
                 target,
                 ledger,
                 actor,

@@ -6,25 +6,25 @@ from typing import Any, TypeVar
 
 import grpc
 
-from ledger.client.call import Call, Page, Paged, Pause, Steps, Stream, Watch
+from ledger.client.call import AnswerPage, Call, EndlessStream, Paged, Steps, Stream, Wait
 from ledger.client.errors import ClientError, from_rpc
-from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, Settings
+from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
 from ledger.client.retry import Attempts
 
 T = TypeVar("T")
 
 
-class Connection:
+class ClientConnection:
     """One channel with the settings of its client; safe to use from several threads."""
 
-    def __init__(self, settings: Settings, channel: grpc.Channel | None = None) -> None:
+    def __init__(self, settings: ClientOptions, channel: grpc.Channel | None = None) -> None:
         self.settings = settings
         self.channel = channel or grpc.insecure_channel(settings.target, options=CHANNEL_OPTIONS)
         self._closed = threading.Event()
 
-    def with_settings(self, settings: Settings) -> "Connection":
+    def with_settings(self, settings: ClientOptions) -> "ClientConnection":
         """Return a connection with other settings on the same channel."""
-        return Connection(settings, self.channel)
+        return ClientConnection(settings, self.channel)
 
     def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
@@ -69,7 +69,7 @@ class Connection:
                 result: T = end.value
                 return result
             answer, failure = None, None
-            if isinstance(step, Pause):
+            if isinstance(step, Wait):
                 self._closed.wait(step.seconds)
                 continue
             try:
@@ -77,7 +77,7 @@ class Connection:
             except ClientError as error:
                 failure = error
 
-    def pages(self, paged: Paged[T]) -> Iterator[Page[T]]:
+    def pages(self, paged: Paged[T]) -> Iterator[AnswerPage[T]]:
         """Yield the pages of a list, each asked for once the one before was processed."""
         page = self.run(paged.first)
         yield page
@@ -85,7 +85,7 @@ class Connection:
             page = self.run(paged.after(page.next_page_token))
             yield page
 
-    def all_pages(self, paged: Paged[T]) -> list[Page[T]]:
+    def all_pages(self, paged: Paged[T]) -> list[AnswerPage[T]]:
         """Return every page of a list."""
         return list(self.pages(paged))
 
@@ -106,7 +106,7 @@ class Connection:
         finally:
             call.cancel()
 
-    def watch(self, watch: Watch[T], after_position: int) -> Iterator[T]:
+    def watch(self, watch: EndlessStream[T], after_position: int) -> Iterator[T]:
         """Yield what a watch sends, for ever; taken up again after the last one processed."""
         position, attempts = after_position, self._attempts()
         while True:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import decisions as calls
 from ledger.client.enums import ReplayKind
 from ledger.client.inputs import Time
@@ -17,7 +17,7 @@ from ledger.client.outcomes import (
 )
 
 
-class Decisions(Service):
+class DecisionCalls(ServiceCalls):
     """Decisions about models: made, explained, and proved by replay."""
 
     def evaluate(

@@ -3,14 +3,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import exports as calls
 from ledger.client.enums import ExportKind
-from ledger.client.exports import Export, ExportPart
 from ledger.client.inputs import Time
+from ledger.client.proofs import Export, ExportPart
 
 
-class Exports(Service):
+class ExportCalls(ServiceCalls):
     """Bundles of events with their proofs."""
 
     def create_export(

@@ -3,14 +3,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import log as calls
 from ledger.client.enums import LedgerClock
 from ledger.client.outcomes import Erased
 from ledger.client.records import Appended, Event, Ledger
 
 
-class Log(Service):
+class LogCalls(ServiceCalls):
     """Ledgers and their events: created, listed, followed, and bodies removed for good."""
 
     def create_ledger(

@@ -3,13 +3,13 @@
 
 from collections.abc import Iterator
 
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import models as calls
 from ledger.client.inputs import Time, Value
 from ledger.client.records import Appended, Deployed, Model
 
 
-class Models(Service):
+class ModelCalls(ServiceCalls):
     """The fleet: its models and which version of each is in service."""
 
     def register_model(self, model: Model, *, request_id: str | None = None) -> Appended:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import policies as calls
 from ledger.client.records import (
     Appended,
@@ -15,7 +15,7 @@ from ledger.client.records import (
 )
 
 
-class Policies(Service):
+class PolicyCalls(ServiceCalls):
     """The rules in force, every version of them."""
 
     def lint_policy(self, document: str) -> PolicyLint:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import priorities as calls
 from ledger.client.enums import PriorityOrder
 from ledger.client.inputs import Time
@@ -17,7 +17,7 @@ from ledger.client.ranking import (
 )
 
 
-class Ranking(Service):
+class PriorityCalls(ServiceCalls):
     """Which model next: the ranked fleet, plans, and the projections they are read from."""
 
     def list_priorities(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, overload
 
 from ledger.client.blocking.batch import SignalBatch
-from ledger.client.blocking.service import Service
+from ledger.client.blocking.service import ServiceCalls
 from ledger.client.blocking.stream import SignalStream
 from ledger.client.calls import signals as calls
 from ledger.client.observations import Observations
@@ -15,7 +15,7 @@ from ledger.client.trust.verification import Verification
 from ledger.client.window import BatchResult
 
 
-class Signals(Service):
+class SignalCalls(ServiceCalls):
     """What is measured, and what was observed."""
 
     def define_signal(

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import grpc
 
-from ledger.client.blocking.connection import Connection
+from ledger.client.blocking.connection import ClientConnection
 from ledger.client.calls import signals
 from ledger.client.errors import ClientError, UnreachableError, from_rpc, refused
 from ledger.client.observations import Observations
@@ -32,7 +32,7 @@ class SignalStream:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         batches_max: int,
         on_result: Callable[[BatchResult], None] | None,
         *,

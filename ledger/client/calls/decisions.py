@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ledger.client.call import Call, Paged, Scope, Stream
+from ledger.client.call import Call, CallScope, Paged, Stream
 from ledger.client.calls.pages import one, page, whole
 from ledger.client.enums import ReplayKind
 from ledger.client.inputs import Time, id_of, in_collection, number_of, timestamp_of
@@ -21,7 +21,7 @@ _SERVICE: Final = "/ledger.v1.DecisionService/"
 _RANGE_SECONDS: Final = 3_600.0  # a million positions take their time
 
 
-def evaluate(scope: Scope, models: Sequence[str], at: Time | None) -> Call[Evaluation]:
+def evaluate(scope: CallScope, models: Sequence[str], at: Time | None) -> Call[Evaluation]:
     """Return the call that scores models and decides."""
     return Call(
         _SERVICE + "Evaluate",
@@ -37,7 +37,7 @@ def evaluate(scope: Scope, models: Sequence[str], at: Time | None) -> Call[Evalu
     )
 
 
-def get_decision(scope: Scope, name: str, min_position: int) -> Call[EvaluatedDecision]:
+def get_decision(scope: CallScope, name: str, min_position: int) -> Call[EvaluatedDecision]:
     """Return the call that reads one decision with its score."""
     return Call(
         _SERVICE + "GetDecision",
@@ -50,7 +50,7 @@ def get_decision(scope: Scope, name: str, min_position: int) -> Call[EvaluatedDe
 
 
 def list_decisions(
-    scope: Scope, model: str, *, after_position: int, until_position: int, min_position: int
+    scope: CallScope, model: str, *, after_position: int, until_position: int, min_position: int
 ) -> Paged[Decision]:
     """Return the call that lists decisions, newest first."""
     return Paged(
@@ -69,7 +69,7 @@ def list_decisions(
     )
 
 
-def explain_decision(scope: Scope, name: str, min_position: int) -> Call[ExplainedDecision]:
+def explain_decision(scope: CallScope, name: str, min_position: int) -> Call[ExplainedDecision]:
     """Return the call that says why a decision came out as it did."""
     return Call(
         _SERVICE + "ExplainDecision",
@@ -81,7 +81,7 @@ def explain_decision(scope: Scope, name: str, min_position: int) -> Call[Explain
     )
 
 
-def replay(scope: Scope, target: str | int, min_position: int) -> Call[ReplayResult]:
+def replay(scope: CallScope, target: str | int, min_position: int) -> Call[ReplayResult]:
     """Return the call that recomputes what has a name, or is at a position."""
     request = decision_service_pb2.ReplayDecisionRequest(
         ledger=scope.ledger, min_position=min_position
@@ -99,7 +99,7 @@ def replay(scope: Scope, target: str | int, min_position: int) -> Call[ReplayRes
 
 
 def replay_range(
-    scope: Scope,
+    scope: CallScope,
     *,
     first_position: int,
     last_position: int,

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ledger.client.call import Call, Paged, Scope, Stream
+from ledger.client.call import Call, CallScope, Paged, Stream
 from ledger.client.calls.pages import one, page, whole
 from ledger.client.enums import ExportKind
-from ledger.client.exports import Export, ExportPart
 from ledger.client.inputs import Time, in_collection, number_of, timestamp_of
+from ledger.client.proofs import Export, ExportPart
 from ledger.v1 import export_pb2, export_service_pb2
 
 _SERVICE: Final = "/ledger.v1.ExportService/"
@@ -15,7 +15,7 @@ _READ_SECONDS: Final = 3_600.0
 
 
 def create_export(
-    scope: Scope,
+    scope: CallScope,
     *,
     kind: ExportKind | str | None,
     first_position: int,
@@ -52,7 +52,7 @@ def create_export(
     )
 
 
-def get_export(scope: Scope, name: str) -> Call[Export]:
+def get_export(scope: CallScope, name: str) -> Call[Export]:
     """Return the call that reads how far an export has come."""
     return Call(
         _SERVICE + "GetExport",
@@ -64,7 +64,7 @@ def get_export(scope: Scope, name: str) -> Call[Export]:
     )
 
 
-def delete_export(scope: Scope, name: str) -> Call[Export]:
+def delete_export(scope: CallScope, name: str) -> Call[Export]:
     """Return the call that deletes a bundle."""
     return Call(
         _SERVICE + "DeleteExport",
@@ -76,7 +76,7 @@ def delete_export(scope: Scope, name: str) -> Call[Export]:
     )
 
 
-def list_exports(scope: Scope) -> Paged[Export]:
+def list_exports(scope: CallScope) -> Paged[Export]:
     """Return the call that lists exports."""
     return Paged(
         Call(
@@ -88,7 +88,7 @@ def list_exports(scope: Scope) -> Paged[Export]:
     )
 
 
-def read_export(scope: Scope, name: str, offset: int) -> Stream[ExportPart]:
+def read_export(scope: CallScope, name: str, offset: int) -> Stream[ExportPart]:
     """Return the call that sends the archive of a bundle from a byte on."""
     return Stream(
         _SERVICE + "ReadExport",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger.client.call import Call, Paged, Scope, Watch
+from ledger.client.call import Call, CallScope, EndlessStream, Paged
 from ledger.client.calls.pages import appended, one, page, whole
 from ledger.client.decode import decode
 from ledger.client.enums import LedgerClock
@@ -27,7 +27,7 @@ class Configuration:
     leap_seconds: int | None
 
 
-def create_ledger(scope: Scope, origin: str, chosen: Configuration) -> Call[Ledger]:
+def create_ledger(scope: CallScope, origin: str, chosen: Configuration) -> Call[Ledger]:
     """Return the call that creates a ledger."""
     number = number_of(chosen.clock, LedgerClock, ledger_pb2.LedgerClock, "clock")
     return Call(
@@ -46,7 +46,7 @@ def create_ledger(scope: Scope, origin: str, chosen: Configuration) -> Call[Ledg
     )
 
 
-def confirm_clock(scope: Scope, reason: str) -> Call[Appended]:
+def confirm_clock(scope: CallScope, reason: str) -> Call[Appended]:
     """Return the call that confirms the server's clock."""
     return Call(
         _SERVICE + "ConfirmClock",
@@ -59,7 +59,7 @@ def confirm_clock(scope: Scope, reason: str) -> Call[Appended]:
     )
 
 
-def get_ledger(scope: Scope, min_position: int) -> Call[Ledger]:
+def get_ledger(scope: CallScope, min_position: int) -> Call[Ledger]:
     """Return the call that reads a ledger and its head."""
     return Call(
         _SERVICE + "GetLedger",
@@ -82,7 +82,7 @@ def list_ledgers() -> Paged[Ledger]:
 
 
 def list_events(
-    scope: Scope,
+    scope: CallScope,
     *,
     after_position: int,
     until_position: int,
@@ -109,9 +109,11 @@ def list_events(
     )
 
 
-def watch_events(scope: Scope, *, types: Sequence[str], streams: Sequence[str]) -> Watch[Event]:
+def watch_events(
+    scope: CallScope, *, types: Sequence[str], streams: Sequence[str]
+) -> EndlessStream[Event]:
     """Return the watch of events as they are recorded."""
-    return Watch(
+    return EndlessStream(
         _SERVICE + "WatchEvents",
         ledger_service_pb2.WatchEventsRequest(ledger=scope.ledger, types=types, streams=streams),
         ledger_service_pb2.WatchEventsResponse,
@@ -120,7 +122,7 @@ def watch_events(scope: Scope, *, types: Sequence[str], streams: Sequence[str]) 
 
 
 def erase_bodies(
-    scope: Scope, positions: Sequence[tuple[int, int]], *, ground: str, authority: str
+    scope: CallScope, positions: Sequence[tuple[int, int]], *, ground: str, authority: str
 ) -> Call[Erased]:
     """Return the call that removes body and salt of events."""
     return Call(

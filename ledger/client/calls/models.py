@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.client.call import Call, Paged, Scope
+from ledger.client.call import Call, CallScope, Paged
 from ledger.client.calls.pages import appended, deployed, one, page
 from ledger.client.inputs import (
     Time,
@@ -18,7 +18,7 @@ from ledger.v1 import model_pb2, model_service_pb2
 _SERVICE: Final = "/ledger.v1.ModelService/"
 
 
-def register_model(scope: Scope, model: Model) -> Call[Appended]:
+def register_model(scope: CallScope, model: Model) -> Call[Appended]:
     """Return the call that registers a model."""
     return Call(
         _SERVICE + "RegisterModel",
@@ -31,7 +31,7 @@ def register_model(scope: Scope, model: Model) -> Call[Appended]:
     )
 
 
-def update_model(scope: Scope, model: Model) -> Call[Appended]:
+def update_model(scope: CallScope, model: Model) -> Call[Appended]:
     """Return the call that replaces a model's description, if its etag still holds."""
     return Call(
         _SERVICE + "UpdateModel",
@@ -48,7 +48,7 @@ def update_model(scope: Scope, model: Model) -> Call[Appended]:
 
 
 def record_deployment(
-    scope: Scope,
+    scope: CallScope,
     model: str,
     model_version: str,
     *,
@@ -77,7 +77,7 @@ def record_deployment(
     )
 
 
-def retire_model(scope: Scope, model: str, reason: str) -> Call[Appended]:
+def retire_model(scope: CallScope, model: str, reason: str) -> Call[Appended]:
     """Return the call that takes a model out of the fleet."""
     return Call(
         _SERVICE + "RetireModel",
@@ -93,7 +93,7 @@ def retire_model(scope: Scope, model: str, reason: str) -> Call[Appended]:
     )
 
 
-def get_model(scope: Scope, model: str, min_position: int) -> Call[Model]:
+def get_model(scope: CallScope, model: str, min_position: int) -> Call[Model]:
     """Return the call that reads one model."""
     return Call(
         _SERVICE + "GetModel",
@@ -105,7 +105,7 @@ def get_model(scope: Scope, model: str, min_position: int) -> Call[Model]:
     )
 
 
-def list_models(scope: Scope, *, include_retired: bool, min_position: int) -> Paged[Model]:
+def list_models(scope: CallScope, *, include_retired: bool, min_position: int) -> Paged[Model]:
     """Return the call that lists the fleet."""
     return Paged(
         Call(

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from ledger.client.call import Page
+from ledger.client.call import AnswerPage
 from ledger.client.decode import decode, to_datetime
 from ledger.client.records import Appended, Defined, Deployed, Intake, Submitted
 
@@ -55,9 +55,9 @@ def whole(cls: type[T]) -> Callable[[Any], T]:
     return lambda response: decode(cls, response)
 
 
-def page(cls: type[T], field: str) -> Callable[[Any], Page[T]]:
+def page(cls: type[T], field: str) -> Callable[[Any], AnswerPage[T]]:
     """Return what reads one page of a list."""
-    return lambda answer: Page(
+    return lambda answer: AnswerPage(
         tuple([decode(cls, item) for item in getattr(answer, field)]),
         answer.next_page_token,
         answer,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.client.call import Call, Paged, Scope
+from ledger.client.call import Call, CallScope, Paged
 from ledger.client.calls.pages import appended, page, whole
 from ledger.client.inputs import id_of, in_collection
 from ledger.client.records import (
@@ -18,7 +18,7 @@ from ledger.v1 import policy_pb2, policy_service_pb2
 _SERVICE: Final = "/ledger.v1.PolicyService/"
 
 
-def lint_policy(scope: Scope, document: str) -> Call[PolicyLint]:
+def lint_policy(scope: CallScope, document: str) -> Call[PolicyLint]:
     """Return the call that checks a document and writes nothing."""
     return Call(
         _SERVICE + "LintPolicy",
@@ -28,7 +28,9 @@ def lint_policy(scope: Scope, document: str) -> Call[PolicyLint]:
     )
 
 
-def draft_policy(scope: Scope, policy: str, document: str, rationale: str) -> Call[DraftedPolicy]:
+def draft_policy(
+    scope: CallScope, policy: str, document: str, rationale: str
+) -> Call[DraftedPolicy]:
     """Return the call that records the next version of a policy."""
     return Call(
         _SERVICE + "DraftPolicy",
@@ -46,7 +48,7 @@ def draft_policy(scope: Scope, policy: str, document: str, rationale: str) -> Ca
 
 
 def activate_policy(
-    scope: Scope,
+    scope: CallScope,
     policy: str,
     version: int,
     rationale: str,
@@ -71,7 +73,7 @@ def activate_policy(
     )
 
 
-def get_policy(scope: Scope, policy: str, version: int, min_position: int) -> Call[PolicyView]:
+def get_policy(scope: CallScope, policy: str, version: int, min_position: int) -> Call[PolicyView]:
     """Return the call that reads a version of a policy; 0 for the newest."""
     name = _version_name(policy, version) if version else in_collection("policies", policy)
     return Call(
@@ -84,7 +86,7 @@ def get_policy(scope: Scope, policy: str, version: int, min_position: int) -> Ca
     )
 
 
-def list_policies(scope: Scope, min_position: int) -> Paged[Policy]:
+def list_policies(scope: CallScope, min_position: int) -> Paged[Policy]:
     """Return the call that lists policies."""
     return Paged(
         Call(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ledger.client.call import Call, Page, Paged, Scope, Watch
+from ledger.client.call import AnswerPage, Call, CallScope, EndlessStream, Paged
 from ledger.client.calls.pages import moment, one, page, whole
 from ledger.client.decode import decode
 from ledger.client.enums import PriorityOrder
@@ -25,7 +25,7 @@ _REBUILD_SECONDS: Final = 3_600.0
 
 
 def list_priorities(
-    scope: Scope,
+    scope: CallScope,
     *,
     as_of: Time | None,
     as_of_position: int | None,
@@ -59,7 +59,7 @@ def list_priorities(
     )
 
 
-def all_rows(pages: Sequence[Page[Priority]]) -> Priorities:
+def all_rows(pages: Sequence[AnswerPage[Priority]]) -> Priorities:
     """Return the whole list, which all pages show as of the moment of the first."""
     answer = pages[0].answer
     position, recorded_at = moment(answer)
@@ -68,9 +68,9 @@ def all_rows(pages: Sequence[Page[Priority]]) -> Priorities:
     return Priorities(rows, position, recorded_at, left)
 
 
-def watch_priorities(scope: Scope) -> Watch[PriorityUpdate]:
+def watch_priorities(scope: CallScope) -> EndlessStream[PriorityUpdate]:
     """Return the watch of rows that change."""
-    return Watch(
+    return EndlessStream(
         _SERVICE + "WatchPriorities",
         priority_service_pb2.WatchPrioritiesRequest(ledger=scope.ledger),
         priority_service_pb2.WatchPrioritiesResponse,
@@ -79,7 +79,7 @@ def watch_priorities(scope: Scope) -> Watch[PriorityUpdate]:
 
 
 def make_plan(
-    scope: Scope, purse_micros: int, *, purse_cap_micros: int | None, policy: str, plan: str
+    scope: CallScope, purse_micros: int, *, purse_cap_micros: int | None, policy: str, plan: str
 ) -> Call[MadePlan]:
     """Return the call that ranks the fleet under a purse."""
     return Call(
@@ -98,7 +98,7 @@ def make_plan(
     )
 
 
-def get_plan(scope: Scope, plan: str, min_position: int) -> Call[Plan]:
+def get_plan(scope: CallScope, plan: str, min_position: int) -> Call[Plan]:
     """Return the call that reads one plan."""
     return Call(
         _SERVICE + "GetPlan",
@@ -110,7 +110,7 @@ def get_plan(scope: Scope, plan: str, min_position: int) -> Call[Plan]:
     )
 
 
-def list_plans(scope: Scope, min_position: int) -> Paged[Plan]:
+def list_plans(scope: CallScope, min_position: int) -> Paged[Plan]:
     """Return the call that lists plans, newest first."""
     return Paged(
         Call(
@@ -122,7 +122,7 @@ def list_plans(scope: Scope, min_position: int) -> Paged[Plan]:
     )
 
 
-def get_projection(scope: Scope, projection: str, min_position: int) -> Call[Projection]:
+def get_projection(scope: CallScope, projection: str, min_position: int) -> Call[Projection]:
     """Return the call that reads how far a projection is."""
     return Call(
         _SERVICE + "GetProjection",
@@ -136,7 +136,7 @@ def get_projection(scope: Scope, projection: str, min_position: int) -> Call[Pro
     )
 
 
-def list_projections(scope: Scope, min_position: int) -> Paged[Projection]:
+def list_projections(scope: CallScope, min_position: int) -> Paged[Projection]:
     """Return the call that lists projections."""
     return Paged(
         Call(
@@ -151,7 +151,7 @@ def list_projections(scope: Scope, min_position: int) -> Paged[Projection]:
 
 
 def rebuild_projection(
-    scope: Scope, projection: str, *, keep_previous: bool
+    scope: CallScope, projection: str, *, keep_previous: bool
 ) -> Call[RebuiltProjection]:
     """Return the call that builds a projection from scratch beside the live one."""
     return Call(

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledger.client.call import Call, Paged, Scope
+from ledger.client.call import Call, CallScope, Paged
 from ledger.client.calls.pages import appended, one, page, whole
 from ledger.client.enums import AuditSource
 from ledger.client.inputs import number_of
-from ledger.client.proving import (
+from ledger.client.proofs import (
     AuditReport,
     ChangedKey,
     ConsistencyProof,
@@ -23,7 +23,7 @@ _SERVICE: Final = "/ledger.v1.LedgerService/"
 _checkpoint: Final[Callable[[Any], Checkpoint]] = one(Checkpoint, "checkpoint")
 
 
-def get_checkpoint(scope: Scope, min_position: int = 0, size: int = 0) -> Call[Checkpoint]:
+def get_checkpoint(scope: CallScope, min_position: int = 0, size: int = 0) -> Call[Checkpoint]:
     """Return the call for a checkpoint over all that is recorded, or for the one of a size."""
     return Call(
         _SERVICE + "GetCheckpoint",
@@ -36,7 +36,7 @@ def get_checkpoint(scope: Scope, min_position: int = 0, size: int = 0) -> Call[C
 
 
 def list_checkpoints(
-    scope: Scope, after_size: int = 0, page_size: int = PAGE_SIZE_MAX
+    scope: CallScope, after_size: int = 0, page_size: int = PAGE_SIZE_MAX
 ) -> Paged[Checkpoint]:
     """Return the call that lists what was ever signed."""
     return Paged(
@@ -51,7 +51,7 @@ def list_checkpoints(
     )
 
 
-def prove_inclusion(scope: Scope, position: int, size: int = 0) -> Call[InclusionProof]:
+def prove_inclusion(scope: CallScope, position: int, size: int = 0) -> Call[InclusionProof]:
     """Return the call for the proof of one event."""
     return Call(
         _SERVICE + "ProveInclusion",
@@ -61,7 +61,7 @@ def prove_inclusion(scope: Scope, position: int, size: int = 0) -> Call[Inclusio
     )
 
 
-def prove_consistency(scope: Scope, from_size: int, to_size: int = 0) -> Call[ConsistencyProof]:
+def prove_consistency(scope: CallScope, from_size: int, to_size: int = 0) -> Call[ConsistencyProof]:
     """Return the call for the proof that joins two trees."""
     return Call(
         _SERVICE + "ProveConsistency",
@@ -73,7 +73,7 @@ def prove_consistency(scope: Scope, from_size: int, to_size: int = 0) -> Call[Co
     )
 
 
-def add_cosignature(scope: Scope, size: int, line: str) -> Call[Checkpoint]:
+def add_cosignature(scope: CallScope, size: int, line: str) -> Call[Checkpoint]:
     """Return the call that adds a witness's signature line to a checkpoint."""
     return Call(
         _SERVICE + "AddCosignature",
@@ -83,7 +83,7 @@ def add_cosignature(scope: Scope, size: int, line: str) -> Call[Checkpoint]:
     )
 
 
-def list_keys(scope: Scope) -> Call[SigningKeys]:
+def list_keys(scope: CallScope) -> Call[SigningKeys]:
     """Return the call that lists the keys that sign, or have signed."""
     return Call(
         _SERVICE + "ListKeys",
@@ -93,7 +93,7 @@ def list_keys(scope: Scope) -> Call[SigningKeys]:
     )
 
 
-def rotate_key(scope: Scope, overlap: int | None) -> Call[ChangedKey]:
+def rotate_key(scope: CallScope, overlap: int | None) -> Call[ChangedKey]:
     """Return the call that lets the committed key take over."""
     return Call(
         _SERVICE + "RotateKey",
@@ -107,7 +107,7 @@ def rotate_key(scope: Scope, overlap: int | None) -> Call[ChangedKey]:
 
 
 def revoke_key(
-    scope: Scope, verifier_key: str, from_position: int, reason: str
+    scope: CallScope, verifier_key: str, from_position: int, reason: str
 ) -> Call[ChangedKey]:
     """Return the call that declares a key's later signatures void."""
     return Call(
@@ -125,7 +125,7 @@ def revoke_key(
     )
 
 
-def seal_streams(scope: Scope) -> Call[Seal]:
+def seal_streams(scope: CallScope) -> Call[Seal]:
     """Return the call that records how far every stream has come."""
     return Call(
         _SERVICE + "SealStreams",
@@ -136,7 +136,7 @@ def seal_streams(scope: Scope) -> Call[Seal]:
     )
 
 
-def record_audit(scope: Scope, report: AuditReport) -> Call[Appended]:
+def record_audit(scope: CallScope, report: AuditReport) -> Call[Appended]:
     """Return the call that records what an audit found."""
     source = number_of(report.source, AuditSource, audit_pb2.AuditSource, "report.source")
     return Call(

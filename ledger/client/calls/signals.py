@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ledger.client.call import Call, Page, Paged, Scope
+from ledger.client.call import AnswerPage, Call, CallScope, Paged
 from ledger.client.calls.pages import defined, moment, page, submitted
 from ledger.client.decode import decode
 from ledger.client.enums import SignalDirection, SignalKind
 from ledger.client.inputs import id_of, in_collection, number_of
 from ledger.client.observations import Observations, add_observations
-from ledger.client.proving import InclusionProof
+from ledger.client.proofs import InclusionProof
 from ledger.client.records import (
     Defined,
     PolicyReplacement,
@@ -25,7 +25,7 @@ STREAM: Final = _SERVICE + "StreamSignals"
 
 
 def define_signal(
-    scope: Scope, signal: Signal, replacements: Iterable[PolicyReplacement]
+    scope: CallScope, signal: Signal, replacements: Iterable[PolicyReplacement]
 ) -> Call[Defined]:
     """Return the call that defines a signal, or replaces its definition as a whole."""
     return Call(
@@ -56,7 +56,7 @@ def define_signal(
     )
 
 
-def list_signals(scope: Scope, min_position: int) -> Paged[Signal]:
+def list_signals(scope: CallScope, min_position: int) -> Paged[Signal]:
     """Return the call that lists the defined signals."""
     return Paged(
         Call(
@@ -69,7 +69,7 @@ def list_signals(scope: Scope, min_position: int) -> Paged[Signal]:
 
 
 def submit(
-    scope: Scope, observations: Observations, *, leave_out_duplicates: bool
+    scope: CallScope, observations: Observations, *, leave_out_duplicates: bool
 ) -> Call[Submitted]:
     """Return the call that records one batch: all of it, or nothing."""
     request = signal_service_pb2.SubmitSignalsRequest(
@@ -89,7 +89,7 @@ def submit(
 
 
 def submit_proven(
-    scope: Scope, observations: Observations, *, leave_out_duplicates: bool
+    scope: CallScope, observations: Observations, *, leave_out_duplicates: bool
 ) -> Call[tuple[Submitted, InclusionProof | None]]:
     """Return the call that records one batch and is answered once a checkpoint covers it."""
     plain = submit(scope, observations, leave_out_duplicates=leave_out_duplicates)
@@ -107,7 +107,7 @@ def _with_proof(
 
 
 def batch_of_stream(
-    scope: Scope, observations: Observations, *, leave_out_duplicates: bool
+    scope: CallScope, observations: Observations, *, leave_out_duplicates: bool
 ) -> signal_service_pb2.StreamSignalsRequest:
     """Return one batch of a stream."""
     request = signal_service_pb2.StreamSignalsRequest(
@@ -120,7 +120,7 @@ def batch_of_stream(
     return request
 
 
-def list_signal_states(scope: Scope, model: str, min_position: int) -> Paged[SignalState]:
+def list_signal_states(scope: CallScope, model: str, min_position: int) -> Paged[SignalState]:
     """Return the call that lists where signals stand."""
     return Paged(
         Call(
@@ -134,7 +134,7 @@ def list_signal_states(scope: Scope, model: str, min_position: int) -> Paged[Sig
     )
 
 
-def all_states(pages: Sequence[Page[SignalState]]) -> SignalStates:
+def all_states(pages: Sequence[AnswerPage[SignalState]]) -> SignalStates:
     """Return the whole list, which all pages show as of the moment of the first."""
     position, recorded_at = moment(pages[0].answer)
     states = tuple(state for page in pages for state in page.items)

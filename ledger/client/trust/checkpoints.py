@@ -12,7 +12,7 @@ from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy
-from ledger.client.call import Scope, Steps
+from ledger.client.call import CallScope, Steps
 from ledger.client.calls import proofs as calls
 from ledger.client.errors import (
     BusyError,
@@ -27,7 +27,13 @@ from ledger.client.records import Checkpoint
 from ledger.client.trust.keys import follow_keys, keys_at
 from ledger.client.trust.quorum import Quorum, policy_keys, quorum_of
 from ledger.client.trust.results import TrustBasis, VerifiedCheckpoint
-from ledger.client.trust.store import Evidence, FirstUseWarning, Trusted, TrustedKey, TrustStore
+from ledger.client.trust.store import (
+    Disagreement,
+    FirstUseWarning,
+    TrustedKey,
+    TrustedLedger,
+    TrustStore,
+)
 from ledger.clock import Clock
 from ledger.events.values import format_time
 
@@ -46,7 +52,7 @@ class Acceptance:
     """Takes the checkpoints of one client's ledger, or refuses them and keeps the evidence."""
 
     def __init__(
-        self, scope: Scope, target: str, store: TrustStore, policy: Policy | None, clock: Clock
+        self, scope: CallScope, target: str, store: TrustStore, policy: Policy | None, clock: Clock
     ) -> None:
         self._scope = scope
         self._target = target
@@ -137,7 +143,7 @@ class Acceptance:
         known = self._store.known(origin) if origin else None
         remembered = known.note if known is not None else ""
         evidence = self._store.keep(
-            Evidence(
+            Disagreement(
                 _KINDS[error],
                 origin,
                 why,
@@ -169,7 +175,9 @@ class Acceptance:
             self.refuse(ProofRefusedError, self.origin or claim.origin, why, received=stated.note)
         return claim
 
-    def _trusted(self, known: Trusted | None, stated: Checkpoint, claim: Claim) -> Trusted:
+    def _trusted(
+        self, known: TrustedLedger | None, stated: Checkpoint, claim: Claim
+    ) -> TrustedLedger:
         """Step 2: return what is trusted of a ledger before this checkpoint."""
         origin = claim.origin
         if self._policy is not None:
@@ -183,7 +191,7 @@ class Acceptance:
                 )
             if known is None or not known.is_pinned:
                 keys = tuple(TrustedKey(key) for key in listed)
-                return Trusted(origin, keys, known.note if known else "", is_pinned=True)
+                return TrustedLedger(origin, keys, known.note if known else "", is_pinned=True)
             if not set(listed) & {key.verifier_key for key in known.keys}:
                 self.refuse(
                     ProofRefusedError,
@@ -204,9 +212,11 @@ class Acceptance:
                 f"the key that it names is of {name!r}",
                 received=stated.note,
             )
-        return Trusted(origin, (TrustedKey(stated.verifier_key),))
+        return TrustedLedger(origin, (TrustedKey(stated.verifier_key),))
 
-    def _with_keys(self, trusted: Trusted, stated: Checkpoint, claim: Claim) -> Steps[Trusted]:
+    def _with_keys(
+        self, trusted: TrustedLedger, stated: Checkpoint, claim: Claim
+    ) -> Steps[TrustedLedger]:
         """Step 3: return what is trusted, with the keys that have followed, if any has signed.
 
         The ledger is asked for other keys only where those that are expected to sign are not just
@@ -229,7 +239,7 @@ class Acceptance:
             received=stated.note,
         )
 
-    def _signers(self, trusted: Trusted, stated: Checkpoint) -> list[str]:
+    def _signers(self, trusted: TrustedLedger, stated: Checkpoint) -> list[str]:
         """Return the trusted keys that count at its size and have signed a checkpoint."""
         keys = [VerifierKey.parse(key.verifier_key) for key in keys_at(trusted, stated.size)]
         try:
@@ -254,7 +264,9 @@ class Acceptance:
                 received=stated.note,
             )
 
-    def _extended(self, trusted: Trusted, stated: Checkpoint, claim: Claim) -> Steps[Trusted]:
+    def _extended(
+        self, trusted: TrustedLedger, stated: Checkpoint, claim: Claim
+    ) -> Steps[TrustedLedger]:
         """Step 5: join it to the one remembered; return what is to be remembered after it."""
         if not trusted.note:
             return replace(trusted, note=stated.note)
@@ -283,7 +295,7 @@ class Acceptance:
         return replace(trusted, note=stated.note) if is_newer else trusted
 
     def _remembered(
-        self, known: Trusted | None, after: Trusted, stated: Checkpoint, claim: Claim
+        self, known: TrustedLedger | None, after: TrustedLedger, stated: Checkpoint, claim: Claim
     ) -> bool:
         """Step 6: remember, with the size at which keys were first seen to sign.
 

@@ -16,12 +16,12 @@ from ledger.chain.keys import ED25519, VerifierKey
 from ledger.chain.link import body_hash, event_hash, header_bytes
 from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.chain.note import NoteError
-from ledger.client.call import Scope, Steps
+from ledger.client.call import CallScope, Steps
 from ledger.client.calls import log as log_calls
 from ledger.client.calls import proofs as calls
 from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError
 from ledger.client.records import Checkpoint, Event
-from ledger.client.trust.store import Trusted, TrustedKey
+from ledger.client.trust.store import TrustedKey, TrustedLedger
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.system import CONFIGURED, LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time
@@ -35,14 +35,14 @@ _TYPES: Final = (
 )
 
 
-def keys_at(trusted: Trusted, size: int) -> list[TrustedKey]:
+def keys_at(trusted: TrustedLedger, size: int) -> list[TrustedKey]:
     """Return the trusted keys whose signature counts for a tree of this size."""
     return [key for key in trusted.keys if key.covers(size)]
 
 
 def follow_keys(
-    scope: Scope, trusted: Trusted, stated: Checkpoint, claim: Claim
-) -> Steps[tuple[Trusted, str]]:
+    scope: CallScope, trusted: TrustedLedger, stated: Checkpoint, claim: Claim
+) -> Steps[tuple[TrustedLedger, str]]:
     """Take steps 3.1 to 3.6: return what is trusted with the keys that followed, and why no more.
 
     `claim` is what the checkpoint states, whose signature may be by a key that is not trusted yet.
@@ -112,8 +112,8 @@ class _Walk:
 
     def __init__(
         self,
-        scope: Scope,
-        trusted: Trusted,
+        scope: CallScope,
+        trusted: TrustedLedger,
         stated: Checkpoint,
         claim: Claim,
         events: Sequence[_Read],
@@ -124,7 +124,7 @@ class _Walk:
         self._here = head_of(claim)
         self._events = events
 
-    def result(self) -> Steps[tuple[Trusted, str]]:
+    def result(self) -> Steps[tuple[TrustedLedger, str]]:
         """Return what is trusted at the end of the way, and why it goes no further."""
         why = "the ledger names no other key"
         try:
@@ -297,7 +297,7 @@ class _Walk:
         self._trusted = replace(self._trusted, keys=keys)
 
 
-def _signs(trusted: Trusted, note: str, size: int) -> bool:
+def _signs(trusted: TrustedLedger, note: str, size: int) -> bool:
     """Return whether a trusted key that counts at this size has signed a note."""
     keys = [VerifierKey.parse(key.verifier_key) for key in keys_at(trusted, size)]
     try:

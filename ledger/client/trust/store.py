@@ -50,7 +50,7 @@ class TrustedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class TrustedLedger:
     """What is known of one ledger. `note` is the newest verified checkpoint, "" before any."""
 
     origin: str
@@ -61,7 +61,7 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Disagreement:
     """What did not agree: both notes as they were signed, and what was said to join them."""
 
     kind: str
@@ -83,15 +83,15 @@ class TrustStore:
     def __init__(self, path: Path | str | None = None) -> None:
         """Remember in the file at `path`, which is made at first use; None: in memory."""
         self.path = None if path is None else Path(path)
-        self.evidence: list[Evidence] = []
+        self.evidence: list[Disagreement] = []
         """What this store was given to keep, newest last, at most the last thousand."""
         self._lock = threading.RLock()
-        self._ledgers: dict[str, Trusted] = {}
+        self._ledgers: dict[str, TrustedLedger] = {}
         self._servers: dict[str, str] = {}
         if self.path is not None:
             self._read()
 
-    def pin(self, verifier_key: str) -> Trusted:
+    def pin(self, verifier_key: str) -> TrustedLedger:
         """Trust a key that was obtained elsewhere; the ledger is the one that it names.
 
         Whatever was trusted at first use is forgotten. ValueError if it is no key of a ledger.
@@ -100,7 +100,7 @@ class TrustStore:
         with self._changing():
             known = self._ledgers.get(key.name)
             if known is None or not known.is_pinned:
-                known = Trusted(key.name, (), known.note if known else "", is_pinned=True)
+                known = TrustedLedger(key.name, (), known.note if known else "", is_pinned=True)
             if verifier_key not in {one.verifier_key for one in known.keys}:
                 known = replace(known, keys=(*known.keys, TrustedKey(verifier_key)))
             self._ledgers[key.name] = known
@@ -111,21 +111,21 @@ class TrustStore:
         with self._changing():
             self._ledgers.pop(origin, None)
 
-    def known(self, origin: str) -> Trusted | None:
+    def known(self, origin: str) -> TrustedLedger | None:
         """Return what is known of a ledger, as other processes have left it."""
         with self._lock:
             if self.path is not None:
                 self._read()
             return self._ledgers.get(origin)
 
-    def all(self) -> dict[str, Trusted]:
+    def all(self) -> dict[str, TrustedLedger]:
         """Return what is known of every ledger, by origin."""
         with self._lock:
             if self.path is not None:
                 self._read()
             return dict(self._ledgers)
 
-    def advance(self, before: Trusted | None, after: Trusted) -> bool:
+    def advance(self, before: TrustedLedger | None, after: TrustedLedger) -> bool:
         """Remember `after` if what is known is still `before`; False if it is not."""
         if before == after:
             return True
@@ -146,7 +146,7 @@ class TrustStore:
             with self._changing():
                 self._servers[target] = origin
 
-    def keep(self, evidence: Evidence, found_at: str) -> Path | None:
+    def keep(self, evidence: Disagreement, found_at: str) -> Path | None:
         """Keep what did not agree; return the file, None where this store has none.
 
         The same evidence found again is the same file, and a file is never written twice.
@@ -244,7 +244,7 @@ class TrustStore:
             raise TrustFileError(self.path, str(error.strerror)) from error
 
 
-def _trusted(origin: str, stated: Mapping[str, Any]) -> Trusted:
+def _trusted(origin: str, stated: Mapping[str, Any]) -> TrustedLedger:
     keys = tuple(TrustedKey(**key) for key in stated["keys"])
     for key in keys:
         if _parsed(key.verifier_key).name != origin:
@@ -252,7 +252,7 @@ def _trusted(origin: str, stated: Mapping[str, Any]) -> Trusted:
     note, is_pinned = stated["checkpoint"], stated["pinned"]
     if not isinstance(note, str) or not isinstance(is_pinned, bool):
         raise TypeError(f"checkpoint and pinned of {origin} are text and a boolean")
-    return Trusted(origin, keys, note, is_pinned)
+    return TrustedLedger(origin, keys, note, is_pinned)
 
 
 def _parsed(verifier_key: str) -> VerifierKey:

@@ -6,11 +6,11 @@ from typing import Final
 from ledger.chain import proof_text
 from ledger.chain.heads import TreeHead, compare
 from ledger.chain.merkle import ProofError, check_inclusion
-from ledger.client.call import Call, Pause, Steps
+from ledger.client.call import Call, Steps, Wait
 from ledger.client.calls import proofs as calls
 from ledger.client.errors import ForkError, ProofRefusedError
-from ledger.client.options import Settings
-from ledger.client.proving import ConsistencyProof, InclusionProof
+from ledger.client.options import ClientOptions
+from ledger.client.proofs import ConsistencyProof, InclusionProof
 from ledger.client.records import Checkpoint, Submitted
 from ledger.client.trust.checkpoints import Acceptance
 from ledger.client.trust.results import (
@@ -26,7 +26,7 @@ _WITNESS_PAUSE_SECONDS: Final = 0.2
 class Verification:
     """What one client asks of its ledger and verifies."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClientOptions) -> None:
         self._scope = settings.scope()
         self._clock = settings.clock
         self._deadline_seconds = settings.deadline_seconds
@@ -173,7 +173,7 @@ class Verification:
         while quorum.why:
             if self._clock.monotonic_seconds() >= end:
                 raise self._acceptance.lacking(verified, quorum)
-            yield Pause(_WITNESS_PAUSE_SECONDS)
+            yield Wait(_WITNESS_PAUSE_SECONDS)
             page = yield calls.list_checkpoints(self._scope, verified.size - 1).first
             for stated in page.items:
                 quorum = self._acceptance.quorum(verified.origin, stated.note)
