@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.chain.policy import Policy
 from ledger.client.call import CallScope
-from ledger.client.retry import RetryOptions
+from ledger.client.retry import Attempts, RetryOptions
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
 from ledger.events.values import ACTOR
@@ -72,6 +72,10 @@ class ClientOptions:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What every call carries; without an actor the server records its anonymous one."""
         return ((ACTOR_KEY, self.actor),) if self.actor else ()
+
+    def attempts(self, deadline_seconds: float | None = None) -> Attempts:
+        """Return the attempts of a call, or without a deadline of a watch or stream."""
+        return Attempts(self.retry, self.clock, deadline_seconds)
 
     def scope(self) -> CallScope:
         """Return what a read states."""

@@ -79,6 +79,15 @@ class Attempts:
         left = self._end - self._clock.monotonic_seconds()
         return pause if pause < left else None
 
+    def renewal_pause_seconds(self, code: grpc.StatusCode, error: ClientError) -> float:
+        """Return how long to wait before a watch or stream is taken up again; raise at its end."""
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return 0.0  # nothing is wrong: its connection was due for renewal
+        pause = self.pause_seconds(code, error)
+        if pause is None:
+            raise error
+        return pause
+
 
 def _passes(code: grpc.StatusCode, error: ClientError) -> bool:
     """Return whether a failure may be over soon; nothing was written where a limit was reached."""

@@ -10,7 +10,6 @@ import grpc.aio
 from ledger.client.call import AnswerPage, Call, EndlessStream, Paged, Steps, Stream, Wait
 from ledger.client.errors import ClientError, from_rpc
 from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
-from ledger.client.retry import Attempts
 
 T = TypeVar("T")
 
@@ -35,7 +34,7 @@ class AsyncClientConnection:
     async def run(self, call: Call[T]) -> T:
         """Carry out one call within its deadline; raise ClientError unless it succeeds."""
         deadline = max(self.settings.deadline_seconds, call.deadline_seconds_min)
-        attempts = Attempts(self.settings.retry, self.settings.clock, deadline)
+        attempts = self.settings.attempts(deadline)
         invoke: Any = self.channel.unary_unary(
             call.method,
             request_serializer=type(call.request).SerializeToString,
@@ -110,38 +109,29 @@ class AsyncClientConnection:
 
     async def watch(self, watch: EndlessStream[T], after_position: int) -> AsyncIterator[T]:
         """Yield what a watch sends, for ever; taken up again after the last one processed."""
-        position, attempts = after_position, self._attempts()
+        position, attempts = after_position, self.settings.attempts()
         while True:
             attempts.timeout_seconds()
             call = self._open(watch.method, watch.resumed(position), watch.response, RENEW_SECONDS)
             try:
                 async for response in call:
-                    attempts = self._attempts()  # it is served: a later failure is a new one
+                    attempts = (
+                        self.settings.attempts()
+                    )  # it is served: a later failure is a new one
                     for item, done in watch.read(response):
                         yield item
                         position = done
                     position = max(position, response.position)
             except grpc.aio.AioRpcError as error:
-                pause = self._pause(error, attempts)
+                failure = from_rpc(
+                    error, target=self.settings.target, deadline_seconds=RENEW_SECONDS
+                )
+                pause = attempts.renewal_pause_seconds(error.code(), failure)
             else:
                 pause = 0.0
             finally:
                 call.cancel()
             await asyncio.sleep(pause)
-
-    def _pause(self, error: grpc.aio.AioRpcError, attempts: Attempts) -> float:
-        """Return how long to wait before a watch is taken up again; raise where it is over."""
-        failure = from_rpc(error, target=self.settings.target, deadline_seconds=RENEW_SECONDS)
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return 0.0  # nothing is wrong: its connection was due for renewal
-        pause = attempts.pause_seconds(error.code(), failure)
-        if pause is None:
-            raise failure from error
-        return pause
-
-    def _attempts(self) -> Attempts:
-        settings = self.settings
-        return Attempts(settings.retry, settings.clock)
 
     def _open(self, method: str, request: Any, response: Any, timeout: float) -> Any:  # noqa: ANN401
         invoke: Any = self.channel.unary_stream(

@@ -140,7 +140,8 @@ class AsyncSignalStream:
 
     async def _read_for_ever(self) -> None:
         """Read answers, on one connection after the other, until the stream ends or fails."""
-        attempts = self._attempts()
+        settings = self._connection.settings
+        attempts = settings.attempts()
         try:
             while not self._closing:
                 attempts.timeout_seconds()
@@ -149,7 +150,7 @@ class AsyncSignalStream:
                 if self._is_over():
                     return
                 if self._window.settled > settled:
-                    attempts = self._attempts()  # it was served: this failure is a new one
+                    attempts = settings.attempts()  # it was served: this failure is a new one
                 await self._pause(failure, attempts)
         except ClientError as error:
             await self._fail(error)
@@ -202,19 +203,10 @@ class AsyncSignalStream:
         else:
             code = error.code()
             failure = from_rpc(error, target=target, deadline_seconds=RENEW_SECONDS)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return  # nothing is wrong: the connection was due for renewal
-        pause = attempts.pause_seconds(code, failure)
-        if pause is None:
-            raise failure
-        await asyncio.sleep(pause)
+        await asyncio.sleep(attempts.renewal_pause_seconds(code, failure))
 
     def _is_over(self) -> bool:
         return self._closing
-
-    def _attempts(self) -> Attempts:
-        settings = self._connection.settings
-        return Attempts(settings.retry, settings.clock)
 
     def _open(self, requests: _Requests) -> Any:  # noqa: ANN401 - a gRPC call
         invoke: Any = self._connection.channel.stream_stream(

@@ -137,7 +137,8 @@ class SignalStream:
 
     def _read_for_ever(self) -> None:
         """Read answers, on one connection after the other, until the stream ends or fails."""
-        attempts = self._attempts()
+        settings = self._connection.settings
+        attempts = settings.attempts()
         try:
             while not self._is_over():
                 attempts.timeout_seconds()
@@ -146,7 +147,7 @@ class SignalStream:
                 if self._is_over():
                     return
                 if self._window.settled > settled:
-                    attempts = self._attempts()  # it was served: this failure is a new one
+                    attempts = settings.attempts()  # it was served: this failure is a new one
                 self._pause(failure, attempts)
         except ClientError as error:
             self._fail(error)
@@ -196,20 +197,12 @@ class SignalStream:
         else:
             code = error.code()
             failure = from_rpc(error, target=target, deadline_seconds=RENEW_SECONDS)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return  # nothing is wrong: the connection was due for renewal
-        pause = attempts.pause_seconds(code, failure)
-        if pause is None:
-            raise failure
+        pause = attempts.renewal_pause_seconds(code, failure)
         with self._changed:
             self._changed.wait_for(lambda: self._closing, pause)
 
     def _is_over(self) -> bool:
         return self._closing
-
-    def _attempts(self) -> Attempts:
-        settings = self._connection.settings
-        return Attempts(settings.retry, settings.clock)
 
     def _open(self, requests: _Requests) -> Any:  # noqa: ANN401 - a gRPC call
         invoke: Any = self._connection.channel.stream_stream(

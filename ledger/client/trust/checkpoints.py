@@ -24,7 +24,7 @@ from ledger.client.errors import (
     RollbackError,
 )
 from ledger.client.records import Checkpoint
-from ledger.client.trust.keys import follow_keys, keys_at
+from ledger.client.trust.keys import follow_keys, keys_at, signers
 from ledger.client.trust.quorum import Quorum, policy_keys, quorum_of
 from ledger.client.trust.results import TrustBasis, VerifiedCheckpoint
 from ledger.client.trust.store import (
@@ -241,17 +241,10 @@ class Acceptance:
 
     def _signers(self, trusted: TrustedLedger, stated: Checkpoint) -> list[str]:
         """Return the trusted keys that count at its size and have signed a checkpoint."""
-        keys = [VerifierKey.parse(key.verifier_key) for key in keys_at(trusted, stated.size)]
         try:
-            opened = checkpoints.open_checkpoint(
-                stated.note.encode(), origin=trusted.origin, keys=keys
-            )
-        except notes.UnverifiedNoteError:
-            return []
+            return signers(trusted, stated.note, stated.size)
         except NoteError as error:
             self.refuse(ProofRefusedError, trusted.origin, str(error), received=stated.note)
-        ids = {signature.key_id for signature in opened.note.verified}
-        return [str(key) for key in keys if key.key_id in ids]
 
     def _not_rolled_back(self, claim: Claim, floor: Floor, stated: Checkpoint) -> None:
         """Step 4: refuse a newest checkpoint that is smaller than one verified before."""

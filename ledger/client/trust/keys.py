@@ -15,7 +15,7 @@ from ledger.chain.heads import TreeHead, compare, head_of
 from ledger.chain.keys import ED25519, VerifierKey
 from ledger.chain.link import body_hash, event_hash, header_bytes
 from ledger.chain.merkle import ProofError, check_inclusion
-from ledger.chain.note import NoteError
+from ledger.chain.note import NoteError, UnverifiedNoteError
 from ledger.client.call import CallScope, Steps
 from ledger.client.calls import log as log_calls
 from ledger.client.calls import proofs as calls
@@ -297,11 +297,19 @@ class _Walk:
         self._trusted = replace(self._trusted, keys=keys)
 
 
-def _signs(trusted: TrustedLedger, note: str, size: int) -> bool:
-    """Return whether a trusted key that counts at this size has signed a note."""
+def signers(trusted: TrustedLedger, note: str, size: int) -> list[str]:
+    """Return the trusted keys that count at a size and have signed a note; NoteError if forged."""
     keys = [VerifierKey.parse(key.verifier_key) for key in keys_at(trusted, size)]
     try:
-        checkpoints.open_checkpoint(note.encode(), origin=trusted.origin, keys=keys)
+        opened = checkpoints.open_checkpoint(note.encode(), origin=trusted.origin, keys=keys)
+    except UnverifiedNoteError:
+        return []
+    ids = {signature.key_id for signature in opened.note.verified}
+    return [str(key) for key in keys if key.key_id in ids]
+
+
+def _signs(trusted: TrustedLedger, note: str, size: int) -> bool:
+    try:
+        return bool(signers(trusted, note, size))
     except NoteError:
         return False
-    return True
