@@ -226,3 +226,11 @@ def test_a_watch_is_patient_whatever_the_attempts() -> None:
 def test_options_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must hold|1 or more"):
         RetryOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_watch_whose_connection_was_due_for_renewal_is_taken_up_again_at_once() -> None:
+    attempts = Attempts(RetryOptions(), Still())
+    error = refused(Reason.DEADLINE_EXCEEDED, "Over.")
+    assert attempts.renewal_pause_seconds(grpc.StatusCode.DEADLINE_EXCEEDED, error) == 0
+    with pytest.raises(BusyError):
+        attempts.renewal_pause_seconds(grpc.StatusCode.INTERNAL, refused(Reason.DRAINING, "Going."))
