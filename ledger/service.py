@@ -6,7 +6,7 @@ Nothing else constructs these parts. Everything that needs time or randomness is
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Self
 
 from ledger.application.attestation import AttestationOptions
@@ -37,6 +37,7 @@ from ledger.limits import (
     SKEW_SECONDS_DEFAULT,
     SKEW_SECONDS_MAX,
 )
+from ledger.settings import Settings
 from ledger.storage import open_store
 from ledger.storage.database import sqlite_file
 from ledger.storage.recorders import LedgerApplicationRecorder
@@ -46,34 +47,6 @@ from ledger.storage.vault import chosen_vault
 from projections.host import ProjectionHost
 from projections.sqlite_file import projections_url
 from projections.store import ProjectionStore
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceOptions:
-    """Where data lives and what runs beside the API.
-
-    `database`: a path or URL; `create`: begin it where there is nothing yet (`serve` does so when
-    told). `projections`: a path or URL for the read models; "" puts them beside a SQLite file, or
-    into the same PostgreSQL database. The others are the settings of these names; what they leave
-    out happens on demand.
-    """
-
-    database: str
-    projections: str = ""
-    create: bool = True
-    is_evaluating: bool = True
-    is_projecting: bool = True
-    keys_file: str = ""
-    keys_secret: str = field(default="", repr=False)
-    checkpoints_seconds: float = 0.0
-    published: str = ""
-    policy: str = ""
-    evidence: str = ""
-    seals_seconds: float = 0.0
-    erasure_actors: tuple[str, ...] = ()
-    operators: tuple[str, ...] = ()
-    refusals_seconds: float = 0.0
-    exports_folder: str = ""
 
 
 @dataclass(slots=True)
@@ -89,12 +62,15 @@ class _Running:
 class Service:
     """All ledgers of one database, served. Use as a context manager, or call start and stop."""
 
-    def __init__(self, options: ServiceOptions, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, create: bool = True
+    ) -> None:
+        """`create`: begin the database where there is nothing yet."""
         self.clock = clock or SystemClock()
-        if (file := sqlite_file(options.database)) is not None:  # under one name
-            options = replace(options, database=str(file))
-        self._options = options
-        self.operators = NamedActors(OPERATORS, options.operators)
+        self._settings = settings
+        file = sqlite_file(settings.storage.database)
+        self._database = settings.storage.database if file is None else str(file)  # under one name
+        self.operators = NamedActors(OPERATORS, settings.operators.actors)
         self._lock = threading.RLock()
         self._running: dict[str, _Running] = {}
         self._is_started = self._is_stopped = False
@@ -103,28 +79,28 @@ class Service:
         self._export_slots = threading.BoundedSemaphore(EXPORTS_MAX)
         self._on_signing_failure: list[Callable[[], None]] = []
         self._on_news: list[Callable[[], None]] = []
-        policy = read_policy(options.policy)
-        self._published = read_published(options.published)
-        rows = options.projections or projections_url(options.database)
+        witnesses = read_policy(settings.checkpoints.policy)
+        self._published = read_published(settings.checkpoints.published)
+        rows = settings.storage.projections or projections_url(self._database)
         self.store: SqlStore = open_store(
-            options.database,
+            self._database,
             self.clock,
-            create=options.create,
+            create=create,
             companions=[file for file in [sqlite_file(rows)] if file is not None],
-            vault=chosen_vault(options.keys_file, options.keys_secret),
+            vault=chosen_vault(settings.keys.file, settings.keys.secret),
         )
         self._workers = Workers(self.clock)
         self.store.subscribe(self._tell_news)
         self._refusals = Refusals(
-            self.store, self.clock, options.refusals_seconds, lambda: self._origins
+            self.store, self.clock, settings.refusals.seconds, lambda: self._origins
         )
         self._clock_watch = ClockWatch(self.store, self.clock, lambda: self._origins)
-        self._rehash = RehashProcess(options.database)
+        self._rehash = RehashProcess(self._database)
         self._attestation = AttestationOptions(
-            sign_seconds=options.checkpoints_seconds,
-            seal_seconds=options.seals_seconds,
-            policy=policy,
-            evidence=evidence_folder(options.evidence, options.database),
+            settings.checkpoints,
+            settings.seals,
+            policy=witnesses,
+            evidence=evidence_folder(settings.checkpoints.evidence, self._database),
             process=self._rehash,
         )
         try:
@@ -346,7 +322,7 @@ class Service:
             info,
             recorder,
             self.clock,
-            erasure_actors=self._options.erasure_actors,
+            erasure_actors=self._settings.erasure.actors,
             attestation=self._attestation,
         )
 
@@ -368,11 +344,11 @@ class Service:
 
     def _begin(self, ledger: Ledger, begun: ExitStack) -> _Running:
         """Begin the parts for one ledger; each says to `begun` how it ends, before it begins."""
-        origin, is_projecting = ledger.info.origin, self._options.is_projecting
+        origin, is_projecting = ledger.info.origin, self._settings.service.project
         host = ProjectionHost(self.store, origin, self._projection_store, clock=self.clock)
         begun.callback(host.close)
         host.start(catch_up=is_projecting)
-        evaluator = ledger.evaluator() if self._options.is_evaluating else None
+        evaluator = ledger.evaluator() if self._settings.service.evaluate else None
         # Both pass over what they have folded already, so the one further behind decides.
         positions = [host.position] if is_projecting else []
         positions += [evaluator.position] if evaluator else []
@@ -395,7 +371,7 @@ class Service:
         return _Running(ledger, host, follower, exports, begun)
 
     def _exports(self, ledger: Ledger) -> Exports | None:
-        folder = exports_folder(self._options.exports_folder, self._options.database)
+        folder = exports_folder(self._settings.exports.folder, self._database)
         if folder is None:
             return None
         exports = Exports(ledger, self.store, folder, self.clock, self._export_slots)

@@ -231,12 +231,10 @@ class LogSettings(BaseModel):
     )
 
 
-class Settings(BaseSettings):
-    """Everything that can be set, by section."""
+class Settings(BaseModel):
+    """Everything that can be set, by section. A part of the product is given its whole section."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = _PART
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
@@ -250,6 +248,14 @@ class Settings(BaseSettings):
     exports: ExportSettings = Field(default_factory=ExportSettings)
     client: ClientSettings = Field(default_factory=ClientSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+
+
+class _Stated(BaseSettings, Settings):
+    """The settings as file and environment state them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -282,7 +288,7 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     path = config or (Path(named) if named else None)
     stated = _read(path) if path else {}
     try:
-        return Settings(**stated)
+        found = _Stated(**stated)
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
     except pydantic_settings.SettingsError as error:  # a list that is not written as JSON
@@ -293,6 +299,7 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
         ) from error
     except RecursionError as error:
         raise SettingsError("A variable of the environment is nested too deeply.") from error
+    return Settings.model_construct(**found.__dict__)
 
 
 def _unread_lists(variables: Mapping[str, str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ The parts are built and, where they run by the clock, started and stopped here.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ledger.application.signing.audits import Audits
 from ledger.application.signing.checkpoints import Checkpoints
@@ -24,19 +25,23 @@ from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
 from ledger.chain.policy import Policy
 from ledger.clock import Clock
+from ledger.settings import CheckpointSettings, SealSettings
 from ledger.storage.store import LedgerInfo, Store
+
+_ON_DEMAND: Final = CheckpointSettings(seconds=0)
+_NEVER: Final = SealSettings(seconds=0)
 
 
 @dataclass(frozen=True, slots=True)
 class AttestationOptions:
-    """What happens by the clock, and what is asked outside. Zero seconds: on demand only.
+    """What happens by the clock, by default nothing, and what is asked outside.
 
     `evidence`: the folder for contradictions; None keeps them in memory. `process`: who hashes
     large batches again; None does it here.
     """
 
-    sign_seconds: float = 0.0
-    seal_seconds: float = 0.0
+    checkpoints: CheckpointSettings = _ON_DEMAND
+    seals: SealSettings = _NEVER
     policy: Policy = field(default_factory=Policy)
     evidence: Path | None = None
     process: RehashProcess | None = None
@@ -69,11 +74,11 @@ class Attestation:
         self._has_key = bool(info.vkey)  # a bare recorder's ledger has none, and is not signed
         self._signer: Signer | None = None
         self._sealer: Sealer | None = None
-        if self._has_key and options.sign_seconds:
+        if self._has_key and options.checkpoints.seconds:
             self.checkpoints.is_scheduled = True
-            self._signer = Signer(store, info, self.checkpoints, clock, options.sign_seconds)
-        if self._has_key and options.seal_seconds:
-            self._sealer = Sealer(info, self.seals, clock, options.seal_seconds)
+            self._signer = Signer(store, info, self.checkpoints, clock, options.checkpoints.seconds)
+        if self._has_key and options.seals.seconds:
+            self._sealer = Sealer(info, self.seals, clock, options.seals.seconds)
 
     def refuse_if_contradicted(self, published: Sequence[Published]) -> None:
         """Raise where a published checkpoint of this ledger, or a witness, contradicts it.

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +17,7 @@ from ledger.limits import STOP_SECONDS_MAX
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from ledger.service import Service, ServiceOptions
+    from ledger.service import Service
     from ledger.settings import Settings
 
 
@@ -54,7 +53,7 @@ def serve(
     from ledger.service import Service
 
     chosen = session()
-    settings = chosen.settings
+    settings = _served(chosen.settings, database)
     if clock not in {"wall", "data"}:
         raise MisuseError(f"--clock: {clock!r} is neither `wall` nor `data`.")
     address = listen or chosen.server or settings.server.address
@@ -63,10 +62,9 @@ def serve(
     except LedgerError as error:
         raise MisuseError(error.message, error.remedy) from error
     log_to_stderr(settings.log.level, settings.log.form)
-    options = replace(_options(settings, database), create=bool(create))
-    _warn_of_silent_loss(settings, options.database)
+    _warn_of_silent_loss(settings)
     wait = stop_signal()
-    with Service(options) as service:
+    with Service(settings, create=bool(create)) as service:
         _quiet_collector()
         with ApiServer(service, address) as server:
             if create:  # once the port is ours: what fails must not have begun a ledger
@@ -77,30 +75,15 @@ def serve(
             _end_in_any_case()
 
 
-def _options(settings: "Settings", database: str | None) -> "ServiceOptions":
-    """Return what is served, as the settings say; the flag counts before those."""
-    from ledger.service import ServiceOptions
-
-    return ServiceOptions(
-        database=database or settings.storage.database,
-        projections=settings.storage.projections,
-        is_evaluating=settings.service.evaluate,
-        is_projecting=settings.service.project,
-        keys_file=settings.keys.file,
-        keys_secret=settings.keys.secret,
-        checkpoints_seconds=settings.checkpoints.seconds,
-        published=settings.checkpoints.published,
-        policy=settings.checkpoints.policy,
-        evidence=settings.checkpoints.evidence,
-        seals_seconds=settings.seals.seconds,
-        erasure_actors=settings.erasure.actors,
-        operators=settings.operators.actors,
-        refusals_seconds=settings.refusals.seconds,
-        exports_folder=settings.exports.folder,
-    )
+def _served(settings: "Settings", database: str | None) -> "Settings":
+    """Return the settings in force; the flag counts before them."""
+    if database is None:
+        return settings
+    storage = settings.storage.model_copy(update={"database": database})
+    return settings.model_copy(update={"storage": storage})
 
 
-def _warn_of_silent_loss(settings: "Settings", database: str) -> None:
+def _warn_of_silent_loss(settings: "Settings") -> None:
     """Say at each start that nothing would show what a fail-over has lost."""
     import structlog
 
@@ -108,7 +91,9 @@ def _warn_of_silent_loss(settings: "Settings", database: str) -> None:
 
     policy = read_policy(settings.checkpoints.policy)
     accepted = settings.storage.accept_silent_loss
-    why = silent_loss(database, settings.checkpoints.published, policy, is_accepted=accepted)
+    why = silent_loss(
+        settings.storage.database, settings.checkpoints.published, policy, is_accepted=accepted
+    )
     if why:
         log = structlog.get_logger("ledger.serve")
         log.warning("storage.silent_loss", why=why, todo=SILENT_LOSS_REMEDY)

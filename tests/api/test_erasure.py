@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def live(folder: Path) -> Iterator[Served]:
     """A server that evaluates and projects."""
-    with serving(folder, is_evaluating=True, operators=WHO) as served:
+    with serving(folder, service__evaluate=True, operators__actors=WHO) as served:
         served.create()
         yield served
 
@@ -260,14 +260,14 @@ def carry_on(served: Served, officer: LedgerClient) -> None:
 
 
 def test_the_text_stays_away_when_the_server_stops_and_starts(folder: Path) -> None:
-    with serving(folder, is_evaluating=True, operators=WHO) as served:
+    with serving(folder, service__evaluate=True, operators__actors=WHO) as served:
         served.create()
         tell(served)
         with client(served, OFFICER) as officer:
             ranges = positions_holding(served, SECRET)
             officer.erase_bodies(ranges, ground=GROUND, authority=AUTHORITY)
     assert files_holding(folder, SECRET) == []
-    with serving(folder, is_evaluating=True) as served, client(served, OFFICER) as officer:
+    with serving(folder, service__evaluate=True) as served, client(served, OFFICER) as officer:
         settle(served)
         assert SECRET not in everything_answered(officer)
     assert files_holding(folder, SECRET) == []
@@ -358,7 +358,7 @@ def test_every_bad_field_is_named(served: Served, fields: Any, named: set[str]) 
 
 
 def test_no_actor_may_erase_unless_the_operator_says_so(folder: Path) -> None:
-    with serving(folder, erasure_actors=()) as served:
+    with serving(folder, erasure__actors=()) as served:
         served.prepare()
         with client(served, OFFICER) as officer, pytest.raises(LedgerRefusedError) as caught:
             officer.erase_bodies([(3, 3)], ground=GROUND, authority=AUTHORITY)

@@ -50,11 +50,11 @@ def tables_holding(url: str, text: str) -> list[str]:
 def test_no_live_row_of_any_table_holds_the_text(postgres_url: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {
         "database": postgres_url,
-        "keys_secret": "00" * 32,
-        "exports_folder": str(tmp_path),
+        "keys__secret": "00" * 32,
+        "exports__folder": str(tmp_path),
         "operators": WHO,
     }
-    with serving(tmp_path, is_evaluating=True, **options) as served:
+    with serving(tmp_path, service__evaluate=True, **options) as served:
         served.create()
         tell(served)
         with client(served, f"users/{SECRET}") as ann:

@@ -8,11 +8,12 @@ import pytest
 from ledger.api.server import ApiServer
 from ledger.chain.keys import VerifierKey
 from ledger.export.verify import verify_bundle
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from ledger.v1 import export_pb2
 from ledger.v1 import export_service_pb2 as pb
 from ledger.v1.export_service_pb2_grpc import ExportServiceStub
 from tests.support.served import HOUR, OPERATORS, TIMEOUT, Refusal, Served, at, observation, refused
+from tools.quiet import quiet
 
 READY = export_pb2.EXPORT_STATE_READY
 
@@ -153,12 +154,11 @@ def refused_read(stub: ExportServiceStub, request: pb.ReadExportRequest) -> Refu
 
 
 def test_without_a_folder_the_refusal_says_what_to_set(postgres_url: str, tmp_path: Path) -> None:
-    options = ServiceOptions(
+    options = quiet(
         postgres_url,
-        create=True,
-        is_evaluating=False,
-        keys_secret="00" * 32,
-        operators=OPERATORS,
+        service__evaluate=False,
+        keys__secret="00" * 32,
+        operators__actors=OPERATORS,
     )
     with Service(options) as service, ApiServer(service, "127.0.0.1:0") as server:
         served = Served(service, server)

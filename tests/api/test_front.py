@@ -20,11 +20,12 @@ from ledger.api.server import SERVICES, ApiServer
 from ledger.application.log import LedgerLog
 from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.errors import Reason
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from ledger.v1 import ledger_service_pb2, signal_service_pb2
 from tests.support.served import TIMEOUT, Served, observation, refusal, serving
 from tests.support.server_process import until
 from tools.bench.attackers import GARBAGE, Attacker
+from tools.quiet import quiet
 
 STANDARD = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 
@@ -97,7 +98,7 @@ def test_what_does_not_parse_is_counted_like_any_refusal(
 def test_a_call_whose_message_does_not_follow_is_ended_with_a_reason(
     tmp_path: Path, method: str
 ) -> None:
-    service = Service(ServiceOptions(str(tmp_path / "l.sqlite"), is_evaluating=False))
+    service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
     patience = Patience(message_seconds=0.05)
     with (
         service,
@@ -124,7 +125,7 @@ def test_ten_seconds_for_a_message_and_five_minutes_of_idleness_are_what_a_serve
 
 
 def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: Path) -> None:
-    service = Service(ServiceOptions(str(tmp_path / "l.sqlite"), is_evaluating=False))
+    service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
     service.create_ledger("ledger.example/idle", clock="data", actor="users/ada")
     patience = Patience(idle_seconds=0.3)
 
@@ -149,7 +150,7 @@ def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: P
 
 def test_clients_may_ask_whether_the_server_is_there_as_often_as_it_says(tmp_path: Path) -> None:
     assert Patience().ping_seconds <= 5, "Go's clients ask every ten seconds, and not precisely"
-    service = Service(ServiceOptions(str(tmp_path / "l.sqlite"), is_evaluating=False))
+    service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
     with service, ApiServer(service, "127.0.0.1:0", Patience(ping_seconds=0)) as server:
         host, _, port = server.address.rpartition(":")
         with socket.create_connection((host, int(port)), TIMEOUT) as raw:
@@ -207,7 +208,7 @@ def test_a_server_whose_threads_hang_stops_all_the_same(
         hanging.set()
         release.wait(TIMEOUT)
 
-    service = Service(ServiceOptions(str(tmp_path / "l.sqlite"), is_evaluating=False))
+    service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
     with service:
         service.create_ledger("ledger.example/hang", clock="data", actor="users/ada")
         server = ApiServer(service, "127.0.0.1:0")

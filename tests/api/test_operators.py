@@ -73,7 +73,7 @@ CALLS: dict[str, Call] = {
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path, operators=("users/ops",)) as served:
+    with serving(tmp_path, operators__actors=("users/ops",)) as served:
         served.service.create_ledger("ledger.example/only", clock="wall", actor="system/serve")
         yield served
 
@@ -98,7 +98,7 @@ def test_a_named_actor_may(guarded: Served, what: str) -> None:
 
 
 def test_where_the_operator_names_no_actor_no_client_may(tmp_path: Path) -> None:
-    with serving(tmp_path, operators=()) as served:
+    with serving(tmp_path, operators__actors=()) as served:
         served.service.create_ledger("ledger.example/only", clock="wall", actor="system/serve")
         for call in CALLS.values():
             refusal = refused(partial(call, served, NAMED))

@@ -12,7 +12,7 @@ import pytest
 
 from ledger.events.proving import RequestsRefused
 from ledger.events.registry import typed
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from ledger.v1 import (
     decision_service_pb2,
     ledger_service_pb2,
@@ -29,6 +29,7 @@ from tests.support.served import (
     refused,
     serving,
 )
+from tools.quiet import quiet
 
 PAYLOAD = "zebra-7731"
 
@@ -102,14 +103,14 @@ def stream_bad_batches(served: Served) -> None:
 
 def counts_of(folder: Path, origin: str = ORIGIN) -> list[RequestsRefused]:
     """Return what a stopped server has recorded."""
-    with Service(ServiceOptions(str(folder / "ledger.sqlite"), is_evaluating=False)) as service:
+    with Service(quiet(str(folder / "ledger.sqlite"), service__evaluate=False)) as service:
         events = service.ledger(origin).log.events(types=(RequestsRefused.TYPE,))
         assert all(PAYLOAD.encode() not in (event.body_bytes or b"") for event in events)
         return [typed(event, RequestsRefused) for event in events]
 
 
 def test_every_refused_call_is_in_the_event_and_nothing_of_its_content(tmp_path: Path) -> None:
-    with serving(tmp_path, refusals_seconds=600.0) as served:
+    with serving(tmp_path, refusals__seconds=600.0) as served:
         served.prepare()
         expected = refuse_everything(served)
         stream_bad_batches(served)
@@ -123,7 +124,7 @@ def test_every_refused_call_is_in_the_event_and_nothing_of_its_content(tmp_path:
 def test_a_call_about_an_unknown_ledger_is_on_no_ledger(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(tmp_path, refusals_seconds=600.0) as served:
+    with serving(tmp_path, refusals__seconds=600.0) as served:
         served.prepare()
         request = ledger_service_pb2.GetLedgerRequest(ledger="nowhere")
         assert refused(lambda: served.ledgers.GetLedger(request)).reason == "LEDGER_UNKNOWN"
@@ -142,7 +143,7 @@ def test_a_call_about_an_unknown_ledger_is_on_no_ledger(
 
 def test_each_refusal_is_on_the_ledger_that_the_request_named(tmp_path: Path) -> None:
     other = "ledger.example/other"
-    with serving(tmp_path, refusals_seconds=600.0) as served:
+    with serving(tmp_path, refusals__seconds=600.0) as served:
         served.prepare()
         served.create(other)
         for origin, times in ((ORIGIN, 1), (other, 2)):
@@ -157,7 +158,7 @@ def test_each_refusal_is_on_the_ledger_that_the_request_named(tmp_path: Path) ->
 
 
 def test_refusals_are_recorded_while_the_server_runs(tmp_path: Path) -> None:
-    with serving(tmp_path, refusals_seconds=0.05) as served:
+    with serving(tmp_path, refusals__seconds=0.05) as served:
         served.prepare()
         head = served.head()
         request = model_service_pb2.GetModelRequest(name="models/nobody")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ledger.chain.key_history import vkey_digest
 from ledger.clock import SystemClock
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from ledger.storage import SqlStore
 from tests.support.attested import ADA, checked
 from tests.support.stores import ORIGIN
+from tools.quiet import quiet
 
 STORED = Path(__file__).parents[1] / "storage" / "version_1.db.gz"
 SIZE = 302
@@ -24,7 +25,7 @@ def test_the_first_start_commits_the_next_key_and_later_ones_do_not(tmp_path: Pa
 
     def service() -> Service:
         return Service(
-            ServiceOptions(str(path), is_evaluating=False, is_projecting=False), SystemClock()
+            quiet(str(path), service__evaluate=False, service__project=False), SystemClock()
         )
 
     with service() as served:

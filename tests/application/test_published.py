@@ -7,7 +7,6 @@ a backup is restored. The same with a witness instead of a file, on each databas
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -19,13 +18,15 @@ from ledger.chain.keys import SigningKey
 from ledger.chain.link import Digest
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
+from ledger.settings import Settings
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness
 from tests.support.attested import ADA, checked, grow, until
 from tests.support.scripted_witness import Script, scripted_witness
 from tests.support.stores import ORIGIN
+from tools.quiet import quiet
 
 SECRET = bytes(range(32)).hex()
 KEY = CosigningKey("witness.example.com", bytes([5]) * 32)
@@ -35,26 +36,28 @@ class Place:
     """A database that can be copied and put back, and servers of it."""
 
     def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
         self.folder = folder
         self.published = folder / "published"
-        self.options = ServiceOptions(
-            url,
-            create=True,
-            is_evaluating=False,
-            is_projecting=False,
-            keys_secret=SECRET,
-            published=str(self.published),
-            evidence=str(folder / "evidence"),
-        )
         with self.service() as service:
             service.create_ledger(ORIGIN, clock="wall", actor="users/ada")
 
     def service(self, **changes: object) -> Service:
-        return Service(replace(self.options, **changes), SystemClock())  # type: ignore[arg-type]
+        return Service(self.settings(**changes), SystemClock())
+
+    def settings(self, **changes: object) -> Settings:
+        usual: dict[str, object] = {
+            "service__evaluate": False,
+            "service__project": False,
+            "keys__secret": SECRET,
+            "checkpoints__published": str(self.published),
+            "checkpoints__evidence": str(self.folder / "evidence"),
+        }
+        return quiet(self.url, **usual | changes)
 
     def copy(self) -> None:
         """Copy the database, as a backup would."""
-        url = self.options.database
+        url = self.url
         if "postgresql" in url:
             self._postgres("CREATE DATABASE {name}_copy TEMPLATE {name}")
         else:
@@ -62,7 +65,7 @@ class Place:
 
     def put_back(self) -> None:
         """Put the copy in the place of the database."""
-        url = self.options.database
+        url = self.url
         if "postgresql" in url:
             self._postgres("DROP DATABASE {name} WITH (FORCE)")
             self._postgres("ALTER DATABASE {name}_copy RENAME TO {name}")
@@ -73,7 +76,7 @@ class Place:
             shutil.copy(self.folder / "copy", path)
 
     def _postgres(self, statement: str) -> None:
-        base, _, query = self.options.database.partition("?")
+        base, _, query = self.url.partition("?")
         server, _, name = base.replace("postgresql+psycopg", "postgresql").rpartition("/")
         with psycopg.connect(f"{server}/postgres?{query}", autocommit=True) as connection:
             connection.execute(statement.format(name=name))
@@ -118,7 +121,9 @@ def test_a_restored_backup_is_not_served_and_both_sizes_are_said(place: Place) -
     assert f"a checkpoint of {size} events" in failure.message
     assert "2 only" in failure.message
     assert str(place.published / "checkpoint") in failure.message
-    with place.service(published="") as service:  # without being asked for, there is no comparison
+    with place.service(
+        checkpoints__published=""
+    ) as service:  # without being asked for, there is no comparison
         assert service.ledger().log.head().position == 2
 
 
@@ -128,7 +133,7 @@ def test_a_restored_backup_that_went_on_is_a_fork_and_not_served(place: Place) -
         grow(service.store, 5)
         size = place.publish(service)
     place.put_back()
-    with place.service(published="") as service:
+    with place.service(checkpoints__published="") as service:
         grow(service.store, 50)
     failure = place.refused()
     assert failure.reason is Reason.CHAIN_BROKEN
@@ -193,15 +198,15 @@ def test_a_published_file_that_cannot_be_judged_is_not_passed_over(place: Place)
         note.write_bytes(content)
         assert place.refused().reason is reason, content
     note.write_text(good, "utf-8")
-    with place.service(published=str(note)):  # the file itself will do
+    with place.service(checkpoints__published=str(note)):  # the file itself will do
         pass
 
 
 def test_a_policy_that_is_none_is_refused(place: Place) -> None:
     path = place.folder / "policy"
-    assert place.refused(policy=str(path)).metadata["field"] == "checkpoints.policy"
+    assert place.refused(checkpoints__policy=str(path)).metadata["field"] == "checkpoints.policy"
     path.write_text("witness\n", "utf-8")
-    assert place.refused(policy=str(path)).metadata["field"] == "checkpoints.policy"
+    assert place.refused(checkpoints__policy=str(path)).metadata["field"] == "checkpoints.policy"
 
 
 # ---- witnesses -----------------------------------------------------------------------------------
@@ -227,15 +232,15 @@ def test_a_restored_backup_is_found_through_a_witness(place: Place, rotations: i
             service.ledger().attestation.keys.rotate(ADA, 0)
     with ExitStack() as stack:
         policy = witnessing(place, stack)
-        with place.service(policy=policy) as service:
+        with place.service(checkpoints__policy=policy) as service:
             grow(service.store, 5)
             size = service.ledger().attestation.checkpoints.sign().size
             until(lambda: service.ledger().attestation.collector.states()[0].size == size)
             assert service.ledger().attestation.checkpoints.of_size(size).witnesses == (KEY.name,)
-        with place.service(policy=policy):
+        with place.service(checkpoints__policy=policy):
             pass
         place.put_back()
-        failure = place.refused(policy=policy)
+        failure = place.refused(checkpoints__policy=policy)
         assert failure.reason is Reason.LEDGER_BEHIND
         assert (failure.metadata["size"], failure.metadata["head"]) == (str(size), "2")
         assert failure.metadata["source"] == "The witness w"
@@ -253,7 +258,10 @@ def test_a_backup_that_a_witness_shows_later_stops_signing(place: Place) -> None
     def late(_path: str, _body: bytes) -> tuple[int, bytes]:
         return (200, note) if is_reached else (503, b"")
 
-    with scripted_witness(late) as (url, seen), place.service(policy=place.policy(url)) as service:
+    with (
+        scripted_witness(late) as (url, seen),
+        place.service(checkpoints__policy=place.policy(url)) as service,
+    ):
         assert seen
         assert service.ledger().attestation.checkpoints.sign().size == 2
         is_reached.append(True)
@@ -281,7 +289,10 @@ def test_no_witness_stops_a_start_by_silence_or_rubbish(
     sqlite_url: str, tmp_path: Path, script: Script
 ) -> None:
     place = Place(sqlite_url, tmp_path)
-    with scripted_witness(script) as (url, seen), place.service(policy=place.policy(url)) as one:
+    with (
+        scripted_witness(script) as (url, seen),
+        place.service(checkpoints__policy=place.policy(url)) as one,
+    ):
         assert seen
         assert grow(one.store).last_position == 3
         assert one.ledger().attestation.checkpoints.sign().size == 3
@@ -289,11 +300,11 @@ def test_no_witness_stops_a_start_by_silence_or_rubbish(
 
 
 def test_a_master_key_that_is_none_is_refused_without_being_repeated(place: Place) -> None:
-    failure = place.refused(keys_secret="not so secret")
+    failure = place.refused(keys__secret="not so secret")
     assert failure.metadata["field"] == "keys.secret"
     assert "not so secret" not in str(failure)
     file = place.folder / "master"
     file.write_text(f"{SECRET}\n", "ascii")
-    with place.service(keys_secret="", keys_file=str(file)) as service:
+    with place.service(keys__secret="", keys__file=str(file)) as service:
         assert service.ledger().attestation.checkpoints.sign().size == 2
-    assert "keys_secret" not in repr(place.options)
+    assert SECRET not in repr(place.settings())

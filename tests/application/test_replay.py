@@ -16,7 +16,7 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from tests.application.world import (
     ANA,
     DAY,
@@ -29,6 +29,7 @@ from tests.application.world import (
     rule,
     signal_rule,
 )
+from tools.quiet import quiet
 
 
 def eventful(world: World) -> World:
@@ -324,13 +325,13 @@ def test_replay_needs_no_projection(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     world = eventful(World(path))
     world.close()
-    with Service(ServiceOptions(str(path)), ManualClock(START)) as service:
+    with Service(quiet(str(path)), ManualClock(START)) as service:
         head = service.ledger(ORIGIN).log.head().position
     assert (tmp_path / "l.projections.sqlite").exists()
     for file in tmp_path.glob("l.projections*"):
         file.unlink()
-    quiet = ServiceOptions(str(path), is_evaluating=False, is_projecting=False)
-    with Service(quiet, ManualClock(START)) as service:
+    settings = quiet(str(path), service__evaluate=False, service__project=False)
+    with Service(settings, ManualClock(START)) as service:
         replayer = service.ledger(ORIGIN).replayer
         results = list(replayer.replay_range(1, head, frozenset({"score", "decision", "plan"})))
     assert {result.outcome for result in results} == {"IDENTICAL"}

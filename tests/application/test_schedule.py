@@ -17,24 +17,25 @@ from ledger.application.workers import THREADS_MAX, Workers
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
+from ledger.settings import Settings
 from ledger.storage import SqlStore
 from tests.support.attested import attest, checked, grow, until
 from tests.support.stores import ORIGIN
+from tools.quiet import quiet
 
 
-def options(folder: Path, **changes: object) -> ServiceOptions:
-    return ServiceOptions(
+def options(folder: Path, **changes: object) -> Settings:
+    return quiet(
         str(folder / "l.sqlite"),
-        create=True,
-        is_evaluating=False,
-        is_projecting=False,
-        **changes,  # type: ignore[arg-type]
+        service__evaluate=False,
+        service__project=False,
+        **changes,
     )
 
 
 def test_an_event_is_covered_within_a_second(tmp_path: Path) -> None:
-    with Service(options(tmp_path, checkpoints_seconds=1.0)) as service:
+    with Service(options(tmp_path, checkpoints__seconds=1.0)) as service:
         service.create_ledger(ORIGIN, clock="wall", actor="users/ada")
         ledger = service.ledger()
         waited: list[float] = []
@@ -68,7 +69,7 @@ def test_an_idle_ledger_is_not_signed_again_and_again(
 
     monkeypatch.setattr(Checkpoints, "sign", count_signing)
     monkeypatch.setattr(Seals, "seal_if_new", count_sealing)
-    with Service(options(tmp_path, checkpoints_seconds=0.01, seals_seconds=0.02)) as service:
+    with Service(options(tmp_path, checkpoints__seconds=0.01, seals__seconds=0.02)) as service:
         service.create_ledger(ORIGIN, clock="data", actor="users/ada")
         last = grow(service.store).last_position
         until(lambda: service.store.of_types(ORIGIN, (StreamsSealed.TYPE,), after=last))
@@ -91,7 +92,7 @@ def test_an_idle_ledger_is_not_signed_again_and_again(
 
 def test_no_thread_is_left_when_a_service_that_signs_and_seals_has_stopped(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    with Service(options(tmp_path, checkpoints_seconds=1.0, seals_seconds=3_600)) as service:
+    with Service(options(tmp_path, checkpoints__seconds=1.0, seals__seconds=3_600)) as service:
         service.create_ledger(ORIGIN, clock="wall", actor="users/ada")
         assert len(set(threading.enumerate()) - before) > 2
     assert set(threading.enumerate()) == before
@@ -99,7 +100,9 @@ def test_no_thread_is_left_when_a_service_that_signs_and_seals_has_stopped(tmp_p
 
 def test_a_ledger_more_costs_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    stated = options(tmp_path, checkpoints_seconds=1.0, seals_seconds=3_600, refusals_seconds=60.0)
+    stated = options(
+        tmp_path, checkpoints__seconds=1.0, seals__seconds=3_600, refusals__seconds=60.0
+    )
     with Service(stated) as service:
         for number in range(20):
             service.create_ledger(f"ledger.example/{number}", clock="wall", actor="users/ada")

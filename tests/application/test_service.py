@@ -16,18 +16,19 @@ from ledger.application.signing.key_commands import KeyCommands
 from ledger.application.signing.schedule import Sealer, Signer
 from ledger.application.witnesses.witnesses import Collector
 from ledger.errors import LedgerError, Reason
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from ledger.storage import CreateLedger, open_store
 from projections.host import ProjectionHost
 from projections.sqlite_file import projections_url
 from tests.application.world import ANA, START, StillClock, defined, reason_of, registered
+from tools.quiet import quiet
 
 ONE, TWO = "ledger.example.com/one", "ledger.example.com/two"
 
 
 def service_at(path: Path) -> Service:
     """Return a service over a file, not started yet."""
-    return Service(ServiceOptions(str(path / "l.sqlite"), create=True), StillClock(START))
+    return Service(quiet(str(path / "l.sqlite")), StillClock(START))
 
 
 def fill(ledger: Ledger, model: str) -> None:
@@ -123,7 +124,7 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
         raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
 
     path = str(tmp_path / "l.sqlite")
-    options = ServiceOptions(path, create=True, checkpoints_seconds=60.0, seals_seconds=60.0)
+    options = quiet(path, checkpoints__seconds=60.0, seals__seconds=60.0)
     with Service(options, StillClock(START)) as service:
         before = [task.name for task in service._workers._tasks]
         listeners = list(service.store._hints._callbacks)

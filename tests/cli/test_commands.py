@@ -15,6 +15,7 @@ from ledger.clock import ManualClock
 from ledger.v1.ledger_pb2 import LEDGER_CLOCK_WALL
 from tests.cli.conftest import Run, csv_of
 from tests.support.served import ORIGIN, POLICY, START, Served, serving
+from tools.quiet import quiet
 
 DEFINED = (
     *("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse"),
@@ -314,11 +315,9 @@ def test_an_edited_event_is_found_by_doctor_verify_and_replay(
 
 def test_a_projection_that_lags_is_shown_as_it_is_and_said_to_lag(run: Run, tmp_path: Path) -> None:
     from ledger.api.server import ApiServer
-    from ledger.service import Service, ServiceOptions
+    from ledger.service import Service
 
-    options = ServiceOptions(
-        str(tmp_path / "l.sqlite"), create=True, is_evaluating=False, is_projecting=False
-    )
+    options = quiet(str(tmp_path / "l.sqlite"), service__evaluate=False, service__project=False)
     with Service(options) as service:
         service.create_ledger(ORIGIN, clock="data", actor="users/test")
         with ApiServer(service, "127.0.0.1:0") as server:

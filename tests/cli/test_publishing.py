@@ -16,6 +16,7 @@ from ledger.chain.tiles import entries_path
 from ledger.cli.exits import Exit
 from tests.cli.conftest import Run, csv_of
 from tests.support.served import Served, serving
+from tools.quiet import quiet
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -65,7 +66,7 @@ def test_a_restored_backup_does_not_start_behind_what_was_published(
 ) -> None:
     """Method: the database is copied, goes on and is published; then the copy is started."""
     from ledger.errors import LedgerError, Reason
-    from ledger.service import Service, ServiceOptions
+    from ledger.service import Service
 
     now, backup, tiles = tmp_path / "now", tmp_path / "backup", tmp_path / "tiles"
     now.mkdir()
@@ -78,8 +79,8 @@ def test_a_restored_backup_does_not_start_behind_what_was_published(
         assert run("signal", "submit", "--server", address, stdin=csv_of(9)).code == 0
         assert run("log", "publish", str(tiles), "--server", address).code == 0
         published = server.head()
-    options = ServiceOptions(
-        str(backup / "ledger.sqlite"), is_evaluating=False, published=str(tiles)
+    options = quiet(
+        str(backup / "ledger.sqlite"), service__evaluate=False, checkpoints__published=str(tiles)
     )
     with pytest.raises(LedgerError) as caught:
         Service(options).start()

@@ -31,8 +31,10 @@ from ledger.client import (
 )
 from ledger.client.enums import Action, LedgerClock, ReplayOutcome, SignalKind
 from ledger.client.records import Event
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
+from ledger.settings import Settings
 from tests.support.served import DAY, ORIGIN, POLICY, START, Fleets, Served, serving, serving_fleet
+from tools.quiet import quiet
 
 HOUR_MICROS = 3_600_000_000
 BEGIN = START * 1_000_000
@@ -246,7 +248,7 @@ def test_a_batch_keeps_what_was_refused(ledger: LedgerClient) -> None:
 def test_streams_and_watches_survive_a_restart_of_the_server(tmp_path: Path) -> None:
     with serving(tmp_path) as first:
         first.prepare(("fares",))
-    options = ServiceOptions(str(tmp_path / "ledger.sqlite"), is_evaluating=False)
+    options = quiet(str(tmp_path / "ledger.sqlite"), service__evaluate=False)
     seen: list[Event] = []
     enough = threading.Event()
     with ExitStack() as stack:
@@ -282,7 +284,7 @@ def test_streams_and_watches_survive_a_restart_of_the_server(tmp_path: Path) -> 
     assert len({event.data["observed_at"] for event in seen}) == 40
 
 
-def _served_again(stack: ExitStack, options: ServiceOptions, port: int) -> tuple[ExitStack, int]:
+def _served_again(stack: ExitStack, options: Settings, port: int) -> tuple[ExitStack, int]:
     inner = stack.enter_context(ExitStack())
     service = inner.enter_context(Service(options))
     server = inner.enter_context(ApiServer(service, f"127.0.0.1:{port}"))

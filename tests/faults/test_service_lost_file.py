@@ -20,11 +20,12 @@ import pytest
 from ledger.client import LedgerClient, LedgerRefusedError
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from tests.faults.test_service_broken_store import NOT_SERVING, SERVING, health_of
 from tests.support.forked import ROOT
 from tests.support.live_fleet import Observed, prepare
 from tests.support.server_process import client, served, until
+from tools.quiet import quiet
 
 DAMAGES = {"quick": 150, "slow": 5_000}
 PAGE = 4_096
@@ -169,7 +170,7 @@ def test_a_log_that_lost_its_end_is_told_by_the_read_models_where_nothing_else_d
     os.truncate(wal, len(whole) // 2)
     cut = wal.read_bytes()
     with pytest.raises(LedgerError, match="lost its end") as caught:
-        Service(ServiceOptions(str(database))).start()
+        Service(quiet(str(database))).start()
     assert caught.value.reason is Reason.LEDGER_BEHIND
     assert whole.startswith(cut)
 
@@ -240,7 +241,7 @@ def test_whatever_is_damaged_a_start_ends_in_words(
             file.unlink()
         database.write_bytes(damage(bytearray(data), draw))
         try:
-            with Service(ServiceOptions(str(database)), SystemClock()):
+            with Service(quiet(str(database)), SystemClock()):
                 ends["served"] += 1
         except LedgerError as error:
             ends[error.reason if error.remedy else "no remedy"] += 1
@@ -250,7 +251,7 @@ def test_whatever_is_damaged_a_start_ends_in_words(
     database.write_bytes(data)
     for file in database.parent.glob("ledger.*-*"):
         file.unlink()
-    Service(ServiceOptions(str(database)), SystemClock()).stop()  # the control
+    Service(quiet(str(database)), SystemClock()).stop()  # the control
 
 
 ENDED: dict[str, Callable[[bytes], bytes]] = {

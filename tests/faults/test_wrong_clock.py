@@ -55,7 +55,9 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def served(tmp_path: Path, clock: ManualClock) -> Iterator[Served]:
-    with serving(tmp_path, clock, is_evaluating=True, operators=("users/ops",)) as server:
+    with serving(
+        tmp_path, clock, service__evaluate=True, operators__actors=("users/ops",)
+    ) as server:
         server.ledgers.CreateLedger(
             pb.CreateLedgerRequest(origin=ORIGIN, clock=ledger_pb2.LEDGER_CLOCK_WALL),
             timeout=TIMEOUT,
@@ -160,7 +162,7 @@ def fleet(served: Served) -> None:
 
 
 def start(path: Path, clock: ManualClock) -> AbstractContextManager[Served]:
-    return serving(path, clock, operators=("users/ops",))
+    return serving(path, clock, operators__actors=("users/ops",))
 
 
 @pytest.mark.parametrize("behind", [2 * DAY, NOW])

@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 from ledger.api.patience import Patience
 from ledger.api.server import ApiServer
 from ledger.clock import Clock
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from ledger.v1 import (
     decision_service_pb2_grpc,
     ledger_pb2,
@@ -37,6 +37,7 @@ from ledger.v1 import (
     signal_service_pb2,
     signal_service_pb2_grpc,
 )
+from tools.quiet import quiet
 
 ORIGIN = "ledger.example/test"
 START = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds
@@ -192,19 +193,19 @@ def serving(
     clock: Clock | None = None,
     *,
     patience: Patience = Patience(),  # noqa: B008 - frozen
-    is_evaluating: bool = False,
-    **more: Any,  # noqa: ANN401 - members of ServiceOptions
+    **named: object,
 ) -> Iterator[Served]:
-    """Serve a database in a folder on a free port; nothing is written unasked by default."""
-    usual: dict[str, Any] = {
-        "database": str(folder / "ledger.sqlite"),
-        "create": True,
-        "is_evaluating": is_evaluating,
-        "erasure_actors": (OFFICER,),
-        "operators": OPERATORS,
+    """Serve a database in a folder on a free port; nothing is written unasked by default.
+
+    `named` are settings as `quiet` takes them.
+    """
+    usual: dict[str, object] = {
+        "service__evaluate": False,
+        "erasure__actors": (OFFICER,),
+        "operators__actors": OPERATORS,
     }
-    options = ServiceOptions(**usual | more)
-    with Service(options, clock) as service, ApiServer(service, "127.0.0.1:0", patience) as server:
+    settings = quiet(str(folder / "ledger.sqlite"), **usual | named)
+    with Service(settings, clock) as service, ApiServer(service, "127.0.0.1:0", patience) as server:
         served = Served(service, server)
         try:
             yield served

@@ -23,8 +23,9 @@ import structlog
 from ledger.api.server import ApiServer
 from ledger.client import LedgerClient, RetryOptions
 from ledger.clock import SystemClock
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
 from tests.support.forked import ROOT, Forked, forks
+from tools.quiet import quiet
 
 DEADLINE_SECONDS = 60.0
 """What only a hang reaches, on a busy machine too."""
@@ -68,12 +69,12 @@ class ServerProcess:
     def serve(self, database: str, **options: Any) -> None:  # noqa: ANN401 - JSON
         """Tell it to serve a database; does not wait.
 
-        `is_evaluating` and `projections` as in ServiceOptions; `file_bytes_max` lets every write
+        Settings are named as `quiet` takes them; `file_bytes_max` lets every write
         beyond that size of a file fail, as a disk does that is full or broken.
         """
-        options.setdefault("operators", ["users/ada"])
+        options.setdefault("operators__actors", ["users/ada"])
         if database.startswith("postgresql"):
-            options.setdefault("keys_secret", "00" * 32)  # no file is beside that database
+            options.setdefault("keys__secret", "00" * 32)  # no file is beside that database
         self._write(json.dumps({"database": database, **options}))
 
     def address(self) -> str:
@@ -158,8 +159,7 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    options.setdefault("create", True)
-    with Service(ServiceOptions(**options)) as service, ApiServer(service, "127.0.0.1:0") as server:
+    with Service(quiet(**options)) as service, ApiServer(service, "127.0.0.1:0") as server:
         _say(server.address)
         threading.Thread(target=_answer, args=(service, ended), daemon=True).start()
         ended.wait()

@@ -15,7 +15,8 @@ from ledger.application.ledger import Ledger
 from ledger.events.models import ModelRegistered
 from ledger.events.policies import Scope
 from ledger.events.signals import SignalDefined
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
+from tools.quiet import quiet
 
 ORIGIN: Final = "bench.example/fleet"
 MONITOR: Final = "services/monitor-7"
@@ -69,7 +70,7 @@ def create(database: str) -> None:
 
 def still(database: str) -> Service:
     """Return the service without evaluator and projections: what a section drives by itself."""
-    return Service(ServiceOptions(database, create=True, is_evaluating=False, is_projecting=False))
+    return Service(quiet(database, service__evaluate=False, service__project=False))
 
 
 def _enrol(ledger: Ledger) -> None:

@@ -15,7 +15,8 @@ from typing import Final
 import structlog
 
 from ledger.api.server import ApiServer
-from ledger.service import Service, ServiceOptions
+from ledger.service import Service
+from tools.quiet import quiet
 
 LEDGER_FILE: Final = "ledger.sqlite"
 LOG_FILE: Final = "server.log"
@@ -66,7 +67,7 @@ def serving(directory: Path) -> Iterator[str]:
 def serve(database: str) -> None:
     """Serve until standard input ends; the address is the one line that is written."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    options = ServiceOptions(database, create=True, is_evaluating=False, operators=(ACTOR,))
+    options = quiet(database, service__evaluate=False, operators__actors=(ACTOR,))
     with Service(options) as service, ApiServer(service, _ANY_PORT) as server:
         print(server.address, flush=True)
         sys.stdin.read()

@@ -1,0 +1,21 @@
+"""Settings of a server that does nothing by the clock: what is signed or sealed was asked for."""
+
+from collections import defaultdict
+from typing import Any
+
+from ledger.settings import Settings
+
+
+def quiet(database: str, **named: object) -> Settings:
+    """Return settings that serve a database; others are named as in the environment, in lower case.
+
+    `checkpoints__seconds=1.0` is what LEDGER_CHECKPOINTS__SECONDS=1.0 would be.
+    """
+    sections: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    by_the_clock = dict.fromkeys(
+        ("checkpoints__seconds", "seals__seconds", "refusals__seconds"), 0.0
+    )
+    for name, value in {"storage__database": database, **by_the_clock, **named}.items():
+        section, _, field = name.partition("__")
+        sections[section][field] = value
+    return Settings.model_validate(sections)
