@@ -89,6 +89,23 @@ def test_a_file_that_another_key_was_slipped_into_is_refused(tmp_path: Path) -> 
         TrustStore(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(f"{ORIGIN}\\n", "ledger.example/other\\n"), ("\\n\\n", "\\n")]
+)
+def test_a_file_whose_checkpoint_is_none_or_is_of_another_ledger_is_refused(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "trust.json"
+    forge = born()
+    forge.sign(K1)
+    carry_out(forge, verification(pinned(path)).checkpoint())
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(TrustFileError, match="it is damaged"):
+        TrustStore(path)
+
+
 def test_of_two_that_advance_at_once_the_second_is_told_to_look_again() -> None:
     store = pinned()
     before = trusted(store)
