@@ -55,7 +55,7 @@ def believing(vkeys: Sequence[str] | None, policy: Path | None) -> "Iterator[Led
             raise MisuseError(f"--vkey: {error}.", "Give the ledger's own key.") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FirstUseWarning)
-        yield chosen.client.using(trust=store, policy=policy_of(policy))
+        yield chosen.client.using(trust=store, witness_policy=policy_of(policy))
 
 
 def first_use_said(verified: "VerifiedCheckpoint") -> None:

@@ -55,7 +55,7 @@ class ClientOptions:
     retry: RetryOptions
     clock: Clock
     trust: TrustStore = field(default_factory=TrustStore)
-    policy: Policy | None = None
+    witness_policy: Policy | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not mean anything, and complete the address."""

@@ -254,10 +254,10 @@ def test_with_a_policy_it_waits_for_the_witnesses() -> None:
         forge.grow(5).sign(K1)
         forge.cosign(15, W1, W2)
 
-    verified = carry_out(forge, verification(store, policy=POLICY).checkpoint(), later)
+    verified = carry_out(forge, verification(store, witness_policy=POLICY).checkpoint(), later)
     assert (verified.size, verified.witnesses) == (15, ("w1", "w2"))
     assert verified.basis is TrustBasis.PINNED  # by the policy's own line
-    proof = carry_out(forge, verification(store, policy=POLICY).inclusion(3))
+    proof = carry_out(forge, verification(store, witness_policy=POLICY).inclusion(3))
     assert (proof.checkpoint.size, proof.checkpoint.witnesses) == (15, ("w1", "w2"))
 
 
@@ -272,7 +272,9 @@ def test_a_batch_waits_for_the_witnesses_too() -> None:
     call = submit_proven(
         CallScope(ORIGIN, "r-1"), [("a", "b", 1, 1_772_359_200_000_000)], leave_out_duplicates=True
     )
-    done = carry_out(forge, verification(TrustStore(), policy=POLICY).submission(call), later)
+    done = carry_out(
+        forge, verification(TrustStore(), witness_policy=POLICY).submission(call), later
+    )
     assert (done.appended.position, done.proof.position) == (10, 10)
     assert done.proof.checkpoint.size == 12
     assert done.proof.checkpoint.witnesses == ("w1", "w2")
@@ -284,7 +286,7 @@ def test_when_the_deadline_has_passed_it_says_who_is_missing() -> None:
     forge.sign(K1)
     forge.cosign(10, W2)
     clock = _Moving()
-    asked = verification(TrustStore(), policy=POLICY, clock=clock).checkpoint()
+    asked = verification(TrustStore(), witness_policy=POLICY, clock=clock).checkpoint()
     with pytest.raises(QuorumMissingError, match=r"cosigned by w2; not yet by w1") as caught:
         carry_out(forge, asked, clock.move)
     assert caught.value.missing == ("w1",)
@@ -295,14 +297,14 @@ def test_a_policy_that_lists_another_key_refuses_the_ledger() -> None:
     forge = born()
     forge.sign(K2)
     with pytest.raises(ProofRefusedError, match="no trusted key"):
-        carry_out(forge, verification(TrustStore(), policy=POLICY).checkpoint())
+        carry_out(forge, verification(TrustStore(), witness_policy=POLICY).checkpoint())
     empty = parse_policy(b"quorum none\n")
     with pytest.raises(ProofRefusedError, match="lists no key of this ledger"):
-        carry_out(forge, verification(TrustStore(), policy=empty).checkpoint())
+        carry_out(forge, verification(TrustStore(), witness_policy=empty).checkpoint())
     store = TrustStore()
     store.pin(vkey(K3))
     with pytest.raises(ProofRefusedError, match="other keys than those that are pinned"):
-        carry_out(forge, verification(store, policy=POLICY).checkpoint())
+        carry_out(forge, verification(store, witness_policy=POLICY).checkpoint())
 
 
 class _Moving(SystemClock):

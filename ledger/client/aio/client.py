@@ -16,7 +16,7 @@ from ledger.client.aio.proofs import AsyncProofCalls
 from ledger.client.aio.signals import AsyncSignalCalls
 from ledger.client.options import DEADLINE_SECONDS_DEFAULT, ClientOptions
 from ledger.client.retry import RetryOptions
-from ledger.client.trust.quorum import PolicyLike, read_policy
+from ledger.client.trust.quorum import WitnessPolicyLike, read_witness_policy
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, SystemClock
 
@@ -43,8 +43,8 @@ class AsyncLedgerClient(
     cannot be.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,
-    or the path of its file; None remembers for as long as the client lives. `policy` is a witness
-    policy (tlog-policy), its text or the path of its file: what has not its quorum is refused.
+    or the path of its file; None remembers for as long as the client lives. `witness_policy`
+    is a tlog-policy, its text or the path of its file: what has not its quorum is refused.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AsyncLedgerClient(
         retry: RetryOptions | None = None,
         clock: Clock | None = None,
         trust: TrustStore | Path | str | None = None,
-        policy: PolicyLike | None = None,
+        witness_policy: WitnessPolicyLike | None = None,
     ) -> None:
         self._connection = AsyncClientConnection(
             ClientOptions(
@@ -68,7 +68,7 @@ class AsyncLedgerClient(
                 retry or RetryOptions(),
                 clock or SystemClock(),
                 trust if isinstance(trust, TrustStore) else TrustStore(trust),
-                None if policy is None else read_policy(policy),
+                None if witness_policy is None else read_witness_policy(witness_policy),
             )
         )
 
@@ -79,7 +79,7 @@ class AsyncLedgerClient(
         actor: str | None = None,
         deadline_seconds: float | None = None,
         trust: TrustStore | None = None,
-        policy: PolicyLike | None = None,
+        witness_policy: WitnessPolicyLike | None = None,
     ) -> "AsyncLedgerClient":
         """Return a client with other settings on the same connection, which stays this one's."""
         settings = self._connection.settings
@@ -91,7 +91,11 @@ class AsyncLedgerClient(
                 settings.deadline_seconds if deadline_seconds is None else deadline_seconds
             ),
             trust=trust or settings.trust,
-            policy=settings.policy if policy is None else read_policy(policy),
+            witness_policy=(
+                settings.witness_policy
+                if witness_policy is None
+                else read_witness_policy(witness_policy)
+            ),
         )
         client = object.__new__(AsyncLedgerClient)
         client._connection = self._connection.with_settings(changed)

@@ -8,8 +8,8 @@ from ledger.chain.note import UnverifiedNoteError, open_note
 from ledger.chain.policy import Policy, parse_policy
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
-PolicyLike: TypeAlias = Policy | bytes | Path | str
-"""A policy, its text as bytes, or the path of its file."""
+WitnessPolicyLike: TypeAlias = Policy | bytes | Path | str
+"""A witness policy, its text as bytes, or the path of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Quorum:
     why: str
 
 
-def read_policy(policy: PolicyLike) -> Policy:
-    """Return a policy; PolicyError or OSError where it cannot be read."""
+def read_witness_policy(policy: WitnessPolicyLike) -> Policy:
+    """Return a witness policy; PolicyError or OSError where it cannot be read."""
     if isinstance(policy, Policy):
         return policy
     return parse_policy(
@@ -31,7 +31,7 @@ def read_policy(policy: PolicyLike) -> Policy:
 
 
 def policy_keys(policy: Policy, origin: str) -> list[str]:
-    """Return the verifier keys that a policy lists for a log."""
+    """Return the verifier keys that a witness policy lists for a log."""
     return [str(log.key) for log in policy.logs if log.key.name == origin]
 
 

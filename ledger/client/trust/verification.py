@@ -30,9 +30,9 @@ class Verification:
         self._scope = settings.scope()
         self._clock = settings.clock
         self._deadline_seconds = settings.deadline_seconds
-        self._policy = settings.policy
+        self._policy = settings.witness_policy
         self._acceptance = Acceptance(
-            self._scope, settings.target, settings.trust, settings.policy, settings.clock
+            self._scope, settings.target, settings.trust, settings.witness_policy, settings.clock
         )
 
     def checkpoint(self, min_position: int = 0, size: int = 0) -> Steps[VerifiedCheckpoint]:
