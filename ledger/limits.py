@@ -19,6 +19,7 @@ PAGE_SIZE_MAX: Final = 1_000
 PAGE_STATES_MAX: Final = 100  # of signals: each may be of another model, searched for repeats
 
 SKEW_SECONDS_DEFAULT: Final = 300  # how far a monitor's clock may run ahead of a `wall` ledger's
+OVERRIDE_SECONDS_MAX: Final = 90 * 86_400  # what has to hold for longer belongs into the policy
 SKEW_SECONDS_MAX: Final = 86_400
 DATA_AHEAD_SECONDS: Final = 3_660 * 86_400  # ten years: a `data` ledger's time never goes back, so
 # one slip of the pen (3013, 9999) must not move it; data made for the near future may be loaded

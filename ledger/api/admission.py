@@ -31,6 +31,7 @@ WRITES: Final = frozenset(
         "PolicyService/DraftPolicy",
         "PolicyService/ActivatePolicy",
         "DecisionService/Evaluate",
+        "DecisionService/OverrideDecision",
         "PriorityService/MakePlan",
         "LedgerService/CreateLedger",
         "LedgerService/RotateKey",

@@ -1,20 +1,21 @@
 """DecisionService: decisions made, explained, and proved by replay."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, get_args
 
 import grpc
 
 from ledger.api.calls import Desk, beyond_head
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import appended
-from ledger.api.convert.decisions import decision, evaluated, score_of
+from ledger.api.convert.basics import appended, timestamp
+from ledger.api.convert.decisions import ACTIONS, decision, evaluated, score_of
 from ledger.api.convert.explanations import KINDS, explanation, replayed
 from ledger.api.paging import page_of
+from ledger.application.decisions.overrides import OverrideSpec
 from ledger.application.decisions.replay import REPLAYED_TYPES, ReplayKind
 from ledger.application.ledger import Ledger
 from ledger.events.decisions import DecisionMade
-from ledger.events.policy_document import PolicyDocument
+from ledger.events.policy_document import Action, PolicyDocument
 from ledger.events.registry import typed
 from ledger.limits import REPLAY_RANGE_MAX
 from ledger.v1 import decision_service_pb2 as pb
@@ -23,6 +24,7 @@ from ledger.v1 import decision_service_pb2_grpc, replay_pb2
 _MODELS_MAX: Final = 1_000
 _REPORT_SECONDS: Final = 1.0
 _RESULTS_PER_MESSAGE: Final = 200
+_ACTIONS: Final[dict[int, Action]] = {ACTIONS[action]: action for action in get_args(Action)}
 _KIND_NAMES: Final[dict[int, ReplayKind]] = {KINDS[kind]: kind for kind in REPLAYED_TYPES.values()}
 
 
@@ -53,6 +55,34 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
                 pb.EvaluatedDecision(decision=evaluated(one), score=score_of(one))
                 for one in result.decided
             ],
+        )
+
+    def OverrideDecision(
+        self, request: pb.OverrideDecisionRequest, context: grpc.ServicerContext
+    ) -> pb.OverrideDecisionResponse:
+        """Set a model's action for a time."""
+        checks = Checks()
+        if request.action not in _ACTIONS:
+            checks.refuse("action", "is required: what to do about the model")
+        checks.present("expires_after_seconds", request.expires_after_seconds)
+        spec = OverrideSpec(
+            model=checks.name("name", request.name, "models"),
+            action=_ACTIONS.get(request.action, "NO_ACTION"),
+            tier=request.tier,
+            reason=checks.text("reason", request.reason),
+            expires_after_seconds=request.expires_after_seconds,
+            decision_position=checks.position("decision_position", request.decision_position)
+            or None,
+        )
+        checks.done()
+        ledger = self._desk.backend.ledger(request.ledger)
+        caller = self._desk.caller(request, request.request_id, "OverrideDecision", context)
+        recorded = ledger.overrides.override(caller, spec)
+        return pb.OverrideDecisionResponse(
+            appended=appended(recorded.written),
+            effective_from=timestamp(recorded.effective_from),
+            effective_until=timestamp(recorded.effective_until),
+            decision_position=recorded.decision_position or 0,
         )
 
     def GetDecision(

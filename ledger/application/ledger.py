@@ -8,6 +8,7 @@ from ledger.application.appender import Appender
 from ledger.application.attestation import Attestation, AttestationOptions
 from ledger.application.clocks import Clocks
 from ledger.application.decisions.decisions import Decisions
+from ledger.application.decisions.overrides import Overrides
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
@@ -51,6 +52,7 @@ class Ledger:
         self.plans = PlanCommands(store, info, self.fleet, self.historian, planning, clock)
         self.replayer = Replayer(store, info.origin, self.historian, planning)
         self.decisions = Decisions(store, info, self.historian, self.replayer, clock)
+        self.overrides = Overrides(store, info, self.decisions)
         self.clocks = Clocks(store, info, clock)
         self.erasure = Erasure(store, info, self.fleet, erasure_actors)
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())

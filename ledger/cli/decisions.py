@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ledger.cli import output
+from ledger.cli.amounts import seconds
 from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.moments import POSITION_DIGITS_MAX, parse_time
 from ledger.cli.session import session
 from ledger.events.inert import inert
+from ledger.limits import OVERRIDE_SECONDS_MAX
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
@@ -132,6 +134,46 @@ def explain(decision: _Name) -> None:
         parts += ["", "What would have changed it:"]
         parts += [f"  {inert(each.sentence)}" for each in why.boundaries]
     chosen.show(found, "\n".join(parts))
+
+
+def override(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Id of the model.")],
+    action: Annotated[
+        str,
+        typer.Option(help="no-action, investigate, adjust-data-collection or schedule-retraining."),
+    ],
+    reason: Annotated[str, typer.Option(help="Why; recorded for good.")],
+    expires: Annotated[
+        str, typer.Option(metavar="SPAN", help="For how long, such as 12h or 7d; 90d at most.")
+    ],
+    tier: Annotated[str, typer.Option(help="Escalation tier of the model's policy.")] = "none",
+    seen: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only if the decision at this position is in force still."),
+    ] = None,
+) -> None:
+    """Set a model's action for a time, whatever the rules say.
+
+    Only a person may, who is named with the reason in the record. It cannot be taken back: what it
+    sets ends by itself, and a later override counts before it.
+    """
+    chosen = session()
+    recorded = chosen.client.override_decision(
+        model,
+        action,
+        reason=reason,
+        expires_after=seconds(expires, "--expires", OVERRIDE_SECONDS_MAX),
+        tier=tier,
+        decision_position=seen or 0,
+    )
+    word = action.upper().replace("-", "_")
+    prior = recorded.decision_position
+    over = f"over the decision at position {prior}" if prior else "over no decision"
+    chosen.show(
+        recorded,
+        f"{model.removeprefix('models/')}: {word} until {output.when(recorded.effective_until)}, "
+        f"{over}; recorded at position {recorded.position}.",
+    )
 
 
 def replay(

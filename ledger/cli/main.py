@@ -81,6 +81,7 @@ TREE: Final[dict[str, _Entry]] = {
             "list": "decisions:list_",
             "show": "decisions:show",
             "explain": "decisions:explain",
+            "override": "decisions:override",
             "replay": "decisions:replay",
             "receipt": "receipts:receipt",
         },

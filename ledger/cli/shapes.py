@@ -63,6 +63,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "plan list": ("plans",),
     "decision list": ("decisions",),
     "decision show": outcomes.EvaluatedDecision,
+    "decision override": records.RecordedOverride,
     "decision explain": outcomes.ExplainedDecision,
     "decision replay": outcomes.ReplayResult,
     "decision replay --all": ("progress",),

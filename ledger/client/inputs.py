@@ -37,6 +37,7 @@ _SUFFIXED: Final = re.compile(r"(-?[0-9]{1,20}(?:\.[0-9]{1,20})?)(s|ms|us|ns)", 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = timedelta(seconds=1)
 _FIRST: Final = 946_684_800_000_000  # 2000-01-01
 _LAST: Final = 4_102_444_800_000_000  # 2100-01-01
 TIME_FORMS: Final = "Write it as 2026-03-01T10:00:00Z, or as microseconds since 1970."
@@ -126,6 +127,16 @@ def timestamp_of(time: Time, field: str) -> Timestamp:
             field, "lies before the year 1 or after 9999", "Give microseconds since 1970."
         )
     return Timestamp(seconds=seconds, nanos=micros * 1000)
+
+
+def seconds_of(span: timedelta | int, field: str) -> int:
+    """Return the whole seconds of a span, which an integer states as it is."""
+    seconds = span // _SECOND if isinstance(span, timedelta) else operator.index(span)
+    if isinstance(span, timedelta) and span % _SECOND:
+        raise invalid(field, f"{span} is no whole number of seconds", "Give such a span.")
+    if abs(seconds) >= 2**31:
+        raise invalid(field, f"{span!s:.40} is too long", "Give a shorter span.")
+    return seconds
 
 
 def decimal_text(value: Value, field: str) -> str:

@@ -85,6 +85,17 @@ class Deployed(Appended):
 
 
 @hex_repr
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedOverride(Appended):
+    """Where an override is, and when it holds."""
+
+    effective_from: datetime
+    effective_until: datetime
+    decision_position: int
+    """The decision that was in force; 0 if there was none."""
+
+
+@hex_repr
 @dataclass(frozen=True, slots=True)
 class Defined(Appended):
     """Where a definition is, and which policies in force read the signal.

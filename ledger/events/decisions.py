@@ -184,7 +184,7 @@ class DecisionOverridden(EventData):
 
     TYPE: ClassVar[str] = "decision.overridden.v1"
     STREAM: ClassVar[str] = "models/{model}"
-    CAUSE: ClassVar[str] = "a person with the authority to override"
+    CAUSE: ClassVar[str] = "the caller of OverrideDecision, a person"
 
     model: Segment
     action: Action

@@ -118,6 +118,96 @@ class EvaluateResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class OverrideDecisionRequest(message.Message):
+    """An action that a person sets."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    TIER_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    EXPIRES_AFTER_SECONDS_FIELD_NUMBER: builtins.int
+    DECISION_POSITION_FIELD_NUMBER: builtins.int
+    LEDGER_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. Resource name of the model. Format: `models/{model}`."""
+    action: decision_pb2.Action.ValueType
+    """Required. What to do about the model meanwhile."""
+    tier: builtins.str
+    """Optional. The escalation tier: one of the model's policy, or `none`; empty for `none`."""
+    reason: builtins.str
+    """Required. Why, for a reader of years later; at most 2000 characters."""
+    expires_after_seconds: builtins.int
+    """Required. How long it holds from the ledger's time on, in seconds; at most 7776000, which is 90 days."""
+    decision_position: builtins.int
+    """Optional. Position of the decision in force that the caller saw; 0 to override whichever is."""
+    ledger: builtins.str
+    """Optional. Origin of the ledger; empty for the server's first one."""
+    request_id: builtins.str
+    """Optional. Picked by the caller before the first attempt and sent with every retry: a repeat gets
+    the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        action: decision_pb2.Action.ValueType = ...,
+        tier: builtins.str = ...,
+        reason: builtins.str = ...,
+        expires_after_seconds: builtins.int = ...,
+        decision_position: builtins.int = ...,
+        ledger: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "decision_position", b"decision_position", "expires_after_seconds", b"expires_after_seconds", "ledger", b"ledger", "name", b"name", "reason", b"reason", "request_id", b"request_id", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OverrideDecisionResponse(message.Message):
+    """The override as recorded."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APPENDED_FIELD_NUMBER: builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: builtins.int
+    EFFECTIVE_UNTIL_FIELD_NUMBER: builtins.int
+    DECISION_POSITION_FIELD_NUMBER: builtins.int
+    decision_position: builtins.int
+    """Output only. Position of the decision that was in force; 0 if there was none."""
+    @builtins.property
+    def appended(self) -> append_pb2.Appended:
+        """Output only. Where it is."""
+
+    @builtins.property
+    def effective_from(self) -> timestamp_pb2.Timestamp:
+        """Output only. From when it holds: the time of the newest observation that counts, so that whatever
+        is evaluated next is under it.
+        """
+
+    @builtins.property
+    def effective_until(self) -> timestamp_pb2.Timestamp:
+        """Output only. When it ends."""
+
+    def __init__(
+        self,
+        *,
+        appended: append_pb2.Appended | None = ...,
+        effective_from: timestamp_pb2.Timestamp | None = ...,
+        effective_until: timestamp_pb2.Timestamp | None = ...,
+        decision_position: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "effective_from", b"effective_from", "effective_until", b"effective_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appended", b"appended", "decision_position", b"decision_position", "effective_from", b"effective_from", "effective_until", b"effective_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class GetDecisionRequest(message.Message):
     """Which decision to return."""
 

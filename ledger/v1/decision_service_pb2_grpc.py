@@ -41,6 +41,11 @@ class DecisionServiceStub:
                 request_serializer=ledger_dot_v1_dot_decision__service__pb2.EvaluateRequest.SerializeToString,
                 response_deserializer=ledger_dot_v1_dot_decision__service__pb2.EvaluateResponse.FromString,
                 _registered_method=True)
+        self.OverrideDecision = channel.unary_unary(
+                '/ledger.v1.DecisionService/OverrideDecision',
+                request_serializer=ledger_dot_v1_dot_decision__service__pb2.OverrideDecisionRequest.SerializeToString,
+                response_deserializer=ledger_dot_v1_dot_decision__service__pb2.OverrideDecisionResponse.FromString,
+                _registered_method=True)
         self.GetDecision = channel.unary_unary(
                 '/ledger.v1.DecisionService/GetDecision',
                 request_serializer=ledger_dot_v1_dot_decision__service__pb2.GetDecisionRequest.SerializeToString,
@@ -83,6 +88,26 @@ class DecisionServiceServicer:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `at` if it lies ahead of
         the ledger's time.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OverrideDecision(self, request, context):
+        """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+        reason and its end.
+
+        The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of
+        several overrides in effect the last one counts. None can be taken back: record another one.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `tier` if the model's policy has
+        no such tier.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, `users/NAME`.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `VERSION_CONFLICT` (ABORTED): another decision than the one at `decision_position` is in force.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
         """
@@ -155,6 +180,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     request_deserializer=ledger_dot_v1_dot_decision__service__pb2.EvaluateRequest.FromString,
                     response_serializer=ledger_dot_v1_dot_decision__service__pb2.EvaluateResponse.SerializeToString,
             ),
+            'OverrideDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.OverrideDecision,
+                    request_deserializer=ledger_dot_v1_dot_decision__service__pb2.OverrideDecisionRequest.FromString,
+                    response_serializer=ledger_dot_v1_dot_decision__service__pb2.OverrideDecisionResponse.SerializeToString,
+            ),
             'GetDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDecision,
                     request_deserializer=ledger_dot_v1_dot_decision__service__pb2.GetDecisionRequest.FromString,
@@ -210,6 +240,33 @@ class DecisionService:
             '/ledger.v1.DecisionService/Evaluate',
             ledger_dot_v1_dot_decision__service__pb2.EvaluateRequest.SerializeToString,
             ledger_dot_v1_dot_decision__service__pb2.EvaluateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OverrideDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.v1.DecisionService/OverrideDecision',
+            ledger_dot_v1_dot_decision__service__pb2.OverrideDecisionRequest.SerializeToString,
+            ledger_dot_v1_dot_decision__service__pb2.OverrideDecisionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,22 @@ class DecisionServiceStub:
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
     """
+    OverrideDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.OverrideDecisionRequest, _decision_service_pb2.OverrideDecisionResponse]
+    """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+    reason and its end.
+
+    The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of
+    several overrides in effect the last one counts. None can be taken back: record another one.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `tier` if the model's policy has
+      no such tier.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, `users/NAME`.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `VERSION_CONFLICT` (ABORTED): another decision than the one at `decision_position` is in force.
+    * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
+    """
     GetDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.GetDecisionRequest, _decision_service_pb2.GetDecisionResponse]
     """Returns one decision with its score.
 
@@ -102,6 +118,22 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `at` if it lies ahead of
       the ledger's time.
     * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+    * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
+    """
+    OverrideDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.OverrideDecisionRequest, _decision_service_pb2.OverrideDecisionResponse]  # type: ignore[assignment]
+    """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+    reason and its end.
+
+    The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of
+    several overrides in effect the last one counts. None can be taken back: record another one.
+
+    Errors, by `ErrorInfo.reason`:
+    * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `tier` if the model's policy has
+      no such tier.
+    * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, `users/NAME`.
+    * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+    * `VERSION_CONFLICT` (ABORTED): another decision than the one at `decision_position` is in force.
     * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
     """
@@ -162,6 +194,28 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `at` if it lies ahead of
           the ledger's time.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
+        * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
+        """
+
+    @_abc_1.abstractmethod
+    def OverrideDecision(
+        self,
+        request: _decision_service_pb2.OverrideDecisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.OverrideDecisionResponse, _abc.Awaitable[_decision_service_pb2.OverrideDecisionResponse]]:
+        """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+        reason and its end.
+
+        The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of
+        several overrides in effect the last one counts. None can be taken back: record another one.
+
+        Errors, by `ErrorInfo.reason`:
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `tier` if the model's policy has
+          no such tier.
+        * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the caller is no person, `users/NAME`.
+        * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
+        * `VERSION_CONFLICT` (ABORTED): another decision than the one at `decision_position` is in force.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
         """

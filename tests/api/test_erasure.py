@@ -14,16 +14,11 @@ from typing import Any
 import grpc
 import pytest
 
-from ledger.application.evaluation.evaluator import CALLER
 from ledger.client import LedgerClient, Model, Signal
 from ledger.client.enums import ExportState, ReplayOutcome
 from ledger.client.errors import LedgerRefusedError
 from ledger.client.proofs import Export
 from ledger.errors import Reason
-from ledger.events.decisions import DecisionOverridden
-from ledger.events.envelope import encode_body
-from ledger.events.values import format_time
-from ledger.storage.store import AppendRequest, NewEvent
 from ledger.v1 import ledger_service_pb2
 from tests.support.live_fleet import POLICY, START, STEP
 from tests.support.served import OFFICER, OPERATORS, ORIGIN, TIMEOUT, Served, refused, serving
@@ -87,10 +82,10 @@ def tell(served: Served) -> None:
             monitor.submit(rows, **told())
     with client(served, f"users/{SECRET}") as ann:
         ann.evaluate(["fares", "hotels"], **told())
+        ann.override_decision("fares", "INVESTIGATE", reason=SECRET, expires_after=60, **told())
         ann.make_plan(purse_micros=5_000_000, purse_cap_micros=5_000_000, plan=f"p-{7}", **told())
         update(ann, "fares", **told())
         ann.retire_model("hotels", SECRET, **told())
-    override(served)
     settle(served)
 
 
@@ -135,22 +130,6 @@ def deploy(ann: LedgerClient, name: str, version: str, **options: Any) -> None: 
 def update(ann: LedgerClient, name: str, **options: Any) -> None:  # noqa: ANN401
     """Describe a model again."""
     ann.update_model(replace(described(name), etag=ann.get_model(name).etag), **options)
-
-
-def override(served: Served) -> None:
-    """Record an override, which has no call yet."""
-    at = round(START.timestamp()) * 1_000_000
-    data = DecisionOverridden(
-        model="fares",
-        action="INVESTIGATE",
-        tier="ds",
-        effective_from=format_time(at),
-        effective_until=format_time(at + 1),
-        rationale=SECRET,
-    )
-    body = encode_body(actor=f"users/{SECRET}", data=data.to_data())
-    event = NewEvent("models/fares", data.TYPE, body)
-    served.service.store.append(AppendRequest(ORIGIN, CALLER.actor, "Override", [event]))
 
 
 def settle(served: Served) -> None:

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from ledger.v1 import (
+    decision_pb2,
     decision_service_pb2,
     ledger_service_pb2,
     model_service_pb2,
@@ -58,6 +59,9 @@ def _writes(served: Served) -> dict[str, tuple[Callable[..., Any], Any, Callable
     def other_models(request: Request) -> None:
         request.models.append("tolls")
 
+    def other_span(request: Request) -> None:
+        request.expires_after_seconds = 61
+
     def other_skew(request: Request) -> None:
         request.skew_seconds = 7
 
@@ -103,6 +107,16 @@ def _writes(served: Served) -> dict[str, tuple[Callable[..., Any], Any, Callable
             decision_service_pb2.EvaluateRequest(models=["fares"]),
             other_models,
         ),
+        "OverrideDecision": (
+            served.decisions.OverrideDecision,
+            decision_service_pb2.OverrideDecisionRequest(
+                name="models/fares",
+                action=decision_pb2.ACTION_INVESTIGATE,
+                reason="r",
+                expires_after_seconds=60,
+            ),
+            other_span,
+        ),
         "MakePlan": (
             served.priorities.MakePlan,
             priority_service_pb2.MakePlanRequest(purse_micros="100000000"),
@@ -126,6 +140,7 @@ def _writes(served: Served) -> dict[str, tuple[Callable[..., Any], Any, Callable
         "DraftPolicy",
         "ActivatePolicy",
         "Evaluate",
+        "OverrideDecision",
         "MakePlan",
         "CreateLedger",
     ],
@@ -133,6 +148,7 @@ def _writes(served: Served) -> dict[str, tuple[Callable[..., Any], Any, Callable
 def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(
     served: Served, method: str
 ) -> None:
+    served.submit(observation())  # the data are the clock, which what ends is counted from
     call, request, change = _writes(served)[method]
     request.request_id = "retry-1"
     first = call(request, timeout=TIMEOUT)

@@ -117,10 +117,11 @@ def test_an_override_in_effect_decides_and_what_it_replaced_is_kept(wall: World)
     wall.begin("m1", silence="1h")
     wall.see("m1", BAD, START)
     wall.settle()
-    cited = wall.override("m1", "NO_ACTION", START + HOUR, START + 3 * HOUR).last_position
+    wall.clock.advance(HOUR)
+    cited = wall.override("m1", "NO_ACTION", 2 * HOUR).written.position
     for _ in range(4):
-        wall.clock.advance(HOUR)
         wall.settle()
+        wall.clock.advance(HOUR)
     made = wall.decisions()
     assert [one.action for one in made] == [
         "SCHEDULE_RETRAINING",

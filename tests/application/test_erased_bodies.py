@@ -253,8 +253,8 @@ def test_an_older_deployment_is_not_missed_by_what_comes_after(world: World) -> 
 
 def test_an_erased_override_has_no_effect_from_then_on(world: World) -> None:
     world.begin("m1")
-    override = world.override("m1", "INVESTIGATE", START, START + 90 * DAY).last_position
     world.see("m1", "0.4", START)
+    override = world.override("m1", "INVESTIGATE", 90 * DAY).written.position
     world.settle()
     assert world.decisions("m1")[-1].action == "INVESTIGATE"
     erase(world, (override, override))

@@ -54,7 +54,7 @@ def eventful(world: World) -> World:
         if day == 3:
             world.deploy("m2", "v2", at=START + 3 * DAY + HOUR)
         if day == 5:
-            world.override("m2", "INVESTIGATE", START + 6 * DAY, START + 7 * DAY)
+            world.override("m2", "INVESTIGATE", DAY)
     world.plan(1_000_000)
     world.ledger.decisions.evaluate(ANA, ["m1", "m2", "m3"], None)
     world.ledger.decisions.evaluate(ANA, ["m1"], START + 2 * DAY)

@@ -14,6 +14,7 @@ import pytest
 
 from ledger.application.commands import Caller, Written
 from ledger.application.decisions.decisions import Decided
+from ledger.application.decisions.overrides import OverrideSpec, WrittenOverride
 from ledger.application.decisions.replay import ReplayKind, ReplayResult
 from ledger.application.erasure import Erased
 from ledger.application.evaluation.evaluator import Evaluator
@@ -24,7 +25,7 @@ from ledger.application.ledger import Ledger
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.plans import PlanMade
@@ -32,10 +33,11 @@ from ledger.events.policies import Scope
 from ledger.events.policy_document import Action
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.events.values import SECOND, format_time
+from ledger.events.values import SECOND
 from ledger.storage import CreateLedger, SqlStore, open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.store import AppendRequest, AppendResult, NewEvent
+from ledger.storage.vault import Vault
 
 T = TypeVar("T", bound=EventData)
 
@@ -65,20 +67,22 @@ class World:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         *,
         clock: str = "data",
         shared: "World | None" = None,
         evaluating: bool = True,
+        vault: Vault | None = None,
     ) -> None:
         self.path = path
         self.kind = clock
         self.evaluating = evaluating
+        self._vault = vault
         self.clock: StillClock = shared.clock if shared else StillClock(START)
         self._trained: dict[tuple[str, str], int] = shared._trained if shared else {}
         self._owns_store = shared is None
         self.store: SqlStore = (
-            shared.store if shared else open_store(str(path), self.clock, create=True)
+            shared.store if shared else open_store(str(path), self.clock, vault=vault, create=True)
         )
         if not self.store.ledgers():
             self.store.create_ledger(CreateLedger(ORIGIN, clock, 300, "users/ana"))
@@ -109,7 +113,7 @@ class World:
         self.follower.stop()
         if self._owns_store:
             self.store.close()
-            self.store = open_store(str(self.path), self.clock, create=True)
+            self.store = open_store(str(self.path), self.clock, vault=self._vault, create=True)
         self._open()
 
     def settle(self) -> None:
@@ -192,17 +196,10 @@ class World:
         """Submit one observation."""
         return self.observe((model, signal, version, value, at, size), caller=caller)
 
-    def override(self, model: str, action: Action, start: int, end: int) -> AppendResult:
-        """Record an override, as a later release's command will."""
-        data = DecisionOverridden(
-            model=model,
-            action=action,
-            tier="ds",
-            effective_from=format_time(start),
-            effective_until=format_time(end),
-            rationale="a person knows better",
-        )
-        return self.forge(f"models/{model}", data)
+    def override(self, model: str, action: Action, span: int) -> WrittenOverride:
+        """Set a model's action for so long."""
+        spec = OverrideSpec(model, action, "ds", "a person knows better", span // SECOND)
+        return self.ledger.overrides.override(ANA, spec)
 
     def forge(self, stream: str, data: EventData | dict[str, Any], type_: str = "") -> AppendResult:
         """Append any event at all, past every command."""

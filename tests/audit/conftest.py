@@ -41,7 +41,7 @@ def lived(path: Path, clock: str = "data") -> World:
     world.see("alpha", 0.9, START + 2 * DAY)  # late
     world.settle()
     world.plan(5_000_000)
-    world.override("beta", "INVESTIGATE", START + 5 * DAY, START + 7 * DAY)
+    world.override("beta", "INVESTIGATE", 2 * DAY)
     world.evaluate("beta")
     world.evaluate("alpha", at=START + 3 * DAY)
     world.deploy("alpha", "v2", at=START + 5 * DAY + 2 * HOUR, baseline="0.45")

@@ -205,6 +205,14 @@ def override_by_machine(paper: Paper) -> int:
     return found
 
 
+def override_what_was_over(paper: Paper) -> int:
+    found = paper.find("decision.overridden.v1")[0]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["causation_position"] = paper.find(DECISION, model="alpha")[0]
+    return found
+
+
 def look_at_itself(paper: Paper) -> int:
     last = paper.find(SCORE, model="beta")[-1]
     position = len(paper.events) + 1
@@ -292,6 +300,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "policies.activated": activate_the_undrafted,
     "meanings.pinned": turn_a_direction,
     "overrides": override_by_machine,
+    "overrides.follow": override_what_was_over,
     "horizons": look_at_itself,
     "horizons.present": call_silence_news,
     "policies.in_force": rest_on_another_policy,

@@ -148,6 +148,9 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
         if event.type.startswith("ledger.configured")
         for rule in ("ledger.configured", "keys")
     }
+    # The override is older than the call that cites what an override follows from.
+    overridden = next(one.position for one in made.events if one.type == "decision.overridden.v1")
+    shapes.add(("overrides.follow", overridden))
     # And a clock is confirmed, although the ledger takes its time from its data by then.
     clock = len(made.events)
     assert found - configured == {("erasures", erasure), ("clocks", clock)} | shapes

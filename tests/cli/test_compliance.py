@@ -7,6 +7,7 @@ the ledger never had.
 
 import csv
 import os
+import re
 import stat
 import sys
 from html import unescape
@@ -161,6 +162,43 @@ def test_a_decision_is_computed_again_on_the_server(told: Run) -> None:
         "Computed again on the server: IDENTICAL."
         in told("audit", "answer", "replay", "--model", "fares").out
     )
+
+
+def test_an_override_is_told_with_its_reason_its_end_and_who_set_it(
+    told: Run, tmp_path: Path
+) -> None:
+    seen = told("decision", "list", "fares", "--json").json["decisions"][0]["position"]
+    line = ("decision", "override", "fares", "--action", "adjust-data-collection")
+    why = ("--reason", "Its labels arrived twice.", "--expires", "7d")
+    done = told(*line, *why, "--seen", str(seen), "--actor", "users/ada")
+    assert done.code == 0, done.err
+    assert re.fullmatch(
+        r"fares: ADJUST_DATA_COLLECTION until 20[0-9TZ:-]+, over the decision at position "
+        rf"{seen}; recorded at position [0-9]+\.\n",
+        done.out,
+    )
+    assert told("evaluate", "fares").code == 0
+    said = told("decision", "explain", "fares").out
+    assert "ADJUST_DATA_COLLECTION for fares, by the override at position" in said
+    answer = told("audit", "answer", "override", "--model", "fares", "--json").json
+    (row,) = answer["tables"][0]["rows"]
+    assert (row["actor"], row["rationale"]) == ("users/ada", "Its labels arrived twice.")
+    assert any("was set by the override at position" in one for one in answer["said"])
+    counted = told("compliance", "export", str(tmp_path / "o"), "--model", "fares", "--json").json
+    assert counted["rows"]["overrides"] == 1
+
+
+def test_an_override_that_may_not_be_says_why(told: Run) -> None:
+    line = ("decision", "override", "fares", "--action", "investigate", "--reason", "x")
+    for more, code, words in (
+        (("--expires", "91d"), Exit.MISUSE, "more than 90d"),
+        (("--expires", "soon"), Exit.MISUSE, "--expires"),
+        (("--expires", "1h", "--tier", "nowhere"), Exit.REFUSED, "Choose one of"),
+        (("--expires", "1h", "--actor", "services/robot"), Exit.REFUSED, "only a person may"),
+        (("--expires", "1h", "--seen", "1"), Exit.REFUSED, "is not in force"),
+    ):
+        done = told(*line, *more)
+        assert (done.code, words in done.err) == (code, True), done.err
 
 
 def test_a_question_put_wrongly_is_misuse(told: Run, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "plan list": (),
     "decision list": (),
     "decision show": ("fares",),
+    "decision override": ("fares", "--action", "investigate", "--reason", "x", "--expires", "7d"),
     "decision explain": ("fares",),
     "decision replay": ("fares",),
     "decision replay --all": (),

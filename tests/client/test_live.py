@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from ledger.client import (
     BatchResult,
     ClientError,
     ConflictError,
+    InvalidRequestError,
     LedgerClient,
     Model,
     PolicyScope,
@@ -38,6 +40,7 @@ from tools.quiet import quiet
 
 HOUR_MICROS = 3_600_000_000
 BEGIN = START * 1_000_000
+WEEK = timedelta(days=7)
 
 
 @pytest.fixture
@@ -123,6 +126,36 @@ def test_decisions_are_made_listed_explained_and_replayed(ledger: LedgerClient) 
     assert last.progress.done
     assert (last.progress.divergent, last.progress.not_replayable) == (0, 0)
     assert last.progress.identical == 4
+
+
+def test_an_override_decides_for_its_time_and_every_reader_says_so(ledger: LedgerClient) -> None:
+    ledger.submit(rows(5, hour=24))
+    seen = ledger.evaluate(["fares"]).evaluated[0].decision.position
+    recorded = ledger.override_decision(
+        "fares",
+        "adjust-data-collection",
+        reason="Its labels arrived twice.",
+        expires_after=WEEK,
+        decision_position=seen,
+    )
+    assert recorded.decision_position == seen
+    assert recorded.effective_until - recorded.effective_from >= WEEK
+    made = ledger.evaluate(["fares"]).evaluated[0].decision
+    assert made.action is Action.ADJUST_DATA_COLLECTION
+    assert made.overridden is not None
+    assert made.overridden.position == recorded.position
+    said = ledger.explain_decision(made.name).explanation.paragraph
+    assert f"The override recorded at position {recorded.position} sets" in said
+    listed = ledger.list_priorities(min_position=made.position).priorities
+    assert next(one for one in listed if one.model == "fares").action is made.action
+    assert ledger.replay(made.name).outcome is ReplayOutcome.IDENTICAL
+    with pytest.raises(ConflictError, match=f"the one at position {made.position} is"):
+        ledger.override_decision(
+            "fares", "NO_ACTION", reason="late", expires_after=60, decision_position=seen
+        )
+    for span in (timedelta(milliseconds=1), 2**31):
+        with pytest.raises(InvalidRequestError, match="expires_after"):
+            ledger.override_decision("fares", "NO_ACTION", reason="x", expires_after=span)
 
 
 def test_a_plan_ranks_the_fleet_and_the_list_follows(ledger: LedgerClient) -> None:

@@ -116,6 +116,7 @@ ASSEMBLED = {
     "PolicyReplacement",  # sent only, with an id in place of a resource name
     "PolicyScope",
     "Priorities",
+    "RecordedOverride",
     "SignalStates",
     "Submitted",
 }

@@ -179,7 +179,11 @@ class Decisions:
         found = self._store.of_types(self._info.origin, (ModelRegistered.TYPE,))
         return [event.stream.partition("/")[2] for event in found]
 
-    def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
+    def decidable(self, model: str, head: Head) -> tuple[History, CompiledPolicy]:
+        """Return a model that is decided about at a head, and by which policy.
+
+        MODEL_UNKNOWN, MODEL_RETIRED or POLICY_NOT_IN_FORCE where it is not.
+        """
         history = self._historian.history(model, head.position)
         if history is None:
             raise model_unknown(model, self._registered())
@@ -193,18 +197,21 @@ class Decisions:
                 remedy="Activate a policy for the model, its labels or the whole ledger.",
                 metadata={"model": model},
             )
-        horizon = self._horizon(history, policy, head, at)
+        return history, policy
+
+    def _recordable(self, model: str, head: Head, at: int | None) -> Recordable:
+        horizon = self._horizon(*self.decidable(model, head), head, at)
         assessment, _ = self._replayer.assess_cold(horizon)
         return Recordable(assessment, None, is_decided=True)
 
     def _horizon(
         self, history: History, policy: CompiledPolicy, head: Head, at: int | None
     ) -> Horizon:
-        newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
-        present = newest[0] if newest is not None else ledger_time(self._info, self._store, head)
+        latest = ledger_time(self._info, self._store, head)
+        present = self.newest_observed(history, policy)
+        present = latest if present is None else present
         if at is None or at == present:
             return Horizon(history, policy, present, "request", is_historical=False)
-        latest = ledger_time(self._info, self._store, head)
         if at > latest:
             raise invalid_field(
                 "at",
@@ -214,6 +221,11 @@ class Decisions:
                 remedy="Leave it empty to evaluate now, or state an earlier time.",
             )
         return Horizon(history, policy, at, "request", is_historical=True)
+
+    def newest_observed(self, history: History, policy: CompiledPolicy) -> int | None:
+        """Return the time of the newest observation that counts; None without any."""
+        newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
+        return None if newest is None else newest[0]
 
     def _evaluated(self, written: Written) -> Evaluated:
         events = self._store.read(

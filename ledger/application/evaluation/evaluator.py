@@ -2,9 +2,10 @@
 
 Ingest marks models: what counts for a score marks, what other versions report does not. A marked
 model is scored once its policy's interval has passed since its last score, a silent one once its
-policy's silence has, so that silence shows. State is folded from events alone and built cold from
-the ledger when it is missing, so a restart, a deployment or a new policy changes nothing about the
-scores; replay, which is always cold, is the proof.
+policy's silence has, so that silence shows; one whose override began or ended, at once. State is
+folded from events alone and built cold from the ledger when it is missing, so a restart, a
+deployment or a new policy changes nothing about the scores; replay, which is always cold, is the
+proof.
 
 One evaluator per ledger is active: a lease decides which server's. A model whose events cannot be
 read is set aside and reported; it does not hold up the others. Owned by the follower's thread.
@@ -36,6 +37,7 @@ from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
 from ledger.kernel.bucketed import ModelState
 from ledger.limits import LEAP_SECONDS_DEFAULT
+from ledger.rules.procedure import override_in_effect
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.store import AppendResult, LedgerInfo, Store
 
@@ -221,9 +223,16 @@ class Evaluator:
         return None if now is None else Moment(self._clock.elapsed_seconds(), now)
 
     def _is_due(self, warm: Warm, now: Moment) -> bool:
-        """Whether a model is to be scored: never scored, news and rested, or silent too long."""
+        """Whether a model is to be scored: never scored, news and rested, or silent too long.
+
+        Also where the decision in force rests on another override than the one in effect.
+        """
         assert warm.policy is not None
-        if warm.scored is None:
+        prior = warm.history.decision
+        replaced = prior.data.overridden if prior else None
+        override = override_in_effect(warm.history.overrides, now.ledger)
+        is_turned = (override and override.position) != (replaced and replaced.position)
+        if warm.scored is None or is_turned:
             return True
         return is_due(
             warm.policy.document.evaluation,
@@ -339,14 +348,18 @@ class Evaluator:
         assert warm.state is not None
         # Of a version that another one is stated to follow, what is asked is how it is now.
         is_latest = warm.service is not None and warm.service.until is None
-        is_ingest = warm.is_marked and warm.newest is not None and is_latest
-        evaluated_at = warm.newest if is_ingest and warm.newest is not None else now
+        newest = warm.newest if warm.is_marked and is_latest else None
+        overrides = warm.history.overrides
+        if newest is not None and (
+            override_in_effect(overrides, newest) is not override_in_effect(overrides, now)
+        ):
+            newest = None  # what ended since must not decide once more
         warm.history.as_of = self._position
         horizon = Horizon(
             warm.history,
             warm.policy,
-            evaluated_at,
-            trigger="ingest" if is_ingest else "schedule",
+            now if newest is None else newest,
+            trigger="schedule" if newest is None else "ingest",
             is_historical=False,
         )
         last = warm.history.score
@@ -356,7 +369,7 @@ class Evaluator:
         assessment = assess(horizon, warm.state, last)
         if warm.newest is not None:
             warm.state.prune(min(warm.newest, now))
-        cause = warm.marked_by if is_latest else None
+        cause = None if newest is None else warm.marked_by
         recordable = Recordable(assessment, cause, assessment.is_change)
         return proposal([recordable], self._clock)
 

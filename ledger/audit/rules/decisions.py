@@ -13,6 +13,7 @@ _SCORE: Final = "score.computed.v1"
 _DECISIONS: Final = ("decision.made.v1", "decision.made.v2")
 _PLAN: Final = "plan.made.v1"
 _DEPLOYED: Final = "model.deployed.v1"
+_OVERRIDDEN: Final = "decision.overridden.v1"
 _SHARED: Final = (
     "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
     "policy_digest", "kernel", "trigger", "historical",
@@ -171,3 +172,21 @@ def deployments_follow(event: Event, fold: Fold) -> Verdict:
     if cited.run_id != event.run_id or cited.data["action"] == "NO_ACTION":
         return f"the decision that it cites has run {cited.run_id}"
     return None
+
+
+@rule("overrides.follow", _OVERRIDDEN)
+def overrides_follow(event: Event, fold: Fold) -> Verdict:
+    """An override cites the decision that was in force, and carries the run of its action."""
+    facts, before = fold.model(event.stream), event.position - 1
+    if facts is None:
+        return None  # another rule's business
+    lost = [at for type_ in _DECISIONS for at in facts.gone_by_type.get(type_, ())]
+    if any(fold.absences.needed(position, before) for position in lost):
+        return Unchecked("erased")
+    prior = facts.in_force(before)
+    place = prior.position if prior is not None else None
+    if event.cause != place:
+        return f"it cites {event.cause}, and the decision in force is at {place}"
+    is_action = prior is not None and prior.data["action"] != "NO_ACTION"
+    run = prior.run_id if prior is not None and is_action else None
+    return None if event.run_id == run else f"the run {run} was open, and it carries {event.run_id}"

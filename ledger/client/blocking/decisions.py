@@ -2,10 +2,11 @@
 """Decisions made, explained and replayed, for threads."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from ledger.client.blocking.service import ServiceCalls
 from ledger.client.calls import decisions as calls
-from ledger.client.enums import ReplayKind
+from ledger.client.enums import Action, ReplayKind
 from ledger.client.inputs import Time
 from ledger.client.outcomes import (
     Decision,
@@ -15,6 +16,7 @@ from ledger.client.outcomes import (
     ReplayReport,
     ReplayResult,
 )
+from ledger.client.records import RecordedOverride
 
 
 class DecisionCalls(ServiceCalls):
@@ -26,6 +28,33 @@ class DecisionCalls(ServiceCalls):
         """Score 1 to 1000 models now, or at an earlier time, and record a decision for each."""
         scope = self._append_scope(request_id)
         return self._connection.run(calls.evaluate(scope, models, at))
+
+    def override_decision(
+        self,
+        model: str,
+        action: Action | str,
+        *,
+        reason: str,
+        expires_after: timedelta | int,
+        tier: str = "",
+        decision_position: int = 0,
+        request_id: str | None = None,
+    ) -> RecordedOverride:
+        """Set a model's action for a time (seconds, if an integer), whatever the rules say.
+
+        With `decision_position`, only if that decision is still in force: ConflictError if not.
+        """
+        scope = self._append_scope(request_id)
+        call = calls.override_decision(
+            scope,
+            model,
+            action,
+            reason=reason,
+            expires_after=expires_after,
+            tier=tier,
+            decision_position=decision_position,
+        )
+        return self._connection.run(call)
 
     def get_decision(self, name: str, *, min_position: int = 0) -> EvaluatedDecision:
         """Return `models/{model}/decisions/{position}` with its score."""

@@ -1,12 +1,13 @@
 """Calls of DecisionService."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from ledger.client.call import Call, CallScope, Paged, Stream
-from ledger.client.calls.pages import one, page, whole
-from ledger.client.enums import ReplayKind
-from ledger.client.inputs import Time, id_of, in_collection, number_of, timestamp_of
+from ledger.client.calls.pages import one, overridden, page, whole
+from ledger.client.enums import Action, ReplayKind
+from ledger.client.inputs import Time, id_of, in_collection, number_of, seconds_of, timestamp_of
 from ledger.client.outcomes import (
     Decision,
     EvaluatedDecision,
@@ -15,7 +16,8 @@ from ledger.client.outcomes import (
     ReplayReport,
     ReplayResult,
 )
-from ledger.v1 import decision_service_pb2, replay_pb2
+from ledger.client.records import RecordedOverride
+from ledger.v1 import decision_pb2, decision_service_pb2, replay_pb2
 
 _SERVICE: Final = "/ledger.v1.DecisionService/"
 _RANGE_SECONDS: Final = 3_600.0  # a million positions take their time
@@ -33,6 +35,36 @@ def evaluate(scope: CallScope, models: Sequence[str], at: Time | None) -> Call[E
         ),
         decision_service_pb2.EvaluateResponse,
         whole(Evaluation),
+        scope.request_id,
+    )
+
+
+def override_decision(
+    scope: CallScope,
+    model: str,
+    action: Action | str,
+    *,
+    reason: str,
+    expires_after: timedelta | int,
+    tier: str,
+    decision_position: int,
+) -> Call[RecordedOverride]:
+    """Return the call that sets a model's action for a time."""
+    wire = decision_pb2.Action
+    return Call(
+        _SERVICE + "OverrideDecision",
+        decision_service_pb2.OverrideDecisionRequest(
+            ledger=scope.ledger,
+            request_id=scope.request_id,
+            name=in_collection("models", model),
+            action=wire.ValueType(number_of(action, Action, wire, "action")),
+            tier=tier,
+            reason=reason,
+            expires_after_seconds=seconds_of(expires_after, "expires_after"),
+            decision_position=decision_position,
+        ),
+        decision_service_pb2.OverrideDecisionResponse,
+        overridden,
         scope.request_id,
     )
 

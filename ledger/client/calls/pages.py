@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ledger.client.call import AnswerPage
 from ledger.client.decode import decode, to_datetime
-from ledger.client.records import Appended, Defined, Deployed, Intake, Submitted
+from ledger.client.records import Appended, Defined, Deployed, Intake, RecordedOverride, Submitted
 
 T = TypeVar("T")
 
@@ -28,6 +28,16 @@ def deployed(response: Any) -> Deployed:  # noqa: ANN401 - of RecordDeployment
         **_placed(response),
         version_in_service=response.version_in_service,
         rounded=response.rounded,
+    )
+
+
+def overridden(response: Any) -> RecordedOverride:  # noqa: ANN401 - of OverrideDecision
+    """Return where an override is, and when it holds."""
+    return RecordedOverride(
+        **_placed(response),
+        effective_from=to_datetime(response.effective_from),
+        effective_until=to_datetime(response.effective_until),
+        decision_position=response.decision_position,
     )
 
 
