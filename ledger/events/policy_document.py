@@ -13,6 +13,11 @@ from ledger.limits import RULES_MAX, SIGNALS_PER_POLICY_MAX
 
 Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]
 Procedure = Literal["rules/1", "rules/2"]
+Format = Literal["policy/1"]
+Kernel = Literal["bucketed/1"]
+Combination = Literal["weighted_mean", "noisy_or", "max"]
+Planner = Literal["excess/1"]
+Candidates = Literal["decided", "all"]
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
 RuleId = Segment
@@ -49,8 +54,8 @@ class TimedSignalRulePart(SignalRulePart):
 class ScoringPart(Part):
     """The kernel, how signals combine, and how impact and risk lift the result."""
 
-    kernel: Literal["bucketed/1"]
-    combine: Literal["weighted_mean", "noisy_or", "max"]
+    kernel: Kernel
+    combine: Combination
     impact_gain_ppm: GainPpm
     risk_gain_ppm: GainPpm
     signals: list[SignalRulePart] = Field(min_length=1, max_length=SIGNALS_PER_POLICY_MAX)
@@ -110,9 +115,9 @@ class TierPart(Part):
 class PlanningPart(Part):
     """The fleet's planner; names and ranges are those of planner `excess/1`."""
 
-    planner: Literal["excess/1"]
+    planner: Planner
     loss_signal: Segment
-    candidates: Literal["decided", "all"]
+    candidates: Candidates
     period_seconds: Seconds
     half_life_seconds: Seconds
     quantile_ppm: Ppm
@@ -136,7 +141,7 @@ class EvaluationPart(Part):
 class PolicyDocument(Part):
     """One version of one policy, whole, under whichever procedure."""
 
-    format: Literal["policy/1"]
+    format: Format
     title: ShortText
     rationale: Text
     scoring: ScoringPart

@@ -59,16 +59,36 @@ def test_schema_and_reader_refuse_alike(old: str, new: str) -> None:
 
 
 def test_every_value_of_the_schema_is_described_and_every_mapping_closed() -> None:
+    schema = policy_schema.json_schema()
+
+    def meaning(value: dict[str, Any]) -> str:
+        referred = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
+        return str((referred | value)["description"])
+
     def walk(node: Any, path: str) -> None:  # noqa: ANN401 - a schema
         if isinstance(node, dict):
             if "properties" in node:
                 assert node["additionalProperties"] is False, path
                 for name, value in node["properties"].items():
-                    assert value["description"].endswith("."), f"{path}.{name}"
+                    assert meaning(value).endswith("."), f"{path}.{name}"
             for key, value in node.items():
                 walk(value, f"{path}.{key}")
         elif isinstance(node, list):
             for value in node:
                 walk(value, path)
 
-    walk(policy_schema.json_schema(), "$")
+    walk(schema, "$")
+
+
+def test_the_schema_states_each_default_as_people_write_it() -> None:
+    properties = policy_schema.json_schema()["$defs"]["AuthoredSignal"]["properties"]
+    stated = {name: each["default"] for name, each in properties.items() if "default" in each}
+    known = {"weight": "100%", "window": "28d", "breach": "30%", "sample_cap": 1000}
+    assert {name: stated[name] for name in known} == known
+    assert properties["weight"]["description"].startswith("How much the signal counts")
+    defaults = "".join(f"      {name}: {value}\n" for name, value in stated.items() if value)
+    bare = (
+        "format: policy/1\ntitle: A\nscoring:\n  signals:\n"
+        "    - signal: a\n      baseline: 0\n      critical: 1\n"
+    )
+    assert parse(bare + defaults) == parse(bare)

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.application.policies.layout import BUCKETS_MAX
+from ledger.application.policies.authoring import BUCKETS_MAX
 from ledger.application.policies.text import digest, parse, read_policy, to_text
 from ledger.errors import LedgerError, Reason
 from ledger.events.policy_document import DOCUMENTS, Action, PolicyDocument, Procedure
@@ -66,6 +66,17 @@ def test_human_units_become_integers() -> None:
 def test_the_digest_of_the_default_policy_is_known() -> None:
     assert digest(parse(DEFAULT)) == (
         "29ad73eda35cdae67be89747ec489cfab8ffe8219f0d4dcbbed7462373134ebd"
+    )
+
+
+def test_the_digest_of_what_is_left_out_is_known() -> None:
+    assert (
+        digest(parse(MINIMAL)) == "54d1e34ceca5c24da42869dc154e5f567e109a349c8f81cced007f9ff491ad0a"
+    )
+    under_rules_1 = MINIMAL + "decision: {procedure: rules/1}\n"
+    assert (
+        digest(parse(under_rules_1))
+        == "bf3d83c7bed8f654fd6475909b9825945b9d01ab5bdfda065b0a7a747fe842b1"
     )
 
 
@@ -238,6 +249,22 @@ def test_every_document_written_out_reads_back_to_the_same_digest(document: Poli
     assert digest(parse(text)) == digest(document)
 
 
+@given(documents())
+def test_every_document_has_the_same_digest_as_json(document: PolicyDocument) -> None:
+    tree = yaml.load(to_text(document), Loader=yaml.BaseLoader)
+    assert digest(parse(json.dumps(tree, indent="\t"))) == digest(document)
+
+
+@pytest.mark.parametrize(
+    "title", ["a \u2028 b", "a\u2029", "a \x85 b", "\U0001f600", "/", "\x7f", "a\tb "]
+)
+def test_a_string_of_json_is_what_json_says(title: str) -> None:
+    tree = yaml.load(MINIMAL, Loader=yaml.BaseLoader) | {"title": title}
+    for is_ascii in (True, False):
+        assert parse(json.dumps(tree, ensure_ascii=is_ascii)).title == title
+    assert parse(json.dumps(tree).replace("/", "\\/")).title == title
+
+
 def test_writing_is_stable_and_keeps_lines_of_expressions() -> None:
     text = to_text(parse(DEFAULT))
     assert to_text(parse(text)) == text
@@ -295,13 +322,13 @@ def test_a_share_that_is_not_certain_is_refused(when: str, said: str) -> None:
         ("? [a]\n: b\n", (1, 3), "a key must be a word"),
         ("[" * 60 + "]" * 60, (1, 17), "nested more than 16 deep"),
         ('{"a":' * 60 + "1" + "}" * 60, (1, 77), "nested more than 16 deep"),
-        ('{"a": 1,}', (1, 9), "expected a key"),
-        ('{"a": 01}', (1, 8), "expected a comma"),
+        ('{"a": 1, b: 2}', (1, 10), "not JSON: expecting property name"),
+        ('{"a": 01}', (1, 8), "not JSON: expecting ',' delimiter"),
         ('{"a": NaN}', (1, 7), "expected a value"),
         ('{"a": "\\ud800"}', (1, 7), "surrogate"),
-        ('{"a": 1} {}', (1, 10), "something follows"),
-        ('{"a" 1}', (1, 6), "expected a colon"),
-        ('{"a": "b', (1, 7), "not closed"),
+        ('{"a": 1} {}', (1, 10), "not JSON: extra data"),
+        ('\ufeff{"a" 1}', (1, 7), "not JSON: expecting ':' delimiter"),
+        ('{"a": "b', (1, 7), "not JSON: unterminated string"),
         ("a: \ud800", (1, 4), "surrogate"),
         ("- 1\n- 2\n", (1, 1), "expected a mapping"),
     ],
@@ -312,6 +339,37 @@ def test_a_text_that_means_nothing_certain_is_refused(
     error = refused(text)
     assert message in error.message
     assert (int(error.metadata["line"]), int(error.metadata["column"])) == place
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "'Least'",
+        "Least",
+        "Infinity",
+        "-NaN",
+        '"a\nb"',
+        '"\\x41"',
+        '"\\e"',
+        '"a" # b',
+        "+1",
+        "0x1",
+        "yes",
+        "",
+    ],
+)
+def test_what_yaml_takes_and_json_does_not_is_refused_where_a_document_begins_as_json(
+    title: str,
+) -> None:
+    text = json.dumps(yaml.load(MINIMAL, Loader=yaml.BaseLoader))
+    assert parse(text).title == "Least"
+    for spoilt in (
+        text.replace('"Least"', title),
+        text.replace("]", ",]"),
+        text.replace("}", ",}"),
+    ):
+        error = refused(spoilt)
+        assert "not JSON" in error.message
 
 
 def test_a_text_beyond_the_limits_is_refused_before_it_is_read() -> None:
@@ -374,10 +432,10 @@ def test_all_faults_are_reported_at_once_with_line_and_column() -> None:
     ).problems
     assert [(each.path, each.line, each.column) for each in problems] == [
         ("scoring.impact_gain", 4, 16),
-        ("scoring.signals[0].critikal", 8, 7),
         ("scoring.signals[0].critical", 6, 7),
+        ("scoring.signals[0].critikal", 8, 7),
     ]
-    assert problems[1].remedy.startswith("Did you mean 'critical'?")
+    assert problems[2].remedy.startswith("Did you mean 'critical'?")
 
 
 @given(st.text(max_size=200))

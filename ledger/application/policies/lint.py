@@ -86,7 +86,7 @@ def lint(
             _lint_touched(reading, document, touched)
         _lint_decision(reading, document)
         _lint_rest(reading, document)
-    problems = tuple(sorted(reading.problems, key=lambda each: (each.line, each.column, each.path)))
+    problems = tuple(sorted(reading.problems, key=lambda each: each.order))
     if document is None or any(each.severity == "error" for each in problems):
         return LintResult(None, None, problems)
     return LintResult(document, digest(document), problems)

@@ -6,8 +6,14 @@ from re import ASCII
 from re import compile as pattern
 from typing import Any, Final
 
-from ledger.application.policies.layout import POLICY, Group, Items, Value
-from ledger.application.policies.units import NULLS, Name, Prose, Stored
+from ledger.application.policies.authoring import (
+    Authored,
+    AuthoredPolicy,
+    entries_of,
+    part_of,
+    unit_of,
+)
+from ledger.application.policies.units import NULLS, Share, Stored, Unit
 from ledger.events.policy_document import PolicyDocument
 
 # Text that every YAML reader takes for this very text; anything else is put in quotation marks.
@@ -18,37 +24,40 @@ _INDENT: Final = "  "
 
 def to_text(document: PolicyDocument) -> str:
     """Return the policy as YAML with every value stated; `parse` gives an equal document."""
-    return "\n".join(_group(POLICY, document.model_dump(mode="json"), "")) + "\n"
+    return "\n".join(_mapping(AuthoredPolicy, document.model_dump(mode="json"))) + "\n"
 
 
-def _group(group: Group, stored: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _mapping(model: type[Authored], stored: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a mapping, not indented."""
-    for entry in group.entries:
-        if isinstance(entry, Value):
-            yield from _value(entry, stored.get(prefix + entry.stored))
-        elif isinstance(entry, Items):
-            yield from _items(entry, stored[entry.name])
-        elif entry.prefix:
-            yield f"{entry.name}:"
-            yield from _indented(_group(entry, stored, entry.prefix))
-        elif stored[entry.name] is not None:
-            yield f"{entry.name}:"
-            yield from _indented(_group(entry, stored[entry.name], ""))
+    for name, field in model.model_fields.items():
+        unit, part = unit_of(field), part_of(field)
+        if unit is not None:
+            value = stored.get(field.serialization_alias or name)
+            yield from _value(name, unit, value, may_be_null=field.default is None)
+            continue
+        assert part is not None, "what is no single value is a mapping or a list of them"
+        if entries_of(field) is not None:
+            yield from _items(name, part, stored[name])
+        else:  # the values of `otherwise` are stored beside it
+            inner = stored.get(name, stored)
+            if inner is not None:
+                yield f"{name}:"
+                yield from _indented(_mapping(part, inner))
 
 
-def _value(entry: Value, value: Stored) -> Iterator[str]:
-    if value is None and entry.is_nullable:
+def _value(name: str, unit: Unit, value: Stored, *, may_be_null: bool) -> Iterator[str]:
+    if value is None and not isinstance(unit, Share):
         return
-    text = entry.kind.write(value)
-    if not isinstance(entry.kind, Prose | Name):
-        yield f"{entry.name}: {text}"
-    elif entry.is_nullable and text == "none":
-        yield f'{entry.name}: "none"'
+    text = unit.write(value)
+    if not unit.IS_VERBATIM:
+        yield f"{name}: {text}"
+    elif may_be_null and text == "none":
+        yield f'{name}: "none"'
     elif _can_be_block(text):
-        yield f"{entry.name}: {'|' if text.endswith(chr(10)) else '|-'}"
+        yield f"{name}: {'|' if text.endswith(chr(10)) else '|-'}"
         yield from _indented(iter(text.removesuffix("\n").split("\n")))
     else:
-        yield f"{entry.name}: {quoted(text)}"
+        yield f"{name}: {quoted(text)}"
 
 
 def _can_be_block(text: str) -> bool:
@@ -63,14 +72,13 @@ def _can_be_block(text: str) -> bool:
     )
 
 
-def _items(entry: Items, stored: list[Mapping[str, Any]]) -> Iterator[str]:
+def _items(name: str, part: type[Authored], stored: list[Mapping[str, Any]]) -> Iterator[str]:
     if not stored:
-        yield f"{entry.name}: []"
+        yield f"{name}: []"
         return
-    yield f"{entry.name}:"
-    item = Group(entry.name, entry.entries, entry.meaning)
+    yield f"{name}:"
     for values in stored:
-        lines = _group(item, values, "")
+        lines = _mapping(part, values)
         yield f"{_INDENT}- {next(lines)}"
         yield from _indented(_indented(lines))
 

@@ -6,11 +6,28 @@ expressions): `decision-ledger policy lint` can.
 """
 
 import json
-from typing import Any, Final
+from typing import Any
 
-from ledger.application.policies.layout import POLICY, Entry, Group, Items, Value
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+from ledger.application.policies.authoring import AuthoredPolicy
+
+
+class _PolicySchema(GenerateJsonSchema):
+    """Allows null where a value may be left out: both mean the same."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema of a value that has a default."""
+        made = super().default_schema(schema)
+        default = {"default": made.pop("default")} if "default" in made else {}
+        forms = made.pop("anyOf", None) or [made]
+        null = {"type": "null"}
+        return default | {"anyOf": [*(form for form in forms if form != null), null]}
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - for all fields
+        """Fields have names; titles that repeat them are noise."""
+        return False
 
 
 def schema_text() -> str:
@@ -20,53 +37,9 @@ def schema_text() -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the schema of a policy as a YAML or JSON reader delivers it."""
-    described = {
-        "$schema": SCHEMA_DIALECT,
-        "title": "Retraining policy, format policy/1",
-        "description": POLICY.meaning,
-    }
-    return described | _mapping(POLICY.entries)
-
-
-def _mapping(entries: tuple[Entry, ...]) -> dict[str, Any]:
-    required = [entry.name for entry in entries if _is_required(entry)]
-    schema: dict[str, Any] = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {entry.name: _entry(entry) for entry in entries},
-    }
-    return schema | ({"required": required} if required else {})
-
-
-def _is_required(entry: Entry) -> bool:
-    if isinstance(entry, Value):
-        return entry.default is None and not entry.is_nullable
-    if isinstance(entry, Items):
-        return entry.minimum > 0
-    return not entry.is_nullable and any(_is_required(each) for each in entry.entries)
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": entry.meaning}
-    if isinstance(entry, Value):
-        if entry.default is not None:
-            described["default"] = entry.default
-        return described | _or_null(entry.kind.schema(), is_open=not _is_required(entry))
-    if isinstance(entry, Items):
-        items = {
-            "type": "array",
-            "items": _mapping(entry.entries),
-            "minItems": entry.minimum,
-            "maxItems": entry.maximum,
-        }
-        return described | _or_null(items, is_open=entry.minimum == 0)
-    return described | _group(entry)
-
-
-def _group(group: Group) -> dict[str, Any]:
-    return _or_null(_mapping(group.entries), is_open=not _is_required(group))
-
-
-def _or_null(schema: dict[str, Any], *, is_open: bool) -> dict[str, Any]:
-    """Allow null where leaving the value out is allowed: both mean the same."""
-    return {"anyOf": [schema, {"type": "null"}]} if is_open else schema
+    # As it is written out: defaults are stated in the units of people.
+    made = AuthoredPolicy.model_json_schema(
+        by_alias=False, schema_generator=_PolicySchema, mode="serialization"
+    )
+    heading = {"$schema": GenerateJsonSchema.schema_dialect}
+    return heading | made | {"title": "Retraining policy, format policy/1"}

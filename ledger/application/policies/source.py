@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -83,8 +83,8 @@ def read(text: str) -> Node:
         message = f"the document has {size} bytes; at most {DOCUMENT_BYTES_MAX} are read"
         raise SourceError(Place(1, 1), message, "Split the policy or shorten its rationales.")
     if text.lstrip("\ufeff \t\r\n")[:1] == "{":
-        return _JsonReader(text).document()
-    return _YamlReader(text).document()
+        return _read_json(text)
+    return _Reader(text).document()
 
 
 def place_within(source: str, scalar: Scalar, offset: int) -> Place:
@@ -146,51 +146,21 @@ class _Lines:
         return Place(line, index - self.starts[line - 1] + 1)
 
 
-class _Builder:
-    """What both readers share: the bounds, and keys that are unique and ASCII."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.lines = _Lines(text)
-        self.nodes = 0
-
-    def count(self, place: Place, depth: int) -> None:
-        """Refuse the node that is one too many or one too deep."""
-        self.nodes += 1
-        if self.nodes > NODES_MAX:
-            raise SourceError(place, f"the document has more than {NODES_MAX} values")
-        if depth > DEPTH_MAX:
-            raise SourceError(place, f"values are nested more than {DEPTH_MAX} deep")
-
-    @staticmethod
-    def add_key(seen: dict[str, Place], key: Scalar) -> None:
-        """Note a key of a mapping; refuse one that is there already or is not ASCII."""
-        if not key.text.isascii() or not key.text.isprintable():
-            raise SourceError(
-                key.place,
-                f"the key {key.text[:40]!r} is not plain ASCII",
-                "Keys are those of the policy format, all ASCII; look for a look-alike character.",
-            )
-        if key.text in seen:
-            first = seen[key.text]
-            raise SourceError(
-                key.place,
-                f"the key {key.text[:40]!r} is there twice; it is first at {first}",
-                "Keep one of the two.",
-            )
-        seen[key.text] = key.place
-
-
 def _index(mark: Any) -> int:  # noqa: ANN401 - PyYAML's marks have two types and may be None
     """Return the index of a mark in the source."""
     return int(mark.index) if mark is not None else 0
 
 
-class _YamlReader(_Builder):
-    """Builds the tree from the parser's events, so that nothing is resolved or expanded."""
+class _Reader:
+    """Builds the tree from the events of YAML, so that nothing is resolved or expanded.
+
+    Bounded in size and depth; keys are unique and ASCII.
+    """
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        self.text = text
+        self.lines = _Lines(text)
+        self.nodes = 0
         self.events: Iterator[yaml.Event] = iter(())
 
     def document(self) -> Node:
@@ -227,7 +197,7 @@ class _YamlReader(_Builder):
     def _node(self, event: yaml.Event, depth: int) -> Node:
         """Return the node that an event begins."""
         place = self._at(event)
-        self.count(place, depth)
+        self._count(place, depth)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise SourceError(
                 place, "anchors and aliases are refused", "Write the value out where it counts."
@@ -252,103 +222,78 @@ class _YamlReader(_Builder):
             key = self._node(event, depth + 1)
             if not isinstance(key, Scalar):
                 raise SourceError(key.place, "a key must be a word, not a list or a mapping")
-            self.add_key(seen, key)
+            self._add_key(seen, key)
             entries.append((key, self._node(next(self.events), depth + 1)))
         return Mapping(place, tuple(entries))
 
+    def _count(self, place: Place, depth: int) -> None:
+        """Refuse the node that is one too many or one too deep."""
+        self.nodes += 1
+        if self.nodes > NODES_MAX:
+            raise SourceError(place, f"the document has more than {NODES_MAX} values")
+        if depth > DEPTH_MAX:
+            raise SourceError(place, f"values are nested more than {DEPTH_MAX} deep")
 
-class _JsonReader(_Builder):
-    """RFC 8259, read by hand for the places and the text of numbers, which json does not keep."""
-
-    _SPACE: Final = re.compile(r"[ \t\r\n]*")
-    _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
-    _WORD: Final = re.compile(
-        r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null"
-    )
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.at = 1 if text.startswith("\ufeff") else 0
-
-    def document(self) -> Node:
-        """Return the one value of the text."""
-        node = self._value(1)
-        self._skip()
-        if self.at < len(self.text):
-            raise SourceError(self._here(), "not JSON: something follows the document")
-        return node
-
-    def _skip(self) -> None:
-        match = self._SPACE.match(self.text, self.at)
-        assert match is not None, "the pattern matches the empty text"
-        self.at = match.end()
-
-    def _here(self) -> Place:
-        return self.lines.place(self.at)
-
-    def _value(self, depth: int) -> Node:
-        self._skip()
-        place = self._here()
-        self.count(place, depth)
-        first = self.text[self.at : self.at + 1]
-        if first == "{":
-            return self._object(place, depth)
-        if first == "[":
-            return self._array(place, depth)
-        if first == '"':
-            return self._string(place)
-        match = self._WORD.match(self.text, self.at)
-        if match is None:
-            raise SourceError(place, "not JSON: expected a value")
-        self.at = match.end()
-        return Scalar(place, match.group(), is_plain=True, start=match.start(), end=match.end())
-
-    def _string(self, place: Place) -> Scalar:
-        match = self._STRING.match(self.text, self.at)
-        if match is None:
+    @staticmethod
+    def _add_key(seen: dict[str, Place], key: Scalar) -> None:
+        """Note a key of a mapping; refuse one that is there already or is not ASCII."""
+        if not key.text.isascii() or not key.text.isprintable():
             raise SourceError(
-                place, "not JSON: a string that is not closed, or a bad escape or control in it"
+                key.place,
+                f"the key {key.text[:40]!r} is not plain ASCII",
+                "Keys are those of the policy format, all ASCII; look for a look-alike character.",
             )
-        self.at = match.end()
-        value = json.loads(match.group())
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise SourceError(place, "half of a surrogate pair is not valid Unicode")
-        return Scalar(place, value, is_plain=False, start=match.start(), end=match.end())
+        if key.text in seen:
+            first = seen[key.text]
+            raise SourceError(
+                key.place,
+                f"the key {key.text[:40]!r} is there twice; it is first at {first}",
+                "Keep one of the two.",
+            )
+        seen[key.text] = key.place
 
-    def _object(self, place: Place, depth: int) -> Mapping:
-        entries: list[tuple[Scalar, Node]] = []
-        seen: dict[str, Place] = {}
-        self.at += 1
-        while not self._closed("}", has_items=bool(entries)):
-            key_place = self._here()
-            if self.text[self.at : self.at + 1] != '"':
-                raise SourceError(key_place, "not JSON: expected a key in quotation marks")
-            self.count(key_place, depth + 1)
-            key = self._string(key_place)
-            self.add_key(seen, key)
-            self._skip()
-            if self.text[self.at : self.at + 1] != ":":
-                raise SourceError(self._here(), "not JSON: expected a colon after the key")
-            self.at += 1
-            entries.append((key, self._value(depth + 1)))
-        return Mapping(place, tuple(entries))
 
-    def _array(self, place: Place, depth: int) -> Sequence:
-        items: list[Node] = []
-        self.at += 1
-        while not self._closed("]", has_items=bool(items)):
-            items.append(self._value(depth + 1))
-        return Sequence(place, tuple(items))
+# ---- JSON ----------------------------------------------------------------------------------------
 
-    def _closed(self, end: str, *, has_items: bool) -> bool:
-        """Pass the comma before the next item, or the end of the list or object."""
-        self._skip()
-        if self.text[self.at : self.at + 1] == end:
-            self.at += 1
-            return True
-        if has_items:
-            if self.text[self.at : self.at + 1] != ",":
-                raise SourceError(self._here(), f"not JSON: expected a comma or {end!r}")
-            self.at += 1
-            self._skip()
-        return False
+_NO_VALUE: Final = object()  # what JSON does not have: NaN and the infinities
+
+
+def _read_json(text: str) -> Node:
+    """Return the tree of a JSON document: places are those that YAML finds, values are JSON's.
+
+    The two disagree about line separators and escapes within strings, and YAML takes what JSON
+    refuses; so the text must be JSON, and its strings are what JSON says.
+    """
+    start = 1 if text.startswith("\ufeff") else 0
+    try:
+        value = json.loads(
+            text[start:],
+            parse_int=str,
+            parse_float=str,
+            parse_constant=lambda _: _NO_VALUE,
+        )
+    except json.JSONDecodeError as error:
+        place = _Lines(text).place(start + error.pos)
+        raise SourceError(place, f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}") from error
+    except RecursionError:
+        value = None  # far too deep, which the reader refuses with the place
+    # YAML only finds the places: a blank may replace what it minds, such as a tab between values.
+    plain = (each if each.isprintable() or each in "\r\n" else " " for each in text)
+    return _as_json(_Reader("".join(plain)).document(), value)
+
+
+def _as_json(node: Node, value: Any) -> Node:  # noqa: ANN401 - whatever JSON holds
+    """Return the node with the strings of the JSON value that it is the place of."""
+    if isinstance(node, Mapping) and isinstance(value, dict) and len(node.entries) == len(value):
+        read_ = zip(node.entries, value.values(), strict=True)
+        return replace(node, entries=tuple((key, _as_json(each, of)) for (key, each), of in read_))
+    if isinstance(node, Sequence) and isinstance(value, list) and len(node.items) == len(value):
+        items = zip(node.items, value, strict=True)
+        return replace(node, items=tuple(_as_json(each, of) for each, of in items))
+    if not isinstance(node, Scalar) or isinstance(value, dict | list) or value is _NO_VALUE:
+        raise SourceError(node.place, "not JSON: expected a value")
+    if node.is_plain:
+        return node
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise SourceError(node.place, "half of a surrogate pair is not valid Unicode")
+    return replace(node, text=value)

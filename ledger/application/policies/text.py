@@ -1,22 +1,29 @@
 """The human form of a policy: YAML or JSON in human units, to the stored form and back.
 
-`layout` is the table of names, units and defaults; `policy_schema.json` is the same as JSON
-Schema. What is refused here cannot be stored at all; advice is `lint`'s. Every number goes
-from its text to an integer without a float between, so one text has one digest everywhere.
+`authoring` has the names, units and defaults; `policy_schema.json` is the same as JSON Schema. What
+is refused here cannot be stored at all; advice is `lint`'s. Every number goes from its text to an
+integer without a float between, so one text has one digest everywhere.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
-from ledger.application.policies.layout import BUCKETS_MAX, POLICY, Entry, Group, Items, Value
+from ledger.application.policies.authoring import (
+    BUCKETS_MAX,
+    Authored,
+    AuthoredPolicy,
+    keys_of,
+    part_of,
+)
 from ledger.application.policies.render import to_text
 from ledger.application.policies.source import (
-    Mapping,
     Node,
     Place,
     Scalar,
@@ -24,17 +31,18 @@ from ledger.application.policies.source import (
     SourceError,
     read,
 )
-from ledger.application.policies.units import NULLS, Name, Prose, listed
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.notation import shown
-from ledger.events.policy_document import DOCUMENTS, PolicyDocument
+from ledger.events.policy_document import PolicyDocument
 from ledger.rules.vocabulary import RULES_1
 
 __all__ = ["Problem", "Reading", "digest", "parse", "read_policy", "refusal", "to_text"]
 
 Severity = Literal["error", "warning"]
 _TOP: Final = "$"  # the path of the document itself
+_KEYS: Final = keys_of(AuthoredPolicy)
+_IN_LIST: Final = re.compile(r"(.+)\[([0-9]+)\]\.([a-z]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,11 @@ class Problem:
     message: str
     remedy: str = ""
 
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """What problems are sorted by: their order in the text."""
+        return self.line, self.column, self.path
+
 
 @dataclass(slots=True)
 class Reading:
@@ -56,6 +69,8 @@ class Reading:
     document: PolicyDocument | None = None
     problems: list[Problem] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
+    keys: dict[str, Place] = field(default_factory=dict)
+    """Where the key of each path is; `places` has its value."""
     scalars: dict[str, Scalar] = field(default_factory=dict)
 
     def report(
@@ -126,46 +141,41 @@ def read_policy(text: str) -> Reading:
         reading.report(_TOP, error.message, error.remedy)
         return reading
     reading.places[_TOP] = node.place
-    stored = _group(reading, POLICY, node, "")
+    _locate(reading, node, "")
+    try:
+        policy = AuthoredPolicy.model_validate(node)
+    except ValidationError as error:
+        _report_faults(reading, error)
+    _report_twice(reading)
     if not reading.problems:
-        _complete(reading, stored)
+        _complete(reading, policy)
+    reading.problems.sort(key=lambda each: each.order)
     return reading
 
 
-def _complete(reading: Reading, stored: dict[str, Any]) -> None:
-    """Make the document of values that are sound one by one, and check them together."""
-    procedure = stored["decision"]["procedure"]
-    for index, rule in enumerate(stored["scoring"]["signals"]):
-        _time_reports(reading, rule, procedure, f"scoring.signals[{index}].reports_every")
-    try:
-        document = DOCUMENTS[procedure].model_validate(stored)
-    except ValidationError as error:  # the layout allows what the stored form does not: our mistake
-        for fault in error.errors(include_url=False):
-            reading.report(".".join(str(part) for part in fault["loc"]), fault["msg"])
+def _complete(reading: Reading, policy: AuthoredPolicy) -> None:
+    """Check values that are sound one by one together, and make the document of them."""
+    _check_signals(reading, policy)
+    if reading.problems:
         return
-    _check_signals(reading, document)
-    if not reading.problems:
-        reading.document = document
+    try:
+        reading.document = policy.document()
+    except ValidationError as error:  # such as a condition that is too long in parts per million
+        for fault in error.errors(include_url=False):
+            reading.report(_path(fault["loc"]), fault["msg"])
 
 
-def _time_reports(reading: Reading, rule: dict[str, Any], procedure: str, path: str) -> None:
-    """Complete how often a signal is reported: a bucket, if it was left out; none by `rules/1`."""
-    every = rule.pop("reports_every_seconds")
-    if procedure != RULES_1:
-        rule["reports_every_seconds"] = every or rule["bucket_seconds"]
-    elif every is not None:
-        message = "means nothing under the procedure rules/1, which shows it to no rule"
-        reading.report(path, message, "Leave it out, or decide by rules/2.")
-
-
-def _check_signals(reading: Reading, document: PolicyDocument) -> None:
+def _check_signals(reading: Reading, policy: AuthoredPolicy) -> None:
     """Report what `docs/spec/kernel_v1.md` excludes and no single value shows."""
-    for index, rule in enumerate(document.scoring.signals):
+    for index, rule in enumerate(policy.scoring.signals):
         path = f"scoring.signals[{index}]"
+        if rule.reports_every is not None and policy.decision.procedure == RULES_1:
+            message = "means nothing under the procedure rules/1, which shows it to no rule"
+            reading.report(f"{path}.reports_every", message, "Leave it out, or decide by rules/2.")
         if rule.baseline == rule.critical:
             message = f"critical equals the baseline, {rule.baseline}"
             reading.report(f"{path}.critical", message, "Say at which value it is at its worst.")
-        buckets, rest = divmod(rule.window_seconds, rule.bucket_seconds)
+        buckets, rest = divmod(rule.window, rule.bucket)
         if rest or buckets == 0:
             message = "the window is not a whole number of buckets"
             reading.report(f"{path}.window", message, "Make it a multiple of `bucket`.")
@@ -174,113 +184,76 @@ def _check_signals(reading: Reading, document: PolicyDocument) -> None:
             reading.report(f"{path}.window", message, "Shorten it, or lengthen `bucket`.")
 
 
-# ---- reading -------------------------------------------------------------------------------------
+# ---- places and faults ---------------------------------------------------------------------------
 
 
-def _group(reading: Reading, group: Group, node: Node | None, path: str) -> dict[str, Any]:
-    """Return the stored values of a mapping; None means one that was left out."""
-    if node is not None and not isinstance(node, Mapping):
-        reading.report(path or _TOP, f"expected a mapping with {_names(group.entries)}")
-        return {}
-    written = {key.text: (key, value) for key, value in node.entries} if node else {}
-    _report_unknown(reading, group.entries, node, path)
-    stored: dict[str, Any] = {}
-    for entry in group.entries:
-        here = f"{path}.{entry.name}" if path else entry.name
-        key, value = written.get(entry.name, (None, None))
-        if key is not None and value is not None:
-            reading.places[here] = value.place if _is_written(value) else key.place
-        if value is not None and _is_null(value, entry):
-            value = None
-        if isinstance(entry, Value):
-            stored[entry.stored] = _value(reading, entry, value, here)
-        elif isinstance(entry, Items):
-            stored[entry.name] = _items(reading, entry, value, here)
-        elif entry.prefix:
-            inner = _group(reading, entry, value, here)
-            stored |= {f"{entry.prefix}{name}": item for name, item in inner.items()}
-        else:
-            is_absent = value is None and entry.is_nullable
-            stored[entry.name] = None if is_absent else _group(reading, entry, value, here)
-    return stored
+def _locate(reading: Reading, node: Node, path: str) -> None:
+    """Note where everything below a node is, by its path."""
+    if isinstance(node, Scalar):
+        reading.scalars[path] = node
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            here = f"{path}[{index}]"
+            reading.places[here] = item.place
+            _locate(reading, item, here)
+    else:
+        for key, value in node.entries:
+            here = f"{path}.{key.text}" if path else key.text
+            is_written = not isinstance(value, Scalar) or value.text or not value.is_plain
+            reading.places[here] = value.place if is_written else key.place
+            reading.keys[here] = key.place
+            _locate(reading, value, here)
 
 
-def _is_written(node: Node) -> bool:
-    return not isinstance(node, Scalar) or bool(node.text) or not node.is_plain
-
-
-def _is_null(node: Node, entry: Entry) -> bool:
-    """Say whether a written value means the same as one left out."""
-    if not isinstance(node, Scalar) or not node.is_plain:
-        return False
-    may_be_none = not isinstance(entry, Value) or entry.is_nullable
-    return node.text in NULLS or (may_be_none and node.text == "none")
-
-
-def _report_unknown(
-    reading: Reading, entries: tuple[Entry, ...], node: Mapping | None, path: str
-) -> None:
-    names = [entry.name for entry in entries]
-    for key, _ in node.entries if node else ():
-        if key.text in names:
+def _report_faults(reading: Reading, error: ValidationError) -> None:
+    """Report what the model of a policy's text refuses."""
+    for fault in error.errors(include_url=False, include_input=False):
+        location = fault["loc"]
+        model, found = _described(location)
+        if fault["type"] == "extra_forbidden":
+            _report_unknown(reading, location, list(model.model_fields))
             continue
-        here = f"{path}.{key.text[:40]}" if path else key.text[:40]
-        reading.places[here] = key.place
-        close = get_close_matches(key.text[:40], names, 1)
-        meant = f"Did you mean {close[0]!r}? " if close else ""
-        reading.report(
-            here, f"{shown(key.text)} is not known here", f"{meant}Known: {', '.join(names)}."
-        )
+        message = "is missing" if fault["type"] == "missing" else str(fault["ctx"]["error"])
+        meaning = found.description if found else None
+        reading.report(_path(location) or _TOP, message, meaning or "")
 
 
-def _value(reading: Reading, entry: Value, node: Node | None, path: str) -> object:
-    """Return one stored value, or report why there is none."""
-    if node is None:
-        if entry.default is not None:
-            return entry.kind.read(entry.default)
-        if not entry.is_nullable:
-            reading.report(path, "is missing", entry.meaning)
-        return None
-    if not isinstance(node, Scalar):
-        reading.report(path, "expected a single value, not a list or mapping", entry.meaning)
-        return None
-    reading.scalars[path] = node
-    is_text = isinstance(entry.kind, Prose | Name)
-    text = node.text if is_text else node.text.strip()
-    try:
-        return entry.kind.read(text)
-    except ValueError as error:
-        reading.report(path, str(error), entry.meaning)
-        return None
+def _path(location: Seq[str | int]) -> str:
+    """Return pydantic's location as people write it."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
 
 
-def _items(reading: Reading, entry: Items, node: Node | None, path: str) -> list[dict[str, Any]]:
-    """Return the stored form of a list of mappings; report wrong numbers and names used twice."""
-    if node is not None and not isinstance(node, Sequence):
-        reading.report(path, f"expected a list of mappings with {_names(entry.entries)}")
-        return []
-    nodes = node.items if node else ()
-    if not entry.minimum <= len(nodes) <= entry.maximum:
-        bounds = f"{entry.minimum} to {entry.maximum}"
-        reading.report(path, f"has {len(nodes)} entries; expected {bounds}", entry.meaning)
-        return []
-    stored = []
-    seen: dict[str, int] = {}
-    item = Group(entry.name, entry.entries, entry.meaning)
-    for index, each in enumerate(nodes):
-        here = f"{path}[{index}]"
-        reading.places[here] = each.place
-        values = _group(reading, item, each, here)
-        stored.append(values)
-        name = values.get(entry.key)
-        if name is None:
+def _described(location: Seq[str | int]) -> tuple[type[Authored], FieldInfo | None]:
+    """Return the model of the mapping that a location is in, and the field there if it has one."""
+    model: type[Authored] = AuthoredPolicy
+    inner, found = model, None
+    for name in location:
+        if isinstance(name, str):
+            model, found = inner, inner.model_fields.get(name)
+            inner = (part_of(found) if found else None) or inner
+    return model, found
+
+
+def _report_unknown(reading: Reading, location: Seq[str | int], known: list[str]) -> None:
+    name = str(location[-1])
+    path = _path([*location[:-1], name[:40]])
+    reading.places[path] = reading.keys[_path(location)]
+    close = get_close_matches(name[:40], known, 1)
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    remedy = f"{meant}Known: {', '.join(known)}."
+    reading.report(path, f"{shown(name)} is not known here", remedy)
+
+
+def _report_twice(reading: Reading) -> None:
+    """Report names used twice in a list whose entries they tell apart."""
+    faulty = {problem.path for problem in reading.problems}
+    first: dict[tuple[str, str], str] = {}
+    for path, scalar in reading.scalars.items():
+        found = _IN_LIST.fullmatch(path)
+        if found is None or _KEYS.get(found[1]) != found[3] or path in faulty:
             continue
-        if name in seen:
-            message = f"{shown(name)} is there twice; it is first at {path}[{seen[name]}]"
-            reading.report(f"{here}.{entry.key}", message, "Keep one of the two.")
-        seen.setdefault(name, index)
-    return stored
-
-
-def _names(entries: tuple[Entry, ...]) -> str:
-    return listed([entry.name for entry in entries])
+        entry = first.setdefault((found[1], scalar.text), f"{found[1]}[{found[2]}]")
+        if not path.startswith(f"{entry}."):
+            message = f"{shown(scalar.text)} is there twice; it is first at {entry}"
+            reading.report(path, message, "Keep one of the two.")

@@ -1,15 +1,22 @@
 """The units of a policy as people write them, and the integers they stand for.
 
-Each kind turns the text of one value into what is stored and back, and describes itself as JSON
-Schema. A value that the stored integer cannot hold exactly is refused, but for a signal's limits:
-those are rounded at 9 decimals like the values that are held against them, and lint says so.
+Each unit turns the text of one value into what is stored and back, and describes itself as JSON
+Schema; as the annotation of a field it tells pydantic all three. A value that the stored integer
+cannot hold exactly is refused, but for a signal's limits: those are rounded at 9 decimals like the
+values that are held against them, and lint says so.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, get_args
 
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from ledger.application.policies.source import Node, Scalar
+from ledger.application.policies.source import Sequence as Listed
 from ledger.events.base import PPM
 from ledger.events.notation import (
     DURATION_PATTERN,
@@ -33,27 +40,84 @@ _PLACES_READ: Final = 40  # of a decimal as `scaled` reads it
 _SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
 
 
-class Kind(Protocol):
-    """How one value is read, written and described."""
+class Unit(ABC):
+    """How one value is read, written and described; annotates a field of an authored model."""
 
+    IS_VERBATIM: ClassVar[bool] = False
+    """True where white space around the value is part of it."""
+
+    @abstractmethod
     def read(self, text: str) -> Stored:
         """Return the stored value; ValueError says what is wrong, as a clause."""
-        ...
+
+    @abstractmethod
+    def schema(self) -> Schema:
+        """Return the JSON Schema of the value as a YAML or JSON reader delivers it."""
 
     def write(self, value: Stored) -> str:
         """Return the text that `read` turns into the same value."""
-        ...
+        return str(value)
 
-    def schema(self) -> Schema:
-        """Return the JSON Schema of the value as a YAML or JSON reader delivers it."""
-        ...
+    def default(self, value: Stored) -> Stored:
+        """Return a default as the JSON Schema states it."""
+        return self.write(value)
+
+    def __get_pydantic_core_schema__(self, source: object, _: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._read_node,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                self.default, when_used="json-unless-none"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, _: object, __: GetJsonSchemaHandler) -> Schema:
+        return self.schema()
+
+    def _read_node(self, node: object) -> Stored:
+        if not isinstance(node, Scalar):  # pydantic collects ValueErrors, and no others
+            raise ValueError("expected a single value, not a list or mapping")  # noqa: TRY004
+        return self.read(node.text if self.IS_VERBATIM else node.text.strip())
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of a few words."""
+class Entries:
+    """A list of mappings, told apart by one of their values; annotates a field."""
 
-    words: tuple[str, ...]
+    key: str
+    minimum: int
+    maximum: int
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        names = listed(list(get_args(source)[0].model_fields))
+
+        def items(node: object) -> list[Node]:
+            if not isinstance(node, Listed):
+                raise ValueError(f"expected a list of mappings with {names}")  # noqa: TRY004
+            if not self.minimum <= len(node.items) <= self.maximum:
+                bounds = f"{self.minimum} to {self.maximum}"
+                raise ValueError(f"has {len(node.items)} entries; expected {bounds}")
+            return list(node.items)
+
+        return core_schema.no_info_before_validator_function(items, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, inner: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Schema:
+        return handler(inner) | {"minItems": self.minimum, "maxItems": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Unit):
+    """One of a few words, those of a Literal."""
+
+    literal: object
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words."""
+        return get_args(self.literal)
 
     def read(self, text: str) -> str:
         """Return the word."""
@@ -61,18 +125,16 @@ class Choice:
             raise ValueError(f"{shown(text)} is not one of {', '.join(self.words)}")
         return text
 
-    def write(self, value: Stored) -> str:
-        """Return the word."""
-        return str(value)
-
     def schema(self) -> Schema:
         """Return the list of words."""
         return {"enum": list(self.words)}
 
 
 @dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(Unit):
     """Text of bounded length."""
+
+    IS_VERBATIM = True
 
     maximum: int
     minimum: int = 0
@@ -84,10 +146,6 @@ class Prose:
         if len(text) < self.minimum:
             raise ValueError("is empty")
         return text
-
-    def write(self, value: Stored) -> str:
-        """Return the text."""
-        return str(value)
 
     def schema(self) -> Schema:
         """Return the bounds of the length."""
@@ -115,8 +173,10 @@ class Expression(Prose):
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class Name(Unit):
     """A segment: the grammar of names in streams."""
+
+    IS_VERBATIM = True
 
     def read(self, text: str) -> str:
         """Return the name."""
@@ -127,17 +187,13 @@ class Name:
             )
         return text
 
-    def write(self, value: Stored) -> str:
-        """Return the name."""
-        return str(value)
-
     def schema(self) -> Schema:
         """Return the grammar."""
         return {"type": "string", "pattern": f"^{_SEGMENT}$"}
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Count(Unit):
     """A whole number."""
 
     minimum: int
@@ -149,9 +205,9 @@ class Count:
             raise ValueError(f"{shown(text)} is not a whole number")
         return _bounded(int(text), self.minimum, self.maximum, str)
 
-    def write(self, value: Stored) -> str:
-        """Return the digits."""
-        return str(value)
+    def default(self, value: Stored) -> Stored:
+        """Return the number itself."""
+        return value
 
     def schema(self) -> Schema:
         """Return the bounds."""
@@ -159,7 +215,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Unit):
     """True or false."""
 
     def read(self, text: str) -> bool:
@@ -172,13 +228,17 @@ class Flag:
         """Return the word."""
         return "true" if value else "false"
 
+    def default(self, value: Stored) -> Stored:
+        """Return the truth value itself."""
+        return value
+
     def schema(self) -> Schema:
         """Return the type."""
         return {"type": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Share(Unit):
     """A ratio, `25%` or `0.25`, stored in parts per million."""
 
     minimum_ppm: int = 0
@@ -218,7 +278,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Unit):
     """A span such as `7d`, `12h`, `1h30m` or `90s`, stored in units of so many seconds."""
 
     unit_seconds: int
@@ -244,7 +304,7 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Unit):
     """A decimal in the unit of its signal, stored in its canonical spelling."""
 
     def read(self, text: str) -> str:
@@ -261,10 +321,6 @@ class Measure:
             raise ValueError(f"{shown(text)} has more than {WHOLE_DIGITS} whole digits")
         sign = "-" if number < 0 else ""
         return nearest_decimal(f"{sign}{whole}.{fraction:0{_PLACES_READ}d}")
-
-    def write(self, value: Stored) -> str:
-        """Return the decimal."""
-        return str(value)
 
     def schema(self) -> Schema:
         """Return number and decimal text as alternatives."""

@@ -1,0 +1,315 @@
+"""A policy as people write it: each field with its unit, its default and, under it, its meaning.
+
+Reading, writing and the JSON Schema all follow these fields, so they cannot disagree. A field whose
+stored name differs says so as its alias; `ledger.events.policy_document` has the stored form.
+Ranges are those of `docs/spec/kernel_v1.md` and `docs/spec/planner_v1.md`.
+"""
+
+from typing import Annotated, Final, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from ledger.application.policies.source import Mapping, Node, Scalar
+from ledger.application.policies.units import (
+    NULLS,
+    Choice,
+    Count,
+    Duration,
+    Entries,
+    Expression,
+    Flag,
+    Measure,
+    Name,
+    Prose,
+    Share,
+    Unit,
+    listed,
+)
+from ledger.events.base import PPM
+from ledger.events.policy_document import (
+    DOCUMENTS,
+    Action,
+    Candidates,
+    Combination,
+    Format,
+    Kernel,
+    Planner,
+    PolicyDocument,
+    Procedure,
+)
+from ledger.limits import LABEL_CHARS_MAX, RULES_MAX, SIGNALS_PER_POLICY_MAX, TEXT_CHARS_MAX
+from ledger.rules.vocabulary import RULES_1
+
+BUCKETS_MAX: Final = 512  # of one signal's window, by docs/spec/kernel_v1.md
+EXPRESSION_CHARS_MAX: Final = 2_000
+TIERS_MAX: Final = 32
+DAY: Final = 86_400
+
+_CONDITION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
+_SPAN: Final = Duration(1, 1, 10**10)
+
+_Text = Annotated[str, Prose(TEXT_CHARS_MAX)]
+_ShortText = Annotated[str, Prose(LABEL_CHARS_MAX)]
+_Segment = Annotated[str, Name()]
+_Action = Annotated[Action, Choice(Action)]
+_Span = Annotated[int, _SPAN]
+_Hours = Annotated[int, Duration(3_600, 0, 1_000_000)]
+_Share = Annotated[int, Share()]
+_Times = Annotated[int, Share(0, 10 * PPM)]
+_Gain = Annotated[int, Share(0, 10 * PPM, is_factor=True)]
+_Samples = Annotated[int, Count(1, 1_000_000)]
+
+
+class Authored(BaseModel):
+    """A mapping of a policy's text; it is validated from the tree that `source` reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, node: object) -> object:
+        """Return the values that were written, without those that mean the same as left out."""
+        if isinstance(node, dict):  # none was written: this is the default of the whole
+            return node
+        fields = cls.model_fields
+        if not isinstance(node, Mapping):  # pydantic collects ValueErrors, and no others
+            raise ValueError(f"expected a mapping with {listed(list(fields))}")  # noqa: TRY004
+        return {
+            key.text: value
+            for key, value in node.entries
+            if key.text not in fields or not _is_left_out(value, fields[key.text])
+        }
+
+
+def unit_of(field: FieldInfo) -> Unit | None:
+    """Return how a single value is read and written; None for a mapping or a list."""
+    return next((each for each in field.metadata if isinstance(each, Unit)), None)
+
+
+def entries_of(field: FieldInfo) -> Entries | None:
+    """Return the bounds of a list; None for anything else."""
+    return next((each for each in field.metadata if isinstance(each, Entries)), None)
+
+
+def part_of(field: FieldInfo) -> type[Authored] | None:
+    """Return the model of a mapping, or of each mapping in a list; None for a single value."""
+    for found in (field.annotation, *get_args(field.annotation)):
+        if isinstance(found, type) and issubclass(found, Authored):
+            return found
+    return None
+
+
+def keys_of(model: type[Authored], above: str = "") -> dict[str, str]:
+    """Return the path of every list, with the value that tells its entries apart."""
+    found: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        entries, part = entries_of(field), part_of(field)
+        if entries is not None:
+            found[above + name] = entries.key
+        elif part is not None:
+            found |= keys_of(part, f"{above}{name}.")
+    return found
+
+
+def _is_left_out(node: Node, field: FieldInfo) -> bool:
+    """Say whether a written value means the same as one left out."""
+    if not isinstance(node, Scalar) or not node.is_plain:
+        return False
+    may_be_none = unit_of(field) is None or field.default is None
+    return node.text in NULLS or (may_be_none and node.text == "none")
+
+
+class AuthoredSignal(Authored):
+    """How one signal counts."""
+
+    signal: _Segment
+    """Name of the signal, as DefineSignal gave it."""
+    weight: Annotated[int, Share(1, PPM)] = Field(PPM, serialization_alias="weight_ppm")
+    """How much the signal counts beside the others; above 0%, at most 100%."""
+    baseline: Annotated[str, Measure()]
+    """The value of a healthy model, in the signal's unit: severity 0."""
+    critical: Annotated[str, Measure()] = Field(
+        description="The value at which it is as bad as can be: severity 1. Below the baseline "
+        "where lower is worse."
+    )
+    bucket: _Span = Field(DAY, serialization_alias="bucket_seconds")
+    """Observations within this span count together."""
+    window: _Span = Field(28 * DAY, serialization_alias="window_seconds")
+    """How far back observations count: 1 to 512 whole buckets."""
+    half_life: _Span = Field(7 * DAY, serialization_alias="half_life_seconds")
+    """After this span an observation counts half."""
+    breach: _Share = Field(300_000, serialization_alias="breach_ppm")
+    """A bucket whose mean severity reaches this is a breach."""
+    sustain: _Share = Field(500_000, serialization_alias="sustain_ppm")
+    """The signal is sustained when at least this share of its buckets are breaches."""
+    transient: _Share = Field(200_000, serialization_alias="transient_ppm")
+    """What a signal that is not sustained counts of its severity."""
+    min_buckets: Annotated[int, Count(1, BUCKETS_MAX)] = 3
+    """Buckets with observations that a sustained signal needs."""
+    sample_cap: _Samples = 1_000
+    """One observation never counts for more samples than this."""
+    prior_samples: _Samples = 50
+    """Fresh samples that make the signal half believed; fewer count as healthier."""
+    sources_needed: Annotated[int, Count(0, 100)] = 0
+    """Independent sources that must agree; 0 puts all sources together."""
+    reports_every: Annotated[int | None, _SPAN] = Field(
+        None,
+        serialization_alias="reports_every_seconds",
+        description="How often the signal is reported, for rules that look for silence; one "
+        "bucket if left out. Procedure rules/2 only.",
+    )
+    rationale: _Text = ""
+    """Why this weight and these limits."""
+
+
+class AuthoredScoring(Authored):
+    """From observations to a priority."""
+
+    kernel: Annotated[Kernel, Choice(Kernel)] = "bucketed/1"
+    """The scoring kernel."""
+    combine: Annotated[Combination, Choice(Combination)] = "weighted_mean"
+    """How signals become one degradation."""
+    impact_gain: _Gain = Field(PPM, serialization_alias="impact_gain_ppm")
+    """How much a model's impact lifts its priority, 0 to 10."""
+    risk_gain: _Gain = Field(500_000, serialization_alias="risk_gain_ppm")
+    """How much a model's risk lifts its priority, 0 to 10."""
+    signals: Annotated[list[AuthoredSignal], Entries("signal", 1, SIGNALS_PER_POLICY_MAX)]
+    """How each signal counts."""
+
+
+class AuthoredRule(Authored):
+    """One rule."""
+
+    id: _Segment
+    """Name of the rule, for explanations and for hysteresis."""
+    when: Annotated[str, _CONDITION]
+    """CEL expression over the scored model, shares as `20%`; the first true rule decides."""
+    hold: Annotated[str | None, _CONDITION] = None
+    """CEL expression that takes the place of `when` while this rule is the one in force."""
+    action: _Action
+    """What to do about the model."""
+    tier: _ShortText = "none"
+    """Escalation tier: one of `tiers`, or `none`."""
+    rationale: _Text = ""
+    """Why this rule."""
+
+
+class AuthoredOtherwise(Authored):
+    """Where no rule is true; the stored form has these beside the rules."""
+
+    action: _Action = Field("NO_ACTION", serialization_alias="otherwise_action")
+    """Action where no rule is true."""
+    tier: _ShortText = Field("none", serialization_alias="otherwise_tier")
+    """Tier where no rule is true."""
+
+
+class AuthoredDecision(Authored):
+    """From a priority to an action."""
+
+    procedure: Annotated[Procedure, Choice(Procedure)] = Field(
+        "rules/2",
+        description="The decision procedure. Under rules/1 the version recorded last is in "
+        "service, under rules/2 the one with the latest stated time.",
+    )
+    cool_down: _Hours = Field(24, serialization_alias="cool_down_hours")
+    """After a deployment, retraining waits this long; whole hours."""
+    max_priority_step: Annotated[int | None, Share(is_optional=True)] = None
+    """The most that priority may change from one score to the next; `none` for no bound."""
+    rules: Annotated[list[AuthoredRule], Entries("id", 0, RULES_MAX)] = Field(default_factory=list)
+    """Tried in order; the first that is true decides."""
+    otherwise: AuthoredOtherwise = Field(default_factory=AuthoredOtherwise)
+    """Where no rule is true."""
+    error_tier: _ShortText = "none"
+    """Tier of the INVESTIGATE that a rule whose expression fails leads to."""
+
+
+class AuthoredPlanning(Authored):
+    """Ranking the fleet."""
+
+    planner: Annotated[Planner, Choice(Planner)] = "excess/1"
+    """The planner."""
+    loss_signal: _Segment
+    """The signal that is each model's loss; plans count its excess over the baseline loss."""
+    candidates: Annotated[Candidates, Choice(Candidates)] = "decided"
+    """`decided`: only models whose action in force is SCHEDULE_RETRAINING; `all`: every model."""
+    period: _Span = Field(7 * DAY, serialization_alias="period_seconds")
+    """The span one plan is for."""
+    half_life: _Span = Field(42 * DAY, serialization_alias="half_life_seconds")
+    """After this span excess loss counts half."""
+    quantile: _Share = Field(250_000, serialization_alias="quantile_ppm")
+    """Quantile of the fleet's excess that is taken for what happens to everybody."""
+    common: _Times = Field(PPM, serialization_alias="common_ppm")
+    """How much of that common mode is subtracted."""
+    min_models: Annotated[int, Count(1, 1_000_000)] = 3
+    """Models that a period needs for a common mode."""
+    dead_band: _Times = Field(0, serialization_alias="dead_band_ppm")
+    """Excess up to this share of the baseline is free."""
+    max_periods: Annotated[int, Count(1, 10_000)] = 26
+    """How many periods back count."""
+    price_up: Annotated[int, Share(PPM, 10 * PPM, is_factor=True)] = Field(
+        1_150_000, serialization_alias="price_up_ppm"
+    )
+    """Factor on the price of admission after a period that wanted more than the purse."""
+    price_down: Annotated[int, Share(is_factor=True)] = Field(
+        900_000, serialization_alias="price_down_ppm"
+    )
+    """Factor after any other period."""
+    probe: _Times = Field(0, serialization_alias="probe_ppm")
+    """Share of a job's cost that its candidate test costs; 0% for no test."""
+    reserve: Annotated[bool, Flag()] = True
+    """Save for the best job rather than buy the cheaper ones after it."""
+
+
+class AuthoredEvaluation(Authored):
+    """When models are scored."""
+
+    interval: _Span = Field(60, serialization_alias="interval_seconds")
+    """A model is scored at most this often."""
+    silence: _Span = Field(3_600, serialization_alias="silence_seconds")
+    """A model without reports is scored this often, so that silence shows."""
+
+
+class AuthoredTier(Authored):
+    """One escalation tier."""
+
+    name: _ShortText
+    """Name of the tier, as rules use it."""
+    route: _Text = ""
+    """Whom it reaches and how."""
+    acknowledge: _Hours = Field(0, serialization_alias="acknowledge_hours")
+    """How soon it wants an answer; whole hours, `0h` for none."""
+
+
+class AuthoredPolicy(Authored):
+    """A retraining policy."""
+
+    format: Annotated[Format, Choice(Format)]
+    """The form of this document: `policy/1`."""
+    title: _ShortText
+    """What people call the policy."""
+    rationale: _Text = ""
+    """Why the policy is as it is."""
+    scoring: AuthoredScoring
+    """From observations to a priority."""
+    decision: AuthoredDecision = Field(default_factory=AuthoredDecision)
+    """From a priority to an action."""
+    planning: AuthoredPlanning | None = None
+    """Ranking the fleet; left out: no plans."""
+    evaluation: AuthoredEvaluation = Field(default_factory=AuthoredEvaluation)
+    """When models are scored."""
+    tiers: Annotated[list[AuthoredTier], Entries("name", 0, TIERS_MAX)] = Field(
+        default_factory=list
+    )
+    """Whom decisions reach."""
+
+    def document(self) -> PolicyDocument:
+        """Return the stored form; pydantic's ValidationError where it cannot hold a value."""
+        stored = self.model_dump(by_alias=True)
+        decision = stored["decision"]
+        decision |= decision.pop("otherwise")
+        for signal in stored["scoring"]["signals"]:
+            every = signal.pop("reports_every_seconds")
+            if self.decision.procedure != RULES_1:
+                signal["reports_every_seconds"] = every or signal["bucket_seconds"]
+        return DOCUMENTS[self.decision.procedure].model_validate(stored)
