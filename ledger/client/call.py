@@ -25,7 +25,7 @@ class Call(Generic[T]):
     request_id: str = ""
     """Of an append: made before the first attempt, the same in all."""
     deadline_seconds_min: float = 0.0
-    """For what takes its time whatever the client's deadline is."""
+    """For what takes its time, however short the client's deadline is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def _field(hint: Any, source: FieldDescriptor) -> _Convert:  # noqa: ANN401 - an
         for member in (get_args(hint) if origin in {Union, types.UnionType} else (hint,))
         if member is not type(None)
     ]
-    # `SignalKind | str` reads as the first: text is only for those who write.
+    # `SignalKind | str` reads as the first: text is for callers only.
     convert = _value(members[0], source)
     optional = type(None) in get_args(hint)
     if optional and source.has_presence:

@@ -1,7 +1,7 @@
 """What calls raise: refusals that mirror the contract's reasons, and a server that is not there.
 
 Catch LedgerRefusedError for any refusal, a subclass for a family of reasons, UnreachableError where
-no server answered, ClientError for both. Whatever is raised here says what happened and what to do.
+no server answered, ClientError for both. Every error here says what happened and what to do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -132,7 +132,7 @@ class ProofRefusedError(ClientError):
     """
 
     REMEDY: ClassVar[str] = (
-        "Believe nothing that this server says. Keep the evidence, compare with others who follow "
+        "Believe nothing that this server says. Keep the evidence, compare with other readers of "
         "the ledger, and call its operator."
     )
 
@@ -181,7 +181,7 @@ class RollbackError(ProofRefusedError):
 
 
 class QuorumMissingError(ProofRefusedError):
-    """A checkpoint that too few witnesses have cosigned; `missing` says who could still."""
+    """A checkpoint that too few witnesses have cosigned; `missing` names those that still could."""
 
     REMEDY: ClassVar[str] = "Wait for the witnesses and ask again; if it stays, ask them."
 

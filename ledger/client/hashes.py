@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_HASH_BYTES_MAX: Final = 64  # whatever is longer is no hash or salt, but content
+_HASH_BYTES_MAX: Final = 64  # a longer value is no hash or salt, but content
 
 
 def hex_repr(cls: type[T]) -> type[T]:

@@ -165,7 +165,7 @@ def _added(
     )
 
 
-def _count(size: Any) -> int:  # noqa: ANN401 - whatever a caller gave
+def _count(size: Any) -> int:  # noqa: ANN401 - any value of a caller
     """Return a sample size, also where it is a float without a fraction, as from a DataFrame."""
     if not hasattr(size, "__index__") and hasattr(size, "__float__") and float(size).is_integer():
         size = int(float(size))

@@ -46,7 +46,7 @@ _PLACE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """What a client was told: where, for which ledger, as whom, and how patiently."""
+    """What a client was told: server, ledger, caller, and how patient to be."""
 
     target: str
     ledger: str

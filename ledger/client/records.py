@@ -185,7 +185,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of the fleet: who owns it, what it is worth, how it is rebuilt."""
+    """One model of the fleet: its owner, what it is worth, how it is rebuilt."""
 
     model: str
     owner: str
@@ -325,7 +325,7 @@ class Ledger:
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event with the bytes that were hashed, so that anybody can verify the chain."""
+    """One event with the bytes that were hashed, so that any reader can verify the chain."""
 
     position: int
     stream: str
@@ -341,7 +341,7 @@ class Event:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The decoded body: actor, data and whatever else it holds; empty if it was erased."""
+        """The decoded body: actor, data and all else that it holds; empty if it was erased."""
         if not self.body:
             return {}
         try:

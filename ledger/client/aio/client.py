@@ -39,7 +39,7 @@ class AsyncLedgerClient(
     To be made and used within one event loop.
 
     `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
-    only one; `actor` who calls, as `users/NAME` or `services/NAME`. ValueError says which of them
+    only one; `actor` the caller, as `users/NAME` or `services/NAME`. ValueError says which of them
     cannot be.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,

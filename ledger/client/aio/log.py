@@ -35,7 +35,7 @@ class AsyncLogCalls(AsyncServiceCalls):
         return await self._connection.run(calls.get_ledger(self._scope, min_position))
 
     async def confirm_clock(self, reason: str, *, request_id: str | None = None) -> Appended:
-        """Confirm the server's clock where it steps, for an actor whom the operator has named."""
+        """Confirm the server's clock where it steps, for an actor that the operator has named."""
         scope = self._append_scope(request_id)
         return await self._connection.run(calls.confirm_clock(scope, reason))
 

@@ -20,7 +20,7 @@ class AsyncModelCalls(AsyncServiceCalls):
         """Replace a model's description; `model.etag` must be that of the description as read.
 
         Read it with `get_model`, change it with `dataclasses.replace`, and send it back: a
-        ConflictError says that somebody else changed it in between.
+        ConflictError says that another caller changed it in between.
         """
         scope = self._append_scope(request_id)
         return await self._connection.run(calls.update_model(scope, model))

@@ -59,7 +59,7 @@ class AsyncSignalStream:
 
     @property
     def refused(self) -> int:
-        """How many observations stood in refused batches so far."""
+        """How many observations of refused batches there are so far."""
         return self._window.refused
 
     @property

@@ -40,7 +40,7 @@ class LedgerClient(
     Safe to use from several threads; not to be carried over a fork.
 
     `target` is `host:port`, port 50051 if left out; `ledger` an origin, empty if the server holds
-    only one; `actor` who calls, as `users/NAME` or `services/NAME`. ValueError says which of them
+    only one; `actor` the caller, as `users/NAME` or `services/NAME`. ValueError says which of them
     cannot be.
 
     What the ledger says to prove itself is verified against what `trust` remembers: a TrustStore,

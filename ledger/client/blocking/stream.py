@@ -62,7 +62,7 @@ class SignalStream:
 
     @property
     def refused(self) -> int:
-        """How many observations stood in refused batches so far."""
+        """How many observations of refused batches there are so far."""
         return self._window.refused
 
     @property

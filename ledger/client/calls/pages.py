@@ -42,7 +42,7 @@ def overridden(response: Any) -> RecordedOverride:  # noqa: ANN401 - of Override
 
 
 def defined(response: Any) -> Defined:  # noqa: ANN401 - of DefineSignal
-    """Return where a definition is, and who reads the signal."""
+    """Return where a definition is, and which policies read the signal."""
     return Defined(
         **_placed(response),
         policies_in_force=tuple(response.policies_in_force),

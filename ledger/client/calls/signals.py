@@ -121,7 +121,7 @@ def batch_of_stream(
 
 
 def list_signal_states(scope: CallScope, model: str, min_position: int) -> Paged[SignalState]:
-    """Return the call that lists where signals stand."""
+    """Return the call that lists the states of signals."""
     return Paged(
         Call(
             _SERVICE + "ListSignalStates",

@@ -116,7 +116,7 @@ class Acceptance:
         )
 
     def quorum(self, origin: str, note: str) -> Quorum:
-        """Step 7: return who has cosigned a note, and whether that is enough for the policy."""
+        """Step 7: return the witnesses that cosigned a note, and whether they are enough."""
         assert self._policy is not None
         try:
             return quorum_of(self._policy, note)

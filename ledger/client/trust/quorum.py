@@ -1,4 +1,4 @@
-"""What a witness policy says of a checkpoint: whose keys count, who has cosigned, who has not."""
+"""What a witness policy says of a checkpoint: whose keys count, which witnesses have cosigned."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ WitnessPolicyLike: TypeAlias = Policy | bytes | Path | str
 
 @dataclass(frozen=True, slots=True)
 class Quorum:
-    """Who has cosigned a checkpoint, and why that is not enough, "" where it is."""
+    """The witnesses that cosigned a checkpoint, and why they are not enough, "" if they are."""
 
     witnesses: tuple[str, ...]
     missing: tuple[str, ...]
@@ -36,7 +36,7 @@ def policy_keys(policy: Policy, origin: str) -> list[str]:
 
 
 def quorum_of(policy: Policy, note: str) -> Quorum:
-    """Return who has cosigned a note; NoteError for a cosignature that is not genuine.
+    """Return which witnesses cosigned a note; NoteError for a cosignature that is not genuine.
 
     Only the witnesses are looked at: the log's own signature is for the caller to verify.
     """

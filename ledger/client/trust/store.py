@@ -2,7 +2,7 @@
 
 For each ledger: the keys that are trusted and the newest checkpoint that was verified. Either in
 memory, for as long as the store lives, or in a JSON file that is replaced as a whole and that
-several processes may share. Beside the file, in `evidence/`, is whatever was refused: what was
+several processes may share. Beside the file, in `evidence/`, is what was refused: what was
 remembered and what was received, both as they were signed. Nothing there is ever overwritten.
 """
 
@@ -96,7 +96,7 @@ class TrustStore:
     def pin(self, verifier_key: str) -> TrustedLedger:
         """Trust a key that was obtained elsewhere; the ledger is the one that it names.
 
-        Whatever was trusted at first use is forgotten. ValueError if it is no key of a ledger.
+        What was trusted at first use is forgotten. ValueError if it is no key of a ledger.
         """
         key = _parsed(verifier_key)
         with self._changing():
