@@ -137,7 +137,7 @@ def event_unreadable(position: int, why: str) -> LedgerError:
         f"The event at position {position} cannot be read: {why}.",
         remedy=(
             "Read it with the release that wrote it, or check the ledger with "
-            "`decision-ledger log verify`."
+            "`decision-ledger verify`."
         ),
         metadata={"position": str(position), "why": why},
     )
@@ -172,6 +172,6 @@ def misread(error: Exception) -> LedgerError:
     return LedgerError(
         Reason.EVENT_UNREADABLE,
         f"The ledger cannot be read as it is: {type(error).__name__}: {error}.",
-        remedy="Run `decision-ledger log verify --db DATABASE`. If it finds no damage, this is a "
+        remedy="Run `decision-ledger verify DATABASE`. If it finds no damage, this is a "
         "defect: please report it.",
     )

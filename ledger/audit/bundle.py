@@ -1,7 +1,7 @@
 """A full export bundle as a source: a folder or an uncompressed archive of one.
 
 Read by the audit itself, beside the bundle's own verifiers. A partial bundle leaves out what most
-rules need, so it is not audited; `export verify` says what it proves.
+rules need, so it is not audited; `decision-ledger verify` says what it proves.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ class BundleSource:
             raise invalid_field(
                 "source",
                 f"{path} is a bundle of kind {kind}, which leaves out what an audit needs",
-                remedy="Verify it with `decision-ledger export verify`.",
+                remedy="Verify it with `decision-ledger verify`.",
             )
         if places is None:
             places, size = self._find_lines()

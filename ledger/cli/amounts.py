@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ledger.cli.exits import MisuseError
 from ledger.events import notation
+from ledger.operations.failures import MisuseError
 
 
 def share(text: str, option: str) -> int:

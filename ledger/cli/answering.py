@@ -10,10 +10,10 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.compliance import source_of
-from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
-from ledger.cli.vouching import Keys, PolicyFile
+from ledger.cli.trust import Keys, PolicyFile
+from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _asking(
 ) -> "Iterator[ServerLive | None]":
     """Yield the server, if it is one that answers; verified only for what it is compared with."""
     from ledger.cli.facts import ServerLive
-    from ledger.cli.proofs import believing
+    from ledger.cli.trust import believing
 
     if bundle is not None:
         yield None

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.exits import MisuseError
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
-from ledger.cli.vouching import Keys, PolicyFile
+from ledger.cli.trust import Keys, PolicyFile
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.compliance.explaining import Explainer

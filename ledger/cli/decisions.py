@@ -7,11 +7,11 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.amounts import seconds
-from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.moments import POSITION_DIGITS_MAX, parse_time
 from ledger.cli.session import session
 from ledger.events.inert import inert
 from ledger.limits import OVERRIDE_SECONDS_MAX
+from ledger.operations.failures import IntegrityFailure, MisuseError
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
@@ -233,7 +233,7 @@ def _fail_on(divergent: int) -> None:
         raise IntegrityFailure(
             f"{divergent} recorded outcome{'s differ' if divergent > 1 else ' differs'} from what "
             "the recorded events give.",
-            "Keep the database as evidence and run `decision-ledger log verify`.",
+            "Keep the database as evidence and run `decision-ledger verify`.",
         )
 
 

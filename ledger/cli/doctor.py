@@ -20,10 +20,10 @@ def doctor(
     Writes nothing. Each check is ok, warn or fail, with what to do. Exits with 0 if none failed, 4
     if a chain or read model does not hold, else 1.
     """
-    from ledger.cli import examination
+    from ledger.operations.examination.examination import examine
 
     chosen = session()
-    checks = examination.examine(chosen, database)
+    checks = examine(chosen.settings, chosen.client, chosen.target, database)
     failed = [check for check in checks if check.state == "fail"]
     rows = [(check.state, check.name, check.found) for check in checks]
     lines = [output.table(("STATE", "CHECK", "FOUND"), rows)]

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Final
 
 from ledger.errors import LedgerError, Reason
+from ledger.operations.failures import INTEGRITY_REASONS, IntegrityFailure, MisuseError
 
 
 class Exit(IntEnum):
@@ -32,33 +33,9 @@ MEANING = {
 }
 
 _CODES = {
-    Reason.CHAIN_BROKEN: Exit.INTEGRITY,
-    Reason.EVENT_UNREADABLE: Exit.INTEGRITY,
-    Reason.SIGNING_STOPPED: Exit.INTEGRITY,
-    Reason.LEDGER_BEHIND: Exit.INTEGRITY,
+    **dict.fromkeys(INTEGRITY_REASONS, Exit.INTEGRITY),
     Reason.DEADLINE_EXCEEDED: Exit.UNREACHABLE,
 }
-
-
-class _EndingError(Exception):
-    """An end of a command: what happened, and what to do about it."""
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message, remedy)
-        self.message = message
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        """Return both in one line."""
-        return f"{self.message} {self.remedy}".strip()
-
-
-class MisuseError(_EndingError):
-    """Input that cannot be sent: what is wrong with it, and what to do."""
-
-
-class IntegrityFailure(_EndingError):  # noqa: N818 - no error of the program, but its finding
-    """What a verification found: not what it should be, and where."""
 
 
 def as_misuse(error: Exception) -> MisuseError | None:

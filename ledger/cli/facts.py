@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.cli import output
-from ledger.cli.exits import MisuseError
 from ledger.client import LedgerClient
 from ledger.compliance.facts import Fact, fact_of
 from ledger.events.values import SECOND, parse_time
+from ledger.operations.failures import MisuseError
 
 _EVENTS: Final = "data/events.jsonl"
 
@@ -57,7 +57,7 @@ class ServerLive:
         from ledger.chain.checkpoint import parse
         from ledger.chain.note import NoteError
         from ledger.chain.note import parse as parse_note
-        from ledger.cli.proofs import first_use_said
+        from ledger.cli.trust import first_use_said
 
         try:
             kept = parse(parse_note(note).text)
@@ -133,7 +133,7 @@ class BundleFacts:
             except (CanonicalError, KeyError, TypeError) as error:
                 raise MisuseError(
                     f"{self._path}: line {number} of its events cannot be read: {error}.",
-                    "Verify the bundle with `decision-ledger export verify`.",
+                    "Verify the bundle with `decision-ledger verify`.",
                 ) from error
 
     def _raw(self) -> Iterator[bytes]:
@@ -157,13 +157,14 @@ def verified_facts(path: Path, vkeys: Sequence[str], policy: Path | None) -> Bun
 
     IntegrityFailure names what does not hold.
     """
-    from ledger.cli.exporting import checked
-    from ledger.cli.vouching import keys_of, policy_of
+    from ledger.operations.trust import trusted
+    from ledger.operations.verification.bundle import check_bundle
 
-    keys, quorum = keys_of(vkeys), policy_of(policy)
+    given = trusted(vkeys, policy)
     facts = BundleFacts(path)
-    if keys or quorum is not None:
-        checked(path, keys, quorum, path)
+    if not given.is_empty:
+        with output.progress("Verifying") as move:
+            check_bundle(path, given, move)
     else:
         output.say(f"{path} was read unverified: verify it with --vkey or --policy.")
     return facts

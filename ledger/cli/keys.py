@@ -6,7 +6,6 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
-from ledger.cli.vouching import keys_of
 
 
 def list_() -> None:
@@ -81,6 +80,7 @@ def pin(
     compared with what comes, so be sure why.
     """
     from ledger.client import TrustStore
+    from ledger.operations.trust import keys_of
 
     chosen = session()
     (verifier,) = keys_of([key], "VKEY")

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import amounts, output
-from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
 from ledger.events import notation
 from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session

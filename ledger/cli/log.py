@@ -9,7 +9,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
-from ledger.cli.vouching import Keys, PolicyFile
+from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
 
 if TYPE_CHECKING:
     from ledger.client.records import Event
@@ -61,40 +61,6 @@ def _print(event: "Event") -> None:
     output.write(f"{event.position}  {when}  {event.stream}  {event.type}  {said}")
 
 
-def verify(
-    database: Annotated[
-        str | None,
-        typer.Option("--db", help="Verify this database, read only, without a server."),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A checkpoint kept from earlier, which the log must still contain."),
-    ] = None,
-    vkey: Keys = None,
-    policy: PolicyFile = None,
-) -> None:
-    """Verify every event: hashes, links, order, the Merkle root and the signed checkpoint.
-
-    Exits with 4 and names the first bad position if anything does not hold. The server is only
-    asked for bytes: all checking happens here. The owner of database and signing key can rewrite
-    everything; a checkpoint kept elsewhere (--checkpoint) shows that too.
-    """
-    from ledger.cli import verifying
-
-    chosen = session()
-    if database is not None:
-        source = verifying.stored(database, chosen.ledger or chosen.settings.client.ledger)
-    else:
-        source = verifying.served(chosen.client)
-    found = verifying.verify(source, vkey or (), checkpoint, policy)
-    events = output.counted(found.size, "event")
-    chosen.show(
-        found,
-        f"{found.origin}: {events} verified, up to position {found.size}.\n"
-        f"head {found.head.hex()}\nroot {found.root.hex()}\n{found.signature}",
-    )
-
-
 def checkpoint(
     out: Annotated[
         Path | None, typer.Option("--output", help="Write the signed note to this file.")
@@ -114,8 +80,6 @@ def checkpoint(
     It must be signed by a trusted key and extend the newest one that was verified before, or the
     command exits with 4 and keeps both as evidence. With --policy it must have its quorum.
     """
-    from ledger.cli.proofs import believing, first_use_said
-
     chosen = session()
     if all_:
         found = list(chosen.client.list_checkpoints(after_size=after))

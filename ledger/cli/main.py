@@ -15,8 +15,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from ledger import __version__
 from ledger.cli.completion import IDS, VARIABLE, completed
-from ledger.cli.exits import MEANING, MisuseError
+from ledger.cli.exits import MEANING
 from ledger.cli.session import Root, Session, begin
+from ledger.operations.failures import MisuseError
 
 _EXITS = "\n\n".join(f"{code.value}: {meaning}" for code, meaning in MEANING.items())
 _EVERYWHERE = (
@@ -30,11 +31,12 @@ _Entry: TypeAlias = "str | tuple[str, dict[str, str]]"
 TREE: Final[dict[str, _Entry]] = {
     "serve": "serve:serve",
     "doctor": "doctor:doctor",
-    "why": "ranking:why",
-    "priorities": "ranking:priorities",
+    "verify": "verification:verify",
+    "why": "priorities:why",
+    "priorities": "priorities:priorities",
     "evaluate": "decisions:evaluate",
     "vkey": "ledgers:vkey",
-    "erase": "erasing:erase",
+    "erase": "erasure:erase",
     "completion": "completion:completion",
     "signal": (
         "What is measured, and what was observed.",
@@ -70,9 +72,9 @@ TREE: Final[dict[str, _Entry]] = {
     "plan": (
         "Which models to retrain under a purse.",
         {
-            "make": "ranking:make",
-            "show": "ranking:show",
-            "list": "ranking:list_",
+            "make": "plans:make",
+            "show": "plans:show",
+            "list": "plans:list_",
         },
     ),
     "decision": (
@@ -87,16 +89,14 @@ TREE: Final[dict[str, _Entry]] = {
         },
     ),
     "log": (
-        "The events themselves, and whether they hold.",
+        "The events themselves, their proofs and their publication.",
         {
             "tail": "log:tail",
-            "verify": "log:verify",
             "checkpoint": "log:checkpoint",
             "prove": "proofs:prove",
             "consistency": "proofs:consistency",
-            "check-proof": "proofs:check_proof",
             "seal": "keys:seal",
-            "publish": "publishing:publish",
+            "publish": "publication:publish",
         },
     ),
     "key": (
@@ -111,7 +111,7 @@ TREE: Final[dict[str, _Entry]] = {
     "audit": (
         "The ledger examined by somebody who trusts none of its parts.",
         {
-            "run": "auditing:run",
+            "run": "audits:run",
             "answer": "answering:answer",
         },
     ),
@@ -124,18 +124,16 @@ TREE: Final[dict[str, _Entry]] = {
     "witness": (
         "A witness, for any log: it cosigns what is consistent.",
         {
-            "serve": "witnessing:serve",
-            "key": "witnessing:key",
+            "serve": "witness:serve",
+            "key": "witness:key",
         },
     ),
     "export": (
         "Bundles that anybody can verify without this service.",
         {
-            "create": "exporting:create",
-            "verify": "exporting:verify",
-            "list": "exporting:list_",
-            "delete": "exporting:delete",
-            "verify-receipt": "receipts:verify_receipt",
+            "create": "exports:create",
+            "list": "exports:list_",
+            "delete": "exports:delete",
         },
     ),
     "projection": (

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import amounts, output
-from ledger.cli.exits import MisuseError
 from ledger.cli.moments import AllowLeap, parse_time
 from ledger.cli.session import session
 from ledger.events import notation
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, Model
@@ -152,7 +152,7 @@ def deploy(
     allow_leap: AllowLeap = False,
 ) -> None:
     """Record that a version of a model went into service."""
-    from ledger.cli.rows import decimal_text
+    from ledger.operations.submission.rows import decimal_text
 
     chosen = session()
     began = (
@@ -173,7 +173,9 @@ def deploy(
         said = f"is recorded as what was; {serving or 'no known version'} stays in service"
     told = f"{model} {version} {said}, at position {appended.position}."
     if appended.rounded:
-        told += f" {output.rounded_said(appended.rounded)}"
+        from ledger.operations.submission.batches import rounded_said
+
+        told += f" {rounded_said(appended.rounded)}"
     chosen.show(appended, told)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ledger.cli.amounts import seconds
-from ledger.cli.exits import MisuseError
+from ledger.operations.failures import MisuseError
 
 AllowLeap = Annotated[
     bool,

@@ -63,11 +63,6 @@ def counted(number: int, thing: str) -> str:
     return notation.counted(number, thing)
 
 
-def rounded_said(number: int) -> str:
-    """Say how many values were rounded; at least one was."""
-    return f"{counted(number, 'value')} {'was' if number == 1 else 'were'} rounded to 9 decimals."
-
-
 def write(text: str) -> None:
     """Write a line of data, or several: text of others among it can only be read."""
     typer.echo(inert(text, lines=True))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import amounts, output
-from ledger.cli.exits import MisuseError
 from ledger.cli.session import session
 from ledger.limits import DOCUMENT_BYTES_MAX
+from ledger.operations.failures import MisuseError
 from ledger.reading import read_from, read_text
 
 if TYPE_CHECKING:
@@ -45,14 +45,15 @@ def init(
 
     A proposal to edit, with a sentence about where each number is from. Nothing is recorded.
     """
-    from ledger.cli.fitting import fitted_policy, stated_policy
+    from ledger.operations.policy_fit import fitted_policy, stated_policy
 
     chosen = session()
     if signal or baseline or critical:
         limits = _limits(signal or [], baseline or [], critical or [])
         text = stated_policy(chosen.client, limits, _seconds(reports_every))
     else:
-        text = fitted_policy(chosen.client, events)
+        with output.progress("Reading the history") as move:
+            text = fitted_policy(chosen.client, events, move)
     if out is not None:
         try:
             with out.open("x", encoding="utf-8") as file:
@@ -71,6 +72,7 @@ def _limits(
 ) -> dict[str, tuple[int, int]]:
     """Return baseline and critical of each signal in nano; what is rounded is said."""
     from ledger.events.values import nearest_decimal, parse_decimal
+    from ledger.operations.submission.batches import rounded_said
 
     if not len(signals) == len(baselines) == len(criticals) == len(set(signals)):
         raise MisuseError(
@@ -87,7 +89,7 @@ def _limits(
         limits[name] = (healthy, worst)
         rounded += sum(is_rounded for _, is_rounded in nearest)
     if rounded:
-        output.say(output.rounded_said(rounded))
+        output.say(rounded_said(rounded))
     return limits
 
 

@@ -49,8 +49,8 @@ def rebuild(
     Reads go on meanwhile. Exits with 4 if the live state differs from the rebuilt one, which means
     that something other than the ledger had changed it.
     """
-    from ledger.cli.exits import IntegrityFailure
     from ledger.client.enums import RebuildOutcome
+    from ledger.operations.failures import IntegrityFailure
 
     chosen = session()
     done = _rebuilt(projection, keep_previous=keep_previous)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli import output
-from ledger.cli.exits import Exit, MisuseError
+from ledger.cli.exits import Exit
 from ledger.cli.session import session
-from ledger.cli.stopping import stop_signal
+from ledger.cli.stop_signal import stop_signal
 from ledger.events.inert import inert
 from ledger.limits import STOP_SECONDS_MAX
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -18,7 +18,8 @@ import typer
 from typer.core import TyperGroup
 
 from ledger.cli import output
-from ledger.cli.exits import Exit, MisuseError, as_misuse, described
+from ledger.cli.exits import Exit, as_misuse, described
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient

@@ -9,15 +9,15 @@ from typing import Any, Final, TypeAlias
 from ledger.audit.report import Gap, Report
 from ledger.audit.source import Finding
 from ledger.cli.answering import Answered
-from ledger.cli.check import Check
 from ledger.cli.compliance import Written
-from ledger.cli.exporting import Checked
-from ledger.cli.proofs import CheckedProof
-from ledger.cli.receipts import Received
-from ledger.cli.verifying import Verified
 from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.export.publishing import Published
+from ledger.operations.examination.check import Check
+from ledger.operations.verification.bundle import CheckedBundle
+from ledger.operations.verification.log import VerifiedLog
+from ledger.operations.verification.proof import CheckedProof
+from ledger.operations.verification.receipt import CheckedReceipt
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
@@ -27,6 +27,10 @@ EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.E
 SHAPES: Final[dict[str, Shape]] = {
     "serve": ("address", "port"),
     "doctor": ("state", "checks"),
+    "verify": VerifiedLog,
+    "verify BUNDLE": CheckedBundle,
+    "verify RECEIPT": CheckedReceipt,
+    "verify PROOF": CheckedProof,
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
     "priorities": ranking.Priorities,
     "evaluate": outcomes.Evaluation,
@@ -67,14 +71,12 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision explain": outcomes.ExplainedDecision,
     "decision replay": outcomes.ReplayResult,
     "decision replay --all": ("progress",),
-    "decision receipt": Received,
+    "decision receipt": CheckedReceipt,
     "log tail": EVENT_FIELDS,
-    "log verify": Verified,
     "log checkpoint": results.VerifiedCheckpoint,
     "log checkpoint --list": ("checkpoints",),
     "log prove": results.VerifiedProof,
     "log consistency": results.VerifiedConsistency,
-    "log check-proof": CheckedProof,
     "log seal": proofs.Seal,
     "log publish": Published,
     "key list": proofs.SigningKeys,
@@ -86,11 +88,9 @@ SHAPES: Final[dict[str, Shape]] = {
     "compliance export": Written,
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
-    "export create": Checked,
-    "export verify": Checked,
+    "export create": CheckedBundle,
     "export list": ("exports",),
     "export delete": proofs.Export,
-    "export verify-receipt": Received,
     "projection status": ("projections",),
     "projection rebuild": ranking.RebuiltProjection,
     "ledger create": records.Ledger,
@@ -99,6 +99,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "ledger show": records.Ledger,
 }
 """By command.
+
+`verify` is that of a server, a database or tiles; the kinds of files are in capitals.
 
 `signal submit --model` is that of one observation by flags; `decision replay --all` is the last
 line, after those of `decision replay`."""

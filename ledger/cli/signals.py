@@ -1,5 +1,6 @@
 """`decision-ledger signal …`."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.exits import MisuseError
 from ledger.cli.freshness import fresh
 from ledger.cli.moments import AllowLeap
 from ledger.cli.session import session
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.cli.sending import Sending
     from ledger.client import PolicyReplacement
+    from ledger.operations.submission.batches import Sending
+    from ledger.operations.submission.rows import Row
 
 
 def define(
@@ -168,11 +170,11 @@ def submit(
     row ends the run and is named by its number; what was acknowledged before it is on record and
     counted. What is on record already is left out, so the same file can be repeated.
     """
-    from ledger.cli import headings, rows, sending
+    from ledger.operations.submission import batches, headings, rows
 
     if form not in {"auto", "jsonl", "csv"}:
         raise MisuseError(f"--format: {form!r} is none of `auto`, `jsonl`, `csv`.")
-    how = sending.Sending(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
+    how = batches.Sending(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
     if model or signal or value:
         found = {"model": model, "signal": signal, "value": value, "model_version": model_version}
         found |= {"observed_at": observed_at} if observed_at else {}
@@ -181,27 +183,60 @@ def submit(
     names, cells = headings.Names(headings.mapping_of(rename)), headings.delimiter_of(delimiter)
     if file is not None and file.is_file() and not request_prefix:
         so = (form, rename, cells, batch_size, skip, keep_duplicates)
-        how = replace(how, request_prefix=sending.prefix_of(file, *so))
+        how = replace(how, request_prefix=batches.prefix_of(file, *so))
     with rows.opened(file) as source:
         read = rows.read(source, form, file, delimiter=cells, names=names)
-        sending.send(read, how, rows.size_of(file))
+        _submit_all(read, how, rows.size_of(file))
+
+
+def _submit_all(rows: "Iterator[Row]", how: "Sending", total_bytes: int | None) -> None:
+    """Send the rows of an input, with a bar over its bytes, and say what is on record."""
+    from ledger.client import ClientError
+    from ledger.operations.submission.batches import Submission
+
+    chosen = session()
+    submission = Submission(chosen.client, how)
+    try:
+        with output.progress("Submitting", total_bytes) as move:
+            told = submission.run(rows, move)
+    except (KeyboardInterrupt, ClientError, MisuseError):
+        output.say(submission.where)
+        raise
+    said = [
+        f"{output.counted(told.recorded, 'observation')} recorded, up to position {told.position}."
+    ]
+    if not told.recorded:
+        beyond = f" after row {how.skip}" if how.skip else ""
+        nothing = f"Nothing was submitted: the input holds no rows{beyond}."
+        said = ["Nothing new." if told.already else nothing]
+    document = {
+        "acknowledged": told.acknowledged,
+        "position": told.position,
+        "already_on_record": told.already,
+        "rounded": told.rounded,
+        "vanished": told.vanished,
+        "likely_duplicates": told.likely_duplicates,
+        "left_out": told.left_out,
+    }
+    chosen.show(document, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
 
 
 def _submit_one(file: Path | None, stated: dict[str, object], how: "Sending") -> None:
     """Submit the observation that flags state, and say what became of it."""
-    from ledger.cli import rows, sending
+    from ledger.operations.submission import batches, rows
 
     if file is not None or not all(stated[name] for name in ("model", "signal", "value")):
         raise MisuseError("State --model, --signal and --value together, and no file.")
     chosen = session()
-    (row,) = sending.timed(iter([rows.Row(0, rows.observation(stated, "the flags"), 0)]))
+    one = rows.Row(0, rows.observation(stated, "the flags"), 0)
+    (row,) = batches.timed(chosen.client, iter([one]))
     appended = chosen.client.submit(
         [row.observation],
         request_id=how.request_prefix or None,
         leave_out_duplicates=not how.keep_duplicates,
         allow_leap=how.allow_leap,
     )
-    told = sending.Told()
+    told = batches.Told()
     told.take(appended, 1)
     said = [f"Recorded at position {appended.position}."] if told.recorded else []
     chosen.show(appended, " ".join(filter(None, [*said, told.on_record, *told.remarks])))

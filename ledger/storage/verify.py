@@ -1,6 +1,6 @@
 """Finds damage in a database: every stored row against the events, every event against the chain.
 
-This is the store checking itself, for `doctor`, `log verify` and start-up after a crash. It finds
+This is the store checking itself, for `doctor` and start-up after a crash. It finds
 what a disk, a file system or a careless hand has changed. A forger of a whole ledger can
 rewrite it consistently: against that stand signed checkpoints kept elsewhere.
 """

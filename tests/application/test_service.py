@@ -214,4 +214,4 @@ def test_a_ledger_that_cannot_be_read_as_it_is_is_refused_in_words(
         service_at(tmp_path).start()
     assert reason_of(error) is Reason.EVENT_UNREADABLE
     assert "a model begins by being registered" in error.value.message
-    assert "log verify --db" in error.value.remedy
+    assert "decision-ledger verify DATABASE" in error.value.remedy

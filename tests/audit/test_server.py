@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from ledger.audit.audit import Audit
 from ledger.audit.report import Report
 from ledger.cli.main import app
-from ledger.cli.served_ledger import ServedLedger
 from ledger.client import LedgerClient
 from ledger.client.records import Event
+from ledger.operations.served_ledger import ServedLedger
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import Served, serving
 

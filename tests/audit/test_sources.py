@@ -328,7 +328,7 @@ def test_a_partial_bundle_is_refused_with_what_to_do(
     folder = bundled(paper, tmp_path / "bundle", kind=kind)
     with pytest.raises(LedgerError, match=kind) as refused:
         BundleSource(folder)
-    assert "export verify" in refused.value.remedy
+    assert "decision-ledger verify" in refused.value.remedy
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:

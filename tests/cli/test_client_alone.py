@@ -53,7 +53,7 @@ def test_the_client_is_imported_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["vkey", "model list", "priorities", "log verify", "log checkpoint", "signal list",
+    "line", ["vkey", "model list", "priorities", "verify", "log checkpoint", "signal list",
              "decision show fares", "key list", "plan list", "projection status"]
 )  # fmt: skip
 def test_commands_that_call_a_server_get_as_far_as_calling_it(line: str) -> None:
@@ -62,7 +62,7 @@ def test_commands_that_call_a_server_get_as_far_as_calling_it(line: str) -> None
     assert "No ledger answers" in ran.stderr
 
 
-@pytest.mark.parametrize("line", ["serve --db l.sqlite", "doctor", "log verify --db l.sqlite"])
+@pytest.mark.parametrize("line", ["serve --db l.sqlite", "doctor", "log publish x --db l.sqlite"])
 def test_what_needs_a_server_says_what_to_install(line: str, tmp_path: Path) -> None:
     words = line.replace("l.sqlite", str(tmp_path / "l.sqlite")).split()
     ran = run("from ledger.cli.main import run; run()", *words)

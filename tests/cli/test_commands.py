@@ -234,13 +234,13 @@ def test_the_log_verifies_against_server_file_and_kept_checkpoint(
     assert told("log", "checkpoint", "--output", str(kept)).code == 0
     key = told("vkey").out.strip()
     assert told("signal", "submit", stdin=csv_of(2)).code == 0
-    ran = told("log", "verify", "--vkey", key, "--checkpoint", str(kept), "--json")
+    ran = told("verify", "--vkey", key, "--checkpoint", str(kept), "--json")
     assert ran.code == 0
     assert ran.json["size"] == served.head()
     database = str(folder / "ledger.sqlite")
-    assert run("log", "verify", "--db", database, "--checkpoint", str(kept)).code == 0
-    assert run("log", "verify", "--db", database, "--vkey", "nonsense").code == Exit.MISUSE
-    assert run("log", "verify", "--db", str(tmp_path / "none")).code == Exit.MISUSE
+    assert run("verify", database, "--checkpoint", str(kept)).code == 0
+    assert run("verify", database, "--vkey", "nonsense").code == Exit.MISUSE
+    assert run("verify", str(tmp_path / "none")).code == Exit.MISUSE
 
 
 def test_projections_are_shown_and_rebuilt(told: Run) -> None:
@@ -262,7 +262,7 @@ def test_ledgers_and_signals_are_made_and_listed(cli: Run) -> None:
     assert ORIGIN in cli("ledger", "show", "--ledger", ORIGIN).out
 
 
-@pytest.mark.parametrize("line", ["log verify --db", "log publish out --db", "audit run"])
+@pytest.mark.parametrize("line", ["verify", "log publish out --db", "audit run"])
 def test_a_file_that_is_not_there_is_misuse(run: Run, tmp_path: Path, line: str) -> None:
     missing = tmp_path / "none.sqlite"
     ran = run(*line.split(), str(missing))
@@ -305,8 +305,8 @@ def test_an_edited_event_is_found_by_doctor_verify_and_replay(
     connection.close()
     assert changed == 1
     for ran in (
-        told("log", "verify"),
-        run("log", "verify", "--db", str(database)),
+        told("verify"),
+        run("verify", str(database)),
         run("doctor", "--db", str(database)),
     ):
         assert ran.code == Exit.INTEGRITY

@@ -28,11 +28,8 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyError, parse_policy
 from ledger.chain.proof_text import parse as parse_proof
-from ledger.cli import amounts, decisions, headings, models, moments, proofs, witnessing
-from ledger.cli.erasing import ranges_of
-from ledger.cli.exits import MisuseError
-from ledger.cli.fetching import Fetch
-from ledger.cli.rows import read
+from ledger.cli import amounts, decisions, models, moments, verification, witness
+from ledger.cli.erasure import ranges_of
 from ledger.cli.session import hoisted
 from ledger.client.errors import ClientError, TrustFileError
 from ledger.client.inputs import NoTimeError, micros_of_text
@@ -43,6 +40,11 @@ from ledger.errors import LedgerError
 from ledger.events.canonical import CanonicalError, decode
 from ledger.export.lines import LineError, parse_line
 from ledger.export.receipt import ReceiptError, verify_receipt
+from ledger.operations.bundle_fetch import Fetch
+from ledger.operations.failures import MisuseError
+from ledger.operations.submission import headings
+from ledger.operations.submission.rows import read
+from ledger.operations.verification import proof
 from ledger.settings import SettingsError, documented, load
 from ledger.storage.database import open_database
 from ledger.storage.vault import Vault, VaultError
@@ -160,14 +162,14 @@ PARSERS: dict[str, Parser] = {
     "a span": of_text(lambda text: amounts.seconds(text, "--x"), MisuseError, "1h30m", "7d"),
     "a label": of_text(lambda text: models._labels([text]), MisuseError, "team=red"),
     "positions": of_text(ranges_of, MisuseError, "1-5,7,9-12", more=(LedgerError,)),
-    "a hash": of_text(lambda text: proofs._hash(text, "--x"), MisuseError, "0a" * 32),
+    "a hash": of_text(lambda text: verification.hash_of(text, "--x"), MisuseError, "0a" * 32),
     "a name of a decision": of_text(decisions.position_of, MisuseError, "12", "m/7"),
     "a line of arguments": of_text(
         lambda text: hoisted(text.split(" ")), MisuseError, "model show m --json --server a:1 --"
     ),
     "a server's address": of_text(address_of, ValueError, "localhost:50051", "[::1]:7", "unix:/x"),
     "an address to listen at": of_text(loopback, LedgerError, "127.0.0.1:50051", "[::1]:0"),
-    "a witness's address": of_text(witnessing._address, MisuseError, "127.0.0.1:80"),
+    "a witness's address": of_text(witness._address, MisuseError, "127.0.0.1:80"),
     "a witness's URL": of_text(WitnessCalls, WitnessCallError, "https://w.example:80/x?y#z"),
     "a database's URL": of_text(
         database, LedgerError, "mysql://user:word@host:3306/name?x=y", "postgres://[::1]:1/x"
@@ -198,7 +200,7 @@ PARSERS: dict[str, Parser] = {
         f"PRIVATE+KEY+{VKEY}\n".encode(),
     ),
     "a proof": of_file(
-        lambda path: parse_proof(proofs._text(path)),
+        lambda path: parse_proof(proof._text(path)),
         MisuseError,
         PROOF,
         more=(ValueError,),

@@ -9,11 +9,12 @@ from decimal import Decimal
 import pytest
 
 from ledger.cli import output
-from ledger.cli.exits import Exit, MisuseError, code_of, described
+from ledger.cli.exits import Exit, code_of, described
 from ledger.cli.moments import Moment, now_of, parse_moment, parse_time
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.records import Checkpoint
 from ledger.errors import LedgerError, Reason
+from ledger.operations.failures import MisuseError
 from ledger.settings import SettingsError
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

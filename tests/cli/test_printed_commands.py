@@ -132,7 +132,7 @@ def test_every_command_in_a_text_of_the_sources_exists_with_its_options() -> Non
 
 
 @pytest.mark.parametrize(
-    "line", ["log verify --db", "policy init --sinal x", "log tale", "nonsense", "why --deadline"]
+    "line", ["log publish --db", "policy init --sinal x", "log tale", "nonsense", "why --deadline"]
 )
 def test_a_line_that_cannot_be_typed_so_is_found(line: str) -> None:
     assert fault_of(line)

@@ -50,9 +50,9 @@ def test_a_terminal_shows_how_far_the_long_commands_have_come(
     bundle, database = str(tmp_path / "bundle.tar"), str(folder / "ledger.sqlite")
     for line, labels in (
         (("export", "create", bundle, *server), ("Writing", "Fetching", "Verifying")),
-        (("export", "verify", bundle, "--vkey", key), ("Verifying",)),
+        (("verify", bundle, "--vkey", key), ("Verifying",)),
         (("audit", "run", database), ("Auditing",)),
-        (("log", "verify", "--db", database), ("Verifying",)),
+        (("verify", database), ("Verifying",)),
         (("log", "publish", str(tmp_path / "tiles"), *server), ("Publishing",)),
     ):
         code, out, shown = on_a_terminal(*line)

@@ -6,7 +6,6 @@ the same name, and files are damaged by hand. The trust file is in the test's ow
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,10 @@ from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import Digest, header_bytes
-from ledger.cli import verifying
 from ledger.cli.exits import Exit
 from ledger.events.values import format_time
 from ledger.export.lines import checked_line
+from ledger.operations.served_ledger import ServedLedger
 from tests.cli.conftest import Run, csv_of
 from tests.support.served import ORIGIN, Served, serving
 
@@ -119,9 +118,13 @@ def test_of_two_checkpoints_of_one_size_both_must_hold(
     size = cli("log", "checkpoint", "--output", str(kept), "--json").json["size"]
     key = next(iter(served.service.store.signing_keys(ORIGIN).values()))
     forked = sign(Checkpoint(ORIGIN, size, Digest(bytes([7]) * 32)), [key]).decode()
-    honest = verifying.served
-    monkeypatch.setattr(verifying, "served", lambda client: replace(honest(client), note=forked))
-    ran = cli("log", "verify", "--checkpoint", str(kept))
+    with monkeypatch.context() as patched:
+        patched.setattr(ServedLedger, "notes", lambda *_: iter([(size, forked)]))
+        ran = cli("verify", "--checkpoint", str(kept))
+    assert ran.code == Exit.INTEGRITY
+    assert f"events 1 to {size} are not those that were signed" in ran.err
+    kept.write_text(forked)
+    ran = cli("verify", "--checkpoint", str(kept))
     assert ran.code == Exit.INTEGRITY
     assert f"position {size} has another Merkle root" in ran.err
 
@@ -170,7 +173,7 @@ def test_a_proof_is_written_and_checks_offline_with_hash_header_or_line(
     hash_, header, line = kept_event(served, tmp_path, 3)
     assert proof["event_hash"] == hash_
     assert path.read_text().startswith("c2sp.org/tlog-proof@v1\nindex 2\n")
-    check = ("log", "check-proof", str(path), "--vkey", vkey)
+    check = ("verify", str(path), "--vkey", vkey)
     for flags in (
         ("--event-hash", hash_),
         ("--event-file", str(header)),
@@ -187,7 +190,7 @@ def test_an_offline_proof_of_anything_else_ends_in_4(
     path = tmp_path / "three.tlog-proof"
     assert cli("log", "prove", "3", "--out", str(path)).code == 0
     hash_, header, line = kept_event(served, tmp_path, 3)
-    check = ("log", "check-proof", str(path), "--vkey", vkey)
+    check = ("verify", str(path), "--vkey", vkey)
     damaged = tmp_path / "damaged"
     damaged.write_bytes(line.read_bytes().replace(b'"actor":"users/', b'"actor":"users/x'))
     other = tmp_path / "other"
@@ -200,9 +203,9 @@ def test_an_offline_proof_of_anything_else_ends_in_4(
         assert run(*check, *flags).code == Exit.INTEGRITY, flags
     for wrong in ([], ["--event-hash", "zz"], ["--event-file", str(tmp_path / "none")]):
         assert run(*check, *wrong).code == Exit.MISUSE, wrong
-    assert run("log", "check-proof", str(path), "--event-hash", hash_).code == Exit.MISUSE
+    assert run("verify", str(path), "--event-hash", hash_).code == Exit.MISUSE
     stranger = str(SigningKey(ORIGIN, bytes([9]) * 32).verifier_key)
-    ran = run("log", "check-proof", str(path), "--vkey", stranger, "--event-hash", hash_)
+    ran = run("verify", str(path), "--vkey", stranger, "--event-hash", hash_)
     assert ran.code == Exit.INTEGRITY
     path.write_text(path.read_text().replace("index 2", "index 1"))
     assert run(*check, "--event-hash", hash_).code == Exit.INTEGRITY
@@ -256,9 +259,9 @@ def test_every_verifying_command_holds_to_a_policy(
         (cli, ("log", "checkpoint", "--size", str(size))),
         (cli, ("log", "prove", "2", "--size", str(size), "--out", str(proof))),
         (cli, ("log", "consistency", str(size), str(size))),
-        (cli, ("log", "verify")),
-        (run, ("log", "verify", "--db", database)),
-        (run, ("log", "check-proof", str(proof), "--event-hash", event.event_hash.hex())),
+        (cli, ("verify",)),
+        (run, ("verify", database)),
+        (run, ("verify", str(proof), "--event-hash", event.event_hash.hex())),
         (run, ("log", "publish", str(tmp_path / "tiles"), "--db", database)),
     ):
         ran = server(*flags, "--policy", good, "--json")
@@ -298,7 +301,7 @@ def test_a_rotated_ledger_still_verifies_and_is_followed(
     new = cli("log", "checkpoint", "--json").json
     assert new["basis"] == both["basis"] == "PINNED"
     assert new["verifier_key"] != vkey
-    assert cli("log", "verify", "--checkpoint", str(kept)).code == 0
+    assert cli("verify", "--checkpoint", str(kept)).code == 0
 
 
 def test_after_a_rotation_the_keys_that_are_printed_are_those_that_count_now(

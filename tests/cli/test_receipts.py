@@ -1,12 +1,12 @@
-"""`decision receipt` and `export verify-receipt`: one file from the server, verified without it."""
+"""`decision receipt` and `verify`: one file from the server, verified without it."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from ledger.cli.receipts import Received
 from ledger.cli.shapes import fields_of
+from ledger.operations.verification.receipt import CheckedReceipt
 from tests.cli.conftest import Run
 
 
@@ -20,15 +20,15 @@ def test_a_receipt_is_fetched_and_verifies_offline(
     name = form.format(decision["position"])
     made = told("decision", "receipt", name, str(out), "--json")
     assert made.code == 0, made.err
-    assert tuple(made.json) == fields_of(Received)
+    assert tuple(made.json) == fields_of(CheckedReceipt)
     for path in (out, out.parent):
         assert path.stat().st_mode & 0o077 == 0, "it holds bodies, as a bundle does"
     assert made.json["position"] == decision["position"]
     assert made.json["action"] == decision["action"]
     assert made.json["input_positions"]
-    verified = run("export", "verify-receipt", str(out), "--vkey", key, "--json")
+    verified = run("verify", str(out), "--vkey", key, "--json")
     assert verified.json == made.json
-    text = run("export", "verify-receipt", str(out), "--vkey", key).out
+    text = run("verify", str(out), "--vkey", key).out
     assert f"the decision about fares at position {decision['position']} is proven." in text
 
 
@@ -42,12 +42,12 @@ def test_a_changed_receipt_ends_with_4(told: Run, run: Run, tmp_path: Path) -> N
     out.write_text(
         json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False), "utf-8"
     )
-    ran = run("export", "verify-receipt", str(out), "--vkey", key)
+    ran = run("verify", str(out), "--vkey", key)
     assert ran.code == 4
     assert "decision: " in ran.err
 
 
 def test_a_receipt_needs_a_key_from_elsewhere_and_a_file(run: Run, tmp_path: Path) -> None:
-    assert run("export", "verify-receipt", str(tmp_path / "none")).code == 2
+    assert run("verify", str(tmp_path / "none")).code == 2
     key = "a+00000000+AAAA"
-    assert run("export", "verify-receipt", str(tmp_path / "none"), "--vkey", key).code == 2
+    assert run("verify", str(tmp_path / "none"), "--vkey", key).code == 2

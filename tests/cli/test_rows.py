@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.cli.exits import MisuseError
-from ledger.cli.headings import Names, delimiter_of, mapping_of
-from ledger.cli.rows import LINE_CHARS_MAX, Row, read
 from ledger.client import Observation
+from ledger.operations.failures import MisuseError
+from ledger.operations.submission.headings import Names, delimiter_of, mapping_of
+from ledger.operations.submission.rows import LINE_CHARS_MAX, Row, read
 
 
 def rows_of(text: str | bytes, form: str = "auto") -> list[Row]:

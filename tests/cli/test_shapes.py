@@ -6,6 +6,7 @@ field that comes, goes or changes its name shows there.
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ ONE = ("--signal", "log-loss", "--value", "0.5", "--observed-at", str(START * 1_
 
 LINES: dict[str, tuple[str, ...]] = {
     "doctor": (),
+    "verify": (),
     "why": ("fares",),
     "priorities": ("--since", "10"),
     "evaluate": ("fares",),
@@ -56,7 +58,6 @@ LINES: dict[str, tuple[str, ...]] = {
     "decision replay": ("fares",),
     "decision replay --all": (),
     "log tail": (),
-    "log verify": (),
     "log checkpoint": (),
     "log checkpoint --list": (),
     "log prove": ("3",),
@@ -84,16 +85,16 @@ LINES: dict[str, tuple[str, ...]] = {
 
 def test_every_command_has_a_shape_and_is_run() -> None:
     names = {name for name, _ in reference.commands()}
-    assert {name.partition(" --")[0] for name in SHAPES} == names
+    assert {re.split(" (?=--|[A-Z])", name)[0] for name in SHAPES} == names
     # What servers print, and what needs a file first, is read where that is tested.
     elsewhere = {
         "serve",
         "ledger confirm-clock",
         "witness serve",
         "export delete",
-        "export verify",
-        "export verify-receipt",
-        "log check-proof",
+        "verify BUNDLE",
+        "verify RECEIPT",
+        "verify PROOF",
     }
     assert set(LINES) | elsewhere == set(SHAPES)
 

@@ -1,6 +1,6 @@
 """Every byte of a small database file is changed: no change goes unnoticed.
 
-Each flip is made in a copy of a closed file, and the copy is verified as `log verify` does. Either
+Each flip is made in a copy of a closed file, and the copy is verified by the store itself. Either
 that fails, or every row that the format speaks of is what it was: the byte was in free space, or in
 a page's bookkeeping that says the same thing twice.
 """

@@ -22,9 +22,8 @@ LINES: Final[dict[str, tuple[float, tuple[str, ...]]]] = {
     "--help": (0.25, ("--help",)),
     "model list": (0.5, ("model", "list", *_NOWHERE)),
     "signal submit": (0.5, ("signal", "submit", os.devnull, *_NOWHERE)),
-    "log verify": (0.5, ("log", "verify", *_NOWHERE)),
-    "log verify --db": (0.5, ("log", "verify", "--db", "nowhere.sqlite")),
-    "export verify": (0.5, ("export", "verify", "nowhere", "--vkey", "x")),
+    "verify": (0.5, ("verify", *_NOWHERE)),
+    "verify DATABASE": (0.5, ("verify", "postgresql://127.0.0.1:1/nowhere")),
     "audit run": (0.5, ("audit", "run", "nowhere.sqlite")),
 }
 

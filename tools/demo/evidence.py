@@ -17,12 +17,12 @@ from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Link, Verifier
 from ledger.chain.merkle import CompactRange
-from ledger.cli.fetching import Fetch
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.values import format_time
 from ledger.export.verify import verify_bundle
+from ledger.operations.bundle_fetch import Fetch
 
 BUNDLE: Final = "bundle"
 KEY_FILE: Final = "vkey"

@@ -253,7 +253,7 @@ class Decisions:
                 Reason.EVENT_UNREADABLE,
                 f"The decision at position {event.position} cites a score at position "
                 f"{data.score_position}, where there is nothing.",
-                remedy="Verify the ledger with `decision-ledger log verify`.",
+                remedy="Verify the ledger with `decision-ledger verify`.",
                 metadata={"position": str(event.position)},
             )
         self._check_known(scored)

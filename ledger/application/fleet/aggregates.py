@@ -151,6 +151,6 @@ def _out_of_place(stream: str, type_: str) -> LedgerError:
     return LedgerError(
         Reason.EVENT_UNREADABLE,
         f"The history of {stream} cannot be read: {type_} does not belong where it is.",
-        remedy="Verify the ledger with `decision-ledger log verify`.",
+        remedy="Verify the ledger with `decision-ledger verify`.",
         metadata={"stream": stream},
     )

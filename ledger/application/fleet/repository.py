@@ -142,7 +142,7 @@ class Aggregates:
             raise LedgerError(
                 Reason.EVENT_UNREADABLE,
                 f"The history of {stream} cannot be read: {error}.",
-                remedy="Verify the ledger with `decision-ledger log verify`.",
+                remedy="Verify the ledger with `decision-ledger verify`.",
                 metadata={"stream": stream},
             ) from error
         return state

@@ -1,6 +1,6 @@
-"""Databases that a line names, looked at before anything opens them."""
+"""Places of databases that a person names, looked at before anything opens them."""
 
-from ledger.cli.exits import MisuseError
+from ledger.operations.failures import MisuseError
 
 
 def check_place(place: str, named: str) -> None:

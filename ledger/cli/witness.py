@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.exits import MisuseError
 from ledger.cli.serve import log_to_stderr, write_port
 from ledger.cli.session import session
-from ledger.cli.stopping import stop_signal
+from ledger.cli.stop_signal import stop_signal
+from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`export create|verify|list`: a bundle on this disk, resumed, verified, refused with code 4."""
+"""`export create|list` and `verify`: a bundle here, resumed, verified, refused with code 4."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_a_bundle_is_fetched_verified_and_verified_again(
     made = told("export", "create", str(out), "--json")
     assert made.code == 0, made.err
     assert "Its key came from the ledger itself" in made.err
-    again = told("export", "verify", str(out), "--vkey", key, "--json")
+    again = told("verify", str(out), "--vkey", key, "--json")
     assert again.code == 0, again.err
     assert again.json == made.json
     assert made.json["events"] == made.json["checkpoint_size"]
@@ -80,7 +80,7 @@ def test_a_damaged_bundle_ends_with_4_and_the_place(told: Run, key: str, tmp_pat
     events = out / "data" / "events.jsonl"
     content = events.read_bytes()
     events.write_bytes(content.replace(b'"value":"0.44"', b'"value":"0.11"', 1))
-    ran = told("export", "verify", str(out), "--vkey", key)
+    ran = told("verify", str(out), "--vkey", key)
     line = content[: content.index(b'"value":"0.44"')].count(b"\n") + 1
     assert ran.code == 4
     assert f"data/events.jsonl, line {line}: the body does not have" in ran.err
@@ -89,14 +89,14 @@ def test_a_damaged_bundle_ends_with_4_and_the_place(told: Run, key: str, tmp_pat
 def test_a_key_or_policy_from_elsewhere_is_needed(told: Run, key: str, tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar"
     assert told("export", "create", str(out)).code == 0
-    assert told("export", "verify", str(out)).code == 2
+    assert told("verify", str(out)).code == 2
     policy = tmp_path / "policy"
     policy.write_text(f"log {key}\nquorum none\n")
-    assert told("export", "verify", str(out), "--policy", str(policy)).code == 0
+    assert told("verify", str(out), "--policy", str(policy)).code == 0
     policy.write_text(f"log {key}\nquorum nobody\n")
-    assert told("export", "verify", str(out), "--policy", str(policy)).code == 2
-    assert told("export", "verify", str(out), "--vkey", "x+00000000+AAAA").code == 2
-    assert told("export", "verify", str(tmp_path / "none"), "--vkey", key).code == 2
+    assert told("verify", str(out), "--policy", str(policy)).code == 2
+    assert told("verify", str(out), "--vkey", "x+00000000+AAAA").code == 2
+    assert told("verify", str(tmp_path / "none"), "--vkey", key).code == 2
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_what_came_of_another_export_is_not_mixed_with_this_one(
     out = tmp_path / "x.tar"
     Breaking(monkeypatch, breaks=100)
     with monkeypatch.context() as patched:
-        patched.setattr("ledger.cli.fetching._TRIES", 1)
+        patched.setattr("ledger.operations.bundle_fetch._TRIES", 1)
         assert told("export", "create", str(out)).code == 3
     part = tmp_path / "x.tar.part"
     part.write_bytes(part.read_bytes() or bytes(1_000))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ledger.cli import output
-from ledger.cli.exits import Exit, MisuseError
+from ledger.cli.exits import Exit
 from ledger.cli.session import session
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient

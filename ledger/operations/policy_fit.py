@@ -1,12 +1,13 @@
-"""Reading a ledger's history for `policy init`: what was observed, in which rhythm."""
+"""A starting policy from a ledger's history: what was observed, and in which rhythm."""
 
 from collections import defaultdict
 from itertools import pairwise
 from statistics import median_low
 from typing import TYPE_CHECKING
 
-from ledger.cli import output
 from ledger.client.enums import SignalDirection, SignalKind
+from ledger.operations.failures import MisuseError
+from ledger.operations.progress import Move
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, Signal
@@ -15,7 +16,7 @@ _OBSERVED = "signal.observed.v1"
 _MICROS = 1_000_000
 
 
-def fitted_policy(client: "LedgerClient", events_max: int) -> str:
+def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = None) -> str:
     """Return the text of a policy fitted to the observations among the newest events.
 
     LedgerError says what is missing where there are too few. Cost: one pass over those events.
@@ -28,17 +29,15 @@ def fitted_policy(client: "LedgerClient", events_max: int) -> str:
     start = max(head - events_max, 0)
     history: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     times: dict[tuple[str, str], set[int]] = defaultdict(set)
-    with output.progress("Reading the history", head - start) as move:
-        for event in client.list_events(
-            after_position=start, until_position=head, types=[_OBSERVED]
-        ):
-            if not event.body:
-                continue  # erased
-            data = event.data
-            signal, at = data["signal"], parse_time(data["observed_at"])
-            history[signal].append((parse_decimal(data["value"]), at, data["sample_size"]))
-            times[event.stream, signal].add(at)
-            move(event.position - start)
+    for event in client.list_events(after_position=start, until_position=head, types=[_OBSERVED]):
+        if not event.body:
+            continue  # erased
+        data = event.data
+        signal, at = data["signal"], parse_time(data["observed_at"])
+        history[signal].append((parse_decimal(data["value"]), at, data["sample_size"]))
+        times[event.stream, signal].add(at)
+        if move is not None:
+            move(event.position - start, head - start)
     definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}
     return fit_policy(history, definitions, _gaps(times))
 
@@ -49,7 +48,6 @@ def stated_policy(
     """Return the text of a policy over limits that a person states; the signals must be defined."""
     from ledger.application.names import nearest
     from ledger.application.policies.starting import first_policy
-    from ledger.cli.exits import MisuseError
     from ledger.events.signals import SignalDefined
 
     definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}

@@ -10,16 +10,15 @@ import typer
 
 from ledger import __version__
 from ledger.cli import output
-from ledger.cli.exits import IntegrityFailure, MisuseError
 from ledger.cli.session import Session, session
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
+from ledger.cli.trust import Keys, PolicyFile
+from ledger.cli.verification import log_source
+from ledger.operations.failures import IntegrityFailure, MisuseError
 
 if TYPE_CHECKING:
     from ledger.audit.audit import Tell
     from ledger.audit.memory import Memory
     from ledger.audit.report import Report
-    from ledger.audit.source import Source
-    from ledger.chain.policy import Policy
 
 PROGRAM: Final = f"decision-ledger {__version__}"
 _FINDINGS_RECORDED: Final = 100
@@ -33,13 +32,8 @@ def run(
             help="A database file or URL, a bundle, or a folder of tiles; without it, the server."
         ),
     ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option("--vkey", help="A verifier key obtained elsewhere; may be repeated."),
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="A tlog-policy file: log keys, witnesses and quorum.")
-    ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
     state: Annotated[
         Path | None, typer.Option(help="The auditor's own memory; created if it is not there.")
     ] = None,
@@ -58,16 +52,18 @@ def run(
     hold, and names the first bad position.
     """
     from ledger.audit.audit import Audit
+    from ledger.operations.trust import trusted
 
     chosen = session()
-    opened = opened_source(source, chosen)
+    given = trusted(vkey, policy)
+    opened = log_source(chosen, source)
     try:
         with _progress() as tell:
             audit = Audit(
                 opened,
                 PROGRAM,
-                vkeys=_keys(key or ()),
-                policy=_policy(policy),
+                vkeys=[str(one) for one in given.keys],
+                policy=given.policy,
                 memory=None if state is None else _memory(state),
                 place=_place(source, chosen),
                 is_quick=quick,
@@ -96,50 +92,11 @@ def _failure(report: "Report") -> IntegrityFailure:
     )
 
 
-def opened_source(source: str | None, chosen: Session) -> "Source":
-    """Return what a path or URL names, opened to read only; the server without one."""
-    from ledger.audit.bundle import BundleSource
-    from ledger.audit.database import DatabaseSource
-    from ledger.audit.tile_folder import TileFolderSource
-
-    if source is None:
-        from ledger.cli.served_ledger import ServedLedger
-
-        return ServedLedger(chosen.client)
-    named = source.removeprefix("sqlite:///")
-    path = Path(named)
-    if path.is_dir():
-        is_bundle = (path / "bagit.txt").is_file() or (path / "data").is_dir()
-        return BundleSource(path) if is_bundle else TileFolderSource(path)
-    if path.suffix == ".tar" and path.is_file():
-        return BundleSource(path)
-    if "://" not in named and not path.is_file():
-        raise MisuseError(
-            f"There is no file {path}.", "Check the path; a server is named with --server."
-        )
-    return DatabaseSource(source, chosen.ledger or chosen.settings.client.ledger)
-
-
 def _place(source: str | None, chosen: Session) -> str:
     """Return what an interrupted audit knows its source by."""
     if source is None:
         return f"server {chosen.target}"
     return source if "://" in source else os.path.realpath(source)
-
-
-def _keys(texts: "list[str] | tuple[str, ...]") -> tuple[str, ...]:
-    from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
-
-    for text in texts:
-        try:
-            is_log_key = VerifierKey.parse(text).type == ED25519
-        except KeyFormatError as error:
-            raise MisuseError(
-                f"--vkey: {error}.", "Print it with `decision-ledger vkey`."
-            ) from error
-        if not is_log_key:
-            raise MisuseError("--vkey: that is a witness's key.", "Witnesses belong in --policy.")
-    return tuple(texts)
 
 
 def _memory(state: Path) -> "Memory":
@@ -150,17 +107,6 @@ def _memory(state: Path) -> "Memory":
         return Memory(state)
     except LedgerError as error:  # a file that was named, and not the ledger
         raise MisuseError(f"--state: {error.message}", error.remedy) from error
-
-
-def _policy(path: Path | None) -> "Policy | None":
-    from ledger.chain.policy import PolicyError, parse_policy
-
-    if path is None:
-        return None
-    try:
-        return parse_policy(read_bytes(path, NOTE_BYTES_MAX))
-    except (OSError, PolicyError) as error:
-        raise MisuseError(f"--policy: {path}: {error}.", "Correct the file.") from error
 
 
 @contextmanager

@@ -1,25 +1,22 @@
-"""`decision-ledger priorities`, `why` and `plan …`."""
+"""`decision-ledger priorities` and `why`."""
 
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import amounts, output
-from ledger.cli.exits import MisuseError
+from ledger.cli import output
 from ledger.cli.freshness import fresh
 from ledger.cli.moments import Moment, now_of, parse_moment
 from ledger.cli.session import session
-from ledger.events import notation
 from ledger.events.inert import inert
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import ExplainedDecision
-    from ledger.client.ranking import Plan, Priorities, Priority
+    from ledger.client.ranking import Priorities, Priority
 
 _When = "a position, a time, `yesterday`, or how long ago as 12h, 7d or 2w"
-_OUTCOMES_SHOWN = 200
 
 
 def priorities(
@@ -146,80 +143,3 @@ def _paragraph(row: "Priority", fleet: int, explained: "ExplainedDecision | None
     if row.plan_reason:
         said.append(f" The last plan ({row.plan}) says: {row.plan_reason}")
     return "".join(said)
-
-
-def make(
-    purse: Annotated[
-        str,
-        typer.Option(
-            metavar="AMOUNT", help="What may be spent, in the ledger's unit of cost: 250 or 99.50."
-        ),
-    ],
-    purse_cap: Annotated[
-        str | None, typer.Option(help="The most a purse may ever hold; --purse if not given.")
-    ] = None,
-    policy: Annotated[str, typer.Option(help="Policy to plan by; the ledger's if not given.")] = "",
-    plan: Annotated[str, typer.Option(help="Id for the plan; one is made if not given.")] = "",
-) -> None:
-    """Rank the fleet under a purse and record the whole backlog."""
-    chosen = session()
-    held = amounts.money(purse, "--purse")
-    cap = amounts.money(purse_cap, "--purse-cap") if purse_cap else None
-    if cap is not None and held > cap:
-        raise MisuseError(f"--purse: {purse} is more than --purse-cap, {purse_cap}.")
-    made = chosen.client.make_plan(held, purse_cap_micros=cap, policy=policy, plan=plan)
-    chosen.show(made, _told(made.plan, chosen.unit_of_cost))
-
-
-def show(plan: Annotated[str, typer.Argument(help="Id of the plan.")]) -> None:
-    """Show a plan with its whole backlog."""
-    chosen = session()
-    found = chosen.client.get_plan(plan)
-    chosen.show(found, _told(found, chosen.unit_of_cost))
-
-
-def list_(
-    limit: Annotated[int, typer.Option(min=1, max=output.COUNT_MAX, help="At most so many.")] = 20,
-) -> None:
-    """List plans, newest first."""
-    chosen = session()
-    found = list(islice(chosen.client.list_plans(), limit))
-    unit = chosen.unit_of_cost
-    rows = [
-        (
-            one.plan,
-            output.when(one.made_at),
-            one.admitted,
-            notation.money(one.purse_micros, unit),
-            notation.money(one.purse_left_micros, unit),
-            one.position,
-        )
-        for one in found
-    ]
-    headings = ("PLAN", "MADE", ">ADMITTED", ">PURSE", ">LEFT", ">POSITION")
-    chosen.show({"plans": found}, output.table(headings, rows))
-
-
-def _told(plan: "Plan", unit: str) -> str:
-    purse = notation.money(plan.purse_micros, unit)
-    left = notation.money(plan.purse_left_micros, unit)
-    heading = (
-        f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under {purse}, {left} left; "
-        f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
-        f"{plan.as_of_position}."
-    )
-    rows = [
-        (
-            row.place,
-            row.model,
-            row.outcome,
-            notation.rounded_money(row.benefit_micros, unit),
-            notation.rounded_money(row.cost_micros, unit),
-            row.reason,
-        )
-        for row in plan.backlog[:_OUTCOMES_SHOWN]
-    ]
-    left_out = len(plan.backlog) - len(rows)
-    more = f"\n… and {left_out} more; --json shows all." if left_out else ""
-    body = output.table((">#", "MODEL", "OUTCOME", ">BENEFIT", ">COST", "REASON"), rows)
-    return f"{heading}\n\n{body}{more}"

@@ -6,8 +6,9 @@ read back through other commands.
 
 import pytest
 
-from ledger.cli.erasing import ranges_of
-from ledger.cli.exits import Exit, MisuseError
+from ledger.cli.erasure import ranges_of
+from ledger.cli.exits import Exit
+from ledger.operations.failures import MisuseError
 from tests.cli.conftest import Run
 from tests.support.served import OFFICER, Served
 

@@ -1,35 +1,21 @@
-"""The checks of `doctor`, each of which says what it found and what to do about it.
+"""What `doctor` finds in a database, which is opened read only beside a running server."""
 
-The database is opened read only beside a running server; the server is asked as any client would.
-"""
-
-import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ledger import __version__
-from ledger.application.signing.evidence import Evidence, evidence_folder
-from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+from ledger.application.signing.evidence import Evidence
 from ledger.chain.link import Digest, Verifier
-from ledger.cli import output, server_checks
-from ledger.cli.check import Check
-from ledger.cli.databases import check_place
-from ledger.cli.exits import Exit, code_of
-from ledger.cli.rights import kept_elsewhere, rights
-from ledger.cli.session import Session
 from ledger.clock import SystemClock
-from ledger.errors import LedgerError
 from ledger.events import notation
+from ledger.operations.examination.check import Check
+from ledger.operations.examination.rights import rights
 
 if TYPE_CHECKING:
-    from ledger.settings import Settings
     from ledger.storage.sql_store import SqlStore
     from ledger.storage.store import LedgerInfo
 
-_PACKAGES: Final = ("cryptography", "eventsourcing", "grpcio", "protobuf", "pydantic", "sqlalchemy")
 _TAIL_EVENTS: Final = 1_000
 _DISK_WARN_BYTES: Final = 2 * 1024**3
 _DISK_FAIL_BYTES: Final = 200 * 1024**2
@@ -37,58 +23,8 @@ _DATA_AHEAD_WARN_SECONDS: Final = 86_400
 _MICROS: Final = 1_000_000
 
 
-def examine(session: Session, database: str | None) -> list[Check]:
-    """Return what every check found, in an order in which the first failure explains the rest."""
-    settings = session.settings  # bad settings end the command with their own words
-    checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
-    where = database or settings.storage.database
-    check_place(where, "--db" if database else "storage.database")
-    evidence = evidence_folder(settings.checkpoints.evidence, where)
-    kept = [evidence, *kept_elsewhere(settings)]
-    checks += _guarded("loss", lambda: _loss(settings, where))
-    checks += _guarded("database", lambda: _database(where, evidence, kept))
-    checks += _guarded("server", lambda: server_checks.server(session))
-    return checks
-
-
-def _guarded(name: str, check: Callable[[], Iterator[Check]]) -> list[Check]:
-    """Return the checks of a part; what it raises is a failed check of its own."""
-    done: list[Check] = []
-    try:
-        done += check()  # extends one by one, so what was found before a failure stays
-    except LedgerError as error:
-        is_integrity = code_of(error.reason) is Exit.INTEGRITY
-        done.append(Check(name, "fail", error.message, error.remedy, is_integrity))
-    return done
-
-
-def _installation() -> Check:
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
-    return Check(
-        "installation",
-        "ok",
-        f"decision-ledger {__version__}, Python {platform.python_version()}, {versions}",
-    )
-
-
-def _loss(settings: "Settings", where: str) -> Iterator[Check]:
-    """Fail where a fail-over could lose events and nothing would show it."""
-    if "://" not in where or where.startswith("sqlite"):
-        return
-    policy, accepted = read_policy(settings.checkpoints.policy), settings.storage.accept_silent_loss
-    why = silent_loss(where, settings.checkpoints.published, policy, is_accepted=accepted)
-    if why:
-        yield Check("loss", "fail", why, SILENT_LOSS_REMEDY)
-    elif accepted:
-        yield Check("loss", "ok", "storage.accept_silent_loss: not looked for at a start")
-    else:
-        yield Check("loss", "ok", "a start compares with what is kept outside the database")
-
-
-# ---- the database ----------------------------------------------------------------------------
-
-
-def _database(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
+def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
+    """Look at the file, its folder, and each ledger in it; what cannot be read is LedgerError."""
     from ledger.storage.database import sqlite_file
     from ledger.storage.held_file import refuse_orphans
 
@@ -110,7 +46,7 @@ def _database(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Chec
         infos = store.ledgers()
         size = f", {path.stat().st_size / 1024**2:.1f} MiB" if path else ""
         yield Check(
-            "database", "ok", f"opens, schema known, {output.counted(len(infos), 'ledger')}{size}"
+            "database", "ok", f"opens, schema known, {notation.counted(len(infos), 'ledger')}{size}"
         )
         if path is not None:
             yield _journal(path)
@@ -226,7 +162,7 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
     return Check(
         name,
         "ok",
-        f"head {head.position}, verified from position {after + 1}; `log verify` checks all",
+        f"head {head.position}, verified from position {after + 1}; `verify` checks all",
     )
 
 
@@ -246,7 +182,7 @@ def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
     ]
     name = f"meaning of {info.origin}"
     if not found:
-        counted = output.counted(len(uses), "policy version")
+        counted = notation.counted(len(uses), "policy version")
         return Check(name, "ok", f"{counted} in force, signals as they were defined for them")
     remedy = "Draft and activate versions whose limits fit the definitions as they are now."
     return Check(name, "warn", "; ".join(found), remedy)

@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.audit.absence import ranges_of
 from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
+from ledger.events.values import format_time
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
+
+
+def micros_of(time: datetime) -> int:
+    """Return a time of the client as the microseconds that a ledger counts."""
+    return (time - _EPOCH) // _MICRO
+
+
+def ledger_time(time: datetime) -> str:
+    """Return a time of the client as the ledger writes it."""
+    return format_time(micros_of(time))
 
 
 class ServedLedger:
@@ -42,7 +53,7 @@ class ServedLedger:
                 event.stream,
                 event.stream_version,
                 event.type,
-                (event.recorded_at - _EPOCH) // _MICRO,
+                micros_of(event.recorded_at),
                 event.body or None,
                 event.salt or None,
                 event.body_hash,

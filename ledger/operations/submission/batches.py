@@ -1,23 +1,28 @@
-"""Sending rows as a stream of batches, and saying exactly what is on record whatever happens."""
+"""Batches of rows, sent as a stream, and exactly what is on record whatever happens."""
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.cli import output
-from ledger.cli.exits import MisuseError
-from ledger.cli.rows import Row
-from ledger.cli.session import session
-from ledger.client import ClientError
+from ledger.client import ClientError, LedgerClient
 from ledger.client.enums import LedgerClock
+from ledger.client.errors import refused
 from ledger.client.records import Submitted
 from ledger.client.window import BatchResult
 from ledger.errors import FieldViolation
+from ledger.events.notation import counted
+from ledger.operations.failures import MisuseError
+from ledger.operations.submission.rows import Row
 
 _ITEM: Final = re.compile(r"observations\[([0-9]+)\]\.?")
+
+
+def rounded_said(number: int) -> str:
+    """Say how many values were rounded; at least one was."""
+    return f"{counted(number, 'value')} {'was' if number == 1 else 'were'} rounded to 9 decimals."
 
 
 @dataclass(slots=True)
@@ -74,44 +79,24 @@ class Told:
             where = f"positions {self.already_first} to {self.already_last}"
         at = f" at {where}" if self.already_first else ""
         are = "is" if one else "are"
-        return f"{output.counted(self.already, 'observation')} {are} already on record{at}."
+        return f"{counted(self.already, 'observation')} {are} already on record{at}."
 
     @property
     def remarks(self) -> list[str]:
         """Say what was done to values, and what was recorded though it repeats something."""
         said = []
         if rounded := self.rounded - self.vanished:
-            said.append(output.rounded_said(rounded))
+            said.append(rounded_said(rounded))
         if self.vanished:
             was = "was" if self.vanished == 1 else "were"
             said.append(
-                f"{output.counted(self.vanished, 'value')} {was} too small for 9 decimals and "
+                f"{counted(self.vanished, 'value')} {was} too small for 9 decimals and "
                 f"{was} recorded as 0; send -log10(p) instead."
             )
         if kept := self.likely_duplicates - self.left_out:
             repeats = "repeats" if kept == 1 else "repeat"
-            said.append(f"{output.counted(kept, 'observation')} {repeats} earlier ones.")
+            said.append(f"{counted(kept, 'observation')} {repeats} earlier ones.")
         return said
-
-
-class _Account:
-    """What was sent and what was answered, in rows of the input."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, list[int]] = {}
-        """Numbers of the rows of each batch that was not acknowledged."""
-        self.told = Told()
-        self.last_row = 0
-        """Everything up to this row is on record, apart from refused batches."""
-        self.refused: BatchResult | None = None
-
-    def take(self, result: BatchResult) -> None:
-        """Note an answer; answers come in order."""
-        if result.appended is not None:
-            self.told.take(result.appended, result.observations)
-            self.last_row = self.rows.pop(result.batch)[-1]
-        elif self.refused is None:
-            self.refused = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,39 +110,87 @@ class Sending:
     allow_leap: bool
 
 
-def send(rows: Iterator[Row], how: Sending, total_bytes: int | None) -> None:
-    """Send rows in batches, with a progress bar over the bytes of the input."""
-    account = _Account()
-    try:
-        with output.progress("Submitting", total_bytes) as move:
-            _send(rows, account, move, how)
-    except (KeyboardInterrupt, ClientError, MisuseError):
-        output.say(_where(account))
-        raise
-    if account.refused is not None:
-        output.say(_where(account))
-        raise _refusal(account)
-    told = account.told
-    said = [
-        f"{output.counted(told.recorded, 'observation')} recorded, up to position {told.position}."
-    ]
-    if not told.recorded:
-        beyond = f" after row {how.skip}" if how.skip else ""
-        said = [
-            "Nothing new."
-            if told.already
-            else f"Nothing was submitted: the input holds no rows{beyond}."
-        ]
-    document = {
-        "acknowledged": told.acknowledged,
-        "position": told.position,
-        "already_on_record": told.already,
-        "rounded": told.rounded,
-        "vanished": told.vanished,
-        "likely_duplicates": told.likely_duplicates,
-        "left_out": told.left_out,
-    }
-    session().show(document, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
+class Submission:
+    """One run over the rows of an input: what was sent and what was answered, by their numbers."""
+
+    def __init__(self, client: LedgerClient, how: Sending) -> None:
+        self._client = client
+        self._how = how
+        self._rows: dict[int, list[int]] = {}
+        """Numbers of the rows of each batch that was not acknowledged."""
+        self.told = Told()
+        self._last_row = 0
+        """Everything up to this row is on record, apart from refused batches."""
+        self._refused: BatchResult | None = None
+
+    def _take(self, result: BatchResult) -> None:
+        """Note an answer; answers come in order."""
+        if result.appended is not None:
+            self.told.take(result.appended, result.observations)
+            self._last_row = self._rows.pop(result.batch)[-1]
+        elif self._refused is None:
+            self._refused = result
+
+    def run(self, rows: Iterator[Row], advance: Callable[[int], None]) -> Told:
+        """Send the rows in batches; `advance` is told the bytes of the input that are behind.
+
+        Whatever ends it early, `where` says what is on record. A refusal names rows of the input.
+        """
+        how = self._how
+        stream = self._client.stream_signals(
+            on_result=self._take,
+            leave_out_duplicates=not how.keep_duplicates,
+            allow_leap=how.allow_leap,
+        )
+        with stream:
+            batches = 0
+            try:
+                for batch in _batches(timed(self._client, rows), how.batch_size, how.skip):
+                    batches += 1
+                    self._rows[batches] = [row.number for row in batch]
+                    request_id = f"{how.request_prefix}:{batches}" if how.request_prefix else None
+                    stream.send([row.observation for row in batch], request_id=request_id)
+                    advance(batch[-1].bytes_read)
+                    if self._refused is not None:
+                        break
+            except MisuseError:
+                stream.flush()  # what was sent before the bad row is settled first
+                raise
+        if self._refused is not None:
+            raise _refusal(self._refused, self._rows[self._refused.batch])
+        return self.told
+
+    @property
+    def where(self) -> str:
+        """What is on record, and how to go on."""
+        told = self.told
+        if not told.acknowledged:
+            return "0 observations were acknowledged."
+        was = "was" if told.acknowledged == 1 else "were"
+        return (
+            f"{counted(told.acknowledged, 'observation')} {was} acknowledged, up to row "
+            f"{self._last_row} and position {told.position}. To go on from there: --skip "
+            f"{self._last_row}"
+        )
+
+
+def timed(client: LedgerClient, rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the rows as they are; MisuseError for one without a time where the data tell it.
+
+    The server would refuse it with its whole batch. The ledger is asked for its clock at the first
+    such row, not before.
+    """
+    may_be_untimed = False
+    for row in rows:
+        if row.observation.observed_at is None and not may_be_untimed:
+            if client.get_ledger().clock == LedgerClock.DATA:
+                raise MisuseError(
+                    f"{row.place}: this ledger takes its time from the data: state observed_at.",
+                    "State when it was observed, as 2026-03-01T10:00:00Z, or as microseconds since "
+                    "1970.",
+                )
+            may_be_untimed = True
+        yield row
 
 
 def prefix_of(file: Path, *how: object) -> str:
@@ -169,47 +202,6 @@ def prefix_of(file: Path, *how: object) -> str:
         digest = hashlib.file_digest(source, "sha256")
     digest.update(repr(("rows/1", *how)).encode())
     return f"file:{digest.hexdigest()[:32]}"
-
-
-def timed(rows: Iterator[Row]) -> Iterator[Row]:
-    """Yield the rows as they are; MisuseError for one without a time where the data tell it.
-
-    The server would refuse it with its whole batch. The ledger is asked for its clock at the first
-    such row, not before.
-    """
-    may_be_untimed = False
-    for row in rows:
-        if row.observation.observed_at is None and not may_be_untimed:
-            if session().client.get_ledger().clock == LedgerClock.DATA:
-                raise MisuseError(
-                    f"{row.place}: this ledger takes its time from the data: state observed_at.",
-                    "State when it was observed, as 2026-03-01T10:00:00Z, or as microseconds since "
-                    "1970.",
-                )
-            may_be_untimed = True
-        yield row
-
-
-def _send(rows: Iterator[Row], account: _Account, move: output.Progress, how: Sending) -> None:
-    stream = session().client.stream_signals(
-        on_result=account.take,
-        leave_out_duplicates=not how.keep_duplicates,
-        allow_leap=how.allow_leap,
-    )
-    with stream:
-        batches = 0
-        try:
-            for batch in _batches(timed(rows), how.batch_size, how.skip):
-                batches += 1
-                account.rows[batches] = [row.number for row in batch]
-                request_id = f"{how.request_prefix}:{batches}" if how.request_prefix else None
-                stream.send([row.observation for row in batch], request_id=request_id)
-                move(batch[-1].bytes_read)
-                if account.refused is not None:
-                    return
-        except MisuseError:
-            stream.flush()  # what was sent before the bad row is settled first
-            raise
 
 
 def _batches(rows: Iterator[Row], size: int, skip: int) -> Iterator[list[Row]]:
@@ -225,27 +217,9 @@ def _batches(rows: Iterator[Row], size: int, skip: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def _where(account: _Account) -> str:
-    """Return what is on record, and how to go on."""
-    told = account.told
-    if not told.acknowledged:
-        return "0 observations were acknowledged."
-    was = "was" if told.acknowledged == 1 else "were"
-    return (
-        f"{output.counted(told.acknowledged, 'observation')} {was} acknowledged, up to row "
-        f"{account.last_row} and position {told.position}. To go on from there: --skip "
-        f"{account.last_row}"
-    )
-
-
-def _refusal(account: _Account) -> ClientError:
+def _refusal(result: BatchResult, numbers: Sequence[int]) -> ClientError:
     """Return the refusal with the rows of the input instead of the items of a batch."""
-    from ledger.client.errors import refused
-
-    result = account.refused
-    assert result is not None
     assert result.error is not None
-    numbers = account.rows[result.batch]
 
     def by_row(text: str) -> str:
         return _ITEM.sub(lambda match: f"row {numbers[int(match[1])]}: ", text)

@@ -3,23 +3,21 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.cli import output
-from ledger.cli.check import Check, State
-from ledger.cli.exits import described
-from ledger.cli.session import Session
+from ledger.events.notation import counted
+from ledger.operations.examination.check import Check, State
 
 if TYPE_CHECKING:
-    from ledger.client import LedgerClient
+    from ledger.client import ClientError, LedgerClient
 
 _LAG_WARN_EVENTS: Final = 50_000
 _SERVER_DEADLINE_SECONDS: Final = 3.0
 
 
-def server(session: Session) -> Iterator[Check]:
+def checks(client: "LedgerClient", target: str) -> Iterator[Check]:
     """Say what the server answers about itself and its ledgers."""
     from ledger.client import ClientError, UnreachableError
 
-    client = session.client.using(deadline_seconds=_SERVER_DEADLINE_SECONDS)
+    client = client.using(deadline_seconds=_SERVER_DEADLINE_SECONDS)
     try:
         found = list(client.list_ledgers())
     except UnreachableError as error:
@@ -31,14 +29,18 @@ def server(session: Session) -> Iterator[Check]:
         )
         return
     except ClientError as error:
-        _, message, remedy, _ = described(error)
-        yield Check("server", "fail", message, remedy)
+        yield Check("server", "fail", *_said(error))
         return
-    yield _serving(session.target, f"serves {output.counted(len(found), 'ledger')}")
-    yield _signing_health(session.target)
+    yield _serving(target, f"serves {counted(len(found), 'ledger')}")
+    yield _signing_health(target)
     for ledger in found:
         yield from _projections(client.using(ledger=ledger.origin), ledger.origin)
         yield _duplicates(client.using(ledger=ledger.origin), ledger.origin)
+
+
+def _said(error: "ClientError") -> tuple[str, str]:
+    """Return what happened and what to do, as the server says it."""
+    return getattr(error, "message", str(error)), getattr(error, "remedy", "")
 
 
 def _duplicates(client: "LedgerClient", origin: str) -> Check:
@@ -48,7 +50,7 @@ def _duplicates(client: "LedgerClient", origin: str) -> Check:
     try:
         states = client.list_signal_states().states
     except ClientError as error:
-        return Check("duplicates", "warn", f"{origin}: {described(error)[1]}", "Ask again later.")
+        return Check("duplicates", "warn", f"{origin}: {_said(error)[0]}", "Ask again later.")
     found = [one for one in states if one.likely_duplicates]
     if not found:
         return Check("duplicates", "ok", f"{origin}: no recent observation repeats another one")
@@ -119,13 +121,12 @@ def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
     try:
         found = list(client.list_projections())
     except ClientError as error:
-        _, message, remedy, _ = described(error)
-        yield Check(f"projections of {origin}", "fail", message, remedy)
+        yield Check(f"projections of {origin}", "fail", *_said(error))
         return
     for one in found:
         name = f"{one.projection} of {origin}"
         behind = one.head_position - one.tracking_position
-        lag = output.counted(behind, "event")
+        lag = counted(behind, "event")
         state: State = "ok"
         remedy = ""
         if one.state == "STOPPED" or one.quarantined:

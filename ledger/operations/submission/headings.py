@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ledger.cli.exits import MisuseError
+from ledger.operations.failures import MisuseError
 
 FIELDS: Final = ("model", "signal", "value", "observed_at", "model_version", "sample_size")
 REQUIRED: Final = FIELDS[:3]

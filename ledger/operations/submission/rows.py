@@ -15,11 +15,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
-from ledger.cli.exits import MisuseError
-from ledger.cli.headings import FIELDS, REQUIRED, Names, check_heading
 from ledger.client.inputs import TIME_FORMS, NoTimeError, micros_of_integer, micros_of_text, plain
 from ledger.client.observations import Observation
 from ledger.limits import SAMPLE_SIZE_MAX
+from ledger.operations.failures import MisuseError
+from ledger.operations.submission.headings import FIELDS, REQUIRED, Names, check_heading
 from ledger.reading import fault
 
 LINE_CHARS_MAX: Final = 64 * 1024  # a row is small; a file without line ends must not fill memory

@@ -8,19 +8,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from ledger.cli.exits import MisuseError
+from ledger.client import LedgerClient
+from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
+from ledger.client.proofs import Export
+from ledger.clock import Clock, uuid7
+from ledger.errors import Reason
+from ledger.export.files import open_bundle
+from ledger.operations.failures import MisuseError
+from ledger.operations.progress import Move
 from ledger.private import make_folder, open_file
 from ledger.reading import NOTE_BYTES_MAX, parse_json, read_text
-
-if TYPE_CHECKING:
-    from ledger.client import LedgerClient
-    from ledger.client.proofs import Export
-    from ledger.clock import Clock
-
-Move = Callable[[int, int], object]
-"""Told how much is done, of how much."""
 
 _POLL_SECONDS: Final = 0.2
 _TRIES: Final = 5  # in a row without a byte more
@@ -31,7 +30,7 @@ _Wait = Callable[[float], object]
 class Fetch:
     """One bundle on its way to one place: a `.tar` file, or else a folder."""
 
-    def __init__(self, client: "LedgerClient", out: Path, wait: _Wait) -> None:
+    def __init__(self, client: LedgerClient, out: Path, wait: _Wait) -> None:
         if out.exists():
             raise MisuseError(f"{out} is there already.", "Name another place, or move it away.")
         self._client = client
@@ -41,11 +40,8 @@ class Fetch:
         self.archive = out.with_name(f"{out.name}.part")
         """What has come so far, as a tar archive."""
 
-    def ask(self, asked: dict[str, Any], clock: "Clock") -> "Export":
+    def ask(self, asked: dict[str, Any], clock: Clock) -> Export:
         """Create the export, or find the one that the same command created before."""
-        from ledger.client.errors import LedgerRefusedError
-        from ledger.clock import uuid7
-
         request_id, before = uuid7(clock), ""
         if self._asked.exists():
             known = self._known()
@@ -85,11 +81,8 @@ class Fetch:
             f"{self._asked} does not say what was asked for.", "Delete it and its .part."
         )
 
-    def follow(self, export: "Export", move: Move) -> "Export":
+    def follow(self, export: Export, move: Move) -> Export:
         """Wait until the server has written the bundle; EXPORT_NOT_READY if it gave up."""
-        from ledger.client.errors import refused
-        from ledger.errors import Reason
-
         while export.state == "WRITING":
             self._wait(_POLL_SECONDS)
             export = self._client.get_export(export.name)
@@ -99,14 +92,12 @@ class Fetch:
             raise refused(
                 Reason.EXPORT_NOT_READY,
                 f"The export failed: {export.failure}.",
-                remedy="Ask again; `decision-ledger log verify` tells whether the log holds.",
+                remedy="Ask again; `decision-ledger verify` tells whether the log holds.",
             )
         return export
 
-    def fetch(self, export: "Export", move: Move) -> None:
+    def fetch(self, export: Export, move: Move) -> None:
         """Fetch the archive, from where an earlier try ended; a few breaks are made good."""
-        from ledger.client.errors import UnreachableError
-
         tries = 0
         with open_file(self.archive, "ab") as file:
             if file.tell() > export.archive_bytes:
@@ -141,8 +132,6 @@ class Fetch:
 
 def unpack(archive: Path, folder: Path) -> None:
     """Write the files of a bundle's archive, which was verified, into a folder."""
-    from ledger.export.files import open_bundle
-
     bundle = open_bundle(archive)
     for name in bundle.sizes:
         place = folder / name

@@ -1,0 +1,1 @@
+"""Examination of an installation, its database and its server: `doctor`, as a function."""

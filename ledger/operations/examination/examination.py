@@ -1,0 +1,74 @@
+"""Every check of `doctor`, each of which says what it found and what to do about it."""
+
+import platform
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
+
+from ledger import __version__
+from ledger.application.signing.evidence import evidence_folder
+from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+from ledger.errors import LedgerError
+from ledger.operations.examination import database, server
+from ledger.operations.examination.check import Check
+from ledger.operations.examination.rights import kept_elsewhere
+from ledger.operations.failures import INTEGRITY_REASONS
+from ledger.operations.places import check_place
+
+if TYPE_CHECKING:
+    from ledger.client import LedgerClient
+    from ledger.settings import Settings
+
+_PACKAGES: Final = ("cryptography", "eventsourcing", "grpcio", "protobuf", "pydantic", "sqlalchemy")
+
+
+def examine(
+    settings: "Settings", client: "LedgerClient", target: str, place: str | None = None
+) -> list[Check]:
+    """Return what every check found, in an order in which the first failure explains the rest.
+
+    `place` is the database, if it is not the one in the settings; `target` the server's address.
+    """
+    checks = [_installation(), Check("settings", "ok", "every LEDGER_* variable is known")]
+    where = place or settings.storage.database
+    check_place(where, "--db" if place else "storage.database")
+    evidence = evidence_folder(settings.checkpoints.evidence, where)
+    kept = [evidence, *kept_elsewhere(settings)]
+    checks += _guarded("loss", lambda: _loss(settings, where))
+    checks += _guarded("database", lambda: database.checks(where, evidence, kept))
+    checks += _guarded("server", lambda: server.checks(client, target))
+    return checks
+
+
+def _guarded(name: str, check: Callable[[], Iterator[Check]]) -> list[Check]:
+    """Return the checks of a part; what it raises is a failed check of its own."""
+    done: list[Check] = []
+    try:
+        done += check()  # extends one by one, so what was found before a failure stays
+    except LedgerError as error:
+        is_integrity = error.reason in INTEGRITY_REASONS
+        done.append(Check(name, "fail", error.message, error.remedy, is_integrity))
+    return done
+
+
+def _installation() -> Check:
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    return Check(
+        "installation",
+        "ok",
+        f"decision-ledger {__version__}, Python {platform.python_version()}, {versions}",
+    )
+
+
+def _loss(settings: "Settings", where: str) -> Iterator[Check]:
+    """Fail where a fail-over could lose events and nothing would show it."""
+    if "://" not in where or where.startswith("sqlite"):
+        return
+    policy, accepted = read_policy(settings.checkpoints.policy), settings.storage.accept_silent_loss
+    why = silent_loss(where, settings.checkpoints.published, policy, is_accepted=accepted)
+    if why:
+        yield Check("loss", "fail", why, SILENT_LOSS_REMEDY)
+    elif accepted:
+        yield Check("loss", "ok", "storage.accept_silent_loss: not looked for at a start")
+    else:
+        yield Check("loss", "ok", "a start compares with what is kept outside the database")

@@ -1,0 +1,63 @@
+"""What a verifier brings along: verifier keys and a policy, not obtained with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
+from ledger.chain.policy import Policy, PolicyError, parse_policy
+from ledger.operations.failures import MisuseError
+from ledger.reading import NOTE_BYTES_MAX, read_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Keys and a policy that were obtained elsewhere; either may be missing."""
+
+    keys: tuple[VerifierKey, ...] = ()
+    policy: Policy | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that a signature could be verified with."""
+        return not self.keys and self.policy is None
+
+    def require(self, what: str) -> None:
+        """Raise MisuseError if there is nothing to verify `what` with."""
+        if self.is_empty:
+            raise MisuseError(
+                f"{what} is verified with a key that did not come with it.",
+                "Give it with --vkey, or a --policy with `log` lines.",
+            )
+
+
+def trusted(vkeys: Sequence[str] | None, policy: Path | None) -> Trusted:
+    """Return what --vkey and --policy name."""
+    return Trusted(tuple(keys_of(vkeys or ())), policy_of(policy))
+
+
+def keys_of(texts: Sequence[str], named: str = "--vkey") -> list[VerifierKey]:
+    """Return the keys in texts; `named` is the option or argument that they were given as."""
+    try:
+        keys = [VerifierKey.parse(text.strip()) for text in texts]
+    except KeyFormatError as error:
+        raise MisuseError(
+            f"{named}: {error}.", "Print the ledger's with `decision-ledger vkey`."
+        ) from error
+    if any(key.type != ED25519 for key in keys):
+        raise MisuseError(f"{named}: that is a witness's key.", "Witnesses belong in --policy.")
+    return keys
+
+
+def policy_of(path: Path | None) -> Policy | None:
+    """Return the tlog-policy in a file given as --policy."""
+    if path is None:
+        return None
+    try:
+        return parse_policy(read_bytes(path, NOTE_BYTES_MAX))
+    except OSError as error:
+        raise MisuseError(
+            f"--policy: {path}: {error.strerror or error}.", "Check the path."
+        ) from error
+    except PolicyError as error:
+        raise MisuseError(f"--policy: {path}: {error}.", "Correct the file.") from error

@@ -1,0 +1,90 @@
+"""Verification of an offline proof (tlog-proof): that an event is in a signed log."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.chain import proof_text
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.link import Digest, Verifier
+from ledger.chain.link import event_hash as hash_of
+from ledger.chain.merkle import ProofError
+from ledger.chain.note import NoteError
+from ledger.chain.note import parse as parse_note
+from ledger.export.lines import LineError, parse_line
+from ledger.operations.failures import IntegrityFailure, MisuseError
+from ledger.operations.trust import Trusted
+from ledger.reading import NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, read_bytes, read_text
+
+_KEPT: Final = "Keep the file as evidence, and ask its giver for another."
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedProof:
+    """What an offline proof shows."""
+
+    thing: str
+    path: str
+    origin: str
+    position: int
+    event_hash: bytes
+    size: int
+    root: bytes
+    witnesses: tuple[str, ...]
+
+
+def check_proof(path: Path, event: bytes | Path | None, given: Trusted) -> CheckedProof:
+    """Return what a proof shows about an event: its hash, or a file with its header or its line.
+
+    IntegrityFailure unless the checkpoint is signed by one of the keys, or accepted by the policy
+    with its witnesses, and the event is in its tree.
+    """
+    given.require("A proof")
+    if event is None:
+        raise MisuseError(
+            "A proof says nothing without its event.", "Give one: --event-hash or --event-file."
+        )
+    witnesses: tuple[str, ...] = ()
+    try:
+        proof = proof_text.parse(_text(path))
+        claim = parse_checkpoint(parse_note(proof.checkpoint.encode()).text)
+        origin = claim.origin
+        leaf = _leaf(event, origin) if isinstance(event, Path) else event
+        if given.policy is not None:
+            verdict = proof_text.check_by_policy(proof, leaf=leaf, policy=given.policy)
+            witnesses = verdict.witnesses
+        if given.keys:
+            named = [key for key in given.keys if key.name == origin]
+            proof_text.check(proof, leaf=leaf, origin=origin, keys=named)
+    except (proof_text.ProofTextError, NoteError, ProofError) as error:
+        raise IntegrityFailure(f"{path} proves nothing: {error}.", _KEPT) from error
+    position = proof.index + 1
+    return CheckedProof(
+        "proof", str(path), origin, position, leaf, claim.size, claim.root, witnesses
+    )
+
+
+def _leaf(path: Path, origin: str) -> bytes:
+    """Return the hash of the event in a file: its header as hashed, or its line in a bundle."""
+    try:
+        data = read_bytes(path, RECEIPT_BYTES_MAX)
+    except OSError as error:
+        raise MisuseError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+    if not data.startswith(b'{"body":'):
+        return hash_of(data)
+    try:
+        link = parse_line(data.removesuffix(b"\n") + b"\n", origin)
+    except LineError as error:
+        raise IntegrityFailure(f"{path} is no event: {error}.", _KEPT) from error
+    verifier = Verifier(origin=origin, head=Digest(link.prev_hash), start_position=link.position)
+    verifier.feed(link)  # header and body have the hashes that the line states
+    return verifier.head
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path, NOTE_BYTES_MAX)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MisuseError(f"{path} cannot be read: {error}.", "Check the path.") from error
