@@ -140,7 +140,9 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         decided, explained = explain(model, position)
         policy = _document(ledger, decided.decision)
         return pb.ExplainDecisionResponse(
-            decision=evaluated(decided), explanation=explanation(decided, explained, policy)
+            decision=evaluated(decided),
+            explanation=explanation(decided, explained, policy),
+            override=ledger.decisions.told_override(decided.decision),
         )
 
     def ReplayDecision(

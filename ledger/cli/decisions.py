@@ -108,6 +108,7 @@ def _facts(one: "Decision") -> list[tuple[str, object]]:
         ("rule", one.rule or "-"),
         ("reason", one.reason),
         ("held back", one.held_back or "no"),
+        ("overridden", _overridden(one)),
         ("since", output.when(one.since)),
         ("evaluated", output.when(one.horizon.evaluated_at)),
         ("historical", "yes: it changes nothing in force" if one.horizon.historical else "no"),
@@ -117,12 +118,19 @@ def _facts(one: "Decision") -> list[tuple[str, object]]:
     ]
 
 
+def _overridden(one: "Decision") -> str:
+    by = one.overridden
+    return f"at position {by.position}; by the rules alone: {by.action}" if by else "no"
+
+
 def explain(decision: _Name) -> None:
     """Say why a decision came out as it did, and what would have changed it."""
     chosen = session()
     found = chosen.client.explain_decision(resolved(decision, or_score=True))
     why = found.explanation
     parts = [inert(why.headline), "", inert(why.paragraph)]
+    if found.override:
+        parts += ["", inert(found.override)]
     if found.decision.horizon.historical:
         when = output.when(found.decision.horizon.evaluated_at)
         parts.insert(0, f"Evaluated as of {when}: {_HISTORICAL}.\n")

@@ -137,6 +137,8 @@ def _paragraph(row: "Priority", fleet: int, explained: "ExplainedDecision | None
     said.append(f", with a priority of {output.percent(row.priority_ppm)}.")
     if explained is not None:
         said.append(f" {explained.explanation.paragraph}")
+        if explained.override:
+            said.append(f" {explained.override}")
         nearest = explained.explanation.boundaries[:1]
         if nearest and nearest[0].sentence not in explained.explanation.paragraph:
             said.append(f" {nearest[0].sentence}")

@@ -228,6 +228,8 @@ class ExplainedDecision:
 
     decision: Decision
     explanation: Explanation
+    override: str = ""
+    """Who set the override that it is under, until when and why; empty if none was in effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -374,6 +374,9 @@ class ExplainDecisionResponse(message.Message):
 
     DECISION_FIELD_NUMBER: builtins.int
     EXPLANATION_FIELD_NUMBER: builtins.int
+    OVERRIDE_FIELD_NUMBER: builtins.int
+    override: builtins.str
+    """Output only. Who set the override that it is under, until when and why; empty if none was in effect."""
     @builtins.property
     def decision(self) -> decision_pb2.Decision:
         """Output only. The decision; without name and position where a score was asked for."""
@@ -387,10 +390,11 @@ class ExplainDecisionResponse(message.Message):
         *,
         decision: decision_pb2.Decision | None = ...,
         explanation: explanation_pb2.Explanation | None = ...,
+        override: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["decision", b"decision", "explanation", b"explanation", "override", b"override"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -180,6 +180,10 @@ def test_an_override_is_told_with_its_reason_its_end_and_who_set_it(
     assert told("evaluate", "fares").code == 0
     said = told("decision", "explain", "fares").out
     assert "ADJUST_DATA_COLLECTION for fares, by the override at position" in said
+    assert re.search(r"users/ada overrode it until [0-9TZ:-]+: Its labels arrived twice\.", said)
+    assert "users/ada overrode it until" in told("why", "fares").out
+    shown = told("decision", "show", "fares").out
+    assert re.search(r"overridden +at position [0-9]+; by the rules alone: [A-Z_]+\n", shown)
     answer = told("audit", "answer", "override", "--model", "fares", "--json").json
     (row,) = answer["tables"][0]["rows"]
     assert (row["actor"], row["rationale"]) == ("users/ada", "Its labels arrived twice.")

@@ -15,7 +15,7 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelRegistered
 from ledger.events.registry import typed
@@ -146,6 +146,17 @@ class Decisions:
         data = decided.decision
         policy = self._historian.compiled(data.policy, data.policy_version, data.policy_digest)
         return decided, explained(data, decided.score, policy.rules)
+
+    def told_override(self, made: DecisionMade) -> str:
+        """Return who set the override that a decision is under, until when and why; "" if none."""
+        if made.overridden is None:
+            return ""
+        event = self._store.event(self._info.origin, made.overridden.position)
+        if event is None or event.body_bytes is None:
+            return "Who overrode it, and why, was erased."
+        data = typed(event, DecisionOverridden)
+        until = notation.shown_time(data.effective_until)
+        return f"{event.body.actor} overrode it until {until}: {data.rationale}"
 
     def explain_score(self, model: str, position: int) -> tuple[Decided, Explanation]:
         """Return what the rules make of a recorded score, whether or not it was recorded as well.
