@@ -149,6 +149,7 @@ def _section(cls: type[EventData], line: dict[str, Any]) -> str:
             "",
             f"- Stream: `{cls.STREAM}`",
             f"- Who may cause it: {cls.CAUSE}",
+            *_said(cls),
             "",
             *_members(cls),
             f"Golden instance, position {header['position']}; `hash` is",
@@ -167,6 +168,16 @@ def _section(cls: type[EventData], line: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _said(cls: type[EventData]) -> list[str]:
+    """Return what else the class says of its type."""
+    said = [f"- Call: `{cls.METHOD}`"] if cls.METHOD else []
+    if cls.KEEPS_BODY:
+        said.append("- Its body can be neither erased nor withheld.")
+    if cls.ONCE_ERASED:
+        said.append(f"- Once bodies are erased: {cls.ONCE_ERASED}.")
+    return said
 
 
 def _fenced(language: str, text: str) -> str:

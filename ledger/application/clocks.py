@@ -14,7 +14,6 @@ from ledger.events.values import format_time
 from ledger.storage.store import LedgerInfo, NewEvent, Store
 from ledger.storage.timekeeping import Step
 
-METHOD: Final = "ConfirmClock"
 _EPOCH: Final = format_time(0)
 
 
@@ -53,5 +52,5 @@ class Clocks:
             )
             return encoded(caller, Addition.of(data))
 
-        request = self._appender.request(caller, METHOD, Proposal(()))
+        request = self._appender.request(caller, ClockStepped.METHOD, Proposal(()))
         return Written.of(self._store.confirm_clock(request, event))

@@ -19,7 +19,6 @@ from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
 from ledger.storage.store import LedgerInfo, Store
-from ledger.storage.triggers import KEEPS_BODY
 
 OnErased = Callable[[int, Sequence[PositionRange]], None]
 """Given where an erasure is and what it names: returns once its own copies are gone.
@@ -27,11 +26,8 @@ OnErased = Callable[[int, Sequence[PositionRange]], None]
 Called again where a request is repeated. Raises LedgerError where copies are left.
 """
 
-_METHOD: Final = "EraseBodies"
 _NAMED_MAX: Final = 10
-_PERMANENT_TYPES: Final = frozenset(
-    type_ for type_ in BY_TYPE if type_.rpartition(".")[0] in KEEPS_BODY
-)
+_PERMANENT_TYPES: Final = frozenset(type_ for type_, cls in BY_TYPE.items() if cls.KEEPS_BODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ class Erasure:
                 authority=authority, ground=ground, positions=[[*each] for each in ranges]
             )
         self._check_erasable(ranges)
-        request = self._appender.request(caller, _METHOD, Proposal([Addition.of(data)]))
+        request = self._appender.request(caller, BodyErased.METHOD, Proposal([Addition.of(data)]))
         try:
             result, bodies = self._store.erase(request, ranges)
         except LedgerError as error:

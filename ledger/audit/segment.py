@@ -12,25 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.audit.source import Finding, Row, Source, UnreadableError
+from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import DIGEST_BYTES, PERMANENT, SALT_BYTES
+from ledger.events.proving import AuditCompleted, BodyErased, StreamsSealed
 from ledger.events.system import CONFIGURED
 from ledger.events.values import STREAM, TYPE, format_time
 
 SEGMENT: Final = 1 << 16
 """Events in a stretch: a complete subtree, so that subtrees join to the tree."""
 
-NOTABLE: Final = frozenset(
-    {
-        "ledger.created.v1",
-        *CONFIGURED,
-        "key.rotated.v1",
-        "key.committed.v1",
-        "key.revoked.v1",
-        "streams.sealed.v1",
-        "body.erased.v1",
-        "audit.completed.v1",
-    }
-)
+NOTABLE: Final = KEY_TYPES | {
+    *CONFIGURED,
+    StreamsSealed.TYPE,
+    BodyErased.TYPE,
+    AuditCompleted.TYPE,
+}
 """Types whose bodies the later passes must know before they begin."""
 
 RULE: Final = "chain"

@@ -257,3 +257,5 @@ _APPLY: Final[Mapping[str, Callable[[KeyHistory, int, _Fields], None]]] = Mappin
         "key.revoked.v1": KeyHistory._revoked,  # noqa: SLF001
     }
 )
+KEY_TYPES: Final = frozenset(_APPLY)
+"""Types of the events that say which keys count."""

@@ -20,19 +20,6 @@ _Ranges = list[tuple[int, int]]
 _DEADLINE_SECONDS: Final = 3_600.0  # the answer comes when projections were folded again
 _STREAMS_SHOWN: Final = 20
 _DIGITS_MAX: Final = 16
-_MEANING: Final = {
-    "model.registered.v1": "their models have no description until they are described again",
-    "model.updated.v1": "where it is the newest, the model has no description until the next one",
-    "model.deployed.v1": "where it is the newest, which version serves is not known until the next",
-    "decision.made.v1": "where it is the newest, nothing is in force until the next evaluation",
-    "decision.made.v2": "where it is the newest, nothing is in force until the next evaluation",
-    "decision.overridden.v1": "they have no effect any more",
-    "policy.drafted.v1": "their versions cannot be used any more",
-    "policy.drafted.v2": "their versions cannot be used any more",
-    "policy.activated.v1": "they are not in force any more: activate again what still applies",
-    "signal.defined.v1": "their signals are not shown and not linted until they are defined again",
-    "plan.made.v1": "where it is the newest, no model has a place in a plan until the next one",
-}
 
 
 @dataclass
@@ -148,13 +135,15 @@ def _meets(ranges: Sequence[tuple[int, int]], first: int, last: int) -> bool:
 
 def _show(ranges: _Ranges, found: _Found) -> None:
     """Tell what would be erased and what follows from it."""
+    from ledger.events.registry import BY_TYPE
+
     total = found.types.total()
     named = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
     output.say(f"Positions {named}: {_bodies(total)} would be erased.")
     if found.gone:
         output.say(f"Erased already: {found.gone}.")
     for type_, count in sorted(found.types.items()):
-        meaning = _MEANING.get(type_, "")
+        meaning = BY_TYPE[type_].ONCE_ERASED if type_ in BY_TYPE else ""
         output.say(f"  {count} {type_}" + (f": {meaning}" if meaning else ""))
     if found.streams:
         shown = [name for name, _ in found.streams.most_common(_STREAMS_SHOWN)]

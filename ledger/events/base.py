@@ -65,15 +65,28 @@ class Part(BaseModel):
 
 
 class EventData(Part):
-    """The data of one event type. Subclasses name type, stream, meaning and who may cause it."""
+    """The data of one event type, and all that is said of the type.
+
+    `TYPE`: its name with its version. `STREAM`: where its events are. `CAUSE`: who may cause them.
+    """
 
     TYPE: ClassVar[str]
     STREAM: ClassVar[str]
     CAUSE: ClassVar[str]
+    METHOD: ClassVar[str] = ""
+    """The call that leaves them; empty where no client asks for one."""
+    KEEPS_BODY: ClassVar[bool] = False
+    """Whether bodies can be neither erased nor withheld, as keys and proofs rest on them."""
+    IS_HOUSEKEEPING: ClassVar[bool] = False
+    """Whether they only record what was done about the ledger itself."""
+    IS_OF_AGGREGATE: ClassVar[bool] = False
+    """Whether they change the aggregate whose stream they are in, and count as its versions."""
+    ONCE_ERASED: ClassVar[str] = ""
+    """What holds once a body is erased, beyond that its text is gone."""
 
     @property
     def stream_name(self) -> str:
-        """The stream that an event of these data belongs to."""
+        """The stream that an event of these data belongs to; an observation's names its model."""
         return self.STREAM.format_map(self.__dict__)
 
     def to_data(self) -> dict[str, Any]:

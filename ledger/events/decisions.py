@@ -67,6 +67,7 @@ class ScoreComputed(Horizon):
     TYPE: ClassVar[str] = "score.computed.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
+    METHOD: ClassVar[str] = "Evaluate"
 
     degradation: Ppm
     coverage: Ppm
@@ -139,6 +140,10 @@ class DecisionMade(Horizon):
     TYPE: ClassVar[str] = "decision.made"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "system/evaluator, or the caller of Evaluate"
+    METHOD: ClassVar[str] = "Evaluate"
+    ONCE_ERASED: ClassVar[str] = (
+        "where it is the newest, nothing is in force until the next evaluation"
+    )
 
     procedure: Procedure
     score_position: Position
@@ -185,6 +190,8 @@ class DecisionOverridden(EventData):
     TYPE: ClassVar[str] = "decision.overridden.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the caller of OverrideDecision, a person"
+    METHOD: ClassVar[str] = "OverrideDecision"
+    ONCE_ERASED: ClassVar[str] = "they have no effect any more"
 
     model: Segment
     action: Action

@@ -17,6 +17,8 @@ class KeyRotated(EventData):
     TYPE: ClassVar[str] = "key.rotated.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of RotateKey"
+    METHOD: ClassVar[str] = "RotateKey"
+    KEEPS_BODY: ClassVar[bool] = True
 
     from_position: Position
     """Smallest size of a checkpoint that the new key signs."""
@@ -31,6 +33,8 @@ class KeyCommitted(EventData):
     TYPE: ClassVar[str] = "key.committed.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of RotateKey, for the rotation after it"
+    METHOD: ClassVar[str] = "RotateKey"
+    KEEPS_BODY: ClassVar[bool] = True
 
     next_key_digest: Hex32
     """SHA-256 of the next verifier key's text."""
@@ -42,6 +46,8 @@ class KeyRevoked(EventData):
     TYPE: ClassVar[str] = "key.revoked.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of RevokeKey"
+    METHOD: ClassVar[str] = "RevokeKey"
+    KEEPS_BODY: ClassVar[bool] = True
 
     vkey: str = Field(min_length=1, max_length=1_000)
     from_position: Position

@@ -1,6 +1,6 @@
 """Events in a model's life: who owns it, what it is worth, which version serves."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from ledger.events.base import (
     BigInt,
@@ -44,6 +44,9 @@ class ModelRegistered(ModelDescribed):
     TYPE: ClassVar[str] = "model.registered.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the caller of RegisterModel"
+    METHOD: ClassVar[str] = "RegisterModel"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = "their models have no description until they are described again"
 
 
 class ModelUpdated(ModelDescribed):
@@ -52,6 +55,11 @@ class ModelUpdated(ModelDescribed):
     TYPE: ClassVar[str] = "model.updated.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the caller of UpdateModel"
+    METHOD: ClassVar[str] = "UpdateModel"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = (
+        "where it is the newest, the model has no description until the next one"
+    )
 
 
 class ModelDeployed(EventData):
@@ -60,6 +68,11 @@ class ModelDeployed(EventData):
     TYPE: ClassVar[str] = "model.deployed.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the caller of RecordDeployment"
+    METHOD: ClassVar[str] = "RecordDeployment"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = (
+        "where it is the newest, which version serves is not known until the next"
+    )
 
     model: Segment
     model_version: Segment
@@ -80,6 +93,12 @@ class ModelRetired(EventData):
     TYPE: ClassVar[str] = "model.retired.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the caller of RetireModel"
+    METHOD: ClassVar[str] = "RetireModel"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
 
     model: Segment
     reason: Text
+
+
+DESCRIBING: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
+"""Types that describe a model as a whole."""

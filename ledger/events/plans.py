@@ -64,6 +64,10 @@ class PlanMade(EventData):
     TYPE: ClassVar[str] = "plan.made.v1"
     STREAM: ClassVar[str] = "plans/{plan}"
     CAUSE: ClassVar[str] = "the caller of MakePlan"
+    METHOD: ClassVar[str] = "MakePlan"
+    ONCE_ERASED: ClassVar[str] = (
+        "where it is the newest, no model has a place in a plan until the next one"
+    )
 
     plan: Segment
     as_of: Position

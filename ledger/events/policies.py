@@ -20,6 +20,9 @@ class PolicyDrafted(EventData):
     TYPE: ClassVar[str] = "policy.drafted"
     STREAM: ClassVar[str] = "policies/{policy}"
     CAUSE: ClassVar[str] = "the caller of DraftPolicy, or of DefineSignal with it: its author"
+    METHOD: ClassVar[str] = "DraftPolicy"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = "their versions cannot be used any more"
 
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)
@@ -67,6 +70,9 @@ class PolicyActivated(EventData):
     TYPE: ClassVar[str] = "policy.activated.v1"
     STREAM: ClassVar[str] = "policies/{policy}"
     CAUSE: ClassVar[str] = "the caller of ActivatePolicy, or of DefineSignal with a replacement"
+    METHOD: ClassVar[str] = "ActivatePolicy"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = "they are not in force any more: activate again what still applies"
 
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)

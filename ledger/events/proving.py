@@ -29,6 +29,9 @@ class StreamsSealed(EventData):
     TYPE: ClassVar[str] = "streams.sealed.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the service on its schedule, or a caller of SealStreams"
+    METHOD: ClassVar[str] = "SealStreams"
+    KEEPS_BODY: ClassVar[bool] = True
+    IS_HOUSEKEEPING: ClassVar[bool] = True
 
     as_of: Position
     root: Hex32
@@ -41,6 +44,8 @@ class BodyErased(EventData):
     TYPE: ClassVar[str] = "body.erased.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "an actor whom the operator has authorised, by EraseBodies"
+    METHOD: ClassVar[str] = "EraseBodies"
+    KEEPS_BODY: ClassVar[bool] = True
 
     authority: Annotated[Text, Field(min_length=1)]
     """In whose name: office or role, never a person's data."""
@@ -72,6 +77,8 @@ class AuditCompleted(EventData):
     TYPE: ClassVar[str] = "audit.completed.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the auditor, by RecordAudit"
+    METHOD: ClassVar[str] = "RecordAudit"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
 
     program: ShortText
     """Name and version of what audited."""
@@ -91,6 +98,8 @@ class ExportIssued(EventData):
     TYPE: ClassVar[str] = "export.issued.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of CreateExport"
+    METHOD: ClassVar[str] = "CreateExport"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
 
     export: Segment
     kind: Literal["full", "range", "stream"]
@@ -124,6 +133,7 @@ class RequestsRefused(EventData):
     TYPE: ClassVar[str] = "requests.refused.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the service, once a minute if anything was refused"
+    IS_HOUSEKEEPING: ClassVar[bool] = True
 
     since: Time
     until: Time

@@ -70,6 +70,26 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}
 assert len(BY_TYPE) == len(EVENT_CLASSES), "two classes claim one type name"
 
+HOUSEKEEPING_TYPES: Final = frozenset(cls.TYPE for cls in EVENT_CLASSES if cls.IS_HOUSEKEEPING)
+KEPT_NAMES: Final = frozenset(
+    cls.TYPE.rpartition(".")[0] for cls in EVENT_CLASSES if cls.KEEPS_BODY
+)
+"""Names, without a version, of the types whose bodies can be neither erased nor withheld."""
+
+
+def keeps_body(type_: str) -> bool:
+    """Return whether bodies of a type, in whatever version, can be neither erased nor withheld."""
+    return type_.rpartition(".")[0] in KEPT_NAMES
+
+
+def aggregate_types(kind: str) -> frozenset[str]:
+    """Return the types whose events change the aggregates in streams of a kind, such as models."""
+    return frozenset(
+        cls.TYPE
+        for cls in EVENT_CLASSES
+        if cls.IS_OF_AGGREGATE and cls.STREAM.partition("/")[0] == kind
+    )
+
 
 def typed(event: RecordedEvent, expected: type[T]) -> T:
     """Return the event's data as an `expected`; EVENT_UNREADABLE where it is none.

@@ -16,6 +16,11 @@ class SignalDefined(EventData):
     TYPE: ClassVar[str] = "signal.defined.v1"
     STREAM: ClassVar[str] = "signals/{signal}"
     CAUSE: ClassVar[str] = "the caller of DefineSignal"
+    METHOD: ClassVar[str] = "DefineSignal"
+    IS_OF_AGGREGATE: ClassVar[bool] = True
+    ONCE_ERASED: ClassVar[str] = (
+        "their signals are not shown and not linted until they are defined again"
+    )
 
     signal: Segment
     kind: SignalKind
@@ -32,6 +37,7 @@ class SignalObserved(EventData):
     TYPE: ClassVar[str] = "signal.observed.v1"
     STREAM: ClassVar[str] = "models/{model}"
     CAUSE: ClassVar[str] = "the monitor that calls SubmitSignals or StreamSignals"
+    METHOD: ClassVar[str] = "SubmitSignals"
 
     model_version: Segment
     observed_at: Time

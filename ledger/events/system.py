@@ -14,6 +14,8 @@ class LedgerCreated(EventData):
     TYPE: ClassVar[str] = "ledger.created.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of CreateLedger"
+    METHOD: ClassVar[str] = "CreateLedger"
+    KEEPS_BODY: ClassVar[bool] = True
 
     created_at: Time
     format: Literal["decision-ledger/1"]
@@ -27,6 +29,8 @@ class LedgerConfigured(EventData):
     TYPE: ClassVar[str] = "ledger.configured.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of CreateLedger"
+    METHOD: ClassVar[str] = "CreateLedger"
+    KEEPS_BODY: ClassVar[bool] = True
 
     clock: Literal["wall", "data"]
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
@@ -41,6 +45,8 @@ class LedgerConfiguredV2(EventData):
     TYPE: ClassVar[str] = "ledger.configured.v2"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of CreateLedger"
+    METHOD: ClassVar[str] = "CreateLedger"
+    KEEPS_BODY: ClassVar[bool] = True
 
     clock: Literal["wall", "data"]
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
@@ -54,6 +60,8 @@ class LedgerConfiguredV3(EventData):
     TYPE: ClassVar[str] = "ledger.configured.v3"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "the caller of CreateLedger"
+    METHOD: ClassVar[str] = "CreateLedger"
+    KEEPS_BODY: ClassVar[bool] = True
 
     clock: Literal["wall", "data"]
     leap_seconds: int = Field(ge=0, le=LEAP_SECONDS_MAX)
@@ -74,6 +82,7 @@ class ClockStepped(EventData):
     TYPE: ClassVar[str] = "clock.stepped.v1"
     STREAM: ClassVar[str] = "ledger"
     CAUSE: ClassVar[str] = "an actor whom the operator has named, by ConfirmClock"
+    METHOD: ClassVar[str] = "ConfirmClock"
 
     clock_at: Time
     """What the clock said."""

@@ -6,10 +6,11 @@ from typing import Any
 from ledger.chain.link import Link
 from ledger.events.canonical import decode
 from ledger.events.proving import BodyErased
+from ledger.events.registry import keeps_body
 from ledger.export.faults import BundleError
 from ledger.export.files import EVENTS, SCOPE
 from ledger.export.ranges import Ranges, united
-from ledger.export.scope import ERASED, Scope, is_permanent
+from ledger.export.scope import ERASED, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Gaps:
             self._erased += _ranges(link, line)
         if link.body is not None:
             return
-        if is_permanent(link.type):
+        if keeps_body(link.type):
             raise BundleError(EVENTS, line, f"the body of {link.type} must not be missing")
         for at, ranges in enumerate(self._stated):
             if link.position in ranges:

@@ -1,24 +1,13 @@
 """Which keys count for a bundle's checkpoint: what `keys.json` says, and what the events say."""
 
-from typing import Any, Final
+from typing import Any
 
-from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, parse_keys
+from ledger.chain.key_history import KEY_TYPES, KeyHistory, KeyHistoryError, KeySpan, parse_keys
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Link
 from ledger.events.canonical import decode
-from ledger.events.system import COMMITTING
 from ledger.export.faults import BundleError
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS
-
-_TYPES: Final = frozenset(
-    {
-        "ledger.created.v1",
-        *COMMITTING,
-        "key.rotated.v1",
-        "key.committed.v1",
-        "key.revoked.v1",
-    }
-)
 
 
 class Keys:
@@ -43,7 +32,7 @@ class Keys:
 
     def take(self, link: Link, line: int) -> None:
         """Take the next event of a full bundle."""
-        if link.type not in _TYPES or link.body is None:
+        if link.type not in KEY_TYPES or link.body is None:
             return
         data: Any = decode(link.body)["data"]
         try:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from ledger.chain.link import Link
 from ledger.errors import chain_broken
-from ledger.export.scope import is_permanent
+from ledger.events.registry import keeps_body
 
 EventRow: TypeAlias = tuple[
     int, str, int, str, str, bytes | None, bytes | None, bytes, bytes, bytes
@@ -63,7 +63,7 @@ def checked_line(row: EventRow, origin: str, *, is_withheld: bool = False) -> by
     if _sha256(b"\x00" + header).digest() != hash_:
         raise chain_broken(position, "the header does not have the stored event hash")
     if body is None or salt is None:
-        if is_permanent(type_):
+        if keeps_body(type_):
             raise chain_broken(position, f"the body of {type_} is missing")
     elif _sha256(b"\x02" + salt + body).digest() != body_hash:
         raise chain_broken(position, "the body does not have the stored body hash")

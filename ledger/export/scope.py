@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from ledger.chain.link import PERMANENT
 from ledger.events.canonical import CanonicalError, decode, encode
+from ledger.events.registry import keeps_body
 from ledger.events.values import ACTOR, INTEGER_MAX, STREAM, TYPE, parse_time
 from ledger.export.ranges import Ranges
 
@@ -17,9 +17,6 @@ ERASED: Final = "erased"
 ERASED_LATER: Final = "erased after this checkpoint"
 """The reason in a full bundle, where a body was erased while the bundle was written."""
 REASON_CHARS_MAX: Final = 2_000
-
-# Without these a reader could not tell which keys count.
-_KEPT: Final = PERMANENT | {"key.committed", "key.revoked", "ledger.configured"}
 
 _KEYS: Final = frozenset(
     {
@@ -51,7 +48,7 @@ class Withholding:
     def __post_init__(self) -> None:
         """Refuse bodies that can never be withheld, and silence about the reason."""
         for type_ in sorted(self.types):
-            if is_permanent(type_):
+            if keeps_body(type_):
                 raise ScopeError(f"the body of {type_} can be neither erased nor withheld")
         if bool(self.types or self.streams) != bool(self.reason.strip()):
             raise ScopeError("a reason belongs to withheld bodies, and only to them")
@@ -60,12 +57,7 @@ class Withholding:
 
     def applies(self, type_: str, stream: str) -> bool:
         """Return whether the body of an event is withheld."""
-        return (type_ in self.types or stream in self.streams) and not is_permanent(type_)
-
-
-def is_permanent(type_: str) -> bool:
-    """Return whether bodies of a type can be neither erased nor withheld."""
-    return type_.rpartition(".")[0] in _KEPT
+        return (type_ in self.types or stream in self.streams) and not keeps_body(type_)
 
 
 @dataclass(frozen=True, slots=True)

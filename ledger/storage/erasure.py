@@ -12,18 +12,17 @@ from sqlalchemy import and_, delete, or_, select, update
 
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.proving import BodyErased
-from ledger.events.registry import typed
+from ledger.events.registry import KEPT_NAMES, typed
 from ledger.storage.checks import request_key
 from ledger.storage.jobs import Turn
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import events, requests
 from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
-from ledger.storage.triggers import KEEPS_BODY
 
 Ranges = Sequence[tuple[int, int]]
 """First and last positions, ascending and apart."""
 
-_KEPT: Final = or_(*(events.c.type.startswith(f"{kept}.v") for kept in sorted(KEEPS_BODY)))
+_KEPT: Final = or_(*(events.c.type.startswith(f"{kept}.v") for kept in sorted(KEPT_NAMES)))
 
 
 def check_ranges(ranges: Ranges) -> None:

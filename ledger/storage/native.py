@@ -7,13 +7,10 @@ whose number is not the next: that is the aggregate's optimistic concurrency.
 
 from typing import Final
 
-from ledger.events.registry import BY_TYPE
+from ledger.events.registry import EVENT_CLASSES, aggregate_types
 
-_FAMILIES: Final = {
-    "models/": frozenset(name for name in BY_TYPE if name.startswith("model.")),
-    "policies/": frozenset(name for name in BY_TYPE if name.startswith("policy.")),
-    "signals/": frozenset(name for name in BY_TYPE if name.startswith("signal.defined.")),
-}
+_KINDS: Final = {cls.STREAM.partition("/")[0] for cls in EVENT_CLASSES if cls.IS_OF_AGGREGATE}
+_FAMILIES: Final = {f"{kind}/": aggregate_types(kind) for kind in _KINDS}
 
 
 def family_of(stream: str) -> frozenset[str]:

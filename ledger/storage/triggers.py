@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from ledger.chain.link import PERMANENT
+from ledger.events.registry import KEPT_NAMES
 from ledger.storage.schema import (
     checkpoints,
     cosignatures,
@@ -19,9 +19,6 @@ from ledger.storage.schema import (
     signing_keys,
     tiles,
 )
-
-KEEPS_BODY: Final = PERMANENT | {"ledger.configured", "key.committed", "key.revoked"}
-"""Types whose bodies cannot be erased: those the format names, and those that keys rest on."""
 
 _OTHER_COLUMNS: Final = [c.name for c in events.columns if c.name not in {"body", "salt"}]
 
@@ -45,11 +42,6 @@ def create_triggers(connection: Connection) -> None:
             connection.exec_driver_sql(statement)
 
 
-def keeps_body(type_: str) -> bool:
-    """Return whether bodies of events of a type can never be erased."""
-    return type_.rpartition(".")[0] in KEEPS_BODY
-
-
 def _rules(dialect: str) -> list[_Rule]:
     """Return the rules in the words of a database."""
     same, starts, growing = (
@@ -58,7 +50,7 @@ def _rules(dialect: str) -> list[_Rule]:
         else ("IS", "OLD.type GLOB '{}.v*'", "substr(NEW.hashes, 1, {})")
     )
     unchanged = [f"NEW.{name} {same} OLD.{name}" for name in _OTHER_COLUMNS]
-    erasable = [f"NOT {starts.format(kept)}" for kept in sorted(KEEPS_BODY)]
+    erasable = [f"NOT {starts.format(kept)}" for kept in sorted(KEPT_NAMES)]
     gone = ["OLD.body IS NOT NULL", "NEW.body IS NULL", "NEW.salt IS NULL"]
     place = [f"NEW.{name} = OLD.{name}" for name in ("ledger_id", "level", "number")]
     return [

@@ -13,13 +13,12 @@ from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TILE_BYTES, RightEdge, tiles_of
 from ledger.errors import chain_broken
 from ledger.events.proving import BodyErased
-from ledger.events.registry import typed
+from ledger.events.registry import keeps_body, typed
 from ledger.storage.database import damaged
 from ledger.storage.erasure import union
 from ledger.storage.reader import SqlReader
 from ledger.storage.schema import tiles
 from ledger.storage.store import KeptCheckpoint, LedgerInfo
-from ledger.storage.triggers import keeps_body
 
 _BATCH: Final = 4_096  # leaves that are put into the tree at once
 _PAGE: Final = 1_000

@@ -25,7 +25,6 @@ from ledger.rules.explanation import Explanation, explain
 from ledger.rules.procedure import Environment, Outcome, Overridden, RuleSet
 from ledger.storage.store import Head, LedgerInfo, Store
 
-_METHOD = "Evaluate"
 _TRIES = 5
 MODELS_MAX = 1_000  # one request's evaluations are one append
 
@@ -77,7 +76,7 @@ class Decisions:
         `at` makes the evaluations historical: at that earlier time, changing nothing in force.
         Costs by the windows' observations, since it reads the ledger and no warm state.
         """
-        answered = self._appender.answered(caller, _METHOD)
+        answered = self._appender.answered(caller, ScoreComputed.METHOD)
         if answered is not None:
             return self._evaluated(answered)
         if not 1 <= len(models) <= MODELS_MAX:
@@ -97,7 +96,9 @@ class Decisions:
             )
             return proposal(recordables, self._clock)
 
-        return self._evaluated(self._appender.append(caller, _METHOD, decide, tries=_TRIES))
+        return self._evaluated(
+            self._appender.append(caller, ScoreComputed.METHOD, decide, tries=_TRIES)
+        )
 
     def get(self, model: str, position: int) -> Decided:
         """Return a model's decision; DECISION_UNKNOWN if there is none at that position."""

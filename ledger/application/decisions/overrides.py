@@ -29,7 +29,6 @@ from ledger.events.values import SECOND, format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.storage.store import Guard, Head, LedgerInfo, Store
 
-_METHOD = "OverrideDecision"
 _TRIES = 5
 _GUARDED_TYPES = frozenset({ModelRetired.TYPE, *DECISION_TYPES})
 
@@ -82,7 +81,9 @@ class Overrides:
                     self._store, self._info.origin, lambda head: self._proposal(spec, head)
                 )
 
-        return self._recorded(self._appender.append(caller, _METHOD, decide, tries=_TRIES))
+        return self._recorded(
+            self._appender.append(caller, DecisionOverridden.METHOD, decide, tries=_TRIES)
+        )
 
     def _proposal(self, spec: OverrideSpec, head: Head) -> Proposal:
         """Return the override over what is in force at a head, guarded by that."""

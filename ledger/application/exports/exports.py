@@ -19,11 +19,11 @@ from ledger.application.commands import Caller
 from ledger.application.erasures import PositionRange
 from ledger.application.exports.jobs import ExportJob, ExportRequest, JobFolder
 from ledger.application.exports.scope import Settled, settle
-from ledger.application.exports.writing import METHOD, ExportWriting, LeftUnfinishedError
+from ledger.application.exports.writing import ExportWriting, LeftUnfinishedError
 from ledger.application.ledger import Ledger
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
-from ledger.events.proving import BodyErased
+from ledger.events.proving import BodyErased, ExportIssued
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.limits import EXPORTS_KEPT_MAX, EXPORTS_MAX
@@ -136,7 +136,7 @@ class Exports:
                         remedy="Use a fresh request id for every new request.",
                         metadata={"request_id": caller.request_id},
                     )
-        if self._appender.answered(caller, METHOD) is not None:
+        if self._appender.answered(caller, ExportIssued.METHOD) is not None:
             raise LedgerError(
                 Reason.EXPORT_UNKNOWN,
                 f"What was exported under request id {caller.request_id!r} is not kept any more.",

@@ -9,8 +9,9 @@ from ledger.application.exports.jobs import ExportRequest
 from ledger.application.ledger import Ledger
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
+from ledger.events.registry import keeps_body
 from ledger.events.values import STREAM, TYPE
-from ledger.export.scope import ERASED, ERASED_LATER, REASON_CHARS_MAX, is_permanent
+from ledger.export.scope import ERASED, ERASED_LATER, REASON_CHARS_MAX
 from ledger.limits import TEXT_CHARS_MAX
 from ledger.storage.store import Reader
 
@@ -66,7 +67,7 @@ def _check_withholding(request: ExportRequest) -> None:
             if grammar.fullmatch(name) is None:
                 raise invalid_field(f"{field}[{at}]", f"{name[:160]!r} cannot be one")
     for type_ in request.withhold_types:
-        if is_permanent(type_):
+        if keeps_body(type_):
             raise LedgerError(
                 Reason.BODY_PERMANENT,
                 f"Bodies of {type_} can be neither erased nor withheld: the rest rests on them.",

@@ -17,8 +17,6 @@ from ledger.export.report import Told, render
 from ledger.export.standalone import verifier_source
 from ledger.storage.store import Store
 
-METHOD: Final = "CreateExport"
-
 # A bundle of a few events is done before a witness can have answered about its checkpoint.
 _WITNESS_WAITS: Final = 50
 _WITNESS_PAUSE_SECONDS: Final = 0.1
@@ -110,4 +108,4 @@ class ExportWriting:
         )
         caller = Caller(job.requested_by, job.request_id, bytes.fromhex(job.digest))
         proposal = Proposal([Addition.of(issued)])
-        return self._appender.append(caller, METHOD, lambda: proposal).position
+        return self._appender.append(caller, issued.METHOD, lambda: proposal).position

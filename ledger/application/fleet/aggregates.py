@@ -11,20 +11,18 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.erased import Erased
 from ledger.events.models import (
+    DESCRIBING,
     ModelDeployed,
     ModelDescribed,
     ModelRegistered,
     ModelRetired,
-    ModelUpdated,
 )
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
+from ledger.events.registry import aggregate_types
 from ledger.events.signals import SignalDefined
 
-DESCRIBING_TYPES: Final = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
-MODEL_TYPES: Final = frozenset(
-    cls.TYPE for cls in (ModelRegistered, ModelUpdated, ModelDeployed, ModelRetired)
-)
-POLICY_TYPES: Final = frozenset({*DRAFTED_TYPES, PolicyActivated.TYPE})
+MODEL_TYPES: Final = aggregate_types("models")
+POLICY_TYPES: Final = aggregate_types("policies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> 
 
 def _evolve_erased(model: Model, type_: str) -> Model:
     """Return the model after an event of which only the type is known."""
-    if type_ in DESCRIBING_TYPES:
+    if type_ in DESCRIBING:
         return replace(model, described=None)
     if type_ == ModelDeployed.TYPE:
         return replace(model, is_version_erased=True)

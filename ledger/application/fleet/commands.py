@@ -24,7 +24,7 @@ from ledger.application.names import did_you_mean
 from ledger.application.policies.lint import LintResult, lint
 from ledger.application.policies.meaning import backwards, contradicts, outdated, signals_of
 from ledger.errors import LedgerError, Reason, invalid_field
-from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
@@ -83,7 +83,7 @@ class FleetCommands:
                 )
             return NextEvent(0, described)
 
-        return self._save(caller, "RegisterModel", decide)
+        return self._save(caller, described.METHOD, decide)
 
     def update_model(
         self, caller: Caller, described: ModelUpdated, expected_version: int | None
@@ -97,7 +97,7 @@ class FleetCommands:
                 raise stale(model.id, expected_version, model.version)
             return NextEvent(model.version, described)
 
-        return self._save(caller, "UpdateModel", decide)
+        return self._save(caller, described.METHOD, decide)
 
     def retire_model(self, caller: Caller, model: str, reason: str) -> Written:
         """Record that a model left the fleet."""
@@ -106,7 +106,7 @@ class FleetCommands:
             known = self._live_model(model)
             return NextEvent(known.version, ModelRetired(model=model, reason=reason))
 
-        return self._save(caller, "RetireModel", decide)
+        return self._save(caller, ModelRetired.METHOD, decide)
 
     def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> Written:
         """Record that a version went into service: trained if it is new, reinstated if not.
@@ -124,7 +124,7 @@ class FleetCommands:
             run_id, cause = self._run_in_force(spec.model)
             return NextEvent(model.version, data, run_id, cause, stated_time=stated)
 
-        return self._save(caller, "RecordDeployment", decide)
+        return self._save(caller, ModelDeployed.METHOD, decide)
 
     def lint_policy(self, text: str, changed: SignalDefined | None = None) -> LintResult:
         """Return everything that is wrong or doubtful about a policy's text; writes nothing.
@@ -153,7 +153,7 @@ class FleetCommands:
             data = result.draft(policy, len(known.drafts) + 1, rationale)
             return NextEvent(known.version, data)
 
-        written = self._save(caller, "DraftPolicy", decide)
+        written = self._save(caller, PolicyDrafted.METHOD, decide)
         event = self._store.event(self._info.origin, written.position)
         assert event is not None, "what was appended can be read"
         drafted = typed(event, PolicyDrafted)
@@ -188,7 +188,7 @@ class FleetCommands:
             )
             return NextEvent(known.version, data, guards=guards)
 
-        return self._save(caller, "ActivatePolicy", decide)
+        return self._save(caller, PolicyActivated.METHOD, decide)
 
     def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""

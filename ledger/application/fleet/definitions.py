@@ -41,7 +41,6 @@ from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.signals import SignalDefined
 from ledger.storage.store import Guard, LedgerInfo, Store
 
-METHOD: Final = "DefineSignal"
 _TRIES: Final = 3
 
 Lint = Callable[[str, SignalDefined], LintResult]
@@ -89,7 +88,7 @@ class Definitions:
         # A caller that replaces policies has not seen what came between, so must decide itself.
         tries = 1 if replacements else _TRIES
         written = self._aggregates.appender.append(
-            caller, METHOD, lambda: self._decide(signal, replacements), tries=tries
+            caller, signal.METHOD, lambda: self._decide(signal, replacements), tries=tries
         )
         self._fleet.refresh(written.position)
         return written

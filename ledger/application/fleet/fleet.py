@@ -13,7 +13,6 @@ import structlog
 
 from ledger.application.commands import model_stream, policy_stream
 from ledger.application.fleet.aggregates import (
-    DESCRIBING_TYPES,
     MODEL_TYPES,
     POLICY_TYPES,
     Model,
@@ -25,7 +24,7 @@ from ledger.application.names import did_you_mean, nearest
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.erased import data_or_erased
-from ledger.events.models import ModelDeployed
+from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
@@ -231,7 +230,7 @@ def _apply_model(state: _State, event: RecordedEvent, placed: Placed) -> None:
         return
     is_deployment = len(model.deployments) > len(before.model.deployments)
     deployed = (*before.deployed, placed) if is_deployment else before.deployed
-    described = placed if event.type in DESCRIBING_TYPES else before.described
+    described = placed if event.type in DESCRIBING else before.described
     state.models[name] = replace(
         before,
         model=model,

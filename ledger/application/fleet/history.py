@@ -22,11 +22,10 @@ from ledger.events.decisions import (
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import (
+    DESCRIBING,
     ModelDeployed,
     ModelDescribed,
-    ModelRegistered,
     ModelRetired,
-    ModelUpdated,
 )
 from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE, decode_data, typed
@@ -36,7 +35,6 @@ from ledger.kernel.bucketed import ModelState, Scoring
 from ledger.rules.procedure import Override
 from ledger.rules.vocabulary import RULES_1
 
-DESCRIBED_TYPES: Final = (ModelRegistered.TYPE, ModelUpdated.TYPE)
 _SECOND: Final = 1_000_000
 _LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
 
@@ -139,7 +137,7 @@ class Historian(PolicyHistory):
         BODY_ERASED where its newest description is gone: only describing it again helps.
         """
         reader, ledger, stream = self._reader, self._ledger, model_stream(model)
-        described = reader.latest(ledger, stream, DESCRIBED_TYPES, at_or_before=as_of)
+        described = reader.latest(ledger, stream, DESCRIBING, at_or_before=as_of)
         if described is None:
             return None
         self._refuse_unknown(stream, as_of)
@@ -255,7 +253,7 @@ class Historian(PolicyHistory):
         """Whether the model, its versions or any policy in force changed after a position."""
         reader, ledger, as_of = self._reader, self._ledger, history.as_of
         stream = model_stream(history.model)
-        facts = (*DESCRIBED_TYPES, ModelDeployed.TYPE)
+        facts = (*DESCRIBING, ModelDeployed.TYPE)
         if reader.of_types(
             ledger, facts, stream=stream, after=position, at_or_before=as_of, limit=1
         ):

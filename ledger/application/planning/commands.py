@@ -17,7 +17,6 @@ from ledger.events.plans import PlanMade
 from ledger.events.registry import typed
 from ledger.storage.store import Guard, Head, LedgerInfo, Store
 
-_METHOD: Final = "MakePlan"
 _TRIES: Final = 20  # each time a body was erased while the plan was made
 _PURSE_MAX: Final = 10**30
 _COMPARED: Final = 200  # newest plans, when a name is unknown
@@ -85,7 +84,7 @@ class PlanCommands:
             guards = [Guard(stream, None, expected_count=0), no_erasure_after(made.as_of)]
             return Proposal([Addition.of(made)], guards)
 
-        written = self._appender.append(caller, _METHOD, decide, tries=_TRIES)
+        written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
         event = self._store.event(self._info.origin, written.position)
         assert event is not None, "what was appended can be read"
         return typed(event, PlanMade), event

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.application.commands import model_stream
-from ledger.application.fleet.history import DESCRIBED_TYPES, Historian, History
+from ledger.application.fleet.history import Historian, History
 from ledger.application.fleet.in_service import Deployment, service_at
 from ledger.application.planning.reasons import reason_of
 from ledger.application.policies.compiled import CompiledPolicy
@@ -18,7 +18,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
-from ledger.events.models import ModelDeployed, ModelDescribed, ModelRetired
+from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
 from ledger.events.plans import PlanMade, PlanMode, PlanRow
 from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
@@ -35,7 +35,7 @@ from ledger.rules.vocabulary import RULES_1
 from ledger.storage.store import Reader
 
 _SECOND = 1_000_000
-_MODEL_FACTS = (*DESCRIBED_TYPES, ModelDeployed.TYPE, ModelRetired.TYPE)
+_MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Planning:
                 continue  # nothing of it is looked at, so nothing of it can stand in the way
             if any(event.type == ModelRetired.TYPE for event in events):
                 continue
-            described = [event for event in events if event.type in DESCRIBED_TYPES]
+            described = [event for event in events if event.type in DESCRIBING]
             assert described, "a model begins by being registered"
             if self._historian.erasures.passes_over(described[-1], as_of):
                 continue
@@ -128,7 +128,7 @@ class Planning:
             if not any(is_in_scope(activated, data) for activated in scopes):
                 continue
             history = History(name, as_of, data)
-            others = [event for event in events if event.type not in DESCRIBED_TYPES]
+            others = [event for event in events if event.type not in DESCRIBING]
             self._historian.apply_known(history, others, as_of)
             history.as_of = as_of  # folding moved it to the last fact; observations follow that
             yield history

@@ -3,16 +3,12 @@
 What it found is the auditor's word; that it was of this very ledger is checked.
 """
 
-from typing import Final
-
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, Written
 from ledger.application.signing.prover import Prover
 from ledger.errors import invalid_field
 from ledger.events.proving import AuditCompleted
 from ledger.storage.store import LedgerInfo, Store
-
-METHOD: Final = "RecordAudit"
 
 
 class Audits:
@@ -39,4 +35,4 @@ class Audits:
                 raise invalid_field("report.root", fault)
             return Proposal([Addition.of(audit)])
 
-        return self._appender.append(caller, METHOD, decide)
+        return self._appender.append(caller, AuditCompleted.METHOD, decide)

@@ -19,7 +19,6 @@ from ledger.storage.store import Guard, LedgerInfo, Store
 
 OVERLAP_DEFAULT: Final = 1_000
 OVERLAP_MAX: Final = 1_000_000_000
-STREAM: Final = "ledger"
 
 _KEY_TYPES: Final = frozenset({KeyRotated.TYPE, KeyCommitted.TYPE, KeyRevoked.TYPE})
 _SERVICE: Final = "system/keys"
@@ -80,7 +79,7 @@ class KeyCommands:
             additions, next_key = self._take_over(history, overlap)
             return Proposal(additions, [guard], keys=[next_key])
 
-        written = self._appender.append(caller, "RotateKey", decide)
+        written = self._appender.append(caller, KeyRotated.METHOD, decide)
         self._keyring.forget()
         return self._rotated(written)
 
@@ -114,7 +113,7 @@ class KeyCommands:
                 keys.append(next_key)
             return Proposal([*additions, Addition.of(revoked)], [guard], keys=keys)
 
-        written = self._appender.append(caller, "RevokeKey", decide)
+        written = self._appender.append(caller, KeyRevoked.METHOD, decide)
         self._keyring.forget()
         return KeyWritten(written, self._of(vkey))
 
@@ -133,17 +132,20 @@ class KeyCommands:
                 vkey=vkey,
             )
 
-        return [Addition(STREAM, KeyRotated.TYPE, rotated), Addition.of(committed)], next_key
+        return [
+            Addition(KeyRotated.STREAM, KeyRotated.TYPE, rotated),
+            Addition.of(committed),
+        ], next_key
 
     def _guard(self) -> Guard:
         """Return the guard against a change of keys after those that are read next."""
         newest = self._store.latest(
             self._info.origin,
-            STREAM,
+            KeyRotated.STREAM,
             _KEY_TYPES,
             at_or_before=self._store.head(self._info.origin).position,
         )
-        return Guard(STREAM, _KEY_TYPES, after_position=newest.position if newest else 0)
+        return Guard(KeyRotated.STREAM, _KEY_TYPES, after_position=newest.position if newest else 0)
 
     # ---- answering ---------------------------------------------------------------------------
 

@@ -13,19 +13,12 @@ from ledger.chain.merkle import leaf_hash, root_of
 from ledger.chain.seal import seal_record
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
-from ledger.events.proving import AuditCompleted, ExportIssued, RequestsRefused, StreamsSealed
-from ledger.events.registry import typed
+from ledger.events.proving import StreamsSealed
+from ledger.events.registry import HOUSEKEEPING_TYPES, typed
 from ledger.storage.store import Guard, LedgerInfo, Store
-
-METHOD: Final = "SealStreams"
-STREAM: Final = "ledger"
 
 _TRIES: Final = 20  # each time somebody else sealed first
 _PAGE: Final = 500
-# What the service records about itself: a schedule that sealed only this would never rest.
-_HOUSEKEEPING: Final = frozenset(
-    {StreamsSealed.TYPE, RequestsRefused.TYPE, AuditCompleted.TYPE, ExportIssued.TYPE}
-)
 _TYPES: Final = frozenset({StreamsSealed.TYPE})
 
 
@@ -41,7 +34,7 @@ class Seals:
         """Seal every stream as of the head; the newest seal if it covers all but itself."""
         written = self._appender.append(
             caller,
-            METHOD,
+            StreamsSealed.METHOD,
             lambda: self._proposal(self.newest()),
             tries=_TRIES,
             refusal=lambda _: LedgerError(
@@ -57,7 +50,7 @@ class Seals:
         if not self._has_news(after):
             return False
         try:
-            self._appender.append(caller, METHOD, lambda: self._proposal(after))
+            self._appender.append(caller, StreamsSealed.METHOD, lambda: self._proposal(after))
         except LedgerError as error:
             if error.reason is not Reason.VERSION_CONFLICT:
                 raise
@@ -67,12 +60,18 @@ class Seals:
     def newest(self) -> RecordedEvent | None:
         """Return the newest seal's event, or None."""
         head = self._store.head(self._info.origin).position
-        return self._store.latest(self._info.origin, STREAM, _TYPES, at_or_before=head)
+        return self._store.latest(
+            self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=head
+        )
 
     def created_at(self) -> int:
         """Return when the ledger began."""
         first = self._store.event(self._info.origin, 1)
         return first.recorded_at if first is not None else 0
+
+    def _newest(self, at_or_before: int) -> RecordedEvent | None:
+        origin, stream = self._info.origin, StreamsSealed.STREAM
+        return self._store.latest(origin, stream, _TYPES, at_or_before=at_or_before)
 
     def _proposal(self, newest: RecordedEvent | None) -> Proposal:
         """Return a seal after the newest; nothing where that covers all but itself."""
@@ -85,7 +84,7 @@ class Seals:
         after = newest.position if newest else 0
         return Proposal(
             () if is_sealed else [Addition.of(self._sealed(as_of))],
-            guards=[Guard(STREAM, _TYPES, after_position=after)],
+            guards=[Guard(StreamsSealed.STREAM, _TYPES, after_position=after)],
         )
 
     def _sealed(self, as_of: int) -> StreamsSealed:
@@ -111,7 +110,9 @@ class Seals:
 
     def _answer(self, written: Written) -> Seal:
         """Return the seal that an append wrote or found."""
-        event = self._store.latest(self._info.origin, STREAM, _TYPES, at_or_before=written.position)
+        event = self._store.latest(
+            self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=written.position
+        )
         assert event is not None, "an answered request was answered with a seal"
         sealed = typed(event, StreamsSealed)
         is_new = written.first_position == written.position
@@ -126,10 +127,13 @@ class Seals:
         return Seal(written, sealed.as_of, bytes.fromhex(sealed.root), sealed.streams)
 
     def _has_news(self, newest: RecordedEvent | None) -> bool:
-        """Return whether anything but the service's own housekeeping came after the newest seal."""
+        """Return whether anything but housekeeping came after the newest seal.
+
+        A schedule that sealed what it recorded itself would never rest.
+        """
         position = typed(newest, StreamsSealed).as_of if newest is not None else 0
         while page := self._store.read(self._info.origin, after=position, limit=_PAGE):
-            if any(event.type not in _HOUSEKEEPING for event in page):
+            if any(event.type not in HOUSEKEEPING_TYPES for event in page):
                 return True
             position = page[-1].position
         return False

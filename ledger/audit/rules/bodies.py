@@ -7,38 +7,12 @@ from typing import Final
 from ledger.audit.event import OBSERVED, Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
-from ledger.events.system import CONFIGURED
+from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_time
 
-_METHODS: Final = {
-    "ledger.created.v1": "CreateLedger",
-    **dict.fromkeys(CONFIGURED, "CreateLedger"),
-    "signal.defined.v1": "DefineSignal",
-    OBSERVED: "SubmitSignals or StreamSignals",
-    "model.registered.v1": "RegisterModel",
-    "model.updated.v1": "UpdateModel",
-    "model.deployed.v1": "RecordDeployment",
-    "model.retired.v1": "RetireModel",
-    "score.computed.v1": "Evaluate",
-    "decision.made.v1": "Evaluate",
-    "decision.made.v2": "Evaluate",
-    "decision.overridden.v1": "OverrideDecision",
-    "policy.drafted.v1": "DraftPolicy",
-    "policy.drafted.v2": "DraftPolicy",
-    "policy.activated.v1": "ActivatePolicy",
-    "plan.made.v1": "MakePlan",
-    "key.rotated.v1": "RotateKey",
-    "key.committed.v1": "RotateKey",
-    "key.revoked.v1": "RevokeKey",
-    "streams.sealed.v1": "SealStreams",
-    "body.erased.v1": "EraseBodies",
-    "clock.stepped.v1": "ConfirmClock",
-    "audit.completed.v1": "RecordAudit",
-    "export.issued.v1": "CreateExport",
-}
-"""Which call leaves events of a type, as far as a type tells."""
-_WITH_A_DEFINITION: Final = frozenset({"DraftPolicy", "ActivatePolicy"})
+_WITH_A_DEFINITION: Final = frozenset({PolicyDrafted.METHOD, PolicyActivated.METHOD})
 """What a definition does too, where it replaces policies: their events have it as their cause."""
 
 
@@ -107,10 +81,11 @@ def requests_unique(event: Event, fold: Fold) -> Verdict:
     if event.request_id is None:
         fold.request = None
         return None
-    method = _METHODS.get(event.type)
+    cls = BY_TYPE.get(event.type)
+    method = cls.METHOD if cls is not None else ""
     if event.cause is not None and method in _WITH_A_DEFINITION:
-        method = "DefineSignal"
-    if method is None:
+        method = SignalDefined.METHOD
+    if not method:
         return Unchecked("the method behind this type is not known")
     asked = event.actor, method, event.request_id
     if fold.request != asked:
