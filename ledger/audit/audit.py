@@ -31,6 +31,11 @@ MEANINGS: Final = {
     "database.head": "The stored head is the last event.",
     "database.requests": "Remembered requests are those of the events.",
     "database.row": "The ledger's row is what its first events say.",
+    "database.orphans": "Every row belongs to a ledger that is there.",
+    "database.tiles": "No tile holds more than the tree.",
+    "database.keys": "The keys that are kept are those that the events name, each sealed.",
+    "database.cosignatures": "Every kept cosignature is whole, and its checkpoint is kept.",
+    "database.integrity": "SQLite finds its own pages, indexes and rows in order.",
 }
 """What the rules mean that are no rules about single events."""
 
@@ -185,7 +190,7 @@ class Audit:
 
     def _look(self, joined: Joined) -> None:
         history = key_history(joined)[0]
-        looked = self.source.look(Hashed(joined.tree(), joined.types, history.to_json()))
+        looked = self.source.look(Hashed(joined.tree(), joined.types, history))
         self._checked.update(looked.checked)
         self._findings += looked.findings
 

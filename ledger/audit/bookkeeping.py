@@ -34,16 +34,16 @@ class Query(Protocol):
         ...
 
 
-def look(query: Query, tables: set[str], ledger_id: int, size: int, tree: bytes) -> Look:
-    """Return what was compared, and what differs."""
-    found = Look()
+def look(
+    query: Query, tables: set[str], ledger_id: int, size: int, tree: bytes, found: Look
+) -> None:
+    """Note what was compared, and what differs."""
     newest = _observed_at(query, ledger_id, size, found)
     if "heads" in tables:
         _head(query, ledger_id, size, (newest, tree), found)
     if "requests" in tables:
         _requests(query, ledger_id, size, found)
     _row(query, ledger_id, found)
-    return found
 
 
 def _observed_at(query: Query, ledger_id: int, size: int, found: Look) -> int | None:

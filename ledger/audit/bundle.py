@@ -155,7 +155,10 @@ class BundleSource:
         ):
             for what in self._manifest_faults(manifest, names):
                 fail(what)
-        if self._files.get("data/keys.json") and self._read("data/keys.json") != hashed.keys:
+        if (
+            self._files.get("data/keys.json")
+            and self._read("data/keys.json") != hashed.keys.to_json()
+        ):
             fail("keys.json does not list the keys that the ledger records")
         stated = {
             "counts": hashed.types, "first_position": 1, "last_position": self.size,

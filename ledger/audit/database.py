@@ -5,17 +5,26 @@ statement is short, so an audit holds up neither a server that appends nor its l
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ledger.audit import bookkeeping
+from ledger.audit import bookkeeping, tables
 from ledger.audit.bookkeeping import Query
-from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.audit.source import (
+    Finding,
+    Hashed,
+    Look,
+    Opener,
+    Row,
+    SourceKind,
+    UnreadableError,
+    Withheld,
+)
+from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
 from ledger.events.canonical import CanonicalError, decode
 from ledger.postgres import Use, connect_args, prepare_session
 
@@ -25,6 +34,7 @@ _POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
 
 _TABLES: Final = (
     "ledgers", "events", "checkpoints", "tiles", "cosignatures", "requests", "heads",
+    "signing_keys",
 )  # fmt: skip
 _ROWS: Final = (
     "SELECT position, stream, stream_version, type, recorded_at, body, salt, body_hash, prev_hash,"
@@ -54,6 +64,10 @@ class Connection:
     query: Query
     close: Any
     errors: tuple[type[Exception], ...]
+    is_damage: Callable[[Exception], bool] = lambda _: False
+    """Whether an error says that what is stored is damaged, and not that it cannot be had."""
+    integrity: str = ""
+    """The statement by which the database checks itself; empty where it has none."""
 
 
 class DatabaseSource:
@@ -67,7 +81,6 @@ class DatabaseSource:
         """Open the ledger with this origin; an empty one means the only ledger there is."""
         self._place = place
         self._connection = connect(place)
-        self._query = self._connection.query
         self._unreadable: tuple[type[Exception], ...] = (
             *self._connection.errors,
             UnicodeDecodeError,
@@ -78,8 +91,8 @@ class DatabaseSource:
             self._open()
         except BaseException as error:
             self._connection.close()
-            if isinstance(error, self._connection.errors):
-                raise _unavailable(place, error) from error
+            if isinstance(error, (TypeError, ValueError)):
+                raise _damaged(error) from error
             raise
 
     def _open(self) -> None:
@@ -110,7 +123,7 @@ class DatabaseSource:
         """Yield rows in pages, each a statement of its own."""
         while after < until:
             try:
-                page = self._query(_ROWS, self._ledger_id, after, until, PAGE)
+                page = self._connection.query(_ROWS, self._ledger_id, after, until, PAGE)
             except self._unreadable as error:
                 raise UnreadableError(self._first_unreadable(after), str(error)) from error
             yield from page
@@ -125,7 +138,7 @@ class DatabaseSource:
         """Return the first position after one whose row cannot be read."""
         for position in range(after + 1, after + PAGE + 1):
             try:
-                self._query(_ROWS, self._ledger_id, position - 1, position, 1)
+                self._connection.query(_ROWS, self._ledger_id, position - 1, position, 1)
             except self._unreadable:
                 return position
         return after + 1
@@ -171,12 +184,35 @@ class DatabaseSource:
         return ranges
 
     def look(self, hashed: Hashed) -> Look:
-        """Compare the other columns and tables with the events."""
-        return bookkeeping.look(self._query, self._tables, self._ledger_id, self._size, hashed.tree)
+        """Compare the other columns and tables with the events, and each with itself."""
+        found, rule = Look(), "database.integrity"
+        if self._connection.integrity:
+            found.checked[rule] = 1
+            (said,) = self._query(self._connection.integrity)[0]
+            if said != "ok":
+                found.findings.append(Finding(rule, 0, str(said)))
+                return found  # what such a file answers to further questions says nothing
+        at = (self._query, self._tables, self._ledger_id, self._size)
+        try:
+            bookkeeping.look(*at, hashed.tree, found)
+            tables.look(*at, hashed.keys, found)
+        except (TypeError, ValueError) as error:
+            what = f"a column does not hold what it should: {error}"
+            found.findings.append(Finding(rule, 0, what))
+        return found
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _query(self, sql: str, *parameters: object) -> list[Any]:
+        """Return the rows of a statement; CHAIN_BROKEN or STORE_UNAVAILABLE where that fails."""
+        try:
+            return self._connection.query(sql, *parameters)
+        except self._connection.errors as error:
+            if self._connection.is_damage(error):
+                raise _damaged(error) from error
+            raise _unavailable(self._place, error) from error
 
     # ---- opening ---------------------------------------------------------------------------------
 
@@ -185,7 +221,7 @@ class DatabaseSource:
         tables: set[str] = set()
         for name in _TABLES:
             try:
-                self._query(f"SELECT 1 FROM {name} WHERE 1 = 0")  # noqa: S608 - our own names
+                self._connection.query(f"SELECT 1 FROM {name} WHERE 1 = 0")  # noqa: S608 - our own names
             except self._connection.errors:
                 continue
             tables.add(name)
@@ -251,7 +287,15 @@ def _sqlite(path: Path) -> Connection:
             remedy="Check the path; a server is named with --server.",
         )
     file = _SqliteFile(path.resolve())  # its log has the name of the file, not of a link
-    return Connection(file.query, file.close, (sqlite3.Error,))
+    return Connection(
+        file.query, file.close, (sqlite3.Error,), _is_damage, "PRAGMA integrity_check(1)"
+    )
+
+
+def _is_damage(error: Exception) -> bool:
+    """Return whether SQLite's error is about what is in the file: a text that is none included."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class _SqliteFile:
@@ -331,6 +375,10 @@ def _shown(place: str) -> str:
     """Return a place without the password that a URL may hold."""
     scheme, separator, rest = place.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else place
+
+
+def _damaged(error: Exception) -> LedgerError:
+    return chain_broken(0, f"the database is damaged: {error}")
 
 
 def _unavailable(place: str, error: Exception) -> LedgerError:

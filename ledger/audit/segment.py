@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.audit.source import Finding, Row, Source, UnreadableError
 from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import DIGEST_BYTES, PERMANENT, SALT_BYTES
+from ledger.chain.tiles import TILE_BYTES
 from ledger.events.proving import AuditCompleted, BodyErased, StreamsSealed
 from ledger.events.system import CONFIGURED
 from ledger.events.values import STREAM, TYPE, format_time
@@ -151,12 +152,15 @@ def compare_tile(
     segment.tiles_checked += 1
     held = stored if isinstance(stored, bytes) else b""
     part = held[skipped * DIGEST_BYTES :][: len(expected)]
-    if part == expected:
+    if part == expected and len(held) <= TILE_BYTES:
         return
     wrong = next(
-        at
-        for at in range(0, len(expected), DIGEST_BYTES)
-        if part[at : at + DIGEST_BYTES] != expected[at : at + DIGEST_BYTES]
+        (
+            at
+            for at in range(0, len(expected), DIGEST_BYTES)
+            if part[at : at + DIGEST_BYTES] != expected[at : at + DIGEST_BYTES]
+        ),
+        len(expected) - DIGEST_BYTES,  # where only more is there than a tile can hold
     )
     leaf = number * _WIDTH + skipped + wrong // DIGEST_BYTES << _TILE_LEVELS * level
     what = f"the tile of level {level}, number {number} does not hold the events' hashes"

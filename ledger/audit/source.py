@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from ledger.chain.key_history import KeyHistory
+
 SourceKind: TypeAlias = Literal["server", "database", "bundle", "tiles"]
 
 Row: TypeAlias = tuple[int, str, int, str, int, bytes | None, bytes | None, bytes, bytes, bytes]
@@ -62,8 +64,8 @@ class Hashed:
     """Size and right edge of the tree, as a stored head keeps it."""
     types: dict[str, int]
     """How many events of each type there are."""
-    keys: bytes
-    """The ledger's keys, as a bundle lists them."""
+    keys: KeyHistory
+    """The ledger's keys over time."""
 
 
 class UnreadableError(Exception):

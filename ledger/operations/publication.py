@@ -165,9 +165,7 @@ def _check(
 
 
 def _rows(store: "SqlStore", origin: str, after: int, until: int) -> Iterable[bytes]:
-    from ledger.storage.verify import stored_links
-
-    for link in stored_links(store, origin, after=after, until=until):
+    for link in store.links(origin, after=after, until=until):
         yield header_bytes(
             body_hash=link.body_hash.hex(),
             ledger=origin,

@@ -27,7 +27,7 @@ CREATE TABLE events (ledger_id INTEGER, position, stream, stream_version, type, 
  observed_at, body, salt, body_hash, prev_hash, event_hash, PRIMARY KEY (ledger_id, position));
 CREATE TABLE heads (ledger_id INTEGER, position, event_hash, recorded_at, newest_observed_at, tree);
 CREATE TABLE checkpoints (ledger_id INTEGER, size, note, PRIMARY KEY (ledger_id, size));
-CREATE TABLE cosignatures (ledger_id INTEGER, size, name, key_id, line);
+CREATE TABLE cosignatures (ledger_id INTEGER, size, name, key_id, line, seal);
 CREATE TABLE tiles (ledger_id INTEGER, level, number, hashes,
  PRIMARY KEY (ledger_id, level, number));
 CREATE TABLE requests (ledger_id INTEGER, actor, method, request_id, digest, first_position,
@@ -194,10 +194,17 @@ class Paper:
                     for size in sorted(set(self.checkpoint_sizes))
                 ],
             )
-            put("INSERT INTO cosignatures VALUES (1, ?, ?, ?, ?)", self.cosignatures)
+            put("INSERT INTO cosignatures VALUES (1, ?, ?, ?, ?, ?)", self._cosignature_rows())
             put("INSERT INTO requests VALUES (1, ?, ?, ?, ?, ?, ?, ?)", self._request_rows())
         database.close()
         return path
+
+    def _cosignature_rows(self) -> list[tuple[Any, ...]]:
+        found = []
+        for size, name, key_id, line in self.cosignatures:
+            text = f"1\n{size}\n{name}\n{key_id.hex()}\n{line}\n"
+            found.append((size, name, key_id, line, hashlib.sha256(text.encode()).digest()))
+        return found
 
     def _request_rows(self) -> list[tuple[Any, ...]]:
         found = []

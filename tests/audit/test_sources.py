@@ -97,7 +97,7 @@ def test_damage_is_named_on_either_database(
 def test_an_auditors_connection_cannot_write(store: SqlStore, database_url: str) -> None:
     source = DatabaseSource(database_url)
     with pytest.raises(source._connection.errors, match=r"(?i)read.?only"):
-        source._query("DELETE FROM leases")
+        source._connection.query("DELETE FROM leases")
     source.close()
 
 

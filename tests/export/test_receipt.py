@@ -20,7 +20,7 @@ from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.registry import typed
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt, write_receipt
-from ledger.storage.verify import as_link
+from tests.support.check_ledger import link_of
 from tests.support.served import HOUR, ORIGIN, Served, observation, serving
 
 
@@ -44,7 +44,7 @@ class Issued:
         self.data = write_receipt(
             signed.note.encode(),
             ORIGIN,
-            [as_link(event) for event in whole],
+            [link_of(event) for event in whole],
             lambda at: prove_inclusion(at - 1, signed.size, tree),
             [(at, events[at - 1].event_hash) for at in replayed.evidence],
         )

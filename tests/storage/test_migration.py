@@ -20,7 +20,7 @@ from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
-from ledger.storage.verify import verify_database
+from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
 from tests.support.stores import DATABASES, ORIGIN, START, VAULT
 
@@ -116,12 +116,17 @@ def versions(store: SqlStore) -> list[Any]:
     return [row.version for row in store.rows(schema_version.select())]
 
 
+def hold(url: str) -> None:
+    """Fail unless an audit finds every ledger of a database whole."""
+    assert [damage(url, origin) for origin in (ORIGIN, HISTORY, PLAIN)] == [[], [], []]
+
+
 def test_everything_verifies_and_goes_on(old_url: str) -> None:
     store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
     assert versions(store) == [2]
     assert [info.origin for info in store.ledgers()] == [ORIGIN, HISTORY, PLAIN]
-    verified = verify_database(store, vault=VAULT)
-    assert [verified[origin].position for origin in (ORIGIN, HISTORY, PLAIN)] == [302, 3, 1]
+    assert [store.head(origin).position for origin in (ORIGIN, HISTORY, PLAIN)] == [302, 3, 1]
+    hold(old_url)
     kept = store.checkpoint(ORIGIN)
     assert kept is not None
     assert kept.size == 252
@@ -132,10 +137,10 @@ def test_everything_verifies_and_goes_on(old_url: str) -> None:
         check_ledger(store, origin)
     again = AppendRequest(ORIGIN, "users/ada", "T", [event], request_id="r0", digest=b"\0")
     assert store.append(again).repeated
-    verify_database(store, vault=VAULT)
+    hold(old_url)
     store.close()
     reopened = open_store(old_url, SystemClock(), vault=VAULT, create=True)
-    verify_database(reopened, vault=VAULT)
+    hold(old_url)
     reopened.close()
 
 

@@ -15,7 +15,8 @@ from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
 from ledger.storage.reader import _TYPES_OF
-from tests.support.check_ledger import read_all
+from ledger.storage.tile_rows import tile_query
+from tests.support.check_ledger import link_of, read_all
 from tests.support.stores import ORIGIN, START, VAULT
 
 STREAMS = ("models/a", "models/b", "signals/auc")
@@ -231,3 +232,19 @@ def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
     reads = [step for step in plan if "events" in step]
     assert reads
     assert all("events_stream_type" in step for step in reads), plan
+
+
+def test_links_are_the_stored_events(store: SqlStore, events: Sequence[RecordedEvent]) -> None:
+    assert [*store.links(ORIGIN)] == [link_of(event) for event in events]
+    some = [*store.links(ORIGIN, after=5, until=9)]
+    assert [link.position for link in some] == [6, 7, 8, 9]
+
+
+def test_tiles_are_looked_up_and_not_walked_along(sqlite_url: str, clock: ManualClock) -> None:
+    open_store(sqlite_url, clock, create=True).close()
+    question = tile_query(1, [(level, index) for level in range(3) for index in range(3)])
+    connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]
+    connection.close()
+    (step,) = [step for step in plan if " tiles " in step]
+    assert step.endswith("(ledger_id=? AND level=? AND number=?)")

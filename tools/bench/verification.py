@@ -9,7 +9,6 @@ from ledger.chain.link import Link, Verifier, header_bytes
 from ledger.clock import SystemClock
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
-from ledger.storage.verify import stored_links
 from projections.host import ProjectionHost
 from tools.bench import fleet, ingest, ledgers, replay
 from tools.bench.rows import Peer, Row, at_least, load_average
@@ -137,7 +136,7 @@ def _from_database(run: Run, size: int) -> tuple[float, float]:
     progress = Progress("verifying", size)
     started = time.perf_counter()
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
-        for number, link in enumerate(stored_links(service.store, fleet.ORIGIN)):
+        for number, link in enumerate(service.store.links(fleet.ORIGIN)):
             verifier.feed(link)
             if number % _PAGE == 0:
                 progress.reach(number)

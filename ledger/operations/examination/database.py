@@ -135,8 +135,8 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
     head = store.head(info.origin)
     name = f"chain of {info.origin}"
     after = max(head.position - _TAIL_EVENTS, 0)
-    events = store.read(info.origin, after=after, until=head.position, limit=_TAIL_EVENTS)
-    if not events or events[-1].position != head.position:
+    links = [*store.links(info.origin, after=after, until=head.position)]
+    if not links or links[-1].position != head.position:
         return Check(
             name,
             "fail",
@@ -144,13 +144,11 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
             "Stop the server, keep the file as evidence, restore from a copy that verifies.",
             is_integrity=True,
         )
-    from ledger.storage.verify import as_link
-
     verifier = Verifier(
-        origin=info.origin, head=Digest(events[0].prev_hash), start_position=after + 1
+        origin=info.origin, head=Digest(links[0].prev_hash), start_position=after + 1
     )
-    for event in events:
-        verifier.feed(as_link(event))
+    for link in links:
+        verifier.feed(link)
     if verifier.head != head.event_hash:
         return Check(
             name,
