@@ -23,7 +23,7 @@ from ledger.application.witnesses.outside import Outside, behind, unknown_signer
 from ledger.application.witnesses.witnesses import Collector
 from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 from ledger.clock import Clock
 from ledger.settings import CheckpointSettings, SealSettings
 from ledger.storage.store import LedgerInfo, Store
@@ -42,7 +42,7 @@ class AttestationOptions:
 
     checkpoints: CheckpointSettings = _ON_DEMAND
     seals: SealSettings = _NEVER
-    policy: Policy = field(default_factory=Policy)
+    policy: WitnessPolicy = field(default_factory=WitnessPolicy)
     evidence: Path | None = None
     process: RehashProcess | None = None
 

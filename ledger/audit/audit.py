@@ -14,7 +14,7 @@ from ledger.audit.rule_pass import Ruled, rule_pass
 from ledger.audit.source import Finding, Hashed, Source
 from ledger.audit.trust import Vouched, key_history, vouch
 from ledger.chain.heads import Relation, TreeHead, compare
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 
 _NOTE_EVERY: Final = 8  # stretches between two notes of how far the hashes are checked
 
@@ -50,7 +50,7 @@ class Audit:
     source: Source
     program: str
     vkeys: Sequence[str] = ()
-    policy: Policy | None = None
+    policy: WitnessPolicy | None = None
     memory: Memory | None = None
     place: str = ""
     """Names the source in the memory, so that an interrupted audit goes on only with its own."""

@@ -16,7 +16,7 @@ from ledger.chain.checkpoint import OpenedCheckpoint
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, open_by_spans
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError, UnverifiedNoteError
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.system import COMMITTING
 
@@ -72,7 +72,7 @@ def vouch(
     source: Source,
     joined: Joined,
     pinned: Sequence[str],
-    policy: Policy | None,
+    policy: WitnessPolicy | None,
     *,
     after: int = 0,
     until: int | None = None,
@@ -125,7 +125,7 @@ def _begin(
     source: Source,
     spans: list[KeySpan],
     pinned: Sequence[str],
-    policy: Policy | None,
+    policy: WitnessPolicy | None,
     found: Vouched,
 ) -> tuple[list[KeySpan], set[str]]:
     """Return the keys that there are, and those to trust from the start."""
@@ -265,7 +265,7 @@ def _judge_newest(
 
 
 def _judge_witnesses(
-    newest: Sequence[tuple[int, str, OpenedCheckpoint]], policy: Policy, found: Vouched
+    newest: Sequence[tuple[int, str, OpenedCheckpoint]], policy: WitnessPolicy, found: Vouched
 ) -> None:
     """Find the newest checkpoint that the policy's witnesses have cosigned in number."""
     found.checked["witnesses"] = 1

@@ -69,7 +69,7 @@ class PolicyVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class WitnessPolicy:
     """A parsed policy. Names are kept as the octets of the file, undecodable ones escaped."""
 
     logs: tuple[Log, ...] = ()
@@ -119,7 +119,7 @@ class Policy:
         )
 
 
-def parse_policy(data: bytes) -> Policy:
+def parse_policy(data: bytes) -> WitnessPolicy:
     """Return the policy in a file; PolicyError unless it keeps every rule of the format."""
     if len(data) > POLICY_BYTES_MAX:
         raise PolicyError(f"a policy is at most {POLICY_BYTES_MAX} bytes long")
@@ -164,12 +164,12 @@ class _Reader:
             case _:
                 raise ValueError("no line of a policy is written like this")
 
-    def policy(self) -> Policy:
+    def policy(self) -> WitnessPolicy:
         """Return the whole policy; PolicyError unless it has exactly one quorum."""
         if len(self._quorums) != 1:
             raise PolicyError("a policy has exactly one quorum line")
         (quorum,) = self._quorums
-        return Policy(
+        return WitnessPolicy(
             tuple(self._logs),
             tuple(self._witnesses),
             tuple(self._groups),

@@ -14,7 +14,7 @@ from ledger.chain.encoding import decode_base64, encode_base64
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import DIGEST_BYTES
 from ledger.chain.merkle import SIZE_MAX, check_inclusion
-from ledger.chain.policy import Policy, PolicyVerdict
+from ledger.chain.policy import PolicyVerdict, WitnessPolicy
 
 FILE_SUFFIX: Final = ".tlog-proof"
 HASHES_MAX: Final = 63
@@ -92,7 +92,7 @@ def check(
     return opened
 
 
-def check_by_policy(proof: ProofText, *, leaf: bytes, policy: Policy) -> PolicyVerdict:
+def check_by_policy(proof: ProofText, *, leaf: bytes, policy: WitnessPolicy) -> PolicyVerdict:
     """Return the verdict on the checkpoint that has the leaf hash, under a policy's quorum.
 
     Raises NoteError if the policy does not accept the checkpoint, ProofError if the leaf is not in

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 from ledger.client.call import CallScope
 from ledger.client.retry import Attempts, RetryOptions
 from ledger.client.trust.store import TrustStore
@@ -55,7 +55,7 @@ class ClientOptions:
     retry: RetryOptions
     clock: Clock
     trust: TrustStore = field(default_factory=TrustStore)
-    witness_policy: Policy | None = None
+    witness_policy: WitnessPolicy | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not mean anything, and complete the address."""

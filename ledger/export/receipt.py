@@ -17,7 +17,7 @@ from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import GENESIS, Digest, Link, Verifier
 from ledger.chain.merkle import ProofError, check_inclusion
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 from ledger.errors import LedgerError
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode, encode
@@ -113,7 +113,7 @@ def write_receipt(
 
 
 def verify_receipt(
-    data: bytes, keys: Sequence[VerifierKey] = (), policy: Policy | None = None
+    data: bytes, keys: Sequence[VerifierKey] = (), policy: WitnessPolicy | None = None
 ) -> Receipt:
     """Return what a receipt says, by keys or a policy from elsewhere; ReceiptError if it lies."""
     value = _object(data)

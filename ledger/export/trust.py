@@ -8,7 +8,7 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 
 
 class TrustError(ValueError):
@@ -31,7 +31,7 @@ class Trusted:
         return tuple(map(str, self.keys))
 
 
-def open_trusted(note: bytes, keys: Sequence[VerifierKey], policy: Policy | None) -> Trusted:
+def open_trusted(note: bytes, keys: Sequence[VerifierKey], policy: WitnessPolicy | None) -> Trusted:
     """Return a checkpoint that one of the keys has signed, and that meets the policy if given.
 
     Without a key the policy's own `log` lines say which key counts.

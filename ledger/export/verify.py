@@ -13,7 +13,7 @@ from typing import Final
 
 from ledger.chain.checkpoint import Checkpoint
 from ledger.chain.keys import VerifierKey
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 from ledger.events.registry import BY_TYPE
 from ledger.export.bag import (
     DECLARATION,
@@ -77,7 +77,7 @@ class Verified:
 def verify_bundle(
     path: Path,
     keys: Sequence[VerifierKey] = (),
-    policy: Policy | None = None,
+    policy: WitnessPolicy | None = None,
     advance: Advance | None = None,
 ) -> Verified:
     """Return what a bundle is, a folder or a tar archive; BundleError where it does not verify.
@@ -91,7 +91,7 @@ def verify_bundle(
 def verify_opened(
     bundle: Bundle,
     keys: Sequence[VerifierKey],
-    policy: Policy | None = None,
+    policy: WitnessPolicy | None = None,
     advance: Advance | None = None,
 ) -> Verified:
     """Return the same for a bundle that is open."""

@@ -22,7 +22,7 @@ from ledger.operations.served_ledger import ledger_time
 from ledger.operations.trust import Trusted
 
 if TYPE_CHECKING:
-    from ledger.chain.policy import Policy
+    from ledger.chain.policy import WitnessPolicy
     from ledger.client import LedgerClient, VerifiedCheckpoint
     from ledger.storage.sql_store import SqlStore
     from ledger.storage.store import KeptCheckpoint
@@ -107,7 +107,7 @@ def stored_log(database: str, origin: str, given: Trusted) -> Iterator[Publishab
         store.close()
 
 
-def _newest(store: "SqlStore", origin: str, policy: "Policy | None") -> tuple[int, str]:
+def _newest(store: "SqlStore", origin: str, policy: "WitnessPolicy | None") -> tuple[int, str]:
     """Return the newest checkpoint with its cosignatures; with a policy, that it accepts."""
     newest = store.checkpoint(origin)
     if newest is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
-from ledger.chain.policy import Policy, PolicyError, parse_policy
+from ledger.chain.policy import PolicyError, WitnessPolicy, parse_policy
 from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
@@ -15,7 +15,7 @@ class Trusted:
     """Keys and a policy that were obtained elsewhere; either may be missing."""
 
     keys: tuple[VerifierKey, ...] = ()
-    policy: Policy | None = None
+    policy: WitnessPolicy | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -49,7 +49,7 @@ def keys_of(texts: Sequence[str], named: str = "--vkey") -> list[VerifierKey]:
     return keys
 
 
-def policy_of(path: Path | None) -> Policy | None:
+def policy_of(path: Path | None) -> WitnessPolicy | None:
     """Return the tlog-policy in a file given as --policy."""
     if path is None:
         return None

@@ -22,7 +22,7 @@ from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SigningKey
 from ledger.chain.link import Digest
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import Policy, Witness
+from ledger.chain.policy import Witness, WitnessPolicy
 from ledger.chain.witness import encode_request
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
@@ -79,7 +79,7 @@ class Setting:
             pace_seconds=0.0,
             backoff_seconds=0.01,
         )
-        collector = Collector(ground, Policy(witnesses=witnesses))
+        collector = Collector(ground, WitnessPolicy(witnesses=witnesses))
         workers = Workers(SystemClock())
         collector.start(workers)
         self.stack.callback(workers.stop)
@@ -128,7 +128,7 @@ def test_every_witness_cosigns_each_new_checkpoint(setting: Setting) -> None:
         until(lambda: len(setting.cosigned(signed.size)) == 2)  # noqa: B023 - waits within the loop
         whole = setting.attestation.checkpoints.of_size(signed.size)
         assert whole.witnesses == (KEYS[0].name, KEYS[1].name)
-        policy = Policy(
+        policy = WitnessPolicy(
             logs=(), witnesses=tuple(Witness(f"w{n}", KEYS[n].cosigner_key) for n in (0, 1))
         )
         assert len(parse_note(whole.note.encode()).signatures) == 3
@@ -311,7 +311,7 @@ def test_other_ledgers_and_unreadable_evidence(setting: Setting) -> None:
 def test_a_cosignature_can_be_added_by_hand_if_it_is_one(
     store: SqlStore, clock: ManualClock
 ) -> None:
-    policy = Policy(witnesses=(Witness("w0", KEYS[0].cosigner_key),))  # without a URL
+    policy = WitnessPolicy(witnesses=(Witness("w0", KEYS[0].cosigner_key),))  # without a URL
     attestation = attest(store, clock, policy=policy)
     signed = attestation.checkpoints.sign()
     text = parse_note(signed.note.encode()).text

@@ -24,7 +24,7 @@ from grpc_status import rpc_status
 from ledger.api.errors import to_status
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.note import Signature
-from ledger.chain.policy import Policy, parse_policy
+from ledger.chain.policy import WitnessPolicy, parse_policy
 from ledger.client import (
     AsyncLedgerClient,
     LedgerClient,
@@ -53,7 +53,7 @@ POLICY = "".join(
 )
 
 
-def settings(store: TrustStore, policy: Policy | None = None) -> ClientOptions:
+def settings(store: TrustStore, policy: WitnessPolicy | None = None) -> ClientOptions:
     return ClientOptions(
         "127.0.0.1:1", ORIGIN, "", 10.0, RetryOptions(), SystemClock(), store, policy
     )

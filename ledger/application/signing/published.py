@@ -7,7 +7,7 @@ from typing import Final
 
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import Policy, PolicyError, parse_policy
+from ledger.chain.policy import PolicyError, WitnessPolicy, parse_policy
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
@@ -79,10 +79,10 @@ def refuse_rows_ahead(origin: str, head: int, reached: int, place: str) -> None:
         )
 
 
-def read_policy(path: str) -> Policy:
+def read_policy(path: str) -> WitnessPolicy:
     """Return the policy in a file, an empty one for no path; FIELD_INVALID if it is none."""
     if not path:
-        return Policy()
+        return WitnessPolicy()
     try:
         return parse_policy(read_bytes(Path(path), NOTE_BYTES_MAX))
     except (OSError, PolicyError) as error:
@@ -93,7 +93,7 @@ def read_policy(path: str) -> Policy:
         ) from error
 
 
-def silent_loss(database: str, published: str, policy: Policy, *, is_accepted: bool) -> str:
+def silent_loss(database: str, published: str, policy: WitnessPolicy, *, is_accepted: bool) -> str:
     """Return why lost events would not be noticed at the next start; empty where they would be.
 
     Of a PostgreSQL database only, which a fail-over may replace by a standby that lacks events.

@@ -14,7 +14,7 @@ from ledger.application.witnesses.outside import Difference
 from ledger.application.workers import Workers
 from ledger.chain.cosignature import parse_signature_lines
 from ledger.chain.note import Signature
-from ledger.chain.policy import Policy, Witness
+from ledger.chain.policy import Witness, WitnessPolicy
 from ledger.errors import LedgerError, Reason
 
 _START_SECONDS: Final = 3.0  # how long a start waits for a witness that does not answer
@@ -23,7 +23,7 @@ _START_SECONDS: Final = 3.0  # how long a start waits for a witness that does no
 class Collector:
     """Asks every witness of the policy that has a URL to cosign one ledger's checkpoints."""
 
-    def __init__(self, ground: Ground, policy: Policy) -> None:
+    def __init__(self, ground: Ground, policy: WitnessPolicy) -> None:
         self._store = ground.store
         self._origin = ground.origin
         self._checkpoints = ground.checkpoints

@@ -11,7 +11,7 @@ from ledger.chain.checkpoint import Checkpoint as Claim
 from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.chain.note import NoteError
-from ledger.chain.policy import Policy
+from ledger.chain.policy import WitnessPolicy
 from ledger.client.call import CallScope, Steps
 from ledger.client.calls import proofs as calls
 from ledger.client.errors import (
@@ -52,7 +52,12 @@ class Acceptance:
     """Takes the checkpoints of one client's ledger, or refuses them and keeps the evidence."""
 
     def __init__(
-        self, scope: CallScope, target: str, store: TrustStore, policy: Policy | None, clock: Clock
+        self,
+        scope: CallScope,
+        target: str,
+        store: TrustStore,
+        policy: WitnessPolicy | None,
+        clock: Clock,
     ) -> None:
         self._scope = scope
         self._target = target

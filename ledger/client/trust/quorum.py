@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ledger.chain.note import UnverifiedNoteError, open_note
-from ledger.chain.policy import Policy, parse_policy
+from ledger.chain.policy import WitnessPolicy, parse_policy
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
-WitnessPolicyLike: TypeAlias = Policy | bytes | Path | str
+WitnessPolicyLike: TypeAlias = WitnessPolicy | bytes | Path | str
 """A witness policy, its text as bytes, or the path of its file."""
 
 
@@ -21,21 +21,21 @@ class Quorum:
     why: str
 
 
-def read_witness_policy(policy: WitnessPolicyLike) -> Policy:
+def read_witness_policy(policy: WitnessPolicyLike) -> WitnessPolicy:
     """Return a witness policy; PolicyError or OSError where it cannot be read."""
-    if isinstance(policy, Policy):
+    if isinstance(policy, WitnessPolicy):
         return policy
     return parse_policy(
         policy if isinstance(policy, bytes) else read_bytes(Path(policy), NOTE_BYTES_MAX)
     )
 
 
-def policy_keys(policy: Policy, origin: str) -> list[str]:
+def policy_keys(policy: WitnessPolicy, origin: str) -> list[str]:
     """Return the verifier keys that a witness policy lists for a log."""
     return [str(log.key) for log in policy.logs if log.key.name == origin]
 
 
-def quorum_of(policy: Policy, note: str) -> Quorum:
+def quorum_of(policy: WitnessPolicy, note: str) -> Quorum:
     """Return which witnesses cosigned a note; NoteError for a cosignature that is not genuine.
 
     Only the witnesses are looked at: the log's own signature is for the caller to verify.
