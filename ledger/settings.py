@@ -328,8 +328,8 @@ def refuse_strays(variables: Mapping[str, str]) -> None:
         near = get_close_matches(stray, sorted(known), n=1, cutoff=0.6)
         said.append(f"{stray} (did you mean {near[0]}?)" if near else stray)
     raise SettingsError(
-        f"Nothing reads {', '.join(said)}. Unset it, or correct its name; the README of the CLI "
-        "lists every setting."
+        f"Nothing reads {', '.join(said)}. Unset it, or correct its name; "
+        "ledger/docs/configuration.md lists every setting."
     )
 
 

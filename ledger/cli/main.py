@@ -269,7 +269,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=f"Exit codes.\n\n{_EXITS}\n\nSettings: LEDGER_* variables over a TOML file; see "
-    "ledger/cli/README.md.",
+    "ledger/docs/configuration.md.",
 )
 
 

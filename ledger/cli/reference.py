@@ -1,6 +1,6 @@
-"""The tables of the CLI's README, from the code itself: a test holds them equal.
+"""The tables of the CLI's README and of `ledger/docs/configuration.md`, from the code itself.
 
-`python -m ledger.cli.reference` prints them, to be pasted where the README has them.
+`python -m ledger.cli.reference` prints them, to be pasted there; tests hold them equal.
 """
 
 from collections.abc import Iterator

@@ -146,8 +146,8 @@ def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     return Answer(
         said=[
             (
-                "The README's section on limits is what users are told; the ledger holds how each "
-                "signal is collected and the rationale of every weight and rule."
+                "What users are told of limits is in ledger/docs/limits.md; the ledger holds "
+                "how each signal is collected and the rationale of every weight and rule."
             )
         ],
         tables=[

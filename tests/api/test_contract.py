@@ -188,7 +188,7 @@ def reasons() -> dict[str, tuple[str, str, str]]:
 
 
 def error_table() -> str:
-    """Return the table of errors as the README of the API shows it."""
+    """Return the table of errors as the page shows it."""
     lines = ["| reason | status | what happened | do |", "| --- | --- | --- | --- |"]
     lines += [
         f"| `{reason}` | {status} | {meaning} | {do} |"
@@ -207,9 +207,9 @@ def test_reasons_statuses_and_comments_agree() -> None:
         assert errors.STATUS[reason].name == reasons()[reason.value][0]
 
 
-def test_the_readme_shows_the_table_of_errors() -> None:
-    readme = (ROOT / "ledger" / "api" / "README.md").read_text(encoding="utf-8")
-    assert error_table() in readme, error_table()
+def test_the_page_of_errors_shows_the_table() -> None:
+    page = (ROOT / "ledger" / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert error_table() in page, error_table()
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -5,7 +5,6 @@ a ledger of its own, over a model that never reports, evaluated five hours and t
 version went into service.
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,16 +15,14 @@ from ledger.application.policies.starting import first_policy
 from ledger.application.policies.text import parse
 from ledger.events.values import parse_decimal
 from tests.application.world import ANA, DAY, HOUR, START, World, defined
+from tests.support.pages import DOCS, block
 
 ROOT = Path(__file__).parents[2]
 LOSS = {"log-loss": defined("log-loss")}
 
 
-def of_the_readme() -> str:
-    page = (ROOT / "README.md").read_text("utf-8")
-    found = re.search(r"^```policy\.yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+def of_the_pages() -> str:
+    return block(DOCS / "walk.md", "policy.yaml")
 
 
 def of_the_demo() -> str:
@@ -41,7 +38,7 @@ def from_stated_limits() -> str:
     return first_policy({"log-loss": (400_000_000, 600_000_000)}, LOSS, 24 * 3_600)
 
 
-@pytest.mark.parametrize("text_of", [of_the_readme, of_the_demo, fitted, from_stated_limits])
+@pytest.mark.parametrize("text_of", [of_the_pages, of_the_demo, fitted, from_stated_limits])
 def test_a_version_whose_first_report_is_not_due_calls_no_person(
     world: World, text_of: Callable[[], str]
 ) -> None:

@@ -142,7 +142,6 @@ def test_every_setting_says_what_it_is_for() -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        reference.settings_table,
         reference.exits_table,
         reference.commands_table,
         reference.json_table,

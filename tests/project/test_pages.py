@@ -1,0 +1,159 @@
+"""The README and the pages in `ledger/docs` do what they say: their blocks are carried out.
+
+Method: take the blocks out of each page, run them in order in an empty folder against a server of
+their own, and compare with what the page shows. Only what must differ from run to run is masked:
+hashes, keys, ports and seconds.
+"""
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger import limits
+from ledger.chain.policy import parse_policy
+from ledger.cli.reference import settings_table
+from tests.support.pages import (
+    BLOCK,
+    DOCS,
+    PAGES,
+    ROOT,
+    block,
+    blocks,
+    commands,
+    environment,
+    is_shown,
+    story,
+)
+
+README = ROOT / "README.md"
+STORIES = [page for page in PAGES if {"console", "python"} & {word for word, _ in blocks(page)}]
+ROOMS = [
+    page
+    for folder in ("ledger", "projections", "proto", "tests")
+    for page in sorted((ROOT / folder).rglob("*.md"))
+    if page not in PAGES
+]
+RUN_BY_ALL = "python3 tools/dev.py test"
+_SECONDS = 500
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", STORIES, ids=name_of)
+def test_a_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+    with story(tmp_path) as shell:
+        for step in shell.tell(page):
+            assert is_shown(step.shown, step.printed), f"$ {step.command}\n{step.printed}"
+
+
+def test_the_client_in_three_lines_submits_an_observation(tmp_path: Path) -> None:
+    with story(tmp_path) as shell:
+        shell.tell(README)
+        assert len(block(README, "python").splitlines()) == 3
+        assert "signal.observed.v1" in shell.run("decision-ledger log tail -n 1 --json")
+
+
+@pytest.mark.slow
+def test_the_demo_prints_what_the_pages_show(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.demo"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for page in (README, DOCS / "demo.md"):
+        (command, shown), *others = commands(block(page, "demo"))
+        assert command == "python3 tools/dev.py demo"
+        assert others in ([], [(RUN_BY_ALL, "")])
+        assert is_shown(shown, done.stdout), f"{page}\n{done.stdout}"
+
+
+def test_lines_left_out_are_those_where_the_page_says_so() -> None:
+    assert is_shown("a\n…\nd\n", "a\nb\nc\nd\n")
+    assert is_shown("a\n…\n", "a\nb\n")
+    assert is_shown("a\n…\nb\n", "a\nb\n")
+    assert not is_shown("a\nd\n", "a\nb\nd\n")
+    assert not is_shown("a\n…\nd\n", "a\nb\nd\ne\n")
+    assert not is_shown("", "a\n")
+
+
+def test_the_test_command_of_the_readme_is_run_for_every_change() -> None:
+    assert f"$ {RUN_BY_ALL}\n" in block(README, "demo")
+    assert f"\n{RUN_BY_ALL}\n" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_of_a_page_is_carried_out_or_is_a_file(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert text.count("\n```") == 2 * len(BLOCK.findall(text))
+    words = [word for word, _ in blocks(page)]
+    assert [word for word in words if word not in {"console", "demo", "python"}] == [
+        word for word in words if re.fullmatch(r"[a-z]+\.[a-z]+", word)
+    ]
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    text = README.read_text("utf-8")
+    assert text.count("\n") <= 200
+    assert [page for page in PAGES[1:] if f"]({name_of(page)})" not in text] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOMS], ids=name_of)
+def test_every_link_of_a_page_leads_to_a_file_of_the_project(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)\s]*\)", page.read_text("utf-8"))
+    local = [link for link in links if not link.startswith("https://")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(
+        r"`((?:ledger|projections|proto|tests|tools)/[\w/.]*[\w/])`", page.read_text("utf-8")
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+# ---- figures and tables --------------------------------------------------------------------------
+
+
+def test_every_setting_is_on_the_page_of_configuration() -> None:
+    assert settings_table() in (DOCS / "configuration.md").read_text("utf-8")
+
+
+def test_the_published_digest_is_that_of_the_verifier() -> None:
+    digest = hashlib.sha256((ROOT / "tools" / "verify_bundle.py").read_bytes()).hexdigest()
+    assert f"`{digest}`" in (DOCS / "verifying.md").read_text("utf-8")
+
+
+def test_the_policy_of_the_page_asks_for_two_of_three_witnesses() -> None:
+    policy = parse_policy(block(DOCS / "verifying.md", "witnesses.policy").encode())
+    assert [witness.name for witness in policy.witnesses] == ["w1", "w2", "w3"]
+    assert policy.quorum == policy.groups[0].name
+    assert policy.groups[0].threshold == 2
+
+
+def test_the_page_of_limits_has_the_numbers_of_the_code() -> None:
+    page = (DOCS / "limits.md").read_text("utf-8")
+    streams = f"{limits.INGEST_STREAMS_PER_CONNECTION}, {limits.WATCHERS_PER_CONNECTION}"
+    positions = f"{limits.ERASED_RANGES_MAX:,} ranges, {limits.ERASED_POSITIONS_MAX:,} positions"
+    policy = f"{limits.SIGNALS_PER_POLICY_MAX} signals, {limits.RULES_MAX} rules"
+    for row in (
+        f"| {limits.MESSAGE_BYTES_MAX >> 20} MiB; {limits.BATCH_OBSERVATIONS_MAX:,} observations |",
+        f"| {limits.INGEST_STREAMS_MAX}, {limits.WATCHERS_MAX}; a connection {streams} |",
+        f"| {limits.CALL_THREADS}, {limits.QUEUED_CALLS_MAX:,}; ",
+        f"skew, {limits.SKEW_SECONDS_DEFAULT // 60} minutes by default",
+        f"| {policy}, {limits.DOCUMENT_BYTES_MAX >> 10} KiB of text |",
+        f"| {positions}; {limits.TEXT_CHARS_MAX:,} characters |",
+        f"| exports under way at once | {limits.EXPORTS_MAX} |",
+    ):
+        assert row in page
