@@ -20,6 +20,7 @@ from ledger.cli.main import TREE, app
 from ledger.cli.session import hoisted
 from ledger.compliance.questions import QUESTIONS
 from tests.cli.conftest import Run
+from tests.support.pages import ROOT
 
 SOURCES = Path(ledger.__path__[0])
 QUOTED = re.compile(r"(?<!`)`([^`\s][^`]*)`(?!`)")
@@ -118,8 +119,9 @@ def fault_of(line: str) -> str:
 
 def test_every_command_in_a_text_of_the_sources_exists_with_its_options() -> None:
     bad, seen, optional = [], 0, 0
-    for path in sorted([*SOURCES.rglob("*.py"), *SOURCES.rglob("*.md")]):
-        texts = texts_of(path) if path.suffix == ".py" else [path.read_text("utf-8")]
+    for path in sorted([*SOURCES.rglob("*.py"), *SOURCES.rglob("*.md"), ROOT / "README.md"]):
+        page = path.read_text("utf-8").replace("\\\n", "")
+        texts = texts_of(path) if path.suffix == ".py" else [page]
         for text in texts:
             for line in commands_in(text):
                 seen += 1
