@@ -62,7 +62,7 @@ _Samples = Annotated[int, Count(1, 1_000_000)]
 
 
 class Authored(BaseModel):
-    """A mapping of a policy's text; it is validated from the tree that `source` reads."""
+    """A mapping of a policy's text, made of the tree that `source` reads or by code."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -70,7 +70,7 @@ class Authored(BaseModel):
     @classmethod
     def _written(cls, node: object) -> object:
         """Return the values that were written, without those that mean the same as left out."""
-        if isinstance(node, dict):  # none was written: this is the default of the whole
+        if isinstance(node, dict | Authored):  # code states it, or it is the default of the whole
             return node
         fields = cls.model_fields
         if not isinstance(node, Mapping):  # pydantic collects ValueErrors, and no others

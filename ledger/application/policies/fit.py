@@ -17,19 +17,13 @@ it is from. Integers only, and equal histories give equal texts. The rules of th
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from ledger.application.policies.authoring import DAY, AuthoredSignal
 from ledger.application.policies.render import to_text
-from ledger.application.policies.starting import (
-    DAY,
-    NO_PLANNING,
-    LimitedSignal,
-    document_of,
-    rule_of,
-)
+from ledger.application.policies.starting import NO_PLANNING, LimitedSignal, policy_of, rule_of
 from ledger.application.policies.units import listed
 from ledger.errors import LedgerError, invalid_field
-from ledger.events.policy_document import PolicyDocumentV2
 from ledger.events.signals import SignalDefined
 from ledger.events.values import NANO_LIMIT, format_decimal, format_time
 from ledger.limits import SIGNALS_PER_POLICY_MAX
@@ -76,10 +70,11 @@ def fit_policy(
         fits.append(_fitted(definitions[name], readings, gaps.get(name)))
     if not fits:
         raise _too_little(short)
-    fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
+    fits.sort(key=lambda fit: (-fit.rule.weight, fit.defined.signal))
     fits = fits[:SIGNALS_PER_POLICY_MAX]
-    document = PolicyDocumentV2.model_validate(document_of(fits, short))
-    return f"{_heading(fits, short)}{to_text(document)}"
+    left_out = f" Left out for too little history: {len(short)}." if short else ""
+    policy = policy_of(fits, f"Fitted to the ledger's own history. Signals: {len(fits)}.{left_out}")
+    return f"{_heading(fits, short)}{to_text(policy.document())}"
 
 
 def _too_little(short: list[str]) -> LedgerError:
@@ -108,10 +103,10 @@ def _heading(fits: list[LimitedSignal], short: list[str]) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def _cut_text(signal: str, rule: dict[str, Any], cut: int) -> str:
+def _cut_text(signal: str, rule: AuthoredSignal, cut: int) -> str:
     return (
         f"{signal}: the 99th percentile, {format_decimal(cut)}, is far out; critical was drawn in "
-        f"to {rule['critical']}. Look at those extremes before you trust either number."
+        f"to {rule.critical}. Look at those extremes before you trust either number."
     )
 
 

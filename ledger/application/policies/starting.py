@@ -7,15 +7,24 @@ retraining for lasting loss, a look at all else that lasts, and at silence.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from ledger.application.policies.authoring import (
+    DAY,
+    AuthoredDecision,
+    AuthoredEvaluation,
+    AuthoredPlanning,
+    AuthoredPolicy,
+    AuthoredRule,
+    AuthoredScoring,
+    AuthoredSignal,
+    AuthoredTier,
+)
 from ledger.application.policies.render import to_text
 from ledger.errors import invalid_field
-from ledger.events.policy_document import PolicyDocumentV2
 from ledger.events.signals import SignalDefined
 from ledger.events.values import format_decimal
 
-DAY: Final = 86_400
 _BUCKETS: Final = (3_600, 6 * 3_600, DAY, 7 * DAY, 28 * DAY)
 _WINDOW_BUCKETS: Final = 28
 _HALF_LIFE_BUCKETS: Final = 7
@@ -36,10 +45,10 @@ _SAMPLES_USUAL: Final = (1_000, 50)  # what a policy means that states neither c
 
 @dataclass(frozen=True, slots=True)
 class LimitedSignal:
-    """One signal's rule as fitted, in the stored form, with its definition."""
+    """One signal's rule as fitted, with its definition."""
 
     defined: SignalDefined
-    rule: dict[str, Any]
+    rule: AuthoredSignal
     cut: int | None = None
     """The 99th percentile, where it was too far out to be taken for the critical."""
 
@@ -51,7 +60,7 @@ class LimitedSignal:
     @property
     def is_loss(self) -> bool:
         """Whether planning can count its excess: a performance signal that grows as it worsens."""
-        is_positive = not self.rule["baseline"].startswith("-") and self.rule["baseline"] != "0"
+        is_positive = not self.rule.baseline.startswith("-") and self.rule.baseline != "0"
         return self.is_performance and self.defined.direction == "higher_is_worse" and is_positive
 
 
@@ -94,16 +103,16 @@ def first_policy(
             defined, known, reports_every_seconds, samples=_SAMPLES_USUAL, rationale=rationale
         )
         fits.append(LimitedSignal(defined, rule))
-    fits.sort(key=lambda fit: (-fit.rule["weight_ppm"], fit.defined.signal))
-    document = document_of(fits, []) | {
-        "rationale": "Begun before there was history, from what people expect of its signals."
-    }
+    fits.sort(key=lambda fit: (-fit.rule.weight, fit.defined.signal))
+    policy = policy_of(
+        fits, "Begun before there was history, from what people expect of its signals."
+    )
     heading = "A first policy, from stated limits. Read every line before you draft it; once there"
     lines = [heading, "is history, `decision-ledger policy init` fits another to it."]
     if not any(fit.is_loss for fit in fits):
         lines += NO_PLANNING
     comment = "".join(f"# {line}\n" for line in lines)
-    return f"{comment}{to_text(PolicyDocumentV2.model_validate(document))}"
+    return f"{comment}{to_text(policy.document())}"
 
 
 def rule_of(
@@ -113,136 +122,98 @@ def rule_of(
     *,
     samples: tuple[int, int],
     rationale: str,
-) -> dict[str, Any]:
-    """Return a rule in the stored form.
+) -> AuthoredSignal:
+    """Return a signal's rule.
 
     `samples`: what an observation counts for at most, and what makes it half believed.
     """
     bucket = next((size for size in _BUCKETS if size >= gap_seconds), _BUCKETS[-1])
     cap, prior = (min(max(count, 1), _SAMPLES_MAX) for count in samples)
-    return {
-        "signal": defined.signal,
-        "weight_ppm": _WEIGHTS[defined.kind],
-        "baseline": format_decimal(limits[0]),
-        "critical": format_decimal(limits[1]),
-        "bucket_seconds": bucket,
-        "window_seconds": bucket * _WINDOW_BUCKETS,
-        "half_life_seconds": bucket * _HALF_LIFE_BUCKETS,
-        "breach_ppm": 300_000,
-        "sustain_ppm": 500_000,
-        "transient_ppm": 200_000,
-        "min_buckets": 3,
-        "sample_cap": cap,
-        "prior_samples": prior,
-        "sources_needed": 0,
-        "reports_every_seconds": min(max(gap_seconds, 1), bucket * _WINDOW_BUCKETS),
-        "rationale": rationale,
-    }
+    return AuthoredSignal(
+        signal=defined.signal,
+        weight=_WEIGHTS[defined.kind],
+        baseline=format_decimal(limits[0]),
+        critical=format_decimal(limits[1]),
+        bucket=bucket,
+        window=bucket * _WINDOW_BUCKETS,
+        half_life=bucket * _HALF_LIFE_BUCKETS,
+        sample_cap=cap,
+        prior_samples=prior,
+        reports_every=min(max(gap_seconds, 1), bucket * _WINDOW_BUCKETS),
+        rationale=rationale,
+    )
 
 
-def document_of(fits: list[LimitedSignal], short: list[str]) -> dict[str, Any]:
-    """Return the whole policy in its stored form."""
+def policy_of(fits: list[LimitedSignal], rationale: str) -> AuthoredPolicy:
+    """Return the whole policy; what it does not say here is as for any policy."""
     loss = next((fit for fit in fits if fit.is_loss), None)
-    retrains = any(fit.is_performance for fit in fits)
-    left_out = f" Left out for too little history: {len(short)}." if short else ""
-    slowest = max(int(fit.rule["bucket_seconds"]) for fit in fits)
-    return {
-        "format": "policy/1",
-        "title": "Starting policy",
-        "rationale": f"Fitted to the ledger's own history. Signals: {len(fits)}.{left_out}",
-        "scoring": {
-            "kernel": "bucketed/1",
-            "combine": "weighted_mean",
-            "impact_gain_ppm": 1_000_000,
-            "risk_gain_ppm": 500_000,
-            "signals": [fit.rule for fit in fits],
-        },
-        "decision": {
-            "procedure": "rules/2",
-            "rules": _rules(fits),
-            "otherwise_action": "NO_ACTION",
-            "otherwise_tier": "none",
-            "error_tier": _TIER,
-            "cool_down_hours": 24,
-            "max_priority_step": None,
-        },
-        "planning": _planning(loss, slowest) if loss and retrains else None,
-        "evaluation": {"interval_seconds": 60, "silence_seconds": min(slowest, DAY)},
-        "tiers": [
-            {
-                "name": _TIER,
-                "route": "The owner named in the model's registration.",
-                "acknowledge_hours": 24,
-            }
+    slowest = max(fit.rule.bucket for fit in fits)
+    planning = None
+    if loss is not None:
+        period = max(7 * DAY, slowest)
+        planning = AuthoredPlanning(
+            loss_signal=loss.defined.signal, period=period, half_life=6 * period
+        )
+    return AuthoredPolicy(
+        format="policy/1",
+        title="Starting policy",
+        rationale=rationale,
+        scoring=AuthoredScoring(signals=[fit.rule for fit in fits]),
+        decision=AuthoredDecision(rules=_rules(fits), error_tier=_TIER),
+        planning=planning,
+        evaluation=AuthoredEvaluation(silence=min(slowest, DAY)),
+        tiers=[
+            AuthoredTier(
+                name=_TIER,
+                route="The owner named in the model's registration.",
+                acknowledge=24,
+            )
         ],
-    }
+    )
 
 
-def _rules(fits: list[LimitedSignal]) -> list[dict[str, Any]]:
+def _rules(fits: list[LimitedSignal]) -> list[AuthoredRule]:
     """Return retraining for sustained loss, a look at all else that lasts, and at silence."""
     considered = fits[:_LOOK_RULES_MAX]
     performance = [fit for fit in considered if fit.is_performance]
     others = [fit for fit in considered if not fit.is_performance]
     rules = [_retrain_rule(index, fit) for index, fit in enumerate(performance, start=1)]
     rules += [_look_rule(index, fit) for index, fit in enumerate(others, start=1)]
-    slowest = max(fits, key=lambda fit: int(fit.rule["reports_every_seconds"])).defined.signal
+    slowest = max(fits, key=lambda fit: fit.rule.reports_every or 0).defined.signal
     rules.append(
-        {
-            "id": "silence",
-            "when": f'coverage < 500000 && hours_since_deployed > signals["{slowest}"]'
-            ".interval_hours",
-            "hold": None,
-            "action": "INVESTIGATE",
-            "tier": _TIER,
-            "rationale": "Less than half of what this policy watches is reported, on a version "
-            "that has served longer than the slowest signal takes to be reported.",
-        }
+        AuthoredRule(
+            id="silence",
+            when=f'coverage < 500000 && hours_since_deployed > signals["{slowest}"].interval_hours',
+            action="INVESTIGATE",
+            tier=_TIER,
+            rationale="Less than half of what this policy watches is reported, on a version that "
+            "has served longer than the slowest signal takes to be reported.",
+        )
     )
     return rules
 
 
-def _retrain_rule(number: int, fit: LimitedSignal) -> dict[str, Any]:
+def _retrain_rule(number: int, fit: LimitedSignal) -> AuthoredRule:
     name = fit.defined.signal
     sustained = f'signals["{name}"].sustained'
-    return {
-        "id": f"retrain-{number}",
-        "when": f"{sustained} && priority >= 200000",
-        "hold": f"{sustained} && priority >= 120000",
-        "action": "SCHEDULE_RETRAINING",
-        "tier": _TIER,
-        "rationale": f"{name} has been bad for most of its window, on a model that matters; held "
+    return AuthoredRule(
+        id=f"retrain-{number}",
+        when=f"{sustained} && priority >= 200000",
+        hold=f"{sustained} && priority >= 120000",
+        action="SCHEDULE_RETRAINING",
+        tier=_TIER,
+        rationale=f"{name} has been bad for most of its window, on a model that matters; held "
         "until priority is well below where it began.",
-    }
+    )
 
 
-def _look_rule(number: int, fit: LimitedSignal) -> dict[str, Any]:
+def _look_rule(number: int, fit: LimitedSignal) -> AuthoredRule:
     name = fit.defined.signal
-    return {
-        "id": f"look-{number}",
-        "when": f'signals["{name}"].sustained',
-        "hold": None,
-        "action": "INVESTIGATE",
-        "tier": _TIER,
-        "rationale": f"{name} has been bad for most of its window; find out why before anything "
-        "is retrained.",
-    }
-
-
-def _planning(loss: LimitedSignal, bucket_seconds: int) -> dict[str, Any]:
-    period = max(7 * DAY, bucket_seconds)
-    return {
-        "planner": "excess/1",
-        "loss_signal": loss.defined.signal,
-        "candidates": "decided",
-        "period_seconds": period,
-        "half_life_seconds": 6 * period,
-        "quantile_ppm": 250_000,
-        "common_ppm": 1_000_000,
-        "min_models": 3,
-        "dead_band_ppm": 0,
-        "max_periods": 26,
-        "price_up_ppm": 1_150_000,
-        "price_down_ppm": 900_000,
-        "probe_ppm": 0,
-        "reserve": True,
-    }
+    return AuthoredRule(
+        id=f"look-{number}",
+        when=f'signals["{name}"].sustained',
+        action="INVESTIGATE",
+        tier=_TIER,
+        rationale=f"{name} has been bad for most of its window; find out why before anything is "
+        "retrained.",
+    )

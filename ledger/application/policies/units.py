@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Protocol, get_args
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from ledger.application.policies.source import Node, Scalar
+from ledger.application.policies.source import Scalar
 from ledger.application.policies.source import Sequence as Listed
 from ledger.events.base import PPM
 from ledger.events.notation import (
@@ -74,9 +74,12 @@ class Unit(ABC):
         return self.schema()
 
     def _read_node(self, node: object) -> Stored:
-        if not isinstance(node, Scalar):  # pydantic collects ValueErrors, and no others
-            raise ValueError("expected a single value, not a list or mapping")  # noqa: TRY004
-        return self.read(node.text if self.IS_VERBATIM else node.text.strip())
+        """Return the value of a node; one that code states in the stored form is checked alike."""
+        if isinstance(node, Scalar):
+            return self.read(node.text if self.IS_VERBATIM else node.text.strip())
+        if isinstance(node, str | int):
+            return self.read(self.write(node))
+        raise ValueError("expected a single value, not a list or mapping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,14 @@ class Entries:
     ) -> CoreSchema:
         names = listed(list(get_args(source)[0].model_fields))
 
-        def items(node: object) -> list[Node]:
-            if not isinstance(node, Listed):
+        def items(node: object) -> list[object]:
+            if not isinstance(node, Listed | list):  # pydantic collects ValueErrors, and no others
                 raise ValueError(f"expected a list of mappings with {names}")  # noqa: TRY004
-            if not self.minimum <= len(node.items) <= self.maximum:
+            found = list(node.items if isinstance(node, Listed) else node)
+            if not self.minimum <= len(found) <= self.maximum:
                 bounds = f"{self.minimum} to {self.maximum}"
-                raise ValueError(f"has {len(node.items)} entries; expected {bounds}")
-            return list(node.items)
+                raise ValueError(f"has {len(found)} entries; expected {bounds}")
+            return found
 
         return core_schema.no_info_before_validator_function(items, handler(source))
 
