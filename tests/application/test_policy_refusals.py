@@ -10,7 +10,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from ledger.application.policies.authoring import AuthoredSignal
 from ledger.application.policies.text import parse, read_policy
 from ledger.limits import DOCUMENT_BYTES_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
@@ -148,6 +150,24 @@ def test_all_faults_are_reported_at_once_with_line_and_column() -> None:
         ("scoring.signals[0].critikal", 8, 7),
     ]
     assert problems[2].remedy.startswith("Did you mean 'critical'?")
+
+
+def test_a_name_used_twice_is_named_beside_the_other_faults_and_a_missing_one_is_not() -> None:
+    tiers = "tiers: [{name: a}, {name: b}, {name: a, acknowledge: 1}, {name: ~}, {name: ~}]\n"
+    problems = read_policy(MINIMAL + tiers).problems
+    assert [(each.path, each.message.partition(";")[0]) for each in problems] == [
+        ("tiers[2].name", "'a' is there twice"),
+        ("tiers[2].acknowledge", "'1' is not a span of time such as 7d, 12h, 1h30m or 90s"),
+        ("tiers[3].name", "is missing"),
+        ("tiers[4].name", "is missing"),
+    ]
+
+
+def test_a_signal_that_code_states_is_held_to_the_bounds_of_a_text() -> None:
+    stated = AuthoredSignal(signal="loss", baseline="0.10", critical="0.2", weight=1)
+    assert (stated.baseline, stated.weight, stated.window) == ("0.1", 1, 28 * 86_400)
+    with pytest.raises(ValidationError, match=r"outside 0\.0001% to 100%"):
+        AuthoredSignal(signal="loss", baseline="0.1", critical="0.2", weight=0)
 
 
 @given(st.text(max_size=200))
