@@ -21,6 +21,7 @@ from ledger.events.models import (
 )
 from ledger.events.plans import PlanMade
 from ledger.events.registry import typed
+from ledger.events.values import PPM
 from projections.projection import Row, model_of
 
 CONTRIBUTIONS_MAX: Final = 8  # more signals than this explain nothing to a reader of a table
@@ -324,7 +325,7 @@ def _contribution(part: SignalScore, degradation: int) -> Contribution:
     return {
         "signal": part.signal,
         "share": part.share,
-        "points": part.share * degradation // 1_000_000,
+        "points": part.share * degradation // PPM,
         "effective": part.effective,
         "magnitude": part.magnitude,
         "trend": part.trend,

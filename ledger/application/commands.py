@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import notation
 from ledger.events.proving import BodyErased
-from ledger.events.values import TIME_LIMIT
+from ledger.events.values import SECOND, TIME_LIMIT
 from ledger.limits import DATA_AHEAD_SECONDS
 from ledger.storage.store import AppendResult, Guard, Head, LedgerInfo, Store
 
@@ -114,7 +114,7 @@ def latest_statable(info: LedgerInfo, store: Store) -> int:
     made for the near future, but not any time at all: the ledger's own would follow for good.
     """
     ahead = info.skew_seconds if info.clock == "wall" else DATA_AHEAD_SECONDS
-    return min(store.now_micros(info.origin) + ahead * 1_000_000, TIME_LIMIT - 1)
+    return min(store.now_micros(info.origin) + ahead * SECOND, TIME_LIMIT - 1)
 
 
 def ahead_of_clock(info: LedgerInfo, store: Store) -> str:

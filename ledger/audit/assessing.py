@@ -13,7 +13,7 @@ from ledger.audit.fold import Fold, ModelFacts, versions_of
 from ledger.audit.observations import Kept
 from ledger.audit.parameters import Parameters
 from ledger.audit.serving import Serving, serving_of
-from ledger.events.values import TIME_LIMIT, format_time, parse_decimal, parse_time
+from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
 from ledger.kernel.bucketed import ModelState, Score, SignalOutput, score
 from ledger.rules.procedure import (
     Environment,
@@ -181,7 +181,7 @@ class Assessor:
         if warm is None or warm.key != key or as_of < warm.through or at < warm.floor:
             if data["historical"]:
                 widest = max(rule.bucket_seconds for rule in parameters.scoring.signals)
-                span = bounds(parameters, at), at + widest * 1_000_000
+                span = bounds(parameters, at), at + widest * SECOND
                 return self._filled(stream, parameters, serving, span, as_of)[0]
             floor = max(at - parameters.window_micros, 0)
             span = (bounds(parameters, floor), TIME_LIMIT)
@@ -267,7 +267,7 @@ def bounds(parameters: Parameters, at: int) -> int:
     """Return the first microsecond that any window of an evaluation can hold."""
     first = at
     for rule in parameters.scoring.signals:
-        bucket = rule.bucket_seconds * 1_000_000
+        bucket = rule.bucket_seconds * SECOND
         first = min(first, (at // bucket - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
     return max(first, 0)
 

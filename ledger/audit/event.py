@@ -10,11 +10,11 @@ from ledger.audit.source import Row
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.registry import BY_TYPE
-from ledger.events.values import ACTOR, REQUEST_ID, RUN_ID, parse_time
+from ledger.events.values import ACTOR, REQUEST_ID, RUN_ID, SEGMENT_FORM, parse_time
 
 OBSERVED: Final = "signal.observed.v1"
 
-_SEGMENT: Final = rb"[a-z0-9][a-z0-9._-]{0,127}"
+_SEGMENT: Final = SEGMENT_FORM.encode()
 _OBSERVATION: Final = re.compile(
     rb'\{"actor":"((?:users|services|system)/' + _SEGMENT + rb')",'
     rb'"causation_position":(null|[1-9][0-9]{0,14}),'

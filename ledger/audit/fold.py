@@ -19,7 +19,7 @@ from ledger.chain.link import PERMANENT
 from ledger.chain.seal import seal_record
 from ledger.events.registry import BY_TYPE
 from ledger.events.system import CONFIGURED
-from ledger.events.values import parse_decimal, parse_time
+from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.rules.procedure import Override
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ class Fold:
         return root_of(edge), len(self._streams)
 
     def _configured(self, _event: Event, data: dict[str, Any]) -> None:
-        self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * 1_000_000
+        self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * SECOND
 
     def _defined(self, event: Event, data: dict[str, Any]) -> None:
         self.signals.add(data["signal"])

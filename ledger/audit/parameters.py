@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.events.canonical import encode
-from ledger.events.values import parse_decimal
+from ledger.events.values import SECOND, parse_decimal
 from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
 from ledger.rules.procedure import Rule, RuleSet, rule_problems
@@ -41,7 +41,7 @@ class Parameters:
     @property
     def window_micros(self) -> int:
         """The longest window of any signal."""
-        return max(rule.window_seconds for rule in self.scoring.signals) * 1_000_000
+        return max(rule.window_seconds for rule in self.scoring.signals) * SECOND
 
 
 def digest_of(document: object) -> str:

@@ -11,7 +11,7 @@ from ledger.audit.assessing import NotReplayableError, is_for
 from ledger.audit.fold import Deployment, Fold, ModelFacts
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.serving import serving_of
-from ledger.events.values import parse_decimal, parse_time
+from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
     BacklogRow,
     PeriodCell,
@@ -21,8 +21,6 @@ from ledger.kernel.excess import (
     input_problems,
     plan,
 )
-
-_PPM = 1_000_000
 
 
 def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
     if planner is None:
         raise NotReplayableError("the policy version that it names does not plan")
     as_of = data["as_of"]
-    now_period = parse_time(data["made_at"]) // (planner.period_seconds * 1_000_000)
+    now_period = parse_time(data["made_at"]) // (planner.period_seconds * SECOND)
     at = parse_time(data["made_at"])
     candidates = _candidates(fold, parameters, as_of, at)
     actions = {facts.name: _action(facts, as_of) for facts in candidates}
@@ -152,7 +150,7 @@ def _model(
     is_gated = parameters.candidates == "decided" and actions[facts.name] != "SCHEDULE_RETRAINING"
     return PlanModel(
         id=facts.name,
-        trained_period=newest // (parameters.planner.period_seconds * 1_000_000),
+        trained_period=newest // (parameters.planner.period_seconds * SECOND),
         baseline_nano=serving.baseline_nano,
         unit_value_micros=int(description["unit_value_micros"]),
         cost_micros=int(description["cost_micros"]),
@@ -165,7 +163,7 @@ def _periods(
 ) -> dict[int, dict[str, PeriodCell]]:
     """Return each period's rows, mean and baseline of each model."""
     assert parameters.planner is not None
-    micros = parameters.planner.period_seconds * 1_000_000
+    micros = parameters.planner.period_seconds * SECOND
     now_period = at // micros
     first = max(now_period - parameters.planner.max_periods + 1, 0)
     found: dict[int, dict[str, PeriodCell]] = {}
@@ -260,10 +258,10 @@ def _pinned(inputs: PlanInputs) -> dict[str, Any]:
 def money(micros: int) -> str:
     """Return an amount of micros as a decimal with at least two places."""
     sign, size = ("-", -micros) if micros < 0 else ("", micros)
-    places = f"{size % _PPM:06d}"
+    places = f"{size % PPM:06d}"
     while len(places) > 2 and places.endswith("0"):
         places = places[:-1]
-    return f"{sign}{size // _PPM}.{places}"
+    return f"{sign}{size // PPM}.{places}"
 
 
 def per_cent(ppm: int) -> str:
@@ -277,7 +275,7 @@ def reason_of(  # noqa: PLR0911 - one sentence for each outcome
     row: BacklogRow, result: PlanResult, inputs: PlanInputs, parameters: Parameters, action: str
 ) -> str:
     """Return the sentence that the planner's name and the procedure prescribe for a row."""
-    need = money(row.cost_micros * (_PPM + inputs.policy.probe_ppm) // _PPM)
+    need = money(row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM)
     if parameters.is_by_record:
         compared = f"gives rank {row.rank}, against the price {result.price}"
     else:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from ledger.events import notation
+from ledger.events import notation, values
 from ledger.operations.failures import MisuseError
 
 
 def share(text: str, option: str) -> int:
     """Return the parts per million that a share from 0% to 100% has."""
     ppm = _read(notation.parse_share, text, option, "Write a share as 80%, 2.5% or 0.8.")
-    if not 0 <= ppm <= notation.PPM:
+    if not 0 <= ppm <= values.PPM:
         meant = notation.share(ppm)
         told = "is none:" if text == meant else f"is {meant}, and"
         raise MisuseError(

@@ -18,16 +18,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.client.decode import prefix_of
 from ledger.client.errors import invalid
-from ledger.events.values import nearest_decimal
+from ledger.events.values import SECOND, nearest_decimal
 
 Time: TypeAlias = datetime | int | str
 """An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
 Value: TypeAlias = float | int | str | Decimal
 """A number as observed, any `numbers.Real` too; recorded rounded half to even at 9 decimals."""
 
-_MICROS: Final = 1_000_000
 _UNITS: Final = {
-    "s": Decimal(1_000_000),
+    "s": Decimal(SECOND),
     "ms": Decimal(1_000),
     "us": Decimal(1),
     "ns": Decimal("0.001"),
@@ -121,7 +120,7 @@ def micros_of(time: Time, field: str) -> int:
 
 def timestamp_of(time: Time, field: str) -> Timestamp:
     """Return the Timestamp of a time; what lies outside its range is refused by name."""
-    seconds, micros = divmod(micros_of(time, field), _MICROS)
+    seconds, micros = divmod(micros_of(time, field), SECOND)
     if not -62_135_596_800 <= seconds < 253_402_300_800:
         raise invalid(
             field, "lies before the year 1 or after 9999", "Give microseconds since 1970."

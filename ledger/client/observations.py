@@ -13,11 +13,11 @@ from typing import Any, Final, SupportsFloat, TypeAlias
 
 from ledger.client.errors import invalid
 from ledger.client.inputs import Time, Value, micros_of, plain
+from ledger.events.values import SECOND
 from ledger.v1 import signal_pb2, signal_service_pb2
 
-_MICROS: Final = 1_000_000
-_MICROS_MAX: Final = 253_402_300_800 * _MICROS  # what a Timestamp can hold: the year 9999
-_MICROS_EARLY: Final = 946_684_800 * _MICROS  # 2000: an integer below it is looked at closely
+_MICROS_MAX: Final = 253_402_300_800 * SECOND  # what a Timestamp can hold: the year 9999
+_MICROS_EARLY: Final = 946_684_800 * SECOND  # 2000: an integer below it is looked at closely
 _INT64_MAX: Final = (1 << 63) - 1
 _KEYS: Final = ("model", "signal", "value", "observed_at", "model_version", "sample_size")
 
@@ -92,7 +92,7 @@ def add_observations(
                 message.sample_size = _count(size)
             if micros is not None:
                 time = message.observed_at
-                time.seconds, rest = divmod(micros, _MICROS)
+                time.seconds, rest = divmod(micros, SECOND)
                 time.nanos = rest * 1000
         except (TypeError, ValueError, OverflowError) as error:
             raise _unsendable(item, index, error) from error

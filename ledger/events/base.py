@@ -5,10 +5,8 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ledger.events import values
+from ledger.events.values import INTEGER_MAX, PPM, SEGMENT_FORM
 from ledger.limits import LABEL_CHARS_MAX, LABELS_MAX, SAMPLE_SIZE_MAX, TEXT_CHARS_MAX
-
-PPM = 1_000_000
-JSON_INT_MAX = 2**53 - 1
 
 # For the catalogue's schemas only; what is accepted is what `values` parses.
 _TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$"
@@ -25,12 +23,12 @@ def _decimal(text: str) -> str:
     return text
 
 
-Segment = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
+Segment = Annotated[str, Field(pattern=rf"^{SEGMENT_FORM}\z")]
 Origin = Annotated[
     str,
-    Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9._-]{0,127}(/[a-z0-9][a-z0-9._-]{0,127})*\z"),
+    Field(max_length=255, pattern=rf"^{SEGMENT_FORM}(/{SEGMENT_FORM})*\z"),
 ]
-Actor = Annotated[str, Field(pattern=r"^(users|services|system)/[a-z0-9][a-z0-9._-]{0,127}\z")]
+Actor = Annotated[str, Field(pattern=rf"^(users|services|system)/{SEGMENT_FORM}\z")]
 Time = Annotated[
     str,
     AfterValidator(_time),
@@ -45,16 +43,16 @@ Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
 BigInt = Annotated[str, Field(pattern=r"^(0|-?[1-9][0-9]{0,59})\z")]
 """An integer that may exceed 2^53, as a decimal string."""
 Ppm = Annotated[int, Field(ge=0, le=PPM)]
-Count = Annotated[int, Field(ge=0, le=JSON_INT_MAX)]
-SafeInt = Annotated[int, Field(ge=-JSON_INT_MAX, le=JSON_INT_MAX)]
-Position = Annotated[int, Field(ge=1, le=JSON_INT_MAX)]
-Micros = Annotated[int, Field(ge=0, le=JSON_INT_MAX)]
+Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+SafeInt = Annotated[int, Field(ge=-INTEGER_MAX, le=INTEGER_MAX)]
+Position = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
+Micros = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 SampleSize = Annotated[int, Field(ge=1, le=SAMPLE_SIZE_MAX)]
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)]
 UnitOfCost = Annotated[str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9 ./-]{0,14}[A-Za-z0-9])?\z")]
 """What money is counted in: a currency, or another unit such as `GPU hours`."""
 ShortText = Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
-LabelKey = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}\z")]
+LabelKey = Annotated[str, Field(pattern=rf"^{SEGMENT_FORM}\z")]
 Labels = Annotated[dict[LabelKey, ShortText], Field(max_length=LABELS_MAX)]
 
 

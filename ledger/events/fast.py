@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 
 from ledger.errors import body_erased, event_unreadable
 from ledger.events.envelope import RecordedEvent
+from ledger.events.values import ACTOR_FORM, SEGMENT_FORM
 
-_ACTOR = rb"(?:users|services|system)/[a-z0-9][a-z0-9._-]{0,127}"
-_SEGMENT = rb"[a-z0-9][a-z0-9._-]{0,127}"
+_ACTOR = ACTOR_FORM.encode()
+_SEGMENT = SEGMENT_FORM.encode()
 _OBSERVED: Final = re.compile(
     rb'\{"actor":"(' + _ACTOR + rb')","causation_position":(?:null|[1-9][0-9]{0,14}),'
     rb'"data":\{"model_version":"(' + _SEGMENT + rb')","observed_at":"([0-9TZ:.-]{27})",'

@@ -10,7 +10,6 @@ from typing import Final
 
 from ledger.events.values import format_time
 
-PPM: Final = 1_000_000
 MICROS: Final = 1_000_000  # of one unit of cost
 
 _DECIMAL: Final = re.compile(r"(-?)([0-9]{0,24})(?:\.([0-9]{0,40}))?(%?)", re.ASCII)

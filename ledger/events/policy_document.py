@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from ledger.events.base import PPM, Decimal, Part, Ppm, Segment, ShortText, Text
+from ledger.events.base import Decimal, Part, Ppm, Segment, ShortText, Text
+from ledger.events.values import PPM
 from ledger.limits import RULES_MAX, SIGNALS_PER_POLICY_MAX
 
 Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]

@@ -10,14 +10,15 @@ import re
 from functools import lru_cache
 from typing import Final
 
-_SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
+SEGMENT_FORM: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
+ACTOR_FORM: Final = rf"(?:users|services|system)/{SEGMENT_FORM}"
 
-SEGMENT: Final = re.compile(_SEGMENT, re.ASCII)
-ORIGIN: Final = re.compile(rf"(?=.{{1,255}}\Z){_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
-STREAM: Final = re.compile(rf"ledger|[a-z][a-z_]*/{_SEGMENT}", re.ASCII)
+SEGMENT: Final = re.compile(SEGMENT_FORM, re.ASCII)
+ORIGIN: Final = re.compile(rf"(?=.{{1,255}}\Z){SEGMENT_FORM}(?:/{SEGMENT_FORM})*", re.ASCII)
+STREAM: Final = re.compile(rf"ledger|[a-z][a-z_]*/{SEGMENT_FORM}", re.ASCII)
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-RUN_ID: Final = re.compile(rf"runs/{_SEGMENT}", re.ASCII)
-ACTOR: Final = re.compile(rf"(?:users|services|system)/{_SEGMENT}", re.ASCII)
+RUN_ID: Final = re.compile(rf"runs/{SEGMENT_FORM}", re.ASCII)
+ACTOR: Final = re.compile(ACTOR_FORM, re.ASCII)
 TYPE: Final = re.compile(r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+\.v[1-9][0-9]*", re.ASCII)
 _UNIT_OF_COST: Final = re.compile(r"[A-Za-z]([A-Za-z0-9 ./-]{0,14}[A-Za-z0-9])?", re.ASCII)
 UNIT_OF_COST_FORM: Final = (
@@ -32,6 +33,7 @@ def is_unit_of_cost(text: str) -> bool:
     return _UNIT_OF_COST.fullmatch(text) is not None
 
 
+PPM: Final = 1_000_000  # one, in parts per million
 INTEGER_MAX: Final = (1 << 53) - 1  # what every JSON reader carries exactly
 
 # ---- decimals ------------------------------------------------------------------------------------
@@ -136,7 +138,8 @@ def _half_even(numerator: int, denominator: int) -> int:
 # ---- times ---------------------------------------------------------------------------------------
 
 SECOND: Final = 1_000_000  # in micros
-DAY: Final = 86_400 * SECOND
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
 TIME_LIMIT: Final = 2_932_897 * DAY  # the first microsecond of the year 10000
 
 _TIME: Final = re.compile(

@@ -12,14 +12,14 @@ A released kernel's arithmetic never changes. A better idea is `bucketed/2` in a
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ledger.events.values import PPM, SECOND
 from ledger.kernel.buckets import (
-    MICROS_PER_SECOND,
     BucketMap,
     ModelState,
     Observation,
     SignalBuckets,
 )
-from ledger.kernel.decay import ONE_BITS, PPM, decays_by_age
+from ledger.kernel.decay import ONE_BITS, decays_by_age
 from ledger.kernel.scoring import (
     KERNEL,
     Scoring,
@@ -123,7 +123,7 @@ def score_observations(
 def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:
     """Return the output that speaks for a signal, before its share is known (sections 6 and 7)."""
     rule = buckets.rule
-    now = evaluated_at // (rule.bucket_seconds * MICROS_PER_SECOND)
+    now = evaluated_at // (rule.bucket_seconds * SECOND)
     if rule.sources_needed == 0:
         output = _read_map(rule, buckets.sources[""], now, "")
         return output or SignalOutput(rule.signal, rule.weight_ppm)

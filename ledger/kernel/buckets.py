@@ -10,12 +10,10 @@ Values are nano, times microseconds since 1970, severities parts per million.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from ledger.kernel.decay import PPM
+from ledger.events.values import PPM, SECOND
 from ledger.kernel.scoring import Scoring, SignalRule
-
-MICROS_PER_SECOND: Final = 1_000_000
 
 Bucket: TypeAlias = list[int]
 """`[count, n, s, peak]`: observations, capped samples, their severities, largest severity."""
@@ -56,7 +54,7 @@ class SignalBuckets:
         self._baseline = rule.baseline
         self._span = abs(rule.critical - rule.baseline)
         self._cap = rule.sample_cap
-        self._bucket_micros = rule.bucket_seconds * MICROS_PER_SECOND
+        self._bucket_micros = rule.bucket_seconds * SECOND
         self._one_map: BucketMap | None = {} if rule.sources_needed == 0 else None
         self.sources: dict[str, BucketMap] = {} if self._one_map is None else {"": self._one_map}
 

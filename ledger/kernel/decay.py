@@ -10,7 +10,6 @@ from functools import lru_cache
 from math import isqrt
 from typing import Final
 
-PPM: Final = 1_000_000
 """Parts per million: the unit of every ratio, score, severity and weight."""
 
 STEPS: Final = 1024

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from ledger.kernel.decay import ONE_BITS, PPM, decays_by_age
+from ledger.events.values import PPM
+from ledger.kernel.decay import ONE_BITS, decays_by_age
 
 PLANNER: Final = "excess/1"
 

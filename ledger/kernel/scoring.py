@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.kernel.decay import PPM
+from ledger.events.values import PPM
 
 KERNEL: Final = "bucketed/1"
 COMBINATIONS: Final = ("weighted_mean", "noisy_or", "max")

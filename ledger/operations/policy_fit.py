@@ -6,6 +6,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from ledger.client.enums import SignalDirection, SignalKind
+from ledger.events.values import SECOND
 from ledger.operations.failures import MisuseError
 from ledger.operations.progress import Move
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from ledger.client import LedgerClient, Signal
 
 _OBSERVED = "signal.observed.v1"
-_MICROS = 1_000_000
 
 
 def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = None) -> str:
@@ -80,5 +80,5 @@ def _gaps(times: dict[tuple[str, str], set[int]]) -> dict[str, int]:
     gaps: dict[str, list[int]] = defaultdict(list)
     for (_, signal), seen in times.items():
         ordered = sorted(seen)
-        gaps[signal] += [(later - earlier) // _MICROS for earlier, later in pairwise(ordered)]
+        gaps[signal] += [(later - earlier) // SECOND for earlier, later in pairwise(ordered)]
     return {signal: max(median_low(found), 1) for signal, found in gaps.items() if found}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from ledger.events.notation import share
-from ledger.kernel.decay import PPM
+from ledger.events.values import PPM
 from ledger.rules.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, Node, path_of
 from ledger.rules.procedure import Action, Environment, Outcome, RuleSet, compile_rules, decide
 from ledger.rules.shares import is_share

@@ -19,8 +19,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
+from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
-from ledger.kernel.decay import PPM
 from ledger.rules.expressions import (
     CompiledExpression,
     ExpressionError,
@@ -28,8 +28,6 @@ from ledger.rules.expressions import (
     compile_expression,
 )
 from ledger.rules.vocabulary import PROCEDURES, RULES_1, RULES_2, SIGNAL_FIELDS
-
-MICROS_PER_HOUR: Final = 3_600_000_000
 
 Action: TypeAlias = Literal[
     "NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"
@@ -294,7 +292,7 @@ def bounded_priority(raw: int, last: int | None, max_step: int | None) -> int:
 
 def whole_hours(then: int, now: int) -> int:
     """Return the hours from `then` to `now`, both in microseconds, rounded down."""
-    return (now - then) // MICROS_PER_HOUR
+    return (now - then) // HOUR
 
 
 def hours_in_force(since: int, now: int, procedure: str) -> int:

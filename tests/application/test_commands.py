@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from ledger.application.commands import Caller, ledger_time
-from ledger.application.fleet.commands import MONEY_MICROS_MAX, FleetCommands
+from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import ModelDeployed, ModelUpdated
 from ledger.events.policies import Scope
 from ledger.events.values import TIME_LIMIT
+from ledger.limits import MONEY_MICROS_MAX
 from tests.application.conftest import MakeWorld
 from tests.application.world import (
     ANA,

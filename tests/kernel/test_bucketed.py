@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.events.values import PPM
 from ledger.kernel.bucketed import (
     ModelState,
     Observation,
@@ -17,7 +18,6 @@ from ledger.kernel.bucketed import (
     score_observations,
     scoring_problems,
 )
-from ledger.kernel.decay import PPM
 
 NANO = 10**9
 NOW = 1_000 * 3_600 * 1_000_000

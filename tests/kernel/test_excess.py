@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.kernel.decay import PPM
+from ledger.events.values import PPM
 from ledger.kernel.excess import (
     PeriodCell,
     PlanInputs,

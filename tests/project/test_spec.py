@@ -20,8 +20,8 @@ from ledger.chain.link import body_hash, event_hash
 from ledger.chain.merkle import leaf_hash, memory_reader, node_hash, prove_inclusion, root_of
 from ledger.chain.tiles import Tile, tile_path
 from ledger.events.canonical import decode, encode
-from ledger.events.notation import PPM, money
-from ledger.events.values import parse_time
+from ledger.events.notation import money
+from ledger.events.values import PPM, parse_time
 from ledger.kernel.buckets import ModelState
 from ledger.kernel.decay import decays_by_age
 from ledger.kernel.excess import plan

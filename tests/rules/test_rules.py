@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
-from ledger.kernel.decay import PPM
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.procedure import (
-    MICROS_PER_HOUR,
     Environment,
     ModelFacts,
     Outcome,
@@ -154,13 +153,13 @@ def test_the_hours_to_the_slo_follow_the_trend(output: SignalOutput | None, expe
 
 
 def test_hours_are_whole_and_rounded_down() -> None:
-    assert whole_hours(0, MICROS_PER_HOUR - 1) == 0
-    assert whole_hours(0, MICROS_PER_HOUR) == 1
+    assert whole_hours(0, HOUR - 1) == 0
+    assert whole_hours(0, HOUR) == 1
     assert whole_hours(1, 0) == -1
 
 
 def test_a_decision_that_began_later_has_been_in_force_for_no_time_but_by_rules_1() -> None:
-    then, now = 50 * MICROS_PER_HOUR, 3 * MICROS_PER_HOUR
+    then, now = 50 * HOUR, 3 * HOUR
     assert hours_in_force(then, now, RULES_2) == 0
     assert hours_in_force(then, now, RULES_1) == -47
     assert hours_in_force(now, then, RULES_1) == hours_in_force(now, then, RULES_2) == 47

@@ -28,10 +28,8 @@ from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, M
 from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
+from ledger.limits import MONEY_MICROS_MAX
 from ledger.storage.store import Guard, LedgerInfo, Store
-
-MONEY_MICROS_MAX = 10**21
-"""A thousand million million: more is a mistake, and would make ranks that no event can hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,11 @@ from ledger.events.models import (
 from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE, decode_data, typed
 from ledger.events.signals import SignalObserved
-from ledger.events.values import parse_time
+from ledger.events.values import SECOND, parse_time
 from ledger.kernel.bucketed import ModelState, Scoring
 from ledger.rules.procedure import Override
 from ledger.rules.vocabulary import RULES_1
 
-_SECOND: Final = 1_000_000
 _LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
 
 
@@ -348,7 +347,7 @@ def window_bounds(scoring: Scoring, evaluated_at: int) -> tuple[int, int]:
     """Return the first and last microsecond that any rule's window can hold."""
     first, last = evaluated_at, evaluated_at
     for rule in scoring.signals:
-        bucket = rule.bucket_seconds * _SECOND
+        bucket = rule.bucket_seconds * SECOND
         now = evaluated_at // bucket
         first = min(first, (now - rule.window_seconds // rule.bucket_seconds + 1) * bucket)
         last = max(last, (now + 1) * bucket - 1)

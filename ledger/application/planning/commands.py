@@ -15,10 +15,10 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import typed
+from ledger.limits import PURSE_MICROS_MAX
 from ledger.storage.store import Guard, Head, LedgerInfo, Store
 
 _TRIES: Final = 20  # each time a body was erased while the plan was made
-_PURSE_MAX: Final = 10**30
 _COMPARED: Final = 200  # newest plans, when a name is unknown
 
 
@@ -63,8 +63,8 @@ class PlanCommands:
             if not 0 <= purse_micros <= purse_cap_micros:
                 fault = f"must be from 0 to purse_cap_micros, {purse_cap_micros}"
                 raise invalid_field("purse_micros", fault)
-            if purse_cap_micros > _PURSE_MAX:
-                raise invalid_field("purse_cap_micros", f"must be at most {_PURSE_MAX}")
+            if purse_cap_micros > PURSE_MICROS_MAX:
+                raise invalid_field("purse_cap_micros", f"must be at most {PURSE_MICROS_MAX}")
             if wrong := name_fault(name):
                 raise invalid_field("plan_id", wrong, remedy="Leave it empty to be given an id.")
             if self._events(limit=1, stream=stream):

@@ -22,7 +22,7 @@ from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, Mode
 from ledger.events.plans import PlanMade, PlanMode, PlanRow
 from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
-from ledger.events.values import format_time
+from ledger.events.values import SECOND, format_time
 from ledger.kernel.excess import (
     Gate,
     PeriodCell,
@@ -34,7 +34,6 @@ from ledger.kernel.excess import (
 from ledger.rules.vocabulary import RULES_1
 from ledger.storage.store import Reader
 
-_SECOND = 1_000_000
 _MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 
 
@@ -78,7 +77,7 @@ class Planning:
                 remedy="Draft and activate a version with a `planning` section.",
                 metadata={"policy": policy.policy},
             )
-        now_period = request.made_at // (planner.period_seconds * _SECOND)
+        now_period = request.made_at // (planner.period_seconds * SECOND)
         candidates = self._candidates(request)
         price = self._price_before(policy.policy, now_period, request.as_of)
         inputs = PlanInputs(
@@ -160,7 +159,7 @@ class Planning:
         assert planner is not None, "who gets here plans"
         periods: dict[int, dict[str, PeriodCell]] = {}
         first = max(now_period - planner.max_periods + 1, 0)
-        micros = planner.period_seconds * _SECOND
+        micros = planner.period_seconds * SECOND
         for candidate in candidates:
             history = candidate.history
             events = self._reader.observations(
@@ -257,7 +256,7 @@ def _plan_model(candidate: Candidate, request: PlanRequest) -> PlanModel:
     trained = _trained_through(candidate, policy.rules.procedure, request.made_at)
     return PlanModel(
         id=history.model,
-        trained_period=trained // (planning.period_seconds * _SECOND),
+        trained_period=trained // (planning.period_seconds * SECOND),
         baseline_nano=candidate.serving.baseline_nano,
         unit_value_micros=int(history.described.unit_value_micros),
         cost_micros=int(history.described.cost_micros),

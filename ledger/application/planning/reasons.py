@@ -2,6 +2,7 @@
 
 from ledger.events.notation import money, share
 from ledger.events.policy_document import Action
+from ledger.events.values import PPM
 from ledger.kernel.excess import BacklogRow, PlanInputs, PlanResult
 from ledger.rules.vocabulary import RULES_1
 
@@ -10,7 +11,7 @@ def reason_of(
     row: BacklogRow, result: PlanResult, inputs: PlanInputs, action: Action, procedure: str
 ) -> str:
     """Return the sentence for one row of the backlog, as the policy's procedure words it."""
-    need = row.cost_micros * (1_000_000 + inputs.policy.probe_ppm) // 1_000_000
+    need = row.cost_micros * (PPM + inputs.policy.probe_ppm) // PPM
     worth = (
         f"an expected benefit of {money(row.benefit_micros)} for {money(row.cost_micros)} "
         f"{_compared(row.rank, result.price, procedure)}"

@@ -26,7 +26,6 @@ from ledger.application.policies.units import (
     Unit,
     listed,
 )
-from ledger.events.base import PPM
 from ledger.events.policy_document import (
     DOCUMENTS,
     Action,
@@ -38,6 +37,7 @@ from ledger.events.policy_document import (
     PolicyDocument,
     Procedure,
 )
+from ledger.events.values import PPM
 from ledger.limits import LABEL_CHARS_MAX, RULES_MAX, SIGNALS_PER_POLICY_MAX, TEXT_CHARS_MAX
 from ledger.rules.vocabulary import RULES_1
 

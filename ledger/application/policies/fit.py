@@ -25,7 +25,7 @@ from ledger.application.policies.starting import NO_PLANNING, LimitedSignal, pol
 from ledger.application.policies.units import listed
 from ledger.errors import LedgerError, invalid_field
 from ledger.events.signals import SignalDefined
-from ledger.events.values import NANO_LIMIT, format_decimal, format_time
+from ledger.events.values import NANO_LIMIT, SECOND, format_decimal, format_time
 from ledger.limits import SIGNALS_PER_POLICY_MAX
 
 Reading: TypeAlias = tuple[int, int, int]
@@ -183,7 +183,7 @@ def _limits(median: int, percentile: int, *, is_higher_worse: bool) -> tuple[int
 def _gap_seconds(times: Sequence[int]) -> int:
     """Return the median gap between neighbouring times, rounded up to whole seconds."""
     gaps = sorted(after - before for before, after in pairwise(times))
-    return -(-_quantile(gaps, 50) // 1_000_000)
+    return -(-_quantile(gaps, 50) // SECOND)
 
 
 def _gap_text(seconds: int) -> str:

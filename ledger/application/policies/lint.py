@@ -13,12 +13,11 @@ from typing import Final
 from ledger.application.policies.source import place_within
 from ledger.application.policies.text import Problem, Reading, digest, read_policy, refusal
 from ledger.application.policies.units import Measure
-from ledger.events.base import PPM
 from ledger.events.notation import share, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
 from ledger.events.signals import SignalDefined
-from ledger.events.values import parse_decimal
+from ledger.events.values import PPM, parse_decimal
 from ledger.rules.expression_tree import Node
 from ledger.rules.expressions import (
     CompiledExpression,

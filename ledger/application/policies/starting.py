@@ -23,7 +23,7 @@ from ledger.application.policies.authoring import (
 from ledger.application.policies.render import to_text
 from ledger.errors import invalid_field
 from ledger.events.signals import SignalDefined
-from ledger.events.values import format_decimal
+from ledger.events.values import PPM, format_decimal
 
 _BUCKETS: Final = (3_600, 6 * 3_600, DAY, 7 * DAY, 28 * DAY)
 _WINDOW_BUCKETS: Final = 28
@@ -31,8 +31,8 @@ _HALF_LIFE_BUCKETS: Final = 7
 _SAMPLES_MAX: Final = 1_000_000
 _LOOK_RULES_MAX: Final = 90  # with the others, within the limit of rules
 _WEIGHTS: Final = {
-    "performance": 1_000_000,
-    "fairness": 1_000_000,
+    "performance": PPM,
+    "fairness": PPM,
     "data_quality": 500_000,
     "latency": 500_000,
     "drift": 300_000,

@@ -17,7 +17,6 @@ from pydantic_core import CoreSchema, core_schema
 
 from ledger.application.policies.source import Scalar
 from ledger.application.policies.source import Sequence as Listed
-from ledger.events.base import PPM
 from ledger.events.notation import (
     DURATION_PATTERN,
     duration,
@@ -27,7 +26,14 @@ from ledger.events.notation import (
     share,
     shown,
 )
-from ledger.events.values import WHOLE_DIGITS, format_decimal, nearest_decimal
+from ledger.events.values import (
+    PPM,
+    SEGMENT,
+    SEGMENT_FORM,
+    WHOLE_DIGITS,
+    format_decimal,
+    nearest_decimal,
+)
 from ledger.rules.expressions import ExpressionError, compile_expression
 from ledger.rules.shares import signals_named, to_stored, to_written
 from ledger.rules.vocabulary import PROCEDURES
@@ -37,7 +43,6 @@ Schema = dict[str, Any]
 
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})  # what YAML calls null
 _PLACES_READ: Final = 40  # of a decimal as `scaled` reads it
-_SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
 
 
 class Unit(ABC):
@@ -184,7 +189,7 @@ class Name(Unit):
 
     def read(self, text: str) -> str:
         """Return the name."""
-        if re.fullmatch(_SEGMENT, text, re.ASCII) is None:
+        if SEGMENT.fullmatch(text) is None:
             raise ValueError(
                 f"{shown(text)} is not a name: 1 to 128 of a-z, 0-9, '.', '_', '-', "
                 "the first a letter or digit"
@@ -193,7 +198,7 @@ class Name(Unit):
 
     def schema(self) -> Schema:
         """Return the grammar."""
-        return {"type": "string", "pattern": f"^{_SEGMENT}$"}
+        return {"type": "string", "pattern": f"^{SEGMENT_FORM}$"}
 
 
 @dataclass(frozen=True, slots=True)

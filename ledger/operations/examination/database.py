@@ -9,6 +9,7 @@ from ledger.application.signing.evidence import Evidence
 from ledger.chain.link import Digest, Verifier
 from ledger.clock import SystemClock
 from ledger.events import notation
+from ledger.events.values import SECOND
 from ledger.operations.examination.check import Check
 from ledger.operations.examination.rights import rights
 
@@ -20,7 +21,6 @@ _TAIL_EVENTS: Final = 1_000
 _DISK_WARN_BYTES: Final = 2 * 1024**3
 _DISK_FAIL_BYTES: Final = 200 * 1024**2
 _DATA_AHEAD_WARN_SECONDS: Final = 86_400
-_MICROS: Final = 1_000_000
 
 
 def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
@@ -93,7 +93,7 @@ def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
     head = store.head(info.origin)
     name = f"clock of {info.origin}"
     recorded = notation.time(head.recorded_at)
-    behind = (head.recorded_at - SystemClock().now_micros()) / _MICROS
+    behind = (head.recorded_at - SystemClock().now_micros()) / SECOND
     if info.clock == "data":
         return _data_clock(name, head.recorded_at, behind)
     if behind > info.skew_seconds:
