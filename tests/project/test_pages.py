@@ -156,3 +156,35 @@ def test_the_page_of_limits_has_the_numbers_of_the_code() -> None:
         f"| exports under way at once | {limits.EXPORTS_MAX} |",
     ):
         assert row in page
+
+
+# ---- the rooms -----------------------------------------------------------------------------------
+
+
+def first_cells(page: Path) -> set[str]:
+    """Return what the first cells of a page's tables name."""
+    rows = re.findall(r"^\| ([^|]+) \|", page.read_text("utf-8"), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.mark.parametrize("room", ["ledger/storage", "projections"])
+def test_the_page_of_a_room_names_each_of_its_files(room: str) -> None:
+    files = {path.name for path in (ROOT / room).glob("*.py")} - {"__init__.py"}
+    named = {name for name in first_cells(ROOT / room / "README.md") if name.endswith(".py")}
+    assert named == files
+
+
+def test_the_architecture_names_each_room_and_the_page_of_tests_each_folder() -> None:
+    for folder, page in (("ledger", "ledger/README.md"), ("tests", "tests/README.md")):
+        below = [path for path in (ROOT / folder).iterdir() if any(path.rglob("*.*"))]
+        rooms = {f"{path.name}/" for path in below if path.is_dir()} - {"__pycache__/"}
+        assert rooms - first_cells(ROOT / page) == set()
+
+
+def test_every_path_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "ledger" / "README.md").read_text("utf-8")
+    named = re.findall(r"`([a-z_./]+(?:\.py|\.md|/))`", text)
+    assert len(named) > 40
+    places = [ROOT / "ledger", ROOT / "ledger" / "application", ROOT]
+    lost = [path for path in named if not any((place / path).exists() for place in places)]
+    assert lost == []
