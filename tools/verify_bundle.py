@@ -5,11 +5,28 @@
 
 BUNDLE is the folder, or a plain tar of it. Obtain the keys and this very file from elsewhere than
 the bundle: a forger ships his own. Exit code 0: all of it holds; 4: it does not, and one line says
-where; 1: misuse, hence no verdict. Written from the specification `decision-ledger/1` alone: every
-check of its section "Export bundle". Whether a decision follows from its inputs, a replay says.
-Memory grows with streams, key events, seals and erasures, not with events.
-Ed25519 is RFC 8032 without the cofactor, as in OpenSSL: R is compared as bytes, S must be below the
-group's order. A public key must be canonical and of prime order; honest ones are.
+where; 1: misuse, hence no verdict.
+
+Written from the specification `decision-ledger/1` alone. Its section "Export bundle" numbers the
+checks; each is one function here, of the same number, called in that order:
+
+     1  check_01_files         the files are those of the bundle's kind
+     2  check_02_checkpoint    the checkpoint is signed by a key that was brought along
+     3  check_03_line          every event is right in itself
+     4  check_04_order         every event goes on from those before it
+     5  check_05_inclusion     every event of a part is in the signed tree
+     6  check_06_seals         every seal states the streams as they were
+     7  check_07_keys          the keys that count are those that the events name
+     8  check_08_bodies        every body that is missing is accounted for
+     9  check_09_scope         the bundle covers what it says
+    10  check_10_root          the events of a whole ledger have the signed root
+    11  check_11_stream_seal   nothing is missing at the end of a stream
+    12  check_12_manifests     every file has the digest that the manifests state
+
+Whether a decision follows from its inputs, a replay says. Memory grows with streams, key events,
+seals and erasures, not with events. Ed25519 is RFC 8032 without the cofactor, as in OpenSSL: R is
+compared as bytes, S must be below the group's order. A public key must be canonical and of prime
+order; honest ones are.
 
 By hand, for one event, with sha256sum and openssl: its hash is SHA-256 of a zero byte and the text
 after `"header":` up to `,"salt"`; its body_hash is that of a byte 2, the salt's 16 bytes and the
@@ -37,307 +54,979 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeAlias
 
-MAX = 2**53 - 1
-BATCH = 1_000  # lines that are checked at once
-LINE_MAX = 64 << 20  # no honest line is longer, and a file without line feeds must not fill memory
-EVENTS, PROOFS, SEAL = "data/events.jsonl", "data/proofs.jsonl", "data/seal.json"
-CHECKPOINT, KEYS, SCOPE = "data/checkpoint", "data/keys.json", "data/scope.json"
-MANIFEST, TAGS, SELF = "manifest-sha256.txt", "tagmanifest-sha256.txt", "data/verify_bundle.py"
-TAGGED = {"bag-info.txt", "bagit.txt", MANIFEST}
-ALWAYS = TAGGED | {TAGS, EVENTS, CHECKPOINT, KEYS, SCOPE, SELF, "data/report.html"}
-BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-ONLY = {"full": set[str](), "range": {PROOFS}, "stream": {PROOFS, SEAL}}
-Json: TypeAlias = Any  # what a JSON text stands for; looked at before it is used
-Peaks: TypeAlias = list[tuple[int, bytes]]  # height and root of complete subtrees
+INTEGER_MAX = 2**53 - 1
+BATCH_LINES = 1_000
+"""How many lines are checked at once."""
+LINE_BYTES_MAX = 64 << 20
+"""No honest line is longer, and a file without line feeds must not fill memory."""
+
+EVENTS = "data/events.jsonl"
+PROOFS = "data/proofs.jsonl"
+SEAL = "data/seal.json"
+CHECKPOINT = "data/checkpoint"
+KEYS = "data/keys.json"
+SCOPE = "data/scope.json"
+DECLARATION = "bagit.txt"
+INFO = "bag-info.txt"
+MANIFEST = "manifest-sha256.txt"
+TAG_MANIFEST = "tagmanifest-sha256.txt"
+TAG_FILES = {INFO, DECLARATION, MANIFEST}
+ALWAYS = {
+    *TAG_FILES,
+    TAG_MANIFEST,
+    EVENTS,
+    CHECKPOINT,
+    KEYS,
+    SCOPE,
+    "data/report.html",
+    "data/verify_bundle.py",
+}
+ONLY: dict[str, set[str]] = {"full": set(), "range": {PROOFS}, "stream": {PROOFS, SEAL}}
+BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+
+Json: TypeAlias = Any
+"""What a JSON text stands for; looked at before it is used."""
+Peaks: TypeAlias = list[tuple[int, bytes]]
+"""Height and root of complete subtrees, from left to right."""
 Files: TypeAlias = dict[str, Callable[[], Any]]
-class Fault(Exception):  # what does not hold, expected, found; then file, line, position
-    def __str__(self) -> str:  # one line; a bundle's own words are escaped and cut short
+"""How to open each file of a bundle."""
+
+
+# ---- what does not hold --------------------------------------------------------------------------
+
+
+class Fault(Exception):
+    """What does not hold, what was expected, what was found; then file, line and position."""
+
+    def __str__(self) -> str:
+        """Return one line; a bundle's own words are escaped and cut short."""
         what, expected, found, file, line, position = [*self.args, *[None] * 5][:6]
-        place = [file, line and f"line {line}", position and f"position {position}"]
-        told = f"{', '.join(filter(None, place))}: {shown(what)}"
-        told += "" if expected is None else f": expected {shown(expected)}"
-        return told + ("" if found is None else f", found {shown(found)}")
-def shown(value: object) -> str:  # printable, and of at most 160 characters
+        places = [file, line and f"line {line}", position and f"position {position}"]
+        text = f"{', '.join(filter(None, places))}: {shown(what)}"
+        if expected is not None:
+            text += f": expected {shown(expected)}"
+        if found is not None:
+            text += f", found {shown(found)}"
+        return text
+
+
+def shown(value: object) -> str:
+    """Return a value as printable text of at most 160 characters."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     text = text[:200].encode("unicode_escape").decode()
     return text if len(text) <= 160 else f"{text[:157]}..."
+
+
 @contextmanager
 def at(*place: str | int | None) -> Iterator[list[str | int | None]]:
-    here = list(place)  # may be moved within; goes with whatever fails and has no place yet
-    try: yield here
+    """Give whatever fails within, and has no place yet, this one: file, line, position.
+
+    The list may be changed within, to move on to another place.
+    """
+    here = list(place)
+    try:
+        yield here
     except (Fault, ValueError, TypeError, LookupError) as error:
         args = error.args if isinstance(error, Fault) else (str(error),)
-        raise Fault(*(args if len(args) > 3 else (*args, None, None)[:3] + tuple(here))) from None
-def expect(what: str, expected: object, found: object) -> None:  # refuse what is not as expected
-    if expected != found: raise Fault(what, expected, found)
+        if len(args) <= 3:
+            what, expected, found = [*args, None, None][:3]
+            args = (what, expected, found, *here)
+        raise Fault(*args) from None
 
-# Ed25519 (RFC 8032, 5.1), points in extended homogeneous coordinates.
-P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+
+def expect(what: str, expected: object, found: object) -> None:
+    """Refuse what is not as expected."""
+    if expected != found:
+        raise Fault(what, expected, found)
+
+
+# ---- Ed25519 (RFC 8032, 5.1), points in extended homogeneous coordinates -------------------------
+
+P = 2**255 - 19
+"""The prime of the field."""
+L = 2**252 + 27742317777372353535851937790883648493
+"""The order of the group."""
 D = -121665 * pow(121666, -1, P) % P
+"""The constant of the curve."""
+SQRT_MINUS_1 = pow(2, (P - 1) // 4, P)
 Point: TypeAlias = tuple[int, int, int, int]
 NEUTRAL: Point = (0, 1, 1, 0)
-def add(p: Point, q: Point) -> Point:  # the sum of two points
-    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
-    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+
+
+def add(p: Point, q: Point) -> Point:
+    """Return the sum of two points."""
+    a = (p[1] - p[0]) * (q[1] - q[0]) % P
+    b = (p[1] + p[0]) * (q[1] + q[0]) % P
+    c = 2 * p[3] * q[3] * D % P
+    d = 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return (e * f % P, g * h % P, f * g % P, e * h % P)
-def combination(s: int, p: Point, t: int, q: Point) -> Point:  # s·p + t·q, bit by bit
-    table, total = (None, p, q, add(p, q)), NEUTRAL
+
+
+def combination(s: int, p: Point, t: int, q: Point) -> Point:
+    """Return s·p + t·q, bit by bit."""
+    both = add(p, q)
+    total = NEUTRAL
     for bit in range(max(s, t).bit_length() - 1, -1, -1):
         total = add(total, total)
-        if term := table[(s >> bit & 1) | (t >> bit & 1) << 1]: total = add(total, term)
+        in_s = s >> bit & 1
+        in_t = t >> bit & 1
+        if in_s and in_t:
+            total = add(total, both)
+        elif in_s:
+            total = add(total, p)
+        elif in_t:
+            total = add(total, q)
     return total
-def decompress(data: bytes) -> Point | None:  # None if these bytes encode none
-    sign, y = data[31] >> 7, int.from_bytes(data, "little") & ((1 << 255) - 1)
+
+
+def decompress(data: bytes) -> Point | None:
+    """Return the point that 32 bytes encode; None if they encode none."""
+    sign = data[31] >> 7
+    y = int.from_bytes(data, "little") & ((1 << 255) - 1)
+    if y >= P:
+        return None
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
-    if x * x % P != square: x = x * pow(2, (P - 1) // 4, P) % P
-    if y >= P or x * x % P != square or (x == 0 and sign): return None
-    x = P - x if x & 1 != sign else x
+    if x * x % P != square:
+        x = x * SQRT_MINUS_1 % P
+    if x * x % P != square:
+        return None
+    if x == 0 and sign:
+        return None
+    if x & 1 != sign:
+        x = P - x
     return (x, y, 1, x * y % P)
-def compress(p: Point) -> bytes:  # the 32 bytes that encode a point
-    x, y = (p[i] * pow(p[2], -1, P) % P for i in (0, 1))
-    return (y | (x & 1) << 255).to_bytes(32, "little")
-BASE = decompress((4 * pow(5, -1, P) % P).to_bytes(32, "little")) or NEUTRAL
-def ed25519_verify(public: bytes, signature: bytes, message: bytes) -> bool:  # strictly
-    if len(public) != 32 or len(signature) != 64: return False
-    key, s = decompress(public), int.from_bytes(signature[32:], "little")
-    if key is None or s >= L or key[0] == 0: return False
-    if compress(combination(L, key, 0, NEUTRAL))[0] != 1: return False  # not the neutral element
-    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    return compress(combination(s, BASE, L - h, key)) == signature[:32]
 
-# Keys, signed notes, checkpoints, cosignatures and policies (C2SP); ValueError where they are none.
-class Key(NamedTuple):  # a verifier key, of a log (kind 1) or of a witness (kind 4)
-    name: str; key_id: bytes; kind: int; public: bytes; text: str
-NUMBERS = [str(number) for number in range(1, 1_000)]
+
+def compress(p: Point) -> bytes:
+    """Return the 32 bytes that encode a point."""
+    inverse = pow(p[2], -1, P)
+    x = p[0] * inverse % P
+    y = p[1] * inverse % P
+    number = y | (x & 1) << 255
+    return number.to_bytes(32, "little")
+
+
+BASE_Y = 4 * pow(5, -1, P) % P
+BASE = decompress(BASE_Y.to_bytes(32, "little")) or NEUTRAL
+"""The base point, whose y is 4/5; there is such a point, so it is not the neutral one."""
+
+
+def ed25519_verify(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Return whether a signature is genuine, strictly."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    key = decompress(public)
+    r_bytes, s_bytes = signature[:32], signature[32:]
+    s = int.from_bytes(s_bytes, "little")
+    if key is None or s >= L or key[0] == 0:
+        return False
+    times_order = combination(L, key, 0, NEUTRAL)
+    if compress(times_order) != compress(NEUTRAL):  # the key is not of prime order
+        return False
+    digest = hashlib.sha512(r_bytes + public + message).digest()
+    h = int.from_bytes(digest, "little") % L
+    minus_h = L - h
+    return compress(combination(s, BASE, minus_h, key)) == r_bytes
+
+
+# ---- keys, signed notes, checkpoints, policies (C2SP); ValueError where they are none ------------
+
+LOG_KEY, WITNESS_KEY = 1, 4
+NOTE_LINES_MAX = 100
+
+
+class Key(NamedTuple):
+    """A verifier key, of a log or of a witness."""
+
+    name: str
+    key_id: bytes
+    kind: int
+    public: bytes
+    text: str
+
+
 is_name = re.compile(r"[^\s+]+").fullmatch
-def unbase64(text: str) -> bytes:  # the one way to write it
+
+
+def unbase64(text: str) -> bytes:
+    """Return what base64 stands for, written in the one way there is."""
     data = base64.b64decode(text.encode("ascii"), validate=True)
     expect("base64", base64.b64encode(data).decode(), text)
     return data
-def parse_vkey(text: str, kind: int) -> Key:  # the key that a verifier key text describes
+
+
+def parse_vkey(text: str, kind: int) -> Key:
+    """Return the key that a verifier key describes, which must be of this kind."""
     name, id_text, encoded = [*text.split("+", 2), "", ""][:3]
     data = unbase64(encoded)
     key_id = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
     if not is_name(name) or len(data) != 33 or data[0] != kind or key_id.hex() != id_text:
         raise ValueError(f"no verifier key of type {kind} with its own id: {text}")
-    return Key(name, key_id, data[0], data[1:], text)
+    return Key(name, key_id, kind, data[1:], text)
+
+
 def open_note(note: bytes, keys: Iterable[Key]) -> tuple[bytes, dict[Key, int]]:
-    # The text, and by whose keys it is signed, with a witness's seconds (a log's: 0). A signature
-    # by a key that is not given is nobody's; one by a key that is must be genuine.
+    """Return a note's text, and by whose keys it is signed, with a witness's seconds (a log's: 0).
+
+    A signature by a key that is not given is ignored; one by a key that is must be genuine.
+    """
     body, found, lines = note.rpartition(b"\n\n")
-    if not found or lines[-1:] != b"\n" or any(c < " " and c != "\n" for c in note.decode()):
+    has_control = any(char < " " and char != "\n" for char in note.decode())
+    if not found or lines[-1:] != b"\n" or has_control:
         raise ValueError("no signed note: an empty line, a last line feed, no control characters")
-    text, verified = body + b"\n", dict[Key, int]()
+    text = body + b"\n"
     known = {(key.name, key.key_id): key for key in keys}
-    for number, line in enumerate(lines.decode()[:-1].split("\n")):
+    verified: dict[Key, int] = {}
+    for number, line in enumerate(lines.decode()[:-1].split("\n"), 1):
         dash, name, encoded = [*line.split(" ", 2), "", ""][:3]
         blob = unbase64(encoded)
-        if dash != "\N{EM DASH}" or not is_name(name) or len(blob) < 5 or number >= 100:
+        if dash != "\N{EM DASH}" or not is_name(name) or len(blob) < 5 or number > NOTE_LINES_MAX:
             raise ValueError(f"no signature line, or more than 100 of them: {line}")
-        key, seconds, message = known.get((name, blob[:4])), 0, text
-        if key is None or key in verified: continue
-        if key.kind == 4:
-            seconds = int.from_bytes(blob[4:12], "big")
-            message = b"cosignature/v1\ntime %d\n" % seconds + text
-        signature = blob[4:] if key.kind == 1 else blob[12:]
-        if seconds >> 63 or not ed25519_verify(key.public, signature, message):
+        key = known.get((name, blob[:4]))
+        if key is None or key in verified:
+            continue
+        seconds = signed_at(key, blob[4:], text)
+        if seconds is None:
             raise Fault(f"signature by {name}+{key.key_id.hex()}", "a genuine one", line)
         verified[key] = seconds
     return text, verified
-def parse_checkpoint(text: bytes) -> tuple[str, int, bytes]:  # origin, size and root
+
+
+def signed_at(key: Key, signature: bytes, text: bytes) -> int | None:
+    """Return the seconds that a genuine signature states, 0 for a log's; None if it is false."""
+    if key.kind == LOG_KEY:
+        return 0 if ed25519_verify(key.public, signature, text) else None
+    seconds = int.from_bytes(signature[:8], "big")
+    message = b"cosignature/v1\ntime %d\n" % seconds + text
+    is_genuine = seconds < 2**63 and ed25519_verify(key.public, signature[8:], message)
+    return seconds if is_genuine else None
+
+
+def parse_checkpoint(text: bytes) -> tuple[str, int, bytes]:
+    """Return origin, size and root."""
     match = re.fullmatch(f"({ORIGIN})\n(0|{COUNT})\n([^=]{{43}}=)\n", text.decode())
-    if match is None or len(match[1]) > 255: raise ValueError("no origin, size and root")
+    if match is None or len(match[1]) > 255:
+        raise ValueError("no origin, size and root")
     return match[1], int(match[2]), unbase64(match[3])
+
+
+class PolicyReader:
+    """The lines of a tlog-policy, read one by one, with who of its witnesses has cosigned."""
+
+    def __init__(self, present: Iterable[Key]) -> None:
+        self.keys: list[Key] = []
+        self.quorums: list[bool] = []
+        self._present = set(present)
+        self._is_met = {"none": True}
+        self._grouped: set[str] = set()
+
+    def read(self, line: str) -> None:
+        """Take in one line; ValueError if it cannot stand here."""
+        words = [""] if line.startswith("#") else re.split("[ \t]+", line.strip(" \t"))
+        match words:
+            case [""]:
+                pass
+            case ["log", vkey] | ["log", vkey, _]:
+                self.keys.append(parse_vkey(vkey, LOG_KEY))
+            case ["witness", name, vkey] | ["witness", name, vkey, _] if name not in self._is_met:
+                key = parse_vkey(vkey, WITNESS_KEY)
+                self.keys.append(key)
+                self._is_met[name] = key in self._present
+            case ["group", name, least, *names] if name not in self._is_met:
+                self._is_met[name] = self._group(line, least, names)
+            case ["quorum", name] if name in self._is_met and not self.quorums:
+                self.quorums.append(self._is_met[name])
+            case _:
+                raise ValueError(f"a line that cannot be read here: {line}")
+
+    def _group(self, line: str, least: str, names: list[str]) -> bool:
+        """Return whether enough members of a group have cosigned."""
+        if "none" in names:
+            raise ValueError(f"a line that cannot be read here: {line}")
+        least = {"any": "1", "all": str(len(names))}.get(least, least)
+        thresholds = [str(number) for number in range(1, len(names) + 1)]
+        is_twice = len(set(names)) < len(names) or self._grouped & set(names)
+        if is_twice or not self._is_met.keys() >= set(names) or least not in thresholds:
+            raise ValueError(f"a group that counts, or names, what it cannot: {line}")
+        self._grouped |= set(names)
+        met = sum(self._is_met[member] for member in names)
+        return met >= int(least)
+
+
 def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], bool]:
-    # The keys of a tlog-policy, and whether these cosigners satisfy its quorum.
-    keys, met, grouped, quorum = list[Key](), {"none": True}, set[str](), list[bool]()
-    if re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", text): raise ValueError("a control character")
+    """Return the keys of a tlog-policy, and whether these cosigners satisfy its quorum."""
+    if re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", text):
+        raise ValueError("a control character")
+    reader = PolicyReader(present)
     for line in text.decode("utf-8", "surrogateescape").split("\n"):
-        match [""] if line.startswith("#") else re.split("[ \t]+", line.strip(" \t")):
-            case [""]: pass
-            case ["log", vkey] | ["log", vkey, _]: keys.append(parse_vkey(vkey, 1))
-            case ["witness", name, vkey] | ["witness", name, vkey, _] if name not in met:
-                keys.append(parse_vkey(vkey, 4))
-                met[name] = keys[-1] in present
-            case ["group", name, least, *names] if name not in met and "none" not in names:
-                least = {"any": "1", "all": str(len(names))}.get(least, least)
-                is_new = len(grouped | set(names)) == len(grouped) + len(names)
-                if not is_new or not met.keys() >= set(names) or least not in NUMBERS[: len(names)]:
-                    raise ValueError(f"a group that counts, or names, what it cannot: {line}")
-                grouped |= set(names)
-                met[name] = sum(met[member] for member in names) >= int(least)
-            case ["quorum", name] if name in met and not quorum: quorum.append(met[name])
-            case _: raise ValueError(f"a line that cannot be read here: {line}")
-    expect("different keys, quorums", [len(keys), 1], [len({k.public for k in keys}), len(quorum)])
-    return keys, quorum[0]
+        reader.read(line)
+    different = {key.public for key in reader.keys}
+    found = [len(different), len(reader.quorums)]
+    expect("different keys, quorums", [len(reader.keys), 1], found)
+    return reader.keys, reader.quorums[0]
 
-# Merkle tree (RFC 6962).
-def node(left: bytes, right: bytes) -> bytes:  # the hash of an interior node
+
+# ---- Merkle tree (RFC 6962) ----------------------------------------------------------------------
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an interior node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
-def push(peaks: Peaks, leaf: bytes) -> None:  # a leaf hash, on the right
-    height = 0
-    while peaks and peaks[-1][0] == height: leaf, height = node(peaks.pop()[1], leaf), height + 1
-    peaks.append((height, leaf))
-def root_of(peaks: Peaks) -> bytes:  # the root over complete subtrees
-    root = peaks[-1][1] if peaks else hashlib.sha256().digest()
-    for _, left in peaks[-2::-1]: root = node(left, root)
-    return root
-def check_inclusion(index: int, size: int, leaf: str, proof: list[str], root: bytes) -> None:
-    path = list(map(bytes.fromhex, [leaf, *proof]))
-    if index >= size or climbed(index, size, path[0], path[1:]) != root:
-        raise Fault("inclusion proof", f"a path to the root {root.hex()}", "another")
-def climbed(index: int, size: int, leaf: bytes, proof: list[bytes]) -> bytes:  # RFC 9162, 2.1.3
-    if size == 1 or not proof:
-        expect("length of the proof", (1, 0), (size, len(proof)))
-        return leaf
-    half, last = 1 << (size - 1).bit_length() - 1, proof.pop()
-    if index < half: return node(climbed(index, half, leaf, proof), last)
-    return node(last, climbed(index - half, size - half, leaf, proof))
 
-# Canonical JSON (RFC 8785). What the format does not have is read as something written otherwise:
-# a float or long integer as text, a key beyond ASCII as a list. All else comes out otherwise.
-def integer(text: str) -> int | str:  # an integer of the domain; of any other the text
-    return int(text) if len(text) < 16 or (len(text) < 18 and abs(int(text)) <= MAX) else text
-exact: Json = {"parse_float": str, "parse_constant": str, "parse_int": integer}
-quick = json.JSONDecoder(**exact).decode
-exact["object_pairs_hook"] = lambda ps: dict(ps) if all(key.isascii() for key, _ in ps) else ps
-thorough = json.JSONDecoder(**exact).decode
-form: Json = {"ensure_ascii": False, "sort_keys": True, "check_circular": False}
-canonical = json.JSONEncoder(**form, separators=(",", ":")).encode
-def parse(data: bytes) -> Json:  # Fault, ValueError if it is none
+
+def push(peaks: Peaks, leaf: bytes) -> None:
+    """Add a leaf hash on the right."""
+    height = 0
+    while peaks and peaks[-1][0] == height:
+        _, left = peaks.pop()
+        leaf = node(left, leaf)
+        height += 1
+    peaks.append((height, leaf))
+
+
+def root_of(peaks: Peaks) -> bytes:
+    """Return the root over complete subtrees."""
+    if not peaks:
+        return hashlib.sha256().digest()
+    _, root = peaks[-1]
+    for _, left in reversed(peaks[:-1]):
+        root = node(left, root)
+    return root
+
+
+def check_inclusion(index: int, size: int, leaf: str, proof: list[str], root: bytes) -> None:
+    """Refuse a proof that does not lead from a leaf, counted from 0, to the root."""
+    path = [bytes.fromhex(sibling) for sibling in proof]
+    if index >= size or climbed(index, size, bytes.fromhex(leaf), path) != root:
+        raise Fault("inclusion proof", f"a path to the root {root.hex()}", "another")
+
+
+def climbed(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
+    """Return the root that a leaf and its siblings, the lowest first, have (RFC 9162, 2.1.3)."""
+    if size == 1 or not path:
+        expect("length of the proof", (1, 0), (size, len(path)))
+        return leaf
+    *lower, sibling = path
+    left_size = 1 << (size - 1).bit_length() - 1  # the greatest power of two below the size
+    if index < left_size:
+        return node(climbed(index, left_size, leaf, lower), sibling)
+    right_index = index - left_size
+    right_size = size - left_size
+    return node(sibling, climbed(right_index, right_size, leaf, lower))
+
+
+# ---- canonical JSON (RFC 8785) -------------------------------------------------------------------
+# What the format does not have is read as something that is written otherwise: a float or a long
+# integer as text, an object with a key beyond ASCII as a list. So it comes out otherwise.
+
+
+def integer(text: str) -> int | str:
+    """Return an integer of the format's domain; of any other its text."""
+    if len(text) > 17:
+        return text
+    number = int(text)
+    return number if abs(number) <= INTEGER_MAX else text
+
+
+def members(pairs: list[tuple[str, Json]]) -> Json:
+    """Return an object; one with a key beyond ASCII as the list of its members."""
+    return dict(pairs) if all(key.isascii() for key, _ in pairs) else pairs
+
+
+parse_ascii = json.JSONDecoder(
+    parse_float=str,
+    parse_constant=str,
+    parse_int=integer,
+).decode
+"""For a text of ASCII alone, in which no key can be beyond it: three times as fast."""
+parse_any = json.JSONDecoder(
+    parse_float=str,
+    parse_constant=str,
+    parse_int=integer,
+    object_pairs_hook=members,
+).decode
+canonical = json.JSONEncoder(
+    ensure_ascii=False,
+    sort_keys=True,
+    check_circular=False,
+    separators=(",", ":"),
+).encode
+
+
+def parse(data: bytes) -> Json:
+    """Return the value of a canonical text; Fault or ValueError if it is none."""
     text = data.decode()
-    try: again = canonical(value := (quick if data.isascii() else thorough)(text))
-    except RecursionError: raise ValueError("JSON that is nested too deeply") from None
+    try:
+        value = parse_ascii(text) if data.isascii() else parse_any(text)
+        again = canonical(value)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
     if again != text:
-        cut = len(os.path.commonprefix([text, again]))  # noqa: RUF071
-        raise Fault(f"canonical JSON, from {cut}", again[cut : cut + 20], text[cut : cut + 20])
+        cut = len(os.path.commonprefix([text, again]))  # noqa: RUF071 - of texts, as it happens
+        end = cut + 20
+        raise Fault(f"canonical JSON, from {cut}", again[cut:end], text[cut:end])
     return value
 
+
+# ---- the forms of the format ---------------------------------------------------------------------
 # Since a value has one canonical text, the grammar of each member is a pattern of that text.
+
 SEGMENT = "[a-z0-9][a-z0-9._-]{0,127}"
 ORIGIN = f"{SEGMENT}(?:/{SEGMENT})*"
-HASH, COUNT, ANY, TEXT = '"[0-9a-f]{64}"', "[1-9][0-9]{0,15}", r"\{.*\}", '".*"'
+HASH = '"[0-9a-f]{64}"'
+COUNT = "[1-9][0-9]{0,15}"
+COUNT_OR_0 = f"0|{COUNT}"
+OBJECT = r"\{.*\}"
+TEXT = '".*"'
 TIME = r'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"'
-STREAM, ACTOR = f'"(?:ledger|[a-z][a-z_]*/{SEGMENT})"', f'"(?:users|services|system)/{SEGMENT}"'
-SPAN, PROOF = rf"\[{COUNT},{COUNT}\]", rf"\[(?:{HASH}(?:,{HASH})*)?\]"
-SPANS, SALT = rf"\[{SPAN}(?:,{SPAN})*\]", 'null|"[0-9a-f]{32}"'
+STREAM = f'"(?:ledger|[a-z][a-z_]*/{SEGMENT})"'
+ACTOR = f'"(?:users|services|system)/{SEGMENT}"'
+SPAN = rf"\[{COUNT},{COUNT}\]"
+SPANS = rf"\[{SPAN}(?:,{SPAN})*\]"
+PROOF = rf"\[(?:{HASH}(?:,{HASH})*)?\]"
 TYPE = r'"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+\.v[1-9][0-9]*"'
-SHAPES = {
-    line.split()[0]: dict(member.split("=", 1) for member in line.split()[1:])
-    for line in rf"""
-line body=null|{ANY} hash={HASH} header={ANY} salt={SALT}
-header body_hash={HASH} ledger="{ORIGIN}" position={COUNT} prev_hash={HASH} recorded_at={TIME} \
-stream={STREAM} stream_version={COUNT} type={TYPE}
-body actor={ACTOR} causation_position=null|{COUNT} data={ANY} \
-request_id=null|"[A-Za-z0-9._:-]{{1,128}}" run_id=null|"runs/{SEGMENT}"
-proof inclusion={PROOF} position={COUNT}
-seal event={ANY} inclusion={PROOF} record={ANY} record_inclusion={PROOF} record_index=0|{COUNT}
-key from_position={COUNT} until_position=null|{COUNT} vkey={TEXT}
-withheld positions={SPANS} reason=".+"
-scope counts={ANY} first_position={COUNT} format="decision-ledger/1" \
-kind="(?:full|range|stream)" last_position={COUNT} requested_at={TIME} requested_by={ACTOR} \
-stream=null|{STREAM} withheld=\[.*\]
-ledger.created.v1 created_at={TIME} format={TEXT} origin={TEXT} vkey={TEXT}
-ledger.configured.v2 clock={TEXT} next_key_digest={HASH} skew_seconds=0|{COUNT}
-ledger.configured.v3 clock={TEXT} leap_seconds=0|{COUNT} next_key_digest={HASH} \
-skew_seconds=0|{COUNT} unit_of_cost=null|{TEXT}
-key.committed.v1 next_key_digest={HASH}
-key.rotated.v1 from_position={COUNT} previous_until_position={COUNT} vkey={TEXT}
-key.revoked.v1 from_position={COUNT} reason={TEXT} vkey={TEXT}
-streams.sealed.v1 as_of={COUNT} root={HASH} streams={COUNT}
-body.erased.v1 authority={TEXT} ground={TEXT} positions={SPANS}
-""".replace("\\\n", "").splitlines()[1:]
+
+SHAPES: dict[str, dict[str, str]] = {
+    "line": {
+        "body": f"null|{OBJECT}",
+        "hash": HASH,
+        "header": OBJECT,
+        "salt": 'null|"[0-9a-f]{32}"',
+    },
+    "header": {
+        "body_hash": HASH,
+        "ledger": f'"{ORIGIN}"',
+        "position": COUNT,
+        "prev_hash": HASH,
+        "recorded_at": TIME,
+        "stream": STREAM,
+        "stream_version": COUNT,
+        "type": TYPE,
+    },
+    "body": {
+        "actor": ACTOR,
+        "causation_position": f"null|{COUNT}",
+        "data": OBJECT,
+        "request_id": 'null|"[A-Za-z0-9._:-]{1,128}"',
+        "run_id": f'null|"runs/{SEGMENT}"',
+    },
+    "proof": {"inclusion": PROOF, "position": COUNT},
+    "seal": {
+        "event": OBJECT,
+        "inclusion": PROOF,
+        "record": OBJECT,
+        "record_inclusion": PROOF,
+        "record_index": COUNT_OR_0,
+    },
+    "key": {"from_position": COUNT, "until_position": f"null|{COUNT}", "vkey": TEXT},
+    "withheld": {"positions": SPANS, "reason": TEXT},
+    "scope": {
+        "counts": OBJECT,
+        "first_position": COUNT,
+        "format": '"decision-ledger/1"',
+        "kind": '"(?:full|range|stream)"',
+        "last_position": COUNT,
+        "requested_at": TIME,
+        "requested_by": ACTOR,
+        "stream": f"null|{STREAM}",
+        "withheld": r"\[.*\]",
+    },
+    "ledger.created.v1": {"created_at": TIME, "format": TEXT, "origin": TEXT, "vkey": TEXT},
+    "ledger.configured.v2": {
+        "clock": TEXT,
+        "next_key_digest": HASH,
+        "skew_seconds": COUNT_OR_0,
+    },
+    "ledger.configured.v3": {
+        "clock": TEXT,
+        "leap_seconds": COUNT_OR_0,
+        "next_key_digest": HASH,
+        "skew_seconds": COUNT_OR_0,
+        "unit_of_cost": f"null|{TEXT}",
+    },
+    "key.committed.v1": {"next_key_digest": HASH},
+    "key.rotated.v1": {
+        "from_position": COUNT,
+        "previous_until_position": COUNT,
+        "vkey": TEXT,
+    },
+    "key.revoked.v1": {"from_position": COUNT, "reason": TEXT, "vkey": TEXT},
+    "streams.sealed.v1": {"as_of": COUNT, "root": HASH, "streams": COUNT},
+    "body.erased.v1": {"authority": TEXT, "ground": TEXT, "positions": SPANS},
 }
-READ = {name.encode() for name in SHAPES if "." in name}  # neither erased nor withheld
-def check_shape(value: Json, what: str) -> Json:  # refuse all but its members and their patterns
+"""The members of each object, in order, with the pattern of each."""
+READ_TYPES = {name.encode() for name in SHAPES if "." in name}
+"""Types whose data is read here; their bodies are neither erased nor withheld."""
+
+
+def check_shape(value: Json, what: str) -> Json:
+    """Refuse an object with other members, or with one that is out of its pattern."""
     shape = SHAPES[what]
     if not isinstance(value, dict) or value.keys() != shape.keys():
         raise Fault(f"members of {what}", sorted(shape), canonical(value))
     for key, pattern in shape.items():
         text = canonical(value[key])
-        if not re.fullmatch(pattern, text, re.DOTALL) or (pattern == TIME and not is_time(text)):
+        fits = re.fullmatch(pattern, text, re.DOTALL) is not None
+        if not fits or (pattern == TIME and not is_time(text.encode())):
             raise Fault(f"{key} of {what}", pattern, text)
     return value
-@lru_cache(maxsize=4096)
-def is_time(text: str | bytes) -> bool:  # whether the calendar has it
-    try: return datetime.fromisoformat(str(text).strip("b'\"")) is not None
-    except ValueError: return False
 
-# One event, and a batch of them: what another process can do.
-class View(NamedTuple):  # what is known before the events are read
-    origin: str; size: int; root: bytes; kind: str; first: int; stream: str | None
-class Event(NamedTuple):  # one that is right in itself; its data only where it is read here
-    position: int; hash: bytes; prev_hash: bytes; recorded_at: bytes; stream: bytes
-    version: int; type: bytes; has_body: bool; data: Json
-def pattern_of(name: str) -> str:  # of an object's text; each member is a group
-    return r"\{" + ",".join(f'"{key}":({rule})' for key, rule in SHAPES[name].items()) + r"\}"
-REST = f',"hash":({HASH}),"header":({pattern_of("header")}),"salt":({SALT})' + r"\}"
-is_rest = re.compile(REST.encode()).fullmatch
+
+@lru_cache(maxsize=4096)
+def is_time(text: bytes) -> bool:
+    """Return whether the calendar has a time, which is in quotes."""
+    try:
+        datetime.fromisoformat(text.decode().strip('"'))
+    except ValueError:
+        return False
+    return True
+
+
+def pattern_of(name: str) -> str:
+    """Return the pattern of an object's whole text; each member is a group."""
+    inner = ",".join(f'"{key}":({pattern})' for key, pattern in SHAPES[name].items())
+    return r"\{" + inner + r"\}"
+
+
+HASH_TO_END = (
+    f',"hash":({HASH}),"header":({pattern_of("header")}),"salt":({SHAPES["line"]["salt"]})' + r"\}"
+)
+is_hash_to_end = re.compile(HASH_TO_END.encode()).fullmatch
 is_body = re.compile(pattern_of("body").encode(), re.DOTALL).fullmatch
-def hashed(*parts: bytes) -> bytes:  # SHA-256 as a text of JSON
+
+
+def quoted_hash(*parts: bytes) -> bytes:
+    """Return SHA-256 as a text of JSON."""
     return b'"%s"' % hashlib.sha256(b"".join(parts)).hexdigest().encode()
 
-def read_event(line: bytes, origin: str) -> Event:
-    # What follows the body can be written in one way, so one pattern says whether it is; of a line
-    # that the pattern does not fit, the parts are looked at to say what is wrong.
+
+def edges_of(ranges: Iterable[Sequence[int]]) -> list[int]:
+    """Return first positions and first positions after, alternately."""
+    return [edge for first, last in ranges for edge in (first, last + 1)]
+
+
+def is_within(edges: Sequence[int], position: int) -> bool:
+    """Return whether a position is in one of the ranges with these ascending edges."""
+    return bisect(edges, position) % 2 == 1
+
+
+def width_of(edges: Sequence[int]) -> int:
+    """Return how many positions the ranges with these edges have."""
+    return sum(edges[1::2]) - sum(edges[0::2])
+
+
+# ---- a bundle's files ----------------------------------------------------------------------------
+
+
+def files_of(path: Path, stack: ExitStack) -> Files:
+    """Return how to open each file of a folder or of a tar."""
+    if path.is_file():
+        return files_of_tar(path, stack.enter_context(path.open("rb")))
+    files: Files = {}
+    for folder in ("", "data/"):
+        place = path / folder
+        for entry in list(os.scandir(place)) if place.is_dir() else ():
+            name = folder + entry.name
+            if entry.is_file(follow_symlinks=False):
+                files[name] = partial(open, entry.path, "rb")
+            elif name != "data" or not entry.is_dir(follow_symlinks=False):
+                raise Fault("kind of file", "a regular file", "another", name)
+    return files
+
+
+def files_of_tar(path: Path, raw: IO[bytes]) -> Files:
+    """Return the same of a plain tar, from which nothing is extracted."""
+    files: Files = {}
+    try:
+        archive = tarfile.open(fileobj=raw, mode="r:")  # noqa: SIM115 - its file is closed by us
+        items = archive.getmembers()
+    except (tarfile.TarError, OSError) as error:
+        raise Fault(f"no plain tar: {error}") from None
+    tops = {item.name.partition("/")[0] for item in items}
+    prefix = f"{min(tops)}/" if len(tops) == 1 else ""
+    for item in items:
+        name = item.name.removeprefix(prefix)
+        with at(f"{path.name}, {item.name}"):
+            check_tar_entry(item, raw)
+            if item.isreg() and not item.issparse() and name not in files:
+                files[name] = partial(archive.extractfile, item)
+            elif not item.isdir() or name not in {"data", *tops}:
+                raise Fault("entry of the tar", "one regular file", "another")
+    with at(path.name):
+        for block in iter(partial(raw.read, 1 << 20), b""):
+            others = len(block) - block.count(0)
+            expect("bytes after the last file", 0, others)
+    return files
+
+
+def check_tar_entry(item: tarfile.TarInfo, raw: IO[bytes]) -> None:
+    """Refuse what a reader of tars would pass over; leaves `raw` behind the entry."""
+    checksum_at = item.offset_data - 512 + 148  # in the header, which is the block before the data
+    raw.seek(checksum_at)
+    expect("checksum in the tar", b"%06o\0 " % item.chksum, raw.read(8))
+    padding = -item.size % 512
+    raw.seek(item.offset_data + item.size)
+    expect("padding in the tar", bytes(padding), raw.read(padding))
+
+
+def read(files: Files, name: str) -> bytes:
+    """Return the content of a file."""
+    with files[name]() as file:
+        content: bytes = file.read()
+    return content
+
+
+# ---- what the bundle says of itself --------------------------------------------------------------
+
+
+class View(NamedTuple):
+    """What is known before the events are read."""
+
+    origin: str
+    size: int
+    root: bytes
+    kind: str
+    first: int
+    """The position that the first line must have; of a stream, which does not say, 0."""
+    stream: str | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the whole ledger is there."""
+        return self.kind == "full"
+
+
+class Span(NamedTuple):
+    """A key, and the sizes at which it counts."""
+
+    first: int
+    last: int
+    vkey: str
+
+
+class Scope(NamedTuple):
+    """What `scope.json` says."""
+
+    kind: str
+    stream: str | None
+    positions: list[int]
+    counts: Json
+    withheld: dict[str, list[int]]
+    """Edges of what is left out, by reason."""
+    edges: list[int]
+    """Edges of all of that."""
+
+
+def read_scope(files: Files) -> Scope:
+    """Return what `scope.json` says, in the form that it must have."""
+    with at(SCOPE):
+        told = check_shape(parse(read(files, SCOPE)), "scope")
+        withheld = {}
+        for entry in told["withheld"]:
+            reason = check_shape(entry, "withheld")["reason"]
+            expect("a reason that is not blank", True, bool(reason.strip()))
+            withheld[reason] = edges_of(entry["positions"])
+            ascending = sorted(set(withheld[reason]))
+            expect("positions in order and apart", ascending, withheld[reason])
+        reasons = [entry["reason"] for entry in told["withheld"]]
+        expect("reasons in order, each once", sorted(set(reasons)), reasons)
+        every = chain.from_iterable(entry["positions"] for entry in told["withheld"])
+        edges = edges_of(sorted(every))
+        expect("positions withheld once", sorted(edges), edges)
+        kind, stream = told["kind"], told["stream"]
+        expect("a stream, if it is of one", kind == "stream", stream is not None)
+        positions = [told["first_position"], told["last_position"]]
+    return Scope(kind, stream, positions, told["counts"], withheld, edges)
+
+
+def read_keys(files: Files) -> list[Span]:
+    """Return what `keys.json` says."""
+    with at(KEYS):
+        spans = []
+        for row in parse(read(files, KEYS)):
+            check_shape(row, "key")
+            last = row["until_position"] or INTEGER_MAX
+            spans.append(Span(row["from_position"], last, row["vkey"]))
+    return spans
+
+
+# ---- check 1: files ------------------------------------------------------------------------------
+
+
+def check_01_files(files: Files, scope: Scope) -> None:
+    """The files are just those of the bundle's kind."""
+    expected = ALWAYS | ONLY[scope.kind]
+    for name in sorted(expected ^ files.keys()):
+        raise Fault(f"file of a {scope.kind} bundle", name in expected, name in files, name)
+
+
+# ---- check 2: checkpoint -------------------------------------------------------------------------
+
+
+class Signed(NamedTuple):
+    """A checkpoint that holds, and who vouches for it."""
+
+    origin: str
+    size: int
+    root: bytes
+    signers: list[str]
+    cosigned: dict[str, int]
+    """When each witness says that it saw it."""
+
+
+def check_02_checkpoint(note: bytes, policy: bytes, spans: list[Span]) -> Signed:
+    """The checkpoint opens with what was brought, and a key that counts at its size signed it."""
+    with at(CHECKPOINT):
+        keys, _ = parse_policy(policy)
+        text, signed = open_note(note, keys)
+        origin, size, root = parse_checkpoint(text)
+        counting = {span.vkey for span in spans if span.first <= size <= span.last}
+        signers = [key.text for key in signed if key.name == origin and key.text in counting]
+        expect(f"signature by a key given, valid at {size} by {KEYS}", True, bool(signers))
+        _, is_met = parse_policy(policy, signed)
+        expect("quorum of cosignatures", True, is_met)
+    cosigned = {key.name: seconds for key, seconds in signed.items() if key.kind == WITNESS_KEY}
+    return Signed(origin, size, root, signers, cosigned)
+
+
+# ---- check 3: line -------------------------------------------------------------------------------
+
+
+class Event(NamedTuple):
+    """An event that is right in itself; its data only where it is read here."""
+
+    position: int
+    hash: bytes
+    prev_hash: bytes
+    recorded_at: bytes
+    stream: bytes
+    version: int
+    type: bytes
+    has_body: bool
+    data: Json
+
+
+def check_03_line(line: bytes, origin: str) -> Event:
+    """A line is canonical, of this ledger, and has the hashes that it states.
+
+    What follows the body can be written in one way, so one pattern says whether it is; of a line
+    that the pattern does not fit, the parts are looked at to say what is wrong.
+    """
     cut = line.rfind(b',"hash":"')
-    match = is_rest(line, cut) if cut > 0 and line.startswith(b'{"body":') else None
+    match = is_hash_to_end(line, cut) if cut > 0 and line.startswith(b'{"body":') else None
     if match is None or not is_time(match[7]):
         check_shape(check_shape(parse(line), "line")["header"], "header")
         raise Fault("the form of an event's line")
-    hash_, header, body_hash, ledger, number, prev, when, stream, version, *rest = match.groups()
-    position, body, salt, kind, data = int(number), line[8:cut], rest[1], rest[0][1:-1], None
+    hash_, header, body_hash, ledger, number, prev_hash = match.groups()[:6]
+    recorded_at, stream, version, quoted_type, salt = match.groups()[6:]
+    position, type_ = int(number), quoted_type[1:-1]
+    body = line[len(b'{"body":') : cut]
     expect("ledger", origin.encode(), ledger[1:-1])
-    expect("hash, from the header", hashed(b"\0", header), hash_)
-    if (body == b"null") != (salt == b"null"):
+    expect("hash, from the header", quoted_hash(b"\0", header), hash_)
+    has_body = body != b"null"
+    if has_body != (salt != b"null"):
         raise Fault("body and salt", "null together", "one of them null")
-    if body != b"null":
-        value = parse(body)
-        if not is_body(body) or len(value) != 5: check_shape(value, "body")
-        if (value["causation_position"] or 0) >= position:
-            raise Fault("causation_position", f"below {position}", value["causation_position"])
-        salted = hashed(b"\2", bytes.fromhex(salt[1:-1].decode()), body)
-        expect("body_hash, from salt and body", salted, body_hash)
-        data = check_shape(value["data"], kind.decode()) if kind in READ else None
-    elif kind in READ: raise Fault("body", f"there, as in every {kind.decode()}", "null")
-    fields = position, hash_[1:-1], prev[1:-1], when, stream[1:-1], int(version), kind
-    return Event(*fields, body != b"null", data)
-Batch: TypeAlias = tuple[int, list[tuple[bytes, ...]]]  # number of the first line; lines
-Checked: TypeAlias = tuple[int, list[tuple[Any, ...]], Fault | None]  # plain tuples travel fast
-def check_batch(view: View, batch: Batch) -> Checked:  # the events up to the first fault
+    data = None
+    if has_body:
+        data = check_body(body, position, type_)
+        salt_bytes = bytes.fromhex(salt[1:-1].decode())
+        expect("body_hash, from salt and body", quoted_hash(b"\2", salt_bytes, body), body_hash)
+    elif type_ in READ_TYPES:
+        raise Fault("body", f"there, as in every {type_.decode()}", "null")
+    return Event(
+        position,
+        hash_[1:-1],
+        prev_hash[1:-1],
+        recorded_at,
+        stream[1:-1],
+        int(version),
+        type_,
+        has_body,
+        data,
+    )
+
+
+def check_body(body: bytes, position: int, type_: bytes) -> Json:
+    """Refuse a body out of its form; return its data if that is read here."""
+    value = parse(body)
+    if not is_body(body) or len(value) != len(SHAPES["body"]):
+        check_shape(value, "body")
+    cause = value["causation_position"]
+    if cause is not None and cause >= position:
+        raise Fault("causation_position", f"below {position}", cause)
+    return check_shape(value["data"], type_.decode()) if type_ in READ_TYPES else None
+
+
+# ---- check 4: order ------------------------------------------------------------------------------
+
+
+class Walk:
+    """What the events so far lead to."""
+
+    def __init__(self, view: View, scope: Scope, sealed_at: set[int]) -> None:
+        """Begin before the first event; `sealed_at` is where a seal will state the streams."""
+        self.view = view
+        self.withheld = scope.edges
+        self.sealed_at = sealed_at
+        self.first = 0
+        self.position = 0
+        self.hash = b"0" * 64
+        self.recorded_at = b""
+        self.heads: dict[bytes, tuple[int, bytes]] = {}
+        """The version and the hash that each stream has reached."""
+        self.counts: Counter[bytes] = Counter()
+        self.peaks: Peaks = []
+        self.seals: dict[int, Json] = {}
+        """What a seal as of each of those positions has to state."""
+        self.told: list[tuple[int, Event]] = []
+        """Line and event, of those whose data says something of keys and erasures."""
+        self.listed = 0
+        """How many bodies are missing that `scope.json` lists."""
+        self.unlisted: list[int] = []
+        """Positions of the others that are missing."""
+
+    def take(self, line: int, event: Event) -> None:
+        """Go on by one event, which must fit."""
+        check_04_order(self, event)
+        note_missing(self, event)
+        self.first = self.first or event.position
+        self.position = event.position
+        self.hash = event.hash
+        self.recorded_at = event.recorded_at
+        self.heads[event.stream] = event.version, event.hash
+        self.counts[event.type] += 1
+        if self.view.is_full:
+            push(self.peaks, bytes.fromhex(event.hash.decode()))
+        if event.type == b"streams.sealed.v1":
+            check_06_seals(self, event)
+        elif event.data is not None:
+            self.told.append((line, event))
+        if event.position in self.sealed_at:
+            self.seals[event.position] = self.seal()
+
+    def seal(self) -> Json:
+        """Return what a seal as of the last event states."""
+        peaks: Peaks = []
+        for stream in sorted(self.heads):
+            push(peaks, record_leaf(self.record(stream)))
+        return {
+            "as_of": self.position,
+            "root": root_of(peaks).hex(),
+            "streams": len(self.heads),
+        }
+
+    def record(self, stream: bytes) -> dict[str, Json]:
+        """Return a stream's record, as a seal holds it."""
+        version, hash_ = self.heads.get(stream, (0, b""))
+        return {
+            "event_hash": hash_.decode(),
+            "stream": stream.decode(),
+            "stream_version": version,
+        }
+
+
+def record_leaf(record: dict[str, Json]) -> bytes:
+    """Return the leaf hash of a sealed record."""
+    return hashlib.sha256(b"\0" + canonical(record).encode()).digest()
+
+
+def check_04_order(walk: Walk, event: Event) -> None:
+    """An event goes on from those before it: position, link, time, version of its stream."""
+    view, position = walk.view, event.position
+    if position == 1:
+        expect("type", b"ledger.created.v1", event.type)
+    if position == walk.position + 1:
+        expect("prev_hash", walk.hash, event.prev_hash)
+    elif position <= walk.position:
+        raise Fault("position", f"above {walk.position}", position)
+    if event.recorded_at < walk.recorded_at:
+        raise Fault("recorded_at", f"not before {walk.recorded_at!r}", event.recorded_at)
+    begins_late = view.kind == "range" and view.first > 1
+    if event.stream in walk.heads or not begins_late:
+        version, _ = walk.heads.get(event.stream, (0, b""))
+        next_version = version + 1
+        expect("stream_version", next_version, event.version)
+    if view.stream is not None:
+        expect(f"stream, by {SCOPE}", view.stream, event.stream.decode())
+
+
+# ---- check 5: inclusion --------------------------------------------------------------------------
+
+
+def check_05_inclusion(view: View, event: Event, line: bytes) -> None:
+    """The line of `proofs.jsonl` is about this event, and leads from it to the signed root."""
+    told = check_shape(parse(line), "proof")
+    expect("position", event.position, told["position"])
+    index = event.position - 1
+    check_inclusion(index, view.size, event.hash.decode(), told["inclusion"], view.root)
+
+
+# ---- check 6: seals ------------------------------------------------------------------------------
+
+
+def check_06_seals(walk: Walk, event: Event) -> None:
+    """A seal is as of an earlier position; in a full bundle it states the streams as they were."""
+    as_of, latest = event.data["as_of"], event.position - 1
+    if as_of > latest:
+        raise Fault("as_of", latest, as_of)
+    if walk.view.is_full:
+        expect("the seal", walk.seals.get(as_of), event.data)
+
+
+# ---- reading the events: checks 3 to 6, a batch of lines at a time -------------------------------
+
+Batch: TypeAlias = tuple[int, list[tuple[bytes, ...]]]
+"""The number of the first line, and lines; each with its proof, if it has one."""
+Checked: TypeAlias = tuple[int, list[tuple[Any, ...]], Fault | None]
+"""The same number, the events up to the first fault, and that; plain tuples travel fast."""
+
+
+def check_batch(view: View, batch: Batch) -> Checked:
+    """Check each line of a batch in itself: what another process can do."""
+    number, lines = batch
     events: list[tuple[Any, ...]] = []
     try:
         with at(EVENTS) as here:
-            for line, (text, *proofs) in enumerate(batch[1], batch[0]):
+            for line, (text, *proofs) in enumerate(lines, number):
                 expected = None if view.kind == "stream" else view.first + line - 1
                 here[:] = EVENTS, line, expected
-                event = read_event(content(text), view.origin)
-                expect(f"position, by {SCOPE}", expected or event.position, event.position)
+                event = check_03_line(content_of(text), view.origin)
+                if expected is not None:
+                    expect(f"position, by {SCOPE}", expected, event.position)
                 for proof in proofs:
                     here[:] = PROOFS, line, event.position
-                    told = check_shape(parse(content(proof)), "proof")
-                    expect("position", event.position, told["position"])
-                    leaf, path = event.hash.decode(), told["inclusion"]
-                    check_inclusion(event.position - 1, view.size, leaf, path, view.root)
+                    check_05_inclusion(view, event, content_of(proof))
                 events.append(tuple(event))
-    except Fault as fault: return batch[0], events, fault
-    return batch[0], events, None
-def content(line: bytes) -> bytes:  # what a line holds
+    except Fault as fault:
+        return number, events, fault
+    return number, events, None
+
+
+def content_of(line: bytes) -> bytes:
+    """Return what a line holds, without its line feed."""
     expect("end of the line", b"\n", line[-1:])
     return line[:-1]
-def batches(files: Files, view: View) -> Iterator[Batch]:  # as they lie there
+
+
+def batches(files: Files, view: View) -> Iterator[Batch]:
+    """Yield the lines as they lie there; an event without a proof, or the reverse, beside b""."""
+    names = [EVENTS] if view.is_full else [EVENTS, PROOFS]
     with ExitStack() as stack:
-        names = [EVENTS] if view.kind == "full" else [EVENTS, PROOFS]
         opened = [stack.enter_context(files[name]()) for name in names]
-        lines = [iter(partial(file.readline, LINE_MAX), b"") for file in opened]
-        pairs, number = zip_longest(*lines, fillvalue=b""), 1
-        while batch := list(islice(pairs, BATCH)):
+        lines = [iter(partial(file.readline, LINE_BYTES_MAX), b"") for file in opened]
+        pairs = zip_longest(*lines, fillvalue=b"")
+        number = 1
+        while batch := list(islice(pairs, BATCH_LINES)):
             yield number, batch
             number += len(batch)
-def checked(files: Files, view: View, jobs: int) -> Iterator[Checked]:  # in order
-    source, check = batches(files, view), partial(check_batch, view)
+
+
+def checked_batches(files: Files, view: View, jobs: int) -> Iterator[Checked]:
+    """Yield the batches in order, checked in processes if there are enough of them."""
+    source = batches(files, view)
+    check = partial(check_batch, view)
     head = list(islice(source, 4))
     if jobs == 1 or len(head) < 4:
         yield from map(check, chain(head, source))
@@ -346,246 +1035,374 @@ def checked(files: Files, view: View, jobs: int) -> Iterator[Checked]:  # in ord
     with ProcessPoolExecutor(jobs) as pool:
         for batch in chain(head, source):
             waiting.append(pool.submit(check, batch))
-            if len(waiting) > 3 * jobs: yield waiting.popleft().result()
+            if len(waiting) > 3 * jobs:
+                yield waiting.popleft().result()
         yield from (future.result() for future in waiting)
 
-# The events together.
-class Walk:  # what is known of the events so far, and whether the next one fits
-    def __init__(self, view: View, marks: set[int], withheld: list[int]) -> None:
-        self._view, self._marks, self._withheld = view, marks, withheld
-        self._hash, self._time = b"0" * 64, b""
-        self.first = self.position = self.listed = 0
-        self.heads: dict[bytes, tuple[int, bytes]] = {}  # of each stream: version and hash
-        self.counts, self.peaks = Counter[bytes](), Peaks()
-        self.unlisted: list[int] = []  # positions of null bodies that scope.json says nothing of
-        self.told: list[tuple[int, Event]] = []  # line and event, of those that are read here
-        self._seals: dict[int, Json] = {}  # what a seal as of each mark has to say
-    def take(self, line: int, event: tuple[Any, ...]) -> None:  # go on by one event
-        position, hash_, prev, when, stream, version, kind, has_body, data = event
-        if position == 1: expect("type", b"ledger.created.v1", kind)
-        if position == self.position + 1: expect("prev_hash", self._hash, prev)
-        elif position <= self.position: raise Fault("position", f"above {self.position}", position)
-        if when < self._time: raise Fault("recorded_at", f"not before {self._time!r}", when)
-        if stream in self.heads or self._view.kind != "range" or self._view.first == 1:
-            expect("stream_version", self.heads.get(stream, (0, b""))[0] + 1, version)
-        expect(f"stream, by {SCOPE}", self._view.stream or stream.decode(), stream.decode())
-        if self._withheld and bisect(self._withheld, position) & 1:
-            expect(f"body, withheld by {SCOPE}", False, has_body)
-            self.listed += 1
-        elif not has_body: self.unlisted.append(position)
-        self.first, self.position = self.first or position, position
-        self._hash, self._time, self.heads[stream] = hash_, when, (version, hash_)
-        self.counts[kind] += 1
-        if self._view.kind == "full": push(self.peaks, bytes.fromhex(hash_.decode()))
-        if kind == b"streams.sealed.v1":
-            expect("as_of", min(data["as_of"], position - 1), data["as_of"])
-            if self._view.kind == "full": expect("the seal", self._seals.get(data["as_of"]), data)
-        elif data is not None: self.told.append((line, Event(*event)))
-        if position in self._marks:
-            peaks, mark = Peaks(), {"as_of": position, "streams": len(self.heads)}
-            for name in sorted(self.heads): push(peaks, record_leaf(self.record(name)))
-            self._seals[position] = {**mark, "root": root_of(peaks).hex()}
-    def record(self, stream: bytes) -> dict[str, Json]:  # a stream's record as a seal holds it
-        version, hash_ = self.heads.get(stream, (0, b""))
-        return {"event_hash": hash_.decode(), "stream": stream.decode(), "stream_version": version}
-def record_leaf(record: dict[str, Json]) -> bytes:  # the leaf hash of a sealed record
-    return hashlib.sha256(b"\0" + canonical(record).encode()).digest()
-def bounds(ranges: Iterable[Sequence[int]]) -> list[int]:  # odd bisection: within
-    return [edge for first, last in ranges for edge in (first, last + 1)]
-def walked(files: Files, view: View, withheld: list[int], jobs: int) -> Walk:  # all
-    marks = set[int]()
-    for text, *_ in chain.from_iterable(b for _, b in batches(files, view) if view.kind == "full"):
-        if b'"type":"streams.sealed.v1"' in text:
-            marks.update(map(int, re.findall(rb'"as_of":([0-9]{1,16}),', text)))
-    walk = Walk(view, marks, withheld)
+
+def walked(files: Files, view: View, scope: Scope, jobs: int) -> Walk:
+    """Return what all events lead to; the first that does not fit is refused."""
+    walk = Walk(view, scope, sealed_positions(files, view) if view.is_full else set())
     with at(EVENTS) as here:
-        for number, events, fault in checked(files, view, jobs):
-            for line, event in enumerate(events, number):
-                here[:] = EVENTS, line, event[0]
+        for number, events, fault in checked_batches(files, view, jobs):
+            for line, fields in enumerate(events, number):
+                event = Event(*fields)
+                here[:] = EVENTS, line, event.position
                 walk.take(line, event)
-            if fault is not None: raise fault
+            if fault is not None:
+                raise fault
         expect("events", True, walk.position > 0)
     return walk
 
-def check_told(walk: Walk, view: View, keys: Json, withheld: list[int]) -> set[int]:
-    spans, committed, end, erased = list[Json](), "", dict[str, int](), set[int]()
-    for line, event in walk.told:
-        data, position = event.data, event.position
-        with at(EVENTS, line, position):
-            match event.type:
-                case b"body.erased.v1":
-                    for first, last in data["positions"]:
-                        expect("range of earlier positions", True, first <= last < position)
-                        erased.update(range(first, last + 1))
-                case b"ledger.created.v1":
-                    told = [position, data["format"], data["origin"]]
-                    expect("position, format, origin", [1, "decision-ledger/1", view.origin], told)
-                    spans.append((1, data["vkey"]))
-                case b"key.rotated.v1":
-                    start, until, vkey = data.values()
-                    expect("from_position", min(max(start, position), until + 1), start)
-                    if view.kind == "full":
-                        digest = hashlib.sha256(vkey.encode()).hexdigest()
-                        expect("digest of the next key, as committed before", committed, digest)
-                        end[spans[-1][1]] = min(until, end.get(spans[-1][1], MAX))
-                    spans, committed = [*spans, (start, vkey)], ""
-                case b"key.revoked.v1":
-                    end[data["vkey"]] = min(data["from_position"] - 1, end.get(data["vkey"], MAX))
-                case _: committed = data["next_key_digest"]
-    null, row = set(walk.unlisted), range(view.first, walk.position + 1)
-    if view.kind == "stream": row = range(0)  # its positions have gaps of their own
-    wrong = [p for p in erased - null if p in row and not bisect(withheld, p) & 1]
-    for position in sorted([*wrong, *(null - erased)])[:1]:
-        number, found = row.index(position) + 1 if position in row else None, position not in null
-        raise Fault(f"body, by erasures and {SCOPE}", not found, found, EVENTS, number, position)
-    with at(KEYS):
-        told = [[start, until or MAX, key] for start, until, key in keys]
-        counting = [[start, end.get(key, MAX), key] for start, key in spans]
-        if view.kind == "full":
-            expect("keys of the events", [span for span in counting if span[0] <= span[1]], told)
-        for _, until, key in told: expect(f"end of {key}", min(until, end.get(key, MAX)), until)
-    return erased
-def check_seal(walk: Walk, view: View, seal: Json) -> None:  # of a stream bundle
-    line = canonical(check_shape(seal, "seal")["event"]).encode()
-    event, record = read_event(line, view.origin), walk.record(str(view.stream).encode())
-    expect("type of the sealing event", b"streams.sealed.v1", event.type)
-    leaf, proof = event.hash.decode(), seal["inclusion"]
-    check_inclusion(event.position - 1, view.size, leaf, proof, view.root)
-    expect("record", canonical(record), canonical(seal["record"]))
-    as_of, root, leaves = event.data.values()
-    expect("as_of", min(max(as_of, walk.position), event.position - 1), as_of)
-    leaf, proof = record_leaf(record).hex(), seal["record_inclusion"]
-    check_inclusion(seal["record_index"], leaves, leaf, proof, bytes.fromhex(root))
 
-# The bundle's files.
-def files_of(path: Path, stack: ExitStack) -> Files:  # how to open each
-    if path.is_file(): return files_of_tar(path, stack.enter_context(path.open("rb")))
-    files: Files = {}
-    for folder in ("", "data/"):
-        for entry in list(os.scandir(path / folder)) if (path / folder).is_dir() else ():
-            is_file, is_folder = (f(follow_symlinks=False) for f in (entry.is_file, entry.is_dir))
-            if is_file: files[folder + entry.name] = partial(open, entry.path, "rb")
-            elif not is_folder or folder + entry.name != "data":
-                raise Fault("kind of file", "a regular file", "another", folder + entry.name)
-    return files
-def files_of_tar(path: Path, raw: IO[bytes]) -> Files:  # nothing is extracted
-    files: Files = {}
-    try: items = (archive := tarfile.open(fileobj=raw, mode="r:")).getmembers()  # noqa: SIM115
-    except (tarfile.TarError, OSError) as error: raise Fault(f"no plain tar: {error}") from None
-    top = {item.name.partition("/")[0] for item in items}
-    for item in items:
-        name = item.name.removeprefix(f"{min(top)}/") if len(top) == 1 else item.name
-        with at(f"{path.name}, {item.name}"):
-            raw.seek(item.offset_data - 364)
-            expect("checksum in the tar", b"%06o\0 " % item.chksum, raw.read(8))
-            raw.seek(item.offset_data + item.size)
-            expect("padding in the tar", bytes(-item.size % 512), raw.read(-item.size % 512))
-            if item.isreg() and not item.issparse() and name not in files:
-                files[name] = partial(archive.extractfile, item)
-            elif not item.isdir() or name not in {"data", *top}:
-                raise Fault("entry of the tar", "one regular file", "another")
-    for block in iter(partial(raw.read, 1 << 20), b""):
-        with at(path.name): expect("bytes after the last file", 0, len(block) - block.count(0))
-    return files
-def read(files: Files, name: str) -> bytes:  # a whole file
-    with files[name]() as file: return file.read()  # type: ignore[no-any-return]
-def check_bag(files: Files) -> None:  # hold every file to the manifests
-    size = 0
-    for manifest, names in ((TAGS, TAGGED), (MANIFEST, files.keys() - TAGGED - {TAGS})):
-        lines = read(files, manifest).decode().split("\n")
-        with at(manifest):
-            expect("files", sorted(names), [line[66:] for line in lines[:-1]])
-            expect("what follows the last line", "", lines[-1])
-        for number, (name, line) in enumerate(zip(sorted(names), lines, strict=False), 1):
-            with at(manifest, number), files[name]() as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-                expect(f"SHA-256 of {name}", f"{found}  {name}", line)
-                size += file.seek(0, 2) if manifest == MANIFEST else 0
-    with at("bag-info.txt"):
-        info, oxum = read(files, "bag-info.txt").decode(), f"Payload-Oxum: {size}.{len(files) - 4}"
-        expect("lines", info, "".join(re.findall(r"(?m)^[A-Za-z-]+: \S.*\n", info)))
+def sealed_positions(files: Files, view: View) -> set[int]:
+    """Return the positions as of which seals state the streams, before anything is checked."""
+    positions: set[int] = set()
+    for _, lines in batches(files, view):
+        for text, *_ in lines:
+            if b'"type":"streams.sealed.v1"' in text:
+                positions.update(map(int, re.findall(rb'"as_of":([0-9]{1,16}),', text)))
+    return positions
+
+
+# ---- check 7: keys -------------------------------------------------------------------------------
+
+
+class KeyEvents:
+    """The keys of a ledger, as its events name them one after the other."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._named: list[tuple[int, str]] = []
+        self._committed = ""
+        self._ends: dict[str, int] = {}
+
+    def take(self, event: Event) -> None:
+        """Take in an event that says something of keys."""
+        data = event.data
+        match event.type:
+            case b"ledger.created.v1":
+                told = [event.position, data["format"], data["origin"]]
+                expected = [1, "decision-ledger/1", self._view.origin]
+                expect("position, format, origin", expected, told)
+                self._name(1, data["vkey"])
+            case b"key.rotated.v1":
+                self._rotate(event.position, data)
+            case b"key.revoked.v1":
+                last = data["from_position"] - 1
+                if self._view.is_full:
+                    expect("a key that the ledger had", True, self._has(data["vkey"]))
+                self._end(data["vkey"], last)
+            case _:
+                if self._view.is_full:
+                    expect("commitments that are open", "", self._committed)
+                self._committed = data["next_key_digest"]
+
+    def _rotate(self, position: int, data: Json) -> None:
+        first, vkey = data["from_position"], data["vkey"]
+        previous_last = data["previous_until_position"]
+        without_gap = previous_last + 1
+        if first < position:
+            raise Fault("from_position", position, first)
+        if first > without_gap:
+            raise Fault("from_position", without_gap, first)
+        if self._view.is_full:
+            digest = hashlib.sha256(vkey.encode()).hexdigest()
+            expect("digest of the next key, as committed before", self._committed, digest)
+            _, previous = self._named[-1]
+            self._end(previous, previous_last)
+        self._name(first, vkey)
+        self._committed = ""
+
+    def _name(self, first: int, vkey: str) -> None:
+        expect("name of the key", self._view.origin, parse_vkey(vkey, LOG_KEY).name)
+        expect("a key that the ledger had before", False, self._has(vkey))
+        self._named.append((first, vkey))
+
+    def _has(self, vkey: str) -> bool:
+        return any(named == vkey for _, named in self._named)
+
+    def _end(self, vkey: str, last: int) -> None:
+        self._ends[vkey] = min(last, self.last_of(vkey))
+
+    def last_of(self, vkey: str) -> int:
+        """Return the greatest size at which a key counts."""
+        return self._ends.get(vkey, INTEGER_MAX)
+
+    def spans(self) -> list[Span]:
+        """Return the keys that ever count."""
+        spans = [Span(first, self.last_of(vkey), vkey) for first, vkey in self._named]
+        return [span for span in spans if span.first <= span.last]
+
+
+def check_07_keys(walk: Walk, spans: list[Span]) -> None:
+    """The keys of a whole ledger are those in `keys.json`; of a part, none is there for longer."""
+    keys = KeyEvents(walk.view)
+    for line, event in walk.told:
+        if event.type != b"body.erased.v1":
+            with at(EVENTS, line, event.position):
+                keys.take(event)
+    with at(KEYS):
+        if walk.view.is_full:
+            expect("keys of the events", as_lists(keys.spans()), as_lists(spans))
+        for span in spans:
+            last = min(span.last, keys.last_of(span.vkey))
+            expect(f"end of {span.vkey}", last, span.last)
+
+
+def as_lists(spans: list[Span]) -> list[list[Json]]:
+    """Return spans as a message shows them."""
+    return [list(span) for span in spans]
+
+
+# ---- check 8: bodies -----------------------------------------------------------------------------
+
+
+def note_missing(walk: Walk, event: Event) -> None:
+    """Note a missing body for check 8; none is there that `scope.json` lists as missing."""
+    if is_within(walk.withheld, event.position):
+        expect(f"body, withheld by {SCOPE}", False, event.has_body)
+        walk.listed += 1
+    elif not event.has_body:
+        walk.unlisted.append(event.position)
+
+
+def erased_by(walk: Walk) -> set[int]:
+    """Return the positions that erasures name, all of them before the erasure itself."""
+    erased: set[int] = set()
+    for line, event in walk.told:
+        if event.type == b"body.erased.v1":
+            with at(EVENTS, line, event.position):
+                for first, last in event.data["positions"]:
+                    is_earlier = first <= last < event.position
+                    expect("range of earlier positions", True, is_earlier)
+                    erased.update(range(first, last + 1))
+    return erased
+
+
+def check_08_bodies(walk: Walk, erased: set[int]) -> None:
+    """Each body that is missing was erased or is listed, and no erased one is there.
+
+    In a stream bundle only what is missing can be judged: its positions have gaps of their own.
+    """
+    missing = set(walk.unlisted)
+    has_no_gaps = walk.view.kind != "stream"
+    positions = range(walk.first, walk.position + 1) if has_no_gaps else range(0)
+    there = {at_ for at_ in erased - missing if at_ in positions}
+    there = {at_ for at_ in there if not is_within(walk.withheld, at_)}
+    unexplained = missing - erased
+    for position in sorted(there | unexplained)[:1]:
+        line = position - walk.first + 1 if has_no_gaps else None
+        is_there = position in there
+        what = f"body, by erasures and {SCOPE}"
+        raise Fault(what, not is_there, is_there, EVENTS, line, position)
+
+
+# ---- check 9: scope ------------------------------------------------------------------------------
+
+
+class Missing(NamedTuple):
+    """How many bodies are missing, and why."""
+
+    proven: int
+    """Erased by an event that is there."""
+    stated: int
+    """Erased, as `scope.json` says."""
+    withheld: dict[str, int]
+
+
+def check_09_scope(walk: Walk, scope: Scope, erased: set[int]) -> Missing:
+    """The bundle covers the positions that it says, with so many events and bodies missing."""
+    view = walk.view
+    with at(SCOPE):
+        covered = [1, view.size] if view.is_full else [walk.first, walk.position]
+        expect("positions", covered, scope.positions)
+        counts = {type_.decode(): number for type_, number in walk.counts.items()}
+        expect("counts", canonical(counts), canonical(scope.counts))
+        expect("positions withheld", width_of(scope.edges), walk.listed)
+        stated: dict[str, int] = {}
+        for reason, edges in scope.withheld.items():
+            proven = sum(is_within(edges, position) for position in erased)
+            stated[reason] = width_of(edges) - proven
+        if view.is_full:
+            expect("erasures that no event names", 0, stated.get("erased", 0))
+    every = len(walk.unlisted) + walk.listed
+    proven = every - sum(stated.values())
+    return Missing(proven, stated.pop("erased", 0), stated)
+
+
+# ---- check 10: root ------------------------------------------------------------------------------
+
+
+def check_10_root(walk: Walk) -> None:
+    """The events of a full bundle have the root that was signed."""
+    with at(CHECKPOINT):
+        expect("root of the events", root_of(walk.peaks).hex(), walk.view.root.hex())
+
+
+# ---- check 11: stream seal -----------------------------------------------------------------------
+
+
+def check_11_stream_seal(walk: Walk, text: bytes) -> None:
+    """A seal in the signed tree has the stream's last event, as it is in the bundle."""
+    view = walk.view
+    with at(SEAL):
+        seal = check_shape(parse(text), "seal")
+        event = check_03_line(canonical(seal["event"]).encode(), view.origin)
+        expect("type of the sealing event", b"streams.sealed.v1", event.type)
+        index = event.position - 1
+        check_inclusion(index, view.size, event.hash.decode(), seal["inclusion"], view.root)
+        record = walk.record(str(view.stream).encode())
+        expect("record", canonical(record), canonical(seal["record"]))
+        as_of, latest = event.data["as_of"], event.position - 1
+        if as_of < walk.position:
+            raise Fault("as_of", walk.position, as_of)
+        if as_of > latest:
+            raise Fault("as_of", latest, as_of)
+        check_inclusion(
+            seal["record_index"],
+            event.data["streams"],
+            record_leaf(record).hex(),
+            seal["record_inclusion"],
+            bytes.fromhex(event.data["root"]),
+        )
+
+
+# ---- check 12: manifests -------------------------------------------------------------------------
+
+
+def check_12_manifests(files: Files) -> None:
+    """Every file is listed with its digest, and the declaration and the count are right."""
+    payload = files.keys() - TAG_FILES - {TAG_MANIFEST}
+    check_manifest(files, TAG_MANIFEST, TAG_FILES)
+    payload_bytes = check_manifest(files, MANIFEST, payload)
+    with at(INFO):
+        info = read(files, INFO).decode()
+        lines = "".join(re.findall(r"(?m)^[A-Za-z-]+: \S.*\n", info))
+        expect("lines", info, lines)
+        labels = re.findall("(?m)^[A-Za-z-]+(?=:)", info)
+        expect("labels, each once", sorted(set(labels)), sorted(labels))
+        oxum = f"Payload-Oxum: {payload_bytes}.{len(payload)}"
         expect("Payload-Oxum", [oxum], re.findall("(?m)^Payload-Oxum:.*$", info))
-    with at("bagit.txt"): expect("text", BAGIT, read(files, "bagit.txt"))
-# The whole.
-def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:  # or the first Fault
+    with at(DECLARATION):
+        expect("text", BAGIT_TEXT, read(files, DECLARATION))
+
+
+def check_manifest(files: Files, manifest: str, names: Iterable[str]) -> int:
+    """Hold files to a manifest of just them; return how many bytes they have."""
+    ordered = sorted(names)
+    *lines, rest = read(files, manifest).decode().split("\n")
+    with at(manifest):
+        expect("files", ordered, [line[66:] for line in lines])
+        expect("what follows the last line", "", rest)
+    total = 0
+    for number, (name, line) in enumerate(zip(ordered, lines, strict=True), 1):
+        with at(manifest, number), files[name]() as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            expect(f"SHA-256 of {name}", f"{digest}  {name}", line)
+            total += file.seek(0, os.SEEK_END)
+    return total
+
+
+# ---- the whole -----------------------------------------------------------------------------------
+
+
+def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:
+    """Return what a bundle was found to be; the first Fault that is met refuses it."""
     with ExitStack() as stack:
         files = files_of(path, stack)
-        with at(SCOPE):
-            scope = check_shape(parse(read(files, SCOPE)), "scope")
-            kind, stream, withheld = scope["kind"], scope["stream"], withheld_by(scope)
-            expect("a stream, if it is of one", kind == "stream", stream is not None)
-        for name in sorted((ALWAYS | ONLY[kind]) ^ files.keys()):
-            raise Fault(f"file of a {kind} bundle", name not in files, name in files, name)
-        with at(KEYS):
-            spans = [list(check_shape(key, "key").values()) for key in parse(read(files, KEYS))]
-        with at(CHECKPOINT):
-            text, signed = open_note(read(files, CHECKPOINT), parse_policy(policy)[0])
-            origin, size, root = parse_checkpoint(text)
-            valid = {key for start, until, key in spans if start <= size <= (until or MAX)}
-            signers = [key.text for key in signed if key.name == origin and key.text in valid]
-            expect(f"signature by a key given, valid at {size} by {KEYS}", True, bool(signers))
-            expect("quorum of cosignatures", True, parse_policy(policy, signed)[1])
-        view = View(origin, size, root, kind, kind == "full" or scope["first_position"], stream)
-        walk = walked(files, view, withheld, jobs)
-        erased = check_told(walk, view, spans, withheld)
-        with at(SCOPE):
-            there = [1, size] if kind == "full" else [walk.first, walk.position]
-            expect("positions", there, [scope["first_position"], scope["last_position"]])
-            counts = {name.decode(): number for name, number in walk.counts.items()}
-            expect("counts", canonical(counts), canonical(scope["counts"]))
-            expect("positions withheld", sum(withheld[1::2]) - sum(withheld[::2]), walk.listed)
-            stated = Counter[str]()
-            for entry in scope["withheld"]:
-                edges = bounds(entry["positions"])
-                stated[entry["reason"]] += sum(edges[1::2]) - sum(edges[::2])
-                stated[entry["reason"]] -= sum(bisect(edges, p) & 1 for p in erased)
-            if kind == "full": expect("erasures that no event names", 0, stated["erased"])
-        with at(CHECKPOINT):
-            if kind == "full": expect("root of the events", root_of(walk.peaks).hex(), root.hex())
-        with at(SEAL):
-            if kind == "stream": check_seal(walk, view, parse(read(files, SEAL)))
-        check_bag(files)
-    told = {"verified": True, "kind": kind, "ledger": origin, "stream": stream, "positions": there}
-    proven = len(walk.unlisted) + walk.listed - stated.total()
-    told |= {"events": walk.counts.total(), "erased, stated": stated.pop("erased", 0)}
-    told |= {"counts": counts, "erased, proven": proven, "withheld": stated}
-    told |= {"types only hashed and counted": [k for k in counts if k.encode() not in READ]}
-    told |= {"cosigned at": {key.name: when for key, when in signed.items() if key.kind == 4}}
-    return {**told, "size": size, "root": root.hex(), "signed by": signers}
-def withheld_by(scope: Json) -> list[int]:  # bounds of what is stated to be missing
-    for entry in scope["withheld"]:
-        edges = bounds(check_shape(entry, "withheld")["positions"])
-        expect("positions in order and apart", sorted(set(edges)), edges)
-    edges = bounds(sorted(pair for entry in scope["withheld"] for pair in entry["positions"]))
-    expect("positions withheld once", sorted(edges), edges)
-    return edges
+        if SCOPE not in files:
+            raise Fault("file of a bundle", True, False, SCOPE)
+        scope = read_scope(files)
+        check_01_files(files, scope)
+        spans = read_keys(files)
+        signed = check_02_checkpoint(read(files, CHECKPOINT), policy, spans)
+        first = 1 if scope.kind == "full" else scope.positions[0]
+        view = View(signed.origin, signed.size, signed.root, scope.kind, first, scope.stream)
+        walk = walked(files, view, scope, jobs)  # checks 3 to 6, and what is withheld
+        erased = erased_by(walk)
+        check_07_keys(walk, spans)
+        check_08_bodies(walk, erased)
+        missing = check_09_scope(walk, scope, erased)
+        if scope.kind == "full":
+            check_10_root(walk)
+        if scope.kind == "stream":
+            check_11_stream_seal(walk, read(files, SEAL))
+        check_12_manifests(files)
+    counts = {type_.decode(): number for type_, number in walk.counts.items()}
+    return {
+        "verified": True,
+        "kind": scope.kind,
+        "ledger": signed.origin,
+        "stream": scope.stream,
+        "positions": scope.positions,
+        "events": walk.counts.total(),
+        "erased, stated": missing.stated,
+        "counts": counts,
+        "erased, proven": missing.proven,
+        "withheld": missing.withheld,
+        "types only hashed and counted": [
+            type_ for type_ in counts if type_.encode() not in READ_TYPES
+        ],
+        "cosigned at": signed.cosigned,
+        "size": signed.size,
+        "root": signed.root.hex(),
+        "signed by": signed.signers,
+    }
 
-def main(arguments: Sequence[str]) -> int:  # the exit code
+
+# ---- the command line ----------------------------------------------------------------------------
+
+
+def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description="Verify an export bundle of a decision ledger.")
     parser.add_argument("bundle", type=Path, help="its folder, or an uncompressed tar of it")
-    for flag, says in (("--vkey", "a key of the ledger"), ("--witness", "a key of a witness")):
-        parser.add_argument(flag, action="append", default=[], help=f"{says}; repeatable")
+    parser.add_argument(
+        "--vkey", action="append", default=[], help="a key of the ledger; repeatable"
+    )
+    parser.add_argument(
+        "--witness", action="append", default=[], help="a key of a witness; repeatable"
+    )
     parser.add_argument("--quorum", default="all", help="how many of the witnesses")
     parser.add_argument("--policy", type=Path, help="tlog-policy file, in place of --witness")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
-    try: options = parser.parse_args(arguments)
-    except SystemExit as stop: return int(bool(stop.code))
+    return parser.parse_args(arguments)
+
+
+def policy_of(options: argparse.Namespace) -> bytes:
+    """Return the policy that the command line states, as the text of one."""
+    lines = [f"log {vkey}" for vkey in options.vkey]
+    names = [f"w{number}" for number in range(len(options.witness))]
+    for name, vkey in zip(names, options.witness, strict=True):
+        lines.append(f"witness {name} {vkey}")
+    if options.policy is not None:
+        lines.append(options.policy.read_text("utf-8", "surrogateescape"))
+    elif names or options.quorum != "all":  # of no witness, no number can be asked for
+        lines += [f"group g {options.quorum} {' '.join(names)}", "quorum g"]
+    else:
+        lines.append("quorum none")
+    policy = "\n".join(lines).encode("utf-8", "surrogateescape")
+    keys, _ = parse_policy(policy)
+    if not any(key.kind == LOG_KEY for key in keys) or not options.bundle.exists():
+        raise ValueError("needs a bundle that exists, and --vkey (or a policy with a log)")
+    return policy
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Verify the bundle that the arguments name, and return the exit code."""
     try:
-        witnesses = [f"witness w{number} {vkey}" for number, vkey in enumerate(options.witness)]
-        names = " ".join(f"w{number}" for number in range(len(witnesses)))
-        least, none = options.quorum, "quorum none"  # without witnesses none may be asked for
-        group = f"group g {least} {names}\nquorum g" if names or least != "all" else none
-        text = options.policy.read_text("utf-8", "surrogateescape") if options.policy else group
-        lines = [f"log {vkey}" for vkey in options.vkey] + witnesses + [text]
-        policy = "\n".join(lines).encode("utf-8", "surrogateescape")
-        if not any(key.kind == 1 for key in parse_policy(policy)[0]) or not options.bundle.exists():
-            raise ValueError("needs a bundle that exists, and --vkey (or a policy with a log)")
+        options = arguments_of(arguments)
+    except SystemExit as stop:
+        return int(bool(stop.code))
+    try:
+        policy = policy_of(options)
     except (ValueError, OSError, Fault) as error:
         print(f"misuse: {error}", file=sys.stderr)
         return 1
+    started = time.perf_counter()
     try:
-        started = time.perf_counter()
         report = verify(options.bundle, policy, max(1, options.jobs))
         report["seconds"] = round(time.perf_counter() - started, 3)
     except (Fault, ValueError) as error:
@@ -593,7 +1410,12 @@ def main(arguments: Sequence[str]) -> int:  # the exit code
         told = zip(labels, error.args, strict=False)
         report = {"verified": False, **{name: shown(value) for name, value in told}}
         print(f"not verified: {error}", file=sys.stderr)
-    text = "\n".join(f"{key}: {canonical(value)}" for key, value in report.items())
-    print(json.dumps(report, indent=1) if options.json else text)
+    if options.json:
+        print(json.dumps(report, indent=1))
+    else:
+        print("\n".join(f"{key}: {canonical(value)}" for key, value in report.items()))
     return 0 if report["verified"] else 4
-if __name__ == "__main__": sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,6 @@ their own, and compare with what the page shows. Only what must differ from run 
 hashes, keys, ports and seconds.
 """
 
-import hashlib
 import re
 import subprocess
 import sys
@@ -127,11 +126,6 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
 
 def test_every_setting_is_on_the_page_of_configuration() -> None:
     assert settings_table() in (DOCS / "configuration.md").read_text("utf-8")
-
-
-def test_the_published_digest_is_that_of_the_verifier() -> None:
-    digest = hashlib.sha256((ROOT / "tools" / "verify_bundle.py").read_bytes()).hexdigest()
-    assert f"`{digest}`" in (DOCS / "verifying.md").read_text("utf-8")
 
 
 def test_the_policy_of_the_page_asks_for_two_of_three_witnesses() -> None:

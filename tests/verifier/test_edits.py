@@ -26,7 +26,7 @@ from tests.verifier.bundles import (
     sha,
     small_world,
 )
-from tests.verifier.conftest import Refuse, Verify
+from tests.verifier.conftest import Refuse, Verify, write_kind
 from tests.verifier.editing import (
     EVENTS,
     PROOFS,
@@ -285,6 +285,21 @@ def test_a_scope_that_disagrees_with_what_is_there_is_refused(
     write_bundle(tmp_path, world)
     edit_json(tmp_path, SCOPE, scope_edits()[name])
     assert SCOPE in refuse(tmp_path)[3]
+
+
+@pytest.mark.parametrize("reasons", [("asked for", "asked for"), ("b", "a"), (" ", "a")])
+def test_reasons_are_different_ascending_and_not_blank(
+    reasons: tuple[str, str], world: World, tmp_path: Path, verify: Verify, refuse: Refuse
+) -> None:
+    def listed(*why: str) -> list[dict[str, Any]]:
+        places = zip((6, 7), why, strict=True)
+        return [{"positions": [[at, at]], "reason": reason} for at, reason in places]
+
+    write_kind("full", world, tmp_path)
+    edit_json(tmp_path, SCOPE, lambda s: s.update(withheld=listed("a", "b")))
+    assert verify(tmp_path)["withheld"] == {"a": 1, "b": 1}
+    edit_json(tmp_path, SCOPE, lambda s: s.update(withheld=listed(*reasons)))
+    assert refuse(tmp_path)[0] == SCOPE
 
 
 @pytest.mark.parametrize("kind", ["full", "range", "stream"])

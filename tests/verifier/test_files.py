@@ -96,3 +96,11 @@ def test_the_sum_of_bytes_and_files_has_to_be_right(
     tags = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt"]
     (bundle / "tagmanifest-sha256.txt").write_text(digest_lines(bundle, tags))
     assert refuse(bundle)[0] == "bag-info.txt"
+
+
+def test_no_label_is_there_twice(bundle: Path, refuse: Refuse) -> None:
+    info = bundle / "bag-info.txt"
+    info.write_text("External-Identifier: another\n" + info.read_text())
+    tags = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt"]
+    (bundle / "tagmanifest-sha256.txt").write_text(digest_lines(bundle, tags))
+    assert refuse(bundle)[0] == "bag-info.txt"

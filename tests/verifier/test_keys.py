@@ -4,12 +4,20 @@ Method: ledgers with a rotation and a revocation, exported with the right keys.j
 ones, signed by either key, verified with either key.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.verifier.bundles import World, log_key, rotate, small_world
+from tests.verifier.bundles import (
+    Signer,
+    World,
+    digest_of,
+    log_key,
+    rotate,
+    small_world,
+)
 from tests.verifier.conftest import Refuse, Verify
 from tests.verifier.editing import EVENTS
 from tests.verifier.writing import write_bundle
@@ -80,6 +88,47 @@ def test_a_rotation_to_a_key_that_was_not_committed_is_refused(
     keys = spans((1, 14, 1), (12, None, 9))
     write_bundle(tmp_path, world, keys=keys, signers=[log_key(1)])
     assert refuse(tmp_path)[:3] == (EVENTS, 12, 12)
+
+
+def before_its_event(world: World) -> None:
+    """A rotation from a size before its own event, though right behind the key before."""
+    told = {"from_position": 5, "previous_until_position": 4, "vkey": log_key(2).vkey}
+    world.add("key.rotated.v1", told)
+
+
+def twice_committed(world: World) -> None:
+    """A commitment while another one is open."""
+    world.add("key.committed.v1", {"next_key_digest": digest_of(log_key(3))})
+
+
+def unheard_of(world: World) -> None:
+    """A revocation of a key that the ledger never had."""
+    revoked = {"from_position": 13, "reason": "lost", "vkey": log_key(8).vkey}
+    world.add("key.revoked.v1", revoked)
+
+
+@pytest.mark.parametrize("wrong", [before_its_event, twice_committed, unheard_of])
+def test_an_event_that_breaks_a_rule_of_keys_is_refused_where_it_is(
+    wrong: Callable[[World], None], tmp_path: Path, refuse: Refuse
+) -> None:
+    """Everything is signed by the first key, and keys.json says what the events would."""
+    world = small_world()
+    wrong(world)
+    keys = spans((1, 4, 1), (5, None, 2)) if wrong is before_its_event else spans((1, None, 1))
+    signers = [log_key(1), log_key(2)]
+    write_bundle(tmp_path, world, keys=keys, signers=signers)
+    assert refuse(tmp_path, [one.vkey for one in signers])[:3] == (EVENTS, 12, 12)
+
+
+@pytest.mark.parametrize("wrong", [log_key(1), Signer("ledger.example.com/other", bytes(32))])
+def test_a_key_that_comes_back_or_is_of_another_ledger_is_refused(
+    wrong: Signer, tmp_path: Path, refuse: Refuse
+) -> None:
+    world = small_world()
+    rotate(world, 14, log_key(2), wrong)
+    rotate(world, 16, wrong, log_key(3))
+    write_bundle(tmp_path, world, keys=RIGHT, signers=[log_key(2)])
+    assert refuse(tmp_path, [log_key(2).vkey])[:3] == (EVENTS, 14, 14)
 
 
 def test_what_a_revoked_key_signed_counts_for_nothing(

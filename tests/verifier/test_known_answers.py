@@ -219,7 +219,7 @@ def test_canonical_documents_within_the_domain_are_read_and_all_others_refused(
 @pytest.mark.parametrize("at", range(len(LEDGER["events"])))
 def test_events_of_the_format(at: int) -> None:
     told = LEDGER["events"][at]
-    event = TOOL.read_event(canonical(told["event"]), LEDGER["origin"])
+    event = TOOL.check_03_line(canonical(told["event"]), LEDGER["origin"])
     assert event.hash.decode() == told["event"]["hash"]
     assert event.position == at + 1
     assert canonical(told["event"]["header"]).hex() == told["canonical_header_hex"]
