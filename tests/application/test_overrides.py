@@ -4,7 +4,7 @@ Method: a model that calls for retraining, on both databases and both clocks; a 
 to the microsecond; a decision that is made between reading and writing; every refusal; an audit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
-from ledger.events.values import parse_time
+from ledger.events.values import format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.storage.store import AppendRequest, AppendResult
 from tests.application.world import ANA, DAY, HOUR, MONITOR, START, World, reason_of, request
@@ -136,10 +136,30 @@ def test_a_model_that_nothing_was_decided_about_can_be_overridden(wall: World) -
     wall.check_replay()
 
 
+def test_an_evaluation_on_request_is_under_the_override_though_nothing_new_was_observed(
+    wall: World,
+) -> None:
+    retraining(wall)
+    wall.clock.advance(HOUR)
+    wall.override("m1", "INVESTIGATE", HOUR)
+    (decided,) = wall.evaluate("m1")
+    assert decided.decision.evaluated_at == format_time(START), "of the newest observation"
+    assert decided.decision.action == "INVESTIGATE"
+    wall.check_replay()
+
+
+def test_a_decision_erased_meanwhile_is_not_cited(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased = last_decision(there)
+    before_the_next_append(there, monkeypatch, lambda: there.erase(erased))
+    assert there.ledger.overrides.override(ANA, SPEC).decision_position is None
+
+
 def test_a_decision_made_meanwhile_is_what_the_override_cites(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide_before_the_next_append(there, monkeypatch)
+    before_the_next_append(there, monkeypatch, lambda: there.evaluate("m1"))
     recorded = there.ledger.overrides.override(ANA, SPEC)
     assert recorded.decision_position == last_decision(there) == recorded.written.position - 1
 
@@ -148,7 +168,7 @@ def test_a_person_who_saw_another_decision_is_told_so_and_nothing_is_written(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = last_decision(there)
-    decide_before_the_next_append(there, monkeypatch)
+    before_the_next_append(there, monkeypatch, lambda: there.evaluate("m1"))
     with pytest.raises(LedgerError) as refused:
         there.ledger.overrides.override(ANA, replace(SPEC, decision_position=seen))
     assert reason_of(refused) is Reason.VERSION_CONFLICT
@@ -156,12 +176,14 @@ def test_a_person_who_saw_another_decision_is_told_so_and_nothing_is_written(
     assert there.events(DecisionOverridden.TYPE) == []
 
 
-def decide_before_the_next_append(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def before_the_next_append(
+    world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
+) -> None:
     append = world.store.append
 
     def late(asked: AppendRequest) -> AppendResult:
         monkeypatch.undo()
-        world.evaluate("m1")
+        act()
         return append(asked)
 
     monkeypatch.setattr(world.store, "append", late)
