@@ -17,7 +17,6 @@ from ledger.events.plans import PlanMade
 from ledger.events.values import SECOND, parse_time
 
 _ALL: Final = Scope()
-_CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
 
 
 def provenance(source: Source, inquiry: Inquiry) -> Answer:
@@ -146,7 +145,7 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
             outcome |= {row["model"]: (row["outcome"], row["reason"]) for row in data["backlog"]}
     rows: list[tuple[Cell, ...]] = []
     for model, (fact, data) in sorted(in_force.items()):
-        is_open = data["action"] in _CALLS_FOR_WORK and model not in retired
+        is_open = data["action"] != "NO_ACTION" and model not in retired
         if not is_open or deployed_at.get(model, 0) > fact.position:
             continue
         since = parse_time(data["since"])

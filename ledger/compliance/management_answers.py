@@ -16,7 +16,6 @@ from ledger.events.signals import SignalDefined
 from ledger.events.values import DAY, parse_time
 
 _ALL: Final = Scope()
-_CALLS_FOR_WORK: Final = frozenset({"INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"})
 
 
 def followed(source: Source, inquiry: Inquiry) -> Answer:
@@ -29,7 +28,7 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
         if fact.type == ModelDeployed.TYPE:
             deployments.append((fact, data, parse_time(data["in_service_at"])))
             continue
-        if data["action"] not in _CALLS_FOR_WORK or data["historical"]:
+        if data["action"] == "NO_ACTION" or data["historical"]:
             continue
         at = parse_time(data["evaluated_at"])
         before = [one for one in deployments if one[1]["model"] == data["model"] and one[2] <= at]
