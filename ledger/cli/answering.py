@@ -61,9 +61,9 @@ def answer(
 ) -> None:
     """Answer a question that auditors ask, from the ledger's events alone.
 
-    Says what is not recorded. Without a name: lists the questions. With --vkey or --policy a bundle
-    is verified first, and the server's checkpoint that `whole-history` compares with yours; exits
-    with 4 if it does not hold.
+    Says what is not recorded. Without a name: lists the questions. With --vkey or --witness-policy
+    a bundle is verified first, and the server's checkpoint that `whole-history` compares with
+    yours; exits with 4 if it does not hold.
     """
     from ledger.cli.facts import micros_of
     from ledger.compliance.facts import unit_of_cost

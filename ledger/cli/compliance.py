@@ -52,8 +52,9 @@ def export(
     """Write decisions with reasons, policy changes, silences and refusals as tables for people.
 
     Text that a spreadsheet would take for a formula is guarded in CSV. Parquet needs the extra
-    `parquet`. What is not recorded by this release is said, not left out. With --vkey or --policy a
-    bundle is verified first: nothing is written, and the exit code is 4, if it does not hold.
+    `parquet`. What is not recorded by this release is said, not left out. With --vkey or
+    --witness-policy a bundle is verified first: nothing is written, and the exit code is 4, if it
+    does not hold.
     """
     from ledger.compliance.facts import unit_of_cost
     from ledger.compliance.files import FORMS, ParquetMissingError, write_tables
@@ -114,7 +115,7 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
         return verified_facts(bundle, vkeys or (), policy)
     if vkeys or policy is not None:
         raise MisuseError(
-            "--vkey and --policy verify a bundle here.",
+            "--vkey and --witness-policy verify a bundle here.",
             "Name it with --bundle; a server is audited with `decision-ledger audit run`.",
         )
     return ServerFacts(session().client)

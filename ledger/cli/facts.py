@@ -166,5 +166,5 @@ def verified_facts(path: Path, vkeys: Sequence[str], policy: Path | None) -> Bun
         with output.progress("Verifying") as move:
             check_bundle(path, given, move)
     else:
-        output.say(f"{path} was read unverified: verify it with --vkey or --policy.")
+        output.say(f"{path} was read unverified: verify it with --vkey or --witness-policy.")
     return facts

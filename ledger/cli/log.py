@@ -78,7 +78,7 @@ def checkpoint(
     """Have a checkpoint signed over all that is recorded, verify it, and print it.
 
     It must be signed by a trusted key and extend the newest one that was verified before, or the
-    command exits with 4 and keeps both as evidence. With --policy it must have its quorum.
+    command exits with 4 and keeps both as evidence. With --witness-policy it must have its quorum.
     """
     chosen = session()
     if all_:

@@ -256,7 +256,8 @@ def _made(name: str, entry: _Entry) -> Any:  # noqa: ANN401 - as above
 
 def _complete_ids(command: Any) -> None:  # noqa: ANN401 - as above
     for parameter in command.params:
-        if parameter.name in IDS and "--policy" not in parameter.opts:  # that names a file
+        names_file = {"--policy", "--witness-policy"} & set(parameter.opts)
+        if parameter.name in IDS and not names_file:
             parameter._custom_shell_complete = completed  # noqa: SLF001 - for all commands at once
 
 

@@ -27,8 +27,9 @@ def publish(
     """Publish the ledger as static tiles (C2SP tlog-tiles), for mirrors, CDNs and any follower.
 
     Writes what is new since the last run; the checkpoint comes last. Entries are the canonical
-    headers: bodies never leave this way. With --policy only a checkpoint that has its quorum. Exits
-    with 4, and changes nothing that is served, if the ledger does not extend what was published.
+    headers: bodies never leave this way. With --witness-policy only a checkpoint that has its
+    quorum. Exits with 4, and changes nothing that is served, if the ledger does not extend what was
+    published.
     """
     from ledger.operations import publication
 

@@ -22,7 +22,7 @@ Keys: TypeAlias = Annotated[
 ]
 PolicyFile: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--policy", help="A tlog-policy file: log keys, witnesses and a quorum."),
+    typer.Option("--witness-policy", help="A tlog-policy file: log keys, witnesses and a quorum."),
 ]
 
 

@@ -39,7 +39,8 @@ def serve(
         ),
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="A tlog-policy file whose `log` lines count.")
+        Path | None,
+        typer.Option("--witness-policy", help="A tlog-policy file whose `log` lines count."),
     ] = None,
     prefix: Annotated[str, typer.Option(help="What comes before the paths, such as /w1.")] = "",
     port_file: Annotated[
@@ -155,10 +156,10 @@ def _logs(stated: list[str], policy: Path | None) -> dict[str, list["VerifierKey
     except KeyFormatError as error:
         raise MisuseError(f"--log: {error}.") from error
     except (PolicyError, OSError) as error:
-        raise MisuseError(f"--policy: {policy}: {error}.") from error
+        raise MisuseError(f"--witness-policy: {policy}: {error}.") from error
     if not logs:
         raise MisuseError(
-            "No log is named.", "Name one with --log, or give a --policy with `log` lines."
+            "No log is named.", "Name one with --log, or give a --witness-policy with `log` lines."
         )
     return {origin: list(dict.fromkeys(keys)) for origin, keys in logs.items()}
 

@@ -27,12 +27,12 @@ class Trusted:
         if self.is_empty:
             raise MisuseError(
                 f"{what} is verified with a key that did not come with it.",
-                "Give it with --vkey, or a --policy with `log` lines.",
+                "Give it with --vkey, or a --witness-policy with `log` lines.",
             )
 
 
 def trusted(vkeys: Sequence[str] | None, policy: Path | None) -> Trusted:
-    """Return what --vkey and --policy name."""
+    """Return what --vkey and --witness-policy name."""
     return Trusted(tuple(keys_of(vkeys or ())), policy_of(policy))
 
 
@@ -45,19 +45,20 @@ def keys_of(texts: Sequence[str], named: str = "--vkey") -> list[VerifierKey]:
             f"{named}: {error}.", "Print the ledger's with `decision-ledger vkey`."
         ) from error
     if any(key.type != ED25519 for key in keys):
-        raise MisuseError(f"{named}: that is a witness's key.", "Witnesses belong in --policy.")
+        remedy = "Witnesses belong in --witness-policy."
+        raise MisuseError(f"{named}: that is a witness's key.", remedy)
     return keys
 
 
 def policy_of(path: Path | None) -> WitnessPolicy | None:
-    """Return the tlog-policy in a file given as --policy."""
+    """Return the tlog-policy in a file given as --witness-policy."""
     if path is None:
         return None
     try:
         return parse_policy(read_bytes(path, NOTE_BYTES_MAX))
     except OSError as error:
         raise MisuseError(
-            f"--policy: {path}: {error.strerror or error}.", "Check the path."
+            f"--witness-policy: {path}: {error.strerror or error}.", "Check the path."
         ) from error
     except PolicyError as error:
-        raise MisuseError(f"--policy: {path}: {error}.", "Correct the file.") from error
+        raise MisuseError(f"--witness-policy: {path}: {error}.", "Correct the file.") from error

@@ -127,17 +127,17 @@ def test_state_and_quick_go_on_from_before(run: Run, paper: Paper, tmp_path: Pat
 def test_a_policy_file_is_asked(run: Run, database: Path, paper: Paper, tmp_path: Path) -> None:
     policy = tmp_path / "policy"
     policy.write_text(f"log {paper.key.verifier_key}\nquorum none\n")
-    assert run(database, "--policy", policy)[0] == 0
+    assert run(database, "--witness-policy", policy)[0] == 0
     other = SigningKey(paper.origin, bytes(32)).verifier_key
     policy.write_text(f"log {other}\nquorum none\n")
-    assert run(database, "--policy", policy)[0] == 4
+    assert run(database, "--witness-policy", policy)[0] == 4
 
 
 @pytest.mark.parametrize(
     ("options", "code"),
     [
         (("--vkey", "x"), 2),
-        (("--policy", "missing"), 2),
+        (("--witness-policy", "missing"), 2),
         (("--state", "."), 2),
     ],
 )

@@ -227,7 +227,7 @@ def test_a_bundle_is_verified_before_anything_is_read_from_it(
     asked = ("audit", "answer", "refusals-and-silence", "--model", "fares", "--bundle", str(bundle))
     written = ("compliance", "export", str(out), "--bundle", str(bundle))
     for line in (asked, written):
-        for trusted in (("--vkey", key), ("--policy", str(policy))):
+        for trusted in (("--vkey", key), ("--witness-policy", str(policy))):
             ran = run(*line, *trusted)
             assert (ran.code, ran.err) == (0, "")
         assert "was read unverified" in run(*line).err
@@ -236,7 +236,7 @@ def test_a_bundle_is_verified_before_anything_is_read_from_it(
     events = bundle / "data" / "events.jsonl"
     events.write_bytes(events.read_bytes().replace(b'"value":"0.44"', b'"value":"0.11"', 1))
     for line in (asked, written):
-        ran = run(*line, "--policy", str(policy))
+        ran = run(*line, "--witness-policy", str(policy))
         assert ran.code == Exit.INTEGRITY
         assert "data/events.jsonl, line" in ran.err
         assert ran.out == ""
@@ -266,7 +266,7 @@ def test_a_kept_checkpoint_is_compared_with_one_that_is_verified(told: Run, tmp_
     policy = tmp_path / "policy"
     witness = CosigningKey("w.example", bytes(32)).cosigner_key
     policy.write_text(f"log {key}\nwitness w {witness}\nquorum w\n")
-    ran = told(*asked, "--policy", str(policy), "--deadline", "0.5")
+    ran = told(*asked, "--witness-policy", str(policy), "--deadline", "0.5")
     assert (ran.code, "not yet by w" in ran.err) == (Exit.INTEGRITY, True)
 
 

@@ -92,9 +92,9 @@ def test_a_key_or_policy_from_elsewhere_is_needed(told: Run, key: str, tmp_path:
     assert told("verify", str(out)).code == 2
     policy = tmp_path / "policy"
     policy.write_text(f"log {key}\nquorum none\n")
-    assert told("verify", str(out), "--policy", str(policy)).code == 0
+    assert told("verify", str(out), "--witness-policy", str(policy)).code == 0
     policy.write_text(f"log {key}\nquorum nobody\n")
-    assert told("verify", str(out), "--policy", str(policy)).code == 2
+    assert told("verify", str(out), "--witness-policy", str(policy)).code == 2
     assert told("verify", str(out), "--vkey", "x+00000000+AAAA").code == 2
     assert told("verify", str(tmp_path / "none"), "--vkey", key).code == 2
 

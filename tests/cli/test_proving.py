@@ -264,15 +264,17 @@ def test_every_verifying_command_holds_to_a_policy(
         (run, ("verify", str(proof), "--event-hash", event.event_hash.hex())),
         (run, ("log", "publish", str(tmp_path / "tiles"), "--db", database)),
     ):
-        ran = server(*flags, "--policy", good, "--json")
+        ran = server(*flags, "--witness-policy", good, "--json")
         assert ran.code == 0, (flags, ran.err)
-        ran = server(*flags, "--policy", bad)
+        ran = server(*flags, "--witness-policy", bad)
         assert ran.code == Exit.INTEGRITY, (flags, ran.err)
-    ran = cli("log", "checkpoint", "--policy", bad, "--size", str(size))
+    ran = cli("log", "checkpoint", "--witness-policy", bad, "--size", str(size))
     assert "not yet by w1" in ran.err
     assert (tmp_path / "tiles" / "checkpoint").read_text() == head.note
     (tmp_path / "broken").write_text("quorum nobody\n")
-    assert cli("log", "checkpoint", "--policy", str(tmp_path / "broken")).code == Exit.MISUSE
+    assert (
+        cli("log", "checkpoint", "--witness-policy", str(tmp_path / "broken")).code == Exit.MISUSE
+    )
 
 
 def test_keys_are_listed_rotated_and_revoked(cli: Run, vkey: str) -> None:

@@ -128,7 +128,9 @@ def test_what_cannot_be_published_says_why(
     cli: Run, run: Run, served: Served, folder: Path, tmp_path: Path
 ) -> None:
     tiles, database = str(tmp_path / "tiles"), str(folder / "ledger.sqlite")
-    assert cli("log", "publish", tiles, "--policy", str(tmp_path / "none")).code == Exit.MISUSE
+    assert (
+        cli("log", "publish", tiles, "--witness-policy", str(tmp_path / "none")).code == Exit.MISUSE
+    )
     ran = run("log", "publish", tiles, "--db", database)
     assert (ran.code, "No checkpoint was signed yet" in ran.err) == (Exit.MISUSE, True)
     assert run("log", "publish", tiles, "--db", str(tmp_path / "none")).code == Exit.MISUSE

@@ -33,8 +33,8 @@ ASKED_ELSEWHERE = {
     "log consistency",
     "log prove",
 }
-OTHERS_OF_THAT_NAME = {"plan make", "signal define", "witness serve"}
-"""Theirs is another: retraining policies, and witnesses of whom no quorum is asked."""
+OF_LOGS_ONLY = {"witness serve"}
+"""Takes one for its `log` lines: no quorum is asked of it."""
 
 
 def options() -> dict[str, set[str]]:
@@ -46,8 +46,8 @@ def options() -> dict[str, set[str]]:
 
 
 def test_every_command_that_takes_a_key_takes_a_policy_and_is_asked() -> None:
-    taking = {name for name, found in options().items() if "--policy" in found}
-    assert taking == ASKED_HERE | ASKED_ELSEWHERE | OTHERS_OF_THAT_NAME
+    taking = {name for name, found in options().items() if "--witness-policy" in found}
+    assert taking == ASKED_HERE | ASKED_ELSEWHERE | OF_LOGS_ONLY
     assert {name for name, found in options().items() if "--vkey" in found} == (
         ASKED_HERE | ASKED_ELSEWHERE
     )
@@ -107,9 +107,9 @@ def test_what_is_verified_has_the_quorum_that_is_asked_for(
         (run, ("log", "publish", f"{out}-{{}}-stored", "--db", database)),
     ]
     for ask, line in lines:
-        ran = ask(*(word.format("good") for word in line), "--policy", good)
+        ran = ask(*(word.format("good") for word in line), "--witness-policy", good)
         assert ran.code == 0, (line, ran.err)
-        ran = ask(*(word.format("bad") for word in line), "--policy", bad)
+        ran = ask(*(word.format("bad") for word in line), "--witness-policy", bad)
         assert ran.code == Exit.INTEGRITY, (line, ran.out, ran.err)
         assert re.search("cosigned by w0|not yet by w1", ran.err + ran.out), (line, ran.err)
     asked = {"verify" if line[0] == "verify" else f"{line[0]} {line[1]}" for _, line in lines}

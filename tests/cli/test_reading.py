@@ -101,8 +101,8 @@ def test_a_policy_of_a_gibibyte_is_refused_before_it_is_read(
         ("--config", "FILE", "model", "list"),
         ("verify", "FILE", "--vkey", "x+00000000+AA"),
         ("audit", "run", "ledger.sqlite", "--state", "FILE"),
-        ("audit", "run", "ledger.sqlite", "--policy", "FILE"),
-        ("witness", "serve", "STATE", "--policy", "FILE"),
+        ("audit", "run", "ledger.sqlite", "--witness-policy", "FILE"),
+        ("witness", "serve", "STATE", "--witness-policy", "FILE"),
     ],
 )
 def test_any_other_file_of_a_gibibyte_is_refused_too(

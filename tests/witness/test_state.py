@@ -259,7 +259,7 @@ def test_a_killed_witness_knows_what_it_cosigned(tmp_path: Path) -> None:
 def test_the_program_ends_when_told(tmp_path: Path, number: signal.Signals) -> None:
     policy = tmp_path / "policy"
     policy.write_text(f"log {LOG_KEY.verifier_key}\nquorum none\n")
-    stated = ["--policy", str(policy), "--log", f"some log {LOG_KEY.verifier_key}"]
+    stated = ["--witness-policy", str(policy), "--log", f"some log {LOG_KEY.verifier_key}"]
     with program(tmp_path / "w", *stated, "--port-file", str(tmp_path / "port")) as (child, ready):
         assert ready["origins"] == [ORIGIN, "some log"]
         assert int((tmp_path / "port").read_text()) == ready["port"]
@@ -307,7 +307,7 @@ def test_on_a_taken_port_nothing_is_made(tmp_path: Path) -> None:
         (["--log", "x"], "--log"),
         (["--log", "witness.example.com+0"], "--log"),
         (["--log", "{cosigner}"], "0x01"),
-        (["--policy", "{folder}/none"], "--policy"),
+        (["--witness-policy", "{folder}/none"], "--witness-policy"),
         (["--log", "{vkey}", "--listen", "7272"], "--listen"),
         (["--log", "{vkey}", "--listen", "127.0.0.1:99999"], "--listen"),
         (["--log", "{vkey}", "--listen", "192.0.2.1:0"], "--listen"),
