@@ -14,6 +14,9 @@ MONEY_MICROS_MAX: Final = 10**21  # a thousand million million: more is a mistak
 PURSE_MICROS_MAX: Final = 10**30
 RULES_MAX: Final = 100
 SIGNALS_PER_POLICY_MAX: Final = 100
+TIERS_MAX: Final = 32
+WINDOW_BUCKETS_MAX: Final = 512  # of one signal, by docs/spec/kernel_v1.md
+EXPRESSION_CHARS_MAX: Final = 2_000  # of a rule's condition, as it is stored
 
 DUPLICATES_SEARCHED: Final = 1_000  # of a model's newest observations, for repeats: about 4 ms
 

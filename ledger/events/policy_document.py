@@ -10,7 +10,13 @@ from pydantic import Field
 
 from ledger.events.base import Decimal, Part, Ppm, Segment, ShortText, Text
 from ledger.events.values import PPM
-from ledger.limits import RULES_MAX, SIGNALS_PER_POLICY_MAX
+from ledger.limits import (
+    EXPRESSION_CHARS_MAX,
+    RULES_MAX,
+    SIGNALS_PER_POLICY_MAX,
+    TIERS_MAX,
+    WINDOW_BUCKETS_MAX,
+)
 
 Action = Literal["NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"]
 Procedure = Literal["rules/1", "rules/2"]
@@ -22,7 +28,7 @@ Candidates = Literal["decided", "all"]
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
 RuleId = Segment
-Expression = Annotated[str, Field(min_length=1, max_length=2_000)]
+Expression = Annotated[str, Field(min_length=1, max_length=EXPRESSION_CHARS_MAX)]
 
 
 class SignalRulePart(Part):
@@ -38,7 +44,7 @@ class SignalRulePart(Part):
     breach_ppm: Ppm
     sustain_ppm: Ppm
     transient_ppm: Ppm
-    min_buckets: int = Field(ge=1, le=512)
+    min_buckets: int = Field(ge=1, le=WINDOW_BUCKETS_MAX)
     sample_cap: int = Field(ge=1, le=1_000_000)
     prior_samples: int = Field(ge=1, le=1_000_000)
     sources_needed: int = Field(ge=0, le=100)
@@ -149,7 +155,7 @@ class PolicyDocument(Part):
     decision: DecisionPart
     planning: PlanningPart | None
     evaluation: EvaluationPart
-    tiers: list[TierPart] = Field(max_length=32)
+    tiers: list[TierPart] = Field(max_length=TIERS_MAX)
 
 
 class PolicyDocumentV1(PolicyDocument):

@@ -15,6 +15,7 @@ from typing import Any, Final, Never
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from ledger.limits import EXPRESSION_CHARS_MAX
 from ledger.rules.expression_tree import (
     ARITHMETIC,
     COMPARISONS,
@@ -31,7 +32,6 @@ from ledger.rules.expression_tree import (
 )
 from ledger.rules.vocabulary import RULES_1, VOCABULARIES
 
-EXPRESSION_CHARS_MAX: Final = 2_000
 EXPRESSION_NODES_MAX: Final = 100
 _MESSAGE_CHARS_MAX: Final = 300
 

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.application.policies.authoring import BUCKETS_MAX
 from ledger.application.policies.text import digest, parse, to_text
 from ledger.events.policy_document import DOCUMENTS, Action, PolicyDocument, Procedure
 from ledger.events.values import NANO_LIMIT, format_decimal
+from ledger.limits import WINDOW_BUCKETS_MAX
 from tests.application.policy_texts import DEFAULT, MINIMAL, refused, with_signal
 
 PPM = 1_000_000
@@ -143,7 +143,7 @@ def signal_rules(draw: st.DrawFn, name: str, procedure: Procedure) -> dict[str, 
         "baseline": format_decimal(nanos[0]),
         "critical": format_decimal(nanos[1]),
         "bucket_seconds": bucket,
-        "window_seconds": bucket * draw(st.integers(1, BUCKETS_MAX)),
+        "window_seconds": bucket * draw(st.integers(1, WINDOW_BUCKETS_MAX)),
         "half_life_seconds": draw(spans),
         "breach_ppm": draw(ratios),
         "sustain_ppm": draw(ratios),

@@ -38,12 +38,17 @@ from ledger.events.policy_document import (
     Procedure,
 )
 from ledger.events.values import PPM
-from ledger.limits import LABEL_CHARS_MAX, RULES_MAX, SIGNALS_PER_POLICY_MAX, TEXT_CHARS_MAX
+from ledger.limits import (
+    EXPRESSION_CHARS_MAX,
+    LABEL_CHARS_MAX,
+    RULES_MAX,
+    SIGNALS_PER_POLICY_MAX,
+    TEXT_CHARS_MAX,
+    TIERS_MAX,
+    WINDOW_BUCKETS_MAX,
+)
 from ledger.rules.vocabulary import RULES_1
 
-BUCKETS_MAX: Final = 512  # of one signal's window, by docs/spec/kernel_v1.md
-EXPRESSION_CHARS_MAX: Final = 2_000
-TIERS_MAX: Final = 32
 DAY: Final = 86_400
 
 _CONDITION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
@@ -145,7 +150,7 @@ class AuthoredSignal(Authored):
     """The signal is sustained when at least this share of its buckets are breaches."""
     transient: _Share = Field(200_000, serialization_alias="transient_ppm")
     """What a signal that is not sustained counts of its severity."""
-    min_buckets: Annotated[int, Count(1, BUCKETS_MAX)] = 3
+    min_buckets: Annotated[int, Count(1, WINDOW_BUCKETS_MAX)] = 3
     """Buckets with observations that a sustained signal needs."""
     sample_cap: _Samples = 1_000
     """One observation never counts for more samples than this."""

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ledger.application.policies.authoring import (
-    BUCKETS_MAX,
     Authored,
     AuthoredPolicy,
     keys_of,
@@ -35,6 +34,7 @@ from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.notation import shown
 from ledger.events.policy_document import PolicyDocument
+from ledger.limits import WINDOW_BUCKETS_MAX
 from ledger.rules.vocabulary import RULES_1
 
 __all__ = ["Problem", "Reading", "digest", "parse", "read_policy", "refusal", "to_text"]
@@ -179,8 +179,8 @@ def _check_signals(reading: Reading, policy: AuthoredPolicy) -> None:
         if rest or buckets == 0:
             message = "the window is not a whole number of buckets"
             reading.report(f"{path}.window", message, "Make it a multiple of `bucket`.")
-        elif buckets > BUCKETS_MAX:
-            message = f"the window has {buckets} buckets; at most {BUCKETS_MAX} are kept"
+        elif buckets > WINDOW_BUCKETS_MAX:
+            message = f"the window has {buckets} buckets; at most {WINDOW_BUCKETS_MAX} are kept"
             reading.report(f"{path}.window", message, "Shorten it, or lengthen `bucket`.")
 
 
