@@ -8,6 +8,7 @@ from typing import Final
 
 from ledger.audit.source import Withheld
 from ledger.events.canonical import CanonicalError, decode
+from ledger.events.proving import BodyErased
 
 LATER: Final = 1 << 62
 """The position of an erasure that comes after the audited events."""
@@ -35,7 +36,7 @@ class Absences:
         erased = [
             (first, last, position)
             for position, type_, body in notable
-            if type_ == "body.erased.v1" and body is not None
+            if type_ == BodyErased.TYPE and body is not None
             for first, last in ranges_of(body)
         ]
         erased += [(first, last, LATER) for first, last in later]

@@ -9,10 +9,12 @@ from typing import Any, Final, Protocol
 
 from ledger.audit.source import Finding, Look
 from ledger.events.canonical import CanonicalError, decode
+from ledger.events.signals import SignalObserved
+from ledger.events.system import LedgerCreated
 from ledger.events.values import format_time
 
 _PAGE: Final = 5_000
-_OBSERVED: Final = "signal.observed.v1"
+_OBSERVED: Final = SignalObserved.TYPE
 
 _TIMES: Final = (
     "SELECT position, type, observed_at, body FROM events WHERE ledger_id = ? AND position > ?"
@@ -175,7 +177,7 @@ def _row(query: Query, ledger_id: int, found: Look) -> None:
     for position, type_, body in firsts:
         try:
             data = decode(bytes(body))["data"]
-            differs = (type_ == "ledger.created.v1" and data["vkey"] != vkey) or (
+            differs = (type_ == LedgerCreated.TYPE and data["vkey"] != vkey) or (
                 str(type_).startswith("ledger.configured.")
                 and (data["clock"], data["skew_seconds"]) != (clock, skew_seconds)
             )

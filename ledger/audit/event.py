@@ -10,9 +10,10 @@ from ledger.audit.source import Row
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.registry import BY_TYPE
+from ledger.events.signals import SignalObserved
 from ledger.events.values import ACTOR, REQUEST_ID, RUN_ID, SEGMENT_FORM, parse_time
 
-OBSERVED: Final = "signal.observed.v1"
+OBSERVED: Final = SignalObserved.TYPE
 
 _SEGMENT: Final = SEGMENT_FORM.encode()
 _OBSERVATION: Final = re.compile(

@@ -17,7 +17,12 @@ from ledger.audit.parameters import Parameters, digest_of, parameters_of
 from ledger.audit.source import Source
 from ledger.chain.link import PERMANENT
 from ledger.chain.seal import seal_record
+from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.plans import PlanMade
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 from ledger.events.registry import BY_TYPE
+from ledger.events.signals import SignalDefined
 from ledger.events.system import CONFIGURED
 from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.rules.procedure import Override
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     from ledger.audit.assessing import Assessor
 
 RECENT: Final = 256
-_DECISIONS: Final = ("decision.made.v1", "decision.made.v2")
+_DECISIONS: Final = DECISION_TYPES
 """Decisions and scores of a model that are remembered: a horizon lies a moment back, not a year."""
 
 
@@ -92,7 +97,7 @@ class ModelFacts:
         """Whether the body of the newest deployment up to a position is absent."""
         deployed = self.deployed(as_of)
         newest = deployed[-1].position if deployed else 0
-        return self._newest_gone(("model.deployed.v1",), as_of) > newest
+        return self._newest_gone((ModelDeployed.TYPE,), as_of) > newest
 
     def in_force(self, as_of: int) -> Decided | None:
         """Return the decision in force at a position; LookupError where it is forgotten.
@@ -115,7 +120,7 @@ class ModelFacts:
         None where a newer score has lost its body: its versions are not known.
         """
         kept = self.scores.get(versions, ())
-        after = max(after, self._newest_gone(("score.computed.v1",), as_of))
+        after = max(after, self._newest_gone((ScoreComputed.TYPE,), as_of))
         for position, priority in reversed(kept):
             if position <= as_of:
                 return priority if position > after else None
@@ -255,7 +260,7 @@ class Fold:
         if event.raw is None:
             facts.gone.append(event.position)
             facts.gone_by_type.setdefault(event.type, []).append(event.position)
-        if event.type == "score.computed.v1":
+        if event.type == ScoreComputed.TYPE:
             self.scored = event
         if event.run_id is not None:
             self.runs.add(event.run_id)
@@ -373,19 +378,17 @@ def leaf_hash(record: bytes) -> bytes:
 _IN_FORCE: Final = ("action", "rule", "reason", "since")
 _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, Fold._configured),  # noqa: SLF001 - the table of its own methods
-    "signal.defined.v1": Fold._defined,  # noqa: SLF001
-    "policy.drafted.v1": Fold._drafted,  # noqa: SLF001
-    "policy.drafted.v2": Fold._drafted,  # noqa: SLF001
-    "policy.activated.v1": Fold._activated,  # noqa: SLF001
-    "plan.made.v1": Fold._planned,  # noqa: SLF001
+    SignalDefined.TYPE: Fold._defined,  # noqa: SLF001
+    **dict.fromkeys(DRAFTED_TYPES, Fold._drafted),  # noqa: SLF001
+    PolicyActivated.TYPE: Fold._activated,  # noqa: SLF001
+    PlanMade.TYPE: Fold._planned,  # noqa: SLF001
 }
 _APPLY_TO_MODEL: Final = {
-    "model.registered.v1": _described,
-    "model.updated.v1": _described,
-    "model.deployed.v1": _deployed,
-    "model.retired.v1": _retired,
-    "decision.overridden.v1": _overridden,
-    "score.computed.v1": _scored,
-    "decision.made.v1": _decided,
-    "decision.made.v2": _decided,
+    ModelRegistered.TYPE: _described,
+    ModelUpdated.TYPE: _described,
+    ModelDeployed.TYPE: _deployed,
+    ModelRetired.TYPE: _retired,
+    DecisionOverridden.TYPE: _overridden,
+    ScoreComputed.TYPE: _scored,
+    **dict.fromkeys(DECISION_TYPES, _decided),
 }

@@ -14,6 +14,7 @@ from ledger.audit.joining import Joined
 from ledger.audit.registry import RULES, Rule, Unchecked
 from ledger.audit.source import Finding, Source
 from ledger.events.canonical import CanonicalError, decode
+from ledger.events.proving import AuditCompleted, StreamsSealed
 from ledger.events.registry import BY_TYPE
 
 FINDINGS_MAX: Final = 1_000
@@ -55,8 +56,8 @@ def rule_pass(
 
 def _begin(source: Source, joined: Joined) -> Fold:
     absences = Absences(joined.notable, source.erased_later(), source.withheld, joined.bodiless)
-    seal_points = _members(joined, "streams.sealed.v1", "as_of")
-    root_points = _members(joined, "audit.completed.v1", "size")
+    seal_points = _members(joined, StreamsSealed.TYPE, "as_of")
+    root_points = _members(joined, AuditCompleted.TYPE, "size")
     fold = Fold(source, absences, seal_points, joined.roots, root_points)
     fold.assessor = Assessor(fold)
     return fold

@@ -18,7 +18,8 @@ from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError, UnverifiedNoteError
 from ledger.chain.policy import WitnessPolicy
 from ledger.events.canonical import CanonicalError, decode
-from ledger.events.system import COMMITTING
+from ledger.events.keys import KeyCommitted, KeyRotated
+from ledger.events.system import COMMITTING, LedgerCreated
 
 _KEPT_FOR_QUORUM: Final = 1_000
 """How many of the newest checkpoints are looked at for one that the witnesses have cosigned."""
@@ -220,9 +221,9 @@ def _commitments(joined: Joined) -> dict[str, int]:
     found: dict[str, int] = {}
     committed_at = 0
     for position, type_, body in joined.notable:
-        if type_ in {*COMMITTING, "key.committed.v1"}:
+        if type_ in {*COMMITTING, KeyCommitted.TYPE}:
             committed_at = position
-        elif type_ in {"ledger.created.v1", "key.rotated.v1"} and body is not None:
+        elif type_ in {LedgerCreated.TYPE, KeyRotated.TYPE} and body is not None:
             try:
                 vkey = str(decode(body)["data"]["vkey"])
             except (CanonicalError, KeyError, TypeError):

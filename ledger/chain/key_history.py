@@ -22,7 +22,8 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.chain.note import parse as parse_note
 from ledger.events.canonical import CanonicalError, decode, encode
-from ledger.events.system import COMMITTING
+from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
+from ledger.events.system import COMMITTING, LedgerCreated
 
 _SPAN_KEYS: Final = {"from_position", "until_position", "vkey"}
 
@@ -250,11 +251,11 @@ def _parse_span(row: object) -> KeySpan:
 
 _APPLY: Final[Mapping[str, Callable[[KeyHistory, int, _Fields], None]]] = MappingProxyType(
     {
-        "ledger.created.v1": KeyHistory._created,  # noqa: SLF001 - the table of its own methods
+        LedgerCreated.TYPE: KeyHistory._created,  # noqa: SLF001 - the table of its own methods
         **dict.fromkeys(COMMITTING, KeyHistory._configured),  # noqa: SLF001
-        "key.rotated.v1": KeyHistory._rotated,  # noqa: SLF001
-        "key.committed.v1": KeyHistory._committed,  # noqa: SLF001
-        "key.revoked.v1": KeyHistory._revoked,  # noqa: SLF001
+        KeyRotated.TYPE: KeyHistory._rotated,  # noqa: SLF001
+        KeyCommitted.TYPE: KeyHistory._committed,  # noqa: SLF001
+        KeyRevoked.TYPE: KeyHistory._revoked,  # noqa: SLF001
     }
 )
 KEY_TYPES: Final = frozenset(_APPLY)

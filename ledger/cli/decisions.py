@@ -291,7 +291,7 @@ def _at(position: int, *, or_score: bool) -> str:
     """Return the resource name of the decision at a position, or of the score if that will do."""
     from ledger.client.errors import refused
     from ledger.errors import Reason
-    from ledger.events.decisions import DECISION_TYPES
+    from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 
     client = session().client
     start = max(position - 1, 0)
@@ -300,7 +300,7 @@ def _at(position: int, *, or_score: bool) -> str:
             break
         if event.type in DECISION_TYPES:
             return f"{event.stream}/decisions/{position}"
-        if event.type == "score.computed.v1" and or_score:
+        if event.type == ScoreComputed.TYPE and or_score:
             return f"{event.stream}/scores/{position}"
         raise refused(
             Reason.DECISION_UNKNOWN,

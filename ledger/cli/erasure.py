@@ -105,6 +105,8 @@ def ranges_of(text: str) -> _Ranges:
 
 def _look(client: "LedgerClient", ranges: _Ranges) -> _Found:
     """Return what is at the positions; whatever lies beyond the head the ledger refuses."""
+    from ledger.events.proving import ExportIssued
+
     found = _Found()
     head = client.get_ledger().head_position
     total = sum(last - first + 1 for first, last in ranges)
@@ -123,7 +125,7 @@ def _look(client: "LedgerClient", ranges: _Ranges) -> _Found:
                 else:
                     found.gone += 1
                 move(seen)
-    for event in client.list_events(types=["export.issued.v1"]):
+    for event in client.list_events(types=[ExportIssued.TYPE]):
         if event.body and _meets(ranges, event.data["first_position"], event.data["last_position"]):
             found.bundles.append(str(event.data["export"]))
     return found

@@ -6,14 +6,13 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from ledger.client.enums import SignalDirection, SignalKind
+from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND
 from ledger.operations.failures import MisuseError
 from ledger.operations.progress import Move
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, Signal
-
-_OBSERVED = "signal.observed.v1"
 
 
 def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = None) -> str:
@@ -29,7 +28,9 @@ def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = N
     start = max(head - events_max, 0)
     history: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     times: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for event in client.list_events(after_position=start, until_position=head, types=[_OBSERVED]):
+    for event in client.list_events(
+        after_position=start, until_position=head, types=[SignalObserved.TYPE]
+    ):
         if not event.body:
             continue  # erased
         data = event.data

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.audit.absence import ranges_of
 from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
+from ledger.events.proving import BodyErased
 from ledger.events.values import format_time
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ServedLedger:
 
     def erased_later(self) -> list[tuple[int, int]]:
         """Return what was erased since."""
-        later = self._client.list_events(after_position=self.size, types=["body.erased.v1"])
+        later = self._client.list_events(after_position=self.size, types=[BodyErased.TYPE])
         return [pair for event in later for pair in ranges_of(event.body)]
 
     def look(self, hashed: Hashed) -> Look:  # noqa: ARG002 - a server shows nothing else

@@ -3,11 +3,14 @@
 Method: each word of the class is held against the source that does not know it.
 """
 
+import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ledger
 from ledger.chain.link import PERMANENT
 from ledger.events.base import EventData
 from ledger.events.recorder import RecorderEvent
@@ -86,3 +89,16 @@ def test_an_aggregate_is_made_of_the_events_that_name_it_first() -> None:
         }
         assert aggregate_types(kind) == named
     assert not aggregate_types("plans")
+
+
+def test_a_type_is_spelled_in_its_class_and_nowhere_else() -> None:
+    package = Path(ledger.__path__[0])
+    spelled = {
+        (path.relative_to(package.parent).as_posix(), node.value)
+        for folder in (package, package.parent / "projections")
+        for path in folder.rglob("*.py")
+        if path.parent != package / "events"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in BY_TYPE
+    }
+    assert not spelled

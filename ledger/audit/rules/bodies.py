@@ -7,6 +7,7 @@ from typing import Final
 from ledger.audit.event import OBSERVED, Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalDefined
@@ -96,7 +97,7 @@ def requests_unique(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("times.stated", OBSERVED, "model.deployed.v1")
+@rule("times.stated", OBSERVED, ModelDeployed.TYPE)
 def times_stated(event: Event, fold: Fold) -> Verdict:
     """No stated time lies further ahead of its record than the ledger's clock allows."""
     if event.observation is not None:

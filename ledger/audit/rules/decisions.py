@@ -7,13 +7,16 @@ from ledger.audit.event import OBSERVED, Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.serving import serving_of
+from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.models import ModelDeployed
+from ledger.events.plans import PlanMade
 from ledger.events.values import parse_time
 
-_SCORE: Final = "score.computed.v1"
-_DECISIONS: Final = ("decision.made.v1", "decision.made.v2")
-_PLAN: Final = "plan.made.v1"
-_DEPLOYED: Final = "model.deployed.v1"
-_OVERRIDDEN: Final = "decision.overridden.v1"
+_SCORE: Final = ScoreComputed.TYPE
+_DECISIONS: Final = DECISION_TYPES
+_PLAN: Final = PlanMade.TYPE
+_DEPLOYED: Final = ModelDeployed.TYPE
+_OVERRIDDEN: Final = DecisionOverridden.TYPE
 _SHARED: Final = (
     "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
     "policy_digest", "kernel", "trigger", "historical",
@@ -155,7 +158,7 @@ def runs(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says anot
     return None
 
 
-@rule("deployments.follow", "model.deployed.v1")
+@rule("deployments.follow", ModelDeployed.TYPE)
 def deployments_follow(event: Event, fold: Fold) -> Verdict:
     """A deployment that belongs to a run cites the decision of that run."""
     if event.cause is None and event.run_id is None:

@@ -6,19 +6,21 @@ from ledger.audit.event import OBSERVED, Event
 from ledger.audit.fold import Fold, ModelFacts
 from ledger.audit.parameters import digest_of, parameters_of, problem_of
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 from ledger.events.values import parse_decimal, parse_time
 
-_REGISTERED: Final = "model.registered.v1"
+_REGISTERED: Final = ModelRegistered.TYPE
 _OF_A_MODEL: Final = (
     OBSERVED,
     _REGISTERED,
-    "model.updated.v1",
-    "model.deployed.v1",
-    "model.retired.v1",
-    "score.computed.v1",
-    "decision.made.v1",
-    "decision.made.v2",
-    "decision.overridden.v1",
+    ModelUpdated.TYPE,
+    ModelDeployed.TYPE,
+    ModelRetired.TYPE,
+    ScoreComputed.TYPE,
+    *DECISION_TYPES,
+    DecisionOverridden.TYPE,
 )
 _AFTER_RETIREMENT: Final = frozenset({OBSERVED, _REGISTERED})
 """An observation may have been on its way; a second registration is another rule's business."""
@@ -44,7 +46,7 @@ def models_registered(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("models.described", _REGISTERED, "model.updated.v1")
+@rule("models.described", _REGISTERED, ModelUpdated.TYPE)
 def models_described(event: Event, _fold: Fold) -> Verdict:
     """A model's retraining costs something, and its loss is not worth less than nothing."""
     assert event.data is not None
@@ -55,7 +57,7 @@ def models_described(event: Event, _fold: Fold) -> Verdict:
     return None
 
 
-@rule("models.deployed", "model.deployed.v1")
+@rule("models.deployed", ModelDeployed.TYPE)
 def models_deployed(event: Event, fold: Fold) -> Verdict:
     """Versions are deployed as they can be: new ones trained, known ones reinstated."""
     data, facts = event.data, fold.model(event.stream)
@@ -66,7 +68,7 @@ def models_deployed(event: Event, fold: Fold) -> Verdict:
         return "it is said to be trained on data from after it went into service"
     if facts is None:
         return None  # another rule's business
-    if "model.deployed.v1" in facts.gone_by_type:
+    if ModelDeployed.TYPE in facts.gone_by_type:
         return Unchecked("the body of an earlier deployment is not there")
     served = [one.version for one in facts.deployments]
     if (data["kind"] == "reinstated") != (data["model_version"] in served):
@@ -98,7 +100,7 @@ def signals_defined(event: Event, fold: Fold) -> Verdict:
     return f"no signal is defined under {seen.signal!r} before"
 
 
-@rule("policies.drafted", "policy.drafted.v1", "policy.drafted.v2")
+@rule("policies.drafted", *DRAFTED_TYPES)
 def policies_drafted(event: Event, fold: Fold) -> Verdict:
     """A policy's versions count up, their digests are their documents', and kernels take them."""
     data = event.data
@@ -113,7 +115,7 @@ def policies_drafted(event: Event, fold: Fold) -> Verdict:
     return f"the kernels refuse it: {problem}" if problem else None
 
 
-@rule("policies.activated", "policy.activated.v1")
+@rule("policies.activated", PolicyActivated.TYPE)
 def policies_activated(event: Event, fold: Fold) -> Verdict:
     """What comes into force was drafted before, under that digest, for a scope that can be."""
     data = event.data
@@ -134,7 +136,7 @@ def policies_activated(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("overrides", "decision.overridden.v1")
+@rule("overrides", DecisionOverridden.TYPE)
 def overrides(event: Event, _fold: Fold) -> Verdict:
     """An override is a person's, and ends after it begins."""
     assert event.data is not None

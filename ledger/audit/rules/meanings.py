@@ -6,10 +6,12 @@ from ledger.audit.event import Event, read
 from ledger.audit.fold import Fold, meaning_of, scope_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.signals import SignalDefined
 
-_DEFINED: Final = "signal.defined.v1"
-_DRAFTED: Final = frozenset({"policy.drafted.v1", "policy.drafted.v2"})
-_ACTIVATED: Final = "policy.activated.v1"
+_DEFINED: Final = SignalDefined.TYPE
+_DRAFTED: Final = frozenset(DRAFTED_TYPES)
+_ACTIVATED: Final = PolicyActivated.TYPE
 _NAMES: Final = ("kind", "unit", "direction")
 _GAP: Final = Unchecked("a body is not there that may say otherwise")
 

@@ -5,7 +5,15 @@ from itertools import pairwise
 from ledger.audit.event import Event
 from ledger.audit.fold import Fold
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.events.system import CONFIGURED
+from ledger.events.proving import (
+    AuditCompleted,
+    BodyErased,
+    ExportIssued,
+    RequestsRefused,
+    StreamsSealed,
+)
+from ledger.events.recorder import RecorderEvent
+from ledger.events.system import CONFIGURED, ClockStepped, LedgerCreated
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
 
@@ -13,10 +21,10 @@ from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
 @rule("ledger.begins", needs_data=False)
 def ledger_begins(event: Event, fold: Fold) -> Verdict:
     """A ledger is created once, at position 1, under its own name."""
-    is_created = event.type == "ledger.created.v1"
+    is_created = event.type == LedgerCreated.TYPE
     if is_created != (event.position == 1):
         # A bare recorder's ledger has no service that would create it.
-        if event.type == "recorder.event.v1":
+        if event.type == RecorderEvent.TYPE:
             return None
         return "the ledger is created there" if is_created else "the ledger was not created first"
     if is_created and event.data is not None and event.data["origin"] != fold.source.origin:
@@ -32,7 +40,7 @@ def ledger_configured(event: Event, _fold: Fold) -> Verdict:
     return None
 
 
-@rule("clocks", "clock.stepped.v1")
+@rule("clocks", ClockStepped.TYPE)
 def clocks(event: Event, fold: Fold) -> Verdict:
     """A clock is confirmed by a person or service, where it stepped, and dates its own event."""
     data = event.data
@@ -56,7 +64,7 @@ def clocks(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("seals", "streams.sealed.v1")
+@rule("seals", StreamsSealed.TYPE)
 def seals(event: Event, fold: Fold) -> Verdict:
     """Every seal states the streams as they stood."""
     assert event.data is not None
@@ -71,7 +79,7 @@ def seals(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("erasures", "body.erased.v1")
+@rule("erasures", BodyErased.TYPE)
 def erasures(event: Event, fold: Fold) -> Verdict:
     """Every erasure names earlier events, none of them permanent, and their bodies are gone."""
     assert event.data is not None
@@ -88,7 +96,7 @@ def erasures(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("audits", "audit.completed.v1")
+@rule("audits", AuditCompleted.TYPE)
 def audits(event: Event, fold: Fold) -> Verdict:
     """Every recorded audit is of a tree that this ledger had, and agrees with itself."""
     data = event.data
@@ -105,7 +113,7 @@ def audits(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-@rule("exports", "export.issued.v1")
+@rule("exports", ExportIssued.TYPE)
 def exports(event: Event, _fold: Fold) -> Verdict:
     """Every export on record covers what it can have covered."""
     data = event.data
@@ -125,7 +133,7 @@ def exports(event: Event, _fold: Fold) -> Verdict:
     return None
 
 
-@rule("refusals", "requests.refused.v1")
+@rule("refusals", RequestsRefused.TYPE)
 def refusals(event: Event, _fold: Fold) -> Verdict:
     """Every count of refused requests adds up, within its span of time."""
     data = event.data

@@ -9,25 +9,27 @@ from ledger.audit.fold import Fold
 from ledger.audit.planning import planned
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.canonical import encode
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.plans import PlanMade
 
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
 Derive = Callable[[Event, dict[str, Any]], dict[str, Any]]
 
 
-@rule("replay.score", "score.computed.v1")
+@rule("replay.score", ScoreComputed.TYPE)
 def replay_score(event: Event, fold: Fold) -> Verdict:
     """Every score comes out the same from the events before it."""
     return _replayed(event, fold, fold.assessor.score)
 
 
-@rule("replay.decision", "decision.made.v1", "decision.made.v2")
+@rule("replay.decision", *DECISION_TYPES)
 def replay_decision(event: Event, fold: Fold) -> Verdict:
     """Every decision comes out the same from the events before it."""
     return _replayed(event, fold, fold.assessor.decision)
 
 
-@rule("replay.plan", "plan.made.v1")
+@rule("replay.plan", PlanMade.TYPE)
 def replay_plan(event: Event, fold: Fold) -> Verdict:
     """Every plan comes out the same from the events before it."""
     return _replayed(event, fold, lambda _event, data: planned(fold, data))
@@ -55,7 +57,7 @@ def _misses_a_body(event: Event, fold: Fold, data: dict[str, Any]) -> bool:
     """Whether a body that it may have rested on is not there."""
     facts = fold.model(event.stream)
     gone = fold.gone if facts is None else [*facts.gone, *fold.gone]
-    if event.type == "plan.made.v1":
+    if event.type == PlanMade.TYPE:
         gone = [*fold.gone, *(at for one in fold.models.values() for at in one.gone)]
     return any(fold.absences.needed(position, data["as_of"]) for position in gone)
 
