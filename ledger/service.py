@@ -24,7 +24,6 @@ from ledger.application.signing.published import (
     refuse_missing,
     refuse_rows_ahead,
 )
-from ledger.application.signing.rehash_process import RehashProcess
 from ledger.application.workers import Workers
 from ledger.clock import Clock, SystemClock
 from ledger.errors import MISREAD, LedgerError, Reason, invalid_field, misread
@@ -41,8 +40,9 @@ from ledger.settings import Settings
 from ledger.storage import open_store
 from ledger.storage.database import sqlite_file
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.sql_store import SqlStore
-from ledger.storage.store import CreateLedger, LedgerInfo
+from ledger.storage.records import CreateLedger, LedgerInfo
+from ledger.storage.rehash import RehashProcess
+from ledger.storage.store import Store
 from ledger.storage.vault import chosen_vault
 from projections.host import ProjectionHost
 from projections.sqlite_file import projections_url
@@ -82,7 +82,7 @@ class Service:
         witnesses = read_policy(settings.checkpoints.policy)
         self._published = read_published(settings.checkpoints.published)
         rows = settings.storage.projections or projections_url(self._database)
-        self.store: SqlStore = open_store(
+        self.store: Store = open_store(
             self._database,
             self.clock,
             create=create,

@@ -29,7 +29,7 @@ from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time, parse_time
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 from tools import golden_proving
 
 ROOT: Final = Path(__file__).resolve().parents[1]

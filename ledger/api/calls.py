@@ -19,7 +19,7 @@ from ledger.application.operators import NamedActors
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events import values
-from ledger.storage.store import LedgerInfo
+from ledger.storage.records import LedgerInfo
 from projections.host import ProjectionHost
 
 # What may differ between a request and its repeat: whether the ledger was named or understood, and

@@ -16,7 +16,8 @@ from ledger.chain.keys import SigningKey
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.envelope import encode_body
-from ledger.storage.store import AppendRequest, AppendResult, Guard, NewEvent, Store
+from ledger.storage.records import AppendRequest, AppendResult, Guard, NewEvent
+from ledger.storage.store import Store
 
 MakeData = Callable[[int], EventData]
 """Makes the data of an event that names positions of its own request, given the first one."""

@@ -15,7 +15,6 @@ from ledger.application.signing.key_commands import KeyCommands
 from ledger.application.signing.keyring import Keyring
 from ledger.application.signing.prover import Prover
 from ledger.application.signing.published import Published
-from ledger.application.signing.rehash_process import RehashProcess, rehasher
 from ledger.application.signing.schedule import Sealer, Signer
 from ledger.application.signing.seals import Seals
 from ledger.application.witnesses.cosigning import Ground
@@ -26,7 +25,9 @@ from ledger.chain.note import NoteError
 from ledger.chain.policy import WitnessPolicy
 from ledger.clock import Clock
 from ledger.settings import CheckpointSettings, SealSettings
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.records import LedgerInfo
+from ledger.storage.rehash import RehashProcess, rehasher
+from ledger.storage.store import Store
 
 _ON_DEMAND: Final = CheckpointSettings(seconds=0)
 _NEVER: Final = SealSettings(seconds=0)

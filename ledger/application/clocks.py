@@ -11,8 +11,8 @@ from ledger.clock import Clock
 from ledger.errors import invalid_field
 from ledger.events.system import ClockStepped
 from ledger.events.values import format_time
-from ledger.storage.store import LedgerInfo, NewEvent, Store
-from ledger.storage.timekeeping import Step
+from ledger.storage.records import LedgerInfo, NewEvent, Step
+from ledger.storage.store import Store
 
 _EPOCH: Final = format_time(0)
 

@@ -11,7 +11,8 @@ from ledger.events import notation
 from ledger.events.proving import BodyErased
 from ledger.events.values import SECOND, TIME_LIMIT
 from ledger.limits import DATA_AHEAD_SECONDS
-from ledger.storage.store import AppendResult, Guard, Head, LedgerInfo, Store
+from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
+from ledger.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 OnErased = Callable[[int, Sequence[PositionRange]], None]
 """Given where an erasure is and what it names: returns once its own copies are gone.

@@ -13,7 +13,8 @@ from ledger.errors import LedgerError, Reason, body_erased, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
-from ledger.storage.store import Head, Reader
+from ledger.storage.reader import Reader
+from ledger.storage.records import Head
 
 T = TypeVar("T")
 

@@ -22,7 +22,8 @@ from ledger.application.planning.commands import PlanCommands
 from ledger.application.planning.plans import Planning
 from ledger.application.policies.compiled import PolicyCache
 from ledger.clock import Clock
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 
 class Ledger:

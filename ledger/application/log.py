@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from ledger.events.envelope import RecordedEvent
-from ledger.storage.store import Head, LedgerInfo, Store
+from ledger.storage.records import Head, LedgerInfo
+from ledger.storage.store import Store
 
 
 class LedgerLog:

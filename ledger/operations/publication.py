@@ -24,8 +24,8 @@ from ledger.operations.trust import Trusted
 if TYPE_CHECKING:
     from ledger.chain.policy import WitnessPolicy
     from ledger.client import LedgerClient, VerifiedCheckpoint
-    from ledger.storage.sql_store import SqlStore
-    from ledger.storage.store import KeptCheckpoint
+    from ledger.storage.records import KeptCheckpoint
+    from ledger.storage.store import Store
 
 _PAGE: Final = 1_000
 
@@ -107,7 +107,7 @@ def stored_log(database: str, origin: str, given: Trusted) -> Iterator[Publishab
         store.close()
 
 
-def _newest(store: "SqlStore", origin: str, policy: "WitnessPolicy | None") -> tuple[int, str]:
+def _newest(store: "Store", origin: str, policy: "WitnessPolicy | None") -> tuple[int, str]:
     """Return the newest checkpoint with its cosignatures; with a policy, that it accepts."""
     newest = store.checkpoint(origin)
     if newest is None:
@@ -132,20 +132,18 @@ def _newest(store: "SqlStore", origin: str, policy: "WitnessPolicy | None") -> t
         window *= 8
 
 
-def _kept_after(store: "SqlStore", origin: str, after: int) -> "Iterator[KeptCheckpoint]":
+def _kept_after(store: "Store", origin: str, after: int) -> "Iterator[KeptCheckpoint]":
     while page := store.checkpoints(origin, after_size=after, limit=_PAGE):
         yield from page
         after = page[-1].size
 
 
-def _cosigned(store: "SqlStore", origin: str, kept: "KeptCheckpoint") -> str:
+def _cosigned(store: "Store", origin: str, kept: "KeptCheckpoint") -> str:
     lines = [cosignature.line for cosignature in store.cosignatures(origin, kept.size)]
     return add_cosignatures(kept.note.encode(), lines).decode()
 
 
-def _check(
-    store: "SqlStore", origin: str, size: int, note: str, keys: Iterable[VerifierKey]
-) -> None:
+def _check(store: "Store", origin: str, size: int, note: str, keys: Iterable[VerifierKey]) -> None:
     """Refuse a checkpoint that no key has signed that is known elsewhere, or by the ledger."""
     keys = list(keys)
     if not keys:
@@ -164,7 +162,7 @@ def _check(
         ) from error
 
 
-def _rows(store: "SqlStore", origin: str, after: int, until: int) -> Iterable[bytes]:
+def _rows(store: "Store", origin: str, after: int, until: int) -> Iterable[bytes]:
     for link in store.links(origin, after=after, until=until):
         yield header_bytes(
             body_hash=link.body_hash.hex(),

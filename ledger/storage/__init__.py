@@ -1,7 +1,7 @@
 """The event store: the only SQL that writes the ledger, on a SQLite file or on PostgreSQL."""
 
-from ledger.storage.sql_store import SqlStore, open_store
-from ledger.storage.store import (
+from ledger.storage.reader import Reader
+from ledger.storage.records import (
     AppendRequest,
     AppendResult,
     CommitCallback,
@@ -10,9 +10,8 @@ from ledger.storage.store import (
     Head,
     LedgerInfo,
     NewEvent,
-    Reader,
-    Store,
 )
+from ledger.storage.store import Store, open_store
 
 __all__ = [
     "AppendRequest",
@@ -24,7 +23,6 @@ __all__ = [
     "LedgerInfo",
     "NewEvent",
     "Reader",
-    "SqlStore",
     "Store",
     "open_store",
 ]

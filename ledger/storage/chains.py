@@ -14,8 +14,8 @@ from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.storage.database import damaged
 from ledger.storage.duplicates import Recent
+from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import events
-from ledger.storage.store import LedgerInfo
 from ledger.storage.tile_rows import in_order, tile_query
 
 VERSIONS_MAX: Final = 200_000  # streams whose version a chain remembers; beyond it starts over

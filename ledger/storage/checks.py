@@ -9,8 +9,7 @@ from sqlalchemy import Connection, and_, select
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.signals import SignalObserved
 from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
-from ledger.storage.schema import tracking
-from ledger.storage.store import (
+from ledger.storage.records import (
     AppendRequest,
     AppendResult,
     Guard,
@@ -18,6 +17,7 @@ from ledger.storage.store import (
     LedgerInfo,
     NewEvent,
 )
+from ledger.storage.schema import tracking
 
 
 class RequestKey(NamedTuple):

@@ -20,10 +20,10 @@ from ledger.events.values import ORIGIN, format_time
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database
 from ledger.storage.infos import INFO, info_of
-from ledger.storage.jobs import Turn
+from ledger.storage.jobs import WriteTransaction
+from ledger.storage.records import AppendRequest, CreateLedger, LedgerInfo, NewEvent
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.store import AppendRequest, CreateLedger, LedgerInfo, NewEvent
 from ledger.storage.times import MachineTime
 
 FORMAT: Final = "decision-ledger/1"
@@ -38,19 +38,19 @@ class Creation:
         self._times = times
         self._keys = keys
 
-    def create(self, turn: Turn, request: CreateLedger) -> LedgerInfo:
-        """Insert the ledger and its first two events in the turn's transaction."""
-        self._database.lock_ledgers(turn.connection)
-        if (known := _find(turn.connection, request.origin)) is not None:
-            return _repeated(turn, known, request)
+    def create(self, transaction: WriteTransaction, request: CreateLedger) -> LedgerInfo:
+        """Insert the ledger and its first two events in the writer's transaction."""
+        self._database.lock_ledgers(transaction.connection)
+        if (known := _find(transaction.connection, request.origin)) is not None:
+            return _repeated(transaction, known, request)
         now = self._times.now_of_new() if request.clock == "wall" else 0
         _check_origin(request.origin)
         drawn = self._keys.draw(request.origin)
         first = SigningKey(request.origin, request.seed) if request.seed else drawn
         following = self._keys.draw(request.origin)
         vkey = str(first.verifier_key)
-        info = _insert_ledger(turn.connection, request, vkey)
-        turn.group.begin([info], [])
+        info = _insert_ledger(transaction.connection, request, vkey)
+        transaction.group.begin([info], [])
         created = LedgerCreated(
             created_at=format_time(now), format=FORMAT, origin=info.origin, vkey=vkey
         )
@@ -63,27 +63,31 @@ class Creation:
                 "unit_of_cost": info.unit_of_cost or None,
             }
         )
-        turn.group.admit(info, _as_append(request, (created, configured), keys=(first, following)))
+        transaction.group.admit(
+            info, _as_append(request, (created, configured), keys=(first, following))
+        )
         return info
 
-    def open_recorder(self, turn: Turn, origin: str) -> LedgerInfo:
+    def open_recorder(self, transaction: WriteTransaction, origin: str) -> LedgerInfo:
         """Return the ledger of a bare recorder: created empty, without keys, if there is none."""
-        self._database.lock_ledgers(turn.connection)
-        known = _find(turn.connection, origin)
+        self._database.lock_ledgers(transaction.connection)
+        known = _find(transaction.connection, origin)
         if known is not None:
             return known
         _check_origin(origin)
         request = CreateLedger(origin, "wall", 0, "services/recorder")
-        return _insert_ledger(turn.connection, request, "")
+        return _insert_ledger(transaction.connection, request, "")
 
 
-def _repeated(turn: Turn, known: LedgerInfo, request: CreateLedger) -> LedgerInfo:
+def _repeated(
+    transaction: WriteTransaction, known: LedgerInfo, request: CreateLedger
+) -> LedgerInfo:
     """Return the ledger if this request made it; its name is taken otherwise."""
     key = request_key(known, _as_append(request))
     if key is not None:
-        turn.group.begin([known], [key])
-        if turn.group.knows(key):
-            turn.group.admit(known, _as_append(request))  # refuses another digest
+        transaction.group.begin([known], [key])
+        if transaction.group.knows(key):
+            transaction.group.admit(known, _as_append(request))  # refuses another digest
             return known
     raise LedgerError(
         Reason.ALREADY_EXISTS,

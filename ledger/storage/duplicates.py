@@ -17,7 +17,7 @@ from ledger.events.fast import repeated_part
 from ledger.storage.schema import events
 
 if TYPE_CHECKING:
-    from ledger.storage.store import NewEvent
+    from ledger.storage.records import NewEvent
 
 REMEMBERED_MAX: Final = 100_000  # observations of one ledger: about 8 MB
 _CHUNK: Final = 500

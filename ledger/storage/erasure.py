@@ -14,10 +14,10 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.proving import BodyErased
 from ledger.events.registry import KEPT_NAMES, typed
 from ledger.storage.checks import request_key
-from ledger.storage.jobs import Turn
-from ledger.storage.reader import SqlReader
+from ledger.storage.jobs import WriteTransaction
+from ledger.storage.reader import Reader
+from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.schema import events, requests
-from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 
 Ranges = Sequence[tuple[int, int]]
 """First and last positions, ascending and apart."""
@@ -37,19 +37,23 @@ def check_ranges(ranges: Ranges) -> None:
 
 
 def erase(
-    turn: Turn, reader: SqlReader, info: LedgerInfo, request: AppendRequest, ranges: Ranges
+    transaction: WriteTransaction,
+    reader: Reader,
+    info: LedgerInfo,
+    request: AppendRequest,
+    ranges: Ranges,
 ) -> tuple[AppendResult, int]:
-    """Append and remove in the turn's transaction; return how many bodies that removed.
+    """Append and remove in the writer's transaction; return how many bodies that removed.
 
     A repeat removes nothing and is told the first count again.
     """
     key = request_key(info, request)
-    turn.group.begin([info], [key] if key is not None else [])
-    if key is not None and turn.group.knows(key):
-        result = turn.group.admit(info, request)
+    transaction.group.begin([info], [key] if key is not None else [])
+    if key is not None and transaction.group.knows(key):
+        result = transaction.group.admit(info, request)
         return result, _removed_by(reader, info, result.first_position)
     first, last = ranges[0][0], ranges[-1][1]
-    result = turn.group.admit(info, request)
+    result = transaction.group.admit(info, request)
     if last >= result.first_position:
         raise LedgerError(
             Reason.POSITION_BEYOND_HEAD,
@@ -57,7 +61,7 @@ def erase(
             remedy="Name positions of events that are there.",
             metadata={"position": str(last), "head": str(result.first_position - 1)},
         )
-    removed = sum(_remove(turn, info, each) for each in ranges)
+    removed = sum(_remove(transaction, info, each) for each in ranges)
     if removed == 0:
         raise LedgerError(
             Reason.BODY_ERASED,
@@ -65,15 +69,15 @@ def erase(
             remedy="Nothing is left to do; `body.erased` events say when and on which ground.",
             metadata={"position": str(first)},
         )
-    _forget_requests(turn, info, first, last)
+    _forget_requests(transaction, info, first, last)
     return result, removed
 
 
-def _remove(turn: Turn, info: LedgerInfo, positions: tuple[int, int]) -> int:
+def _remove(transaction: WriteTransaction, info: LedgerInfo, positions: tuple[int, int]) -> int:
     """Remove the bodies of a range; BODY_PERMANENT names the first that cannot be."""
     within = and_(events.c.ledger_id == info.ledger_id, events.c.position.between(*positions))
     kept = select(events.c.position, events.c.type).where(within, _KEPT).limit(1)
-    found = turn.connection.execute(kept.order_by(events.c.position)).first()
+    found = transaction.connection.execute(kept.order_by(events.c.position)).first()
     if found is not None:
         raise LedgerError(
             Reason.BODY_PERMANENT,
@@ -82,10 +86,12 @@ def _remove(turn: Turn, info: LedgerInfo, positions: tuple[int, int]) -> int:
             metadata={"position": str(found.position), "type": found.type},
         )
     erased = update(events).where(within, events.c.body.is_not(None)).values(body=None, salt=None)
-    return turn.connection.execute(erased).rowcount
+    return transaction.connection.execute(erased).rowcount
 
 
-def _forget_requests(turn: Turn, info: LedgerInfo, first: int, last: int) -> None:
+def _forget_requests(
+    transaction: WriteTransaction, info: LedgerInfo, first: int, last: int
+) -> None:
     """Delete the request ids all of whose events have lost their bodies: they name an actor.
 
     While one body is left it says the same, and the id still has to be known.
@@ -95,7 +101,7 @@ def _forget_requests(turn: Turn, info: LedgerInfo, first: int, last: int) -> Non
         events.c.position.between(requests.c.first_position, requests.c.last_position),
         events.c.body.is_not(None),
     )
-    turn.connection.execute(
+    transaction.connection.execute(
         delete(requests).where(
             requests.c.ledger_id == info.ledger_id,
             requests.c.first_position.between(1, last),
@@ -106,7 +112,7 @@ def _forget_requests(turn: Turn, info: LedgerInfo, first: int, last: int) -> Non
     )
 
 
-def _removed_by(reader: SqlReader, info: LedgerInfo, position: int) -> int:
+def _removed_by(reader: Reader, info: LedgerInfo, position: int) -> int:
     """Return how many bodies the `body.erased` event at a position removed."""
     *earlier, own = [
         [(first, last) for first, last in typed(event, BodyErased).positions]

@@ -30,7 +30,7 @@ from ledger.storage.recorders import (
     LedgerProcessRecorder,
     LedgerTrackingRecorder,
 )
-from ledger.storage.sql_store import SqlStore, open_store
+from ledger.storage.store import Store, open_store
 from ledger.storage.stored_events import OriginatorId
 
 T = TypeVar("T")
@@ -112,9 +112,9 @@ class _SharedStores:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[SqlStore, int]] = {}
+        self._open: dict[str, tuple[Store, int]] = {}
 
-    def acquire(self, url: str, *, create: bool) -> SqlStore:
+    def acquire(self, url: str, *, create: bool) -> Store:
         """Return the store of a URL, opened if it is not yet."""
         with self._lock:
             store, users = self._open.get(url) or (open_store(url, SystemClock(), create=create), 0)

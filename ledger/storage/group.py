@@ -31,10 +31,10 @@ from ledger.storage.checks import (
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
+from ledger.storage.records import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
 from ledger.storage.repeats import Repeats
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
-from ledger.storage.store import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
 from ledger.storage.tile_rows import write_tiles
 from ledger.storage.times import MachineTime, check_leap
 

@@ -10,8 +10,8 @@ from ledger.events.system import LedgerConfiguredV3
 from ledger.events.values import ORIGIN
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.storage.database import damaged
+from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import events, ledgers
-from ledger.storage.store import LedgerInfo
 
 _CLOCKS: Final = frozenset({"wall", "data"})
 

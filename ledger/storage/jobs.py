@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
 from ledger.storage.group import Group
-from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
+from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Append:
 class Call:
     """A function that needs the writer's connection, in a transaction of its own."""
 
-    function: Callable[["Turn"], Any]
+    function: Callable[["WriteTransaction"], Any]
     future: "Future[Any]"
 
 
@@ -41,7 +41,7 @@ Job = Append | Call | Chore
 
 
 @dataclass(slots=True)
-class Turn:
+class WriteTransaction:
     """What a call may use while it has the writer: its transaction, and a group to append with."""
 
     connection: Connection

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select, text
 
+from ledger.storage.records import KeptCheckpoint, KeptCosignature, StreamHead
 from ledger.storage.schema import checkpoints, cosignatures
-from ledger.storage.store import KeptCheckpoint, KeptCosignature, StreamHead
 from ledger.storage.tile_rows import in_order, tile_query
 from ledger.storage.view import View
 
@@ -49,7 +49,7 @@ _STREAM_HEADS: Final = text(
 
 
 class ProofReader(View):
-    """Answers the part of the `Reader` contract that proofs rest on."""
+    """Reads what proofs rest on."""
 
     def tiles(self, ledger: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the stored hashes of tiles by (level, index); CHAIN_BROKEN if one is missing.

@@ -21,8 +21,8 @@ from ledger.events.signals import SignalObserved
 from ledger.events.system import COMMITTING, LedgerCreated
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.storage.proof_reader import ProofReader
+from ledger.storage.records import RawEvent
 from ledger.storage.schema import events, requests
-from ledger.storage.store import RawEvent
 
 RAW_PAGE: Final = 2_000
 _time_text: Final = lru_cache(4_096)(format_time)  # events of one commit share their time
@@ -78,22 +78,25 @@ _TYPES_OF: Final = text(
 )
 
 
-class SqlReader(ProofReader):
-    """Answers the `Reader` contract. Safe between threads."""
+class Reader(ProofReader):
+    """Reads on connections of its own, which never block the writer. Positions ascend.
+
+    Safe between threads.
+    """
 
     @contextmanager
-    def snapshot(self) -> "Iterator[SqlReader]":
+    def snapshot(self) -> "Iterator[Reader]":
         """Yield a reader all of whose answers are of one moment; for one thread, and not for long.
 
         On SQLite the log cannot start again while it lasts.
         """
         if self._pinned is not None:  # within a moment there is no other one
-            yield SqlReader(self._database, self._pinned, self._infos)
+            yield Reader(self._database, self._pinned, self._infos)
             return
         with self._database.reading() as connection:
             connection.exec_driver_sql(self._database.snapshot_begin)
             try:
-                yield SqlReader(self._database, connection, self._infos)
+                yield Reader(self._database, connection, self._infos)
             finally:
                 connection.rollback()
 
@@ -146,7 +149,10 @@ class SqlReader(ProofReader):
         at_or_before: int,
         skip: int = 0,
     ) -> RecordedEvent | None:
-        """Return the newest event of these types in a stream up to a position."""
+        """Return the newest event of these types in a stream up to a position, after skipping some.
+
+        Not for `signal.observed`, which the index behind this leaves out.
+        """
         newest = self.of_types(
             ledger,
             types,
@@ -168,7 +174,7 @@ class SqlReader(ProofReader):
         limit: int | None = None,
         descending: bool = False,
     ) -> list[RecordedEvent]:
-        """Return events of these types, found by index, in one stream or in all."""
+        """Return events of these types, in one stream or in all. Not for `signal.observed`."""
         assert SignalObserved.TYPE not in types, "observations are found by their time"
         statement = (_BY_TYPE if stream is None else _BY_STREAM_TYPE).where(
             events.c.ledger_id == self._id(ledger),
@@ -212,7 +218,10 @@ class SqlReader(ProofReader):
         observed_until: int,
         at_or_before: int,
     ) -> list[RecordedEvent]:
-        """Return a stream's observations with both bounds inclusive, by (observed_at, position)."""
+        """Return a stream's observations with both bounds inclusive, by (observed_at, position).
+
+        EVENT_UNREADABLE where the indexed time differs from the body's.
+        """
         statement = _BY_OBSERVED.where(
             events.c.ledger_id == self._id(ledger),
             events.c.stream == stream,

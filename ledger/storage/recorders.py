@@ -29,8 +29,8 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import decode
 from ledger.events.envelope import RecordedEvent
 from ledger.storage.native import family_of
-from ledger.storage.sql_store import SqlStore
-from ledger.storage.store import AppendRequest, AppendResult, Guard
+from ledger.storage.records import AppendRequest, AppendResult, Guard
+from ledger.storage.store import Store
 from ledger.storage.stored_events import (
     RECORDER,
     OriginatorId,
@@ -49,7 +49,7 @@ NEVER: Final = -1  # a count that no stream has: only a repeated request gets pa
 class LedgerAggregateRecorder(AggregateRecorder):
     """Records the events of aggregates; `insert_events` returns None."""
 
-    def __init__(self, store: SqlStore, origin: str, to_id: OriginatorId = UUID) -> None:
+    def __init__(self, store: Store, origin: str, to_id: OriginatorId = UUID) -> None:
         self.store = store
         self.origin = origin
         self._to_id = to_id
@@ -237,7 +237,7 @@ class LedgerSubscription(ListenNotifySubscription[ApplicationRecorder]):
 class LedgerTrackingRecorder(TrackingRecorder):
     """Records how far a consumer has come. Base of views that live in the same database."""
 
-    def __init__(self, store: SqlStore, origin: str) -> None:
+    def __init__(self, store: Store, origin: str) -> None:
         self.store = store
         self.origin = origin
 
@@ -304,7 +304,7 @@ def _native_guards(stored: Sequence[StoredEvent]) -> list[Guard]:
 
 
 def _track(
-    store: SqlStore,
+    store: Store,
     origin: str,
     tracking: Tracking,
     update: Callable[[Connection], object] | None,

@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
@@ -26,10 +26,11 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.values import format_time
 from ledger.storage.database import open_database, unavailable
-from ledger.storage.reader import SqlReader
+from ledger.storage.reader import Reader
+from ledger.storage.records import RawEvent
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.store import RawEvent, Reader
 
+INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here
 NICENESS: Final = 5  # the process gives way to the server that appends meanwhile
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _PARTS: Final = len(("origin", "first", "last", "prev_hash", "tree"))
@@ -106,6 +107,10 @@ def _hash_rows(
         leaves.append(hash_)
         prev_hash = hash_
         position += 1
+
+
+Rehash = Callable[[str, int, int, bytes, CompactRange], Rehashed]
+"""Takes a ledger, first and last position, the hash before the first, and the tree before it."""
 
 
 class RehashProcess:
@@ -193,6 +198,17 @@ class RehashProcess:
         process.wait()
 
 
+def rehasher(reader: Reader, process: RehashProcess | None = None) -> Rehash:
+    """Return what hashes events again; all of them here where there is no process to ask."""
+
+    def again(ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange) -> Rehashed:
+        if process is None or last - first < INLINE_EVENTS_MAX:
+            return rehash(reader, ledger, first, last, prev_hash, tree)
+        return process.rehash(ledger, first, last, prev_hash, tree)
+
+    return again
+
+
 def _failed(why: str) -> LedgerError:
     return unavailable(
         f"The process that hashes events before they are signed failed: {why}.",
@@ -207,7 +223,7 @@ def serve(lines: TextIO, out: TextIO) -> None:
         return
     database = open_database(url, read_only=True)
     try:
-        reader = SqlReader(database)
+        reader = Reader(database)
         is_known = False
         for line in lines:
             try:
@@ -223,7 +239,7 @@ def serve(lines: TextIO, out: TextIO) -> None:
         database.close()
 
 
-def _answer(reader: SqlReader, line: str) -> str:
+def _answer(reader: Reader, line: str) -> str:
     """Return the answer to one line."""
     parts = line.split()
     if len(parts) != _PARTS:

@@ -14,7 +14,7 @@ from ledger.events.fast import identity_of, repeated_part
 from ledger.storage.chains import Chain
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH
 from ledger.storage.duplicates import NONE_FOUND, Duplicates, stored_repeats
-from ledger.storage.store import AppendRequest, AppendResult, NewEvent
+from ledger.storage.records import AppendRequest, AppendResult, NewEvent
 
 _LEDGER: Final = EVENT_COLUMNS.index("ledger_id")
 _POSITION: Final = EVENT_COLUMNS.index("position")

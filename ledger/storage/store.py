@@ -1,376 +1,119 @@
-"""What storage takes and gives: requests to append, results, ledgers, heads, and the contract.
+"""The event store: one writer, reads, notifications and leases, over SQLAlchemy Core."""
 
-There is no SQL here. `ledger.storage.open_store` returns the one implementation, whose behaviour on
-SQLite and on PostgreSQL is the same. Times are microseconds since the epoch, hashes raw bytes.
-"""
-
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, func, select
 
 from ledger.chain.keys import SigningKey
-from ledger.events.envelope import RecordedEvent
-from ledger.storage.duplicates import NONE_FOUND, Duplicates
-from ledger.storage.timekeeping import Timekeeping
-
-Body = bytes | Callable[[int], bytes]
-"""Canonical bytes of a body, or what makes them once the request's first position is known."""
-
-CommitCallback = Callable[[str, int], None]
-"""Called with (origin, new head position) after a commit. A hint: it may come late or twice."""
-
-
-class NewEvent(NamedTuple):
-    """One event to append. Only `signal.observed` has an `observed_at`: that of its body."""
-
-    stream: str
-    type: str
-    body: Body
-    observed_at: int | None = None
-
-
-class Guard(NamedTuple):
-    """What must hold in one stream at the moment of the append, else VERSION_CONFLICT.
-
-    `after_position`: there is no event of these types after that position.
-    `expected_count`: the stream has exactly that many events of these types.
-    `types` None means any type. `stream` None means all streams, whatever they will be named: that
-    takes types and `after_position`. Guards see what other requests of the same group appended.
-    """
-
-    stream: str | None
-    types: frozenset[str] | None
-    after_position: int | None = None
-    expected_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AppendRequest:
-    """Events that are appended together, in order, or not at all.
-
-    With a `request_id` the append is idempotent per (ledger, actor, method, request_id): a repeat
-    with an equal `digest` gets the first answer again, another digest REQUEST_ID_REUSED.
-    `stated_time` moves the clock of a `data` ledger (ignored by a `wall` ledger), no further at
-    once than its bound unless `may_leap`.
-    `deadline_monotonic` is on the store's clock: a request that is still queued then is refused
-    with DEADLINE_EXCEEDED and nothing of it was written.
-    `tracking` is (consumer, position): that consumer's tracking position moves forward in the same
-    transaction; VERSION_CONFLICT where it would not.
-    `keys` are sealed and kept in the same transaction.
-    `identities`: the `fast.identity` of each observation. The answer says how many observations
-    repeat one on record, or an earlier one of the request; with `leave_out_duplicates` they are not
-    appended.
-    """
-
-    ledger: str
-    actor: str
-    method: str
-    events: Sequence[NewEvent]
-    request_id: str | None = None
-    digest: bytes = b""
-    guards: Sequence[Guard] = ()
-    stated_time: int | None = None
-    deadline_monotonic: float | None = None
-    tracking: tuple[str, int] | None = None
-    keys: Sequence[SigningKey] = ()
-    may_leap: bool = False
-    identities: Sequence[int] = ()
-    leave_out_duplicates: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AppendResult:
-    """Where a request's events stand; durable when you see it. `event_hash` is the last event's.
-
-    A request without events answers with the head as it was: first_position is last_position + 1.
-    """
-
-    first_position: int
-    last_position: int
-    recorded_at: int
-    event_hash: bytes
-    repeated: bool = False
-    duplicates: Duplicates = NONE_FOUND
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerInfo:
-    """What never changes about a ledger. `vkey` is its first key; empty where nothing is signed.
-
-    `unit_of_cost` is "" where none was named, `leap_seconds` 0 where leaps of time have no bound.
-    """
-
-    ledger_id: int
-    origin: str
-    clock: str
-    skew_seconds: int
-    vkey: str
-    unit_of_cost: str = ""
-    leap_seconds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest event of a ledger, and the compact range of its Merkle tree (serialised).
-
-    An empty ledger has position 0, 32 zero bytes, recorded_at 0 and an empty tree.
-    """
-
-    position: int
-    event_hash: bytes
-    recorded_at: int
-    newest_observed_at: int | None
-    tree: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CreateLedger:
-    """A ledger to begin. A `seed` of 32 bytes fixes its first Ed25519 key; None draws one."""
-
-    origin: str
-    clock: str
-    skew_seconds: int
-    actor: str
-    request_id: str | None = None
-    digest: bytes = b""
-    seed: bytes | None = None
-    unit_of_cost: str = ""
-    leap_seconds: int = 0
-
-
-class KeptCheckpoint(NamedTuple):
-    """A signed checkpoint as it was kept: the size of its tree, and its note."""
-
-    size: int
-    note: str
-
-
-class KeptCosignature(NamedTuple):
-    """A witness's signature line for the checkpoint of a size."""
-
-    size: int
-    name: str
-    key_id: bytes
-    line: str
-
-
-class StreamHead(NamedTuple):
-    """The newest event of a stream as of some position."""
-
-    stream: str
-    stream_version: int
-    event_hash: bytes
-
-
-RawEvent = tuple[Any, ...]
-"""An event as the driver gives it: values in the order of RecordedEvent's members."""
-
-
-class Reader(Protocol):
-    """Reads on connections of their own, which never block the writer. Positions ascend."""
-
-    def ledgers(self) -> list[LedgerInfo]:
-        """Return every ledger of the database, in order of creation."""
-        ...
-
-    def ledger(self, origin: str) -> LedgerInfo:
-        """Return one ledger; LEDGER_UNKNOWN where there is none."""
-        ...
-
-    def head(self, ledger: str) -> Head:
-        """Return the newest durable head."""
-        ...
-
-    def read(
-        self,
-        ledger: str,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        limit: int = 1000,
-        types: Collection[str] | None = None,
-        streams: Collection[str] | None = None,
-    ) -> list[RecordedEvent]:
-        """Return at most `limit` events with after < position <= until."""
-        ...
-
-    def event(self, ledger: str, position: int) -> RecordedEvent | None:
-        """Return the event at a position, or None."""
-        ...
-
-    def latest(
-        self,
-        ledger: str,
-        stream: str,
-        types: Collection[str],
-        *,
-        at_or_before: int,
-        skip: int = 0,
-    ) -> RecordedEvent | None:
-        """Return the newest event of these types in a stream up to a position, after skipping some.
-
-        Not for `signal.observed`, which the index behind this leaves out.
-        """
-        ...
-
-    def of_types(
-        self,
-        ledger: str,
-        types: Collection[str],
-        *,
-        stream: str | None = None,
-        after: int = 0,
-        at_or_before: int | None = None,
-        limit: int | None = None,
-        descending: bool = False,
-    ) -> list[RecordedEvent]:
-        """Return events of these types, in one stream or in all. Not for `signal.observed`."""
-        ...
-
-    def types_of(self, ledger: str, stream: str) -> list[str]:
-        """Return the types of a stream's events in order of name, observations left out."""
-        ...
-
-    def observations(
-        self,
-        ledger: str,
-        stream: str,
-        *,
-        observed_from: int,
-        observed_until: int,
-        at_or_before: int,
-    ) -> list[RecordedEvent]:
-        """Return a stream's observations with both bounds inclusive, by (observed_at, position).
-
-        EVENT_UNREADABLE where the indexed time differs from the body's.
-        """
-        ...
-
-    def newest_observed(
-        self, ledger: str, stream: str, *, at_or_before: int, limit: int
-    ) -> list[RecordedEvent]:
-        """Return a stream's newest observations by (observed_at, position), descending."""
-        ...
-
-    def position_at(self, ledger: str, micros: int) -> int:
-        """Return the largest position recorded at or before a time, 0 if there is none."""
-        ...
-
-    def answered(
-        self, ledger: str, actor: str, method: str, request_id: str
-    ) -> tuple[bytes, int, int] | None:
-        """Return (digest, first position, last position) of a request that was carried out."""
-        ...
-
-    def snapshot(self) -> "AbstractContextManager[Reader]":
-        """Return a reader all of whose answers are of one moment; for one thread, not for long."""
-        ...
-
-    def tiles(self, ledger: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return the stored hashes of tiles by (level, index); CHAIN_BROKEN if one is missing.
-
-        The tile at the right edge is as wide as it is now: perhaps wider than a tree asked about.
-        """
-        ...
-
-    def checkpoint(self, ledger: str, *, size: int | None = None) -> KeptCheckpoint | None:
-        """Return the checkpoint of a size, or the largest one kept; None where there is none."""
-        ...
-
-    def checkpoints(
-        self, ledger: str, *, after_size: int = 0, limit: int = 1000
-    ) -> list[KeptCheckpoint]:
-        """Return kept checkpoints larger than a size, ascending."""
-        ...
-
-    def covering(self, ledger: str, position: int) -> KeptCheckpoint | None:
-        """Return the newest checkpoint if the event at a position is in its tree, else None."""
-        ...
-
-    def cosignatures(self, ledger: str, size: int) -> list[KeptCosignature]:
-        """Return the cosignatures of the checkpoint of a size, by name and key id."""
-        ...
-
-    def stream_heads(self, ledger: str, as_of: int) -> Iterator[StreamHead]:
-        """Yield the newest event of each stream as of a position, by name of stream (bytes)."""
-        ...
-
-    def stream_event(self, ledger: str, stream: str, version: int) -> RecordedEvent:
-        """Return the event that gave a stream this version, which it must have reached."""
-        ...
-
-    def key_events(self, ledger: str, *, until: int | None = None) -> list[RecordedEvent]:
-        """Return the events that say which key signs when, up to a position."""
-        ...
-
-    def rows_raw(
-        self, ledger: str, *, after: int = 0, until: int | None = None
-    ) -> Iterator[list[RawEvent]]:
-        """Yield all events with after < position <= until in pages, unchecked and fast."""
-        ...
-
-
-class Store(Reader, Timekeeping, Protocol):
-    """The event store: one writer, reads, hints and leases. Safe between threads."""
+from ledger.clock import Clock
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.limits import SKEW_SECONDS_MAX
+from ledger.storage.checks import (
+    check_request,
+    check_tracking,
+    cosignature_row,
+    read_tracking,
+    request_key,
+    set_tracking,
+)
+from ledger.storage.creation import CREATE_METHOD, Creation
+from ledger.storage.database import Database, open_database, unavailable
+from ledger.storage.erasure import check_ranges, erase
+from ledger.storage.jobs import WriteTransaction
+from ledger.storage.leases import Leases
+from ledger.storage.notifications import CommitNotifications, CommitWatcher
+from ledger.storage.reader import Reader
+from ledger.storage.records import (
+    AppendRequest,
+    AppendResult,
+    CommitCallback,
+    CreateLedger,
+    KeptCosignature,
+    LedgerInfo,
+    NewEvent,
+    Step,
+)
+from ledger.storage.schema import checkpoints, cosignatures, signing_keys
+from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.times import MachineTime
+from ledger.storage.vault import Vault
+from ledger.storage.writer import Writer
+
+T = TypeVar("T")
+
+
+class Store(Reader):
+    """The one store there is, on SQLite or PostgreSQL. Safe between threads; close it when done."""
+
+    def __init__(
+        self, database: Database, clock: Clock, keys: SealedKeys, *, read_only: bool = False
+    ) -> None:
+        super().__init__(database)
+        self._clock = clock
+        self._keys = keys
+        self._times = MachineTime(clock)
+        self._creation = Creation(database, self._times, keys)
+        self._notifications = CommitNotifications(clock)
+        self._writer = (
+            None
+            if read_only
+            else Writer(database, clock, keys, self._times, self._notifications.publish)
+        )
+        self._watcher = (
+            CommitWatcher(database, self._notifications) if read_only or database.shared else None
+        )
+        self.leases = Leases(database, clock, self.ledger, self._call)
+        """Who may do at the moment what one server is to do."""
+        self._closed = False
+
+    @property
+    def writer_failure(self) -> LedgerError | None:
+        """Why nothing can be appended at the moment, or any more; None while all is well."""
+        return self._writer.failure if self._writer is not None else None
+
+    @property
+    def had_log(self) -> bool:
+        """Whether a log of what was committed lay beside the file when it was opened (SQLite)."""
+        return self._database.had_log
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, on any thread, whenever `writer_failure` comes or goes."""
+        if self._writer is not None:
+            self._writer.on_change(callback)
+
+    # ---- ledgers -----------------------------------------------------------------------------
 
     def create_ledger(self, request: CreateLedger) -> LedgerInfo:
         """Begin a ledger by events 1 and 2; ALREADY_EXISTS unless it repeats the same request."""
-        ...
+        if request.clock not in ("wall", "data"):
+            raise invalid_field("clock", "must be wall or data")
+        if not 0 <= request.skew_seconds <= SKEW_SECONDS_MAX:
+            raise invalid_field("skew_seconds", f"must be between 0 and {SKEW_SECONDS_MAX}")
+        check_request(AppendRequest(request.origin, request.actor, CREATE_METHOD, ()))
+        return self._call(lambda transaction: self._creation.create(transaction, request))
 
-    def submit(self, request: AppendRequest) -> Future[AppendResult]:
+    def open_recorder(self, origin: str) -> LedgerInfo:
+        """Return the ledger of a bare recorder, which starts empty: create it if there is none."""
+        return self._call(lambda transaction: self._creation.open_recorder(transaction, origin))
+
+    # ---- appending ---------------------------------------------------------------------------
+
+    def submit(self, request: AppendRequest) -> "Future[AppendResult]":
         """Queue a request for the writer: LIMIT_REACHED when it is full, DRAINING when closed.
 
         The future fails with the request's own LedgerError. After STORE_UNAVAILABLE the outcome is
         unknown: send the same request_id again.
         """
-        ...
+        check_request(request)
+        return self._open_writer().submit(self.ledger(request.ledger), request)
 
     def append(self, request: AppendRequest) -> AppendResult:
         """Submit and wait."""
-        ...
-
-    def subscribe(self, callback: CommitCallback) -> Callable[[], None]:
-        """Call back after each commit, other servers' included; returns how to stop it.
-
-        Callbacks run on the store's threads: set a flag and return.
-        """
-        ...
-
-    def heard(self, ledger: str) -> int:
-        """Return the newest head position heard of, by commits here and news from elsewhere."""
-        ...
-
-    def wait_for(self, ledger: str, position: int, timeout_seconds: float) -> bool:
-        """Wait until the head has reached a position; False when time is up."""
-        ...
-
-    def signing_keys(self, ledger: str) -> dict[str, SigningKey]:
-        """Return the ledger's keys by verifier key, opened, in order of arrival: secrets.
-
-        Which of them signs, and which is the next one, is what the ledger's events say.
-        STORE_UNAVAILABLE where the master key is missing or does not open them.
-        """
-        ...
-
-    def draw_key(self, origin: str) -> SigningKey:
-        """Return a fresh key of a ledger; an append keeps it."""
-        ...
-
-    def save_checkpoint(self, ledger: str, size: int, note: str, *, after: int) -> bool:
-        """Keep a signed checkpoint for ever if the largest kept one has size `after` (0: none).
-
-        False where it has not, or where `size` is not larger: somebody else was faster.
-        """
-        ...
-
-    def add_cosignature(self, ledger: str, size: int, name: str, key_id: bytes, line: str) -> bool:
-        """Keep a witness's signature line; False where one of that key is kept for that size.
-
-        CHECKPOINT_UNKNOWN where no checkpoint of that size is kept.
-        """
-        ...
+        return self.submit(request).result()
 
     def erase(
         self, request: AppendRequest, ranges: Sequence[tuple[int, int]]
@@ -381,7 +124,24 @@ class Store(Reader, Timekeeping, Protocol):
         ids go with their last body. BODY_PERMANENT, BODY_ERASED where all are gone already,
         POSITION_BEYOND_HEAD.
         """
-        ...
+        check_request(request)
+        check_ranges(ranges)
+        info = self.ledger(request.ledger)
+
+        def _erase(transaction: WriteTransaction) -> tuple[AppendResult, int]:
+            result, removed = erase(transaction, self, info, request, ranges)
+            if not result.repeated:
+                self._database.mark_scrub(transaction.connection)
+            return result, removed
+
+        try:
+            erased = self._call(_erase)
+        except LedgerError as refusal:
+            if refusal.reason is Reason.BODY_ERASED:  # perhaps the first time ended before this
+                self.scrub()
+            raise
+        self.scrub()
+        return erased
 
     def scrub(self) -> None:
         """Remove what erased text has left in the database's files, where they are ours (SQLite).
@@ -389,12 +149,229 @@ class Store(Reader, Timekeeping, Protocol):
         STORE_UNAVAILABLE where a reader holds on to it for too long. What is due stays due: the
         next erasure, the next call or the next start does it.
         """
-        ...
+        self._open_writer().pause_for(self._database.scrub)
 
-    def lease(self, ledger: str, name: str, holder: str, seconds: float) -> bool:
-        """Take or renew a lease; False while another holder has it. Zero seconds gives it back."""
-        ...
+    # ---- time --------------------------------------------------------------------------------
+
+    def now_micros(self, ledger: str) -> int:
+        """Return the machine's time; CLOCK_AHEAD where a `wall` ledger cannot believe it."""
+        info = self.ledger(ledger)
+        if info.clock == "data":
+            return self._clock.now_micros()
+        return self._times.now(info, lambda: self.head(ledger).recorded_at)
+
+    def confirm_clock(
+        self, request: AppendRequest, event: Callable[[Step], NewEvent]
+    ) -> AppendResult:
+        """Believe the machine's clock from now on, and append the event that says so.
+
+        FIELD_INVALID where the clock is as expected. A repeat finds its own event, and the clock is
+        believed from when that was recorded.
+        """
+        check_request(request)
+        info = self.ledger(request.ledger)
+        before = self._times.believed(info)
+
+        def _confirm(transaction: WriteTransaction) -> AppendResult:
+            key = request_key(info, request)
+            transaction.group.begin([info], [key] if key else [])
+            if key is not None and transaction.group.knows(key):
+                answered = transaction.group.admit(info, request)
+                self._times.found(info, key)
+                return answered
+            step = self._times.confirm(info, transaction.group.newest_time(info))
+            return transaction.group.admit(info, replace(request, events=[event(step)]))
+
+        try:
+            return self._call(_confirm)
+        except BaseException:
+            self._times.restore(info, before, request_key(info, request))
+            raise
+
+    def clock_behind(self, ledger: str) -> LedgerError | None:
+        """Return what to answer whom this clock contradicts, where it is behind the newest event.
+
+        None where it is not, or is believed all the same. Within the bounds of the ledger, that is:
+        the skew of a `wall` ledger, and the years that a `data` ledger's times may lie ahead.
+        """
+        return self._times.behind(self.ledger(ledger), lambda: self.head(ledger).recorded_at)
+
+    # ---- keys and signatures -----------------------------------------------------------------
+
+    def signing_keys(self, ledger: str) -> dict[str, SigningKey]:
+        """Return the ledger's keys by verifier key, opened, in order of arrival: secrets.
+
+        Which of them signs, and which is the next one, is what the ledger's events say.
+        STORE_UNAVAILABLE where the master key is missing or does not open them.
+        """
+        statement = (
+            select(signing_keys.c.vkey, signing_keys.c.secret)
+            .where(signing_keys.c.ledger_id == self._id(ledger))
+            .order_by(signing_keys.c.number)
+        )
+        with self._database.reading() as connection:
+            return self._keys.opened(connection, connection.execute(statement))
+
+    def draw_key(self, origin: str) -> SigningKey:
+        """Return a fresh key of a ledger; an append keeps it."""
+        return self._keys.draw(origin)
+
+    def save_checkpoint(self, ledger: str, size: int, note: str, *, after: int) -> bool:
+        """Keep a signed checkpoint for ever if the largest kept one has size `after` (0: none).
+
+        False where it has not, or where `size` is not larger: somebody else was faster.
+        """
+        ledger_id = self._id(ledger)
+
+        def _save(transaction: WriteTransaction) -> bool:
+            self._lock_head(transaction, ledger)
+            newest = select(func.max(checkpoints.c.size)).where(
+                checkpoints.c.ledger_id == ledger_id
+            )
+            if (transaction.connection.execute(newest).scalar() or 0) != after or size <= after:
+                return False
+            transaction.connection.execute(
+                checkpoints.insert().values(ledger_id=ledger_id, size=size, note=note)
+            )
+            return True
+
+        return self._call(_save)
+
+    def add_cosignature(self, ledger: str, size: int, name: str, key_id: bytes, line: str) -> bool:
+        """Keep a witness's signature line; False where one of that key is kept for that size.
+
+        CHECKPOINT_UNKNOWN where no checkpoint of that size is kept.
+        """
+        ledger_id = self._id(ledger)
+        row = cosignature_row(ledger_id, KeptCosignature(size, name, key_id, line))
+
+        def _add(transaction: WriteTransaction) -> bool:
+            self._lock_head(transaction, ledger)
+            signed = select(checkpoints.c.size).where(
+                checkpoints.c.ledger_id == ledger_id, checkpoints.c.size == size
+            )
+            if transaction.connection.execute(signed).first() is None:
+                raise LedgerError(
+                    Reason.CHECKPOINT_UNKNOWN,
+                    f"No checkpoint of size {size} was signed.",
+                    remedy="Cosign one of the checkpoints that the ledger lists.",
+                    metadata={"ledger": ledger, "size": str(size)},
+                )
+            known = select(cosignatures.c.size).filter_by(
+                ledger_id=ledger_id, size=size, name=name, key_id=key_id
+            )
+            if transaction.connection.execute(known).first() is not None:
+                return False
+            transaction.connection.execute(cosignatures.insert().values(**row))
+            return True
+
+        return self._call(_add)
+
+    # ---- tracking ----------------------------------------------------------------------------
+
+    def track(
+        self,
+        ledger: str,
+        consumer: str,
+        position: int,
+        update: Callable[[Connection], object] | None = None,
+    ) -> None:
+        """Move a consumer's tracking position forward; VERSION_CONFLICT where it would not.
+
+        `update` writes tables of the consumer's own in the same transaction.
+        """
+        info = self.ledger(ledger)
+
+        def _track(transaction: WriteTransaction) -> None:
+            self._lock_head(transaction, ledger)
+            known = read_tracking(transaction.connection, info.ledger_id, consumer)
+            check_tracking(consumer, known, position)
+            set_tracking(transaction.connection, info.ledger_id, consumer, position)
+            if update is not None:
+                update(transaction.connection)
+
+        self._call(_track)
+
+    def tracked(self, ledger: str, consumer: str) -> int | None:
+        """Return a consumer's tracking position, None before the first."""
+        with self._database.reading() as connection:
+            return read_tracking(connection, self._id(ledger), consumer)
+
+    # ---- news --------------------------------------------------------------------------------
+
+    def subscribe(self, callback: CommitCallback) -> Callable[[], None]:
+        """Call back after each commit, other servers' included; returns how to stop it.
+
+        Callbacks run on the store's threads: set a flag and return.
+        """
+        return self._notifications.subscribe(callback)
+
+    def wait_for(self, ledger: str, position: int, timeout_seconds: float) -> bool:
+        """Wait until the head has reached a position; False when time is up."""
+        if self.head(ledger).position >= position:
+            return True
+        return self._notifications.wait_for(ledger, position, timeout_seconds)
+
+    def heard(self, ledger: str) -> int:
+        """Return the newest head position heard of, by commits here and news from elsewhere."""
+        return self._notifications.newest(ledger)
 
     def close(self) -> None:
         """Finish what is queued and release files and connections; a second call does nothing."""
-        ...
+        if self._closed:
+            return
+        self._closed = True
+        if self._watcher is not None:
+            self._watcher.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._database.close()
+
+    # ---- the writer --------------------------------------------------------------------------
+
+    def _call(self, function: Callable[[WriteTransaction], T]) -> T:
+        return self._open_writer().call(function)
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise unavailable(
+                "This database was opened to read only.",
+                remedy="Append through the server that serves it.",
+                retry=False,
+            )
+        return self._writer
+
+    def _lock_head(self, transaction: WriteTransaction, ledger: str) -> None:
+        """Keep other servers' writers out of this ledger until the transaction commits."""
+        transaction.group.begin([self.ledger(ledger)], [])
+
+
+def open_store(
+    url: str,
+    clock: Clock,
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    companions: Sequence[Path] = (),
+    vault: Vault | None = None,
+) -> Store:
+    """Return the store at a URL; see `ledger.storage.database.open_database` for its forms.
+
+    `create`: begin an empty store where there is none. Not over remains of one that is missing: a
+    log, a key, or `companions`, files that exist only together with the database.
+
+    `vault` seals the signing keys; None for the master key in `<database>.key` beside a SQLite
+    file, made with the first ledger. PostgreSQL has no such place: who signs there names one.
+
+    STORE_UNAVAILABLE where the database cannot be opened, is newer than this release, would not
+    keep what it acknowledges, or (SQLite) is served by another process already. CHAIN_BROKEN where
+    it is damaged, or a log lies beside it that is not its own or not whole.
+    """
+    database = open_database(url, read_only=read_only, create=create, companions=companions)
+    try:
+        keys = SealedKeys(vault, database.key_file, clock, read_only=read_only)
+        database.prepare(keys, create=create)
+        return Store(database, clock, keys, read_only=read_only)
+    except BaseException:
+        database.close()
+        raise

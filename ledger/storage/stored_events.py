@@ -18,7 +18,7 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.recorder import RecorderEvent
 from ledger.events.registry import BY_TYPE, typed
-from ledger.storage.store import NewEvent
+from ledger.storage.records import NewEvent
 
 OriginatorId = Callable[[str], UUID | str]
 """Turns the text that was recorded into the identifier that the application uses."""

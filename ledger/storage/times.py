@@ -25,8 +25,7 @@ from ledger.events import notation
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN, DATA_AHEAD_SECONDS, IDLE_SECONDS_MAX
 from ledger.storage.checks import RequestKey
-from ledger.storage.store import AppendRequest, LedgerInfo
-from ledger.storage.timekeeping import Step
+from ledger.storage.records import AppendRequest, LedgerInfo, Step
 
 _PAUSE_SECONDS: Final = 1.0
 _READINGS_MAX: Final = 5

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from ledger.errors import LedgerError, Reason
 from ledger.storage.database import Database, damaged
 from ledger.storage.infos import INFO, info_of
+from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.schema import heads, ledgers
-from ledger.storage.store import Head, LedgerInfo
 
 _HEAD: Final = select(
     heads.c.position,
@@ -42,7 +42,7 @@ class View:
         self._infos_lock = threading.Lock()
 
     def ledgers(self) -> list[LedgerInfo]:
-        """Return every ledger, in order of creation."""
+        """Return every ledger of the database, in order of creation."""
         return [info_of(row) for row in self.rows(INFO.order_by(ledgers.c.ledger_id))]
 
     def ledger(self, origin: str) -> LedgerInfo:

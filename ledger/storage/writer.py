@@ -25,13 +25,22 @@ from ledger.errors import LedgerError, Reason
 from ledger.limits import GROUP_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_REQUESTS_MAX
 from ledger.storage.chains import Chain
 from ledger.storage.checks import request_key
+from ledger.storage.connection import WriterConnection
 from ledger.storage.database import Database, unavailable
 from ledger.storage.group import Group
 from ledger.storage.held_file import FileLostError
-from ledger.storage.jobs import Append, Call, Chore, Job, Turn, again, refuse, serve_chore
-from ledger.storage.link import WriterLink
+from ledger.storage.jobs import (
+    Append,
+    Call,
+    Chore,
+    Job,
+    WriteTransaction,
+    again,
+    refuse,
+    serve_chore,
+)
+from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.store import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.times import MachineTime
 
 T = TypeVar("T")
@@ -77,7 +86,7 @@ class Writer:
         self._is_final = False
         self._on_change: list[Callable[[], None]] = []
         self._chains: dict[int, Chain] = {}
-        self._link = WriterLink(database)
+        self._connection = WriterConnection(database)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -115,7 +124,7 @@ class Writer:
                 self._changed.notify()
         return future
 
-    def call(self, function: Callable[[Turn], T]) -> T:
+    def call(self, function: Callable[[WriteTransaction], T]) -> T:
         """Run a function on the writer's thread in its own transaction, and return its result."""
         future: Future[T] = Future()
         self._enqueue(Call(function, future))
@@ -159,7 +168,7 @@ class Writer:
         try:
             while (jobs := self._take()) is not None:
                 self._do(jobs)
-            self._link.close()
+            self._connection.close()
         except BaseException as defect:  # noqa: BLE001 - else every caller would wait for ever
             failure = self._failure or unavailable(
                 f"The writer ended: {defect!r}.",
@@ -251,7 +260,7 @@ class Writer:
     ) -> tuple[list[AppendResult | LedgerError], dict[int, Chain]]:
         """Decide each request alone, write all that were admitted, commit."""
         answers: list[AppendResult | LedgerError] = []
-        with self._link.begin() as transaction:
+        with self._connection.begin() as transaction:
             group = self._group(transaction.connection)
             infos = {job.info.ledger_id: job.info for job in jobs}
             keys = [key for job in jobs if (key := request_key(job.info, job.request))]
@@ -271,14 +280,14 @@ class Writer:
         if not job.future.set_running_or_notify_cancel():
             return
         try:
-            with self._link.begin() as transaction:
+            with self._connection.begin() as transaction:
                 group = self._group(transaction.connection)
-                result = job.function(Turn(transaction.connection, group))
+                result = job.function(WriteTransaction(transaction.connection, group))
                 moved = group.write()
                 self._database.check_held()
             self._database.after_commit()
         except BaseException as error:  # noqa: BLE001 - the waiter must hear of it
-            if self._link.has_begun and isinstance(error, LedgerError):
+            if self._connection.has_begun and isinstance(error, LedgerError):
                 self._chains.clear()  # rolled back; what the group placed is not there
                 job.future.set_exception(error)
             else:
@@ -292,7 +301,7 @@ class Writer:
 
     def _tell(self, moved: dict[int, Chain]) -> None:
         for chain in moved.values():
-            self._link.acknowledge(chain)
+            self._connection.acknowledge(chain)
             self._on_commit(chain.info.origin, chain.position)
 
     # ---- failure and return --------------------------------------------------------------------
@@ -302,7 +311,7 @@ class Writer:
         try:
             self._database.check_held()
             if self._database.shared or self._failure is not None:
-                self._link.look()
+                self._connection.look()
         except BaseException as error:  # noqa: BLE001 - it decides whether the writer stops
             return self._fail(error)
         if self._failure is not None:
@@ -316,9 +325,9 @@ class Writer:
         The writer stops for good unless the database may come back by itself.
         """
         self._chains.clear()
-        self._link.close()
+        self._connection.close()
         if isinstance(error, LedgerError):
-            if error.reason in _LOST and not self._link.has_begun:
+            if error.reason in _LOST and not self._connection.has_begun:
                 self._stop(error)
                 _log.error("the writer stopped", why=error.message)
             elif error.reason is Reason.STORE_UNAVAILABLE:
@@ -335,7 +344,7 @@ class Writer:
                 failure = self._database.refusal(error, doing="take a write")
                 assert isinstance(failure, LedgerError), "a defect does not pass"
                 self._note(failure)
-                return _in_doubt(failure) if self._link.has_begun else failure
+                return _in_doubt(failure) if self._connection.has_begun else failure
         cause = error.orig if isinstance(error, DBAPIError) else error
         failure = unavailable(
             f"The writer stopped after an error of the database: {cause!r}.",

@@ -7,7 +7,7 @@ import pytest
 
 from ledger.application.workers import Workers
 from ledger.clock import ManualClock, SystemClock
-from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage import CreateLedger, Store, open_store
 from tests.application.world import World
 from tests.support.export_desk import Desk
 from tests.support.stores import ORIGIN
@@ -51,7 +51,7 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.fixture
-def desk(store: SqlStore, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
+def desk(store: Store, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
     """Exports on each database."""
     made = Desk(store, tmp_path / "exports", clock)
     yield made

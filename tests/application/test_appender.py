@@ -16,7 +16,7 @@ from ledger.application.appender import Addition, Appender, Proposal
 from ledger.errors import LedgerError, Reason
 from ledger.events.keys import KeyRotated
 from ledger.events.models import ModelRetired
-from ledger.storage.store import AppendRequest, AppendResult, Guard
+from ledger.storage.records import AppendRequest, AppendResult, Guard
 from tests.application.world import ANA, ORIGIN, World, reason_of, request
 
 LEFT: Final = Addition.of(ModelRetired(model="m1", reason="because"))

@@ -19,7 +19,7 @@ from ledger.chain.seal import seal_record, seal_root
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.conftest import MakeWorld
 from tests.application.erasing import AUTHORITY, GROUND, erase, first_of, outcomes
 from tests.application.test_replay import eventful

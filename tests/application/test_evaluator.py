@@ -74,13 +74,13 @@ def test_a_server_without_the_lease_does_not_ask_at_every_commit(
     other = make_world(shared=one)
     one.settle()
     asked: list[str] = []
-    lease = one.store.lease
+    take = one.store.leases.take
 
     def counted(ledger: str, name: str, holder: str, seconds: float) -> bool:
         asked.append(holder)
-        return lease(ledger, name, holder, seconds)
+        return take(ledger, name, holder, seconds)
 
-    monkeypatch.setattr(one.store, "lease", counted)
+    monkeypatch.setattr(one.store.leases, "take", counted)
     for hour in range(20):
         one.see("m1", GOOD, START + hour * HOUR)
         one.settle()

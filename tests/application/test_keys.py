@@ -20,7 +20,7 @@ from ledger.chain.keys import VerifierKey
 from ledger.chain.note import UnverifiedNoteError
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.storage import SqlStore, open_store
+from ledger.storage import Store, open_store
 from tests.support.attested import ADA, attest, checked, edit, grow, with_id
 from tests.support.stores import ORIGIN, VAULT
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def attestation(store: SqlStore, clock: ManualClock) -> Attestation:
+def attestation(store: Store, clock: ManualClock) -> Attestation:
     return attest(store, clock)
 
 
@@ -51,7 +51,7 @@ def reason_of(caught: "pytest.ExceptionInfo[LedgerError]") -> Reason:
 
 
 def test_two_servers_of_one_database_rotate_in_turn(
-    store: SqlStore, attestation: Attestation, clock: ManualClock
+    store: Store, attestation: Attestation, clock: ManualClock
 ) -> None:
     other = attest(store, clock)
     for turn in range(4):
@@ -64,7 +64,7 @@ def test_two_servers_of_one_database_rotate_in_turn(
 
 
 def test_before_the_overlap_the_old_key_signs_in_it_both_and_then_the_new(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     old_note = attestation.checkpoints.sign().note
     rotated = attestation.keys.rotate(ADA, overlap=5)
@@ -89,7 +89,7 @@ def test_before_the_overlap_the_old_key_signs_in_it_both_and_then_the_new(
 
 
 def test_without_an_overlap_the_new_key_signs_from_its_own_event_on(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     attestation.checkpoints.sign()
     attestation.keys.rotate(ADA, overlap=0)
@@ -101,7 +101,7 @@ def test_without_an_overlap_the_new_key_signs_from_its_own_event_on(
 
 
 def test_the_key_that_takes_over_is_the_one_committed_before(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     for _ in range(3):
         committed = attestation.keys.keys().next_key_digest.hex()
@@ -114,7 +114,7 @@ def test_the_key_that_takes_over_is_the_one_committed_before(
 
 
 def test_a_second_rotation_waits_for_the_end_of_the_overlap(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     first = attestation.keys.rotate(ADA, overlap=4).written.first_position
     with pytest.raises(LedgerError) as caught:
@@ -132,9 +132,7 @@ def test_an_overlap_out_of_range_is_refused(attestation: Attestation, overlap: i
     assert caught.value.metadata["field"] == "overlap"
 
 
-def test_a_repeated_rotation_gets_its_first_answer(
-    store: SqlStore, attestation: Attestation
-) -> None:
+def test_a_repeated_rotation_gets_its_first_answer(store: Store, attestation: Attestation) -> None:
     caller = with_id(ADA, "rotate-1")
     first = attestation.keys.rotate(caller, overlap=0)
     attestation.keys.rotate(ADA, overlap=0)
@@ -148,7 +146,7 @@ def test_a_repeated_rotation_gets_its_first_answer(
 
 
 def test_a_key_revoked_while_another_signs_only_ends(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     attestation.keys.rotate(ADA, overlap=1_000)
     old, new = vkeys(attestation)
@@ -164,7 +162,7 @@ def test_a_key_revoked_while_another_signs_only_ends(
 
 
 def test_if_the_only_key_is_revoked_the_committed_one_takes_over_at_once(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     attestation.checkpoints.sign()
     committed = attestation.keys.keys().next_key_digest.hex()
@@ -183,7 +181,7 @@ def test_if_the_only_key_is_revoked_the_committed_one_takes_over_at_once(
 
 
 def test_the_newest_of_two_keys_is_followed_by_the_committed_one_when_it_is_revoked(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     attestation.keys.rotate(ADA, overlap=3)
     old, new = vkeys(attestation)
@@ -196,9 +194,7 @@ def test_the_newest_of_two_keys_is_followed_by_the_committed_one_when_it_is_revo
     assert len(attestation.keyring.history().valid_at(1_000_000)) == 1
 
 
-def test_what_cannot_be_revoked_is_refused_by_name(
-    store: SqlStore, attestation: Attestation
-) -> None:
+def test_what_cannot_be_revoked_is_refused_by_name(store: Store, attestation: Attestation) -> None:
     (only,) = vkeys(attestation)
     with pytest.raises(LedgerError) as caught:
         attestation.keys.revoke(ADA, "nobody", 1, "why")
@@ -227,7 +223,7 @@ def test_a_repeated_revocation_gets_its_first_answer(attestation: Attestation) -
 
 
 def test_of_two_rotations_at_once_one_is_refused(
-    store: SqlStore, attestation: Attestation, clock: ManualClock
+    store: Store, attestation: Attestation, clock: ManualClock
 ) -> None:
     other = attest(store, clock)
     history = other.keyring.history
@@ -246,7 +242,7 @@ def test_of_two_rotations_at_once_one_is_refused(
 
 
 def test_rotation_under_load_leaves_no_size_without_a_valid_note(
-    store: SqlStore,
+    store: Store,
 ) -> None:
     """Appends, signatures and rotations race on threads of their own."""
     clock = SystemClock()
@@ -321,7 +317,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_secret_that_is_not_kept_here_stops_the_rotation_and_nothing_else(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     digest = attestation.keys.keys().next_key_digest.hex()
     (next_key,) = [v for v in store.signing_keys(ORIGIN) if vkey_digest(v) == digest]

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import Scope
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.world import (
     ANA,
     START,

@@ -9,7 +9,7 @@ from pathlib import Path
 from ledger.chain.key_history import vkey_digest
 from ledger.clock import SystemClock
 from ledger.service import Service
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from tests.support.attested import ADA, checked
 from tests.support.stores import ORIGIN
 from tools.quiet import quiet
@@ -30,7 +30,7 @@ def test_the_first_start_commits_the_next_key_and_later_ones_do_not(tmp_path: Pa
 
     with service() as served:
         ledger = served.ledger(ORIGIN)
-        store: SqlStore = served.store
+        store: Store = served.store
         assert ledger.log.head().position == SIZE + 1
         event = ledger.log.event(SIZE + 1)
         assert event is not None

@@ -18,7 +18,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.values import format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.world import ANA, DAY, HOUR, MONITOR, START, World, reason_of, request
 from tests.support.stores import VAULT
 

@@ -16,13 +16,13 @@ from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import AuditCompleted
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from tests.support.attested import ADA, attest, edit, grow, with_id
 from tests.support.stores import ORIGIN
 
 
 @pytest.fixture
-def attestation(store: SqlStore, clock: ManualClock) -> Attestation:
+def attestation(store: Store, clock: ManualClock) -> Attestation:
     return attest(store, clock)
 
 
@@ -42,7 +42,7 @@ def refusal(attestation: Attestation, *asked: int, join: bool = False) -> Ledger
 
 
 def test_every_event_is_proved_in_the_newest_tree_and_in_an_earlier_one(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     grow(store, 255)
     early = attestation.checkpoints.sign()
@@ -64,7 +64,7 @@ def test_every_event_is_proved_in_the_newest_tree_and_in_an_earlier_one(
 
 
 def test_an_event_that_no_checkpoint_covers_is_proved_in_one_signed_now(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     attestation.checkpoints.sign()
     grow(store, 3)
@@ -72,9 +72,7 @@ def test_an_event_that_no_checkpoint_covers_is_proved_in_one_signed_now(
     assert attestation.prover.inclusion(4).checkpoint.size == 5
 
 
-def test_any_earlier_size_is_joined_to_a_signed_one(
-    store: SqlStore, attestation: Attestation
-) -> None:
+def test_any_earlier_size_is_joined_to_a_signed_one(store: Store, attestation: Attestation) -> None:
     grow(store, 20)
     middle = attestation.checkpoints.sign()
     grow(store, 250)
@@ -92,7 +90,7 @@ def test_any_earlier_size_is_joined_to_a_signed_one(
     assert attestation.prover.consistency(272).hashes == ()
 
 
-def test_what_is_not_there_cannot_be_proved(store: SqlStore, attestation: Attestation) -> None:
+def test_what_is_not_there_cannot_be_proved(store: Store, attestation: Attestation) -> None:
     attestation.checkpoints.sign()
     grow(store, 4)
     assert refusal(attestation, 0).reason is Reason.FIELD_INVALID
@@ -111,7 +109,7 @@ def test_what_is_not_there_cannot_be_proved(store: SqlStore, attestation: Attest
 
 
 def test_a_proof_that_would_not_verify_is_not_handed_out(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     grow(store, 20)
     attestation.checkpoints.sign()
@@ -125,7 +123,7 @@ def test_a_proof_that_would_not_verify_is_not_handed_out(
     assert refusal(attestation, 3, join=True).reason is Reason.CHAIN_BROKEN
 
 
-def test_a_proof_and_its_checkpoint_are_of_one_moment_under_load(store: SqlStore) -> None:
+def test_a_proof_and_its_checkpoint_are_of_one_moment_under_load(store: Store) -> None:
     attestation = attest(store, SystemClock())
     stop = threading.Event()
 
@@ -169,7 +167,7 @@ def audit_of(size: int, root: bytes) -> AuditCompleted:
 
 
 def test_an_audit_is_recorded_if_it_was_of_this_very_tree(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     grow(store, 9)
     caller = with_id(Caller("services/auditor"), "audit-1")

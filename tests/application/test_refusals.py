@@ -15,21 +15,21 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.proving import RequestsRefused
 from ledger.events.registry import typed
 from ledger.events.values import format_time
-from ledger.storage import CreateLedger, SqlStore
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage import CreateLedger, Store
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.support.stores import ORIGIN
 
 OTHER = "ledger.example.com/other"
 
 
 @pytest.fixture
-def counted(store: SqlStore, clock: ManualClock) -> Refusals:
+def counted(store: Store, clock: ManualClock) -> Refusals:
     """Refusals of two ledgers, recorded when the test says so."""
     store.create_ledger(CreateLedger(OTHER, "data", 300, "users/ada"))
     return Refusals(store, clock, 60.0, lambda: frozenset({ORIGIN, OTHER}))
 
 
-def recorded(store: SqlStore, origin: str = ORIGIN) -> list[RequestsRefused]:
+def recorded(store: Store, origin: str = ORIGIN) -> list[RequestsRefused]:
     """Return what is on record."""
     events = store.of_types(origin, (RequestsRefused.TYPE,))
     assert all(event.stream == "ledger" for event in events)
@@ -37,7 +37,7 @@ def recorded(store: SqlStore, origin: str = ORIGIN) -> list[RequestsRefused]:
 
 
 def test_refusals_are_recorded_by_caller_method_and_reason_with_their_times(
-    counted: Refusals, store: SqlStore, clock: ManualClock
+    counted: Refusals, store: Store, clock: ManualClock
 ) -> None:
     began = clock.now_micros()
     for actor in ("users/ann", "users/ann", "users/bob"):
@@ -62,7 +62,7 @@ def test_refusals_are_recorded_by_caller_method_and_reason_with_their_times(
 
 
 def test_a_clock_that_was_set_meanwhile_leaves_every_time_within_its_span(
-    counted: Refusals, store: SqlStore, clock: ManualClock
+    counted: Refusals, store: Store, clock: ManualClock
 ) -> None:
     began = clock.now_micros()
     clock.step(-100 * 365 * 86_400 * 1_000_000)  # before 1970, which no event can say
@@ -84,7 +84,7 @@ def at(micros: int, seconds: int) -> str:
 
 
 def test_memory_and_event_are_bounded_whatever_is_asked_by_any_caller(
-    counted: Refusals, store: SqlStore
+    counted: Refusals, store: Store
 ) -> None:
     for number in range(5 * ROWS_MAX):
         actor = f"users/{number}-{'x' * 200}"
@@ -99,7 +99,7 @@ def test_memory_and_event_are_bounded_whatever_is_asked_by_any_caller(
 
 
 def test_a_ledger_that_is_not_served_leaves_nothing_behind(
-    counted: Refusals, store: SqlStore, capsys: pytest.CaptureFixture[str]
+    counted: Refusals, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(1_000):
         counted.count(f"nowhere/{number}", "users/ann", "GetPlan", Reason.LEDGER_UNKNOWN)
@@ -110,7 +110,7 @@ def test_a_ledger_that_is_not_served_leaves_nothing_behind(
 
 
 def test_what_could_not_be_recorded_is_recorded_later(
-    counted: Refusals, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    counted: Refusals, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: AppendRequest) -> AppendResult:
         counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)  # meanwhile
@@ -130,7 +130,7 @@ def test_what_could_not_be_recorded_is_recorded_later(
 
 
 def test_the_total_counts_what_did_not_fit_also_after_a_failure(
-    counted: Refusals, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    counted: Refusals, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: AppendRequest) -> AppendResult:
         for number in range(ROWS_MAX + 7):
@@ -147,7 +147,7 @@ def test_the_total_counts_what_did_not_fit_also_after_a_failure(
     assert (len(data.refusals), data.total) == (ROWS_MAX, ROWS_MAX + 8)
 
 
-def test_a_refusal_during_the_recording_is_counted_once(counted: Refusals, store: SqlStore) -> None:
+def test_a_refusal_during_the_recording_is_counted_once(counted: Refusals, store: Store) -> None:
     def count() -> None:
         for _ in range(2_000):
             counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
@@ -165,7 +165,7 @@ def test_a_refusal_during_the_recording_is_counted_once(counted: Refusals, store
 
 
 def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
-    counted: Refusals, store: SqlStore, workers: Workers
+    counted: Refusals, store: Store, workers: Workers
 ) -> None:
     counted.start(workers)
     counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
@@ -175,7 +175,7 @@ def test_what_is_left_is_recorded_at_the_end_and_nothing_afterwards(
     assert [data.total for data in recorded(store)] == [1]
 
 
-def test_zero_seconds_count_nothing(store: SqlStore, clock: ManualClock, workers: Workers) -> None:
+def test_zero_seconds_count_nothing(store: Store, clock: ManualClock, workers: Workers) -> None:
     counted = Refusals(store, clock, 0.0, lambda: frozenset({ORIGIN}))
     counted.start(workers)
     counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.world import (
     ANA,
     START,

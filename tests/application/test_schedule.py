@@ -19,7 +19,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
 from ledger.service import Service
 from ledger.settings import Settings
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from tests.support.attested import attest, checked, grow, until
 from tests.support.stores import ORIGIN
 from tools.quiet import quiet
@@ -112,7 +112,7 @@ def test_a_ledger_more_costs_no_thread(tmp_path: Path) -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_without_a_schedule_a_waiting_call_signs(store: SqlStore, clock: ManualClock) -> None:
+def test_without_a_schedule_a_waiting_call_signs(store: Store, clock: ManualClock) -> None:
     attestation = attest(store, clock)
     position = grow(store).last_position
     attestation.checkpoints.wait(position, 0)
@@ -120,7 +120,7 @@ def test_without_a_schedule_a_waiting_call_signs(store: SqlStore, clock: ManualC
 
 
 def test_waiting_ends_in_time_and_at_once_when_signing_stops(
-    store: SqlStore, clock: ManualClock
+    store: Store, clock: ManualClock
 ) -> None:
     attestation = attest(store, clock)
     attestation.checkpoints.is_scheduled = True  # by a signer that never comes

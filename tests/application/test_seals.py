@@ -16,7 +16,7 @@ from ledger.chain.seal import seal_record, seal_root
 from ledger.clock import ManualClock, SystemClock
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
-from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage import CreateLedger, Store, open_store
 from tests.application.world import StillClock
 from tests.support.attested import ADA, attest, grow, with_id
 from tests.support.stores import ORIGIN, START, VAULT
@@ -25,11 +25,11 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-def attestation(store: SqlStore, clock: ManualClock) -> Attestation:
+def attestation(store: Store, clock: ManualClock) -> Attestation:
     return attest(store, clock)
 
 
-def root_of(store: SqlStore, as_of: int) -> tuple[bytes, int]:
+def root_of(store: Store, as_of: int) -> tuple[bytes, int]:
     """Return root and number of streams as of a position, from every event up to it."""
     newest = {event.stream: event for event in store.read(ORIGIN, until=as_of, limit=1_000_000)}
     records = [
@@ -43,7 +43,7 @@ def root_of(store: SqlStore, as_of: int) -> tuple[bytes, int]:
     return seal_root(records), len(records)
 
 
-def holds(store: SqlStore, seal: Seal) -> bool:
+def holds(store: Store, seal: Seal) -> bool:
     """Return whether a seal says what the events say."""
     event = store.event(ORIGIN, seal.written.position)
     assert event is not None
@@ -52,13 +52,11 @@ def holds(store: SqlStore, seal: Seal) -> bool:
     return (seal.root, seal.streams) == root_of(store, seal.as_of) and seal.as_of < event.position
 
 
-def seals_in(store: SqlStore) -> list[int]:
+def seals_in(store: Store) -> list[int]:
     return [event.position for event in store.of_types(ORIGIN, (StreamsSealed.TYPE,))]
 
 
-def test_a_seal_says_how_far_every_stream_has_come(
-    store: SqlStore, attestation: Attestation
-) -> None:
+def test_a_seal_says_how_far_every_stream_has_come(store: Store, attestation: Attestation) -> None:
     for stream in ("models/b", "models/a", "models/a-1", "models/b", "plans/a", "models/a.1"):
         grow(store, 2, stream)
     seal = attestation.seals.seal(ADA)
@@ -66,7 +64,7 @@ def test_a_seal_says_how_far_every_stream_has_come(
     assert holds(store, seal)
 
 
-def test_nothing_new_makes_no_new_seal(store: SqlStore, attestation: Attestation) -> None:
+def test_nothing_new_makes_no_new_seal(store: Store, attestation: Attestation) -> None:
     first = attestation.seals.seal(ADA)
     assert attestation.seals.seal(ADA) == first
     assert seals_in(store) == [3]
@@ -77,7 +75,7 @@ def test_nothing_new_makes_no_new_seal(store: SqlStore, attestation: Attestation
 
 
 def test_a_repeated_request_gets_its_first_answer_whatever_happened_since(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     first = attestation.seals.seal(with_id(ADA, "s-1"))
     nothing_new = attestation.seals.seal(with_id(ADA, "s-2"))
@@ -121,7 +119,7 @@ def test_sealers_at_once_make_one_seal_of_one_state(database_url: str) -> None:
 
 
 def test_the_schedule_seals_when_it_is_due_and_something_was_recorded(
-    store: SqlStore,
+    store: Store,
 ) -> None:
     clock = StillClock(START)
     seals = Seals(store, store.ledger(ORIGIN))
@@ -156,7 +154,7 @@ def test_the_schedule_seals_when_it_is_due_and_something_was_recorded(
 
 
 def test_a_seal_that_somebody_else_made_meanwhile_is_no_failure(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     newest = attestation.seals.newest()
     attestation.seals.seal(ADA)

@@ -14,22 +14,21 @@ from contextlib import closing
 import pytest
 
 from ledger.application.attestation import Attestation
-from ledger.application.signing import rehash_process as rehashing
-from ledger.application.signing.rehash_process import RehashProcess
 from ledger.chain.checkpoint import Checkpoint, sign
 from ledger.chain.link import Digest, header_bytes
 from ledger.chain.merkle import leaf_hash
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import format_time
-from ledger.storage import CreateLedger, SqlStore, open_store
-from ledger.storage.store import Store
+from ledger.storage import CreateLedger, Store, open_store
+from ledger.storage import rehash as rehashing
+from ledger.storage.rehash import RehashProcess
 from tests.support.attested import attest, checked, edit, grow
 from tests.support.stores import ORIGIN, VAULT
 
 
 @pytest.fixture
-def attestation(store: SqlStore, clock: ManualClock) -> Attestation:
+def attestation(store: Store, clock: ManualClock) -> Attestation:
     return attest(store, clock)
 
 
@@ -41,7 +40,7 @@ def refused(attestation: Attestation, reason: Reason = Reason.SIGNING_STOPPED) -
     return caught.value
 
 
-def test_every_size_is_signed_once_and_kept(store: SqlStore, attestation: Attestation) -> None:
+def test_every_size_is_signed_once_and_kept(store: Store, attestation: Attestation) -> None:
     first = attestation.checkpoints.sign()
     assert attestation.checkpoints.sign() == first
     for count in (1, 300, 5):
@@ -52,7 +51,7 @@ def test_every_size_is_signed_once_and_kept(store: SqlStore, attestation: Attest
 
 
 def test_a_new_signer_goes_on_from_what_is_kept(
-    store: SqlStore, attestation: Attestation, clock: ManualClock
+    store: Store, attestation: Attestation, clock: ManualClock
 ) -> None:
     for count in (1, 254, 1, 1, 300):  # on both sides of a full tile
         grow(store, count)
@@ -77,7 +76,7 @@ def test_a_new_signer_goes_on_from_what_is_kept(
     ],
 )
 def test_an_event_changed_since_the_last_checkpoint_is_never_signed(
-    store: SqlStore, attestation: Attestation, change: str, position: int
+    store: Store, attestation: Attestation, change: str, position: int
 ) -> None:
     grow(store, 2)
     before = attestation.checkpoints.sign()
@@ -96,7 +95,7 @@ def test_an_event_changed_since_the_last_checkpoint_is_never_signed(
 
 
 def test_an_event_rewritten_with_hashes_that_fit_is_not_what_the_head_says(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     """The newest event gets another time and its own right hash, as by a careful hand."""
     grow(store, 2)
@@ -127,7 +126,7 @@ def test_an_event_rewritten_with_hashes_that_fit_is_not_what_the_head_says(
 
 @pytest.mark.parametrize(("level", "number"), [(0, 2), (1, 0)])
 def test_a_changed_tile_at_the_edge_stops_signing(
-    store: SqlStore, attestation: Attestation, clock: ManualClock, level: int, number: int
+    store: Store, attestation: Attestation, clock: ManualClock, level: int, number: int
 ) -> None:
     grow(store, 600)
     attestation.checkpoints.sign()
@@ -139,7 +138,7 @@ def test_a_changed_tile_at_the_edge_stops_signing(
 
 
 def test_a_note_in_the_place_of_the_last_checkpoint_stops_signing(
-    store: SqlStore, attestation: Attestation, clock: ManualClock
+    store: Store, attestation: Attestation, clock: ManualClock
 ) -> None:
     signed = attestation.checkpoints.sign()
     other = signed.note.replace(signed.note.split("\n")[2], "A" * 43 + "=")
@@ -150,7 +149,7 @@ def test_a_note_in_the_place_of_the_last_checkpoint_stops_signing(
 
 
 def test_events_missing_below_a_checkpoint_stop_signing(
-    store: SqlStore, attestation: Attestation, clock: ManualClock
+    store: Store, attestation: Attestation, clock: ManualClock
 ) -> None:
     grow(store, 5)
     head = store.head(ORIGIN)
@@ -197,7 +196,7 @@ def test_a_backup_restored_under_a_running_server_stops_signing(
 
 
 def test_a_checkpoint_taken_out_of_the_database_stops_signing(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     grow(store, 5)
     attestation.checkpoints.sign()
@@ -207,7 +206,7 @@ def test_a_checkpoint_taken_out_of_the_database_stops_signing(
 
 
 def test_who_listens_is_told_once_that_signing_stopped(
-    store: SqlStore, attestation: Attestation
+    store: Store, attestation: Attestation
 ) -> None:
     heard: list[str] = []
     attestation.checkpoints.on_failure(lambda: heard.append("early"))
@@ -219,7 +218,7 @@ def test_who_listens_is_told_once_that_signing_stopped(
 
 
 def test_a_database_that_fails_for_a_moment_does_not_stop_signing(
-    store: SqlStore, attestation: Attestation, monkeypatch: pytest.MonkeyPatch
+    store: Store, attestation: Attestation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> bool:
         raise LedgerError(Reason.STORE_UNAVAILABLE, "gone for a moment")
@@ -231,9 +230,7 @@ def test_a_database_that_fails_for_a_moment_does_not_stop_signing(
     assert attestation.checkpoints.sign().size == 2
 
 
-def test_a_ledger_of_a_bare_recorder_is_not_signed(
-    empty_store: SqlStore, clock: ManualClock
-) -> None:
+def test_a_ledger_of_a_bare_recorder_is_not_signed(empty_store: Store, clock: ManualClock) -> None:
     empty_store.open_recorder(ORIGIN)
     grow(empty_store)
     refused(attest(empty_store, clock), Reason.KEY_UNKNOWN)
@@ -243,7 +240,7 @@ def test_a_ledger_of_a_bare_recorder_is_not_signed(
 
 
 def test_large_batches_are_hashed_by_another_process_to_the_same_end(
-    store: SqlStore, clock: ManualClock, database_url: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: ManualClock, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rehashing, "INLINE_EVENTS_MAX", 4)
     process = RehashProcess(database_url)
@@ -272,7 +269,7 @@ def process_of(process: RehashProcess) -> "subprocess.Popen[str] | None":
     return process._process
 
 
-def checked_up_to(store: SqlStore, sizes: list[int]) -> bool:
+def checked_up_to(store: Store, sizes: list[int]) -> bool:
     """Return whether exactly these sizes were signed."""
     return [kept.size for kept in store.checkpoints(ORIGIN)] == sizes
 
@@ -281,7 +278,7 @@ def checked_up_to(store: SqlStore, sizes: list[int]) -> bool:
 
 
 def test_a_slow_signer_cannot_sign_below_a_fast_one(
-    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slow one is held between its checks and the store; the fast one passes it there."""
     slow, fast = attest(store, clock), attest(store, clock)
@@ -303,7 +300,7 @@ def test_a_slow_signer_cannot_sign_below_a_fast_one(
 
 
 def test_a_note_is_kept_only_on_top_of_the_one_it_was_checked_against(
-    store: SqlStore, attestation: Attestation, monkeypatch: pytest.MonkeyPatch
+    store: Store, attestation: Attestation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between check and store a head that is not ours gets kept, smaller than the one checked."""
     attestation.checkpoints.sign()
@@ -320,7 +317,7 @@ def test_a_note_is_kept_only_on_top_of_the_one_it_was_checked_against(
     assert checked_up_to(store, [2, 4])
 
 
-def race(stores: list[SqlStore], rounds: int) -> None:
+def race(stores: list[Store], rounds: int) -> None:
     """Let a signer of each store sign as fast as it can while both stores append."""
     start = threading.Barrier(len(stores) * 2)
     failures: list[BaseException] = []
@@ -334,7 +331,7 @@ def race(stores: list[SqlStore], rounds: int) -> None:
             failures.append(error)
 
     def signer(store: Store) -> Callable[[], object]:
-        return attest(store, SystemClock()).checkpoints.sign  # type: ignore[arg-type]
+        return attest(store, SystemClock()).checkpoints.sign
 
     threads = [threading.Thread(target=run, args=(signer(store),)) for store in stores]
     threads += [
@@ -347,7 +344,7 @@ def race(stores: list[SqlStore], rounds: int) -> None:
     assert not failures
 
 
-def test_two_signers_of_one_server_never_fork(store: SqlStore) -> None:
+def test_two_signers_of_one_server_never_fork(store: Store) -> None:
     race([store, store], rounds=40)
     assert len(checked(store)) > 5
 

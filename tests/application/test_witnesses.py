@@ -26,7 +26,7 @@ from ledger.chain.policy import Witness, WitnessPolicy
 from ledger.chain.witness import encode_request
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness as WitnessPart
@@ -41,7 +41,7 @@ SECONDS = 1_800_000_000
 class Setting:
     """A ledger with witnesses around it, all of which end with the test."""
 
-    def __init__(self, store: SqlStore, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, store: Store, folder: Path, stack: ExitStack) -> None:
         self.store = store
         self.folder = folder
         self.stack = stack
@@ -97,7 +97,7 @@ class Setting:
 
 
 @pytest.fixture
-def setting(store: SqlStore, tmp_path: Path) -> Iterator[Setting]:
+def setting(store: Store, tmp_path: Path) -> Iterator[Setting]:
     with ExitStack() as stack:
         yield Setting(store, tmp_path, stack)
 
@@ -308,9 +308,7 @@ def test_other_ledgers_and_unreadable_evidence(setting: Setting) -> None:
 # ---- by hand -------------------------------------------------------------------------------------
 
 
-def test_a_cosignature_can_be_added_by_hand_if_it_is_one(
-    store: SqlStore, clock: ManualClock
-) -> None:
+def test_a_cosignature_can_be_added_by_hand_if_it_is_one(store: Store, clock: ManualClock) -> None:
     policy = WitnessPolicy(witnesses=(Witness("w0", KEYS[0].cosigner_key),))  # without a URL
     attestation = attest(store, clock, policy=policy)
     signed = attestation.checkpoints.sign()

@@ -34,9 +34,9 @@ from ledger.events.policy_document import Action
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.events.values import SECOND
-from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.store import AppendRequest, AppendResult, NewEvent
+from ledger.storage.records import AppendRequest, AppendResult, NewEvent
 from ledger.storage.vault import Vault
 
 T = TypeVar("T", bound=EventData)
@@ -81,7 +81,7 @@ class World:
         self.clock: StillClock = shared.clock if shared else StillClock(START)
         self._trained: dict[tuple[str, str], int] = shared._trained if shared else {}
         self._owns_store = shared is None
-        self.store: SqlStore = (
+        self.store: Store = (
             shared.store if shared else open_store(str(path), self.clock, vault=vault, create=True)
         )
         if not self.store.ledgers():

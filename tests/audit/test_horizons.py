@@ -13,7 +13,7 @@ from ledger.audit.database import DatabaseSource
 from ledger.audit.joining import Joined
 from ledger.audit.report import Report
 from ledger.audit.segment import Segment
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.world import DAY, HOUR, START, World, policy_text
 from tests.audit.conftest import lived
 from tests.audit.paper import Paper

@@ -29,8 +29,8 @@ from ledger.events.canonical import encode
 from ledger.events.envelope import encode_body
 from ledger.events.recorder import RecorderEvent
 from ledger.events.values import format_time
-from ledger.storage import SqlStore
-from ledger.storage.store import AppendRequest, NewEvent
+from ledger.storage import Store
+from ledger.storage.records import AppendRequest, NewEvent
 from tests.application.world import ORIGIN as WORLD
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import FOREIGN, FOREIGN_STREAM, foreign
@@ -51,7 +51,7 @@ def seen(report: Report) -> list[tuple[str, int]]:
 # ---- databases -----------------------------------------------------------------------------------
 
 
-def record(store: SqlStore, count: int) -> None:
+def record(store: Store, count: int) -> None:
     """Append foreign events with request ids."""
     data = RecorderEvent.from_data(FOREIGN)
     for number in range(count):
@@ -62,7 +62,7 @@ def record(store: SqlStore, count: int) -> None:
 
 
 def test_a_stored_ledger_holds_on_either_database(
-    store: SqlStore, database_url: str, clock: ManualClock
+    store: Store, database_url: str, clock: ManualClock
 ) -> None:
     clock.advance(1)
     record(store, 40)
@@ -76,9 +76,7 @@ def test_a_stored_ledger_holds_on_either_database(
 
 
 @pytest.mark.parametrize("column", ["body", "salt", "body_hash", "prev_hash", "event_hash"])
-def test_damage_is_named_on_either_database(
-    store: SqlStore, database_url: str, column: str
-) -> None:
+def test_damage_is_named_on_either_database(store: Store, database_url: str, column: str) -> None:
     record(store, 10)
     with store._database.writer.begin() as connection:
         run = connection.exec_driver_sql
@@ -94,7 +92,7 @@ def test_damage_is_named_on_either_database(
     assert seen(report)[0] == ("chain", 7)
 
 
-def test_an_auditors_connection_cannot_write(store: SqlStore, database_url: str) -> None:
+def test_an_auditors_connection_cannot_write(store: Store, database_url: str) -> None:
     source = DatabaseSource(database_url)
     with pytest.raises(source._connection.errors, match=r"(?i)read.?only"):
         source._connection.query("DELETE FROM leases")

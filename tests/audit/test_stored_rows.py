@@ -17,7 +17,7 @@ from ledger.events.base import EventData
 from ledger.events.envelope import encode_body
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, NewEvent, SqlStore
+from ledger.storage import AppendRequest, NewEvent, Store
 from ledger.storage.triggers import _rules
 from tests.support.audits import damage
 from tests.support.stores import ORIGIN
@@ -29,7 +29,7 @@ body_hash, prev_hash, event_hash FROM events WHERE position = 306
 WITNESS = CosigningKey("witness.example.com/one", bytes(32))
 
 
-def append(store: SqlStore, *data: EventData, **members: object) -> int:
+def append(store: Store, *data: EventData, **members: object) -> int:
     events = [
         NewEvent(each.STREAM, each.TYPE, encode_body(actor="users/ada", data=each.to_data()))
         for each in data
@@ -38,7 +38,7 @@ def append(store: SqlStore, *data: EventData, **members: object) -> int:
     return store.append(request).last_position
 
 
-def sign_head(store: SqlStore, key: int) -> int:
+def sign_head(store: Store, key: int) -> int:
     """Sign the head by the key that arrived as the n-th, and have it cosigned."""
     head = store.head(ORIGIN)
     claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
@@ -51,7 +51,7 @@ def sign_head(store: SqlStore, key: int) -> int:
 
 
 @pytest.fixture
-def filled(store: SqlStore) -> SqlStore:
+def filled(store: Store) -> Store:
     """308 events: a rotation, a revocation, an erasure; three checkpoints, two keys that signed."""
     body = encode_body(actor="users/ada", data={"note": "x"}, request_id="r")
     new = [NewEvent("models/a", "model.updated.v1", body)] * 300
@@ -74,7 +74,7 @@ def filled(store: SqlStore) -> SqlStore:
     return store
 
 
-def edit(store: SqlStore, *statements: str) -> None:
+def edit(store: Store, *statements: str) -> None:
     """Edit rows as an owner of the database can."""
     with store._database.writer.begin() as connection:
         for rule in _rules(connection.dialect.name):
@@ -165,7 +165,7 @@ def test_nothing_is_wrong_with_the_tables_of_an_honest_ledger(database_url: str)
     ],
 )
 def test_damage_is_found_in_every_table(
-    filled: SqlStore, database_url: str, change: str, rules: str, position: int
+    filled: Store, database_url: str, change: str, rules: str, position: int
 ) -> None:
     is_postgres = filled._database.shared
 
@@ -194,13 +194,13 @@ def test_damage_is_found_in_every_table(
     assert [one.position for one in found][:1] == [position][: bool(rules)]
 
 
-def _tree_at(store: SqlStore, size: int) -> bytes:
+def _tree_at(store: Store, size: int) -> bytes:
     tree = CompactRange()
     tree.extend(event.event_hash for event in store.read(ORIGIN, until=size))
     return tree.to_bytes()
 
 
-def test_a_body_put_back_after_its_erasure_is_found(store: SqlStore, database_url: str) -> None:
+def test_a_body_put_back_after_its_erasure_is_found(store: Store, database_url: str) -> None:
     body = encode_body(actor="users/ada", data={"note": "x"})
     store.append(
         AppendRequest(ORIGIN, "users/ada", "T", [NewEvent("models/a", "model.updated.v1", body)])
@@ -221,14 +221,14 @@ def test_a_body_put_back_after_its_erasure_is_found(store: SqlStore, database_ur
     assert [one.rule for one in damage(database_url)] == ["erasures"]
 
 
-def test_an_erasure_speaks_of_what_is_before_it_only(store: SqlStore, database_url: str) -> None:
+def test_an_erasure_speaks_of_what_is_before_it_only(store: Store, database_url: str) -> None:
     append(store, BodyErased(authority="office", ground="law", positions=[[3, 4]]))
     assert [(one.rule, one.position) for one in damage(database_url)] == [("erasures", 3)]
 
 
 @pytest.mark.parametrize("rule", sorted(name for name in MEANINGS if name.startswith("database.")))
 def test_every_rule_about_tables_is_applied_to_a_stored_ledger(
-    filled: SqlStore, database_url: str, rule: str
+    filled: Store, database_url: str, rule: str
 ) -> None:
     source = DatabaseSource(database_url)
     report = Audit(source, "test", cores=1).run()

@@ -8,7 +8,7 @@ import pytest
 from ledger.cli.exits import Exit
 from ledger.events.envelope import encode_body
 from ledger.events.signals import SignalDefined
-from ledger.storage.store import AppendRequest, NewEvent
+from ledger.storage.records import AppendRequest, NewEvent
 from tests.cli.conftest import Run
 from tests.support.served import POLICY, Served
 

@@ -31,7 +31,7 @@ from ledger.storage.recorders import (
     LedgerProcessRecorder,
     LedgerTrackingRecorder,
 )
-from ledger.storage.sql_store import SqlStore
+from ledger.storage.store import Store
 from tests.support.check_ledger import check_ledger
 
 MODULE = "ledger.storage.eventsourcing"
@@ -151,7 +151,7 @@ class ExampleApplicationSuite(OnOurModule, ta.ExampleApplicationTestCase):
 class CountersView(LedgerTrackingRecorder, tj.EventCountersView):
     """A view in the ledger's own database: counts and tracking move in one transaction."""
 
-    def __init__(self, store: SqlStore, origin: str) -> None:
+    def __init__(self, store: Store, origin: str) -> None:
         super().__init__(store, origin)
         self.store._call(
             lambda turn: turn.connection.execute(

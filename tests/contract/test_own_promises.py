@@ -9,7 +9,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent
 from ledger.clock import SystemClock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, NewEvent, SqlStore
+from ledger.storage import AppendRequest, NewEvent, Store
 from ledger.storage.eventsourcing import Factory
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.stored_events import foreign_stream
@@ -73,7 +73,7 @@ def test_a_foreign_event_is_recorded_as_the_format_says(env: dict[str, str]) -> 
     factory.close()
 
 
-def test_a_native_aggregate_counts_its_own_family_only(store: SqlStore) -> None:
+def test_a_native_aggregate_counts_its_own_family_only(store: Store) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN, str)
     score = NewEvent("models/a", "score.computed.v1", body())
     assert recorder.insert_events([stored("models/a", 1, "model.registered.v1")]) == [3]
@@ -88,7 +88,7 @@ def test_a_native_aggregate_counts_its_own_family_only(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 3])
-def test_a_native_event_must_be_the_next_of_its_aggregate(store: SqlStore, version: int) -> None:
+def test_a_native_event_must_be_the_next_of_its_aggregate(store: Store, version: int) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN, str)
     recorder.insert_events([stored("models/a", 1, "model.registered.v1")])
     with pytest.raises(IntegrityError):
@@ -96,7 +96,7 @@ def test_a_native_event_must_be_the_next_of_its_aggregate(store: SqlStore, versi
     assert store.head(ORIGIN).position == 3
 
 
-def test_a_repeated_request_gets_its_positions_again(store: SqlStore) -> None:
+def test_a_repeated_request_gets_its_positions_again(store: Store) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN, str)
     for events in (
         [stored("models/a", 1, "model.registered.v1")],
@@ -111,7 +111,7 @@ def test_a_repeated_request_gets_its_positions_again(store: SqlStore) -> None:
     assert len(check_ledger(store, ORIGIN)) == 4
 
 
-def test_notifications_show_native_and_foreign_events_in_one_order(store: SqlStore) -> None:
+def test_notifications_show_native_and_foreign_events_in_one_order(store: Store) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN, str)
     recorder.insert_events(
         [

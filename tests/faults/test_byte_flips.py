@@ -20,7 +20,7 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.schema import (
     checkpoints,
     cosignatures,
@@ -77,7 +77,7 @@ def write_small_ledger(path: Path) -> None:
     store.close()
 
 
-def content(reader: SqlStore) -> list[Any]:
+def content(reader: Store) -> list[Any]:
     return [
         tuple(row)
         for table in (

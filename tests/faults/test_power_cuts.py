@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.storage import SqlStore, open_store
+from ledger.storage import Store, open_store
 from tests.support.check_ledger import check_ledger
 from tests.support.held_files import filled, opened, run_sql, shm, wal
 from tests.support.stores import ORIGIN, VAULT
@@ -34,7 +34,7 @@ class Synced:
     head: int
 
 
-def snapshot(store: SqlStore, path: Path) -> Synced:
+def snapshot(store: Store, path: Path) -> Synced:
     """Copy what was synced; the index never is, so it may be of any earlier moment."""
     return Synced(
         path.read_bytes(),

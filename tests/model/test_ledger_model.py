@@ -29,7 +29,7 @@ from ledger.storage import (
     CreateLedger,
     Guard,
     NewEvent,
-    SqlStore,
+    Store,
     open_store,
 )
 from tests.support.audits import damage
@@ -70,7 +70,7 @@ class LedgerModel(RuleBasedStateMachine):
             (e.stream, e.type, e.body_bytes or b"") for e in check_ledger(self.store, ORIGIN)
         ]
 
-    def open(self) -> SqlStore:
+    def open(self) -> Store:
         return open_store(self.path, self.clock, create=True)
 
     @property

@@ -17,7 +17,7 @@ from ledger.storage import (
     CreateLedger,
     Guard,
     NewEvent,
-    SqlStore,
+    Store,
     open_store,
 )
 from tests.support.check_ledger import check_ledger
@@ -54,7 +54,7 @@ def updated(model: str = "a", text: str = "x") -> NewEvent:
     return NewEvent(f"models/{model}", UPDATED, note(text))
 
 
-def hold_writer(store: SqlStore) -> tuple[threading.Event, threading.Thread]:
+def hold_writer(store: Store) -> tuple[threading.Event, threading.Thread]:
     """Keep the writer busy until the event is set, so that what follows commits in one group."""
     release, entered = threading.Event(), threading.Event()
 
@@ -68,9 +68,7 @@ def hold_writer(store: SqlStore) -> tuple[threading.Event, threading.Thread]:
     return release, thread
 
 
-def append_as_one_group(
-    store: SqlStore, requests: list[AppendRequest]
-) -> list[AppendResult | Reason]:
+def append_as_one_group(store: Store, requests: list[AppendRequest]) -> list[AppendResult | Reason]:
     release, thread = hold_writer(store)
     futures: list[Future[AppendResult]] = [store.submit(item) for item in requests]
     release.set()
@@ -84,7 +82,7 @@ def append_as_one_group(
     return answers
 
 
-def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: SqlStore) -> None:
+def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: Store) -> None:
     first, second = check_ledger(store, ORIGIN)
     assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v3")
     assert first.data["vkey"] == store.ledger(ORIGIN).vkey
@@ -99,7 +97,7 @@ def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: SqlStore) ->
     }
 
 
-def test_events_of_a_request_stand_together_and_count_by_stream(store: SqlStore) -> None:
+def test_events_of_a_request_stand_together_and_count_by_stream(store: Store) -> None:
     result = store.append(request(updated("a"), updated("b"), updated("a")))
     assert (result.first_position, result.last_position) == (3, 5)
     events = check_ledger(store, ORIGIN)
@@ -111,7 +109,7 @@ def test_events_of_a_request_stand_together_and_count_by_stream(store: SqlStore)
     assert events[-1].event_hash == result.event_hash
 
 
-def test_a_body_may_cite_the_position_that_its_request_begins_at(store: SqlStore) -> None:
+def test_a_body_may_cite_the_position_that_its_request_begins_at(store: Store) -> None:
     cite = NewEvent("models/a", UPDATED, lambda first: note(f"first is {first}"))
     result = store.append(request(updated(), cite))
     event = store.event(ORIGIN, result.last_position)
@@ -119,7 +117,7 @@ def test_a_body_may_cite_the_position_that_its_request_begins_at(store: SqlStore
     assert event.data == {"note": f"first is {result.first_position}"}
 
 
-def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: SqlStore) -> None:
+def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: Store) -> None:
     def _fail(first: int) -> bytes:
         raise ZeroDivisionError
 
@@ -133,7 +131,7 @@ def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: SqlStore
     check_ledger(store, ORIGIN)
 
 
-def test_a_repeated_request_gets_the_first_answer_again(store: SqlStore) -> None:
+def test_a_repeated_request_gets_the_first_answer_again(store: Store) -> None:
     again = request(updated(), request_id="r-1", digest=b"one")
     first = store.append(again)
     store.append(request(updated("b")))
@@ -148,7 +146,7 @@ def test_a_repeated_request_gets_the_first_answer_again(store: SqlStore) -> None
     assert store.head(ORIGIN).position == 4
 
 
-def test_a_request_id_with_other_content_is_refused(store: SqlStore) -> None:
+def test_a_request_id_with_other_content_is_refused(store: Store) -> None:
     store.append(request(updated(), request_id="r-1", digest=b"one"))
     with pytest.raises(LedgerError) as caught:
         store.append(request(updated(), request_id="r-1", digest=b"two"))
@@ -156,7 +154,7 @@ def test_a_request_id_with_other_content_is_refused(store: SqlStore) -> None:
     assert caught.value.metadata["first_position"] == "3"
 
 
-def test_request_ids_belong_to_an_actor_and_a_method(store: SqlStore) -> None:
+def test_request_ids_belong_to_an_actor_and_a_method(store: Store) -> None:
     store.append(request(updated(), request_id="r-1"))
     other_method = AppendRequest(ORIGIN, "users/ada", "Other", (updated(),), request_id="r-1")
     other_actor = AppendRequest(ORIGIN, "users/bob", "Test", (updated(),), request_id="r-1")
@@ -165,7 +163,7 @@ def test_request_ids_belong_to_an_actor_and_a_method(store: SqlStore) -> None:
 
 
 def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up(
-    store: SqlStore,
+    store: Store,
 ) -> None:
     unused = Guard("models/a", frozenset({UPDATED}), expected_count=0)
     answers = append_as_one_group(
@@ -209,7 +207,7 @@ def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up
         (Guard(None, frozenset({RETIRED}), after_position=3), False),
     ],
 )
-def test_a_guard_decides_by_what_is_stored(store: SqlStore, guard: Guard, *, holds: bool) -> None:
+def test_a_guard_decides_by_what_is_stored(store: Store, guard: Guard, *, holds: bool) -> None:
     store.append(request(updated(), NewEvent("models/a", RETIRED, note())))
     if holds:
         assert store.append(request(updated("c"), guards=[guard])).last_position == 5
@@ -220,7 +218,7 @@ def test_a_guard_decides_by_what_is_stored(store: SqlStore, guard: Guard, *, hol
         assert store.head(ORIGIN).position == 4
 
 
-def test_time_never_runs_backwards_on_a_wall_ledger(store: SqlStore, clock: ManualClock) -> None:
+def test_time_never_runs_backwards_on_a_wall_ledger(store: Store, clock: ManualClock) -> None:
     clock.advance(5 * SECOND)
     late = store.append(request(updated())).recorded_at
     clock._now -= 60 * SECOND
@@ -229,7 +227,7 @@ def test_time_never_runs_backwards_on_a_wall_ledger(store: SqlStore, clock: Manu
 
 
 def test_a_data_ledger_starts_in_1970_and_moves_by_stated_times_only(
-    empty_store: SqlStore,
+    empty_store: Store,
 ) -> None:
     origin = "ledger.example.com/history"
     empty_store.create_ledger(CreateLedger(origin, "data", 0, "users/ada"))
@@ -241,7 +239,7 @@ def test_a_data_ledger_starts_in_1970_and_moves_by_stated_times_only(
     assert check_ledger(empty_store, origin)[0].recorded_at == 0
 
 
-def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: SqlStore) -> None:
+def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: Store) -> None:
     other = "ledger.example.com/churn"
     store.create_ledger(CreateLedger(other, "wall", 300, "users/ada"))
     answers = append_as_one_group(
@@ -259,7 +257,7 @@ def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: Sq
 
 
 def test_creating_a_ledger_twice_is_refused_unless_it_is_the_same_request(
-    empty_store: SqlStore,
+    empty_store: Store,
 ) -> None:
     create = CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c-1", digest=b"1")
     assert empty_store.create_ledger(create) == empty_store.create_ledger(create)
@@ -278,7 +276,7 @@ def test_creating_a_ledger_twice_is_refused_unless_it_is_the_same_request(
     assert len(check_ledger(empty_store, ORIGIN)) == 2
 
 
-def test_an_unknown_ledger_is_named_in_the_refusal(store: SqlStore) -> None:
+def test_an_unknown_ledger_is_named_in_the_refusal(store: Store) -> None:
     with pytest.raises(LedgerError) as caught:
         store.append(request(updated(), ledger="nobody"))
     assert caught.value.reason is Reason.LEDGER_UNKNOWN
@@ -294,9 +292,7 @@ def test_an_unknown_ledger_is_named_in_the_refusal(store: SqlStore) -> None:
         AppendRequest(ORIGIN, "users/ada", "Test", (NewEvent("models/a", "updated", b""),)),
     ],
 )
-def test_names_outside_their_grammar_never_reach_a_header(
-    store: SqlStore, bad: AppendRequest
-) -> None:
+def test_names_outside_their_grammar_never_reach_a_header(store: Store, bad: AppendRequest) -> None:
     with pytest.raises(LedgerError) as caught:
         store.append(bad)
     assert caught.value.reason is Reason.FIELD_INVALID
@@ -322,7 +318,7 @@ def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: Ma
     store.close()
 
 
-def test_what_is_queued_when_the_store_closes_is_still_written(store: SqlStore) -> None:
+def test_what_is_queued_when_the_store_closes_is_still_written(store: Store) -> None:
     release, thread = hold_writer(store)
     waiting = [store.submit(request(updated())) for _ in range(5)]
     closer = threading.Thread(target=store._writer.close)  # type: ignore[union-attr]
@@ -336,7 +332,7 @@ def test_what_is_queued_when_the_store_closes_is_still_written(store: SqlStore) 
     assert caught.value.reason is Reason.DRAINING
 
 
-def test_a_full_queue_pushes_back(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_pushes_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.storage.writer.QUEUE_EVENTS_MAX", 3)
     release, thread = hold_writer(store)
     waiting = store.submit(request(updated(), updated()))
@@ -349,7 +345,7 @@ def test_a_full_queue_pushes_back(store: SqlStore, monkeypatch: pytest.MonkeyPat
     assert waiting.result().last_position == 4
 
 
-def test_listeners_hear_of_commits_and_one_that_fails_harms_no_other(store: SqlStore) -> None:
+def test_listeners_hear_of_commits_and_one_that_fails_harms_no_other(store: Store) -> None:
     heard: list[tuple[str, int]] = []
 
     def _fail(origin: str, position: int) -> None:
@@ -370,19 +366,19 @@ def test_listeners_hear_of_commits_and_one_that_fails_harms_no_other(store: SqlS
 
 
 def test_a_lease_has_one_holder_until_it_runs_out_or_is_given_back(
-    store: SqlStore, clock: ManualClock
+    store: Store, clock: ManualClock
 ) -> None:
-    assert store.lease(ORIGIN, "evaluator", "one", 60)
-    assert not store.lease(ORIGIN, "evaluator", "two", 60)
-    assert store.lease(ORIGIN, "evaluator", "one", 0.5)
-    until(partial(store.lease, ORIGIN, "evaluator", "two", 60), "it runs out")
+    assert store.leases.take(ORIGIN, "evaluator", "one", 60)
+    assert not store.leases.take(ORIGIN, "evaluator", "two", 60)
+    assert store.leases.take(ORIGIN, "evaluator", "one", 0.5)
+    until(partial(store.leases.take, ORIGIN, "evaluator", "two", 60), "it runs out")
     clock.advance(3_600 * SECOND)  # of no account: not the clock that leases are counted by
-    assert not store.lease(ORIGIN, "evaluator", "one", 60)
-    assert not store.lease(ORIGIN, "evaluator", "two", 0)
-    assert store.lease(ORIGIN, "evaluator", "one", 60)
+    assert not store.leases.take(ORIGIN, "evaluator", "one", 60)
+    assert not store.leases.take(ORIGIN, "evaluator", "two", 0)
+    assert store.leases.take(ORIGIN, "evaluator", "one", 60)
 
 
-def test_checkpoints_are_kept_in_the_order_of_their_sizes_only(store: SqlStore) -> None:
+def test_checkpoints_are_kept_in_the_order_of_their_sizes_only(store: Store) -> None:
     assert store.checkpoint(ORIGIN) is None
     assert store.save_checkpoint(ORIGIN, 2, "two", after=0)
     for size, note, after in ((1, "one", 0), (2, "other", 2), (2, "other", 0), (4, "four", 3)):

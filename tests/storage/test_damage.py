@@ -16,7 +16,7 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import TIME_LIMIT
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
 from tests.support.stores import ORIGIN, START, VAULT
@@ -34,7 +34,7 @@ def request(request_id: str | None = None, count: int = 1) -> AppendRequest:
     "table", ["events", "requests", "checkpoints", "cosignatures", "tiles", "signing_keys"]
 )
 @pytest.mark.parametrize("edit", ["UPDATE {} SET ledger_id = 9", "DELETE FROM {}"])
-def test_edits_of_what_was_recorded_are_refused(store: SqlStore, table: str, edit: str) -> None:
+def test_edits_of_what_was_recorded_are_refused(store: Store, table: str, edit: str) -> None:
     store.append(request("r-1"))
     assert store.save_checkpoint(ORIGIN, 3, "note", after=0)
     assert store.add_cosignature(ORIGIN, 3, "witness", b"1234", "line")

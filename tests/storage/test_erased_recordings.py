@@ -12,13 +12,13 @@ from eventsourcing.persistence import StoredEvent
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.store import AppendRequest, NewEvent
+from ledger.storage.records import AppendRequest, NewEvent
 from tests.support.stores import ORIGIN
 
 
-def erase(store: SqlStore, position: int) -> None:
+def erase(store: Store, position: int) -> None:
     """Erase one body."""
     data = BodyErased(authority="the board", ground="GDPR", positions=[[position, position]])
     body = encode_body(actor="users/dpo", data=data.to_data())
@@ -26,7 +26,7 @@ def erase(store: SqlStore, position: int) -> None:
     store.erase(AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [event]), [(position, position)])
 
 
-def test_an_erased_event_stops_its_aggregate_and_nothing_else(store: SqlStore) -> None:
+def test_an_erased_event_stops_its_aggregate_and_nothing_else(store: Store) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN)
     one, other = UUID(int=1), UUID(int=2)
     positions = [

@@ -18,7 +18,7 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, NewEvent, Store, open_store
 from ledger.storage.erasure import _overlap, union
 from tests.support.check_ledger import check_ledger, read_all
 from tests.support.stores import ORIGIN, START, VAULT
@@ -49,14 +49,12 @@ def erasing(ranges: Sequence[tuple[int, int]], request_id: str | None = None) ->
     )
 
 
-def erase(
-    store: SqlStore, *ranges: tuple[int, int], request_id: str | None = None
-) -> tuple[int, int]:
+def erase(store: Store, *ranges: tuple[int, int], request_id: str | None = None) -> tuple[int, int]:
     result, removed = store.erase(erasing(ranges, request_id), ranges)
     return result.first_position, removed
 
 
-def refused(store: SqlStore, *ranges: tuple[int, int]) -> LedgerError:
+def refused(store: Store, *ranges: tuple[int, int]) -> LedgerError:
     before = read_all(store, ORIGIN)
     with pytest.raises(LedgerError) as caught:
         store.erase(erasing([(3, 3)]), ranges)
@@ -68,7 +66,7 @@ def without_body(event: RecordedEvent) -> RecordedEvent:
     return event._replace(body_bytes=None, salt=None)
 
 
-def test_body_and_salt_go_and_everything_else_stays(store: SqlStore) -> None:
+def test_body_and_salt_go_and_everything_else_stays(store: Store) -> None:
     for number in range(6):
         store.append(named(number))
     before = read_all(store, ORIGIN)
@@ -101,7 +99,7 @@ def test_body_and_salt_go_and_everything_else_stays(store: SqlStore) -> None:
     ],
 )
 def test_what_cannot_be_erased_is_refused_as_a_whole(
-    store: SqlStore, ranges: list[tuple[int, int]], reason: Reason, position: str
+    store: Store, ranges: list[tuple[int, int]], reason: Reason, position: str
 ) -> None:
     for number in range(2):
         store.append(named(number))
@@ -112,7 +110,7 @@ def test_what_cannot_be_erased_is_refused_as_a_whole(
     assert refusal.metadata.get("position", "") == position
 
 
-def test_a_repeat_erases_nothing_and_is_told_the_first_count(store: SqlStore) -> None:
+def test_a_repeat_erases_nothing_and_is_told_the_first_count(store: Store) -> None:
     for number in range(6):
         store.append(named(number))
     erase(store, (4, 4), (6, 6))
@@ -124,7 +122,7 @@ def test_a_repeat_erases_nothing_and_is_told_the_first_count(store: SqlStore) ->
     assert erase(store, (3, 8), request_id="later") == (12, 2)
 
 
-def test_a_request_id_goes_with_the_last_body_of_its_events(store: SqlStore) -> None:
+def test_a_request_id_goes_with_the_last_body_of_its_events(store: Store) -> None:
     store.append(named(0, count=3))
     store.append(named(1))
     store.append(
@@ -164,7 +162,7 @@ def test_a_request_id_goes_with_the_last_body_of_its_events(store: SqlStore) -> 
         "UPDATE tiles SET level = 3",
     ],
 )
-def test_triggers_let_an_erasure_through_and_nothing_else(store: SqlStore, edit: str) -> None:
+def test_triggers_let_an_erasure_through_and_nothing_else(store: Store, edit: str) -> None:
     for number in range(2):
         store.append(named(number))
     erase(store, (4, 4))
@@ -186,7 +184,7 @@ def found_in(folder: Path, *needles: str) -> set[str]:
 
 
 @pytest.fixture
-def filled(sqlite_url: str, clock: ManualClock) -> SqlStore:
+def filled(sqlite_url: str, clock: ManualClock) -> Store:
     """A ledger whose pages have been split often: streams and requests come in no order."""
     from ledger.storage import CreateLedger
 
@@ -204,7 +202,7 @@ def traces(number: int) -> list[str]:
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_no_file_holds_erased_text_any_more(
-    filled: SqlStore, tmp_path: Path, *, is_open: bool
+    filled: Store, tmp_path: Path, *, is_open: bool
 ) -> None:
     numbers = {
         e.position: int(str(e.data["note"]).split("-")[1]) for e in read_all(filled, ORIGIN)[2:]
@@ -225,7 +223,7 @@ def test_no_file_holds_erased_text_any_more(
 
 
 def test_a_crash_before_the_files_are_clean_is_made_good_at_the_next_start(
-    filled: SqlStore, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    filled: Store, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = filled.read(ORIGIN, after=2, until=1_000)
     needles = [str(event.body.request_id) for event in events]
@@ -250,7 +248,7 @@ def test_a_crash_before_the_files_are_clean_is_made_good_at_the_next_start(
 
 
 def test_a_reader_that_holds_on_to_the_text_is_named_and_a_repeat_finishes_the_work(
-    filled: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.storage.sqlite.SCRUB_WAIT_MS", 50)
     event = filled.event(ORIGIN, 9)
@@ -270,7 +268,7 @@ def test_a_reader_that_holds_on_to_the_text_is_named_and_a_repeat_finishes_the_w
     filled.close()
 
 
-def test_erasing_while_others_append_mixes_nothing_up(filled: SqlStore) -> None:
+def test_erasing_while_others_append_mixes_nothing_up(filled: Store) -> None:
     stop = threading.Event()
 
     def _append() -> None:
@@ -290,7 +288,7 @@ def test_erasing_while_others_append_mixes_nothing_up(filled: SqlStore) -> None:
     filled.close()
 
 
-def test_an_index_still_finds_an_erased_observation_by_its_time(store: SqlStore) -> None:
+def test_an_index_still_finds_an_erased_observation_by_its_time(store: Store) -> None:
     from ledger.events.values import format_time
 
     body = encode_body(actor="users/ada", data={"observed_at": format_time(START)})

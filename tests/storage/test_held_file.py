@@ -18,7 +18,7 @@ import pytest
 
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.storage import SqlStore, open_store
+from ledger.storage import Store, open_store
 from tests.support.check_ledger import check_ledger
 from tests.support.held_files import (
     cut_to_half,
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqlStore]:
+def store(path: Path) -> Iterator[Store]:
     """An open store with some events."""
     store = opened(path)
     filled(store, 3)
@@ -95,7 +95,7 @@ def test_nothing_is_acknowledged_once_the_file_is_not_the_open_one(
 
 @pytest.mark.parametrize("loss", ["file removed", "log removed", "log cut"])
 def test_an_idle_writer_stops_by_itself_once_the_file_is_not_the_open_one(
-    loss: str, store: SqlStore, path: Path
+    loss: str, store: Store, path: Path
 ) -> None:
     told: list[str] = []
     store.on_change(lambda: told.append(loss))
@@ -104,7 +104,7 @@ def test_an_idle_writer_stops_by_itself_once_the_file_is_not_the_open_one(
     assert told == [loss]
 
 
-def test_what_only_looks_like_a_loss_stops_no_writer(store: SqlStore, path: Path) -> None:
+def test_what_only_looks_like_a_loss_stops_no_writer(store: Store, path: Path) -> None:
     for change in (
         path.touch,
         lambda: path.chmod(0o640),
@@ -120,7 +120,7 @@ def test_what_only_looks_like_a_loss_stops_no_writer(store: SqlStore, path: Path
 
 
 def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database: Any = store._database
     held = database._held
@@ -140,7 +140,7 @@ def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut
     assert held.is_sound
 
 
-def test_a_removed_file_can_be_had_back_as_the_refusal_says(store: SqlStore, path: Path) -> None:
+def test_a_removed_file_can_be_had_back_as_the_refusal_says(store: Store, path: Path) -> None:
     run_sql(path, "PRAGMA wal_checkpoint(PASSIVE)")
     head = filled(store, 2)
     path.unlink()
@@ -155,7 +155,7 @@ def test_a_removed_file_can_be_had_back_as_the_refusal_says(store: SqlStore, pat
 
 
 def test_after_a_removal_the_log_is_kept_and_no_start_begins_again(
-    store: SqlStore, path: Path
+    store: Store, path: Path
 ) -> None:
     log = wal(path).read_bytes()
     path.unlink()
@@ -203,7 +203,7 @@ def test_another_programs_database_does_not_become_a_ledger(path: Path) -> None:
 # ---- one file, one server ------------------------------------------------------------------------
 
 
-def test_a_deleted_lock_file_lets_no_second_server_in(store: SqlStore, path: Path) -> None:
+def test_a_deleted_lock_file_lets_no_second_server_in(store: Store, path: Path) -> None:
     for file in path.parent.iterdir():
         if file.name not in {path.name, wal(path).name, shm(path).name}:
             file.unlink()
@@ -219,7 +219,7 @@ def test_a_deleted_lock_file_lets_no_second_server_in(store: SqlStore, path: Pat
     filled(store, 1)
 
 
-def test_a_symbolic_link_is_another_name_of_the_same_file(store: SqlStore, path: Path) -> None:
+def test_a_symbolic_link_is_another_name_of_the_same_file(store: Store, path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to(path)
     assert "already served" in refusal(link).message
@@ -231,7 +231,7 @@ def test_a_symbolic_link_is_another_name_of_the_same_file(store: SqlStore, path:
     through.close()
 
 
-def test_a_file_with_two_names_is_not_served(store: SqlStore, path: Path) -> None:
+def test_a_file_with_two_names_is_not_served(store: Store, path: Path) -> None:
     store.close()
     path.with_name("second").hardlink_to(path)
     for name in (path, path.with_name("second")):
@@ -254,7 +254,7 @@ class _NotSyncing(sqlite3.Connection):
 
 @pytest.mark.parametrize("how", ["as ever", "not durable", "read only"])
 def test_each_new_connection_of_the_writer_is_looked_at(
-    how: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    how: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
@@ -266,7 +266,7 @@ def test_each_new_connection_of_the_writer_is_looked_at(
         )
 
     assert store._writer is not None
-    store._writer.pause_for(store._writer._link.close)
+    store._writer.pause_for(store._writer._connection.close)
     store._database.writer.dispose()
     monkeypatch.setattr(sqlite3, "connect", _connect)
     if how == "as ever":

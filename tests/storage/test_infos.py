@@ -7,14 +7,14 @@ there is; an event that was damaged since adds nothing.
 import pytest
 
 from ledger.errors import LedgerError, Reason
-from ledger.storage import CreateLedger, SqlStore
+from ledger.storage import CreateLedger, Store
 from ledger.storage.infos import info_of
 from tests.support.check_ledger import check_ledger
 from tests.support.stores import ORIGIN
 
 
 def test_a_ledger_keeps_its_unit_of_cost_and_its_bound_on_leaps_of_time(
-    empty_store: SqlStore,
+    empty_store: Store,
 ) -> None:
     request = CreateLedger(ORIGIN, "data", 300, "users/ada", unit_of_cost="EUR", leap_seconds=7)
     made = empty_store.create_ledger(request)
@@ -25,7 +25,7 @@ def test_a_ledger_keeps_its_unit_of_cost_and_its_bound_on_leaps_of_time(
     assert (second.data["unit_of_cost"], second.data["leap_seconds"]) == ("EUR", 7)
 
 
-def test_a_ledger_without_a_unit_of_cost_says_so(empty_store: SqlStore) -> None:
+def test_a_ledger_without_a_unit_of_cost_says_so(empty_store: Store) -> None:
     empty_store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert empty_store.ledger(ORIGIN).unit_of_cost == ""
     assert check_ledger(empty_store, ORIGIN)[1].data["unit_of_cost"] is None
@@ -55,7 +55,7 @@ def test_a_row_that_this_product_does_not_write_is_damage(row: tuple[object, ...
     assert caught.value.reason is Reason.CHAIN_BROKEN
 
 
-def test_a_ledger_whose_head_is_gone_is_damaged(store: SqlStore) -> None:
+def test_a_ledger_whose_head_is_gone_is_damaged(store: Store) -> None:
     store._call(lambda turn: turn.connection.exec_driver_sql("DELETE FROM heads"))
     with pytest.raises(LedgerError, match=f"the head of {ORIGIN} is missing") as error:
         store.head(ORIGIN)

@@ -18,7 +18,7 @@ from ledger.chain.keys import SigningKey
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import Vault, VaultError
 from tests.support.stores import ORIGIN, VAULT
@@ -67,7 +67,7 @@ def test_a_master_key_is_64_hex_digits_and_never_repeated() -> None:
         Vault(bytes(31))
 
 
-def test_a_new_ledger_has_the_key_that_signs_and_the_one_that_follows(store: SqlStore) -> None:
+def test_a_new_ledger_has_the_key_that_signs_and_the_one_that_follows(store: Store) -> None:
     (first, signing), (second, following) = store.signing_keys(ORIGIN).items()
     assert first == store.ledger(ORIGIN).vkey == str(signing.verifier_key)
     assert second == str(following.verifier_key)
@@ -79,7 +79,7 @@ def test_a_new_ledger_has_the_key_that_signs_and_the_one_that_follows(store: Sql
         assert all(key.to_secret_text().encode() not in secret for secret in secrets)
 
 
-def test_an_append_keeps_keys_with_its_events_or_not_at_all(store: SqlStore) -> None:
+def test_an_append_keeps_keys_with_its_events_or_not_at_all(store: Store) -> None:
     fresh = store.draw_key(ORIGIN)
     assert fresh.to_secret_text() != store.draw_key(ORIGIN).to_secret_text()
     event = NewEvent("models/a", "model.updated.v1", encode_body(actor="users/ada", data={}))

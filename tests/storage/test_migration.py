@@ -19,7 +19,7 @@ import pytest
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, NewEvent, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
 from tests.support.stores import DATABASES, ORIGIN, START, VAULT
@@ -110,7 +110,7 @@ def old_url(request: pytest.FixtureRequest) -> str:
     return MAKERS[request.param](request)
 
 
-def versions(store: SqlStore) -> list[Any]:
+def versions(store: Store) -> list[Any]:
     from ledger.storage.schema import schema_version
 
     return [row.version for row in store.rows(schema_version.select())]

@@ -18,7 +18,7 @@ from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import DAY
-from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.postgres import READERS_MAX
 from tests.support.check_ledger import check_ledger
 from tests.support.own_postgres import OwnPostgres, run
@@ -48,18 +48,18 @@ def name(postgres: OwnPostgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(postgres: OwnPostgres, name: str) -> Iterator[SqlStore]:
+def store(postgres: OwnPostgres, name: str) -> Iterator[Store]:
     store = opened(postgres.url(name))
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     yield store
     store.close()
 
 
-def opened(url: str) -> SqlStore:
+def opened(url: str) -> Store:
     return open_store(url, SystemClock(), vault=VAULT, create=True)
 
 
-def append(store: SqlStore, request_id: str | None = None) -> AppendResult:
+def append(store: Store, request_id: str | None = None) -> AppendResult:
     body = encode_body(actor="users/ada", data={"note": "x"})
     new = [NewEvent("models/a", "model.updated.v1", body)]
     return store.append(
@@ -74,7 +74,7 @@ def refused(call: Callable[[], object]) -> LedgerError:
     return caught.value
 
 
-def lose_the_answer(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def lose_the_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the next commit happen, and its answer lost with the connection."""
     dialect: Any = store._database.writer.dialect
     commit = dialect.do_commit
@@ -87,17 +87,17 @@ def lose_the_answer(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialect, "do_commit", lost)
 
 
-def is_well(store: SqlStore) -> bool:
+def is_well(store: Store) -> bool:
     return store.writer_failure is None
 
 
-def in_session(store: SqlStore, statement: str) -> Any:  # noqa: ANN401 - any column
+def in_session(store: Store, statement: str) -> Any:  # noqa: ANN401 - any column
     """Return what the writer's own session answers."""
     return store._call(lambda turn: turn.connection.exec_driver_sql(statement).scalar_one())
 
 
 def test_a_restart_refuses_what_waits_and_the_writer_comes_back_by_itself(
-    postgres: OwnPostgres, store: SqlStore
+    postgres: OwnPostgres, store: Store
 ) -> None:
     append(store)
     with structlog.testing.capture_logs() as logs:
@@ -116,7 +116,7 @@ def test_a_restart_refuses_what_waits_and_the_writer_comes_back_by_itself(
 
 
 def test_a_connection_that_was_lost_while_idle_costs_no_request(
-    postgres: OwnPostgres, name: str, store: SqlStore
+    postgres: OwnPostgres, name: str, store: Store
 ) -> None:
     for _ in range(3):
         postgres.cut_off(name)
@@ -126,7 +126,7 @@ def test_a_connection_that_was_lost_while_idle_costs_no_request(
 
 
 def test_no_connection_from_before_an_outage_is_read_on_again_or_left_open(
-    store: SqlStore,
+    store: Store,
 ) -> None:
     engine = store._database.reader
     with engine.connect() as idle, engine.connect() as busy:
@@ -142,7 +142,7 @@ def test_no_connection_from_before_an_outage_is_read_on_again_or_left_open(
 
 
 def test_a_listener_that_cannot_listen_is_closed(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database: Any = store._database
     made: list[psycopg.Connection[Any]] = []
@@ -162,7 +162,7 @@ def test_a_listener_that_cannot_listen_is_closed(
 
 
 def test_a_commit_in_doubt_is_answered_as_unknown_and_a_repeat_learns_its_positions(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose_the_answer(store, monkeypatch)
     refusal = refused(lambda: append(store, "r"))
@@ -198,7 +198,7 @@ def test_a_confirmation_of_the_clock_in_doubt_is_found_by_a_repeat(
 
 @pytest.mark.parametrize("default", ["off", "local", "remote_write", "on", "remote_apply"])
 def test_commits_are_durable_whatever_the_default_of_the_server_becomes(
-    postgres: OwnPostgres, name: str, store: SqlStore, default: str
+    postgres: OwnPostgres, name: str, store: Store, default: str
 ) -> None:
     postgres.alter("synchronous_commit", default)
     good = {"on", "remote_apply"}
@@ -210,7 +210,7 @@ def test_commits_are_durable_whatever_the_default_of_the_server_becomes(
 
 
 def test_a_crash_loses_nothing_acknowledged_though_the_default_is_not_to_wait(
-    postgres: OwnPostgres, store: SqlStore
+    postgres: OwnPostgres, store: Store
 ) -> None:
     postgres.alter("wal_writer_delay", "10s")
     postgres.alter("synchronous_commit", "off")
@@ -224,7 +224,7 @@ def test_a_crash_loses_nothing_acknowledged_though_the_default_is_not_to_wait(
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
 def test_a_server_that_is_made_unsafe_while_it_runs_takes_no_appends_until_it_is_safe(
-    postgres: OwnPostgres, store: SqlStore, setting: str
+    postgres: OwnPostgres, store: Store, setting: str
 ) -> None:
     postgres.alter(setting, "off")
     until(lambda: not is_well(store), "it is noticed", seconds=SECONDS)
@@ -239,7 +239,7 @@ def test_a_server_that_is_made_unsafe_while_it_runs_takes_no_appends_until_it_is
 
 
 def test_a_database_that_is_read_only_for_a_moment_stops_nothing_for_good(
-    postgres: OwnPostgres, name: str, store: SqlStore
+    postgres: OwnPostgres, name: str, store: Store
 ) -> None:
     postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     postgres.cut_off(name)
@@ -253,7 +253,7 @@ def test_a_database_that_is_read_only_for_a_moment_stops_nothing_for_good(
 
 
 def test_a_statement_that_is_refused_as_read_only_passes(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the server becomes a standby between the look and the first write."""
     begin = store._writer._link.begin  # type: ignore[union-attr]
@@ -278,7 +278,7 @@ def test_a_database_that_is_not_utf8_is_refused_by_name(postgres: OwnPostgres) -
 
 @pytest.mark.parametrize(("later", "reason"), [(0, Reason.LEDGER_BEHIND), (5, Reason.CHAIN_BROKEN)])
 def test_a_fail_over_that_lost_acknowledged_events_stops_the_writer_for_good(
-    postgres: OwnPostgres, name: str, store: SqlStore, later: int, reason: Reason
+    postgres: OwnPostgres, name: str, store: Store, later: int, reason: Reason
 ) -> None:
     """The copy has either nothing in their place, or what another server appended there."""
     copy = postgres.copy(name)
@@ -302,7 +302,7 @@ def test_a_fail_over_that_lost_acknowledged_events_stops_the_writer_for_good(
 
 
 def test_a_fail_over_that_lost_nothing_goes_on(
-    postgres: OwnPostgres, name: str, store: SqlStore
+    postgres: OwnPostgres, name: str, store: Store
 ) -> None:
     append(store)
     postgres.swap(name, postgres.copy(name))

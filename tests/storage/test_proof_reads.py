@@ -21,19 +21,19 @@ from ledger.chain.tiles import hash_reader, tiles_of
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
-from ledger.storage import AppendRequest, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, NewEvent, Store, open_store
 from tests.support.check_ledger import check_ledger, read_all
 from tests.support.stores import ORIGIN, VAULT
 
 BODY = encode_body(actor="users/ada", data={"note": "x"})
 
 
-def append(store: SqlStore, count: int, stream: str = "models/a") -> int:
+def append(store: Store, count: int, stream: str = "models/a") -> int:
     events = [NewEvent(stream, "model.updated.v1", BODY)] * count
     return store.append(AppendRequest(ORIGIN, "users/ada", "Test", events)).last_position
 
 
-def check_proofs(store: SqlStore, size: int, leaves: list[bytes]) -> None:
+def check_proofs(store: Store, size: int, leaves: list[bytes]) -> None:
     """Fail unless proofs from the stored tiles hold for the tree of the first `size` leaves."""
     root = root_of(leaves[:size])
     read = hash_reader(size, partial(store.tiles, ORIGIN))
@@ -47,7 +47,7 @@ def check_proofs(store: SqlStore, size: int, leaves: list[bytes]) -> None:
         )
 
 
-def test_tiles_lead_to_the_tree_over_all_leaves_however_appends_are_cut(store: SqlStore) -> None:
+def test_tiles_lead_to_the_tree_over_all_leaves_however_appends_are_cut(store: Store) -> None:
     for count in (1, 2, 250, 1, 1, 1, 300, 511, 1, 1024):
         append(store, count)
         leaves = [event.event_hash for event in check_ledger(store, ORIGIN)]
@@ -62,7 +62,7 @@ def test_tiles_lead_to_the_tree_over_all_leaves_however_appends_are_cut(store: S
 
 
 def test_another_server_continues_the_tiles_of_the_first(
-    database_url: str, store: SqlStore, clock: ManualClock
+    database_url: str, store: Store, clock: ManualClock
 ) -> None:
     append(store, 700)
     store.close()
@@ -73,13 +73,13 @@ def test_another_server_continues_the_tiles_of_the_first(
     other.close()
 
 
-def test_a_missing_tile_is_named(store: SqlStore) -> None:
+def test_a_missing_tile_is_named(store: Store) -> None:
     with pytest.raises(LedgerError, match="tile 4 of level 1") as caught:
         store.tiles(ORIGIN, [(0, 0), (1, 4)])
     assert caught.value.reason is Reason.CHAIN_BROKEN
 
 
-def test_a_snapshot_shows_one_moment_while_the_ledger_goes_on(store: SqlStore) -> None:
+def test_a_snapshot_shows_one_moment_while_the_ledger_goes_on(store: Store) -> None:
     append(store, 300)
     store.save_checkpoint(ORIGIN, 302, "first", after=0)
     with store.snapshot() as view:
@@ -102,7 +102,7 @@ def test_a_snapshot_shows_one_moment_while_the_ledger_goes_on(store: SqlStore) -
     assert store.checkpoint(ORIGIN) == (602, "second")
 
 
-def test_a_snapshot_that_fails_gives_its_connection_back(store: SqlStore) -> None:
+def test_a_snapshot_that_fails_gives_its_connection_back(store: Store) -> None:
     for _ in range(100):  # more often than there are connections
         with pytest.raises(LedgerError), store.snapshot() as view:
             view.tiles(ORIGIN, [(0, 9)])
@@ -110,7 +110,7 @@ def test_a_snapshot_that_fails_gives_its_connection_back(store: SqlStore) -> Non
     assert store.head(ORIGIN).position == 3
 
 
-def test_raw_rows_are_the_events(store: SqlStore) -> None:
+def test_raw_rows_are_the_events(store: Store) -> None:
     append(store, 4_500)
     events = read_all(store, ORIGIN)
     rows = [row for page in store.rows_raw(ORIGIN) for row in page]
@@ -122,7 +122,7 @@ def test_raw_rows_are_the_events(store: SqlStore) -> None:
 
 
 def test_cosignatures_are_kept_once_for_each_key_and_only_for_what_was_signed(
-    store: SqlStore,
+    store: Store,
 ) -> None:
     store.save_checkpoint(ORIGIN, 2, "note", after=0)
     assert store.add_cosignature(ORIGIN, 2, "w/two", b"abcd", "line two")
@@ -140,7 +140,7 @@ def test_cosignatures_are_kept_once_for_each_key_and_only_for_what_was_signed(
     assert store.cosignatures(ORIGIN, 3) == []
 
 
-def test_stream_heads_are_those_of_the_position_in_order_of_bytes(store: SqlStore) -> None:
+def test_stream_heads_are_those_of_the_position_in_order_of_bytes(store: Store) -> None:
     for number in range(60):
         append(store, 1 + number % 3, f"models/a{'_-.z0a9'[number % 7]}{number % 5}")
     events = check_ledger(store, ORIGIN)
@@ -152,7 +152,7 @@ def test_stream_heads_are_those_of_the_position_in_order_of_bytes(store: SqlStor
         ]
 
 
-def test_two_signers_of_one_size_keep_one_checkpoint(store: SqlStore) -> None:
+def test_two_signers_of_one_size_keep_one_checkpoint(store: Store) -> None:
     answers = [store.save_checkpoint(ORIGIN, 2, f"signer {n}", after=0) for n in range(2)]
     assert answers == [True, False]
     assert store.checkpoint(ORIGIN) == (2, "signer 0")

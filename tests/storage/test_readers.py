@@ -13,7 +13,7 @@ from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.reader import _TYPES_OF
 from ledger.storage.tile_rows import tile_query
 from tests.support.check_ledger import link_of, read_all
@@ -39,7 +39,7 @@ def observed(number: int, at: int) -> bytes:
 
 
 @pytest.fixture
-def events(store: SqlStore, clock: ManualClock) -> Sequence[RecordedEvent]:
+def events(store: Store, clock: ManualClock) -> Sequence[RecordedEvent]:
     """Some eighty events over three streams; times of observation are neither unique nor sorted."""
     for n in range(20):
         clock.advance(SECOND * (n % 3))
@@ -60,7 +60,7 @@ within_one_store = settings(suppress_health_check=[HealthCheck.function_scoped_f
 @within_one_store
 @given(positions, st.none() | positions, st.integers(1, 30), st.none() | types, st.none() | streams)
 def test_read_pages_through_what_is_asked_for(
-    store: SqlStore,
+    store: Store,
     events: Sequence[RecordedEvent],
     after: int,
     until: int | None,
@@ -89,7 +89,7 @@ def test_read_pages_through_what_is_asked_for(
     st.booleans(),
 )
 def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn one by one
-    store: SqlStore,
+    store: Store,
     events: Sequence[RecordedEvent],
     types: set[str],
     stream: str | None,
@@ -119,7 +119,7 @@ def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn 
 
 @pytest.mark.parametrize("stream", [*STREAMS, "ledger", "models/none"])
 def test_the_types_of_a_stream_are_told_without_observations(
-    store: SqlStore, events: Sequence[RecordedEvent], stream: str
+    store: Store, events: Sequence[RecordedEvent], stream: str
 ) -> None:
     found = {event.type for event in events if event.stream == stream and event.observed_at is None}
     assert store.types_of(ORIGIN, stream) == sorted(found)
@@ -128,7 +128,7 @@ def test_the_types_of_a_stream_are_told_without_observations(
 @within_one_store
 @given(other_types, st.sampled_from(STREAMS), positions, st.integers(0, 4))
 def test_the_latest_of_some_types_can_skip_newer_ones(
-    store: SqlStore,
+    store: Store,
     events: Sequence[RecordedEvent],
     types: set[str],
     stream: str,
@@ -147,7 +147,7 @@ def test_the_latest_of_some_types_can_skip_newer_ones(
 @within_one_store
 @given(st.sampled_from(STREAMS), st.integers(-1, 6), st.integers(-1, 6), positions)
 def test_observations_are_found_by_their_own_time(
-    store: SqlStore,
+    store: Store,
     events: Sequence[RecordedEvent],
     stream: str,
     first: int,
@@ -182,7 +182,7 @@ def test_observations_are_found_by_their_own_time(
 @within_one_store
 @given(st.integers(-2, 25))
 def test_a_time_leads_to_the_last_position_recorded_by_then(
-    store: SqlStore, events: Sequence[RecordedEvent], seconds: int
+    store: Store, events: Sequence[RecordedEvent], seconds: int
 ) -> None:
     moment = START + seconds * SECOND
     expected = max((e.position for e in events if e.recorded_at <= moment), default=0)
@@ -190,7 +190,7 @@ def test_a_time_leads_to_the_last_position_recorded_by_then(
 
 
 def test_an_event_is_found_by_position_or_not_at_all(
-    store: SqlStore, events: Sequence[RecordedEvent]
+    store: Store, events: Sequence[RecordedEvent]
 ) -> None:
     assert store.event(ORIGIN, 1) == events[0]
     assert store.event(ORIGIN, len(events) + 1) is None
@@ -234,7 +234,7 @@ def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
     assert all("events_stream_type" in step for step in reads), plan
 
 
-def test_links_are_the_stored_events(store: SqlStore, events: Sequence[RecordedEvent]) -> None:
+def test_links_are_the_stored_events(store: Store, events: Sequence[RecordedEvent]) -> None:
     assert [*store.links(ORIGIN)] == [link_of(event) for event in events]
     some = [*store.links(ORIGIN, after=5, until=9)]
     assert [link.position for link in some] == [6, 7, 8, 9]

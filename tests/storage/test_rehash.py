@@ -18,7 +18,7 @@ from ledger.chain.merkle import CompactRange, root_of
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, NewEvent, SqlStore
+from ledger.storage import AppendRequest, NewEvent, Store
 from ledger.storage.rehash import Rehashed, RehashProcess, rehash
 from tests.support.check_ledger import read_all
 from tests.support.stores import ORIGIN
@@ -35,7 +35,7 @@ def process(database_url: str) -> Iterator[RehashProcess]:
 
 
 @pytest.fixture
-def filled(store: SqlStore) -> SqlStore:
+def filled(store: Store) -> Store:
     """A ledger of 5002 events."""
     for number in range(10):
         body = encode_body(actor="users/ada", data={"number": number, "text": "żółć"})
@@ -45,14 +45,14 @@ def filled(store: SqlStore) -> SqlStore:
 
 
 @pytest.fixture(params=["here", "process"])
-def hashed(request: pytest.FixtureRequest, filled: SqlStore, process: RehashProcess) -> Rehash:
+def hashed(request: pytest.FixtureRequest, filled: Store, process: RehashProcess) -> Rehash:
     """The function, or the process that answers for it."""
     if request.param == "process":
         return process.rehash
     return lambda *batch: rehash(filled, *batch)
 
 
-def damage(store: SqlStore, edit: str) -> None:
+def damage(store: Store, edit: str) -> None:
     """Edit rows as an owner of the database can."""
     with store._database.writer.begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -63,7 +63,7 @@ def damage(store: SqlStore, edit: str) -> None:
         connection.execute(text(edit))
 
 
-def test_batches_lead_to_the_tree_over_all_leaves(store: SqlStore, hashed: Rehash) -> None:
+def test_batches_lead_to_the_tree_over_all_leaves(store: Store, hashed: Rehash) -> None:
     leaves = [event.event_hash for event in read_all(store, ORIGIN)]
     before, tree = bytes(GENESIS), CompactRange()
     for first, last in ((1, 1), (2, 2_001), (2_002, 5_002)):
@@ -95,7 +95,7 @@ def test_batches_lead_to_the_tree_over_all_leaves(store: SqlStore, hashed: Rehas
         ("DELETE FROM events WHERE position >= 5000", 5000),
     ],
 )
-def test_damage_is_blamed_where_it_is(filled: SqlStore, edit: str, position: int) -> None:
+def test_damage_is_blamed_where_it_is(filled: Store, edit: str, position: int) -> None:
     damage(filled, edit)
     with pytest.raises(LedgerError) as caught:
         rehash(filled, ORIGIN, 1, 5_002, GENESIS, CompactRange())
@@ -104,7 +104,7 @@ def test_damage_is_blamed_where_it_is(filled: SqlStore, edit: str, position: int
     assert caught.value.metadata["why"]
 
 
-def test_a_damaged_row_or_another_chain_is_not_continued(store: SqlStore, hashed: Rehash) -> None:
+def test_a_damaged_row_or_another_chain_is_not_continued(store: Store, hashed: Rehash) -> None:
     damage(store, "UPDATE events SET body = NULL WHERE position = 7")
     with pytest.raises(LedgerError) as caught:
         hashed(ORIGIN, 1, 10, GENESIS, CompactRange())
@@ -114,7 +114,7 @@ def test_a_damaged_row_or_another_chain_is_not_continued(store: SqlStore, hashed
     assert caught.value.metadata["position"] == "1"
 
 
-def test_erased_bodies_are_no_damage(store: SqlStore, hashed: Rehash) -> None:
+def test_erased_bodies_are_no_damage(store: Store, hashed: Rehash) -> None:
     data = BodyErased(authority="office", ground="law", positions=[[10, 20]])
     body = encode_body(actor="users/dpo", data=data.to_data())
     new = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
@@ -123,7 +123,7 @@ def test_erased_bodies_are_no_damage(store: SqlStore, hashed: Rehash) -> None:
     assert done.tree.to_bytes() == store.head(ORIGIN).tree
 
 
-def test_a_process_that_died_is_started_again(store: SqlStore, process: RehashProcess) -> None:
+def test_a_process_that_died_is_started_again(store: Store, process: RehashProcess) -> None:
     whole = process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange())
     running = process._process
     assert running is not None
@@ -145,7 +145,7 @@ def test_a_process_that_cannot_open_the_database_says_so(tmp_path: Path) -> None
     process.close()
 
 
-def test_the_process_ends_with_its_input(store: SqlStore, database_url: str) -> None:
+def test_the_process_ends_with_its_input(store: Store, database_url: str) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "ledger.storage.rehash"],
         input=f"{database_url}\nnonsense\n",

@@ -91,8 +91,8 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
 def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
     one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
     one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    assert one.lease(ORIGIN, "evaluator", "one", 10)
-    assert not two.lease(ORIGIN, "evaluator", "two", 10)
+    assert one.leases.take(ORIGIN, "evaluator", "one", 10)
+    assert not two.leases.take(ORIGIN, "evaluator", "two", 10)
     one.close()
     two.close()
 
@@ -106,17 +106,17 @@ def test_a_lease_is_counted_by_the_databases_clock_and_ends_when_given_back(
     )
     ahead.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     for one, other in ((ahead, behind), (behind, ahead)):
-        assert one.lease(ORIGIN, "evaluator", "one", 60)
-        assert not other.lease(ORIGIN, "evaluator", "other", 60)
-        assert not other.lease(ORIGIN, "evaluator", "other", 0), "not hers to give back"
-        assert not other.lease(ORIGIN, "evaluator", "other", 60)
-        assert not one.lease(ORIGIN, "evaluator", "one", 0)
-        assert other.lease(ORIGIN, "evaluator", "other", 60), "at once"
-        other.lease(ORIGIN, "evaluator", "other", 0)
+        assert one.leases.take(ORIGIN, "evaluator", "one", 60)
+        assert not other.leases.take(ORIGIN, "evaluator", "other", 60)
+        assert not other.leases.take(ORIGIN, "evaluator", "other", 0), "not hers to give back"
+        assert not other.leases.take(ORIGIN, "evaluator", "other", 60)
+        assert not one.leases.take(ORIGIN, "evaluator", "one", 0)
+        assert other.leases.take(ORIGIN, "evaluator", "other", 60), "at once"
+        other.leases.take(ORIGIN, "evaluator", "other", 0)
         # As one that dies without giving it back: it runs out by itself.
-        assert one.lease(ORIGIN, "evaluator", "one", 0.3)
-        until(partial(other.lease, ORIGIN, "evaluator", "other", 60), "it runs out")
-        other.lease(ORIGIN, "evaluator", "other", 0)
+        assert one.leases.take(ORIGIN, "evaluator", "one", 0.3)
+        until(partial(other.leases.take, ORIGIN, "evaluator", "other", 60), "it runs out")
+        other.leases.take(ORIGIN, "evaluator", "other", 0)
     ahead.close()
     behind.close()
 
@@ -127,10 +127,10 @@ def test_a_lease_that_another_clock_wrote_far_ahead_holds_up_no_server(
     """As after a fail-over to a database an hour behind, or from a release that used its own."""
     store = open_store(postgres_url, clock, vault=VAULT, create=True)
     store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    assert store.lease(ORIGIN, "evaluator", "one", 10)
+    assert store.leases.take(ORIGIN, "evaluator", "one", 10)
     with store._database.writer.begin() as connection:
         connection.exec_driver_sql(f"UPDATE leases SET expires_at = expires_at + {HOUR}")
-    assert store.lease(ORIGIN, "evaluator", "two", 10)
+    assert store.leases.take(ORIGIN, "evaluator", "two", 10)
     store.close()
 
 

@@ -12,8 +12,8 @@ import pytest
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
-from ledger.storage import CreateLedger, SqlStore, open_store
-from ledger.storage.store import AppendRequest, AppendResult
+from ledger.storage import CreateLedger, Store, open_store
+from ledger.storage.records import AppendRequest, AppendResult
 from ledger.storage.times import span
 from tests.storage.test_append import request, updated
 from tests.support.stores import ORIGIN, START, VAULT
@@ -23,12 +23,12 @@ YEAR = 365 * DAY
 OUTSIDE = [-10 * YEAR - START, -1 - START, TIME_LIMIT - START, 10**20]
 
 
-def append(store: SqlStore) -> int:
+def append(store: Store) -> int:
     """Append an event and return when it was recorded."""
     return store.append(request(updated())).recorded_at
 
 
-def refused(store: SqlStore) -> LedgerError:
+def refused(store: Store) -> LedgerError:
     """Return the refusal of an append."""
     with pytest.raises(LedgerError) as caught:
         append(store)
@@ -39,7 +39,7 @@ def refused(store: SqlStore) -> LedgerError:
 
 @pytest.mark.parametrize("step", [10 * YEAR, SKEW + 1, -SKEW - 1, -10 * YEAR, *OUTSIDE])
 def test_nothing_is_recorded_while_the_clock_is_wrong_and_all_is_well_once_it_is_right(
-    store: SqlStore, clock: ManualClock, step: int
+    store: Store, clock: ManualClock, step: int
 ) -> None:
     append(store)
     head = store.head(ORIGIN)
@@ -56,7 +56,7 @@ def test_nothing_is_recorded_while_the_clock_is_wrong_and_all_is_well_once_it_is
 
 @pytest.mark.parametrize("step", [SKEW, -SKEW, 5 * SECOND, 0])
 def test_a_clock_that_is_set_within_the_skew_is_no_fault(
-    store: SqlStore, clock: ManualClock, step: int
+    store: Store, clock: ManualClock, step: int
 ) -> None:
     before = append(store)
     clock.step(step)
@@ -65,7 +65,7 @@ def test_a_clock_that_is_set_within_the_skew_is_no_fault(
 
 @pytest.mark.parametrize("step", [SKEW, -SKEW])
 def test_a_clock_that_is_set_within_the_skew_each_night_is_no_fault_after_weeks(
-    store: SqlStore, clock: ManualClock, step: int
+    store: Store, clock: ManualClock, step: int
 ) -> None:
     for night in range(1, 22):
         append(store)
@@ -75,7 +75,7 @@ def test_a_clock_that_is_set_within_the_skew_each_night_is_no_fault_after_weeks(
 
 
 def test_steps_within_the_skew_that_follow_one_another_are_told_from_time_that_passes(
-    store: SqlStore, clock: ManualClock
+    store: Store, clock: ManualClock
 ) -> None:
     append(store)
     clock.advance(DAY)
@@ -87,16 +87,14 @@ def test_steps_within_the_skew_that_follow_one_another_are_told_from_time_that_p
     refused(store)
 
 
-def test_a_machine_that_slept_for_days_has_the_right_time(
-    store: SqlStore, clock: ManualClock
-) -> None:
+def test_a_machine_that_slept_for_days_has_the_right_time(store: Store, clock: ManualClock) -> None:
     append(store)
     clock.advance(400 * DAY)
     assert append(store) == START + 400 * DAY
 
 
 def test_one_refused_by_its_clock_refuses_no_neighbour_of_another_ledger(
-    store: SqlStore, clock: ManualClock
+    store: Store, clock: ManualClock
 ) -> None:
     store.create_ledger(CreateLedger("ledger.example.com/loaded", "data", 0, "users/ada"))
     append(store)
@@ -106,13 +104,13 @@ def test_one_refused_by_its_clock_refuses_no_neighbour_of_another_ledger(
     assert store.append(other).last_position == 3
 
 
-def confirmed(store: SqlStore, request_id: str = "once") -> AppendResult:
+def confirmed(store: Store, request_id: str = "once") -> AppendResult:
     """Confirm the clock."""
     stated = AppendRequest(ORIGIN, "users/ops", "ConfirmClock", [], request_id, digest=b"1")
     return store.confirm_clock(stated, lambda step: updated())
 
 
-def lose_the_answer(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def lose_the_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the next commit happen, and its answer lost."""
     database: Any = store._database
     after = database.after_commit
@@ -126,7 +124,7 @@ def lose_the_answer(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_confirmation_whose_commit_was_in_doubt_is_found_by_a_repeat_and_counts(
-    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append(store)
     clock.step(2 * DAY)
@@ -144,7 +142,7 @@ def test_a_confirmation_whose_commit_was_in_doubt_is_found_by_a_repeat_and_count
 
 @pytest.mark.parametrize("to", [-2 * DAY, 10 * YEAR])
 def test_a_repeat_confirms_no_clock_but_the_one_that_was_confirmed(
-    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, to: int
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, to: int
 ) -> None:
     append(store)
     clock.step(2 * DAY)
@@ -161,7 +159,7 @@ def test_a_repeat_confirms_no_clock_but_the_one_that_was_confirmed(
 
 @pytest.mark.parametrize("step", [10 * YEAR, *OUTSIDE])
 def test_a_ledger_does_not_begin_at_a_time_that_cannot_be(
-    store: SqlStore, clock: ManualClock, step: int
+    store: Store, clock: ManualClock, step: int
 ) -> None:
     append(store)
     clock.step(step)
@@ -175,11 +173,11 @@ def test_a_ledger_does_not_begin_at_a_time_that_cannot_be(
 
 
 @pytest.fixture
-def reopened(database_url: str, clock: ManualClock) -> Iterator[Callable[[], SqlStore]]:
+def reopened(database_url: str, clock: ManualClock) -> Iterator[Callable[[], Store]]:
     """Open the ledger by another process, as it were."""
-    opened: list[SqlStore] = []
+    opened: list[Store] = []
 
-    def again() -> SqlStore:
+    def again() -> Store:
         for store in opened:
             store.close()
         store = open_store(database_url, clock, vault=VAULT, create=not opened)
@@ -194,7 +192,7 @@ def reopened(database_url: str, clock: ManualClock) -> Iterator[Callable[[], Sql
 
 
 def test_a_server_that_starts_ten_years_ahead_of_the_newest_event_dates_nothing(
-    reopened: Callable[[], SqlStore], clock: ManualClock
+    reopened: Callable[[], Store], clock: ManualClock
 ) -> None:
     append(reopened())
     clock.step(10 * YEAR)
@@ -207,7 +205,7 @@ def test_a_server_that_starts_ten_years_ahead_of_the_newest_event_dates_nothing(
 
 
 def test_a_server_that_was_down_for_a_year_goes_on(
-    reopened: Callable[[], SqlStore], clock: ManualClock
+    reopened: Callable[[], Store], clock: ManualClock
 ) -> None:
     append(reopened())
     clock.advance(366 * DAY)
@@ -215,7 +213,7 @@ def test_a_server_that_was_down_for_a_year_goes_on(
 
 
 def test_behind_the_newest_event_time_pauses_and_goes_on_once_it_is_reached(
-    reopened: Callable[[], SqlStore], clock: ManualClock, capsys: pytest.CaptureFixture[str]
+    reopened: Callable[[], Store], clock: ManualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock.step(2 * DAY)
     append(reopened())
@@ -228,7 +226,7 @@ def test_behind_the_newest_event_time_pauses_and_goes_on_once_it_is_reached(
 
 
 def test_a_server_that_starts_before_its_clock_is_set_goes_on_once_it_is(
-    reopened: Callable[[], SqlStore], clock: ManualClock, capsys: pytest.CaptureFixture[str]
+    reopened: Callable[[], Store], clock: ManualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     append(reopened())
     clock.step(-START)  # a machine without a battery, until it hears of the time

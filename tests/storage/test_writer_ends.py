@@ -11,7 +11,7 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, NewEvent, SqlStore
+from ledger.storage import AppendRequest, NewEvent, Store
 from tests.support.stores import ORIGIN
 
 BODY = encode_body(actor="users/ada", data={"text": "x"})
@@ -22,19 +22,19 @@ def broken(*_: object, **__: object) -> NoReturn:
     raise ZeroDivisionError("a defect")
 
 
-def no_close(store: SqlStore, patch: pytest.MonkeyPatch) -> None:
+def no_close(store: Store, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store._writer._link, "close", broken)  # type: ignore[union-attr]
 
 
-def no_log(_: SqlStore, patch: pytest.MonkeyPatch) -> None:
+def no_log(_: Store, patch: pytest.MonkeyPatch) -> None:
     patch.setattr("ledger.storage.writer._log", None)
 
 
-def no_callback(store: SqlStore, _: pytest.MonkeyPatch) -> None:
+def no_callback(store: Store, _: pytest.MonkeyPatch) -> None:
     store.on_change(broken)
 
 
-BREAKS: dict[str, Callable[[SqlStore, pytest.MonkeyPatch], None]] = {
+BREAKS: dict[str, Callable[[Store, pytest.MonkeyPatch], None]] = {
     "the connection cannot be closed": no_close,
     "the log cannot be written": no_log,
     "who wants to know fails": no_callback,
@@ -43,7 +43,7 @@ BREAKS: dict[str, Callable[[SqlStore, pytest.MonkeyPatch], None]] = {
 
 @pytest.mark.parametrize("what", BREAKS)
 def test_every_append_is_answered_although_the_writer_fails_while_it_fails(
-    what: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    what: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.append(REQUEST)
     with monkeypatch.context() as patched:

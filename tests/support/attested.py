@@ -18,7 +18,7 @@ from ledger.chain.key_history import KeyHistory, open_by_spans
 from ledger.chain.merkle import CompactRange
 from ledger.clock import Clock
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, AppendResult, NewEvent, SqlStore
+from ledger.storage import AppendRequest, AppendResult, NewEvent, Store
 from tests.support.stores import ORIGIN
 
 ADA = Caller("users/ada")
@@ -26,7 +26,7 @@ TYPE = "note.taken.v1"  # nothing folds it
 
 
 def attest(
-    store: SqlStore,
+    store: Store,
     clock: Clock,
     **options: Any,  # noqa: ANN401 - those of AttestationOptions
 ) -> Attestation:
@@ -34,14 +34,14 @@ def attest(
     return Attestation(store, store.ledger(ORIGIN), clock, AttestationOptions(**options))
 
 
-def grow(store: SqlStore, count: int = 1, stream: str = "models/a") -> AppendResult:
+def grow(store: Store, count: int = 1, stream: str = "models/a") -> AppendResult:
     """Append events that mean nothing."""
     body = encode_body(actor=ADA.actor, data={"note": "x"})
     events = [NewEvent(stream, TYPE, body)] * count
     return store.append(AppendRequest(ORIGIN, ADA.actor, "Test", events))
 
 
-def edit(store: SqlStore, statement: str, **values: object) -> None:
+def edit(store: Store, statement: str, **values: object) -> None:
     """Change the database past every trigger, as a thief of its password could."""
     with store._database.writer.connect() as connection:
         if connection.dialect.name == "postgresql":
@@ -57,7 +57,7 @@ def edit(store: SqlStore, statement: str, **values: object) -> None:
             connection.commit()
 
 
-def checked(store: SqlStore, origin: str = ORIGIN) -> list[int]:
+def checked(store: Store, origin: str = ORIGIN) -> list[int]:
     """Return the sizes of all checkpoints kept, each of them verified as an outsider would."""
     history, tree, roots = KeyHistory(), CompactRange(), {}
     position = 0

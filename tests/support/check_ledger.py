@@ -11,13 +11,13 @@ from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.tiles import RightEdge
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from ledger.storage.schema import requests
 
 PAGE = 5_000
 
 
-def read_all(store: SqlStore, origin: str) -> list[RecordedEvent]:
+def read_all(store: Store, origin: str) -> list[RecordedEvent]:
     """Return every event of a ledger, page by page."""
     found: list[RecordedEvent] = []
     while page := store.read(origin, after=len(found), limit=PAGE):
@@ -41,7 +41,7 @@ def link_of(event: RecordedEvent) -> Link:
     )
 
 
-def check_ledger(store: SqlStore, origin: str) -> list[RecordedEvent]:
+def check_ledger(store: Store, origin: str) -> list[RecordedEvent]:
     """Fail unless the ledger is whole; return its events."""
     events = read_all(store, origin)
     verifier = Verifier(origin=origin)
@@ -62,7 +62,7 @@ def check_ledger(store: SqlStore, origin: str) -> list[RecordedEvent]:
     return events
 
 
-def _check_requests(store: SqlStore, origin: str, events: list[RecordedEvent]) -> None:
+def _check_requests(store: Store, origin: str, events: list[RecordedEvent]) -> None:
     """Fail unless every request id names a range of events, and no event has two."""
     ledger_id = store.ledger(origin).ledger_id
     with store._database.reader.connect() as connection:

@@ -19,9 +19,9 @@ from ledger.chain.keys import VerifierKey
 from ledger.clock import ManualClock
 from ledger.events.envelope import encode_body
 from ledger.export.verify import Verified, verify_bundle
-from ledger.storage import SqlStore
+from ledger.storage import Store
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.store import AppendRequest, NewEvent
+from ledger.storage.records import AppendRequest, NewEvent
 from tests.support.stores import ORIGIN
 
 AUDITOR = Caller("users/auditor")
@@ -31,7 +31,7 @@ OFFICER = Caller("users/dpo")
 class Desk:
     """A ledger with two models' observations in it, and its exports."""
 
-    def __init__(self, store: SqlStore, folder: Path, clock: ManualClock) -> None:
+    def __init__(self, store: Store, folder: Path, clock: ManualClock) -> None:
         self.store, self.folder, self.clock = store, folder, clock
         self.ledger = self.opened_ledger()
         self.exports = self.opened()

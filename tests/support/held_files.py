@@ -11,7 +11,7 @@ import pytest
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, SqlStore, open_store
+from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from tests.support.stores import ORIGIN, START, VAULT
 
 _CRASHING = """
@@ -24,7 +24,7 @@ os._exit(9)  # as a kill does: nothing is closed
 """
 
 
-def opened(path: Path) -> SqlStore:
+def opened(path: Path) -> Store:
     """Open a store at a path, begun if need be."""
     store = open_store(str(path), ManualClock(START), vault=VAULT, create=True)
     if not store.ledgers():
@@ -32,7 +32,7 @@ def opened(path: Path) -> SqlStore:
     return store
 
 
-def filled(store: SqlStore, requests: int) -> int:
+def filled(store: Store, requests: int) -> int:
     """Append so many requests of two events; return the head."""
     body = encode_body(actor="users/ada", data={"text": "x" * 500})
     two = [NewEvent("models/a", "model.updated.v1", body)] * 2

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from ledger.clock import ManualClock
-from ledger.storage import CreateLedger, SqlStore, open_store
+from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.vault import Vault
 
 ORIGIN = "ledger.example.com/fraud"
@@ -75,7 +75,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def empty_store(database_url: str, clock: ManualClock) -> Iterator[SqlStore]:
+def empty_store(database_url: str, clock: ManualClock) -> Iterator[Store]:
     """A store without a ledger, on each database."""
     store = open_store(database_url, clock, vault=VAULT, create=True)
     yield store
@@ -83,7 +83,7 @@ def empty_store(database_url: str, clock: ManualClock) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def store(empty_store: SqlStore) -> SqlStore:
+def store(empty_store: Store) -> Store:
     """A store with the `wall` ledger ORIGIN, on each database."""
     empty_store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     return empty_store

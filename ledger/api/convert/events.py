@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.api.convert.basics import timestamp
 from ledger.events.envelope import RecordedEvent
-from ledger.storage.store import Head, LedgerInfo
+from ledger.storage.records import Head, LedgerInfo
 from ledger.v1 import event_pb2, ledger_pb2
 
 CLOCKS: Final = {

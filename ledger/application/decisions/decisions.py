@@ -23,7 +23,8 @@ from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import Score, SignalOutput
 from ledger.rules.explanation import Explanation, explain
 from ledger.rules.procedure import Environment, Outcome, Overridden, RuleSet
-from ledger.storage.store import Head, LedgerInfo, Store
+from ledger.storage.records import Head, LedgerInfo
+from ledger.storage.store import Store
 
 _TRIES = 5
 MODELS_MAX = 1_000  # one request's evaluations are one append

@@ -27,7 +27,8 @@ from ledger.events.policy_document import Action
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
-from ledger.storage.store import Guard, Head, LedgerInfo, Store
+from ledger.storage.records import Guard, Head, LedgerInfo
+from ledger.storage.store import Store
 
 _TRIES = 5
 _GUARDED_TYPES = frozenset({ModelRetired.TYPE, *DECISION_TYPES})

@@ -22,7 +22,7 @@ from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import KERNEL
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 ReplayKind: TypeAlias = Literal["score", "decision", "plan"]
 ReplayOutcome: TypeAlias = Literal["IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"]

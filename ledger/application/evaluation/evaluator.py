@@ -39,7 +39,8 @@ from ledger.kernel.bucketed import ModelState
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.rules.procedure import override_in_effect
 from ledger.rules.vocabulary import RULES_1
-from ledger.storage.store import AppendResult, LedgerInfo, Store
+from ledger.storage.records import AppendResult, LedgerInfo
+from ledger.storage.store import Store
 
 LEASE: Final = "evaluator"
 LEASE_SECONDS: Final = 10.0
@@ -171,13 +172,13 @@ class Evaluator:
             self._is_active = False
             self._ask_at = 0.0
             self._forget()
-            self._store.lease(self._info.origin, LEASE, self._holder, 0)
+            self._store.leases.take(self._info.origin, LEASE, self._holder, 0)
 
     def _hold_lease(self) -> bool:
         moment = self._clock.monotonic_seconds()
         if moment < self._ask_at:
             return self._is_active
-        held = self._store.lease(self._info.origin, LEASE, self._holder, LEASE_SECONDS)
+        held = self._store.leases.take(self._info.origin, LEASE, self._holder, LEASE_SECONDS)
         # Renewed at half its time; who has been refused does not ask at every commit either.
         self._ask_at = moment + (LEASE_SECONDS / 2 if held else REFUSED_SECONDS)
         if held and not self._is_active:

@@ -9,7 +9,7 @@ from ledger.application.evaluation.assess import Assessment
 from ledger.application.fleet.aggregates import MODEL_TYPES
 from ledger.clock import Clock, uuid7
 from ledger.events.decisions import DECISION_TYPES, MADE, DecisionOverridden, ScoreComputed
-from ledger.storage.store import Guard
+from ledger.storage.records import Guard
 
 GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, *DECISION_TYPES, DecisionOverridden.TYPE}
 """What must not have happened to a model between an assessment's horizon and its record."""

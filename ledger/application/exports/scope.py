@@ -13,7 +13,7 @@ from ledger.events.registry import keeps_body
 from ledger.events.values import STREAM, TYPE
 from ledger.export.scope import ERASED, ERASED_LATER, REASON_CHARS_MAX
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 WITHHELD_NAMES_MAX: Final = 100
 

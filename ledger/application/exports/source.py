@@ -28,7 +28,8 @@ from ledger.export.report import Replay
 from ledger.export.scope import Withholding
 from ledger.export.stream_seal import seal_json
 from ledger.export.tally import Tally
-from ledger.storage.store import RawEvent, Reader, StreamHead
+from ledger.storage.reader import Reader
+from ledger.storage.records import RawEvent, StreamHead
 
 REPLAYS_MAX: Final = 100
 """Decisions and plans that a report shows computed again: the newest; a replay takes some ms."""

@@ -29,7 +29,8 @@ from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.limits import MONEY_MICROS_MAX
-from ledger.storage.store import Guard, LedgerInfo, Store
+from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)

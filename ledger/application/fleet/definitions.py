@@ -39,7 +39,8 @@ from ledger.application.policies.meaning import (
 from ledger.errors import invalid_field
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.signals import SignalDefined
-from ledger.storage.store import Guard, LedgerInfo, Store
+from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.store import Store
 
 _TRIES: Final = 3
 

@@ -9,7 +9,8 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
 from ledger.events.models import ModelDeployed
 from ledger.events.values import TIME_LIMIT, format_time, parse_decimal
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)

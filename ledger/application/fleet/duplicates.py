@@ -4,7 +4,7 @@ from collections import Counter
 
 from ledger.events.fast import parse_observed
 from ledger.limits import DUPLICATES_SEARCHED
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 
 def likely_duplicates(

@@ -29,7 +29,7 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_time
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 _log: Final = structlog.get_logger("ledger.fleet")
 

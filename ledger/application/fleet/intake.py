@@ -26,12 +26,8 @@ from ledger.events.fast import observed_body, observed_body_parts
 from ledger.events.signals import SignalObserved
 from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
 from ledger.storage.duplicates import NONE_FOUND, Duplicates
-from ledger.storage.store import (
-    AppendResult,
-    LedgerInfo,
-    NewEvent,
-    Store,
-)
+from ledger.storage.records import AppendResult, LedgerInfo, NewEvent
+from ledger.storage.store import Store
 
 ObservationRow: TypeAlias = tuple[str, str, str, str | float, int, int]
 """model, signal, model version or "", value, observed_at in microseconds, sample size."""

@@ -37,7 +37,7 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.events.erased import Erased
 from ledger.events.registry import BY_TYPE
 from ledger.storage.native import family_of
-from ledger.storage.store import Guard
+from ledger.storage.records import Guard
 
 A = TypeVar("A", Signal, Model, Policy)
 

@@ -16,7 +16,8 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import typed
 from ledger.limits import PURSE_MICROS_MAX
-from ledger.storage.store import Guard, Head, LedgerInfo, Store
+from ledger.storage.records import Guard, Head, LedgerInfo
+from ledger.storage.store import Store
 
 _TRIES: Final = 20  # each time a body was erased while the plan was made
 _COMPARED: Final = 200  # newest plans, when a name is unknown

@@ -32,7 +32,7 @@ from ledger.kernel.excess import (
     plan,
 )
 from ledger.rules.vocabulary import RULES_1
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 _MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 

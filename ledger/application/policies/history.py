@@ -16,7 +16,7 @@ from ledger.events.models import ModelDescribed
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 _SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
 

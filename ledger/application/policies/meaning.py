@@ -17,7 +17,7 @@ from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_decimal
-from ledger.storage.store import Reader
+from ledger.storage.reader import Reader
 
 PINNED: Final = ("kind", "unit", "direction")
 

@@ -8,7 +8,8 @@ from ledger.application.commands import Caller, Written
 from ledger.application.signing.prover import Prover
 from ledger.errors import invalid_field
 from ledger.events.proving import AuditCompleted
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 
 class Audits:

@@ -16,7 +16,6 @@ import structlog
 from ledger.application.signing.evidence import LOG_ONLY, Contradiction, Evidence
 from ledger.application.signing.keyring import Keyring, known_keys
 from ledger.application.signing.proofs import SignedCheckpoint
-from ledger.application.signing.rehash_process import Rehash, Rehashed
 from ledger.application.signing.trees import tree_at
 from ledger.chain.checkpoint import Checkpoint, open_checkpoint, parse, sign
 from ledger.chain.cosignature import add_cosignatures
@@ -28,7 +27,10 @@ from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TileError, hash_reader
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.storage.store import Head, KeptCheckpoint, LedgerInfo, Reader, Store
+from ledger.storage.reader import Reader
+from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
+from ledger.storage.rehash import Rehash, Rehashed
+from ledger.storage.store import Store
 
 _ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
 _POLL_SECONDS: Final = 0.25  # how late the checkpoint of another server is seen

@@ -15,7 +15,8 @@ from ledger.chain.keys import SigningKey
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.storage.store import Guard, LedgerInfo, Store
+from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.store import Store
 
 OVERLAP_DEFAULT: Final = 1_000
 OVERLAP_MAX: Final = 1_000_000_000

@@ -10,7 +10,9 @@ import threading
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, vkey_digest
 from ledger.chain.keys import SigningKey, VerifierKey
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.storage.store import LedgerInfo, Reader, Store
+from ledger.storage.reader import Reader
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 
 class Keyring:

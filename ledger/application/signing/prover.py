@@ -17,7 +17,9 @@ from ledger.chain.merkle import (
 )
 from ledger.chain.tiles import TileError, hash_reader
 from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
-from ledger.storage.store import KeptCheckpoint, LedgerInfo, Reader, Store
+from ledger.storage.reader import Reader
+from ledger.storage.records import KeptCheckpoint, LedgerInfo
+from ledger.storage.store import Store
 
 
 class Prover:

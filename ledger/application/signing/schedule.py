@@ -13,7 +13,8 @@ from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import SECOND
-from ledger.storage.store import LedgerInfo, Store
+from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 SIGNER: Final = Caller("system/signer")
 SEALER: Final = Caller("system/sealer")

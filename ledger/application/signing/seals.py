@@ -15,7 +15,8 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import HOUSEKEEPING_TYPES, typed
-from ledger.storage.store import Guard, LedgerInfo, Store
+from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.store import Store
 
 _TRIES: Final = 20  # each time somebody else sealed first
 _PAGE: Final = 500

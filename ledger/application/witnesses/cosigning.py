@@ -26,7 +26,8 @@ from ledger.chain.policy import Witness
 from ledger.chain.witness import encode_request
 from ledger.errors import LedgerError, is_outage
 from ledger.events.values import SECOND
-from ledger.storage.store import KeptCheckpoint, Store
+from ledger.storage.records import KeptCheckpoint
+from ledger.storage.store import Store
 
 _ROUNDS: Final = 3  # a witness may say once that it knows another size, and once that it moved on
 _BACKOFF_SECONDS_MAX: Final = 300.0

@@ -18,7 +18,7 @@ from ledger.chain.cosignature import CosignerKey
 from ledger.chain.heads import Relation, TreeHead, compare, head_of
 from ledger.chain.note import NoteError, OpenedNote, open_note
 from ledger.errors import LedgerError, Reason
-from ledger.storage.store import LedgerInfo
+from ledger.storage.records import LedgerInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from ledger.operations.examination.check import Check
 from ledger.operations.examination.rights import rights
 
 if TYPE_CHECKING:
-    from ledger.storage.sql_store import SqlStore
-    from ledger.storage.store import LedgerInfo
+    from ledger.storage.records import LedgerInfo
+    from ledger.storage.store import Store
 
 _TAIL_EVENTS: Final = 1_000
 _DISK_WARN_BYTES: Final = 2 * 1024**3
@@ -89,7 +89,7 @@ def _disk(folder: Path) -> Check:
     return Check("disk", "ok", found)
 
 
-def _clock(store: "SqlStore", info: "LedgerInfo") -> Check:
+def _clock(store: "Store", info: "LedgerInfo") -> Check:
     head = store.head(info.origin)
     name = f"clock of {info.origin}"
     recorded = notation.time(head.recorded_at)
@@ -130,7 +130,7 @@ def _data_clock(name: str, recorded_at: int, ahead_seconds: float) -> Check:
     )
 
 
-def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
+def _chain(store: "Store", info: "LedgerInfo") -> Check:
     """Verify the newest events, and that the head is the last of them."""
     head = store.head(info.origin)
     name = f"chain of {info.origin}"
@@ -164,7 +164,7 @@ def _chain(store: "SqlStore", info: "LedgerInfo") -> Check:
     )
 
 
-def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
+def _meaning(store: "Store", info: "LedgerInfo") -> Check:
     """Look for policies in force whose signals were defined otherwise when they were drafted."""
     from ledger.application.policies.compiled import PolicyCache
     from ledger.application.policies.history import PolicyHistory
@@ -186,7 +186,7 @@ def _meaning(store: "SqlStore", info: "LedgerInfo") -> Check:
     return Check(name, "warn", "; ".join(found), remedy)
 
 
-def _signing(store: "SqlStore", info: "LedgerInfo", evidence: Path) -> Check:
+def _signing(store: "Store", info: "LedgerInfo", evidence: Path) -> Check:
     """Say how far checkpoints go, and whether something keeps the ledger from being signed."""
     name = f"signing of {info.origin}"
     if (found := Evidence(evidence).about(info.origin)) is not None:

@@ -14,15 +14,15 @@ from sqlalchemy.exc import DBAPIError
 from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.database import Database
+from ledger.storage.records import CommitCallback
 from ledger.storage.schema import heads, ledgers
-from ledger.storage.store import CommitCallback
 
 LOOK_SECONDS: Final = 1.0  # how often a watcher looks at the heads even when nothing was announced
 
 _log: Final = structlog.get_logger("ledger.storage")
 
 
-class Hints:
+class CommitNotifications:
     """The newest head positions heard of, and the callbacks that hear of them."""
 
     def __init__(self, clock: Clock) -> None:
@@ -74,10 +74,10 @@ class Hints:
         return True
 
 
-class Watcher:
+class CommitWatcher:
     """The thread that looks for commits of other servers and publishes them."""
 
-    def __init__(self, database: Database, hints: Hints) -> None:
+    def __init__(self, database: Database, hints: CommitNotifications) -> None:
         self._database = database
         self._hints = hints
         self._closing = threading.Event()

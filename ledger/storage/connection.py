@@ -27,7 +27,7 @@ _AT: Final = (
 _log: Final = structlog.get_logger("ledger.storage")
 
 
-class WriterLink:
+class WriterConnection:
     """Begins transactions on one connection, which is replaced when it was lost."""
 
     def __init__(self, database: Database) -> None:
