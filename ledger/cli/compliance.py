@@ -91,7 +91,7 @@ def export(
 
 def _explainer(bundle: Path | None) -> "Explainer":
     """Return what tells why decisions came out as they did: the server, or the bundle's events."""
-    from ledger.cli.explaining import BundleExplainer, ServerExplainer
+    from ledger.cli.explanations import BundleExplainer, ServerExplainer
     from ledger.compliance.explaining import UNEXPLAINED
 
     if bundle is None:

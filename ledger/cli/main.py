@@ -112,7 +112,7 @@ TREE: Final[dict[str, _Entry]] = {
         "The ledger examined by somebody who trusts none of its parts.",
         {
             "run": "audits:run",
-            "answer": "answering:answer",
+            "answer": "answers:answer",
         },
     ),
     "compliance": (

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from ledger.audit.report import Gap, Report
 from ledger.audit.source import Finding
-from ledger.cli.answering import Answered
+from ledger.cli.answers import Answered
 from ledger.cli.compliance import Written
 from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
