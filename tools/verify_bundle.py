@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Verify an export bundle of a decision ledger, with Python's standard library alone.
 
-    python3 verify_bundle.py BUNDLE --vkey VKEY [--witness VKEY … --quorum K | --policy FILE]
+    python3 verify_bundle.py BUNDLE --vkey VKEY [--witness VKEY … --quorum K]
+    python3 verify_bundle.py BUNDLE [--vkey VKEY] --witness-policy FILE
 
 BUNDLE is the folder, or a plain tar of it. Obtain the keys and this very file from elsewhere than
 the bundle: a forger ships his own. Exit code 0: all of it holds; 4: it does not, and one line says
@@ -1365,7 +1366,9 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
         "--witness", action="append", default=[], help="a key of a witness; repeatable"
     )
     parser.add_argument("--quorum", default="all", help="how many of the witnesses")
-    parser.add_argument("--policy", type=Path, help="tlog-policy file, in place of --witness")
+    parser.add_argument(
+        "--witness-policy", type=Path, help="tlog-policy file, in place of --witness"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     return parser.parse_args(arguments)
@@ -1377,8 +1380,8 @@ def policy_of(options: argparse.Namespace) -> bytes:
     names = [f"w{number}" for number in range(len(options.witness))]
     for name, vkey in zip(names, options.witness, strict=True):
         lines.append(f"witness {name} {vkey}")
-    if options.policy is not None:
-        lines.append(options.policy.read_text("utf-8", "surrogateescape"))
+    if options.witness_policy is not None:
+        lines.append(options.witness_policy.read_text("utf-8", "surrogateescape"))
     elif names or options.quorum != "all":  # of no witness, no number can be asked for
         lines += [f"group g {options.quorum} {' '.join(names)}", "quorum g"]
     else:

@@ -181,7 +181,7 @@ def test_a_bundles_words_cannot_steer_the_terminal(world: World, tmp_path: Path,
         ["bundle", "--vkey", VKEY, "--quorum", "many"],
         ["bundle", "--vkey", VKEY, "--quorum", "2"],
         ["bundle", "--vkey", VKEY, "--witness", WITNESSES[0].vkey, "--quorum", "0"],
-        ["bundle", "--vkey", VKEY, "--policy", "nowhere"],
+        ["bundle", "--vkey", VKEY, "--witness-policy", "nowhere"],
         ["bundle", "--vkey", VKEY, "--more"],
     ],
 )
@@ -258,9 +258,9 @@ def test_a_quorum_of_witnesses_is_needed_where_one_is_asked_for(
     policy = "".join(f"witness w{n} {one.vkey}\n" for n, one in enumerate(WITNESSES))
     policy += f"group g {quorum or 'all'} w0 w1 w2\nquorum g\n"
     (tmp_path / "policy").write_text(f"log {VKEY}\n{policy}")
-    assert run(tmp_path / "bundle", "--policy", tmp_path / "policy").returncode == code
+    assert run(tmp_path / "bundle", "--witness-policy", tmp_path / "policy").returncode == code
     (tmp_path / "policy").write_text(policy)
-    done = run(tmp_path / "bundle", "--policy", tmp_path / "policy", "--vkey", VKEY)
+    done = run(tmp_path / "bundle", "--witness-policy", tmp_path / "policy", "--vkey", VKEY)
     assert done.returncode == code
 
 
