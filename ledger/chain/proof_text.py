@@ -16,7 +16,6 @@ from ledger.chain.link import DIGEST_BYTES
 from ledger.chain.merkle import SIZE_MAX, check_inclusion
 from ledger.chain.policy import PolicyVerdict, WitnessPolicy
 
-FILE_SUFFIX: Final = ".tlog-proof"
 HASHES_MAX: Final = 63
 
 _HEADER: Final = "c2sp.org/tlog-proof@v1"

@@ -98,11 +98,6 @@ def installed_archive() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip"
 
 
-def week_of(day: date) -> int:
-    """Return the number of the week, counted since 1970, in which a day lies."""
-    return (day.toordinal() - _EPOCH) // WEEK_DAYS
-
-
 def _model(name: str, rows: list[_Row]) -> ModelFlights:
     """Turn a model's rows into arrays, in order of date."""
     year, month, day, hour, minute, miles, destination, tail, departed, arrived, delay = (

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 Case = dict[str, Any]
-LOG, ECDSA, COSIGNER, TREE_HEAD = 0x01, 0x02, 0x04, 0x05
+LOG, ECDSA, COSIGNER = 0x01, 0x02, 0x04
 
 
 def b64(data: bytes) -> str:

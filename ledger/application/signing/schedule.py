@@ -16,7 +16,6 @@ from ledger.events.values import SECOND
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
-SIGNER: Final = Caller("system/signer")
 SEALER: Final = Caller("system/sealer")
 
 # Of the promised seconds, so that what is left is for checking, signing and storing.
