@@ -6,18 +6,22 @@ conflict is wanted.
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
+from eventsourcing.persistence import MapperDeserialisationError
 
 import ledger.application
 from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.fleet.repository import ClosedMapper, PastEvent
 from ledger.errors import LedgerError, Reason
 from ledger.events.keys import KeyRotated
 from ledger.events.models import ModelRetired
+from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.records import AppendRequest, AppendResult, Guard
-from tests.application.world import ANA, ORIGIN, World, reason_of, request
+from tests.application.world import ANA, ORIGIN, World, reason_of, registered, request
 
 LEFT: Final = Addition.of(ModelRetired(model="m1", reason="because"))
 USE_CASES: Final = Path(ledger.application.__file__).parent
@@ -132,6 +136,25 @@ def test_events_of_one_request_may_name_each_others_positions(
     assert second.body.causation_position == first.position
     assert second.body.run_id == "runs/r"
     assert second.data["from_position"] == first.position
+
+
+def test_the_library_reads_an_aggregates_events_and_refuses_what_no_release_wrote(
+    world: World,
+) -> None:
+    world.register("m1")
+    mapper = ClosedMapper()
+    (stored,) = LedgerApplicationRecorder(world.store, ORIGIN, str).select_events("models/m1")
+    read = mapper.to_domain_event(stored)
+    assert isinstance(read, PastEvent)
+    assert read.data == registered("m1")
+    assert mapper.to_stored_event(read) == stored
+    for changed in (
+        replace(stored, topic="os:system"),
+        replace(stored, state=b"{}"),
+        replace(stored, state=stored.state.replace(b'"owner"', b'"owners"')),
+    ):
+        with pytest.raises(MapperDeserialisationError):
+            mapper.to_domain_event(changed)
 
 
 def test_no_use_case_encodes_a_body_or_calls_storage_to_append_by_itself() -> None:

@@ -49,6 +49,7 @@ class PastEvent:
     originator_id: str
     originator_version: int
     data: EventData | Erased
+    stored: StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ class ClosedMapper(Mapper[str]):
         super().__init__(JSONTranscoder())
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """Refuse: the appender alone encodes what is written."""
-        raise NotImplementedError(f"{domain_event.originator_id} is saved by the appender")
+        """Return an event as it was read; a new one is encoded by the appender alone."""
+        assert isinstance(domain_event, PastEvent), "what is new goes to the appender"
+        return domain_event.stored
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         """Return the event; MapperDeserialisationError unless type and bytes are the catalogue's.
@@ -84,11 +86,12 @@ class ClosedMapper(Mapper[str]):
         if cls is None:
             raise MapperDeserialisationError(f"no event type is named {stored_event.topic!r}")
         if not stored_event.state:
-            return PastEvent(stream, version, Erased(stored_event.topic))
+            return PastEvent(stream, version, Erased(stored_event.topic), stored_event)
         try:
-            return PastEvent(stream, version, cls.from_data(decode(stored_event.state)["data"]))
+            data = cls.from_data(decode(stored_event.state)["data"])
         except (CanonicalError, KeyError, TypeError, ValidationError) as error:
             raise MapperDeserialisationError(f"{stream} version {version}: {error}") from error
+        return PastEvent(stream, version, data, stored_event)
 
 
 class Aggregates:
