@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from ledger.audit import reference
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.registry import RULES
@@ -338,8 +337,3 @@ def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothin
 
 def test_every_rule_has_a_forgery() -> None:
     assert set(FORGERIES) == set(RULES)
-
-
-def test_the_readme_lists_every_check() -> None:
-    text = (Path(reference.__file__).parent / "README.md").read_text(encoding="utf-8")
-    assert reference.rules_table() in text

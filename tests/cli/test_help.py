@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ledger.cli import reference
 from ledger.cli.exits import Exit
 from ledger.cli.session import GLOBAL_OPTIONS, hoisted
 from tests.cli.conftest import Run
+from tools import reference
 
 COMMANDS: dict[str, Any] = dict(reference.commands())
 

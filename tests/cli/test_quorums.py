@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.cosignature import CosigningKey
-from ledger.cli import reference
 from ledger.cli.exits import Exit
 from tests.cli.conftest import Run
 from tests.support.served import ORIGIN, Served
+from tools import reference
 
 HERE = CosigningKey("here.example", bytes(32))
 ABSENT = CosigningKey("absent.example", bytes([2]) * 32)

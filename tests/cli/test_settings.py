@@ -1,19 +1,14 @@
 """Settings come from where they should, strays are refused by name, and all are documented.
 
-Method: set one thing at a time in file and environment and read what is in force; compare the
-README's tables with those that the code gives.
+Method: set one thing at a time in file and environment and read what is in force.
 """
 
 from pathlib import Path
 
 import pytest
 
-from ledger import cli
 from ledger.api.server import DEFAULT_ADDRESS
-from ledger.cli import reference
 from ledger.settings import Settings, SettingsError, documented, load, refuse_strays
-
-README = (Path(cli.__path__[0]) / "README.md").read_text("utf-8")
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -137,17 +132,3 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(field.description for _, _, field in documented())
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        reference.exits_table,
-        reference.commands_table,
-        reference.json_table,
-        reference.items_table,
-    ],
-)
-def test_the_readme_has_the_tables_that_the_code_gives(table: object) -> None:
-    assert callable(table)
-    assert table() in README

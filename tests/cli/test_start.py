@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from ledger.cli import reference
 from ledger.cli.exits import Exit
 from ledger.cli.main import TREE
+from tools import reference
 
 # Not pydantic: typer itself imports it where it is installed.
 HEAVY = {"cel_expr_python", "cryptography", "google", "grpc", "jinja2", "sqlalchemy", "yaml"}
