@@ -128,10 +128,15 @@ def test_events_of_one_request_may_name_each_others_positions(
             from_position=first_position, previous_until_position=first_position, vkey="k"
         )
 
-    additions = [LEFT, Addition("ledger", KeyRotated.TYPE, rotated, run_id="runs/r", follows=0)]
+    additions = [
+        LEFT,
+        Addition("ledger", KeyRotated.TYPE, rotated, run_id="runs/r", follows=0),
+        Addition.of(ModelRetired(model="m2", reason="so"), follows=1),
+    ]
     written = appender.append(ANA, "Try", lambda: Proposal(additions))
-    first, second = world.events()[-2:]
-    assert (first.position, second.position) == (written.first_position, written.position)
+    first, second, third = world.events()[-3:]
+    assert (first.position, third.position) == (written.first_position, written.position)
+    assert third.body.causation_position == second.position
     assert first.body.causation_position is None
     assert second.body.causation_position == first.position
     assert second.body.run_id == "runs/r"
