@@ -184,3 +184,11 @@ def test_every_path_that_the_architecture_names_exists() -> None:
     places = [ROOT / "ledger", ROOT / "ledger" / "application", ROOT]
     lost = [path for path in named if not any((place / path).exists() for place in places)]
     assert lost == []
+
+
+def test_every_function_that_the_architecture_names_is_in_the_file_it_names() -> None:
+    text = (ROOT / "ledger" / "README.md").read_text("utf-8")
+    named = re.findall(r"`([a-z_/]+\.py)`: `(?:[A-Z]\w+\.)?([a-z_]+)`", text)
+    assert {name for _, name in named} >= {"submit", "sign", "decide"}
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / "ledger" / path).read_text("utf-8"), f"{path}: {name}"
