@@ -49,10 +49,10 @@ def tables_holding(url: str, text: str) -> list[str]:
 
 def test_no_live_row_of_any_table_holds_the_text(postgres_url: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {
-        "database": postgres_url,
+        "storage__database": postgres_url,
         "keys__secret": "00" * 32,
         "exports__folder": str(tmp_path),
-        "operators": WHO,
+        "operators__actors": WHO,
     }
     with serving(tmp_path, service__evaluate=True, **options) as served:
         served.create()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ledger.api.paging import page_of
 from ledger.api.server import DEFAULT_ADDRESS, SERVICES, SIGNING, ApiServer, loopback
-from ledger.application.ledger import Ledger
+from ledger.application.log import LedgerLog
 from ledger.errors import LedgerError, Reason
 from ledger.v1 import ledger_service_pb2
 from tests.support.served import TIMEOUT, Served, observation, refused, serving
@@ -110,7 +110,7 @@ def test_a_fault_of_ours_reaches_the_client_as_an_id_only(
 
     with serving(tmp_path) as served:
         served.prepare()
-        monkeypatch.setattr(Ledger, "head", fault)
+        monkeypatch.setattr(LedgerLog, "head", fault)
         error = refused(
             lambda: served.ledgers.GetLedger(ledger_service_pb2.GetLedgerRequest(), timeout=TIMEOUT)
         )

@@ -130,7 +130,9 @@ def test_everything_verifies_and_goes_on(old_url: str) -> None:
     kept = store.checkpoint(ORIGIN)
     assert kept is not None
     assert kept.size == 252
-    event = NewEvent("models/m1", "model.updated.v1", encode_body(actor="users/ada", data={}))
+    event = NewEvent(
+        "models/m1", "model.updated.v1", encode_body(actor="users/ada", data={}, request_id="after")
+    )
     for origin, position in ((ORIGIN, 303), (HISTORY, 4), (PLAIN, 2)):
         request = AppendRequest(origin, "users/ada", "Test", [event] * 300, request_id="after")
         assert store.append(request).first_position == position

@@ -148,17 +148,18 @@ def test_a_listener_that_cannot_listen_is_closed(
     made: list[psycopg.Connection[Any]] = []
 
     def cut_off() -> psycopg.Connection[Any]:
-        made.append(connect())
-        made[-1].execute("SET statement_timeout = 1")
-        made[-1].execute("BEGIN")
+        cut: psycopg.Connection[Any] = connect()
+        made.append(cut)
+        cut.execute("SET statement_timeout = 1")
+        cut.execute("BEGIN")
         with contextlib.suppress(psycopg.Error):
-            made[-1].execute("SELECT pg_sleep(60)")  # a failed transaction takes no more
-        return made[-1]
+            cut.execute("SELECT pg_sleep(60)")  # a failed transaction takes no more
+        return cut
 
     connect = database._connect
     monkeypatch.setattr(database, "_connect", cut_off)
     assert database._listen() is None
-    assert made[0].closed
+    until(lambda: all(one.closed for one in made), "also the one that the watcher made")
 
 
 def test_a_commit_in_doubt_is_answered_as_unknown_and_a_repeat_learns_its_positions(
@@ -256,7 +257,7 @@ def test_a_statement_that_is_refused_as_read_only_passes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the server becomes a standby between the look and the first write."""
-    begin = store._writer._link.begin  # type: ignore[union-attr]
+    begin = store._writer._connection.begin  # type: ignore[union-attr]
 
     def becomes_read_only() -> Any:  # noqa: ANN401 - a transaction
         monkeypatch.undo()
@@ -264,7 +265,7 @@ def test_a_statement_that_is_refused_as_read_only_passes(
         transaction.connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         return transaction
 
-    monkeypatch.setattr(store._writer._link, "begin", becomes_read_only)  # type: ignore[union-attr]
+    monkeypatch.setattr(store._writer._connection, "begin", becomes_read_only)  # type: ignore[union-attr]
     assert refused(lambda: append(store)).metadata["database_error"] == "25006"
     assert append(store).last_position == 3
 

@@ -23,7 +23,7 @@ def broken(*_: object, **__: object) -> NoReturn:
 
 
 def no_close(store: Store, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(store._writer._link, "close", broken)  # type: ignore[union-attr]
+    patch.setattr(store._writer._connection, "close", broken)  # type: ignore[union-attr]
 
 
 def no_log(_: Store, patch: pytest.MonkeyPatch) -> None:
