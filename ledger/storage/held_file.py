@@ -23,6 +23,7 @@ from ledger.storage.wal_file import (
     MAGIC,
     Claim,
     WalFile,
+    application_id,
     parse_claim,
     read_claim,
     statement,
@@ -217,17 +218,25 @@ class HeldFile:
         if self._log is not None:
             self.log_bytes = os.fstat(self._log.descriptor).st_size
 
-    def due_statement(self) -> int | None:
-        """Return the number that the log is to state, None where it has; see `wal_file`."""
+    def due_statement(self) -> tuple[bytes, int] | None:
+        """Return the log's salts and the number that it is to state; None where it has."""
         salts = self._log.salts() if self._log is not None else b""
         if salts == self._stated or not salts:
             return None
-        return statement(os.pread(self._descriptor, HEADER_BYTES, 0), salts)
+        return salts, statement(os.pread(self._descriptor, HEADER_BYTES, 0), salts)
 
-    def note_statement(self) -> None:
-        """Remember that the log, as it is now, has stated its file."""
-        assert self._log is not None
-        self._stated = self._log.salts()
+    def note_statement(self, salts: bytes) -> None:
+        """Remember that the log with these salts has stated its file."""
+        self._stated = salts
+
+    def is_moved(self) -> bool:
+        """Return whether all of the log is in the file, so that the next transaction begins it."""
+        claim = self._index_claim()
+        return claim is not None and claim.moved >= claim.frames
+
+    def application_id(self) -> int:
+        """Return the number in the file's header in which logs state their file."""
+        return application_id(os.pread(self._descriptor, HEADER_BYTES, 0))
 
     def close(self) -> None:
         """Give the file up, once SQLite has closed it."""

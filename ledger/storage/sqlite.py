@@ -142,11 +142,21 @@ class SqliteDatabase(Database):
             self._held.check()
 
     def _state_log(self, raw: sqlite3.Connection) -> None:
-        """Have a log that began again say which file it goes with; see `wal_file`."""
+        """Have a log that began again say which file it goes with; see `wal_file`.
+
+        Where all of the log is in the file, the next transaction begins it again, with other salts:
+        that one repeats the number that the file has, and the one after it states.
+        """
         assert self._held is not None
-        if (number := self._held.due_statement()) is not None:
+        kept = b""  # the log that a reader kept from beginning again
+        while (due := self._held.due_statement()) is not None:
+            salts, number = due
+            if self._held.is_moved() and salts != kept:
+                raw.execute(f"PRAGMA application_id={self._held.application_id()}")
+                kept = salts
+                continue
             raw.execute(f"PRAGMA application_id={number}")
-            self._held.note_statement()
+            self._held.note_statement(salts)
         self._held.note_log()
 
     def lock_ledgers(self, connection: Connection) -> None:

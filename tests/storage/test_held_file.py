@@ -19,6 +19,7 @@ import pytest
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store, open_store
+from ledger.storage.wal_file import HEADER_BYTES
 from tests.support.check_ledger import check_ledger
 from tests.support.held_files import (
     cut_to_half,
@@ -276,3 +277,26 @@ def test_each_new_connection_of_the_writer_is_looked_at(
         filled(store, 1)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     assert ("synchronous 0" if how == "not durable" else "readonly") in caught.value.message
+
+
+def test_a_log_that_begins_again_at_a_start_states_its_file_and_not_what_the_old_one_stated(
+    tmp_path: Path,
+) -> None:
+    """Method: all of the log is moved into the file, as at the first commit after a long log."""
+    path = tmp_path / "ledger.sqlite"
+    store = opened(path)
+    filled(store, 3)
+    database: Any = store._database
+    held = database._held
+    before = held._log.salts()
+    with database.writer.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0] == 0
+        assert held.is_moved()
+        held.note_statement(b"")  # a start knows of no statement
+        database._state_log(raw)
+    assert held._log.salts() != before
+    assert held.due_statement() is None
+    header = path.read_bytes()[:HEADER_BYTES]
+    assert held._log.goes_with(header)
+    store.close()
