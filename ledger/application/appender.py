@@ -15,7 +15,7 @@ from ledger.application.commands import Caller, Written
 from ledger.chain.keys import SigningKey
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
-from ledger.events.envelope import encode_body
+from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.storage.records import AppendRequest, AppendResult, Guard, NewEvent
 from ledger.storage.store import Store
 
@@ -145,9 +145,14 @@ class Appender:
                     "last_position": str(last),
                 },
             )
-        event = self._store.event(self._origin, last)
-        assert event is not None, "an answered request's events exist"
+        event = self.event(last)
         return Written(first, last, event.event_hash, event.recorded_at, repeated=True)
+
+    def event(self, position: int) -> RecordedEvent:
+        """Return an event that was appended."""
+        event = self._store.event(self._origin, position)
+        assert event is not None, "what was appended can be read"
+        return event
 
     def request(self, caller: Caller, method: str, proposal: Proposal) -> AppendRequest:
         """Return the request to storage, for a use case that storage completes on its own."""

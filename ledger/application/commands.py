@@ -1,6 +1,6 @@
 """What every command brings along, what every append answers, and which streams it is about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import notation
 from ledger.events.proving import BodyErased
+from ledger.events.signals import SignalDefined
 from ledger.events.values import SECOND, TIME_LIMIT
 from ledger.limits import DATA_AHEAD_SECONDS
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
@@ -96,9 +97,22 @@ def plan_stream(plan: str) -> str:
     return f"plans/{plan}"
 
 
+def none_after(position: int, stream: str | None, type_: str) -> Guard:
+    """Return the guard that no event of a type came after a position; `stream` None: in none."""
+    return Guard(stream, frozenset({type_}), after_position=position)
+
+
 def no_erasure_after(position: int) -> Guard:
     """Return the guard of what was made of bodies read as of a position."""
-    return Guard(BodyErased.STREAM, frozenset({BodyErased.TYPE}), after_position=position)
+    return none_after(position, BodyErased.STREAM, BodyErased.TYPE)
+
+
+def no_definition_after(position: int, signals: Iterable[str]) -> list[Guard]:
+    """Return the guards of what was made of signals' definitions as of a position."""
+    return [
+        none_after(position, signal_stream(signal), SignalDefined.TYPE)
+        for signal in sorted(signals)
+    ]
 
 
 def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:

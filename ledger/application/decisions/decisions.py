@@ -1,6 +1,6 @@
 """Evaluation on request, and reading, explaining and listing what was decided."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 from ledger.application.appender import Appender, Proposal
@@ -77,19 +77,9 @@ class Decisions:
         `at` makes the evaluations historical: at that earlier time, changing nothing in force.
         Costs by the windows' observations, since it reads the ledger and no warm state.
         """
-        answered = self._appender.answered(caller, ScoreComputed.METHOD)
-        if answered is not None:
-            return self._evaluated(answered)
-        if not 1 <= len(models) <= MODELS_MAX:
-            raise invalid_field(
-                "models", f"names {len(models)} models; 1 to {MODELS_MAX} are evaluated at once"
-            )
-        if len(set(models)) != len(models):
-            raise invalid_field("models", "names a model twice")
-        if at is not None and not 0 <= at < TIME_LIMIT:
-            raise invalid_field("at", "lies before 1970 or after the year 9999")
 
         def decide() -> Proposal:
+            _check_asked(models, at)
             recordables = at_newest_head(
                 self._store,
                 self._info.origin,
@@ -103,17 +93,8 @@ class Decisions:
 
     def get(self, model: str, position: int) -> Decided:
         """Return a model's decision; DECISION_UNKNOWN if there is none at that position."""
-        event = self._store.event(self._info.origin, position)
-        is_meant = event is not None and event.type in DECISION_TYPES
-        if event is None or not is_meant or event.stream != model_stream(model):
-            raise LedgerError(
-                Reason.DECISION_UNKNOWN,
-                f"Model {model} has no decision at position {position}.",
-                remedy="List the model's decisions.",
-                metadata={"model": model, "position": str(position)},
-            )
-        self._check_known(event)
-        return self._decided(event)
+        remedy = "List the model's decisions."
+        return self._decided(self._of(model, position, "decision", DECISION_TYPES, remedy))
 
     def events(
         self, model: str | None, *, after: int, until: int, limit: int, descending: bool = False
@@ -165,16 +146,8 @@ class Decisions:
 
         The decision is where the score is. Costs what replaying the score costs.
         """
-        event = self._store.event(self._info.origin, position)
-        is_meant = event is not None and event.type == ScoreComputed.TYPE
-        if event is None or not is_meant or event.stream != model_stream(model):
-            raise LedgerError(
-                Reason.DECISION_UNKNOWN,
-                f"Model {model} has no score at position {position}.",
-                remedy="List the priorities to find the model's last score.",
-                metadata={"model": model, "position": str(position)},
-            )
-        self._check_known(event)
+        remedy = "List the priorities to find the model's last score."
+        event = self._of(model, position, "score", {ScoreComputed.TYPE}, remedy)
         data = typed(event, ScoreComputed)
         assessment, _ = self._replayer.assess_again(data)
         policy = assessment.horizon.policy
@@ -182,6 +155,21 @@ class Decisions:
             score_of(data), policy.rules, assessment.environment, assessment.outcome
         )
         return Decided(assessment.decision(position), event, data, event), explanation
+
+    def _of(
+        self, model: str, position: int, what: str, types: Collection[str], remedy: str
+    ) -> RecordedEvent:
+        """Return a model's event at a position; DECISION_UNKNOWN, or BODY_ERASED."""
+        event = self._store.event(self._info.origin, position)
+        if event is None or event.type not in types or event.stream != model_stream(model):
+            raise LedgerError(
+                Reason.DECISION_UNKNOWN,
+                f"Model {model} has no {what} at position {position}.",
+                remedy=remedy,
+                metadata={"model": model, "position": str(position)},
+            )
+        self._check_known(event)
+        return event
 
     def _check_known(self, event: RecordedEvent) -> None:
         """Raise BODY_ERASED, with where the erasure is, unless the event's body is there."""
@@ -271,6 +259,17 @@ class Decisions:
             )
         self._check_known(scored)
         return Decided(data, event, typed(scored, ScoreComputed), scored)
+
+
+def _check_asked(models: Sequence[str], at: int | None) -> None:
+    if not 1 <= len(models) <= MODELS_MAX:
+        raise invalid_field(
+            "models", f"names {len(models)} models; 1 to {MODELS_MAX} are evaluated at once"
+        )
+    if len(set(models)) != len(models):
+        raise invalid_field("models", "names a model twice")
+    if at is not None and not 0 <= at < TIME_LIMIT:
+        raise invalid_field("at", "lies before 1970 or after the year 9999")
 
 
 def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Explanation:

@@ -129,8 +129,7 @@ class Overrides:
         )
 
     def _recorded(self, written: Written) -> WrittenOverride:
-        event = self._store.event(self._info.origin, written.position)
-        assert event is not None, "what was appended can be read"
+        event = self._appender.event(written.position)
         data = typed(event, DecisionOverridden)
         return WrittenOverride(
             written,

@@ -10,8 +10,8 @@ from ledger.application.commands import (
     Caller,
     Written,
     model_stream,
+    no_definition_after,
     policy_stream,
-    signal_stream,
 )
 from ledger.application.fleet.aggregates import Model, Policy
 from ledger.application.fleet.definitions import Definitions, Replacement
@@ -153,9 +153,7 @@ class FleetCommands:
             return NextEvent(known.version, data)
 
         written = self._save(caller, PolicyDrafted.METHOD, decide)
-        event = self._store.event(self._info.origin, written.position)
-        assert event is not None, "what was appended can be read"
-        drafted = typed(event, PolicyDrafted)
+        drafted = typed(self._aggregates.appender.event(written.position), PolicyDrafted)
         return Drafted(written, drafted.version, drafted.digest, result)
 
     def activate_policy(
@@ -199,10 +197,7 @@ class FleetCommands:
         defined = [view.defined for view in self._fleet.signals() if view.defined]
         if wrong := [one for one in defined if contradicts(document, one)]:
             raise backwards(wrong, f"version {version} of {policy}")
-        return [
-            Guard(signal_stream(signal), frozenset({SignalDefined.TYPE}), after_position=head)
-            for signal in sorted(signals_of(document))
-        ]
+        return no_definition_after(head, signals_of(document))
 
     def _draft_erased(self, policy: str, version: int) -> LedgerError:
         """Return the refusal of a version whose document is gone."""

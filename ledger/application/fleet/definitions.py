@@ -16,7 +16,9 @@ from ledger.application.commands import (
     Caller,
     Written,
     fields_named,
+    no_definition_after,
     no_erasure_after,
+    none_after,
     policy_stream,
     signal_stream,
 )
@@ -115,7 +117,7 @@ class Definitions:
         guards = [unchanged(signal.stream_name, version)]
         if said or known is None:
             # In all streams: a policy that is not known yet may come into force meanwhile.
-            guards.append(_unchanged(None, PolicyActivated.TYPE, head))
+            guards.append(none_after(head, None, PolicyActivated.TYPE))
         additions = [Addition.of(signal)]
         if replaced:
             with fields_named():
@@ -143,9 +145,7 @@ class Definitions:
             )
         activations = self._activations(drafts, head)
         read = set().union(*(signals_of(draft.document) for draft in drafts.values()))
-        guards = [
-            _unchanged(signal_stream(name), SignalDefined.TYPE, head) for name in sorted(read)
-        ]
+        guards = no_definition_after(head, read)
         guards += [
             Guard(policy_stream(policy), POLICY_TYPES, after_position=head) for policy in numbers
         ]
@@ -206,11 +206,6 @@ def _matched(
             remedy="Send one document for each version that is touched, and no other.",
         )
     return found
-
-
-def _unchanged(stream: str | None, type_: str, head: int) -> Guard:
-    """Return the guard that no event of a type came after a position."""
-    return Guard(stream, frozenset({type_}), after_position=head)
 
 
 def _ranks_with(one: PolicyActivated, other: PolicyActivated) -> bool:

@@ -86,8 +86,7 @@ class PlanCommands:
             return Proposal([Addition.of(made)], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
-        event = self._store.event(self._info.origin, written.position)
-        assert event is not None, "what was appended can be read"
+        event = self._appender.event(written.position)
         return typed(event, PlanMade), event
 
     def get(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:
