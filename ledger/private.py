@@ -31,6 +31,29 @@ def make_file(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write or replace a file: after a crash, and for readers, all of it is there or nothing.
+
+    It is durable, under its name, when this returns.
+    """
+    new = path.with_name(f"{path.name}.new")
+    with open_file(new) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make durable what was made, renamed or removed in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing; one that is there stays as it is."""
     for each in (*reversed(folder.parents), folder):

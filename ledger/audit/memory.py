@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ledger.audit.joining import Joined
 from ledger.errors import LedgerError, Reason
-from ledger.private import make_folder, open_file
+from ledger.private import make_folder, write_whole
 from ledger.reading import STATE_BYTES_MAX, parse_json, read_text
 
 _FORMAT: Final = "audit-state/1"
@@ -124,18 +124,8 @@ class Memory:
             os.close(lock)
 
     def _save(self) -> None:
-        document = {_FORMAT: self._ledgers}
-        beside = self._path.with_name(self._path.name + ".new")
-        with open_file(beside, "w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # or a crash brings back what was remembered before
-        finally:
-            os.close(folder)
+        # Durably, or a crash brings back what was remembered before.
+        write_whole(self._path, json.dumps({_FORMAT: self._ledgers}).encode())
 
 
 def _remembered(entry: dict[str, Any]) -> Remembered | None:

@@ -7,13 +7,12 @@ as they are. The page has no script and loads nothing.
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ledger.compliance.tables import Cell, Kind, Table, shown, stacked
-from ledger.private import make_folder, open_file
+from ledger.private import make_folder, write_whole
 
 Form = Literal["csv", "parquet", "html"]
 FORMS: Final[tuple[Form, ...]] = ("csv", "parquet", "html")
@@ -118,17 +117,11 @@ def write_tables(
     """
     make_folder(folder)
     if form == "html":
-        return [_write(folder / "compliance.html", html_page(title, facts, tables, unit))]
+        return [_written(folder / "compliance.html", html_page(title, facts, tables, unit))]
     make: Callable[[Table], bytes] = csv_bytes if form == "csv" else parquet_bytes
-    return [_write(folder / f"{table.name}.{form}", make(table)) for table in tables]
+    return [_written(folder / f"{table.name}.{form}", make(table)) for table in tables]
 
 
-def _write(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    with open_file(partial) as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
+def _written(path: Path, content: bytes) -> Path:
+    write_whole(path, content)
     return path

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import LedgerError, Reason
-from ledger.private import FILE_MODE, make_folder
+from ledger.private import FILE_MODE, flush_folder, make_folder
 from ledger.storage.database import damaged, unavailable
 from ledger.storage.wal_file import (
     HEADER_BYTES,
@@ -361,9 +361,7 @@ def _make(path: Path) -> None:
         make_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
         os.close(descriptor)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        flush_folder(path.parent)
     except OSError as error:
         raise _unopened(path, error) from error
 

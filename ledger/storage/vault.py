@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledger.chain.keys import KeyFormatError, SigningKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, invalid_field
+from ledger.private import flush_folder
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 from ledger.storage.database import unavailable
 
@@ -76,7 +77,7 @@ class Vault:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.rename(path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         except OSError as error:
             raise _no_master(path, error.strerror or str(error)) from error
         return vault
@@ -119,15 +120,6 @@ def chosen_vault(file: str, secret: str) -> Vault | None:
 def _names(vkey: str) -> bytes:
     """Return what a sealed key is bound to: the origin, which is the key's name, and the key."""
     return f"{vkey.partition('+')[0]}\n{vkey}".encode()
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _no_master(path: Path, why: str) -> LedgerError:

@@ -4,7 +4,6 @@ A job is a folder with its record and, beside it, the bundle. The record is repl
 a crash leaves the one before; what is in the bundle is judged by the writer that goes on with it.
 """
 
-import os
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from ledger.events.canonical import decode, encode
 from ledger.export.archive import Archive
 from ledger.export.scope import Kind, Plan, Withholding
-from ledger.private import make_folder, open_file
+from ledger.private import make_folder, write_whole
 
 ExportState: TypeAlias = Literal["writing", "ready", "failed"]
 
@@ -125,12 +124,7 @@ class JobFolder:
         """Keep a job as it is now."""
         place = self._folder / job.export
         make_folder(place)
-        fresh = place / f"{_RECORD}.new"
-        with open_file(fresh) as file:
-            file.write(encode(asdict(job)))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(place / _RECORD)
+        write_whole(place / _RECORD, encode(asdict(job)))
 
     def bundle(self, job: ExportJob) -> Path:
         """Return the folder of a job's bundle."""

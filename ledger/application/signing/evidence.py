@@ -5,7 +5,6 @@ is signed for it: somebody has to look, and to move it elsewhere.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Final
 import structlog
 
 from ledger.events.canonical import decode, encode
-from ledger.private import make_folder, open_file
+from ledger.private import make_folder, write_whole
 
 LOG_ONLY: Final = "in the log only"
 _SUFFIX: Final = ".json"
@@ -54,14 +53,9 @@ class Evidence:
             return LOG_ONLY
         data = found.encode()
         path = self._folder / f"{hashlib.sha256(data).hexdigest()[:32]}{_SUFFIX}"
-        partial = path.with_suffix(".partial")
         try:
             make_folder(self._folder)
-            with open_file(partial) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            write_whole(path, data)
         except OSError as error:
             _log.error("evidence.not_kept", path=str(path), why=str(error))
             return LOG_ONLY

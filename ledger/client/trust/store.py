@@ -21,7 +21,7 @@ from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.client.errors import TrustFileError
-from ledger.private import make_folder, open_file
+from ledger.private import make_folder, open_file, write_whole
 from ledger.reading import STATE_BYTES_MAX, parse_json, read_text
 
 _FORMAT: Final = "ledger-trust/1"
@@ -229,19 +229,8 @@ class TrustStore:
             for origin, known in sorted(self._ledgers.items())
         }
         document = {"format": _FORMAT, "servers": self._servers, "ledgers": ledgers}
-        new = self.path.with_name(f"{self.path.name}.new")
-        try:
-            with open_file(new, "w") as file:
-                json.dump(document, file, indent=2)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # or a crash brings back what was remembered before
-            finally:
-                os.close(folder)
+        try:  # durably, or a crash brings back what was remembered before
+            write_whole(self.path, f"{json.dumps(document, indent=2)}\n".encode())
         except OSError as error:
             raise TrustFileError(self.path, str(error.strerror)) from error
 
