@@ -6,6 +6,7 @@ looked at again on every connection, and in every transaction that writes the le
 and auditor use the same limits. The driver is an extra and is not imported here.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
@@ -43,6 +44,10 @@ _SERVER_SIDE: Final[dict[str, str]] = {
 _DURABLE: Final = frozenset({"on", "remote_apply"})
 _ENCODING: Final = "UTF8"
 _READ_ONLY: Final = "25006"
+
+# What the driver ignores once a connection was lost is said by the store, once and in words.
+# Without a handler the driver's own lines would go to standard error.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class Use(Enum):

@@ -22,6 +22,7 @@ from ledger.errors import Reason
 from ledger.v1 import ledger_service_pb2
 from tests.support.live_fleet import POLICY, START, STEP
 from tests.support.served import OFFICER, OPERATORS, ORIGIN, TIMEOUT, Served, refused, serving
+from tests.support.server_process import until
 
 SECRET = "zebra-7731-night-shift"
 WHO = (*OPERATORS, f"users/{SECRET}")
@@ -134,12 +135,17 @@ def update(ann: LedgerClient, name: str, **options: Any) -> None:  # noqa: ANN40
 
 def settle(served: Served) -> None:
     """Wait until evaluator and projections have nothing more to do."""
-    head = 0
+    follower, head = served.service.follower(), 0
     while served.head() != head:
-        head = served.head()
+        head, turns = served.head(), follower.turns
         for name in ("priorities", "signals"):
             served.service.projections().wait(name, head, TIMEOUT)
-        served.service.follower().hurry()
+
+        def has_turned(after: int = turns + 2) -> bool:  # one may be under way, so the next
+            follower.hurry()
+            return follower.turns >= after
+
+        until(has_turned, "the evaluator has looked", seconds=TIMEOUT)
 
 
 def positions_holding(served: Served, text: str) -> list[tuple[int, int]]:

@@ -4,6 +4,8 @@ Method: the table of meanings is asked about codes as the server gives them; a p
 connections that answer which process serves them, as PgBouncer was seen to do in each of its modes.
 """
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, Self
@@ -171,3 +173,14 @@ def test_a_transaction_in_a_session_that_is_not_as_it_was_is_refused(
     with pytest.raises(LedgerError, match=said) as caught:
         check_session(Session(**(members | change)), 7)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
+
+
+def test_what_the_driver_says_of_a_lost_connection_is_not_on_standard_error() -> None:
+    """Method: a process of its own, since pytest listens to whatever is logged in this one."""
+    program = (
+        "import logging, ledger.storage.postgres; logging.getLogger('psycopg').warning('ignored')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stderr == ""

@@ -47,6 +47,8 @@ class Follower:
         self._evaluator = evaluator
         self._consumers = list(consumers)
         self._position = after
+        self.turns = 0
+        """How many turns have ended: one that began and ended without news left nothing due."""
         self._behind = 0
         self._failures: dict[str, str] = {}
         self._task: Task | None = None
@@ -139,6 +141,7 @@ class Follower:
     def _turn(self) -> Pause:
         moved: list[bool] = []
         is_well = self._run("reading", lambda: moved.append(self.step()))
+        self.turns += 1
         if not is_well or not moved[0] or self._failures:
             return Pause(0.0, _IDLE_SECONDS)
         pause = 0.0 if self._behind else _PAUSE_SECONDS
