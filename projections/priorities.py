@@ -10,7 +10,7 @@ its place. The deployment recorded next makes the version in service known again
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypedDict, cast
 
-from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed, SignalScore
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed, SignalOutputPart
 from ledger.events.envelope import RecordedEvent
 from ledger.events.models import (
     ModelDeployed,
@@ -321,7 +321,7 @@ def _contributions(score: ScoreComputed) -> list[Contribution]:
     return [_contribution(part, score.degradation) for part in loudest[:CONTRIBUTIONS_MAX]]
 
 
-def _contribution(part: SignalScore, degradation: int) -> Contribution:
+def _contribution(part: SignalOutputPart, degradation: int) -> Contribution:
     return {
         "signal": part.signal,
         "share": part.share,

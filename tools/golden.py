@@ -17,14 +17,14 @@ from ledger.application.fleet.history import Historian, window_bounds
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.text import digest, parse
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.events.base import EventData
 from ledger.events.canonical import encode
 from ledger.events.decisions import DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, Scope
+from ledger.events.policies import DRAFTED, PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
@@ -222,7 +222,7 @@ def build() -> GoldenLedger:
 def _begin(ledger: GoldenLedger) -> None:
     """Record the ledger, the signal, the model, the policy and the first deployment."""
     at = "2026-02-01T09:00:00.000000Z"
-    vkey = str(SigningKey(ORIGIN, bytes(32)).verifier_key)
+    vkey = str(SecretKey(ORIGIN, bytes(32)).verifier_key)
     created = LedgerCreated(created_at=at, format="decision-ledger/1", origin=ORIGIN, vkey=vkey)
     ledger.append(created, "ledger", at)
     ledger.append(LedgerConfigured(clock="wall", skew_seconds=300), "ledger", at)
@@ -243,7 +243,7 @@ def _begin(ledger: GoldenLedger) -> None:
         policy="default",
         version=1,
         digest=digest(document),
-        scope=Scope(kind="ledger", model=None, labels={}),
+        scope=ScopePart(kind="ledger", model=None, labels={}),
         rationale="Reviewed on 1 February.",
     )
     ledger.append(activated, "policies/default", _minute(4))

@@ -7,19 +7,19 @@ import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import root_of
 from ledger.chain.seal import seal_record, seal_root
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
-    AuditCheck,
+    AuditCheckPart,
     AuditCompleted,
-    AuditFinding,
+    AuditFindingPart,
     BodyErased,
     ExportIssued,
-    Refusal,
+    RefusalPart,
     RequestsRefused,
     StreamsSealed,
 )
@@ -85,7 +85,7 @@ def confirm_clock(ledger: Appender) -> None:
 
 def _keys(ledger: Appender, origin: str, note: Callable[[EventData], None]) -> None:
     """Record a rotation to the committed key, the commitment after it, and a revocation."""
-    first, second, third = (str(SigningKey(origin, bytes([n]) * 32).verifier_key) for n in range(3))
+    first, second, third = (str(SecretKey(origin, bytes([n]) * 32).verifier_key) for n in range(3))
     digest = _sha256_hex(second.encode())
     note(LedgerConfiguredV2(clock="wall", skew_seconds=300, next_key_digest=digest))
     note(
@@ -126,9 +126,9 @@ def _audited(size: int, root: bytes) -> AuditCompleted:
         size=size,
         root=root.hex(),
         passed=False,
-        checks=[AuditCheck(rule="replay.decision", checked=1, failed=1, unchecked=0)],
+        checks=[AuditCheckPart(rule="replay.decision", checked=1, failed=1, unchecked=0)],
         findings=[
-            AuditFinding(rule="replay.decision", position=10, what="its tier comes out as none")
+            AuditFindingPart(rule="replay.decision", position=10, what="its tier comes out as none")
         ],
     )
 
@@ -155,7 +155,7 @@ def _refused() -> RequestsRefused:
         until="2026-07-01T09:01:00.000000Z",
         total=3,
         refusals=[
-            Refusal(
+            RefusalPart(
                 actor="services/monitor-7",
                 method="SubmitSignals",
                 reason="MODEL_RETIRED",

@@ -12,7 +12,7 @@ from typing import Any
 from ledger.events.values import parse_time
 from ledger.kernel.bucketed import (
     KERNEL,
-    Observation,
+    KernelObservation,
     Scoring,
     SignalRule,
     check_scoring,
@@ -107,9 +107,9 @@ def plan_inputs_of(case: Document) -> PlanInputs:
     )
 
 
-def observation_of(item: Document) -> Observation:
+def observation_of(item: Document) -> KernelObservation:
     """Return the observation that a case describes."""
-    return Observation(
+    return KernelObservation(
         signal=item["signal"],
         value_nano=_nano(item["value"]),
         observed_at=parse_time(item["observed_at"]),

@@ -6,9 +6,9 @@ Uses the product's own code, so that a passing file says something about the pro
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ledger.chain.checkpoint import Checkpoint, open_checkpoint, sign
-from ledger.chain.keys import SigningKey, VerifierKey
-from ledger.chain.link import Digest, Link, Verifier, body_hash, event_hash, header_bytes
+from ledger.chain.checkpoint import CheckpointBody, open_checkpoint, sign
+from ledger.chain.keys import SecretKey, VerifierKey
+from ledger.chain.link import ChainVerifier, Digest, Link, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import check_inclusion, memory_reader, prove_inclusion, root_of
 from ledger.chain.note import NoteError
 from ledger.chain.seal import seal_record, seal_root
@@ -24,7 +24,7 @@ def check_ledger_format(document: dict[str, Any]) -> Iterator[Case]:
     if document.get("format") != FORMAT:
         yield "format", f"expected {FORMAT!r}, found {document.get('format')!r}"
         return
-    verifier = Verifier(origin=document["origin"])
+    verifier = ChainVerifier(origin=document["origin"])
     for number, case in enumerate(document["events"], 1):
         yield f"event {number}", _event_problem(case, verifier)
     leaves = [bytes.fromhex(case["event"]["hash"]) for case in document["events"]]
@@ -51,7 +51,7 @@ def _first(*checks: Callable[[], str | None]) -> str | None:
     return next((problem for check in checks if (problem := check())), None)
 
 
-def _event_problem(case: dict[str, Any], verifier: Verifier) -> str | None:
+def _event_problem(case: dict[str, Any], verifier: ChainVerifier) -> str | None:
     """Check one event's bytes and hashes, and that it continues the chain."""
     event = case["event"]
     header, body = event["header"], bytes.fromhex(case["canonical_body_hex"])
@@ -109,13 +109,13 @@ def _checkpoint_problem(
     root = root_of(leaves[:size])
     return _first(
         lambda: _compare("root", case["root"], root.hex()),
-        lambda: _try(lambda: _note_problem(case, document, Checkpoint(origin, size, root))),
+        lambda: _try(lambda: _note_problem(case, document, CheckpointBody(origin, size, root))),
         lambda: _proofs_problem(case, leaves, root),
     )
 
 
 def _note_problem(
-    case: dict[str, Any], document: dict[str, Any], checkpoint: Checkpoint
+    case: dict[str, Any], document: dict[str, Any], checkpoint: CheckpointBody
 ) -> str | None:
     """Check that the note opens with the pinned key, and that signing gives the same bytes."""
     key, note = VerifierKey.parse(document["vkey"]), case["note"].encode()
@@ -123,7 +123,7 @@ def _note_problem(
     problem = _compare("checkpoint", opened.checkpoint, checkpoint)
     if problem or "seed_hex" not in document:
         return problem
-    signer = SigningKey(document["origin"], bytes.fromhex(document["seed_hex"]))
+    signer = SecretKey(document["origin"], bytes.fromhex(document["seed_hex"]))
     return _compare("vkey", document["vkey"], str(signer.verifier_key)) or _compare(
         "note", note, sign(checkpoint, [signer])
     )

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ledger.application.commands import Caller, Written
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent, encode_body
@@ -61,7 +61,7 @@ class Proposal:
     additions: Sequence[Addition]
     guards: Sequence[Guard] = ()
     stated_time: int | None = None
-    keys: Sequence[SigningKey] = ()
+    keys: Sequence[SecretKey] = ()
 
 
 class Appender:

@@ -18,7 +18,7 @@ from ledger.application.rounds import Round
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
-from ledger.events.proving import Refusal, RequestsRefused
+from ledger.events.proving import RefusalPart, RequestsRefused
 from ledger.events.values import SECOND, TIME_LIMIT, format_time
 from ledger.limits import LABEL_CHARS_MAX
 from ledger.storage.store import Store
@@ -73,7 +73,7 @@ class _Tally:
             until=format_time(until),
             total=self.total,
             refusals=[
-                Refusal(
+                RefusalPart(
                     actor=actor,
                     method=method,
                     reason=reason.value,

@@ -14,19 +14,19 @@ from ledger.audit.observations import Kept
 from ledger.audit.parameters import Parameters
 from ledger.audit.serving import Serving, serving_of
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
-from ledger.kernel.bucketed import ModelState, Score, SignalOutput, score
+from ledger.kernel.bucketed import KernelScore, ModelState, SignalOutput, score
 from ledger.rules.procedure import (
-    Environment,
+    ModelAttributes as VisibleFacts,
+)
+from ledger.rules.procedure import (
     Outcome,
+    RuleEnvironment,
     bounded_priority,
     decide,
     hours_in_force,
     override_in_effect,
     slo_hours_left,
     whole_hours,
-)
-from ledger.rules.procedure import (
-    ModelFacts as VisibleFacts,
 )
 
 SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
@@ -131,7 +131,7 @@ class Assessor:
 
     def _priority(
         self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]
-    ) -> tuple[Score, int]:
+    ) -> tuple[KernelScore, int]:
         """Return the kernel's score and the bounded priority (steps 2 to 4)."""
         description = facts.description(data["as_of"])
         assert description is not None
@@ -223,9 +223,9 @@ class Assessor:
         facts: ModelFacts,
         parameters: Parameters,
         data: dict[str, Any],
-        result: Score,
+        result: KernelScore,
         priority: int,
-    ) -> Environment:
+    ) -> RuleEnvironment:
         """Return every value that rules can see (step 5)."""
         as_of, at = data["as_of"], parse_time(data["evaluated_at"])
         description = facts.description(as_of)
@@ -242,7 +242,7 @@ class Assessor:
             whole_hours(one.in_service_at, at) for one in facts.deployed(as_of) if one.is_trained
         ]
         held = prior.data if prior is not None else {}
-        return Environment(
+        return RuleEnvironment(
             priority=priority,
             raw_priority=result.priority,
             degradation=result.degradation,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.chain.encoding import decode_base64, encode_base64
-from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.link import DIGEST_BYTES, Digest
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError, OpenedNote, open_note
@@ -28,7 +28,7 @@ class OriginError(NoteError):
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class CheckpointBody:
     """What a log states about itself: its name, its size and the root over all its leaves."""
 
     origin: str
@@ -46,11 +46,11 @@ class Checkpoint:
 class OpenedCheckpoint:
     """A checkpoint with the signatures that vouch for it."""
 
-    checkpoint: Checkpoint
+    checkpoint: CheckpointBody
     note: OpenedNote
 
 
-def parse(text: bytes) -> Checkpoint:
+def parse(text: bytes) -> CheckpointBody:
     """Return the checkpoint that a note's text states, or raise MalformedNoteError.
 
     It is nothing but a claim: `open_checkpoint` is what verifies.
@@ -77,10 +77,10 @@ def parse(text: bytes) -> Checkpoint:
         raise MalformedNoteError(f"the root is {error}") from error
     if len(root) != DIGEST_BYTES:
         raise MalformedNoteError(f"the root is not {DIGEST_BYTES} bytes long")
-    return Checkpoint(origin, int(size_text), Digest(root), tuple(extensions))
+    return CheckpointBody(origin, int(size_text), Digest(root), tuple(extensions))
 
 
-def sign(checkpoint: Checkpoint, keys: Sequence[SigningKey]) -> bytes:
+def sign(checkpoint: CheckpointBody, keys: Sequence[SecretKey]) -> bytes:
     """Return the checkpoint as a signed note; each key bears the log's origin as its name."""
     text = checkpoint.encode()
     assert parse(text) == checkpoint  # never sign what no reader would accept

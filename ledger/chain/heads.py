@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.merkle import (
     EMPTY_ROOT,
     ProofError,
@@ -26,7 +26,7 @@ class TreeHead(NamedTuple):
     root: bytes = EMPTY_ROOT
 
 
-def head_of(checkpoint: Checkpoint) -> TreeHead:
+def head_of(checkpoint: CheckpointBody) -> TreeHead:
     """Return the head that a checkpoint states."""
     return TreeHead(checkpoint.size, checkpoint.root)
 

@@ -89,7 +89,7 @@ class VerifierKey:
         return True
 
 
-class SigningKey:
+class SecretKey:
     """A named Ed25519 secret that signs notes. Its repr shows the public half only."""
 
     __slots__ = ("_private", "_seed", "verifier_key")
@@ -110,7 +110,7 @@ class SigningKey:
         return self.verifier_key.name
 
     @classmethod
-    def parse(cls, text: str) -> "SigningKey":
+    def parse(cls, text: str) -> "SecretKey":
         """Return the key that `to_secret_text` wrote, or raise KeyFormatError."""
         name, id_text, seed = parse_secret(text, ED25519)
         key = cls(name, seed)
@@ -128,7 +128,7 @@ class SigningKey:
 
     def __repr__(self) -> str:
         """Return a text that can be logged."""
-        return f"SigningKey({str(self.verifier_key)!r})"
+        return f"SecretKey({str(self.verifier_key)!r})"
 
 
 def secret_text(key: VerifierKey, seed: bytes) -> str:

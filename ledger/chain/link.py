@@ -86,15 +86,15 @@ def verify(
     """Check strictly that entries continue the ledger after head, and return the new head.
 
     Raises LedgerError (CHAIN_BROKEN) with the position of the first entry that does not. For long
-    ledgers, and to go on later, feed a Verifier.
+    ledgers, and to go on later, feed a ChainVerifier.
     """
-    verifier = Verifier(origin=origin, head=head, start_position=start_position)
+    verifier = ChainVerifier(origin=origin, head=head, start_position=start_position)
     for entry in entries:
         verifier.feed(entry)
     return verifier.head
 
 
-class Verifier:
+class ChainVerifier:
     """Checks a ledger event by event, in memory that grows with the number of streams only.
 
     The strict pass proves that every stored body is the canonical JSON that the format asks for.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledger.chain.encoding import decode_base64, encode_base64
-from ledger.chain.keys import KEY_ID_BYTES, SigningKey, is_key_name
+from ledger.chain.keys import KEY_ID_BYTES, SecretKey, is_key_name
 
 NOTE_BYTES_MAX: Final = 1_000_000
 SIGNATURES_MAX: Final = 100
@@ -39,7 +39,7 @@ class AmbiguousKeyError(NoteError):
     """Two trusted keys share name and key id: a mistake in the configuration."""
 
 
-class Verifier(Protocol):
+class NoteVerifier(Protocol):
     """What opening a note needs of a trusted key."""
 
     @property
@@ -122,7 +122,7 @@ def _parse_line(line: str) -> Signature:
     return Signature(name, blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:])
 
 
-def sign(text: bytes, keys: Sequence[SigningKey], *, after: Sequence[Signature] = ()) -> Note:
+def sign(text: bytes, keys: Sequence[SecretKey], *, after: Sequence[Signature] = ()) -> Note:
     """Return the text signed by each key, behind the signatures it already has."""
     assert text.endswith(b"\n")
     assert not _CONTROL.search(text.decode())
@@ -130,7 +130,7 @@ def sign(text: bytes, keys: Sequence[SigningKey], *, after: Sequence[Signature] 
     return Note(text, (*after, *ours))
 
 
-def open_note(data: bytes, trusted: Sequence[Verifier]) -> OpenedNote:
+def open_note(data: bytes, trusted: Sequence[NoteVerifier]) -> OpenedNote:
     """Return the text of a note that at least one trusted key has signed, or raise NoteError.
 
     A signature of an unknown key is ignored, even if its name or its id alone is known; one that

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosignerKey, timestamp_of
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
-from ledger.chain.note import NoteError, UnverifiedNoteError, Verifier, open_note
+from ledger.chain.note import NoteError, NoteVerifier, UnverifiedNoteError, open_note
 
 POLICY_BYTES_MAX: Final = 1_000_000
 
@@ -32,7 +32,7 @@ class QuorumError(NoteError):
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class PolicyLog:
     """A log whose checkpoints count, and where it is served."""
 
     key: VerifierKey
@@ -40,7 +40,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class PolicyWitness:
     """A witness under the name that the policy gives it; its key has a name of its own."""
 
     name: str
@@ -49,7 +49,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class WitnessGroup:
     """So many of these members, which are witnesses and groups."""
 
     name: str
@@ -61,7 +61,7 @@ class Group:
 class PolicyVerdict:
     """A checkpoint that the policy accepts, and who vouches for it."""
 
-    checkpoint: Checkpoint
+    checkpoint: CheckpointBody
     log_key: VerifierKey
     witnesses: tuple[str, ...]
     timestamps: Mapping[str, int]
@@ -72,9 +72,9 @@ class PolicyVerdict:
 class WitnessPolicy:
     """A parsed policy. Names are kept as the octets of the file, undecodable ones escaped."""
 
-    logs: tuple[Log, ...] = ()
-    witnesses: tuple[Witness, ...] = ()
-    groups: tuple[Group, ...] = ()
+    logs: tuple[PolicyLog, ...] = ()
+    witnesses: tuple[PolicyWitness, ...] = ()
+    groups: tuple[WitnessGroup, ...] = ()
     quorum: str | None = None
     """The witness or group that must have cosigned; None if the log's signature is enough."""
 
@@ -92,7 +92,7 @@ class WitnessPolicy:
         A false signature under the name of any listed key refuses the note, even if it would be
         accepted without that line.
         """
-        keys: list[Verifier] = [
+        keys: list[NoteVerifier] = [
             *(log.key for log in self.logs),
             *(witness.key for witness in self.witnesses),
         ]
@@ -141,9 +141,9 @@ class _Reader:
     """What the lines read so far have defined."""
 
     def __init__(self) -> None:
-        self._logs: list[Log] = []
-        self._witnesses: list[Witness] = []
-        self._groups: list[Group] = []
+        self._logs: list[PolicyLog] = []
+        self._witnesses: list[PolicyWitness] = []
+        self._groups: list[WitnessGroup] = []
         self._names: set[str] = set()
         self._members: set[str] = set()
         self._quorums: list[str] = []
@@ -182,7 +182,7 @@ class _Reader:
             raise KeyFormatError("a log signs with a key of type 0x01")
         if any(key.public_key == log.key.public_key for log in self._logs):
             raise ValueError("this log key is listed twice")
-        self._logs.append(Log(key, url))
+        self._logs.append(PolicyLog(key, url))
 
     def _read_witness(self, name: str, vkey: str, url: str | None = None) -> None:
         key = CosignerKey.parse(vkey)
@@ -191,7 +191,7 @@ class _Reader:
         if any(public_key == other.key.verifier_key.public_key for other in self._witnesses):
             raise ValueError("this witness key is listed twice")
         self._define(name)
-        self._witnesses.append(Witness(name, key, url))
+        self._witnesses.append(PolicyWitness(name, key, url))
 
     def _read_group(self, name: str, threshold: str, members: list[str]) -> None:
         for member in members:
@@ -207,7 +207,7 @@ class _Reader:
         if count > len(members):
             raise ValueError("a threshold is no greater than the number of members")
         self._define(name)
-        self._groups.append(Group(name, count, tuple(members)))
+        self._groups.append(WitnessGroup(name, count, tuple(members)))
 
     def _define(self, name: str) -> None:
         """Take a name, which witnesses and groups share."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from ledger.chain.checkpoint import CheckpointBody, OpenedCheckpoint, open_checkpoint
 from ledger.chain.encoding import decode_base64, encode_base64
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import DIGEST_BYTES
@@ -102,7 +102,7 @@ def check_by_policy(proof: ProofText, *, leaf: bytes, policy: WitnessPolicy) -> 
     return verdict
 
 
-def _check_leaf(proof: ProofText, leaf: bytes, checkpoint: Checkpoint) -> None:
+def _check_leaf(proof: ProofText, leaf: bytes, checkpoint: CheckpointBody) -> None:
     """Refuse a leaf that the proof does not show under a verified checkpoint."""
     check_inclusion(
         index=proof.index,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from ledger.chain.checkpoint import CheckpointBody, OpenedCheckpoint, open_checkpoint
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.encoding import decode_base64, encode_base64
 from ledger.chain.heads import TreeHead, compare, head_of
@@ -50,7 +50,7 @@ class AddCheckpoint:
     old_size: int
     proof: tuple[bytes, ...]
     note: bytes
-    claimed: Checkpoint
+    claimed: CheckpointBody
 
     @classmethod
     def parse(cls, data: bytes) -> "AddCheckpoint":
@@ -101,7 +101,7 @@ def open_request(
         raise WitnessRefusalError(UNTRUSTED, str(error)) from error
 
 
-def advance(known: TreeHead, request: AddCheckpoint, offered: Checkpoint) -> TreeHead:
+def advance(known: TreeHead, request: AddCheckpoint, offered: CheckpointBody) -> TreeHead:
     """Return the head to store and then cosign, or raise WitnessRefusalError: 409 or 422.
 
     `known` is the largest head that the witness has cosigned, the empty tree before the first;

@@ -23,7 +23,7 @@ from ledger.events.policy_document import Action, Procedure
 Trigger = Literal["ingest", "schedule", "request"]
 
 
-class SignalScore(Part):
+class SignalOutputPart(Part):
     """Every output of the kernel for one signal: section 6 of its page."""
 
     signal: Segment
@@ -43,7 +43,7 @@ class SignalScore(Part):
     share: Ppm
 
 
-class Horizon(EventData):
+class HorizonData(EventData):
     """What a score or a decision was derived from: nothing else went in."""
 
     model: Segment
@@ -61,7 +61,7 @@ class Horizon(EventData):
     """True for an evaluation at a stated earlier time, which changes nothing that is in force."""
 
 
-class ScoreComputed(Horizon):
+class ScoreComputed(HorizonData):
     """The kernel's result for one model at one horizon."""
 
     TYPE: ClassVar[str] = "score.computed.v1"
@@ -74,10 +74,10 @@ class ScoreComputed(Horizon):
     raw_priority: Ppm
     priority: Ppm
     """`raw_priority`, or as near to it as the policy's bounded change allows."""
-    signals: list[SignalScore]
+    signals: list[SignalOutputPart]
 
 
-class ModelFacts(Part):
+class ModelFactsPart(Part):
     """What rules may see of the model itself."""
 
     owner: str
@@ -85,13 +85,13 @@ class ModelFacts(Part):
     labels: Labels
 
 
-class EnvironmentSignal(SignalScore):
+class EnvironmentSignalPart(SignalOutputPart):
     """A signal as rules see it: every output of the kernel, and whether it is present at all."""
 
     present: bool
 
 
-class TimedEnvironmentSignal(EnvironmentSignal):
+class TimedEnvironmentSignalPart(EnvironmentSignalPart):
     """The same under procedure `rules/2`."""
 
     interval_hours: Count
@@ -107,8 +107,8 @@ class RecordedEnvironment(Part):
     coverage: Ppm
     impact: Ppm
     risk: Ppm
-    signals: dict[Segment, EnvironmentSignal]
-    model: ModelFacts
+    signals: dict[Segment, EnvironmentSignalPart]
+    model: ModelFactsPart
     hours_since_deployed: SafeInt
     retrainings_30d: Count
     in_force: Action
@@ -120,12 +120,12 @@ class RecordedEnvironment(Part):
 class TimedEnvironment(RecordedEnvironment):
     """Every value the rules could see, by the names of procedure `rules/2`."""
 
-    signals: dict[Segment, TimedEnvironmentSignal]  # type: ignore[assignment]  # frozen: read only
+    signals: dict[Segment, TimedEnvironmentSignalPart]  # type: ignore[assignment]  # frozen: read only
     report_interval_hours: Count
     """The shortest of the signals' intervals: a version's first report is due after it."""
 
 
-class Overridden(Part):
+class OverriddenPart(Part):
     """The override in effect, and what the rules and the cool-down gave without it."""
 
     position: Position
@@ -134,7 +134,7 @@ class Overridden(Part):
     held_back: Literal["COOL_DOWN"] | None
 
 
-class DecisionMade(Horizon):
+class DecisionMade(HorizonData):
     """What to do about a model, the rule that says so, and everything that rule could see."""
 
     TYPE: ClassVar[str] = "decision.made"
@@ -154,7 +154,7 @@ class DecisionMade(Horizon):
     """The rule that matched; empty if none did."""
     reason: Literal["RULE", "OTHERWISE", "RULE_ERROR"]
     held_back: Literal["COOL_DOWN"] | None
-    overridden: Overridden | None
+    overridden: OverriddenPart | None
     since: Time
     """When this action came into force: the evaluation that changed to it."""
 

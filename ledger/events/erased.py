@@ -8,12 +8,12 @@ from ledger.events.registry import decode_data
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class ErasedData:
     """Takes the place of the data of an event of this type."""
 
     type: str
 
 
-def data_or_erased(event: RecordedEvent) -> EventData | Erased:
+def data_or_erased(event: RecordedEvent) -> EventData | ErasedData:
     """Return the event's data, or that it is gone; EVENT_UNREADABLE as `decode_data`."""
-    return Erased(event.type) if event.body_bytes is None else decode_data(event)
+    return ErasedData(event.type) if event.body_bytes is None else decode_data(event)

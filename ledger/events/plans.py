@@ -30,7 +30,7 @@ PlanOutcome = Literal[
 ]
 
 
-class PlanRow(Part):
+class PlanRowPart(Part):
     """One model's place in the backlog, what it rests on, and why it was or was not admitted."""
 
     model: Segment
@@ -51,7 +51,7 @@ class PlanRow(Part):
     """The outcome in a sentence, with the numbers that led to it."""
 
 
-class PlanMode(Part):
+class PlanModePart(Part):
     """The fleet's common mode of one period."""
 
     period: SafeInt
@@ -87,5 +87,5 @@ class PlanMade(EventData):
     next_price: BigInt
     demand_micros: BigInt
     purse_left_micros: BigInt
-    modes: list[PlanMode]
-    backlog: Annotated[list[PlanRow], Field(max_length=20_000)]
+    modes: list[PlanModePart]
+    backlog: Annotated[list[PlanRowPart], Field(max_length=20_000)]

@@ -56,7 +56,7 @@ DRAFTED: Final[dict[str, type[PolicyDrafted]]] = {
 DRAFTED_TYPES: Final = tuple(cls.TYPE for cls in DRAFTED.values())
 
 
-class Scope(Part):
+class ScopePart(Part):
     """Which models an activation is for: one, those with all these labels, or all."""
 
     kind: Literal["model", "labels", "ledger"]
@@ -77,5 +77,5 @@ class PolicyActivated(EventData):
     policy: Segment
     version: int = Field(ge=1, le=1_000_000)
     digest: Hex32
-    scope: Scope
+    scope: ScopePart
     rationale: Text

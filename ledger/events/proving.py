@@ -54,7 +54,7 @@ class BodyErased(EventData):
     positions: Ranges
 
 
-class AuditCheck(Part):
+class AuditCheckPart(Part):
     """One rule of an audit: how often it was applied, how often it failed or could not be."""
 
     rule: ShortText
@@ -63,7 +63,7 @@ class AuditCheck(Part):
     unchecked: Count
 
 
-class AuditFinding(Part):
+class AuditFindingPart(Part):
     """What an audit found wrong; position 0 where it is not about one event."""
 
     rule: ShortText
@@ -87,8 +87,8 @@ class AuditCompleted(EventData):
     """The audited tree: its size and its root."""
     root: Hex32
     passed: bool
-    checks: Annotated[list[AuditCheck], Field(max_length=1_000)]
-    findings: Annotated[list[AuditFinding], Field(max_length=100)]
+    checks: Annotated[list[AuditCheckPart], Field(max_length=1_000)]
+    findings: Annotated[list[AuditFindingPart], Field(max_length=100)]
     """The first of them, by position."""
 
 
@@ -116,7 +116,7 @@ class ExportIssued(EventData):
     purpose: Text
 
 
-class Refusal(Part):
+class RefusalPart(Part):
     """How often one caller's calls of one method were refused for one reason."""
 
     actor: ShortText
@@ -138,5 +138,5 @@ class RequestsRefused(EventData):
     since: Time
     until: Time
     total: Count
-    refusals: Annotated[list[Refusal], Field(min_length=1, max_length=1_000)]
+    refusals: Annotated[list[RefusalPart], Field(min_length=1, max_length=1_000)]
     """By actor, method and reason; beyond 1,000 rows the rest is in `total` only."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange
 from ledger.errors import LedgerError, chain_broken
@@ -106,7 +106,7 @@ class BundleWriter:
     """
 
     def __init__(
-        self, folder: Path, plan: Plan, checkpoint: Checkpoint, prover: Prover | None = None
+        self, folder: Path, plan: Plan, checkpoint: CheckpointBody, prover: Prover | None = None
     ) -> None:
         assert (prover is None) == (plan.kind == "full")
         if prover is not None and prover.root() != checkpoint.root:

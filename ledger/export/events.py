@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint
-from ledger.chain.link import GENESIS, Digest, Link, Verifier
+from ledger.chain.checkpoint import CheckpointBody
+from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
 from ledger.chain.merkle import CompactRange, ProofError, check_inclusion
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
@@ -65,7 +65,7 @@ class EventChecks:
         self,
         bundle: Bundle,
         scope: Scope,
-        checkpoint: Checkpoint,
+        checkpoint: CheckpointBody,
         keys: Keys,
         advance: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -76,7 +76,7 @@ class EventChecks:
         self._advance = advance
         self._gaps = Gaps(scope)
         self._counts: Counter[str] = Counter()
-        self._verifier: Verifier | None = None
+        self._verifier: ChainVerifier | None = None
         self._last: Link | None = None
 
     @property
@@ -184,7 +184,7 @@ class EventChecks:
                 raise LineError("it does not come after the event before it")
             follows = last is not None and link.position == last.position + 1
             before = Digest(last.event_hash) if last and follows else _head_before(link)
-            verifier = Verifier(
+            verifier = ChainVerifier(
                 origin=self._checkpoint.origin,
                 head=before,
                 start_position=link.position,
@@ -192,7 +192,7 @@ class EventChecks:
                 recorded_at=last.recorded_at if last else "",
             )
         elif verifier is None:
-            verifier = Verifier(
+            verifier = ChainVerifier(
                 origin=self._checkpoint.origin,
                 head=_head_before(link),
                 start_position=link.position,
@@ -206,7 +206,7 @@ def _head_before(link: Link) -> Digest:
     return GENESIS if link.position == 1 else Digest(link.prev_hash)
 
 
-def _check_proof(link: Link, line: bytes, number: int, stated: Checkpoint) -> None:
+def _check_proof(link: Link, line: bytes, number: int, stated: CheckpointBody) -> None:
     match = _PROOF.fullmatch(line)
     if match is None:
         raise BundleError(PROOFS, number, "it is not the canonical JSON of a proof and a newline")

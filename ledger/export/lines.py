@@ -80,7 +80,7 @@ def checked_line(row: EventRow, origin: str, *, is_withheld: bool = False) -> by
 def parse_line(line: bytes, origin: str) -> Link:
     """Return the event that a line holds; LineError unless it has the form of one of this ledger.
 
-    What the form does not show is left to a chain's Verifier: hashes, grammar, the body.
+    What the form does not show is left to a ChainVerifier: hashes, grammar, the body.
     """
     match = _LINE.fullmatch(line)
     if match is None:

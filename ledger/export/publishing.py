@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint, parse
+from ledger.chain.checkpoint import CheckpointBody, parse
 from ledger.chain.entries import EntriesError, decode_entries, encode_entries
 from ledger.chain.link import DIGEST_BYTES, event_hash
 from ledger.chain.merkle import CompactRange, Node
@@ -61,7 +61,7 @@ class TileFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def checkpoint(self) -> tuple[Checkpoint, bytes] | None:
+    def checkpoint(self) -> tuple[CheckpointBody, bytes] | None:
         """Return what was published last, unverified, and its note; None before the first."""
         try:
             note = (self._folder / CHECKPOINT).read_bytes()
@@ -120,7 +120,7 @@ class TileFolder:
 
     # ---- the edge --------------------------------------------------------------------------------
 
-    def _edge(self, old: Checkpoint | None) -> RightEdge:
+    def _edge(self, old: CheckpointBody | None) -> RightEdge:
         """Return the right edge of what was published, read back and held against its root."""
         if old is None:
             return RightEdge(CompactRange(), [])
@@ -150,7 +150,7 @@ class TileFolder:
                 continue
         raise PublishError(f"{self._folder / path} is missing")
 
-    def _check(self, edge: RightEdge, claim: Checkpoint) -> None:
+    def _check(self, edge: RightEdge, claim: CheckpointBody) -> None:
         if edge.root() != claim.root:
             raise PublishError(
                 f"the tree of {edge.size} events does not have the root that was signed: what is "

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.keys import VerifierKey
-from ledger.chain.link import GENESIS, Digest, Link, Verifier
+from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
 from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.chain.policy import WitnessPolicy
 from ledger.errors import LedgerError
@@ -149,7 +149,7 @@ def verify_receipt(
 class _Tree:
     """The checkpoint's tree, and the hashes that a receipt's proofs are made of."""
 
-    def __init__(self, stated: Checkpoint, hashes: object) -> None:
+    def __init__(self, stated: CheckpointBody, hashes: object) -> None:
         self.stated = stated
         self._hashes = [_digest(each) for each in _list(hashes, "hashes")]
         self._used: set[int] = set()
@@ -193,9 +193,9 @@ def _whole_events(value: object, tree: _Tree) -> dict[str, Link]:
         try:
             link = parse_line(encode(item["event"]) + b"\n", tree.stated.origin)
             before = GENESIS if link.position == 1 else Digest(link.prev_hash)
-            Verifier(origin=tree.stated.origin, head=before, start_position=link.position).feed(
-                link
-            )
+            ChainVerifier(
+                origin=tree.stated.origin, head=before, start_position=link.position
+            ).feed(link)
         except (LineError, CanonicalError) as error:
             raise ReceiptError(f"{role}: {error}") from error
         except LedgerError as error:

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from pydantic import ValidationError
 
 from ledger import __version__, pages
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
@@ -62,7 +62,7 @@ class Told:
 
 
 def render(
-    plan: Plan, tally: Tally, checkpoint: Checkpoint, note: bytes, told_by: Told
+    plan: Plan, tally: Tally, checkpoint: CheckpointBody, note: bytes, told_by: Told
 ) -> Iterator[str]:
     """Yield the pieces of the report; equal arguments give equal text."""
     scope, replays = tally.scope(), told_by.replays

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ledger.chain.checkpoint import Checkpoint
-from ledger.chain.link import GENESIS, Digest, Link, Verifier
+from ledger.chain.checkpoint import CheckpointBody
+from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
 from ledger.chain.merkle import ProofError, check_inclusion, leaf_hash
 from ledger.errors import LedgerError
 from ledger.events.canonical import CanonicalError, decode, encode
@@ -38,7 +38,7 @@ def seal_json(
     )
 
 
-def check_seal(data: bytes, stated: Checkpoint, last: Link) -> None:
+def check_seal(data: bytes, stated: CheckpointBody, last: Link) -> None:
     """Raise BundleError unless the seal fixes the stream's last event, and the tree the seal."""
     try:
         value = decode(data)
@@ -65,11 +65,11 @@ def check_seal(data: bytes, stated: Checkpoint, last: Link) -> None:
     )
 
 
-def _sealed(value: Mapping[str, Any], stated: Checkpoint) -> Seal:
+def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> Seal:
     """Return what the seal's event states, which must be in the tree of the checkpoint."""
     try:
         link = parse_line(encode(value["event"]) + b"\n", stated.origin)
-        Verifier(
+        ChainVerifier(
             origin=stated.origin,
             head=GENESIS if link.position == 1 else Digest(link.prev_hash),
             start_position=link.position,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.chain.checkpoint import Checkpoint, open_checkpoint
+from ledger.chain.checkpoint import CheckpointBody, open_checkpoint
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError
@@ -19,7 +19,7 @@ class TrustError(ValueError):
 class Trusted:
     """A checkpoint that is vouched for."""
 
-    checkpoint: Checkpoint
+    checkpoint: CheckpointBody
     keys: tuple[VerifierKey, ...]
     """Those that were brought along and have signed it."""
     witnesses: tuple[str, ...]

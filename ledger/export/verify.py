@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.keys import VerifierKey
 from ledger.chain.policy import WitnessPolicy
 from ledger.events.registry import BY_TYPE
@@ -193,7 +193,7 @@ def _digest(bundle: Bundle, name: str) -> str:
     return digest.hexdigest()
 
 
-def _check_place(scope: Scope, stated: Checkpoint) -> None:
+def _check_place(scope: Scope, stated: CheckpointBody) -> None:
     """Raise BundleError unless the checkpoint covers what the scope says."""
     if scope.last_position > stated.size:
         why = f"it goes up to position {scope.last_position}, the checkpoint to {stated.size}"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from ledger.events.values import PPM, SECOND
 from ledger.kernel.buckets import (
     BucketMap,
+    KernelObservation,
     ModelState,
-    Observation,
     SignalBuckets,
 )
 from ledger.kernel.decay import ONE_BITS, decays_by_age
@@ -30,9 +30,9 @@ from ledger.kernel.scoring import (
 
 __all__ = [
     "KERNEL",
+    "KernelObservation",
+    "KernelScore",
     "ModelState",
-    "Observation",
-    "Score",
     "Scoring",
     "SignalBuckets",
     "SignalOutput",
@@ -71,7 +71,7 @@ class SignalOutput:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class KernelScore:
     """The kernel's answer for one model; `signals` are in ascending order of name."""
 
     degradation: int
@@ -82,7 +82,7 @@ class Score:
 
 def score(
     scoring: Scoring, impact_ppm: int, risk_ppm: int, state: ModelState, evaluated_at: int
-) -> Score:
+) -> KernelScore:
     """Return the score of a model at `evaluated_at` (microseconds).
 
     The state must have been filled under an equal scoring, and not be pruned past this time.
@@ -98,7 +98,7 @@ def score(
     degradation = _combine(scoring.combine, outputs, mass, total_weight)
     impact_gain, risk_gain = scoring.impact_gain_ppm, scoring.risk_gain_ppm
     lift = PPM + impact_gain * impact_ppm // PPM + risk_gain * risk_ppm // PPM
-    return Score(
+    return KernelScore(
         degradation=degradation,
         coverage=present_weight * PPM // total_weight,
         priority=degradation * lift // (PPM + impact_gain + risk_gain),
@@ -110,9 +110,9 @@ def score_observations(
     scoring: Scoring,
     impact_ppm: int,
     risk_ppm: int,
-    observations: Iterable[Observation],
+    observations: Iterable[KernelObservation],
     evaluated_at: int,
-) -> Score:
+) -> KernelScore:
     """Return the score from observations in any order: the cold path of `score`."""
     state = ModelState(scoring)
     for seen in observations:

@@ -23,7 +23,7 @@ BucketMap: TypeAlias = dict[int, Bucket]
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class KernelObservation:
     """One observation as the kernel reads it; an empty source is a source like any other."""
 
     signal: str

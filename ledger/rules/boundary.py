@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeAlias
 
 from ledger.events.notation import share
 from ledger.events.values import PPM
-from ledger.rules.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, Node, path_of
-from ledger.rules.procedure import Action, Environment, Outcome, RuleSet, compile_rules, decide
+from ledger.rules.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, ExpressionNode, path_of
+from ledger.rules.procedure import Action, Outcome, RuleEnvironment, RuleSet, compile_rules, decide
 from ledger.rules.shares import is_share
 from ledger.rules.vocabulary import SIGNAL_FIELDS, VARIABLES
 
@@ -31,7 +31,7 @@ _SCALE_COUNT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Boundary:
+class DecisionBoundary:
     """The smallest change of one variable, all else equal, that leads to another outcome."""
 
     variable: str
@@ -50,7 +50,7 @@ class Boundary:
         return self.needed - self.value
 
 
-def value_of(environment: Environment, path: str) -> Value:
+def value_of(environment: RuleEnvironment, path: str) -> Value:
     """Return the value of a variable of a rule, None for a label that the model does not have."""
     if path.startswith(_SIGNAL_PREFIX):
         name, field = path.removeprefix(_SIGNAL_PREFIX).rsplit('"].', 1)
@@ -65,7 +65,7 @@ def value_of(environment: Environment, path: str) -> Value:
     return value
 
 
-def with_value(environment: Environment, path: str, value: int) -> Environment:
+def with_value(environment: RuleEnvironment, path: str, value: int) -> RuleEnvironment:
     """Return the environment with one integer variable replaced."""
     if not path.startswith(_SIGNAL_PREFIX):
         return replace(environment, **{path: value})  # type: ignore[arg-type]  # an int field
@@ -74,7 +74,7 @@ def with_value(environment: Environment, path: str, value: int) -> Environment:
     return replace(environment, signals={**environment.signals, name: output})
 
 
-def boundaries(rule_set: RuleSet, environment: Environment) -> tuple[Boundary, ...]:
+def boundaries(rule_set: RuleSet, environment: RuleEnvironment) -> tuple[DecisionBoundary, ...]:
     """Return the nearest change to each other outcome, nearest first.
 
     What counts is what the rules and the cool-down give; an override does not move with numbers.
@@ -91,7 +91,7 @@ def boundaries(rule_set: RuleSet, environment: Environment) -> tuple[Boundary, .
     paths = {path for expression in expressions for path in expression.paths if _is_number(path)}
     if rule_set.cool_down_hours:
         paths.add("hours_since_deployed")
-    nearest: dict[Outcome, Boundary] = {}
+    nearest: dict[Outcome, DecisionBoundary] = {}
     for path in sorted(paths):
         tried = {
             value
@@ -109,8 +109,8 @@ def boundaries(rule_set: RuleSet, environment: Environment) -> tuple[Boundary, .
 
 
 def _proved(
-    rule_set: RuleSet, environment: Environment, path: str, tried: set[int], present: Outcome
-) -> Iterator[tuple[Boundary, Outcome]]:
+    rule_set: RuleSet, environment: RuleEnvironment, path: str, tried: set[int], present: Outcome
+) -> Iterator[tuple[DecisionBoundary, Outcome]]:
     """Yield the values of one variable that do lead to another outcome, the nearest of each."""
     value = value_of(environment, path)
     assert isinstance(value, int)
@@ -126,7 +126,7 @@ def _proved(
         yield _boundary(path, value, needed, outcome), outcome
 
 
-def _boundary(path: str, value: int, needed: int, outcome: Outcome) -> Boundary:
+def _boundary(path: str, value: int, needed: int, outcome: Outcome) -> DecisionBoundary:
     """Return a boundary with its sentence."""
     verb = "rose" if needed > value else "fell"
     winner = f"rule {outcome.rule}" if outcome.rule else "the policy's otherwise"
@@ -140,12 +140,12 @@ def _boundary(path: str, value: int, needed: int, outcome: Outcome) -> Boundary:
         f"If {path} {verb} {change}, all else equal, "
         f"{winner} would decide {outcome.action}{tier}{held}."
     )
-    return Boundary(
+    return DecisionBoundary(
         path, value, needed, outcome.action, outcome.tier, outcome.rule, outcome.held_back, sentence
     )
 
 
-def _distance(boundary: Boundary) -> int:
+def _distance(boundary: DecisionBoundary) -> int:
     """Return how much of an ordinary range a change crosses, in ppm of it."""
     name = boundary.variable.rsplit(".", 1)[-1]
     if name in _COUNTS:
@@ -179,7 +179,7 @@ def _range(path: str) -> tuple[int, int]:
     return (-PPM, PPM) if name == "trend" else (0, PPM)
 
 
-def _turning_points(tree: Node, path: str, environment: Environment) -> Iterator[int]:
+def _turning_points(tree: ExpressionNode, path: str, environment: RuleEnvironment) -> Iterator[int]:
     """Yield the values of a variable next to where a comparison in the tree changes its truth."""
     for node in tree.walk():
         if node.kind != "call":
@@ -201,7 +201,9 @@ def _turning_points(tree: Node, path: str, environment: Environment) -> Iterator
                 yield from (meeting - 1, meeting, meeting + 1)
 
 
-def _linear(node: Node, path: str, environment: Environment) -> tuple[int, int] | None:
+def _linear(
+    node: ExpressionNode, path: str, environment: RuleEnvironment
+) -> tuple[int, int] | None:
     """Return (a, b) where an integer expression is a × variable + b, None where it is not."""
     if node.kind == "const" and isinstance(node.value, int) and not isinstance(node.value, bool):
         return 0, node.value

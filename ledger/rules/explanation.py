@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from ledger.events.notation import percent, share
-from ledger.kernel.bucketed import Score, SignalOutput
-from ledger.rules.boundary import Boundary, Value, boundaries, value_of
+from ledger.kernel.bucketed import KernelScore, SignalOutput
+from ledger.rules.boundary import DecisionBoundary, Value, boundaries, value_of
 from ledger.rules.expression_tree import (
     CONDITIONAL,
     CONJUNCTION,
     DISJUNCTION,
     NEGATION,
-    Node,
+    ExpressionNode,
     operands_of,
     path_of,
     paths_of,
@@ -29,7 +29,7 @@ from ledger.rules.expressions import (
     activation_of,
     compile_expression,
 )
-from ledger.rules.procedure import Environment, Outcome, Rule, RuleSet, compile_rules
+from ledger.rules.procedure import Outcome, Rule, RuleEnvironment, RuleSet, compile_rules
 from ledger.rules.shares import is_share, share_constants, spell
 
 ReadingStatus: TypeAlias = Literal["matched", "failed", "false", "not_reached"]
@@ -39,7 +39,7 @@ _NEAR_PPM: Final = 1_000  # less than the one decimal of a per cent that prose s
 
 
 @dataclass(frozen=True, slots=True)
-class Contribution:
+class SignalContribution:
     """How much of the degradation one signal makes up; `share` is ppm of the whole."""
 
     signal: str
@@ -49,7 +49,7 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class DecisiveComparison:
     """One comparison that settled a rule, with the values it compared."""
 
     text: str
@@ -59,7 +59,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RuleReading:
     """One rule read over the environment.
 
     `is_true` is what its expression gives, also where an earlier rule had already won
@@ -73,24 +73,24 @@ class Reading:
     is_true: bool | None
     error: str
     values: tuple[tuple[str, Value], ...]
-    grounds: tuple[Ground, ...]
+    grounds: tuple[DecisiveComparison, ...]
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class DecisionExplanation:
     """A whole explanation; `winner` is the rule that decided, None where no rule did."""
 
-    contributions: tuple[Contribution, ...]
-    readings: tuple[Reading, ...]
-    winner: Reading | None
-    boundaries: tuple[Boundary, ...]
+    contributions: tuple[SignalContribution, ...]
+    readings: tuple[RuleReading, ...]
+    winner: RuleReading | None
+    boundaries: tuple[DecisionBoundary, ...]
     paragraph: str
 
 
 def explain(
-    score: Score, rule_set: RuleSet, environment: Environment, outcome: Outcome
-) -> Explanation:
+    score: KernelScore, rule_set: RuleSet, environment: RuleEnvironment, outcome: Outcome
+) -> DecisionExplanation:
     """Return the explanation of an outcome that `decide` gave for this environment."""
     contributions = _contributions(score)
     readings = _readings(rule_set, environment, outcome)
@@ -104,17 +104,17 @@ def explain(
         if nearest
         else "No change of a single number would lead to another outcome.",
     ]
-    return Explanation(contributions, readings, winner, nearest, " ".join(sentences))
+    return DecisionExplanation(contributions, readings, winner, nearest, " ".join(sentences))
 
 
 # ---- signals -------------------------------------------------------------------------------------
 
 
-def _contributions(score: Score) -> tuple[Contribution, ...]:
+def _contributions(score: KernelScore) -> tuple[SignalContribution, ...]:
     """Return every signal, by share descending, then name."""
     ordered = sorted(score.signals, key=lambda output: (-output.share, output.signal))
     return tuple(
-        Contribution(output.signal, output.share, output, _signal_sentence(output))
+        SignalContribution(output.signal, output.share, output, _signal_sentence(output))
         for output in ordered
     )
 
@@ -135,11 +135,13 @@ def _signal_sentence(output: SignalOutput) -> str:
 # ---- rules ---------------------------------------------------------------------------------------
 
 
-def _readings(rule_set: RuleSet, environment: Environment, outcome: Outcome) -> tuple[Reading, ...]:
+def _readings(
+    rule_set: RuleSet, environment: RuleEnvironment, outcome: Outcome
+) -> tuple[RuleReading, ...]:
     """Read every rule, also those after the one that decided."""
     compiled = compile_rules(rule_set, environment.signals)
     activation = activation_of(environment.to_data(), environment.procedure)
-    readings: list[Reading] = []
+    readings: list[RuleReading] = []
     is_decided = False
     for rule, expression in compiled.expressions(environment.in_force_rule):
         is_winner = not is_decided and outcome.reason != "OTHERWISE" and rule.id == outcome.rule
@@ -153,13 +155,13 @@ def _readings(rule_set: RuleSet, environment: Environment, outcome: Outcome) -> 
 def _reading(
     rule: Rule,
     expression: CompiledExpression,
-    environment: Environment,
+    environment: RuleEnvironment,
     activation: Mapping[str, Any],
     is_decided: bool,  # noqa: FBT001 - a state of the walk, named at its only call
-) -> Reading:
+) -> RuleReading:
     """Read one rule."""
     verdict = expression.evaluate(activation)
-    grounds: tuple[Ground, ...] = ()
+    grounds: tuple[DecisiveComparison, ...] = ()
     if verdict.is_true is not None:
         found = _grounds(expression.tree, verdict.is_true, environment, activation)
         grounds = tuple(dict.fromkeys(found))
@@ -183,7 +185,7 @@ def _reading(
     else:
         sentence = f"Rule {rule.id} is false by its {matched_by}: {reasons}"
     ending = "; an earlier rule had decided." if is_decided else "."
-    return Reading(
+    return RuleReading(
         rule.id,
         matched_by,
         expression.text,
@@ -197,11 +199,11 @@ def _reading(
 
 
 def _grounds(
-    node: Node,
+    node: ExpressionNode,
     is_true: bool,  # noqa: FBT001 - what the node is known to be
-    environment: Environment,
+    environment: RuleEnvironment,
     activation: Mapping[str, Any],
-) -> Iterator[Ground]:
+) -> Iterator[DecisiveComparison]:
     """Yield the comparisons that make an expression true, or those that make it false."""
     if node.kind == "call" and node.name == NEGATION:
         yield from _grounds(node.parts[0], not is_true, environment, activation)
@@ -220,11 +222,11 @@ def _grounds(
             yield from _grounds(then if holds else otherwise, is_true, environment, activation)
             return
     values = tuple((path, value_of(environment, path)) for path in paths_of(node))
-    yield Ground(render(node), is_true, values, _ground_sentence(node, is_true, values))
+    yield DecisiveComparison(render(node), is_true, values, _ground_sentence(node, is_true, values))
 
 
 def _ground_sentence(
-    node: Node,
+    node: ExpressionNode,
     is_true: bool,  # noqa: FBT001 - what the node is known to be
     values: tuple[tuple[str, Value], ...],
 ) -> str:
@@ -240,7 +242,9 @@ def _ground_sentence(
     return f"{claim} ({', '.join(f'{path} is {value}' for path, value in shown)})"
 
 
-def _truth(node: Node, environment: Environment, activation: Mapping[str, Any]) -> bool | None:
+def _truth(
+    node: ExpressionNode, environment: RuleEnvironment, activation: Mapping[str, Any]
+) -> bool | None:
     """Return the value of a part of an expression; None is an error."""
     try:
         part = compile_expression(render(node), environment.signals, environment.procedure)
@@ -266,7 +270,7 @@ def _shown(path: str, value: Value, limits: list[int]) -> str:
 # ---- prose ---------------------------------------------------------------------------------------
 
 
-def _priority_sentence(environment: Environment) -> str:
+def _priority_sentence(environment: RuleEnvironment) -> str:
     """Return the priority, and whether it was held to the policy's largest step."""
     text = f"Priority is {percent(environment.priority)}"
     if environment.priority != environment.raw_priority:
@@ -276,7 +280,7 @@ def _priority_sentence(environment: Environment) -> str:
 
 
 def _evidence_sentences(
-    contributions: tuple[Contribution, ...], environment: Environment
+    contributions: tuple[SignalContribution, ...], environment: RuleEnvironment
 ) -> Iterator[str]:
     """Yield the signals that matter most, and those that are silent."""
     speaking = [item for item in contributions if item.share > 0]
@@ -294,7 +298,7 @@ def _evidence_sentences(
 
 
 def _outcome_sentences(
-    rule_set: RuleSet, environment: Environment, outcome: Outcome, winner: Reading | None
+    rule_set: RuleSet, environment: RuleEnvironment, outcome: Outcome, winner: RuleReading | None
 ) -> Iterator[str]:
     """Yield the rule that decided, the cool-down and the override."""
     given, held = outcome, outcome.held_back

@@ -61,7 +61,7 @@ _LITERALS: Final = {"null_value", "bool_value", "int64_value", "uint64_value", "
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ExpressionNode:
     """One node: `name` is its variable, field or function, `offset` its place in the text.
 
     A `refused` node is of a kind that rules may not use; its `name` says which.
@@ -72,18 +72,18 @@ class Node:
     offset: int
     name: str = ""
     value: Constant = None
-    parts: tuple["Node", ...] = ()
+    parts: tuple["ExpressionNode", ...] = ()
     is_method: bool = False
     is_test: bool = False
 
-    def walk(self) -> Iterator["Node"]:
+    def walk(self) -> Iterator["ExpressionNode"]:
         """Yield this node and everything below it, from left to right."""
         yield self
         for part in self.parts:
             yield from part.walk()
 
 
-def decode(serialized: bytes) -> Node:
+def decode(serialized: bytes) -> ExpressionNode:
     """Return the tree of a serialised checked expression."""
     wrapped = any_pb2.Any.FromString(serialized)
     assert wrapped.type_url == _TYPE_URL, f"the CEL library wrote {wrapped.type_url}"
@@ -111,14 +111,14 @@ def _type_name(found: Type) -> str:
     return kind or "dyn"
 
 
-def _node(expr: Expr, types: Mapping[int, str], offsets: Mapping[int, int]) -> Node:
+def _node(expr: Expr, types: Mapping[int, str], offsets: Mapping[int, int]) -> ExpressionNode:
     """Return the node that a decoded expression message describes."""
 
-    def nodes(parts: Iterable[Expr]) -> tuple[Node, ...]:
+    def nodes(parts: Iterable[Expr]) -> tuple[ExpressionNode, ...]:
         return tuple(_node(part, types, offsets) for part in parts)
 
     kind = expr.WhichOneof("expr_kind")
-    made = partial(Node, type=types.get(expr.id, "dyn"), offset=offsets.get(expr.id, 0))
+    made = partial(ExpressionNode, type=types.get(expr.id, "dyn"), offset=offsets.get(expr.id, 0))
     if kind == "const_expr":
         which = expr.const_expr.WhichOneof("constant_kind")
         if which not in _LITERALS:
@@ -149,7 +149,7 @@ def _node(expr: Expr, types: Mapping[int, str], offsets: Mapping[int, int]) -> N
 # ---- reading it ----------------------------------------------------------------------------------
 
 
-def path_of(node: Node) -> str | None:
+def path_of(node: ExpressionNode) -> str | None:
     """Return the variable that a node reads, such as `signals["drift"].trend`, or None.
 
     Only a value that the environment holds has a path: a whole map or message has none.
@@ -168,7 +168,7 @@ def path_of(node: Node) -> str | None:
     return None
 
 
-def _base_of(node: Node) -> str | None:
+def _base_of(node: ExpressionNode) -> str | None:
     """Return the path of a message or map of the environment, or None."""
     if node.kind == "ident":
         return node.name
@@ -181,20 +181,20 @@ def _base_of(node: Node) -> str | None:
     return None
 
 
-def paths_of(node: Node) -> tuple[str, ...]:
+def paths_of(node: ExpressionNode) -> tuple[str, ...]:
     """Return every variable that an expression reads, each once, in order of appearance."""
     found = (path_of(part) for part in node.walk())
     return tuple(dict.fromkeys(path for path in found if path is not None))
 
 
-def operands_of(node: Node, function: str) -> tuple[Node, ...]:
+def operands_of(node: ExpressionNode, function: str) -> tuple[ExpressionNode, ...]:
     """Return the operands of a chain of one function, flat: `a && (b && c)` gives a, b, c."""
     if node.kind == "call" and node.name == function:
         return tuple(leaf for part in node.parts for leaf in operands_of(part, function))
     return (node,)
 
 
-def render(node: Node, constants: Mapping[int, str] = NO_CONSTANTS) -> str:
+def render(node: ExpressionNode, constants: Mapping[int, str] = NO_CONSTANTS) -> str:
     """Return the text of an expression that checks to this tree, with brackets where any nest.
 
     `constants` says how else the literals at some offsets are to be spelled.
@@ -216,7 +216,7 @@ def render(node: Node, constants: Mapping[int, str] = NO_CONSTANTS) -> str:
     return _render_call(node, constants)
 
 
-def _render_call(node: Node, constants: Mapping[int, str]) -> str:
+def _render_call(node: ExpressionNode, constants: Mapping[int, str]) -> str:
     """Return the text of an operator or function call."""
     if node.name in _BINARY:
         left, right = node.parts
@@ -238,7 +238,7 @@ def _render_call(node: Node, constants: Mapping[int, str]) -> str:
     return f"{node.name}({', '.join(render(part, constants) for part in node.parts)})"
 
 
-def _strength(node: Node) -> int:
+def _strength(node: ExpressionNode) -> int:
     """Return how strongly a node binds, from a conditional (0) to an atom (7)."""
     if node.kind == "const" and isinstance(node.value, int) and node.value < 0:
         return 6
@@ -251,13 +251,13 @@ def _strength(node: Node) -> int:
     return strengths.get(node.name, 7)
 
 
-def _bracketed(node: Node, constants: Mapping[int, str], least: int = 7) -> str:
+def _bracketed(node: ExpressionNode, constants: Mapping[int, str], least: int = 7) -> str:
     """Return the text of an operand, in brackets where it binds less strongly than `least`."""
     text = render(node, constants)
     return text if _strength(node) >= least else f"({text})"
 
 
-def _render_constant(node: Node) -> str:
+def _render_constant(node: ExpressionNode) -> str:
     """Return a literal as CEL spells it."""
     value = node.value
     if value is None:

@@ -26,7 +26,7 @@ from ledger.rules.expression_tree import (
     MEMBERSHIP,
     MINUS,
     NEGATION,
-    Node,
+    ExpressionNode,
     decode,
     paths_of,
 )
@@ -114,7 +114,7 @@ class CompiledExpression:
 
     __slots__ = ("_program", "paths", "text", "tree")
 
-    def __init__(self, text: str, tree: Node, program: cel.Expression) -> None:
+    def __init__(self, text: str, tree: ExpressionNode, program: cel.Expression) -> None:
         self.text = text
         self.tree = tree
         self.paths = paths_of(tree)
@@ -185,10 +185,10 @@ def _place(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def _check(tree: Node, text: str, rule_names: frozenset[str], procedure: str) -> None:
+def _check(tree: ExpressionNode, text: str, rule_names: frozenset[str], procedure: str) -> None:
     """Refuse what the language allows and rules do not."""
 
-    def refuse(node: Node, message: str) -> Never:
+    def refuse(node: ExpressionNode, message: str) -> Never:
         raise ExpressionError(message, *_place(text, node.offset))
 
     nodes = list(tree.walk())
@@ -214,7 +214,7 @@ def _check(tree: Node, text: str, rule_names: frozenset[str], procedure: str) ->
         refuse(tree, f"a rule needs true or false, and this is of type {tree.type}")
 
 
-def _signal_problem(node: Node, rule_names: frozenset[str]) -> str | None:
+def _signal_problem(node: ExpressionNode, rule_names: frozenset[str]) -> str | None:
     """Say what is wrong with a look-up in the map of signals, if the node is one."""
     is_index = node.kind == "call" and node.name == INDEX
     if not (is_index or node.kind == "select") or node.parts[0].type != _SIGNALS_TYPE:

@@ -68,7 +68,7 @@ class RuleSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
+class ModelAttributes:
     """What rules may see of the model itself."""
 
     owner: str
@@ -77,7 +77,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class RuleEnvironment:
     """Every value that rules can see (step 5), ready to be recorded in an event.
 
     `intervals`: hours between two reports by signal, which `rules/2` shows; None under `rules/1`.
@@ -90,7 +90,7 @@ class Environment:
     impact: int
     risk: int
     signals: Mapping[str, SignalOutput]
-    model: ModelFacts
+    model: ModelAttributes
     hours_since_deployed: int
     retrainings_30d: int
     in_force: Action
@@ -146,7 +146,7 @@ class Environment:
             signals[name] = SignalOutput(**outputs)
             if signals[name].present != is_present:
                 raise ValueError(f'signals["{name}"].present contradicts its number of buckets')
-        members = {**data, "signals": signals, "model": ModelFacts(**data["model"])}
+        members = {**data, "signals": signals, "model": ModelAttributes(**data["model"])}
         if (shortest := members.pop("report_interval_hours", None)) is None:
             return cls(**members)
         if shortest != min(intervals.values(), default=None):
@@ -326,7 +326,7 @@ def override_in_effect(overrides: Sequence[Override], evaluated_at: int) -> Over
 
 
 def decide(
-    rule_set: RuleSet, environment: Environment, override: Override | None = None
+    rule_set: RuleSet, environment: RuleEnvironment, override: Override | None = None
 ) -> Outcome:
     """Return what to do about a model (steps 6 to 8).
 
@@ -344,7 +344,7 @@ def decide(
     return Outcome(override.action, override.tier, found.rule, found.reason, overridden=replaced)
 
 
-def _first_match(compiled: CompiledRules, environment: Environment) -> Outcome:
+def _first_match(compiled: CompiledRules, environment: RuleEnvironment) -> Outcome:
     """Walk the rules in order (step 6)."""
     rule_set = compiled.rule_set
     activation = activation_of(environment.to_data(), environment.procedure)

@@ -15,7 +15,7 @@ from ledger.rules.expression_tree import (
     CONDITIONAL,
     MEMBERSHIP,
     MINUS,
-    Node,
+    ExpressionNode,
     path_of,
     render,
 )
@@ -74,7 +74,7 @@ class Stored:
             found = each.written_at + (len(each.written) + behind if behind >= 0 else 0)
         return found
 
-    def misplaced(self, tree: Node) -> Literal | None:
+    def misplaced(self, tree: ExpressionNode) -> Literal | None:
         """Return the first share that is written where the checked tree has a plain number."""
         found = list(share_constants(tree))
         for each in self.literals:
@@ -113,7 +113,7 @@ def _is_share(text: str, token: re.Match[str]) -> bool:
     return after[:1] != "-" and _OPERAND.match(text, follows.end()) is None
 
 
-def to_written(text: str, tree: Node) -> str:
+def to_written(text: str, tree: ExpressionNode) -> str:
     """Return a stored expression as people write it, each share as per cent.
 
     What reads back as another text is left as it is stored.
@@ -133,7 +133,7 @@ def to_written(text: str, tree: Node) -> str:
         return text
 
 
-def spell(node: Node) -> str:
+def spell(node: ExpressionNode) -> str:
     """Return the text of a part of an expression for people, each share as per cent."""
     constants = {each.offset: share(int(each.value or 0)) for each in share_constants(node)}
     return render(node, constants)
@@ -152,7 +152,7 @@ def is_share(path: str) -> bool:
     return not path.startswith("model.") and path.rsplit(".", 1)[-1] in SHARES
 
 
-def share_constants(node: Node) -> Iterator[Node]:
+def share_constants(node: ExpressionNode) -> Iterator[ExpressionNode]:
     """Yield the numbers of an expression that stand beside a share, as its limit or a part of it.
 
     A factor or divisor of a share is a plain number, and so is whatever is compared with a product
@@ -161,7 +161,7 @@ def share_constants(node: Node) -> Iterator[Node]:
     yield from _constants(node, is_beside=False)
 
 
-def _constants(node: Node, *, is_beside: bool) -> Iterator[Node]:
+def _constants(node: ExpressionNode, *, is_beside: bool) -> Iterator[ExpressionNode]:
     if node.kind == "const":
         if is_beside and type(node.value) is int and node.type == "int":
             yield node
@@ -181,7 +181,7 @@ def _constants(node: Node, *, is_beside: bool) -> Iterator[Node]:
         yield from _constants(part, is_beside=is_beside)
 
 
-def _is_share_valued(node: Node) -> bool:
+def _is_share_valued(node: ExpressionNode) -> bool:
     """Return whether the value of a part of an expression is a share."""
     path = path_of(node)
     if path is not None:

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from ledger.chain.key_history import vkey_digest
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -46,7 +46,7 @@ class Creation:
         now = self._times.now_of_new() if request.clock == "wall" else 0
         _check_origin(request.origin)
         drawn = self._keys.draw(request.origin)
-        first = SigningKey(request.origin, request.seed) if request.seed else drawn
+        first = SecretKey(request.origin, request.seed) if request.seed else drawn
         following = self._keys.draw(request.origin)
         vkey = str(first.verifier_key)
         info = _insert_ledger(transaction.connection, request, vkey)
@@ -143,7 +143,7 @@ def _find(connection: Connection, origin: str) -> LedgerInfo | None:
 
 
 def _as_append(
-    request: CreateLedger, data: tuple[EventData, ...] = (), keys: tuple[SigningKey, ...] = ()
+    request: CreateLedger, data: tuple[EventData, ...] = (), keys: tuple[SecretKey, ...] = ()
 ) -> AppendRequest:
     """Return the creation of a ledger as the append that it is."""
     return AppendRequest(

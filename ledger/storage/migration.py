@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection, inspect, select, text
 
-from ledger.chain.keys import KeyFormatError, SigningKey
+from ledger.chain.keys import KeyFormatError, SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.errors import LedgerError, Reason, chain_broken
@@ -174,7 +174,7 @@ def _is_signed(connection: Connection, ledger_id: int) -> bool:
 def _seal_keys(connection: Connection, keys: SealedKeys, ledger: Any) -> None:  # noqa: ANN401
     """Seal a ledger's key, and the one that follows it once a `key.committed` event says so."""
     try:
-        signing = SigningKey.parse(ledger.signing_key)
+        signing = SecretKey.parse(ledger.signing_key)
     except KeyFormatError as error:
         raise damaged(f"the signing key of {ledger.origin} is unreadable: {error}") from error
     if str(signing.verifier_key) != ledger.vkey:

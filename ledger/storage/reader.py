@@ -296,7 +296,7 @@ class Reader(ProofReader):
             last = page[-1][0]
 
     def links(self, ledger: str, *, after: int = 0, until: int | None = None) -> Iterator[Link]:
-        """Yield events as the chain sees them, by the quickest way there is; a Verifier judges.
+        """Yield events as the chain sees them, by the quickest way; a ChainVerifier judges.
 
         Nothing of a row is checked here but that its time can be spelled.
         """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.storage.duplicates import NONE_FOUND, Duplicates
 
 Body = bytes | Callable[[int], bytes]
@@ -69,7 +69,7 @@ class AppendRequest:
     stated_time: int | None = None
     deadline_monotonic: float | None = None
     tracking: tuple[str, int] | None = None
-    keys: Sequence[SigningKey] = ()
+    keys: Sequence[SecretKey] = ()
     may_leap: bool = False
     identities: Sequence[int] = ()
     leave_out_duplicates: bool = False

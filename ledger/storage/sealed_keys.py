@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ledger.chain.keys import KEY_BYTES, SigningKey
+from ledger.chain.keys import KEY_BYTES, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.database import damaged, unavailable
@@ -35,15 +35,15 @@ class SealedKeys:
         self._read_only = read_only
         self._lock = threading.Lock()
 
-    def draw(self, origin: str) -> SigningKey:
+    def draw(self, origin: str) -> SecretKey:
         """Return a fresh key of a ledger; nothing is kept."""
-        return SigningKey(origin, self._clock.random_bytes(KEY_BYTES))
+        return SecretKey(origin, self._clock.random_bytes(KEY_BYTES))
 
-    def sealed(self, connection: Connection, key: SigningKey) -> bytes:
+    def sealed(self, connection: Connection, key: SecretKey) -> bytes:
         """Return a key as it may be stored; STORE_UNAVAILABLE where there is no master key."""
         return self._find_vault(connection).seal(key, self._clock.random_bytes(NONCE_BYTES))
 
-    def opened(self, connection: Connection, rows: Iterable[Any]) -> dict[str, SigningKey]:
+    def opened(self, connection: Connection, rows: Iterable[Any]) -> dict[str, SecretKey]:
         """Return the keys of rows with `vkey` and `secret`, by verifier key."""
         found = list(rows)
         if not found:
@@ -90,7 +90,7 @@ def _has_keys(connection: Connection) -> bool:
     return connection.execute(select(signing_keys.c.vkey).limit(1)).first() is not None
 
 
-def _opened(vault: Vault, row: Any) -> SigningKey:  # noqa: ANN401 - a row
+def _opened(vault: Vault, row: Any) -> SecretKey:  # noqa: ANN401 - a row
     if type(row.vkey) is not str or type(row.secret) is not bytes:
         raise damaged("the row of a signing key cannot be read")
     try:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import SKEW_SECONDS_MAX
@@ -198,7 +198,7 @@ class Store(Reader):
 
     # ---- keys and signatures -----------------------------------------------------------------
 
-    def signing_keys(self, ledger: str) -> dict[str, SigningKey]:
+    def signing_keys(self, ledger: str) -> dict[str, SecretKey]:
         """Return the ledger's keys by verifier key, opened, in order of arrival: secrets.
 
         Which of them signs, and which is the next one, is what the ledger's events say.
@@ -212,7 +212,7 @@ class Store(Reader):
         with self._database.reading() as connection:
             return self._keys.opened(connection, connection.execute(statement))
 
-    def draw_key(self, origin: str) -> SigningKey:
+    def draw_key(self, origin: str) -> SecretKey:
         """Return a fresh key of a ledger; an append keeps it."""
         return self._keys.draw(origin)
 

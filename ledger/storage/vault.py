@@ -13,7 +13,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ledger.chain.keys import KeyFormatError, SigningKey
+from ledger.chain.keys import KeyFormatError, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, invalid_field
 from ledger.private import flush_folder
@@ -82,20 +82,20 @@ class Vault:
             raise _no_master(path, error.strerror or str(error)) from error
         return vault
 
-    def seal(self, key: SigningKey, nonce: bytes) -> bytes:
+    def seal(self, key: SecretKey, nonce: bytes) -> bytes:
         """Return a key's secret as it may be stored. A nonce is 12 random bytes, used once."""
         assert len(nonce) == NONCE_BYTES
         names = _names(str(key.verifier_key))
         return _FORM + nonce + self._cipher.encrypt(nonce, key.to_secret_text().encode(), names)
 
-    def unseal(self, vkey: str, sealed: bytes) -> SigningKey:
+    def unseal(self, vkey: str, sealed: bytes) -> SecretKey:
         """Return the key that was sealed for this verifier key, or raise VaultError."""
         form, nonce, text = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         if form != _FORM:
             raise VaultError("the sealed key is not in a form that this release knows")
         try:
             secret = self._cipher.decrypt(nonce, text, _names(vkey)).decode()
-            key = SigningKey.parse(secret)
+            key = SecretKey.parse(secret)
         except (InvalidTag, KeyFormatError, ValueError) as error:
             raise VaultError("the sealed key does not open with this master key") from error
         if str(key.verifier_key) != vkey:

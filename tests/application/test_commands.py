@@ -15,7 +15,7 @@ from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.errors import LedgerError, Reason
 from ledger.events.models import ModelDeployed, ModelUpdated
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.events.values import TIME_LIMIT
 from ledger.limits import MONEY_MICROS_MAX
 from tests.application.conftest import MakeWorld
@@ -106,7 +106,7 @@ def test_repeats_get_the_first_answer_although_the_state_has_moved_on(world: Wor
     version = world.ledger.fleet.require_model("m1").model.version
     spec = DeploymentSpec("m1", "v2", START, START, "0.4", "v1")
     text = policy_text()
-    one = Scope(kind="model", model="m1", labels={})
+    one = ScopePart(kind="model", model="m1", labels={})
 
     def everything() -> list[tuple[int, bytes]]:
         drafted = commands.draft_policy(request("draft"), "other", text, "why")
@@ -148,7 +148,7 @@ def test_a_request_id_used_for_other_content_is_refused(world: World) -> None:
 def test_a_retired_model_takes_nothing_more_and_its_name_stays_taken(world: World) -> None:
     world.begin("m1")
     world.ledger.commands.retire_model(ANA, "m1", "over")
-    only = Scope(kind="model", model="m1", labels={})
+    only = ScopePart(kind="model", model="m1", labels={})
     for call in (
         lambda: world.update("m1"),
         lambda: world.deploy("m1", "v2"),
@@ -276,13 +276,13 @@ def test_whatever_an_event_would_not_take_is_refused_by_its_field(
 @pytest.mark.parametrize(
     "scope",
     [
-        Scope(kind="model", model=None, labels={}),
-        Scope(kind="ledger", model="m1", labels={}),
-        Scope(kind="labels", model=None, labels={}),
-        Scope(kind="ledger", model=None, labels={"a": "b"}),
+        ScopePart(kind="model", model=None, labels={}),
+        ScopePart(kind="ledger", model="m1", labels={}),
+        ScopePart(kind="labels", model=None, labels={}),
+        ScopePart(kind="ledger", model=None, labels={"a": "b"}),
     ],
 )
-def test_a_scope_says_one_thing(world: World, scope: Scope) -> None:
+def test_a_scope_says_one_thing(world: World, scope: ScopePart) -> None:
     world.begin("m1")
     activate = world.ledger.commands.activate_policy
     error = refused(world, lambda: activate(ANA, "main", 1, "", scope, "go"))
@@ -292,7 +292,7 @@ def test_a_scope_says_one_thing(world: World, scope: Scope) -> None:
 def test_a_scope_names_a_model_that_is_there(world: World) -> None:
     world.begin("m1")
     activate = world.ledger.commands.activate_policy
-    empty = Scope(kind="model", model="nobody", labels={})
+    empty = ScopePart(kind="model", model="nobody", labels={})
     assert (
         refused(world, lambda: activate(ANA, "main", 1, "", empty, "go")).reason
         is Reason.MODEL_UNKNOWN

@@ -4,7 +4,7 @@ Method: short stories that come down to one step each, evaluated as they happen;
 everything that was recorded is replayed.
 """
 
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.events.values import format_time, parse_time
 from tests.application.world import (
     DAY,
@@ -23,8 +23,8 @@ def test_the_most_specific_scope_wins_then_the_latest(world: World) -> None:
     world.begin("m1", "m2")
     world.register("m3", labels={"region": "west"})
     world.deploy("m3", "v1")
-    east = Scope(kind="labels", model=None, labels={"region": "east"})
-    one = Scope(kind="model", model="m1", labels={})
+    east = ScopePart(kind="labels", model=None, labels={"region": "east"})
+    one = ScopePart(kind="model", model="m1", labels={})
     tiers = {"east": east, "one": one}
     for name, scope in tiers.items():
         world.activate(policy_text(), policy=name, scope=scope)

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.signing.proofs import Inclusion, SignedCheckpoint
-from ledger.chain.link import Verifier
+from ledger.chain.link import ChainVerifier
 from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.chain.seal import seal_record, seal_root
 from ledger.errors import LedgerError, Reason
@@ -126,7 +126,7 @@ def test_an_erasure_is_recorded_with_its_ground_and_the_chain_still_verifies(
     assert gone == {*range(6, 10), 12, *range(20, 32)}
     assert all(event.salt is None for event in world.events() if event.position in gone)
     assert [(e.position, e.event_hash) for e in world.events()][:head] == kept
-    verifier = Verifier(origin=ORIGIN)
+    verifier = ChainVerifier(origin=ORIGIN)
     for event in world.events():
         verifier.feed(link_of(event))
     assert damage(str(world.path)) == []

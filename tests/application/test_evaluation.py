@@ -7,7 +7,7 @@ everything that was recorded is replayed.
 import pytest
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.events.values import parse_time
 from tests.application.conftest import MakeWorld
 from tests.application.world import (
@@ -137,7 +137,7 @@ def test_models_without_a_version_a_policy_or_a_future_are_left_alone(world: Wor
 
 def test_without_a_policy_nothing_is_scored_until_there_is_one(make_world: MakeWorld) -> None:
     world = make_world()
-    only = Scope(kind="model", model="m1", labels={})
+    only = ScopePart(kind="model", model="m1", labels={})
     world.begin("m1", "m2")
     other = make_world("other")
     for signal in world.ledger.fleet.signals():
@@ -218,7 +218,7 @@ def test_what_cannot_be_evaluated_is_refused_whole(
     for model in ("m1", "unruled"):
         scoped.register(model)
         scoped.deploy(model, "v1")
-    scoped.activate(policy_text(), scope=Scope(kind="model", model="m1", labels={}))
+    scoped.activate(policy_text(), scope=ScopePart(kind="model", model="m1", labels={}))
     scoped.see("m1", GOOD, START + DAY)
     before = scoped.head
     with pytest.raises(LedgerError) as error:

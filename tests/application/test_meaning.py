@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.world import (
     ANA,
@@ -69,7 +69,7 @@ def test_a_policy_is_replaced_by_way_of_a_version_without_the_signal(world: Worl
     redefine(world, direction="lower_is_worse")
     with pytest.raises(LedgerError) as error:  # drafted against what it meant
         world.ledger.commands.activate_policy(
-            ANA, "main", 1, "", Scope(kind="ledger", model=None, labels={}), "back"
+            ANA, "main", 1, "", ScopePart(kind="ledger", model=None, labels={}), "back"
         )
     assert reason_of(error) is Reason.MEANING_PINNED
     assert "direction" in error.value.message
@@ -87,7 +87,7 @@ def test_a_signal_that_is_defined_after_its_policy_cannot_run_against_it(
     text = policy_text(signals=[signal_rule("new")])
     turned = defined("new").model_copy(update={"direction": "lower_is_worse"})
     drafted = world.draft(text, "main")
-    everywhere = Scope(kind="ledger", model=None, labels={})
+    everywhere = ScopePart(kind="ledger", model=None, labels={})
     commands = world.ledger.commands
     activate = partial(
         commands.activate_policy, ANA, "main", 1, drafted.digest, everywhere, "because"
@@ -124,7 +124,7 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
         return append(request)
 
     monkeypatch.setattr(world.store, "append", late)
-    everywhere = Scope(kind="ledger", model=None, labels={})
+    everywhere = ScopePart(kind="ledger", model=None, labels={})
     with pytest.raises(LedgerError) as error:
         commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")
     assert reason_of(error) is Reason.MEANING_PINNED

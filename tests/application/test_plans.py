@@ -9,8 +9,8 @@ from ledger.application.commands import Caller
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.errors import LedgerError, Reason
 from ledger.events.notation import share
-from ledger.events.plans import PlanMade, PlanRow
-from ledger.events.policies import Scope
+from ledger.events.plans import PlanMade, PlanRowPart
+from ledger.events.policies import ScopePart
 from ledger.events.values import parse_time
 from ledger.kernel.decay import ONE_BITS, decays_by_age
 from tests.application.conftest import MakeWorld
@@ -31,7 +31,7 @@ FIRST = START // WEEK * WEEK + WEEK  # the first period that begins after START
 MONEY = 1_000_000
 
 
-def row(plan: PlanMade, model: str) -> PlanRow:
+def row(plan: PlanMade, model: str) -> PlanRowPart:
     """Return a model's row."""
     return next(one for one in plan.backlog if one.model == model)
 
@@ -201,7 +201,7 @@ def test_the_price_goes_from_period_to_period_but_not_within_one(world: World) -
 
 def test_each_policy_has_a_price_of_its_own(world: World) -> None:
     world.begin("m1", "m2")
-    east = Scope(kind="labels", model=None, labels={"region": "east"})
+    east = ScopePart(kind="labels", model=None, labels={"region": "east"})
     world.activate(policy_text(planning={"price_up": 2}), policy="other", scope=east)
     see_week(world, "m1", 0, "0.8")
     world.plan(0)
@@ -218,7 +218,7 @@ def test_the_fleet_is_the_models_in_the_policys_scope(world: World) -> None:
     world.register("west", labels={"region": "west"})
     world.deploy("west", "v1")
     world.register("bare")
-    east = Scope(kind="labels", model=None, labels={"region": "east"})
+    east = ScopePart(kind="labels", model=None, labels={"region": "east"})
     world.activate(policy_text(), policy="regional", scope=east)
     for model in ("m1", "m2", "west"):
         see_week(world, model, 0, "0.8")
@@ -231,7 +231,7 @@ def test_the_fleet_is_the_models_in_the_policys_scope(world: World) -> None:
 
 def test_one_model_under_the_same_version_does_not_shrink_the_fleet(world: World) -> None:
     world.begin("m1", "m2")
-    one = Scope(kind="model", model="m1", labels={})
+    one = ScopePart(kind="model", model="m1", labels={})
     world.ledger.commands.activate_policy(ANA, "main", 1, "", one, "go")
     see_week(world, "m1", 0, "0.8")
     see_week(world, "m2", 0, "0.8")

@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
@@ -172,7 +172,7 @@ def test_published_ledgers_are_told_apart_and_none_may_be_missing(place: Place) 
         place.publish(service, "one/checkpoint")
     with place.service() as service:
         assert len(service.ledgers()) == 2
-    lost = sign(Checkpoint("ledger.example.com/lost", 9, Digest(b"r" * 32)), [_lost_key()])
+    lost = sign(CheckpointBody("ledger.example.com/lost", 9, Digest(b"r" * 32)), [_lost_key()])
     (place.published / "lost").mkdir()
     (place.published / "lost" / "checkpoint").write_bytes(lost)
     failure = place.refused()
@@ -180,8 +180,8 @@ def test_published_ledgers_are_told_apart_and_none_may_be_missing(place: Place) 
     assert (failure.metadata["size"], failure.metadata["head"]) == ("9", "0")
 
 
-def _lost_key() -> SigningKey:
-    return SigningKey("ledger.example.com/lost", bytes(32))
+def _lost_key() -> SecretKey:
+    return SecretKey("ledger.example.com/lost", bytes(32))
 
 
 def test_a_published_file_that_cannot_be_judged_is_not_passed_over(place: Place) -> None:
@@ -189,7 +189,7 @@ def test_a_published_file_that_cannot_be_judged_is_not_passed_over(place: Place)
         place.publish(service)
     note = place.published / "checkpoint"
     good = note.read_text("utf-8")
-    forged = sign(Checkpoint(ORIGIN, 2, Digest(b"r" * 32)), [SigningKey(ORIGIN, bytes(32))])
+    forged = sign(CheckpointBody(ORIGIN, 2, Digest(b"r" * 32)), [SecretKey(ORIGIN, bytes(32))])
     for content, reason in (
         (b"rubbish", Reason.STORE_UNAVAILABLE),
         (forged, Reason.SIGNING_STOPPED),

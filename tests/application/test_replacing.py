@@ -11,7 +11,7 @@ import pytest
 from ledger.application.commands import Caller, Written
 from ledger.application.fleet.definitions import Replacement
 from ledger.errors import LedgerError, Reason
-from ledger.events.policies import PolicyActivated, Scope
+from ledger.events.policies import PolicyActivated, ScopePart
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.storage.records import AppendRequest, AppendResult
@@ -32,9 +32,9 @@ ACTIVATED = "policy.activated.v1"
 TURNED = defined("loss").model_copy(update={"direction": "lower_is_worse"})
 WORDS = defined("loss").model_copy(update={"meaning": "said better"})
 FITTING = policy_text(signals=[signal_rule(baseline=0.4, critical=0.1)])
-EAST = Scope(kind="labels", model=None, labels={"region": "east"})
-HIGH = Scope(kind="labels", model=None, labels={"tier": "high"})
-ONE = Scope(kind="model", model="m1", labels={})
+EAST = ScopePart(kind="labels", model=None, labels={"region": "east"})
+HIGH = ScopePart(kind="labels", model=None, labels={"tier": "high"})
+ONE = ScopePart(kind="model", model="m1", labels={})
 
 
 def replacement(policy: str = "main", text: str = FITTING, version: int = 0) -> Replacement:
@@ -88,7 +88,7 @@ def test_each_touched_policy_is_replaced_where_it_was_in_force_and_no_other_is(
     world.activate(policy_text(), policy="main", scope=ONE)
     world.activate(policy_text(), policy="aux", scope=EAST)
     drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
-    other = Scope(kind="model", model="m2", labels={})
+    other = ScopePart(kind="model", model="m2", labels={})
     world.register("m2")
     world.activate(drift, policy="drift", scope=other)
     turn(world, replacement("aux"), replacement("main", version=1), replacement("main", version=2))

@@ -14,7 +14,7 @@ from contextlib import closing
 import pytest
 
 from ledger.application.attestation import Attestation
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.link import Digest, header_bytes
 from ledger.chain.merkle import leaf_hash
 from ledger.clock import ManualClock, SystemClock
@@ -306,7 +306,7 @@ def test_a_note_is_kept_only_on_top_of_the_one_it_was_checked_against(
     attestation.checkpoints.sign()
     grow(store, 3)
     save, key = store.save_checkpoint, next(iter(store.signing_keys(ORIGIN).values()))
-    other = sign(Checkpoint(ORIGIN, 4, Digest(b"z" * 32)), [key]).decode()
+    other = sign(CheckpointBody(ORIGIN, 4, Digest(b"z" * 32)), [key]).decode()
 
     def stall(ledger: str, size: int, note: str, *, after: int) -> bool:
         save(ledger, 4, other, after=2)

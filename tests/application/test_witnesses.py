@@ -17,12 +17,12 @@ from ledger.application.witnesses.calls import WitnessCalls
 from ledger.application.witnesses.cosigning import Ground
 from ledger.application.witnesses.witnesses import Collector
 from ledger.application.workers import Workers
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import Witness, WitnessPolicy
+from ledger.chain.policy import PolicyWitness, WitnessPolicy
 from ledger.chain.witness import encode_request
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
@@ -51,7 +51,7 @@ class Setting:
     def attest(self) -> Attestation:
         return attest(self.store, SystemClock(), evidence=self.evidence)
 
-    def witness(self, number: int = 0) -> Witness:
+    def witness(self, number: int = 0) -> PolicyWitness:
         """Start a real witness of this ledger."""
         key = KEYS[number]
         opened = WitnessStore(self.folder / f"witness-{number}.sqlite")
@@ -60,13 +60,17 @@ class Setting:
         clock = ManualClock(SECONDS * 1_000_000)
         part = WitnessPart(opened, key, logs, clock)
         server = self.stack.enter_context(WitnessServer(part, SystemClock()))
-        return Witness(f"w{number}", key.cosigner_key, f"http://127.0.0.1:{server.port}")
+        return PolicyWitness(f"w{number}", key.cosigner_key, f"http://127.0.0.1:{server.port}")
 
-    def scripted(self, script: Script, number: int = 0) -> tuple[Witness, list[tuple[str, bytes]]]:
+    def scripted(
+        self, script: Script, number: int = 0
+    ) -> tuple[PolicyWitness, list[tuple[str, bytes]]]:
         url, seen = self.stack.enter_context(scripted_witness(script))
-        return Witness(f"w{number}", KEYS[number].cosigner_key, url), seen
+        return PolicyWitness(f"w{number}", KEYS[number].cosigner_key, url), seen
 
-    def collect(self, *witnesses: Witness, attestation: Attestation | None = None) -> Collector:
+    def collect(
+        self, *witnesses: PolicyWitness, attestation: Attestation | None = None
+    ) -> Collector:
         """Begin to collect from these."""
         attestation = attestation or self.attestation
         ground = Ground(
@@ -93,7 +97,7 @@ class Setting:
     def sign_elsewhere(self, size: int, root: bytes = b"z" * 32) -> bytes:
         """Sign a head with the ledger's own key, as a second history would have it."""
         key = next(iter(self.store.signing_keys(ORIGIN).values()))
-        return sign(Checkpoint(ORIGIN, size, Digest(root)), [key])
+        return sign(CheckpointBody(ORIGIN, size, Digest(root)), [key])
 
 
 @pytest.fixture
@@ -129,7 +133,7 @@ def test_every_witness_cosigns_each_new_checkpoint(setting: Setting) -> None:
         whole = setting.attestation.checkpoints.of_size(signed.size)
         assert whole.witnesses == (KEYS[0].name, KEYS[1].name)
         policy = WitnessPolicy(
-            logs=(), witnesses=tuple(Witness(f"w{n}", KEYS[n].cosigner_key) for n in (0, 1))
+            logs=(), witnesses=tuple(PolicyWitness(f"w{n}", KEYS[n].cosigner_key) for n in (0, 1))
         )
         assert len(parse_note(whole.note.encode()).signatures) == 3
         assert policy.quorum_met(["w0", "w1"])
@@ -206,7 +210,7 @@ def test_what_is_no_cosignature_of_this_checkpoint_is_refused_and_said(
 def test_a_witness_that_is_not_there_is_a_problem_and_no_failure(setting: Setting) -> None:
     url, _ = setting.stack.enter_context(scripted_witness(lambda *_: None))
     setting.stack.close()
-    gone = Witness("w0", KEYS[0].cosigner_key, url)
+    gone = PolicyWitness("w0", KEYS[0].cosigner_key, url)
     collector = setting.collect(gone)
     setting.attestation.checkpoints.sign()
     assert "cannot be asked" in problem(collector)
@@ -287,7 +291,7 @@ def test_a_fork_shows_when_the_witness_refuses_the_proof(setting: Setting) -> No
 
 
 def test_a_larger_head_that_no_key_has_signed_does_not_stop_signing(setting: Setting) -> None:
-    stranger = sign(Checkpoint(ORIGIN, 40, Digest(b"z" * 32)), [SigningKey(ORIGIN, bytes(32))])
+    stranger = sign(CheckpointBody(ORIGIN, 40, Digest(b"z" * 32)), [SecretKey(ORIGIN, bytes(32))])
     witness, _ = setting.scripted(lambda _, body: (409, b"40\n") if body else (200, stranger))
     collector = setting.collect(witness)
     setting.attestation.checkpoints.sign()
@@ -309,7 +313,7 @@ def test_other_ledgers_and_unreadable_evidence(setting: Setting) -> None:
 
 
 def test_a_cosignature_can_be_added_by_hand_if_it_is_one(store: Store, clock: ManualClock) -> None:
-    policy = WitnessPolicy(witnesses=(Witness("w0", KEYS[0].cosigner_key),))  # without a URL
+    policy = WitnessPolicy(witnesses=(PolicyWitness("w0", KEYS[0].cosigner_key),))  # without a URL
     attestation = attest(store, clock, policy=policy)
     signed = attestation.checkpoints.sign()
     text = parse_note(signed.note.encode()).text

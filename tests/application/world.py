@@ -29,7 +29,7 @@ from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.events.plans import PlanMade
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.events.policy_document import Action
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
@@ -48,7 +48,7 @@ DAY: Final = 24 * HOUR
 ANA: Final = Caller("users/ana")
 OFFICER: Final = Caller("users/dpo")
 MONITOR: Final = Caller("services/monitor-1")
-EVERYWHERE: Final = Scope(kind="ledger", model=None, labels={})
+EVERYWHERE: Final = ScopePart(kind="ledger", model=None, labels={})
 ALL_KINDS: Final[frozenset[ReplayKind]] = frozenset({"score", "decision", "plan"})
 
 Row = tuple[str, str, str, str | float, int, int]
@@ -171,7 +171,9 @@ class World:
         """Draft a policy's next version."""
         return self.ledger.commands.draft_policy(ANA, policy, text, "because")
 
-    def activate(self, text: str, *, policy: str = "main", scope: Scope = EVERYWHERE) -> Written:
+    def activate(
+        self, text: str, *, policy: str = "main", scope: ScopePart = EVERYWHERE
+    ) -> Written:
         """Draft a policy's next version and bring it into force."""
         drafted = self.draft(text, policy)
         return self.ledger.commands.activate_policy(

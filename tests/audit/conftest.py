@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from tests.application.world import (
     ANA,
     DAY,
@@ -48,7 +48,7 @@ def lived(path: Path, clock: str = "data") -> World:
     world.see("alpha", 1.3, START + 6 * DAY)
     world.settle()
     own = policy_text(signals=[signal_rule(), signal_rule("drift", sources_needed=1)])
-    world.activate(own, policy="own", scope=Scope(kind="model", model="beta", labels={}))
+    world.activate(own, policy="own", scope=ScopePart(kind="model", model="beta", labels={}))
     world.draft(policy.replace('"Test"', '"Test, named otherwise"'))
     world.see("beta", 0.6, START + 7 * DAY, signal="drift")
     world.see("gamma", 0.8, START + 15 * DAY)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.audit.database import DatabaseSource
-from ledger.chain.checkpoint import Checkpoint, sign
-from ledger.chain.keys import SigningKey
+from ledger.chain.checkpoint import CheckpointBody, sign
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.tiles import RightEdge
@@ -66,13 +66,13 @@ class Paper:
     events: list[Written] = field(default_factory=list)
     checkpoint_sizes: Sequence[int] = ()
     requests: list[tuple[str, str, str, int, int]] = field(default_factory=list)
-    signers: dict[int, list[SigningKey]] = field(default_factory=dict)
+    signers: dict[int, list[SecretKey]] = field(default_factory=dict)
     """Who signs the checkpoint of a size, if not the first key."""
     cosignatures: list[tuple[int, str, bytes, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Take a key whose seed everybody here knows."""
-        self.key = SigningKey(self.origin, bytes(range(32)))
+        self.key = SecretKey(self.origin, bytes(range(32)))
 
     @classmethod
     def copied(cls, database: Path, origin: str) -> "Paper":
@@ -156,9 +156,9 @@ class Paper:
             previous = hash_
         return rows
 
-    def note(self, size: int, leaves: Sequence[bytes], keys: Iterable[SigningKey] = ()) -> str:
+    def note(self, size: int, leaves: Sequence[bytes], keys: Iterable[SecretKey] = ()) -> str:
         """Return the signed checkpoint over the first events."""
-        checkpoint = Checkpoint(self.origin, size, root_of(leaves[:size]))
+        checkpoint = CheckpointBody(self.origin, size, root_of(leaves[:size]))
         return sign(checkpoint, list(keys) or [self.key]).decode()
 
     def write(self, path: Path) -> Path:

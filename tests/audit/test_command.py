@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.audit import database as audited
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.cli.main import app
 from ledger.errors import LedgerError
 from tests.audit.paper import Paper
@@ -128,7 +128,7 @@ def test_a_policy_file_is_asked(run: Run, database: Path, paper: Paper, tmp_path
     policy = tmp_path / "policy"
     policy.write_text(f"log {paper.key.verifier_key}\nquorum none\n")
     assert run(database, "--witness-policy", policy)[0] == 0
-    other = SigningKey(paper.origin, bytes(32)).verifier_key
+    other = SecretKey(paper.origin, bytes(32)).verifier_key
     policy.write_text(f"log {other}\nquorum none\n")
     assert run(database, "--witness-policy", policy)[0] == 4
 

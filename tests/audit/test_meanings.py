@@ -12,7 +12,7 @@ import pytest
 from ledger.application.fleet.definitions import Replacement
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from tests.application.world import HOUR, ORIGIN, START, World, defined, policy_text, request
 from tests.application.world import signal_rule as rule
 from tests.audit.paper import Paper
@@ -28,8 +28,10 @@ def told(path: Path) -> World:
     """Return a ledger in which two policies are replaced with the signal that they read."""
     world = World(path)
     world.begin("m1", "m2", "m3")
-    world.activate(UNTOUCHED, policy="other", scope=Scope(kind="model", model="m3", labels={}))
-    world.activate(policy_text(), policy="aux", scope=Scope(kind="model", model="m1", labels={}))
+    world.activate(UNTOUCHED, policy="other", scope=ScopePart(kind="model", model="m3", labels={}))
+    world.activate(
+        policy_text(), policy="aux", scope=ScopePart(kind="model", model="m1", labels={})
+    )
     world.draft(UNTOUCHED, "aux")
     world.see("m1", 1.2, START + HOUR)
     world.settle()

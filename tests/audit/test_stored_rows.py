@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from ledger.audit.audit import MEANINGS, Audit
 from ledger.audit.database import DatabaseSource
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.key_history import vkey_digest
 from ledger.chain.merkle import CompactRange
@@ -43,7 +43,7 @@ def append(store: Store, *data: EventData, **members: object) -> int:
 def sign_head(store: Store, key: int) -> int:
     """Sign the head by the key that arrived as the n-th, and have it cosigned."""
     head = store.head(ORIGIN)
-    claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
+    claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
     kept = store.checkpoint(ORIGIN)
     note = sign(claim, [[*store.signing_keys(ORIGIN).values()][key]]).decode()
     assert store.save_checkpoint(ORIGIN, claim.size, note, after=kept.size if kept else 0)
@@ -177,7 +177,7 @@ def test_damage_is_found_in_every_table(
             return f"set_byte({column}, 20, get_byte({column}, 20) # 1)"
         return f"CAST(substr({column}, 1, 20) || X'00FF' || substr({column}, 23) AS BLOB)"
 
-    claim = Checkpoint(ORIGIN, 302, CompactRange.from_bytes(_tree_at(filled, 302)).root())
+    claim = CheckpointBody(ORIGIN, 302, CompactRange.from_bytes(_tree_at(filled, 302)).root())
     stranger = sign(claim, [filled.draw_key(ORIGIN)]).decode()
     second = sign(claim, [[*filled.signing_keys(ORIGIN).values()][1]]).decode()
     other = WITNESS.cosign(b"other\n", 5).line()

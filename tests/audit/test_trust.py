@@ -18,7 +18,7 @@ from ledger.audit.joining import Joined
 from ledger.audit.memory import Memory, Remembered
 from ledger.audit.report import Report
 from ledger.chain.cosignature import CosigningKey
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import parse_policy
 from ledger.errors import LedgerError
@@ -37,9 +37,9 @@ def seen(report: Report) -> list[tuple[str, int]]:
     return [(one.rule, one.position) for one in report.findings]
 
 
-def rotated(paper: Paper) -> SigningKey:
+def rotated(paper: Paper) -> SecretKey:
     """Rotate to a key that was committed in advance, and let both sign for a while."""
-    following = SigningKey(paper.origin, bytes([7]) * 32)
+    following = SecretKey(paper.origin, bytes([7]) * 32)
     vkey = str(following.verifier_key)
     paper.at(2).data["next_key_digest"] = hashlib.sha256(vkey.encode()).hexdigest()
     start = len(paper.events) + 1
@@ -64,7 +64,7 @@ def test_a_key_from_the_ledger_itself_is_trusted_on_first_use_and_said_aloud(
 def test_a_pinned_key_that_the_ledger_does_not_have_is_a_failure(
     paper: Paper, tmp_path: Path
 ) -> None:
-    other = SigningKey(paper.origin, bytes([9]) * 32)
+    other = SecretKey(paper.origin, bytes([9]) * 32)
     assert seen(audited(paper, tmp_path, vkeys=[str(other.verifier_key)])) == [("keys", 1)]
 
 
@@ -103,7 +103,7 @@ def test_a_key_that_was_not_committed_is_a_failure_and_so_is_what_it_signs(
 
 def test_a_checkpoint_by_a_stranger_is_a_failure_at_its_size(paper: Paper, tmp_path: Path) -> None:
     paper.checkpoint_sizes = [30, 72]
-    paper.signers = {30: [SigningKey(paper.origin, bytes([5]) * 32)]}
+    paper.signers = {30: [SecretKey(paper.origin, bytes([5]) * 32)]}
     assert seen(audited(paper, tmp_path)) == [("checkpoints", 30)]
 
 

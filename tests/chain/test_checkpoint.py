@@ -3,13 +3,13 @@
 import pytest
 
 from ledger.chain.checkpoint import (
-    Checkpoint,
+    CheckpointBody,
     OriginError,
     open_checkpoint,
     parse,
     sign,
 )
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError, UnverifiedNoteError
@@ -19,8 +19,8 @@ from tests.support.vectors import load_cases
 BODIES = load_cases("checkpoint_bodies.json")
 
 ORIGIN = "ledger.example.com/test"
-KEY = SigningKey(ORIGIN, bytes(range(32)))
-HEAD = Checkpoint(ORIGIN, 7, Digest(bytes(range(32))))
+KEY = SecretKey(ORIGIN, bytes(range(32)))
+HEAD = CheckpointBody(ORIGIN, 7, Digest(bytes(range(32))))
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -40,7 +40,7 @@ def test_checkpoint_body_known_answer(name: str) -> None:
 
 
 def test_a_signed_checkpoint_opens_to_what_was_signed() -> None:
-    new_key = SigningKey(ORIGIN, bytes(32))
+    new_key = SecretKey(ORIGIN, bytes(32))
     note = sign(HEAD, [KEY, new_key])
     for key in (KEY, new_key):
         opened = open_checkpoint(note, origin=ORIGIN, keys=[key.verifier_key])
@@ -54,7 +54,7 @@ def test_another_logs_checkpoint_is_refused() -> None:
 
 
 def test_a_checkpoint_without_a_trusted_signature_is_refused() -> None:
-    stranger = SigningKey(ORIGIN, bytes(32))
+    stranger = SecretKey(ORIGIN, bytes(32))
     with pytest.raises(UnverifiedNoteError):
         open_checkpoint(sign(HEAD, [stranger]), origin=ORIGIN, keys=[KEY.verifier_key])
 
@@ -93,7 +93,7 @@ def test_text_that_is_no_checkpoint_is_refused(text: bytes) -> None:
 
 def test_sizes_beyond_a_database_integer_are_refused() -> None:
     root = HEAD.root
-    assert parse(Checkpoint(ORIGIN, SIZE_MAX, root).encode()).size == SIZE_MAX
+    assert parse(CheckpointBody(ORIGIN, SIZE_MAX, root).encode()).size == SIZE_MAX
     for size in (SIZE_MAX + 1, 10**30):
         with pytest.raises(MalformedNoteError, match="size"):
-            parse(Checkpoint(ORIGIN, size, root).encode())
+            parse(CheckpointBody(ORIGIN, size, root).encode())

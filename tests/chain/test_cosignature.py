@@ -15,14 +15,14 @@ from ledger.chain.cosignature import (
     parse_signature_lines,
     timestamp_of,
 )
-from ledger.chain.keys import COSIGNATURE, KEY_ID_BYTES, KeyFormatError, SigningKey, VerifierKey
+from ledger.chain.keys import COSIGNATURE, KEY_ID_BYTES, KeyFormatError, SecretKey, VerifierKey
 from ledger.chain.note import (
     InvalidSignatureError,
     MalformedNoteError,
     Note,
     NoteError,
+    NoteVerifier,
     Signature,
-    Verifier,
     open_note,
     parse,
     sign,
@@ -36,14 +36,14 @@ BY_KIND = {
     for kind in ("note", "raw", "timestamp", "line")
 }
 
-LOG = SigningKey("ledger.example.com/test", bytes(range(32)))
+LOG = SecretKey("ledger.example.com/test", bytes(range(32)))
 WITNESS = CosigningKey("witness.example.com", bytes(range(1, 33)))
 TEXT = b"ledger.example.com/test\n7\n" + base64.b64encode(bytes(32)) + b"\n"
 NOTE = sign(TEXT, [LOG]).encode()
 NOW = 1_790_000_000
 
 
-def trusted(vkey: str) -> Verifier:
+def trusted(vkey: str) -> NoteVerifier:
     key = VerifierKey.parse(vkey)
     return CosignerKey.parse(vkey) if key.type == COSIGNATURE else key
 
@@ -128,7 +128,7 @@ def test_every_flipped_bit_of_a_cosignature_is_refused() -> None:
 
 
 def test_no_signature_passes_for_one_of_another_purpose() -> None:
-    plain = SigningKey("witness.example.com", bytes(range(1, 33)))
+    plain = SecretKey("witness.example.com", bytes(range(1, 33)))
     assert plain.verifier_key.key_id != WITNESS.cosigner_key.key_id
     stamped = NOW.to_bytes(8, "big") + plain.sign(TEXT)
     assert not WITNESS.cosigner_key.verifies(TEXT, stamped)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import sign as sign_checkpoint
 from ledger.chain.key_history import (
     KeyHistory,
@@ -17,13 +17,13 @@ from ledger.chain.key_history import (
     parse_keys,
     vkey_digest,
 )
-from ledger.chain.keys import COSIGNATURE, SigningKey, VerifierKey
+from ledger.chain.keys import COSIGNATURE, SecretKey, VerifierKey
 from ledger.chain.link import Digest
 from ledger.chain.note import InvalidSignatureError, Note, UnverifiedNoteError, parse
 from ledger.events.canonical import encode
 
 ORIGIN = "ledger.example.com/test"
-KEYS = [SigningKey(ORIGIN, bytes([n]) * 32) for n in range(4)]
+KEYS = [SecretKey(ORIGIN, bytes([n]) * 32) for n in range(4)]
 VKEYS = [str(key.verifier_key) for key in KEYS]
 
 Event = tuple[str, int, Mapping[str, object]]
@@ -102,7 +102,7 @@ def test_each_key_signs_its_own_sizes(events: list[Event], expected: str) -> Non
         [created(2)],
         [created(), created()],
         [created(vkey="no key")],
-        [created(vkey=str(SigningKey("other", bytes(32)).verifier_key))],
+        [created(vkey=str(SecretKey("other", bytes(32)).verifier_key))],
         [created(vkey=str(VerifierKey(ORIGIN, COSIGNATURE, bytes(32))))],
         [created(), rotated(5, 1, 5, 4)],  # nothing was committed
         [*BEGINNING, rotated(5, 2, 5, 4)],  # another key than the committed one
@@ -137,7 +137,7 @@ def test_other_events_say_nothing_about_keys() -> None:
 
 
 def note_of(size: int, *signing: int) -> bytes:
-    head = Checkpoint(ORIGIN, size, Digest(bytes(32)))
+    head = CheckpointBody(ORIGIN, size, Digest(bytes(32)))
     return sign_checkpoint(head, [KEYS[key] for key in signing])
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ledger.chain.link import (
     GENESIS,
+    ChainVerifier,
     Digest,
     Link,
-    Verifier,
     body_hash,
     event_hash,
     header_bytes,
@@ -102,7 +102,7 @@ def small_ledger() -> list[Link]:
     return ledger_of(["ledger", "models/a", "models/a", "models/b", "models/a"], [BODY] * 5)
 
 
-def feed_all(verifier: Verifier, links: Sequence[Link]) -> None:
+def feed_all(verifier: ChainVerifier, links: Sequence[Link]) -> None:
     for link in links:
         verifier.feed(link)
 
@@ -117,7 +117,7 @@ def blamed(
     recorded_at: str = "",
 ) -> LedgerError:
     """Return the refusal of a damaged ledger, having seen that it blames where it stopped."""
-    verifier = Verifier(
+    verifier = ChainVerifier(
         origin=ORIGIN,
         head=Digest(head),
         start_position=start_position,
@@ -135,7 +135,7 @@ def blamed(
 @given(ledgers())
 def test_honest_ledger_verifies_to_its_last_hash(links: list[Link]) -> None:
     assert verify(links, origin=ORIGIN) == links[-1].event_hash
-    fast = Verifier(origin=ORIGIN, strict=False)
+    fast = ChainVerifier(origin=ORIGIN, strict=False)
     feed_all(fast, links)
     assert fast.head == links[-1].event_hash
     assert fast.next_position == len(links) + 1
@@ -251,7 +251,7 @@ def test_a_rightly_hashed_body_outside_the_format_is_blamed_by_the_strict_pass(d
     error = blamed(rewritten)
     assert error.metadata["position"] == "3"
     assert words in error.message
-    feed_all(Verifier(origin=ORIGIN, strict=False), rewritten)
+    feed_all(ChainVerifier(origin=ORIGIN, strict=False), rewritten)
 
 
 # What a database with loose types can hand over after damage.
@@ -282,7 +282,7 @@ def test_fields_of_the_wrong_kind_are_blamed_not_crashed_on(*, kind: str, strict
 
 
 def test_another_ledgers_event_is_blamed() -> None:
-    verifier = Verifier(origin="ledger.example.com/other")
+    verifier = ChainVerifier(origin="ledger.example.com/other")
     with pytest.raises(LedgerError, match="event hash"):
         verifier.feed(small_ledger()[0])
 
@@ -295,7 +295,7 @@ def test_an_erased_body_leaves_the_chain_whole() -> None:
 
 def test_a_refused_event_leaves_the_verifier_as_it_was() -> None:
     links = small_ledger()
-    verifier = Verifier(origin=ORIGIN)
+    verifier = ChainVerifier(origin=ORIGIN)
     verifier.feed(links[0])
     with pytest.raises(LedgerError):
         verifier.feed(links[2])

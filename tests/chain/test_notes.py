@@ -14,7 +14,7 @@ from ledger.chain.keys import (
     COSIGNATURE,
     ED25519,
     KeyFormatError,
-    SigningKey,
+    SecretKey,
     VerifierKey,
 )
 from ledger.chain.note import (
@@ -37,7 +37,7 @@ NOTES = load_cases("signed_notes.json")
 SIGNINGS = load_cases("note_signing.json")
 OURS = (ED25519, COSIGNATURE)
 
-KEY = SigningKey("ledger.example.com/test", bytes(range(32)))
+KEY = SecretKey("ledger.example.com/test", bytes(range(32)))
 TEXT = b"first line\n\nlast line\n"
 
 
@@ -88,10 +88,10 @@ def test_opening_known_answer(name: str) -> None:
 def test_signing_known_answer(name: str) -> None:
     case = SIGNINGS[name]
     if "published_test_skey" in case:
-        key = SigningKey.parse(case["published_test_skey"])
+        key = SecretKey.parse(case["published_test_skey"])
         assert key.to_secret_text() == case["published_test_skey"]
     else:
-        key = SigningKey(case["key_name"], bytes.fromhex(case["published_test_seed_hex"]))
+        key = SecretKey(case["key_name"], bytes.fromhex(case["published_test_seed_hex"]))
     if "vkey" in case:
         assert str(key.verifier_key) == case["vkey"]
     text = case["text"].encode()
@@ -116,7 +116,7 @@ def test_arbitrary_bytes_are_refused_and_never_crash(tail: bytes) -> None:
 
 
 def test_what_parses_is_written_back_byte_for_byte() -> None:
-    data = sign(TEXT, [KEY, SigningKey("other", bytes(32))]).encode()
+    data = sign(TEXT, [KEY, SecretKey("other", bytes(32))]).encode()
     assert parse(data).encode() == data
 
 
@@ -168,25 +168,25 @@ SECRET = KEY.to_secret_text()
 def test_a_damaged_signing_key_is_refused_without_repeating_it(text: str) -> None:
     assert text != SECRET
     with pytest.raises(KeyFormatError) as caught:
-        SigningKey.parse(text)
+        SecretKey.parse(text)
     assert SECRET[-20:-4] not in str(caught.value)
 
 
 def test_a_signing_key_shows_its_public_half_only() -> None:
-    assert SigningKey.parse(SECRET).verifier_key == KEY.verifier_key
-    assert repr(KEY) == f"SigningKey({str(KEY.verifier_key)!r})"
+    assert SecretKey.parse(SECRET).verifier_key == KEY.verifier_key
+    assert repr(KEY) == f"SecretKey({str(KEY.verifier_key)!r})"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\u00a0b", "a\nb", "a\x00b"])
 def test_names_that_break_signature_lines_are_refused(name: str) -> None:
     with pytest.raises(KeyFormatError):
-        SigningKey(name, bytes(32))
+        SecretKey(name, bytes(32))
 
 
 @pytest.mark.parametrize("seed", [b"", bytes(31), bytes(33)])
 def test_seeds_of_another_length_are_refused(seed: bytes) -> None:
     with pytest.raises(KeyFormatError, match="32 bytes"):
-        SigningKey("a", seed)
+        SecretKey("a", seed)
 
 
 @pytest.mark.parametrize("code", [c for c in range(0x20) if c != 0x0A])

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import sign as sign_checkpoint
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import InvalidSignatureError, NoteError, Signature, UnverifiedNoteError
-from ledger.chain.policy import Group, PolicyError, QuorumError, parse_policy
+from ledger.chain.policy import PolicyError, QuorumError, WitnessGroup, parse_policy
 from tests.support.vectors import load_cases
 
 CASES = load_cases("tlog_policy.json")
@@ -25,12 +25,12 @@ BY_KIND = {
 }
 
 ORIGIN = "ledger.example.com/test"
-LOG = SigningKey(ORIGIN, bytes(range(32)))
+LOG = SecretKey(ORIGIN, bytes(range(32)))
 WITNESSES = {
     name: CosigningKey(f"witness.example.com/{name}", bytes([n]) * 32)
     for n, name in enumerate("abc", 1)
 }
-HEAD = Checkpoint(ORIGIN, 7, Digest(bytes(32)))
+HEAD = CheckpointBody(ORIGIN, 7, Digest(bytes(32)))
 NOTE = sign_checkpoint(HEAD, [LOG])
 LINES = "".join(f"witness {name} {key.cosigner_key}\n" for name, key in WITNESSES.items())
 TWO_OF_THREE = f"log {LOG.verifier_key}\n{LINES}group q 2 a b c\nquorum q\n"
@@ -55,7 +55,7 @@ def test_parsing_known_answer(name: str) -> None:
         return
     policy = parse_policy(file_bytes(case))
     if expected := case.get("parsed"):
-        groups = [Group(g["name"], g["k"], tuple(g["members"])) for g in expected["groups"]]
+        groups = [WitnessGroup(g["name"], g["k"], tuple(g["members"])) for g in expected["groups"]]
         assert list(policy.groups) == groups
         assert policy.quorum == expected["quorum"]
 
@@ -104,7 +104,7 @@ def test_two_of_three_means_two_or_three(names: tuple[str, ...]) -> None:
 
 
 def test_a_cosignature_of_another_head_refuses_the_note() -> None:
-    other = Checkpoint(ORIGIN, 8, Digest(bytes(32)))
+    other = CheckpointBody(ORIGIN, 8, Digest(bytes(32)))
     line = WITNESSES["c"].cosign(other.encode(), 1_000).line()
     with pytest.raises(InvalidSignatureError):
         parse_policy(TWO_OF_THREE.encode()).check(add_cosignatures(cosigned("a", "b"), [line]))
@@ -121,7 +121,7 @@ def test_a_line_twice_or_of_a_stranger_counts_for_nothing() -> None:
 
 def test_witnesses_without_the_log_are_not_enough() -> None:
     note = add_cosignatures(
-        sign_checkpoint(HEAD, [SigningKey(ORIGIN, bytes(32))]),
+        sign_checkpoint(HEAD, [SecretKey(ORIGIN, bytes(32))]),
         [key.cosign(HEAD.encode(), 1_000).line() for key in WITNESSES.values()],
     )
     with pytest.raises(UnverifiedNoteError, match="no log of the policy"):
@@ -129,7 +129,7 @@ def test_witnesses_without_the_log_are_not_enough() -> None:
 
 
 def test_a_log_cannot_sign_for_another_origin() -> None:
-    other = SigningKey("ledger.example.com/other", bytes(range(1, 33)))
+    other = SecretKey("ledger.example.com/other", bytes(range(1, 33)))
     policy = parse_policy(f"log {other.verifier_key}\nquorum none\n".encode())
     text = HEAD.encode()
     line = Signature(other.name, other.verifier_key.key_id, other.sign(text)).line()
@@ -138,7 +138,7 @@ def test_a_log_cannot_sign_for_another_origin() -> None:
 
 
 def test_both_keys_of_a_rotation_may_be_listed() -> None:
-    new = SigningKey(ORIGIN, bytes(range(1, 33)))
+    new = SecretKey(ORIGIN, bytes(range(1, 33)))
     policy = parse_policy(f"log {LOG.verifier_key}\nlog {new.verifier_key}\nquorum none".encode())
     for keys in ([LOG], [new], [LOG, new]):
         assert policy.check(sign_checkpoint(HEAD, keys)).log_key == keys[0].verifier_key

@@ -4,10 +4,10 @@ import base64
 
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import sign as sign_checkpoint
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
-from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.merkle import ProofError, leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.note import NoteError, UnverifiedNoteError
 from ledger.chain.policy import QuorumError, parse_policy
@@ -26,10 +26,10 @@ FORMAT = [name for name, case in CASES.items() if case["kind"] == "format"]
 FULL = [name for name, case in CASES.items() if case["kind"] == "full"]
 
 ORIGIN = "ledger.example.com/test"
-LOG = SigningKey(ORIGIN, bytes(range(32)))
+LOG = SecretKey(ORIGIN, bytes(range(32)))
 WITNESS = CosigningKey("witness.example.com", bytes(range(1, 33)))
 LEAVES = [leaf_hash(bytes([n])) for n in range(7)]
-HEAD = Checkpoint(ORIGIN, 7, root_of(LEAVES))
+HEAD = CheckpointBody(ORIGIN, 7, root_of(LEAVES))
 NOTE = sign_checkpoint(HEAD, [LOG])
 TEXT = encode(3, prove_inclusion(3, 7, memory_reader(LEAVES)), NOTE, b"a word")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.cli.exits import Exit
 from ledger.compliance.questions import QUESTIONS
@@ -276,12 +276,12 @@ def test_a_checkpoint_of_another_tree_or_ledger_is_not_continued(told: Run, tmp_
     kept.touch()
     ran = told(*asked)
     assert (ran.code, "is empty" in ran.err) == (Exit.MISUSE, True)
-    never_had = Checkpoint(ORIGIN, 20, Digest(bytes([7]) * 32))
-    kept.write_bytes(sign(never_had, [SigningKey(ORIGIN, bytes(32))]))
+    never_had = CheckpointBody(ORIGIN, 20, Digest(bytes([7]) * 32))
+    kept.write_bytes(sign(never_had, [SecretKey(ORIGIN, bytes(32))]))
     ran = told(*asked)
     assert (ran.code, "does not extend the kept tree" in ran.err) == (Exit.INTEGRITY, True)
     other = "ledger.example/other"
-    kept.write_bytes(sign(Checkpoint(other, 20, never_had.root), [SigningKey(other, bytes(32))]))
+    kept.write_bytes(sign(CheckpointBody(other, 20, never_had.root), [SecretKey(other, bytes(32))]))
     ran = told(*asked)
     assert (ran.code, f"it is of {other}" in ran.err) == (Exit.MISUSE, True)
     kept.write_text("no note")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest, header_bytes
 from ledger.cli.exits import Exit
 from ledger.events.values import format_time
@@ -117,7 +117,7 @@ def test_of_two_checkpoints_of_one_size_both_must_hold(
     kept = tmp_path / "kept"
     size = cli("log", "checkpoint", "--output", str(kept), "--json").json["size"]
     key = next(iter(served.service.store.signing_keys(ORIGIN).values()))
-    forked = sign(Checkpoint(ORIGIN, size, Digest(bytes([7]) * 32)), [key]).decode()
+    forked = sign(CheckpointBody(ORIGIN, size, Digest(bytes([7]) * 32)), [key]).decode()
     with monkeypatch.context() as patched:
         patched.setattr(ServedLedger, "notes", lambda *_: iter([(size, forked)]))
         ran = cli("verify", "--checkpoint", str(kept))
@@ -204,7 +204,7 @@ def test_an_offline_proof_of_anything_else_ends_in_4(
     for wrong in ([], ["--event-hash", "zz"], ["--event-file", str(tmp_path / "none")]):
         assert run(*check, *wrong).code == Exit.MISUSE, wrong
     assert run("verify", str(path), "--event-hash", hash_).code == Exit.MISUSE
-    stranger = str(SigningKey(ORIGIN, bytes([9]) * 32).verifier_key)
+    stranger = str(SecretKey(ORIGIN, bytes([9]) * 32).verifier_key)
     ran = run("verify", str(path), "--vkey", stranger, "--event-hash", hash_)
     assert ran.code == Exit.INTEGRITY
     path.write_text(path.read_text().replace("index 2", "index 1"))
@@ -230,8 +230,8 @@ def test_consistency_with_a_kept_file_and_between_sizes(
     joined = cli("log", "consistency", str(old), str(new), "--json").json
     assert (joined["from_size"], joined["checkpoint"]["size"]) == (old, new)
     # A file that the ledger did not sign for: another root under the right name.
-    forged = Checkpoint(ORIGIN, old, bytes([7]) * 32)  # type: ignore[arg-type]
-    kept.write_bytes(sign(forged, [SigningKey(ORIGIN, bytes(32))]))
+    forged = CheckpointBody(ORIGIN, old, bytes([7]) * 32)  # type: ignore[arg-type]
+    kept.write_bytes(sign(forged, [SecretKey(ORIGIN, bytes(32))]))
     ran = cli("log", "consistency", str(kept))
     assert ran.code == Exit.INTEGRITY
     assert "does not extend the kept tree" in ran.err

@@ -6,7 +6,7 @@ come in late; a server that shows of the key events what suits it.
 
 import pytest
 
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.client import BusyError, FirstUseWarning, ProofRefusedError, TrustStore
 from ledger.client.errors import refused
 from ledger.errors import Reason
@@ -56,7 +56,7 @@ def in_third_overlap() -> Forge:
 
 
 @pytest.mark.parametrize("first", [None, K2, K3], ids=["first use", "second key", "third key"])
-def test_a_client_that_comes_in_a_later_overlap_goes_on_after_it(first: SigningKey | None) -> None:
+def test_a_client_that_comes_in_a_later_overlap_goes_on_after_it(first: SecretKey | None) -> None:
     forge, store = in_third_overlap(), TrustStore()
     if first is None:
         with pytest.warns(FirstUseWarning):

@@ -18,16 +18,16 @@ from urllib.request import urlopen
 
 import pytest
 
-from ledger.chain.checkpoint import Checkpoint, open_checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, open_checkpoint, sign
 from ledger.chain.entries import decode_entries
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, event_hash, header_bytes
 from ledger.chain.merkle import check_consistency, prove_consistency, prove_inclusion, root_of
 from ledger.chain.tiles import Tile, entries_path, hash_reader, tile_path, tiles_of
 from ledger.export.publishing import Published, PublishError, TileFolder
 
 ORIGIN = "ledger.example/test"
-KEY = SigningKey(ORIGIN, bytes(32))
+KEY = SecretKey(ORIGIN, bytes(32))
 
 
 def make_headers(count: int, tag: str = "honest", keep: Sequence[bytes] = ()) -> list[bytes]:
@@ -53,9 +53,9 @@ def make_headers(count: int, tag: str = "honest", keep: Sequence[bytes] = ()) ->
 HEADERS = make_headers(1_300)
 
 
-def note(size: int, headers: Sequence[bytes] = HEADERS, key: SigningKey = KEY) -> bytes:
+def note(size: int, headers: Sequence[bytes] = HEADERS, key: SecretKey = KEY) -> bytes:
     root = root_of(map(event_hash, headers[:size]))
-    return sign(Checkpoint(key.name, size, root), [key])
+    return sign(CheckpointBody(key.name, size, root), [key])
 
 
 def publish(
@@ -337,7 +337,7 @@ def test_a_smaller_checkpoint_another_ledger_and_an_end_too_soon_are_refused(
     publish(folder, 300)
     with pytest.raises(PublishError, match="300 events"):
         publish(folder, 299)
-    other = SigningKey("ledger.example/other", bytes(32))
+    other = SecretKey("ledger.example/other", bytes(32))
     with pytest.raises(PublishError, match="does not extend it"):
         TileFolder(folder).publish(note(400, key=other), lambda a, b: HEADERS[a:b])
     with pytest.raises(PublishError, match="ends at position 350"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.merkle import memory_reader, prove_inclusion
 from ledger.chain.policy import parse_policy
 from ledger.events.canonical import encode
@@ -89,7 +89,7 @@ def test_every_changed_byte_is_refused(issued: Issued) -> None:
 
 
 def test_another_key_or_none_is_not_enough(issued: Issued) -> None:
-    other = SigningKey(ORIGIN, bytes(32)).verifier_key
+    other = SecretKey(ORIGIN, bytes(32)).verifier_key
     with pytest.raises(ReceiptError, match="no trusted key has signed"):
         verify_receipt(issued.data, [other])
     with pytest.raises(ReceiptError, match="key from elsewhere"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
-from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.policy import parse_policy
 from ledger.export.bundle import Enclosed
 from ledger.export.faults import BundleError
@@ -22,7 +22,7 @@ from tests.support.bundles import ORIGIN, VERIFIER, LedgerInMemory, small_ledger
 def test_another_key_opens_nothing(tmp_path: Path) -> None:
     made = small_ledger()
     made.write(tmp_path)
-    for key in (SigningKey(ORIGIN, bytes(32)), SigningKey("ledger.example/other", bytes(32))):
+    for key in (SecretKey(ORIGIN, bytes(32)), SecretKey("ledger.example/other", bytes(32))):
         with pytest.raises(BundleError, match="no trusted key has signed") as refusal:
             verify_bundle(tmp_path, [key.verifier_key])
         assert refusal.value.file == CHECKPOINT

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.merkle import CompactRange
 from ledger.clock import ManualClock
@@ -64,7 +64,7 @@ def write_small_ledger(path: Path) -> None:
             )
         )
     head = store.head(ORIGIN)
-    claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
+    claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
     signing, _ = store.signing_keys(ORIGIN).values()
     assert store.save_checkpoint(ORIGIN, head.position, sign(claim, [signing]).decode(), after=0)
     seen = CosigningKey("witness.example.com/one", bytes(32)).cosign(claim.encode(), 1_772_359_200)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from ledger.events.values import PPM
 from ledger.kernel.bucketed import (
+    KernelObservation,
+    KernelScore,
     ModelState,
-    Observation,
-    Score,
     Scoring,
     SignalRule,
     check_scoring,
@@ -64,7 +64,7 @@ def scorings(draw: st.DrawFn) -> Scoring:
 
 
 observations = st.builds(
-    Observation,
+    KernelObservation,
     signal=st.sampled_from((*NAMES, "unruled")),
     value_nano=st.one_of(small_nano, any_nano),
     observed_at=st.integers(0, 7_200 * 1_000_000).map(lambda back: NOW + 600_000_000 - back),
@@ -96,20 +96,20 @@ def _scoring(*signals: SignalRule, combine: str = "weighted_mean") -> Scoring:
     return Scoring(combine=combine, impact_gain_ppm=0, risk_gain_ppm=0, signals=signals)
 
 
-def _state(scoring: Scoring, seen: list[Observation]) -> ModelState:
+def _state(scoring: Scoring, seen: list[KernelObservation]) -> ModelState:
     state = ModelState(scoring)
     for item in seen:
         state.observe(item.signal, item.value_nano, item.observed_at, item.sample_size, item.source)
     return state
 
 
-def _score(scoring: Scoring, seen: list[Observation]) -> Score:
+def _score(scoring: Scoring, seen: list[KernelObservation]) -> KernelScore:
     return score_observations(scoring, 0, 0, seen, NOW)
 
 
 @given(scorings(), st.lists(observations, max_size=30), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_changes_nothing(
-    scoring: Scoring, seen: list[Observation], random: object
+    scoring: Scoring, seen: list[KernelObservation], random: object
 ) -> None:
     shuffled = list(seen)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ def test_the_order_of_arrival_changes_nothing(
 
 @given(scorings(), st.lists(observations, max_size=30), st.integers(0, 30))
 def test_merged_shards_equal_one_rebuild(
-    scoring: Scoring, seen: list[Observation], cut: int
+    scoring: Scoring, seen: list[KernelObservation], cut: int
 ) -> None:
     merged = _state(scoring, seen[:cut])
     merged.merge(_state(scoring, seen[cut:]))
@@ -128,7 +128,7 @@ def test_merged_shards_equal_one_rebuild(
 
 @given(scorings(), st.lists(observations, max_size=30))
 def test_pruning_what_no_later_evaluation_sees_changes_no_score(
-    scoring: Scoring, seen: list[Observation]
+    scoring: Scoring, seen: list[KernelObservation]
 ) -> None:
     whole, pruned = _state(scoring, seen), _state(scoring, seen)
     pruned.prune(NOW)
@@ -137,7 +137,9 @@ def test_pruning_what_no_later_evaluation_sees_changes_no_score(
 
 
 @given(scorings(), st.lists(observations, max_size=10))
-def test_a_copy_shares_nothing_with_its_original(scoring: Scoring, seen: list[Observation]) -> None:
+def test_a_copy_shares_nothing_with_its_original(
+    scoring: Scoring, seen: list[KernelObservation]
+) -> None:
     state = _state(scoring, seen)
     twin = state.copy()
     assert twin == state
@@ -149,7 +151,7 @@ def test_a_copy_shares_nothing_with_its_original(scoring: Scoring, seen: list[Ob
 
 @given(scorings(), ppm, ppm, st.lists(observations, max_size=30))
 def test_every_result_keeps_its_range_and_fits_53_bits(
-    scoring: Scoring, impact: int, risk: int, seen: list[Observation]
+    scoring: Scoring, impact: int, risk: int, seen: list[KernelObservation]
 ) -> None:
     check_scoring(scoring)
     result = score_observations(scoring, impact, risk, seen, NOW)
@@ -175,13 +177,13 @@ def test_every_result_keeps_its_range_and_fits_53_bits(
     st.integers(1, 10**7),
 )
 def test_one_more_sample_at_its_worst_never_lowers_what_is_believed(
-    rule: SignalRule, seen: list[Observation], back: int, size: int
+    rule: SignalRule, seen: list[KernelObservation], back: int, size: int
 ) -> None:
     # With transient_ppm = PPM, `effective` is exactly what is believed.
     scoring = _scoring(replace(rule, transient_ppm=PPM))
     of_drift = [replace(item, signal="drift") for item in seen]
     before = _score(scoring, of_drift).signals[0].effective
-    worst = Observation("drift", rule.critical, NOW - back, size)
+    worst = KernelObservation("drift", rule.critical, NOW - back, size)
     healthy = replace(worst, value_nano=rule.baseline)
     assert _score(scoring, [*of_drift, worst]).signals[0].effective >= before
     assert _score(scoring, [*of_drift, healthy]).signals[0].effective <= before
@@ -193,7 +195,7 @@ def test_one_more_sample_at_its_worst_never_lowers_what_is_believed(
     st.lists(observations, max_size=20),
 )
 def test_one_loud_source_cannot_raise_a_signal_above_what_another_reports(
-    rule: SignalRule, quiet: list[Observation], loud: list[Observation]
+    rule: SignalRule, quiet: list[KernelObservation], loud: list[KernelObservation]
 ) -> None:
     scoring = _scoring(rule)
     others = [replace(item, signal="drift", source="services/a") for item in quiet]
@@ -205,22 +207,22 @@ def test_one_loud_source_cannot_raise_a_signal_above_what_another_reports(
 
 def test_a_signal_lower_is_worse_when_its_critical_lies_below_its_baseline() -> None:
     scoring = _scoring(_rule(baseline=900_000_000, critical=700_000_000))
-    seen = [Observation("drift", 800_000_000, NOW)]
+    seen = [KernelObservation("drift", 800_000_000, NOW)]
     assert _score(scoring, seen).signals[0].peak == 500_000
 
 
 def test_an_observation_later_than_the_evaluation_counts_only_in_its_own_bucket() -> None:
     scoring = _scoring(_rule())
-    same_bucket = Observation("drift", NANO, NOW + 3_600_000_000 - 1)
-    next_bucket = Observation("drift", NANO, NOW + 3_600_000_000)
+    same_bucket = KernelObservation("drift", NANO, NOW + 3_600_000_000 - 1)
+    next_bucket = KernelObservation("drift", NANO, NOW + 3_600_000_000)
     assert _score(scoring, [same_bucket]).signals[0].buckets == 1
     assert _score(scoring, [next_bucket]).signals[0].buckets == 0
 
 
 def test_empty_buckets_do_not_interrupt_a_streak_and_healthy_ones_do() -> None:
     hour = 3_600_000_000
-    bad = [Observation("drift", NANO, NOW - age * hour) for age in (0, 3, 5)]
-    good = Observation("drift", 0, NOW - 4 * hour)
+    bad = [KernelObservation("drift", NANO, NOW - age * hour) for age in (0, 3, 5)]
+    good = KernelObservation("drift", 0, NOW - 4 * hour)
     assert _score(_scoring(_rule()), bad).signals[0].streak == 3
     assert _score(_scoring(_rule()), [*bad, good]).signals[0].streak == 2
 

@@ -21,7 +21,7 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade, ScoreComputed
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.events.registry import typed
 from tests.application.world import (
     ANA,
@@ -78,8 +78,8 @@ POLICIES: Final = (
 )
 SCOPES: Final = (
     EVERYWHERE,
-    Scope(kind="labels", model=None, labels={"region": "east"}),
-    Scope(kind="model", model="m1", labels={}),
+    ScopePart(kind="labels", model=None, labels={"region": "east"}),
+    ScopePart(kind="model", model="m1", labels={}),
 )
 
 

@@ -14,7 +14,7 @@ import pytest
 from ledger.application.planning.plans import inputs_digest
 from ledger.application.planning.reasons import reason_of
 from ledger.chain.body import body_fault
-from ledger.chain.checkpoint import Checkpoint, open_checkpoint
+from ledger.chain.checkpoint import CheckpointBody, open_checkpoint
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import body_hash, event_hash
 from ledger.chain.merkle import leaf_hash, memory_reader, node_hash, prove_inclusion, root_of
@@ -123,7 +123,7 @@ def test_the_tree_and_the_checkpoint_of_the_page_are_those_of_its_events() -> No
     assert key.key_id.hex() == shown["key id"]
     note = f"{shown['text']}\n{shown['signature line']}\n".replace("\\n", "\n").encode()
     opened = open_checkpoint(note, origin=shown["origin"], keys=[key])
-    assert opened.checkpoint == Checkpoint(shown["origin"], 3, root_of(leaves))
+    assert opened.checkpoint == CheckpointBody(shown["origin"], 3, root_of(leaves))
     assert shown["path of tile 0 at level 0, width 3"] == tile_path(Tile(0, 0, 3))
 
 

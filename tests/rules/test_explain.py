@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.kernel.bucketed import Score, SignalOutput
+from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import boundaries, value_of, with_value
-from ledger.rules.explanation import Explanation, explain
-from ledger.rules.procedure import Environment, ModelFacts, Outcome, Override, Rule, RuleSet, decide
+from ledger.rules.explanation import DecisionExplanation, explain
+from ledger.rules.procedure import (
+    ModelAttributes,
+    Outcome,
+    Override,
+    Rule,
+    RuleEnvironment,
+    RuleSet,
+    decide,
+)
 from ledger.rules.shares import to_stored
 
 DRIFT = SignalOutput(
@@ -28,7 +36,7 @@ DRIFT = SignalOutput(
 )
 NULLS = SignalOutput("nulls", weight=200_000, buckets=3, breaches=1, effective=1, share=100_000)
 SILENT = SignalOutput("accuracy", weight=200_000)
-ENVIRONMENT = Environment(
+ENVIRONMENT = RuleEnvironment(
     priority=620_000,
     raw_priority=700_000,
     degradation=640_000,
@@ -36,7 +44,7 @@ ENVIRONMENT = Environment(
     impact=0,
     risk=0,
     signals={"accuracy": SILENT, "drift": DRIFT, "nulls": NULLS},
-    model=ModelFacts("ann", "gold", {"team": "risk"}),
+    model=ModelAttributes("ann", "gold", {"team": "risk"}),
     hours_since_deployed=5,
     retrainings_30d=1,
     in_force="NO_ACTION",
@@ -61,12 +69,14 @@ RULES = RuleSet(
     "errors",
     cool_down_hours=10,
 )
-SCORE = Score(640_000, 800_000, 700_000, (SILENT, DRIFT, NULLS))
+SCORE = KernelScore(640_000, 800_000, 700_000, (SILENT, DRIFT, NULLS))
 
 
 def _explain(
-    rules: RuleSet = RULES, environment: Environment = ENVIRONMENT, override: Override | None = None
-) -> Explanation:
+    rules: RuleSet = RULES,
+    environment: RuleEnvironment = ENVIRONMENT,
+    override: Override | None = None,
+) -> DecisionExplanation:
     return explain(SCORE, rules, environment, decide(rules, environment, override))
 
 

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.rules.expression_tree import CONJUNCTION, DISJUNCTION, Node, operands_of, render
+from ledger.rules.expression_tree import (
+    CONJUNCTION,
+    DISJUNCTION,
+    ExpressionNode,
+    operands_of,
+    render,
+)
 from ledger.rules.expressions import (
     CompiledExpression,
     ExpressionError,
@@ -165,7 +171,7 @@ def test_an_activation_refuses_what_the_environment_does_not_hold() -> None:
         activation_of({**VALUES, "signals": {"a": {"trend": 2**63}}})
 
 
-def _shape(node: Node) -> object:
+def _shape(node: ExpressionNode) -> object:
     """The tree without its places, and with chains flat: brackets change nothing in them."""
     is_chain = node.name in {CONJUNCTION, DISJUNCTION}
     parts = tuple(map(_shape, operands_of(node, node.name) if is_chain else node.parts))

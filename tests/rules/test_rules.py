@@ -11,12 +11,12 @@ from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.procedure import (
-    Environment,
-    ModelFacts,
+    ModelAttributes,
     Outcome,
     Overridden,
     Override,
     Rule,
+    RuleEnvironment,
     RuleSet,
     bounded_priority,
     compile_rules,
@@ -46,7 +46,7 @@ DRIFT = SignalOutput(
     effective=600_000,
     share=PPM,
 )
-ENVIRONMENT = Environment(
+ENVIRONMENT = RuleEnvironment(
     priority=600_000,
     raw_priority=650_000,
     degradation=610_000,
@@ -54,7 +54,7 @@ ENVIRONMENT = Environment(
     impact=1,
     risk=2,
     signals={"drift": DRIFT, "nulls": SignalOutput("nulls", weight=PPM)},
-    model=ModelFacts("ann", "gold", {"team": "risk"}),
+    model=ModelAttributes("ann", "gold", {"team": "risk"}),
     hours_since_deployed=100,
     retrainings_30d=1,
     in_force="NO_ACTION",
@@ -67,7 +67,7 @@ WATCH = Rule("watch", "priority >= 200000", "INVESTIGATE", "watchers")
 RULES = RuleSet((RETRAIN, WATCH), "NO_ACTION", "quiet", "errors", cool_down_hours=24)
 
 
-def _with(**changes: object) -> Environment:
+def _with(**changes: object) -> RuleEnvironment:
     return replace(ENVIRONMENT, **changes)  # type: ignore[arg-type]
 
 
@@ -105,7 +105,7 @@ def test_a_bounded_priority_lies_between_the_last_and_the_raw_one(
 
 def test_the_environment_holds_exactly_the_variables_of_the_procedure() -> None:
     data = ENVIRONMENT.to_data()
-    assert list(data) == [item.name for item in fields(Environment) if item.name != "intervals"]
+    assert list(data) == [item.name for item in fields(RuleEnvironment) if item.name != "intervals"]
     assert set(data) == set(VARIABLES)
     assert set(data["signals"]["drift"]) == set(SIGNAL_FIELDS)
     assert set(SIGNAL_FIELDS) == {item.name for item in fields(SignalOutput)} | {"present"}
@@ -115,7 +115,7 @@ def test_the_environment_holds_exactly_the_variables_of_the_procedure() -> None:
 
 def test_a_recorded_environment_reads_back_and_decides_again() -> None:
     recorded = json.loads(json.dumps(ENVIRONMENT.to_data()))
-    again = Environment.from_data(recorded)
+    again = RuleEnvironment.from_data(recorded)
     assert again == ENVIRONMENT
     assert decide(RULES, again) == decide(RULES, ENVIRONMENT)
 
@@ -124,7 +124,7 @@ def test_a_recorded_environment_that_contradicts_itself_is_refused() -> None:
     data = ENVIRONMENT.to_data()
     data["signals"]["drift"]["present"] = False
     with pytest.raises(ValueError, match="contradicts"):
-        Environment.from_data(data)
+        RuleEnvironment.from_data(data)
 
 
 def test_every_output_of_the_kernel_can_be_read_by_a_rule() -> None:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
@@ -23,7 +23,7 @@ from ledger.storage.schema import signing_keys
 from ledger.storage.vault import Vault, VaultError
 from tests.support.stores import ORIGIN, VAULT
 
-KEY = SigningKey(ORIGIN, bytes(range(32)))
+KEY = SecretKey(ORIGIN, bytes(range(32)))
 VKEY = str(KEY.verifier_key)
 CREATE = CreateLedger(ORIGIN, "wall", 300, "users/ada")
 
@@ -34,7 +34,7 @@ def test_a_sealed_key_opens_for_its_own_verifier_key_and_master_key_only() -> No
     assert KEY.to_secret_text().encode() not in sealed
     with pytest.raises(VaultError):
         Vault(bytes(32)).unseal(VKEY, sealed)
-    other = str(SigningKey("ledger.example.com/other", bytes(range(32))).verifier_key)
+    other = str(SecretKey("ledger.example.com/other", bytes(range(32))).verifier_key)
     with pytest.raises(VaultError):
         VAULT.unseal(other, sealed)
 

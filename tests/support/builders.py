@@ -12,15 +12,15 @@ from ledger.chain.link import GENESIS, SALT_BYTES, body_hash, event_hash, header
 from ledger.events.base import EventData
 from ledger.events.decisions import (
     DecisionMadeV1,
-    EnvironmentSignal,
-    ModelFacts,
+    EnvironmentSignalPart,
+    ModelFactsPart,
     RecordedEnvironment,
     ScoreComputed,
-    SignalScore,
+    SignalOutputPart,
 )
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.plans import PlanMade, PlanRow
+from ledger.events.plans import PlanMade, PlanRowPart
 from ledger.events.policy_document import Action
 from ledger.events.signals import SignalObserved
 from ledger.events.system import LedgerConfiguredV3, LedgerCreated
@@ -32,7 +32,7 @@ HOUR: Final = 3_600_000_000
 DIGEST: Final = "ab" * 32
 
 
-def signal_score(signal: str, **changes: object) -> SignalScore:
+def signal_score(signal: str, **changes: object) -> SignalOutputPart:
     """Return a healthy signal's outputs, with changes."""
     outputs: dict[str, Any] = {
         "signal": signal,
@@ -51,7 +51,7 @@ def signal_score(signal: str, **changes: object) -> SignalScore:
         "effective": 0,
         "share": 0,
     }
-    return SignalScore(**(outputs | changes))
+    return SignalOutputPart(**(outputs | changes))
 
 
 @dataclass
@@ -185,7 +185,7 @@ class Story:
         self,
         model: str,
         priority: int,
-        signals: Sequence[SignalScore] = (),
+        signals: Sequence[SignalOutputPart] = (),
         **changes: object,
     ) -> RecordedEvent:
         """A model was scored."""
@@ -211,7 +211,7 @@ class Story:
     ) -> RecordedEvent:
         """The evaluator decided about a model."""
         signals = {
-            "log_loss": EnvironmentSignal(**signal_score("log_loss").model_dump(), present=True)
+            "log_loss": EnvironmentSignalPart(**signal_score("log_loss").model_dump(), present=True)
         }
         environment = RecordedEnvironment(
             priority=0,
@@ -221,7 +221,7 @@ class Story:
             impact=0,
             risk=0,
             signals=signals,
-            model=ModelFacts(owner="team", tier="high", labels={}),
+            model=ModelFactsPart(owner="team", tier="high", labels={}),
             hours_since_deployed=-1,
             retrainings_30d=0,
             in_force="NO_ACTION",
@@ -303,8 +303,8 @@ def _description(model: str) -> dict[str, Any]:
     }
 
 
-def _plan_row(model: str, rank: int) -> PlanRow:
-    return PlanRow(
+def _plan_row(model: str, rank: int) -> PlanRowPart:
+    return PlanRowPart(
         model=model,
         rank=str(1_000 - rank),
         gain="1",

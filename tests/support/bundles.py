@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.key_history import KeyHistory, vkey_digest
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, Link, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import CompactRange, memory_reader, prove_inclusion, root_of
 from ledger.chain.seal import seal_record, seal_root
@@ -36,7 +36,7 @@ class LedgerInMemory:
 
     def __init__(self, origin: str = ORIGIN) -> None:
         self.origin = origin
-        self.keys = [SigningKey(origin, bytes([n]) * 32) for n in range(1, 4)]
+        self.keys = [SecretKey(origin, bytes([n]) * 32) for n in range(1, 4)]
         self.links: list[Link] = []
         self._versions: dict[str, int] = {}
         self._salts = count(1)
@@ -145,10 +145,10 @@ class LedgerInMemory:
 
     # ---- the tree ----------------------------------------------------------------------------
 
-    def checkpoint(self, size: int | None = None) -> Checkpoint:
+    def checkpoint(self, size: int | None = None) -> CheckpointBody:
         """Return the head of a size."""
         leaves = [link.event_hash for link in self.links[: size or self.size]]
-        return Checkpoint(self.origin, len(leaves), root_of(leaves))
+        return CheckpointBody(self.origin, len(leaves), root_of(leaves))
 
     def note(self, size: int | None = None, key: int = 0) -> bytes:
         """Return a checkpoint signed."""

@@ -6,7 +6,7 @@ leaves, the head and the request ids against the events they name.
 
 from sqlalchemy import select
 
-from ledger.chain.link import GENESIS, Digest, Link, Verifier
+from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
 from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.tiles import RightEdge
 from ledger.events.envelope import RecordedEvent
@@ -44,7 +44,7 @@ def link_of(event: RecordedEvent) -> Link:
 def check_ledger(store: Store, origin: str) -> list[RecordedEvent]:
     """Fail unless the ledger is whole; return its events."""
     events = read_all(store, origin)
-    verifier = Verifier(origin=origin)
+    verifier = ChainVerifier(origin=origin)
     for event in events:
         verifier.feed(link_of(event))
     head = store.head(origin)

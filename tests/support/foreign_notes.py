@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosignerKey
 from ledger.chain.encoding import decode_base64
 from ledger.chain.keys import KEY_ID_BYTES, VerifierKey
 from ledger.chain.link import Digest
 from ledger.chain.merkle import check_inclusion, leaf_hash
-from ledger.chain.note import MalformedNoteError, NoteError, Verifier
+from ledger.chain.note import MalformedNoteError, NoteError, NoteVerifier
 
 ECDSA_NOTE = 0x02
 RFC_6962 = 0x05
@@ -54,7 +54,7 @@ class ForeignKey:
         return True
 
 
-def tree_head(head: Checkpoint, blob: bytes) -> tuple[bytes, bytes]:
+def tree_head(head: CheckpointBody, blob: bytes) -> tuple[bytes, bytes]:
     """Return the bytes that RFC 6962 signs for a head, and the signature in the blob."""
     millis, algorithm, length, signature = blob[:8], blob[8:10], blob[10:12], blob[12:]
     if algorithm != SHA256_ECDSA or int.from_bytes(length, "big") != len(signature):
@@ -62,7 +62,7 @@ def tree_head(head: Checkpoint, blob: bytes) -> tuple[bytes, bytes]:
     return b"\x00\x01" + millis + head.size.to_bytes(8, "big") + head.root, signature
 
 
-def parse_key(text: str) -> Verifier:
+def parse_key(text: str) -> NoteVerifier:
     """Return a key of any type that notes in the vectors are signed with."""
     name, id_text, encoded = text.split("+", 2)
     blob = decode_base64(encoded)
@@ -111,7 +111,7 @@ def check_sigsum(proof: str, message: bytes, trust: SigsumTrust) -> None:
     leaf = checksum + bytes.fromhex(leaf_signature) + bytes.fromhex(submitter_hash)
     origin = f"sigsum.org/v1/tree/{hashlib.sha256(trust.log).hexdigest()}"
     root = Digest(bytes.fromhex(head["root_hash"][0]))
-    checkpoint = Checkpoint(origin, int(head["size"][0]), root)
+    checkpoint = CheckpointBody(origin, int(head["size"][0]), root)
     _verify(trust.log, head["signature"][0], checkpoint.encode())
     known = {hashlib.sha256(key).hexdigest(): key for key in trust.witnesses}
     met = set()

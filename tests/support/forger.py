@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-from ledger.chain.checkpoint import Checkpoint, sign
-from ledger.chain.keys import SigningKey
+from ledger.chain.checkpoint import CheckpointBody, sign
+from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.storage.checks import request_seal
@@ -153,13 +153,13 @@ class Forger:
                 (min(at), max(at), request_seal(remembered), name),
             )
 
-    def checkpoint(self, size: int) -> Checkpoint:
+    def checkpoint(self, size: int) -> CheckpointBody:
         tree = CompactRange()
         for row in self.rows[:size]:
             tree.append(row.event_hash)
-        return Checkpoint(self.origin, size, tree.root())
+        return CheckpointBody(self.origin, size, tree.root())
 
-    def sign_again(self, key: SigningKey, start: int) -> None:
+    def sign_again(self, key: SecretKey, start: int) -> None:
         """Sign every kept checkpoint from a size on again; those beyond the end are gone."""
         for size in self.sizes():
             if size > len(self.rows):

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import memory_reader, prove_consistency, prove_inclusion, root_of
 from ledger.client.call import Call, Steps, Wait
@@ -42,15 +42,15 @@ Answer = Callable[[Any], Any]
 SECONDS = 1_767_225_600
 
 
-def key(seed: int, origin: str = ORIGIN) -> SigningKey:
-    return SigningKey(origin, seed.to_bytes(32, "big"))
+def key(seed: int, origin: str = ORIGIN) -> SecretKey:
+    return SecretKey(origin, seed.to_bytes(32, "big"))
 
 
-def vkey(signing: SigningKey) -> str:
+def vkey(signing: SecretKey) -> str:
     return str(signing.verifier_key)
 
 
-def digest_of(signing: SigningKey) -> str:
+def digest_of(signing: SecretKey) -> str:
     return hashlib.sha256(vkey(signing).encode()).hexdigest()
 
 
@@ -119,11 +119,11 @@ class Forge:
         self.events[position] = event
         return position
 
-    def sign(self, *keys: SigningKey, size: int = 0) -> checkpoint_pb2.Checkpoint:
+    def sign(self, *keys: SecretKey, size: int = 0) -> checkpoint_pb2.Checkpoint:
         """Sign the tree of a size with these keys, and keep it."""
         size = size or len(self.leaves)
         root = root_of(self.leaves[:size])
-        note = sign(Checkpoint(self.origin, size, root), keys).decode()
+        note = sign(CheckpointBody(self.origin, size, root), keys).decode()
         made = checkpoint_pb2.Checkpoint(
             origin=self.origin, size=size, root=root, note=note, verifier_key=vkey(keys[-1])
         )

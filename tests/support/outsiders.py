@@ -12,10 +12,10 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.memory import Memory
 from ledger.audit.report import Report
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.heads import TreeHead
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.policy import parse_policy
 from ledger.clock import ManualClock
@@ -31,7 +31,7 @@ REMEMBERED = 200
 WITNESS = CosigningKey("witness.example.com/one", bytes(32))
 
 
-def grow(url: str) -> SigningKey:
+def grow(url: str) -> SecretKey:
     """Write the honest ledger; return its key."""
     clock = ManualClock(START)
     store = open_store(url, clock, vault=VAULT, create=True)
@@ -47,7 +47,7 @@ def grow(url: str) -> SigningKey:
         store.append(request)
         head = store.head(ORIGIN)
         if head.position in CHECKPOINTS:
-            claim = Checkpoint(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
+            claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
             store.save_checkpoint(
                 ORIGIN, head.position, sign(claim, [signing]).decode(), after=kept
             )

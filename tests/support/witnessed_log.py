@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.checkpoint import sign as sign_checkpoint
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.merkle import (
     HashReader,
@@ -21,7 +21,7 @@ from ledger.chain.note import parse as parse_note
 from ledger.chain.witness import encode_request
 
 ORIGIN = "ledger.example.com/test"
-LOG_KEY = SigningKey(ORIGIN, bytes(range(1, 33)))
+LOG_KEY = SecretKey(ORIGIN, bytes(range(1, 33)))
 WITNESS_NAME = "witness.example.com"
 NOW_SECONDS = 1_790_000_000
 REQUEST_SECONDS = 60.0
@@ -38,12 +38,12 @@ class History:
     def _read(self) -> HashReader:
         return memory_reader(self.leaves)
 
-    def head(self, size: int) -> Checkpoint:
+    def head(self, size: int) -> CheckpointBody:
         return parse_checkpoint(parse_note(self.note(size)).text)
 
     def note(self, size: int) -> bytes:
         if size not in self._notes:
-            head = Checkpoint(ORIGIN, size, root_of(self.leaves[:size]))
+            head = CheckpointBody(ORIGIN, size, root_of(self.leaves[:size]))
             self._notes[size] = sign_checkpoint(head, [LOG_KEY])
         return self._notes[size]
 

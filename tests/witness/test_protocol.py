@@ -14,7 +14,7 @@ import pytest
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosigningKey, timestamp_of
 from ledger.chain.heads import TreeHead
-from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.merkle import EMPTY_ROOT
 from ledger.chain.note import Signature, open_note
 from ledger.chain.witness import (
@@ -222,7 +222,7 @@ def test_two_witnesses_on_one_file_cannot_pass_each_other(
 LOG = history(20)
 GOOD = LOG.request(8, 13)
 OLD, _, NOTE = GOOD.partition(b"\n\n")
-STRANGER = SigningKey(ORIGIN, bytes(32))
+STRANGER = SecretKey(ORIGIN, bytes(32))
 FALSE = Signature(ORIGIN, LOG_KEY.verifier_key.key_id, bytes(64)).line().encode() + b"\n"
 FOREIGN = LOG.note(13).replace(ORIGIN.encode(), b"other.example.com")
 

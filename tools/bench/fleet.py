@@ -13,7 +13,7 @@ from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.fleet.intake import ObservationRow
 from ledger.application.ledger import Ledger
 from ledger.events.models import ModelRegistered
-from ledger.events.policies import Scope
+from ledger.events.policies import ScopePart
 from ledger.events.signals import SignalDefined
 from ledger.service import Service
 from tools.quiet import quiet
@@ -93,7 +93,7 @@ def _enrol(ledger: Ledger) -> None:
             _OWNER, DeploymentSpec(model, "v1", START, START - DAY, baseline_loss="0.4")
         )
     drafted = commands.draft_policy(_OWNER, "main", POLICY, "for the bench")
-    everything = Scope(kind="ledger", model=None, labels={})
+    everything = ScopePart(kind="ledger", model=None, labels={})
     commands.activate_policy(_OWNER, "main", drafted.version, drafted.digest, everything, "go")
 
 

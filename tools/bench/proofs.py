@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ledger.chain.checkpoint import Checkpoint, sign
+from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.merkle import CompactRange, memory_reader, prove_inclusion
 from ledger.chain.tiles import RightEdge
 from ledger.clock import SystemClock
@@ -133,7 +133,7 @@ def _grown(path: Path, size: int) -> None:
         connection.execute(events.insert(), rows)
         connection.execute(heads.update().values(position=size, tree=edge.tree.to_bytes()))
     key = store.signing_keys(info.origin)[info.vkey]
-    note = sign(Checkpoint(info.origin, size, edge.root()), [key]).decode()
+    note = sign(CheckpointBody(info.origin, size, edge.root()), [key]).decode()
     assert store.save_checkpoint(info.origin, size, note, after=0)
     store.close()
 

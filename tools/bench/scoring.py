@@ -7,7 +7,7 @@ from ledger.application.evaluation.assess import Horizon, assess
 from ledger.application.fleet.history import Historian, History
 from ledger.application.policies.compiled import CompiledPolicy, PolicyCache
 from ledger.events.canonical import encode
-from ledger.kernel.bucketed import ModelState, Observation, score, score_observations
+from ledger.kernel.bucketed import KernelObservation, ModelState, score, score_observations
 from tools.bench import fleet
 from tools.bench.rows import Peer, Row, at_least, load_average
 from tools.bench.run import Run, fresh
@@ -54,7 +54,7 @@ def _rates(run: Run) -> tuple[float, float, float, float]:
     """Return models a second: scored warm, scored cold, assessed; and the load meanwhile."""
     policy, history = _policy_and_history(run)
     seen = [
-        Observation(
+        KernelObservation(
             signal,
             300_000_000 + (day * 37 + at * 11) % 60 * 10_000_000,
             fleet.START + day * fleet.DAY + at * 60 * fleet.MINUTE,

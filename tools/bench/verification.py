@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from ledger.chain.link import Link, Verifier, header_bytes
+from ledger.chain.link import ChainVerifier, Link, header_bytes
 from ledger.clock import SystemClock
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
@@ -96,7 +96,7 @@ def _links(page: list[RecordedEvent]) -> Iterator[Link]:
 
 def _hash_pass(run: Run, size: int) -> tuple[float, float, float]:
     """Return events a second of SHA-256 alone and of the verifier, on events in memory."""
-    verifier = Verifier(origin=fleet.ORIGIN, strict=False)
+    verifier = ChainVerifier(origin=fleet.ORIGIN, strict=False)
     verifying = hashing = 0.0
     count = 0
     for page in _pages(run, size):
@@ -132,7 +132,7 @@ def _inputs(link: Link) -> tuple[bytes, bytes]:
 
 def _from_database(run: Run, size: int) -> tuple[float, float]:
     """Return events a second read from the database and verified, and the load meanwhile."""
-    verifier = Verifier(origin=fleet.ORIGIN, strict=False)
+    verifier = ChainVerifier(origin=fleet.ORIGIN, strict=False)
     progress = Progress("verifying", size)
     started = time.perf_counter()
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:

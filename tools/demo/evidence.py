@@ -15,7 +15,7 @@ from typing import Final
 
 from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.keys import VerifierKey
-from ledger.chain.link import Link, Verifier
+from ledger.chain.link import ChainVerifier, Link
 from ledger.chain.merkle import CompactRange
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
@@ -63,7 +63,7 @@ def verify(links: Iterable[Link], *, origin: str, note: str, vkey: str) -> Verif
     """
     stated = open_checkpoint(note.encode(), origin=origin, keys=[VerifierKey.parse(vkey)])
     size = stated.checkpoint.size
-    verifier, tree = Verifier(origin=origin), CompactRange()
+    verifier, tree = ChainVerifier(origin=origin), CompactRange()
     for link in links:
         if link.position > size:
             break

@@ -87,7 +87,7 @@ def score(data: events.ScoreComputed, position: int) -> decision_pb2.Score:
     )
 
 
-def signal_score(part: events.SignalScore | SignalOutput) -> decision_pb2.SignalScore:
+def signal_score(part: events.SignalOutputPart | SignalOutput) -> decision_pb2.SignalScore:
     """Return the kernel's result for one signal."""
     return decision_pb2.SignalScore(
         signal=part.signal,
@@ -108,7 +108,7 @@ def signal_score(part: events.SignalScore | SignalOutput) -> decision_pb2.Signal
     )
 
 
-def _horizon(data: events.Horizon) -> decision_pb2.Horizon:
+def _horizon(data: events.HorizonData) -> decision_pb2.Horizon:
     return decision_pb2.Horizon(
         as_of_position=data.as_of,
         evaluated_at=timestamp_of(data.evaluated_at),

@@ -8,8 +8,8 @@ from ledger.api.convert.decisions import ACTIONS, held_back, signal_score
 from ledger.application.decisions.decisions import Decided
 from ledger.application.decisions.replay import ReplayResult
 from ledger.events.policy_document import PolicyDocument
-from ledger.rules.boundary import Boundary
-from ledger.rules.explanation import Contribution, Explanation, Reading
+from ledger.rules.boundary import DecisionBoundary
+from ledger.rules.explanation import DecisionExplanation, RuleReading, SignalContribution
 from ledger.v1 import explanation_pb2, replay_pb2
 
 _OUTCOMES: Final = {
@@ -31,7 +31,7 @@ _RESULTS: Final = {
 
 
 def explanation(
-    decided: Decided, explained: Explanation, policy: PolicyDocument
+    decided: Decided, explained: DecisionExplanation, policy: PolicyDocument
 ) -> explanation_pb2.Explanation:
     """Return an explanation; rules come with the action and rationale the policy gives them."""
     parts = {rule.id: rule for rule in policy.decision.rules}
@@ -64,11 +64,11 @@ def headline(decided: Decided) -> str:
     return f"{data.action} for {data.model}, {by}"
 
 
-def _contribution(part: Contribution) -> explanation_pb2.Contribution:
+def _contribution(part: SignalContribution) -> explanation_pb2.Contribution:
     return explanation_pb2.Contribution(score=signal_score(part.output), sentence=part.sentence)
 
 
-def _reading(reading: Reading) -> explanation_pb2.RuleExplanation:
+def _reading(reading: RuleReading) -> explanation_pb2.RuleExplanation:
     return explanation_pb2.RuleExplanation(
         rule=reading.rule,
         outcome=_OUTCOMES[reading.status],
@@ -82,7 +82,7 @@ def _reading(reading: Reading) -> explanation_pb2.RuleExplanation:
     )
 
 
-def _boundary(found: Boundary) -> explanation_pb2.Boundary:
+def _boundary(found: DecisionBoundary) -> explanation_pb2.Boundary:
     return explanation_pb2.Boundary(
         name=found.variable,
         value=found.value,

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.api.convert.basics import numbers, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
-from ledger.events.plans import PlanMade, PlanOutcome, PlanRow
+from ledger.events.plans import PlanMade, PlanOutcome, PlanRowPart
 from ledger.v1 import plan_pb2
 
 OUTCOMES: Final = numbers(plan_pb2.PlanOutcome, "PLAN_OUTCOME_", PlanOutcome)
@@ -40,7 +40,7 @@ def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Pl
     return message
 
 
-def _row(row: PlanRow, place: int) -> plan_pb2.PlanRow:
+def _row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
     return plan_pb2.PlanRow(
         model=row.model,
         place=place,

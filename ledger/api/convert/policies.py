@@ -7,7 +7,7 @@ from ledger.api.convert.basics import timestamp
 from ledger.application.fleet.fleet import Placed, PolicyView
 from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
-from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.v1 import policy_pb2
 
 _SEVERITIES = {
@@ -16,24 +16,24 @@ _SEVERITIES = {
 }
 
 
-def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> Scope:
+def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> ScopePart:
     """Return the scope a request states; the whole ledger if it states none."""
     which = message.WhichOneof("scope")
     if which == "model":
         model = checks.identifier("scope.model", message.model)
         checks.done()
-        return Scope(kind="model", model=model, labels={})
+        return ScopePart(kind="model", model=model, labels={})
     if which == "labels":
         labels = dict(message.labels.labels)
         checks.present("scope.labels.labels", labels)
         for key in labels:
             checks.identifier(f"scope.labels.labels[{key[:40]!r}]", key)
         checks.done()
-        return Scope(kind="labels", model=None, labels=labels)
-    return Scope(kind="ledger", model=None, labels={})
+        return ScopePart(kind="labels", model=None, labels=labels)
+    return ScopePart(kind="ledger", model=None, labels={})
 
 
-def scope(value: Scope) -> policy_pb2.PolicyScope:
+def scope(value: ScopePart) -> policy_pb2.PolicyScope:
     """Return a scope."""
     if value.kind == "model":
         return policy_pb2.PolicyScope(model=value.model or "")

@@ -20,9 +20,9 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelRegistered
 from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT
-from ledger.kernel.bucketed import Score, SignalOutput
-from ledger.rules.explanation import Explanation, explain
-from ledger.rules.procedure import Environment, Outcome, Overridden, RuleSet
+from ledger.kernel.bucketed import KernelScore, SignalOutput
+from ledger.rules.explanation import DecisionExplanation, explain
+from ledger.rules.procedure import Outcome, Overridden, RuleEnvironment, RuleSet
 from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -123,7 +123,7 @@ class Decisions:
                 after = events[-1].position
         return found[:limit]
 
-    def explain(self, model: str, position: int) -> tuple[Decided, Explanation]:
+    def explain(self, model: str, position: int) -> tuple[Decided, DecisionExplanation]:
         """Return a decision with its explanation, derived from what its events record."""
         decided = self.get(model, position)
         data = decided.decision
@@ -141,7 +141,7 @@ class Decisions:
         until = notation.shown_time(data.effective_until)
         return f"{event.body.actor} overrode it until {until}: {data.rationale}"
 
-    def explain_score(self, model: str, position: int) -> tuple[Decided, Explanation]:
+    def explain_score(self, model: str, position: int) -> tuple[Decided, DecisionExplanation]:
         """Return what the rules make of a recorded score, whether or not it was recorded as well.
 
         The decision is where the score is. Costs what replaying the score costs.
@@ -272,7 +272,7 @@ def _check_asked(models: Sequence[str], at: int | None) -> None:
         raise invalid_field("at", "lies before 1970 or after the year 9999")
 
 
-def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Explanation:
+def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> DecisionExplanation:
     """Return the explanation of a recorded decision, from its score and its policy's rules."""
     replaced = made.overridden
     outcome = Outcome(
@@ -285,13 +285,13 @@ def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Expl
         if replaced is None
         else Overridden(replaced.position, replaced.action, replaced.tier, replaced.held_back),
     )
-    environment = Environment.from_data(made.environment.model_dump(mode="json"))
+    environment = RuleEnvironment.from_data(made.environment.model_dump(mode="json"))
     return explain(score_of(scored), rules, environment, outcome)
 
 
-def score_of(data: ScoreComputed) -> Score:
+def score_of(data: ScoreComputed) -> KernelScore:
     """Return a recorded score as the kernel gave it."""
-    return Score(
+    return KernelScore(
         degradation=data.degradation,
         coverage=data.coverage,
         priority=data.raw_priority,

@@ -16,7 +16,7 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
-from ledger.events.decisions import Horizon as RecordedHorizon
+from ledger.events.decisions import HorizonData as RecordedHorizon
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data

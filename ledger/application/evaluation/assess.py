@@ -14,16 +14,16 @@ from ledger.events.decisions import (
     MADE,
     DecisionMade,
     ScoreComputed,
-    SignalScore,
+    SignalOutputPart,
     Trigger,
 )
 from ledger.events.policy_document import Action
 from ledger.events.values import format_time, parse_time
-from ledger.kernel.bucketed import KERNEL, ModelState, Score, SignalOutput, score
+from ledger.kernel.bucketed import KERNEL, KernelScore, ModelState, SignalOutput, score
 from ledger.rules.procedure import (
-    Environment,
-    ModelFacts,
+    ModelAttributes,
     Outcome,
+    RuleEnvironment,
     bounded_priority,
     decide,
     hours_in_force,
@@ -68,7 +68,7 @@ class Assessment:
 
     horizon: Horizon
     score: ScoreComputed
-    environment: Environment
+    environment: RuleEnvironment
     outcome: Outcome
 
     @property
@@ -176,8 +176,8 @@ def _horizon_fields(horizon: Horizon) -> dict[str, Any]:
     }
 
 
-def _signal_score(output: SignalOutput) -> SignalScore:
-    return SignalScore(**{item.name: getattr(output, item.name) for item in fields(output)})
+def _signal_score(output: SignalOutput) -> SignalOutputPart:
+    return SignalOutputPart(**{item.name: getattr(output, item.name) for item in fields(output)})
 
 
 def _since(horizon: Horizon, action: Action) -> str:
@@ -188,7 +188,7 @@ def _since(horizon: Horizon, action: Action) -> str:
     return format_time(horizon.evaluated_at)
 
 
-def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
+def _environment(horizon: Horizon, result: KernelScore, priority: int) -> RuleEnvironment:
     """Return every value that the rules can see (step 5 of the procedure)."""
     history, now = horizon.history, horizon.evaluated_at
     described, service, prior = history.described, horizon.service, history.decision
@@ -198,7 +198,7 @@ def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
     ages = [whole_hours(one.in_service_at, now) for one in history.deployments if one.is_trained]
     # A rule that failed is no rule in force: it never matched, so its `hold` has nothing to hold.
     is_rule = prior is not None and prior.data.reason == "RULE"
-    return Environment(
+    return RuleEnvironment(
         priority=priority,
         raw_priority=result.priority,
         degradation=result.degradation,
@@ -206,7 +206,7 @@ def _environment(horizon: Horizon, result: Score, priority: int) -> Environment:
         impact=described.impact_ppm,
         risk=described.risk_ppm,
         signals=outputs,
-        model=ModelFacts(described.owner, described.tier, described.labels),
+        model=ModelAttributes(described.owner, described.tier, described.labels),
         hours_since_deployed=whole_hours(service.since, now) if service else -1,
         retrainings_30d=len([age for age in ages if 0 <= age < _RETRAININGS_HOURS]),
         in_force=prior.data.action if prior else "NO_ACTION",

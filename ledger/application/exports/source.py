@@ -7,7 +7,7 @@ from typing import Any, Final
 from ledger.application.decisions.decisions import Decisions
 from ledger.application.decisions.replay import Replayer
 from ledger.application.exports.jobs import ExportJob
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.key_history import KeyHistory
 from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
@@ -37,7 +37,7 @@ REPLAYS_MAX: Final = 100
 _PAGE: Final = 2_000
 
 
-def stated(job: ExportJob) -> Checkpoint:
+def stated(job: ExportJob) -> CheckpointBody:
     """Return the checkpoint that a job's bundle is proved against."""
     return parse_checkpoint(parse_note(job.note.encode()).text)
 

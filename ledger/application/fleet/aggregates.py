@@ -9,7 +9,7 @@ from typing import Final
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
-from ledger.events.erased import Erased
+from ledger.events.erased import ErasedData
 from ledger.events.models import (
     DESCRIBING,
     ModelDeployed,
@@ -87,20 +87,20 @@ class Policy:
     activations: tuple[PolicyActivated, ...] = ()
 
 
-def evolve_signal(signal: Signal | None, data: EventData | Erased, stream: str) -> Signal:
+def evolve_signal(signal: Signal | None, data: EventData | ErasedData, stream: str) -> Signal:
     """Return the signal after one more definition, which replaces the one before as a whole."""
     version = 1 if signal is None else signal.version + 1
-    if isinstance(data, Erased):
+    if isinstance(data, ErasedData):
         return Signal(stream, version, None)
     if not isinstance(data, SignalDefined):
         raise _out_of_place(stream, data.TYPE)
     return Signal(stream, version, data)
 
 
-def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> Model:
+def evolve_model(model: Model | None, data: EventData | ErasedData, stream: str) -> Model:
     """Return the model after one more event of its own."""
     if model is None:
-        if isinstance(data, Erased):
+        if isinstance(data, ErasedData):
             if data.type != ModelRegistered.TYPE:
                 raise _out_of_place(stream, data.type)
             return Model(stream, 1, None)
@@ -108,7 +108,7 @@ def evolve_model(model: Model | None, data: EventData | Erased, stream: str) -> 
             raise _out_of_place(stream, data.TYPE)
         return Model(stream, 1, data)
     model = replace(model, version=model.version + 1)
-    if isinstance(data, Erased):
+    if isinstance(data, ErasedData):
         return _evolve_erased(model, data.type)
     if isinstance(data, ModelDescribed):
         return replace(model, described=data)
@@ -131,10 +131,10 @@ def _evolve_erased(model: Model, type_: str) -> Model:
     return replace(model, retired=True)
 
 
-def evolve_policy(policy: Policy | None, data: EventData | Erased, stream: str) -> Policy:
+def evolve_policy(policy: Policy | None, data: EventData | ErasedData, stream: str) -> Policy:
     """Return the policy after one more event of its own."""
     policy = Policy(stream, 1) if policy is None else replace(policy, version=policy.version + 1)
-    if isinstance(data, Erased):
+    if isinstance(data, ErasedData):
         is_draft = data.type in DRAFTED_TYPES
         return replace(policy, drafts=(*policy.drafts, None)) if is_draft else policy
     if isinstance(data, PolicyDrafted):

@@ -25,7 +25,7 @@ from ledger.application.policies.lint import LintResult, lint
 from ledger.application.policies.meaning import backwards, contradicts, outdated, signals_of
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import PolicyActivated, PolicyDrafted, Scope
+from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.limits import MONEY_MICROS_MAX
@@ -157,7 +157,13 @@ class FleetCommands:
         return Drafted(written, drafted.version, drafted.digest, result)
 
     def activate_policy(
-        self, caller: Caller, policy: str, version: int, digest: str, scope: Scope, rationale: str
+        self,
+        caller: Caller,
+        policy: str,
+        version: int,
+        digest: str,
+        scope: ScopePart,
+        rationale: str,
     ) -> Written:
         """Record that a version came into force; `digest`, where given, must be that version's."""
 
@@ -230,7 +236,7 @@ class FleetCommands:
             raise model_retired(name)
         return model
 
-    def _check_scope(self, scope: Scope) -> None:
+    def _check_scope(self, scope: ScopePart) -> None:
         """Refuse a scope that names nothing, or a model that is not there."""
         if (scope.kind == "model") != (scope.model is not None):
             raise invalid_field("scope.model", "belongs to a scope of one model, and to no other")

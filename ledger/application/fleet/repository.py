@@ -34,7 +34,7 @@ from ledger.application.fleet.aggregates import (
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
-from ledger.events.erased import Erased
+from ledger.events.erased import ErasedData
 from ledger.events.registry import BY_TYPE
 from ledger.storage.native import family_of
 from ledger.storage.records import Guard
@@ -48,7 +48,7 @@ class PastEvent:
 
     originator_id: str
     originator_version: int
-    data: EventData | Erased
+    data: EventData | ErasedData
     stored: StoredEvent
 
 
@@ -86,7 +86,7 @@ class ClosedMapper(Mapper[str]):
         if cls is None:
             raise MapperDeserialisationError(f"no event type is named {stored_event.topic!r}")
         if not stored_event.state:
-            return PastEvent(stream, version, Erased(stored_event.topic), stored_event)
+            return PastEvent(stream, version, ErasedData(stored_event.topic), stored_event)
         try:
             data = cls.from_data(decode(stored_event.state)["data"])
         except (CanonicalError, KeyError, TypeError, ValidationError) as error:
@@ -134,7 +134,7 @@ class Aggregates:
         return self.appender.append(caller, method, propose, refusal=refusal)
 
     def _get(
-        self, stream: str, evolve: Callable[[A | None, EventData | Erased, str], A]
+        self, stream: str, evolve: Callable[[A | None, EventData | ErasedData, str], A]
     ) -> A | None:
         state: A | None = None
         try:

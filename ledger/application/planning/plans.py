@@ -19,7 +19,7 @@ from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
-from ledger.events.plans import PlanMade, PlanMode, PlanRow
+from ledger.events.plans import PlanMade, PlanModePart, PlanRowPart
 from ledger.events.policy_document import Action
 from ledger.events.registry import decode_data, typed
 from ledger.events.values import SECOND, format_time
@@ -314,7 +314,7 @@ def _plan_made(
     by_name = {candidate.history.model: candidate for candidate in candidates}
     models = {model.id: model for model in inputs.models}
     rows = [
-        PlanRow(
+        PlanRowPart(
             model=row.id,
             rank=str(row.rank),
             gain=str(row.gain),
@@ -353,7 +353,8 @@ def _plan_made(
         demand_micros=str(result.demand_micros),
         purse_left_micros=str(result.purse_left_micros),
         modes=[
-            PlanMode(period=period, mode=str(mode)) for period, mode in sorted(result.modes.items())
+            PlanModePart(period=period, mode=str(mode))
+            for period, mode in sorted(result.modes.items())
         ],
         backlog=rows,
     )

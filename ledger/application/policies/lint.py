@@ -18,7 +18,7 @@ from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
 from ledger.events.signals import SignalDefined
 from ledger.events.values import PPM, parse_decimal
-from ledger.rules.expression_tree import Node
+from ledger.rules.expression_tree import ExpressionNode
 from ledger.rules.expressions import (
     CompiledExpression,
     ExpressionError,
@@ -213,7 +213,7 @@ def _constant(compiled: CompiledExpression | None, language: _Language) -> bool 
     return compiled.evaluate(activation_of(empty, language.procedure)).is_true
 
 
-def _always(node: Node) -> bool | None:
+def _always(node: ExpressionNode) -> bool | None:
     """Return the value of a comparison that the range of a ppm value settles, else None."""
     found = _comparison(node)
     if found is None:
@@ -226,7 +226,7 @@ def _always(node: Node) -> bool | None:
     return None
 
 
-def _comparison(node: Node) -> tuple[str, str, int] | None:
+def _comparison(node: ExpressionNode) -> tuple[str, str, int] | None:
     """Return operator, name and limit of a comparison of a ppm value with a constant."""
     if node.kind != "call" or node.name not in _FLIPPED:
         return None

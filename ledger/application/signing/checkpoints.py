@@ -17,7 +17,7 @@ from ledger.application.signing.evidence import LOG_ONLY, Contradiction, Evidenc
 from ledger.application.signing.keyring import Keyring, known_keys
 from ledger.application.signing.proofs import SignedCheckpoint
 from ledger.application.signing.trees import tree_at
-from ledger.chain.checkpoint import Checkpoint, open_checkpoint, parse, sign
+from ledger.chain.checkpoint import CheckpointBody, open_checkpoint, parse, sign
 from ledger.chain.cosignature import add_cosignatures
 from ledger.chain.heads import TreeHead, compare
 from ledger.chain.key_history import KeyHistory
@@ -140,7 +140,7 @@ class Checkpoints:
             self._origin, basis.tree.size + 1, head.position, basis.event_hash, basis.tree
         )
         _check_rehashed(again, head)
-        note = sign(Checkpoint(self._origin, tree.size, tree.root()), keys).decode()
+        note = sign(CheckpointBody(self._origin, tree.size, tree.root()), keys).decode()
         self.refuse_if_stopped()
         # The point of no return: from here on the note is known, and every later one contains it.
         if not self._store.save_checkpoint(self._origin, tree.size, note, after=basis.tree.size):

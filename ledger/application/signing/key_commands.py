@@ -11,7 +11,7 @@ from ledger.application.commands import Caller, Written
 from ledger.application.signing.keyring import Keyring, no_key
 from ledger.application.signing.proofs import KeyRecord, Keys, KeyState, KeyWritten
 from ledger.chain.key_history import KeyHistory, KeySpan, vkey_digest
-from ledger.chain.keys import SigningKey
+from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.limits import TEXT_CHARS_MAX
@@ -108,7 +108,7 @@ class KeyCommands:
                 raise invalid_field("from_position", fault)
             revoked = KeyRevoked(vkey=vkey, from_position=from_position, reason=reason)
             additions: list[Addition] = []
-            keys: list[SigningKey] = []
+            keys: list[SecretKey] = []
             if spans[-1] is history.spans[-1]:  # first: at no size is the ledger without a key
                 additions, next_key = self._take_over(history, 0)
                 keys.append(next_key)
@@ -120,7 +120,7 @@ class KeyCommands:
 
     # ---- deciding ----------------------------------------------------------------------------
 
-    def _take_over(self, history: KeyHistory, overlap: int) -> tuple[list[Addition], SigningKey]:
+    def _take_over(self, history: KeyHistory, overlap: int) -> tuple[list[Addition], SecretKey]:
         """Return the events by which the committed key takes over, and the key after it."""
         vkey = str(self._keyring.committed(history).verifier_key)
         next_key = self._store.draw_key(self._info.origin)

@@ -8,7 +8,7 @@ next key, and signs nothing.
 import threading
 
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, vkey_digest
-from ledger.chain.keys import SigningKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.storage.reader import Reader
 from ledger.storage.records import LedgerInfo
@@ -22,7 +22,7 @@ class Keyring:
         self._store = store
         self._info = info
         self._lock = threading.Lock()
-        self._secrets: dict[str, SigningKey] = {}
+        self._secrets: dict[str, SecretKey] = {}
 
     def history(self, view: Reader | None = None, *, until: int | None = None) -> KeyHistory:
         """Return what the events say about keys; CHAIN_BROKEN where they contradict themselves."""
@@ -34,7 +34,7 @@ class Keyring:
                 raise chain_broken(event.position, error.why) from error
         return history
 
-    def signers(self, history: KeyHistory, size: int) -> list[SigningKey]:
+    def signers(self, history: KeyHistory, size: int) -> list[SecretKey]:
         """Return the secrets that sign a tree of this size, the newest key's last.
 
         KEY_UNKNOWN where the ledger has none, SIGNING_STOPPED where a secret is not in the store.
@@ -44,7 +44,7 @@ class Keyring:
             raise no_key(self._info.origin)
         return [self.secret(vkey) for vkey in wanted]
 
-    def secret(self, vkey: str) -> SigningKey:
+    def secret(self, vkey: str) -> SecretKey:
         """Return the secret behind a verifier key; SIGNING_STOPPED where it is not kept here."""
         found = self._all(vkey).get(vkey)
         if found is None:
@@ -56,7 +56,7 @@ class Keyring:
             )
         return found
 
-    def committed(self, history: KeyHistory) -> SigningKey:
+    def committed(self, history: KeyHistory) -> SecretKey:
         """Return the secret of the key that was committed to sign next."""
         digest = history.next_key_digest
         for _ in range(2):
@@ -70,7 +70,7 @@ class Keyring:
             remedy="Restore the database that was used when the key was made.",
         )
 
-    def uncommitted(self, history: KeyHistory) -> SigningKey | None:
+    def uncommitted(self, history: KeyHistory) -> SecretKey | None:
         """Return the key that waits for its first commitment, in a ledger older than those."""
         known = {str(key) for key in known_keys(history)}
         fresh = [key for vkey, key in self._all().items() if vkey not in known]
@@ -87,7 +87,7 @@ class Keyring:
             *(key.verifier_key for vkey, key in self._all().items() if vkey_digest(vkey) == digest),
         ]
 
-    def _all(self, vkey: str | None = None) -> dict[str, SigningKey]:
+    def _all(self, vkey: str | None = None) -> dict[str, SecretKey]:
         """Return every secret, read again where a key is asked for that was not there before."""
         with self._lock:
             if not self._secrets or (vkey is not None and vkey not in self._secrets):

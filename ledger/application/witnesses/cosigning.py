@@ -22,7 +22,7 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.note import Signature
 from ledger.chain.note import parse as parse_note
-from ledger.chain.policy import Witness
+from ledger.chain.policy import PolicyWitness
 from ledger.chain.witness import encode_request
 from ledger.errors import LedgerError, is_outage
 from ledger.events.values import SECOND
@@ -54,7 +54,7 @@ class Ground:
 
 
 def keep(
-    store: Store, origin: str, kept: KeptCheckpoint, witness: Witness, signature: Signature
+    store: Store, origin: str, kept: KeptCheckpoint, witness: PolicyWitness, signature: Signature
 ) -> int:
     """Keep a verified cosignature; return its time in seconds. ValueError if it is not genuine."""
     text = parse_note(kept.note.encode()).text
@@ -70,7 +70,7 @@ def keep(
 class Cosigner:
     """One witness of one ledger, with what is remembered about it."""
 
-    def __init__(self, ground: Ground, witness: Witness) -> None:
+    def __init__(self, ground: Ground, witness: PolicyWitness) -> None:
         """Take a witness that has a URL."""
         self._store = ground.store
         self._origin = ground.origin

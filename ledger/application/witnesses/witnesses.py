@@ -14,7 +14,7 @@ from ledger.application.witnesses.outside import Difference
 from ledger.application.workers import Workers
 from ledger.chain.cosignature import parse_signature_lines
 from ledger.chain.note import Signature
-from ledger.chain.policy import Witness, WitnessPolicy
+from ledger.chain.policy import PolicyWitness, WitnessPolicy
 from ledger.errors import LedgerError, Reason
 
 _START_SECONDS: Final = 3.0  # how long a start waits for a witness that does not answer
@@ -91,7 +91,7 @@ class Collector:
             ) from error
         return self._checkpoints.of_size(size)
 
-    def _witness_of(self, signature: Signature) -> Witness:
+    def _witness_of(self, signature: Signature) -> PolicyWitness:
         for witness in self._policy.witnesses:
             if (witness.key.name, witness.key.key_id) == (signature.name, signature.key_id):
                 return witness

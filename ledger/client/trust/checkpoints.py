@@ -7,7 +7,7 @@ from typing import Final, NoReturn, TypeAlias
 
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
-from ledger.chain.checkpoint import Checkpoint as Claim
+from ledger.chain.checkpoint import CheckpointBody as Claim
 from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.chain.note import NoteError

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
-from ledger.chain.checkpoint import Checkpoint as Claim
+from ledger.chain.checkpoint import CheckpointBody as Claim
 from ledger.chain.heads import TreeHead, compare, head_of
 from ledger.chain.keys import ED25519, VerifierKey
 from ledger.chain.link import body_hash, event_hash, header_bytes

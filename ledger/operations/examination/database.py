@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.application.signing.evidence import Evidence
-from ledger.chain.link import Digest, Verifier
+from ledger.chain.link import ChainVerifier, Digest
 from ledger.clock import SystemClock
 from ledger.events import notation
 from ledger.events.values import SECOND
@@ -144,7 +144,7 @@ def _chain(store: "Store", info: "LedgerInfo") -> Check:
             "Stop the server, keep the file as evidence, restore from a copy that verifies.",
             is_integrity=True,
         )
-    verifier = Verifier(
+    verifier = ChainVerifier(
         origin=info.origin, head=Digest(links[0].prev_hash), start_position=after + 1
     )
     for link in links:

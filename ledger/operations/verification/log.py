@@ -12,7 +12,7 @@ from ledger.audit.hashing import hash_pass
 from ledger.audit.joining import Joined
 from ledger.audit.source import Finding, Source
 from ledger.audit.trust import Vouched, key_history, vouch
-from ledger.chain.checkpoint import Checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.key_history import KeySpan, open_by_spans
 from ledger.chain.note import NoteError
@@ -80,7 +80,7 @@ def _refuse(source: Source, findings: Sequence[Finding]) -> None:
     raise IntegrityFailure(f"{source.origin} does not hold: {at}{first.sentence}.", _REMEDY)
 
 
-def _claimed(kept: str) -> Checkpoint:
+def _claimed(kept: str) -> CheckpointBody:
     try:
         return parse_checkpoint(parse_note(kept.encode()).text)
     except NoteError as error:
@@ -92,7 +92,7 @@ def _kept_fails(why: object) -> IntegrityFailure:
 
 
 def _compare(
-    source: Source, joined: Joined, vouched: Vouched, kept: str, claimed: Checkpoint
+    source: Source, joined: Joined, vouched: Vouched, kept: str, claimed: CheckpointBody
 ) -> None:
     """Refuse a log that does not begin with the tree of a checkpoint kept from earlier."""
     spans = key_history(joined)[0].spans if source.has_bodies else ()
@@ -116,7 +116,7 @@ def _compare(
         )
 
 
-def _said(vouched: Vouched, given: Trusted, claimed: Checkpoint | None) -> str:
+def _said(vouched: Vouched, given: Trusted, claimed: CheckpointBody | None) -> str:
     """Say who vouches for a log that holds."""
     if not vouched.size:
         said = "No checkpoint was signed yet, so nothing vouches for the whole but the chain."

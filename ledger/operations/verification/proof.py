@@ -6,7 +6,7 @@ from typing import Final
 
 from ledger.chain import proof_text
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.link import Digest, Verifier
+from ledger.chain.link import ChainVerifier, Digest
 from ledger.chain.link import event_hash as hash_of
 from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
@@ -78,7 +78,9 @@ def _leaf(path: Path, origin: str) -> bytes:
         link = parse_line(data.removesuffix(b"\n") + b"\n", origin)
     except LineError as error:
         raise IntegrityFailure(f"{path} is no event: {error}.", _KEPT) from error
-    verifier = Verifier(origin=origin, head=Digest(link.prev_hash), start_position=link.position)
+    verifier = ChainVerifier(
+        origin=origin, head=Digest(link.prev_hash), start_position=link.position
+    )
     verifier.feed(link)  # header and body have the hashes that the line states
     return verifier.head
 
