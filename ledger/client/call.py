@@ -1,29 +1,67 @@
-"""A call as a value: what to send where, and what its answer means.
+"""A call as a value: what to send, and what its answer means.
 
-Both clients carry out the same values, so request building, paging and reading of answers exist
-once. Nothing here touches the network.
+Both clients carry out the same values. Which method a request is of, and which message answers it,
+follows from its type. Nothing here touches the network.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from ledger.v1 import (
+    decision_service_pb2,
+    export_service_pb2,
+    ledger_service_pb2,
+    model_service_pb2,
+    policy_service_pb2,
+    priority_service_pb2,
+    signal_service_pb2,
+)
 
 T = TypeVar("T")
+
+_SERVICES: Final = (
+    decision_service_pb2,
+    export_service_pb2,
+    ledger_service_pb2,
+    model_service_pb2,
+    policy_service_pb2,
+    priority_service_pb2,
+    signal_service_pb2,
+)
+
+
+class Method(NamedTuple):
+    """A method of the contract."""
+
+    name: str
+    """In full, such as `/ledger.v1.ModelService/GetModel`."""
+    response: type[Message]
+
+
+METHODS: Final[dict[str, Method]] = {
+    method.input_type.full_name: Method(
+        f"/{service.full_name}/{method.name}", GetMessageClass(method.output_type)
+    )
+    for module in _SERVICES
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+"""By the full name of the request: no two methods take the same one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request with one answer."""
+    """One request, and how each of its answers is read; the connection states the ledger in it."""
 
-    method: str
-    """Full name, such as `/ledger.v1.ModelService/GetModel`."""
     request: Message
-    response: type[Message]
     read: Callable[[Any], T]
-    request_id: str = ""
-    """Of an append: made before the first attempt, the same in all."""
+    request_id: str | None = None
+    """Of an append: what the caller stated; without one the connection makes one, before the first
+    attempt."""
     deadline_seconds_min: float = 0.0
     """For what takes its time, however short the client's deadline is."""
 
@@ -48,47 +86,7 @@ class Paged(Generic[T]):
         request: Any = type(self.first.request)()
         request.CopyFrom(self.first.request)
         request.page_token = token
-        first = self.first
-        return Call(first.method, request, first.response, first.read)
-
-
-@dataclass(frozen=True, slots=True)
-class Stream(Generic[T]):
-    """One request with many answers, over once the server ends it."""
-
-    method: str
-    request: Message
-    response: type[Message]
-    read: Callable[[Any], T]
-    deadline_seconds_min: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class EndlessStream(Generic[T]):
-    """A stream without end that can be taken up again after a position."""
-
-    method: str
-    request: Any
-    response: type[Message]
-    read: Callable[[Any], list[tuple[T, int]]]
-    """What to hand out, each with the position that is done once it was processed. The answer's
-    own `position` is done after all of them."""
-
-    def resumed(self, position: int) -> Any:  # noqa: ANN401 - a request of the watch's own type
-        """Return the request that goes on after a position."""
-        request = type(self.request)()
-        request.CopyFrom(self.request)
-        request.after_position = position
-        return request
-
-
-@dataclass(frozen=True, slots=True)
-class CallScope:
-    """What every request of a client states: its ledger, and the id of an append."""
-
-    ledger: str
-    request_id: str = ""
-    allow_leap: bool = False
+        return replace(self.first, request=request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 The annotation says how: a Timestamp for `datetime`, decimal text for `int` or `Decimal`, an enum by
 its name without prefix, another dataclass by recursion; `| None` reads what is not set as None. A
-reader is compiled once for each class. A test holds every class against its message, so that no
-field of the contract can be lost on the way.
+reader is compiled once for each class. What begins with `Appended` reads those fields from the
+answer's `appended`. A test holds every class against its message, so that no field of the contract
+can be lost on the way.
 """
 
 import dataclasses
@@ -13,15 +14,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ledger.client.records import PolicyScope
+from ledger.client.call import AnswerPage, Call, Paged
+from ledger.client.records import Appended, PolicyScope
 
 T = TypeVar("T")
 _Convert = Callable[[Any], Any]
+_Read: TypeAlias = Callable[[Any], T]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,6 +34,32 @@ def decode(cls: type[T], message: Message) -> T:
     known: Any = cls  # mypy does not see that a class can be hashed
     result: T = _reader(known, message.DESCRIPTOR)(message)
     return result
+
+
+def one(cls: type[T], field: str) -> _Read[T]:
+    """Return what reads the single resource of an answer."""
+    return lambda answer: decode(cls, getattr(answer, field))
+
+
+def whole(cls: type[T]) -> _Read[T]:
+    """Return what reads an answer that is the result itself."""
+    return lambda answer: decode(cls, answer)
+
+
+def paged(request: Message, cls: type[T], field: str) -> Paged[T]:
+    """Return a list whose pages hold a resource each time in a field."""
+
+    def read(answer: Any) -> AnswerPage[T]:  # noqa: ANN401 - one page of whatever list
+        items = tuple([decode(cls, item) for item in getattr(answer, field)])
+        return AnswerPage(items, answer.next_page_token, answer)
+
+    return Paged(Call(request, read))
+
+
+def moment(answer: Any) -> tuple[int, datetime | None]:  # noqa: ANN401 - an answer with `position`
+    """Return the position and the time that a list shows."""
+    time = to_datetime(answer.recorded_at) if answer.HasField("recorded_at") else None
+    return answer.position, time
 
 
 def to_datetime(timestamp: Any) -> datetime:  # noqa: ANN401 - a Timestamp, whose stubs differ
@@ -45,9 +74,20 @@ def _reader(cls: type[Any], descriptor: Descriptor) -> _Convert:
     hints = get_type_hints(cls)
     reads: list[tuple[str, _Convert]] = []
     for field in dataclasses.fields(cls):
+        if field.name not in descriptor.fields_by_name and issubclass(cls, Appended):
+            reads.append((field.name, _of_appended(field.name, hints, descriptor)))
+            continue
         source = descriptor.fields_by_name[field.name]
         reads.append((field.name, _field(hints[field.name], source)))
     return lambda message: cls(**{name: read(message) for name, read in reads})
+
+
+def _of_appended(name: str, hints: dict[str, Any], descriptor: Descriptor) -> _Convert:
+    """Return what reads one field of an answer's `appended`."""
+    place = descriptor.fields_by_name["appended"].message_type
+    assert place is not None
+    read = _field(hints[name], place.fields_by_name[name])
+    return lambda message: read(message.appended)
 
 
 def _field(hint: Any, source: FieldDescriptor) -> _Convert:  # noqa: ANN401 - an annotation

@@ -9,6 +9,7 @@ collection: `fares` and `models/fares` are the same model.
 
 import operator
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
@@ -17,8 +18,12 @@ from typing import Any, Final, SupportsFloat, TypeAlias
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.client.decode import prefix_of
+from ledger.client.enums import AuditSource, SignalDirection, SignalKind
 from ledger.client.errors import invalid
+from ledger.client.proofs import AuditReport
+from ledger.client.records import Model, PolicyScope, Signal
 from ledger.events.values import SECOND, nearest_decimal
+from ledger.v1 import audit_pb2, model_pb2, policy_pb2, signal_pb2
 
 Time: TypeAlias = datetime | int | str
 """An aware datetime, text of one, or microseconds since 1970-01-01T00:00:00Z."""
@@ -170,7 +175,7 @@ def plain(value: int | Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def number_of(value: StrEnum | str | None, cls: type[StrEnum], wire: Any, field: str) -> int:  # noqa: ANN401
+def number_of(value: StrEnum | str | None, cls: type[StrEnum], wire: Any, field: str) -> Any:  # noqa: ANN401
     """Return the number in `wire` (an enum of the contract) of a member or its name; None is 0.
 
     Case does not matter, and `-` is as good as `_`.
@@ -181,8 +186,7 @@ def number_of(value: StrEnum | str | None, cls: type[StrEnum], wire: Any, field:
     if name not in cls.__members__:
         choices = ", ".join(cls.__members__)
         raise invalid(field, f"{str(value)[:40]!r} is none of {choices}", "Choose one of them.")
-    number: int = wire.Value(prefix_of(wire.DESCRIPTOR) + name)
-    return number
+    return wire.Value(prefix_of(wire.DESCRIPTOR) + name)
 
 
 def in_collection(collection: str, name: str) -> str:
@@ -193,3 +197,58 @@ def in_collection(collection: str, name: str) -> str:
 def id_of(collection: str, name: str) -> str:
     """Return the id in a resource name; an id stays what it is."""
     return name.removeprefix(f"{collection}/")
+
+
+def version_name(policy: str, version: int) -> str:
+    """Return the resource name of a version of a policy."""
+    return f"policies/{id_of('policies', policy)}/versions/{version}"
+
+
+def scope_message(scope: PolicyScope | None) -> policy_pb2.PolicyScope | None:
+    """Return the scope to send; None for the whole ledger."""
+    if scope is None or not (scope.model or scope.labels):
+        return None
+    if scope.model:
+        return policy_pb2.PolicyScope(model=id_of("models", scope.model))
+    labels = policy_pb2.LabelSelector(labels=dict(scope.labels))
+    return policy_pb2.PolicyScope(labels=labels)
+
+
+def signal_message(signal: Signal) -> signal_pb2.Signal:
+    """Return the definition to send; what the server fills in stays out."""
+    kinds, directions = signal_pb2.SignalKind, signal_pb2.SignalDirection
+    return signal_pb2.Signal(
+        signal=id_of("signals", signal.signal),
+        kind=number_of(signal.kind, SignalKind, kinds, "signal.kind"),
+        unit=signal.unit,
+        direction=number_of(signal.direction, SignalDirection, directions, "signal.direction"),
+        meaning=signal.meaning,
+        collection=signal.collection,
+    )
+
+
+def model_message(model: Model) -> model_pb2.Model:
+    """Return the description to send; what the server fills in stays out."""
+    return model_pb2.Model(
+        model=id_of("models", model.model),
+        owner=model.owner,
+        tier=model.tier,
+        labels=dict(model.labels),
+        impact_ppm=model.impact_ppm,
+        risk_ppm=model.risk_ppm,
+        slo_signal=model.slo_signal,
+        unit_value_micros=str(model.unit_value_micros),
+        cost_micros=str(model.cost_micros),
+        recipe=model.recipe,
+        schema_version=model.schema_version,
+        features_version=model.features_version,
+        architecture=model.architecture,
+        meaning=model.meaning,
+    )
+
+
+def audit_message(report: AuditReport) -> audit_pb2.AuditReport:
+    """Return the report to send."""
+    sources = audit_pb2.AuditSource
+    source = number_of(report.source, AuditSource, sources, "report.source")
+    return audit_pb2.AuditReport(**asdict(report) | {"source": source})

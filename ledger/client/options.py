@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final
+from typing import Any, Final
 
 from ledger.chain.policy import WitnessPolicy
-from ledger.client.call import CallScope
 from ledger.client.retry import Attempts, RetryOptions
 from ledger.client.trust.store import TrustStore
 from ledger.clock import Clock, uuid7
@@ -77,13 +76,13 @@ class ClientOptions:
         """Return the attempts of a call, or without a deadline of a watch or stream."""
         return Attempts(self.retry, self.clock, deadline_seconds)
 
-    def scope(self) -> CallScope:
-        """Return what a read states."""
-        return CallScope(self.ledger)
-
-    def append_scope(self, request_id: str | None, *, allow_leap: bool = False) -> CallScope:
-        """Return what an append states: the caller's request id, or one made now."""
-        return CallScope(self.ledger, request_id or uuid7(self.clock), allow_leap)
+    def state(self, request: Any, request_id: str | None) -> None:  # noqa: ANN401 - of any method
+        """State in a request the client's ledger and, in an append, its id: one is made if None."""
+        fields = request.DESCRIPTOR.fields_by_name
+        if "ledger" in fields:
+            request.ledger = self.ledger
+        if "request_id" in fields:
+            request.request_id = request_id or uuid7(self.clock)
 
 
 def address_of(text: str) -> str:

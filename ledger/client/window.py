@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger.client.calls.pages import submitted
+from ledger.client.decode import decode
 from ledger.client.errors import ClientError, LedgerRefusedError, from_batch_error
 from ledger.client.records import Submitted
 from ledger.v1 import signal_service_pb2
@@ -97,7 +97,7 @@ class Window:
             error = from_batch_error(response.error)
             self.refused += sent.observations
         else:
-            appended = submitted(response)
+            appended = decode(Submitted, response)
             self.recorded += sent.observations
             self.position = max(self.position, appended.position)
         return BatchResult(sent.batch, response.request_id, sent.observations, appended, error)

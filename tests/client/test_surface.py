@@ -20,7 +20,6 @@ from ledger import client
 from ledger.client import (
     AsyncLedgerClient,
     LedgerClient,
-    calls,
     enums,
     outcomes,
     proofs,
@@ -156,8 +155,9 @@ def test_batches_and_streams_have_the_same_surface_in_both_clients(
 
 
 def test_every_rpc_of_the_contract_has_a_call() -> None:
-    source = "".join(path.read_text() for path in Path(calls.__path__[0]).glob("*.py"))
-    written = set(re.findall(r'_SERVICE \+ "(\w+)"', source))
+    folder = Path(client.__path__[0])
+    source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    written = set(re.findall(r"\b(?:pb|signal_service_pb2)\.(\w+)Request\(", source))
     rpcs = {
         method.name
         for module in SERVICES

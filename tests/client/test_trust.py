@@ -23,12 +23,12 @@ from ledger.client import (
     TrustFileError,
     TrustStore,
 )
-from ledger.client.call import CallScope
-from ledger.client.calls.signals import submit_proven
 from ledger.client.decode import decode
+from ledger.client.observations import add_observations
 from ledger.client.records import Checkpoint
 from ledger.client.trust.store import Disagreement, TrustedKey, TrustedLedger
 from ledger.clock import SystemClock
+from ledger.v1 import signal_service_pb2
 from tests.support.forging import (
     K1,
     K2,
@@ -269,11 +269,10 @@ def test_a_batch_waits_for_the_witnesses_too() -> None:
         forge.grow(2).sign(K1)
         forge.cosign(12, W2, W1)
 
-    call = submit_proven(
-        CallScope(ORIGIN, "r-1"), [("a", "b", 1, 1_772_359_200_000_000)], leave_out_duplicates=True
-    )
+    batch = signal_service_pb2.SubmitSignalsRequest()
+    add_observations(batch, [("a", "b", 1, 1_772_359_200_000_000)])
     done = carry_out(
-        forge, verification(TrustStore(), witness_policy=POLICY).submission(call), later
+        forge, verification(TrustStore(), witness_policy=POLICY).submission(batch), later
     )
     assert (done.appended.position, done.proof.position) == (10, 10)
     assert done.proof.checkpoint.size == 12

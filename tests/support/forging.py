@@ -17,7 +17,7 @@ from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import memory_reader, prove_consistency, prove_inclusion, root_of
-from ledger.client.call import Call, Steps, Wait
+from ledger.client.call import METHODS, Call, Steps, Wait
 from ledger.client.errors import ClientError, refused
 from ledger.client.options import ClientOptions
 from ledger.client.retry import RetryOptions
@@ -141,7 +141,7 @@ class Forge:
 
     def answer(self, call: Call[Any]) -> Any:  # noqa: ANN401 - whatever the call reads
         """Return what a call comes to."""
-        method = call.method.rpartition("/")[2]
+        method = METHODS[call.request.DESCRIPTOR.full_name].name.rpartition("/")[2]
         self.asked.append(method)
         behave = self.overrides.get(method) or getattr(self, f"_{method}")
         return call.read(behave(call.request))

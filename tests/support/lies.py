@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.chain.note import Signature
-from ledger.client.call import CallScope, Steps
-from ledger.client.calls.signals import submit_proven
+from ledger.client.call import Steps
 from ledger.client.errors import ForkError, ProofRefusedError, RollbackError
+from ledger.client.observations import add_observations
 from ledger.client.trust.verification import Verification
 from ledger.v1 import checkpoint_pb2, ledger_service_pb2, signal_service_pb2
 from tests.support.forging import ORIGIN, Forge, key, vkey
@@ -47,6 +47,12 @@ def draw(number: int, tag: str, low: int, high: int) -> int:
     """Return a number from low to high that the attempt's number decides."""
     digest = hashlib.sha256(f"{number} {tag}".encode()).digest()
     return low + int.from_bytes(digest[:4], "big") % (high - low + 1)
+
+
+def batch() -> signal_service_pb2.SubmitSignalsRequest:
+    request = signal_service_pb2.SubmitSignalsRequest()
+    add_observations(request, ROWS)
+    return request
 
 
 def newest(verification: Verification) -> Steps[Any]:
@@ -185,14 +191,12 @@ def inclusion_in_a_forged_tree(number: int) -> Lie:
 
 def batch_proven_in_a_forged_tree(number: int) -> Lie:
     forge = diverging(number, size=draw(number, "size", SEEN, 100))
-    call = submit_proven(CallScope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
-    return Lie(forge, lambda verification: verification.submission(call), ForkError)
+    return Lie(forge, lambda verification: verification.submission(batch()), ForkError)
 
 
 def batch_without_its_proof(number: int) -> Lie:
     """The proof is left out, or is that of another position than the one answered."""
     forge = HONEST.copy()
-    call = submit_proven(CallScope(ORIGIN, "r-1"), ROWS, leave_out_duplicates=True)
 
     def answer(_: Any) -> Any:  # noqa: ANN401
         response = forge._SubmitSignals(
@@ -203,7 +207,7 @@ def batch_without_its_proof(number: int) -> Lie:
         return response
 
     forge.overrides["SubmitSignals"] = answer
-    return Lie(forge, lambda verification: verification.submission(call), ProofRefusedError)
+    return Lie(forge, lambda verification: verification.submission(batch()), ProofRefusedError)
 
 
 def other_origin(number: int) -> Lie:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from ledger.client.call import AnswerPage, Call, EndlessStream, Paged, Steps, Stream, Wait
+from ledger.client.call import METHODS, AnswerPage, Call, Paged, Steps, Wait
 from ledger.client.errors import ClientError, from_rpc
 from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
 
@@ -35,23 +35,26 @@ class AsyncClientConnection:
         """Carry out one call within its deadline; raise ClientError unless it succeeds."""
         deadline = max(self.settings.deadline_seconds, call.deadline_seconds_min)
         attempts = self.settings.attempts(deadline)
+        request: Any = call.request
+        self.settings.state(request, call.request_id)
+        method = METHODS[request.DESCRIPTOR.full_name]
         invoke: Any = self.channel.unary_unary(
-            call.method,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
+            method.name,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=method.response.FromString,
         )
         while True:
             timeout = attempts.timeout_seconds()
             try:
                 return call.read(
-                    await invoke(call.request, timeout=timeout, metadata=self.settings.metadata)
+                    await invoke(request, timeout=timeout, metadata=self.settings.metadata)
                 )
             except grpc.aio.AioRpcError as error:
                 failure = from_rpc(
                     error,
                     target=self.settings.target,
                     deadline_seconds=deadline,
-                    request_id=call.request_id,
+                    request_id=getattr(request, "request_id", ""),
                 )
                 pause = attempts.pause_seconds(error.code(), failure)
                 if pause is None:
@@ -95,30 +98,35 @@ class AsyncClientConnection:
             for item in page.items:
                 yield item
 
-    async def stream(self, stream: Stream[T]) -> AsyncIterator[T]:
+    async def stream(self, call: Call[T]) -> AsyncIterator[T]:
         """Yield the answers of a stream until the server ends it. It is not tried again."""
-        deadline = max(self.settings.deadline_seconds, stream.deadline_seconds_min)
-        call = self._open(stream.method, stream.request, stream.response, deadline)
+        deadline = max(self.settings.deadline_seconds, call.deadline_seconds_min)
+        answers = self._open(call, deadline)
         try:
-            async for response in call:
-                yield stream.read(response)
+            async for response in answers:
+                yield call.read(response)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, target=self.settings.target, deadline_seconds=deadline) from error
         finally:
-            call.cancel()
+            answers.cancel()
 
-    async def watch(self, watch: EndlessStream[T], after_position: int) -> AsyncIterator[T]:
-        """Yield what a watch sends, for ever; taken up again after the last one processed."""
+    async def watch(self, call: Call[list[tuple[T, int]]], after_position: int) -> AsyncIterator[T]:
+        """Yield what a watch sends, for ever; taken up again after the last one processed.
+
+        Its call reads from an answer what to yield, each with the position that is done once it was
+        processed. The answer's own `position` is done after all of them.
+        """
+        request: Any = call.request
         position, attempts = after_position, self.settings.attempts()
         while True:
             attempts.timeout_seconds()
-            call = self._open(watch.method, watch.resumed(position), watch.response, RENEW_SECONDS)
+            request.after_position = position
+            answers = self._open(call, RENEW_SECONDS)
             try:
-                async for response in call:
-                    attempts = (
-                        self.settings.attempts()
-                    )  # it is served: a later failure is a new one
-                    for item, done in watch.read(response):
+                async for response in answers:
+                    # It is served: a later failure is a new one.
+                    attempts = self.settings.attempts()
+                    for item, done in call.read(response):
                         yield item
                         position = done
                     position = max(position, response.position)
@@ -130,13 +138,22 @@ class AsyncClientConnection:
             else:
                 pause = 0.0
             finally:
-                call.cancel()
+                answers.cancel()
             await asyncio.sleep(pause)
 
-    def _open(self, method: str, request: Any, response: Any, timeout: float) -> Any:  # noqa: ANN401
+    def _open(self, call: Call[Any], timeout: float) -> Any:  # noqa: ANN401 - a call of gRPC's
+        request = call.request
+        self.settings.state(request, call.request_id)
+        method = METHODS[request.DESCRIPTOR.full_name]
         invoke: Any = self.channel.unary_stream(
-            method,
+            method.name,
             request_serializer=type(request).SerializeToString,
-            response_deserializer=response.FromString,
+            response_deserializer=method.response.FromString,
         )
         return invoke(request, timeout=timeout, metadata=self.settings.metadata)
+
+
+class AsyncServiceCalls:
+    """What the calls of a service are made through."""
+
+    _connection: AsyncClientConnection

@@ -2,11 +2,20 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import Final
 
-from ledger.client.aio.service import AsyncServiceCalls
-from ledger.client.calls import decisions as calls
+from ledger.client.aio.connection import AsyncServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import one, paged, whole
 from ledger.client.enums import Action, ReplayKind
-from ledger.client.inputs import Time
+from ledger.client.inputs import (
+    Time,
+    id_of,
+    in_collection,
+    number_of,
+    seconds_of,
+    timestamp_of,
+)
 from ledger.client.outcomes import (
     Decision,
     EvaluatedDecision,
@@ -16,6 +25,10 @@ from ledger.client.outcomes import (
     ReplayResult,
 )
 from ledger.client.records import RecordedOverride
+from ledger.v1 import decision_pb2, replay_pb2
+from ledger.v1 import decision_service_pb2 as pb
+
+_RANGE_SECONDS: Final = 3_600.0  # a million positions take their time
 
 
 class AsyncDecisionCalls(AsyncServiceCalls):
@@ -25,8 +38,11 @@ class AsyncDecisionCalls(AsyncServiceCalls):
         self, models: Sequence[str], *, at: Time | None = None, request_id: str | None = None
     ) -> Evaluation:
         """Score 1 to 1000 models now, or at an earlier time, and record a decision for each."""
-        scope = self._append_scope(request_id)
-        return await self._connection.run(calls.evaluate(scope, models, at))
+        request = pb.EvaluateRequest(
+            models=[id_of("models", model) for model in models],
+            at=None if at is None else timestamp_of(at, "at"),
+        )
+        return await self._connection.run(Call(request, whole(Evaluation), request_id))
 
     async def override_decision(
         self,
@@ -43,21 +59,20 @@ class AsyncDecisionCalls(AsyncServiceCalls):
 
         With `decision_position`, only if that decision is still in force: ConflictError if not.
         """
-        scope = self._append_scope(request_id)
-        call = calls.override_decision(
-            scope,
-            model,
-            action,
-            reason=reason,
-            expires_after=expires_after,
+        request = pb.OverrideDecisionRequest(
+            name=in_collection("models", model),
+            action=number_of(action, Action, decision_pb2.Action, "action"),
             tier=tier,
+            reason=reason,
+            expires_after_seconds=seconds_of(expires_after, "expires_after"),
             decision_position=decision_position,
         )
-        return await self._connection.run(call)
+        return await self._connection.run(Call(request, whole(RecordedOverride), request_id))
 
     async def get_decision(self, name: str, *, min_position: int = 0) -> EvaluatedDecision:
         """Return `models/{model}/decisions/{position}` with its score."""
-        return await self._connection.run(calls.get_decision(self._scope, name, min_position))
+        request = pb.GetDecisionRequest(name=name, min_position=min_position)
+        return await self._connection.run(Call(request, whole(EvaluatedDecision)))
 
     def list_decisions(
         self,
@@ -68,25 +83,30 @@ class AsyncDecisionCalls(AsyncServiceCalls):
         min_position: int = 0,
     ) -> AsyncIterator[Decision]:
         """Iterate over decisions, newest first: of one model, or of all."""
-        paged = calls.list_decisions(
-            self._scope,
-            model,
+        request = pb.ListDecisionsRequest(
+            parent=in_collection("models", model) if model else "",
             after_position=after_position,
             until_position=until_position,
             min_position=min_position,
         )
-        return self._connection.items(paged)
+        return self._connection.items(paged(request, Decision, "decisions"))
 
     async def explain_decision(self, name: str, *, min_position: int = 0) -> ExplainedDecision:
         """Return why a decision came out as it did, and what would have changed it."""
-        return await self._connection.run(calls.explain_decision(self._scope, name, min_position))
+        request = pb.ExplainDecisionRequest(name=name, min_position=min_position)
+        return await self._connection.run(Call(request, whole(ExplainedDecision)))
 
     async def replay(self, target: str | int, *, min_position: int = 0) -> ReplayResult:
         """Recompute a decision or plan by name, or what is at a position.
 
         A difference is a result, not an error.
         """
-        return await self._connection.run(calls.replay(self._scope, target, min_position))
+        request = pb.ReplayDecisionRequest(min_position=min_position)
+        if isinstance(target, str):
+            request.name = target
+        else:
+            request.position = target
+        return await self._connection.run(Call(request, one(ReplayResult, "result")))
 
     def replay_range(
         self,
@@ -102,12 +122,12 @@ class AsyncDecisionCalls(AsyncServiceCalls):
         Yields what is not identical (everything if `verbose`) and running counts; the last report
         has `progress.done`.
         """
-        stream = calls.replay_range(
-            self._scope,
+        request = pb.ReplayRangeRequest(
             first_position=first_position,
             last_position=last_position,
-            kinds=kinds,
+            kinds=[number_of(kind, ReplayKind, replay_pb2.ReplayKind, "kinds") for kind in kinds],
             verbose=verbose,
             min_position=min_position,
         )
-        return self._connection.stream(stream)
+        call = Call(request, whole(ReplayReport), deadline_seconds_min=_RANGE_SECONDS)
+        return self._connection.stream(call)

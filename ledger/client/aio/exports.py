@@ -1,12 +1,18 @@
 """Bundles that verify without the service, for asyncio."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
-from ledger.client.aio.service import AsyncServiceCalls
-from ledger.client.calls import exports as calls
+from ledger.client.aio.connection import AsyncServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import one, paged, whole
 from ledger.client.enums import ExportKind
-from ledger.client.inputs import Time
+from ledger.client.inputs import Time, in_collection, number_of, timestamp_of
 from ledger.client.proofs import Export, ExportPart
+from ledger.v1 import export_pb2
+from ledger.v1 import export_service_pb2 as pb
+
+_READ_SECONDS: Final = 3_600.0
 
 
 class AsyncExportCalls(AsyncServiceCalls):
@@ -31,32 +37,33 @@ class AsyncExportCalls(AsyncServiceCalls):
 
         Ask `get_export` until its state is READY. The purpose is recorded for good.
         """
-        call = calls.create_export(
-            self._append_scope(request_id),
-            kind=kind,
+        request = pb.CreateExportRequest(
+            kind=number_of(kind, ExportKind, export_pb2.ExportKind, "kind"),
             first_position=first_position,
             last_position=last_position,
-            from_time=from_time,
-            until_time=until_time,
+            from_time=None if from_time is None else timestamp_of(from_time, "from_time"),
+            until_time=None if until_time is None else timestamp_of(until_time, "until_time"),
             stream=stream,
             withhold_types=withhold_types,
             withhold_streams=withhold_streams,
             withhold_reason=withhold_reason,
             purpose=purpose,
         )
-        return await self._connection.run(call)
+        return await self._connection.run(Call(request, one(Export, "export"), request_id))
 
     async def get_export(self, name: str) -> Export:
         """Return an export and how far it has come."""
-        return await self._connection.run(calls.get_export(self._scope, name))
+        request = pb.GetExportRequest(name=in_collection("exports", name))
+        return await self._connection.run(Call(request, one(Export, "export")))
 
     async def delete_export(self, name: str) -> Export:
         """Delete a bundle that the server holds, as an operator; return what it was."""
-        return await self._connection.run(calls.delete_export(self._scope, name))
+        request = pb.DeleteExportRequest(name=in_collection("exports", name))
+        return await self._connection.run(Call(request, one(Export, "export")))
 
     def list_exports(self) -> AsyncIterator[Export]:
         """Iterate over the exports that the server holds, newest first."""
-        return self._connection.items(calls.list_exports(self._scope))
+        return self._connection.items(paged(pb.ListExportsRequest(), Export, "exports"))
 
     def read_export(self, name: str, *, offset: int = 0) -> AsyncIterator[ExportPart]:
         """Iterate over the pieces of a finished bundle's tar archive, from a byte on.
@@ -64,4 +71,6 @@ class AsyncExportCalls(AsyncServiceCalls):
         A broken transfer is not tried again: go on with the offset that was reached. The same
         export always gives the same bytes.
         """
-        return self._connection.stream(calls.read_export(self._scope, name, offset))
+        request = pb.ReadExportRequest(name=in_collection("exports", name), offset=offset)
+        call = Call(request, whole(ExportPart), deadline_seconds_min=_READ_SECONDS)
+        return self._connection.stream(call)

@@ -2,11 +2,16 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ledger.client.aio.service import AsyncServiceCalls
-from ledger.client.calls import log as calls
+from ledger.client.aio.connection import AsyncServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import decode, one, paged, whole
 from ledger.client.enums import LedgerClock
+from ledger.client.inputs import number_of
 from ledger.client.outcomes import Erased
 from ledger.client.records import Appended, Event, Ledger
+from ledger.limits import PAGE_SIZE_MAX
+from ledger.v1 import ledger_pb2
+from ledger.v1 import ledger_service_pb2 as pb
 
 
 class AsyncLogCalls(AsyncServiceCalls):
@@ -26,22 +31,28 @@ class AsyncLogCalls(AsyncServiceCalls):
 
         `unit_of_cost` is what `…_micros` are millionths of, such as `EUR`.
         """
-        scope = self._append_scope(request_id)
-        chosen = calls.Configuration(clock, skew_seconds, unit_of_cost, leap_seconds)
-        return await self._connection.run(calls.create_ledger(scope, origin, chosen))
+        request = pb.CreateLedgerRequest(
+            origin=origin,
+            clock=number_of(clock, LedgerClock, ledger_pb2.LedgerClock, "clock"),
+            skew_seconds=skew_seconds,
+            unit_of_cost=unit_of_cost,
+            leap_seconds=leap_seconds,
+        )
+        return await self._connection.run(Call(request, one(Ledger, "ledger"), request_id))
 
     async def get_ledger(self, *, min_position: int = 0) -> Ledger:
         """Return the client's ledger and where its head is."""
-        return await self._connection.run(calls.get_ledger(self._scope, min_position))
+        request = pb.GetLedgerRequest(min_position=min_position)
+        return await self._connection.run(Call(request, one(Ledger, "ledger")))
 
     async def confirm_clock(self, reason: str, *, request_id: str | None = None) -> Appended:
         """Confirm the server's clock where it steps, for an actor that the operator has named."""
-        scope = self._append_scope(request_id)
-        return await self._connection.run(calls.confirm_clock(scope, reason))
+        request = pb.ConfirmClockRequest(reason=reason)
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def list_ledgers(self) -> AsyncIterator[Ledger]:
         """Iterate over the server's ledgers by origin."""
-        return self._connection.items(calls.list_ledgers())
+        return self._connection.items(paged(pb.ListLedgersRequest(), Ledger, "ledgers"))
 
     def list_events(
         self,
@@ -53,15 +64,15 @@ class AsyncLogCalls(AsyncServiceCalls):
         min_position: int = 0,
     ) -> AsyncIterator[Event]:
         """Iterate over events by position, up to the head at the time of the first page."""
-        paged = calls.list_events(
-            self._scope,
+        request = pb.ListEventsRequest(
             after_position=after_position,
             until_position=until_position,
             types=types,
             streams=streams,
             min_position=min_position,
+            page_size=PAGE_SIZE_MAX,
         )
-        return self._connection.items(paged)
+        return self._connection.items(paged(request, Event, "events"))
 
     def watch_events(
         self,
@@ -75,8 +86,12 @@ class AsyncLogCalls(AsyncServiceCalls):
         A lost connection is taken up again after the last event processed, that is, the last one
         after which the next was asked for.
         """
-        watch = calls.watch_events(self._scope, types=types, streams=streams)
-        return self._connection.watch(watch, after_position)
+
+        def read(answer: pb.WatchEventsResponse) -> list[tuple[Event, int]]:
+            return [(decode(Event, event), event.position) for event in answer.events]
+
+        request = pb.WatchEventsRequest(types=types, streams=streams)
+        return self._connection.watch(Call(request, read), after_position)
 
     async def erase_bodies(
         self,
@@ -91,6 +106,6 @@ class AsyncLogCalls(AsyncServiceCalls):
         Answers when the service holds no copy any more, which takes as long as its projections
         take to be folded again: give it a deadline of minutes where the ledger is large.
         """
-        scope = self._append_scope(request_id)
-        call = calls.erase_bodies(scope, positions, ground=ground, authority=authority)
-        return await self._connection.run(call)
+        ranges = [pb.PositionRange(first=first, last=last) for first, last in positions]
+        request = pb.EraseBodiesRequest(positions=ranges, ground=ground, authority=authority)
+        return await self._connection.run(Call(request, whole(Erased), request_id))

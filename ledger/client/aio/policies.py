@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 
-from ledger.client.aio.service import AsyncServiceCalls
-from ledger.client.calls import policies as calls
+from ledger.client.aio.connection import AsyncServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import one, paged, whole
+from ledger.client.inputs import in_collection, scope_message, version_name
 from ledger.client.records import (
     Appended,
     DraftedPolicy,
@@ -12,6 +14,7 @@ from ledger.client.records import (
     PolicyScope,
     PolicyView,
 )
+from ledger.v1 import policy_service_pb2 as pb
 
 
 class AsyncPolicyCalls(AsyncServiceCalls):
@@ -19,14 +22,16 @@ class AsyncPolicyCalls(AsyncServiceCalls):
 
     async def lint_policy(self, document: str) -> PolicyLint:
         """Check a document as drafting would; problems are the answer, not an error."""
-        return await self._connection.run(calls.lint_policy(self._scope, document))
+        call = Call(pb.LintPolicyRequest(document=document), whole(PolicyLint))
+        return await self._connection.run(call)
 
     async def draft_policy(
         self, policy: str, document: str, rationale: str, *, request_id: str | None = None
     ) -> DraftedPolicy:
         """Record the next version of a policy; it is in force nowhere until it is activated."""
-        scope = self._append_scope(request_id)
-        return await self._connection.run(calls.draft_policy(scope, policy, document, rationale))
+        name = in_collection("policies", policy)
+        request = pb.DraftPolicyRequest(name=name, document=document, rationale=rationale)
+        return await self._connection.run(Call(request, whole(DraftedPolicy), request_id))
 
     async def activate_policy(
         self,
@@ -39,18 +44,23 @@ class AsyncPolicyCalls(AsyncServiceCalls):
         request_id: str | None = None,
     ) -> Appended:
         """Bring a version into force for a scope, or without one for the whole ledger."""
-        made = self._append_scope(request_id)
-        call = calls.activate_policy(made, policy, version, rationale, for_=scope, digest=digest)
-        return await self._connection.run(call)
+        request = pb.ActivatePolicyRequest(
+            name=version_name(policy, version),
+            rationale=rationale,
+            scope=scope_message(scope),
+            digest=digest,
+        )
+        return await self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     async def get_policy(
         self, policy: str, version: int = 0, *, min_position: int = 0
     ) -> PolicyView:
         """Return a version of a policy, the newest if none is named, and its activations."""
-        return await self._connection.run(
-            calls.get_policy(self._scope, policy, version, min_position)
-        )
+        name = version_name(policy, version) if version else in_collection("policies", policy)
+        request = pb.GetPolicyRequest(name=name, min_position=min_position)
+        return await self._connection.run(Call(request, whole(PolicyView)))
 
     def list_policies(self, *, min_position: int = 0) -> AsyncIterator[Policy]:
         """Iterate over policies by id."""
-        return self._connection.items(calls.list_policies(self._scope, min_position))
+        request = pb.ListPoliciesRequest(min_position=min_position)
+        return self._connection.items(paged(request, Policy, "policies"))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from ledger.client.call import AnswerPage, Call, EndlessStream, Paged, Steps, Stream, Wait
+from ledger.client.call import METHODS, AnswerPage, Call, Paged, Steps, Wait
 from ledger.client.errors import ClientError, from_rpc
 from ledger.client.options import CHANNEL_OPTIONS, RENEW_SECONDS, ClientOptions
 
@@ -34,23 +34,24 @@ class ClientConnection:
         """Carry out one call within its deadline; raise ClientError unless it succeeds."""
         deadline = max(self.settings.deadline_seconds, call.deadline_seconds_min)
         attempts = self.settings.attempts(deadline)
+        request: Any = call.request
+        self.settings.state(request, call.request_id)
+        method = METHODS[request.DESCRIPTOR.full_name]
         invoke: Any = self.channel.unary_unary(
-            call.method,
-            request_serializer=type(call.request).SerializeToString,
-            response_deserializer=call.response.FromString,
+            method.name,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=method.response.FromString,
         )
         while True:
             timeout = attempts.timeout_seconds()
             try:
-                return call.read(
-                    invoke(call.request, timeout=timeout, metadata=self.settings.metadata)
-                )
+                return call.read(invoke(request, timeout=timeout, metadata=self.settings.metadata))
             except grpc.RpcError as error:
                 failure = from_rpc(
                     error,
                     target=self.settings.target,
                     deadline_seconds=deadline,
-                    request_id=call.request_id,
+                    request_id=getattr(request, "request_id", ""),
                 )
                 pause = attempts.pause_seconds(error.code(), failure)
                 if pause is None:
@@ -93,30 +94,35 @@ class ClientConnection:
         for page in self.pages(paged):
             yield from page.items
 
-    def stream(self, stream: Stream[T]) -> Iterator[T]:
+    def stream(self, call: Call[T]) -> Iterator[T]:
         """Yield the answers of a stream until the server ends it. It is not tried again."""
-        deadline = max(self.settings.deadline_seconds, stream.deadline_seconds_min)
-        call = self._open(stream.method, stream.request, stream.response, deadline)
+        deadline = max(self.settings.deadline_seconds, call.deadline_seconds_min)
+        answers = self._open(call, deadline)
         try:
-            for response in call:
-                yield stream.read(response)
+            for response in answers:
+                yield call.read(response)
         except grpc.RpcError as error:
             raise from_rpc(error, target=self.settings.target, deadline_seconds=deadline) from error
         finally:
-            call.cancel()
+            answers.cancel()
 
-    def watch(self, watch: EndlessStream[T], after_position: int) -> Iterator[T]:
-        """Yield what a watch sends, for ever; taken up again after the last one processed."""
+    def watch(self, call: Call[list[tuple[T, int]]], after_position: int) -> Iterator[T]:
+        """Yield what a watch sends, for ever; taken up again after the last one processed.
+
+        Its call reads from an answer what to yield, each with the position that is done once it was
+        processed. The answer's own `position` is done after all of them.
+        """
+        request: Any = call.request
         position, attempts = after_position, self.settings.attempts()
         while True:
             attempts.timeout_seconds()
-            call = self._open(watch.method, watch.resumed(position), watch.response, RENEW_SECONDS)
+            request.after_position = position
+            answers = self._open(call, RENEW_SECONDS)
             try:
-                for response in call:
-                    attempts = (
-                        self.settings.attempts()
-                    )  # it is served: a later failure is a new one
-                    for item, done in watch.read(response):
+                for response in answers:
+                    # It is served: a later failure is a new one.
+                    attempts = self.settings.attempts()
+                    for item, done in call.read(response):
                         yield item
                         position = done
                     position = max(position, response.position)
@@ -128,13 +134,22 @@ class ClientConnection:
             else:
                 pause = 0.0
             finally:
-                call.cancel()
+                answers.cancel()
             self._closed.wait(pause)
 
-    def _open(self, method: str, request: Any, response: Any, timeout: float) -> Any:  # noqa: ANN401
+    def _open(self, call: Call[Any], timeout: float) -> Any:  # noqa: ANN401 - a call of gRPC's
+        request = call.request
+        self.settings.state(request, call.request_id)
+        method = METHODS[request.DESCRIPTOR.full_name]
         invoke: Any = self.channel.unary_stream(
-            method,
+            method.name,
             request_serializer=type(request).SerializeToString,
-            response_deserializer=response.FromString,
+            response_deserializer=method.response.FromString,
         )
         return invoke(request, timeout=timeout, metadata=self.settings.metadata)
+
+
+class ServiceCalls:
+    """What the calls of a service are made through."""
+
+    _connection: ClientConnection

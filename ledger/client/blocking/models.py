@@ -3,10 +3,19 @@
 
 from collections.abc import Iterator
 
-from ledger.client.blocking.service import ServiceCalls
-from ledger.client.calls import models as calls
-from ledger.client.inputs import Time, Value
+from ledger.client.blocking.connection import ServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import one, paged, whole
+from ledger.client.inputs import (
+    Time,
+    Value,
+    decimal_text,
+    in_collection,
+    model_message,
+    timestamp_of,
+)
 from ledger.client.records import Appended, Deployed, Model
+from ledger.v1 import model_service_pb2 as pb
 
 
 class ModelCalls(ServiceCalls):
@@ -14,8 +23,8 @@ class ModelCalls(ServiceCalls):
 
     def register_model(self, model: Model, *, request_id: str | None = None) -> Appended:
         """Register a model."""
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.register_model(scope, model))
+        request = pb.RegisterModelRequest(model=model_message(model))
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def update_model(self, model: Model, *, request_id: str | None = None) -> Appended:
         """Replace a model's description; `model.etag` must be that of the description as read.
@@ -23,8 +32,8 @@ class ModelCalls(ServiceCalls):
         Read it with `get_model`, change it with `dataclasses.replace`, and send it back: a
         ConflictError says that another caller changed it in between.
         """
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.update_model(scope, model))
+        request = pb.UpdateModelRequest(model=model_message(model), etag=model.etag)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def record_deployment(
         self,
@@ -39,32 +48,31 @@ class ModelCalls(ServiceCalls):
         request_id: str | None = None,
     ) -> Deployed:
         """Record that a version went into service: newly trained, or put back."""
-        scope = self._append_scope(request_id, allow_leap=allow_leap)
-        call = calls.record_deployment(
-            scope,
-            model,
-            model_version,
-            in_service_at=in_service_at,
-            trained_through=trained_through,
-            baseline_loss=baseline_loss,
+        request = pb.RecordDeploymentRequest(
+            name=in_collection("models", model),
+            model_version=model_version,
+            in_service_at=timestamp_of(in_service_at, "in_service_at"),
+            trained_through=timestamp_of(trained_through, "trained_through"),
+            baseline_loss=decimal_text(baseline_loss, "baseline_loss"),
             replaces=replaces,
+            allow_leap=allow_leap,
         )
-        return self._connection.run(call)
+        return self._connection.run(Call(request, whole(Deployed), request_id))
 
     def retire_model(self, model: str, reason: str, *, request_id: str | None = None) -> Appended:
         """Take a model out of the fleet, for good."""
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.retire_model(scope, model, reason))
+        request = pb.RetireModelRequest(name=in_collection("models", model), reason=reason)
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))
 
     def get_model(self, model: str, *, min_position: int = 0) -> Model:
         """Return a model with all its deployments."""
-        return self._connection.run(calls.get_model(self._scope, model, min_position))
+        name = in_collection("models", model)
+        request = pb.GetModelRequest(name=name, min_position=min_position)
+        return self._connection.run(Call(request, one(Model, "model")))
 
     def list_models(
         self, *, include_retired: bool = False, min_position: int = 0
     ) -> Iterator[Model]:
         """Iterate over the fleet by id."""
-        paged = calls.list_models(
-            self._scope, include_retired=include_retired, min_position=min_position
-        )
-        return self._connection.items(paged)
+        request = pb.ListModelsRequest(include_retired=include_retired, min_position=min_position)
+        return self._connection.items(paged(request, Model, "models"))

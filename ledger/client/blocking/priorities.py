@@ -2,19 +2,27 @@
 """Ranks, plans and projections, for threads."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from ledger.client.blocking.service import ServiceCalls
-from ledger.client.calls import priorities as calls
+from ledger.client.blocking.connection import ServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import decode, moment, one, paged, whole
 from ledger.client.enums import PriorityOrder
-from ledger.client.inputs import Time
+from ledger.client.inputs import Time, id_of, in_collection, number_of, timestamp_of
 from ledger.client.ranking import (
     MadePlan,
     Plan,
     Priorities,
+    Priority,
+    PriorityDeparture,
     PriorityUpdate,
     Projection,
     RebuiltProjection,
 )
+from ledger.v1 import priority_pb2
+from ledger.v1 import priority_service_pb2 as pb
+
+_REBUILD_SECONDS: Final = 3_600.0
 
 
 class PriorityCalls(ServiceCalls):
@@ -35,17 +43,23 @@ class PriorityCalls(ServiceCalls):
         With `since`, each row says how it moved since then, and why. Of a moment, state its time or
         its position; the position wins.
         """
-        paged = calls.list_priorities(
-            self._scope,
-            as_of=as_of,
-            as_of_position=as_of_position,
-            since=since,
-            since_position=since_position,
-            order_by=order_by,
+        request = pb.ListPrioritiesRequest(
+            order_by=number_of(order_by, PriorityOrder, priority_pb2.PriorityOrder, "order_by"),
             min_position=min_position,
         )
-        pages = self._connection.all_pages(paged)
-        return calls.all_rows(pages)
+        if as_of_position is not None:
+            request.as_of_position = as_of_position
+        elif as_of is not None:
+            request.as_of_time.CopyFrom(timestamp_of(as_of, "as_of_time"))
+        if since_position is not None:
+            request.since_position = since_position
+        elif since is not None:
+            request.since_time.CopyFrom(timestamp_of(since, "since_time"))
+        pages = self._connection.all_pages(paged(request, Priority, "priorities"))
+        position, recorded_at = moment(pages[0].answer)  # all pages show that of the first
+        rows = tuple(row for page in pages for row in page.items)
+        left = tuple(decode(PriorityDeparture, item) for item in pages[0].answer.left)
+        return Priorities(rows, position, recorded_at, left)
 
     def watch_priorities(self, *, after_position: int = 0) -> Iterator[PriorityUpdate]:
         """Iterate over changes of the list, for ever; at least once each.
@@ -53,8 +67,11 @@ class PriorityCalls(ServiceCalls):
         Without changes an empty update comes every few seconds. A lost connection is taken up again
         after the last update processed.
         """
-        watch = calls.watch_priorities(self._scope)
-        return self._connection.watch(watch, after_position)
+
+        def read(answer: pb.WatchPrioritiesResponse) -> list[tuple[PriorityUpdate, int]]:
+            return [(decode(PriorityUpdate, answer), answer.position)]
+
+        return self._connection.watch(Call(pb.WatchPrioritiesRequest(), read), after_position)
 
     def make_plan(
         self,
@@ -66,27 +83,34 @@ class PriorityCalls(ServiceCalls):
         request_id: str | None = None,
     ) -> MadePlan:
         """Rank the fleet under a purse and record the whole backlog."""
-        scope = self._append_scope(request_id)
-        call = calls.make_plan(
-            scope, purse_micros, purse_cap_micros=purse_cap_micros, policy=policy, plan=plan
+        request = pb.MakePlanRequest(
+            purse_micros=str(purse_micros),
+            purse_cap_micros="" if purse_cap_micros is None else str(purse_cap_micros),
+            policy=id_of("policies", policy),
+            plan=id_of("plans", plan),
         )
-        return self._connection.run(call)
+        return self._connection.run(Call(request, whole(MadePlan), request_id))
 
     def get_plan(self, plan: str, *, min_position: int = 0) -> Plan:
         """Return one plan, whole."""
-        return self._connection.run(calls.get_plan(self._scope, plan, min_position))
+        request = pb.GetPlanRequest(name=in_collection("plans", plan), min_position=min_position)
+        return self._connection.run(Call(request, one(Plan, "plan")))
 
     def list_plans(self, *, min_position: int = 0) -> Iterator[Plan]:
         """Iterate over plans without their backlogs, newest first."""
-        return self._connection.items(calls.list_plans(self._scope, min_position))
+        request = pb.ListPlansRequest(min_position=min_position)
+        return self._connection.items(paged(request, Plan, "plans"))
 
     def get_projection(self, projection: str, *, min_position: int = 0) -> Projection:
         """Return how far a projection is."""
-        return self._connection.run(calls.get_projection(self._scope, projection, min_position))
+        name = in_collection("projections", projection)
+        request = pb.GetProjectionRequest(name=name, min_position=min_position)
+        return self._connection.run(Call(request, one(Projection, "projection")))
 
     def list_projections(self, *, min_position: int = 0) -> Iterator[Projection]:
         """Iterate over the server's projections by id."""
-        return self._connection.items(calls.list_projections(self._scope, min_position))
+        request = pb.ListProjectionsRequest(min_position=min_position)
+        return self._connection.items(paged(request, Projection, "projections"))
 
     def rebuild_projection(
         self, projection: str, *, keep_previous: bool = False
@@ -95,5 +119,7 @@ class PriorityCalls(ServiceCalls):
 
         The old rows stay in the database if they differ, or if `keep_previous`.
         """
-        call = calls.rebuild_projection(self._scope, projection, keep_previous=keep_previous)
+        name = in_collection("projections", projection)
+        request = pb.RebuildProjectionRequest(name=name, keep_previous=keep_previous)
+        call = Call(request, whole(RebuiltProjection), deadline_seconds_min=_REBUILD_SECONDS)
         return self._connection.run(call)

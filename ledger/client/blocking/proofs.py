@@ -3,12 +3,16 @@
 
 from collections.abc import Iterator
 
-from ledger.client.blocking.service import ServiceCalls
-from ledger.client.calls import proofs as calls
+from ledger.client.blocking.connection import ServiceCalls
+from ledger.client.call import Call
+from ledger.client.decode import one, whole
+from ledger.client.inputs import audit_message
 from ledger.client.proofs import AuditReport, ChangedKey, ConsistencyProof, Seal, SigningKeys
 from ledger.client.records import Appended, Checkpoint
+from ledger.client.trust import calls
 from ledger.client.trust.results import VerifiedCheckpoint, VerifiedConsistency, VerifiedProof
 from ledger.client.trust.verification import Verification
+from ledger.v1 import ledger_service_pb2 as pb
 
 
 class ProofCalls(ServiceCalls):
@@ -47,32 +51,33 @@ class ProofCalls(ServiceCalls):
 
     def get_checkpoint(self, *, min_position: int = 0, size: int = 0) -> Checkpoint:
         """Return what the server says, unverified: see `verified_checkpoint`."""
-        return self._connection.run(calls.get_checkpoint(self._scope, min_position, size))
+        return self._connection.run(calls.get_checkpoint(min_position, size))
 
     def list_checkpoints(self, *, after_size: int = 0) -> Iterator[Checkpoint]:
         """Iterate over what was ever signed, by size, as the server says: unverified."""
-        return self._connection.items(calls.list_checkpoints(self._scope, after_size))
+        return self._connection.items(calls.list_checkpoints(after_size))
 
     def prove_consistency(self, from_size: int, *, to_size: int = 0) -> ConsistencyProof:
         """Return what the server says, unverified: see `verify_consistency`."""
-        return self._connection.run(calls.prove_consistency(self._scope, from_size, to_size))
+        return self._connection.run(calls.prove_consistency(from_size, to_size))
 
     def list_keys(self) -> SigningKeys:
         """Return the keys that sign, or have signed, as the server says."""
-        return self._connection.run(calls.list_keys(self._scope))
+        return self._connection.run(Call(pb.ListKeysRequest(), whole(SigningKeys)))
 
     # ---- on record -------------------------------------------------------------------------------
 
     def add_cosignature(self, size: int, line: str) -> Checkpoint:
         """Add a witness's signature line to the checkpoint of a size; a repeat changes nothing."""
-        return self._connection.run(calls.add_cosignature(self._scope, size, line))
+        request = pb.AddCosignatureRequest(size=size, line=line)
+        return self._connection.run(Call(request, one(Checkpoint, "checkpoint")))
 
     def rotate_key(
         self, *, overlap: int | None = None, request_id: str | None = None
     ) -> ChangedKey:
         """Let the committed key take over; both sign over `overlap` positions, or 1000."""
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.rotate_key(scope, overlap))
+        request = pb.RotateKeyRequest(overlap=overlap)
+        return self._connection.run(Call(request, whole(ChangedKey), request_id))
 
     def revoke_key(
         self,
@@ -83,16 +88,16 @@ class ProofCalls(ServiceCalls):
         request_id: str | None = None,
     ) -> ChangedKey:
         """Declare that what a key signed about trees of this size or larger counts for nothing."""
-        scope = self._append_scope(request_id)
-        call = calls.revoke_key(scope, verifier_key, from_position, reason)
-        return self._connection.run(call)
+        request = pb.RevokeKeyRequest(
+            verifier_key=verifier_key, from_position=from_position, reason=reason
+        )
+        return self._connection.run(Call(request, whole(ChangedKey), request_id))
 
     def seal_streams(self, *, request_id: str | None = None) -> Seal:
         """Record how far every stream has come; the newest seal if it covers all but itself."""
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.seal_streams(scope))
+        return self._connection.run(Call(pb.SealStreamsRequest(), whole(Seal), request_id))
 
     def record_audit(self, report: AuditReport, *, request_id: str | None = None) -> Appended:
         """Record that an audit was completed, and what it found."""
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.record_audit(scope, report))
+        request = pb.RecordAuditRequest(report=audit_message(report))
+        return self._connection.run(Call(request, one(Appended, "appended"), request_id))

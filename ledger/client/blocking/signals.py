@@ -5,14 +5,24 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, overload
 
 from ledger.client.blocking.batch import SignalBatch
-from ledger.client.blocking.service import ServiceCalls
+from ledger.client.blocking.connection import ServiceCalls
 from ledger.client.blocking.stream import SignalStream
-from ledger.client.calls import signals as calls
-from ledger.client.observations import Observations
-from ledger.client.records import Defined, PolicyReplacement, Signal, SignalStates, Submitted
+from ledger.client.call import Call
+from ledger.client.decode import moment, paged, whole
+from ledger.client.inputs import id_of, in_collection, signal_message
+from ledger.client.observations import Observations, add_observations
+from ledger.client.records import (
+    Defined,
+    PolicyReplacement,
+    Signal,
+    SignalState,
+    SignalStates,
+    Submitted,
+)
 from ledger.client.trust.results import ProvenSubmission
 from ledger.client.trust.verification import Verification
 from ledger.client.window import BatchResult
+from ledger.v1 import signal_service_pb2 as pb
 
 
 class SignalCalls(ServiceCalls):
@@ -30,12 +40,23 @@ class SignalCalls(ServiceCalls):
         A change of kind, unit or direction touches the policy versions in force that read the
         signal: `replacements` has a document for each, and all is recorded together or nothing is.
         """
-        scope = self._append_scope(request_id)
-        return self._connection.run(calls.define_signal(scope, signal, replacements))
+        request = pb.DefineSignalRequest(
+            signal=signal_message(signal),
+            replacements=[
+                pb.PolicyReplacement(
+                    name=in_collection("policies", one.policy),
+                    document=one.document,
+                    rationale=one.rationale,
+                )
+                for one in replacements
+            ],
+        )
+        return self._connection.run(Call(request, whole(Defined), request_id))
 
     def list_signals(self, *, min_position: int = 0) -> Iterator[Signal]:
         """Iterate over the defined signals by id."""
-        return self._connection.items(calls.list_signals(self._scope, min_position))
+        request = pb.ListSignalsRequest(min_position=min_position)
+        return self._connection.items(paged(request, Signal, "signals"))
 
     @overload
     def submit(
@@ -82,16 +103,14 @@ class SignalCalls(ServiceCalls):
         With `wait_for_checkpoint` it returns once a signed checkpoint covers the batch, with the
         verified proof of its last event. What is raised after that says where the batch is.
         """
-        settings = self._connection.settings
-        scope = self._append_scope(request_id, allow_leap=allow_leap)
-        if wait_for_checkpoint:
-            call = calls.submit_proven(
-                scope, observations, leave_out_duplicates=leave_out_duplicates
-            )
-            return self._connection.carry_out(Verification(settings).submission(call))
-        return self._connection.run(
-            calls.submit(scope, observations, leave_out_duplicates=leave_out_duplicates)
+        request = pb.SubmitSignalsRequest(
+            leave_out_duplicates=leave_out_duplicates, allow_leap=allow_leap
         )
+        add_observations(request, observations)
+        if wait_for_checkpoint:
+            steps = Verification(self._connection.settings).submission(request, request_id)
+            return self._connection.carry_out(steps)
+        return self._connection.run(Call(request, whole(Submitted), request_id))
 
     def batch(self, max_items: int = 500, max_seconds: float = 1.0) -> SignalBatch:
         """Return a buffer that submits itself when full, or after `max_seconds`."""
@@ -116,6 +135,10 @@ class SignalCalls(ServiceCalls):
 
     def list_signal_states(self, *, model: str = "", min_position: int = 0) -> SignalStates:
         """Return the state of each signal of each model, or of one model."""
-        paged = calls.list_signal_states(self._scope, model, min_position)
-        pages = self._connection.all_pages(paged)
-        return calls.all_states(pages)
+        request = pb.ListSignalStatesRequest(
+            model=id_of("models", model), min_position=min_position
+        )
+        pages = self._connection.all_pages(paged(request, SignalState, "states"))
+        position, recorded_at = moment(pages[0].answer)  # all pages show that of the first
+        states = tuple(state for page in pages for state in page.items)
+        return SignalStates(states, position, recorded_at)

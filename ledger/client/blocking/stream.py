@@ -9,9 +9,9 @@ from typing import Any, Self
 import grpc
 
 from ledger.client.blocking.connection import ClientConnection
-from ledger.client.calls import signals
+from ledger.client.call import METHODS
 from ledger.client.errors import ClientError, UnreachableError, from_rpc, refused
-from ledger.client.observations import Observations
+from ledger.client.observations import Observations, add_observations
 from ledger.client.options import RENEW_SECONDS
 from ledger.client.retry import Attempts
 from ledger.client.window import BatchRefusedError, BatchResult, Window
@@ -72,12 +72,11 @@ class SignalStream:
 
     def send(self, observations: Observations, *, request_id: str | None = None) -> int:
         """Send one batch and return its number, from 1; waits while the window is full."""
-        settings = self._connection.settings
-        request = signals.batch_of_stream(
-            settings.append_scope(request_id, allow_leap=self._allow_leap),
-            observations,
-            leave_out_duplicates=self._leave_out_duplicates,
+        request = signal_service_pb2.StreamSignalsRequest(
+            leave_out_duplicates=self._leave_out_duplicates, allow_leap=self._allow_leap
         )
+        add_observations(request, observations)
+        self._connection.settings.state(request, request_id)
         with self._changed:
             self._changed.wait_for(lambda: self._window.has_room() or self._failure is not None)
             self._raise_pending()
@@ -206,7 +205,7 @@ class SignalStream:
 
     def _open(self, requests: _Requests) -> Any:  # noqa: ANN401 - a gRPC call
         invoke: Any = self._connection.channel.stream_stream(
-            signals.STREAM,
+            METHODS[signal_service_pb2.StreamSignalsRequest.DESCRIPTOR.full_name].name,
             request_serializer=signal_service_pb2.StreamSignalsRequest.SerializeToString,
             response_deserializer=signal_service_pb2.StreamSignalsResponse.FromString,
         )

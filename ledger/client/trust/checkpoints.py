@@ -11,9 +11,7 @@ from ledger.chain.checkpoint import CheckpointBody as Claim
 from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.chain.note import NoteError
-from ledger.chain.policy import WitnessPolicy
-from ledger.client.call import CallScope, Steps
-from ledger.client.calls import proofs as calls
+from ledger.client.call import Steps
 from ledger.client.errors import (
     BusyError,
     DeadlineError,
@@ -23,7 +21,9 @@ from ledger.client.errors import (
     QuorumMissingError,
     RollbackError,
 )
+from ledger.client.options import ClientOptions
 from ledger.client.records import Checkpoint
+from ledger.client.trust import calls
 from ledger.client.trust.keys import follow_keys, keys_at, signers
 from ledger.client.trust.quorum import Quorum, policy_keys, quorum_of
 from ledger.client.trust.results import TrustBasis, VerifiedCheckpoint
@@ -32,9 +32,7 @@ from ledger.client.trust.store import (
     FirstUseWarning,
     TrustedKey,
     TrustedLedger,
-    TrustStore,
 )
-from ledger.clock import Clock
 from ledger.events.values import format_time
 
 Floor: TypeAlias = Mapping[str, int]
@@ -51,24 +49,17 @@ _KINDS: Final[dict[type[ProofRefusedError], str]] = {
 class Acceptance:
     """Takes the checkpoints of one client's ledger, or refuses them and keeps the evidence."""
 
-    def __init__(
-        self,
-        scope: CallScope,
-        target: str,
-        store: TrustStore,
-        policy: WitnessPolicy | None,
-        clock: Clock,
-    ) -> None:
-        self._scope = scope
-        self._target = target
-        self._store = store
-        self._policy = policy
-        self._clock = clock
+    def __init__(self, settings: ClientOptions) -> None:
+        self._ledger = settings.ledger
+        self._target = settings.target
+        self._store = settings.trust
+        self._policy = settings.witness_policy
+        self._clock = settings.clock
 
     @property
     def origin(self) -> str:
         """The origin that must be answered for; "" if any will do, which is at first use only."""
-        return self._scope.ledger or self._store.served_by(self._target)
+        return self._ledger or self._store.served_by(self._target)
 
     def floor(self) -> Floor:
         """Return the sizes for step 4, before the newest checkpoint is asked for.
@@ -233,7 +224,7 @@ class Acceptance:
         signed = self._signers(trusted, stated)
         if signed and set(signed) == expected and len(ids) == len(signed):
             return trusted
-        followed, why = yield from follow_keys(self._scope, trusted, stated, claim)
+        followed, why = yield from follow_keys(trusted, stated, claim)
         if self._signers(followed, stated):
             return followed
         self.refuse(
@@ -274,7 +265,7 @@ class Acceptance:
         if claim.size != remembered.size:
             sizes = sorted((remembered.size, claim.size))
             try:
-                hashes = (yield calls.prove_consistency(self._scope, *sizes)).hashes
+                hashes = (yield calls.prove_consistency(*sizes)).hashes
             except (BusyError, DeadlineError):
                 raise
             except LedgerRefusedError as error:
@@ -308,7 +299,7 @@ class Acceptance:
         )
         if not self._store.advance(known, replace(after, keys=keys)):
             return False
-        if not self._scope.ledger:
+        if not self._ledger:
             self._store.bind(self._target, claim.origin)
         return True
 

@@ -16,15 +16,17 @@ from ledger.chain.keys import ED25519, VerifierKey
 from ledger.chain.link import body_hash, event_hash, header_bytes
 from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.chain.note import NoteError, UnverifiedNoteError
-from ledger.client.call import CallScope, Steps
-from ledger.client.calls import log as log_calls
-from ledger.client.calls import proofs as calls
+from ledger.client.call import Steps
+from ledger.client.decode import paged
 from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError
 from ledger.client.records import Checkpoint, Event
+from ledger.client.trust import calls
 from ledger.client.trust.store import TrustedKey, TrustedLedger
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.system import CONFIGURED, LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time
+from ledger.limits import PAGE_SIZE_MAX
+from ledger.v1 import ledger_service_pb2 as pb
 
 _TYPES: Final = (
     LedgerCreated.TYPE,
@@ -41,29 +43,25 @@ def keys_at(trusted: TrustedLedger, size: int) -> list[TrustedKey]:
 
 
 def follow_keys(
-    scope: CallScope, trusted: TrustedLedger, stated: Checkpoint, claim: Claim
+    trusted: TrustedLedger, stated: Checkpoint, claim: Claim
 ) -> Steps[tuple[TrustedLedger, str]]:
     """Take steps 3.1 to 3.6: return what is trusted with the keys that followed, and why no more.
 
     `claim` is what the checkpoint states, whose signature may be by a key that is not trusted yet.
     """
     events: list[Event] = []
-    paged = log_calls.list_events(
-        scope,
-        after_position=0,
-        until_position=claim.size,
-        types=_TYPES,
-        streams=("ledger",),
-        min_position=0,
+    request = pb.ListEventsRequest(
+        until_position=claim.size, types=_TYPES, streams=("ledger",), page_size=PAGE_SIZE_MAX
     )
+    listed = paged(request, Event, "events")
     try:
-        page = yield paged.first
+        page = yield listed.first
         events += page.items
         while page.next_page_token:
-            page = yield paged.after(page.next_page_token)
+            page = yield listed.after(page.next_page_token)
             events += page.items
         checked = [_Read.of(event, trusted.origin) for event in events]
-        walk = _Walk(scope, trusted, stated, claim, checked)
+        walk = _Walk(trusted, stated, claim, checked)
         return (yield from walk.result())
     except (BusyError, DeadlineError):
         raise
@@ -112,13 +110,11 @@ class _Walk:
 
     def __init__(
         self,
-        scope: CallScope,
         trusted: TrustedLedger,
         stated: Checkpoint,
         claim: Claim,
         events: Sequence[_Read],
     ) -> None:
-        self._scope = scope
         self._trusted = trusted
         self._stated = stated
         self._here = head_of(claim)
@@ -247,7 +243,7 @@ class _Walk:
         ):
             return self._here
         candidates = [self._trusted.note] if self._trusted.note else []
-        page = yield calls.list_checkpoints(self._scope, position - 1, 1).first
+        page = yield calls.list_checkpoints(position - 1, 1).first
         candidates += [checkpoint.note for checkpoint in page.items]
         for note in candidates:
             claim = checkpoints.parse(notes.parse(note.encode()).text)
@@ -261,14 +257,14 @@ class _Walk:
         """Prove that one tree extends another; ProofError if the ledger cannot."""
         hashes: tuple[bytes, ...] = ()
         if old.size != new.size:
-            hashes = (yield calls.prove_consistency(self._scope, old.size, new.size)).hashes
+            hashes = (yield calls.prove_consistency(old.size, new.size)).hashes
         comparison = compare(old, new, hashes)
         if not comparison.is_extended:
             raise ProofError(comparison.why)
 
     def _include(self, event: _Read, tree: TreeHead) -> Steps[None]:
         """Prove that an event is in a tree, by the hash that was computed here."""
-        proof = yield calls.prove_inclusion(self._scope, event.position, tree.size)
+        proof = yield calls.prove_inclusion(event.position, tree.size)
         check_inclusion(
             index=event.position - 1,
             size=tree.size,

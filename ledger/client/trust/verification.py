@@ -7,11 +7,12 @@ from ledger.chain import proof_text
 from ledger.chain.heads import TreeHead, compare
 from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.client.call import Call, Steps, Wait
-from ledger.client.calls import proofs as calls
+from ledger.client.decode import decode
 from ledger.client.errors import ForkError, ProofRefusedError
 from ledger.client.options import ClientOptions
 from ledger.client.proofs import ConsistencyProof, InclusionProof
 from ledger.client.records import Checkpoint, Submitted
+from ledger.client.trust import calls
 from ledger.client.trust.checkpoints import Acceptance
 from ledger.client.trust.results import (
     ProvenSubmission,
@@ -19,6 +20,7 @@ from ledger.client.trust.results import (
     VerifiedConsistency,
     VerifiedProof,
 )
+from ledger.v1 import signal_service_pb2 as pb
 
 _WITNESS_PAUSE_SECONDS: Final = 0.2
 
@@ -27,13 +29,10 @@ class Verification:
     """What one client asks of its ledger and verifies."""
 
     def __init__(self, settings: ClientOptions) -> None:
-        self._scope = settings.scope()
         self._clock = settings.clock
         self._deadline_seconds = settings.deadline_seconds
         self._policy = settings.witness_policy
-        self._acceptance = Acceptance(
-            self._scope, settings.target, settings.trust, settings.witness_policy, settings.clock
-        )
+        self._acceptance = Acceptance(settings)
 
     def checkpoint(self, min_position: int = 0, size: int = 0) -> Steps[VerifiedCheckpoint]:
         """Verify a checkpoint over all that is recorded, or the one of a size.
@@ -42,7 +41,7 @@ class Verification:
         for, of at least the present one, while the deadline lasts; witnesses sign later.
         """
         floor = {} if size else self._acceptance.floor()
-        stated = yield calls.get_checkpoint(self._scope, min_position, size)
+        stated = yield calls.get_checkpoint(min_position, size)
         self._is_asked_for(stated, size, min_position)
         if size:
             return (yield from self._acceptance.accept(stated))
@@ -60,7 +59,7 @@ class Verification:
         if not size and self._policy is not None:
             size = (yield from self.checkpoint(min_position=position)).size
         floor = {} if size else self._acceptance.floor()
-        stated = yield calls.prove_inclusion(self._scope, position, size)
+        stated = yield calls.prove_inclusion(position, size)
         verified = yield from self._acceptance.accept(stated.checkpoint, floor=floor)
         self._is_asked_for(verified, size)
         return self._proven(stated, verified, position, event_hash)
@@ -71,7 +70,7 @@ class Verification:
         """Step 10: verify that the ledger extends a tree that the caller has kept."""
         verified = yield from self.checkpoint(size=to_size)
         stated: ConsistencyProof
-        stated = yield calls.prove_consistency(self._scope, from_size, verified.size)
+        stated = yield calls.prove_consistency(from_size, verified.size)
         kept, newest = TreeHead(from_size, from_root), TreeHead(verified.size, verified.root)
         comparison = compare(kept, newest, stated.hashes)
         if not comparison.is_extended:
@@ -87,14 +86,15 @@ class Verification:
         return VerifiedConsistency(from_size, stated.hashes, verified)
 
     def submission(
-        self, call: Call[tuple[Submitted, InclusionProof | None]]
+        self, request: pb.SubmitSignalsRequest, request_id: str | None = None
     ) -> Steps[ProvenSubmission]:
-        """Record a batch, and verify the proof of its last event.
+        """Record a batch once a checkpoint covers it, and verify the proof of its last event.
 
         A refusal says where the server says that the batch is: it may be on record all the same.
         """
         floor = self._acceptance.floor()
-        appended, stated = yield call
+        request.wait_for_checkpoint = True
+        appended, stated = yield Call(request, _proven_by_server, request_id)
         position, hash_ = appended.position, appended.event_hash
         try:
             if stated is None:
@@ -174,10 +174,17 @@ class Verification:
             if self._clock.monotonic_seconds() >= end:
                 raise self._acceptance.lacking(verified, quorum)
             yield Wait(_WITNESS_PAUSE_SECONDS)
-            page = yield calls.list_checkpoints(self._scope, verified.size - 1).first
+            page = yield calls.list_checkpoints(verified.size - 1).first
             for stated in page.items:
                 quorum = self._acceptance.quorum(verified.origin, stated.note)
                 if not quorum.why and stated.size >= verified.size:
                     verified = yield from self._acceptance.join(stated)
                     break
         return replace(verified, witnesses=quorum.witnesses)
+
+
+def _proven_by_server(
+    response: pb.SubmitSignalsResponse,
+) -> tuple[Submitted, InclusionProof | None]:
+    proof = decode(InclusionProof, response.proof) if response.HasField("proof") else None
+    return decode(Submitted, response), proof
