@@ -12,13 +12,13 @@ from ledger.cli import output
 from ledger.cli.compliance import source_of
 from ledger.cli.moments import parse_time
 from ledger.cli.session import session
-from ledger.cli.trust import Keys, PolicyFile
+from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
 from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
-    from ledger.cli.facts import ServerLive
     from ledger.compliance.inquiry import Answer
+    from ledger.operations.compliance import ServerLive
 
 _ROWS_SHOWN = 20
 
@@ -65,7 +65,7 @@ def answer(
     a bundle is verified first, and the server's checkpoint that `whole-history` compares with
     yours; exits with 4 if it does not hold.
     """
-    from ledger.cli.facts import micros_of
+    from ledger.client.inputs import micros_of_datetime
     from ledger.compliance.facts import unit_of_cost
     from ledger.compliance.inquiry import Inquiry, QuestionError
     from ledger.compliance.questions import QUESTIONS
@@ -80,7 +80,7 @@ def answer(
     with _asking(bundle, vkey, policy, is_compared=is_compared) as live:
         inquiry = Inquiry(
             model=model.removeprefix("models/"),
-            at=micros_of(parse_time(at, "--at")) if at else None,
+            at=micros_of_datetime(parse_time(at, "--at")) if at else None,
             position=position,
             days=days,
             checkpoint=_read(checkpoint),
@@ -91,6 +91,8 @@ def answer(
             given = answer_to(name, source, inquiry)
         except QuestionError as error:
             raise MisuseError(str(error)) from error
+    if live is not None and live.newest is not None:
+        first_use_said(live.newest)
     text = QUESTIONS[name].text
     chosen.show(_as_record(name, text, given), _told(text, given, unit_of_cost(source)))
 
@@ -100,8 +102,7 @@ def _asking(
     bundle: Path | None, vkey: list[str] | None, policy: Path | None, *, is_compared: bool
 ) -> "Iterator[ServerLive | None]":
     """Yield the server, if it is one that answers; verified only for what it is compared with."""
-    from ledger.cli.facts import ServerLive
-    from ledger.cli.trust import believing
+    from ledger.operations.compliance import ServerLive
 
     if bundle is not None:
         yield None

@@ -1,14 +1,12 @@
 """`decision-ledger audit …`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger import __version__
 from ledger.cli import output
 from ledger.cli.session import Session, session
 from ledger.cli.trust import Keys, PolicyFile
@@ -17,12 +15,7 @@ from ledger.operations.failures import IntegrityFailure, MisuseError
 
 if TYPE_CHECKING:
     from ledger.audit.audit import Tell
-    from ledger.audit.memory import Memory
     from ledger.audit.report import Report
-
-PROGRAM: Final = f"decision-ledger {__version__}"
-_FINDINGS_RECORDED: Final = 100
-_WHAT_CHARS: Final = 2_000
 
 
 def run(
@@ -51,7 +44,7 @@ def run(
     reports a ledger that fell behind it or tells another past. Exits with 4 if anything does not
     hold, and names the first bad position.
     """
-    from ledger.audit.audit import Audit
+    from ledger.operations.audits import audit_log
     from ledger.operations.trust import trusted
 
     chosen = session()
@@ -59,17 +52,8 @@ def run(
     opened = log_source(chosen, source)
     try:
         with _progress() as tell:
-            audit = Audit(
-                opened,
-                PROGRAM,
-                vkeys=[str(one) for one in given.keys],
-                policy=given.policy,
-                memory=None if state is None else _memory(state),
-                place=_place(source, chosen),
-                is_quick=quick,
-                tell=tell,
-            )
-            report = audit.run()
+            place = source or f"server {chosen.target}"
+            report = audit_log(opened, given, state=state, place=place, is_quick=quick, tell=tell)
     finally:
         opened.close()
     chosen.show(report, report.text())
@@ -90,23 +74,6 @@ def _failure(report: "Report") -> IntegrityFailure:
         f"{report.origin} does not hold: {output.counted(len(report.findings), 'finding')}.{where}",
         "Stop writing, keep this ledger and the report as evidence, and call an operator.",
     )
-
-
-def _place(source: str | None, chosen: Session) -> str:
-    """Return what an interrupted audit knows its source by."""
-    if source is None:
-        return f"server {chosen.target}"
-    return source if "://" in source else os.path.realpath(source)
-
-
-def _memory(state: Path) -> "Memory":
-    from ledger.audit.memory import Memory
-    from ledger.errors import LedgerError
-
-    try:
-        return Memory(state)
-    except LedgerError as error:  # a file that was named, and not the ledger
-        raise MisuseError(f"--state: {error.message}", error.remedy) from error
 
 
 @contextmanager
@@ -135,28 +102,7 @@ def _record_failed(report: "Report", chosen: Session, failure: IntegrityFailure)
 
 
 def _record(report: "Report", chosen: Session) -> None:
-    """Have the ledger's server append the result."""
-    from ledger.client import proofs
+    from ledger.operations.audits import record_audit
 
-    if not report.size:
-        raise MisuseError("--record: an empty ledger has nothing to record an audit of.")
-    appended = chosen.client.record_audit(
-        proofs.AuditReport(
-            program=report.program,
-            source=report.source.upper(),
-            size=report.size,
-            root=bytes.fromhex(report.root),
-            passed=report.passed,
-            checks=tuple(
-                proofs.AuditCheck(one.rule, one.checked, one.failed, one.unchecked)
-                for one in report.rules
-            ),
-            findings=tuple(
-                proofs.AuditFinding(
-                    rule=one.rule, position=one.position, what=one.sentence[:_WHAT_CHARS]
-                )
-                for one in report.findings[:_FINDINGS_RECORDED]
-            ),
-        )
-    )
+    appended = record_audit(chosen.client, report)
     output.say(f"Recorded as audit.completed at position {appended.position}.")

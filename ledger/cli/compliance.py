@@ -1,6 +1,5 @@
 """`decision-ledger compliance …`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,16 +15,6 @@ if TYPE_CHECKING:
     from ledger.compliance.explaining import Explainer
     from ledger.compliance.facts import Source
     from ledger.compliance.scope import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a compliance export wrote."""
-
-    origin: str
-    files: tuple[str, ...]
-    rows: dict[str, int]
-    """Table → how many rows it has."""
 
 
 def export(
@@ -56,43 +45,25 @@ def export(
     --witness-policy a bundle is verified first: nothing is written, and the exit code is 4, if it
     does not hold.
     """
-    from ledger.compliance.facts import unit_of_cost
-    from ledger.compliance.files import FORMS, ParquetMissingError, write_tables
-    from ledger.compliance.report import MISSING, tables_of
+    from ledger.compliance.files import FORMS
+    from ledger.compliance.report import MISSING
+    from ledger.operations.compliance import write_compliance
 
     chosen = session()
-    if form not in FORMS:
+    chosen_form = next((one for one in FORMS if one == form), None)
+    if chosen_form is None:
         raise MisuseError(f"--format: {form!r} is none of {', '.join(FORMS)}.")
     scope = _scope(model, by, since, until)
     source = source_of(bundle, vkey, policy)
-    tables = tables_of(source, scope, _explainer(bundle))
-    unit = unit_of_cost(source)
-    facts = [("Ledger", source.origin), *_described(scope, since, until), ("Not recorded", MISSING)]
-    try:
-        paths = write_tables(
-            tables,
-            folder,
-            form,
-            title=f"Compliance export of {source.origin}",
-            facts=facts,
-            unit=unit,
-        )
-    except ParquetMissingError as error:
-        raise MisuseError(
-            str(error), "Install the extra: pip install 'decision-ledger[parquet]'."
-        ) from error
-    except OSError as error:
-        raise MisuseError(f"{folder} cannot be written: {error.strerror}.") from error
-    rows = {table.name: len(table.rows) for table in tables}
-    written = Written(source.origin, tuple(str(path) for path in paths), rows)
+    written, tables = write_compliance(source, _explainer(bundle), scope, folder, chosen_form)
     lines = [f"{table.title}: {output.counted(len(table.rows), 'row')}" for table in tables]
     chosen.show(written, "\n".join([*lines, "", *written.files, "", MISSING]))
 
 
 def _explainer(bundle: Path | None) -> "Explainer":
     """Return what tells why decisions came out as they did: the server, or the bundle's events."""
-    from ledger.cli.explanations import BundleExplainer, ServerExplainer
     from ledger.compliance.explaining import UNEXPLAINED
+    from ledger.operations.explanations import BundleExplainer, ServerExplainer
 
     if bundle is None:
         return ServerExplainer(session().client)
@@ -109,20 +80,28 @@ def _explainer(bundle: Path | None) -> "Explainer":
 
 def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None) -> "Source":
     """Return what to read: a bundle on disk, verified if that was asked for, or the server."""
-    from ledger.cli.facts import ServerFacts, verified_facts
+    from ledger.operations.facts import BundleFacts, ServerFacts
+    from ledger.operations.trust import trusted
+    from ledger.operations.verification.bundle import check_bundle
 
-    if bundle is not None:
-        return verified_facts(bundle, vkeys or (), policy)
-    if vkeys or policy is not None:
+    if bundle is None and (vkeys or policy is not None):
         raise MisuseError(
             "--vkey and --witness-policy verify a bundle here.",
             "Name it with --bundle; a server is audited with `decision-ledger audit run`.",
         )
-    return ServerFacts(session().client)
+    if bundle is None:
+        return ServerFacts(session().client)
+    given, facts = trusted(vkeys, policy), BundleFacts(bundle)
+    if given.is_empty:
+        output.say(f"{bundle} was read unverified: verify it with --vkey or --witness-policy.")
+        return facts
+    with output.progress("Verifying") as move:
+        check_bundle(bundle, given, move)
+    return facts
 
 
 def _scope(model: str, by: str, since: str | None, until: str | None) -> "Scope":
-    from ledger.cli.facts import micros_of
+    from ledger.client.inputs import micros_of_datetime
     from ledger.compliance.scope import Scope
     from ledger.events.values import ACTOR, SEGMENT
 
@@ -132,17 +111,8 @@ def _scope(model: str, by: str, since: str | None, until: str | None) -> "Scope"
         raise MisuseError(
             f"--by: {by[:160]!r} is no actor.", "Write users/NAME, services/NAME or system/NAME."
         )
-    begin = micros_of(parse_time(since, "--from")) if since else None
-    end = micros_of(parse_time(until, "--until")) if until else None
+    begin = micros_of_datetime(parse_time(since, "--from")) if since else None
+    end = micros_of_datetime(parse_time(until, "--until")) if until else None
     if begin is not None and end is not None and end <= begin:
         raise MisuseError("--until does not lie after --from.")
     return Scope(model.removeprefix("models/"), by, begin, end)
-
-
-def _described(scope: "Scope", since: str | None, until: str | None) -> list[tuple[str, str]]:
-    return [
-        ("Model", scope.model or "all"),
-        ("Person or service", scope.actor or "all"),
-        ("Recorded from", since or "the beginning"),
-        ("Recorded before", until or "the head"),
-    ]

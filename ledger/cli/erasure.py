@@ -1,8 +1,6 @@
 """`decision-ledger erase`: bodies removed for good, after showing what that means."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,23 +11,10 @@ from ledger.cli.session import session
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.client import LedgerClient
-
-_Ranges = list[tuple[int, int]]
+    from ledger.operations.erasure import ErasurePreview
 
 _DEADLINE_SECONDS: Final = 3_600.0  # the answer comes when projections were folded again
 _STREAMS_SHOWN: Final = 20
-_DIGITS_MAX: Final = 16
-
-
-@dataclass
-class _Found:
-    """What is in the ranges, and who was handed copies of it."""
-
-    types: Counter[str] = field(default_factory=Counter)
-    streams: Counter[str] = field(default_factory=Counter)
-    gone: int = 0
-    bundles: list[str] = field(default_factory=list)
 
 
 def erase(
@@ -51,10 +36,13 @@ def erase(
     `erasure.actors` may do this. Answers once the service holds no copy; backups and bundles that
     were handed out are not in its reach.
     """
+    from ledger.operations.erasure import preview, ranges_of
+
     ranges = ranges_of(positions)
     chosen = session()
-    client = chosen.client
-    _show(ranges, _look(client, ranges))
+    with output.progress("Looking at the events") as move:
+        found = preview(chosen.client, ranges, move)
+    _show(ranges, found)
     if not yes:
         if chosen.as_json:
             raise MisuseError("With --json there is no one to ask.", "Add --yes once you are sure.")
@@ -62,7 +50,7 @@ def erase(
             output.say("Nothing was erased.")
             raise typer.Exit(Exit.REFUSED)
     seconds = chosen.deadline_seconds or _DEADLINE_SECONDS
-    erased = client.using(deadline_seconds=seconds).erase_bodies(
+    erased = chosen.client.using(deadline_seconds=seconds).erase_bodies(
         ranges, ground=ground, authority=authority
     )
     bodies = _bodies(erased.erased)
@@ -80,62 +68,7 @@ def _is_confirmed() -> bool:
         return False
 
 
-def ranges_of(text: str) -> _Ranges:
-    """Return the ranges that a text like `5-9,12` names; MisuseError where it names none."""
-    ranges: _Ranges = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        numbers = [first, last if dash else first]
-        if not all(each.isascii() and each.isdigit() for each in numbers) or any(
-            len(each) > _DIGITS_MAX for each in numbers
-        ):
-            raise MisuseError(
-                f"--positions: {part.strip()[:40]!r} is no position and no range.", "Write 5-9,12."
-            )
-        low, high = int(numbers[0]), int(numbers[1])
-        if low < 1 or high < low or (ranges and low <= ranges[-1][1]):
-            raise MisuseError(
-                f"--positions: {part.strip()!r} does not ascend from position 1 on, apart from "
-                "what is before it.",
-                "Write 5-9,12.",
-            )
-        ranges.append((low, high))
-    return ranges
-
-
-def _look(client: "LedgerClient", ranges: _Ranges) -> _Found:
-    """Return what is at the positions; whatever lies beyond the head the ledger refuses."""
-    from ledger.events.proving import ExportIssued
-
-    found = _Found()
-    head = client.get_ledger().head_position
-    total = sum(last - first + 1 for first, last in ranges)
-    seen = 0
-    with output.progress("Looking at the events", total) as move:
-        for first, last in ranges:
-            if first > head:
-                break
-            for event in client.list_events(
-                after_position=first - 1, until_position=min(last, head)
-            ):
-                seen += 1
-                if event.body:
-                    found.types[event.type] += 1
-                    found.streams[event.stream] += 1
-                else:
-                    found.gone += 1
-                move(seen)
-    for event in client.list_events(types=[ExportIssued.TYPE]):
-        if event.body and _meets(ranges, event.data["first_position"], event.data["last_position"]):
-            found.bundles.append(str(event.data["export"]))
-    return found
-
-
-def _meets(ranges: Sequence[tuple[int, int]], first: int, last: int) -> bool:
-    return any(low <= last and high >= first for low, high in ranges)
-
-
-def _show(ranges: _Ranges, found: _Found) -> None:
+def _show(ranges: Sequence[tuple[int, int]], found: "ErasurePreview") -> None:
     """Tell what would be erased and what follows from it."""
     from ledger.events.registry import BY_TYPE
 

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeAlias
 from ledger.audit.report import Gap, Report
 from ledger.audit.source import Finding
 from ledger.cli.answers import Answered
-from ledger.cli.compliance import Written
 from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.export.publishing import Published
+from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination.check import Check
 from ledger.operations.verification.bundle import CheckedBundle
 from ledger.operations.verification.log import VerifiedLog
@@ -85,7 +85,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "key pin": ("origin", "pinned", "trust_file"),
     "audit run": Report,
     "audit answer": Answered,
-    "compliance export": Written,
+    "compliance export": ComplianceFiles,
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
     "export create": CheckedBundle,

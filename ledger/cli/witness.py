@@ -9,16 +9,9 @@ from ledger.cli import output
 from ledger.cli.serve import log_to_stderr, write_port
 from ledger.cli.session import session
 from ledger.cli.stop_signal import stop_signal
-from ledger.operations.failures import MisuseError
-from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 if TYPE_CHECKING:
     from ledger.chain.cosignature import CosigningKey
-    from ledger.chain.keys import VerifierKey
-    from ledger.witness.store import WitnessStore
-
-_KEY_FILE = "witness.key"
-_STATE_FILE = "witness.sqlite"
 
 _Folder = Annotated[Path, typer.Option(help="Where its key and its state are kept.")]
 _Name = Annotated[
@@ -53,29 +46,18 @@ def serve(
     remembers it on disk before it answers. There is no TLS: put a proxy in front of it to serve
     beyond this machine. Lose the folder and the witness must get a new name and key.
     """
-    from ledger.clock import SystemClock
-    from ledger.witness.server import WitnessServer, refuse_taken
-    from ledger.witness.witness import Witness
+    from ledger.operations.witness import witness_server, witnessed_logs
 
     chosen = session()
-    logs = _logs(log or [], policy)
-    host, port = _address(listen)
-    if prefix and not (prefix.startswith("/") and prefix[-1] != "/"):
-        raise MisuseError(f"--prefix: {prefix!r} does not begin with `/`, or ends with one.")
+    logs = witnessed_logs(log or [], policy)
     log_to_stderr(chosen.settings.log.level, chosen.settings.log.form)
-    clock = SystemClock()
-    try:
-        refuse_taken(host, port)  # before anything is made
-        key, state = _key_and_state(folder, name)
-        witness = Witness(state, key, logs, clock)
-        server = WitnessServer(witness, clock, host=host, port=port, prefix=prefix)
-    except OSError as error:
-        raise MisuseError(f"--listen: {listen} cannot be listened on: {error}.") from error
+    server, key = witness_server(folder, name, logs, chosen.clock, listen, prefix)
     wait = stop_signal()
     with server:
         if port_file:
             write_port(server.port, port_file)
-        _tell_ready(f"{host}:{server.port}", server.port, prefix, key, sorted(logs))
+        address = f"{listen.rpartition(':')[0]}:{server.port}"
+        _tell_ready(address, server.port, prefix, key, sorted(logs))
         wait()
         output.say("Stopping.")
 
@@ -98,76 +80,8 @@ def key(name: _Name = None, folder: _Folder = Path("witness")) -> None:
 
     Logs and verifiers put it into their policy: `witness NAME KEY URL`.
     """
-    if (folder / _KEY_FILE).exists():
-        text = str(_loaded(folder, name).cosigner_key)
-    else:
-        made, state = _key_and_state(folder, name)
-        state.close()
-        text = str(made.cosigner_key)
-    session().show({"verifier_key": text}, text)
+    from ledger.operations.witness import witness_key
 
-
-def _key_and_state(folder: Path, name: str | None) -> tuple["CosigningKey", "WitnessStore"]:
-    """Return the witness's key and state, made first if there is no key.
-
-    The state comes first: a key without it is that of a witness that lost what it knew.
-    """
-    from ledger.private import make_folder
-    from ledger.witness.store import WitnessStore
-
-    is_new = not (folder / _KEY_FILE).exists()
-    if not (is_new and name):
-        return _loaded(folder, name), WitnessStore(folder / _STATE_FILE, may_begin=False)
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise MisuseError(f"--folder: {folder} cannot be made: {error}.") from error
-    state = WitnessStore(folder / _STATE_FILE, may_begin=True)
-    return _loaded(folder, name), state
-
-
-def _loaded(folder: Path, name: str | None) -> "CosigningKey":
-    """Return the witness's key, made first if there is none."""
-    from ledger.clock import SystemClock
-    from ledger.errors import LedgerError
-    from ledger.witness.key_file import load_key
-
-    try:
-        return load_key(folder / _KEY_FILE, name, SystemClock())
-    except LedgerError as error:
-        raise MisuseError(error.message, error.remedy) from error
-
-
-def _logs(stated: list[str], policy: Path | None) -> dict[str, list["VerifierKey"]]:
-    """Return the keys of each log by origin, as the flags and the policy's `log` lines have it."""
-    from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
-    from ledger.chain.policy import PolicyError, parse_policy
-
-    logs: dict[str, list[VerifierKey]] = {}
-    try:
-        for text in stated:
-            origin, _, vkey = text.rpartition(" ")
-            found = VerifierKey.parse(vkey)
-            if found.type != ED25519:
-                raise MisuseError("--log: a log signs with a key of type 0x01.")
-            logs.setdefault(origin or found.name, []).append(found)
-        for listed in parse_policy(read_bytes(policy, NOTE_BYTES_MAX)).logs if policy else ():
-            logs.setdefault(listed.key.name, []).append(listed.key)
-    except KeyFormatError as error:
-        raise MisuseError(f"--log: {error}.") from error
-    except (PolicyError, OSError) as error:
-        raise MisuseError(f"--witness-policy: {policy}: {error}.") from error
-    if not logs:
-        raise MisuseError(
-            "No log is named.", "Name one with --log, or give a --witness-policy with `log` lines."
-        )
-    return {origin: list(dict.fromkeys(keys)) for origin, keys in logs.items()}
-
-
-def _address(listen: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT."""
-    host, _, port = listen.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and len(port) <= len("65535")
-    if not host or not is_port or int(port) > 0xFFFF:
-        raise MisuseError(f"--listen: {listen[:80]!r} is not HOST:PORT.")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    chosen = session()
+    text = str(witness_key(folder, name, chosen.clock).cosigner_key)
+    chosen.show({"verifier_key": text}, text)

@@ -16,8 +16,8 @@ from ledger.client.proofs import Export
 from ledger.clock import Clock, uuid7
 from ledger.errors import Reason
 from ledger.export.files import open_bundle
+from ledger.operations import Move
 from ledger.operations.failures import MisuseError
-from ledger.operations.progress import Move
 from ledger.private import make_folder, open_file
 from ledger.reading import NOTE_BYTES_MAX, parse_json, read_text
 

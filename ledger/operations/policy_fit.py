@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ledger.client.enums import SignalDirection, SignalKind
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND
+from ledger.operations import Move
 from ledger.operations.failures import MisuseError
-from ledger.operations.progress import Move
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, Signal

@@ -13,12 +13,12 @@ from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.cosignature import add_cosignatures
 from ledger.chain.key_history import KeyHistory, KeyHistoryError
 from ledger.chain.keys import VerifierKey
-from ledger.chain.link import header_bytes
+from ledger.chain.link import Link, header_bytes
 from ledger.chain.note import NoteError
 from ledger.export.publishing import Headers, Published, PublishError, TileFolder
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import check_file
-from ledger.operations.served_ledger import ledger_time
+from ledger.operations.served_ledger import link_of
 from ledger.operations.trust import Trusted
 
 if TYPE_CHECKING:
@@ -58,16 +58,7 @@ def served_log(client: "LedgerClient", signed: "VerifiedCheckpoint") -> Publisha
 
     def headers(after: int, until: int) -> Iterator[bytes]:
         for event in client.list_events(after_position=after, until_position=until):
-            yield header_bytes(
-                body_hash=event.body_hash.hex(),
-                ledger=signed.origin,
-                position=event.position,
-                prev_hash=event.prev_hash.hex(),
-                recorded_at=ledger_time(event.recorded_at),
-                stream=event.stream,
-                stream_version=event.stream_version,
-                type_=event.type,
-            )
+            yield _header(link_of(event), signed.origin)
 
     return PublishableLog(
         signed.origin, signed.note, signed.size, headers, is_taken_at_its_word=False
@@ -100,7 +91,9 @@ def stored_log(database: str, origin: str, given: Trusted) -> Iterator[Publishab
             origin,
             note,
             size,
-            lambda after, until: _rows(store, origin, after, until),
+            lambda after, until: (
+                _header(link, origin) for link in store.links(origin, after=after, until=until)
+            ),
             is_taken_at_its_word=not given.keys,
         )
     finally:
@@ -162,15 +155,14 @@ def _check(store: "Store", origin: str, size: int, note: str, keys: Iterable[Ver
         ) from error
 
 
-def _rows(store: "Store", origin: str, after: int, until: int) -> Iterable[bytes]:
-    for link in store.links(origin, after=after, until=until):
-        yield header_bytes(
-            body_hash=link.body_hash.hex(),
-            ledger=origin,
-            position=link.position,
-            prev_hash=link.prev_hash.hex(),
-            recorded_at=link.recorded_at,
-            stream=link.stream,
-            stream_version=link.stream_version,
-            type_=link.type,
-        )
+def _header(link: Link, origin: str) -> bytes:
+    return header_bytes(
+        body_hash=link.body_hash.hex(),
+        ledger=origin,
+        position=link.position,
+        prev_hash=link.prev_hash.hex(),
+        recorded_at=link.recorded_at,
+        stream=link.stream,
+        stream_version=link.stream_version,
+        type_=link.type,
+    )

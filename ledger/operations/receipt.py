@@ -2,13 +2,12 @@
 
 import warnings
 
-from ledger.chain.link import Link
 from ledger.client import FirstUseWarning, LedgerClient
 from ledger.client.records import Event
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.export.receipt import write_receipt
 from ledger.operations.failures import IntegrityFailure
-from ledger.operations.served_ledger import ledger_time
+from ledger.operations.served_ledger import link_of
 
 
 def fetch_receipt(client: LedgerClient, name: str) -> bytes:
@@ -43,7 +42,7 @@ def fetch_receipt(client: LedgerClient, name: str) -> bytes:
     return write_receipt(
         next(iter(proofs.values())).checkpoint.note.encode(),
         checkpoint.origin,
-        [_link(each) for each in (event, score, policy)],
+        [link_of(each) for each in (event, score, policy)],
         lambda at: proofs[at].hashes,
         [(at, proofs[at].event_hash) for at in replayed.evidence_positions],
     )
@@ -56,18 +55,3 @@ def _event(client: LedgerClient, position: int) -> Event:
 def _policy_event(client: LedgerClient, policy: str, version: int) -> Event:
     drafted = client.list_events(types=list(DRAFTED_TYPES), streams=[f"policies/{policy}"])
     return next(event for event in drafted if event.data["version"] == version)
-
-
-def _link(event: Event) -> Link:
-    return Link(
-        event.position,
-        event.stream,
-        event.stream_version,
-        event.type,
-        ledger_time(event.recorded_at),
-        event.body or None,
-        event.salt or None,
-        event.body_hash,
-        event.prev_hash,
-        event.event_hash,
-    )

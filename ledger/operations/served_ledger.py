@@ -1,29 +1,34 @@
 """A live server as an audit's source: it is only asked for bytes, all checking is done here."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ledger.audit.absence import ranges_of
 from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
+from ledger.chain.link import Link
+from ledger.client.inputs import micros_of_datetime
 from ledger.events.proving import BodyErased
 from ledger.events.values import format_time
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO: Final = timedelta(microseconds=1)
+    from ledger.client.records import Event
 
 
-def micros_of(time: datetime) -> int:
-    """Return a time of the client as the microseconds that a ledger counts."""
-    return (time - _EPOCH) // _MICRO
-
-
-def ledger_time(time: datetime) -> str:
-    """Return a time of the client as the ledger writes it."""
-    return format_time(micros_of(time))
+def link_of(event: "Event") -> Link:
+    """Return an event of the client as the chain sees it."""
+    return Link(
+        event.position,
+        event.stream,
+        event.stream_version,
+        event.type,
+        format_time(micros_of_datetime(event.recorded_at)),
+        event.body or None,
+        event.salt or None,
+        event.body_hash,
+        event.prev_hash,
+        event.event_hash,
+    )
 
 
 class ServedLedger:
@@ -54,7 +59,7 @@ class ServedLedger:
                 event.stream,
                 event.stream_version,
                 event.type,
-                micros_of(event.recorded_at),
+                micros_of_datetime(event.recorded_at),
                 event.body or None,
                 event.salt or None,
                 event.body_hash,

@@ -6,8 +6,8 @@ read back through other commands.
 
 import pytest
 
-from ledger.cli.erasure import ranges_of
 from ledger.cli.exits import Exit
+from ledger.operations.erasure import ranges_of
 from ledger.operations.failures import MisuseError
 from tests.cli.conftest import Run
 from tests.support.served import OFFICER, Served

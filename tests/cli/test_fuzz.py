@@ -28,8 +28,7 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyError, parse_policy
 from ledger.chain.proof_text import parse as parse_proof
-from ledger.cli import amounts, decisions, models, moments, verification, witness
-from ledger.cli.erasure import ranges_of
+from ledger.cli import amounts, decisions, models, moments, verification
 from ledger.cli.session import hoisted
 from ledger.client.errors import ClientError, TrustFileError
 from ledger.client.inputs import NoTimeError, micros_of_text
@@ -41,10 +40,12 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.export.lines import LineError, parse_line
 from ledger.export.receipt import ReceiptError, verify_receipt
 from ledger.operations.bundle_fetch import Fetch
+from ledger.operations.erasure import ranges_of
 from ledger.operations.failures import MisuseError
 from ledger.operations.submission import headings
 from ledger.operations.submission.rows import read
 from ledger.operations.verification import proof
+from ledger.operations.witness import host_and_port
 from ledger.settings import SettingsError, documented, load
 from ledger.storage.database import open_database
 from ledger.storage.vault import Vault, VaultError
@@ -169,7 +170,7 @@ PARSERS: dict[str, Parser] = {
     ),
     "a server's address": of_text(address_of, ValueError, "localhost:50051", "[::1]:7", "unix:/x"),
     "an address to listen at": of_text(loopback, LedgerError, "127.0.0.1:50051", "[::1]:0"),
-    "a witness's address": of_text(witness._address, MisuseError, "127.0.0.1:80"),
+    "a witness's address": of_text(host_and_port, MisuseError, "127.0.0.1:80"),
     "a witness's URL": of_text(WitnessCalls, WitnessCallError, "https://w.example:80/x?y#z"),
     "a database's URL": of_text(
         database, LedgerError, "mysql://user:word@host:3306/name?x=y", "postgres://[::1]:1/x"

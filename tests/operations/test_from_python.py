@@ -11,8 +11,18 @@ import pytest
 
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
+from ledger.compliance.explaining import UNEXPLAINED
+from ledger.compliance.inquiry import Inquiry
+from ledger.compliance.questions import answer
+from ledger.compliance.scope import Scope
+from ledger.errors import LedgerError
+from ledger.operations.audits import audit_log, record_audit
 from ledger.operations.bundle_fetch import Fetch
+from ledger.operations.compliance import ServerLive, write_compliance
+from ledger.operations.erasure import preview, ranges_of
 from ledger.operations.examination.examination import examine
+from ledger.operations.explanations import BundleExplainer, ServerExplainer
+from ledger.operations.facts import BundleFacts, ServerFacts
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.publication import publish, stored_log
 from ledger.operations.served_ledger import ServedLedger
@@ -20,6 +30,7 @@ from ledger.operations.trust import Trusted, trusted
 from ledger.operations.verification.bundle import check_bundle
 from ledger.operations.verification.log import verify_log
 from ledger.operations.verification.thing import source_at, thing_at
+from ledger.operations.witness import witness_key, witness_server, witnessed_logs
 from ledger.settings import Settings
 from tests.support.served import ORIGIN, Served, serving
 
@@ -51,13 +62,21 @@ def test_a_log_is_verified_whatever_holds_it(
         source.close()
 
 
+def fetched(client: LedgerClient, out: Path) -> Fetch:
+    fetch = Fetch(client, out, lambda _: None)
+    fetch.fetch(fetch.follow(fetch.ask({"kind": "FULL"}, SystemClock()), ignored), ignored)
+    return fetch
+
+
+def ignored(*_: object) -> None:
+    """Take no notice of how far it has come."""
+
+
 def test_a_bundle_is_fetched_and_verified(client: LedgerClient, tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar"
-    fetch = Fetch(client, out, lambda _: None)
-    export = fetch.follow(fetch.ask({"kind": "FULL"}, SystemClock()), lambda *_: None)
-    fetch.fetch(export, lambda *_: None)
+    fetch, head = fetched(client, out), client.get_ledger().head_position
     given = trusted([client.get_checkpoint().verifier_key], None)
-    assert check_bundle(fetch.archive, given).events == export.events_total
+    assert check_bundle(fetch.archive, given).last_position == head - 1, "all but its own issue"
     fetch.keep()
     assert thing_at(str(out)) == "bundle"
     with pytest.raises(MisuseError, match="did not come with it"):
@@ -72,3 +91,70 @@ def test_an_installation_is_examined(client: LedgerClient, served: Served, tmp_p
     checks = examine(Settings(), client, served.server.address, place)
     assert {"database", "server", f"chain of {ORIGIN}"} <= {check.name for check in checks}
     assert not [check for check in checks if check.state == "fail"]
+
+
+def test_a_server_and_its_bundle_give_the_same_tables_and_answers(
+    client: LedgerClient, tmp_path: Path
+) -> None:
+    client.evaluate(["fares"])
+    fetched(client, tmp_path / "bundle.tar").keep()
+    scope = Scope(model="fares")
+    served = ServerFacts(client), ServerExplainer(client)
+    kept = BundleFacts(tmp_path / "bundle.tar"), BundleExplainer()
+    contents = []
+    for source, explainer in (served, kept):
+        folder = tmp_path / type(source).__name__
+        files, _ = write_compliance(source, explainer, scope, folder, "csv")
+        assert files.rows["decisions"] == 1
+        contents.append((folder / "decisions.csv").read_bytes())
+    assert contents[0] == contents[1]
+    in_words, _ = write_compliance(kept[0], UNEXPLAINED, scope, tmp_path / "page", "html")
+    assert in_words.rows == files.rows
+    asked = Inquiry(model="fares", live=ServerLive(client))
+    assert answer("why", served[0], asked).said == answer("why", kept[0], asked).said
+    replayed = answer("replay", kept[0], asked)
+    assert replayed.said[-1] == "Computed again on the server: IDENTICAL."
+    with pytest.raises(MisuseError, match="cannot be written"):
+        write_compliance(*served, scope, tmp_path / "bundle.tar", "csv")
+
+
+def test_an_audit_is_run_and_recorded(client: LedgerClient, tmp_path: Path) -> None:
+    database, state = str(tmp_path / "ledger.sqlite"), tmp_path / "memory.json"
+    given = trusted([client.get_checkpoint().verifier_key], None)
+    source = source_at(database)
+    report = audit_log(source, given, state=state, place=database)
+    source.close()
+    assert report.passed
+    assert state.is_file(), "what was verified is remembered"
+    recorded = record_audit(client, report)
+    (event,) = client.list_events(after_position=recorded.position - 1)
+    assert (event.type, event.data["root"]) == ("audit.completed.v1", report.root)
+    with pytest.raises(MisuseError, match="--state"):
+        audit_log(source_at(database), given, state=tmp_path)
+
+
+def test_what_an_erasure_would_take_is_seen_before_it(client: LedgerClient, tmp_path: Path) -> None:
+    fetched(client, tmp_path / "bundle").keep()
+    found = preview(client, ranges_of("1-3,900"))
+    (export,) = client.list_exports()
+    assert found.types.total() == 3
+    assert (found.gone, found.bundles) == (0, [export.name.removeprefix("exports/")])
+    assert not preview(client, ranges_of("900")).types
+    with pytest.raises(MisuseError, match="does not ascend"):
+        ranges_of("3,1")
+
+
+def test_a_witness_is_started_from_its_folder_and_keeps_its_key(
+    client: LedgerClient, tmp_path: Path
+) -> None:
+    logs, clock = witnessed_logs([client.get_checkpoint().verifier_key], None), SystemClock()
+    assert list(logs) == [ORIGIN]
+    server, key = witness_server(tmp_path / "w", "witness.example", logs, clock)
+    with server:
+        assert server.port > 0
+    assert str(witness_key(tmp_path / "w", None, clock)) == str(key)
+    (tmp_path / "w" / "witness.sqlite").unlink()
+    with pytest.raises(LedgerError):
+        witness_server(tmp_path / "w", None, logs, clock)
+    with pytest.raises(MisuseError, match="No log is named"):
+        witnessed_logs([], None)

@@ -7,8 +7,8 @@ from typing import Final
 
 from ledger.export.faults import BundleError
 from ledger.export.verify import Verified, verify_bundle
+from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure
-from ledger.operations.progress import Move
 from ledger.operations.trust import Trusted
 
 _REMEDY: Final = "Keep it as evidence, and ask the issuer for another."

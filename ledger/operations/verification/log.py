@@ -19,8 +19,8 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.errors import chain_broken
 from ledger.events.notation import counted
+from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure
-from ledger.operations.progress import Move
 from ledger.operations.trust import Trusted
 
 _REMEDY: Final = "Stop writing, keep the database as evidence, and call an operator."

@@ -1,4 +1,4 @@
-"""What explains decisions to compliance exports: the server, or a bundle's own events."""
+"""What explains decisions to compliance tables: the server, or a bundle's own events."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
