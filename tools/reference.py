@@ -15,8 +15,8 @@ from ledger.audit.audit import MEANINGS
 from ledger.audit.registry import RULES
 from ledger.cli.exits import MEANING
 from ledger.cli.main import app
-from ledger.cli.shapes import ITEMS, SHAPES, fields_of
 from ledger.settings import documented
+from tools.shapes import ITEMS, SHAPES, fields_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _REASON: Final = re.compile(r"((?:^  // .*\n)+)  ERROR_REASON_(\w+) = [1-9]\d*;$", re.MULTILINE)

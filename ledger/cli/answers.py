@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,21 +20,6 @@ if TYPE_CHECKING:
     from ledger.operations.compliance import ServerLive
 
 _ROWS_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One question with what the events say to it."""
-
-    name: str
-    question: str
-    state: str
-    """`answered`, `partly` or `not answered`."""
-    said: tuple[str, ...]
-    missing: str
-    how: tuple[str, ...]
-    """Commands that show more, or prove it."""
-    tables: tuple[dict[str, Any], ...]
 
 
 def answer(
@@ -94,7 +78,7 @@ def answer(
     if live is not None and live.newest is not None:
         first_use_said(live.newest)
     text = QUESTIONS[name].text
-    chosen.show(_as_record(name, text, given), _told(text, given, unit_of_cost(source)))
+    chosen.show(_document(name, text, given), _told(text, given, unit_of_cost(source)))
 
 
 @contextmanager
@@ -125,16 +109,21 @@ def _read(checkpoint: Path | None) -> bytes:
     return note
 
 
-def _as_record(name: str, question: str, given: "Answer") -> Answered:
+def _document(name: str, question: str, given: "Answer") -> dict[str, Any]:
     from ledger.compliance.tables import as_records
 
-    tables = tuple(
-        {"name": one.name, "title": one.title, "note": one.note, "rows": as_records(one)}
-        for one in given.tables
-    )
-    return Answered(
-        name, question, given.state, tuple(given.said), given.missing, tuple(given.how), tables
-    )
+    return {
+        "name": name,
+        "question": question,
+        "state": given.state,
+        "said": given.said,
+        "missing": given.missing,
+        "how": given.how,
+        "tables": [
+            {"name": one.name, "title": one.title, "note": one.note, "rows": as_records(one)}
+            for one in given.tables
+        ],
+    }
 
 
 def _told(question: str, given: "Answer", unit: str) -> str:

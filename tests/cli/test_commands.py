@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.cli.shapes import SHAPES, fields_of
 from ledger.clock import ManualClock
 from ledger.v1.ledger_pb2 import LEDGER_CLOCK_WALL
 from tests.cli.conftest import Run, csv_of
 from tests.support.served import ORIGIN, POLICY, START, Served, serving
 from tools.quiet import quiet
+from tools.shapes import SHAPES, fields_of
 
 DEFINED = (
     *("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse"),

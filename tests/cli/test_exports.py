@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.cli.shapes import SHAPES, fields_of
 from ledger.client import LedgerClient
 from ledger.client.errors import UnreachableError
 from tests.cli.conftest import Run
 from tests.support.served import Served
+from tools.shapes import SHAPES, fields_of
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.shapes import fields_of
 from ledger.operations.verification.receipt import CheckedReceipt
 from tests.cli.conftest import Run
+from tools.shapes import fields_of
 
 
 @pytest.mark.parametrize("form", ["fares", "models/fares/decisions/{}", "{}"])

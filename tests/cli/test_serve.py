@@ -22,11 +22,11 @@ import structlog
 
 from ledger.cli.exits import Exit
 from ledger.cli.serve import log_to_stderr
-from ledger.cli.shapes import SHAPES, fields_of
 from ledger.client import LedgerClient, Signal
 from tests.cli.conftest import Run
 from tests.support.attested import until
 from tests.support.served import serving
+from tools.shapes import SHAPES, fields_of
 
 PROGRAM = [sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0", "--json"]
 

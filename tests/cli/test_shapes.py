@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.shapes import ITEMS, SHAPES, fields_of
 from tests.cli.conftest import Ran, Run
 from tests.support.served import OFFICER, POLICY, START
 from tools import reference
+from tools.shapes import ITEMS, SHAPES, fields_of
 
 DESCRIBED = ("--owner", "stays", "--unit-value", "0.000005", "--cost", "9")
 DEFINED = ("--kind", "drift", "--unit", "share", "--direction", "higher-is-worse")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.cli.shapes import SHAPES, fields_of
 from ledger.operations.verification.thing import thing_at
 from tests.cli.conftest import Ran, Run
+from tools.shapes import SHAPES, fields_of
 
 Given = dict[str, tuple[str, ...]]
 

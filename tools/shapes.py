@@ -8,7 +8,6 @@ from typing import Any, Final, TypeAlias
 
 from ledger.audit.report import Gap, Report
 from ledger.audit.source import Finding
-from ledger.cli.answers import Answered
 from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.export.publishing import Published
@@ -84,7 +83,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "key revoke": proofs.ChangedKey,
     "key pin": ("origin", "pinned", "trust_file"),
     "audit run": Report,
-    "audit answer": Answered,
+    "audit answer": ("name", "question", "state", "said", "missing", "how", "tables"),
     "compliance export": ComplianceFiles,
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
