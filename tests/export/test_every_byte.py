@@ -43,7 +43,7 @@ def ledger() -> LedgerInMemory:
     made = LedgerInMemory()
     made.observe("fares")
     made.observe("fares", "0.75")
-    made.erase((3, 3))
+    made.erase(3)
     made.seal()
     return made
 

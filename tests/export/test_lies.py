@@ -28,7 +28,8 @@ from ledger.export.files import (
 )
 from ledger.export.scope import Withholding
 from ledger.export.verify import verify_bundle
-from tests.support.bundles import ORIGIN, LedgerInMemory, small_ledger
+from tests.support.bundles import LedgerInMemory, small_ledger
+from tests.support.chained import ORIGIN
 
 WITHHELD = Withholding(streams=frozenset({"models/fares"}), reason="secret")
 
@@ -263,9 +264,9 @@ def test_a_stream_cut_short_with_its_scope_is_found_by_the_seal(tmp_path: Path) 
 def test_a_body_that_was_erased_cannot_come_back(tmp_path: Path) -> None:
     made = LedgerInMemory()
     made.observe("fares")
-    kept = made.links[2]
-    made.erase((3, 3))
-    made.links[2] = kept
+    kept = made.events[2]
+    made.erase(3)
+    made.events[2] = kept
     made.write(tmp_path)
     found = refused(tmp_path, made)
     assert (found.file, found.line) == (EVENTS, 3)
@@ -280,7 +281,7 @@ def test_a_history_rewritten_with_all_its_hashes_does_not_have_the_root_that_was
         rewritten.observe("fares", "0.1")
     rewritten.write(tmp_path)
     verify_bundle(tmp_path, [VerifierKey.parse(made.vkey)])  # an owner of the key can sign it again
-    (tmp_path / CHECKPOINT).write_bytes(made.note())
+    (tmp_path / CHECKPOINT).write_bytes(made.signed())
     rebag(tmp_path)
     found = refused(tmp_path, made)
     assert (found.file, found.why) == (EVENTS, "the events do not have the root that was signed")
@@ -310,8 +311,8 @@ def test_a_seal_cannot_be_as_of_a_position_before_what_it_seals(
     made = LedgerInMemory()
     made.observe("fares")
     last = made.observe("fares")
-    records = made.seal_records(last)
-    monkeypatch.setattr(made, "seal_records", lambda _: records)
+    records = made.records(last)
+    monkeypatch.setattr(made, "records", lambda _: records)
     made.seal(as_of=last - 1)
     made.write(tmp_path, made.plan("stream", stream="models/fares"))
     found = refused(tmp_path, made)
@@ -326,7 +327,7 @@ def sealing(as_of: int, root: str, streams: int) -> LedgerInMemory:
     for _ in range(3):
         made.observe("fares")
     data = {"as_of": as_of, "root": root, "streams": streams}
-    made.append("streams.sealed.v1", "ledger", data)
+    made.add("streams.sealed.v1", data)
     made.observe("fares")
     return made
 
@@ -362,7 +363,7 @@ def test_a_seal_that_reaches_far_back_is_checked_in_a_second_pass(
     made.write(tmp_path / "right")
     verify_bundle(tmp_path / "right", [VerifierKey.parse(made.vkey)])
     data = {"as_of": 3, "root": "00" * 32, "streams": 2}
-    wrong = made.append("streams.sealed.v1", "ledger", data)
+    wrong = made.add("streams.sealed.v1", data)
     made.write(tmp_path / "wrong")
     found = refused(tmp_path / "wrong", made)
     assert (found.file, found.line) == (EVENTS, wrong)

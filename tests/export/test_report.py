@@ -97,7 +97,7 @@ def decision(made: LedgerInMemory, model: str = "fares", **fields: object) -> in
         "overridden": None,
         "since": "2026-01-20T10:00:00.000000Z",
     }
-    return made.append("decision.made.v1", f"models/{model}", data | fields)
+    return made.add("decision.made.v1", data | fields, f"models/{model}")
 
 
 def hostile_ledger() -> LedgerInMemory:
@@ -105,9 +105,8 @@ def hostile_ledger() -> LedgerInMemory:
     decision(made)
     decision(made, reason="OTHERWISE", rule="", action="NO_ACTION", held_back="COOL_DOWN")
     decision(made, action="NONSENSE")
-    made.append(
+    made.add(
         "decision.overridden.v1",
-        "models/fares",
         {
             "model": "fares",
             "action": "NO_ACTION",
@@ -116,10 +115,10 @@ def hostile_ledger() -> LedgerInMemory:
             "effective_until": "2026-02-20T10:00:00.000000Z",
             "rationale": HOSTILE,
         },
+        "models/fares",
     )
-    made.append(
+    made.add(
         "policy.activated.v1",
-        "policies/default",
         {
             "policy": "default",
             "version": 1,
@@ -127,6 +126,7 @@ def hostile_ledger() -> LedgerInMemory:
             "scope": {"kind": "ledger", "model": None, "labels": {}},
             "rationale": HOSTILE,
         },
+        "policies/default",
     )
     return made
 

@@ -16,7 +16,8 @@ from ledger.export.faults import BundleError
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS
 from ledger.export.scope import Plan
 from ledger.export.verify import verify_bundle
-from tests.support.bundles import ORIGIN, VERIFIER, LedgerInMemory, small_ledger
+from tests.support.bundles import VERIFIER, LedgerInMemory, small_ledger
+from tests.support.chained import ORIGIN
 
 
 def test_another_key_opens_nothing(tmp_path: Path) -> None:
@@ -35,19 +36,19 @@ def signed_by(
     plan = plan or made.plan()
     writer = made.writer(folder, plan)
     writer.add(made.rows(plan, writer.resume()))
-    writer.finish(Enclosed(made.note(key=key), made.keys_json(), [""], VERIFIER))
-    return made.keys[key].verifier_key
+    writer.finish(Enclosed(made.signed(key=key), made.keys_json(), [""], VERIFIER))
+    return VerifierKey.parse(made.keys[key].vkey)
 
 
 def rotated(until: int) -> LedgerInMemory:
     made = small_ledger()
-    vkey = str(made.keys[1].verifier_key)
+    vkey = made.keys[1].vkey
     data = {
         "from_position": made.size + 1,
         "previous_until_position": until,
         "vkey": vkey,
     }
-    made.append("key.rotated.v1", "ledger", data)
+    made.add("key.rotated.v1", data)
     return made
 
 
@@ -64,7 +65,7 @@ def test_a_key_counts_within_its_span_only(tmp_path: Path) -> None:
 def test_a_revoked_key_counts_for_nothing_from_there_on(tmp_path: Path) -> None:
     made = small_ledger()
     data = {"from_position": 5, "reason": "stolen", "vkey": made.vkey}
-    made.append("key.revoked.v1", "ledger", data)
+    made.add("key.revoked.v1", data)
     with pytest.raises(BundleError, match="does not count"):
         verify_bundle(tmp_path, [signed_by(made, tmp_path, 0)])
 
@@ -89,7 +90,7 @@ def test_a_policy_asks_for_its_witnesses(tmp_path: Path) -> None:
         writer = made.writer(folder, plan)
         writer.add(made.rows(plan, writer.resume()))
         lines = [one.cosign(checkpoint, 1_800_000_000).line() for one in witnesses[:count]]
-        note = add_cosignatures(made.note(), lines)
+        note = add_cosignatures(made.signed(), lines)
         writer.finish(Enclosed(note, made.keys_json(), [""], VERIFIER))
         if count < 2:
             with pytest.raises(BundleError, match="quorum") as refusal:
@@ -107,7 +108,7 @@ def test_a_key_beside_a_policy_must_have_signed_too(tmp_path: Path) -> None:
     policy = parse_policy(f"log {made.vkey}\nquorum none\n".encode())
     verify_bundle(tmp_path, [VerifierKey.parse(made.vkey)], policy)
     with pytest.raises(BundleError, match="has not signed"):
-        verify_bundle(tmp_path, [made.keys[1].verifier_key], policy)
+        verify_bundle(tmp_path, [VerifierKey.parse(made.keys[1].vkey)], policy)
 
 
 def test_nothing_is_verified_without_a_key_from_elsewhere(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.bundles import World, load_tool, log_key, small_world
-from tests.verifier.writing import write_bundle
+from tests.support.chained import Chained, log_key, small_chained
+from tests.verifier.writing import load_tool, write_bundle
 
 TOOL = load_tool()
 KINDS = ("full", "range", "stream")
@@ -18,8 +18,8 @@ Refuse = Callable[..., Any]
 
 
 @pytest.fixture
-def world() -> World:
-    return small_world()
+def ledger() -> Chained:
+    return small_chained()
 
 
 @pytest.fixture
@@ -51,17 +51,17 @@ def refuse(verify: Verify) -> Refuse:
 
 
 @pytest.fixture(params=KINDS)
-def bundle(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Path:
+def bundle(request: pytest.FixtureRequest, ledger: Chained, tmp_path: Path) -> Path:
     """A small honest bundle of each kind."""
-    return write_kind(request.param, world, tmp_path / "bundle")
+    return write_kind(request.param, ledger, tmp_path / "bundle")
 
 
-def write_kind(kind: str, world: World, folder: Path) -> Path:
-    """Write a bundle of a kind from the small world."""
+def write_kind(kind: str, ledger: Chained, folder: Path) -> Path:
+    """Write a bundle of a kind from the small ledger."""
     match kind:
         case "full":
-            return write_bundle(folder, world, withheld={6: "asked for", 7: "asked for"})
+            return write_bundle(folder, ledger, withheld={6: "asked for", 7: "asked for"})
         case "range":
-            return write_bundle(folder, world, span=(3, 10), withheld={4: "erased"})
+            return write_bundle(folder, ledger, span=(3, 10), withheld={4: "erased"})
         case _:
-            return write_bundle(folder, world, stream="models/m1", seal=9, withheld={7: "no"})
+            return write_bundle(folder, ledger, stream="models/m1", seal=9, withheld={7: "no"})

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.verifier.bundles import canonical, rehash
-from tests.verifier.writing import bag, line_of
+from tests.support.chained import canonical, line_of, rehash
+from tests.verifier.writing import bag
 
 EVENTS, PROOFS, SCOPE = "data/events.jsonl", "data/proofs.jsonl", "data/scope.json"
 Line = dict[str, Any]

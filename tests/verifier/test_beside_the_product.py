@@ -17,11 +17,11 @@ import pytest
 from ledger.chain.keys import VerifierKey
 from ledger.export.faults import BundleError
 from ledger.export.verify import verify_opened
+from tests.support.chained import Chained, canonical, line_of, log_key, rehash, relink
 from tests.verifier import test_edits, test_files, test_partial
-from tests.verifier.bundles import World, canonical, load_tool, log_key, rehash, relink
 from tests.verifier.conftest import KINDS, POLICY, write_kind
 from tests.verifier.editing import EVENTS, PROOFS, SCOPE, lines_of, put_lines
-from tests.verifier.writing import bag, line_of, write_bundle
+from tests.verifier.writing import bag, load_tool, write_bundle
 
 TOOL = load_tool()
 KEY = VerifierKey.parse(log_key(1).vkey)
@@ -111,14 +111,14 @@ def compare(alone: Alone, bundle: Opened, what: object) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_honest_bundles_are_accepted_by_both(
-    kind: str, world: World, tmp_path: Path, alone: Alone
+    kind: str, ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
-    assert compare(alone, Opened.of(write_kind(kind, world, tmp_path)), kind)
+    assert compare(alone, Opened.of(write_kind(kind, ledger, tmp_path)), kind)
 
 
 @pytest.mark.parametrize("name", test_edits.EDITS)
-def test_edited_lines(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
-    write_bundle(tmp_path, world)
+def test_edited_lines(name: str, ledger: Chained, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, ledger)
     lines = lines_of(tmp_path)
     test_edits.EDITS[name][0](lines)
     put_lines(tmp_path, lines)
@@ -127,9 +127,9 @@ def test_edited_lines(name: str, world: World, tmp_path: Path, alone: Alone) -> 
 
 @pytest.mark.parametrize("name", test_edits.TEXTS)
 def test_texts_that_are_not_canonical(
-    name: str, world: World, tmp_path: Path, alone: Alone
+    name: str, ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
-    write_bundle(tmp_path, world)
+    write_bundle(tmp_path, ledger)
     lines = (tmp_path / EVENTS).read_bytes().splitlines(keepends=True)
     lines[2] = test_edits.rehashed_text(test_edits.TEXTS[name](lines[2]))
     (tmp_path / EVENTS).write_bytes(b"".join(lines))
@@ -137,16 +137,16 @@ def test_texts_that_are_not_canonical(
 
 
 @pytest.mark.parametrize("name", test_edits.scope_edits())
-def test_scopes(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
-    write_bundle(tmp_path, world)
+def test_scopes(name: str, ledger: Chained, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, ledger)
     value = json.loads((tmp_path / SCOPE).read_bytes())
     test_edits.scope_edits()[name](value)
     assert not compare(alone, Opened.of(tmp_path).changed(SCOPE, canonical(value)), name)
 
 
 @pytest.mark.parametrize("name", test_files.MANIFESTS)
-def test_manifests(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
-    bundle = Opened.of(write_bundle(tmp_path, world))
+def test_manifests(name: str, ledger: Chained, tmp_path: Path, alone: Alone) -> None:
+    bundle = Opened.of(write_bundle(tmp_path, ledger))
     text = bundle.files["tagmanifest-sha256.txt"].decode()
     changed = test_files.MANIFESTS[name](text).encode()
     other = Opened(bundle.files | {"tagmanifest-sha256.txt": changed})
@@ -154,8 +154,8 @@ def test_manifests(name: str, world: World, tmp_path: Path, alone: Alone) -> Non
 
 
 @pytest.mark.parametrize("name", test_partial.proof_edits())
-def test_proofs(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
-    write_bundle(tmp_path, world, span=(6, 8))
+def test_proofs(name: str, ledger: Chained, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, ledger, span=(6, 8))
     lines = lines_of(tmp_path, PROOFS)
     test_partial.proof_edits()[name][0](lines)
     content = b"".join(map(line_of, lines))
@@ -163,8 +163,8 @@ def test_proofs(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
 
 
 @pytest.mark.parametrize("name", test_partial.seal_edits())
-def test_seals(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
-    write_bundle(tmp_path, world, stream="models/m1", seal=9)
+def test_seals(name: str, ledger: Chained, tmp_path: Path, alone: Alone) -> None:
+    write_bundle(tmp_path, ledger, stream="models/m1", seal=9)
     value = json.loads((tmp_path / "data/seal.json").read_bytes())
     test_partial.seal_edits()[name](value)
     bundle = Opened.of(tmp_path).changed("data/seal.json", canonical(value))
@@ -174,9 +174,9 @@ def test_seals(name: str, world: World, tmp_path: Path, alone: Alone) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mask", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_every_byte_that_says_something_changed_in_a_consistent_bag(
-    kind: str, mask: int, world: World, tmp_path: Path, alone: Alone
+    kind: str, mask: int, ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
-    bundle = Opened.of(write_kind(kind, world, tmp_path))
+    bundle = Opened.of(write_kind(kind, ledger, tmp_path))
     accepted = []
     for name in TEXTS:
         content = bundle.files.get(name, b"")
@@ -196,10 +196,10 @@ def test_every_byte_that_says_something_changed_in_a_consistent_bag(
 
 
 def test_events_that_are_rehashed_after_each_changed_byte_of_a_body(
-    world: World, tmp_path: Path, alone: Alone
+    ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
     # As an attacker with the database would: every hash of the line agrees with it.
-    bundle = Opened.of(write_bundle(tmp_path, world))
+    bundle = Opened.of(write_bundle(tmp_path, ledger))
     lines = bundle.files[EVENTS].splitlines(keepends=True)
     for at in range(8, lines[2].index(b',"hash":"')):
         line = lines[2][:at] + bytes([lines[2][at] ^ 1]) + lines[2][at + 1 :]
@@ -208,10 +208,10 @@ def test_events_that_are_rehashed_after_each_changed_byte_of_a_body(
 
 
 def test_a_ledger_rewritten_and_signed_by_its_own_key_is_accepted_by_both(
-    world: World, tmp_path: Path, alone: Alone
+    ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
     # Nothing in one bundle speaks against an owner of database and key: an older checkpoint does.
-    world.events[9]["body"]["actor"] = "users/eve"
-    rehash(world.events[9])
-    relink(world.events, 10)
-    assert compare(alone, Opened.of(write_bundle(tmp_path, world)), "rewritten")
+    ledger.events[9]["body"]["actor"] = "users/eve"
+    rehash(ledger.events[9])
+    relink(ledger.events, 10)
+    assert compare(alone, Opened.of(write_bundle(tmp_path, ledger)), "rewritten")

@@ -19,11 +19,9 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.bundles import (
+from tests.support.chained import (
     ORIGIN,
-    ROOT,
-    TOOL,
-    World,
+    Chained,
     canonical,
     log_key,
     merkle_root,
@@ -33,7 +31,7 @@ from tests.verifier.bundles import (
 )
 from tests.verifier.conftest import KINDS, write_kind
 from tests.verifier.editing import EVENTS
-from tests.verifier.writing import bag, write_bundle
+from tests.verifier.writing import ROOT, TOOL, bag, write_bundle
 
 VKEY = log_key(1).vkey
 WITNESSES = [witness_key(n) for n in (1, 2, 3)]
@@ -101,9 +99,9 @@ def test_each_numbered_check_of_the_page_is_one_function() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_honest_bundle_is_verified_as_a_folder_and_as_a_tar(
-    kind: str, world: World, tmp_path: Path, run: Run
+    kind: str, ledger: Chained, tmp_path: Path, run: Run
 ) -> None:
-    write_kind(kind, world, tmp_path / "bundle")
+    write_kind(kind, ledger, tmp_path / "bundle")
     for name in ("", "export-1"):
         for format_ in (tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):
             with tarfile.open(tmp_path / "bundle.tar", "w", format=format_) as archive:
@@ -121,11 +119,11 @@ def test_an_honest_bundle_is_verified_as_a_folder_and_as_a_tar(
 
 
 def test_what_is_missing_is_counted_by_what_is_known_of_it(
-    world: World, tmp_path: Path, run: Run
+    ledger: Chained, tmp_path: Path, run: Run
 ) -> None:
     counts = {}
     for kind in KINDS:
-        write_kind(kind, world, tmp_path / kind)
+        write_kind(kind, ledger, tmp_path / kind)
         found = json.loads(run(tmp_path / kind, "--vkey", VKEY, "--json").stdout)
         counts[kind] = (found["erased, proven"], found["erased, stated"], found["withheld"])
         unread = found["types only hashed and counted"]
@@ -138,9 +136,9 @@ def test_what_is_missing_is_counted_by_what_is_known_of_it(
 
 
 def test_a_refusal_is_one_line_with_file_line_position_expected_and_found(
-    world: World, tmp_path: Path, run: Run
+    ledger: Chained, tmp_path: Path, run: Run
 ) -> None:
-    write_bundle(tmp_path / "bundle", world)
+    write_bundle(tmp_path / "bundle", ledger)
     path = tmp_path / "bundle" / EVENTS
     path.write_bytes(path.read_bytes().replace(b"users/ada", b"users/eve", 3))
     done = run(tmp_path / "bundle", "--vkey", VKEY, "--json")
@@ -153,11 +151,13 @@ def test_a_refusal_is_one_line_with_file_line_position_expected_and_found(
     found = json.loads(done.stdout)
     assert found["verified"] is False
     assert (found["file"], found["line"], found["position"]) == (EVENTS, "1", "1")
-    assert found["found"].strip('"') == world.events[0]["header"]["body_hash"]
+    assert found["found"].strip('"') == ledger.events[0]["header"]["body_hash"]
 
 
-def test_a_bundles_words_cannot_steer_the_terminal(world: World, tmp_path: Path, run: Run) -> None:
-    write_bundle(tmp_path / "bundle", world)
+def test_a_bundles_words_cannot_steer_the_terminal(
+    ledger: Chained, tmp_path: Path, run: Run
+) -> None:
+    write_bundle(tmp_path / "bundle", ledger)
     path = tmp_path / "bundle" / EVENTS
     path.write_bytes(path.read_bytes().replace(b'"salt"', b'"\x1b[2Jsalt\xe2\x80\xae"', 1))
     done = run(tmp_path / "bundle", "--vkey", VKEY)
@@ -244,10 +244,10 @@ def test_the_same_file_twice_in_a_tar_is_refused(bundle: Path, tmp_path: Path, r
     [([1, 2, 3], 3, 0), ([1, 3], 2, 0), ([2], 2, 4), ([], 1, 4), ([1, 2], None, 4), ([], None, 4)],
 )
 def test_a_quorum_of_witnesses_is_needed_where_one_is_asked_for(
-    cosigners: list[int], quorum: int | None, code: int, world: World, tmp_path: Path, run: Run
+    cosigners: list[int], quorum: int | None, code: int, ledger: Chained, tmp_path: Path, run: Run
 ) -> None:
     signers = [log_key(1), *(witness_key(n) for n in cosigners)]
-    write_bundle(tmp_path / "bundle", world, signers=signers)
+    write_bundle(tmp_path / "bundle", ledger, signers=signers)
     arguments = [word for one in WITNESSES for word in ("--witness", one.vkey)]
     arguments += ["--quorum", str(quorum)] if quorum else []
     done = run(tmp_path / "bundle", "--vkey", VKEY, *arguments, "--json")
@@ -265,11 +265,11 @@ def test_a_quorum_of_witnesses_is_needed_where_one_is_asked_for(
 
 
 def test_a_cosignature_that_is_not_genuine_refuses_the_bundle(
-    world: World, tmp_path: Path, run: Run
+    ledger: Chained, tmp_path: Path, run: Run
 ) -> None:
-    write_bundle(tmp_path / "bundle", world, signers=[log_key(1), witness_key(1)])
+    write_bundle(tmp_path / "bundle", ledger, signers=[log_key(1), witness_key(1)])
     path = tmp_path / "bundle" / "data" / "checkpoint"
-    note = world.note(signers=[log_key(1)]).decode()
+    note = ledger.note(signers=[log_key(1)]).decode()
     path.write_text(note + witness_key(1).line(b"another text\n"), "utf-8")
     bag(tmp_path / "bundle")
     assert run(tmp_path / "bundle", "--vkey", VKEY).returncode == 0
@@ -277,37 +277,37 @@ def test_a_cosignature_that_is_not_genuine_refuses_the_bundle(
     assert run(tmp_path / "bundle", "--vkey", VKEY, *witness).returncode == 4
 
 
-def long_world(events: int) -> World:
-    world = World()
+def long_ledger(events: int) -> Chained:
+    ledger = Chained()
     time = "2026-03-01T00:00:00.000000Z"
     created = {"created_at": time, "format": "decision-ledger/1", "origin": ORIGIN, "vkey": VKEY}
-    world.add("ledger.created.v1", created)
+    ledger.add("ledger.created.v1", created)
     for number in range(events):
         data = {"note": "é" if number % 7 == 0 else "", "value": str(number)}
-        world.add("signal.observed.v1", data, f"models/m{number % 5}")
+        ledger.add("signal.observed.v1", data, f"models/m{number % 5}")
         if number % 2_500 == 2_000:
-            world.seal(number - 700)
-    for event in world.events:
+            ledger.seal(number - 700)
+    for event in ledger.events:
         event["header"]["recorded_at"] = time
-    relink(world.events)
-    for event in world.events:
+    relink(ledger.events)
+    for event in ledger.events:
         if event["header"]["type"] == "streams.sealed.v1":
-            reseal(world, event)
-    relink(world.events)
-    return world
+            reseal(ledger, event)
+    relink(ledger.events)
+    return ledger
 
 
-def reseal(world: World, event: dict[str, Any]) -> None:
-    relink(world.events, event["header"]["position"] - 2)
-    records = world.records(event["body"]["data"]["as_of"])
+def reseal(ledger: Chained, event: dict[str, Any]) -> None:
+    relink(ledger.events, event["header"]["position"] - 2)
+    records = ledger.records(event["body"]["data"]["as_of"])
     root = merkle_root([sha(b"\0" + canonical(record)) for record in records])
     event["body"]["data"] |= {"root": root.hex(), "streams": len(records)}
-    relink(world.events, event["header"]["position"] - 1)
+    relink(ledger.events, event["header"]["position"] - 1)
 
 
 def test_both_cores_find_the_same(tmp_path: Path, run: Run) -> None:
-    world = long_world(9_000)
-    folder = write_bundle(tmp_path / "bundle", world)
+    ledger = long_ledger(9_000)
+    folder = write_bundle(tmp_path / "bundle", ledger)
     told = {}
     for jobs in ("1", "2"):
         done = run(folder, "--vkey", VKEY, "--jobs", jobs, "--json")
@@ -332,10 +332,10 @@ def test_both_cores_find_the_same(tmp_path: Path, run: Run) -> None:
 
 
 def test_one_event_is_verified_by_hand_with_sha256sum_and_openssl(
-    world: World, tmp_path: Path
+    ledger: Chained, tmp_path: Path
 ) -> None:
     # The commands of the README, on the event of line 3.
-    write_bundle(tmp_path / "bundle", world)
+    write_bundle(tmp_path / "bundle", ledger)
     script = r"""
 set -eu
 cd bundle/data
@@ -361,6 +361,6 @@ openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in text -sigfile 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    event = world.events[2]
+    event = ledger.events[2]
     told = [event["hash"], event["header"]["body_hash"], "Signature Verified Successfully"]
     assert done.stdout.splitlines() == told

@@ -17,7 +17,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tests.verifier.bundles import load_tool
+from tests.verifier.writing import load_tool
 
 TOOL = load_tool()
 VECTORS = json.loads((Path(__file__).parent / "rfc8032.json").read_text())["cases"]

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.bundles import (
+from tests.support.chained import (
     NONE,
-    World,
+    Chained,
     canonical,
     log_key,
     merkle_root,
     rehash,
     relink,
     sha,
-    small_world,
+    small_chained,
 )
 from tests.verifier.conftest import Refuse, Verify, write_kind
 from tests.verifier.editing import (
@@ -98,10 +98,10 @@ EDITS: dict[str, tuple[Edit, int]] = {
 
 @pytest.mark.parametrize("name", EDITS)
 def test_edited_lines_are_refused_where_the_edit_first_shows(
-    name: str, world: World, tmp_path: Path, refuse: Refuse
+    name: str, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
     edit, line = EDITS[name]
-    write_bundle(tmp_path, world)
+    write_bundle(tmp_path, ledger)
     lines = lines_of(tmp_path)
     edit(lines)
     put_lines(tmp_path, lines)
@@ -144,10 +144,10 @@ TEXTS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_line_that_is_not_its_own_canonical_bytes_is_refused(
-    name: str, world: World, tmp_path: Path, refuse: Refuse
+    name: str, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
     # The forger recomputes the body's hash over the very bytes that he writes.
-    write_bundle(tmp_path, world)
+    write_bundle(tmp_path, ledger)
     lines = (tmp_path / EVENTS).read_bytes().splitlines(keepends=True)
     changed = TEXTS[name](lines[2])
     assert changed != lines[2]
@@ -173,16 +173,16 @@ def rehashed_text(line: bytes) -> bytes:
 
 
 def test_a_rewritten_suffix_needs_a_checkpoint_of_its_own(
-    world: World, tmp_path: Path, refuse: Refuse
+    ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    genuine = world.note(signers=[log_key(1)])
-    world.events[4]["body"]["actor"] = "users/eve"
-    relink(world.events, 4)
+    genuine = ledger.note(signers=[log_key(1)])
+    ledger.events[4]["body"]["actor"] = "users/eve"
+    relink(ledger.events, 4)
     # The seal's root covers the rewritten events, so an attacker has to recompute it too.
-    records = [canonical(record) for record in world.records(8)]
-    world.events[8]["body"]["data"]["root"] = root_over(records)
-    relink(world.events, 8)
-    write_bundle(tmp_path, world)
+    records = [canonical(record) for record in ledger.records(8)]
+    ledger.events[8]["body"]["data"]["root"] = root_over(records)
+    relink(ledger.events, 8)
+    write_bundle(tmp_path, ledger)
     (tmp_path / "data" / "checkpoint").write_bytes(genuine)
     bag(tmp_path)
     file, line, _, text = refuse(tmp_path)
@@ -195,20 +195,22 @@ def root_over(records: list[bytes]) -> str:
 
 
 def test_a_suffix_rewritten_and_signed_by_another_key_is_refused(
-    world: World, tmp_path: Path, refuse: Refuse
+    ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    write_bundle(tmp_path, world, signers=[log_key(7)])
+    write_bundle(tmp_path, ledger, signers=[log_key(7)])
     assert refuse(tmp_path)[0] == "data/checkpoint"
     keys = [first_key()[0] | {"vkey": log_key(7).vkey}]
     shutil.rmtree(tmp_path)
-    write_bundle(tmp_path, world, signers=[log_key(7)], keys=keys)
+    write_bundle(tmp_path, ledger, signers=[log_key(7)], keys=keys)
     assert refuse(tmp_path)[0] == "data/checkpoint"
     assert refuse(tmp_path, [log_key(7).vkey])[0] == "data/keys.json"
 
 
 @pytest.mark.parametrize("cut", [1, 3])
-def test_a_tail_cut_off_is_refused(cut: int, world: World, tmp_path: Path, refuse: Refuse) -> None:
-    write_bundle(tmp_path, world)
+def test_a_tail_cut_off_is_refused(
+    cut: int, ledger: Chained, tmp_path: Path, refuse: Refuse
+) -> None:
+    write_bundle(tmp_path, ledger)
     put_lines(tmp_path, lines_of(tmp_path)[:-cut])
     file, _, _, text = refuse(tmp_path)
     # Without its last events the erasure at 11 is gone as well, which shows first.
@@ -217,15 +219,15 @@ def test_a_tail_cut_off_is_refused(cut: int, world: World, tmp_path: Path, refus
 
 
 def test_events_after_the_checkpoint_are_refused(
-    world: World, tmp_path: Path, refuse: Refuse
+    ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    write_bundle(tmp_path, world, size=10)
-    put_lines(tmp_path, world.events)
+    write_bundle(tmp_path, ledger, size=10)
+    put_lines(tmp_path, ledger.events)
     assert refuse(tmp_path)[0] == SCOPE
 
 
 def test_events_of_another_ledger_are_refused(tmp_path: Path, refuse: Refuse) -> None:
-    other = World("ledger.example.com/other")
+    other = Chained("ledger.example.com/other")
     time = "2026-03-01T10:00:00.000001Z"
     created = {"created_at": time, "format": "decision-ledger/1", "origin": other.origin}
     other.add("ledger.created.v1", created | {"vkey": log_key(1).vkey})
@@ -233,17 +235,17 @@ def test_events_of_another_ledger_are_refused(tmp_path: Path, refuse: Refuse) ->
     assert refuse(tmp_path)[0] == "data/checkpoint"
 
 
-def seal_edit(world: World, **changes: object) -> None:
-    world.events[8]["body"]["data"] |= changes
-    relink(world.events, 8)
+def seal_edit(ledger: Chained, **changes: object) -> None:
+    ledger.events[8]["body"]["data"] |= changes
+    relink(ledger.events, 8)
 
 
 @pytest.mark.parametrize("changes", [{"root": NONE}, {"streams": 2}, {"as_of": 7}])
 def test_a_seal_that_misstates_is_caught_though_everything_is_signed(
-    changes: dict[str, Any], world: World, tmp_path: Path, refuse: Refuse
+    changes: dict[str, Any], ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    seal_edit(world, **changes)
-    write_bundle(tmp_path, world)
+    seal_edit(ledger, **changes)
+    write_bundle(tmp_path, ledger)
     assert refuse(tmp_path)[:3] == (EVENTS, 9, 9)
 
 
@@ -280,22 +282,22 @@ def scope_edits() -> dict[str, Callable[[Any], object]]:
 
 @pytest.mark.parametrize("name", scope_edits())
 def test_a_scope_that_disagrees_with_what_is_there_is_refused(
-    name: str, world: World, tmp_path: Path, refuse: Refuse
+    name: str, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    write_bundle(tmp_path, world)
+    write_bundle(tmp_path, ledger)
     edit_json(tmp_path, SCOPE, scope_edits()[name])
     assert SCOPE in refuse(tmp_path)[3]
 
 
 @pytest.mark.parametrize("reasons", [("asked for", "asked for"), ("b", "a"), (" ", "a")])
 def test_reasons_are_different_ascending_and_not_blank(
-    reasons: tuple[str, str], world: World, tmp_path: Path, verify: Verify, refuse: Refuse
+    reasons: tuple[str, str], ledger: Chained, tmp_path: Path, verify: Verify, refuse: Refuse
 ) -> None:
     def listed(*why: str) -> list[dict[str, Any]]:
         places = zip((6, 7), why, strict=True)
         return [{"positions": [[at, at]], "reason": reason} for at, reason in places]
 
-    write_kind("full", world, tmp_path)
+    write_kind("full", ledger, tmp_path)
     edit_json(tmp_path, SCOPE, lambda s: s.update(withheld=listed("a", "b")))
     assert verify(tmp_path)["withheld"] == {"a": 1, "b": 1}
     edit_json(tmp_path, SCOPE, lambda s: s.update(withheld=listed(*reasons)))
@@ -313,28 +315,28 @@ def test_another_kind_needs_other_files(kind: str, bundle: Path, refuse: Refuse)
 
 
 def test_a_body_that_an_event_says_was_erased_is_gone(tmp_path: Path, refuse: Refuse) -> None:
-    world = small_world()
-    kept = dict(world.events[5])
-    world.erase(6)
-    world.events[5] = kept
-    write_bundle(tmp_path / "full", world)
+    ledger = small_chained()
+    kept = dict(ledger.events[5])
+    ledger.erase(6)
+    ledger.events[5] = kept
+    write_bundle(tmp_path / "full", ledger)
     assert refuse(tmp_path / "full")[:3] == (EVENTS, 6, 6)
-    write_bundle(tmp_path / "range", world, span=(5, 12))
+    write_bundle(tmp_path / "range", ledger, span=(5, 12))
     assert refuse(tmp_path / "range")[:3] == (EVENTS, 2, 6)
 
 
 def test_what_an_event_says_was_erased_is_proven_even_if_it_is_listed_as_withheld(
-    world: World, tmp_path: Path, verify: Verify
+    ledger: Chained, tmp_path: Path, verify: Verify
 ) -> None:
-    write_bundle(tmp_path, world, withheld={4: "asked for", 5: "asked for"})
+    write_bundle(tmp_path, ledger, withheld={4: "asked for", 5: "asked for"})
     found = verify(tmp_path)
     assert (found["erased, proven"], found["withheld"]) == (1, {"asked for": 1})
 
 
 def test_erasures_are_stated_only_where_events_are_missing(
-    world: World, tmp_path: Path, refuse: Refuse
+    ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    write_bundle(tmp_path, world, withheld={5: "erased"})
+    write_bundle(tmp_path, ledger, withheld={5: "erased"})
     assert refuse(tmp_path)[0] == SCOPE
 
 
@@ -342,8 +344,8 @@ def test_erasures_are_stated_only_where_events_are_missing(
 def test_an_erasure_names_only_what_lies_before_it(
     named: list[int], tmp_path: Path, refuse: Refuse
 ) -> None:
-    world = small_world()
+    ledger = small_chained()
     data = {"authority": "office", "ground": "law", "positions": [named]}
-    assert world.add("body.erased.v1", data) == 12
-    write_bundle(tmp_path, world)
+    assert ledger.add("body.erased.v1", data) == 12
+    write_bundle(tmp_path, ledger)
     assert refuse(tmp_path)[:3] == (EVENTS, 12, 12)

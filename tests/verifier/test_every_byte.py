@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import pytest
 
-from tests.verifier.bundles import load_tool, log_key, small_world
+from tests.support.chained import log_key, small_chained
 from tests.verifier.conftest import KINDS, POLICY, write_kind
-from tests.verifier.writing import bag
+from tests.verifier.writing import bag, load_tool
 
 TOOL = load_tool()
 LINED = {"data/events.jsonl", "data/proofs.jsonl"}
@@ -23,7 +23,7 @@ TAGS = {"manifest-sha256.txt", "tagmanifest-sha256.txt"}
 
 def small_bundle(kind: str, folder: Path) -> dict[str, bytes]:
     """Return the files of a bundle; the two that are only hashed are kept short."""
-    write_kind(kind, small_world(models=2, observations=3), folder)
+    write_kind(kind, small_chained(models=2, observations=3), folder)
     (folder / "data" / "verify_bundle.py").write_text("pass\n")
     bag(folder)
     found = folder.rglob("*")

@@ -11,16 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.chained import canonical, inclusion, log_key, merkle_root, sha, witness_key
 from tests.support.vectors import load_cases, load_vectors
-from tests.verifier.bundles import (
-    canonical,
-    inclusion,
-    load_tool,
-    log_key,
-    merkle_root,
-    sha,
-    witness_key,
-)
+from tests.verifier.writing import load_tool
 
 TOOL = load_tool()
 LEDGER = load_vectors("ledger_format_v1.json")

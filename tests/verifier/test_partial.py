@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.verifier.bundles import NONE, World, inclusion, rehash, relink
+from tests.support.chained import NONE, Chained, inclusion, rehash, relink
 from tests.verifier.conftest import Refuse
 from tests.verifier.editing import (
     EVENTS,
@@ -45,11 +45,11 @@ def proof_edits() -> dict[str, tuple[Edit, int]]:
 @pytest.mark.parametrize("kind", ["range", "stream"])
 @pytest.mark.parametrize("name", proof_edits())
 def test_proofs_that_do_not_prove_are_refused(
-    name: str, kind: str, world: World, tmp_path: Path, refuse: Refuse
+    name: str, kind: str, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
     span = (6, 8) if kind == "range" else None
     stream = None if span else "models/m1"
-    write_bundle(tmp_path, world, span=span, stream=stream, seal=9)
+    write_bundle(tmp_path, ledger, span=span, stream=stream, seal=9)
     edit, line = proof_edits()[name]
     lines = lines_of(tmp_path, PROOFS)
     edit(lines)
@@ -57,8 +57,8 @@ def test_proofs_that_do_not_prove_are_refused(
     assert refuse(tmp_path)[:2] == (PROOFS, line)
 
 
-def test_a_proof_too_many_is_refused(world: World, tmp_path: Path, refuse: Refuse) -> None:
-    write_bundle(tmp_path, world, span=(6, 8))
+def test_a_proof_too_many_is_refused(ledger: Chained, tmp_path: Path, refuse: Refuse) -> None:
+    write_bundle(tmp_path, ledger, span=(6, 8))
     lines = lines_of(tmp_path, PROOFS)
     put_lines(tmp_path, [*lines, lines[-1]], PROOFS)
     assert refuse(tmp_path)[1] == 4
@@ -66,9 +66,9 @@ def test_a_proof_too_many_is_refused(world: World, tmp_path: Path, refuse: Refus
 
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_a_stream_is_complete_up_to_its_seal(
-    at: int, world: World, tmp_path: Path, refuse: Refuse
+    at: int, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    write_bundle(tmp_path, world, stream="models/m1", seal=9)
+    write_bundle(tmp_path, ledger, stream="models/m1", seal=9)
     events, proofs = lines_of(tmp_path), lines_of(tmp_path, PROOFS)
     del events[at], proofs[at]
     put_lines(tmp_path, proofs, PROOFS)
@@ -107,41 +107,41 @@ def seal_edits() -> dict[str, Callable[[Any], object]]:
 
 @pytest.mark.parametrize("name", seal_edits())
 def test_a_seal_that_does_not_cover_the_stream_is_refused(
-    name: str, world: World, tmp_path: Path, refuse: Refuse
+    name: str, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    write_bundle(tmp_path, world, stream="models/m1", seal=9)
+    write_bundle(tmp_path, ledger, stream="models/m1", seal=9)
     edit_json(tmp_path, "data/seal.json", seal_edits()[name])
     assert refuse(tmp_path)[0] == "data/seal.json"
 
 
-def test_any_other_event_is_no_seal(world: World, tmp_path: Path, refuse: Refuse) -> None:
-    write_bundle(tmp_path, world, stream="models/m1", seal=9)
-    other = {"event": world.events[9], "inclusion": inclusion(9, world.leaves())}
+def test_any_other_event_is_no_seal(ledger: Chained, tmp_path: Path, refuse: Refuse) -> None:
+    write_bundle(tmp_path, ledger, stream="models/m1", seal=9)
+    other = {"event": ledger.events[9], "inclusion": inclusion(9, ledger.leaves())}
     edit_json(tmp_path, "data/seal.json", lambda s: s.update(other))
     assert refuse(tmp_path)[0] == "data/seal.json"
 
 
 def test_a_seal_of_the_future_is_refused_where_it_cannot_be_recomputed_too(
-    world: World, tmp_path: Path, refuse: Refuse
+    ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
-    world.events[8]["body"]["data"]["as_of"] = 9
-    relink(world.events, 8)
-    write_bundle(tmp_path, world, span=(6, 10))
+    ledger.events[8]["body"]["data"]["as_of"] = 9
+    relink(ledger.events, 8)
+    write_bundle(tmp_path, ledger, span=(6, 10))
     assert refuse(tmp_path)[:3] == (EVENTS, 4, 9)
 
 
 @pytest.mark.parametrize("as_of", [7, 9])
 def test_a_seal_that_misstates_its_own_moment_covers_no_stream(
-    as_of: int, world: World, tmp_path: Path, refuse: Refuse
+    as_of: int, ledger: Chained, tmp_path: Path, refuse: Refuse
 ) -> None:
     # Everything is signed and included; only the moment cannot be, for a stream whose newest is 8.
-    write_bundle(tmp_path / "right", world, stream="models/m1", seal=9)
+    write_bundle(tmp_path / "right", ledger, stream="models/m1", seal=9)
     proof = json.loads((tmp_path / "right" / "data/seal.json").read_bytes())
-    world.events[8]["body"]["data"]["as_of"] = as_of
-    relink(world.events, 8)
-    told = proof | {"event": deepcopy(world.events[8]), "inclusion": inclusion(8, world.leaves())}
-    world.events[8]["body"]["data"]["as_of"] = 8  # what the builder goes by
-    write_bundle(tmp_path / "wrong", world, stream="models/m1", seal=9)
+    ledger.events[8]["body"]["data"]["as_of"] = as_of
+    relink(ledger.events, 8)
+    told = proof | {"event": deepcopy(ledger.events[8]), "inclusion": inclusion(8, ledger.leaves())}
+    ledger.events[8]["body"]["data"]["as_of"] = 8  # what the builder goes by
+    write_bundle(tmp_path / "wrong", ledger, stream="models/m1", seal=9)
     edit_json(tmp_path / "wrong", "data/seal.json", lambda s: s.update(told))
     file, _, _, text = refuse(tmp_path / "wrong")
     assert file == "data/seal.json"

@@ -1,36 +1,41 @@
-"""Writes a ledger of `bundles` as an export bundle, and manifests again after an edit."""
+"""Writes a chained ledger as an export bundle, and manifests again after an edit."""
 
 import hashlib
+import importlib.util
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
-from tests.verifier.bundles import (
-    TOOL,
-    Signer,
-    World,
-    canonical,
-    inclusion,
-    log_key,
-    sha,
-)
+from tests.support.chained import Chained, Signer, canonical, inclusion, line_of, log_key
 
+ROOT: Final = Path(__file__).resolve().parents[2]
+TOOL: Final = ROOT / "tools" / "verify_bundle.py"
 Key = dict[str, Any]
+
+
+def load_tool() -> ModuleType:
+    """Return the verifier as a module; it is a file of its own and part of no package."""
+    if (loaded := sys.modules.get("verify_bundle")) is not None:
+        return loaded
+    spec = importlib.util.spec_from_file_location("verify_bundle", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["verify_bundle"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def first_key() -> list[Key]:
     return [{"from_position": 1, "until_position": None, "vkey": log_key(1).vkey}]
 
 
-def line_of(event: Mapping[str, Any]) -> bytes:
-    """Return an event's line."""
-    return canonical(event) + b"\n"
-
-
 def write_bundle(
     folder: Path,
-    world: World,
+    ledger: Chained,
     *,
     span: tuple[int, int] | None = None,
     stream: str | None = None,
@@ -41,26 +46,26 @@ def write_bundle(
     size: int | None = None,
 ) -> Path:
     """Write a full bundle, one of a span of positions, or one of a stream up to a seal."""
-    size = len(world.events) if size is None else size
+    size = len(ledger.events) if size is None else size
     chosen = list(range(1, size + 1))
     kind = "full"
     if span is not None:
         kind, chosen = "range", list(range(span[0], span[1] + 1))
     if stream is not None:
         assert seal is not None
-        kind, as_of = "stream", world.events[seal - 1]["body"]["data"]["as_of"]
+        kind, as_of = "stream", ledger.events[seal - 1]["body"]["data"]["as_of"]
         chosen = [
-            p for p in range(1, as_of + 1) if world.events[p - 1]["header"]["stream"] == stream
+            p for p in range(1, as_of + 1) if ledger.events[p - 1]["header"]["stream"] == stream
         ]
     withheld = withheld or {}
-    events = [dict(world.events[position - 1]) for position in chosen]
+    events = [dict(ledger.events[position - 1]) for position in chosen]
     for event in events:
         if event["header"]["position"] in withheld:
             event |= {"body": None, "salt": None}
     data = folder / "data"
     data.mkdir(parents=True)
     (data / "events.jsonl").write_bytes(b"".join(map(line_of, events)))
-    (data / "checkpoint").write_bytes(world.note(size, signers or [log_key(1)]))
+    (data / "checkpoint").write_bytes(ledger.note(size, signers or [log_key(1)]))
     (data / "keys.json").write_bytes(canonical(first_key() if keys is None else list(keys)))
     scope = {
         "counts": dict(Counter(event["header"]["type"] for event in events)),
@@ -77,28 +82,15 @@ def write_bundle(
         ],
     }
     (data / "scope.json").write_bytes(canonical(scope))
-    leaves = world.leaves(size)
+    leaves = ledger.leaves(size)
     if kind != "full":
         proofs = [{"inclusion": inclusion(p - 1, leaves), "position": p} for p in chosen]
         (data / "proofs.jsonl").write_bytes(b"".join(map(line_of, proofs)))
     if kind == "stream":
-        (data / "seal.json").write_bytes(canonical(seal_of(world, seal or 0, stream or "", leaves)))
+        (data / "seal.json").write_bytes(canonical(ledger.sealed(seal or 0, stream or "", size)))
     (data / "report.html").write_text("<!doctype html><title>For people</title>\n")
     (data / "verify_bundle.py").write_bytes(TOOL.read_bytes())
     return bag(folder)
-
-
-def seal_of(world: World, seal: int, stream: str, leaves: Sequence[bytes]) -> dict[str, Any]:
-    event = world.events[seal - 1]
-    records = world.records(event["body"]["data"]["as_of"])
-    at = [record["stream"] for record in records].index(stream)
-    return {
-        "event": event,
-        "inclusion": inclusion(seal - 1, leaves),
-        "record": records[at],
-        "record_inclusion": inclusion(at, [sha(b"\0" + canonical(record)) for record in records]),
-        "record_index": at,
-    }
 
 
 def ranges_of(positions: Iterable[int]) -> list[list[int]]:

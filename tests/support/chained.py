@@ -1,39 +1,21 @@
-"""Builds ledgers and export bundles from the specification alone, for the stand-alone verifier.
+"""A ledger in memory, hashed, linked, proven and signed from the format's page alone.
 
-Nothing of the product takes part: hashes, proofs, notes and manifests are made here, with the
-`cryptography` package for signatures, so that a mistake of the product cannot hide in its tests.
+Nothing of the product takes part (`cryptography` makes the signatures), so that a mistake of the
+product cannot hide in its tests. What needs a product's view of such a ledger takes it from here:
+stories for projections, bundles, forged databases, a server that lies.
 """
 
 import base64
 import hashlib
-import importlib.util
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-TOOL: Final = ROOT / "tools" / "verify_bundle.py"
 ORIGIN: Final = "ledger.example.com/fraud"
 NONE: Final = "0" * 64
-
-
-def load_tool() -> ModuleType:
-    """Return the verifier as a module; it is a file of its own and part of no package."""
-    if (loaded := sys.modules.get("verify_bundle")) is not None:
-        return loaded
-    spec = importlib.util.spec_from_file_location("verify_bundle", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["verify_bundle"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def canonical(value: object) -> bytes:
@@ -107,40 +89,44 @@ def witness_key(number: int) -> Signer:
 
 
 @dataclass
-class World:
+class Chained:
     """A ledger in memory: lines as in events.jsonl, in order of position."""
 
     origin: str = ORIGIN
     events: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """How many events there are."""
+        return len(self.events)
+
     def add(
         self, type_: str, data: Mapping[str, Any], stream: str = "ledger", **body: object
     ) -> int:
-        """Append an event; return its position."""
-        position = len(self.events) + 1
-        self.versions[stream] = self.versions.get(stream, 0) + 1
-        whole = {
-            "actor": "users/ada",
-            "causation_position": None,
-            "data": dict(data),
-            "request_id": f"request-{position}",
-            "run_id": None,
-        } | body
-        header = {
-            "body_hash": "",
-            "ledger": self.origin,
-            "position": position,
-            "prev_hash": self.events[-1]["hash"] if self.events else NONE,
-            "recorded_at": f"2026-03-01T10:{position // 60 % 60:02}:{position % 60:02}.000001Z",
-            "stream": stream,
-            "stream_version": self.versions[stream],
-            "type": type_,
-        }
-        event: dict[str, Any] = {"body": whole, "hash": "", "header": header}
-        event["salt"] = sha(b"salt %d" % position)[:16].hex()
-        self.events.append(rehash(event))
-        return position
+        """Append an event, with members of its body that are not usual; return its position."""
+        self.raw(type_, body_of(data, **body), stream)
+        return self.size
+
+    def raw(
+        self, type_: str, body: dict[str, Any] | bytes, stream: str, recorded_at: str = ""
+    ) -> dict[str, Any]:
+        """Append an event with any body at all."""
+        position = self.size + 1
+        version = self.versions[stream] = self.versions.get(stream, 0) + 1
+        event = linked(
+            body,
+            ledger=self.origin,
+            position=position,
+            prev_hash=self.events[-1]["hash"] if self.events else NONE,
+            recorded_at=recorded_at
+            or f"2026-03-01T10:{position // 60 % 60:02}:{position % 60:02}.000001Z",
+            stream=stream,
+            stream_version=version,
+            type=type_,
+        )
+        self.events.append(event)
+        return event
 
     def leaves(self, size: int | None = None) -> list[bytes]:
         return [bytes.fromhex(event["hash"]) for event in self.events[:size]]
@@ -158,33 +144,72 @@ class World:
         ]
 
     def seal(self, as_of: int | None = None) -> int:
-        as_of = len(self.events) if as_of is None else as_of
+        as_of = self.size if as_of is None else as_of
         leaves = [sha(b"\0" + canonical(record)) for record in self.records(as_of)]
         data = {"as_of": as_of, "root": merkle_root(leaves).hex(), "streams": len(leaves)}
         return self.add("streams.sealed.v1", data, actor="system/sealer")
+
+    def sealed(self, seal: int, stream: str, size: int) -> dict[str, Any]:
+        """Return what `seal.json` says of a stream, by the seal at a position, in a tree."""
+        event = self.events[seal - 1]
+        records = self.records(event["body"]["data"]["as_of"])
+        at = [record["stream"] for record in records].index(stream)
+        leaves = [sha(b"\0" + canonical(record)) for record in records]
+        return {
+            "event": event,
+            "inclusion": inclusion(seal - 1, self.leaves(size)),
+            "record": records[at],
+            "record_inclusion": inclusion(at, leaves),
+            "record_index": at,
+        }
 
     def erase(self, *positions: int) -> int:
         """Append what names bodies as erased, and remove them."""
         data = {"authority": "Data protection officer", "ground": "GDPR Art. 17(1)(a)"}
         own = self.add("body.erased.v1", data | {"positions": [[p, p] for p in positions]})
         for position in positions:
-            self.events[position - 1] |= {"body": None, "salt": None}
+            gone: dict[str, Any] = {"body": None, "salt": None}
+            self.events[position - 1] = self.events[position - 1] | gone
         return own
 
     def note(self, size: int | None = None, signers: Iterable[Signer] = ()) -> bytes:
-        size = len(self.events) if size is None else size
+        size = self.size if size is None else size
         root = base64.b64encode(merkle_root(self.leaves(size))).decode()
         text = f"{self.origin}\n{size}\n{root}\n".encode()
         return text + b"\n" + "".join(signer.line(text) for signer in signers).encode()
 
 
+def body_of(data: Mapping[str, Any], **members: object) -> dict[str, Any]:
+    """Return a body that says this."""
+    usual = {"actor": "users/ada", "causation_position": None, "request_id": None, "run_id": None}
+    return usual | {"data": dict(data)} | members
+
+
+def linked(body: dict[str, Any] | bytes, **header: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return an event with this body, and a header that says this besides."""
+    salt = sha(b"salt %d" % header["position"])[:16].hex()
+    return rehash({"body": body, "hash": "", "header": header, "salt": salt})
+
+
 def rehash(event: dict[str, Any]) -> dict[str, Any]:
     """Make an event's hashes those of its body, salt and header."""
-    if event["body"] is not None:
-        salted = b"\2" + bytes.fromhex(event["salt"]) + canonical(event["body"])
-        event["header"]["body_hash"] = sha(salted).hex()
+    if (body := event["body"]) is not None:
+        raw = body if isinstance(body, bytes) else canonical(body)
+        event["header"]["body_hash"] = sha(b"\2" + bytes.fromhex(event["salt"]) + raw).hex()
     event["hash"] = sha(b"\0" + canonical(event["header"])).hex()
     return event
+
+
+def hashes_of(event: Mapping[str, Any]) -> tuple[bytes, bytes, bytes]:
+    """Return the hash of an event's body, of the event before it, and its own."""
+    header = event["header"]
+    committed, previous = bytes.fromhex(header["body_hash"]), bytes.fromhex(header["prev_hash"])
+    return committed, previous, bytes.fromhex(event["hash"])
+
+
+def line_of(event: Mapping[str, Any]) -> bytes:
+    """Return an event's line."""
+    return canonical(event) + b"\n"
 
 
 def relink(events: list[dict[str, Any]], start: int = 0) -> None:
@@ -194,14 +219,14 @@ def relink(events: list[dict[str, Any]], start: int = 0) -> None:
         rehash(events[at])
 
 
-def small_world(models: int = 2, observations: int = 3) -> World:
+def small_chained(models: int = 2, observations: int = 3) -> Chained:
     """Return a ledger with two keys to come, some streams, a seal, an erasure and a rotation."""
-    world = World()
+    made = Chained()
     time = "2026-03-01T10:00:00.000001Z"
     created = {"created_at": time, "format": "decision-ledger/1", "origin": ORIGIN}
-    world.add("ledger.created.v1", created | {"vkey": log_key(1).vkey})
+    made.add("ledger.created.v1", created | {"vkey": log_key(1).vkey})
     configured = {"clock": "wall", "next_key_digest": digest_of(log_key(2)), "skew_seconds": 300}
-    world.add("ledger.configured.v3", configured | {"leap_seconds": 0, "unit_of_cost": "GPU hours"})
+    made.add("ledger.configured.v3", configured | {"leap_seconds": 0, "unit_of_cost": "GPU hours"})
     for model in range(models):
         for number in range(observations):
             data = {
@@ -209,22 +234,23 @@ def small_world(models: int = 2, observations: int = 3) -> World:
                 "n": -number,
                 "list": [{}, []],
             }
-            cause = len(world.events) if number else None
-            world.add("signal.observed.v1", data, f"models/m{model}", causation_position=cause)
-    world.seal()
-    world.add("model.dreamt.v7", {"flag": None}, "models/m0", run_id="runs/r-1", request_id=None)
-    world.erase(4)
-    return world
+            cause = made.size if number else None
+            stream, name = f"models/m{model}", f"request-{made.size + 1}"
+            made.add("signal.observed.v1", data, stream, causation_position=cause, request_id=name)
+    made.seal()
+    made.add("model.dreamt.v7", {"flag": None}, "models/m0", run_id="runs/r-1")
+    made.erase(4)
+    return made
 
 
 def digest_of(signer: Signer) -> str:
     return sha(signer.vkey.encode()).hex()
 
 
-def rotate(world: World, old_until: int, new: Signer, after: Signer) -> int:
+def rotate(ledger: Chained, old_until: int, new: Signer, after: Signer) -> int:
     """Append a rotation whose new key signs from its own position, and the next commitment."""
-    position = len(world.events) + 1
+    position = ledger.size + 1
     data = {"from_position": position, "previous_until_position": old_until, "vkey": new.vkey}
-    world.add("key.rotated.v1", data)
-    world.add("key.committed.v1", {"next_key_digest": digest_of(after)})
+    ledger.add("key.rotated.v1", data)
+    ledger.add("key.committed.v1", {"next_key_digest": digest_of(after)})
     return position
