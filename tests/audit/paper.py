@@ -15,11 +15,11 @@ from typing import Any, Final
 from ledger.audit.database import DatabaseSource
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.keys import SecretKey
-from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.tiles import RightEdge
 from ledger.events.canonical import encode
 from ledger.events.values import format_time, parse_time
+from tests.support.chained import Chained, body_of, hashes_of
 
 _TABLES: Final = """
 CREATE TABLE ledgers (ledger_id INTEGER, origin TEXT, clock TEXT, skew_seconds INTEGER, vkey TEXT);
@@ -112,10 +112,7 @@ class Paper:
         **members: object,
     ) -> int:
         """Append an event and return its position; the newest checkpoint covers it too."""
-        body = {
-            "actor": actor, "causation_position": None, "data": data, "request_id": None,
-            "run_id": None,
-        } | members  # fmt: skip
+        body = body_of(data, actor=actor, **members)
         recorded_at = self.events[-1].recorded_at if at is None else at
         self.events.append(Written(stream, type_, recorded_at, body))
         self.checkpoint_sizes = [*self.checkpoint_sizes, len(self.events)]
@@ -126,34 +123,16 @@ class Paper:
     def rows(self) -> list[tuple[Any, ...]]:
         """Return the rows of the events, hashed and linked."""
         rows: list[tuple[Any, ...]] = []
-        previous, versions = bytes(GENESIS), dict[str, int]()
+        chained = Chained(self.origin)
         for position, event in enumerate(self.events, 1):
-            salt = hashlib.sha256(f"salt {position}".encode()).digest()[:16]
-            version = versions[event.stream] = versions.get(event.stream, 0) + 1
-            raw = event.raw
-            hashed = body_hash(salt, raw)
-            header = header_bytes(
-                body_hash=hashed.hex(),
-                ledger=self.origin,
-                position=position,
-                prev_hash=previous.hex(),
-                recorded_at=format_time(event.recorded_at),
-                stream=event.stream,
-                stream_version=version,
-                type_=event.type,
-            )
-            hash_ = bytes(event_hash(header))
-            observed_at = None
-            if event.type == "signal.observed.v1":
-                observed_at = parse_time(event.data["observed_at"])
-            rows.append(
-                (
-                    1, position, event.stream, version, event.type, event.recorded_at,
-                    observed_at, None if event.is_gone else raw,
-                    None if event.is_gone else salt, bytes(hashed), previous, hash_,
-                )
-            )  # fmt: skip
-            previous = hash_
+            raw, at = event.raw, event.recorded_at
+            made = chained.raw(event.type, raw, event.stream, format_time(at))
+            version, salt = made["header"]["stream_version"], bytes.fromhex(made["salt"])
+            is_observed = event.type == "signal.observed.v1"
+            observed_at = parse_time(event.data["observed_at"]) if is_observed else None
+            kept = (None, None) if event.is_gone else (raw, salt)
+            row = (1, position, event.stream, version, event.type, at, observed_at)
+            rows.append((*row, *kept, *hashes_of(made)))
         return rows
 
     def note(self, size: int, leaves: Sequence[bytes], keys: Iterable[SecretKey] = ()) -> str:

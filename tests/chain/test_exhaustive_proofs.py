@@ -19,11 +19,11 @@ from ledger.chain.merkle import (
     prove_inclusion,
 )
 from ledger.chain.tiles import RightEdge, hash_reader
-from tests.support.naive_tree import naive_root
+from tests.support.chained import merkle_root
 
 SIZE = 256
 LEAVES = [leaf_hash(f"entry {n}".encode()) for n in range(SIZE)]
-ROOTS = [naive_root(LEAVES[:size]) for size in range(SIZE + 1)]
+ROOTS = [merkle_root(LEAVES[:size]) for size in range(SIZE + 1)]
 TILES = RightEdge(CompactRange(), []).extend(LEAVES)
 QUICK = 128
 BLOCKS = [

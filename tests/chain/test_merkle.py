@@ -27,7 +27,7 @@ from ledger.chain.merkle import (
     prove_inclusion,
     root_of,
 )
-from tests.support.naive_tree import naive_root
+from tests.support.chained import merkle_root
 from tests.support.vectors import load_cases, load_documents
 
 EXHAUSTIVE = 64
@@ -50,7 +50,7 @@ def damages(proof: Sequence[bytes]) -> list[list[bytes]]:
 
 @pytest.mark.parametrize("size", range(EXHAUSTIVE + 1))
 def test_root_is_that_of_the_recursion(size: int) -> None:
-    assert root_of(LEAVES[:size]) == naive_root(LEAVES[:size])
+    assert root_of(LEAVES[:size]) == merkle_root(LEAVES[:size])
 
 
 @pytest.mark.parametrize("size", range(1, EXHAUSTIVE + 1))
@@ -116,7 +116,7 @@ def test_batches_of_any_size_make_the_same_tree(batches: list[list[bytes]]) -> N
     for leaf in leaves:
         one_by_one.append(leaf)
     assert tree.size == one_by_one.size == len(leaves)
-    assert tree.root() == one_by_one.root() == naive_root(leaves)
+    assert tree.root() == one_by_one.root() == merkle_root(leaves)
     assert tree.to_bytes() == one_by_one.to_bytes()
 
 

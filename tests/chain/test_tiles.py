@@ -52,7 +52,7 @@ from ledger.chain.tiles import (
     tile_path,
     tiles_of,
 )
-from tests.support.naive_tree import naive_root
+from tests.support.chained import merkle_root
 from tests.support.vectors import load_cases, load_documents
 
 LAYOUT = load_cases("tile_layout.json")
@@ -245,7 +245,7 @@ def test_batches_of_any_size_make_the_same_tiles(
     whole = RightEdge(CompactRange(), [])
     whole.extend(leaves)
     assert whole.partial == edge.partial
-    assert edge.root() == root_of(leaves) == naive_root(leaves)
+    assert edge.root() == root_of(leaves) == merkle_root(leaves)
     if size and data is not None:
         at = data.draw(st.integers(1, size), label="tree size, perhaps smaller than the tiles")
         index = data.draw(st.integers(0, at - 1), label="leaf")

@@ -1,14 +1,12 @@
-"""Events for tests: valid, hash-chained, and made without a database.
+"""A chained ledger told in events of the registry, and read as storage would read it.
 
-`Story` writes a ledger in memory event by event; `StoryReader` reads it as storage would. Hashes
-are real, salts are counters, so equal stories are equal byte for byte.
+`Story` writes one event by one call; `StoryReader` reads without a database.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ledger.chain.link import GENESIS, SALT_BYTES, body_hash, event_hash, header_bytes
 from ledger.events.base import EventData
 from ledger.events.decisions import (
     DecisionMadeV1,
@@ -25,6 +23,7 @@ from ledger.events.policy_document import Action
 from ledger.events.signals import SignalObserved
 from ledger.events.system import LedgerConfiguredV3, LedgerCreated
 from ledger.events.values import format_decimal, format_time
+from tests.support.chained import Chained, hashes_of
 
 ORIGIN: Final = "example.org/fleet"
 START: Final = 1_772_323_200_000_000  # 2026-03-01T00:00:00Z
@@ -60,8 +59,10 @@ class Story:
 
     origin: str = ORIGIN
     events: list[RecordedEvent] = field(default_factory=list)
-    _versions: dict[str, int] = field(default_factory=dict)
     _scores: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._chained = Chained(self.origin)
 
     def begin(self, clock: str = "data") -> "Story":
         """Write positions 1 and 2 as a created ledger has them."""
@@ -99,34 +100,18 @@ class Story:
         self, stream: str, type_: str, body: bytes | None, *, observed_at: int | None = None
     ) -> RecordedEvent:
         """Append an event with any type and any body bytes, whatever they hold; None for erased."""
-        position = len(self.events) + 1
-        version = self._versions[stream] = self._versions.get(stream, 0) + 1
-        recorded_at = START + position * 1_000
-        previous = self.events[-1].event_hash if self.events else bytes(GENESIS)
-        salt = position.to_bytes(SALT_BYTES, "big")
-        hash_of_body = body_hash(salt, body or b"{}")
-        header = header_bytes(
-            body_hash=hash_of_body.hex(),
-            ledger=self.origin,
-            position=position,
-            prev_hash=previous.hex(),
-            recorded_at=format_time(recorded_at),
-            stream=stream,
-            stream_version=version,
-            type_=type_,
-        )
+        recorded_at = START + (self.head + 1) * 1_000
+        made = self._chained.raw(type_, body or b"{}", stream, format_time(recorded_at))
         event = RecordedEvent(
-            position,
+            self._chained.size,
             stream,
-            version,
+            made["header"]["stream_version"],
             type_,
             recorded_at,
             observed_at,
             body,
-            None if body is None else salt,
-            hash_of_body,
-            previous,
-            event_hash(header),
+            None if body is None else bytes.fromhex(made["salt"]),
+            *hashes_of(made),
         )
         self.events.append(event)
         return event

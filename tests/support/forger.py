@@ -1,25 +1,24 @@
 """An owner of a SQLite database: its triggers dropped, its rows changed, its hashes recomputed.
 
-Hashes and links are computed here again, from the format's page; tiles, heads and signatures with
-the product's own functions, as a forger with the software at hand would.
+Hashes and links are those of the format's page; tiles, heads and signatures are made with the
+product's own functions, as a forger with the software at hand would.
 """
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
+from ledger.events.values import format_time
 from ledger.storage.checks import request_seal
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from tests.support.chained import hashes_of, rehash
 
 
 @dataclass
@@ -41,22 +40,18 @@ class Row:
 
     def rehash(self, origin: str, previous: bytes) -> None:
         """Make link and hashes right."""
-        if self.body is not None and self.salt is not None:
-            self.body_hash = hashlib.sha256(b"\2" + self.salt + self.body).digest()
-        self.prev_hash = previous
-        moment = _EPOCH + timedelta(microseconds=self.recorded_at)
-        header = {
+        event: dict[str, Any] = {"body": self.body, "salt": (self.salt or b"").hex()}
+        event["header"] = {
             "body_hash": self.body_hash.hex(),
             "ledger": origin,
             "position": self.position,
             "prev_hash": previous.hex(),
-            "recorded_at": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "recorded_at": format_time(self.recorded_at),
             "stream": self.stream,
             "stream_version": self.stream_version,
             "type": self.type,
         }
-        text = json.dumps(header, sort_keys=True, separators=(",", ":"))
-        self.event_hash = hashlib.sha256(b"\0" + text.encode()).digest()
+        self.body_hash, self.prev_hash, self.event_hash = hashes_of(rehash(event))
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

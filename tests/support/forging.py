@@ -6,7 +6,6 @@ call and may be overridden for one method at a time. `carry_out` does what a con
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.keys import SecretKey
-from ledger.chain.link import GENESIS, body_hash, event_hash, header_bytes
 from ledger.chain.merkle import memory_reader, prove_consistency, prove_inclusion, root_of
 from ledger.client.call import METHODS, Call, Steps, Wait
 from ledger.client.errors import ClientError, refused
@@ -33,10 +31,10 @@ from ledger.v1 import (
     ledger_service_pb2,
     signal_service_pb2,
 )
+from tests.support.chained import NONE, body_of, canonical, hashes_of, linked
 
 T = TypeVar("T")
 ORIGIN = "ledger.example/test"
-SALT = bytes(16)
 TIME = 1_767_225_600_000_000
 Answer = Callable[[Any], Any]
 SECONDS = 1_767_225_600
@@ -83,36 +81,28 @@ class Forge:
     def record(self, type_: str, data: Mapping[str, Any]) -> int:
         """Append an event about keys, with its body, and return its position."""
         position = len(self.leaves) + 1
-        content = {
-            "actor": "users/ana",
-            "causation_position": None,
-            "data": data,
-            "request_id": None,
-            "run_id": None,
-        }
-        body = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-        committed = body_hash(SALT, body)
-        previous = self.leaves[-1] if self.leaves else GENESIS
-        header = header_bytes(
-            body_hash=committed.hex(),
+        body = canonical(body_of(data, actor="users/ana"))
+        made = linked(
+            body,
             ledger=self.origin,
             position=position,
-            prev_hash=previous.hex(),
+            prev_hash=self.leaves[-1].hex() if self.leaves else NONE,
             recorded_at=format_time(TIME),
             stream="ledger",
             stream_version=position,
-            type_=type_,
+            type=type_,
         )
+        committed, previous, own = hashes_of(made)
         event = event_pb2.Event(
             position=position,
             stream="ledger",
             stream_version=position,
             type=type_,
             body=body,
-            salt=SALT,
+            salt=bytes.fromhex(made["salt"]),
             body_hash=committed,
             prev_hash=previous,
-            event_hash=event_hash(header),
+            event_hash=own,
         )
         event.recorded_at.FromMicroseconds(TIME)
         self.leaves.append(event.event_hash)
