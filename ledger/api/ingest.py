@@ -65,7 +65,7 @@ class IngestStream:
 
     def _queued(self, request: StreamSignalsRequest) -> Submission:
         ledger = self._ledger(request.ledger)
-        rows = rows_of(request.observations, ledger.clocks.unstated_time())
+        rows = rows_of(request.observations, ledger.intake.unstated_time())
         caller = self._desk.caller_for(
             request, request.request_id, METHOD, self._actor, self._deadline()
         )

@@ -79,7 +79,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
     ) -> pb.SubmitSignalsResponse:
         """Record a batch, and answer once it is durable, or covered by a checkpoint if asked."""
         ledger = self._desk.backend.ledger(request.ledger)
-        rows = rows_of(request.observations, ledger.clocks.unstated_time())
+        rows = rows_of(request.observations, ledger.intake.unstated_time())
         is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
         caller = self._desk.caller(request, request.request_id, METHOD, context)
         submission = ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)

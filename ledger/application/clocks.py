@@ -1,4 +1,4 @@
-"""What the server's clock says for one ledger, and confirming it.
+"""Confirming the server's clock for one ledger.
 
 Only an actor whom the operator has named may confirm it.
 """
@@ -7,7 +7,6 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal, encoded
 from ledger.application.commands import Caller, Written, fields_named
-from ledger.clock import Clock
 from ledger.errors import invalid_field
 from ledger.events.system import ClockStepped
 from ledger.events.values import format_time
@@ -20,15 +19,10 @@ _EPOCH: Final = format_time(0)
 class Clocks:
     """The clock of one ledger."""
 
-    def __init__(self, store: Store, info: LedgerInfo, clock: Clock) -> None:
+    def __init__(self, store: Store, info: LedgerInfo) -> None:
         self._store = store
         self._info = info
-        self._clock = clock
         self._appender = Appender(store, info.origin)
-
-    def unstated_time(self) -> int | None:
-        """Return the time of an observation that states none: now, or None where data tell it."""
-        return self._clock.now_micros() if self._info.clock == "wall" else None
 
     def confirm(self, caller: Caller, reason: str) -> Written:
         """Record that the clock is right; FIELD_INVALID where nothing speaks against it."""

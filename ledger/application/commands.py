@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from ledger.errors import FieldViolation, LedgerError, Reason
-from ledger.events import notation
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
-from ledger.events.values import SECOND, TIME_LIMIT
-from ledger.limits import DATA_AHEAD_SECONDS
 from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -120,19 +117,3 @@ def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:
     if info.clock == "data":
         return head.newest_observed_at or 0
     return store.now_micros(info.origin)
-
-
-def latest_statable(info: LedgerInfo, store: Store) -> int:
-    """Return the latest time that a source may state now, in microseconds.
-
-    `wall`: the machine's clock and the skew. `data`: years beyond that clock, since data may be
-    made for the near future, but not any time at all: the ledger's own would follow for good.
-    """
-    ahead = info.skew_seconds if info.clock == "wall" else DATA_AHEAD_SECONDS
-    return min(store.now_micros(info.origin) + ahead * SECOND, TIME_LIMIT - 1)
-
-
-def ahead_of_clock(info: LedgerInfo, store: Store) -> str:
-    """Return in words that a time lies beyond the latest one that may be stated."""
-    latest = notation.time(latest_statable(info, store))
-    return f"lies after {latest}, the latest time that this `{info.clock}` ledger takes now"

@@ -45,19 +45,19 @@ def refused(world: World, call: Callable[[], object]) -> LedgerError:
 
 def test_of_two_updates_of_one_version_one_is_told_of_the_other(world: World) -> None:
     world.begin("m1")
-    version = world.ledger.fleet.require_model("m1").model.version
+    version = world.model("m1").model.version
     world.update("m1", version=version, owner="first")
     with pytest.raises(LedgerError) as error:
         world.update("m1", version=version, owner="second")
     assert reason_of(error) is Reason.VERSION_CONFLICT
-    described = world.ledger.fleet.require_model("m1").model.described
+    described = world.model("m1").model.described
     assert described is not None
     assert described.owner == "first"
 
 
 def test_of_many_updates_at_once_each_is_written_or_told_of_a_conflict(world: World) -> None:
     world.begin("m1")
-    version = world.ledger.fleet.require_model("m1").model.version
+    version = world.model("m1").model.version
 
     def update(number: int) -> Reason | None:
         try:
@@ -103,7 +103,7 @@ def test_many_tries_of_one_request_at_once_get_one_answer(world: World) -> None:
 def test_repeats_get_the_first_answer_although_the_state_has_moved_on(world: World) -> None:
     world.begin("m1")
     commands = world.ledger.commands
-    version = world.ledger.fleet.require_model("m1").model.version
+    version = world.model("m1").model.version
     spec = DeploymentSpec("m1", "v2", START, START, "0.4", "v1")
     text = policy_text()
     one = ScopePart(kind="model", model="m1", labels={})
@@ -330,7 +330,6 @@ def test_the_fleet_sees_what_another_server_wrote(make_world: MakeWorld) -> None
     one.register("m2")
     one.deploy("m2", "v1")
     one.activate(policy_text(), policy="second")
-    assert other.ledger.fleet.require_model("m2").name == "m2"
     other.ledger.fleet.refresh()
     assert [view.name for view in other.ledger.fleet.models()] == ["m1", "m2"]
     assert [view.name for view in other.ledger.fleet.policies()] == ["main", "second"]

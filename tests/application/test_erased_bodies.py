@@ -185,7 +185,7 @@ def test_a_model_without_a_description_is_not_scored_by_an_older_one(world: Worl
     world.settle()
     assert len(world.scores("m1")) == count
     assert len(world.scores("m2")) == 2, "the others go on"
-    view = world.ledger.fleet.require_model("m1")
+    view = world.model("m1")
     assert view.model.described is None
     assert view.described.position == updated
     assert world.plan(1).backlog[0].model == "m2"
@@ -224,7 +224,7 @@ def test_without_its_newest_deployment_no_version_is_taken_to_serve(world: World
     world.begin("m1")
     newest = world.deploy("m1", "v2", at=START + HOUR).position
     erase(world, (newest, newest))
-    view = world.ledger.fleet.require_model("m1")
+    view = world.model("m1")
     assert view.model.in_service is None
     assert [one.model_version for one in view.model.deployments] == ["v1"]
     with pytest.raises(LedgerError) as refused:
@@ -233,7 +233,7 @@ def test_without_its_newest_deployment_no_version_is_taken_to_serve(world: World
     world.see("m1", "0.4", START, version="v2")
     assert world.plan(1).backlog == []
     world.deploy("m1", "v3", at=START + 2 * HOUR)
-    assert world.ledger.fleet.require_model("m1").model.in_service is not None
+    assert world.model("m1").model.in_service is not None
     world.see("m1", "0.4", START + 2 * HOUR)
     assert [one.model_version for one in world.plan(1).backlog] == ["v3"]
 

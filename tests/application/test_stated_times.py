@@ -55,7 +55,7 @@ def test_a_deployment_stated_earlier_is_recorded_as_what_was_and_replaces_nothin
     before = world.decisions()[-1]
     world.deploy("m1", "v1b", at=START + DAY, through=START)
     assert world.all_of(ModelDeployed)[-1].replaces == "v1", "what served just before it"
-    serving = world.ledger.fleet.require_model("m1").model.in_service
+    serving = world.model("m1").model.in_service
     assert serving is not None
     assert serving.model_version == "v2"
     world.see("m1", 1.2, START + 2 * DAY)

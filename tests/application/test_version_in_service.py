@@ -43,7 +43,7 @@ def rows_of(world: World, kind: ProjectionFactory, *, is_taken_up: bool) -> dict
 def told(world: World) -> dict[str, str | None]:
     """Return the version in service, by reader."""
     world.ledger.fleet.refresh()
-    kept = world.ledger.fleet.require_model(MODEL).model.in_service
+    kept = world.model(MODEL).model.in_service
     history = world.ledger.historian.history(MODEL, world.head)
     assert history is not None
     cold = history.service("rules/2")

@@ -21,6 +21,7 @@ from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.evaluation.follower import Follower
 from ledger.application.fleet.commands import Drafted
 from ledger.application.fleet.deployments import DeploymentSpec
+from ledger.application.fleet.fleet import ModelView
 from ledger.application.ledger import Ledger
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
@@ -126,6 +127,13 @@ class World:
     def head(self) -> int:
         """The last position."""
         return self.store.head(ORIGIN).position
+
+    def model(self, name: str) -> ModelView:
+        """Return a model as the fleet shows it now."""
+        self.ledger.fleet.refresh()
+        view = self.ledger.fleet.model(name)
+        assert view is not None
+        return view
 
     # ---- commands --------------------------------------------------------------------------------
 

@@ -96,25 +96,17 @@ class Evaluator:
         self._position = position
         self._data_time = DataTime(info.leap_seconds or LEAP_SECONDS_DEFAULT)
         self._warm: dict[str, Warm | None] = {}
-        self._unreadable: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
+        """The models that are set aside, each with why; until an event of theirs or a restart."""
         self._scored: dict[str, float] = {}  # when we did, for models that are built again
-        self._is_active = False
+        self.is_active = False
+        """Whether this server's evaluator holds the ledger's lease."""
         self._ask_at = 0.0
 
     @property
     def position(self) -> int:
         """The last position that was folded."""
         return self._position
-
-    @property
-    def is_active(self) -> bool:
-        """Whether this server's evaluator holds the ledger's lease."""
-        return self._is_active
-
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """The models that are set aside, each with why; until an event of theirs or a restart."""
-        return dict(self._unreadable)
 
     def consume(self, events: Sequence[RecordedEvent]) -> None:
         """Fold events in order of position; those already folded are passed over."""
@@ -168,8 +160,8 @@ class Evaluator:
 
     def release(self) -> None:
         """Give the lease back, so that another server need not wait for it to run out."""
-        if self._is_active:
-            self._is_active = False
+        if self.is_active:
+            self.is_active = False
             self._ask_at = 0.0
             self._forget()
             self._store.leases.take(self._info.origin, LEASE, self._holder, 0)
@@ -177,15 +169,15 @@ class Evaluator:
     def _hold_lease(self) -> bool:
         moment = self._clock.monotonic_seconds()
         if moment < self._ask_at:
-            return self._is_active
+            return self.is_active
         held = self._store.leases.take(self._info.origin, LEASE, self._holder, LEASE_SECONDS)
         # Renewed at half its time; who has been refused does not ask at every commit either.
         self._ask_at = moment + (LEASE_SECONDS / 2 if held else REFUSED_SECONDS)
-        if held and not self._is_active:
+        if held and not self.is_active:
             self._adopt_fleet()
-        elif self._is_active and not held:
+        elif self.is_active and not held:
             self._forget()  # it would never be pruned
-        self._is_active = held
+        self.is_active = held
         return held
 
     def _adopt_fleet(self) -> None:
@@ -202,12 +194,12 @@ class Evaluator:
     def _forget(self) -> None:
         """Drop all warm state; the models themselves stay known."""
         self._warm = dict.fromkeys(self._warm)
-        self._unreadable.clear()
+        self.unreadable.clear()
 
     def _set_aside(self, model: str, error: LedgerError) -> None:
         """Leave a model out until something of it is folded again, and say so once."""
         self._warm[model] = None
-        self._unreadable[model] = error.message
+        self.unreadable[model] = error.message
         tell = _log.warning if error.reason is Reason.BODY_ERASED else _log.error
         tell(
             "evaluator.model_set_aside",
@@ -248,7 +240,7 @@ class Evaluator:
         if event.observed_at is not None:
             self._data_time.observe([event.observed_at])
         else:
-            self._unreadable.pop(model, None)
+            self.unreadable.pop(model, None)
         warm = self._warm.setdefault(model, None)
         if warm is None:
             return
@@ -278,7 +270,7 @@ class Evaluator:
 
     def _ready(self, model: str, now: int) -> Warm | None:
         """Return a model's warm state as of our position, built cold where it is missing."""
-        if model in self._unreadable:
+        if model in self.unreadable:
             return None
         warm = self._warm[model]
         if warm is None or _is_over(warm, now):

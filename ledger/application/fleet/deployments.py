@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from ledger.application.commands import ahead_of_clock, latest_statable
 from ledger.application.fleet.aggregates import Model
-from ledger.application.fleet.intake import name_fault
+from ledger.application.fleet.intake import ahead_of_clock, latest_statable, name_fault
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
 from ledger.events.models import ModelDeployed

@@ -192,18 +192,6 @@ class Fleet:
             },
         )
 
-    def require_model(self, name: str) -> ModelView:
-        """Return a model at the head; MODEL_UNKNOWN or MODEL_RETIRED where it cannot be used."""
-        view = self.model(name)
-        if view is None:
-            self.refresh()  # another server may have registered it a moment ago
-            view = self.model(name)
-        if view is None:
-            raise self.model_unknown(name)
-        if view.model.retired:
-            raise model_retired(name)
-        return view
-
 
 def _apply(state: _State, event: RecordedEvent) -> None:
     """Fold one event; one whose body was erased counts with its header."""

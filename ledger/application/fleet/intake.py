@@ -4,27 +4,27 @@ This is the hot path, so a batch is checked in one loop without a call per field
 and looked at again item by item only where something was wrong, to say what and where.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from ledger.application.appender import Appender, Proposal
-from ledger.application.commands import (
-    Caller,
-    Written,
-    ahead_of_clock,
-    latest_statable,
-    model_stream,
-)
-from ledger.application.fleet.duplicates import likely_duplicates
+from ledger.application.commands import Caller, Written, model_stream
 from ledger.application.fleet.fleet import Fleet, ModelView, SignalView
 from ledger.application.names import nearest
+from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events import notation, values
-from ledger.events.fast import observed_body, observed_body_parts
+from ledger.events.fast import observed_body, observed_body_parts, parse_observed
 from ledger.events.signals import SignalObserved
-from ledger.limits import BATCH_OBSERVATIONS_MAX, SAMPLE_SIZE_MAX
+from ledger.limits import (
+    BATCH_OBSERVATIONS_MAX,
+    DATA_AHEAD_SECONDS,
+    DUPLICATES_SEARCHED,
+    SAMPLE_SIZE_MAX,
+)
 from ledger.storage.duplicates import NONE_FOUND, Duplicates
 from ledger.storage.records import AppendResult, LedgerInfo, NewEvent
 from ledger.storage.store import Store
@@ -74,9 +74,10 @@ class _Encoded(NamedTuple):
 class Intake:
     """Takes batches of observations for one ledger."""
 
-    def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet) -> None:
+    def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet, clock: Clock) -> None:
         self._store = store
         self._info = info
+        self._clock = clock
         self._appender = Appender(store, info.origin)
         self._fleet = fleet
 
@@ -116,10 +117,31 @@ class Intake:
         )
         return Submission(self._store.submit(request), encoded.rounded, encoded.vanished)
 
+    def unstated_time(self) -> int | None:
+        """Return the time of an observation that states none: now, or None where data tell it."""
+        return self._clock.now_micros() if self._info.clock == "wall" else None
+
     def likely_duplicates(self, model: str, at_or_before: int) -> dict[str, int]:
-        """Return by signal how many of a model's newest observations repeat another one."""
-        origin, stream = self._info.origin, model_stream(model)
-        return likely_duplicates(self._store, origin, stream, at_or_before=at_or_before)
+        """Return by signal how many of a model's newest observations repeat another one.
+
+        Equal in version, observed_at, source and value: the first of them is none. Costs one
+        indexed read of at most DUPLICATES_SEARCHED rows.
+        """
+        newest = self._store.newest_observed(
+            self._info.origin,
+            model_stream(model),
+            at_or_before=at_or_before,
+            limit=DUPLICATES_SEARCHED,
+        )
+        counted = Counter(
+            parse_observed(event)._replace(sample_size=0)
+            for event in newest
+            if event.body_bytes is not None
+        )
+        repeats: Counter[str] = Counter()
+        for observed, count in counted.items():
+            repeats[observed.signal] += count - 1
+        return repeats
 
     def _encode(  # noqa: C901 - the hot loop: a call per field would double its cost
         self, caller: Caller, rows: Sequence[ObservationRow]
@@ -265,6 +287,22 @@ class Intake:
                 "in; name the version or record a deployment",
                 Reason.MODEL_NOT_DEPLOYED,
             )
+
+
+def latest_statable(info: LedgerInfo, store: Store) -> int:
+    """Return the latest time that a source may state now, in microseconds.
+
+    `wall`: the machine's clock and the skew. `data`: years beyond that clock, since data may be
+    made for the near future, but not any time at all: the ledger's own would follow for good.
+    """
+    ahead = info.skew_seconds if info.clock == "wall" else DATA_AHEAD_SECONDS
+    return min(store.now_micros(info.origin) + ahead * values.SECOND, values.TIME_LIMIT - 1)
+
+
+def ahead_of_clock(info: LedgerInfo, store: Store) -> str:
+    """Return in words that a time lies beyond the latest one that may be stated."""
+    latest = notation.time(latest_statable(info, store))
+    return f"lies after {latest}, the latest time that this `{info.clock}` ledger takes now"
 
 
 def _meant(name: str, views: Iterable[ModelView | SignalView]) -> str:
