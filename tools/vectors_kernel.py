@@ -4,20 +4,14 @@ Each check is a generator of (name of the case, what is wrong or None), so that 
 the first failure or count them all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.events.values import parse_time
-from ledger.kernel.bucketed import (
-    KERNEL,
-    KernelObservation,
-    Scoring,
-    SignalRule,
-    check_scoring,
-    score_observations,
-)
+from ledger.kernel.bucketed import score
+from ledger.kernel.buckets import ModelState
 from ledger.kernel.decay import TABLE
 from ledger.kernel.excess import (
     PLANNER,
@@ -25,12 +19,23 @@ from ledger.kernel.excess import (
     PlanInputs,
     PlanModel,
     PlannerPolicy,
-    check_inputs,
+    input_problems,
     plan,
 )
+from ledger.kernel.scoring import KERNEL, Scoring, SignalRule, scoring_problems
 
 Document = dict[str, Any]
 Verdict = tuple[str, str | None]
+
+
+class KernelObservation(NamedTuple):
+    """One observation as the kernel reads it; an empty source is a source like any other."""
+
+    signal: str
+    value_nano: int
+    observed_at: int
+    sample_size: int = 1
+    source: str = ""
 
 
 def check_kernel(document: Document) -> Iterator[Verdict]:
@@ -56,12 +61,13 @@ def check_planner(document: Document) -> Iterator[Verdict]:
 def kernel_case_problem(case: Document) -> str | None:
     """Return the first difference between a scoring and its known answer, or None."""
     scoring = scoring_of(case["scoring"])
-    check_scoring(scoring)
-    result = score_observations(
+    if problems := scoring_problems(scoring):
+        return f"the kernel refuses its scoring: {problems}"
+    result = score(
         scoring,
         case["model"]["impact_ppm"],
         case["model"]["risk_ppm"],
-        [observation_of(item) for item in case["observations"]],
+        state_of(scoring, [observation_of(item) for item in case["observations"]]),
         parse_time(case["evaluated_at"]),
     )
     return _difference(asdict(result), case["expect"])
@@ -70,7 +76,8 @@ def kernel_case_problem(case: Document) -> str | None:
 def planner_case_problem(case: Document) -> str | None:
     """Return the first difference between a plan and its known answer, or None."""
     inputs = plan_inputs_of(case)
-    check_inputs(inputs)
+    if problems := input_problems(inputs):
+        return f"the planner refuses its inputs: {problems}"
     found = asdict(plan(inputs))
     found["modes"] = {str(period): mode for period, mode in found["modes"].items()}
     return _difference(found, case["expect"])
@@ -105,6 +112,14 @@ def plan_inputs_of(case: Document) -> PlanInputs:
             for period, cells in case["periods"].items()
         },
     )
+
+
+def state_of(scoring: Scoring, observations: Iterable[KernelObservation]) -> ModelState:
+    """Return the buckets that observations fill, in any order."""
+    state = ModelState(scoring)
+    for seen in observations:
+        state.observe(*seen)
+    return state
 
 
 def observation_of(item: Document) -> KernelObservation:

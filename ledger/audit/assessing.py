@@ -13,11 +13,10 @@ from ledger.audit.fold import Fold, ModelFacts, versions_of
 from ledger.audit.observations import Kept
 from ledger.audit.parameters import Parameters
 from ledger.audit.serving import Serving, serving_of
+from ledger.events.decisions import ModelFactsPart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
-from ledger.kernel.bucketed import KernelScore, ModelState, SignalOutput, score
-from ledger.rules.procedure import (
-    ModelAttributes as VisibleFacts,
-)
+from ledger.kernel.bucketed import KernelScore, SignalOutput, score
+from ledger.kernel.buckets import ModelState
 from ledger.rules.procedure import (
     Outcome,
     RuleEnvironment,
@@ -250,7 +249,11 @@ class Assessor:
             impact=description["impact_ppm"],
             risk=description["risk_ppm"],
             signals=outputs,
-            model=VisibleFacts(description["owner"], description["tier"], description["labels"]),
+            model=ModelFactsPart(
+                owner=description["owner"],
+                tier=description["tier"],
+                labels=description["labels"],
+            ),
             hours_since_deployed=-1 if serving is None else whole_hours(serving.since, at),
             retrainings_30d=sum(0 <= age < _RETRAININGS_HOURS for age in ages),
             in_force=held.get("action", "NO_ACTION"),
@@ -333,12 +336,5 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "rule": outcome.rule,
         "reason": outcome.reason,
         "held_back": outcome.held_back,
-        "overridden": None
-        if replaced is None
-        else {
-            "position": replaced.position,
-            "action": replaced.action,
-            "tier": replaced.tier,
-            "held_back": replaced.held_back,
-        },
+        "overridden": None if replaced is None else replaced.model_dump(),
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 from ledger.events.canonical import encode
 from ledger.events.values import SECOND, parse_decimal
-from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
+from ledger.kernel.scoring import Scoring, SignalRule, scoring_problems
 from ledger.rules.procedure import Rule, RuleSet, rule_problems
 
 _DECIMALS = frozenset({"baseline", "critical"})
@@ -102,6 +102,6 @@ def problem_of(parameters: Parameters) -> str:
     for field, what in scoring_problems(parameters.scoring):
         return f"{field} {what}"
     names = [rule.signal for rule in parameters.scoring.signals]
-    for problem in rule_problems(parameters.rules, names):
-        return f"{problem.field}: {problem.message}"
+    for field, what in rule_problems(parameters.rules, names):
+        return f"{field}: {what}"
     return ""

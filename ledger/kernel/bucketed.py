@@ -9,39 +9,12 @@ version in service, horizon) is for the caller to decide; rules and bounds on ch
 A released kernel's arithmetic never changes. A better idea is `bucketed/2` in a file beside this.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.events.values import PPM, SECOND
-from ledger.kernel.buckets import (
-    BucketMap,
-    KernelObservation,
-    ModelState,
-    SignalBuckets,
-)
+from ledger.kernel.buckets import BucketMap, ModelState, SignalBuckets
 from ledger.kernel.decay import ONE_BITS, decays_by_age
-from ledger.kernel.scoring import (
-    KERNEL,
-    Scoring,
-    SignalRule,
-    check_scoring,
-    scoring_problems,
-)
-
-__all__ = [
-    "KERNEL",
-    "KernelObservation",
-    "KernelScore",
-    "ModelState",
-    "Scoring",
-    "SignalBuckets",
-    "SignalOutput",
-    "SignalRule",
-    "check_scoring",
-    "score",
-    "score_observations",
-    "scoring_problems",
-]
+from ledger.kernel.scoring import Scoring, SignalRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +77,6 @@ def score(
         priority=degradation * lift // (PPM + impact_gain + risk_gain),
         signals=tuple(_with_share(output, mass) for output in outputs),
     )
-
-
-def score_observations(
-    scoring: Scoring,
-    impact_ppm: int,
-    risk_ppm: int,
-    observations: Iterable[KernelObservation],
-    evaluated_at: int,
-) -> KernelScore:
-    """Return the score from observations in any order: the cold path of `score`."""
-    state = ModelState(scoring)
-    for seen in observations:
-        state.observe(seen.signal, seen.value_nano, seen.observed_at, seen.sample_size, seen.source)
-    return score(scoring, impact_ppm, risk_ppm, state, evaluated_at)
 
 
 def _speaker(buckets: SignalBuckets, evaluated_at: int) -> SignalOutput:

@@ -1,15 +1,13 @@
 """The state that scoring reads: observations of one model, added up in buckets of time.
 
 The rules that the state follows are:
-- an observation only ever adds to one bucket, and bucket addition is commutative and associative;
-- so late, out-of-order and sharded arrival give the same state as a rebuild from the ledger;
+- an observation only ever adds to one bucket, and the order of additions does not matter;
+- so late and out-of-order arrival give the same state as a rebuild from the ledger;
 - a bucket that has left the window of every later evaluation may be dropped without a trace.
 
 Values are nano, times microseconds since 1970, severities parts per million.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from ledger.events.values import PPM, SECOND
@@ -22,17 +20,6 @@ BucketMap: TypeAlias = dict[int, Bucket]
 """Buckets by index, where `index = observed_at // (bucket_seconds × 10^6)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class KernelObservation:
-    """One observation as the kernel reads it; an empty source is a source like any other."""
-
-    signal: str
-    value_nano: int
-    observed_at: int
-    sample_size: int = 1
-    source: str = ""
-
-
 class SignalBuckets:
     """The buckets of one signal, by source where its rule asks for several sources."""
 
@@ -41,15 +28,15 @@ class SignalBuckets:
         "_bucket_micros",
         "_cap",
         "_one_map",
-        "_rule",
         "_sign",
         "_span",
+        "rule",
         "sources",
     )
 
     def __init__(self, rule: SignalRule) -> None:
         """Start empty, with what `observe` needs of the rule at hand."""
-        self._rule = rule
+        self.rule = rule
         self._sign = 1 if rule.critical > rule.baseline else -1
         self._baseline = rule.baseline
         self._span = abs(rule.critical - rule.baseline)
@@ -57,11 +44,6 @@ class SignalBuckets:
         self._bucket_micros = rule.bucket_seconds * SECOND
         self._one_map: BucketMap | None = {} if rule.sources_needed == 0 else None
         self.sources: dict[str, BucketMap] = {} if self._one_map is None else {"": self._one_map}
-
-    @property
-    def rule(self) -> SignalRule:
-        """The rule these buckets were filled under."""
-        return self._rule
 
     def observe(
         self, value_nano: int, observed_at: int, sample_size: int = 1, source: str = ""
@@ -92,21 +74,6 @@ class SignalBuckets:
         bucket[2] += samples * severity
         bucket[3] = max(bucket[3], severity)
 
-    def merge(self, other: "SignalBuckets") -> None:
-        """Add another state of the same rule, as if its observations had arrived here."""
-        assert other.rule == self._rule, "buckets of different rules do not add up"
-        for source, theirs in other.sources.items():
-            ours = self.sources.setdefault(source, {})
-            for index, (count, samples, severities, peak) in theirs.items():
-                bucket = ours.get(index)
-                if bucket is None:
-                    ours[index] = [count, samples, severities, peak]
-                    continue
-                bucket[0] += count
-                bucket[1] += samples
-                bucket[2] += severities
-                bucket[3] = max(bucket[3], peak)
-
     def prune(self, before_index: int) -> None:
         """Drop the buckets below `before_index`, and sources that have none left."""
         for source in list(self.sources):
@@ -118,22 +85,8 @@ class SignalBuckets:
 
     def oldest_index(self, evaluated_at: int) -> int:
         """Return the index of the oldest bucket that the window of `evaluated_at` reaches."""
-        width = self._rule.window_seconds // self._rule.bucket_seconds
+        width = self.rule.window_seconds // self.rule.bucket_seconds
         return evaluated_at // self._bucket_micros - width + 1
-
-    def copy(self) -> "SignalBuckets":
-        """Return a state that shares nothing mutable with this one."""
-        twin = SignalBuckets(self._rule)
-        twin.merge(self)
-        return twin
-
-    def __eq__(self, other: object) -> bool:
-        """Compare the rule and every bucket."""
-        if not isinstance(other, SignalBuckets):
-            return NotImplemented
-        return self._rule == other.rule and self.sources == other.sources
-
-    __hash__ = None  # type: ignore[assignment]  # mutable
 
 
 class ModelState:
@@ -142,7 +95,7 @@ class ModelState:
     __slots__ = ("_by_signal", "scoring")
 
     def __init__(self, scoring: Scoring) -> None:
-        """Start empty. The scoring must have passed `check_scoring`."""
+        """Start empty. The scoring must have no `scoring_problems`."""
         self.scoring = scoring
         self._by_signal = {rule.signal: SignalBuckets(rule) for rule in scoring.signals}
 
@@ -163,31 +116,7 @@ class ModelState:
         """Return the buckets of a signal that has a rule."""
         return self._by_signal[signal]
 
-    def __iter__(self) -> Iterator[SignalBuckets]:
-        """Yield the signals' buckets in ascending order of name."""
-        return iter(self._by_signal.values())
-
-    def merge(self, other: "ModelState") -> None:
-        """Add another state of the same scoring, as if its observations had arrived here."""
-        assert other.scoring == self.scoring, "states of different scorings do not add up"
-        for theirs in other:
-            self._by_signal[theirs.rule.signal].merge(theirs)
-
     def prune(self, evaluated_at: int) -> None:
         """Drop what no evaluation at or after `evaluated_at` (microseconds) can see."""
         for buckets in self._by_signal.values():
             buckets.prune(buckets.oldest_index(evaluated_at))
-
-    def copy(self) -> "ModelState":
-        """Return a state that shares nothing mutable with this one."""
-        twin = ModelState(self.scoring)
-        twin.merge(self)
-        return twin
-
-    def __eq__(self, other: object) -> bool:
-        """Compare the scoring and every bucket."""
-        if not isinstance(other, ModelState):
-            return NotImplemented
-        return self.scoring == other.scoring and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]  # mutable

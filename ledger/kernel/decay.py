@@ -10,8 +10,6 @@ from functools import lru_cache
 from math import isqrt
 from typing import Final
 
-"""Parts per million: the unit of every ratio, score, severity and weight."""
-
 STEPS: Final = 1024
 """Steps into which one half-life is cut."""
 

@@ -116,11 +116,6 @@ class PlanResult:
     modes: dict[int, int]
     backlog: tuple[BacklogRow, ...]
 
-    @property
-    def admitted(self) -> tuple[str, ...]:
-        """The ids of the admitted models, best first."""
-        return tuple(row.id for row in self.backlog if row.outcome == "admitted")
-
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
@@ -134,7 +129,7 @@ class _Ranked:
 
 
 def plan(inputs: PlanInputs) -> PlanResult:
-    """Return the plan for a period. The inputs must have passed `check_inputs`.
+    """Return the plan for a period. The inputs must have no `input_problems`.
 
     Cost: one pass over the cells, and sorting each period's excesses and the fleet.
     """
@@ -309,13 +304,6 @@ def input_problems(inputs: PlanInputs) -> list[tuple[str, str]]:
             if cell.baseline_nano < 1
         ]
     return problems
-
-
-def check_inputs(inputs: PlanInputs) -> None:
-    """Raise ValueError that names everything outside the planner's ranges."""
-    problems = input_problems(inputs)
-    if problems:
-        raise ValueError("; ".join(f"{field} {problem}" for field, problem in problems))
 
 
 def _bound(least: int, most: int | None) -> str:

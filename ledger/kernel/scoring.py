@@ -80,13 +80,6 @@ def scoring_problems(scoring: Scoring) -> list[tuple[str, str]]:
     return problems
 
 
-def check_scoring(scoring: Scoring) -> None:
-    """Raise ValueError that names every field outside the kernel's ranges."""
-    problems = scoring_problems(scoring)
-    if problems:
-        raise ValueError("; ".join(f"{field} {problem}" for field, problem in problems))
-
-
 def _rule_problems(rule: SignalRule) -> list[tuple[str, str]]:
     """Return (field, what is wrong) for one rule."""
     path = f'signals["{rule.signal}"].'

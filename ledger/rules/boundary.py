@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from ledger.events.notation import share
+from ledger.events.policy_document import Action
 from ledger.events.values import PPM
 from ledger.rules.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, ExpressionNode, path_of
-from ledger.rules.procedure import Action, Outcome, RuleEnvironment, RuleSet, compile_rules, decide
+from ledger.rules.procedure import Outcome, RuleEnvironment, RuleSet, compile_rules, decide
 from ledger.rules.shares import is_share
 from ledger.rules.vocabulary import SIGNAL_FIELDS, VARIABLES
 

@@ -17,8 +17,10 @@ The rules that a decision follows are:
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
+from ledger.events.decisions import ModelFactsPart, OverriddenPart
+from ledger.events.policy_document import Action
 from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import (
@@ -28,11 +30,6 @@ from ledger.rules.expressions import (
     compile_expression,
 )
 from ledger.rules.vocabulary import PROCEDURES, RULES_1, RULES_2, SIGNAL_FIELDS
-
-Action: TypeAlias = Literal[
-    "NO_ACTION", "INVESTIGATE", "ADJUST_DATA_COLLECTION", "SCHEDULE_RETRAINING"
-]
-ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 Why: TypeAlias = Literal["RULE", "OTHERWISE", "RULE_ERROR"]
 
@@ -68,15 +65,6 @@ class RuleSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAttributes:
-    """What rules may see of the model itself."""
-
-    owner: str
-    tier: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class RuleEnvironment:
     """Every value that rules can see (step 5), ready to be recorded in an event.
 
@@ -90,7 +78,7 @@ class RuleEnvironment:
     impact: int
     risk: int
     signals: Mapping[str, SignalOutput]
-    model: ModelAttributes
+    model: ModelFactsPart
     hours_since_deployed: int
     retrainings_30d: int
     in_force: Action
@@ -118,11 +106,7 @@ class RuleEnvironment:
             name: {field: getattr(output, field) for field in SIGNAL_FIELDS}
             for name, output in self.signals.items()
         }
-        data["model"] = {
-            "owner": self.model.owner,
-            "tier": self.model.tier,
-            "labels": dict(self.model.labels),
-        }
+        data["model"] = self.model.model_dump()
         if intervals is not None:
             data["report_interval_hours"] = self.report_interval_hours
             for name, members in data["signals"].items():
@@ -133,8 +117,8 @@ class RuleEnvironment:
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Return the environment that `to_data` wrote.
 
-        Raises KeyError or TypeError where a member is missing or unknown, and ValueError where
-        `present` contradicts the buckets it follows from.
+        Raises KeyError, TypeError or ValueError where a member is missing, unknown or of another
+        type, and ValueError where `present` contradicts the buckets it follows from.
         """
         signals: dict[str, SignalOutput] = {}
         intervals: dict[str, int] = {}
@@ -146,7 +130,7 @@ class RuleEnvironment:
             signals[name] = SignalOutput(**outputs)
             if signals[name].present != is_present:
                 raise ValueError(f'signals["{name}"].present contradicts its number of buckets')
-        members = {**data, "signals": signals, "model": ModelAttributes(**data["model"])}
+        members = {**data, "signals": signals, "model": ModelFactsPart(**data["model"])}
         if (shortest := members.pop("report_interval_hours", None)) is None:
             return cls(**members)
         if shortest != min(intervals.values(), default=None):
@@ -166,16 +150,6 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Overridden:
-    """The position of the override in effect, and what steps 6 and 7 gave without it."""
-
-    position: int
-    action: Action
-    tier: str
-    held_back: Literal["COOL_DOWN"] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What to do about a model, and why.
 
@@ -188,17 +162,7 @@ class Outcome:
     rule: str
     reason: Why
     held_back: Literal["COOL_DOWN"] | None = None
-    overridden: Overridden | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RuleProblem:
-    """What is wrong with one field of a rule set; line and column count from 1, 0 if none."""
-
-    field: str
-    message: str
-    line: int = 0
-    column: int = 0
+    overridden: OverriddenPart | None = None
 
 
 class CompiledRules:
@@ -238,42 +202,39 @@ def compile_rules(rule_set: RuleSet, rule_names: Iterable[str]) -> CompiledRules
     return _compiled(rule_set, frozenset(rule_names))
 
 
-def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[RuleProblem]:
-    """Return every fault of a rule set, in the order in which a person reads it."""
+def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return (field, what is wrong) for every fault, in the order in which a person reads it."""
     names = frozenset(rule_names)
     if rule_set.procedure not in PROCEDURES:
-        return [RuleProblem("procedure", f"must be one of {', '.join(PROCEDURES)}")]
-    problems: list[RuleProblem] = []
+        return [("procedure", f"must be one of {', '.join(PROCEDURES)}")]
+    problems: list[tuple[str, str]] = []
     seen: set[str] = set()
     for at, rule in enumerate(rule_set.rules):
         path = f"rules[{at}]"
         if not rule.id:
-            problems.append(RuleProblem(f"{path}.id", "must not be empty"))
+            problems.append((f"{path}.id", "must not be empty"))
         elif rule.id in seen:
-            problems.append(RuleProblem(f"{path}.id", f"{rule.id} is there twice"))
+            problems.append((f"{path}.id", f"{rule.id} is there twice"))
         seen.add(rule.id)
         for field_name, text in (("when", rule.when), ("hold", rule.hold)):
             try:
                 if text is not None:
                     compile_expression(text, names, rule_set.procedure)
             except ExpressionError as error:
-                problems.append(
-                    RuleProblem(f"{path}.{field_name}", error.message, error.line, error.column)
-                )
+                problems.append((f"{path}.{field_name}", str(error)))
         problems += _action_problem(f"{path}.action", rule.action)
     problems += _action_problem("otherwise_action", rule_set.otherwise_action)
     if rule_set.cool_down_hours < 0:
-        problems.append(RuleProblem("cool_down_hours", "must be at least 0"))
+        problems.append(("cool_down_hours", "must be at least 0"))
     if rule_set.max_priority_step is not None and not 0 <= rule_set.max_priority_step <= PPM:
-        problems.append(RuleProblem("max_priority_step", f"must be from 0 to {PPM}"))
+        problems.append(("max_priority_step", f"must be from 0 to {PPM}"))
     return problems
 
 
-def _action_problem(field_name: str, action: str) -> list[RuleProblem]:
+def _action_problem(field_name: str, action: str) -> list[tuple[str, str]]:
     """Return a problem if an action is none that this procedure knows."""
-    if action in ACTIONS:
-        return []
-    return [RuleProblem(field_name, f"must be one of {', '.join(ACTIONS)}")]
+    known = get_args(Action)
+    return [] if action in known else [(field_name, f"must be one of {', '.join(known)}")]
 
 
 # ---- the steps -----------------------------------------------------------------------------------
@@ -340,7 +301,12 @@ def decide(
         found = Outcome("INVESTIGATE", found.tier, found.rule, found.reason, "COOL_DOWN")
     if override is None:
         return found
-    replaced = Overridden(override.position, found.action, found.tier, found.held_back)
+    replaced = OverriddenPart(
+        position=override.position,
+        action=found.action,
+        tier=found.tier,
+        held_back=found.held_back,
+    )
     return Outcome(override.action, override.tier, found.rule, found.reason, overridden=replaced)
 
 

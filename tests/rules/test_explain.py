@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.events.decisions import ModelFactsPart
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import boundaries, value_of, with_value
 from ledger.rules.explanation import DecisionExplanation, explain
 from ledger.rules.procedure import (
-    ModelAttributes,
     Outcome,
     Override,
     Rule,
@@ -44,7 +44,7 @@ ENVIRONMENT = RuleEnvironment(
     impact=0,
     risk=0,
     signals={"accuracy": SILENT, "drift": DRIFT, "nulls": NULLS},
-    model=ModelAttributes("ann", "gold", {"team": "risk"}),
+    model=ModelFactsPart(owner="ann", tier="gold", labels={"team": "risk"}),
     hours_since_deployed=5,
     retrainings_30d=1,
     in_force="NO_ACTION",

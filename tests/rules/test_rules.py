@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.events.decisions import ModelFactsPart, OverriddenPart
 from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import ExpressionError
 from ledger.rules.procedure import (
-    ModelAttributes,
     Outcome,
-    Overridden,
     Override,
     Rule,
     RuleEnvironment,
@@ -54,7 +53,7 @@ ENVIRONMENT = RuleEnvironment(
     impact=1,
     risk=2,
     signals={"drift": DRIFT, "nulls": SignalOutput("nulls", weight=PPM)},
-    model=ModelAttributes("ann", "gold", {"team": "risk"}),
+    model=ModelFactsPart(owner="ann", tier="gold", labels={"team": "risk"}),
     hours_since_deployed=100,
     retrainings_30d=1,
     in_force="NO_ACTION",
@@ -249,7 +248,9 @@ def test_an_override_gives_action_and_tier_and_keeps_what_it_replaced() -> None:
         "boss",
         "retrain",
         "RULE",
-        overridden=Overridden(7, "INVESTIGATE", "team", "COOL_DOWN"),
+        overridden=OverriddenPart(
+            position=7, action="INVESTIGATE", tier="team", held_back="COOL_DOWN"
+        ),
     )
 
 
@@ -282,17 +283,18 @@ def test_a_rule_set_names_every_fault_with_its_place() -> None:
         cool_down_hours=-1,
         max_priority_step=PPM + 1,
     )
-    problems = [(found.field, found.line, found.column) for found in rule_problems(faulty, ["a"])]
-    assert problems == [
-        ("rules[0].when", 1, 1),
-        ("rules[0].hold", 1, 1),
-        ("rules[1].id", 0, 0),
-        ("rules[1].action", 0, 0),
-        ("rules[2].id", 0, 0),
-        ("otherwise_action", 0, 0),
-        ("cool_down_hours", 0, 0),
-        ("max_priority_step", 0, 0),
+    problems = rule_problems(faulty, ["a"])
+    assert [field for field, _ in problems] == [
+        "rules[0].when",
+        "rules[0].hold",
+        "rules[1].id",
+        "rules[1].action",
+        "rules[2].id",
+        "otherwise_action",
+        "cool_down_hours",
+        "max_priority_step",
     ]
+    assert problems[0][1].endswith("(line 1, column 1)")
     assert rule_problems(RULES, ENVIRONMENT.signals) == []
 
 

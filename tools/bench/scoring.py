@@ -7,10 +7,11 @@ from ledger.application.evaluation.assess import Horizon, assess
 from ledger.application.fleet.history import Historian, History
 from ledger.application.policies.compiled import CompiledPolicy, PolicyCache
 from ledger.events.canonical import encode
-from ledger.kernel.bucketed import KernelObservation, ModelState, score, score_observations
+from ledger.kernel.bucketed import score
 from tools.bench import fleet
 from tools.bench.rows import Peer, Row, at_least, load_average
 from tools.bench.run import Run, fresh
+from tools.vectors_kernel import KernelObservation, state_of
 
 _DAYS: Final = 28
 _A_DAY: Final = 3  # observations of each signal: 420 in the window
@@ -64,10 +65,8 @@ def _rates(run: Run) -> tuple[float, float, float, float]:
         for day in range(_DAYS)
         for at in range(_A_DAY)
     ]
-    state = ModelState(policy.scoring)
-    for one in seen:
-        state.observe(one.signal, one.value_nano, one.observed_at, one.sample_size)
-    assert all(len(buckets.sources[""]) == _DAYS for buckets in state)
+    state = state_of(policy.scoring, seen)
+    assert all(len(state.buckets_of(one).sources[""]) == _DAYS for one in fleet.SIGNALS)
 
     count = run.count(20_000)
     started = time.perf_counter()
@@ -78,7 +77,7 @@ def _rates(run: Run) -> tuple[float, float, float, float]:
     count = run.count(2_000)
     started = time.perf_counter()
     for number in range(count):
-        score_observations(policy.scoring, 500_000, 100_000, seen, _NOW - number)
+        score(policy.scoring, 500_000, 100_000, state_of(policy.scoring, seen), _NOW - number)
     cold = count / (time.perf_counter() - started)
 
     count = run.count(5_000)

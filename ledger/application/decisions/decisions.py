@@ -22,7 +22,7 @@ from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.explanation import DecisionExplanation, explain
-from ledger.rules.procedure import Outcome, Overridden, RuleEnvironment, RuleSet
+from ledger.rules.procedure import Outcome, RuleEnvironment, RuleSet
 from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -274,16 +274,13 @@ def _check_asked(models: Sequence[str], at: int | None) -> None:
 
 def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> DecisionExplanation:
     """Return the explanation of a recorded decision, from its score and its policy's rules."""
-    replaced = made.overridden
     outcome = Outcome(
         action=made.action,
         tier=made.tier,
         rule=made.rule,
         reason=made.reason,
         held_back=made.held_back,
-        overridden=None
-        if replaced is None
-        else Overridden(replaced.position, replaced.action, replaced.tier, replaced.held_back),
+        overridden=made.overridden,
     )
     environment = RuleEnvironment.from_data(made.environment.model_dump(mode="json"))
     return explain(score_of(scored), rules, environment, outcome)

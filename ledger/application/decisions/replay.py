@@ -21,7 +21,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
-from ledger.kernel.bucketed import KERNEL
+from ledger.kernel.scoring import KERNEL
 from ledger.storage.reader import Reader
 
 ReplayKind: TypeAlias = Literal["score", "decision", "plan"]

@@ -4,7 +4,7 @@ One function serves the evaluator, evaluation on request and replay, so that wha
 what is recomputed cannot come from different code. It reads nothing: all it knows is handed in.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ledger.application.fleet.history import History
@@ -13,15 +13,17 @@ from ledger.application.policies.compiled import CompiledPolicy
 from ledger.events.decisions import (
     MADE,
     DecisionMade,
+    ModelFactsPart,
     ScoreComputed,
     SignalOutputPart,
     Trigger,
 )
 from ledger.events.policy_document import Action
 from ledger.events.values import format_time, parse_time
-from ledger.kernel.bucketed import KERNEL, KernelScore, ModelState, SignalOutput, score
+from ledger.kernel.bucketed import KernelScore, SignalOutput, score
+from ledger.kernel.buckets import ModelState
+from ledger.kernel.scoring import KERNEL
 from ledger.rules.procedure import (
-    ModelAttributes,
     Outcome,
     RuleEnvironment,
     bounded_priority,
@@ -106,7 +108,6 @@ class Assessment:
     def decision(self, score_position: int) -> DecisionMade:
         """Return the decision's data, citing the score at its position."""
         horizon, outcome = self.horizon, self.outcome
-        replaced = outcome.overridden
         procedure = horizon.policy.rules.procedure
         return MADE[procedure].from_data(
             {
@@ -119,7 +120,7 @@ class Assessment:
                 "rule": outcome.rule,
                 "reason": outcome.reason,
                 "held_back": outcome.held_back,
-                "overridden": None if replaced is None else asdict(replaced),
+                "overridden": outcome.overridden,
                 "since": _since(horizon, outcome.action),
             }
         )
@@ -206,7 +207,7 @@ def _environment(horizon: Horizon, result: KernelScore, priority: int) -> RuleEn
         impact=described.impact_ppm,
         risk=described.risk_ppm,
         signals=outputs,
-        model=ModelAttributes(described.owner, described.tier, described.labels),
+        model=ModelFactsPart(owner=described.owner, tier=described.tier, labels=described.labels),
         hours_since_deployed=whole_hours(service.since, now) if service else -1,
         retrainings_30d=len([age for age in ages if 0 <= age < _RETRAININGS_HOURS]),
         in_force=prior.data.action if prior else "NO_ACTION",

@@ -35,7 +35,7 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, TIME_LIMIT, parse_time
-from ledger.kernel.bucketed import ModelState
+from ledger.kernel.buckets import ModelState
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.rules.procedure import override_in_effect
 from ledger.rules.vocabulary import RULES_1

@@ -31,7 +31,8 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE, decode_data, typed
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, parse_time
-from ledger.kernel.bucketed import ModelState, Scoring
+from ledger.kernel.buckets import ModelState
+from ledger.kernel.scoring import Scoring
 from ledger.rules.procedure import Override
 from ledger.rules.vocabulary import RULES_1
 

@@ -10,8 +10,8 @@ from ledger.events.decisions import ScoreComputed
 from ledger.events.fast import nano
 from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import PlanningPart, PolicyDocument, TimedSignalRulePart
-from ledger.kernel.bucketed import Scoring, SignalRule, scoring_problems
 from ledger.kernel.excess import PlannerPolicy
+from ledger.kernel.scoring import Scoring, SignalRule, scoring_problems
 from ledger.rules.procedure import Rule, RuleSet, rule_problems
 
 _CACHE_MAX: Final = 256
@@ -94,9 +94,7 @@ def _check(policy: str, version: int, document: PolicyDocument) -> None:
     """Refuse what the linter would have refused, so that scoring and deciding cannot fail."""
     problems = [f"{field} {text}" for field, text in scoring_problems(scoring_of(document))]
     names = {rule.signal for rule in document.scoring.signals}
-    problems += [
-        f"{each.field}: {each.message}" for each in rule_problems(rules_of(document), names)
-    ]
+    problems += [f"{field}: {text}" for field, text in rule_problems(rules_of(document), names)]
     if problems:
         raise LedgerError(
             Reason.POLICY_INVALID,
