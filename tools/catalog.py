@@ -62,7 +62,7 @@ decodes and replays a ledger without our code.
 - A *digest* is SHA-256 in 64 lower-case hexadecimal digits.
 - null says that a value does not apply; no member is ever left out.
 
-## What a replay reads
+## The input of a replay
 
 A replay reads events of positions up to the `as_of` of the event that it replays, and nothing else.
 

@@ -114,7 +114,7 @@ def prepare(packages: str) -> None:
     build, pinned = constraints("build"), constraints(packages)
     # Wheels only, so that no package's own build fetches what no hash covers; the one that comes
     # as source alone is built by the back end just installed. Hash checking refuses a folder,
-    # hence a step of its own for the project.
+    # so it is a step of its own for the project.
     wheels = ["--require-hashes", "--no-build-isolation", "--only-binary", ":all:"]
     for what, arguments in (
         (f"what builds packages: {counted(build)}", [*wheels, "-r", str(build)]),
@@ -172,7 +172,7 @@ def test(arguments: Sequence[str]) -> int:
     chosen = [argument for argument in arguments if argument != "--slow"]
     if len(chosen) != len(arguments):
         chosen = ["-m", "slow", f"--timeout={SLOW_TEST_SECONDS_MAX}", *chosen]
-    # Each worker has a PostgreSQL of its own, hence no more than eight.
+    # Each worker has a PostgreSQL of its own, so no more than eight.
     parallel = ("-n", "logical", "--maxprocesses=8", "--dist=worksteal")
     return run("python", "-m", "pytest", "--durations=10", *parallel, *chosen)
 
@@ -207,7 +207,7 @@ def check_steps() -> list[tuple[str, Sequence[str]]]:
 def run_steps(
     steps: Callable[[], list[tuple[str, Sequence[str]]]],
 ) -> Callable[[Sequence[str]], int]:
-    """Return a command that runs all the steps, whatever fails, and then says which did."""
+    """Return a command that runs all the steps, even after a failure, and then says which did."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments:
@@ -239,7 +239,7 @@ def pins(arguments: Sequence[str]) -> int:
     """Resolve pyproject.toml again and write the constraint files, with the hashes of all wheels.
 
     What is pinned already stays unless `--upgrade` is given. The files name no index, so that any
-    mirror serves; the resolver reads the default one whatever this machine has configured.
+    mirror serves; the resolver reads the default one and not what this machine has configured.
     """
     prepare("dev")
     newest = time.strftime("%Y-%m-%d", time.gmtime(time.time() - PIN_AGE_DAYS * 86_400))  # noqa: TID251

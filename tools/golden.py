@@ -3,7 +3,7 @@
 Scores, decisions and plans in it are computed, not invented: the application's own functions read
 the events before them. So a replay of this ledger by the specifications alone must arrive at the
 same bytes. `python -m tools.golden` writes the instances that have no file yet and notes their
-digests; it never changes one, since they must decode for ever. A new type goes to the end.
+digests; it never changes one, since they must always decode. A new type goes to the end.
 """
 
 import hashlib
@@ -101,7 +101,7 @@ class GoldenLedger:
             request_id=request_id,
             run_id=run_id,
         )
-        # A real salt is random; this one is derived, so that anybody can make it again.
+        # A real salt is random; this one is derived, so that anyone can make it again.
         salt = hashlib.sha256(f"golden {position}".encode()).digest()[:16]
         hashed = body_hash(salt, body)
         previous = self.events[-1].event_hash if self.events else GENESIS
@@ -385,7 +385,7 @@ def main() -> None:
     for type_, line in build().lines():
         path = GOLDEN / f"{type_}.json"
         if path.exists():
-            assert path.read_bytes() == line, f"{path.name} would change: it was written for ever"
+            assert path.read_bytes() == line, f"{path.name} would change: it never changes"
             continue
         path.write_bytes(line)
         sums += f"{hashlib.sha256(line).hexdigest()}  {path.name}\n"

@@ -6,9 +6,9 @@
 
 The generators of messages, stubs and types come with the dev packages, so that their versions are
 pinned with everything else; tests/project checks that pyproject.toml asks for a runtime no older
-than they are. A message-only file gets no `_grpc` module: it would be empty. What rules decode is
-no part of the contract, so `ledger/rules/checked.proto` is beside its reader. The client for
-threads comes from that for asyncio; `blocking_client` translates it.
+than they are. A message-only file gets no `_grpc` module: it would be empty. The message
+that rules decode is no part of the contract, so `ledger/rules/checked.proto` is beside its reader.
+The client for threads comes from that for asyncio; `blocking_client` translates it.
 """
 
 import argparse

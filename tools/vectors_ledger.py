@@ -143,7 +143,7 @@ def _proofs_problem(case: dict[str, Any], leaves: list[bytes], root: Digest) -> 
 
 
 def _seal_problem(seal: dict[str, Any], events: list[dict[str, Any]]) -> str | None:
-    """Check that the seal's records and root are those of the streams as they stood at as_of."""
+    """Check that the seal's records and root are those of the streams as they were at as_of."""
     newest = {case["event"]["header"]["stream"]: case["event"] for case in events[: seal["as_of"]]}
     records = [
         seal_record(

@@ -96,7 +96,7 @@ class AuditFinding(message.Message):
     position: builtins.int
     """Optional. Position of the event; 0 where it is not about one."""
     what: builtins.str
-    """Required. What is wrong, in at most 2000 characters."""
+    """Required. The fault, in at most 2000 characters."""
     def __init__(
         self,
         *,
@@ -126,7 +126,7 @@ class AuditReport(message.Message):
     program: builtins.str
     """Required. Name and version of what audited, at most 128 characters."""
     source: AuditSource.ValueType
-    """Required. What it read."""
+    """Required. The kind of source that it read."""
     size: builtins.int
     """Required. Size of the tree that was audited."""
     root: builtins.bytes

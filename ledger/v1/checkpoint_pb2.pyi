@@ -185,7 +185,7 @@ class SigningKey(message.Message):
     until_position: builtins.int
     """Output only. Largest such size; 0 if there is none yet."""
     state: KeyState.ValueType
-    """Output only. What it is to the ledger now."""
+    """Output only. Its state in the ledger now."""
     position: builtins.int
     """Output only. Position of the event that brought it in."""
     revoked_reason: builtins.str

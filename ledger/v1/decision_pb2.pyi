@@ -152,7 +152,7 @@ class Horizon(message.Message):
     kernel: builtins.str
     """Output only. Name of the kernel, such as `bucketed/1`."""
     trigger: EvaluationTrigger.ValueType
-    """Output only. What caused the evaluation."""
+    """Output only. The cause of the evaluation."""
     historical: builtins.bool
     """Output only. True for an evaluation at a stated earlier time, which changes nothing in force."""
     @builtins.property
@@ -288,7 +288,7 @@ class Score(message.Message):
     """Output only. Where the event is."""
     @builtins.property
     def horizon(self) -> Horizon:
-        """Output only. What it was derived from."""
+        """Output only. The events that it was derived from."""
 
     @builtins.property
     def signals(self) -> containers.RepeatedCompositeFieldContainer[SignalScore]:
@@ -342,7 +342,7 @@ class ModelFacts(message.Message):
     TIER_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     owner: builtins.str
-    """Output only. Who answers for it."""
+    """Output only. The team that answers for it."""
     tier: builtins.str
     """Output only. Its risk tier."""
     @builtins.property
@@ -512,7 +512,7 @@ class OverrideInEffect(message.Message):
     tier: builtins.str
     """Output only. The tier the rules gave."""
     held_back: HeldBack.ValueType
-    """Output only. What held that action back."""
+    """Output only. The mechanism that held that action back."""
     def __init__(
         self,
         *,
@@ -554,7 +554,7 @@ class Decision(message.Message):
     model: builtins.str
     """Output only. Id of the model."""
     action: Action.ValueType
-    """Output only. What to do."""
+    """Output only. The action to take."""
     tier: builtins.str
     """Output only. The escalation tier; empty for none."""
     rule: builtins.str
@@ -562,7 +562,7 @@ class Decision(message.Message):
     reason: DecisionReason.ValueType
     """Output only. How it came to the action."""
     held_back: HeldBack.ValueType
-    """Output only. What held the rule's action back."""
+    """Output only. The mechanism that held the rule's action back."""
     procedure: builtins.str
     """Output only. Name of the procedure, such as `rules/1`."""
     score_position: builtins.int
@@ -581,7 +581,7 @@ class Decision(message.Message):
 
     @builtins.property
     def horizon(self) -> Horizon:
-        """Output only. What it was derived from."""
+        """Output only. The events that it was derived from."""
 
     @builtins.property
     def environment(self) -> Environment:

@@ -134,7 +134,7 @@ class OverrideDecisionRequest(message.Message):
     name: builtins.str
     """Required. Resource name of the model. Format: `models/{model}`."""
     action: decision_pb2.Action.ValueType
-    """Required. What to do about the model meanwhile."""
+    """Required. The action to take about the model meanwhile."""
     tier: builtins.str
     """Optional. The escalation tier: one of the model's policy, or `none`; empty for `none`."""
     reason: builtins.str
@@ -185,7 +185,7 @@ class OverrideDecisionResponse(message.Message):
 
     @builtins.property
     def effective_from(self) -> timestamp_pb2.Timestamp:
-        """Output only. From when it holds: the time of the newest observation that counts, so that whatever
+        """Output only. From when it holds: the time of the newest observation that counts, so that everything
         is evaluated next is under it.
         """
 
@@ -376,7 +376,7 @@ class ExplainDecisionResponse(message.Message):
     EXPLANATION_FIELD_NUMBER: builtins.int
     OVERRIDE_FIELD_NUMBER: builtins.int
     override: builtins.str
-    """Output only. Who set the override that it is under, until when and why; empty if none was in effect."""
+    """Output only. The override that it is under: by whom, until when and why; empty if none was in effect."""
     @builtins.property
     def decision(self) -> decision_pb2.Decision:
         """Output only. The decision; without name and position where a score was asked for."""
@@ -480,7 +480,7 @@ class ReplayRangeRequest(message.Message):
     """Optional. Begin only once this position is reached."""
     @builtins.property
     def kinds(self) -> containers.RepeatedScalarFieldContainer[replay_pb2.ReplayKind.ValueType]:
-        """Optional. What to replay; all kinds if none is given."""
+        """Optional. The kinds to replay; all kinds if none is given."""
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ class DecisionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OverrideDecision(self, request, context):
-        """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+        """Sets a model's action for a time, against the rules if need be: a person's call, of record with its
         reason and its end.
 
         The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of

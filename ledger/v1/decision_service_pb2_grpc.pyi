@@ -49,7 +49,7 @@ class DecisionServiceStub:
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
     """
     OverrideDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.OverrideDecisionRequest, _decision_service_pb2.OverrideDecisionResponse]
-    """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+    """Sets a model's action for a time, against the rules if need be: a person's call, of record with its
     reason and its end.
 
     The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of
@@ -122,7 +122,7 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.
     """
     OverrideDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.OverrideDecisionRequest, _decision_service_pb2.OverrideDecisionResponse]  # type: ignore[assignment]
-    """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+    """Sets a model's action for a time, against the rules if need be: a person's call, of record with its
     reason and its end.
 
     The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of
@@ -204,7 +204,7 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decision_service_pb2.OverrideDecisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.OverrideDecisionResponse, _abc.Awaitable[_decision_service_pb2.OverrideDecisionResponse]]:
-        """Sets a model's action for a time, whatever the rules say: a person's call, of record with its
+        """Sets a model's action for a time, against the rules if need be: a person's call, of record with its
         reason and its end.
 
         The next evaluation says so, which the evaluator makes at once, and again when the time is over. Of

@@ -93,7 +93,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_BODY_PERMANENT: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION. Bodies of this type can be neither erased nor withheld. Do: leave those positions out."""
     ERROR_REASON_BODY_ERASED: _ErrorReason.ValueType  # 35
-    """FAILED_PRECONDITION. What was asked for rests on a body that was erased. Do: record again what is still needed; `erased_by` is the position of the event that says on which ground."""
+    """FAILED_PRECONDITION. The answer rests on a body that was erased. Do: record again what is still needed; `erased_by` is the position of the event that says on which ground."""
     ERROR_REASON_ACTOR_NOT_AUTHORISED: _ErrorReason.ValueType  # 36
     """PERMISSION_DENIED. The caller is not among those whom the operator has authorised for this. Do: call as an authorised actor, or have the operator change the setting."""
     ERROR_REASON_SIGNING_STOPPED: _ErrorReason.ValueType  # 37
@@ -193,7 +193,7 @@ ERROR_REASON_COSIGNATURE_INVALID: ErrorReason.ValueType  # 33
 ERROR_REASON_BODY_PERMANENT: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION. Bodies of this type can be neither erased nor withheld. Do: leave those positions out."""
 ERROR_REASON_BODY_ERASED: ErrorReason.ValueType  # 35
-"""FAILED_PRECONDITION. What was asked for rests on a body that was erased. Do: record again what is still needed; `erased_by` is the position of the event that says on which ground."""
+"""FAILED_PRECONDITION. The answer rests on a body that was erased. Do: record again what is still needed; `erased_by` is the position of the event that says on which ground."""
 ERROR_REASON_ACTOR_NOT_AUTHORISED: ErrorReason.ValueType  # 36
 """PERMISSION_DENIED. The caller is not among those whom the operator has authorised for this. Do: call as an authorised actor, or have the operator change the setting."""
 ERROR_REASON_SIGNING_STOPPED: ErrorReason.ValueType  # 37

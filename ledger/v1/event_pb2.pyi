@@ -38,7 +38,7 @@ class Event(message.Message):
     position: builtins.int
     """Output only. Place in the whole ledger, dense from 1."""
     stream: builtins.str
-    """Output only. What the event is about. Format: `ledger`, `signals/{signal}`, `models/{model}`,
+    """Output only. The stream: the thing that the event is about. Format: `ledger`, `signals/{signal}`, `models/{model}`,
     `policies/{policy}` or `plans/{plan}`.
     """
     stream_version: builtins.int

@@ -118,7 +118,7 @@ class RuleExplanation(message.Message):
     rule: builtins.str
     """Output only. Id of the rule."""
     outcome: RuleOutcome.ValueType
-    """Output only. What became of it."""
+    """Output only. Its outcome."""
     expression: builtins.str
     """Output only. The expression that was evaluated: its `when`, or its `hold` while it was in force."""
     by_hold: builtins.bool
@@ -168,7 +168,7 @@ class Boundary(message.Message):
     name: builtins.str
     """Output only. The value's name in the expressions."""
     value: builtins.int
-    """Output only. What it was."""
+    """Output only. Its value at the evaluation."""
     needed: builtins.int
     """Output only. The nearest value with another outcome."""
     action: decision_pb2.Action.ValueType
@@ -180,7 +180,7 @@ class Boundary(message.Message):
     tier: builtins.str
     """Output only. The tier it would have led to."""
     held_back: decision_pb2.HeldBack.ValueType
-    """Output only. What would hold that action back."""
+    """Output only. The mechanism that would hold that action back."""
     def __init__(
         self,
         *,
@@ -224,7 +224,7 @@ class Explanation(message.Message):
 
     @builtins.property
     def boundaries(self) -> containers.RepeatedCompositeFieldContainer[Boundary]:
-        """Output only. What would have changed the outcome, nearest first."""
+        """Output only. The changes that would have changed the outcome, nearest first."""
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ class Export(message.Message):
     name: builtins.str
     """Output only. Format: `exports/{export}`."""
     kind: ExportKind.ValueType
-    """Output only. What it covers."""
+    """Output only. The events that it covers."""
     first_position: builtins.int
     """Output only. Position of its first event."""
     last_position: builtins.int
@@ -122,9 +122,9 @@ class Export(message.Message):
     archive_bytes: builtins.int
     """Output only. Bytes of the tar archive that `ReadExport` sends, once it is ready."""
     requested_by: builtins.str
-    """Output only. Who asked."""
+    """Output only. The actor that asked for it."""
     purpose: builtins.str
-    """Output only. What for, as stated."""
+    """Output only. Its purpose, as stated."""
     failure: builtins.str
     """Output only. Why it was given up; empty unless it was."""
     issued_position: builtins.int

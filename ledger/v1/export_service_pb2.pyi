@@ -39,7 +39,7 @@ class CreateExportRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     kind: export_pb2.ExportKind.ValueType
-    """Optional. What it covers; everything if not given."""
+    """Optional. The events that it covers; all if not given."""
     first_position: builtins.int
     """Optional. First position (`EXPORT_KIND_RANGE` only); 0 for the first event."""
     last_position: builtins.int
@@ -51,7 +51,7 @@ class CreateExportRequest(message.Message):
     bundle.
     """
     purpose: builtins.str
-    """Optional. What the export is for, at most 2000 characters. It is recorded for good, so it must
+    """Optional. The purpose of the export, at most 2000 characters. It is recorded for good, so it must
     hold no personal data.
     """
     ledger: builtins.str

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ExportServiceStub:
-    """Bundles that anybody can verify without this service. `errors.proto` lists what any call may fail
+    """Bundles that anyone can verify without this service. `errors.proto` lists what any call may fail
     with.
     """
 
@@ -64,7 +64,7 @@ class ExportServiceStub:
 
 
 class ExportServiceServicer:
-    """Bundles that anybody can verify without this service. `errors.proto` lists what any call may fail
+    """Bundles that anyone can verify without this service. `errors.proto` lists what any call may fail
     with.
     """
 
@@ -161,7 +161,7 @@ def add_ExportServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExportService:
-    """Bundles that anybody can verify without this service. `errors.proto` lists what any call may fail
+    """Bundles that anyone can verify without this service. `errors.proto` lists what any call may fail
     with.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ExportServiceStub:
-    """Bundles that anybody can verify without this service. `errors.proto` lists what any call may fail
+    """Bundles that anyone can verify without this service. `errors.proto` lists what any call may fail
     with.
     """
 
@@ -73,7 +73,7 @@ class ExportServiceStub:
 
 @_typing.type_check_only
 class ExportServiceAsyncStub(ExportServiceStub):
-    """Bundles that anybody can verify without this service. `errors.proto` lists what any call may fail
+    """Bundles that anyone can verify without this service. `errors.proto` lists what any call may fail
     with.
     """
 
@@ -115,7 +115,7 @@ class ExportServiceAsyncStub(ExportServiceStub):
     """
 
 class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Bundles that anybody can verify without this service. `errors.proto` lists what any call may fail
+    """Bundles that anyone can verify without this service. `errors.proto` lists what any call may fail
     with.
     """
 

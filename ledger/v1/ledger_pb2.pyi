@@ -74,7 +74,7 @@ class Ledger(message.Message):
     head_hash: builtins.bytes
     """Output only. SHA-256 of its last event, 32 bytes."""
     unit_of_cost: builtins.str
-    """Output only. What amounts of cost and value are counted in, such as `EUR`; empty if that was
+    """Output only. The unit of amounts of cost and value, such as `EUR`; empty if that was
     not said. Fields that end in `_micros` are millionths of it. Fixed at creation.
     """
     leap_seconds: builtins.int

@@ -49,7 +49,7 @@ class CreateLedgerRequest(message.Message):
     the first answer and appends nothing. Format: `[A-Za-z0-9._:-]{1,128}`, such as a UUID.
     """
     unit_of_cost: builtins.str
-    """Optional. What amounts of cost and value are counted in: 1 to 16 letters, digits, spaces, `.`,
+    """Optional. The unit of amounts of cost and value: 1 to 16 letters, digits, spaces, `.`,
     `/` and `-`, such as `EUR` or `GPU hours`. It cannot be changed.
     """
     leap_seconds: builtins.int
@@ -1018,7 +1018,7 @@ class RecordAuditRequest(message.Message):
     """
     @builtins.property
     def report(self) -> audit_pb2.AuditReport:
-        """Required. What was audited, how, and what was found."""
+        """Required. The subject of the audit, its method and its findings."""
 
     def __init__(
         self,

@@ -92,7 +92,7 @@ class Model(message.Message):
     model: builtins.str
     """Required. Its id. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     owner: builtins.str
-    """Required. Who answers for it, a team rather than a person; at most 128 characters."""
+    """Required. The team, rather than a person, that answers for it; at most 128 characters."""
     tier: builtins.str
     """Optional. Its risk tier, in your own words, such as `high`; at most 128 characters. Rules see it
     as `model.tier`.
@@ -108,7 +108,7 @@ class Model(message.Message):
     integer; 0 or more.
     """
     cost_micros: builtins.str
-    """Required. What one retraining costs, in millionths of your currency, as a decimal integer; 1 or
+    """Required. The cost of one retraining, in millionths of your currency, as a decimal integer; 1 or
     more.
     """
     recipe: builtins.str
@@ -120,7 +120,7 @@ class Model(message.Message):
     architecture: builtins.str
     """Optional. Its architecture; at most 128 characters."""
     meaning: builtins.str
-    """Optional. What it does, for a person; at most 2000 characters."""
+    """Optional. Its purpose, for a person; at most 2000 characters."""
     name: builtins.str
     """Output only. Its resource name. Format: `models/{model}`."""
     etag: builtins.str

@@ -99,7 +99,7 @@ class PlanRow(message.Message):
     place: builtins.int
     """Output only. Place in the backlog, from 1."""
     outcome: PlanOutcome.ValueType
-    """Output only. What becomes of it."""
+    """Output only. Its outcome under the plan."""
     reason: builtins.str
     """Output only. The outcome in a sentence, with the numbers that led to it."""
     rank_ppm: builtins.str
@@ -109,7 +109,7 @@ class PlanRow(message.Message):
     integer.
     """
     benefit_micros: builtins.str
-    """Output only. What that excess cost, in millionths of the currency; an integer."""
+    """Output only. The cost of that excess, in millionths of the currency; an integer."""
     cost_micros: builtins.str
     """Output only. Cost of retraining it, in millionths of the currency; an integer."""
     unit_value_micros: builtins.str
@@ -226,7 +226,7 @@ class Plan(message.Message):
     period: builtins.int
     """Output only. Number of the period it is for."""
     purse_micros: builtins.str
-    """Output only. What may be spent, in millionths of the currency; an integer."""
+    """Output only. The amount that may be spent, in millionths of the currency; an integer."""
     purse_cap_micros: builtins.str
     """Output only. The most a purse may hold, in millionths of the currency; an integer."""
     price_before_ppm: builtins.str
@@ -238,9 +238,9 @@ class Plan(message.Message):
     next_price_ppm: builtins.str
     """Output only. Price for the next period, in ppm; an integer."""
     demand_micros: builtins.str
-    """Output only. What everything wanted would cost, in millionths of the currency; an integer."""
+    """Output only. The cost of everything wanted, in millionths of the currency; an integer."""
     purse_left_micros: builtins.str
-    """Output only. What is left of the purse, in millionths of the currency; an integer."""
+    """Output only. The amount left in the purse, in millionths of the currency; an integer."""
     position: builtins.int
     """Output only. Where the plan is."""
     @builtins.property

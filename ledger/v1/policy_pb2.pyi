@@ -139,14 +139,14 @@ class PolicyActivation(message.Message):
     rationale: builtins.str
     """Output only. Why, in the words of who activated it."""
     actor: builtins.str
-    """Output only. Who activated it."""
+    """Output only. The actor that activated it."""
     position: builtins.int
     """Output only. Where the event is."""
     in_force: builtins.bool
     """Output only. True while no later activation for the same scope has replaced it."""
     @builtins.property
     def scope(self) -> PolicyScope:
-        """Output only. What it is in force for."""
+        """Output only. The scope that it is in force for."""
 
     @builtins.property
     def activated_at(self) -> timestamp_pb2.Timestamp:
@@ -203,7 +203,7 @@ class PolicyVersion(message.Message):
     rationale: builtins.str
     """Output only. Why this version, in its author's words."""
     author: builtins.str
-    """Output only. Who drafted it."""
+    """Output only. The actor that drafted it."""
     position: builtins.int
     """Output only. Where the event is."""
     title: builtins.str
@@ -292,9 +292,9 @@ class PolicyProblem(message.Message):
     severity: Severity.ValueType
     """Output only. How much it weighs."""
     message: builtins.str
-    """Output only. What is wrong, for a person."""
+    """Output only. The fault, for a person."""
     remedy: builtins.str
-    """Output only. What to do about it."""
+    """Output only. The remedy."""
     def __init__(
         self,
         *,

@@ -59,7 +59,7 @@ class LintPolicyResponse(message.Message):
     digest: builtins.str
     """Output only. SHA-256 of `canonical_json`, 64 hexadecimal digits; empty unless valid."""
     canonical_json: builtins.str
-    """Output only. What would be stored; empty unless valid."""
+    """Output only. The document that would be stored; empty unless valid."""
     @builtins.property
     def problems(self) -> containers.RepeatedCompositeFieldContainer[policy_pb2.PolicyProblem]:
         """Output only. Everything found, in the order of the text."""
@@ -135,7 +135,7 @@ class DraftPolicyResponse(message.Message):
 
     @builtins.property
     def warnings(self) -> containers.RepeatedCompositeFieldContainer[policy_pb2.PolicyProblem]:
-        """Output only. What the linter thought worth a look."""
+        """Output only. The linter's advice."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class ActivatePolicyRequest(message.Message):
     """
     @builtins.property
     def scope(self) -> policy_pb2.PolicyScope:
-        """Optional. What it comes into force for; the whole ledger if not given."""
+        """Optional. The scope that it comes into force for; the whole ledger if not given."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ class PriorityChange(message.Message):
     previous_action: decision_pb2.Action.ValueType
     """Output only. Its action in force then."""
     why: builtins.str
-    """Output only. What moved it, in a sentence for a person; empty if nothing did."""
+    """Output only. The reason that it moved, in a sentence for a person; empty if nothing did."""
     def __init__(
         self,
         *,
@@ -123,7 +123,7 @@ class PriorityContribution(message.Message):
     signal: builtins.str
     """Output only. Id of the signal."""
     points_ppm: builtins.int
-    """Output only. What it adds to the degradation, in ppm."""
+    """Output only. Its part of the degradation, in ppm."""
     share_ppm: builtins.int
     """Output only. Its share of the degradation, in ppm."""
     effective_ppm: builtins.int
@@ -234,13 +234,13 @@ class Priority(message.Message):
     model_version: builtins.str
     """Output only. The version in service; empty if none was deployed."""
     owner: builtins.str
-    """Output only. Who answers for it."""
+    """Output only. The team that answers for it."""
     plan: builtins.str
     """Output only. Id of the last plan that knows it; empty if none does."""
     plan_place: builtins.int
     """Output only. Its place in that plan, from 1; 0 if there is none."""
     plan_outcome: plan_pb2.PlanOutcome.ValueType
-    """Output only. What that plan does with it."""
+    """Output only. Its outcome under that plan."""
     plan_reason: builtins.str
     """Output only. Why, in the plan's words."""
     changed_position: builtins.int

@@ -205,7 +205,7 @@ class MakePlanRequest(message.Message):
     LEDGER_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     purse_micros: builtins.str
-    """Required. What may be spent, in millionths of your currency, as a decimal integer; 0 or more."""
+    """Required. The amount that may be spent, in millionths of your currency, as a decimal integer; 0 or more."""
     purse_cap_micros: builtins.str
     """Optional. The most the purse may ever hold, likewise; empty for `purse_micros`. What costs more
     is passed over instead of saved for.

@@ -100,7 +100,7 @@ class Projection(message.Message):
     projection: builtins.str
     """Output only. Its id, such as `priorities`."""
     state: ProjectionState.ValueType
-    """Output only. What it is doing."""
+    """Output only. Its activity."""
     tracking_position: builtins.int
     """Output only. The last position it has applied."""
     head_position: builtins.int
@@ -112,7 +112,7 @@ class Projection(message.Message):
     quarantined: builtins.int
     """Output only. Events it has set aside because it could not apply them."""
     problem: builtins.str
-    """Output only. What stopped it, or why its rows are not being stored; empty if all is well."""
+    """Output only. The reason that it stopped or that its rows are not being stored; empty if all is well."""
     stored_position: builtins.int
     """Output only. The last position whose rows are stored, so that a restart begins there."""
     rebuilt_position: builtins.int
@@ -169,7 +169,7 @@ class ProjectionRebuild(message.Message):
     outcome: RebuildOutcome.ValueType
     """Output only. How it ended."""
     problem: builtins.str
-    """Output only. What stood in its way; empty if nothing did."""
+    """Output only. The obstacle; empty if nothing did."""
     events: builtins.int
     """Output only. How many events were applied."""
     duration_seconds: builtins.float

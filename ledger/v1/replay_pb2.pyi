@@ -120,7 +120,7 @@ class ReplayResult(message.Message):
     position: builtins.int
     """Output only. Position of what was replayed."""
     kind: ReplayKind.ValueType
-    """Output only. What it is."""
+    """Output only. The kind of thing that was replayed."""
     name: builtins.str
     """Output only. Its resource name; empty if it cannot be read. Format:
     `models/{model}/decisions/{position}`, `models/{model}/scores/{position}` or `plans/{plan}`.

@@ -97,7 +97,7 @@ class _BreachStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_BreachStat
     BREACH_STATE_BREACHED: _BreachState.ValueType  # 2
     """Its newest bucket is past the breach line."""
     BREACH_STATE_SUSTAINED: _BreachState.ValueType  # 3
-    """Enough buckets of the window are past it, whatever the newest says."""
+    """Enough buckets of the window are past it, even if the newest is not."""
     BREACH_STATE_SILENT: _BreachState.ValueType  # 4
     """There is no observation in the policy's window."""
 
@@ -111,7 +111,7 @@ BREACH_STATE_CLEAR: BreachState.ValueType  # 1
 BREACH_STATE_BREACHED: BreachState.ValueType  # 2
 """Its newest bucket is past the breach line."""
 BREACH_STATE_SUSTAINED: BreachState.ValueType  # 3
-"""Enough buckets of the window are past it, whatever the newest says."""
+"""Enough buckets of the window are past it, even if the newest is not."""
 BREACH_STATE_SILENT: BreachState.ValueType  # 4
 """There is no observation in the policy's window."""
 
@@ -132,13 +132,13 @@ class Signal(message.Message):
     signal: builtins.str
     """Required. Its id. Format: `[a-z0-9][a-z0-9._-]{0,127}`."""
     kind: SignalKind.ValueType
-    """Required. What sort of degradation it reports."""
+    """Required. The sort of degradation that it reports."""
     unit: builtins.str
     """Required. Unit of its values, such as `log-loss` or `ms`; at most 128 characters."""
     direction: SignalDirection.ValueType
     """Required. Which way is worse."""
     meaning: builtins.str
-    """Required. What it means, for a person; at most 2000 characters."""
+    """Required. Its meaning, for a person; at most 2000 characters."""
     collection: builtins.str
     """Optional. How the value is collected: where, from what, how often; at most 2000 characters."""
     name: builtins.str
@@ -271,7 +271,7 @@ class SignalState(message.Message):
     critical. Absent if the signal was not scored yet.
     """
     breach: BreachState.ValueType
-    """Output only. What the last score says of it."""
+    """Output only. Its part in the last score."""
     previous_value: builtins.str
     """Output only. The value before the latest, as decimal text; empty if there is none."""
     change: builtins.str

@@ -262,7 +262,7 @@ class SubmitSignalsResponse(message.Message):
 
     @builtins.property
     def intake(self) -> Intake:
-        """Output only. What was done to its values, and which of them were on record already."""
+        """Output only. The rounding of its values, and which of them were on record already."""
 
     def __init__(
         self,
@@ -445,9 +445,9 @@ class BatchError(message.Message):
     reason: errors_pb2.ErrorReason.ValueType
     """Output only. The reason."""
     message: builtins.str
-    """Output only. What happened, for a person."""
+    """Output only. The fault, for a person."""
     remedy: builtins.str
-    """Output only. What to do about it."""
+    """Output only. The remedy."""
     @builtins.property
     def field_violations(self) -> containers.RepeatedCompositeFieldContainer[FieldFault]:
         """Output only. The fields that were refused."""
@@ -488,7 +488,7 @@ class FieldFault(message.Message):
     field: builtins.str
     """Output only. Its path in the batch, such as `observations[3].value`."""
     description: builtins.str
-    """Output only. What is wrong with it."""
+    """Output only. Its fault."""
     def __init__(
         self,
         *,

@@ -67,7 +67,7 @@ class SignalServiceServicer:
     """
 
     def DefineSignal(self, request, context):
-        """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+        """Defines a signal, or replaces its definition as a whole. An observation needs a definition.
 
         Policies are drafted against kind, unit and direction. Where those change under a policy version
         in force that reads the signal, or a first direction runs against its limits, that version is

@@ -34,7 +34,7 @@ class SignalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SignalServiceAsyncStub: ...
     DefineSignal: _grpc.UnaryUnaryMultiCallable[_signal_service_pb2.DefineSignalRequest, _signal_service_pb2.DefineSignalResponse]
-    """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+    """Defines a signal, or replaces its definition as a whole. An observation needs a definition.
 
     Policies are drafted against kind, unit and direction. Where those change under a policy version
     in force that reads the signal, or a first direction runs against its limits, that version is
@@ -86,7 +86,7 @@ class SignalServiceAsyncStub(SignalServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DefineSignal: _aio.UnaryUnaryMultiCallable[_signal_service_pb2.DefineSignalRequest, _signal_service_pb2.DefineSignalResponse]  # type: ignore[assignment]
-    """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+    """Defines a signal, or replaces its definition as a whole. An observation needs a definition.
 
     Policies are drafted against kind, unit and direction. Where those change under a policy version
     in force that reads the signal, or a first direction runs against its limits, that version is
@@ -141,7 +141,7 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signal_service_pb2.DefineSignalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_service_pb2.DefineSignalResponse, _abc.Awaitable[_signal_service_pb2.DefineSignalResponse]]:
-        """Defines a signal, or replaces its definition as a whole. What is observed needs a definition.
+        """Defines a signal, or replaces its definition as a whole. An observation needs a definition.
 
         Policies are drafted against kind, unit and direction. Where those change under a policy version
         in force that reads the signal, or a first direction runs against its limits, that version is

@@ -117,4 +117,4 @@ ATTACKS: dict[str, tuple[Callable[[Attacker, int], None], int]] = {
     "malformed calls": (Attacker.malformed_calls, 500),
     "malformed streams": (Attacker.malformed_streams, 20),
 }
-"""What each does, and how often it takes to shut everybody out of a server that holds threads."""
+"""The attacks, and how many of each shut everyone out of a server that holds threads."""

@@ -1,6 +1,6 @@
 """How fast the whole ledger leaves as a bundle, and how fast two programs verify that bundle.
 
-What is timed is the job as a caller sees it, from CreateExport's use case until the export is
+The bench times the job as a caller sees it, from CreateExport's use case until the export is
 ready: rows read, every event hashed again, lines, digests, Merkle root, report with replays, all on
 disk. The stand-alone verifier is timed as a stranger would run it: the copy that came with the
 bundle, by a Python of its own that sees nothing of this project.
@@ -126,7 +126,7 @@ def _stand_alone(run: Run, size: int, jobs: int) -> tuple[float, float]:
 
 
 def _plain(run: Run, size: int) -> tuple[float, float]:
-    """Return rows a second of a dump that anybody would write: no hash, no check, no proof."""
+    """Return rows a second of a dump that anyone would write: no hash, no check, no proof."""
     path = _folder(run) / "plain.jsonl"
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service, path.open("w") as file:
         started, count = time.perf_counter(), 0

@@ -33,7 +33,7 @@ _FLAT: Final = 1.1  # what memory may grow by in the second half
 
 @dataclass(slots=True)
 class Passed:
-    """What one pass over all observations showed."""
+    """The figures of one pass over all observations."""
 
     rate: float = 0.0
     """Observations a second until the last was acknowledged and, in a live pass, projected."""

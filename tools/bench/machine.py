@@ -1,4 +1,4 @@
-"""What the figures were taken on: without it they mean nothing to anybody else."""
+"""The machine that figures were taken on: without it they mean nothing elsewhere."""
 
 import os
 import platform

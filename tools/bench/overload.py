@@ -1,4 +1,4 @@
-"""What an honest client notices of another one that takes what it can.
+"""The effect on an honest client of another one that takes all it can.
 
 The attacker is a process of its own that does one thing again and again on one connection at a
 time; the honest client tries as the project's client does by itself. Quiet and attacked calls are
@@ -32,7 +32,7 @@ _READY_SECONDS: Final = 30.0
 
 @dataclass(slots=True)
 class Asked:
-    """What an honest client saw: how long each call took, and how many were not answered."""
+    """An honest client's view: how long each call took, and how many were not answered."""
 
     milliseconds: list[float] = field(default_factory=list)
     unanswered: int = 0

@@ -1,4 +1,4 @@
-"""What the ledger is measured against: given the same bodies in the same batches, on the same disk.
+"""The peers of the ledger: they get the same bodies in the same batches, on the same disk.
 
 `raw`      SQLite and SHA-256 in one loop: durable, chained and nothing else; no ledger can pass
            it on this machine, interpreter and database.

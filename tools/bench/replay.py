@@ -35,7 +35,7 @@ def measure(run: Run) -> list[Row]:
     long, short = run.count(LONG, multiple=fleet.BATCH), run.count(SHORT, multiple=fleet.BATCH)
     for size in (long, short):
         fresh(ledgers.written, run.path(f"ledger-{size}.sqlite"), size)
-    # In turns, so that whatever else the machine does falls on both alike.
+    # In turns, so that other load of the machine falls on both alike.
     turns: dict[int, list[Replayed]] = {long: [], short: []}
     for turn in range(_ROUNDS):
         for size, found in turns.items():

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure should reach: at least, or at most, a value."""
+    """The target of a figure: at least, or at most, a value."""
 
     bound: Literal["at least", "at most"]
     value: float
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What a figure is compared with, in the same unit."""
+    """The peer of a figure, in the same unit."""
 
     name: str
     measured: float

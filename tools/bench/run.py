@@ -1,7 +1,7 @@
-"""What a section is given, how it starts work in a process of its own, and how it says where it is.
+"""The input of a section, how it starts work in a process of its own, and how it says where it is.
 
 Every measurement begins in a fresh process, so that no heap, cache or thread of the one before it
-counts. A section itself is such a process; whatever it compares with is another.
+counts. A section itself is such a process; each of its peers is another.
 """
 
 import multiprocessing

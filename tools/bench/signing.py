@@ -1,7 +1,7 @@
-"""What a signed checkpoint every second costs a client that submits observations.
+"""The cost of a signed checkpoint every second for a client that submits observations.
 
 The same stream of batches to the same server, in turns with and without the signer, so that both
-see the machine as it is at the time. What is compared is each signed pass with its neighbour.
+see the machine as it is at the time. Each signed pass is compared with its neighbour.
 """
 
 import statistics
@@ -33,7 +33,7 @@ _POLL_SECONDS: Final = 0.05
 
 @dataclass(slots=True)
 class Passed:
-    """What one pass showed: a rate, the server's processor time, how late checkpoints were."""
+    """The figures of one pass: a rate, the server's processor time, how late checkpoints were."""
 
     rate: float = 0.0
     server_micros: float = 0.0

@@ -1,4 +1,4 @@
-"""What a command of the line costs before it does anything: processor time of a whole process.
+"""The cost of a command before it does anything: processor time of a whole process.
 
 Each line is run by itself several times, beside a Python that does nothing. A command that calls a
 server is pointed at a port on which nothing listens, so what is measured is its own start.

@@ -107,7 +107,7 @@ def _call(client: LedgerClient, begin: threading.Barrier, numbers: range) -> lis
         for number in numbers[:_WARM_UP_CALLS]:
             _submit(client, number)
     except BaseException:
-        begin.abort()  # or the others would wait for ever
+        begin.abort()  # or the others would never end
         raise
     begin.wait()
     for number in numbers[_WARM_UP_CALLS:]:

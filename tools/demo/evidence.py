@@ -1,4 +1,4 @@
-"""What the demo leaves for those who do not believe it, and what happens to its editors.
+"""Evidence that the demo leaves for sceptics, and the fate of an edit of it.
 
 An auditor's view: events come as `Link`s with the bytes that were hashed, whether from the server
 or straight from a database file, and only `ledger.chain` judges them. The edit is made to a copy of
@@ -45,14 +45,14 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What somebody did to one row."""
+    """An edit of one row."""
 
     position: int
     type: str
     before: bytes
     after: bytes
     refusal: str
-    """What the database said before its triggers were dropped."""
+    """The database's refusal before its triggers were dropped."""
 
 
 def verify(links: Iterable[Link], *, origin: str, note: str, vkey: str) -> Verified:

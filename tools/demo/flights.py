@@ -49,7 +49,7 @@ _Column: TypeAlias = npt.NDArray[np.str_]
 
 @dataclass(frozen=True, slots=True)
 class ModelFlights:
-    """What one model was asked to predict, in order of date: row k of every array is one flight."""
+    """The flights to predict with one model, by date: row k of every array is one flight."""
 
     name: str
     """Carrier and airport, such as `ua-ewr`: the model's id in the ledger."""

@@ -1,4 +1,4 @@
-"""What else one could do with the same retraining budget, and how all choices are measured.
+"""Other uses of the same retraining budget, and how all choices are measured.
 
 A way of choosing sees what is known at the end of a week and names models to retrain, in order of
 preference; they are bought from the front while the purse lasts, and serve from the next week. A
@@ -81,7 +81,7 @@ class Chooser(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a year under one way of choosing came to."""
+    """The result of a year under one way of choosing."""
 
     loss: float = 0.0
     jobs: int = 0

@@ -1,4 +1,4 @@
-"""What the demo shows a person. Numbers come in from outside; nothing here computes a result.
+"""The demo's output for a person. Numbers come in from outside; nothing here computes a result.
 
 On a terminal there are colours and a live bar; in a pipe the same words in plain lines, no wider
 than `WIDTH`.

@@ -1,7 +1,7 @@
 """A real server of its own for the demo: a process that serves one SQLite file on a free port.
 
 It is what `decision-ledger serve` runs, with one difference: models are evaluated on request only.
-The demo asks for every evaluation itself, so that two runs write the same ledger whatever the
+The demo asks for every evaluation itself, so that two runs write the same ledger for any
 machine is busy with. The process ends when its standard input does, so it never outlives the demo.
 """
 
@@ -21,7 +21,7 @@ from tools.quiet import quiet
 LEDGER_FILE: Final = "ledger.sqlite"
 LOG_FILE: Final = "server.log"
 ACTOR: Final = "services/demo"
-"""Who runs the demo, and may create its ledger."""
+"""The actor that runs the demo and may create its ledger."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _ANY_PORT: Final = "127.0.0.1:0"

@@ -30,9 +30,9 @@ ORIGIN: Final = "demo.example.com/flights-2013"
 POLICY: Final = "flight-delays"
 LOSS_SIGNAL: Final = "log_loss"
 JOB_MICROS: Final = 1_000_000
-"""What one retraining costs; one unit of the demo's money."""
+"""The cost of one retraining; one unit of the demo's money."""
 NAT_MICROS: Final = 1_000_000
-"""What one nat of loss on one flight is worth."""
+"""The value of one nat of loss on one flight."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -103,7 +103,7 @@ def version_name(trained_week: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What happened at the end of one week."""
+    """The events at the end of one week."""
 
     week: int
     models: int
@@ -311,7 +311,7 @@ class Year:
 
 @dataclass(frozen=True, slots=True)
 class Payoff:
-    """What one retraining saved, over the weeks its version served, against the one it replaced."""
+    """The loss that one retraining saved while its version served, against the one it replaced."""
 
     model: int
     week: int

@@ -37,11 +37,11 @@ class AnyKey(Protocol):
 
     @property
     def name(self) -> str:
-        """Whose it is."""
+        """The name of its owner."""
 
     @property
     def type(self) -> int:
-        """What it signs, and how."""
+        """Its kind of signature."""
 
     @property
     def id(self) -> bytes:
@@ -67,7 +67,7 @@ def vkeys() -> Document:
     name, hex_id, blob = ORIGIN_KEY.vkey.split("+", 2)
 
     def derived(data: bytes) -> str:
-        """Return a key whose id fits, whatever its bytes are."""
+        """Return a key whose id fits, for any bytes."""
         key_id = sha(name.encode(), b"\n", data)[:4]
         return f"{name}+{key_id.hex()}+{b64(data)}"
 
