@@ -12,9 +12,8 @@ from ledger.cli.trust import Keys, PolicyFile
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.compliance.explaining import Explainer
-    from ledger.compliance.facts import Source
-    from ledger.compliance.scope import Scope
+    from ledger.compliance.decisions import Explainer
+    from ledger.compliance.facts import Scope, Source
 
 
 def export(
@@ -62,7 +61,7 @@ def export(
 
 def _explainer(bundle: Path | None) -> "Explainer":
     """Return what tells why decisions came out as they did: the server, or the bundle's events."""
-    from ledger.compliance.explaining import UNEXPLAINED
+    from ledger.compliance.decisions import UNEXPLAINED
     from ledger.operations.explanations import BundleExplainer, ServerExplainer
 
     if bundle is None:
@@ -102,7 +101,7 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
 
 def _scope(model: str, by: str, since: str | None, until: str | None) -> "Scope":
     from ledger.client.inputs import micros_of_datetime
-    from ledger.compliance.scope import Scope
+    from ledger.compliance.facts import Scope
     from ledger.events.values import ACTOR, SEGMENT
 
     if model and SEGMENT.fullmatch(model.removeprefix("models/")) is None:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, Source
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.facts import Scope, Source
+from ledger.compliance.tables import Table, table_of
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
     AuditCompleted,
@@ -14,12 +13,11 @@ from ledger.events.proving import (
     RequestsRefused,
     StreamsSealed,
 )
-from ledger.events.values import parse_time
 
 
 def refusals_table(source: Source, scope: Scope) -> Table:
     """Return what was refused in the period, counted by caller, method and reason."""
-    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
     beyond = 0
     for fact in source.facts((RequestsRefused.TYPE,)):
         data = fact.data
@@ -29,27 +27,15 @@ def refusals_table(source: Source, scope: Scope) -> Table:
         for row in data["refusals"]:
             listed += row["count"]
             if not scope.actor or row["actor"] == scope.actor:
-                rows.append(
-                    (
-                        fact.position,
-                        parse_time(data["since"]),
-                        parse_time(data["until"]),
-                        row["actor"],
-                        row["method"],
-                        row["reason"],
-                        row["count"],
-                        parse_time(row["first_at"]),
-                        parse_time(row["last_at"]),
-                    )
-                )
+                records.append(fact.record | row)
         beyond += data["total"] - listed
     notes = ["Refusals are counted by caller and method, not by model."] if scope.model else []
     if beyond:
         notes.append(f"{beyond} more were refused by callers beyond the rows that are kept.")
-    return Table(
+    return table_of(
         "refused_requests",
         "Refused requests",
-        columns(
+        (
             ("position", "integer", "where the count is recorded"),
             ("since", "time", "begin of the counted span, by the server's clock"),
             ("until", "time", "its end"),
@@ -60,7 +46,7 @@ def refusals_table(source: Source, scope: Scope) -> Table:
             ("first_at", "time", "first time in the span"),
             ("last_at", "time", "last time in it"),
         ),
-        tuple(rows),
+        records,
         " ".join(notes),
         page=(
             ("Reason", ("reason",)),
@@ -124,22 +110,23 @@ CONDUCT: Final[dict[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
 
 def conduct_table(source: Source, scope: Scope) -> Table:
     """Return what was done to the ledger itself in the period, and by whom."""
-    rows = tuple(
-        (fact.position, fact.recorded_at, *_said(fact), fact.actor)
+    records = (
+        fact.record | {"what": what, "details": "" if fact.data is None else details(fact.data)}
         for fact in source.facts(tuple(CONDUCT))
         if scope.takes(fact)
+        for what, details in (CONDUCT[fact.type],)
     )
-    return Table(
+    return table_of(
         "ledger_conduct",
         "Keys, seals, erasures, exports and audits",
-        columns(
+        (
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("what", "text", "what was done"),
             ("details", "prose", "the particulars"),
             ("actor", "text", "who did it"),
         ),
-        rows,
+        records,
         page=(
             ("Recorded", ("recorded_at", "position")),
             ("What", ("what",)),
@@ -149,6 +136,8 @@ def conduct_table(source: Source, scope: Scope) -> Table:
     )
 
 
-def _said(fact: Fact) -> tuple[str, str]:
-    what, describe = CONDUCT[fact.type]
-    return what, "" if fact.data is None else describe(fact.data)
+def conduct_of(source: Source, what: str, name: str, title: str) -> Table:
+    """Return the rows of one kind of conduct, over all time, as a table of their own."""
+    whole = conduct_table(source, Scope())
+    at = [column.name for column in whole.columns].index("what")
+    return Table(name, title, whole.columns, tuple(row for row in whole.rows if row[at] == what))

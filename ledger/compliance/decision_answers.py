@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
-from ledger.compliance.facts import Fact, Source, readable, unit_of_cost
+from ledger.compliance.facts import Fact, Scope, Source, readable, unit_of_cost
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.notation import counted
@@ -20,6 +19,10 @@ from ledger.events.values import parse_time
 
 _NEIGHBOURS: Final = 3
 _OBSERVATIONS_SHOWN: Final = 200
+_NO_RULE: Final = dict.fromkeys(
+    ("weight_ppm", "window_seconds", "baseline", "critical", "breach_ppm", "rationale")
+)
+"""What is not known of a signal whose policy version is not readable."""
 
 _HISTORICAL: Final = (
     "It is historical: evaluated as of an earlier time, it changed nothing in force."
@@ -120,32 +123,14 @@ def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
     rules = {}
     if version is not None:
         rules = {rule["signal"]: rule for rule in version.document["scoring"]["signals"]}
-    rows: list[tuple[Cell, ...]] = []
-    for signal, seen in sorted(data["environment"]["signals"].items()):
-        rule = rules.get(signal, {})
-        rows.append(
-            (
-                signal,
-                seen["present"],
-                seen["observations"],
-                seen["magnitude"],
-                seen["persistence"],
-                seen["effective"],
-                seen["share"],
-                seen["sustained"],
-                seen["trend"],
-                rule.get("weight_ppm"),
-                rule.get("window_seconds"),
-                rule.get("baseline"),
-                rule.get("critical"),
-                rule.get("breach_ppm"),
-                rule.get("rationale"),
-            )
-        )
-    return Table(
+    records = (
+        {**_NO_RULE, **rules.get(signal, {}), **seen, "signal": signal}
+        for signal, seen in sorted(data["environment"]["signals"].items())
+    )
+    return table_of(
         "signals",
         "Signals behind it",
-        columns(
+        (
             ("signal", "text", "which signal"),
             ("present", "boolean", "whether anything in its window spoke for it"),
             ("observations", "integer", "how many in the window"),
@@ -162,7 +147,7 @@ def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
             ("breach_ppm", "share", "magnitude from which it breaches"),
             ("rationale", "prose", "the policy's reason for the weight"),
         ),
-        tuple(rows),
+        records,
     )
 
 
@@ -211,25 +196,15 @@ def knew(asked: _Asked) -> Answer:
     source, fact, data = asked.source, asked.fact, asked.data
     stream, at = f"models/{data['model']}", parse_time(data["evaluated_at"])
     known = 0
-    later: list[tuple[Cell, ...]] = []
+    later: list[dict[str, Any]] = []
     for seen, observed in readable(source.facts((SignalObserved.TYPE,))):
         if seen.stream != stream or parse_time(observed["observed_at"]) > at:
             continue
         if seen.position <= data["as_of"]:
             known += 1
             continue
-        later.append(
-            (
-                seen.position,
-                seen.recorded_at,
-                parse_time(observed["observed_at"]),
-                observed["signal"],
-                observed["value"],
-                observed["sample_size"],
-                seen.actor,
-            )
-        )
-    shown = tuple(later[:_OBSERVATIONS_SHOWN])
+        later.append(seen.record)
+    shown = later[:_OBSERVATIONS_SHOWN]
     return Answer(
         said=[
             (
@@ -240,10 +215,10 @@ def knew(asked: _Asked) -> Answer:
             f"Recorded only later, of that time or before: {counted(len(later), 'observation')}.",
         ],
         tables=[
-            Table(
+            table_of(
                 "learned_later",
                 "Observed before, recorded after",
-                columns(
+                (
                     ("position", "integer", "where it is recorded"),
                     ("recorded_at", "time", "when it was recorded"),
                     ("observed_at", "time", "the time it is about"),
@@ -277,24 +252,22 @@ def neighbours(asked: _Asked) -> Answer:
     shown = queue[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
     plan = _plan_of(source, data["model"], inquiry.at)
     outcomes = {} if plan is None else {row["model"]: row for row in plan[0]["backlog"]}
-    rows = tuple(
-        (
-            queue.index(one) + 1,
-            one["model"],
-            one["priority"],
-            one["degradation"],
-            outcomes.get(one["model"], {}).get("outcome"),
-            outcomes.get(one["model"], {}).get("reason"),
-        )
+    records = (
+        one
+        | {
+            "place": queue.index(one) + 1,
+            "plan_outcome": outcomes.get(one["model"], {}).get("outcome"),
+            "plan_reason": outcomes.get(one["model"], {}).get("reason"),
+        }
         for one in shown
     )
     return Answer(
         said=[f"{where} position {fact.position}."],
         tables=[
-            Table(
+            table_of(
                 "queue",
                 "Its neighbours in the queue",
-                columns(
+                (
                     ("place", "integer", "place by priority"),
                     ("model", "text", "which model"),
                     ("priority_ppm", "share", "priority, parts per million"),
@@ -302,7 +275,7 @@ def neighbours(asked: _Asked) -> Answer:
                     ("plan_outcome", "text", "what the newest plan made of it"),
                     ("plan_reason", "text", "and why"),
                 ),
-                rows,
+                records,
             )
         ],
         how=[f"decision-ledger priorities --as-of {fact.position}"],
@@ -337,7 +310,7 @@ def which_rule(asked: _Asked) -> Answer:
         )
     if active is not None:
         said.append(
-            f"It came into force for {active.scope} {notation.moment(active.since)} by "
+            f"It came into force for {active.where} {notation.moment(active.since)} by "
             f"{active.actor} (position {active.position}): {active.rationale}"
         )
     return Answer(
@@ -365,7 +338,4 @@ def overridden(source: Source, inquiry: Inquiry) -> Answer:
             )
             if data["historical"]:
                 said.append(_HISTORICAL)
-    return Answer(
-        said=said,
-        tables=[table],
-    )
+    return Answer(said, [table])

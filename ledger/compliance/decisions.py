@@ -1,23 +1,57 @@
 """Decisions and what is around them: reasons, overrides, deployments, places in plans."""
 
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any, Final, Protocol
 
-from ledger.compliance.explaining import UNEXPLAINED, Explainer
-from ledger.compliance.facts import Fact, Source
+from ledger.compliance.facts import Fact, Scope, Source, readable
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.tables import Table, table_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PlanMade
-from ledger.events.values import parse_time
 
 _REASONS: Final = {
     "RULE": "the rule matched",
     "OTHERWISE": "no rule matched",
     "RULE_ERROR": "a rule could not be evaluated",
 }
+
+
+class Explainer(Protocol):
+    """Tells why decisions came out as they did, in the sentences of `decision explain`.
+
+    Given from outside, since this room computes nothing.
+    """
+
+    @property
+    def types(self) -> Collection[str]:
+        """Types of events that it has to see, beside policies and decisions."""
+        ...
+
+    def see(self, fact: Fact) -> None:
+        """Take notice of a fact; they come in order of position."""
+        ...
+
+    def why(self, decision: Fact) -> str:
+        """Return why a decision came out as it did; empty where that cannot be told."""
+        ...
+
+
+class _Unexplained:
+    """An explainer that has nothing to say."""
+
+    types: Collection[str] = ()
+
+    def see(self, fact: Fact) -> None:
+        """Take no notice."""
+
+    def why(self, decision: Fact) -> str:  # noqa: ARG002 - as the protocol has it
+        """Say nothing."""
+        return ""
+
+
+UNEXPLAINED: Final[Explainer] = _Unexplained()
 
 
 def reason_text(data: dict[str, Any], policies: Policies) -> str:
@@ -48,7 +82,7 @@ def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLA
     Where the explainer has nothing to say, the reason is told in the policy's own words.
     """
     policies = Policies()
-    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
     erased = 0
     for fact in source.facts((*POLICY_TYPES, *explainer.types, *DECISION_TYPES)):
         policies.apply(fact)
@@ -60,11 +94,12 @@ def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLA
             continue
         if scope.has_actor(fact) and scope.has_model(fact.data["model"]):
             why = explainer.why(fact) or reason_text(fact.data, policies)
-            rows.append(_decision_row(fact, fact.data, why))
-    return Table(
+            priority = fact.data["environment"]["priority"]
+            records.append(fact.record | {"reason": why, "priority": priority})
+    return table_of(
         "decisions",
         "Decisions and their reasons",
-        columns(
+        (
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("evaluated_at", "time", "the time that it is about"),
@@ -85,7 +120,7 @@ def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLA
             ("actor", "text", "who had it recorded"),
             ("run_id", "text", "the run it belongs to"),
         ),
-        tuple(rows),
+        records,
         f"Decisions without a readable body: {erased}." if erased else "",
         page=(
             ("Decision", ("evaluated_at", "position", "recorded_at")),
@@ -99,51 +134,13 @@ def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLA
     )
 
 
-def _decision_row(fact: Fact, data: dict[str, Any], why: str) -> tuple[Cell, ...]:
-    return (
-        fact.position,
-        fact.recorded_at,
-        parse_time(data["evaluated_at"]),
-        data["model"],
-        data["model_version"],
-        data["action"],
-        data["tier"],
-        why,
-        data["rule"],
-        data["environment"]["priority"],
-        data["policy"],
-        data["policy_version"],
-        data["policy_digest"],
-        data["as_of"],
-        data["score_position"],
-        parse_time(data["since"]),
-        data["historical"],
-        fact.actor,
-        fact.run_id,
-    )
-
-
 def overrides_table(source: Source, scope: Scope) -> Table:
     """Return every override in the period: who, which action, for how long, why."""
-    rows = tuple(
-        (
-            fact.position,
-            fact.recorded_at,
-            fact.actor,
-            fact.data["model"],
-            fact.data["action"],
-            fact.data["tier"],
-            parse_time(fact.data["effective_from"]),
-            parse_time(fact.data["effective_until"]),
-            fact.data["rationale"],
-        )
-        for fact in source.facts((DecisionOverridden.TYPE,))
-        if fact.data is not None and scope.takes(fact) and scope.has_model(fact.data["model"])
-    )
-    return Table(
+    records = (fact.record for fact, _ in scope.facts_of_model(source, DecisionOverridden.TYPE))
+    return table_of(
         "overrides",
         "Overrides of decisions",
-        columns(
+        (
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("actor", "text", "who overrode"),
@@ -154,7 +151,7 @@ def overrides_table(source: Source, scope: Scope) -> Table:
             ("effective_until", "time", "until when"),
             ("rationale", "prose", "the reason given"),
         ),
-        rows,
+        records,
         page=(
             ("Recorded", ("recorded_at", "position")),
             ("Model", ("model",)),
@@ -168,28 +165,14 @@ def overrides_table(source: Source, scope: Scope) -> Table:
 
 def deployments_table(source: Source, scope: Scope) -> Table:
     """Return every deployment in the period."""
-    rows = tuple(
-        (
-            fact.position,
-            fact.recorded_at,
-            fact.actor,
-            fact.data["model"],
-            fact.data["model_version"],
-            fact.data["kind"],
-            parse_time(fact.data["in_service_at"]),
-            parse_time(fact.data["trained_through"]),
-            fact.data["baseline_loss"],
-            fact.data["replaces"],
-            fact.causation_position,
-            fact.run_id,
-        )
-        for fact in source.facts((ModelDeployed.TYPE,))
-        if fact.data is not None and scope.takes(fact) and scope.has_model(fact.data["model"])
+    records = (
+        fact.record | {"decision_position": fact.causation_position}
+        for fact, _ in scope.facts_of_model(source, ModelDeployed.TYPE)
     )
-    return Table(
+    return table_of(
         "deployments",
         "Versions that went into service",
-        columns(
+        (
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("actor", "text", "who recorded it"),
@@ -203,7 +186,7 @@ def deployments_table(source: Source, scope: Scope) -> Table:
             ("decision_position", "integer", "the decision that it followed from"),
             ("run_id", "text", "the run it belongs to"),
         ),
-        rows,
+        records,
         page=(
             ("Recorded", ("recorded_at", "position")),
             ("Model", ("model",)),
@@ -217,34 +200,17 @@ def deployments_table(source: Source, scope: Scope) -> Table:
 
 def plan_rows_table(source: Source, scope: Scope) -> Table:
     """Return each model's place in each plan of the period, and why it was or was not admitted."""
-    rows: list[tuple[Cell, ...]] = []
-    for fact in source.facts((PlanMade.TYPE,)):
-        data = fact.data
-        if data is None or not scope.takes(fact):
-            continue
-        rows.extend(
-            (
-                fact.position,
-                parse_time(data["made_at"]),
-                data["plan"],
-                place,
-                row["model"],
-                row["outcome"],
-                row["reason"],
-                row["rank"],
-                row["benefit_micros"],
-                row["cost_micros"],
-                data["price"],
-                data["purse_micros"],
-                fact.actor,
-            )
-            for place, row in enumerate(data["backlog"], 1)
-            if scope.has_model(row["model"])
-        )
-    return Table(
+    records = (
+        fact.record | row | {"place": place}
+        for fact, data in readable(source.facts((PlanMade.TYPE,)))
+        if scope.takes(fact)
+        for place, row in enumerate(data["backlog"], 1)
+        if scope.has_model(row["model"])
+    )
+    return table_of(
         "plan_places",
         "Places in plans",
-        columns(
+        (
             ("position", "integer", "where the plan is recorded"),
             ("made_at", "time", "the time that the plan is about"),
             ("plan", "text", "which plan"),
@@ -259,7 +225,7 @@ def plan_rows_table(source: Source, scope: Scope) -> Table:
             ("purse_micros", "money", "what the plan could spend, millionths"),
             ("actor", "text", "who had it made"),
         ),
-        tuple(rows),
+        records,
         page=(
             ("Plan", ("plan", "made_at", "position")),
             ("Place", ("place",)),

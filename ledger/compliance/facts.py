@@ -26,9 +26,9 @@ class Fact(NamedTuple):
     run_id: str | None = None
 
     @property
-    def is_readable(self) -> bool:
-        """Whether the body is there."""
-        return self.data is not None
+    def record(self) -> dict[str, Any]:
+        """What header and body say, by the names that columns of tables have."""
+        return self._asdict() | (self.data or {})
 
 
 class UnreadableBodyError(ValueError):
@@ -49,15 +49,40 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FactList:
-    """Facts that are in memory."""
+class Scope:
+    """Which part of a ledger is asked about: a model, a person, a period; empty members mean all.
 
-    origin: str
-    items: tuple[Fact, ...]
+    The period is of record times: from `since`, before `until`.
+    """
 
-    def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
-        """Yield the facts of these types, or all."""
-        return (fact for fact in self.items if types is None or fact.type in types)
+    model: str = ""
+    actor: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    def has_time(self, fact: Fact) -> bool:
+        """Whether a fact was recorded in the period."""
+        return (self.since is None or fact.recorded_at >= self.since) and (
+            self.until is None or fact.recorded_at < self.until
+        )
+
+    def has_actor(self, fact: Fact) -> bool:
+        """Whether the person asked for caused it."""
+        return not self.actor or fact.actor == self.actor
+
+    def has_model(self, model: object) -> bool:
+        """Whether the model asked for is this one."""
+        return not self.model or model == self.model
+
+    def takes(self, fact: Fact) -> bool:
+        """Whether a fact counts by time and person."""
+        return self.has_time(fact) and self.has_actor(fact)
+
+    def facts_of_model(self, source: Source, type_: str) -> Iterator[tuple[Fact, dict[str, Any]]]:
+        """Yield the readable facts of a type that count by time, person and model."""
+        for fact, data in readable(source.facts((type_,))):
+            if self.takes(fact) and self.has_model(data["model"]):
+                yield fact, data
 
 
 def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: bytes | None) -> Fact:

@@ -4,11 +4,10 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import deployments_table
-from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.facts import Fact, Scope, Source, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.policies import changes_table
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.tables import as_records, table_of
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
@@ -37,27 +36,20 @@ def provenance(source: Source, inquiry: Inquiry) -> Answer:
         }
         stated = [f"{name} {data[part] or 'not stated'}" for name, part in parts.items()]
         said = [f"As described at position {fact.position}: {', '.join(stated)}."]
-    return Answer(
-        said=said,
-        tables=[deployments_table(source, Scope(model=model))],
-    )
+    return Answer(said, [deployments_table(source, Scope(model=model))])
 
 
 def deployed(source: Source, inquiry: Inquiry) -> Answer:
     """List deployments."""
     table = deployments_table(source, Scope(model=inquiry.model, until=inquiry.at))
-    return Answer(
-        said=[f"On record: {counted(len(table.rows), 'deployment')}."],
-        tables=[table],
-    )
+    return Answer([f"On record: {counted(len(table.rows), 'deployment')}."], [table])
 
 
 def roll_back(source: Source, inquiry: Inquiry) -> Answer:
     """Say which version served before, and when an earlier one was last put back."""
     model = need_model(inquiry)
     table = deployments_table(source, Scope(model=model))
-    names = [column.name for column in table.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+    rows = as_records(table)
     back = [row for row in rows if row["kind"] == "reinstated"]
     said = ["Nothing was ever deployed."]
     if rows:
@@ -65,13 +57,9 @@ def roll_back(source: Source, inquiry: Inquiry) -> Answer:
             f"{rows[-1]['model_version']} serves; before it: {rows[-1]['replaces'] or 'nothing'}."
         ]
     for row in back[-1:]:
-        at = row["in_service_at"]
-        assert isinstance(at, int)
+        at = parse_time(str(row["in_service_at"]))
         said.append(f"An earlier version was last put back {notation.moment(at)}.")
-    return Answer(
-        said=said,
-        tables=[table],
-    )
+    return Answer(said, [table])
 
 
 def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
@@ -82,7 +70,7 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
         key = data["policy"], data["policy_version"], data["action"]
         decided[key] = decided.get(key, 0) + 1
     periods = tuple(
-        (one.policy, one.version, one.scope, one.since, one.until, one.actor, one.rationale)
+        (one.policy, one.version, one.where, one.since, one.until, one.actor, one.rationale)
         for one in policies.activations
     )
     return Answer(
@@ -94,10 +82,10 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
         ],
         tables=[
             changes_table(source, _ALL),
-            Table(
+            table_of(
                 "periods",
                 "When each version was in force",
-                columns(
+                (
                     ("policy", "text", "which policy"),
                     ("version", "integer", "which version"),
                     ("scope", "text", "for which models"),
@@ -108,10 +96,10 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
                 ),
                 periods,
             ),
-            Table(
+            table_of(
                 "decided",
                 "Decisions under each version",
-                columns(
+                (
                     ("policy", "text", "which policy"),
                     ("version", "integer", "which version"),
                     ("action", "text", "what was decided"),
@@ -143,32 +131,30 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
             retired.add(data["model"])
         elif fact.type == PlanMade.TYPE:
             outcome |= {row["model"]: (row["outcome"], row["reason"]) for row in data["backlog"]}
-    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
     for model, (fact, data) in sorted(in_force.items()):
         is_open = data["action"] != "NO_ACTION" and model not in retired
         if not is_open or deployed_at.get(model, 0) > fact.position:
             continue
-        since = parse_time(data["since"])
-        override = data["overridden"]["position"] if data["overridden"] else None
-        rows.append(
-            (
-                model,
-                data["action"],
-                since,
-                (now - since) // SECOND,
-                data["environment"]["priority"],
-                *outcome.get(model, (None, None)),
-                override,
-            )
+        plan_outcome, plan_reason = outcome.get(model, (None, None))
+        records.append(
+            data
+            | {
+                "seconds": (now - parse_time(data["since"])) // SECOND,
+                "priority": data["environment"]["priority"],
+                "plan_outcome": plan_outcome,
+                "plan_reason": plan_reason,
+                "override_position": (data["overridden"] or {}).get("position"),
+            }
         )
-    models = counted(len(rows), "model")
+    models = counted(len(records), "model")
     return Answer(
         said=[f"An action in force that nothing recorded has answered: {models}."],
         tables=[
-            Table(
+            table_of(
                 "without_action",
                 "Called for, not yet done",
-                columns(
+                (
                     ("model", "text", "which model"),
                     ("action", "text", "what is called for"),
                     ("since", "time", "since when"),
@@ -178,7 +164,7 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
                     ("plan_reason", "text", "and why"),
                     ("override_position", "integer", "the override behind it, if any"),
                 ),
-                tuple(rows),
+                records,
             )
         ],
     )
@@ -186,31 +172,21 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
 
 def budgets(source: Source, inquiry: Inquiry) -> Answer:
     """Show what each plan could spend and what its admitted jobs need."""
-    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts((PlanMade.TYPE,))):
         if inquiry.at is not None and fact.recorded_at > inquiry.at:
             break
         spent = int(data["purse_micros"]) - int(data["purse_left_micros"])
-        rows.append(
-            (
-                fact.position,
-                parse_time(data["made_at"]),
-                data["plan"],
-                data["purse_micros"],
-                str(spent),
-                data["demand_micros"],
-                spent > int(data["purse_micros"]),
-                fact.actor,
-            )
-        )
-    over = len([row for row in rows if row[6]])
+        is_over = spent > int(data["purse_micros"])
+        records.append(fact.record | {"admitted_micros": str(spent), "is_over": is_over})
+    over = len([one for one in records if one["is_over"]])
     return Answer(
-        said=[f"More than the purse was admitted by {over} of {counted(len(rows), 'plan')}."],
+        said=[f"More than the purse was admitted by {over} of {counted(len(records), 'plan')}."],
         tables=[
-            Table(
+            table_of(
                 "purses",
                 "Purses of plans",
-                columns(
+                (
                     ("position", "integer", "where the plan is recorded"),
                     ("made_at", "time", "the time that it is about"),
                     ("plan", "text", "which plan"),
@@ -220,7 +196,7 @@ def budgets(source: Source, inquiry: Inquiry) -> Answer:
                     ("is_over", "boolean", "whether it admitted more than it had"),
                     ("actor", "text", "who stated the purse"),
                 ),
-                tuple(rows),
+                records,
             )
         ],
     )
@@ -268,10 +244,10 @@ def evenness(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
             )
         ],
         tables=[
-            Table(
+            table_of(
                 "groups",
                 "Groups of models",
-                columns(
+                (
                     ("group", "text", "owner, tier or label"),
                     ("models", "integer", "how many models"),
                     ("mean_priority_ppm", "share", "mean of their newest priorities"),

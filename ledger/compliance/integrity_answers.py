@@ -1,14 +1,12 @@
 """Answers about completeness and integrity."""
 
 from dataclasses import dataclass
-from typing import Final
 
-from ledger.compliance.conduct import conduct_table, refusals_table
-from ledger.compliance.facts import Fact, Source
+from ledger.compliance.conduct import conduct_of, refusals_table
+from ledger.compliance.facts import Fact, Scope, Source, readable
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
-from ledger.compliance.scope import Scope
 from ledger.compliance.silence import silence_table
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events import notation
 from ledger.events.keys import KeyRevoked, KeyRotated
 from ledger.events.notation import counted
@@ -17,16 +15,10 @@ from ledger.events.signals import SignalObserved
 from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import SECOND, parse_time
 
-_ALL: Final = Scope()
-
 
 def is_whole(source: Source, inquiry: Inquiry) -> Answer:
     """Compare with the checkpoint that the auditor kept, and list the audits on record."""
-    audits = [
-        (fact.position, fact.recorded_at, fact.actor, fact.data)
-        for fact in source.facts((AuditCompleted.TYPE,))
-        if fact.data is not None
-    ]
+    audits = list(readable(source.facts((AuditCompleted.TYPE,))))
     answer = Answer(
         how=[
             "decision-ledger audit run --vkey KEY",
@@ -42,12 +34,12 @@ def is_whole(source: Source, inquiry: Inquiry) -> Answer:
         )
         answer.missing = "No checkpoint kept from earlier was given, or no server could be asked."
     if audits:
-        position, at, actor, data = audits[-1]
+        fact, data = audits[-1]
         result = "passed" if data["passed"] else "FAILED"
         answer.said.append(
-            f"The last of {counted(len(audits), 'audit')} on record ({notation.time(at)}, "
-            f"by {actor}, position {position}) covered {counted(data['size'], 'event')} "
-            f"and {result}."
+            f"The last of {counted(len(audits), 'audit')} on record "
+            f"({notation.time(fact.recorded_at)}, by {fact.actor}, position {fact.position}) "
+            f"covered {counted(data['size'], 'event')} and {result}."
         )
     else:
         answer.said.append("No audit is on record.")
@@ -97,7 +89,7 @@ def who_writes(source: Source, inquiry: Inquiry) -> Answer:
     asked = None
     for fact in source.facts():
         _fold_key(keys, fact)
-        if fact.is_readable:
+        if fact.data is not None:
             row = writers.setdefault((fact.actor, fact.type), [0, fact.recorded_at, 0])
             row[0] += 1
             row[2] = fact.recorded_at
@@ -124,10 +116,10 @@ def who_writes(source: Source, inquiry: Inquiry) -> Answer:
 
 
 def _writers_table(writers: dict[tuple[str, str], list[int]]) -> Table:
-    return Table(
+    return table_of(
         "writers",
         "Who wrote which events",
-        columns(
+        (
             ("actor", "text", "who"),
             ("type", "text", "type of event"),
             ("events", "integer", "how many"),
@@ -139,10 +131,10 @@ def _writers_table(writers: dict[tuple[str, str], list[int]]) -> Table:
 
 
 def _keys_table(keys: list[_Key]) -> Table:
-    return Table(
+    return table_of(
         "keys",
         "Keys that sign checkpoints",
-        columns(
+        (
             ("verifier_key", "text", "the key"),
             ("from_position", "integer", "smallest size it signs"),
             ("until_position", "integer", "largest size it signs"),
@@ -210,10 +202,10 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(
         said=said,
         tables=[
-            Table(
+            table_of(
                 "late_observations",
                 "Observations that came after newer ones",
-                columns(
+                (
                     ("model", "text", "which model"),
                     ("signal", "text", "which signal"),
                     ("late", "integer", "how many came after a newer one"),
@@ -228,13 +220,11 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
 
 def retained_and_erased(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List what was erased, and what the last audit after it found."""
-    erasures = [fact for fact in source.facts((BodyErased.TYPE,)) if fact.data is not None]
-    count = 0
-    for fact in erasures:
-        assert fact.data is not None
-        count += sum(last - first + 1 for first, last in fact.data["positions"])
-    audits = [fact for fact in source.facts((AuditCompleted.TYPE,)) if fact.data is not None]
-    after = [fact for fact in audits if not erasures or fact.position > erasures[-1].position]
+    erasures = list(readable(source.facts((BodyErased.TYPE,))))
+    count = sum(last - first + 1 for _, data in erasures for first, last in data["positions"])
+    last_erasure = erasures[-1][0].position if erasures else 0
+    audits = list(readable(source.facts((AuditCompleted.TYPE,))))
+    after = [(fact, data) for fact, data in audits if fact.position > last_erasure]
     said = [
         (
             "Events are kept for ever: nothing in the service deletes one. Only a body and its "
@@ -243,24 +233,14 @@ def retained_and_erased(source: Source, inquiry: Inquiry) -> Answer:  # noqa: AR
         f"On record: {counted(len(erasures), 'erasure')} of {counted(count, 'position')}.",
     ]
     if after:
-        newest = after[-1]
-        assert newest.data is not None
+        newest, found = after[-1]
         said.append(
             f"The audit at position {newest.position}, after the last erasure, covered "
-            f"{newest.data['size']} events and {'passed' if newest.data['passed'] else 'FAILED'}."
+            f"{found['size']} events and {'passed' if found['passed'] else 'FAILED'}."
         )
-    conduct = conduct_table(source, _ALL)
-    what = [column.name for column in conduct.columns].index("what")
     return Answer(
-        said=said,
-        tables=[
-            Table(
-                "erasures",
-                "Erasures",
-                conduct.columns,
-                tuple(row for row in conduct.rows if row[what] == "bodies erased"),
-            )
-        ],
+        said,
+        [conduct_of(source, "bodies erased", "erasures", "Erasures")],
         missing="" if after else "No audit is on record after the last erasure.",
         how=["decision-ledger audit run --record"],
     )

@@ -1,27 +1,24 @@
 """Answers about what followed, reviews, audits, limits and exports."""
 
-from typing import Any, Final
+from typing import Any
 
 from ledger.compliance import policies as policy_folds
-from ledger.compliance.conduct import conduct_table
+from ledger.compliance.conduct import conduct_of
 from ledger.compliance.decisions import plan_rows_table
-from ledger.compliance.facts import Fact, Source, readable
+from ledger.compliance.facts import Fact, Scope, Source, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.tables import Cell, table_of
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
 from ledger.events.signals import SignalDefined
 from ledger.events.values import DAY, parse_time
 
-_ALL: Final = Scope()
-
 
 def followed(source: Source, inquiry: Inquiry) -> Answer:
     """List decisions that called for work soon after a deployment, with their lineage."""
     deployments: list[tuple[Fact, dict[str, Any], int]] = []
-    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts((ModelDeployed.TYPE, *DECISION_TYPES))):
         if inquiry.model and data["model"] != inquiry.model:
             continue
@@ -34,31 +31,26 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
         before = [one for one in deployments if one[1]["model"] == data["model"] and one[2] <= at]
         if before and at - before[-1][2] <= inquiry.days * DAY:
             made, version, _ = before[-1]
-            rows.append(
-                (
-                    data["model"],
-                    version["model_version"],
-                    made.position,
-                    fact.position,
-                    at,
-                    data["action"],
-                    data["score_position"],
-                    data["as_of"],
-                    fact.run_id,
-                )
+            records.append(
+                fact.record
+                | {
+                    "model_version": version["model_version"],
+                    "deployment_position": made.position,
+                    "decision_position": fact.position,
+                }
             )
     return Answer(
         said=[
             (
                 f"Work was called for within {counted(inquiry.days, 'day')} of a deployment by "
-                f"{counted(len(rows), 'decision')}."
+                f"{counted(len(records), 'decision')}."
             )
         ],
         tables=[
-            Table(
+            table_of(
                 "followed",
                 "Called for soon after a deployment",
-                columns(
+                (
                     ("model", "text", "which model"),
                     ("model_version", "text", "the version deployed"),
                     ("deployment_position", "integer", "where that is recorded"),
@@ -69,7 +61,7 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
                     ("as_of", "integer", "last position that it could know"),
                     ("run_id", "text", "the run it opened"),
                 ),
-                tuple(rows),
+                records,
             )
         ],
     )
@@ -88,10 +80,10 @@ def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
     return Answer(
         said=[f"Policies: {len(last)}. A draft or an activation counts as a review."],
         tables=[
-            Table(
+            table_of(
                 "reviews",
                 "Newest changes of policies",
-                columns(
+                (
                     ("policy", "text", "which policy"),
                     ("newest_version", "integer", "its newest version"),
                     ("drafted_at", "time", "when that was written"),
@@ -107,28 +99,14 @@ def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
 
 def audits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List audits with their findings."""
-    conduct = conduct_table(source, _ALL)
-    what = [column.name for column in conduct.columns].index("what")
-    rows = tuple(row for row in conduct.rows if row[what] == "audit completed")
-    return Answer(
-        said=[f"On record: {counted(len(rows), 'audit')}."],
-        tables=[Table("audits", "Audits", conduct.columns, rows)],
-        how=["decision-ledger audit run --record"],
-    )
+    table = conduct_of(source, "audit completed", "audits", "Audits")
+    said = [f"On record: {counted(len(table.rows), 'audit')}."]
+    return Answer(said, [table], how=["decision-ledger audit run --record"])
 
 
 def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Return what the ledger itself says of its methods: meanings and rationales."""
-    signals = {
-        data["signal"]: (
-            data["signal"],
-            data["kind"],
-            data["unit"],
-            data["meaning"],
-            data["collection"],
-        )
-        for _, data in readable(source.facts((SignalDefined.TYPE,)))
-    }
+    signals = {data["signal"]: data for _, data in readable(source.facts((SignalDefined.TYPE,)))}
     policies = policy_folds.folded(source)
     rationales: list[tuple[Cell, ...]] = []
     for version in policies.versions.values():
@@ -150,22 +128,22 @@ def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
             )
         ],
         tables=[
-            Table(
+            table_of(
                 "signals",
                 "Signals and how they are collected",
-                columns(
+                (
                     ("signal", "text", "which signal"),
                     ("kind", "text", "what kind of degradation it shows"),
                     ("unit", "text", "its unit"),
                     ("meaning", "text", "what it means"),
                     ("collection", "text", "how it is collected"),
                 ),
-                tuple(row for _, row in sorted(signals.items())),
+                (signals[name] for name in sorted(signals)),
             ),
-            Table(
+            table_of(
                 "rationales",
                 "Rationales of policies",
-                columns(
+                (
                     ("policy", "text", "which policy"),
                     ("version", "integer", "which version"),
                     ("of", "text", "of what"),
@@ -194,10 +172,10 @@ def everything(source: Source, inquiry: Inquiry) -> Answer:
             )
         ],
         tables=[
-            Table(
+            table_of(
                 "events",
                 "Events of the model",
-                columns(("type", "text", "type of event"), ("events", "integer", "how many")),
+                (("type", "text", "type of event"), ("events", "integer", "how many")),
                 tuple(sorted(counts.items())),
             )
         ],

@@ -1,12 +1,11 @@
 """Policies over time: versions, their authors, what changed, where and when they were in force."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, Source, readable
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
+from ledger.compliance.facts import Fact, Scope, Source, readable
+from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.canonical import encode
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
@@ -43,12 +42,27 @@ class Activation:
 
     policy: str
     version: int
-    scope: str
+    scope: dict[str, Any]
     actor: str
     position: int
     since: int
     rationale: str
     until: int | None = None
+
+    @property
+    def where(self) -> str:
+        """Its scope as people write it."""
+        return scope_text(self.scope)
+
+    def specificity(self, model: str, labels: Mapping[str, str]) -> tuple[int, int] | None:
+        """Return how specific its scope is to a model; None where that is not in it."""
+        if self.scope["kind"] == "model":
+            return (2, 0) if self.scope["model"] == model else None
+        if self.scope["kind"] == "labels":
+            wanted = self.scope["labels"]
+            is_met = all(labels.get(key) == value for key, value in wanted.items())
+            return (1, len(wanted)) if is_met else None
+        return (0, 0)
 
 
 @dataclass(slots=True)
@@ -57,16 +71,13 @@ class Policies:
 
     versions: dict[tuple[str, int], Version] = field(default_factory=dict)
     activations: list[Activation] = field(default_factory=list)
-    erased: int = 0
 
     def apply(self, fact: Fact) -> None:
         """Fold one fact; those of other types change nothing."""
-        if fact.type not in TYPES:
-            return
         data = fact.data
-        if data is None:
-            self.erased += 1
-        elif fact.type in DRAFTED_TYPES:
+        if fact.type not in TYPES or data is None:
+            return
+        if fact.type in DRAFTED_TYPES:
             version = Version(
                 data["policy"],
                 data["version"],
@@ -79,21 +90,33 @@ class Policies:
             )
             self.versions[version.policy, version.version] = version
         else:
-            scope = scope_text(data["scope"])
             for earlier in self.activations:
-                if earlier.scope == scope and earlier.until is None:
+                if earlier.scope == data["scope"] and earlier.until is None:
                     earlier.until = fact.recorded_at
             self.activations.append(
                 Activation(
                     data["policy"],
                     data["version"],
-                    scope,
+                    data["scope"],
                     fact.actor,
                     fact.position,
                     fact.recorded_at,
                     data["rationale"],
                 )
             )
+
+    def in_force(self, model: str, labels: Mapping[str, str]) -> Version | None:
+        """Return what is in force for a model: by the most specific scope, then the newest.
+
+        None, too, where the body of that version is not readable.
+        """
+        best: tuple[int, ...] = ()
+        found = None
+        for one in self.activations:
+            rank = one.specificity(model, labels) if one.until is None else None
+            if rank is not None and (*rank, one.position) > best:
+                best, found = (*rank, one.position), self.versions.get((one.policy, one.version))
+        return found
 
     def activation_of(self, policy: str, version: int, at_position: int) -> Activation | None:
         """Return the newest activation of a version at or before a position."""
@@ -159,31 +182,26 @@ def _leaf(value: object, path: str) -> str:
 def changes_table(source: Source, scope: Scope) -> Table:
     """Return every draft and activation in the period, with author, reason and what changed."""
     policies = Policies()
-    rows: list[tuple[Cell, ...]] = []
+    note = "Policies are not a model's alone: changes of all of them are listed."
+    records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts(TYPES)):
         policies.apply(fact)
         if not scope.takes(fact):
             continue
         is_draft = fact.type in DRAFTED_TYPES
-        rows.append(
-            (
-                fact.position,
-                fact.recorded_at,
-                "drafted" if is_draft else "activated",
-                data["policy"],
-                data["version"],
-                fact.actor,
-                data["rationale"],
-                "" if is_draft else scope_text(data["scope"]),
-                _difference(policies, data) if is_draft else "",
-                data["digest"],
-                fact.request_id,
-            )
+        records.append(
+            fact.record
+            | {
+                "change": "drafted" if is_draft else "activated",
+                "author": fact.actor,
+                "scope": "" if is_draft else scope_text(data["scope"]),
+                "changed": _difference(policies, data) if is_draft else "",
+            }
         )
-    return Table(
+    return table_of(
         "policy_changes",
         "Policy changes and their authors",
-        columns(
+        (
             ("position", "integer", "where it is recorded"),
             ("recorded_at", "time", "when, by the ledger's clock"),
             ("change", "text", "drafted or activated"),
@@ -196,8 +214,8 @@ def changes_table(source: Source, scope: Scope) -> Table:
             ("digest", "text", "SHA-256 of the document"),
             ("request_id", "text", "the caller's id of the request"),
         ),
-        tuple(rows),
-        _period_note(scope),
+        records,
+        note if scope.model else "",
         page=(
             ("Recorded", ("recorded_at", "position", "request_id")),
             ("Change", ("change", "policy", "version", "scope")),
@@ -217,9 +235,3 @@ def _difference(policies: Policies, data: dict[str, Any]) -> str:
     shown = found[:_CHANGES_SHOWN]
     rest = len(found) - len(shown)
     return "; ".join(shown) + (f"; and {rest} more" if rest else "")
-
-
-def _period_note(scope: Scope) -> str:
-    if scope.model:
-        return "Policies are not a model's alone: changes of all of them are listed."
-    return ""

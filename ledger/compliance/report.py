@@ -5,15 +5,15 @@ from typing import Final
 
 from ledger.compliance.conduct import conduct_table, refusals_table
 from ledger.compliance.decisions import (
+    UNEXPLAINED,
+    Explainer,
     decisions_table,
     deployments_table,
     overrides_table,
     plan_rows_table,
 )
-from ledger.compliance.explaining import UNEXPLAINED, Explainer
-from ledger.compliance.facts import Source
+from ledger.compliance.facts import Scope, Source
 from ledger.compliance.policies import changes_table
-from ledger.compliance.scope import Scope
 from ledger.compliance.silence import silence_table
 from ledger.compliance.tables import Table
 

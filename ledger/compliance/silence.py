@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, Source
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, columns
-from ledger.events.models import ModelDescribed, ModelRegistered, ModelRetired, ModelUpdated
-from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.compliance.facts import Fact, Scope, Source
+from ledger.compliance.policies import TYPES as POLICY_TYPES
+from ledger.compliance.policies import Policies
+from ledger.compliance.tables import Cell, Table, table_of
+from ledger.events.models import ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.signals import SignalObserved
 from ledger.events.values import SECOND, parse_time
 
@@ -21,11 +21,8 @@ TYPES: Final = (
     ModelRegistered.TYPE,
     ModelUpdated.TYPE,
     ModelRetired.TYPE,
-    *DRAFTED_TYPES,
-    PolicyActivated.TYPE,
+    *POLICY_TYPES,
 )
-_DESCRIBED: Final[frozenset[str]] = frozenset({ModelRegistered.TYPE, ModelUpdated.TYPE})
-assert issubclass(ModelRegistered, ModelDescribed)
 
 
 @dataclass(slots=True)
@@ -48,46 +45,21 @@ class _Fleet:
 
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)
-    documents: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    in_force: dict[str, tuple[dict[str, Any], tuple[str, int], int]] = field(default_factory=dict)
+    policies: Policies = field(default_factory=Policies)
 
     def apply(self, fact: Fact) -> None:
-        data = fact.data
-        if data is None:
+        self.policies.apply(fact)
+        if fact.data is None:
             return
-        if fact.type in _DESCRIBED:
-            self.labels[data["model"]] = data["labels"]
+        if fact.type in {ModelRegistered.TYPE, ModelUpdated.TYPE}:
+            self.labels[fact.data["model"]] = fact.data["labels"]
         elif fact.type == ModelRetired.TYPE:
-            self.retired.add(data["model"])
-        elif fact.type in DRAFTED_TYPES:
-            self.documents[data["policy"], data["version"]] = data["document"]
-        elif fact.type == PolicyActivated.TYPE:
-            scope = data["scope"]
-            key = repr(sorted(scope.items(), key=lambda item: item[0]))
-            self.in_force[key] = (scope, (data["policy"], data["version"]), fact.position)
+            self.retired.add(fact.data["model"])
 
     def document_for(self, model: str) -> dict[str, Any] | None:
-        """Return the policy document that is in force for a model: the most specific scope's."""
-        best: tuple[int, int, int] | None = None
-        found = None
-        for scope, version, position in self.in_force.values():
-            rank = _specificity(scope, model, self.labels.get(model, {}))
-            if rank is not None and (best is None or (*rank, position) > best):
-                best, found = (*rank, position), self.documents.get(version)
-        return found
-
-
-def _specificity(
-    scope: dict[str, Any], model: str, labels: dict[str, str]
-) -> tuple[int, int] | None:
-    """Return how specific a scope is to a model; None where it is not its scope."""
-    if scope["kind"] == "model":
-        return (2, 0) if scope["model"] == model else None
-    if scope["kind"] == "labels":
-        wanted = scope["labels"]
-        is_met = all(labels.get(key) == value for key, value in wanted.items())
-        return (1, len(wanted)) if is_met else None
-    return (0, 0)
+        """Return the policy document that is in force for a model."""
+        version = self.policies.in_force(model, self.labels.get(model, {}))
+        return version.document if version is not None else None
 
 
 def silence_table(source: Source, scope: Scope) -> Table:
@@ -114,10 +86,10 @@ def silence_table(source: Source, scope: Scope) -> Table:
         if scope.has_model(model)
         and (not scope.actor or reports.get((model, signal), Reports()).actor == scope.actor)
     ]
-    return Table(
+    return table_of(
         "silent_sources",
         "Sources and their silences",
-        columns(
+        (
             ("model", "text", "which model"),
             ("signal", "text", "which signal of it"),
             ("state", "text", "reporting, silent, never, or retired"),

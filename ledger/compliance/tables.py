@@ -1,11 +1,11 @@
 """Tables as this room makes them: named, titled, with typed columns, rows in a stated order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from ledger.events import notation
-from ledger.events.values import format_time
+from ledger.events.values import format_time, parse_time
 
 Kind = Literal[
     "text", "prose", "integer", "decimal", "time", "boolean", "share", "ratio", "money", "span"
@@ -93,6 +93,33 @@ def stacked(table: Table) -> list[Stack]:
 def columns(*described: tuple[str, Kind, str]) -> tuple[Column, ...]:
     """Return columns from (name, kind, meaning)."""
     return tuple(Column(*one) for one in described)
+
+
+def table_of(
+    name: str,
+    title: str,
+    described: Sequence[tuple[str, Kind, str]],
+    records: Iterable[Mapping[str, Any] | tuple[Cell, ...]],
+    note: str = "",
+    page: tuple[tuple[str, tuple[str, ...]], ...] = (),
+) -> Table:
+    """Return a table of rows, or of what records hold under the names of its columns.
+
+    In records a time may be the text that events hold, and a share may be named without its `_ppm`,
+    as some are there. KeyError where a record lacks a column.
+    """
+    named = columns(*described)
+    rows = tuple(
+        record if isinstance(record, tuple) else tuple(_cell(record, column) for column in named)
+        for record in records
+    )
+    return Table(name, title, named, rows, note, page)
+
+
+def _cell(record: Mapping[str, Any], column: Column) -> Cell:
+    name = column.name if column.name in record else column.name.removesuffix("_ppm")
+    value: Cell = record[name]
+    return parse_time(value) if column.kind == "time" and isinstance(value, str) else value
 
 
 def heading_of(column: Column) -> str:

@@ -10,11 +10,10 @@ from ledger.chain.checkpoint import parse
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.client import LedgerClient, VerifiedCheckpoint
-from ledger.compliance.explaining import Explainer
-from ledger.compliance.facts import Source, unit_of_cost
+from ledger.compliance.decisions import Explainer
+from ledger.compliance.facts import Scope, Source, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
 from ledger.compliance.report import MISSING, tables_of
-from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Table
 from ledger.events import notation
 from ledger.operations.failures import MisuseError

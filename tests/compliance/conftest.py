@@ -2,7 +2,8 @@
 
 import pytest
 
-from ledger.compliance.facts import FactList, fact_of
+from ledger.compliance.facts import fact_of
+from tests.support.facts import FactList
 from tools.golden import ORIGIN, build
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from ledger.compliance.facts import FactList
 from ledger.compliance.inquiry import Inquiry, QuestionError
 from ledger.compliance.questions import QUESTIONS
 from ledger.compliance.questions import answer as answer_to
 from ledger.compliance.tables import as_records
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.values import parse_time
+from tests.support.facts import FactList
 
 MODEL = "fraud-eu"
 DECISION = 10

@@ -5,13 +5,13 @@ Method: the golden ledger, whose every event is known, and small lists of facts 
 
 import pytest
 
-from ledger.compliance.facts import Fact, FactList, UnreadableBodyError, fact_of
+from ledger.compliance.facts import Fact, Scope, UnreadableBodyError, fact_of
 from ledger.compliance.policies import changed
 from ledger.compliance.report import TABLES, tables_of
-from ledger.compliance.scope import Scope
-from ledger.compliance.tables import Cell, Table, as_records
+from ledger.compliance.tables import Cell, Kind, Table, as_records, table_of
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.values import parse_time
+from tests.support.facts import FactList
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -156,7 +156,22 @@ def test_a_body_that_is_none_is_refused(body: bytes) -> None:
 
 def test_an_erased_body_is_a_fact_without_data() -> None:
     fact = fact_of(7, "ledger", "a.b.v1", 0, None)
-    assert not fact.is_readable
+    assert fact.data is None
+    assert fact.record["position"] == 7
+
+
+def test_a_record_is_told_by_the_names_of_columns_and_must_have_them_all() -> None:
+    described: tuple[tuple[str, Kind, str], ...] = (
+        ("at", "time", "a time, as events write it"),
+        ("priority_ppm", "share", "a share that events name without its unit"),
+    )
+    record = {"priority": 5, "at": "2026-01-01T00:00:00.000000Z", "else": 1}
+    assert table_of("t", "T", described, [record, (START, None)]).rows == (
+        (START, 5),
+        (START, None),
+    )
+    with pytest.raises(KeyError, match="at"):
+        table_of("t", "T", described, [{"priority": 5}])
 
 
 def test_columns_of_all_tables_are_described(golden: FactList) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
-from ledger.compliance.explaining import UNEXPLAINED
+from ledger.compliance.decisions import UNEXPLAINED
+from ledger.compliance.facts import Scope
 from ledger.compliance.inquiry import Inquiry
 from ledger.compliance.questions import answer
-from ledger.compliance.scope import Scope
 from ledger.errors import LedgerError
 from ledger.operations.audits import audit_log, record_audit
 from ledger.operations.bundle_fetch import Fetch

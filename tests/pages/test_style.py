@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.compliance.facts import FactList
+from ledger.compliance.facts import Scope
 from ledger.compliance.files import html_page
 from ledger.compliance.report import TABLES, tables_of
-from ledger.compliance.scope import Scope
 from ledger.compliance.tables import Cell, Table, columns, heading_of, shown, told
 from tests.compliance.conftest import golden  # noqa: F401 - a fixture
 from tests.support.bundles import small_ledger
+from tests.support.facts import FactList
 
 
 class Tables(HTMLParser):

@@ -1,0 +1,18 @@
+"""Facts that are in memory, as a source of tables and answers."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ledger.compliance.facts import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class FactList:
+    """Facts of a ledger, in order of position."""
+
+    origin: str
+    items: tuple[Fact, ...]
+
+    def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
+        """Yield the facts of these types, or all."""
+        return (fact for fact in self.items if types is None or fact.type in types)
