@@ -164,7 +164,7 @@ def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
 
 
 MISREAD: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading rows that this product did not write may end in."""
+"""The exceptions in which reading rows that this product did not write may end."""
 
 
 def misread(error: Exception) -> LedgerError:

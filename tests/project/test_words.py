@@ -24,14 +24,14 @@ RIDDLES = {
     "headless": r"(?:^|[.:;>|\"#(] ?)(?:Who|What|Whose|Whom|Whichever) [a-z][^.?!\n]*(?:[.!\n]|$)",
 }
 BUDGET = {
-    "anybody": 12,
+    "anybody": 10,
     "for ever": 10,
-    "headless": 369,
-    "hence": 4,
+    "headless": 340,
+    "hence": 2,
     "so long": 2,
-    "somebody": 32,
-    "stands for is": 14,
-    "whatever": 97,
+    "somebody": 17,
+    "stands for is": 12,
+    "whatever": 77,
 }
 
 
