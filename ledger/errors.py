@@ -164,7 +164,7 @@ def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
 
 
 MISREAD: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""The exceptions in which reading rows that this product did not write may end."""
+"""What reading rows that this product did not write may end in."""
 
 
 def misread(error: Exception) -> LedgerError:

@@ -65,7 +65,7 @@ KEEPALIVE_SECONDS: Final = 30  # between pings on an idle connection
 PING_SECONDS_MIN: Final = 5  # how often clients may ping: Go's default of 10 s has room
 KEEPALIVE_TIMEOUT_SECONDS: Final = 10  # without an answer to a ping the peer counts as gone
 DRAIN_SECONDS: Final = 10.0  # what calls under way get to finish when the server stops
-STOP_SECONDS_MAX: Final = 14.0  # after which the process ends, even if a thread hangs
+STOP_SECONDS_MAX: Final = 14.0  # after which the process ends, whatever hangs
 STREAM_HEARTBEAT_SECONDS: Final = 5.0
 
 PROJECTION_BATCH_EVENTS: Final = 2_000

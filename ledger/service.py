@@ -14,7 +14,7 @@ from ledger.application.clock_watch import ClockWatch
 from ledger.application.evaluation.follower import Follower
 from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import exports_folder
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import OPERATORS, NamedActors
 from ledger.application.refusals import Refusals
 from ledger.application.signing.evidence import evidence_folder
@@ -51,7 +51,7 @@ from projections.store import ProjectionStore
 
 @dataclass(slots=True)
 class _Running:
-    ledger: Ledger
+    ledger: LedgerApplication
     host: ProjectionHost
     follower: Follower
     exports: Exports | None
@@ -265,7 +265,7 @@ class Service:
         """Return every ledger, in order of creation."""
         return self.store.ledgers()
 
-    def ledger(self, origin: str = "") -> Ledger:
+    def ledger(self, origin: str = "") -> LedgerApplication:
         """Return one ledger by origin, or the first one; LEDGER_UNKNOWN if there is none."""
         return self._get(origin).ledger
 
@@ -315,9 +315,9 @@ class Service:
             )
         return default
 
-    def _ledger(self, info: LedgerInfo) -> Ledger:
+    def _ledger(self, info: LedgerInfo) -> LedgerApplication:
         recorder = LedgerApplicationRecorder(self.store, info.origin, str)
-        return Ledger(
+        return LedgerApplication(
             self.store,
             info,
             recorder,
@@ -326,7 +326,7 @@ class Service:
             attestation=self._attestation,
         )
 
-    def _open(self, info: LedgerInfo, ledger: Ledger | None = None) -> _Running:
+    def _open(self, info: LedgerInfo, ledger: LedgerApplication | None = None) -> _Running:
         """Begin what follows a ledger; where that fails nothing of it is left."""
         known = self._running.get(info.origin)
         if known is not None:
@@ -342,7 +342,7 @@ class Service:
             self._origins |= {info.origin}
         return running
 
-    def _begin(self, ledger: Ledger, begun: ExitStack) -> _Running:
+    def _begin(self, ledger: LedgerApplication, begun: ExitStack) -> _Running:
         """Begin the parts for one ledger; each says to `begun` how it ends, before it begins."""
         origin, is_projecting = ledger.info.origin, self._settings.service.project
         host = ProjectionHost(self.store, origin, self._projection_store, clock=self.clock)
@@ -370,7 +370,7 @@ class Service:
             exports.start()
         return _Running(ledger, host, follower, exports, begun)
 
-    def _exports(self, ledger: Ledger) -> Exports | None:
+    def _exports(self, ledger: LedgerApplication) -> Exports | None:
         folder = exports_folder(self._settings.exports.folder, self._database)
         if folder is None:
             return None

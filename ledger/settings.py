@@ -149,7 +149,7 @@ _Actor = Annotated[str, AfterValidator(_can_call)]
 
 
 class ErasureSettings(BaseModel):
-    """The actors that may erase bodies."""
+    """Who may erase bodies."""
 
     model_config = _PART
 
@@ -160,7 +160,7 @@ class ErasureSettings(BaseModel):
 
 
 class OperatorSettings(BaseModel):
-    """The actors that may do what concerns every client."""
+    """Who may do what concerns every client."""
 
     model_config = _PART
 
@@ -317,7 +317,7 @@ def refuse_strays(variables: Mapping[str, str]) -> None:
 
     Others with the prefix belong to other programs: Kubernetes makes LEDGER_SERVICE_HOST for a
     Service called `ledger`, hledger reads LEDGER_FILE, and a section that is far from all of ours
-    (LEDGER_APP__KEY) is a section of another program's.
+    (LEDGER_APP__KEY) is a section of somebody else's.
     """
     known = {variable for variable, _, _ in documented()}
     strays = sorted(name for name in variables if _is_ours(name) and name not in known)

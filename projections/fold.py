@@ -23,7 +23,7 @@ class OnPoison(StrEnum):
     """What to do about an event that cannot be folded."""
 
     STOP = "stop"
-    """Stop before it until an operator resumes or rebuilds."""
+    """Stand still before it until somebody resumes or rebuilds."""
     RETRY = "retry"
     """Stand still before it, and try again after growing pauses."""
     QUARANTINE = "quarantine"

@@ -25,7 +25,7 @@ BreachState = Literal["unscored", "silent", "ok", "breaching", "sustained"]
 """What the last score says of a signal.
 
 `unscored`: no score has covered it; `silent`: no observation in the policy's window; `breaching`:
-the newest bucket breaches; `sustained`: enough buckets of the window do, even if not the newest.
+the newest bucket breaches; `sustained`: enough buckets of the window do, whatever the newest says.
 """
 
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from ledger.application.evaluation.assess import Horizon, assess
-from ledger.application.fleet.history import Historian, window_bounds
+from ledger.application.evaluation.assess import AssessmentInputs, assess
+from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import PolicyCache
 from ledger.application.policies.text import digest, parse
@@ -301,13 +301,13 @@ def _observe_and_decide(ledger: GoldenLedger) -> None:
     )
     stream, recorded_at = f"models/{MODEL}", "2026-03-01T00:00:04.250000Z"
     as_of = ledger.append(observed, stream, recorded_at, actor="services/monitor-7")
-    historian = Historian(ledger.reader(), ORIGIN, PolicyCache())
+    historian = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
     history = historian.history(MODEL, as_of)
     assert history is not None, "the model was registered above"
     policy = historian.policy_in_force(history.described, as_of)
     assert policy is not None, "the policy was activated above"
     evaluated_at = parse_time(observed_at)
-    horizon = Horizon(history, policy, evaluated_at, "ingest", is_historical=False)
+    horizon = AssessmentInputs(history, policy, evaluated_at, "ingest", is_historical=False)
     bounds = window_bounds(policy.scoring, evaluated_at)
     state, _ = historian.fill(history, horizon.service, policy.scoring, *bounds)
     assessment = assess(horizon, state, None)
@@ -324,7 +324,7 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
     updated = ModelUpdated(**_description("tier-2"))
     ledger.append(updated, stream, "2026-03-01T07:30:00.000000Z")
     made_at = "2026-03-01T08:00:00.000000Z"
-    historian = Historian(ledger.reader(), ORIGIN, PolicyCache())
+    historian = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
     as_of = len(ledger.events)
     policy = historian.fleet_policy("", as_of)
     assert policy is not None, "the policy was activated above"
@@ -365,13 +365,13 @@ def _decide_by_stated_times(ledger: GoldenLedger) -> None:
     """Record a version under `rules/2` and what it would have decided: it shows the shape alone."""
     drafted = _drafted(2, POLICY_2, "Versions serve from their stated times on.")
     ledger.append(drafted, "policies/default", "2026-07-02T09:00:00.000000Z", request_id="draft-2")
-    historian = Historian(ledger.reader(), ORIGIN, PolicyCache())
+    historian = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
     (scored,) = ledger.of_types("", (ScoreComputed.TYPE,))
     as_of, evaluated_at = scored.data["as_of"], parse_time(scored.data["evaluated_at"])
     history = historian.history(MODEL, as_of)
     assert history is not None, "the model was registered above"
     policy = historian.compiled(drafted.policy, drafted.version, drafted.digest)
-    horizon = Horizon(history, policy, evaluated_at, "request", is_historical=True)
+    horizon = AssessmentInputs(history, policy, evaluated_at, "request", is_historical=True)
     bounds = window_bounds(policy.scoring, evaluated_at)
     state, _ = historian.fill(history, horizon.service, policy.scoring, *bounds)
     made = assess(horizon, state, None).decision(scored.position)

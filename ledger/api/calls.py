@@ -14,7 +14,7 @@ from ledger.api.served_call import ServedCall, seconds_left
 from ledger.api.steps import NotYetError
 from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import NamedActors
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -37,7 +37,7 @@ class Backend(Protocol):
         """Return every ledger."""
         ...
 
-    def ledger(self, origin: str = "") -> Ledger:
+    def ledger(self, origin: str = "") -> LedgerApplication:
         """Return one ledger, the first one for an empty origin."""
         ...
 
@@ -157,7 +157,7 @@ class Desk:
         min_position: int,
         context: grpc.ServicerContext,
         field: str = "min_position",
-    ) -> Ledger:
+    ) -> LedgerApplication:
         """Return a ledger once it has reached a position; POSITION_BEYOND_HEAD when time is up.
 
         The refusal names the field that stated the position.
@@ -181,7 +181,9 @@ class Desk:
         host.wait(name, position, 0.0)
 
 
-def await_checkpoint(ledger: Ledger, position: int, context: grpc.ServicerContext) -> None:
+def await_checkpoint(
+    ledger: LedgerApplication, position: int, context: grpc.ServicerContext
+) -> None:
     """Return once a checkpoint covers a position, or when time is up."""
     checkpoints = ledger.attestation.checkpoints
     if not (checkpoints.is_settled(position) or checkpoints.is_covered(position)):

@@ -13,7 +13,7 @@ from ledger.api.convert.explanations import KINDS, explanation, replayed
 from ledger.api.paging import page_of
 from ledger.application.decisions.overrides import OverrideSpec
 from ledger.application.decisions.replay import REPLAYED_TYPES, ReplayKind
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.events.decisions import DecisionMade
 from ledger.events.policy_document import Action, PolicyDocument
 from ledger.events.registry import typed
@@ -199,7 +199,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
 
     def _range(
         self,
-        ledger: Ledger,
+        ledger: LedgerApplication,
         first: int,
         last: int,
         kinds: frozenset[ReplayKind],
@@ -236,7 +236,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         yield report(last, done=True)
 
 
-def _document(ledger: Ledger, data: DecisionMade) -> PolicyDocument:
+def _document(ledger: LedgerApplication, data: DecisionMade) -> PolicyDocument:
     """Return the policy version that a decision names."""
     view = ledger.fleet.policy(data.policy)
     if view is None:

@@ -18,9 +18,9 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.signals import intake, rows_of
 from ledger.api.served_call import seconds_left
 from ledger.api.steps import Later
-from ledger.application.commands import Written
-from ledger.application.fleet.intake import Submission
-from ledger.application.ledger import Ledger
+from ledger.application.commands import CommandResult
+from ledger.application.fleet.intake import PendingBatch
+from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import STREAM_BATCH_SECONDS_MAX
 from ledger.v1 import errors_pb2
@@ -63,7 +63,7 @@ class IngestStream:
                 raise
             return self._refused(answer, error)
 
-    def _queued(self, request: StreamSignalsRequest) -> Submission:
+    def _queued(self, request: StreamSignalsRequest) -> PendingBatch:
         ledger = self._ledger(request.ledger)
         rows = rows_of(request.observations, ledger.intake.unstated_time())
         caller = self._desk.caller_for(
@@ -72,7 +72,7 @@ class IngestStream:
         is_left_out = request.leave_out_duplicates
         return ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
 
-    def _ledger(self, origin: str) -> Ledger:
+    def _ledger(self, origin: str) -> LedgerApplication:
         """Return the stream's ledger: the first batch settles it."""
         if self._origin is None:
             ledger = self._desk.backend.ledger(origin)
@@ -91,12 +91,12 @@ class IngestStream:
         seconds = STREAM_BATCH_SECONDS_MAX if left is None else min(left, STREAM_BATCH_SECONDS_MAX)
         return self._desk.clock.monotonic_seconds() + seconds
 
-    def _answered(self, answer: StreamSignalsResponse, done: Submission) -> StreamSignalsResponse:
+    def _answered(self, answer: StreamSignalsResponse, done: PendingBatch) -> StreamSignalsResponse:
         try:
             taken = done.result()
         except Exception as failure:  # noqa: BLE001 - one batch's failure is its own
             return self._refused(answer, errors.refusal_of(failure, self._desk.clock))
-        answer.appended.CopyFrom(appended(Written.of(taken.appended)))
+        answer.appended.CopyFrom(appended(CommandResult.of(taken.appended)))
         answer.intake.CopyFrom(intake(taken))
         return answer
 

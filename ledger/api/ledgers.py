@@ -20,7 +20,7 @@ from ledger.api.keys import KeyMethods
 from ledger.api.paging import cut, page_of
 from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
-from ledger.application.commands import Written
+from ledger.application.commands import CommandResult
 from ledger.events import values
 from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
 from ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
@@ -88,7 +88,7 @@ class LedgerServicer(
         first, last = ledger.log.event(1), ledger.log.event(2)
         assert first is not None, "a ledger begins with two events"
         assert last is not None, "a ledger begins with two events"
-        written = Written(1, 2, last.event_hash, last.recorded_at, repeated=origin in known)
+        written = CommandResult(1, 2, last.event_hash, last.recorded_at, repeated=origin in known)
         return pb.CreateLedgerResponse(
             appended=appended(written), ledger=convert.ledger(info, ledger.log.head())
         )

@@ -8,7 +8,7 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.models import described_of, model, version_of
 from ledger.api.paging import cut, page_of
 from ledger.application.fleet.deployments import DeploymentSpec
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.events.models import ModelRegistered, ModelUpdated
 from ledger.v1 import model_pb2, model_service_pb2_grpc
 from ledger.v1 import model_service_pb2 as pb
@@ -123,7 +123,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         return pb.ListModelsResponse(models=[model(view) for view in views], next_page_token=token)
 
 
-def _model(ledger: Ledger, name: str) -> model_pb2.Model:
+def _model(ledger: LedgerApplication, name: str) -> model_pb2.Model:
     """Return a model as it is at the head; BODY_ERASED where it was not described since."""
     ledger.fleet.refresh()
     view = ledger.fleet.model(name)

@@ -7,7 +7,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import policy, positions_in_force, problems, scope_of, version
 from ledger.api.paging import cut, page_of
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.events.canonical import encode
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc
 from ledger.v1 import policy_service_pb2 as pb
@@ -105,7 +105,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         )
 
 
-def _version(ledger: Ledger, name: str, number: int) -> policy_pb2.PolicyVersion:
+def _version(ledger: LedgerApplication, name: str, number: int) -> policy_pb2.PolicyVersion:
     """Return a version, the newest for 0; POLICY_UNKNOWN where there is none."""
     view = ledger.fleet.policy(name)
     if view is None:

@@ -12,7 +12,7 @@ from ledger.api.convert.plans import plan
 from ledger.api.paging import Page, cut, page_of
 from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError, invalid_field
 from ledger.v1 import append_pb2, priority_pb2, priority_service_pb2_grpc, projection_pb2
 from ledger.v1 import priority_service_pb2 as pb
@@ -79,7 +79,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         self,
         request: pb.ListPrioritiesRequest,
         page: Page,
-        ledger: Ledger,
+        ledger: LedgerApplication,
         host: ProjectionHost,
         since: int,
         context: grpc.ServicerContext,
@@ -231,13 +231,13 @@ def _check_listing(request: pb.ListPrioritiesRequest) -> None:
             raise _since_refused(request, since.ToJsonString(), shown.ToJsonString())
 
 
-def _check_head(field: str, position: int, ledger: Ledger) -> None:
+def _check_head(field: str, position: int, ledger: LedgerApplication) -> None:
     head = ledger.log.head().position
     if position > head:
         raise beyond_head(field, position, head)
 
 
-def _since(request: pb.ListPrioritiesRequest, ledger: Ledger) -> int | None:
+def _since(request: pb.ListPrioritiesRequest, ledger: LedgerApplication) -> int | None:
     """Return the earlier position to compare with, None where none is asked for."""
     which = request.WhichOneof("since")
     if which is None:

@@ -21,9 +21,9 @@ from ledger.api.convert.signals import (
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.steps import Later, exchanged, later
-from ledger.application.commands import Written
-from ledger.application.fleet.intake import Submission
-from ledger.application.ledger import Ledger
+from ledger.application.commands import CommandResult
+from ledger.application.fleet.intake import PendingBatch
+from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError
 from ledger.limits import PAGE_STATES_MAX
 from ledger.v1 import checkpoint_pb2, signal_service_pb2_grpc
@@ -128,23 +128,23 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         return response
 
 
-def _recorded(done: Submission) -> pb.SubmitSignalsResponse:
+def _recorded(done: PendingBatch) -> pb.SubmitSignalsResponse:
     taken = done.result()
     return pb.SubmitSignalsResponse(
-        appended=appended(Written.of(taken.appended)), intake=intake(taken)
+        appended=appended(CommandResult.of(taken.appended)), intake=intake(taken)
     )
 
 
 def _proven(
-    ledger: Ledger, context: grpc.ServicerContext, done: Submission
+    ledger: LedgerApplication, context: grpc.ServicerContext, done: PendingBatch
 ) -> pb.SubmitSignalsResponse:
     response = _recorded(done)
-    response.proof.CopyFrom(_proof(ledger, Written.of(done.result().appended), context))
+    response.proof.CopyFrom(_proof(ledger, CommandResult.of(done.result().appended), context))
     return response
 
 
 def _proof(
-    ledger: Ledger, written: Written, context: grpc.ServicerContext
+    ledger: LedgerApplication, written: CommandResult, context: grpc.ServicerContext
 ) -> checkpoint_pb2.InclusionProof:
     """Wait until a checkpoint covers a batch and return the proof of its last event.
 

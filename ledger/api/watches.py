@@ -15,7 +15,7 @@ from ledger.api.convert import events as convert_events
 from ledger.api.convert import priorities as convert_priorities
 from ledger.api.convert.basics import timestamp
 from ledger.api.steps import Pause
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.events.envelope import RecordedEvent
 from ledger.limits import MESSAGE_BYTES_MAX, STREAM_HEARTBEAT_SECONDS
 from ledger.v1 import ledger_service_pb2, priority_pb2, priority_service_pb2
@@ -56,7 +56,7 @@ class EventWatch:
     def __init__(
         self,
         desk: Desk,
-        ledger: Ledger,
+        ledger: LedgerApplication,
         wanted: EventFilter,
         after: int,
     ) -> None:

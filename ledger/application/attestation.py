@@ -14,11 +14,11 @@ from ledger.application.signing.evidence import Evidence
 from ledger.application.signing.key_commands import KeyCommands
 from ledger.application.signing.keyring import Keyring
 from ledger.application.signing.prover import Prover
-from ledger.application.signing.published import Published
+from ledger.application.signing.published import FoundCheckpoint
 from ledger.application.signing.schedule import Sealer, Signer
 from ledger.application.signing.seals import Seals
-from ledger.application.witnesses.cosigning import Ground
-from ledger.application.witnesses.outside import Outside, behind, unknown_signer
+from ledger.application.witnesses.consistency import ConsistencyChecker, behind, unknown_signer
+from ledger.application.witnesses.cosigning import CosigningSetup
 from ledger.application.witnesses.witnesses import Collector
 from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
@@ -69,9 +69,9 @@ class Attestation:
         self.keys = KeyCommands(store, info, self.keyring)
         self.seals = Seals(store, info)
         self.audits = Audits(store, info, self.prover)
-        self.outside = Outside(info, self.keyring, self.checkpoints, self.prover)
-        ground = Ground(store, info.origin, self.checkpoints, self.prover, self.outside)
-        self.collector = Collector(ground, options.policy)
+        self.consistency = ConsistencyChecker(info, self.keyring, self.checkpoints, self.prover)
+        setup = CosigningSetup(store, info.origin, self.checkpoints, self.prover, self.consistency)
+        self.collector = Collector(setup, options.policy)
         self._has_key = bool(info.vkey)  # a bare recorder's ledger has none, and is not signed
         self._signer: Signer | None = None
         self._sealer: Sealer | None = None
@@ -81,7 +81,7 @@ class Attestation:
         if self._has_key and options.seals.seconds:
             self._sealer = Sealer(info, self.seals, clock, options.seals.seconds)
 
-    def refuse_if_contradicted(self, published: Sequence[Published]) -> None:
+    def refuse_if_contradicted(self, published: Sequence[FoundCheckpoint]) -> None:
         """Raise where a published checkpoint of this ledger, or a witness, contradicts it.
 
         LEDGER_BEHIND, CHAIN_BROKEN, or SIGNING_STOPPED where a published note cannot be judged. A
@@ -91,7 +91,7 @@ class Attestation:
             if one.origin != self._origin:
                 continue
             try:
-                difference = self.outside.compare(one.note, f"The published file {one.path}")
+                difference = self.consistency.compare(one.note, f"The published file {one.path}")
             except NoteError as error:
                 raise unknown_signer(self._origin, str(one.path), one.size, error) from error
             if difference is not None:

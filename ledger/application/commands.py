@@ -29,7 +29,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class CommandResult:
     """Where a command's events stand: durable when you see it."""
 
     first_position: int
@@ -39,7 +39,7 @@ class Written:
     repeated: bool
 
     @classmethod
-    def of(cls, result: AppendResult) -> "Written":
+    def of(cls, result: AppendResult) -> "CommandResult":
         """Return what an append answered."""
         return cls(
             result.first_position,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, Written, fields_named
+from ledger.application.commands import Caller, CommandResult, fields_named
 from ledger.application.erasures import PositionRange
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.operators import ERASERS, NamedActors
@@ -32,10 +32,10 @@ _PERMANENT_TYPES: Final = frozenset(type_ for type_, cls in BY_TYPE.items() if c
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class ErasureResult:
     """What an erasure did: where it is, and how many bodies it removed."""
 
-    written: Written
+    written: CommandResult
     bodies: int
 
 
@@ -58,7 +58,7 @@ class Erasure:
 
     def erase_bodies(
         self, caller: Caller, ranges: Sequence[PositionRange], ground: str, authority: str
-    ) -> Erased:
+    ) -> ErasureResult:
         """Remove body and salt of the events in these ranges, and record who did it and why.
 
         ACTOR_NOT_AUTHORISED, FIELD_INVALID, POSITION_BEYOND_HEAD, BODY_PERMANENT, BODY_ERASED
@@ -80,7 +80,7 @@ class Erasure:
                 self._remove_copies(self._store.head(self._info.origin).position, ranges)
             raise
         self._remove_copies(result.last_position, ranges)
-        return Erased(Written.of(result), bodies)
+        return ErasureResult(CommandResult.of(result), bodies)
 
     def _check_erasable(self, ranges: Sequence[PositionRange]) -> None:
         """Name every position whose body can never be erased; storage alone refuses the first."""

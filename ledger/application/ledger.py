@@ -14,8 +14,8 @@ from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.fleet.commands import FleetCommands
 from ledger.application.fleet.fleet import Fleet
-from ledger.application.fleet.history import Historian
-from ledger.application.fleet.intake import Intake
+from ledger.application.fleet.history import HistoryReader
+from ledger.application.fleet.intake import ObservationIntake
 from ledger.application.fleet.repository import Aggregates
 from ledger.application.log import LedgerLog
 from ledger.application.planning.commands import PlanCommands
@@ -26,7 +26,7 @@ from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
 
-class Ledger:
+class LedgerApplication:
     """The use cases of one ledger. Safe between threads."""
 
     def __init__(
@@ -44,12 +44,12 @@ class Ledger:
         policies = PolicyCache()
         self.info = info
         self.log = LedgerLog(store, info)
-        self.historian = Historian(store, info.origin, policies)
+        self.historian = HistoryReader(store, info.origin, policies)
         planning = Planning(store, info.origin, self.historian)
         self.fleet = Fleet(store, info.origin, on_erasure=policies.clear)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
         self.commands = FleetCommands(store, info, self.fleet, aggregates, self.historian)
-        self.intake = Intake(store, info, self.fleet, clock)
+        self.intake = ObservationIntake(store, info, self.fleet, clock)
         self.plans = PlanCommands(store, info, self.fleet, self.historian, planning, clock)
         self.replayer = Replayer(store, info.origin, self.historian, planning)
         self.decisions = Decisions(store, info, self.historian, self.replayer, clock)

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import structlog
 
-from ledger.application.workers import Pause, Task, Workers
+from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, is_outage
 
@@ -43,13 +43,13 @@ class Round:
         if self._task is not None:
             self._task.stop()
 
-    def _turn(self) -> Pause:
+    def _turn(self) -> TaskInterval:
         began = self._clock.monotonic_seconds()
         self._once()
         took = self._clock.monotonic_seconds() - began
         least = max(self._seconds - took, self._seconds * _REST_SHARE)
         # Without news nothing is due, but a hint may be lost: look again all the same.
-        return Pause(least, least + self._seconds)
+        return TaskInterval(least, least + self._seconds)
 
     def _once(self) -> None:
         problem = ""

@@ -21,7 +21,7 @@ _log: Final = structlog.get_logger("ledger.workers")
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class TaskInterval:
     """Seconds until the next turn: `least` once the task was woken, `most` if it was not."""
 
     least: float
@@ -31,7 +31,7 @@ class Pause:
 class Task:
     """Something that recurs. Made by `Workers.recur`; safe between threads."""
 
-    def __init__(self, workers: "Workers", name: str, do: Callable[[], Pause]) -> None:
+    def __init__(self, workers: "Workers", name: str, do: Callable[[], TaskInterval]) -> None:
         self.name = name
         self.do = do
         self.due = 0.0  # this and the rest: owned by the workers' lock
@@ -76,7 +76,7 @@ class Workers:
                 self._others[name] = Workers(self._clock, 1, name)
             return self._others[name]
 
-    def recur(self, name: str, do: Callable[[], Pause]) -> Task:
+    def recur(self, name: str, do: Callable[[], TaskInterval]) -> Task:
         """Begin a task: its first turn is due now. What `do` raises is reported, and it goes on."""
         task = Task(self, name, do)
         with self._condition:
@@ -125,7 +125,7 @@ class Workers:
             except Exception:  # noqa: BLE001 - a defect must not end what recurs
                 with suppress(Exception):  # standard error may be closed, and the thread goes on
                     _log.exception("worker.failed", task=task.name)
-                pause = Pause(_RETRY_SECONDS, _RETRY_SECONDS)
+                pause = TaskInterval(_RETRY_SECONDS, _RETRY_SECONDS)
             with self._condition:
                 ended = self._clock.monotonic_seconds()
                 task.is_running = False

@@ -1,4 +1,4 @@
-"""The form that the ledger format asks of every event's body, of any type.
+"""What the ledger format asks of every event's body, whatever its type.
 
 The envelope only: exact keys, actor, cause and ids. What `data` holds is the business of the type,
 which a verifier need not know.

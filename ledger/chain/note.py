@@ -28,7 +28,7 @@ class MalformedNoteError(NoteError):
 
 
 class InvalidSignatureError(NoteError):
-    """A signature that names a trusted key and is not by it: it was forged or damaged."""
+    """A signature that names a trusted key and is not by it: somebody forged or damaged it."""
 
 
 class UnverifiedNoteError(NoteError):

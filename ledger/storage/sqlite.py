@@ -214,7 +214,7 @@ class SqliteDatabase(Database):
             finally:
                 self._state_log(raw)
             if is_busy:
-                raise _unscrubbed(self._path, "another program reads from its log file")
+                raise _unscrubbed(self._path, "somebody reads from its log file")
             raw.execute("PRAGMA user_version=0")
             self._state_log(raw)
 

@@ -1,8 +1,8 @@
 """The witness over HTTP (C2SP tlog-witness): two paths, and nothing that a client can hold up.
 
-Each connection has a thread, one request and a deadline for all of it. A slow client holds one
-place of many; when all are taken, further connections are turned away at once. There is no TLS:
-put a proxy in front to serve beyond this machine.
+Each connection has a thread, one request and a deadline for all of it. Who is slow holds one place
+of many; when all are taken, further connections are turned away at once. There is no TLS: put a
+proxy in front to serve beyond this machine.
 """
 
 import io

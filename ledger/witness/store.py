@@ -155,7 +155,7 @@ class WitnessStore:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from any other, under any name; None if it is not there."""
+    """Return what tells a file from any other, whatever its name; None if it is not there."""
     try:
         found = path.stat()
     except OSError:

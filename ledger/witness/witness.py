@@ -56,7 +56,7 @@ class Witness:
     def add_checkpoint(self, body: bytes) -> Answer:
         """Cosign the checkpoint in a request, or say why not.
 
-        A checkpoint that is answered with 200 is on disk before this returns.
+        Whatever is answered with 200 is on disk before this returns.
         """
         origin = None
         try:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.application.commands import Caller
-from ledger.application.fleet.intake import Taken
+from ledger.application.fleet.intake import IntakeResult
 from ledger.events.fast import parse_observed
 from ledger.storage import duplicates
 from ledger.storage.duplicates import Duplicates
@@ -28,11 +28,11 @@ def ready(world: World) -> World:
     return world.begin("m1", "m2")
 
 
-def submit(world: World, *rows: Row, caller: Caller = MONITOR, out: bool = False) -> Taken:
+def submit(world: World, *rows: Row, caller: Caller = MONITOR, out: bool = False) -> IntakeResult:
     return world.ledger.intake.submit(caller, rows, leave_out_duplicates=out).result()
 
 
-def found(taken: Taken) -> tuple[int, int]:
+def found(taken: IntakeResult) -> tuple[int, int]:
     return taken.appended.duplicates.found, taken.appended.duplicates.left_out
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.application.decisions.decisions import Decided
+from ledger.application.decisions.decisions import RecordedDecision
 from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed
@@ -306,7 +306,7 @@ def test_after_an_erased_decision_nothing_is_in_force_until_the_next(world: Worl
     assert typed(older, DecisionMade).action == "SCHEDULE_RETRAINING"
     newest = world.evaluate("m1")[0].decision_event.position
     erase(world, (newest, newest))
-    decided: tuple[Decided, ...] = world.evaluate("m1")
+    decided: tuple[RecordedDecision, ...] = world.evaluate("m1")
     assert decided[0].decision.environment.in_force == "NO_ACTION", "not the older one"
     assert decided[0].run_id not in {None, older.body.run_id}
     assert outcomes(world)[decided[0].decision_event.position] == "IDENTICAL"

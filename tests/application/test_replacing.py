@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.application.commands import Caller, Written
+from ledger.application.commands import Caller, CommandResult
 from ledger.application.fleet.definitions import Replacement
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated, ScopePart
@@ -41,7 +41,7 @@ def replacement(policy: str = "main", text: str = FITTING, version: int = 0) -> 
     return Replacement(policy, version, text, "it is a score now")
 
 
-def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> Written:
+def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> CommandResult:
     return world.ledger.commands.define_signal(caller, TURNED, replacements)
 
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from ledger.application.attestation import Attestation
-from ledger.application.signing.proofs import Seal
+from ledger.application.signing.proofs import RecordedSeal
 from ledger.application.signing.schedule import SEALER, Sealer
 from ledger.application.signing.seals import Seals
 from ledger.chain.seal import seal_record, seal_root
@@ -43,7 +43,7 @@ def root_of(store: Store, as_of: int) -> tuple[bytes, int]:
     return seal_root(records), len(records)
 
 
-def holds(store: Store, seal: Seal) -> bool:
+def holds(store: Store, seal: RecordedSeal) -> bool:
     """Return whether a seal says what the events say."""
     event = store.event(ORIGIN, seal.written.position)
     assert event is not None

@@ -11,7 +11,7 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.evaluation.follower import Follower
 from ledger.application.exports.exports import Exports
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.application.signing.key_commands import KeyCommands
 from ledger.application.signing.schedule import Sealer, Signer
 from ledger.application.witnesses.witnesses import Collector
@@ -31,7 +31,7 @@ def service_at(path: Path) -> Service:
     return Service(quiet(str(path / "l.sqlite")), StillClock(START))
 
 
-def fill(ledger: Ledger, model: str) -> None:
+def fill(ledger: LedgerApplication, model: str) -> None:
     """Give a ledger a signal and a model."""
     ledger.commands.define_signal(ANA, defined("loss"))
     ledger.commands.register_model(ANA, registered(model))
@@ -108,7 +108,7 @@ def test_a_ledger_is_not_begun_with_a_bad_field(
     ("part", "step"),
     [
         (ProjectionHost, "start"),
-        (Ledger, "evaluator"),
+        (LedgerApplication, "evaluator"),
         (KeyCommands, "commit_first"),
         (Signer, "start"),
         (Sealer, "start"),
@@ -209,7 +209,7 @@ def test_a_ledger_that_cannot_be_read_as_it_is_is_refused_in_words(
     def misread(*_: object, **__: object) -> None:
         raise AssertionError("a model begins by being registered")
 
-    monkeypatch.setattr("ledger.service.Ledger", misread)
+    monkeypatch.setattr("ledger.service.LedgerApplication", misread)
     with pytest.raises(LedgerError) as error:
         service_at(tmp_path).start()
     assert reason_of(error) is Reason.EVENT_UNREADABLE

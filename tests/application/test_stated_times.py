@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.application.fleet.in_service import Deployment, service_at
+from ledger.application.fleet.in_service import DeployedVersion, service_at
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import parse_observed
 from ledger.events.models import ModelDeployed
@@ -215,7 +215,7 @@ def test_what_is_in_service_does_not_depend_on_the_order_of_record(
 ) -> None:
     unique = list(dict(stated).items())
     made = [
-        Deployment(name, bool(place), time, 0, 1, place)
+        DeployedVersion(name, bool(place), time, 0, 1, place)
         for place, (time, name) in enumerate(unique)
     ]
     shuffled = data.draw(st.permutations(made))

@@ -14,7 +14,7 @@ import pytest
 from ledger.application.attestation import Attestation
 from ledger.application.signing.evidence import Evidence
 from ledger.application.witnesses.calls import WitnessCalls
-from ledger.application.witnesses.cosigning import Ground
+from ledger.application.witnesses.cosigning import CosigningSetup
 from ledger.application.witnesses.witnesses import Collector
 from ledger.application.workers import Workers
 from ledger.chain.checkpoint import CheckpointBody, sign
@@ -73,17 +73,17 @@ class Setting:
     ) -> Collector:
         """Begin to collect from these."""
         attestation = attestation or self.attestation
-        ground = Ground(
+        setup = CosigningSetup(
             self.store,
             ORIGIN,
             attestation.checkpoints,
             attestation.prover,
-            attestation.outside,
+            attestation.consistency,
             timeout_seconds=60.0,
             pace_seconds=0.0,
             backoff_seconds=0.01,
         )
-        collector = Collector(ground, WitnessPolicy(witnesses=witnesses))
+        collector = Collector(setup, WitnessPolicy(witnesses=witnesses))
         workers = Workers(SystemClock())
         collector.start(workers)
         self.stack.callback(workers.stop)

@@ -8,20 +8,20 @@ from functools import partial
 
 import pytest
 
-from ledger.application.workers import Pause, Workers
+from ledger.application.workers import TaskInterval, Workers
 from ledger.clock import SystemClock
 from tests.support.attested import until
 
-OFTEN = Pause(0.0, 0.001)
-SELDOM = Pause(0.0, 3_600.0)
-NOT_SOON = Pause(3_600.0, 3_600.0)
+OFTEN = TaskInterval(0.0, 0.001)
+SELDOM = TaskInterval(0.0, 3_600.0)
+NOT_SOON = TaskInterval(3_600.0, 3_600.0)
 
 
 def test_a_hundred_tasks_take_their_turns_on_three_threads(workers: Workers) -> None:
     turns = [0] * 100
     names: set[str] = set()
 
-    def count(number: int) -> Pause:
+    def count(number: int) -> TaskInterval:
         turns[number] += 1
         names.add(threading.current_thread().name)
         return OFTEN
@@ -35,13 +35,13 @@ def test_a_hundred_tasks_take_their_turns_on_three_threads(workers: Workers) -> 
 def test_a_task_is_never_done_twice_at_once_however_often_it_is_woken(workers: Workers) -> None:
     at_once, most, turns = 0, 0, 0
 
-    def do() -> Pause:
+    def do() -> TaskInterval:
         nonlocal at_once, most, turns
         at_once += 1
         most = max(most, at_once)
         turns += 1
         at_once -= 1
-        return Pause(0.0, 0.0)
+        return TaskInterval(0.0, 0.0)
 
     task = workers.recur("one", do)
     while turns < 200:
@@ -53,10 +53,10 @@ def test_a_task_is_never_done_twice_at_once_however_often_it_is_woken(workers: W
 def test_tasks_that_do_not_return_leave_a_thread_to_the_others(workers: Workers) -> None:
     held = threading.Event()
     for number in range(2):
-        workers.recur(f"held {number}", lambda: Pause(0.0, 0.0) if held.wait(30) else SELDOM)
+        workers.recur(f"held {number}", lambda: TaskInterval(0.0, 0.0) if held.wait(30) else SELDOM)
     done = threading.Event()
 
-    def do() -> Pause:
+    def do() -> TaskInterval:
         done.set()
         return SELDOM
 
@@ -68,7 +68,7 @@ def test_tasks_that_do_not_return_leave_a_thread_to_the_others(workers: Workers)
 def test_waking_shortens_the_pause_to_the_least_and_hurrying_to_nothing(workers: Workers) -> None:
     turns: list[str] = []
 
-    def do(name: str, pause: Pause) -> Pause:
+    def do(name: str, pause: TaskInterval) -> TaskInterval:
         turns.append(name)
         return pause
 
@@ -87,12 +87,12 @@ def test_tasks_that_are_hurried_again_and_again_delay_the_others_by_a_turn() -> 
     workers = Workers(SystemClock(), threads=1)
     turns = {"hurried": 0, "other": 0}
 
-    def hurried() -> Pause:
+    def hurried() -> TaskInterval:
         turns["hurried"] += 1
         task.hurry()
         return SELDOM
 
-    def other() -> Pause:
+    def other() -> TaskInterval:
         turns["other"] += 1
         return OFTEN
 
@@ -107,7 +107,7 @@ def test_tasks_that_are_hurried_again_and_again_delay_the_others_by_a_turn() -> 
 def test_what_is_woken_during_its_turn_has_another(workers: Workers) -> None:
     turns: list[int] = []
 
-    def do() -> Pause:
+    def do() -> TaskInterval:
         turns.append(1)
         if len(turns) == 1:
             task.wake()
@@ -123,7 +123,7 @@ def test_after_stop_a_task_is_not_being_done_and_never_is_again(workers: Workers
     is_running = False
     turns = 0
 
-    def do() -> Pause:
+    def do() -> TaskInterval:
         nonlocal is_running, turns
         is_running, turns = True, turns + 1
         until(lambda: turns > 0)
@@ -147,7 +147,7 @@ def test_what_raises_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     workers = Workers(clock, threads=1)
     turns = 0
 
-    def do() -> Pause:
+    def do() -> TaskInterval:
         nonlocal turns
         turns += 1
         if turns == 1:
@@ -163,14 +163,14 @@ def test_what_raises_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_thread_apart_holds_up_no_other(workers: Workers) -> None:
     held, done = threading.Event(), threading.Event()
 
-    def hold() -> Pause:
+    def hold() -> TaskInterval:
         held.wait(30)
         return SELDOM
 
     for number in range(5):
         workers.of("slow").recur(f"{number}", hold)
 
-    def do() -> Pause:
+    def do() -> TaskInterval:
         done.set()
         return SELDOM
 

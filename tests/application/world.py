@@ -12,17 +12,17 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from ledger.application.commands import Caller, Written
-from ledger.application.decisions.decisions import Decided
+from ledger.application.commands import Caller, CommandResult
+from ledger.application.decisions.decisions import RecordedDecision
 from ledger.application.decisions.overrides import OverrideSpec, WrittenOverride
-from ledger.application.decisions.replay import ReplayKind, ReplayResult
-from ledger.application.erasure import Erased
+from ledger.application.decisions.replay import EventReplay, ReplayKind
+from ledger.application.erasure import ErasureResult
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.evaluation.follower import Follower
-from ledger.application.fleet.commands import Drafted
+from ledger.application.fleet.commands import DraftResult
 from ledger.application.fleet.deployments import DeploymentSpec
-from ledger.application.fleet.fleet import ModelView
-from ledger.application.ledger import Ledger
+from ledger.application.fleet.fleet import ModelRecord
+from ledger.application.ledger import LedgerApplication
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
@@ -92,7 +92,9 @@ class World:
     def _open(self) -> None:
         info = self.store.ledger(ORIGIN)
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
-        self.ledger = Ledger(self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor])
+        self.ledger = LedgerApplication(
+            self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor]
+        )
         self.evaluator: Evaluator = self.ledger.evaluator()
         self.follower = Follower(
             self.store,
@@ -128,7 +130,7 @@ class World:
         """The last position."""
         return self.store.head(ORIGIN).position
 
-    def model(self, name: str) -> ModelView:
+    def model(self, name: str) -> ModelRecord:
         """Return a model as the fleet shows it now."""
         self.ledger.fleet.refresh()
         view = self.ledger.fleet.model(name)
@@ -152,11 +154,11 @@ class World:
         self.activate(policy if policy is not None else policy_text(**changes))
         return self
 
-    def register(self, model: str, **changes: object) -> Written:
+    def register(self, model: str, **changes: object) -> CommandResult:
         """Register a model."""
         return self.ledger.commands.register_model(ANA, registered(model, **changes))
 
-    def update(self, model: str, *, version: int | None = None, **changes: object) -> Written:
+    def update(self, model: str, *, version: int | None = None, **changes: object) -> CommandResult:
         """Describe a model again."""
         return self.ledger.commands.update_model(ANA, updated(model, **changes), version)
 
@@ -169,19 +171,19 @@ class World:
         through: int | None = None,
         baseline: str = "0.4",
         replaces: str | None = None,
-    ) -> Written:
+    ) -> CommandResult:
         """Record that a version went into service."""
         trained = self._trained.setdefault((model, version), at) if through is None else through
         spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
         return self.ledger.commands.record_deployment(ANA, spec)
 
-    def draft(self, text: str, policy: str = "main") -> Drafted:
+    def draft(self, text: str, policy: str = "main") -> DraftResult:
         """Draft a policy's next version."""
         return self.ledger.commands.draft_policy(ANA, policy, text, "because")
 
     def activate(
         self, text: str, *, policy: str = "main", scope: ScopePart = EVERYWHERE
-    ) -> Written:
+    ) -> CommandResult:
         """Draft a policy's next version and bring it into force."""
         drafted = self.draft(text, policy)
         return self.ledger.commands.activate_policy(
@@ -226,11 +228,11 @@ class World:
             ANA, policy=policy, purse_micros=purse, purse_cap_micros=most
         )[0]
 
-    def evaluate(self, *models: str, at: int | None = None) -> tuple[Decided, ...]:
+    def evaluate(self, *models: str, at: int | None = None) -> tuple[RecordedDecision, ...]:
         """Evaluate on request and return what was recorded."""
         return self.ledger.decisions.evaluate(ANA, list(models), at).decided
 
-    def erase(self, *positions: int) -> Erased:
+    def erase(self, *positions: int) -> ErasureResult:
         """Erase the bodies of these events, as an authorised actor does."""
         ranges = [(position, position) for position in sorted(positions)]
         return self.ledger.erasure.erase_bodies(OFFICER, ranges, "GDPR Art. 17(1)(a)", "the board")
@@ -267,7 +269,7 @@ class World:
         """Return all decisions."""
         return self.all_of(DecisionMade, model)
 
-    def replay(self, kinds: Collection[ReplayKind] = ALL_KINDS) -> list[ReplayResult]:
+    def replay(self, kinds: Collection[ReplayKind] = ALL_KINDS) -> list[EventReplay]:
         """Replay everything."""
         return list(self.ledger.replayer.replay_range(1, self.head, frozenset(kinds)))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.chain.note import NoteError
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError
@@ -50,7 +50,7 @@ def written(tmp_path: Path) -> Iterator[Written]:
             event = NewEvent(f"notes/n-{number % 3}", "note.taken.v1", body)
             store.append(AppendRequest(ORIGIN, "users/ada", "Note", [event]))
         recorder = LedgerApplicationRecorder(store, ORIGIN, str)
-        signed = Ledger(store, info, recorder, clock).attestation.checkpoints.sign()
+        signed = LedgerApplication(store, info, recorder, clock).attestation.checkpoints.sign()
         yield Written(path, signed.note, signed.vkey)
     finally:
         store.close()

@@ -21,7 +21,7 @@ import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.signing.schedule import Signer
-from ledger.application.workers import Pause, Task, Workers
+from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.events.values import SECOND
 from ledger.service import Service
 from tests.support.served import START, Fleets, observation, serving_fleet
@@ -101,7 +101,7 @@ class Followed:
 class Turns(Workers):
     """Workers without a thread: the test takes the turns."""
 
-    def recur(self, name: str, do: Callable[[], Pause]) -> Task:
+    def recur(self, name: str, do: Callable[[], TaskInterval]) -> Task:
         """Keep what is to be done."""
         self.take = do
         return Task(self, name, do)

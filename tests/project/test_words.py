@@ -24,14 +24,14 @@ RIDDLES = {
     "headless": r"(?:^|[.:;>|\"#(] ?)(?:Who|What|Whose|Whom|Whichever) [a-z][^.?!\n]*(?:[.!\n]|$)",
 }
 BUDGET = {
-    "anybody": 10,
+    "anybody": 12,
     "for ever": 10,
-    "headless": 340,
-    "hence": 2,
+    "headless": 369,
+    "hence": 4,
     "so long": 2,
-    "somebody": 17,
-    "stands for is": 12,
-    "whatever": 77,
+    "somebody": 32,
+    "stands for is": 14,
+    "whatever": 97,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ledger.application.fleet.history import History
-from ledger.application.fleet.in_service import Deployment
+from ledger.application.fleet.in_service import DeployedVersion
 from ledger.events.models import ModelDescribed
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import ExpressionError, activation_of, compile_expression
@@ -104,7 +104,7 @@ def test_the_version_recorded_last_serves_and_its_observations_count(name: str) 
     case = by_id("service")[name]
     now = case["evaluated_at"]
     deployments = [
-        Deployment(
+        DeployedVersion(
             one["version"],
             one["kind"] == "trained",
             one["in_service_at"],

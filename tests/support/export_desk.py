@@ -14,7 +14,7 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import ExportJob, ExportRequest
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.chain.keys import VerifierKey
 from ledger.clock import ManualClock
 from ledger.events.envelope import encode_body
@@ -38,10 +38,12 @@ class Desk:
         for number in range(12):
             self.observe("fares" if number % 3 else "hotels", number)
 
-    def opened_ledger(self) -> Ledger:
+    def opened_ledger(self) -> LedgerApplication:
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
         info = self.store.ledger(ORIGIN)
-        return Ledger(self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor])
+        return LedgerApplication(
+            self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor]
+        )
 
     def opened(self) -> Exports:
         exports = Exports(self.ledger, self.store, self.folder, self.clock)

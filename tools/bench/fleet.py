@@ -11,7 +11,7 @@ from typing import Final
 from ledger.application.commands import Caller
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.fleet.intake import ObservationRow
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.events.models import ModelRegistered
 from ledger.events.policies import ScopePart
 from ledger.events.signals import SignalDefined
@@ -73,7 +73,7 @@ def still(database: str) -> Service:
     return Service(quiet(database, service__evaluate=False, service__project=False))
 
 
-def _enrol(ledger: Ledger) -> None:
+def _enrol(ledger: LedgerApplication) -> None:
     commands = ledger.commands
     for signal in SIGNALS:
         commands.define_signal(

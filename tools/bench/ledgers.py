@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ledger.application.commands import Caller
-from ledger.application.fleet.intake import Submission
-from ledger.application.ledger import Ledger
+from ledger.application.fleet.intake import PendingBatch
+from ledger.application.ledger import LedgerApplication
 from tools.bench import fleet
 from tools.bench.run import Progress
 
@@ -31,7 +31,7 @@ def written(path: Path, observations: int) -> Path:
     pause = max(1, observations // fleet.BATCH // DECIDED_TIMES)
     with fleet.still(str(path)) as service:
         ledger = service.ledger()
-        waiting: deque[Submission] = deque()
+        waiting: deque[PendingBatch] = deque()
         for number, rows in enumerate(fleet.batches(observations, SPARSE_STEP), start=1):
             caller = Caller(fleet.MONITOR, request_id=f"batch-{number}", digest=bytes(32))
             waiting.append(ledger.intake.submit(caller, rows))
@@ -45,13 +45,13 @@ def written(path: Path, observations: int) -> Path:
     return path
 
 
-def _decide(ledger: Ledger, turn: int) -> None:
+def _decide(ledger: LedgerApplication, turn: int) -> None:
     """Decide about ten models, others each time, so that decisions lie all along the ledger."""
     first = turn * _DECIDED_MODELS
     chosen = [fleet.MODELS[(first + at) % len(fleet.MODELS)] for at in range(_DECIDED_MODELS)]
     ledger.decisions.evaluate(_ASKING, chosen, None)
 
 
-def _drain(waiting: "deque[Submission]") -> None:
+def _drain(waiting: "deque[PendingBatch]") -> None:
     while waiting:
         waiting.popleft().result()

@@ -3,8 +3,8 @@
 import time
 from typing import Final
 
-from ledger.application.evaluation.assess import Horizon, assess
-from ledger.application.fleet.history import Historian, History
+from ledger.application.evaluation.assess import AssessmentInputs, assess
+from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.policies.compiled import CompiledPolicy, PolicyCache
 from ledger.events.canonical import encode
 from ledger.kernel.bucketed import score
@@ -83,7 +83,7 @@ def _rates(run: Run) -> tuple[float, float, float, float]:
     count = run.count(5_000)
     started = time.perf_counter()
     for number in range(count):
-        horizon = Horizon(history, policy, _NOW - number, "ingest", is_historical=False)
+        horizon = AssessmentInputs(history, policy, _NOW - number, "ingest", is_historical=False)
         made = assess(horizon, state, None)
         encode(made.score.to_data())
         encode(made.decision(1).to_data())
@@ -96,7 +96,7 @@ def _policy_and_history(run: Run) -> tuple[CompiledPolicy, History]:
     database = str(run.path("scoring.sqlite"))
     fleet.create(database)
     with fleet.still(database) as service:
-        historian = Historian(service.store, fleet.ORIGIN, PolicyCache())
+        historian = HistoryReader(service.store, fleet.ORIGIN, PolicyCache())
         head = service.ledger().log.head().position
         history = historian.history(fleet.MODELS[0], head)
         assert history is not None

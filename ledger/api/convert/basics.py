@@ -4,7 +4,7 @@ from typing import Protocol, get_args
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ledger.application.commands import Written
+from ledger.application.commands import CommandResult
 from ledger.events.values import SECOND, parse_time
 from ledger.v1 import append_pb2
 
@@ -44,7 +44,7 @@ def timestamp_of(text: str) -> Timestamp:
     return timestamp(parse_time(text))
 
 
-def appended(written: Written) -> append_pb2.Appended:
+def appended(written: CommandResult) -> append_pb2.Appended:
     """Return where a request's events stand."""
     return append_pb2.Appended(
         position=written.position,

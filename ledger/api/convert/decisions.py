@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.api.convert.basics import timestamp, timestamp_of
-from ledger.application.decisions.decisions import Decided
+from ledger.application.decisions.decisions import RecordedDecision
 from ledger.events import decisions as events
 from ledger.events.envelope import RecordedEvent
 from ledger.kernel.bucketed import SignalOutput
@@ -35,12 +35,12 @@ def held_back(value: str | None) -> decision_pb2.HeldBack.ValueType:
     return decision_pb2.HELD_BACK_COOL_DOWN
 
 
-def evaluated(decided: Decided) -> decision_pb2.Decision:
+def evaluated(decided: RecordedDecision) -> decision_pb2.Decision:
     """Return the decision of an evaluation."""
     return decision(decided.decision, decided.decision_event)
 
 
-def score_of(decided: Decided) -> decision_pb2.Score:
+def score_of(decided: RecordedDecision) -> decision_pb2.Score:
     """Return the score of an evaluation."""
     return score(decided.score, decided.score_event.position)
 

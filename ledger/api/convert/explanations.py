@@ -5,8 +5,8 @@ from typing import Final
 
 from ledger.api.convert.basics import timestamp
 from ledger.api.convert.decisions import ACTIONS, held_back, signal_score
-from ledger.application.decisions.decisions import Decided
-from ledger.application.decisions.replay import ReplayResult
+from ledger.application.decisions.decisions import RecordedDecision
+from ledger.application.decisions.replay import EventReplay
 from ledger.events.policy_document import PolicyDocument
 from ledger.rules.boundary import DecisionBoundary
 from ledger.rules.explanation import DecisionExplanation, RuleReading, SignalContribution
@@ -31,7 +31,7 @@ _RESULTS: Final = {
 
 
 def explanation(
-    decided: Decided, explained: DecisionExplanation, policy: PolicyDocument
+    decided: RecordedDecision, explained: DecisionExplanation, policy: PolicyDocument
 ) -> explanation_pb2.Explanation:
     """Return an explanation; rules come with the action and rationale the policy gives them."""
     parts = {rule.id: rule for rule in policy.decision.rules}
@@ -49,7 +49,7 @@ def explanation(
     return message
 
 
-def headline(decided: Decided) -> str:
+def headline(decided: RecordedDecision) -> str:
     """Return a decision in one line."""
     data = decided.decision
     by = {
@@ -95,7 +95,7 @@ def _boundary(found: DecisionBoundary) -> explanation_pb2.Boundary:
     )
 
 
-def replayed(result: ReplayResult) -> replay_pb2.ReplayResult:
+def replayed(result: EventReplay) -> replay_pb2.ReplayResult:
     """Return what came of replaying one event."""
     message = replay_pb2.ReplayResult(
         position=result.position,

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import timestamp_of
-from ledger.application.fleet.aggregates import Model
-from ledger.application.fleet.fleet import ModelView
+from ledger.application.fleet.aggregates import ModelAggregate
+from ledger.application.fleet.fleet import ModelRecord
 from ledger.events.models import ModelDescribed
 from ledger.v1 import model_pb2
 
@@ -62,7 +62,7 @@ def _rest(message: model_pb2.Model) -> dict[str, object]:
     return {"labels": dict(message.labels), "slo_signal": message.slo_signal or None}
 
 
-def model(view: ModelView) -> model_pb2.Model:
+def model(view: ModelRecord) -> model_pb2.Model:
     """Return a model as it is, with all its deployments that are known.
 
     Where its description was erased, what that said is empty or 0.
@@ -98,7 +98,7 @@ def model(view: ModelView) -> model_pb2.Model:
     return message
 
 
-def etag(known: Model) -> str:
+def etag(known: ModelAggregate) -> str:
     """Return the mark of a model's description: the count of its own events."""
     return str(known.version)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import timestamp
-from ledger.application.fleet.fleet import Placed, PolicyView
+from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
 from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
@@ -56,7 +56,7 @@ def problems(found: Iterable[Problem]) -> Iterator[policy_pb2.PolicyProblem]:
         )
 
 
-def version(drafted: PolicyDrafted, placed: Placed) -> policy_pb2.PolicyVersion:
+def version(drafted: PolicyDrafted, placed: PlacedEvent) -> policy_pb2.PolicyVersion:
     """Return one version, with its document as stored and in human units."""
     return policy_pb2.PolicyVersion(
         name=f"policies/{drafted.policy}/versions/{drafted.version}",
@@ -73,7 +73,7 @@ def version(drafted: PolicyDrafted, placed: Placed) -> policy_pb2.PolicyVersion:
     )
 
 
-def policy(view: PolicyView, in_force: frozenset[int]) -> policy_pb2.Policy:
+def policy(view: PolicyRecord, in_force: frozenset[int]) -> policy_pb2.Policy:
     """Return a policy; `in_force` holds the positions of activations that nothing has replaced."""
     known = view.policy
     newest = known.drafts[-1]
@@ -89,7 +89,7 @@ def policy(view: PolicyView, in_force: frozenset[int]) -> policy_pb2.Policy:
     )
 
 
-def positions_in_force(views: Iterable[PolicyView]) -> frozenset[int]:
+def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
     """Return where the activations in force stand: the latest for each scope, of any policy."""
     newest: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], int] = {}
     for view in views:
@@ -104,7 +104,7 @@ def positions_in_force(views: Iterable[PolicyView]) -> frozenset[int]:
 
 
 def _activation(
-    activated: PolicyActivated, placed: Placed, *, is_in_force: bool
+    activated: PolicyActivated, placed: PlacedEvent, *, is_in_force: bool
 ) -> policy_pb2.PolicyActivation:
     return policy_pb2.PolicyActivation(
         policy=activated.policy,

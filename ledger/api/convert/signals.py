@@ -6,8 +6,8 @@ from typing import Final
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import NANOS_MAX, NANOS_PER_MICRO, inverse, numbers, timestamp_of
 from ledger.application.fleet.definitions import Replacement
-from ledger.application.fleet.fleet import SignalView
-from ledger.application.fleet.intake import ObservationRow, Taken
+from ledger.application.fleet.fleet import SignalRecord
+from ledger.application.fleet.intake import IntakeResult, ObservationRow
 from ledger.events.signals import Direction, SignalDefined, SignalKind
 from ledger.events.values import SECOND
 from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX
@@ -65,7 +65,7 @@ def replacements_of(
     return found
 
 
-def signal(view: SignalView) -> signal_pb2.Signal:
+def signal(view: SignalRecord) -> signal_pb2.Signal:
     """Return a definition with its place."""
     defined = view.defined
     assert defined is not None, "an erased definition is not shown"
@@ -145,7 +145,7 @@ def _refuse(observations: list[signal_pb2.Observation], *, is_time_stated_by_dat
     raise AssertionError("a whole batch was refused")
 
 
-def intake(taken: Taken) -> signal_service_pb2.Intake:
+def intake(taken: IntakeResult) -> signal_service_pb2.Intake:
     """Return what was done to the values of a batch, and which were on record already."""
     duplicates = taken.appended.duplicates
     return signal_service_pb2.Intake(

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 from ledger.application.appender import Appender, Proposal
-from ledger.application.commands import Caller, Written, ledger_time, model_stream
+from ledger.application.commands import Caller, CommandResult, ledger_time, model_stream
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasures import at_newest_head
-from ledger.application.evaluation.assess import Horizon
+from ledger.application.evaluation.assess import AssessmentInputs
 from ledger.application.evaluation.recording import Recordable, proposal
 from ledger.application.fleet.fleet import model_retired, model_unknown
-from ledger.application.fleet.history import Historian, History
+from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -31,7 +31,7 @@ MODELS_MAX = 1_000  # one request's evaluations are one append
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class RecordedDecision:
     """A decision, the score that it rests on, and where both stand."""
 
     decision: DecisionMade
@@ -46,11 +46,11 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class EvaluationResult:
     """What an evaluation on request recorded, in the order in which models were named."""
 
-    written: Written
-    decided: tuple[Decided, ...]
+    written: CommandResult
+    decided: tuple[RecordedDecision, ...]
 
 
 class Decisions:
@@ -60,7 +60,7 @@ class Decisions:
         self,
         store: Store,
         info: LedgerInfo,
-        historian: Historian,
+        historian: HistoryReader,
         replayer: Replayer,
         clock: Clock,
     ) -> None:
@@ -71,7 +71,7 @@ class Decisions:
         self._replayer = replayer
         self._clock = clock
 
-    def evaluate(self, caller: Caller, models: Sequence[str], at: int | None) -> Evaluated:
+    def evaluate(self, caller: Caller, models: Sequence[str], at: int | None) -> EvaluationResult:
         """Score models and decide about them as of the head, all in one append.
 
         `at` makes the evaluations historical: at that earlier time, changing nothing in force.
@@ -91,7 +91,7 @@ class Decisions:
             self._appender.append(caller, ScoreComputed.METHOD, decide, tries=_TRIES)
         )
 
-    def get(self, model: str, position: int) -> Decided:
+    def get(self, model: str, position: int) -> RecordedDecision:
         """Return a model's decision; DECISION_UNKNOWN if there is none at that position."""
         remedy = "List the model's decisions."
         return self._decided(self._of(model, position, "decision", DECISION_TYPES, remedy))
@@ -123,7 +123,7 @@ class Decisions:
                 after = events[-1].position
         return found[:limit]
 
-    def explain(self, model: str, position: int) -> tuple[Decided, DecisionExplanation]:
+    def explain(self, model: str, position: int) -> tuple[RecordedDecision, DecisionExplanation]:
         """Return a decision with its explanation, derived from what its events record."""
         decided = self.get(model, position)
         data = decided.decision
@@ -141,7 +141,9 @@ class Decisions:
         until = notation.shown_time(data.effective_until)
         return f"{event.body.actor} overrode it until {until}: {data.rationale}"
 
-    def explain_score(self, model: str, position: int) -> tuple[Decided, DecisionExplanation]:
+    def explain_score(
+        self, model: str, position: int
+    ) -> tuple[RecordedDecision, DecisionExplanation]:
         """Return what the rules make of a recorded score, whether or not it was recorded as well.
 
         The decision is where the score is. Costs what replaying the score costs.
@@ -154,7 +156,7 @@ class Decisions:
         explanation = explain(
             score_of(data), policy.rules, assessment.environment, assessment.outcome
         )
-        return Decided(assessment.decision(position), event, data, event), explanation
+        return RecordedDecision(assessment.decision(position), event, data, event), explanation
 
     def _of(
         self, model: str, position: int, what: str, types: Collection[str], remedy: str
@@ -207,12 +209,12 @@ class Decisions:
 
     def _horizon(
         self, history: History, policy: CompiledPolicy, head: Head, at: int | None
-    ) -> Horizon:
+    ) -> AssessmentInputs:
         latest = ledger_time(self._info, self._store, head)
         present = self.newest_observed(history, policy)
         present = latest if present is None else present
         if at is None or at == present:
-            return Horizon(history, policy, present, "request", is_historical=False)
+            return AssessmentInputs(history, policy, present, "request", is_historical=False)
         if at > latest:
             raise invalid_field(
                 "at",
@@ -221,14 +223,14 @@ class Decisions:
                 else "no data was recorded yet, so no earlier time is known",
                 remedy="Leave it empty to evaluate now, or state an earlier time.",
             )
-        return Horizon(history, policy, at, "request", is_historical=True)
+        return AssessmentInputs(history, policy, at, "request", is_historical=True)
 
     def newest_observed(self, history: History, policy: CompiledPolicy) -> int | None:
         """Return the time of the newest observation that counts; None without any."""
         newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
         return None if newest is None else newest[0]
 
-    def _evaluated(self, written: Written) -> Evaluated:
+    def _evaluated(self, written: CommandResult) -> EvaluationResult:
         events = self._store.read(
             self._info.origin,
             after=written.first_position - 1,
@@ -236,17 +238,17 @@ class Decisions:
             limit=written.position - written.first_position + 1,
         )
         pairs = zip(events[::2], events[1::2], strict=True)
-        return Evaluated(
+        return EvaluationResult(
             written,
             tuple(
-                Decided(
+                RecordedDecision(
                     typed(decision, DecisionMade), decision, typed(scored, ScoreComputed), scored
                 )
                 for scored, decision in pairs
             ),
         )
 
-    def _decided(self, event: RecordedEvent) -> Decided:
+    def _decided(self, event: RecordedEvent) -> RecordedDecision:
         data = typed(event, DecisionMade)
         scored = self._store.event(self._info.origin, data.score_position)
         if scored is None:
@@ -258,7 +260,7 @@ class Decisions:
                 metadata={"position": str(event.position)},
             )
         self._check_known(scored)
-        return Decided(data, event, typed(scored, ScoreComputed), scored)
+        return RecordedDecision(data, event, typed(scored, ScoreComputed), scored)
 
 
 def _check_asked(models: Sequence[str], at: int | None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import (
     Caller,
-    Written,
+    CommandResult,
     fields_named,
     ledger_time,
     no_erasure_after,
@@ -53,7 +53,7 @@ class OverrideSpec:
 class WrittenOverride:
     """An override as recorded; times in microseconds, and the decision that it follows from."""
 
-    written: Written
+    written: CommandResult
     effective_from: int
     effective_until: int
     decision_position: int | None
@@ -128,7 +128,7 @@ class Overrides:
             rationale=spec.reason,
         )
 
-    def _recorded(self, written: Written) -> WrittenOverride:
+    def _recorded(self, written: CommandResult) -> WrittenOverride:
         event = self._appender.event(written.position)
         data = typed(event, DecisionOverridden)
         return WrittenOverride(

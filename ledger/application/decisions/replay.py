@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ledger.application.commands import model_stream, plan_stream
-from ledger.application.evaluation.assess import Assessment, Horizon, assess
-from ledger.application.fleet.history import Historian, window_bounds
+from ledger.application.evaluation.assess import Assessment, AssessmentInputs, assess
+from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.errors import LedgerError, Reason
@@ -36,7 +36,7 @@ _DIFFERENCES_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReplayDifference:
     """One field that came out otherwise, both values as canonical JSON, "" where absent."""
 
     path: str
@@ -45,7 +45,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayResult:
+class EventReplay:
     """What replaying one event gave. `evidence` holds the positions of the observations used."""
 
     position: int
@@ -54,7 +54,7 @@ class ReplayResult:
     outcome: ReplayOutcome
     as_of: int
     evaluated_at: int
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[ReplayDifference, ...] = ()
     why: str = ""
     evidence: tuple[int, ...] = field(default=())
 
@@ -63,14 +63,14 @@ class Replayer:
     """Replays events of one ledger."""
 
     def __init__(
-        self, reader: Reader, ledger: str, historian: Historian, planning: Planning
+        self, reader: Reader, ledger: str, historian: HistoryReader, planning: Planning
     ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._historian = historian
         self._planning = planning
 
-    def replay(self, position: int) -> ReplayResult:
+    def replay(self, position: int) -> EventReplay:
         """Return the result for the event at a position; DECISION_UNKNOWN for other types."""
         event = self._reader.event(self._ledger, position)
         if event is None or event.type not in REPLAYED_TYPES:
@@ -85,7 +85,7 @@ class Replayer:
 
     def replay_range(
         self, first: int, last: int, kinds: frozenset[ReplayKind]
-    ) -> Iterator[ReplayResult]:
+    ) -> Iterator[EventReplay]:
         """Yield a result for each event of these kinds between two positions, both included."""
         types = [type_ for type_, kind in REPLAYED_TYPES.items() if kind in kinds]
         after = first - 1
@@ -99,7 +99,7 @@ class Replayer:
                 return
             after = events[-1].position
 
-    def replay_event(self, event: RecordedEvent) -> ReplayResult:
+    def replay_event(self, event: RecordedEvent) -> EventReplay:
         """Return the result for one event that was read from this ledger."""
         kind = REPLAYED_TYPES[event.type]
         try:
@@ -108,7 +108,7 @@ class Replayer:
             data = decode_data(event)
         except LedgerError as error:
             why = _why(error)
-            return ReplayResult(event.position, kind, "", "NOT_REPLAYABLE", 0, 0, why=why)
+            return EventReplay(event.position, kind, "", "NOT_REPLAYABLE", 0, 0, why=why)
         if isinstance(data, PlanMade):
             return self._checked(event, kind, f"plans/{data.plan}", data, self._plan)
         assert isinstance(data, RecordedHorizon)
@@ -122,7 +122,7 @@ class Replayer:
         name: str,
         data: Any,  # noqa: ANN401 - a horizon's or a plan's data; `compute` knows which
         compute: Callable[[Any], tuple[dict[str, Any], list[int]]],
-    ) -> ReplayResult:
+    ) -> EventReplay:
         at = parse_time(data.made_at if isinstance(data, PlanMade) else data.evaluated_at)
         try:
             _check_place(event, data)
@@ -132,12 +132,12 @@ class Replayer:
                 recorded = recorded | {"score": self._cited(data)}
         except (_NotReplayableError, LedgerError) as error:
             why = _why(error) if isinstance(error, LedgerError) else str(error)
-            return ReplayResult(
+            return EventReplay(
                 event.position, kind, name, "NOT_REPLAYABLE", data.as_of, at, why=why
             )
         is_equal = encode(recorded) == encode(recomputed)
         found = () if is_equal else tuple(differences(recorded, recomputed))
-        return ReplayResult(
+        return EventReplay(
             event.position,
             kind,
             name,
@@ -172,7 +172,7 @@ class Replayer:
                 metadata={"model": data.model, "as_of": str(data.as_of)},
             ) from error
 
-    def _horizon(self, data: ScoreComputed | DecisionMade) -> Horizon:
+    def _horizon(self, data: ScoreComputed | DecisionMade) -> AssessmentInputs:
         """Return what a recorded score or decision names as its horizon, read from the ledger."""
         if data.kernel != KERNEL:
             raise _NotReplayableError(f"this release has no kernel {data.kernel}")
@@ -182,11 +182,11 @@ class Replayer:
         policy = self._historian.policy_in_force(history.described, data.as_of)
         if policy is None:
             raise _NotReplayableError("no policy was in force for the model at its horizon")
-        return Horizon(
+        return AssessmentInputs(
             history, policy, parse_time(data.evaluated_at), data.trigger, data.historical
         )
 
-    def assess_cold(self, horizon: Horizon) -> tuple[Assessment, list[int]]:
+    def assess_cold(self, horizon: AssessmentInputs) -> tuple[Assessment, list[int]]:
         """Return an assessment from the ledger alone, and the positions of what was observed."""
         scoring = horizon.policy.scoring
         first, last = window_bounds(scoring, horizon.evaluated_at)
@@ -247,7 +247,7 @@ def _check_place(event: RecordedEvent, data: RecordedHorizon | PlanMade) -> None
         raise _NotReplayableError(f"it is in the stream {event.stream}, but is of {stream}")
 
 
-def differences(recorded: object, recomputed: object, path: str = "") -> Iterator[Difference]:
+def differences(recorded: object, recomputed: object, path: str = "") -> Iterator[ReplayDifference]:
     """Yield every leaf in which two canonical values differ, in order of path."""
     if isinstance(recorded, dict) and isinstance(recomputed, dict):
         for key in sorted({*recorded, *recomputed}):
@@ -259,7 +259,7 @@ def differences(recorded: object, recomputed: object, path: str = "") -> Iterato
             other = recomputed[index] if index < len(recomputed) else _ABSENT
             yield from differences(one, other, f"{path}[{index}]")
     elif _shown(recorded) != _shown(recomputed):
-        yield Difference(path, _shown(recorded), _shown(recomputed))
+        yield ReplayDifference(path, _shown(recorded), _shown(recomputed))
 
 
 _ABSENT: Final = object()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ledger.application.fleet.history import History
-from ledger.application.fleet.in_service import Service
+from ledger.application.fleet.in_service import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.events.decisions import (
     MADE,
@@ -38,7 +38,7 @@ _RETRAININGS_HOURS = 720
 
 
 @dataclass(frozen=True, slots=True)
-class Horizon:
+class AssessmentInputs:
     """What an assessment is of: a model at a position and a time, under a policy, and why now."""
 
     history: History
@@ -53,7 +53,7 @@ class Horizon:
         return self.history.as_of
 
     @property
-    def service(self) -> Service | None:
+    def service(self) -> ServicePeriod | None:
         """The version in service at the time that this is about, by the policy's procedure."""
         return self.history.service(self.policy.rules.procedure, self.evaluated_at)
 
@@ -68,7 +68,7 @@ class Horizon:
 class Assessment:
     """A score and the outcome that the rules draw from it, ready to be recorded."""
 
-    horizon: Horizon
+    horizon: AssessmentInputs
     score: ScoreComputed
     environment: RuleEnvironment
     outcome: Outcome
@@ -127,7 +127,7 @@ class Assessment:
 
 
 def assess(
-    horizon: Horizon, state: ModelState, last_score: tuple[ScoreComputed, int] | None
+    horizon: AssessmentInputs, state: ModelState, last_score: tuple[ScoreComputed, int] | None
 ) -> Assessment:
     """Return the assessment of a model whose selected observations have filled `state`.
 
@@ -161,7 +161,7 @@ def assess(
     )
 
 
-def _horizon_fields(horizon: Horizon) -> dict[str, Any]:
+def _horizon_fields(horizon: AssessmentInputs) -> dict[str, Any]:
     policy = horizon.policy
     return {
         "model": horizon.history.model,
@@ -181,7 +181,7 @@ def _signal_score(output: SignalOutput) -> SignalOutputPart:
     return SignalOutputPart(**{item.name: getattr(output, item.name) for item in fields(output)})
 
 
-def _since(horizon: Horizon, action: Action) -> str:
+def _since(horizon: AssessmentInputs, action: Action) -> str:
     """Return when the action came into force: it stays while decisions repeat it."""
     prior = horizon.history.decision
     if prior is not None and prior.data.action == action:
@@ -189,7 +189,7 @@ def _since(horizon: Horizon, action: Action) -> str:
     return format_time(horizon.evaluated_at)
 
 
-def _environment(horizon: Horizon, result: KernelScore, priority: int) -> RuleEnvironment:
+def _environment(horizon: AssessmentInputs, result: KernelScore, priority: int) -> RuleEnvironment:
     """Return every value that the rules can see (step 5 of the procedure)."""
     history, now = horizon.history, horizon.evaluated_at
     described, service, prior = history.described, horizon.service, history.decision

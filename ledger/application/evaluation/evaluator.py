@@ -20,11 +20,11 @@ import structlog
 
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller
-from ledger.application.evaluation.assess import Horizon, assess
+from ledger.application.evaluation.assess import AssessmentInputs, assess
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
 from ledger.application.evaluation.recording import Recordable, proposal
-from ledger.application.fleet.history import Historian, History, LastScored, window_bounds
-from ledger.application.fleet.in_service import Service
+from ledger.application.fleet.history import History, HistoryReader, LastScored, window_bounds
+from ledger.application.fleet.in_service import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
@@ -59,13 +59,13 @@ _log: Final = structlog.get_logger("ledger.evaluator")
 
 
 @dataclass(slots=True)
-class Warm:
+class TrackedModel:
     """One model as the evaluator knows it at its position."""
 
     history: History
     policy: CompiledPolicy | None
     state: ModelState | None
-    service: Service | None
+    service: ServicePeriod | None
     """The version in service when the state was built: what the state is of."""
     newest: int | None
     """Newest observed_at among the selected observations."""
@@ -85,7 +85,7 @@ class Evaluator:
     """Folds events, and writes scores and decisions for the models that are due."""
 
     def __init__(
-        self, store: Store, info: LedgerInfo, historian: Historian, clock: Clock, position: int
+        self, store: Store, info: LedgerInfo, historian: HistoryReader, clock: Clock, position: int
     ) -> None:
         self._store = store
         self._info = info
@@ -95,7 +95,7 @@ class Evaluator:
         self._holder = uuid7(clock)
         self._position = position
         self._data_time = DataTime(info.leap_seconds or LEAP_SECONDS_DEFAULT)
-        self._warm: dict[str, Warm | None] = {}
+        self._warm: dict[str, TrackedModel | None] = {}
         self.unreadable: dict[str, str] = {}
         """The models that are set aside, each with why; until an event of theirs or a restart."""
         self._scored: dict[str, float] = {}  # when we did, for models that are built again
@@ -129,7 +129,7 @@ class Evaluator:
         if moment is None:
             return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
         now = moment.ledger
-        waiting: list[tuple[Warm, Future[AppendResult]]] = []
+        waiting: list[tuple[TrackedModel, Future[AppendResult]]] = []
         for model in list(self._warm):
             try:
                 warm = self._ready(model, now)
@@ -215,7 +215,7 @@ class Evaluator:
         now = self._data_time.now if is_data else self._store.now_micros(self._info.origin)
         return None if now is None else Moment(self._clock.elapsed_seconds(), now)
 
-    def _is_due(self, warm: Warm, now: Moment) -> bool:
+    def _is_due(self, warm: TrackedModel, now: Moment) -> bool:
         """Whether a model is to be scored: never scored, news and rested, or silent too long.
 
         Also where the decision in force rests on another override than the one in effect.
@@ -255,7 +255,7 @@ class Evaluator:
         if event.type in _RESELECTING:
             self._warm[model] = None  # other observations are selected, or another policy fits
 
-    def _apply(self, warm: Warm, event: RecordedEvent) -> None:
+    def _apply(self, warm: TrackedModel, event: RecordedEvent) -> None:
         warm.history.apply(event)
         score = warm.history.score
         if score is not None and score[1] == event.position:
@@ -268,7 +268,7 @@ class Evaluator:
             if warm.marked_by is None or warm.marked_by <= score[0].as_of:
                 warm.is_marked, warm.marked_by = False, None
 
-    def _ready(self, model: str, now: int) -> Warm | None:
+    def _ready(self, model: str, now: int) -> TrackedModel | None:
         """Return a model's warm state as of our position, built cold where it is missing."""
         if model in self.unreadable:
             return None
@@ -284,13 +284,13 @@ class Evaluator:
         is_ahead = warm.policy.rules.procedure != RULES_1 and warm.service.since > now
         return None if is_ahead and not warm.is_marked else warm
 
-    def _build(self, model: str, now: int) -> Warm | None:
+    def _build(self, model: str, now: int) -> TrackedModel | None:
         historian = self._historian
         history = historian.history(model, self._position)
         if history is None:
             return None
         policy = historian.policy_in_force(history.described, self._position)
-        warm = Warm(history, policy, None, None, None, is_marked=False, is_changed=True)
+        warm = TrackedModel(history, policy, None, None, None, is_marked=False, is_changed=True)
         if policy is None or history.is_retired:
             return warm
         procedure = policy.rules.procedure
@@ -336,7 +336,7 @@ class Evaluator:
         # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
         return Moment(elapsed, min(last.recorded_at, now.ledger), own)
 
-    def _proposal(self, warm: Warm, now: int) -> Proposal:
+    def _proposal(self, warm: TrackedModel, now: int) -> Proposal:
         assert warm.policy is not None
         assert warm.state is not None
         # Of a version that another one is stated to follow, what is asked is how it is now.
@@ -348,7 +348,7 @@ class Evaluator:
         ):
             newest = None  # what ended since must not decide once more
         warm.history.as_of = self._position
-        horizon = Horizon(
+        horizon = AssessmentInputs(
             warm.history,
             warm.policy,
             now if newest is None else newest,
@@ -367,7 +367,7 @@ class Evaluator:
         return proposal([recordable], self._clock)
 
 
-def _observe(warm: Warm, event: RecordedEvent) -> None:
+def _observe(warm: TrackedModel, event: RecordedEvent) -> None:
     """Add an observation to the state if it is selected, and mark the model."""
     if warm.state is None or warm.service is None:
         return
@@ -381,7 +381,7 @@ def _observe(warm: Warm, event: RecordedEvent) -> None:
     warm.marked_by = event.position
 
 
-def _is_over(warm: Warm, now: int) -> bool:
+def _is_over(warm: TrackedModel, now: int) -> bool:
     """Whether another version is in service by now than the one that the state is of."""
     if warm.service is not None:
         return warm.service.until is not None and warm.service.until <= now

@@ -13,7 +13,7 @@ import structlog
 
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.fleet.fleet import FLEET_TYPES, Fleet
-from ledger.application.workers import Pause, Task, Workers
+from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.errors import LedgerError, Reason, is_outage
 from ledger.events.envelope import RecordedEvent
 from ledger.limits import PROJECTION_BATCH_EVENTS
@@ -138,11 +138,11 @@ class Follower:
         if origin == self._origin and self._task is not None:
             self._task.wake()
 
-    def _turn(self) -> Pause:
+    def _turn(self) -> TaskInterval:
         moved: list[bool] = []
         is_well = self._run("reading", lambda: moved.append(self.step()))
         self.turns += 1
         if not is_well or not moved[0] or self._failures:
-            return Pause(0.0, _IDLE_SECONDS)
+            return TaskInterval(0.0, _IDLE_SECONDS)
         pause = 0.0 if self._behind else _PAUSE_SECONDS
-        return Pause(pause, pause)
+        return TaskInterval(pause, pause)

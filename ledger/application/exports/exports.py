@@ -20,7 +20,7 @@ from ledger.application.erasures import PositionRange
 from ledger.application.exports.jobs import ExportJob, ExportRequest, JobFolder
 from ledger.application.exports.scope import Settled, settle
 from ledger.application.exports.writing import ExportWriting, LeftUnfinishedError
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import BodyErased, ExportIssued
@@ -37,7 +37,7 @@ class Exports:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerApplication,
         store: Store,
         folder: Path,
         clock: Clock,

@@ -6,7 +6,7 @@ from typing import Final
 from ledger.application.commands import Caller
 from ledger.application.exports import source
 from ledger.application.exports.jobs import ExportRequest
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.registry import keeps_body
@@ -31,7 +31,9 @@ class Settled:
     seal_position: int | None = None
 
 
-def settle(ledger: Ledger, store: Reader, caller: Caller, request: ExportRequest) -> Settled:
+def settle(
+    ledger: LedgerApplication, store: Reader, caller: Caller, request: ExportRequest
+) -> Settled:
     """Return what a bundle covers; signs a checkpoint, and seals the streams where that is due.
 
     FIELD_INVALID, POSITION_BEYOND_HEAD or BODY_PERMANENT if it cannot be as asked.
@@ -84,7 +86,7 @@ def _check_withholding(request: ExportRequest) -> None:
         raise invalid_field("withhold_reason", f"{reason!r} is what is said of erased bodies")
 
 
-def _range(ledger: Ledger, request: ExportRequest) -> Settled:
+def _range(ledger: LedgerApplication, request: ExportRequest) -> Settled:
     head = ledger.log.head().position
     if request.last_position > head:
         raise LedgerError(
@@ -110,7 +112,7 @@ def _range(ledger: Ledger, request: ExportRequest) -> Settled:
     return Settled(first, last, None, last - first + 1, signed.size, signed.note)
 
 
-def _stream(ledger: Ledger, store: Reader, caller: Caller, stream: str) -> Settled:
+def _stream(ledger: LedgerApplication, store: Reader, caller: Caller, stream: str) -> Settled:
     if STREAM.fullmatch(stream) is None:
         raise invalid_field("stream", f"{stream[:160]!r} is no stream")
     origin = ledger.info.origin

@@ -10,7 +10,7 @@ from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
 from ledger.application.exports import source
 from ledger.application.exports.jobs import ExportJob, JobFolder
-from ledger.application.ledger import Ledger
+from ledger.application.ledger import LedgerApplication
 from ledger.events.proving import ExportIssued
 from ledger.export.bundle import BundleWriter, Enclosed, Written
 from ledger.export.report import Told, render
@@ -29,7 +29,7 @@ class LeftUnfinishedError(Exception):
 class ExportWriting:
     """Writes the exports of one ledger, each on whatever thread it is asked on."""
 
-    def __init__(self, ledger: Ledger, store: Store, folder: JobFolder) -> None:
+    def __init__(self, ledger: LedgerApplication, store: Store, folder: JobFolder) -> None:
         self._ledger = ledger
         self._store = store
         self._origin = ledger.info.origin

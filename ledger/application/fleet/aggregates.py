@@ -26,7 +26,7 @@ POLICY_TYPES: Final = aggregate_types("policies")
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class SignalAggregate:
     """A signal and its newest definition; None where that was erased, until the next one."""
 
     id: str
@@ -35,7 +35,7 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelAggregate:
     """A model as its events left it. `version` counts them and serves as the etag.
 
     `described` is None where the newest description was erased, until it is described again;
@@ -74,7 +74,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PolicyAggregate:
     """A policy's versions and when which of them came into force.
 
     `drafts` has None where a version was erased: versions keep their numbers. An erased activation
@@ -87,26 +87,30 @@ class Policy:
     activations: tuple[PolicyActivated, ...] = ()
 
 
-def evolve_signal(signal: Signal | None, data: EventData | ErasedData, stream: str) -> Signal:
+def evolve_signal(
+    signal: SignalAggregate | None, data: EventData | ErasedData, stream: str
+) -> SignalAggregate:
     """Return the signal after one more definition, which replaces the one before as a whole."""
     version = 1 if signal is None else signal.version + 1
     if isinstance(data, ErasedData):
-        return Signal(stream, version, None)
+        return SignalAggregate(stream, version, None)
     if not isinstance(data, SignalDefined):
         raise _out_of_place(stream, data.TYPE)
-    return Signal(stream, version, data)
+    return SignalAggregate(stream, version, data)
 
 
-def evolve_model(model: Model | None, data: EventData | ErasedData, stream: str) -> Model:
+def evolve_model(
+    model: ModelAggregate | None, data: EventData | ErasedData, stream: str
+) -> ModelAggregate:
     """Return the model after one more event of its own."""
     if model is None:
         if isinstance(data, ErasedData):
             if data.type != ModelRegistered.TYPE:
                 raise _out_of_place(stream, data.type)
-            return Model(stream, 1, None)
+            return ModelAggregate(stream, 1, None)
         if not isinstance(data, ModelRegistered):
             raise _out_of_place(stream, data.TYPE)
-        return Model(stream, 1, data)
+        return ModelAggregate(stream, 1, data)
     model = replace(model, version=model.version + 1)
     if isinstance(data, ErasedData):
         return _evolve_erased(model, data.type)
@@ -120,7 +124,7 @@ def evolve_model(model: Model | None, data: EventData | ErasedData, stream: str)
     return replace(model, retired=True)
 
 
-def _evolve_erased(model: Model, type_: str) -> Model:
+def _evolve_erased(model: ModelAggregate, type_: str) -> ModelAggregate:
     """Return the model after an event of which only the type is known."""
     if type_ in DESCRIBING:
         return replace(model, described=None)
@@ -131,9 +135,15 @@ def _evolve_erased(model: Model, type_: str) -> Model:
     return replace(model, retired=True)
 
 
-def evolve_policy(policy: Policy | None, data: EventData | ErasedData, stream: str) -> Policy:
+def evolve_policy(
+    policy: PolicyAggregate | None, data: EventData | ErasedData, stream: str
+) -> PolicyAggregate:
     """Return the policy after one more event of its own."""
-    policy = Policy(stream, 1) if policy is None else replace(policy, version=policy.version + 1)
+    policy = (
+        PolicyAggregate(stream, 1)
+        if policy is None
+        else replace(policy, version=policy.version + 1)
+    )
     if isinstance(data, ErasedData):
         is_draft = data.type in DRAFTED_TYPES
         return replace(policy, drafts=(*policy.drafts, None)) if is_draft else policy

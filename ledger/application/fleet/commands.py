@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from ledger.application.commands import (
     Caller,
-    Written,
+    CommandResult,
     model_stream,
     no_definition_after,
     policy_stream,
 )
-from ledger.application.fleet.aggregates import Model, Policy
+from ledger.application.fleet.aggregates import ModelAggregate, PolicyAggregate
 from ledger.application.fleet.definitions import Definitions, Replacement
 from ledger.application.fleet.deployments import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet.fleet import Fleet, model_retired
-from ledger.application.fleet.history import Historian
+from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.fleet.repository import Aggregates, NextEvent, stale
 from ledger.application.names import did_you_mean
@@ -34,10 +34,10 @@ from ledger.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
+class DraftResult:
     """A policy version that was written down."""
 
-    written: Written
+    written: CommandResult
     version: int
     digest: str
     lint: LintResult
@@ -52,7 +52,7 @@ class FleetCommands:
         info: LedgerInfo,
         fleet: Fleet,
         aggregates: Aggregates,
-        historian: Historian,
+        historian: HistoryReader,
     ) -> None:
         self._store = store
         self._info = info
@@ -64,11 +64,11 @@ class FleetCommands:
 
     def define_signal(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
-    ) -> Written:
+    ) -> CommandResult:
         """Record a signal's definition, and with it what replaces the policies that it touches."""
         return self._definitions.define(caller, signal, replacements)
 
-    def register_model(self, caller: Caller, described: ModelRegistered) -> Written:
+    def register_model(self, caller: Caller, described: ModelRegistered) -> CommandResult:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
 
         def decide() -> NextEvent:
@@ -86,7 +86,7 @@ class FleetCommands:
 
     def update_model(
         self, caller: Caller, described: ModelUpdated, expected_version: int | None
-    ) -> Written:
+    ) -> CommandResult:
         """Replace a model's description; VERSION_CONFLICT where `expected_version` is stale."""
 
         def decide() -> NextEvent:
@@ -98,7 +98,7 @@ class FleetCommands:
 
         return self._save(caller, described.METHOD, decide)
 
-    def retire_model(self, caller: Caller, model: str, reason: str) -> Written:
+    def retire_model(self, caller: Caller, model: str, reason: str) -> CommandResult:
         """Record that a model left the fleet."""
 
         def decide() -> NextEvent:
@@ -107,7 +107,7 @@ class FleetCommands:
 
         return self._save(caller, ModelRetired.METHOD, decide)
 
-    def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> Written:
+    def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> CommandResult:
         """Record that a version went into service: trained if it is new, reinstated if not.
 
         One that is stated to have gone there before the one in service does not replace it: it is
@@ -140,7 +140,7 @@ class FleetCommands:
         ]
         return lint(text, defined, touched)
 
-    def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> Drafted:
+    def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> DraftResult:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
         result = self.lint_policy(text)
 
@@ -148,13 +148,13 @@ class FleetCommands:
             if fault := name_fault(policy):
                 raise invalid_field("policy", fault)
             stream = policy_stream(policy)
-            known = self._aggregates.policy(stream) or Policy(stream, 0)
+            known = self._aggregates.policy(stream) or PolicyAggregate(stream, 0)
             data = result.draft(policy, len(known.drafts) + 1, rationale)
             return NextEvent(known.version, data)
 
         written = self._save(caller, PolicyDrafted.METHOD, decide)
         drafted = typed(self._aggregates.appender.event(written.position), PolicyDrafted)
-        return Drafted(written, drafted.version, drafted.digest, result)
+        return DraftResult(written, drafted.version, drafted.digest, result)
 
     def activate_policy(
         self,
@@ -164,7 +164,7 @@ class FleetCommands:
         digest: str,
         scope: ScopePart,
         rationale: str,
-    ) -> Written:
+    ) -> CommandResult:
         """Record that a version came into force; `digest`, where given, must be that version's."""
 
         def decide() -> NextEvent:
@@ -214,7 +214,7 @@ class FleetCommands:
 
     # ---- shared ----------------------------------------------------------------------------------
 
-    def _save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> Written:
+    def _save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> CommandResult:
         """Append what is decided, and have the fleet know it."""
         written = self._aggregates.save(caller, method, decide)
         self._fleet.refresh(written.position)
@@ -228,7 +228,7 @@ class FleetCommands:
             return None, None
         return decision.run_id, decision.position
 
-    def _live_model(self, name: str) -> Model:
+    def _live_model(self, name: str) -> ModelAggregate:
         model = self._aggregates.model(model_stream(name))
         if model is None:
             raise self._fleet.model_unknown(name)

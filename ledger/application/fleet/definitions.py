@@ -14,7 +14,7 @@ from typing import Final
 from ledger.application.appender import Addition, Proposal
 from ledger.application.commands import (
     Caller,
-    Written,
+    CommandResult,
     fields_named,
     no_definition_after,
     no_erasure_after,
@@ -30,7 +30,7 @@ from ledger.application.policies.lint import LintResult
 from ledger.application.policies.meaning import (
     Meanings,
     Named,
-    Use,
+    PolicyInForce,
     backwards,
     contradicts,
     difference,
@@ -80,7 +80,7 @@ class Definitions:
 
     def define(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
-    ) -> Written:
+    ) -> CommandResult:
         """Record a signal's definition, replacing the one before as a whole.
 
         A version in force is touched if it reads the signal and kind, unit or direction become
@@ -180,7 +180,7 @@ class Definitions:
 
 
 def _matched(
-    replacements: Sequence[Replacement], touched: Sequence[Use]
+    replacements: Sequence[Replacement], touched: Sequence[PolicyInForce]
 ) -> dict[Named, tuple[int, Replacement]]:
     """Return index and replacement of each version that is replaced; each must be touched."""
     found: dict[Named, tuple[int, Replacement]] = {}

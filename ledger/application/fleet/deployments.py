@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ledger.application.fleet.aggregates import Model
+from ledger.application.fleet.aggregates import ModelAggregate
 from ledger.application.fleet.intake import ahead_of_clock, latest_statable, name_fault
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
@@ -54,7 +54,7 @@ def check_deployment(spec: DeploymentSpec, info: LedgerInfo, store: Store) -> No
         )
 
 
-def deployed(spec: DeploymentSpec, model: Model) -> ModelDeployed:
+def deployed(spec: DeploymentSpec, model: ModelAggregate) -> ModelDeployed:
     """Return the event of a deployment of a model, in its place by stated times.
 
     VERSION_CONFLICT where another version was in service then than the caller believes,

@@ -15,8 +15,8 @@ from ledger.application.commands import model_stream, policy_stream
 from ledger.application.fleet.aggregates import (
     MODEL_TYPES,
     POLICY_TYPES,
-    Model,
-    Policy,
+    ModelAggregate,
+    PolicyAggregate,
     evolve_model,
     evolve_policy,
 )
@@ -37,7 +37,7 @@ FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {SignalDefined.TYPE, BodyErase
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedEvent:
     """An event's position, time and author ("" where erased), beside whatever it is about."""
 
     position: int
@@ -46,7 +46,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelView:
+class ModelRecord:
     """A model at the head; `deployed` is in step with `model.deployments`.
 
     `described` is the place of its newest description, `served` when each version went into
@@ -54,38 +54,38 @@ class ModelView:
     """
 
     name: str
-    model: Model
-    registered: Placed
-    described: Placed
-    updated: Placed
-    deployed: tuple[Placed, ...] = ()
+    model: ModelAggregate
+    registered: PlacedEvent
+    described: PlacedEvent
+    updated: PlacedEvent
+    deployed: tuple[PlacedEvent, ...] = ()
     served: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SignalView:
+class SignalRecord:
     """A signal's newest definition; None where that was erased, until it is defined again."""
 
     name: str
     defined: SignalDefined | None
-    placed: Placed
+    placed: PlacedEvent
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyView:
+class PolicyRecord:
     """A policy's versions and activations that are known, each with its place."""
 
     name: str
-    policy: Policy
-    drafted: tuple[Placed, ...] = ()
-    activated: tuple[Placed, ...] = ()
+    policy: PolicyAggregate
+    drafted: tuple[PlacedEvent, ...] = ()
+    activated: tuple[PlacedEvent, ...] = ()
 
 
 @dataclass
 class _State:
-    models: dict[str, ModelView] = field(default_factory=dict)
-    signals: dict[str, SignalView] = field(default_factory=dict)
-    policies: dict[str, PolicyView] = field(default_factory=dict)
+    models: dict[str, ModelRecord] = field(default_factory=dict)
+    signals: dict[str, SignalRecord] = field(default_factory=dict)
+    policies: dict[str, PolicyRecord] = field(default_factory=dict)
 
 
 class Fleet:
@@ -146,27 +146,27 @@ class Fleet:
         """The last position that was folded."""
         return self._position
 
-    def signal(self, name: str) -> SignalView | None:
+    def signal(self, name: str) -> SignalRecord | None:
         """Return a signal's newest definition."""
         return self._state.signals.get(name)
 
-    def signals(self) -> list[SignalView]:
+    def signals(self) -> list[SignalRecord]:
         """Return all signals in order of name, but those whose definition was erased."""
         return [view for _, view in sorted(self._state.signals.items()) if view.defined]
 
-    def model(self, name: str) -> ModelView | None:
+    def model(self, name: str) -> ModelRecord | None:
         """Return a model, retired or not."""
         return self._state.models.get(name)
 
-    def models(self) -> list[ModelView]:
+    def models(self) -> list[ModelRecord]:
         """Return all models in order of name, retired ones included."""
         return [view for _, view in sorted(self._state.models.items())]
 
-    def policy(self, name: str) -> PolicyView | None:
+    def policy(self, name: str) -> PolicyRecord | None:
         """Return a policy with all its versions."""
         return self._state.policies.get(name)
 
-    def policies(self) -> list[PolicyView]:
+    def policies(self) -> list[PolicyRecord]:
         """Return all policies in order of name."""
         return [view for _, view in sorted(self._state.policies.items())]
 
@@ -196,7 +196,7 @@ class Fleet:
 def _apply(state: _State, event: RecordedEvent) -> None:
     """Fold one event; one whose body was erased counts with its header."""
     actor = "" if event.body_bytes is None else event.body.actor
-    placed = Placed(event.position, event.recorded_at, actor)
+    placed = PlacedEvent(event.position, event.recorded_at, actor)
     if event.type in MODEL_TYPES:
         _apply_model(state, event, placed)
     elif event.type in POLICY_TYPES:
@@ -205,16 +205,16 @@ def _apply(state: _State, event: RecordedEvent) -> None:
         data = data_or_erased(event)
         name = event.stream.partition("/")[2]
         defined = data if isinstance(data, SignalDefined) else None
-        state.signals[name] = SignalView(name, defined, placed)
+        state.signals[name] = SignalRecord(name, defined, placed)
 
 
-def _apply_model(state: _State, event: RecordedEvent, placed: Placed) -> None:
+def _apply_model(state: _State, event: RecordedEvent, placed: PlacedEvent) -> None:
     data = data_or_erased(event)
     name = event.stream.partition("/")[2]
     before = state.models.get(name)
     model = evolve_model(before.model if before else None, data, model_stream(name))
     if before is None:
-        state.models[name] = ModelView(name, model, placed, placed, placed)
+        state.models[name] = ModelRecord(name, model, placed, placed, placed)
         return
     is_deployment = len(model.deployments) > len(before.model.deployments)
     deployed = (*before.deployed, placed) if is_deployment else before.deployed
@@ -229,7 +229,7 @@ def _apply_model(state: _State, event: RecordedEvent, placed: Placed) -> None:
     )
 
 
-def _served(model: Model) -> tuple[tuple[int, str], ...]:
+def _served(model: ModelAggregate) -> tuple[tuple[int, str], ...]:
     """Return when each version went into service, latest first; of equal times the later record."""
     if model.is_version_erased:
         return ()
@@ -240,12 +240,12 @@ def _served(model: Model) -> tuple[tuple[int, str], ...]:
     return tuple((since, version) for since, _, version in sorted(stated, reverse=True))
 
 
-def _apply_policy(state: _State, event: RecordedEvent, placed: Placed) -> None:
+def _apply_policy(state: _State, event: RecordedEvent, placed: PlacedEvent) -> None:
     data = data_or_erased(event)
     name = event.stream.partition("/")[2]
     before = state.policies.get(name)
     policy = evolve_policy(before.policy if before else None, data, policy_stream(name))
-    view = replace(before, policy=policy) if before else PolicyView(name, policy)
+    view = replace(before, policy=policy) if before else PolicyRecord(name, policy)
     if len(policy.drafts) > len(view.drafted):
         view = replace(view, drafted=(*view.drafted, placed))
     elif isinstance(data, PolicyActivated):

@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.application.commands import model_stream
-from ledger.application.fleet.in_service import Deployment, Service, deployment_of, service_at
+from ledger.application.fleet.in_service import (
+    DeployedVersion,
+    ServicePeriod,
+    deployment_of,
+    service_at,
+)
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions, is_version_of
 from ledger.application.policies.history import PolicyHistory
 from ledger.errors import event_unreadable
@@ -64,7 +69,7 @@ class History:
     model: str
     as_of: int
     described: ModelDescribed
-    deployments: list[Deployment] = field(default_factory=list)
+    deployments: list[DeployedVersion] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
     decision: PriorDecision | None = None
     score: tuple[ScoreComputed, int] | None = None
@@ -72,7 +77,7 @@ class History:
     is_version_erased: bool = False
     """Whether the newest deployment was erased; `deployments` are those that are known."""
 
-    def service(self, procedure: str, at: int | None = None) -> Service | None:
+    def service(self, procedure: str, at: int | None = None) -> ServicePeriod | None:
         """Return the version in service at a time, by a procedure; None where none is known to be.
 
         Under `rules/1` it is the one recorded last, at any time. Without a time the latest stated.
@@ -80,7 +85,7 @@ class History:
         if not self.deployments or self.is_version_erased:
             return None
         if procedure == RULES_1:
-            return Service(self.deployments[-1])
+            return ServicePeriod(self.deployments[-1])
         return service_at(self.deployments, at)
 
     def apply(self, event: RecordedEvent) -> None:
@@ -122,7 +127,7 @@ def override_of(data: DecisionOverridden, position: int) -> Override:
     )
 
 
-class Historian(PolicyHistory):
+class HistoryReader(PolicyHistory):
     """Reads histories and policies in force as of any position of one ledger.
 
     An event whose body was erased by that position counts with its header only: an erased
@@ -229,7 +234,9 @@ class Historian(PolicyHistory):
         )
         return [event.observed_at for event in events if event.observed_at is not None]
 
-    def is_observed_after(self, history: History, service: Service | None, position: int) -> bool:
+    def is_observed_after(
+        self, history: History, service: ServicePeriod | None, position: int
+    ) -> bool:
         """Whether there is a selected observation after a position, up to the history's."""
         if service is None:
             return False
@@ -261,7 +268,9 @@ class Historian(PolicyHistory):
         activated = (PolicyActivated.TYPE,)
         return bool(reader.of_types(ledger, activated, after=position, at_or_before=as_of, limit=1))
 
-    def newest_selected(self, history: History, service: Service | None) -> tuple[int, int] | None:
+    def newest_selected(
+        self, history: History, service: ServicePeriod | None
+    ) -> tuple[int, int] | None:
         """Return observed_at and position of the newest selected observation, None without any."""
         if service is None:
             return None
@@ -283,7 +292,12 @@ class Historian(PolicyHistory):
             limit *= 8
 
     def fill(
-        self, history: History, service: Service | None, scoring: Scoring, first: int, last: int
+        self,
+        history: History,
+        service: ServicePeriod | None,
+        scoring: Scoring,
+        first: int,
+        last: int,
     ) -> tuple[ModelState, list[int]]:
         """Return the buckets of the selected observations between two times, and what fed them."""
         state = ModelState(scoring)

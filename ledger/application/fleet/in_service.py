@@ -14,7 +14,7 @@ from ledger.events.values import parse_time
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class DeployedVersion:
     """A version in service from a stated time on."""
 
     version: str
@@ -26,10 +26,10 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServicePeriod:
     """A deployment with its span: from its stated time until the next one's, None for no end."""
 
-    deployment: Deployment
+    deployment: DeployedVersion
     until: int | None = None
 
     @property
@@ -51,9 +51,9 @@ class Service:
         )
 
 
-def deployment_of(data: ModelDeployed, position: int) -> Deployment:
+def deployment_of(data: ModelDeployed, position: int) -> DeployedVersion:
     """Return a deployment with its times and baseline as integers."""
-    return Deployment(
+    return DeployedVersion(
         data.model_version,
         data.kind == "trained",
         parse_time(data.in_service_at),
@@ -63,16 +63,16 @@ def deployment_of(data: ModelDeployed, position: int) -> Deployment:
     )
 
 
-def service_at(deployments: Sequence[Deployment], at: int | None) -> Service | None:
+def service_at(deployments: Sequence[DeployedVersion], at: int | None) -> ServicePeriod | None:
     """Return what is in service at a time: the latest stated one not after it, None before any.
 
     Of two stated for the same time the later recorded one; `at` None asks for the last of all.
     """
-    found: Deployment | None = None
+    found: DeployedVersion | None = None
     until: int | None = None
     for one in sorted(deployments, key=lambda each: (each.in_service_at, each.position)):
         if at is not None and one.in_service_at > at:
             until = one.in_service_at
             break
         found = one
-    return None if found is None else Service(found, until)
+    return None if found is None else ServicePeriod(found, until)

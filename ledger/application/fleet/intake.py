@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from ledger.application.appender import Appender, Proposal
-from ledger.application.commands import Caller, Written, model_stream
-from ledger.application.fleet.fleet import Fleet, ModelView, SignalView
+from ledger.application.commands import Caller, CommandResult, model_stream
+from ledger.application.fleet.fleet import Fleet, ModelRecord, SignalRecord
 from ledger.application.names import nearest
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
@@ -36,7 +36,7 @@ _VIOLATIONS_MAX: Final = 10
 _TYPE: Final = SignalObserved.TYPE
 
 
-class Taken(NamedTuple):
+class IntakeResult(NamedTuple):
     """What became of a batch: where it is, and what was done to its values."""
 
     appended: AppendResult
@@ -45,7 +45,7 @@ class Taken(NamedTuple):
     vanished: int
 
 
-class Submission:
+class PendingBatch:
     """A batch on its way to the writer."""
 
     def __init__(self, future: Future[AppendResult], rounded: int, vanished: int) -> None:
@@ -57,9 +57,9 @@ class Submission:
         """Call a function, on any thread, once the batch is durable or refused."""
         self._future.add_done_callback(function)
 
-    def result(self, timeout: float | None = None) -> Taken:
+    def result(self, timeout: float | None = None) -> IntakeResult:
         """Wait until the batch is durable; raises the LedgerError it was refused with."""
-        return Taken(self._future.result(timeout), self._rounded, self._vanished)
+        return IntakeResult(self._future.result(timeout), self._rounded, self._vanished)
 
 
 class _Encoded(NamedTuple):
@@ -71,7 +71,7 @@ class _Encoded(NamedTuple):
     vanished: int
 
 
-class Intake:
+class ObservationIntake:
     """Takes batches of observations for one ledger."""
 
     def __init__(self, store: Store, info: LedgerInfo, fleet: Fleet, clock: Clock) -> None:
@@ -88,7 +88,7 @@ class Intake:
         method: str = "SubmitSignals",
         *,
         leave_out_duplicates: bool = False,
-    ) -> Submission:
+    ) -> PendingBatch:
         """Check a batch now and append it soon: the submission answers once it is durable.
 
         All rows or none are appended, apart from duplicates that are to be left out. A
@@ -115,7 +115,7 @@ class Intake:
             identities=encoded.identities,
             leave_out_duplicates=leave_out_duplicates,
         )
-        return Submission(self._store.submit(request), encoded.rounded, encoded.vanished)
+        return PendingBatch(self._store.submit(request), encoded.rounded, encoded.vanished)
 
     def unstated_time(self) -> int | None:
         """Return the time of an observation that states none: now, or None where data tell it."""
@@ -305,7 +305,7 @@ def ahead_of_clock(info: LedgerInfo, store: Store) -> str:
     return f"lies after {latest}, the latest time that this `{info.clock}` ledger takes now"
 
 
-def _meant(name: str, views: Iterable[ModelView | SignalView]) -> str:
+def _meant(name: str, views: Iterable[ModelRecord | SignalRecord]) -> str:
     found = nearest(name, [view.name for view in views])
     return f" (did you mean {found!r}?)" if found else ""
 
@@ -318,7 +318,9 @@ class _Refuse(Protocol):
         ...
 
 
-def _answered(written: Written, left_out: int, rows: Sequence[ObservationRow]) -> Submission:
+def _answered(
+    written: CommandResult, left_out: int, rows: Sequence[ObservationRow]
+) -> PendingBatch:
     """Return the answer that a request was given before."""
     future: Future[AppendResult] = Future()
     future.set_result(
@@ -335,7 +337,7 @@ def _answered(written: Written, left_out: int, rows: Sequence[ObservationRow]) -
         values.nearest_decimal(row[3] if isinstance(row[3], str) else repr(row[3])) for row in rows
     ]
     rounded = [text for text, is_rounded in nearest if is_rounded]
-    return Submission(future, len(rounded), rounded.count("0"))
+    return PendingBatch(future, len(rounded), rounded.count("0"))
 
 
 def name_fault(text: str) -> str | None:

@@ -22,11 +22,11 @@ from eventsourcing.persistence import (
 from pydantic import ValidationError
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, Written, fields_named
+from ledger.application.commands import Caller, CommandResult, fields_named
 from ledger.application.fleet.aggregates import (
-    Model,
-    Policy,
-    Signal,
+    ModelAggregate,
+    PolicyAggregate,
+    SignalAggregate,
     evolve_model,
     evolve_policy,
     evolve_signal,
@@ -39,7 +39,7 @@ from ledger.events.registry import BY_TYPE
 from ledger.storage.native import family_of
 from ledger.storage.records import Guard
 
-A = TypeVar("A", Signal, Model, Policy)
+A = TypeVar("A", SignalAggregate, ModelAggregate, PolicyAggregate)
 
 
 @dataclass(frozen=True)
@@ -101,19 +101,19 @@ class Aggregates:
         self._events: EventStore[str] = EventStore(ClosedMapper(), recorder)
         self.appender = appender
 
-    def signal(self, stream: str) -> Signal | None:
+    def signal(self, stream: str) -> SignalAggregate | None:
         """Return the signal whose stream this is, or None if it was never defined."""
         return self._get(stream, evolve_signal)
 
-    def model(self, stream: str) -> Model | None:
+    def model(self, stream: str) -> ModelAggregate | None:
         """Return the model whose stream this is, or None if it was never registered."""
         return self._get(stream, evolve_model)
 
-    def policy(self, stream: str) -> Policy | None:
+    def policy(self, stream: str) -> PolicyAggregate | None:
         """Return the policy whose stream this is, or None if it was never drafted."""
         return self._get(stream, evolve_policy)
 
-    def save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> Written:
+    def save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> CommandResult:
         """Append the event that is decided; VERSION_CONFLICT if its aggregate changed meanwhile.
 
         FIELD_INVALID names the fields that the event's data refuse.

@@ -6,7 +6,7 @@ from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, ledger_time, no_erasure_after, plan_stream
 from ledger.application.erasures import at_newest_head
 from ledger.application.fleet.fleet import Fleet
-from ledger.application.fleet.history import Historian
+from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.names import did_you_mean, nearest
 from ledger.application.planning.plans import Planning, PlanRequest
@@ -31,7 +31,7 @@ class PlanCommands:
         store: Store,
         info: LedgerInfo,
         fleet: Fleet,
-        historian: Historian,
+        historian: HistoryReader,
         planning: Planning,
         clock: Clock,
     ) -> None:

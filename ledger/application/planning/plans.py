@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.application.commands import model_stream
-from ledger.application.fleet.history import Historian, History
-from ledger.application.fleet.in_service import Deployment, service_at
+from ledger.application.fleet.history import History, HistoryReader
+from ledger.application.fleet.in_service import DeployedVersion, service_at
 from ledger.application.planning.reasons import reason_of
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
@@ -42,7 +42,7 @@ class Candidate:
     """A model in scope with what the plan shows beside the planner's own numbers."""
 
     history: History
-    serving: Deployment
+    serving: DeployedVersion
     action: Action
 
 
@@ -61,7 +61,7 @@ class PlanRequest:
 class Planning:
     """Makes plans of one ledger from recorded observations and deployments."""
 
-    def __init__(self, reader: Reader, ledger: str, historian: Historian) -> None:
+    def __init__(self, reader: Reader, ledger: str, historian: HistoryReader) -> None:
         self._reader = reader
         self._ledger = ledger
         self._historian = historian
@@ -195,7 +195,7 @@ def _cells(
     planning = request.policy.document.planning
     assert planning is not None, "who gets here plans"
     procedure, loss_signal = request.policy.rules.procedure, planning.loss_signal
-    serving: dict[int, Deployment | None] = {now_period: candidate.serving}
+    serving: dict[int, DeployedVersion | None] = {now_period: candidate.serving}
     totals: dict[int, list[int]] = {}
     for event in events:
         seen = parse_observed(event)
@@ -219,7 +219,7 @@ def _cells(
     return cells
 
 
-def _in_service(history: History, procedure: str, before: int) -> Deployment | None:
+def _in_service(history: History, procedure: str, before: int) -> DeployedVersion | None:
     """Return the deployment in service just before a time, by stated times.
 
     Under `rules/1` the one recorded last among those stated before it.

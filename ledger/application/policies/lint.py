@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from ledger.application.policies.source import place_within
-from ledger.application.policies.text import Problem, Reading, digest, read_policy, refusal
+from ledger.application.policies.text import PolicyReading, Problem, digest, read_policy, refusal
 from ledger.application.policies.units import Measure
 from ledger.events.notation import share, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
@@ -99,14 +99,14 @@ class _Language:
     procedure: str
 
 
-def _warn(reading: Reading, path: str, message: str, remedy: str) -> None:
+def _warn(reading: PolicyReading, path: str, message: str, remedy: str) -> None:
     reading.report(path, message, remedy, "warning")
 
 
 # ---- expressions ---------------------------------------------------------------------------------
 
 
-def _lint_expressions(reading: Reading, document: PolicyDocument, text: str) -> None:
+def _lint_expressions(reading: PolicyReading, document: PolicyDocument, text: str) -> None:
     """Compile every expression; report errors at their place, and rules nothing can reach."""
     language = _Language(
         tuple(rule.signal for rule in document.scoring.signals), document.decision.procedure
@@ -143,7 +143,7 @@ def _lint_expressions(reading: Reading, document: PolicyDocument, text: str) -> 
 
 
 def _compiled(
-    reading: Reading, path: str, expression: str, language: _Language, text: str
+    reading: PolicyReading, path: str, expression: str, language: _Language, text: str
 ) -> CompiledExpression | None:
     """Return the compiled expression, or report why there is none, at the place in the document."""
     scalar = reading.scalars[path]
@@ -241,7 +241,9 @@ def _comparison(node: ExpressionNode) -> tuple[str, str, int] | None:
     return operator, left.name, right.value
 
 
-def _lint_limits(reading: Reading, path: str, compiled: CompiledExpression, text: str) -> None:
+def _lint_limits(
+    reading: PolicyReading, path: str, compiled: CompiledExpression, text: str
+) -> None:
     """Warn of limits that look like ratios or percentages, not parts per million."""
     scalar = reading.scalars[path]
     stored = to_stored(scalar.text)
@@ -261,7 +263,7 @@ def _lint_limits(reading: Reading, path: str, compiled: CompiledExpression, text
 # ---- scoring -------------------------------------------------------------------------------------
 
 
-def _lint_scoring(reading: Reading, document: PolicyDocument) -> None:
+def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
     for index, rule in enumerate(document.scoring.signals):
         path = f"scoring.signals[{index}]"
         buckets = rule.window_seconds // rule.bucket_seconds
@@ -286,7 +288,7 @@ def _lint_scoring(reading: Reading, document: PolicyDocument) -> None:
 
 
 def _lint_taxonomy(
-    reading: Reading, document: PolicyDocument, known: Mapping[str, SignalDefined]
+    reading: PolicyReading, document: PolicyDocument, known: Mapping[str, SignalDefined]
 ) -> None:
     """Warn of signals the ledger does not know; refuse what it knows the other way round."""
     for index, rule in enumerate(document.scoring.signals):
@@ -307,7 +309,7 @@ def _lint_taxonomy(
 
 
 def _lint_touched(
-    reading: Reading, document: PolicyDocument, touched: Sequence[tuple[str, str]]
+    reading: PolicyReading, document: PolicyDocument, touched: Sequence[tuple[str, str]]
 ) -> None:
     """Warn of signals whose meaning changed under a policy that is in force."""
     for index, rule in enumerate(document.scoring.signals):
@@ -323,7 +325,7 @@ def _is_higher_worse(rule: SignalRulePart) -> bool:
 
 
 def _warn_unknown(
-    reading: Reading, path: str, name: str, known: Mapping[str, SignalDefined]
+    reading: PolicyReading, path: str, name: str, known: Mapping[str, SignalDefined]
 ) -> None:
     close = get_close_matches(name, known, 1)
     meant = f"Did you mean {close[0]!r}? " if close else ""
@@ -334,7 +336,7 @@ def _warn_unknown(
 # ---- decision and the rest -----------------------------------------------------------------------
 
 
-def _lint_decision(reading: Reading, document: PolicyDocument) -> None:
+def _lint_decision(reading: PolicyReading, document: PolicyDocument) -> None:
     decision = document.decision
     if not decision.rules:
         message = f"without rules every model gets {decision.otherwise_action}"
@@ -368,7 +370,7 @@ def _retrains(rules: list[RulePart]) -> bool:
     return any(rule.action == "SCHEDULE_RETRAINING" for rule in rules)
 
 
-def _lint_rest(reading: Reading, document: PolicyDocument) -> None:
+def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:
     """Warn of planning, evaluation and rationale that do not serve the rest of the policy."""
     planning, decision = document.planning, document.decision
     retrains = _retrains(decision.rules) or decision.otherwise_action == "SCHEDULE_RETRAINING"

@@ -26,7 +26,7 @@ Named = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class PolicyInForce:
     """A policy version in force that reads a signal, and where it was drafted."""
 
     policy: str
@@ -61,19 +61,19 @@ class Meanings:
         self._ledger = ledger
         self._policies = policies
 
-    def uses(self, signal: str, as_of: int) -> list[Use]:
+    def uses(self, signal: str, as_of: int) -> list[PolicyInForce]:
         """Return the versions in force at a position that read a signal, each once."""
         return [use for use in self.in_force(as_of) if signal in signals_of(use.document)]
 
-    def in_force(self, as_of: int) -> list[Use]:
+    def in_force(self, as_of: int) -> list[PolicyInForce]:
         """Return every version in force at a position; those whose document was erased are out."""
-        found: dict[Named, Use] = {}
+        found: dict[Named, PolicyInForce] = {}
         for activated in self._policies.activations_in_force(as_of):
             if (use := self.use(activated)) is not None:
                 found[use.named] = use
         return list(found.values())
 
-    def use(self, activated: PolicyActivated) -> Use | None:
+    def use(self, activated: PolicyActivated) -> PolicyInForce | None:
         """Return the version that was activated; None where its document was erased."""
         try:
             drafted_at, document = self._policies.draft(
@@ -83,9 +83,9 @@ class Meanings:
             if error.reason is not Reason.BODY_ERASED:
                 raise
             return None
-        return Use(activated.policy, activated.version, drafted_at, document)
+        return PolicyInForce(activated.policy, activated.version, drafted_at, document)
 
-    def replaced_between(self, first: int, last: int) -> list[Use]:
+    def replaced_between(self, first: int, last: int) -> list[PolicyInForce]:
         """Return the versions that were in force before a stretch of events, and are not after it.
 
         A definition alone replaces none.
@@ -95,7 +95,7 @@ class Meanings:
         left = {use.named for use in self.in_force(last)}
         return [use for use in self.in_force(first - 1) if use.named not in left]
 
-    def changes_in_force(self, as_of: int) -> list[tuple[Use, Change]]:
+    def changes_in_force(self, as_of: int) -> list[tuple[PolicyInForce, Change]]:
         """Return how definitions changed under the versions in force; only earlier releases did."""
         return [
             (use, change)
@@ -168,7 +168,7 @@ def backwards(signals: Sequence[SignalDefined], named: str) -> LedgerError:
     )
 
 
-def pinned(signal: str, said: str, uses: list[Use]) -> LedgerError:
+def pinned(signal: str, said: str, uses: list[PolicyInForce]) -> LedgerError:
     """Return the refusal of a definition that policies in force were drafted against."""
     named = ", ".join(str(use) for use in uses)
     several = {one for one, count in Counter(use.policy for use in uses).items() if count > 1}

@@ -37,7 +37,7 @@ from ledger.events.policy_document import PolicyDocument
 from ledger.limits import WINDOW_BUCKETS_MAX
 from ledger.rules.vocabulary import RULES_1
 
-__all__ = ["Problem", "Reading", "digest", "parse", "read_policy", "refusal", "to_text"]
+__all__ = ["PolicyReading", "Problem", "digest", "parse", "read_policy", "refusal", "to_text"]
 
 Severity = Literal["error", "warning"]
 _TOP: Final = "$"  # the path of the document itself
@@ -63,7 +63,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Reading:
+class PolicyReading:
     """What reading a text gave: the document if nothing was wrong, and where each path is."""
 
     document: PolicyDocument | None = None
@@ -131,9 +131,9 @@ def refusal(problems: Seq[Problem], within: str = "") -> LedgerError:
     )
 
 
-def read_policy(text: str) -> Reading:
+def read_policy(text: str) -> PolicyReading:
     """Read a policy's text as far as possible and collect all that is wrong with it."""
-    reading = Reading()
+    reading = PolicyReading()
     try:
         node = read(text)
     except SourceError as error:
@@ -153,7 +153,7 @@ def read_policy(text: str) -> Reading:
     return reading
 
 
-def _complete(reading: Reading, policy: AuthoredPolicy) -> None:
+def _complete(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     """Check values that are sound one by one together, and make the document of them."""
     _check_signals(reading, policy)
     if reading.problems:
@@ -165,7 +165,7 @@ def _complete(reading: Reading, policy: AuthoredPolicy) -> None:
             reading.report(_path(fault["loc"]), fault["msg"])
 
 
-def _check_signals(reading: Reading, policy: AuthoredPolicy) -> None:
+def _check_signals(reading: PolicyReading, policy: AuthoredPolicy) -> None:
     """Report what `docs/spec/kernel_v1.md` excludes and no single value shows."""
     for index, rule in enumerate(policy.scoring.signals):
         path = f"scoring.signals[{index}]"
@@ -187,7 +187,7 @@ def _check_signals(reading: Reading, policy: AuthoredPolicy) -> None:
 # ---- places and faults ---------------------------------------------------------------------------
 
 
-def _locate(reading: Reading, node: Node, path: str) -> None:
+def _locate(reading: PolicyReading, node: Node, path: str) -> None:
     """Note where everything below a node is, by its path."""
     if isinstance(node, Scalar):
         reading.scalars[path] = node
@@ -205,7 +205,7 @@ def _locate(reading: Reading, node: Node, path: str) -> None:
             _locate(reading, value, here)
 
 
-def _report_faults(reading: Reading, error: ValidationError) -> None:
+def _report_faults(reading: PolicyReading, error: ValidationError) -> None:
     """Report what the model of a policy's text refuses."""
     for fault in error.errors(include_url=False, include_input=False):
         location = fault["loc"]
@@ -235,7 +235,7 @@ def _described(location: Seq[str | int]) -> tuple[type[Authored], FieldInfo | No
     return model, found
 
 
-def _report_unknown(reading: Reading, location: Seq[str | int], known: list[str]) -> None:
+def _report_unknown(reading: PolicyReading, location: Seq[str | int], known: list[str]) -> None:
     name = str(location[-1])
     path = _path([*location[:-1], name[:40]])
     reading.places[path] = reading.keys[_path(location)]
@@ -245,7 +245,7 @@ def _report_unknown(reading: Reading, location: Seq[str | int], known: list[str]
     reading.report(path, f"{shown(name)} is not known here", remedy)
 
 
-def _report_twice(reading: Reading) -> None:
+def _report_twice(reading: PolicyReading) -> None:
     """Report names used twice in a list whose entries they tell apart."""
     faulty = {problem.path for problem in reading.problems}
     first: dict[tuple[str, str], str] = {}

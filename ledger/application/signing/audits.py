@@ -4,7 +4,7 @@ What it found is the auditor's word; that it was of this very ledger is checked.
 """
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, Written
+from ledger.application.commands import Caller, CommandResult
 from ledger.application.signing.prover import Prover
 from ledger.errors import invalid_field
 from ledger.events.proving import AuditCompleted
@@ -21,7 +21,7 @@ class Audits:
         self._appender = Appender(store, info.origin)
         self._prover = prover
 
-    def record(self, caller: Caller, audit: AuditCompleted) -> Written:
+    def record(self, caller: Caller, audit: AuditCompleted) -> CommandResult:
         """Append an audit; FIELD_INVALID where its size and root are not those of this ledger.
 
         That holds for an audit that failed too: it is about this ledger or belongs elsewhere.

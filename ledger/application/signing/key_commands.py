@@ -7,9 +7,9 @@ the signing key of today cannot name the one of tomorrow. Each rotation draws an
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, Written
+from ledger.application.commands import Caller, CommandResult
 from ledger.application.signing.keyring import Keyring, no_key
-from ledger.application.signing.proofs import KeyRecord, Keys, KeyState, KeyWritten
+from ledger.application.signing.proofs import KeyChange, KeyList, KeyRecord, KeyState
 from ledger.chain.key_history import KeyHistory, KeySpan, vkey_digest
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -34,12 +34,12 @@ class KeyCommands:
         self._appender = Appender(store, info.origin)
         self._keyring = keyring
 
-    def keys(self) -> Keys:
+    def keys(self) -> KeyList:
         """Return every key of the ledger and the digest of the next."""
         history = self._keyring.history()
         head = self._store.head(self._info.origin).position
         records = tuple(self._record(span, head) for span in history.spans)
-        return Keys(records, bytes.fromhex(history.next_key_digest or ""))
+        return KeyList(records, bytes.fromhex(history.next_key_digest or ""))
 
     def commit_first(self) -> None:
         """Commit the next key of a ledger that was begun before next keys were committed."""
@@ -55,7 +55,7 @@ class KeyCommands:
             if error.reason is not Reason.VERSION_CONFLICT:  # else another server has done it
                 raise
 
-    def rotate(self, caller: Caller, overlap: int = OVERLAP_DEFAULT) -> KeyWritten:
+    def rotate(self, caller: Caller, overlap: int = OVERLAP_DEFAULT) -> KeyChange:
         """Let the committed key take over; both sign the next `overlap` sizes.
 
         VERSION_CONFLICT while an earlier rotation's overlap lasts, or when keys change meanwhile.
@@ -84,7 +84,7 @@ class KeyCommands:
         self._keyring.forget()
         return self._rotated(written)
 
-    def revoke(self, caller: Caller, vkey: str, from_position: int, reason: str) -> KeyWritten:
+    def revoke(self, caller: Caller, vkey: str, from_position: int, reason: str) -> KeyChange:
         """Declare that what a key signed counts for nothing from a size on.
 
         If no other key signs, the committed one takes over at once. KEY_UNKNOWN where the ledger
@@ -116,7 +116,7 @@ class KeyCommands:
 
         written = self._appender.append(caller, KeyRevoked.METHOD, decide)
         self._keyring.forget()
-        return KeyWritten(written, self._of(vkey))
+        return KeyChange(written, self._of(vkey))
 
     # ---- deciding ----------------------------------------------------------------------------
 
@@ -150,11 +150,11 @@ class KeyCommands:
 
     # ---- answering ---------------------------------------------------------------------------
 
-    def _rotated(self, written: Written) -> KeyWritten:
+    def _rotated(self, written: CommandResult) -> KeyChange:
         """Return the key that a rotation brought in."""
         history = self._keyring.history()
         span = next(span for span in history.spans if span.position == written.first_position)
-        return KeyWritten(written, self._of(span.vkey))
+        return KeyChange(written, self._of(span.vkey))
 
     def _of(self, vkey: str) -> KeyRecord:
         found = [record for record in self.keys().records if record.vkey == vkey]

@@ -7,7 +7,7 @@ answer has a root that is not in a signed note.
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.application.commands import Written
+from ledger.application.commands import CommandResult
 
 KeyState = Literal["active", "retired", "revoked"]
 
@@ -65,7 +65,7 @@ class KeyRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyList:
     """Every key by its first position, and the digest of the next; b"" where none is committed."""
 
     records: tuple[KeyRecord, ...]
@@ -73,18 +73,18 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyWritten:
+class KeyChange:
     """Where the events of a rotation or revocation stand, and the key that they are about."""
 
-    written: Written
+    written: CommandResult
     key: KeyRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class RecordedSeal:
     """A seal over all streams as they stood at position `as_of`; `written` says where it is."""
 
-    written: Written
+    written: CommandResult
     as_of: int
     root: bytes
     streams: int

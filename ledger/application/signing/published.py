@@ -19,7 +19,7 @@ _NAME: Final = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class FoundCheckpoint:
     """A checkpoint that was found: where, what it claims, and the note."""
 
     path: Path
@@ -28,7 +28,7 @@ class Published:
     note: bytes
 
 
-def read_published(place: str) -> list[Published]:
+def read_published(place: str) -> list[FoundCheckpoint]:
     """Return the checkpoints at a path: one note, a folder of `log publish`, or several of those.
 
     None for an empty path, or where nothing was published yet. STORE_UNAVAILABLE where a file
@@ -46,11 +46,11 @@ def read_published(place: str) -> list[Published]:
                 remedy="Correct `checkpoints.published`, or bring back what was published there.",
                 metadata={"path": str(file)},
             ) from error
-        found.append(Published(file, claimed.origin, claimed.size, note))
+        found.append(FoundCheckpoint(file, claimed.origin, claimed.size, note))
     return found
 
 
-def refuse_missing(published: Sequence[Published], origins: Collection[str]) -> None:
+def refuse_missing(published: Sequence[FoundCheckpoint], origins: Collection[str]) -> None:
     """Raise LEDGER_BEHIND where something was published of a ledger that is not among these."""
     for one in published:
         if one.origin not in origins:

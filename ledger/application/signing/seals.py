@@ -7,8 +7,8 @@ holds none of them in memory.
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, Written
-from ledger.application.signing.proofs import Seal
+from ledger.application.commands import Caller, CommandResult
+from ledger.application.signing.proofs import RecordedSeal
 from ledger.chain.merkle import leaf_hash, root_of
 from ledger.chain.seal import seal_record
 from ledger.errors import LedgerError, Reason
@@ -31,7 +31,7 @@ class Seals:
         self._info = info
         self._appender = Appender(store, info.origin)
 
-    def seal(self, caller: Caller) -> Seal:
+    def seal(self, caller: Caller) -> RecordedSeal:
         """Seal every stream as of the head; the newest seal if it covers all but itself."""
         written = self._appender.append(
             caller,
@@ -109,7 +109,7 @@ class Seals:
         )
         return StreamsSealed(as_of=as_of, root=root.hex(), streams=count)
 
-    def _answer(self, written: Written) -> Seal:
+    def _answer(self, written: CommandResult) -> RecordedSeal:
         """Return the seal that an append wrote or found."""
         event = self._store.latest(
             self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=written.position
@@ -118,14 +118,14 @@ class Seals:
         sealed = typed(event, StreamsSealed)
         is_new = written.first_position == written.position
         if not is_new:
-            written = Written(
+            written = CommandResult(
                 event.position,
                 event.position,
                 event.event_hash,
                 event.recorded_at,
                 repeated=written.repeated,
             )
-        return Seal(written, sealed.as_of, bytes.fromhex(sealed.root), sealed.streams)
+        return RecordedSeal(written, sealed.as_of, bytes.fromhex(sealed.root), sealed.streams)
 
     def _has_news(self, newest: RecordedEvent | None) -> bool:
         """Return whether anything but housekeeping came after the newest seal.

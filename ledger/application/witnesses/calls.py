@@ -25,7 +25,7 @@ class WitnessCallError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WitnessResponse:
     """What came back."""
 
     status: int
@@ -49,7 +49,7 @@ class WitnessCalls:
         self._socket: socket.socket | None = None
         self._is_aborted = False
 
-    def add_checkpoint(self, request: bytes) -> Answer:
+    def add_checkpoint(self, request: bytes) -> WitnessResponse:
         """Send a request to cosign; see `ledger.chain.witness` for its bytes."""
         return self._call("POST", "/add-checkpoint", request)
 
@@ -83,7 +83,7 @@ class WitnessCalls:
         body: bytes | None = None,
         *,
         timeout_seconds: float | None = None,
-    ) -> Answer:
+    ) -> WitnessResponse:
         """Send a request and return its answer; nothing after the connection outlasts the time."""
         timeout = timeout_seconds or self._timeout
         kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
@@ -116,7 +116,7 @@ class WitnessCalls:
                 timer.join()
 
 
-def _read(connection: HTTPConnection) -> Answer:
+def _read(connection: HTTPConnection) -> WitnessResponse:
     """Return the answer, unless it is too large."""
     response = connection.getresponse()
     body = response.read(ANSWER_BYTES_MAX + 1)
@@ -124,4 +124,4 @@ def _read(connection: HTTPConnection) -> Answer:
         raise WitnessCallError(f"its answer is larger than {ANSWER_BYTES_MAX} bytes")
     if response.length:  # what it announced and did not send
         raise WitnessCallError("its answer breaks off")
-    return Answer(response.status, body)
+    return WitnessResponse(response.status, body)

@@ -16,8 +16,8 @@ from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.proofs import WitnessState
 from ledger.application.signing.prover import Prover
 from ledger.application.witnesses.calls import TIMEOUT_SECONDS, WitnessCallError, WitnessCalls
-from ledger.application.witnesses.outside import Difference, Outside
-from ledger.application.workers import Pause, Task, Workers
+from ledger.application.witnesses.consistency import ConsistencyChecker, HeadConflict
+from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.note import Signature
@@ -38,14 +38,14 @@ _log: Final = structlog.get_logger("ledger.witnesses")
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class CosigningSetup:
     """What every witness of one ledger is asked about, and how."""
 
     store: Store
     origin: str
     checkpoints: Checkpoints
     prover: Prover
-    outside: Outside
+    consistency: ConsistencyChecker
     timeout_seconds: float = TIMEOUT_SECONDS
     pace_seconds: float = 1.0
     """Between two checkpoints that are sent to one witness."""
@@ -70,18 +70,18 @@ def keep(
 class Cosigner:
     """One witness of one ledger, with what is remembered about it."""
 
-    def __init__(self, ground: Ground, witness: PolicyWitness) -> None:
+    def __init__(self, setup: CosigningSetup, witness: PolicyWitness) -> None:
         """Take a witness that has a URL."""
-        self._store = ground.store
-        self._origin = ground.origin
-        self._checkpoints = ground.checkpoints
-        self._prover = ground.prover
-        self._outside = ground.outside
-        self._pace = ground.pace_seconds
-        self._backoff = ground.backoff_seconds
+        self._store = setup.store
+        self._origin = setup.origin
+        self._checkpoints = setup.checkpoints
+        self._prover = setup.prover
+        self._consistency = setup.consistency
+        self._pace = setup.pace_seconds
+        self._backoff = setup.backoff_seconds
         self._witness = witness
         assert witness.url is not None
-        self._calls = WitnessCalls(witness.url, ground.timeout_seconds)
+        self._calls = WitnessCalls(witness.url, setup.timeout_seconds)
         self._size = 0  # of the checkpoint that it cosigned last, as far as we know
         self._cosigned_at = 0
         self._is_compared = False
@@ -115,17 +115,17 @@ class Cosigner:
         if self._task is not None:
             self._task.stop()
 
-    def _turn(self) -> Pause:
+    def _turn(self) -> TaskInterval:
         try:
             self._step()
         except Exception as error:  # noqa: BLE001 - a defect must not end what recurs
             self.note(error)
             delay = min(self._backoff * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
-            return Pause(delay, delay)
+            return TaskInterval(delay, delay)
         if self._problem:
             _log.info("witness.recovered", ledger=self._origin, witness=self._witness.name)
         self._problem, self._failures = "", 0
-        return Pause(self._pace, self._pace + _IDLE_SECONDS)
+        return TaskInterval(self._pace, self._pace + _IDLE_SECONDS)
 
     def note(self, error: Exception) -> None:
         """Remember a failure, and report it once for as long as it stays the same."""
@@ -140,7 +140,7 @@ class Cosigner:
             _log.warning("witness.failed", ledger=self._origin, witness=self._witness.name, why=why)
         self._problem = why
 
-    def compare(self, timeout_seconds: float | None = None) -> Difference | None:
+    def compare(self, timeout_seconds: float | None = None) -> HeadConflict | None:
         """Compare the checkpoint that it cosigned last with this ledger.
 
         WitnessCallError where it cannot be asked, NoteError where what it shows was signed by
@@ -150,7 +150,7 @@ class Cosigner:
         if note is None:
             self._is_compared = True
             return None
-        difference = self._outside.compare(
+        difference = self._consistency.compare(
             note, f"The witness {self._witness.name}", [self._witness.key]
         )
         self._is_compared = True

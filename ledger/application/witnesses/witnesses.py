@@ -9,8 +9,8 @@ from typing import Final
 
 from ledger.application.signing.proofs import SignedCheckpoint, WitnessState
 from ledger.application.witnesses.calls import WitnessCallError
-from ledger.application.witnesses.cosigning import Cosigner, Ground, keep
-from ledger.application.witnesses.outside import Difference
+from ledger.application.witnesses.consistency import HeadConflict
+from ledger.application.witnesses.cosigning import Cosigner, CosigningSetup, keep
 from ledger.application.workers import Workers
 from ledger.chain.cosignature import parse_signature_lines
 from ledger.chain.note import Signature
@@ -23,13 +23,13 @@ _START_SECONDS: Final = 3.0  # how long a start waits for a witness that does no
 class Collector:
     """Asks every witness of the policy that has a URL to cosign one ledger's checkpoints."""
 
-    def __init__(self, ground: Ground, policy: WitnessPolicy) -> None:
-        self._store = ground.store
-        self._origin = ground.origin
-        self._checkpoints = ground.checkpoints
+    def __init__(self, setup: CosigningSetup, policy: WitnessPolicy) -> None:
+        self._store = setup.store
+        self._origin = setup.origin
+        self._checkpoints = setup.checkpoints
         self._policy = policy
-        self._cosigners = [Cosigner(ground, each) for each in policy.witnesses if each.url]
-        ground.checkpoints.on_signed(self._hint)
+        self._cosigners = [Cosigner(setup, each) for each in policy.witnesses if each.url]
+        setup.checkpoints.on_signed(self._hint)
 
     def start(self, workers: Workers) -> None:
         """Begin to ask."""
@@ -47,12 +47,12 @@ class Collector:
         """Return how far each witness has come."""
         return [cosigner.state for cosigner in self._cosigners]
 
-    def differences(self) -> list[Difference]:
+    def differences(self) -> list[HeadConflict]:
         """Ask all witnesses at once for the checkpoint they cosigned last; return what contradicts.
 
         Who cannot be reached is asked again later, by his thread.
         """
-        found: list[Difference] = []
+        found: list[HeadConflict] = []
 
         def ask(cosigner: Cosigner) -> None:
             try:

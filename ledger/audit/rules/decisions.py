@@ -123,7 +123,7 @@ def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says
     if any(cited.data[name] != data[name] for name in _SHARED):
         return "the score that it cites has another horizon"
     if (cited.actor, cited.request_id) != (event.actor, event.request_id):
-        return "the score that it cites was recorded by another actor"
+        return "the score that it cites was recorded by somebody else"
     return None
 
 

@@ -22,7 +22,7 @@ from ledger.storage.records import LedgerInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class HeadConflict:
     """A genuine statement from outside that this database does not bear out."""
 
     size: int
@@ -36,7 +36,7 @@ class Difference:
         return self.size > self.head
 
 
-class Outside:
+class ConsistencyChecker:
     """Judges notes from outside about one ledger. Safe between threads."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Outside:
 
     def compare(
         self, note: bytes, source: str, witnesses: Sequence[CosignerKey] = ()
-    ) -> Difference | None:
+    ) -> HeadConflict | None:
         """Return how a note contradicts this ledger, or None if it does not.
 
         NoteError where no key of this ledger, and none of these witnesses, has signed it.
@@ -73,7 +73,7 @@ class Outside:
         found = Contradiction(
             self._origin, why, source, note.decode(), ours.note if ours is not None else ""
         )
-        return Difference(checkpoint.size, head, why, found)
+        return HeadConflict(checkpoint.size, head, why, found)
 
     def _is_fork(self, theirs: TreeHead) -> bool:
         ours = TreeHead(theirs.size, self._prover.root_at(theirs.size))
@@ -91,7 +91,7 @@ class Outside:
         return OpenedCheckpoint(checkpoint, opened)
 
 
-def behind(difference: Difference, origin: str) -> LedgerError:
+def behind(difference: HeadConflict, origin: str) -> LedgerError:
     """Return the refusal to serve a ledger that the outside contradicts."""
     if difference.is_behind:
         return LedgerError(
