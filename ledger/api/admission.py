@@ -11,40 +11,12 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from ledger.api import errors
-from ledger.api.actors import actor_of, stated_actor
-from ledger.api.served_call import ServedCall, seconds_left
+from ledger.api.served_call import ServedCall
 from ledger.clock import Clock
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.limits import MESSAGE_BYTES_MAX
 
 _OURS: Final = "/ledger.v1."
-
-WRITES: Final = frozenset(
-    f"/ledger.v1.{name}"
-    for name in (
-        "SignalService/DefineSignal",
-        "SignalService/SubmitSignals",
-        "ModelService/RegisterModel",
-        "ModelService/UpdateModel",
-        "ModelService/RecordDeployment",
-        "ModelService/RetireModel",
-        "PolicyService/DraftPolicy",
-        "PolicyService/ActivatePolicy",
-        "DecisionService/Evaluate",
-        "DecisionService/OverrideDecision",
-        "PriorityService/MakePlan",
-        "LedgerService/CreateLedger",
-        "LedgerService/RotateKey",
-        "LedgerService/RevokeKey",
-        "LedgerService/ConfirmClock",
-        "LedgerService/SealStreams",
-        "LedgerService/EraseBodies",
-        "LedgerService/RecordAudit",
-        "ExportService/CreateExport",
-    )
-)
-"""Calls that append and answer once. StreamSignals lives as long as its monitor: no deadline."""
-
 
 CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
 """Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
@@ -80,7 +52,8 @@ class Admission:
         self.caller(call)
         request = parsed(data, parse)
         call.ledger = _ledger_of(request)
-        if call.method in WRITES and seconds_left(call.context) is None:
+        is_write = "request_id" in request.DESCRIPTOR.fields_by_name
+        if is_write and call.seconds_left is None:
             raise LedgerError(
                 Reason.DEADLINE_MISSING,
                 "A write needs a deadline, and this call has none.",
@@ -91,7 +64,7 @@ class Admission:
     def caller(self, call: ServedCall) -> None:
         """Raise FIELD_INVALID where `ledger-actor` names no caller; others ask for none."""
         if call.method.startswith(_OURS):
-            actor_of(call.context)
+            _ = call.actor
 
     def refusal(self, call: ServedCall, error: Exception) -> LedgerError:
         """Return what a caller may learn of an error, and count it.
@@ -100,8 +73,7 @@ class Admission:
         """
         refusal = errors.refusal_of(error, self._clock)
         ledger = call.ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
-        method = call.method.rpartition("/")[2]
-        self._count(ledger, stated_actor(call.context), method, refusal.reason)
+        self._count(ledger, call.stated_actor, call.method_name, refusal.reason)
         return refusal
 
 

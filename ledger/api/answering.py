@@ -22,14 +22,13 @@ from ledger.api import errors
 from ledger.api.admission import Admission, MalformedError
 from ledger.api.bell import Bell
 from ledger.api.call_threads import CallThreads, Posts
-from ledger.api.calls import Desk
-from ledger.api.exchanging import Exchanging
-from ledger.api.generating import Generating
+from ledger.api.front import Patience
 from ledger.api.methods import Method
-from ledger.api.patience import Patience
-from ledger.api.served_call import ServedCall, wait_seconds
+from ledger.api.served_call import ServedCall
+from ledger.api.server_context import ServerContext
 from ledger.api.slots import Slots
 from ledger.api.steps import Later, NotYetError, Pause
+from ledger.api.streams import AnswerStream, RequestStream
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import (
     CALL_THREADS,
@@ -57,14 +56,14 @@ class Answering:
 
     def __init__(
         self,
-        desk: Desk,
+        server: ServerContext,
         admission: Admission,
         slots: Mapping[str, Slots],
         patience: Patience,
     ) -> None:
         """Begin within the running event loop. `slots` bounds methods by their full names."""
         self._loop = asyncio.get_running_loop()
-        self._desk = desk
+        self._server = server
         self._admission = admission
         self._slots = slots
         self._patience = patience
@@ -73,7 +72,7 @@ class Answering:
         self.posts = Posts(self._loop)
         self._calls = CallThreads(self._loop, self.posts, CALL_THREADS)
         self._streams = CallThreads(self._loop, self.posts, STREAM_THREADS)
-        self._exchanges: set[Exchanging] = set()
+        self._exchanges: set[RequestStream] = set()
         self._awaited: set[asyncio.Timeout] = set()
         self._is_ending = False
 
@@ -181,12 +180,12 @@ class Answering:
             return method.behaviour(self._admission.request(call, data, method.parse), call)
 
         with self._held(method.name, call):
-            steps = Generating(begin, method.serialize)
+            steps = AnswerStream(begin, method.serialize)
             try:
                 while (found := await self._carried(call, self._streams, steps.next)) is not None:
                     if isinstance(found, Pause):
                         await self.bell.until(
-                            lambda pause=found: pause.is_over() or self._desk.is_draining,  # type: ignore[misc]
+                            lambda pause=found: pause.is_over() or self._server.is_draining,  # type: ignore[misc]
                             found.seconds,
                         )
                     else:
@@ -207,12 +206,12 @@ class Answering:
                 return method.behaviour(None, call)
 
             session = await self._carried(call, self._streams, begin)
-            exchange = Exchanging(method, context, session, self._heard)
+            exchange = RequestStream(method, context, session, self._heard)
             self._exchanges.add(exchange)
             try:
                 await exchange.run(data, partial(self._carried, call, self._streams))
                 if exchange.is_cut:
-                    self._desk.check_draining()
+                    self._server.check_draining()
             finally:
                 self._exchanges.discard(exchange)
 
@@ -230,7 +229,7 @@ class Answering:
             async with timeout:
                 data: Any = await context.read()
         except TimeoutError as error:
-            self._desk.check_draining()
+            self._server.check_draining()
             raise LedgerError(
                 Reason.DEADLINE_EXCEEDED,
                 f"No message followed the call within {self._patience.message_seconds:g} s.",
@@ -267,12 +266,12 @@ class Answering:
         """Wait as a read asks to, as long as its caller has patience."""
         now = self._loop.time()
         if call.wait_until is None:
-            call.wait_until = now + wait_seconds(call.context)
+            call.wait_until = now + call.wait_seconds
         await self.bell.until(
-            lambda: pause.is_over() or self._desk.is_draining,
+            lambda: pause.is_over() or self._server.is_draining,
             max(0.0, min(pause.seconds, call.wait_until - now)),
         )
-        self._desk.check_draining()
+        self._server.check_draining()
         call.is_patient = self._loop.time() < call.wait_until
 
     async def _heard(self, later: Later[Any]) -> None:

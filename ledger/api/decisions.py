@@ -5,12 +5,12 @@ from typing import Final, get_args
 
 import grpc
 
-from ledger.api.calls import Desk, beyond_head
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
 from ledger.api.convert.decisions import ACTIONS, decision, evaluated, score_of
 from ledger.api.convert.explanations import KINDS, explanation, replayed
 from ledger.api.paging import page_of
+from ledger.api.server_context import ServerContext, beyond_head
 from ledger.application.decisions.overrides import OverrideSpec
 from ledger.application.decisions.replay import REPLAYED_TYPES, ReplayKind
 from ledger.application.ledger import LedgerApplication
@@ -31,8 +31,8 @@ _KIND_NAMES: Final[dict[int, ReplayKind]] = {KINDS[kind]: kind for kind in REPLA
 class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     """Serves DecisionService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     def Evaluate(
         self, request: pb.EvaluateRequest, context: grpc.ServicerContext
@@ -45,9 +45,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
                 checks.identifier(f"models[{index}]", model)
         given = request.HasField("at")
         at = checks.time("at", request.at, given=True) if given else None
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "Evaluate", context)
+        ledger, caller = self._server.append(request, context, checks)
         result = ledger.decisions.evaluate(caller, models, at)
         return pb.EvaluateResponse(
             appended=appended(result.written),
@@ -74,9 +72,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             decision_position=checks.position("decision_position", request.decision_position)
             or None,
         )
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "OverrideDecision", context)
+        ledger, caller = self._server.append(request, context, checks)
         recorded = ledger.overrides.override(caller, spec)
         return pb.OverrideDecisionResponse(
             appended=appended(recorded.written),
@@ -91,9 +87,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         """Return one decision with its score."""
         checks = Checks()
         model, position = checks.decision_name("name", request.name)
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         decided = ledger.decisions.get(model, position)
         return pb.GetDecisionResponse(decision=evaluated(decided), score=score_of(decided))
 
@@ -101,14 +95,12 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         self, request: pb.ListDecisionsRequest, context: grpc.ServicerContext
     ) -> pb.ListDecisionsResponse:
         """List decisions, newest first."""
+        page = page_of(request)
         checks = Checks()
         model = checks.name("parent", request.parent, "models", optional=True)
         after = checks.position("after_position", request.after_position)
         until = checks.position("until_position", request.until_position)
-        checks.position("min_position", request.min_position)
-        checks.done()
-        page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         if model and ledger.fleet.model(model) is None:
             raise ledger.fleet.model_unknown(model)
         upper = page.upper if page.upper is not None else until or ledger.log.head().position
@@ -133,9 +125,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         """Say why a decision came out as it did, or what a score led to."""
         checks = Checks()
         model, kind, position = checks.explained_name("name", request.name)
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         explain = ledger.decisions.explain_score if kind == "scores" else ledger.decisions.explain
         decided, explained = explain(model, position)
         policy = _document(ledger, decided.decision)
@@ -161,9 +151,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             plan = checks.name("name", request.name, "plans")
         else:
             model, position = checks.decision_name("name", request.name)
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         if plan:
             position = ledger.plans.get(plan)[1].position
         elif model:
@@ -177,12 +165,10 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         checks = Checks()
         first = checks.position("first_position", request.first_position) or 1
         last = checks.position("last_position", request.last_position)
-        checks.position("min_position", request.min_position)
         for index, number in enumerate(request.kinds):
             if number not in _KIND_NAMES:
                 checks.refuse(f"kinds[{index}]", f"{number} is no kind")
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         head = ledger.log.head().position
         last = last or head
         if last > head:
@@ -206,7 +192,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         verbose: bool,  # noqa: FBT001 - the request's own field
     ) -> Iterator[pb.ReplayRangeResponse]:
         counts = {"IDENTICAL": 0, "DIVERGENT": 0, "NOT_REPLAYABLE": 0}
-        clock = self._desk.clock
+        clock = self._server.clock
         results: list[replay_pb2.ReplayResult] = []
         reported = clock.monotonic_seconds()
 
@@ -229,7 +215,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
                 results.append(replayed(result))
             now = clock.monotonic_seconds()
             if len(results) >= _RESULTS_PER_MESSAGE or now - reported >= _REPORT_SECONDS:
-                self._desk.check_draining()
+                self._server.check_draining()
                 yield report(result.position, done=False)
                 results.clear()
                 reported = now

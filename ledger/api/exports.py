@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import grpc
 
-from ledger.api.calls import Desk
 from ledger.api.checks import Checks
 from ledger.api.convert import exports as convert
 from ledger.api.paging import page_of
+from ledger.api.server_context import ServerContext
 from ledger.errors import invalid_field
 from ledger.limits import EXPORT_CHUNK_BYTES
 from ledger.v1 import export_service_pb2 as pb
@@ -17,8 +17,8 @@ from ledger.v1 import export_service_pb2_grpc
 class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
     """Serves ExportService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     def CreateExport(
         self, request: pb.CreateExportRequest, context: grpc.ServicerContext
@@ -26,8 +26,8 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
         """Begin a bundle."""
         asked = convert.export_request(request)
         origin = request.ledger
-        caller = self._desk.caller(request, request.request_id, "CreateExport", context)
-        job = self._desk.backend.exports(origin).create(caller, asked)
+        caller = self._server.caller(request, context)
+        job = self._server.backend.exports(origin).create(caller, asked)
         return pb.CreateExportResponse(export=convert.export(job))
 
     def GetExport(
@@ -35,7 +35,7 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
     ) -> pb.GetExportResponse:
         """Return an export and how far it has come."""
         export = _named(request.name)
-        job = self._desk.backend.exports(request.ledger).get(export)
+        job = self._server.backend.exports(request.ledger).get(export)
         return pb.GetExportResponse(export=convert.export(job))
 
     def ListExports(
@@ -43,7 +43,7 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
     ) -> pb.ListExportsResponse:
         """List exports, newest first."""
         page = page_of(request)
-        every = self._desk.backend.exports(request.ledger).all()
+        every = self._server.backend.exports(request.ledger).all()
         rest = [job for job in every if not page.cursor or job.export < page.cursor]
         shown = rest[: page.size]
         return pb.ListExportsResponse(
@@ -56,13 +56,13 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
     ) -> Iterator[pb.ReadExportResponse]:
         """Send the archive of a bundle from a byte on."""
         export = _named(request.name)
-        exports = self._desk.backend.exports(request.ledger)
+        exports = self._server.backend.exports(request.ledger)
         size, pieces = exports.read(export, request.offset, EXPORT_CHUNK_BYTES)
         if not 0 <= request.offset <= size:
             raise invalid_field("offset", f"is {request.offset}; the archive has {size} bytes")
         offset = request.offset
         for content in pieces:
-            self._desk.check_draining()
+            self._server.check_draining()
             yield pb.ReadExportResponse(offset=offset, content=content, archive_bytes=size)
             offset += len(content)
 
@@ -70,8 +70,8 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
         self, request: pb.DeleteExportRequest, context: grpc.ServicerContext
     ) -> pb.DeleteExportResponse:
         """Delete a bundle that is kept here."""
-        self._desk.operator_only(context, "delete an export")
-        job = self._desk.backend.exports(request.ledger).delete(_named(request.name))
+        self._server.operator_only(context, "delete an export")
+        job = self._server.backend.exports(request.ledger).delete(_named(request.name))
         return pb.DeleteExportResponse(export=convert.export(job))
 
 

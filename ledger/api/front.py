@@ -8,17 +8,21 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import uvloop
 
-from ledger.api.patience import Patience
 from ledger.limits import (
     CALLS_PER_CONNECTION,
+    IDLE_SECONDS,
     KEEPALIVE_SECONDS,
     KEEPALIVE_TIMEOUT_SECONDS,
+    MALFORMED_SECONDS,
     MESSAGE_BYTES_MAX,
+    MESSAGE_SECONDS,
+    PING_SECONDS_MIN,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +31,17 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 
 _ENDING_SECONDS: Final = 2.0  # what is cancelled after the grace gets to let go
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the front waits, for what a client does or does not do; tests have less."""
+
+    message_seconds: float = MESSAGE_SECONDS
+    idle_seconds: float = IDLE_SECONDS
+    malformed_seconds: float = MALFORMED_SECONDS
+    ping_seconds: float = PING_SECONDS_MIN
+    """How often a client that does nothing may ask whether the server is still there."""
 
 
 class _Table(grpc.GenericRpcHandler):

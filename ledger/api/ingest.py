@@ -11,12 +11,11 @@ from typing import Final
 import grpc
 
 from ledger.api import errors
-from ledger.api.actors import actor_of
 from ledger.api.admission import parsed
-from ledger.api.calls import Desk
 from ledger.api.convert.basics import appended
 from ledger.api.convert.signals import intake, rows_of
-from ledger.api.served_call import seconds_left
+from ledger.api.served_call import call_of
+from ledger.api.server_context import ServerContext
 from ledger.api.steps import Later
 from ledger.application.commands import CommandResult
 from ledger.application.fleet.intake import PendingBatch
@@ -41,16 +40,16 @@ _FATAL: Final = frozenset({Reason.LEDGER_UNKNOWN, Reason.DRAINING})
 class IngestStream:
     """Serves one call of StreamSignals."""
 
-    def __init__(self, desk: Desk, context: grpc.ServicerContext) -> None:
-        self._desk = desk
-        self._context = context
-        self._actor = actor_of(context)
+    def __init__(self, server: ServerContext, context: grpc.ServicerContext) -> None:
+        self._server = server
+        self._call = call_of(context)
+        self._actor = self._call.actor
         self._origin: str | None = None
         self._batches = 0
 
     def take(self, data: bytes) -> StreamSignalsResponse | Later[StreamSignalsResponse]:
         """Queue one batch; raises LedgerError where the stream cannot go on."""
-        self._desk.check_draining()
+        self._server.check_draining()
         self._batches += 1
         answer = StreamSignalsResponse(batch=self._batches)
         try:
@@ -66,16 +65,14 @@ class IngestStream:
     def _queued(self, request: StreamSignalsRequest) -> PendingBatch:
         ledger = self._ledger(request.ledger)
         rows = rows_of(request.observations, ledger.intake.unstated_time())
-        caller = self._desk.caller_for(
-            request, request.request_id, METHOD, self._actor, self._deadline()
-        )
+        caller = self._server.caller_for(request, METHOD, self._actor, self._deadline())
         is_left_out = request.leave_out_duplicates
         return ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
 
     def _ledger(self, origin: str) -> LedgerApplication:
         """Return the stream's ledger: the first batch settles it."""
         if self._origin is None:
-            ledger = self._desk.backend.ledger(origin)
+            ledger = self._server.backend.ledger(origin)
             self._origin = ledger.info.origin
             return ledger
         if origin not in {"", self._origin}:
@@ -84,25 +81,25 @@ class IngestStream:
                 f"is {origin[:255]!r}, and this stream writes to {self._origin}",
                 remedy="Open another stream for another ledger.",
             )
-        return self._desk.backend.ledger(self._origin)
+        return self._server.backend.ledger(self._origin)
 
     def _deadline(self) -> float:
-        left = seconds_left(self._context)
+        left = self._call.seconds_left
         seconds = STREAM_BATCH_SECONDS_MAX if left is None else min(left, STREAM_BATCH_SECONDS_MAX)
-        return self._desk.clock.monotonic_seconds() + seconds
+        return self._server.clock.monotonic_seconds() + seconds
 
     def _answered(self, answer: StreamSignalsResponse, done: PendingBatch) -> StreamSignalsResponse:
         try:
             taken = done.result()
         except Exception as failure:  # noqa: BLE001 - one batch's failure is its own
-            return self._refused(answer, errors.refusal_of(failure, self._desk.clock))
+            return self._refused(answer, errors.refusal_of(failure, self._server.clock))
         answer.appended.CopyFrom(appended(CommandResult.of(taken.appended)))
         answer.intake.CopyFrom(intake(taken))
         return answer
 
     def _refused(self, answer: StreamSignalsResponse, error: LedgerError) -> StreamSignalsResponse:
         answer.error.CopyFrom(batch_error(error))
-        self._desk.backend.count_refusal(self._origin or "", self._actor, _STREAMED, error.reason)
+        self._server.backend.count_refusal(self._origin or "", self._actor, _STREAMED, error.reason)
         return answer
 
 

@@ -1,6 +1,6 @@
-"""LedgerService: ledgers and their events as hashed.
+"""LedgerService: ledgers, their clocks, and their events as hashed.
 
-Its other methods stand in `checkpoints`, `keys`, `attesting`, `erasure` and `clocks`.
+The methods by which a ledger proves itself are in `attestation`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,21 +8,22 @@ from typing import Final
 
 import grpc
 
-from ledger.api.attesting import AttestingMethods
-from ledger.api.calls import Desk, beyond_head
-from ledger.api.checkpoints import CheckpointMethods
+from ledger.api.attestation import AttestationMethods
 from ledger.api.checks import Checks
-from ledger.api.clocks import ClockMethods
 from ledger.api.convert import events as convert
 from ledger.api.convert.basics import appended
-from ledger.api.erasure import ErasureMethods
-from ledger.api.keys import KeyMethods
 from ledger.api.paging import cut, page_of
+from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
 from ledger.application.commands import CommandResult
 from ledger.events import values
-from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_DEFAULT, SKEW_SECONDS_MAX
+from ledger.limits import (
+    ERASED_RANGES_MAX,
+    LEAP_SECONDS_MAX,
+    SKEW_SECONDS_DEFAULT,
+    SKEW_SECONDS_MAX,
+)
 from ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from ledger.v1 import ledger_service_pb2 as pb
 
@@ -34,24 +35,17 @@ _CLOCKS: Final = {
 }
 
 
-class LedgerServicer(
-    CheckpointMethods,
-    KeyMethods,
-    AttestingMethods,
-    ErasureMethods,
-    ClockMethods,
-    ledger_service_pb2_grpc.LedgerServiceServicer,
-):
+class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceServicer):
     """Serves LedgerService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     def CreateLedger(
         self, request: pb.CreateLedgerRequest, context: grpc.ServicerContext
     ) -> pb.CreateLedgerResponse:
         """Create a ledger."""
-        self._desk.operator_only(context, "create a ledger")
+        self._server.operator_only(context, "create a ledger")
         checks = Checks()
         if checks.present("origin", request.origin) and not values.ORIGIN.fullmatch(request.origin):
             checks.refuse(
@@ -72,9 +66,9 @@ class LedgerServicer(
             checks.refuse("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
         checks.done()
         origin, clock = request.origin, _CLOCKS[request.clock]
-        caller = self._desk.caller(request, request.request_id, "CreateLedger", context)
-        known = {info.origin for info in self._desk.backend.ledgers()}
-        info = self._desk.backend.create_ledger(
+        caller = self._server.caller(request, context)
+        known = {info.origin for info in self._server.backend.ledgers()}
+        info = self._server.backend.create_ledger(
             origin,
             clock=clock,
             skew_seconds=skew,
@@ -84,7 +78,7 @@ class LedgerServicer(
             request_id=caller.request_id,
             digest=caller.digest,
         )
-        ledger = self._desk.backend.ledger(origin)
+        ledger = self._server.backend.ledger(origin)
         first, last = ledger.log.event(1), ledger.log.event(2)
         assert first is not None, "a ledger begins with two events"
         assert last is not None, "a ledger begins with two events"
@@ -98,9 +92,7 @@ class LedgerServicer(
     ) -> pb.GetLedgerResponse:
         """Return one ledger and its head."""
         checks = Checks()
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         return pb.GetLedgerResponse(ledger=convert.ledger(ledger.info, ledger.log.head()))
 
     def ListLedgers(
@@ -108,9 +100,9 @@ class LedgerServicer(
     ) -> pb.ListLedgersResponse:
         """List the server's ledgers by origin."""
         page = page_of(request)
-        every = sorted(self._desk.backend.ledgers(), key=lambda info: info.origin)
+        every = sorted(self._server.backend.ledgers(), key=lambda info: info.origin)
         shown, token = cut(page, every, lambda info: info.origin, 0)
-        backend = self._desk.backend
+        backend = self._server.backend
         return pb.ListLedgersResponse(
             ledgers=[
                 convert.ledger(info, backend.ledger(info.origin).log.head()) for info in shown
@@ -122,14 +114,12 @@ class LedgerServicer(
         self, request: pb.ListEventsRequest, context: grpc.ServicerContext
     ) -> pb.ListEventsResponse:
         """List events by position, as hashed."""
+        page = page_of(request)
         checks = Checks()
         after = checks.position("after_position", request.after_position)
         until = checks.position("until_position", request.until_position)
-        checks.position("min_position", request.min_position)
         wanted = _wanted(checks, request.types, request.streams)
-        checks.done()
-        page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         head = page.upper if page.upper is not None else ledger.log.head().position
         if until > head:
             raise beyond_head("until_position", until, head)
@@ -157,8 +147,39 @@ class LedgerServicer(
         after = checks.position("after_position", request.after_position)
         wanted = _wanted(checks, request.types, request.streams)
         checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        return paused(EventWatch(self._desk, ledger, wanted, after).messages())
+        ledger = self._server.backend.ledger(request.ledger)
+        return paused(EventWatch(self._server, ledger, wanted, after).messages())
+
+    def EraseBodies(
+        self, request: pb.EraseBodiesRequest, context: grpc.ServicerContext
+    ) -> pb.EraseBodiesResponse:
+        """Remove body and salt of events, under a recorded legal ground."""
+        checks = Checks()
+        count = len(request.positions)
+        if checks.present("positions", count) and count > ERASED_RANGES_MAX:
+            checks.refuse("positions", f"has {count} ranges; at most {ERASED_RANGES_MAX} are taken")
+        ranges = request.positions[:ERASED_RANGES_MAX]
+        for index, each in enumerate(ranges):
+            for name in ("first", "last"):
+                if checks.position(f"positions[{index}].{name}", getattr(each, name)) == 0:
+                    checks.refuse(f"positions[{index}].{name}", "is required: positions start at 1")
+        ground = checks.text("ground", request.ground)
+        authority = checks.text("authority", request.authority)
+        ledger, caller = self._server.append(request, context, checks)
+        named = [(each.first, each.last) for each in ranges]
+        erased = ledger.erasure.erase_bodies(caller, named, ground, authority)
+        return pb.EraseBodiesResponse(appended=appended(erased.written), erased=erased.bodies)
+
+    def ConfirmClock(
+        self, request: pb.ConfirmClockRequest, context: grpc.ServicerContext
+    ) -> pb.ConfirmClockResponse:
+        """Confirm the server's clock, although it is not where it was expected."""
+        self._server.operator_only(context, "confirm the clock")
+        checks = Checks()
+        reason = checks.text("reason", request.reason)
+        ledger, caller = self._server.append(request, context, checks)
+        written = ledger.clocks.confirm(caller, reason)
+        return pb.ConfirmClockResponse(appended=appended(written))
 
 
 def _wanted(checks: Checks, types: Iterable[str], streams: Iterable[str]) -> EventFilter:

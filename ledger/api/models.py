@@ -2,11 +2,11 @@
 
 import grpc
 
-from ledger.api.calls import Desk
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.models import described_of, model, version_of
 from ledger.api.paging import cut, page_of
+from ledger.api.server_context import ServerContext
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.ledger import LedgerApplication
 from ledger.events.models import ModelRegistered, ModelUpdated
@@ -17,8 +17,8 @@ from ledger.v1 import model_service_pb2 as pb
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     """Serves ModelService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     def RegisterModel(
         self, request: pb.RegisterModelRequest, context: grpc.ServicerContext
@@ -27,8 +27,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         checks = Checks()
         checks.present("model", request.HasField("model"))
         described = described_of(request.model, ModelRegistered, checks)
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "RegisterModel", context)
+        ledger, caller = self._server.append(request, context)
         written = ledger.commands.register_model(caller, described)
         return pb.RegisterModelResponse(
             appended=appended(written), model=_model(ledger, described.model)
@@ -42,8 +41,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         checks.present("model", request.HasField("model"))
         version = version_of(request.etag, checks)
         described = described_of(request.model, ModelUpdated, checks)
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "UpdateModel", context)
+        ledger, caller = self._server.append(request, context)
         written = ledger.commands.update_model(caller, described, version)
         return pb.UpdateModelResponse(
             appended=appended(written), model=_model(ledger, described.model)
@@ -69,9 +67,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
             baseline_loss=baseline_loss,
             replaces=checks.identifier("replaces", request.replaces, optional=True) or None,
         )
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "RecordDeployment", context)
+        ledger, caller = self._server.append(request, context, checks)
         written = ledger.commands.record_deployment(caller, spec)
         view = ledger.fleet.model(spec.model)
         assert view is not None, "what was deployed is known"
@@ -86,13 +82,11 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         self, request: pb.RetireModelRequest, context: grpc.ServicerContext
     ) -> pb.RetireModelResponse:
         """Take a model out of the fleet, for good."""
-        self._desk.operator_only(context, "retire a model")
+        self._server.operator_only(context, "retire a model")
         checks = Checks()
         name = checks.name("name", request.name, "models")
         reason = checks.text("reason", request.reason)
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "RetireModel", context)
+        ledger, caller = self._server.append(request, context, checks)
         written = ledger.commands.retire_model(caller, name, reason)
         return pb.RetireModelResponse(appended=appended(written))
 
@@ -102,9 +96,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         """Return one model."""
         checks = Checks()
         name = checks.name("name", request.name, "models")
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         return pb.GetModelResponse(model=_model(ledger, name))
 
     def ListModels(
@@ -112,7 +104,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> pb.ListModelsResponse:
         """List models by id."""
         page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context)
         ledger.fleet.refresh()
         fleet = (
             view

@@ -2,11 +2,11 @@
 
 import grpc
 
-from ledger.api.calls import Desk
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import policy, positions_in_force, problems, scope_of, version
 from ledger.api.paging import cut, page_of
+from ledger.api.server_context import ServerContext
 from ledger.application.ledger import LedgerApplication
 from ledger.events.canonical import encode
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc
@@ -18,8 +18,8 @@ _DIGEST_CHARS = 64
 class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     """Serves PolicyService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     def LintPolicy(
         self, request: pb.LintPolicyRequest, context: grpc.ServicerContext
@@ -28,7 +28,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         checks = Checks()
         checks.document("document", request.document)
         checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
+        ledger = self._server.backend.ledger(request.ledger)
         result = ledger.commands.lint_policy(request.document)
         response = pb.LintPolicyResponse(
             valid=result.document is not None, problems=problems(result.problems)
@@ -46,11 +46,8 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         name = checks.name("name", request.name, "policies")
         checks.document("document", request.document)
         rationale = checks.text("rationale", request.rationale)
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        document = request.document
-        caller = self._desk.caller(request, request.request_id, "DraftPolicy", context)
-        drafted = ledger.commands.draft_policy(caller, name, document, rationale)
+        ledger, caller = self._server.append(request, context, checks)
+        drafted = ledger.commands.draft_policy(caller, name, request.document, rationale)
         return pb.DraftPolicyResponse(
             appended=appended(drafted.written),
             version=_version(ledger, name, drafted.version),
@@ -68,9 +65,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         if digest and len(digest) != _DIGEST_CHARS:
             checks.refuse("digest", "must be 64 hexadecimal digits, or empty")
         scope = scope_of(request.scope, checks)
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "ActivatePolicy", context)
+        ledger, caller = self._server.append(request, context, checks)
         written = ledger.commands.activate_policy(caller, name, number, digest, scope, rationale)
         return pb.ActivatePolicyResponse(appended=appended(written))
 
@@ -80,9 +75,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         """Return one version and where the policy is in force."""
         checks = Checks()
         name, number = checks.version_name("name", request.name, version_optional=True)
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         ledger.fleet.refresh()
         shown = _version(ledger, name, number)
         view = ledger.fleet.policy(name)
@@ -95,7 +88,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     ) -> pb.ListPoliciesResponse:
         """List policies by id."""
         page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context)
         ledger.fleet.refresh()
         every = ledger.fleet.policies()
         in_force = positions_in_force(every)

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import grpc
 
-from ledger.api.calls import Desk, beyond_head
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import timestamp
 from ledger.api.convert.plans import plan
 from ledger.api.paging import Page, cut, page_of
+from ledger.api.served_call import call_of
+from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
 from ledger.application.ledger import LedgerApplication
@@ -29,8 +30,8 @@ _ORDERS: dict[int, Order] = {
 class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
     """Serves PriorityService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     # ---- the ranked fleet ------------------------------------------------------------------------
 
@@ -40,8 +41,8 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         """List the fleet by rank, now or as of an earlier moment."""
         _check_listing(request)
         page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        host = self._desk.backend.projections(ledger.info.origin)
+        ledger = self._server.read(request, context)
+        host = self._server.backend.projections(ledger.info.origin)
         since = _since(request, ledger)
         shown = self._shown(request, page, ledger, host, since or 0, context)
         if since is not None and since > shown.position:
@@ -69,11 +70,11 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         checks = Checks()
         after = checks.position("after_position", request.after_position)
         checks.done()
-        ledger = self._desk.ledger_at(request.ledger, after, context, "after_position")
-        host = self._desk.backend.projections(ledger.info.origin)
+        ledger = self._server.ledger_at(request.ledger, after, context, "after_position")
+        host = self._server.backend.projections(ledger.info.origin)
         if after:
-            self._desk.await_projection(host, PRIORITIES, after, context)
-        return paused(PriorityWatch(self._desk, host).messages())
+            self._server.await_projection(host, PRIORITIES, after, context)
+        return paused(PriorityWatch(self._server, host).messages())
 
     def _shown(
         self,
@@ -99,7 +100,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
             micros = request.as_of_time.ToMicroseconds()
             return host.as_of(ledger.log.position_at(micros), order)
         if awaited := max(request.min_position, since):
-            self._desk.await_projection(host, PRIORITIES, awaited, context)
+            self._server.await_projection(host, PRIORITIES, awaited, context)
         return host.priorities(order)
 
     # ---- plans -----------------------------------------------------------------------------------
@@ -113,10 +114,8 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
         policy = checks.identifier("policy", request.policy, optional=True)
         plan_id = checks.identifier("plan", request.plan, optional=True)
-        checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
         cap = cap if request.purse_cap_micros else purse
-        caller = self._desk.caller(request, request.request_id, "MakePlan", context)
+        ledger, caller = self._server.append(request, context, checks)
         before = ledger.log.head().position
         made, event = ledger.plans.make(
             caller, policy=policy, purse_micros=purse, purse_cap_micros=cap, plan_id=plan_id
@@ -139,9 +138,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         """Return one plan, whole."""
         checks = Checks()
         name = checks.name("name", request.name, "plans")
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
         made, event = ledger.plans.get(name)
         return pb.GetPlanResponse(plan=plan(made, event.position))
 
@@ -150,7 +147,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
     ) -> pb.ListPlansResponse:
         """List plans, newest first."""
         page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context)
         upper = page.upper if page.upper is not None else ledger.log.head().position
         before = int(page.cursor) if page.cursor else upper + 1
         found = ledger.plans.page(before=before, limit=page.size + 1)
@@ -170,11 +167,9 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         """Return how far one projection is."""
         checks = Checks()
         name = checks.name("name", request.name, "projections")
-        checks.position("min_position", request.min_position)
-        checks.done()
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        host = self._desk.backend.projections(ledger.info.origin)
-        self._desk.await_projection(host, name, request.min_position, context)
+        ledger = self._server.read(request, context, checks)
+        host = self._server.backend.projections(ledger.info.origin)
+        self._server.await_projection(host, name, request.min_position, context)
         return pb.GetProjectionResponse(projection=_status(host, name))
 
     def ListProjections(
@@ -182,11 +177,11 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
     ) -> pb.ListProjectionsResponse:
         """List the projections by id."""
         page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        host = self._desk.backend.projections(ledger.info.origin)
+        ledger = self._server.read(request, context)
+        host = self._server.backend.projections(ledger.info.origin)
         if request.min_position:
             for name in host.names:
-                self._desk.await_projection(host, name, request.min_position, context)
+                self._server.await_projection(host, name, request.min_position, context)
         found = sorted(host.status(), key=lambda status: status.name)
         shown, token = cut(page, found, lambda status: status.name, 0)
         return pb.ListProjectionsResponse(
@@ -197,15 +192,16 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         self, request: pb.RebuildProjectionRequest, context: grpc.ServicerContext
     ) -> pb.RebuildProjectionResponse:
         """Build a projection from scratch, compare, switch."""
-        self._desk.operator_only(context, "rebuild a projection")
+        self._server.operator_only(context, "rebuild a projection")
+        call = call_of(context)
         checks = Checks()
         name = checks.name("name", request.name, "projections")
         checks.done()
-        ledger = self._desk.backend.ledger(request.ledger)
-        host = self._desk.backend.projections(ledger.info.origin)
+        ledger = self._server.backend.ledger(request.ledger)
+        host = self._server.backend.projections(ledger.info.origin)
         result = host.rebuild(
             name,
-            stop=lambda: self._desk.is_draining or not context.is_active(),
+            stop=lambda: self._server.is_draining or call.is_over,
             keep_before=request.keep_previous,
         )
         return pb.RebuildProjectionResponse(
@@ -222,7 +218,6 @@ def _check_listing(request: pb.ListPrioritiesRequest) -> None:
             checks.time(field, getattr(request, field), given=True)
     if request.order_by not in _ORDERS:
         checks.refuse("order_by", f"{request.order_by} is no order")
-    checks.position("min_position", request.min_position)
     checks.done()
     # Two times are compared as stated; what lies between them may well be no position at all.
     if request.HasField("as_of_time") and request.HasField("since_time"):

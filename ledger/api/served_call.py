@@ -2,14 +2,24 @@
 
 It takes the place of gRPC's own context, which the servicers' generated signatures name, and has
 no more of it than they need: only the front end answers or ends a call.
+
+A caller names itself in the metadata key `ledger-actor`, until transport security does. The server
+listens on loopback only, so what a caller says of itself is recorded as said. Only `system/` is not
+for callers: it names the server's own parts, and only their events carry it.
 """
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
 
+from ledger.errors import invalid_field
+from ledger.events import values
 from ledger.limits import READ_WAIT_SECONDS_MAX
 
+ACTOR_KEY: Final = "ledger-actor"
+ANONYMOUS: Final = "users/anonymous"
+
+_CALLERS: Final = ("users/", "services/")
 _FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
 
 # Of what is left until the deadline, so that the reason still reaches the caller.
@@ -24,6 +34,7 @@ class ServedCall:
     def __init__(self, method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         self._context = context
         self.method = method
+        """Its full name, such as `/ledger.v1.ModelService/GetModel`."""
         self.peer = context.peer()
         """The connection: address and port of its other end."""
         self.ledger = ""
@@ -34,33 +45,48 @@ class ServedCall:
         self.is_patient = True
         """Whether it may go on waiting for what it reads."""
 
-    def invocation_metadata(self) -> Any:  # noqa: ANN401 - as gRPC types it
-        """Return what the caller sent along."""
-        return self._context.invocation_metadata()
-
-    def time_remaining(self) -> float | None:
-        """Return how long the caller still waits, None for ever."""
-        return self._context.time_remaining()
-
-    def is_active(self) -> bool:
-        """Return whether anybody waits for an answer."""
-        return not self.is_over
+    @property
+    def method_name(self) -> str:
+        """The method without its service."""
+        return self.method.rpartition("/")[2]
 
     @property
-    def context(self) -> grpc.ServicerContext:
-        """The call by the name of the generated signatures."""
-        return cast("grpc.ServicerContext", self)
+    def stated_actor(self) -> str:
+        """What the caller says of itself, whether or not it can be."""
+        for key, value in self._context.invocation_metadata() or ():
+            if key == ACTOR_KEY:
+                return value if isinstance(value, str) else value.decode("latin-1")
+        return ANONYMOUS
+
+    @property
+    def actor(self) -> str:
+        """The actor; FIELD_INVALID where the metadata names none that can be."""
+        text = self.stated_actor
+        if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
+            raise invalid_field(
+                ACTOR_KEY,
+                f"{text[:80]!r} names no caller",
+                remedy="Write users/NAME or services/NAME in a-z, 0-9, '.', '_' and '-'.",
+            )
+        return text
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the caller still waits; None for ever."""
+        remaining: float | None = self._context.time_remaining()
+        return remaining if remaining is not None and remaining < _FOREVER_SECONDS else None
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long a read may wait for its position: bounded, and with time left to answer."""
+        left = self.seconds_left
+        if left is None:
+            return READ_WAIT_SECONDS_MAX
+        return min(left * _WAITING_SHARE, READ_WAIT_SECONDS_MAX)
 
 
-def seconds_left(context: grpc.ServicerContext) -> float | None:
-    """Return how long the caller still waits; None for ever."""
-    remaining: float | None = context.time_remaining()
-    return remaining if remaining is not None and remaining < _FOREVER_SECONDS else None
-
-
-def wait_seconds(context: grpc.ServicerContext) -> float:
-    """Return how long a read may wait for its position: bounded, and with time left to answer."""
-    left = seconds_left(context)
-    if left is None:
-        return READ_WAIT_SECONDS_MAX
-    return min(left * _WAITING_SHARE, READ_WAIT_SECONDS_MAX)
+def call_of(context: grpc.ServicerContext) -> ServedCall:
+    """Return the call that a context of the generated signatures is."""
+    call: object = context
+    assert isinstance(call, ServedCall), "the front end makes every call"
+    return call

@@ -15,17 +15,16 @@ from grpc_reflection.v1alpha import reflection
 
 from ledger.api.admission import Admission
 from ledger.api.answering import Answering, Native
-from ledger.api.calls import Backend, Desk
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
-from ledger.api.front import Front
+from ledger.api.front import Front, Patience
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
 from ledger.api.methods import Methods
 from ledger.api.models import ModelServicer
-from ledger.api.patience import Patience
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
+from ledger.api.server_context import Backend, ServerContext
 from ledger.api.signals import SignalServicer
 from ledger.api.slots import Slots
 from ledger.errors import LedgerError, invalid_field
@@ -75,7 +74,7 @@ class ApiServer:
         patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> None:
         self._address = loopback(address)
-        self._desk = Desk(backend)
+        self._server = ServerContext(backend)
         self._admission = Admission(backend.clock, backend.count_refusal)
         self._health = Health()
         self._patience = patience
@@ -117,7 +116,7 @@ class ApiServer:
         """Tell health checks and end watches and streams; other calls go on as usual."""
         self._is_serving = False
         self._tell_health()
-        self._desk.drain()
+        self._server.drain()
         self._front.drain()
 
     def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
@@ -141,29 +140,29 @@ class ApiServer:
 
     def _build(self) -> "tuple[Answering, dict[str, Handler]]":
         """Return what answers, and the handler of every method; on the event loop."""
-        answering = Answering(self._desk, self._admission, _slots(), self._patience)
+        answering = Answering(self._server, self._admission, _slots(), self._patience)
         self._health.on_change(answering.bell.ring)
         handlers = {
             CHECK: answering.native(CHECK, Native(self._health.check)),
             WATCH: answering.native(WATCH, Native(partial(self._health.watch, answering.idle))),
         }
-        methods = _methods(self._desk)
+        methods = _methods(self._server)
         return answering, handlers | {
             name: answering.handler(method) for name, method in methods.items()
         }
 
 
-def _methods(desk: Desk) -> Methods:
+def _methods(server: ServerContext) -> Methods:
     """Return the methods of every service but health."""
     kept = Methods()
-    methods: Any = kept  # the generated functions ask for a server of gRPC's
-    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(DecisionServicer(desk), methods)
-    export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(desk), methods)
-    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerServicer(desk), methods)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(desk), methods)
-    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(desk), methods)
-    priority_service_pb2_grpc.add_PriorityServiceServicer_to_server(PriorityServicer(desk), methods)
-    signal_service_pb2_grpc.add_SignalServiceServicer_to_server(SignalServicer(desk), methods)
+    into: Any = kept  # the generated functions ask for a server of gRPC's
+    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(DecisionServicer(server), into)
+    export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(server), into)
+    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerServicer(server), into)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(server), into)
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(server), into)
+    priority_service_pb2_grpc.add_PriorityServiceServicer_to_server(PriorityServicer(server), into)
+    signal_service_pb2_grpc.add_SignalServiceServicer_to_server(SignalServicer(server), into)
     names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     kept[REFLECT] = Reflection(names).method
     return kept

@@ -6,7 +6,6 @@ from functools import partial
 
 import grpc
 
-from ledger.api.calls import Desk, await_checkpoint
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
 from ledger.api.convert.proofs import inclusion
@@ -20,6 +19,7 @@ from ledger.api.convert.signals import (
 )
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
+from ledger.api.server_context import ServerContext, await_checkpoint
 from ledger.api.steps import Later, exchanged, later
 from ledger.application.commands import CommandResult
 from ledger.application.fleet.intake import PendingBatch
@@ -35,8 +35,8 @@ _PROJECTION = "signals"
 class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
     """Serves SignalService."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
 
     def DefineSignal(
         self, request: pb.DefineSignalRequest, context: grpc.ServicerContext
@@ -46,8 +46,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         checks.present("signal", request.HasField("signal"))
         replacements = replacements_of(request.replacements, checks)
         defined = signal_of(request.signal, checks)
-        ledger = self._desk.backend.ledger(request.ledger)
-        caller = self._desk.caller(request, request.request_id, "DefineSignal", context)
+        ledger, caller = self._server.append(request, context)
         written = ledger.commands.define_signal(caller, defined, replacements)
         ledger.fleet.refresh(written.position)
         view = ledger.fleet.signal(defined.signal)
@@ -67,7 +66,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
     ) -> pb.ListSignalsResponse:
         """List definitions by id."""
         page = page_of(request)
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
+        ledger = self._server.read(request, context)
         ledger.fleet.refresh()
         views, token = cut(page, ledger.fleet.signals(), lambda view: view.name, 0)
         return pb.ListSignalsResponse(
@@ -78,10 +77,10 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         self, request: pb.SubmitSignalsRequest, context: grpc.ServicerContext
     ) -> pb.SubmitSignalsResponse:
         """Record a batch, and answer once it is durable, or covered by a checkpoint if asked."""
-        ledger = self._desk.backend.ledger(request.ledger)
+        ledger = self._server.backend.ledger(request.ledger)
         rows = rows_of(request.observations, ledger.intake.unstated_time())
         is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
-        caller = self._desk.caller(request, request.request_id, METHOD, context)
+        caller = self._server.caller(request, context)
         submission = ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
         if is_waiting:
             return later(Later(submission, partial(_proven, ledger, context), is_long=True))
@@ -93,22 +92,20 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         context: grpc.ServicerContext,
     ) -> Iterator[pb.StreamSignalsResponse]:
         """Record batches one after the other, and answer each."""
-        return exchanged(IngestStream(self._desk, context))
+        return exchanged(IngestStream(self._server, context))
 
     def ListSignalStates(
         self, request: pb.ListSignalStatesRequest, context: grpc.ServicerContext
     ) -> pb.ListSignalStatesResponse:
         """List where signals stand, from the projection."""
-        checks = Checks()
-        checks.identifier("model", request.model, optional=True)
-        checks.position("min_position", request.min_position)
-        checks.done()
         page = page_of(request)
         page = replace(page, size=min(page.size, PAGE_STATES_MAX))  # so that no call takes long
-        ledger = self._desk.ledger_at(request.ledger, request.min_position, context)
-        host = self._desk.backend.projections(ledger.info.origin)
+        checks = Checks()
+        checks.identifier("model", request.model, optional=True)
+        ledger = self._server.read(request, context, checks)
+        host = self._server.backend.projections(ledger.info.origin)
         if request.min_position:
-            self._desk.await_projection(host, _PROJECTION, request.min_position, context)
+            self._server.await_projection(host, _PROJECTION, request.min_position, context)
         if request.model and ledger.fleet.model(request.model) is None:
             raise ledger.fleet.model_unknown(request.model)
         states = host.signals(request.model or None)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from ledger.api.calls import Desk, beyond_head
 from ledger.api.convert import events as convert_events
 from ledger.api.convert import priorities as convert_priorities
 from ledger.api.convert.basics import timestamp
+from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import Pause
 from ledger.application.ledger import LedgerApplication
 from ledger.events.envelope import RecordedEvent
@@ -55,12 +55,12 @@ class EventWatch:
 
     def __init__(
         self,
-        desk: Desk,
+        server: ServerContext,
         ledger: LedgerApplication,
         wanted: EventFilter,
         after: int,
     ) -> None:
-        self._desk = desk
+        self._server = server
         self._ledger = ledger
         self._wanted = wanted
         self._position = after
@@ -70,7 +70,7 @@ class EventWatch:
         head = self._ledger.log.head().position
         if self._position > head:
             raise beyond_head("after_position", self._position, head)
-        beat = Heartbeat(self._desk)
+        beat = Heartbeat(self._server)
         has_caught_up = False
         while True:
             head = self._ledger.log.head().position
@@ -85,7 +85,7 @@ class EventWatch:
                 yield self._message([], head)
                 beat.reset()
             has_caught_up = True
-            self._desk.check_draining()
+            self._server.check_draining()
             yield Pause(partial(self._has_grown, head), beat.seconds_left())
 
     def _has_grown(self, head: int) -> bool:
@@ -94,7 +94,7 @@ class EventWatch:
     def _pages(self, head: int) -> Iterator[tuple[list[RecordedEvent], int]]:
         """Yield what was recorded up to a head, with the position that each page completes."""
         while self._position < head:
-            self._desk.check_draining()
+            self._server.check_draining()
             events = self._ledger.log.events(
                 after=self._position,
                 until=head,
@@ -125,8 +125,8 @@ class EventWatch:
 class PriorityWatch:
     """Serves one call of WatchPriorities."""
 
-    def __init__(self, desk: Desk, host: ProjectionHost) -> None:
-        self._desk = desk
+    def __init__(self, server: ServerContext, host: ProjectionHost) -> None:
+        self._server = server
         self._host = host
         self._rows: dict[str, Row] = {}
         self._sent: dict[str, Ranked] = {}
@@ -135,9 +135,9 @@ class PriorityWatch:
     def messages(self) -> Iterator[priority_service_pb2.WatchPrioritiesResponse | Pause]:
         """Yield rows as they change, until the server drains."""
         with self._host.watch(PRIORITIES) as watch:
-            beat = Heartbeat(self._desk)
+            beat = Heartbeat(self._server)
             while True:
-                self._desk.check_draining()
+                self._server.check_draining()
                 reached = self._host.position
                 changed = watch.next(0.0)
                 if changed is not None:
@@ -182,8 +182,8 @@ class PriorityWatch:
 class Heartbeat:
     """When the next sign of life is due."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._clock = desk.clock
+    def __init__(self, server: ServerContext) -> None:
+        self._clock = server.clock
         self._next = self._clock.monotonic_seconds() + STREAM_HEARTBEAT_SECONDS
 
     def reset(self) -> None:

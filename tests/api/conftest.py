@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.api.patience import Patience
+from ledger.api.front import Patience
 from tests.support.served import Fleets, Served, serving, serving_fleet
 
 

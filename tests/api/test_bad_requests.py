@@ -285,3 +285,18 @@ def test_the_message_counts_the_other_fields_and_a_read_speaks_of_no_writing(
     )
     assert "is required. 1 more field was refused too: min_position. Correct" in read.message
     assert "written" not in read.message
+
+
+@pytest.mark.parametrize("name", ["ListModels", "ListPolicies", "ListSignals", "ListPlans"])
+def test_a_list_refuses_a_position_that_cannot_be_as_every_read_does(
+    served: Served, name: str
+) -> None:
+    stub, module = {
+        "ListModels": (served.models, model_service_pb2),
+        "ListPolicies": (served.policies, policy_service_pb2),
+        "ListSignals": (served.signals, signal_service_pb2),
+        "ListPlans": (served.priorities, priority_service_pb2),
+    }[name]
+    request = getattr(module, f"{name}Request")(min_position=-1)
+    error = refused(lambda: getattr(stub, name)(request, timeout=TIMEOUT))
+    assert (error.reason, list(error.fields)) == ("FIELD_INVALID", ["min_position"])

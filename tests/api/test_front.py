@@ -15,7 +15,7 @@ import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.api.patience import Patience
+from ledger.api.front import Patience
 from ledger.api.server import SERVICES, ApiServer
 from ledger.application.log import LedgerLog
 from ledger.client import AsyncLedgerClient, LedgerClient

@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from ledger.api.patience import Patience
+from ledger.api.front import Patience
 from ledger.api.server import ApiServer
 from ledger.clock import Clock
 from ledger.service import Service

@@ -8,9 +8,8 @@ from typing import Final, Protocol
 import grpc
 from google.protobuf.message import Message
 
-from ledger.api.actors import actor_of
 from ledger.api.checks import Checks
-from ledger.api.served_call import ServedCall, seconds_left
+from ledger.api.served_call import call_of
 from ledger.api.steps import NotYetError
 from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports
@@ -25,6 +24,25 @@ from projections.host import ProjectionHost
 # What may differ between a request and its repeat: whether the ledger was named or understood, and
 # how much is to be answered; or that a leap of time is meant, which is said once it was refused.
 _FREE_FIELDS: Final = ("request_id", "ledger", "wait_for_checkpoint", "allow_leap")
+
+
+class Append(Protocol):
+    """A request that appends; generated messages are such."""
+
+    request_id: str
+
+
+class LedgerAppend(Append, Protocol):
+    """One that names the ledger to append to."""
+
+    ledger: str
+
+
+class Read(Protocol):
+    """A request that reads what a ledger holds from a position on."""
+
+    ledger: str
+    min_position: int
 
 
 class Backend(Protocol):
@@ -86,8 +104,8 @@ class Backend(Protocol):
         ...
 
 
-class Desk:
-    """Where the servicers share what is served, and whether it is shutting down."""
+class ServerContext:
+    """What the servicers share: what is served, and whether the server is shutting down."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -114,42 +132,56 @@ class Desk:
 
     def operator_only(self, context: grpc.ServicerContext, what: str) -> None:
         """Raise ACTOR_NOT_AUTHORISED unless the operator has named the caller for such things."""
-        self.backend.operators.check(actor_of(context), what)
+        self.backend.operators.check(call_of(context).actor, what)
 
-    def caller(
-        self, request: Message, request_id: str, method: str, context: grpc.ServicerContext
-    ) -> Caller:
+    # ---- appends ---------------------------------------------------------------------------------
+
+    def append(
+        self, request: LedgerAppend, context: grpc.ServicerContext, checks: Checks | None = None
+    ) -> tuple[LedgerApplication, Caller]:
+        """Return the ledger that a request appends to, and its caller, once `checks` are done."""
+        if checks is not None:
+            checks.done()
+        return self.backend.ledger(request.ledger), self.caller(request, context)
+
+    def caller(self, request: Append, context: grpc.ServicerContext) -> Caller:
         """Return who writes, with the digest by which a repeat of the request is recognised.
 
         Clears the free fields of the request. FIELD_INVALID for a malformed request id.
         """
-        left = seconds_left(context)
-        return self.caller_for(
-            request,
-            request_id,
-            method,
-            actor_of(context),
-            None if left is None else self.clock.monotonic_seconds() + left,
-        )
+        call = call_of(context)
+        left = call.seconds_left
+        until = None if left is None else self.clock.monotonic_seconds() + left
+        return self.caller_for(request, call.method_name, call.actor, until)
 
     def caller_for(
-        self,
-        request: Message,
-        request_id: str,
-        method: str,
-        actor: str,
-        deadline_monotonic: float | None,
+        self, request: Append, method: str, actor: str, deadline_monotonic: float | None
     ) -> Caller:
         """Return the same for an actor and a deadline that are known already."""
         may_leap = bool(getattr(request, "allow_leap", False))
+        request_id = request.request_id
         if not request_id:
             return Caller(actor, None, b"", deadline_monotonic, may_leap)
         if values.REQUEST_ID.fullmatch(request_id) is None:
             checks = Checks()
             checks.refuse("request_id", "must be 1 to 128 of A-Z, a-z, 0-9, '.', '_', ':' and '-'")
             checks.done()
-        digest = hashlib.sha256(method.encode() + b"\x00" + content_of(request)).digest()
+        digest = hashlib.sha256(method.encode() + b"\x00" + _content_of(request)).digest()
         return Caller(actor, request_id, digest, deadline_monotonic, may_leap)
+
+    # ---- reads -----------------------------------------------------------------------------------
+
+    def read(
+        self, request: Read, context: grpc.ServicerContext, checks: Checks | None = None
+    ) -> LedgerApplication:
+        """Return the ledger that a request reads, once it has reached its `min_position`.
+
+        FIELD_INVALID for what `checks` found, POSITION_BEYOND_HEAD when time is up.
+        """
+        checks = checks or Checks()
+        checks.position("min_position", request.min_position)
+        checks.done()
+        return self.ledger_at(request.ledger, request.min_position, context)
 
     def ledger_at(
         self,
@@ -196,15 +228,9 @@ def _wait(context: grpc.ServicerContext, is_over: Callable[[], bool]) -> None:
         raise NotYetError(is_over)
 
 
-def call_of(context: grpc.ServicerContext) -> ServedCall:
-    """Return the call that a context of the generated signatures is."""
-    call: object = context
-    assert isinstance(call, ServedCall), "the front end makes every call"
-    return call
-
-
-def content_of(request: Message) -> bytes:
+def _content_of(request: Append) -> bytes:
     """Return the deterministic bytes of what a request asks for, clearing what may differ."""
+    assert isinstance(request, Message)
     for name in _FREE_FIELDS:
         if name in request.DESCRIPTOR.fields_by_name:
             request.ClearField(name)
