@@ -9,9 +9,8 @@ This is the one place where asyncio and the servicers meet.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +18,11 @@ import grpc
 from grpc_status import rpc_status
 
 from ledger.api import errors
-from ledger.api.admission import Admission, MalformedError
 from ledger.api.bell import Bell
 from ledger.api.call_threads import CallThreads, Posts
+from ledger.api.calls import Admission, MalformedError, ServedCall
 from ledger.api.front import Patience
 from ledger.api.methods import Method
-from ledger.api.served_call import ServedCall
 from ledger.api.server_context import ServerContext
 from ledger.api.slots import Slots
 from ledger.api.steps import Later, NotYetError, Pause
@@ -40,15 +38,9 @@ from ledger.limits import (
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]
     Handler = grpc.RpcMethodHandler[bytes, bytes]
+    Native = Callable[[Context, bytes], Awaitable[None]]
 
 _GONE_SECONDS: Final = 0.05  # how soon after the end of its messages a client is known to be gone
-
-
-@dataclass(frozen=True, slots=True)
-class Native:
-    """A method that lives on the event loop: health, which answers whatever the threads do."""
-
-    serve: "Callable[[ServedCall, Context, bytes], Coroutine[Any, Any, None]]"
 
 
 class Answering:
@@ -105,9 +97,11 @@ class Answering:
     def handler(self, method: Method) -> "Handler":
         """Return the handler of a method: to gRPC every request is a stream, read when it comes."""
         if method.takes_many:
-            return grpc.stream_stream_rpc_method_handler(self._many(method, self._exchange))
+            serve = partial(self._exchange, method)
+            return grpc.stream_stream_rpc_method_handler(self._many(method.name, serve))
         if method.answers_many:
-            return grpc.stream_stream_rpc_method_handler(self._many(method, self._stream))
+            serve = partial(self._stream, method)
+            return grpc.stream_stream_rpc_method_handler(self._many(method.name, serve))
 
         async def answer(_: object, context: "Context") -> Any:  # noqa: ANN401 - bytes
             call, refusal = ServedCall(method.name, context), None
@@ -121,23 +115,21 @@ class Answering:
 
         return grpc.stream_unary_rpc_method_handler(answer)
 
-    def native(self, name: str, native: Native) -> "Handler":
-        """Return the handler of a method that uses no thread."""
+    def native(self, name: str, serve: "Native") -> "Handler":
+        """Return the handler of a method that uses no thread: health, which answers always."""
 
-        async def serve(method: str, call: ServedCall, context: "Context") -> None:
+        async def answers(call: ServedCall, context: "Context") -> None:
             data = await self._message(context)
-            with self._held(method, call):
-                await native.serve(call, context, data)
+            with self._held(name, call):
+                await serve(context, data)
 
-        return grpc.stream_stream_rpc_method_handler(self._many(name, serve))
+        return grpc.stream_stream_rpc_method_handler(self._many(name, answers))
 
-    def _many(self, method: Any, serve: Callable[..., Coroutine[Any, Any, None]]) -> Any:  # noqa: ANN401
-        name = method if isinstance(method, str) else method.name
-
+    def _many(self, name: str, serve: "Callable[[ServedCall, Context], Awaitable[None]]") -> Any:  # noqa: ANN401
         async def answers(_: object, context: "Context") -> None:
             call, refusal = ServedCall(name, context), None
             try:
-                await serve(method, call, context)
+                await serve(call, context)
             except grpc.aio.AbortError:
                 raise  # ended already
             except grpc.aio.BaseError as error:

@@ -51,10 +51,10 @@ class AttestationMethods:
         found = ledger.attestation.checkpoints.after(
             int(page.cursor) if page.cursor else after, page.size + 1
         )
-        shown = found[: page.size]
+        shown, token = page.cut(found, lambda signed: signed.size)
         return pb.ListCheckpointsResponse(
             checkpoints=[convert.checkpoint(ledger.info.origin, signed) for signed in shown],
-            next_page_token=page.token(str(shown[-1].size), 0) if len(found) > len(shown) else "",
+            next_page_token=token,
         )
 
     def ProveInclusion(

@@ -111,12 +111,10 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             limit=page.size + 1,
             descending=True,
         )
-        shown = events[: page.size]
+        shown, token = page.cut(events, lambda event: event.position, upper)
         return pb.ListDecisionsResponse(
             decisions=[decision(typed(event, DecisionMade), event) for event in shown],
-            next_page_token=page.token(str(shown[-1].position), upper)
-            if len(events) > page.size
-            else "",
+            next_page_token=token,
         )
 
     def ExplainDecision(

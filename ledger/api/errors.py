@@ -9,7 +9,6 @@ from typing import Final
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ledger.clock import Clock, uuid7
@@ -131,15 +130,25 @@ def text_of(error: LedgerError) -> str:
 
 def to_status(error: LedgerError) -> status_pb2.Status:
     """Return the rich status of a refusal: ErrorInfo always, BadRequest and RetryInfo where due."""
-    details = [_pack(_error_info(error))]
+    status = status_pb2.Status(code=code_of(error), message=text_of(error))
+    status.details.add().Pack(
+        error_details_pb2.ErrorInfo(
+            reason=error.reason.value, domain=DOMAIN, metadata=metadata_of(error)
+        )
+    )
     if error.violations:
-        details.append(_pack(_bad_request(error)))
+        bad = error_details_pb2.BadRequest()
+        for violation in error.violations[:_VIOLATIONS_MAX]:
+            bad.field_violations.add(
+                field=violation.field, description=violation.description[:_DESCRIPTION_CHARS_MAX]
+            )
+        status.details.add().Pack(bad)
     seconds = retry_seconds(error)
     if seconds is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(seconds * _NANO))
-        details.append(_pack(retry))
-    return status_pb2.Status(code=code_of(error), message=text_of(error), details=details)
+        status.details.add().Pack(retry)
+    return status
 
 
 def refusal_of(error: Exception, clock: Clock) -> LedgerError:
@@ -159,30 +168,3 @@ def refusal_of(error: Exception, clock: Clock) -> LedgerError:
         remedy="Report that id to the server's operator.",
         metadata={"error_id": error_id},
     )
-
-
-def _error_info(error: LedgerError) -> error_details_pb2.ErrorInfo:
-    return error_details_pb2.ErrorInfo(
-        reason=error.reason.value, domain=DOMAIN, metadata=metadata_of(error)
-    )
-
-
-def _bad_request(error: LedgerError) -> error_details_pb2.BadRequest:
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(
-                field=violation.field, description=violation.description[:_DESCRIPTION_CHARS_MAX]
-            )
-            for violation in error.violations[:_VIOLATIONS_MAX]
-        ]
-    )
-
-
-def _pack(
-    message: error_details_pb2.ErrorInfo
-    | error_details_pb2.BadRequest
-    | error_details_pb2.RetryInfo,
-) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(message)
-    return packed

@@ -45,11 +45,9 @@ class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
         page = page_of(request)
         every = self._server.backend.exports(request.ledger).all()
         rest = [job for job in every if not page.cursor or job.export < page.cursor]
-        shown = rest[: page.size]
-        return pb.ListExportsResponse(
-            exports=[convert.export(job) for job in shown],
-            next_page_token=page.token(shown[-1].export, 0) if len(rest) > len(shown) else "",
-        )
+        shown, token = page.cut(rest, lambda job: job.export)
+        exports = [convert.export(job) for job in shown]
+        return pb.ListExportsResponse(exports=exports, next_page_token=token)
 
     def ReadExport(
         self, request: pb.ReadExportRequest, context: grpc.ServicerContext

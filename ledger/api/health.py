@@ -8,9 +8,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from ledger.api.admission import parsed
+from ledger.api.calls import parsed
 from ledger.api.methods import Method
-from ledger.api.served_call import ServedCall
 from ledger.limits import HEALTH_WATCHES_LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -42,14 +41,14 @@ class Health:
         """Call back, on any thread, when something changed."""
         self._changed = callback
 
-    async def check(self, _: ServedCall, context: "Context", data: bytes) -> None:
+    async def check(self, context: "Context", data: bytes) -> None:
         """Answer Check."""
         status = self._statuses.get(_service(data))
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         await context.write(_Response(status=status).SerializeToString())
 
-    async def watch(self, idle: "Idle", _: ServedCall, context: "Context", data: bytes) -> None:
+    async def watch(self, idle: "Idle", context: "Context", data: bytes) -> None:
         """Answer Watch: now, and at each change, until the server ends."""
         name, status = _service(data), None
         is_going_on = True

@@ -11,10 +11,9 @@ from typing import Final
 import grpc
 
 from ledger.api import errors
-from ledger.api.admission import parsed
+from ledger.api.calls import call_of, parsed
 from ledger.api.convert.basics import appended
 from ledger.api.convert.signals import intake, rows_of
-from ledger.api.served_call import call_of
 from ledger.api.server_context import ServerContext
 from ledger.api.steps import Later
 from ledger.application.commands import CommandResult

@@ -101,7 +101,7 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
         """List the server's ledgers by origin."""
         page = page_of(request)
         every = sorted(self._server.backend.ledgers(), key=lambda info: info.origin)
-        shown, token = cut(page, every, lambda info: info.origin, 0)
+        shown, token = cut(page, every, lambda info: info.origin)
         backend = self._server.backend
         return pb.ListLedgersResponse(
             ledgers=[

@@ -111,7 +111,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
             for view in ledger.fleet.models()
             if request.include_retired or not view.model.retired
         )
-        views, token = cut(page, fleet, lambda view: view.name, 0)
+        views, token = cut(page, fleet, lambda view: view.name)
         return pb.ListModelsResponse(models=[model(view) for view in views], next_page_token=token)
 
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -49,12 +49,20 @@ class Page:
         head = _VERSION + _HEADER.pack(self._query, upper) + cursor.encode()
         return base64.urlsafe_b64encode(head + _digest(head)[:_SUM_BYTES]).decode().rstrip("=")
 
+    def cut(
+        self, found: Sequence[T], key: Callable[[T], object], upper: int = 0
+    ) -> tuple[Sequence[T], str]:
+        """Return what fits of the items from here on, and the token of the next page.
 
-def cut(page: Page, items: Iterable[T], key: Callable[[T], str], upper: int) -> tuple[list[T], str]:
+        "" where there is none: `found` has one more item, or more, than fit.
+        """
+        shown = found[: self.size]
+        return shown, self.token(str(key(shown[-1])), upper) if len(found) > len(shown) else ""
+
+
+def cut(page: Page, items: Iterable[T], key: Callable[[T], str]) -> tuple[Sequence[T], str]:
     """Return the items of a page of a list in order of key, and the token of the next one."""
-    rest = [item for item in items if not page.cursor or key(item) > page.cursor]
-    shown = rest[: page.size]
-    return shown, page.token(key(shown[-1]), upper) if len(rest) > len(shown) else ""
+    return page.cut([item for item in items if not page.cursor or key(item) > page.cursor], key)
 
 
 def page_of(request: Listing) -> Page:

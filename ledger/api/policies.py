@@ -92,7 +92,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         ledger.fleet.refresh()
         every = ledger.fleet.policies()
         in_force = positions_in_force(every)
-        views, token = cut(page, every, lambda view: view.name, 0)
+        views, token = cut(page, every, lambda view: view.name)
         return pb.ListPoliciesResponse(
             policies=[policy(view, in_force) for view in views], next_page_token=token
         )

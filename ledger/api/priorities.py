@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import grpc
 
+from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import timestamp
 from ledger.api.convert.plans import plan
 from ledger.api.paging import Page, cut, page_of
-from ledger.api.served_call import call_of
 from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
@@ -151,12 +151,10 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         upper = page.upper if page.upper is not None else ledger.log.head().position
         before = int(page.cursor) if page.cursor else upper + 1
         found = ledger.plans.page(before=before, limit=page.size + 1)
-        shown = found[: page.size]
+        shown, token = page.cut(found, lambda one: one[1].position, upper)
         return pb.ListPlansResponse(
             plans=[plan(made, event.position, is_whole=False) for made, event in shown],
-            next_page_token=page.token(str(shown[-1][1].position), upper)
-            if len(found) > page.size
-            else "",
+            next_page_token=token,
         )
 
     # ---- projections -----------------------------------------------------------------------------
@@ -183,7 +181,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
             for name in host.names:
                 self._server.await_projection(host, name, request.min_position, context)
         found = sorted(host.status(), key=lambda status: status.name)
-        shown, token = cut(page, found, lambda status: status.name, 0)
+        shown, token = cut(page, found, lambda status: status.name)
         return pb.ListProjectionsResponse(
             projections=[convert.projection(status) for status in shown], next_page_token=token
         )

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from ledger.api.admission import Admission
-from ledger.api.answering import Answering, Native
+from ledger.api.answering import Answering
+from ledger.api.calls import Admission
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
 from ledger.api.front import Front, Patience
@@ -143,8 +143,8 @@ class ApiServer:
         answering = Answering(self._server, self._admission, _slots(), self._patience)
         self._health.on_change(answering.bell.ring)
         handlers = {
-            CHECK: answering.native(CHECK, Native(self._health.check)),
-            WATCH: answering.native(WATCH, Native(partial(self._health.watch, answering.idle))),
+            CHECK: answering.native(CHECK, self._health.check),
+            WATCH: answering.native(WATCH, partial(self._health.watch, answering.idle)),
         }
         methods = _methods(self._server)
         return answering, handlers | {

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 import grpc
 from google.protobuf.message import Message
 
+from ledger.api.calls import call_of
 from ledger.api.checks import Checks
-from ledger.api.served_call import call_of
 from ledger.api.steps import NotYetError
 from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports

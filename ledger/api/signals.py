@@ -68,7 +68,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         page = page_of(request)
         ledger = self._server.read(request, context)
         ledger.fleet.refresh()
-        views, token = cut(page, ledger.fleet.signals(), lambda view: view.name, 0)
+        views, token = cut(page, ledger.fleet.signals(), lambda view: view.name)
         return pb.ListSignalsResponse(
             signals=[signal(view) for view in views], next_page_token=token
         )
@@ -109,7 +109,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         if request.model and ledger.fleet.model(request.model) is None:
             raise ledger.fleet.model_unknown(request.model)
         states = host.signals(request.model or None)
-        rows, token = cut(page, states.rows, lambda row: f"{row['model']}/{row['signal']}", 0)
+        rows, token = cut(page, states.rows, lambda row: f"{row['model']}/{row['signal']}")
         repeats = {
             model: ledger.intake.likely_duplicates(model, states.position)
             for model in {row["model"] for row in rows}

@@ -1,0 +1,182 @@
+"""A call: who makes it, how long they wait, whether its request has size and form to be let in.
+
+`ServedCall` takes the place of gRPC's own context, which the servicers' generated signatures name,
+and has no more of it than they need: only the front end answers or ends a call. `Admission` ends
+none either. What is wrong is raised as LedgerError, and a request that does not parse is one of
+them: a parser that raised within gRPC would leave the call's memory behind for good.
+
+A caller names itself in the metadata key `ledger-actor`, until transport security does. The server
+listens on loopback only, so what a caller says of itself is recorded as said. Only `system/` is not
+for callers: it names the server's own parts, and only their events carry it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from ledger.api import errors
+from ledger.clock import Clock
+from ledger.errors import FieldViolation, LedgerError, Reason, invalid_field
+from ledger.events import values
+from ledger.limits import MESSAGE_BYTES_MAX, READ_WAIT_SECONDS_MAX
+
+ACTOR_KEY: Final = "ledger-actor"
+ANONYMOUS: Final = "users/anonymous"
+
+_OURS: Final = "/ledger.v1."
+_CALLERS: Final = ("users/", "services/")
+_FOREVER_SECONDS: Final = 10 * 365 * 86_400.0  # what gRPC reports without a deadline is above
+
+# Of what is left until the deadline, so that the reason still reaches the caller.
+_WAITING_SHARE: Final = 0.75
+
+CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
+"""Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
+
+Parse: TypeAlias = Callable[[bytes], Message]
+
+
+class ServedCall:
+    """One call. Its members are read on any thread; the event loop alone says that it is over."""
+
+    __slots__ = ("_context", "is_over", "is_patient", "ledger", "method", "peer", "wait_until")
+
+    def __init__(self, method: str, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+        self._context = context
+        self.method = method
+        """Its full name, such as `/ledger.v1.ModelService/GetModel`."""
+        self.peer = context.peer()
+        """The connection: address and port of its other end."""
+        self.ledger = ""
+        """The ledger that its request names, once there is one."""
+        self.is_over = False
+        self.wait_until: float | None = None
+        """On the event loop's clock, when it has waited long enough; None before it ever did."""
+        self.is_patient = True
+        """Whether it may go on waiting for what it reads."""
+
+    @property
+    def method_name(self) -> str:
+        """The method without its service."""
+        return self.method.rpartition("/")[2]
+
+    @property
+    def stated_actor(self) -> str:
+        """What the caller says of itself, whether or not it can be."""
+        for key, value in self._context.invocation_metadata() or ():
+            if key == ACTOR_KEY:
+                return value if isinstance(value, str) else value.decode("latin-1")
+        return ANONYMOUS
+
+    @property
+    def actor(self) -> str:
+        """The actor; FIELD_INVALID where the metadata names none that can be."""
+        text = self.stated_actor
+        if not text.startswith(_CALLERS) or values.ACTOR.fullmatch(text) is None:
+            raise invalid_field(
+                ACTOR_KEY,
+                f"{text[:80]!r} names no caller",
+                remedy="Write users/NAME or services/NAME in a-z, 0-9, '.', '_' and '-'.",
+            )
+        return text
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the caller still waits; None for ever."""
+        remaining: float | None = self._context.time_remaining()
+        return remaining if remaining is not None and remaining < _FOREVER_SECONDS else None
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long a read may wait for its position: bounded, and with time left to answer."""
+        left = self.seconds_left
+        if left is None:
+            return READ_WAIT_SECONDS_MAX
+        return min(left * _WAITING_SHARE, READ_WAIT_SECONDS_MAX)
+
+
+def call_of(context: grpc.ServicerContext) -> ServedCall:
+    """Return the call that a context of the generated signatures is."""
+    call: object = context
+    assert isinstance(call, ServedCall), "the front end makes every call"
+    return call
+
+
+class MalformedError(LedgerError):
+    """What is no message: FIELD_INVALID like any other wrong field."""
+
+    def __init__(self, size: int) -> None:
+        fault = f"its {size} bytes are no message of this method"
+        super().__init__(
+            Reason.FIELD_INVALID,
+            f"message: {fault}.",
+            remedy="Send it with the stubs that are made from the ledger's .proto files.",
+            violations=(FieldViolation("message", fault),),
+            metadata={"field": "message"},
+        )
+
+
+class Admission:
+    """Lets calls in, and says why not; counts what was refused."""
+
+    def __init__(self, clock: Clock, count: CountRefusal) -> None:
+        self._clock = clock
+        self._count = count
+
+    def request(self, call: ServedCall, data: bytes, parse: Parse) -> Message:
+        """Return the request of a call with one; raises LedgerError where it is not let in."""
+        structlog.contextvars.clear_contextvars()  # the thread served another call before
+        structlog.contextvars.bind_contextvars(method=call.method)
+        self.caller(call)
+        request = parsed(data, parse)
+        call.ledger = _ledger_of(request)
+        is_write = "request_id" in request.DESCRIPTOR.fields_by_name
+        if is_write and call.seconds_left is None:
+            raise LedgerError(
+                Reason.DEADLINE_MISSING,
+                "A write needs a deadline, and this call has none.",
+                remedy="Set one on the call, such as timeout=10 in Python.",
+            )
+        return request
+
+    def caller(self, call: ServedCall) -> None:
+        """Raise FIELD_INVALID where `ledger-actor` names no caller; others ask for none."""
+        if call.method.startswith(_OURS):
+            _ = call.actor
+
+    def refusal(self, call: ServedCall, error: Exception) -> LedgerError:
+        """Return what a caller may learn of an error, and count it.
+
+        Of the request only its ledger, its method and who sent it are noted.
+        """
+        refusal = errors.refusal_of(error, self._clock)
+        ledger = call.ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
+        self._count(ledger, call.stated_actor, call.method_name, refusal.reason)
+        return refusal
+
+
+def parsed(data: bytes, parse: Parse) -> Message:
+    """Return a message; MESSAGE_TOO_LARGE, unread, over 4 MiB, FIELD_INVALID where it is none.
+
+    gRPC's own limit is set higher for this: it would cut the call off with no reason at all.
+    """
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise LedgerError(
+            Reason.MESSAGE_TOO_LARGE,
+            f"The request has {len(data)} bytes; at most {MESSAGE_BYTES_MAX} (4 MiB) are taken.",
+            remedy="Send it in smaller parts: 500 observations a batch are enough for full speed.",
+            metadata={"bytes": str(len(data)), "bytes_max": str(MESSAGE_BYTES_MAX)},
+        )
+    try:
+        return parse(data)
+    except DecodeError as error:
+        raise MalformedError(len(data)) from error
+
+
+def _ledger_of(request: Message) -> str:
+    """Return the ledger that a request names; "" where it names none."""
+    named = getattr(request, "ledger", "") or getattr(request, "origin", "")
+    return named if isinstance(named, str) else ""
