@@ -90,7 +90,7 @@ class Service:
             vault=chosen_vault(settings.keys.file, settings.keys.secret),
         )
         self._workers = Workers(self.clock)
-        self.store.subscribe(self._tell_news)
+        self.store.commits.subscribe(self._tell_news)
         self._refusals = Refusals(
             self.store, self.clock, settings.refusals.seconds, lambda: self._origins
         )
@@ -127,11 +127,14 @@ class Service:
         with self._lock:
             self._is_started = True
             try:
-                infos = self.store.ledgers()
+                infos = self.store.ledgers.all()
                 refuse_missing(self._published, [info.origin for info in infos])
                 ledgers = [self._ledger(info) for info in infos]
                 for info in infos if self.store.had_log else ():
-                    rows, head = self._projection_store, self.store.head(info.origin).position
+                    rows, head = (
+                        self._projection_store,
+                        self.store.events.head(info.origin).position,
+                    )
                     refuse_rows_ahead(info.origin, head, rows.reached(info.origin), rows.place)
                 for ledger in ledgers:
                     ledger.attestation.refuse_if_contradicted(self._published)
@@ -230,7 +233,7 @@ class Service:
         if not 0 <= leap_seconds <= LEAP_SECONDS_MAX:
             raise invalid_field("leap_seconds", f"must be from 0 to {LEAP_SECONDS_MAX}")
         self._refuse_one_too_many(origin)
-        info = self.store.create_ledger(
+        info = self.store.ledgers.create(
             CreateLedger(
                 origin,
                 clock,
@@ -248,7 +251,7 @@ class Service:
         return info
 
     def _refuse_one_too_many(self, origin: str) -> None:
-        known = {info.origin for info in self.store.ledgers()}
+        known = {info.origin for info in self.store.ledgers.all()}
         if len(known) >= LEDGERS_MAX and origin not in known:
             raise LedgerError(
                 Reason.LIMIT_REACHED,
@@ -263,7 +266,7 @@ class Service:
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger, in order of creation."""
-        return self.store.ledgers()
+        return self.store.ledgers.all()
 
     def ledger(self, origin: str = "") -> LedgerApplication:
         """Return one ledger by origin, or the first one; LEDGER_UNKNOWN if there is none."""
@@ -301,12 +304,12 @@ class Service:
                 origin = self._default()
             running = self._running.get(origin)
             if running is None:
-                running = self._open(self.store.ledger(origin))
+                running = self._open(self.store.ledgers.named(origin))
             return running
 
     def _default(self) -> str:
         """Return the ledger of clients that name none: the first one, however many follow."""
-        default = self._first or next((info.origin for info in self.store.ledgers()), "")
+        default = self._first or next((info.origin for info in self.store.ledgers.all()), "")
         if not default:
             raise LedgerError(
                 Reason.LEDGER_UNKNOWN,
@@ -337,7 +340,7 @@ class Service:
             running.ending = begun.pop_all()
         self._running[info.origin] = running
         if not self._first:  # another server may have created one before
-            self._first = self.store.ledgers()[0].origin
+            self._first = self.store.ledgers.all()[0].origin
         if info.vkey:  # a bare recorder's ledger holds its application's events only
             self._origins |= {info.origin}
         return running
@@ -345,7 +348,7 @@ class Service:
     def _begin(self, ledger: LedgerApplication, begun: ExitStack) -> _Running:
         """Begin the parts for one ledger; each says to `begun` how it ends, before it begins."""
         origin, is_projecting = ledger.info.origin, self._settings.service.project
-        host = ProjectionHost(self.store, origin, self._projection_store, clock=self.clock)
+        host = ProjectionHost(self.store.events, origin, self._projection_store, clock=self.clock)
         begun.callback(host.close)
         host.start(catch_up=is_projecting)
         evaluator = ledger.evaluator() if self._settings.service.evaluate else None

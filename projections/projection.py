@@ -62,7 +62,7 @@ class HeadLike(Protocol):
 
 
 class Reader(Protocol):
-    """What projections read a ledger through; the store has these methods. Positions ascend."""
+    """What projections read a ledger through: as the events of a store. Positions ascend."""
 
     def head(self, ledger: str) -> HeadLike:
         """Return the newest durable head."""

@@ -29,7 +29,7 @@ from ledger.events.recorder import RecorderEvent
 from ledger.events.signals import SignalDefined, SignalObserved
 from ledger.events.system import LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time, parse_time
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 from tools import golden_proving
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -147,9 +147,9 @@ class GoldenLedger:
             }
             yield event.type, encode(line) + b"\n"
 
-    def reader(self) -> Reader:
+    def reader(self) -> Events:
         """Return this ledger as what the application reads from."""
-        return cast("Reader", self)
+        return cast("Events", self)
 
     def of_types(
         self,

@@ -107,7 +107,7 @@ class Appender:
         for left in reversed(range(tries)):
             request = self.request(caller, method, decide())
             try:
-                return CommandResult.of(self._store.append(request))
+                return CommandResult.of(self._store.requests.append(request))
             except LedgerError as error:
                 if error.reason is not Reason.VERSION_CONFLICT:
                     raise
@@ -121,7 +121,7 @@ class Appender:
 
     def submit(self, caller: Caller, method: str, proposal: Proposal) -> Future[AppendResult]:
         """Hand a proposal to the writer, without a look at earlier answers or a second try."""
-        return self._store.submit(self.request(caller, method, proposal))
+        return self._store.requests.submit(self.request(caller, method, proposal))
 
     def answered(self, caller: Caller, method: str) -> CommandResult | None:
         """Return the first answer to a repeated request; None if there was none.
@@ -130,7 +130,7 @@ class Appender:
         """
         if caller.request_id is None:
             return None
-        found = self._store.answered(self._origin, caller.actor, method, caller.request_id)
+        found = self._store.requests.answered(self._origin, caller.actor, method, caller.request_id)
         if found is None:
             return None
         digest, first, last = found
@@ -150,7 +150,7 @@ class Appender:
 
     def event(self, position: int) -> RecordedEvent:
         """Return an event that was appended."""
-        event = self._store.event(self._origin, position)
+        event = self._store.events.event(self._origin, position)
         assert event is not None, "what was appended can be read"
         return event
 

@@ -62,7 +62,7 @@ class Attestation:
             info,
             self.keyring,
             clock,
-            rehash=rehasher(store, options.process),
+            rehash=rehasher(store.events, options.process),
             evidence=self.evidence,
         )
         self.prover = Prover(store, info, self.checkpoints)

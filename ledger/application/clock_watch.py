@@ -56,8 +56,8 @@ class ClockWatch:
         faults: dict[str, LedgerError] = {}
         for origin in self._served():
             try:
-                self._store.now_micros(origin)
-                fault = self._store.clock_behind(origin)
+                self._store.clocks.now_micros(origin)
+                fault = self._store.clocks.behind(origin)
             except LedgerError as error:
                 if error.reason is not Reason.CLOCK_AHEAD:
                     raise

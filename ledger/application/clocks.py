@@ -47,4 +47,4 @@ class Clocks:
             return encoded(caller, Addition.of(data))
 
         request = self._appender.request(caller, ClockStepped.METHOD, Proposal(()))
-        return CommandResult.of(self._store.confirm_clock(request, event))
+        return CommandResult.of(self._store.clocks.confirm(request, event))

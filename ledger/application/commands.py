@@ -116,4 +116,4 @@ def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:
     """Return the ledger's time at a head: the clock's, or for `data` the newest observed."""
     if info.clock == "data":
         return head.newest_observed_at or 0
-    return store.now_micros(info.origin)
+    return store.clocks.now_micros(info.origin)

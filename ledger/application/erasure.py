@@ -74,17 +74,17 @@ class Erasure:
         self._check_erasable(ranges)
         request = self._appender.request(caller, BodyErased.METHOD, Proposal([Addition.of(data)]))
         try:
-            result, bodies = self._store.erase(request, ranges)
+            result, bodies = self._store.requests.erase(request, ranges)
         except LedgerError as error:
             if error.reason is Reason.BODY_ERASED:  # perhaps by somebody who did not see it through
-                self._remove_copies(self._store.head(self._info.origin).position, ranges)
+                self._remove_copies(self._store.events.head(self._info.origin).position, ranges)
             raise
         self._remove_copies(result.last_position, ranges)
         return ErasureResult(CommandResult.of(result), bodies)
 
     def _check_erasable(self, ranges: Sequence[PositionRange]) -> None:
         """Name every position whose body can never be erased; storage alone refuses the first."""
-        kept = self._store.of_types(
+        kept = self._store.events.of_types(
             self._info.origin,
             _PERMANENT_TYPES,
             after=ranges[0][0] - 1,

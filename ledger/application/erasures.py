@@ -13,7 +13,7 @@ from ledger.errors import LedgerError, Reason, body_erased, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.events.registry import typed
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 from ledger.storage.records import Head
 
 T = TypeVar("T")
@@ -35,8 +35,8 @@ class _Erasure(NamedTuple):
 class Erasures:
     """The erasures of one ledger. Safe between threads; reads only what is new."""
 
-    def __init__(self, reader: Reader, ledger: str) -> None:
-        self._reader = reader
+    def __init__(self, events: Events, ledger: str) -> None:
+        self._events = events
         self._ledger = ledger
         self._lock = threading.Lock()
         self._known: tuple[_Erasure, ...] = ()
@@ -76,16 +76,16 @@ class Erasures:
             after = self._known[-1].position if self._known else 0
             new = [
                 _erasure(event)
-                for event in self._reader.of_types(self._ledger, (BodyErased.TYPE,), after=after)
+                for event in self._events.of_types(self._ledger, (BodyErased.TYPE,), after=after)
             ]
             self._known = (*self._known, *new)
             return self._known
 
 
-def at_newest_head(reader: Reader, ledger: str, make: Callable[[Head], T]) -> T:
+def at_newest_head(events: Events, ledger: str, make: Callable[[Head], T]) -> T:
     """Return what is made as of the head; again where a body that it reads was erased after it."""
     while True:
-        head = reader.head(ledger)
+        head = events.head(ledger)
         try:
             return make(head)
         except LedgerError as error:

@@ -16,11 +16,11 @@ class LedgerLog:
 
     def head(self) -> Head:
         """Return the newest durable head."""
-        return self._store.head(self._info.origin)
+        return self._store.events.head(self._info.origin)
 
     def event(self, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
-        return self._store.event(self._info.origin, position)
+        return self._store.events.event(self._info.origin, position)
 
     def events(
         self,
@@ -32,15 +32,15 @@ class LedgerLog:
         streams: Collection[str] | None = None,
     ) -> list[RecordedEvent]:
         """Return events with after < position <= until, in order."""
-        return self._store.read(
+        return self._store.events.read(
             self._info.origin, after=after, until=until, limit=limit, types=types, streams=streams
         )
 
     def position_at(self, micros: int) -> int:
         """Return the newest position recorded at or before a time, 0 if there is none."""
-        return self._store.position_at(self._info.origin, micros)
+        return self._store.events.position_at(self._info.origin, micros)
 
     @property
     def heard(self) -> int:
         """The newest position heard of: never beyond the head, and not behind it for long."""
-        return self._store.heard(self._info.origin)
+        return self._store.commits.newest(self._info.origin)

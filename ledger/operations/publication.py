@@ -77,14 +77,14 @@ def stored_log(database: str, origin: str, given: Trusted) -> Iterator[Publishab
     check_file(database, "--db")
     store = open_store(database, SystemClock(), read_only=True)
     try:
-        infos = store.ledgers()
+        infos = store.ledgers.all()
         if not origin and len(infos) != 1:
             names = ", ".join(info.origin for info in infos) or "none"
             raise MisuseError(
                 f"{database} holds {len(infos)} ledgers: {names}.", "Name one: --ledger."
             )
         origin = origin or infos[0].origin
-        store.ledger(origin)
+        store.ledgers.named(origin)
         size, note = _newest(store, origin, given.policy)
         _check(store, origin, size, note, given.keys)
         yield PublishableLog(
@@ -92,7 +92,8 @@ def stored_log(database: str, origin: str, given: Trusted) -> Iterator[Publishab
             note,
             size,
             lambda after, until: (
-                _header(link, origin) for link in store.links(origin, after=after, until=until)
+                _header(link, origin)
+                for link in store.events.links(origin, after=after, until=until)
             ),
             is_taken_at_its_word=not given.keys,
         )
@@ -102,7 +103,7 @@ def stored_log(database: str, origin: str, given: Trusted) -> Iterator[Publishab
 
 def _newest(store: "Store", origin: str, policy: "WitnessPolicy | None") -> tuple[int, str]:
     """Return the newest checkpoint with its cosignatures; with a policy, that it accepts."""
-    newest = store.checkpoint(origin)
+    newest = store.proofs.checkpoint(origin)
     if newest is None:
         raise MisuseError("No checkpoint was signed yet.", "Let the server sign one first.")
     if policy is None:
@@ -126,13 +127,13 @@ def _newest(store: "Store", origin: str, policy: "WitnessPolicy | None") -> tupl
 
 
 def _kept_after(store: "Store", origin: str, after: int) -> "Iterator[KeptCheckpoint]":
-    while page := store.checkpoints(origin, after_size=after, limit=_PAGE):
+    while page := store.proofs.checkpoints(origin, after_size=after, limit=_PAGE):
         yield from page
         after = page[-1].size
 
 
 def _cosigned(store: "Store", origin: str, kept: "KeptCheckpoint") -> str:
-    lines = [cosignature.line for cosignature in store.cosignatures(origin, kept.size)]
+    lines = [cosignature.line for cosignature in store.proofs.cosignatures(origin, kept.size)]
     return add_cosignatures(kept.note.encode(), lines).decode()
 
 
@@ -142,7 +143,7 @@ def _check(store: "Store", origin: str, size: int, note: str, keys: Iterable[Ver
     if not keys:
         history = KeyHistory()
         try:
-            for event in store.key_events(origin, until=size):
+            for event in store.events.key_events(origin, until=size):
                 history.apply(event.type, event.position, event.data)
         except KeyHistoryError as error:
             raise IntegrityFailure(f"Its keys do not hold: {error}.", "Run an audit.") from error

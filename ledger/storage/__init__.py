@@ -1,6 +1,6 @@
 """The event store: the only SQL that writes the ledger, on a SQLite file or on PostgreSQL."""
 
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 from ledger.storage.records import (
     AppendRequest,
     AppendResult,
@@ -18,11 +18,11 @@ __all__ = [
     "AppendResult",
     "CommitCallback",
     "CreateLedger",
+    "Events",
     "Guard",
     "Head",
     "LedgerInfo",
     "NewEvent",
-    "Reader",
     "Store",
     "open_store",
 ]

@@ -14,8 +14,8 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.proving import BodyErased
 from ledger.events.registry import KEPT_NAMES, typed
 from ledger.storage.checks import request_key
+from ledger.storage.events import Events
 from ledger.storage.jobs import WriteTransaction
-from ledger.storage.reader import Reader
 from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.schema import events, requests
 
@@ -38,7 +38,7 @@ def check_ranges(ranges: Ranges) -> None:
 
 def erase(
     transaction: WriteTransaction,
-    reader: Reader,
+    recorded: Events,
     info: LedgerInfo,
     request: AppendRequest,
     ranges: Ranges,
@@ -51,7 +51,7 @@ def erase(
     transaction.group.begin([info], [key] if key is not None else [])
     if key is not None and transaction.group.knows(key):
         result = transaction.group.admit(info, request)
-        return result, _removed_by(reader, info, result.first_position)
+        return result, _removed_by(recorded, info, result.first_position)
     first, last = ranges[0][0], ranges[-1][1]
     result = transaction.group.admit(info, request)
     if last >= result.first_position:
@@ -112,11 +112,11 @@ def _forget_requests(
     )
 
 
-def _removed_by(reader: Reader, info: LedgerInfo, position: int) -> int:
+def _removed_by(recorded: Events, info: LedgerInfo, position: int) -> int:
     """Return how many bodies the `body.erased` event at a position removed."""
     *earlier, own = [
         [(first, last) for first, last in typed(event, BodyErased).positions]
-        for event in reader.of_types(
+        for event in recorded.of_types(
             info.origin, {BodyErased.TYPE}, stream=BodyErased.STREAM, at_or_before=position
         )
     ]

@@ -92,7 +92,7 @@ class Factory(InfrastructureFactory[LedgerTrackingRecorder]):
     def _opened(self, origin: str) -> str:
         """Make sure that the ledger exists, unless the environment forbids to create it."""
         if self._may_create():
-            self.store.open_recorder(origin)
+            self.store.ledgers.open_recorder(origin)
         return origin
 
     def _may_create(self) -> bool:

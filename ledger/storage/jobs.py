@@ -47,6 +47,10 @@ class WriteTransaction:
     connection: Connection
     group: Group
 
+    def lock(self, info: LedgerInfo) -> None:
+        """Keep other servers' writers out of a ledger until the transaction commits."""
+        self.group.begin([info], [])
+
 
 def serve_chore(job: Chore) -> None:
     """Run a chore and answer it; whatever it raises is its caller's."""

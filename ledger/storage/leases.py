@@ -8,8 +8,9 @@ from ledger.clock import Clock
 from ledger.events.values import SECOND
 from ledger.storage.database import Database
 from ledger.storage.jobs import WriteTransaction
-from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import leases
+from ledger.storage.view import View
+from ledger.storage.writer import Writer
 
 
 class Leases:
@@ -22,14 +23,13 @@ class Leases:
         self,
         database: Database,
         clock: Clock,
-        ledger: Callable[[str], LedgerInfo],
-        write: Callable[[Callable[[WriteTransaction], bool]], bool],
+        view: View,
+        writer: Callable[[], Writer],
     ) -> None:
-        """`write` runs a function in a transaction of the writer's."""
         self._database = database
         self._clock = clock
-        self._ledger = ledger
-        self._write = write
+        self._view = view
+        self._writer = writer
 
     def take(self, ledger: str, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; False while another holder has it. Zero seconds gives it back.
@@ -37,10 +37,10 @@ class Leases:
         The time is the database's, whatever the servers' clocks say. A lease that would last for
         more than twice what is asked was written by another clock, and counts as over.
         """
-        info, length = self._ledger(ledger), round(seconds * SECOND)
+        info, length = self._view.ledger(ledger), round(seconds * SECOND)
 
         def _take(transaction: WriteTransaction) -> bool:
-            transaction.group.begin([info], [])  # keeps other servers' writers out until it commits
+            transaction.lock(info)
             connection = transaction.connection
             now = self._database.lease_micros(connection, self._clock)
             where = and_(leases.c.ledger_id == info.ledger_id, leases.c.name == name)
@@ -56,4 +56,4 @@ class Leases:
                 )
             return length > 0
 
-        return self._write(_take)
+        return self._writer().call(_take)

@@ -11,7 +11,6 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.database import Database
 from ledger.storage.records import CommitCallback
@@ -25,20 +24,18 @@ _log: Final = structlog.get_logger("ledger.storage")
 class CommitNotifications:
     """The newest head positions heard of, and the callbacks that hear of them."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._changed = threading.Condition()
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._positions: dict[str, int] = {}
         self._callbacks: list[CommitCallback] = []
 
     def publish(self, origin: str, position: int) -> None:
         """Pass news on, unless they are old."""
-        with self._changed:
+        with self._lock:
             if position <= self._positions.get(origin, 0):
                 return
             self._positions[origin] = position
             callbacks = tuple(self._callbacks)
-            self._changed.notify_all()
         for callback in callbacks:
             try:
                 callback(origin, position)
@@ -51,27 +48,19 @@ class CommitNotifications:
         return self._positions.get(origin, 0)
 
     def subscribe(self, callback: CommitCallback) -> Callable[[], None]:
-        """Add a callback; returns how to remove it."""
-        with self._changed:
+        """Call back after each commit, other servers' included; returns how to stop it.
+
+        Callbacks run on the store's threads: set a flag and return.
+        """
+        with self._lock:
             self._callbacks.append(callback)
 
         def _unsubscribe() -> None:
-            with self._changed:
+            with self._lock:
                 if callback in self._callbacks:
                     self._callbacks.remove(callback)
 
         return _unsubscribe
-
-    def wait_for(self, origin: str, position: int, timeout_seconds: float) -> bool:
-        """Wait until news say that a head has reached a position; False when time is up."""
-        until = self._clock.monotonic_seconds() + timeout_seconds
-        with self._changed:
-            while self._positions.get(origin, 0) < position:
-                left = until - self._clock.monotonic_seconds()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
-        return True
 
 
 class CommitWatcher:

@@ -109,7 +109,7 @@ class LedgerAggregateRecorder(AggregateRecorder):
                 **kwargs,
             )
             try:
-                return self.store.append(request)
+                return self.store.requests.append(request)
             except LedgerError as error:
                 # Another writer was faster with one of these originators: whether the versions
                 # still fit, a second look tells. A conflict that stays the same is one.
@@ -142,10 +142,10 @@ class LedgerAggregateRecorder(AggregateRecorder):
 
     def _newest(self, stream: str) -> tuple[int, int]:
         """Return how many events a foreign stream has, and the version of its last."""
-        count = self.store.stream_version(self.origin, stream)
+        count = self.store.events.stream_version(self.origin, stream)
         if count == 0:
             return 0, NEVER
-        event = self.store.stream_event(self.origin, stream, count)
+        event = self.store.events.stream_event(self.origin, stream, count)
         return count, to_stored_event(event, count, self._to_id).originator_version
 
     def _select_native(self, stream: str) -> list[StoredEvent]:
@@ -153,14 +153,14 @@ class LedgerAggregateRecorder(AggregateRecorder):
         family = family_of(stream)
         if not family:
             return []
-        found = self.store.of_types(self.origin, family, stream=stream)
+        found = self.store.events.of_types(self.origin, family, stream=stream)
         return [to_stored_event(event, n, self._to_id) for n, event in enumerate(found, 1)]
 
     def _foreign(self, originator_id: UUID | str) -> list[StoredEvent]:
         """Return the events of a foreign originator."""
         stream = foreign_stream(originator_id)
         found: list[RecordedEvent] = []
-        while page := self.store.read(
+        while page := self.store.events.read(
             self.origin, after=found[-1].position if found else 0, limit=PAGE, streams=(stream,)
         ):
             found += page
@@ -194,7 +194,9 @@ class LedgerApplicationRecorder(LedgerAggregateRecorder, ApplicationRecorder):
         after = 0 if start is None else start - inclusive_of_start
         found: list[Notification] = []
         while len(found) < limit:
-            page = self.store.read(self.origin, after=after, until=stop, limit=max(limit, PAGE))
+            page = self.store.events.read(
+                self.origin, after=after, until=stop, limit=max(limit, PAGE)
+            )
             if not page:
                 break
             after = page[-1].position
@@ -204,7 +206,7 @@ class LedgerApplicationRecorder(LedgerAggregateRecorder, ApplicationRecorder):
 
     def max_notification_id(self) -> int | None:
         """Return the ledger's head position, None while it is empty."""
-        return self.store.head(self.origin).position or None
+        return self.store.events.head(self.origin).position or None
 
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
@@ -220,7 +222,7 @@ class LedgerSubscription(ListenNotifySubscription[ApplicationRecorder]):
         self, recorder: LedgerApplicationRecorder, gt: int | None, topics: Sequence[str]
     ) -> None:
         super().__init__(recorder=recorder, gt=gt, topics=topics)
-        self._unsubscribe = recorder.store.subscribe(self._wake)
+        self._unsubscribe = recorder.store.commits.subscribe(self._wake)
         self._has_been_notified.set()  # for what was committed before we listened
 
     def _wake(self, _origin: str, _position: int) -> None:
@@ -251,7 +253,7 @@ class LedgerTrackingRecorder(TrackingRecorder):
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return the position recorded for an application, None before the first."""
-        return self.store.tracked(self.origin, application_name)
+        return self.store.consumers.position(self.origin, application_name)
 
 
 class LedgerProcessRecorder(LedgerApplicationRecorder, ProcessRecorder):
@@ -274,7 +276,7 @@ class LedgerProcessRecorder(LedgerApplicationRecorder, ProcessRecorder):
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Return the position recorded for an application, None before the first."""
-        return self.store.tracked(self.origin, application_name)
+        return self.store.consumers.position(self.origin, application_name)
 
 
 def _actor_of(stored: Sequence[StoredEvent]) -> str:
@@ -310,7 +312,7 @@ def _track(
     update: Callable[[Connection], object] | None,
 ) -> None:
     try:
-        store.track(origin, tracking.application_name, tracking.notification_id, update)
+        store.consumers.move(origin, tracking.application_name, tracking.notification_id, update)
     except LedgerError as error:
         raise _in_their_words(error) from error
 

@@ -26,9 +26,10 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.values import format_time
 from ledger.storage.database import open_database, unavailable
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 from ledger.storage.records import RawEvent
 from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.view import View
 
 INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here
 NICENESS: Final = 5  # the process gives way to the server that appends meanwhile
@@ -44,7 +45,7 @@ class Rehashed(NamedTuple):
 
 
 def rehash(
-    reader: Reader, ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange
+    recorded: Events, ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange
 ) -> Rehashed:
     """Hash the rows from `first` to `last` again, after the event with `prev_hash`.
 
@@ -54,7 +55,7 @@ def rehash(
     """
     assert tree.size == first - 1
     grown, at = tree.copy(), first
-    for page in reader.rows_raw(ledger, after=first - 1, until=last):
+    for page in recorded.rows_raw(ledger, after=first - 1, until=last):
         leaves = hash_rows(page, ledger, at, prev_hash)
         grown.extend(leaves)
         at, prev_hash = at + len(leaves), leaves[-1]
@@ -198,12 +199,12 @@ class RehashProcess:
         process.wait()
 
 
-def rehasher(reader: Reader, process: RehashProcess | None = None) -> Rehash:
+def rehasher(recorded: Events, process: RehashProcess | None = None) -> Rehash:
     """Return what hashes events again; all of them here where there is no process to ask."""
 
     def again(ledger: str, first: int, last: int, prev_hash: bytes, tree: CompactRange) -> Rehashed:
         if process is None or last - first < INLINE_EVENTS_MAX:
-            return rehash(reader, ledger, first, last, prev_hash, tree)
+            return rehash(recorded, ledger, first, last, prev_hash, tree)
         return process.rehash(ledger, first, last, prev_hash, tree)
 
     return again
@@ -223,14 +224,14 @@ def serve(lines: TextIO, out: TextIO) -> None:
         return
     database = open_database(url, read_only=True)
     try:
-        reader = Reader(database)
+        recorded = Events(View(database))
         is_known = False
         for line in lines:
             try:
                 if not is_known:
                     database.prepare(SealedKeys(None, None, SystemClock(), read_only=True))
                     is_known = True
-                answer = _answer(reader, line)
+                answer = _answer(recorded, line)
             except LedgerError as error:
                 answer = _one_line(f"failed {error}")
             out.write(f"{answer}\n")
@@ -239,7 +240,7 @@ def serve(lines: TextIO, out: TextIO) -> None:
         database.close()
 
 
-def _answer(reader: Reader, line: str) -> str:
+def _answer(recorded: Events, line: str) -> str:
     """Return the answer to one line."""
     parts = line.split()
     if len(parts) != _PARTS:
@@ -247,7 +248,7 @@ def _answer(reader: Reader, line: str) -> str:
     origin, first, last, prev_hash, tree = parts
     try:
         before = CompactRange.from_bytes(bytes.fromhex(tree))
-        done = rehash(reader, origin, int(first), int(last), bytes.fromhex(prev_hash), before)
+        done = rehash(recorded, origin, int(first), int(last), bytes.fromhex(prev_hash), before)
     except LedgerError as error:
         if error.reason is Reason.CHAIN_BROKEN:
             return _one_line(f"broken {error.metadata['position']} {error.metadata['why']}")

@@ -16,6 +16,7 @@ from ledger.errors import LedgerError
 from ledger.storage.database import damaged, unavailable
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import NONCE_BYTES, Vault, VaultError
+from ledger.storage.view import View
 
 
 class SealedKeys:
@@ -71,6 +72,32 @@ class SealedKeys:
         if self._read_only or path.exists() or _has_keys(connection):
             return Vault.from_file(path)
         return Vault.create_file(path, self._clock)
+
+
+class LedgerKeys:
+    """The keys of each ledger, opened. Safe between threads."""
+
+    def __init__(self, view: View, sealed: SealedKeys) -> None:
+        self._view = view
+        self._sealed = sealed
+
+    def opened(self, ledger: str) -> dict[str, SecretKey]:
+        """Return the ledger's keys by verifier key, in order of arrival: secrets.
+
+        Which of them signs, and which is the next one, is what the ledger's events say.
+        STORE_UNAVAILABLE where the master key is missing or does not open them.
+        """
+        statement = (
+            select(signing_keys.c.vkey, signing_keys.c.secret)
+            .where(signing_keys.c.ledger_id == self._view.id_of(ledger))
+            .order_by(signing_keys.c.number)
+        )
+        with self._view.connection() as connection:
+            return self._sealed.opened(connection, connection.execute(statement))
+
+    def draw(self, ledger: str) -> SecretKey:
+        """Return a fresh key of a ledger; an append keeps it."""
+        return self._sealed.draw(ledger)
 
 
 def keep_keys(connection: Connection, ledger_id: int, sealed: Mapping[str, bytes]) -> None:

@@ -3,28 +3,20 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Select, TextClause, bindparam, select
+from sqlalchemy import Connection, Select, TextClause
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError, Reason
-from ledger.storage.database import Database, damaged
+from ledger.storage.database import Database
 from ledger.storage.infos import INFO, info_of
-from ledger.storage.records import Head, LedgerInfo
-from ledger.storage.schema import heads, ledgers
-
-_HEAD: Final = select(
-    heads.c.position,
-    heads.c.event_hash,
-    heads.c.recorded_at,
-    heads.c.newest_observed_at,
-    heads.c.tree,
-).where(heads.c.ledger_id == bindparam("ledger_id_"))
+from ledger.storage.records import LedgerInfo
+from ledger.storage.schema import ledgers
 
 
 class View:
-    """Answers which ledgers there are and where they stand. Safe between threads unless pinned."""
+    """Runs what reads, and knows what never changes. Safe between threads unless pinned."""
 
     def __init__(
         self,
@@ -40,10 +32,6 @@ class View:
         self._pinned = pinned
         self._infos = infos if infos is not None else {}
         self._infos_lock = threading.Lock()
-
-    def ledgers(self) -> list[LedgerInfo]:
-        """Return every ledger of the database, in order of creation."""
-        return [info_of(row) for row in self.rows(INFO.order_by(ledgers.c.ledger_id))]
 
     def ledger(self, origin: str) -> LedgerInfo:
         """Return one ledger; LEDGER_UNKNOWN where there is none."""
@@ -63,31 +51,24 @@ class View:
             self._infos[origin] = info
         return info
 
-    def head(self, ledger: str) -> Head:
-        """Return the newest durable head."""
-        rows = self.rows(_HEAD, {"ledger_id_": self._id(ledger)})
-        if not rows:
-            raise damaged(f"the head of {ledger} is missing")
-        return Head(*rows[0])
+    def id_of(self, origin: str) -> int:
+        """Return the number under which a ledger's rows are stored; LEDGER_UNKNOWN without one."""
+        return self.ledger(origin).ledger_id
 
     def rows(
         self, statement: Select[Any] | TextClause, values: dict[str, Any] | None = None
     ) -> list[Any]:
-        """Return the rows of any statement that reads; for checks and for tests."""
-        with self._connection() as connection:
+        """Return the rows of any statement that reads."""
+        with self.connection() as connection:
             return list(connection.execute(statement, values).all())
 
-    def check_structure(self) -> None:
-        """Have the database check itself; CHAIN_BROKEN where indexes or pages do not fit."""
-        self._database.check_structure()
-
-    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement by the driver's quickest way."""
-        with self._connection() as connection:
+    def fetch(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement without values by the driver's quickest way."""
+        with self.connection() as connection:
             return self._database.fetch(connection, statement)
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def connection(self) -> Iterator[Connection]:
         """Give the pinned connection, or one for a moment; STORE_UNAVAILABLE where it fails."""
         if self._pinned is None:
             with self._database.reading() as connection:
@@ -98,5 +79,15 @@ class View:
         except DBAPIError as error:
             raise self._database.refusal(error) from error
 
-    def _id(self, origin: str) -> int:
-        return self.ledger(origin).ledger_id
+    @contextmanager
+    def at_one_moment(self) -> "Iterator[View]":
+        """Give a view whose answers are all of one moment; for one thread, and not for long.
+
+        On SQLite the log cannot start again while it lasts.
+        """
+        with self._database.reading() as connection:
+            connection.exec_driver_sql(self._database.snapshot_begin)
+            try:
+                yield View(self._database, connection, self._infos)
+            finally:
+                connection.rollback()

@@ -21,7 +21,7 @@ from ledger.client.proofs import Export
 from ledger.errors import Reason
 from ledger.v1 import ledger_service_pb2
 from tests.support.live_fleet import POLICY, START, STEP
-from tests.support.served import OFFICER, OPERATORS, ORIGIN, TIMEOUT, Served, refused, serving
+from tests.support.served import OFFICER, OPERATORS, TIMEOUT, Served, refused, serving
 from tests.support.server_process import until
 
 SECRET = "zebra-7731-night-shift"
@@ -93,9 +93,8 @@ def tell(served: Served) -> None:
 def exported(served: Served, whose: LedgerClient, **options: Any) -> Export:  # noqa: ANN401
     """Have everything exported, and wait until that was recorded."""
     export = whose.create_export(**options)
-    while (made := whose.get_export(export.name)).state is not ExportState.READY:
-        served.service.store.wait_for(ORIGIN, served.head() + 1, 0.05)
-    return made
+    until(lambda: whose.get_export(export.name).state is ExportState.READY, "it was written")
+    return whose.get_export(export.name)
 
 
 def described(name: str) -> Model:

@@ -62,7 +62,7 @@ def desk(store: Store, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
 def small(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
     """Exports on SQLite, for what no database changes."""
     store = open_store(sqlite_url, clock, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     made = Desk(store, tmp_path / "exports", clock)
     yield made
     made.exports.stop()

@@ -40,14 +40,14 @@ def before_each_append(
     world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
 ) -> None:
     """Let something happen right before whatever is appended next, each time."""
-    append = world.store.append
+    append = world.store.requests.append
 
     def late(wanted: AppendRequest) -> AppendResult:
         if wanted.method != "Forge":
             act()
         return append(wanted)
 
-    monkeypatch.setattr(world.store, "append", late)
+    monkeypatch.setattr(world.store.requests, "append", late)
 
 
 def test_a_repeat_gets_the_first_answer_and_nothing_is_decided(

@@ -58,7 +58,7 @@ def test_a_tree_without_a_leaf_for_each_event_is_not_signed(world: World) -> Non
     with pytest.raises(LedgerError) as error:
         world.ledger.attestation.checkpoints.sign()
     assert reason_of(error) is Reason.SIGNING_STOPPED
-    kept = world.store.checkpoint(ORIGIN)
+    kept = world.store.proofs.checkpoint(ORIGIN)
     assert kept is not None
     assert kept[0] == before.size
 
@@ -84,7 +84,7 @@ def test_another_root_of_a_size_that_was_signed_is_not_signed(world: World) -> N
 
 def test_a_log_shorter_than_what_was_signed_is_not_signed(make_world: MakeWorld) -> None:
     world = make_world().begin("m1")
-    head = world.store.head(ORIGIN)
+    head = world.store.events.head(ORIGIN)
     world.see("m1", "0.5", START)
     world.ledger.attestation.checkpoints.sign()
     tamper(world, position=head.position, tree=head.tree)

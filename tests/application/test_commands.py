@@ -353,9 +353,9 @@ def test_a_data_ledgers_time_is_the_newest_that_was_stated(world: World) -> None
     world.begin("m1")
     world.see("m1", "0.5", START + DAY)
     world.see("m1", "0.5", START + HOUR)
-    assert world.store.head(world.ledger.info.origin).recorded_at == START + DAY
+    assert world.store.events.head(world.ledger.info.origin).recorded_at == START + DAY
     world.deploy("m1", "v2", at=START + 2 * DAY)
-    assert world.store.head(world.ledger.info.origin).recorded_at == START + 2 * DAY
+    assert world.store.events.head(world.ledger.info.origin).recorded_at == START + 2 * DAY
     assert ledger_time(world.ledger.info, world.store, world.ledger.log.head()) == START + DAY, (
         "what was observed, only"
     )

@@ -49,7 +49,7 @@ def test_nothing_read_before_an_erasure_is_recorded_after_it(
     world.update("m1", owner="ann-of-the-night-shift")
     world.see("m1", "1.4", START)
     world.settle()
-    submit = world.store.submit
+    submit = world.store.requests.submit
     raced: list[int] = []
 
     def late(wanted: AppendRequest) -> "Future[AppendResult]":
@@ -57,7 +57,7 @@ def test_nothing_read_before_an_erasure_is_recorded_after_it(
             raced.append(erase(world, (updated, updated)))
         return submit(wanted)
 
-    monkeypatch.setattr(world.store, "submit", late)
+    monkeypatch.setattr(world.store.requests, "submit", late)
     (decided,) = world.evaluate("m1")
     assert raced == [1]
     assert decided.decision.as_of > world.events(BodyErased.TYPE)[0].position - 1
@@ -166,7 +166,7 @@ def test_every_proof_made_before_or_after_still_verifies(world: World) -> None:
     for seal in (sealed, again):
         records = [
             seal_record(event_hash=one[2].hex(), stream=one[0], stream_version=one[1])
-            for one in world.store.stream_heads(ORIGIN, seal.as_of)
+            for one in world.store.proofs.stream_heads(ORIGIN, seal.as_of)
         ]
         assert seal_root(records) == seal.root
     assert damage(str(world.path)) == []

@@ -71,13 +71,13 @@ def test_a_damaged_ledger_fails_the_export_and_says_where(
     small: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.ledger.attestation.checkpoints.sign()  # which reads all of it, and finds it whole
-    read = small.store.rows_raw
+    read = small.store.events.rows_raw
 
     def damaged(ledger: str, **bounds: int) -> Iterator[Any]:
         for page in read(ledger, **bounds):
             yield [(*row[:6], b"{}", *row[7:]) if row[0] == 4 else row for row in page]
 
-    monkeypatch.setattr(small.store, "rows_raw", damaged)
+    monkeypatch.setattr(small.store.events, "rows_raw", damaged)
     job = small.made()
     assert (job.state, job.issued_position) == ("failed", 0)
     assert "broken at position 4" in job.failure

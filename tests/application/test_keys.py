@@ -21,7 +21,7 @@ from ledger.chain.note import UnverifiedNoteError
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store, open_store
-from tests.support.attested import ADA, attest, checked, edit, grow, with_id
+from tests.support.attested import ADA, attest, checked, edit, grow, until, with_id
 from tests.support.stores import ORIGIN, VAULT
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_a_second_rotation_waits_for_the_end_of_the_overlap(
     with pytest.raises(LedgerError) as caught:
         attestation.keys.rotate(ADA)
     assert reason_of(caught) is Reason.VERSION_CONFLICT
-    while store.head(ORIGIN).position < first + 3:
+    while store.events.head(ORIGIN).position < first + 3:
         grow(store)
     assert attestation.keys.rotate(ADA).written.position > first
 
@@ -266,7 +266,7 @@ def test_rotation_under_load_leaves_no_size_without_a_valid_note(
         thread.start()
     for _ in range(6):
         last = rotator.keys.rotate(Caller("users/bo"), overlap=20).written.position
-        assert store.wait_for(ORIGIN, last + 40, 20)
+        until(lambda: store.events.head(ORIGIN).position >= last + 40)  # noqa: B023
     stop.set()
     for thread in threads:
         thread.join()
@@ -291,7 +291,7 @@ from ledger.storage import CreateLedger, open_store
 from tests.support.attested import ADA, attest
 from tests.support.stores import ORIGIN, VAULT
 store = open_store(sys.argv[1], SystemClock(), vault=VAULT, create=True)
-store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
 attestation = attest(store, SystemClock())
 attestation.checkpoints.sign()
 attestation.keys.rotate(ADA, overlap=0)
@@ -320,7 +320,7 @@ def test_a_secret_that_is_not_kept_here_stops_the_rotation_and_nothing_else(
     store: Store, attestation: Attestation
 ) -> None:
     digest = attestation.keys.keys().next_key_digest.hex()
-    (next_key,) = [v for v in store.signing_keys(ORIGIN) if vkey_digest(v) == digest]
+    (next_key,) = [v for v in store.keys.opened(ORIGIN) if vkey_digest(v) == digest]
     edit(store, "DELETE FROM signing_keys WHERE vkey = :v", v=next_key)
     with pytest.raises(LedgerError) as caught:
         attestation.keys.rotate(ADA)

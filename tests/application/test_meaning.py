@@ -116,14 +116,14 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
         world.ledger.commands.define_signal(ANA, defined(signal))
     drafted = world.draft(policy_text(), "main")
     commands = world.ledger.commands
-    append = world.store.append
+    append = world.store.requests.append
 
     def late(request: AppendRequest) -> AppendResult:
         monkeypatch.undo()
         redefine(world, direction="lower_is_worse")
         return append(request)
 
-    monkeypatch.setattr(world.store, "append", late)
+    monkeypatch.setattr(world.store.requests, "append", late)
     everywhere = ScopePart(kind="ledger", model=None, labels={})
     with pytest.raises(LedgerError) as error:
         commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")

@@ -179,14 +179,14 @@ def test_a_person_who_saw_another_decision_is_told_so_and_nothing_is_written(
 def before_the_next_append(
     world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
 ) -> None:
-    append = world.store.append
+    append = world.store.requests.append
 
     def late(asked: AppendRequest) -> AppendResult:
         monkeypatch.undo()
         act()
         return append(asked)
 
-    monkeypatch.setattr(world.store, "append", late)
+    monkeypatch.setattr(world.store.requests, "append", late)
 
 
 def test_a_repeat_gets_the_first_answer_whatever_was_decided_since(there: World) -> None:

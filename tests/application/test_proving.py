@@ -51,7 +51,7 @@ def test_every_event_is_proved_in_the_newest_tree_and_in_an_earlier_one(
     for size in (0, early.size):
         for position in (*range(1, 12), *range(250, (size or 317) + 1)):
             found = attestation.prover.inclusion(position, size)
-            event = store.event(ORIGIN, position)
+            event = store.events.event(ORIGIN, position)
             assert event is not None
             assert found.event_hash == event.event_hash
             check_inclusion(
@@ -136,7 +136,7 @@ def test_a_proof_and_its_checkpoint_are_of_one_moment_under_load(store: Store) -
     thread.start()
     try:
         for _ in range(150):
-            position = store.head(ORIGIN).position
+            position = store.events.head(ORIGIN).position
             found = attestation.prover.inclusion(position)
             assert found.checkpoint.size >= position
             check_inclusion(
@@ -173,7 +173,7 @@ def test_an_audit_is_recorded_if_it_was_of_this_very_tree(
     caller = with_id(Caller("services/auditor"), "audit-1")
     audit = audit_of(8, attestation.prover.root_at(8))
     written = attestation.audits.record(caller, audit)
-    event = store.event(ORIGIN, written.position)
+    event = store.events.event(ORIGIN, written.position)
     assert event is not None
     assert (event.type, event.data) == (AuditCompleted.TYPE, audit.to_data())
     assert attestation.audits.record(caller, audit).repeated

@@ -215,7 +215,7 @@ def test_a_policy_that_is_none_is_refused(place: Place) -> None:
 def witnessing(place: Place, stack: ExitStack) -> str:
     """Start a real witness of the ledger and return the path of a policy with it."""
     with place.service() as service:
-        logs = {ORIGIN: [k.verifier_key for k in service.store.signing_keys(ORIGIN).values()]}
+        logs = {ORIGIN: [k.verifier_key for k in service.store.keys.opened(ORIGIN).values()]}
     opened = WitnessStore(place.folder / "witness.sqlite")
     stack.callback(opened.close)
     part = Witness(opened, KEY, logs, ManualClock(1_800_000_000_000_000))

@@ -25,13 +25,13 @@ OTHER = "ledger.example.com/other"
 @pytest.fixture
 def counted(store: Store, clock: ManualClock) -> Refusals:
     """Refusals of two ledgers, recorded when the test says so."""
-    store.create_ledger(CreateLedger(OTHER, "data", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(OTHER, "data", 300, "users/ada"))
     return Refusals(store, clock, 60.0, lambda: frozenset({ORIGIN, OTHER}))
 
 
 def recorded(store: Store, origin: str = ORIGIN) -> list[RequestsRefused]:
     """Return what is on record."""
-    events = store.of_types(origin, (RequestsRefused.TYPE,))
+    events = store.events.of_types(origin, (RequestsRefused.TYPE,))
     assert all(event.stream == "ledger" for event in events)
     return [typed(event, RequestsRefused) for event in events]
 
@@ -93,7 +93,7 @@ def test_memory_and_event_are_bounded_whatever_is_asked_by_any_caller(
     (data,) = recorded(store)
     assert (len(data.refusals), data.total) == (ROWS_MAX, 5 * ROWS_MAX)
     assert max(len(row.actor) for row in data.refusals) == 128
-    event = store.of_types(ORIGIN, (RequestsRefused.TYPE,))[0]
+    event = store.events.of_types(ORIGIN, (RequestsRefused.TYPE,))[0]
     assert event.body_bytes is not None
     assert len(event.body_bytes) < 1_000_000
 
@@ -120,7 +120,7 @@ def test_what_could_not_be_recorded_is_recorded_later(
     for _ in range(3):
         counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
     with monkeypatch.context() as patched:
-        patched.setattr(store, "append", broken)
+        patched.setattr(store.requests, "append", broken)
         with pytest.raises(LedgerError):
             counted.record()
     counted.record()
@@ -139,7 +139,7 @@ def test_the_total_counts_what_did_not_fit_also_after_a_failure(
 
     counted.count(ORIGIN, "users/ann", "GetPlan", Reason.PLAN_UNKNOWN)
     with monkeypatch.context() as patched:
-        patched.setattr(store, "append", broken)
+        patched.setattr(store.requests, "append", broken)
         with pytest.raises(LedgerError):
             counted.record()
     counted.record()

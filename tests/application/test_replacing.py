@@ -210,14 +210,14 @@ def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(world: Worl
 
 def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, between: Callable[[], object]) -> None:
     """Let something happen right before the next append reaches the store."""
-    append = world.store.append
+    append = world.store.requests.append
 
     def late(request: AppendRequest) -> AppendResult:
         monkeypatch.undo()
         between()
         return append(request)
 
-    monkeypatch.setattr(world.store, "append", late)
+    monkeypatch.setattr(world.store.requests, "append", late)
 
 
 def test_a_repeat_that_its_first_try_overtakes_gets_the_answer_of_that(

@@ -343,7 +343,7 @@ def test_a_replay_costs_what_its_window_holds_not_what_the_ledger_does(
     read: list[int] = []
 
     def counting(name: str) -> Callable[..., object]:
-        method = getattr(world.store, name)
+        method = getattr(world.store.events, name)
 
         def counted(*given: object, **named: object) -> object:
             found = method(*given, **named)
@@ -361,7 +361,7 @@ def test_a_replay_costs_what_its_window_holds_not_what_the_ledger_does(
             position = newest(world, "score").position
             with monkeypatch.context() as patched:
                 for name in ("read", "event", "latest", "of_types", "observations"):
-                    patched.setattr(world.store, name, counting(name))
+                    patched.setattr(world.store.events, name, counting(name))
                 read.clear()
                 assert world.ledger.replayer.replay(position).outcome == "IDENTICAL"
                 costs.append((sum(read), len(read)))

@@ -72,13 +72,13 @@ def test_an_idle_ledger_is_not_signed_again_and_again(
     with Service(options(tmp_path, checkpoints__seconds=0.01, seals__seconds=0.02)) as service:
         service.create_ledger(ORIGIN, clock="data", actor="users/ada")
         last = grow(service.store).last_position
-        until(lambda: service.store.of_types(ORIGIN, (StreamsSealed.TYPE,), after=last))
+        until(lambda: service.store.events.of_types(ORIGIN, (StreamsSealed.TYPE,), after=last))
         seen: list[tuple[int, list[int]]] = []
         since = dict(rounds)
 
         def is_at_rest() -> bool:
             nonlocal since
-            state = service.store.head(ORIGIN).position, checked(service.store)
+            state = service.store.events.head(ORIGIN).position, checked(service.store)
             if seen[-1:] != [state]:
                 seen.append(state)
                 since = dict(rounds)

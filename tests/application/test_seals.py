@@ -31,7 +31,9 @@ def attestation(store: Store, clock: ManualClock) -> Attestation:
 
 def root_of(store: Store, as_of: int) -> tuple[bytes, int]:
     """Return root and number of streams as of a position, from every event up to it."""
-    newest = {event.stream: event for event in store.read(ORIGIN, until=as_of, limit=1_000_000)}
+    newest = {
+        event.stream: event for event in store.events.read(ORIGIN, until=as_of, limit=1_000_000)
+    }
     records = [
         seal_record(
             event_hash=newest[stream].event_hash.hex(),
@@ -45,7 +47,7 @@ def root_of(store: Store, as_of: int) -> tuple[bytes, int]:
 
 def holds(store: Store, seal: RecordedSeal) -> bool:
     """Return whether a seal says what the events say."""
-    event = store.event(ORIGIN, seal.written.position)
+    event = store.events.event(ORIGIN, seal.written.position)
     assert event is not None
     data = typed(event, StreamsSealed)
     assert (data.as_of, data.root, data.streams) == (seal.as_of, seal.root.hex(), seal.streams)
@@ -53,7 +55,7 @@ def holds(store: Store, seal: RecordedSeal) -> bool:
 
 
 def seals_in(store: Store) -> list[int]:
-    return [event.position for event in store.of_types(ORIGIN, (StreamsSealed.TYPE,))]
+    return [event.position for event in store.events.of_types(ORIGIN, (StreamsSealed.TYPE,))]
 
 
 def test_a_seal_says_how_far_every_stream_has_come(store: Store, attestation: Attestation) -> None:
@@ -94,9 +96,9 @@ def test_sealers_at_once_make_one_seal_of_one_state(database_url: str) -> None:
     stores = [
         open_store(database_url, SystemClock(), vault=VAULT, create=True) for _ in range(1 + shared)
     ]
-    stores[0].create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    stores[0].ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     try:
-        sealers = [Seals(each, each.ledger(ORIGIN)) for each in (stores * 2)[:4]]
+        sealers = [Seals(each, each.ledgers.named(ORIGIN)) for each in (stores * 2)[:4]]
         for _ in range(10):
             grow(stores[0])
             before = seals_in(stores[0])
@@ -122,9 +124,9 @@ def test_the_schedule_seals_when_it_is_due_and_something_was_recorded(
     store: Store,
 ) -> None:
     clock = StillClock(START)
-    seals = Seals(store, store.ledger(ORIGIN))
+    seals = Seals(store, store.ledgers.named(ORIGIN))
     store._writer._clock = clock  # type: ignore[union-attr]
-    sealer = Sealer(store.ledger(ORIGIN), seals, clock, 3_600)
+    sealer = Sealer(store.ledgers.named(ORIGIN), seals, clock, 3_600)
 
     def look_after(seconds: int) -> bool:
         clock.advance(seconds * SECOND)
@@ -139,7 +141,7 @@ def test_the_schedule_seals_when_it_is_due_and_something_was_recorded(
     grow(store)
     assert not look_after(3_599)
     # A restart does not begin the wait again, nor does it shorten it.
-    sealer = Sealer(store.ledger(ORIGIN), seals, clock, 3_600)
+    sealer = Sealer(store.ledgers.named(ORIGIN), seals, clock, 3_600)
     assert not look_after(0)
     assert look_after(1)
     grow(store)

@@ -78,7 +78,7 @@ def test_the_default_is_the_first_ledger_also_where_another_server_created_it(
     tmp_path: Path,
 ) -> None:
     with service_at(tmp_path) as service:
-        service.store.create_ledger(CreateLedger(TWO, "data", 0, "users/bo"))
+        service.store.ledgers.create(CreateLedger(TWO, "data", 0, "users/bo"))
         service.create_ledger(ONE, clock="data", actor="users/ana")
         assert service.ledger().info.origin == TWO
 
@@ -127,7 +127,7 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
     options = quiet(path, checkpoints__seconds=60.0, seals__seconds=60.0)
     with Service(options, StillClock(START)) as service:
         before = [task.name for task in service._workers._tasks]
-        listeners = list(service.store._notifications._callbacks)
+        listeners = list(service.store.commits._callbacks)
         with monkeypatch.context() as broken:
             broken.setattr(part, step, out_of_order)
             with pytest.raises(LedgerError):
@@ -136,9 +136,9 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
                 with pytest.raises(LedgerError):
                     service.ledger(ONE)
         assert [task.name for task in service._workers._tasks] == before
-        assert service.store._notifications._callbacks == listeners
+        assert service.store.commits._callbacks == listeners
         service.ledger(ONE)
-        assert len(service.store._notifications._callbacks) == len(listeners) + 2
+        assert len(service.store.commits._callbacks) == len(listeners) + 2
         names = [task.name for task in service._workers._tasks if ONE in task.name]
         assert sorted(names) == [f"follow {ONE}", f"seal {ONE}", f"sign {ONE}"]
 

@@ -101,7 +101,7 @@ def test_an_event_rewritten_with_hashes_that_fit_is_not_what_the_head_says(
     grow(store, 2)
     attestation.checkpoints.sign()
     last = grow(store, 3).last_position
-    event = store.event(ORIGIN, last)
+    event = store.events.event(ORIGIN, last)
     assert event is not None
     forged = event._replace(recorded_at=event.recorded_at + 1)
     header = header_bytes(
@@ -152,7 +152,7 @@ def test_events_missing_below_a_checkpoint_stop_signing(
     store: Store, attestation: Attestation, clock: ManualClock
 ) -> None:
     grow(store, 5)
-    head = store.head(ORIGIN)
+    head = store.events.head(ORIGIN)
     grow(store, 3)
     attestation.checkpoints.sign()
     edit(store, "DELETE FROM events WHERE position > :at", at=head.position)
@@ -174,7 +174,7 @@ def test_a_backup_restored_under_a_running_server_stops_signing(
     """The backup goes on in another server, to a size below, at or above what was signed here."""
     store = open_store(sqlite_url, clock, vault=VAULT, create=True)
     try:
-        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         here = attest(store, clock)
         here.checkpoints.sign()
         path = sqlite_url.removeprefix("sqlite:///")
@@ -188,9 +188,9 @@ def test_a_backup_restored_under_a_running_server_stops_signing(
             grow(store, regrown)
             attest(store, clock).checkpoints.sign()
         grow(store)
-        before = store.checkpoint(ORIGIN)
+        before = store.proofs.checkpoint(ORIGIN)
         refused(here)
-        assert store.checkpoint(ORIGIN) == before
+        assert store.proofs.checkpoint(ORIGIN) == before
     finally:
         store.close()
 
@@ -224,14 +224,14 @@ def test_a_database_that_fails_for_a_moment_does_not_stop_signing(
         raise LedgerError(Reason.STORE_UNAVAILABLE, "gone for a moment")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "save_checkpoint", fail)
+        patched.setattr(store.proofs, "save_checkpoint", fail)
         refused(attestation, Reason.STORE_UNAVAILABLE)
     assert attestation.checkpoints.failure is None
     assert attestation.checkpoints.sign().size == 2
 
 
 def test_a_ledger_of_a_bare_recorder_is_not_signed(empty_store: Store, clock: ManualClock) -> None:
-    empty_store.open_recorder(ORIGIN)
+    empty_store.ledgers.open_recorder(ORIGIN)
     grow(empty_store)
     refused(attest(empty_store, clock), Reason.KEY_UNKNOWN)
 
@@ -271,7 +271,7 @@ def process_of(process: RehashProcess) -> "subprocess.Popen[str] | None":
 
 def checked_up_to(store: Store, sizes: list[int]) -> bool:
     """Return whether exactly these sizes were signed."""
-    return [kept.size for kept in store.checkpoints(ORIGIN)] == sizes
+    return [kept.size for kept in store.proofs.checkpoints(ORIGIN)] == sizes
 
 
 # ---- several signers -----------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_a_slow_signer_cannot_sign_below_a_fast_one(
     """The slow one is held between its checks and the store; the fast one passes it there."""
     slow, fast = attest(store, clock), attest(store, clock)
     grow(store, 3)
-    save = store.save_checkpoint
+    save = store.proofs.save_checkpoint
     passed: list[int] = []
 
     def stall(ledger: str, size: int, note: str, *, after: int) -> bool:
@@ -293,7 +293,7 @@ def test_a_slow_signer_cannot_sign_below_a_fast_one(
             fast.checkpoints.sign()
         return save(ledger, size, note, after=after)
 
-    monkeypatch.setattr(store, "save_checkpoint", stall)
+    monkeypatch.setattr(store.proofs, "save_checkpoint", stall)
     assert slow.checkpoints.sign().size == 9
     assert passed == [5]
     assert checked(store) == [9]
@@ -305,14 +305,14 @@ def test_a_note_is_kept_only_on_top_of_the_one_it_was_checked_against(
     """Between check and store a head that is not ours gets kept, smaller than the one checked."""
     attestation.checkpoints.sign()
     grow(store, 3)
-    save, key = store.save_checkpoint, next(iter(store.signing_keys(ORIGIN).values()))
+    save, key = store.proofs.save_checkpoint, next(iter(store.keys.opened(ORIGIN).values()))
     other = sign(CheckpointBody(ORIGIN, 4, Digest(b"z" * 32)), [key]).decode()
 
     def stall(ledger: str, size: int, note: str, *, after: int) -> bool:
         save(ledger, 4, other, after=2)
         return save(ledger, size, note, after=after)
 
-    monkeypatch.setattr(store, "save_checkpoint", stall)
+    monkeypatch.setattr(store.proofs, "save_checkpoint", stall)
     assert "another root" in refused(attestation).message
     assert checked_up_to(store, [2, 4])
 
@@ -353,7 +353,7 @@ def test_two_signers_of_one_server_never_fork(store: Store) -> None:
 def test_two_servers_that_sign_by_mistake_never_fork(postgres_url: str) -> None:
     stores = [open_store(postgres_url, SystemClock(), vault=VAULT, create=True) for _ in range(2)]
     try:
-        stores[0].create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        stores[0].ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         race(stores, rounds=40)
         assert len(checked(stores[1])) > 5
         assert attest(stores[1], SystemClock()).checkpoints.sign().size == 2 + 40 * 3 * 2

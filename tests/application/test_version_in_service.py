@@ -51,7 +51,7 @@ def told(world: World) -> dict[str, str | None]:
         "fleet": kept.model_version if kept else None,
         "history": cold.version if cold else None,
     }
-    shown = as_of(world.store, ORIGIN, world.head)[MODEL]["deployed"]
+    shown = as_of(world.store.events, ORIGIN, world.head)[MODEL]["deployed"]
     found["as of"] = shown["model_version"] if shown else None
     for is_taken_up in (False, True):
         priority = rows_of(world, PrioritiesProjection, is_taken_up=is_taken_up)[MODEL]["deployed"]

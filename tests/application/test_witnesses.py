@@ -56,7 +56,7 @@ class Setting:
         key = KEYS[number]
         opened = WitnessStore(self.folder / f"witness-{number}.sqlite")
         self.stack.callback(opened.close)
-        logs = {ORIGIN: [k.verifier_key for k in self.store.signing_keys(ORIGIN).values()]}
+        logs = {ORIGIN: [k.verifier_key for k in self.store.keys.opened(ORIGIN).values()]}
         clock = ManualClock(SECONDS * 1_000_000)
         part = WitnessPart(opened, key, logs, clock)
         server = self.stack.enter_context(WitnessServer(part, SystemClock()))
@@ -92,11 +92,11 @@ class Setting:
 
     def cosigned(self, size: int) -> list[str]:
         """Return who has cosigned a size."""
-        return [each.name for each in self.store.cosignatures(ORIGIN, size)]
+        return [each.name for each in self.store.proofs.cosignatures(ORIGIN, size)]
 
     def sign_elsewhere(self, size: int, root: bytes = b"z" * 32) -> bytes:
         """Sign a head with the ledger's own key, as a second history would have it."""
-        key = next(iter(self.store.signing_keys(ORIGIN).values()))
+        key = next(iter(self.store.keys.opened(ORIGIN).values()))
         return sign(CheckpointBody(ORIGIN, size, Digest(root)), [key])
 
 
@@ -338,4 +338,4 @@ def test_a_cosignature_can_be_added_by_hand_if_it_is_one(store: Store, clock: Ma
     with pytest.raises(LedgerError) as caught:
         attestation.collector.add(99, good)
     assert caught.value.reason is Reason.CHECKPOINT_UNKNOWN
-    assert len(store.cosignatures(ORIGIN, signed.size)) == 1
+    assert len(store.proofs.cosignatures(ORIGIN, signed.size)) == 1

@@ -85,12 +85,12 @@ class World:
         self.store: Store = (
             shared.store if shared else open_store(str(path), self.clock, vault=vault, create=True)
         )
-        if not self.store.ledgers():
-            self.store.create_ledger(CreateLedger(ORIGIN, clock, 300, "users/ana"))
+        if not self.store.ledgers.all():
+            self.store.ledgers.create(CreateLedger(ORIGIN, clock, 300, "users/ana"))
         self._open()
 
     def _open(self) -> None:
-        info = self.store.ledger(ORIGIN)
+        info = self.store.ledgers.named(ORIGIN)
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
         self.ledger = LedgerApplication(
             self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor]
@@ -128,7 +128,7 @@ class World:
     @property
     def head(self) -> int:
         """The last position."""
-        return self.store.head(ORIGIN).position
+        return self.store.events.head(ORIGIN).position
 
     def model(self, name: str) -> ModelRecord:
         """Return a model as the fleet shows it now."""
@@ -219,7 +219,7 @@ class World:
         name = type_ or (data.TYPE if isinstance(data, EventData) else "")
         encoded = encode_body(actor="users/mallory", data=plain)
         event = NewEvent(stream, name, encoded)
-        return self.store.append(AppendRequest(ORIGIN, "users/mallory", "Forge", [event]))
+        return self.store.requests.append(AppendRequest(ORIGIN, "users/mallory", "Forge", [event]))
 
     def plan(self, purse: int, *, cap: int | None = None, policy: str = "") -> PlanMade:
         """Make a plan and return it."""

@@ -52,14 +52,14 @@ def test_a_race_between_an_evaluation_and_an_observation_replays_as_it_was(
 ) -> None:
     world = World(tmp_path / "ledger.db", evaluating=False).begin("alpha")
     world.see("alpha", 0.6, START + HOUR)
-    append = world.store.append
+    append = world.store.requests.append
 
     def late(request: AppendRequest) -> AppendResult:
         if request.method == "Evaluate":
             world.see("alpha", 1.4, START + HOUR)  # in the very bucket that was read
         return append(request)
 
-    monkeypatch.setattr(world.store, "append", late)
+    monkeypatch.setattr(world.store.requests, "append", late)
     (decided,) = world.evaluate("alpha")
     monkeypatch.undo()
     assert decided.score_event.position == decided.score.as_of + 2

@@ -58,7 +58,9 @@ def record(store: Store, count: int) -> None:
         name = f"r{number}"
         body = encode_body(actor="users/ada", data=data.to_data(), request_id=name)
         event = NewEvent(FOREIGN_STREAM, data.TYPE, body)
-        store.append(AppendRequest(ORIGIN, "users/ada", "Record", [event], name, bytes(32)))
+        store.requests.append(
+            AppendRequest(ORIGIN, "users/ada", "Record", [event], name, bytes(32))
+        )
 
 
 def test_a_stored_ledger_holds_on_either_database(

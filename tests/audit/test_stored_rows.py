@@ -37,18 +37,18 @@ def append(store: Store, *data: EventData, **members: object) -> int:
         for each in data
     ]
     request = AppendRequest(ORIGIN, "users/ada", "Test", events, **members)  # type: ignore[arg-type]
-    return store.append(request).last_position
+    return store.requests.append(request).last_position
 
 
 def sign_head(store: Store, key: int) -> int:
     """Sign the head by the key that arrived as the n-th, and have it cosigned."""
-    head = store.head(ORIGIN)
+    head = store.events.head(ORIGIN)
     claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-    kept = store.checkpoint(ORIGIN)
-    note = sign(claim, [[*store.signing_keys(ORIGIN).values()][key]]).decode()
-    assert store.save_checkpoint(ORIGIN, claim.size, note, after=kept.size if kept else 0)
+    kept = store.proofs.checkpoint(ORIGIN)
+    note = sign(claim, [[*store.keys.opened(ORIGIN).values()][key]]).decode()
+    assert store.proofs.save_checkpoint(ORIGIN, claim.size, note, after=kept.size if kept else 0)
     line = WITNESS.cosign(claim.encode(), 1_772_359_200)
-    assert store.add_cosignature(ORIGIN, claim.size, line.name, line.key_id, line.line())
+    assert store.proofs.add_cosignature(ORIGIN, claim.size, line.name, line.key_id, line.line())
     return claim.size
 
 
@@ -57,10 +57,12 @@ def filled(store: Store) -> Store:
     """308 events: a rotation, a revocation, an erasure; three checkpoints, two keys that signed."""
     body = encode_body(actor="users/ada", data={"note": "x"}, request_id="r")
     new = [NewEvent("models/a", "model.updated.v1", body)] * 300
-    store.append(AppendRequest(ORIGIN, "users/ada", "Test", new, request_id="r", digest=b"d"))
+    store.requests.append(
+        AppendRequest(ORIGIN, "users/ada", "Test", new, request_id="r", digest=b"d")
+    )
     assert sign_head(store, 0) == 302
-    first, second = store.signing_keys(ORIGIN)
-    third = store.draw_key(ORIGIN)
+    first, second = store.keys.opened(ORIGIN)
+    third = store.keys.draw(ORIGIN)
     rotated = KeyRotated(from_position=303, previous_until_position=304, vkey=second)
     committed = KeyCommitted(next_key_digest=vkey_digest(str(third.verifier_key)))
     assert append(store, rotated, committed, keys=(third,)) == 304
@@ -70,7 +72,7 @@ def filled(store: Store) -> Store:
         erased.STREAM, erased.TYPE, encode_body(actor="users/dpo", data=erased.to_data())
     )
     erasing = AppendRequest(ORIGIN, "users/dpo", "Erase", [event])
-    assert store.erase(erasing, [(10, 12), (20, 20)])[1] == 4
+    assert store.requests.erase(erasing, [(10, 12), (20, 20)])[1] == 4
     assert append(store, KeyRevoked(vkey=first, from_position=303, reason="lost")) == 306
     assert sign_head(store, 1) == 306
     return store
@@ -178,8 +180,8 @@ def test_damage_is_found_in_every_table(
         return f"CAST(substr({column}, 1, 20) || X'00FF' || substr({column}, 23) AS BLOB)"
 
     claim = CheckpointBody(ORIGIN, 302, CompactRange.from_bytes(_tree_at(filled, 302)).root())
-    stranger = sign(claim, [filled.draw_key(ORIGIN)]).decode()
-    second = sign(claim, [[*filled.signing_keys(ORIGIN).values()][1]]).decode()
+    stranger = sign(claim, [filled.keys.draw(ORIGIN)]).decode()
+    second = sign(claim, [[*filled.keys.opened(ORIGIN).values()][1]]).decode()
     other = WITNESS.cosign(b"other\n", 5).line()
     edit(
         filled,
@@ -199,21 +201,21 @@ def test_damage_is_found_in_every_table(
 
 def _tree_at(store: Store, size: int) -> bytes:
     tree = CompactRange()
-    tree.extend(event.event_hash for event in store.read(ORIGIN, until=size))
+    tree.extend(event.event_hash for event in store.events.read(ORIGIN, until=size))
     return tree.to_bytes()
 
 
 def test_a_body_put_back_after_its_erasure_is_found(store: Store, database_url: str) -> None:
     body = encode_body(actor="users/ada", data={"note": "x"})
-    store.append(
+    store.requests.append(
         AppendRequest(ORIGIN, "users/ada", "T", [NewEvent("models/a", "model.updated.v1", body)])
     )
-    event = store.event(ORIGIN, 3)
+    event = store.events.event(ORIGIN, 3)
     assert event is not None
     assert event.salt is not None
     erased = BodyErased(authority="office", ground="law", positions=[[3, 3]])
     new = NewEvent(erased.STREAM, erased.TYPE, encode_body(actor="users/a", data=erased.to_data()))
-    store.erase(AppendRequest(ORIGIN, "users/a", "T", [new]), [(3, 3)])
+    store.requests.erase(AppendRequest(ORIGIN, "users/a", "T", [new]), [(3, 3)])
     assert damage(database_url) == []
     form = "'\\x{}'" if store._database.shared else "X'{}'"
     edit(

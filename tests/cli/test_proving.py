@@ -116,7 +116,7 @@ def test_of_two_checkpoints_of_one_size_both_must_hold(
     """The server shows the honest events, and beside them another head signed with its own key."""
     kept = tmp_path / "kept"
     size = cli("log", "checkpoint", "--output", str(kept), "--json").json["size"]
-    key = next(iter(served.service.store.signing_keys(ORIGIN).values()))
+    key = next(iter(served.service.store.keys.opened(ORIGIN).values()))
     forked = sign(CheckpointBody(ORIGIN, size, Digest(bytes([7]) * 32)), [key]).decode()
     with monkeypatch.context() as patched:
         patched.setattr(ServedLedger, "notes", lambda *_: iter([(size, forked)]))
@@ -246,7 +246,7 @@ def test_every_verifying_command_holds_to_a_policy(
     text = note.rpartition("\n\n")[0].encode() + b"\n"
     line = WITNESS.cosign(text, 1_767_225_600).line()
     store = served.service.store
-    store.add_cosignature(ORIGIN, size, WITNESS.name, WITNESS.cosigner_key.key_id, line)
+    store.proofs.add_cosignature(ORIGIN, size, WITNESS.name, WITNESS.cosigner_key.key_id, line)
     good = policy(tmp_path / "good", vkey, WITNESS)
     bad = policy(tmp_path / "bad", vkey, WITNESS, OTHER)
     proof = tmp_path / "p.tlog-proof"

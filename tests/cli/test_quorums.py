@@ -66,16 +66,16 @@ def policy(path: Path, key: str, *witnesses: CosigningKey) -> str:
 def cosigned(told: Run, served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
     """Have one witness cosign whatever is signed from now on; return the ledger's key."""
     store = served.service.store
-    save = store.save_checkpoint
+    save = store.proofs.save_checkpoint
 
     def saved(ledger: str, size: int, note: str, *, after: int) -> bool:
         is_kept = save(ledger, size, note, after=after)
         text = note.rpartition("\n\n")[0].encode() + b"\n"
         line = HERE.cosign(text, 1_767_225_600).line()
-        store.add_cosignature(ORIGIN, size, HERE.name, HERE.cosigner_key.key_id, line)
+        store.proofs.add_cosignature(ORIGIN, size, HERE.name, HERE.cosigner_key.key_id, line)
         return is_kept
 
-    monkeypatch.setattr(store, "save_checkpoint", saved)
+    monkeypatch.setattr(store.proofs, "save_checkpoint", saved)
     return str(told("vkey", "--json").json["verifier_key"])
 
 

@@ -49,7 +49,7 @@ def is_enough(
 def database(postgres_url: str) -> str:
     """A database with a ledger."""
     store = open_store(postgres_url, SystemClock(), create=True, vault=VAULT)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     store.close()
     return postgres_url
 
@@ -95,7 +95,7 @@ def test_serve_warns_at_each_start_unless_the_operator_has_consented(
 def test_a_sqlite_file_has_no_stand_by_to_fail_over_to(run: Run, tmp_path: Path) -> None:
     database = str(tmp_path / "l.sqlite")
     store = open_store(database, SystemClock(), create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     store.close()
     ran = run("doctor", "--db", database, "--server", "127.0.0.1:1", "--json")
     assert "loss" not in {check["name"] for check in ran.json["checks"]}

@@ -103,7 +103,7 @@ def test_doctor_names_the_policies_whose_signals_were_redefined(
     assert view.defined is not None
     turned = view.defined.model_copy(update={"direction": "lower_is_worse"})
     body = encode_body(actor="users/earlier", data=turned.to_data())
-    ledger._store.append(
+    ledger._store.requests.append(
         AppendRequest(
             ledger=ledger.info.origin,
             actor="users/earlier",

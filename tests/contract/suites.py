@@ -44,7 +44,7 @@ def provide(request: pytest.FixtureRequest, database_url: str) -> Iterator[dict[
         request.cls.env = Environment("Suite", env)
     keeper = Factory(env)  # holds the shared store open until the ledgers are checked
     yield env
-    for info in keeper.store.ledgers():
+    for info in keeper.store.ledgers.all():
         check_ledger(keeper.store, info.origin)
     keeper.close()
     keeper.store.close()  # the library's projection runner leaves the factory of its view open
@@ -153,7 +153,7 @@ class CountersView(LedgerTrackingRecorder, tj.EventCountersView):
 
     def __init__(self, store: Store, origin: str) -> None:
         super().__init__(store, origin)
-        self.store._call(
+        self.store._open_writer().call(
             lambda turn: turn.connection.execute(
                 text("CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, n INTEGER)")
             )

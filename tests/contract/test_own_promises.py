@@ -77,7 +77,7 @@ def test_a_native_aggregate_counts_its_own_family_only(store: Store) -> None:
     recorder = LedgerApplicationRecorder(store, ORIGIN, str)
     score = NewEvent("models/a", "score.computed.v1", body())
     assert recorder.insert_events([stored("models/a", 1, "model.registered.v1")]) == [3]
-    store.append(AppendRequest(ORIGIN, "users/ada", "Score", [score]))
+    store.requests.append(AppendRequest(ORIGIN, "users/ada", "Score", [score]))
     second = [stored("models/a", n, "model.updated.v1") for n in (2, 3)]
     assert recorder.insert_events(second) == [5, 6]
     assert [e.originator_version for e in recorder.select_events("models/a")] == [1, 2, 3]
@@ -93,7 +93,7 @@ def test_a_native_event_must_be_the_next_of_its_aggregate(store: Store, version:
     recorder.insert_events([stored("models/a", 1, "model.registered.v1")])
     with pytest.raises(IntegrityError):
         recorder.insert_events([stored("models/a", version, "model.updated.v1")])
-    assert store.head(ORIGIN).position == 3
+    assert store.events.head(ORIGIN).position == 3
 
 
 def test_a_repeated_request_gets_its_positions_again(store: Store) -> None:
@@ -136,5 +136,5 @@ def test_two_factories_of_one_database_share_its_one_writer(env: dict[str, str])
     one.close()
     one.close()
     two.application_recorder().insert_events([StoredEvent("a", 1, "t", b"")])
-    two.store.open_recorder(ORIGIN)
+    two.store.ledgers.open_recorder(ORIGIN)
     two.close()

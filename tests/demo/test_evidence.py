@@ -44,11 +44,11 @@ def written(tmp_path: Path) -> Iterator[Written]:
     clock = ManualClock(1_000_000)
     store = open_store(f"sqlite:///{path}", clock, create=True)
     try:
-        info = store.create_ledger(CreateLedger(ORIGIN, "data", 300, "users/ada"))
+        info = store.ledgers.create(CreateLedger(ORIGIN, "data", 300, "users/ada"))
         body = encode_body(actor="users/ada", data={"value": "0.5"})
         for number in range(10):
             event = NewEvent(f"notes/n-{number % 3}", "note.taken.v1", body)
-            store.append(AppendRequest(ORIGIN, "users/ada", "Note", [event]))
+            store.requests.append(AppendRequest(ORIGIN, "users/ada", "Note", [event]))
         recorder = LedgerApplicationRecorder(store, ORIGIN, str)
         signed = LedgerApplication(store, info, recorder, clock).attestation.checkpoints.sign()
         yield Written(path, signed.note, signed.vkey)
@@ -90,7 +90,7 @@ def test_a_ledger_cut_short_is_found_by_its_checkpoint(written: Written) -> None
 def test_another_key_vouches_for_nothing(written: Written, tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'other.db'}", ManualClock(1_000_000), create=True)
     forger = CreateLedger(ORIGIN, "data", 300, "users/eve", seed=bytes([7] * 32))
-    vkey = store.create_ledger(forger).vkey
+    vkey = store.ledgers.create(forger).vkey
     store.close()
     links = stored_links(written.path, ORIGIN)
     with pytest.raises(NoteError):

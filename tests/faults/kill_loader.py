@@ -26,9 +26,9 @@ def load(url: str, fifo: str, turn: str) -> None:
     out = os.open(fifo, os.O_WRONLY)
     store = open_store(url, SystemClock(), vault=Vault(bytes(32)), create=True)
     try:
-        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     except LedgerError:
-        store.ledger(ORIGIN)  # there already, or this fails
+        store.ledgers.named(ORIGIN)  # there already, or this fails
     body = encode_body(actor="users/ada", data={"note": "x" * 200})
 
     def _append(thread: int) -> None:
@@ -38,7 +38,7 @@ def load(url: str, fifo: str, turn: str) -> None:
             request_id = f"{turn}-{thread}-{number}"
             size = SIZES[(thread + number) % len(SIZES)]
             events = [NewEvent(f"models/m{thread}", "model.updated.v1", body)] * size
-            result = store.append(
+            result = store.requests.append(
                 AppendRequest(ORIGIN, "users/ada", "Load", events, request_id=request_id)
             )
             # One short write to a pipe is atomic, and what it holds survives the writer's death.

@@ -31,7 +31,7 @@ def turn(url: str, out: int, number: int) -> None:
         for at in range(REQUESTS):
             request_id = f"{number}-{thread}-{at}"
             events = [NewEvent(f"models/m{thread}", "model.updated.v1", body)] * SIZES[at % 3]
-            done = store.append(
+            done = store.requests.append(
                 AppendRequest(ORIGIN, "users/ada", "Load", events, request_id=request_id)
             )
             os.write(out, f"{request_id} {done.first_position} {done.last_position}\n".encode())

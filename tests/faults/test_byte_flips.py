@@ -44,13 +44,15 @@ def write_small_ledger(path: Path) -> None:
     raw.executescript("PRAGMA page_size=512; CREATE TABLE t (x); DROP TABLE t; VACUUM;")
     raw.close()
     store = open_store(str(path), ManualClock(START), vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c", digest=b"c"))
+    store.ledgers.create(
+        CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c", digest=b"c")
+    )
     for n in range(3):
         name = f"r-{n}"
         data = {"observed_at": TIME, "value": str(n)}
         observed = encode_body(actor="users/ada", data=data, request_id=name)
         note = encode_body(actor="users/ada", data={"note": "n" * 40}, request_id=name)
-        store.append(
+        store.requests.append(
             AppendRequest(
                 ORIGIN,
                 "users/ada",
@@ -63,17 +65,19 @@ def write_small_ledger(path: Path) -> None:
                 digest=bytes([n]) * 32,
             )
         )
-    head = store.head(ORIGIN)
+    head = store.events.head(ORIGIN)
     claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-    signing, _ = store.signing_keys(ORIGIN).values()
-    assert store.save_checkpoint(ORIGIN, head.position, sign(claim, [signing]).decode(), after=0)
+    signing, _ = store.keys.opened(ORIGIN).values()
+    assert store.proofs.save_checkpoint(
+        ORIGIN, head.position, sign(claim, [signing]).decode(), after=0
+    )
     seen = CosigningKey("witness.example.com/one", bytes(32)).cosign(claim.encode(), 1_772_359_200)
-    assert store.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
+    assert store.proofs.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
     erased = BodyErased(authority="office", ground="law", positions=[[4, 4]])
     body = encode_body(actor="users/ada", data=erased.to_data(), request_id="e")
     event = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
     request = AppendRequest(ORIGIN, "users/ada", "Erase", [event], request_id="e", digest=b"e")
-    assert store.erase(request, [(4, 4)])[1] == 1
+    assert store.requests.erase(request, [(4, 4)])[1] == 1
     store.close()
 
 
@@ -90,7 +94,7 @@ def content(reader: Store) -> list[Any]:
             tiles,
             signing_keys,
         )
-        for row in reader.rows(select(table))
+        for row in reader._view.rows(select(table))
     ]
 
 
@@ -103,7 +107,7 @@ def verified_content(path: Path) -> list[Any] | None:
     try:
         if damage(str(path)):
             return None
-        store.signing_keys(ORIGIN)
+        store.keys.opened(ORIGIN)
         return content(store)
     except LedgerError:
         return None

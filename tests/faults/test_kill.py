@@ -78,14 +78,14 @@ def test_no_acknowledged_event_is_lost_or_doubled_by_a_kill(
             request_id, first, last = line.split()
             acknowledged[request_id] = (int(first), int(last))
         store = open_store(database_url, SystemClock(), create=True)
-        if any(info.origin == ORIGIN for info in store.ledgers()):
+        if any(info.origin == ORIGIN for info in store.ledgers.all()):
             events = check_ledger(store, ORIGIN)
             for request_id in [key for key in acknowledged if key.startswith(f"{turn}-")]:
                 again = AppendRequest(ORIGIN, "users/ada", "Load", (), request_id=request_id)
-                result = store.append(again)
+                result = store.requests.append(again)
                 assert result.repeated
                 assert (result.first_position, result.last_position) == acknowledged[request_id]
-            assert store.head(ORIGIN).position == len(events)
+            assert store.events.head(ORIGIN).position == len(events)
         store.close()
     taken = [p for first, last in acknowledged.values() for p in range(first, last + 1)]
     assert len(taken) == len(set(taken))

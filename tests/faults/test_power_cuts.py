@@ -40,7 +40,7 @@ def snapshot(store: Store, path: Path) -> Synced:
         path.read_bytes(),
         wal(path).read_bytes(),
         shm(path).read_bytes(),
-        store.head(ORIGIN).position,
+        store.events.head(ORIGIN).position,
     )
 
 
@@ -92,7 +92,7 @@ def head_of(path: Path) -> int:
 
     store = open_store(str(path), SystemClock(), vault=VAULT)
     try:
-        found = store.head(ORIGIN).position
+        found = store.events.head(ORIGIN).position
         assert filled(store, 1) == found + 2
         assert len(check_ledger(store, ORIGIN)) == found + 2
     finally:

@@ -43,7 +43,7 @@ class Recorded:
         store = open_store(
             str(self.watched / FILE), SystemClock(), vault=Vault(bytes(32)), create=True
         )
-        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         store.close()
         self.base.mkdir()
         shutil.copy(self.watched / FILE, self.base)
@@ -107,7 +107,7 @@ def judged(state: State, folder: Path) -> str:
     try:
         store = open_store(str(folder / FILE), SystemClock(), vault=Vault(bytes(32)))
         try:
-            store.check_structure()
+            store._database.check_structure()
             count = len(check_ledger(store, ORIGIN))
             lines = [line.split() for line in state.acknowledged.decode().splitlines()]
             for request_id, first, last in lines:
@@ -115,7 +115,7 @@ def judged(state: State, folder: Path) -> str:
                     return f"{state.label}: {request_id} at {first} is lost"
             for request_id, first, last in lines[-10:]:
                 again = AppendRequest(ORIGIN, "users/ada", "Load", (), request_id=request_id)
-                done = store.append(again)
+                done = store.requests.append(again)
                 assert done.repeated
                 assert (done.first_position, done.last_position) == (int(first), int(last))
         finally:

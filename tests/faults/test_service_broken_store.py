@@ -209,7 +209,7 @@ def append_foreign(database: Path, stream: str, type_: str, body: bytes) -> int:
     store = open_store(str(database), SystemClock(), create=True)
     try:
         request = AppendRequest(ORIGIN, "users/ada", "Other", [NewEvent(stream, type_, body)])
-        return store.append(request).first_position
+        return store.requests.append(request).first_position
     finally:
         store.close()
 

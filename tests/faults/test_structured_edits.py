@@ -212,7 +212,7 @@ def server_finds(path: Path) -> bool:
     """Return whether a server that starts with the file cannot open its keys."""
     store = open_store(str(path), ManualClock(START), read_only=True, vault=VAULT)
     try:
-        store.signing_keys(ORIGIN)
+        store.keys.opened(ORIGIN)
     except LedgerError:
         return True
     finally:

@@ -65,7 +65,7 @@ class LedgerModel(RuleBasedStateMachine):
         self.clock = ManualClock(START)
         self.numbers = iter(range(10**6))
         self.store = self.open()
-        self.store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        self.store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         self.expected: list[tuple[str, str, bytes]] = [
             (e.stream, e.type, e.body_bytes or b"") for e in check_ledger(self.store, ORIGIN)
         ]
@@ -90,14 +90,14 @@ class LedgerModel(RuleBasedStateMachine):
         assert result.last_position == len(self.expected)
 
     def refused(self, request: AppendRequest) -> Reason:
-        error = self.store.submit(request).exception()
+        error = self.store.requests.submit(request).exception()
         assert isinstance(error, LedgerError)
         return error.reason
 
     @rule(target=answered, events=EVENTS)
     def append(self, events: list[NewEvent]) -> tuple[AppendRequest, AppendResult]:
         request = self.request(events, request_id=f"r-{next(self.numbers)}", digest=b"1")
-        result = self.store.append(request)
+        result = self.store.requests.append(request)
         self.hold(result, events)
         return request, result
 
@@ -109,7 +109,7 @@ class LedgerModel(RuleBasedStateMachine):
             self.request(events, request_id=f"r-{next(self.numbers)}", digest=b"1")
             for events in batches
         ]
-        results = [future.result() for future in [self.store.submit(r) for r in requests]]
+        results = [future.result() for future in [self.store.requests.submit(r) for r in requests]]
         for result, events in zip(results, batches, strict=True):
             self.hold(result, events)
         return multiple(*zip(requests, results, strict=True))
@@ -117,7 +117,7 @@ class LedgerModel(RuleBasedStateMachine):
     @rule(pair=answered)
     def repeat(self, pair: tuple[AppendRequest, AppendResult]) -> None:
         request, first = pair
-        again = self.store.append(request)
+        again = self.store.requests.append(request)
         assert again.repeated
         assert again.event_hash == first.event_hash
         assert (again.first_position, again.last_position) == (
@@ -142,7 +142,7 @@ class LedgerModel(RuleBasedStateMachine):
         if off:
             assert self.refused(request) is Reason.VERSION_CONFLICT
         else:
-            self.hold(self.store.append(request), events)
+            self.hold(self.store.requests.append(request), events)
 
     @rule(stream=STREAMS, after=st.integers(0, 40), events=EVENTS)
     def append_if_nothing_came_after(self, stream: str, after: int, events: list[NewEvent]) -> None:
@@ -151,7 +151,7 @@ class LedgerModel(RuleBasedStateMachine):
         if newest > after:
             assert self.refused(request) is Reason.VERSION_CONFLICT
         else:
-            self.hold(self.store.append(request), events)
+            self.hold(self.store.requests.append(request), events)
 
     @rule(events=EVENTS)
     def come_too_late(self, events: list[NewEvent]) -> None:
@@ -170,7 +170,7 @@ class LedgerModel(RuleBasedStateMachine):
     @invariant()
     def head_agrees(self) -> None:
         if hasattr(self, "expected"):
-            assert self.store.head(ORIGIN).position == len(self.expected)
+            assert self.store.events.head(ORIGIN).position == len(self.expected)
 
     def teardown(self) -> None:
         if not hasattr(self, "store"):

@@ -145,5 +145,5 @@ def test_a_head_is_signed_through_few_files(
             turns.take()
         signed = checkpoints.newest()
         assert signed is not None
-        assert signed.size == service.store.head(ledger.info.origin).position
+        assert signed.size == service.store.events.head(ledger.info.origin).position
     assert followed.within(ran=34, leading_on=21)

@@ -27,7 +27,7 @@ def main(url: str, name: str, count: int) -> None:
             [NewEvent(f"models/m{number % 3}", "model.updated.v1", body)] * (1 + number % 4),
             request_id=f"all-{number}" if shared else f"{name}-{number}",
         )
-        waiting.append(store.submit(request))
+        waiting.append(store.requests.submit(request))
         if len(waiting) == 4:
             waiting.pop(0).result()
     for future in waiting:

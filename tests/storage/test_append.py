@@ -62,7 +62,7 @@ def hold_writer(store: Store) -> tuple[threading.Event, threading.Thread]:
         entered.set()
         release.wait()
 
-    thread = threading.Thread(target=store._call, args=(_wait,))
+    thread = threading.Thread(target=store._open_writer().call, args=(_wait,))
     thread.start()
     entered.wait()
     return release, thread
@@ -70,7 +70,7 @@ def hold_writer(store: Store) -> tuple[threading.Event, threading.Thread]:
 
 def append_as_one_group(store: Store, requests: list[AppendRequest]) -> list[AppendResult | Reason]:
     release, thread = hold_writer(store)
-    futures: list[Future[AppendResult]] = [store.submit(item) for item in requests]
+    futures: list[Future[AppendResult]] = [store.requests.submit(item) for item in requests]
     release.set()
     thread.join()
     answers: list[AppendResult | Reason] = []
@@ -85,8 +85,8 @@ def append_as_one_group(store: Store, requests: list[AppendRequest]) -> list[App
 def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: Store) -> None:
     first, second = check_ledger(store, ORIGIN)
     assert (first.type, second.type) == ("ledger.created.v1", "ledger.configured.v3")
-    assert first.data["vkey"] == store.ledger(ORIGIN).vkey
-    signing, following = store.signing_keys(ORIGIN)
+    assert first.data["vkey"] == store.ledgers.named(ORIGIN).vkey
+    signing, following = store.keys.opened(ORIGIN)
     assert signing == first.data["vkey"]
     assert second.data == {
         "clock": "wall",
@@ -98,7 +98,7 @@ def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: Store) -> No
 
 
 def test_events_of_a_request_stand_together_and_count_by_stream(store: Store) -> None:
-    result = store.append(request(updated("a"), updated("b"), updated("a")))
+    result = store.requests.append(request(updated("a"), updated("b"), updated("a")))
     assert (result.first_position, result.last_position) == (3, 5)
     events = check_ledger(store, ORIGIN)
     assert [(e.stream, e.stream_version) for e in events[2:]] == [
@@ -111,8 +111,8 @@ def test_events_of_a_request_stand_together_and_count_by_stream(store: Store) ->
 
 def test_a_body_may_cite_the_position_that_its_request_begins_at(store: Store) -> None:
     cite = NewEvent("models/a", UPDATED, lambda first: note(f"first is {first}"))
-    result = store.append(request(updated(), cite))
-    event = store.event(ORIGIN, result.last_position)
+    result = store.requests.append(request(updated(), cite))
+    event = store.events.event(ORIGIN, result.last_position)
     assert event is not None
     assert event.data == {"note": f"first is {result.first_position}"}
 
@@ -133,9 +133,9 @@ def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: Store) -
 
 def test_a_repeated_request_gets_the_first_answer_again(store: Store) -> None:
     again = request(updated(), request_id="r-1", digest=b"one")
-    first = store.append(again)
-    store.append(request(updated("b")))
-    second = store.append(again)
+    first = store.requests.append(again)
+    store.requests.append(request(updated("b")))
+    second = store.requests.append(again)
     assert second.repeated
     assert not first.repeated
     assert (second.first_position, second.recorded_at, second.event_hash) == (
@@ -143,23 +143,23 @@ def test_a_repeated_request_gets_the_first_answer_again(store: Store) -> None:
         first.recorded_at,
         first.event_hash,
     )
-    assert store.head(ORIGIN).position == 4
+    assert store.events.head(ORIGIN).position == 4
 
 
 def test_a_request_id_with_other_content_is_refused(store: Store) -> None:
-    store.append(request(updated(), request_id="r-1", digest=b"one"))
+    store.requests.append(request(updated(), request_id="r-1", digest=b"one"))
     with pytest.raises(LedgerError) as caught:
-        store.append(request(updated(), request_id="r-1", digest=b"two"))
+        store.requests.append(request(updated(), request_id="r-1", digest=b"two"))
     assert caught.value.reason is Reason.REQUEST_ID_REUSED
     assert caught.value.metadata["first_position"] == "3"
 
 
 def test_request_ids_belong_to_an_actor_and_a_method(store: Store) -> None:
-    store.append(request(updated(), request_id="r-1"))
+    store.requests.append(request(updated(), request_id="r-1"))
     other_method = AppendRequest(ORIGIN, "users/ada", "Other", (updated(),), request_id="r-1")
     other_actor = AppendRequest(ORIGIN, "users/bob", "Test", (updated(),), request_id="r-1")
-    assert not store.append(other_method).repeated
-    assert not store.append(other_actor).repeated
+    assert not store.requests.append(other_method).repeated
+    assert not store.requests.append(other_actor).repeated
 
 
 def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up(
@@ -208,21 +208,21 @@ def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up
     ],
 )
 def test_a_guard_decides_by_what_is_stored(store: Store, guard: Guard, *, holds: bool) -> None:
-    store.append(request(updated(), NewEvent("models/a", RETIRED, note())))
+    store.requests.append(request(updated(), NewEvent("models/a", RETIRED, note())))
     if holds:
-        assert store.append(request(updated("c"), guards=[guard])).last_position == 5
+        assert store.requests.append(request(updated("c"), guards=[guard])).last_position == 5
     else:
         with pytest.raises(LedgerError) as caught:
-            store.append(request(updated("c"), guards=[guard]))
+            store.requests.append(request(updated("c"), guards=[guard]))
         assert caught.value.reason is Reason.VERSION_CONFLICT
-        assert store.head(ORIGIN).position == 4
+        assert store.events.head(ORIGIN).position == 4
 
 
 def test_time_never_runs_backwards_on_a_wall_ledger(store: Store, clock: ManualClock) -> None:
     clock.advance(5 * SECOND)
-    late = store.append(request(updated())).recorded_at
+    late = store.requests.append(request(updated())).recorded_at
     clock._now -= 60 * SECOND
-    assert store.append(request(updated(), stated_time=START * 2)).recorded_at == late
+    assert store.requests.append(request(updated(), stated_time=START * 2)).recorded_at == late
     assert late == START + 5 * SECOND
 
 
@@ -230,9 +230,11 @@ def test_a_data_ledger_starts_in_1970_and_moves_by_stated_times_only(
     empty_store: Store,
 ) -> None:
     origin = "ledger.example.com/history"
-    empty_store.create_ledger(CreateLedger(origin, "data", 0, "users/ada"))
+    empty_store.ledgers.create(CreateLedger(origin, "data", 0, "users/ada"))
     times = [
-        empty_store.append(request(updated(), ledger=origin, stated_time=stated)).recorded_at
+        empty_store.requests.append(
+            request(updated(), ledger=origin, stated_time=stated)
+        ).recorded_at
         for stated in (None, 7 * SECOND, 3 * SECOND, None, 9 * SECOND)
     ]
     assert times == [0, 7 * SECOND, 7 * SECOND, 7 * SECOND, 9 * SECOND]
@@ -241,7 +243,7 @@ def test_a_data_ledger_starts_in_1970_and_moves_by_stated_times_only(
 
 def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: Store) -> None:
     other = "ledger.example.com/churn"
-    store.create_ledger(CreateLedger(other, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(other, "wall", 300, "users/ada"))
     answers = append_as_one_group(
         store,
         [
@@ -253,14 +255,14 @@ def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: St
     assert [a.last_position for a in answers if isinstance(a, AppendResult)] == [3, 3, 4]
     assert len(check_ledger(store, ORIGIN)) == 3
     assert len(check_ledger(store, other)) == 4
-    assert [info.origin for info in store.ledgers()] == [ORIGIN, other]
+    assert [info.origin for info in store.ledgers.all()] == [ORIGIN, other]
 
 
 def test_creating_a_ledger_twice_is_refused_unless_it_is_the_same_request(
     empty_store: Store,
 ) -> None:
     create = CreateLedger(ORIGIN, "wall", 300, "users/ada", request_id="c-1", digest=b"1")
-    assert empty_store.create_ledger(create) == empty_store.create_ledger(create)
+    assert empty_store.ledgers.create(create) == empty_store.ledgers.create(create)
     for again, reason in (
         (CreateLedger(ORIGIN, "wall", 300, "users/ada"), Reason.ALREADY_EXISTS),
         (
@@ -271,14 +273,14 @@ def test_creating_a_ledger_twice_is_refused_unless_it_is_the_same_request(
         (CreateLedger("a/b", "sundial", 300, "users/ada"), Reason.FIELD_INVALID),
     ):
         with pytest.raises(LedgerError) as caught:
-            empty_store.create_ledger(again)
+            empty_store.ledgers.create(again)
         assert caught.value.reason is reason
     assert len(check_ledger(empty_store, ORIGIN)) == 2
 
 
 def test_an_unknown_ledger_is_named_in_the_refusal(store: Store) -> None:
     with pytest.raises(LedgerError) as caught:
-        store.append(request(updated(), ledger="nobody"))
+        store.requests.append(request(updated(), ledger="nobody"))
     assert caught.value.reason is Reason.LEDGER_UNKNOWN
     assert caught.value.metadata == {"ledger": "nobody"}
 
@@ -294,7 +296,7 @@ def test_an_unknown_ledger_is_named_in_the_refusal(store: Store) -> None:
 )
 def test_names_outside_their_grammar_never_reach_a_header(store: Store, bad: AppendRequest) -> None:
     with pytest.raises(LedgerError) as caught:
-        store.append(bad)
+        store.requests.append(bad)
     assert caught.value.reason is Reason.FIELD_INVALID
 
 
@@ -303,9 +305,9 @@ def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: Ma
     for turn in range(3):
         store = open_store(database_url, clock, vault=VAULT, create=True)
         if turn == 0:
-            store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-        store.append(with_id)
-        store.append(request(updated(), observed("b", START + turn)))
+            store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store.requests.append(with_id)
+        store.requests.append(request(updated(), observed("b", START + turn)))
         store.close()
     store = open_store(database_url, clock, vault=VAULT, create=True)
     assert [e.stream_version for e in check_ledger(store, ORIGIN) if e.stream == "models/a"] == [
@@ -320,7 +322,7 @@ def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: Ma
 
 def test_what_is_queued_when_the_store_closes_is_still_written(store: Store) -> None:
     release, thread = hold_writer(store)
-    waiting = [store.submit(request(updated())) for _ in range(5)]
+    waiting = [store.requests.submit(request(updated())) for _ in range(5)]
     closer = threading.Thread(target=store._writer.close)  # type: ignore[union-attr]
     closer.start()
     release.set()
@@ -328,16 +330,16 @@ def test_what_is_queued_when_the_store_closes_is_still_written(store: Store) -> 
     thread.join()
     assert [future.result().last_position for future in waiting] == [3, 4, 5, 6, 7]
     with pytest.raises(LedgerError) as caught:
-        store.append(request(updated()))
+        store.requests.append(request(updated()))
     assert caught.value.reason is Reason.DRAINING
 
 
 def test_a_full_queue_pushes_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.storage.writer.QUEUE_EVENTS_MAX", 3)
     release, thread = hold_writer(store)
-    waiting = store.submit(request(updated(), updated()))
+    waiting = store.requests.submit(request(updated(), updated()))
     with pytest.raises(LedgerError) as caught:
-        store.submit(request(updated(), updated()))
+        store.requests.submit(request(updated(), updated()))
     release.set()
     thread.join()
     assert caught.value.reason is Reason.LIMIT_REACHED
@@ -351,18 +353,17 @@ def test_listeners_hear_of_commits_and_one_that_fails_harms_no_other(store: Stor
     def _fail(origin: str, position: int) -> None:
         raise ZeroDivisionError
 
-    store.subscribe(_fail)
-    stop = store.subscribe(lambda origin, position: heard.append((origin, position)))
-    store.append(request(updated()))
-    assert store.wait_for(ORIGIN, 3, 5.0)
-    store.append(request(updated()))
+    store.commits.subscribe(_fail)
+    stop = store.commits.subscribe(lambda origin, position: heard.append((origin, position)))
+    store.requests.append(request(updated()))
+    until(lambda: (ORIGIN, 3) in heard, "the first is heard of")
+    store.requests.append(request(updated()))
     until(lambda: (ORIGIN, 4) in heard, "the second is heard of")
     # A hint may come twice: from the writer, and from a database that tells its servers.
     assert list(dict.fromkeys(heard)) == [(ORIGIN, 3), (ORIGIN, 4)]
     stop()
-    store.append(request(updated()))
+    store.requests.append(request(updated()))
     assert (ORIGIN, 5) not in heard
-    assert not store.wait_for(ORIGIN, 99, 0.01)
 
 
 def test_a_lease_has_one_holder_until_it_runs_out_or_is_given_back(
@@ -379,16 +380,16 @@ def test_a_lease_has_one_holder_until_it_runs_out_or_is_given_back(
 
 
 def test_checkpoints_are_kept_in_the_order_of_their_sizes_only(store: Store) -> None:
-    assert store.checkpoint(ORIGIN) is None
-    assert store.save_checkpoint(ORIGIN, 2, "two", after=0)
+    assert store.proofs.checkpoint(ORIGIN) is None
+    assert store.proofs.save_checkpoint(ORIGIN, 2, "two", after=0)
     for size, note, after in ((1, "one", 0), (2, "other", 2), (2, "other", 0), (4, "four", 3)):
-        assert not store.save_checkpoint(ORIGIN, size, note, after=after)
-    assert store.save_checkpoint(ORIGIN, 5, "five", after=2)
-    assert store.checkpoint(ORIGIN) == (5, "five")
-    assert store.checkpoint(ORIGIN, size=2) == (2, "two")
-    assert store.checkpoint(ORIGIN, size=3) is None
-    assert store.checkpoints(ORIGIN) == [(2, "two"), (5, "five")]
-    assert store.checkpoints(ORIGIN, after_size=2) == [(5, "five")]
-    assert store.checkpoints(ORIGIN, limit=1) == [(2, "two")]
-    assert store.covering(ORIGIN, 5) == (5, "five")
-    assert store.covering(ORIGIN, 6) is None
+        assert not store.proofs.save_checkpoint(ORIGIN, size, note, after=after)
+    assert store.proofs.save_checkpoint(ORIGIN, 5, "five", after=2)
+    assert store.proofs.checkpoint(ORIGIN) == (5, "five")
+    assert store.proofs.checkpoint(ORIGIN, size=2) == (2, "two")
+    assert store.proofs.checkpoint(ORIGIN, size=3) is None
+    assert store.proofs.checkpoints(ORIGIN) == [(2, "two"), (5, "five")]
+    assert store.proofs.checkpoints(ORIGIN, after_size=2) == [(5, "five")]
+    assert store.proofs.checkpoints(ORIGIN, limit=1) == [(2, "two")]
+    assert store.proofs.covering(ORIGIN, 5) == (5, "five")
+    assert store.proofs.covering(ORIGIN, 6) is None

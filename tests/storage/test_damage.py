@@ -19,6 +19,7 @@ from ledger.events.values import TIME_LIMIT
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
+from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT
 
 ROOT = Path(__file__).parents[2]
@@ -35,9 +36,9 @@ def request(request_id: str | None = None, count: int = 1) -> AppendRequest:
 )
 @pytest.mark.parametrize("edit", ["UPDATE {} SET ledger_id = 9", "DELETE FROM {}"])
 def test_edits_of_what_was_recorded_are_refused(store: Store, table: str, edit: str) -> None:
-    store.append(request("r-1"))
-    assert store.save_checkpoint(ORIGIN, 3, "note", after=0)
-    assert store.add_cosignature(ORIGIN, 3, "witness", b"1234", "line")
+    store.requests.append(request("r-1"))
+    assert store.proofs.save_checkpoint(ORIGIN, 3, "note", after=0)
+    assert store.proofs.add_cosignature(ORIGIN, 3, "witness", b"1234", "line")
     with (
         pytest.raises(DBAPIError, match="append-only"),
         store._database.writer.begin() as connection,
@@ -68,8 +69,8 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
 ) -> None:
     """Fails the k-th thing the writer asks of the database, commit included, for every k."""
     store = open_store(database_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.append(request("before"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.requests.append(request("before"))
     asked = 0
     armed = True
 
@@ -88,12 +89,12 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
     monkeypatch.setattr(store._database, "insert_events", _insert)
     for name in ("before_cursor_execute", "commit"):
         event.listen(store._database.writer, name, _count)
-    refusal = store.submit(request("torn", count=3)).exception()
+    refusal = store.requests.submit(request("torn", count=3)).exception()
     if asked >= fail_at:
         assert isinstance(refusal, LedgerError)
         assert refusal.reason is Reason.STORE_UNAVAILABLE
         with pytest.raises(LedgerError):  # stopped for good
-            store.append(request("after"))
+            store.requests.append(request("after"))
         assert store.writer_failure is not None
         assert len(check_ledger(store, ORIGIN)) == 3
     else:
@@ -101,7 +102,7 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
     armed = False
     store.close()
     again = open_store(database_url, clock, vault=VAULT, create=True)
-    assert again.append(request("torn", count=3)).last_position == 6
+    assert again.requests.append(request("torn", count=3)).last_position == 6
     assert damage(database_url) == []
     again.close()
 
@@ -132,14 +133,14 @@ def test_a_reader_beside_the_server_sees_commits_and_hears_of_them(
     sqlite_url: str, clock: ManualClock
 ) -> None:
     store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     beside = open_store(sqlite_url, clock, read_only=True, vault=VAULT)
     assert len(check_ledger(beside, ORIGIN)) == 2
-    store.append(request())
-    assert beside.wait_for(ORIGIN, 3, 10.0)
+    store.requests.append(request())
+    until(lambda: beside.commits.newest(ORIGIN) == 3, "the commit is heard of")
     assert len(check_ledger(beside, ORIGIN)) == 3
     with pytest.raises(LedgerError) as caught:
-        beside.append(request())
+        beside.requests.append(request())
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     beside.close()
     store.close()
@@ -179,8 +180,8 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: ManualClock) -> None:
     store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.append(request(count=5))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.requests.append(request(count=5))
     assert damage(sqlite_url) == []
     store.close()
     raw = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
@@ -208,8 +209,8 @@ def test_a_row_that_is_no_event_is_damage_by_every_way_of_reading_it(
     sqlite_url: str, clock: ManualClock, change: str
 ) -> None:
     store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.append(request(count=5))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.requests.append(request(count=5))
     store.close()
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw:
         raw.execute("DROP TRIGGER events_no_update")
@@ -217,8 +218,8 @@ def test_a_row_that_is_no_event_is_damage_by_every_way_of_reading_it(
         raw.commit()
     store = open_store(sqlite_url, clock, vault=VAULT)
     ways: list[Callable[[], object]] = [
-        lambda: store.event(ORIGIN, 6),
-        lambda: store.read(ORIGIN, after=5, limit=1),
+        lambda: store.events.event(ORIGIN, 6),
+        lambda: store.events.read(ORIGIN, after=5, limit=1),
     ]
     for way in ways:
         with pytest.raises(LedgerError) as caught:

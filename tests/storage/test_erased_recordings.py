@@ -23,7 +23,9 @@ def erase(store: Store, position: int) -> None:
     data = BodyErased(authority="the board", ground="GDPR", positions=[[position, position]])
     body = encode_body(actor="users/dpo", data=data.to_data())
     event = NewEvent(data.STREAM, data.TYPE, body)
-    store.erase(AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [event]), [(position, position)])
+    store.requests.erase(
+        AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [event]), [(position, position)]
+    )
 
 
 def test_an_erased_event_stops_its_aggregate_and_nothing_else(store: Store) -> None:

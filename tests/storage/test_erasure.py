@@ -50,14 +50,14 @@ def erasing(ranges: Sequence[tuple[int, int]], request_id: str | None = None) ->
 
 
 def erase(store: Store, *ranges: tuple[int, int], request_id: str | None = None) -> tuple[int, int]:
-    result, removed = store.erase(erasing(ranges, request_id), ranges)
+    result, removed = store.requests.erase(erasing(ranges, request_id), ranges)
     return result.first_position, removed
 
 
 def refused(store: Store, *ranges: tuple[int, int]) -> LedgerError:
     before = read_all(store, ORIGIN)
     with pytest.raises(LedgerError) as caught:
-        store.erase(erasing([(3, 3)]), ranges)
+        store.requests.erase(erasing([(3, 3)]), ranges)
     assert read_all(store, ORIGIN) == before
     return caught.value
 
@@ -68,7 +68,7 @@ def without_body(event: RecordedEvent) -> RecordedEvent:
 
 def test_body_and_salt_go_and_everything_else_stays(store: Store) -> None:
     for number in range(6):
-        store.append(named(number))
+        store.requests.append(named(number))
     before = read_all(store, ORIGIN)
     assert erase(store, (4, 5), (7, 7)) == (9, 3)
     after = check_ledger(store, ORIGIN)
@@ -79,7 +79,7 @@ def test_body_and_salt_go_and_everything_else_stays(store: Store) -> None:
         _ = after[3].body
     assert caught.value.metadata["position"] == "4"
     assert erase(store, (4, 6)) == (10, 1)  # 4 and 5 were gone
-    assert store.append(named(9)).last_position == 11
+    assert store.requests.append(named(9)).last_position == 11
     check_ledger(store, ORIGIN)
 
 
@@ -102,9 +102,9 @@ def test_what_cannot_be_erased_is_refused_as_a_whole(
     store: Store, ranges: list[tuple[int, int]], reason: Reason, position: str
 ) -> None:
     for number in range(2):
-        store.append(named(number))
+        store.requests.append(named(number))
     erase(store, (4, 4))  # recorded at position 5
-    store.append(named(2))
+    store.requests.append(named(2))
     refusal = refused(store, *ranges)
     assert refusal.reason is reason
     assert refusal.metadata.get("position", "") == position
@@ -112,28 +112,28 @@ def test_what_cannot_be_erased_is_refused_as_a_whole(
 
 def test_a_repeat_erases_nothing_and_is_told_the_first_count(store: Store) -> None:
     for number in range(6):
-        store.append(named(number))
+        store.requests.append(named(number))
     erase(store, (4, 4), (6, 6))
     for _ in range(2):
         assert erase(store, (3, 5), request_id="once") == (10, 2)
-        store.append(named(7))
+        store.requests.append(named(7))
     assert erase(store, (3, 8), request_id="later") == (12, 2)
     assert erase(store, (3, 5), request_id="once") == (10, 2)
     assert erase(store, (3, 8), request_id="later") == (12, 2)
 
 
 def test_a_request_id_goes_with_the_last_body_of_its_events(store: Store) -> None:
-    store.append(named(0, count=3))
-    store.append(named(1))
-    store.append(
+    store.requests.append(named(0, count=3))
+    store.requests.append(named(1))
+    store.requests.append(
         AppendRequest(ORIGIN, "users/person-0", "Test", [], request_id="empty", digest=b"d")
     )
     erase(store, (3, 4))
-    assert store.answered(ORIGIN, "users/person-0", "Test", "request-0") == (b"d", 3, 5)
+    assert store.requests.answered(ORIGIN, "users/person-0", "Test", "request-0") == (b"d", 3, 5)
     erase(store, (5, 5))
-    assert store.answered(ORIGIN, "users/person-0", "Test", "request-0") is None
-    assert store.answered(ORIGIN, "users/person-1", "Test", "request-1") == (b"d", 6, 6)
-    assert store.answered(ORIGIN, "users/person-0", "Test", "empty") == (b"d", 7, 6)
+    assert store.requests.answered(ORIGIN, "users/person-0", "Test", "request-0") is None
+    assert store.requests.answered(ORIGIN, "users/person-1", "Test", "request-1") == (b"d", 6, 6)
+    assert store.requests.answered(ORIGIN, "users/person-0", "Test", "empty") == (b"d", 7, 6)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_request_id_goes_with_the_last_body_of_its_events(store: Store) -> Non
 )
 def test_triggers_let_an_erasure_through_and_nothing_else(store: Store, edit: str) -> None:
     for number in range(2):
-        store.append(named(number))
+        store.requests.append(named(number))
     erase(store, (4, 4))
     with (
         pytest.raises(DBAPIError, match="append-only"),
@@ -189,8 +189,10 @@ def filled(sqlite_url: str, clock: ManualClock) -> Store:
     from ledger.storage import CreateLedger
 
     store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    futures = [store.submit(named(number * 7919 % 3001 + 1_000)) for number in range(3_000)]
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    futures = [
+        store.requests.submit(named(number * 7919 % 3001 + 1_000)) for number in range(3_000)
+    ]
     for future in futures:
         future.result()
     return store
@@ -225,7 +227,7 @@ def test_no_file_holds_erased_text_any_more(
 def test_a_crash_before_the_files_are_clean_is_made_good_at_the_next_start(
     filled: Store, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = filled.read(ORIGIN, after=2, until=1_000)
+    events = filled.events.read(ORIGIN, after=2, until=1_000)
     needles = [str(event.body.request_id) for event in events]
 
     def _crash() -> None:
@@ -251,17 +253,17 @@ def test_a_reader_that_holds_on_to_the_text_is_named_and_a_repeat_finishes_the_w
     filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.storage.sqlite.SCRUB_WAIT_MS", 50)
-    event = filled.event(ORIGIN, 9)
+    event = filled.events.event(ORIGIN, 9)
     assert event is not None
     needle = str(event.data["note"])
     with filled.snapshot() as view:
-        assert view.event(ORIGIN, 9) == event
+        assert view.events.event(ORIGIN, 9) == event
         with pytest.raises(LedgerError, match="somebody reads") as caught:
             erase(filled, (9, 9), request_id="r")
         assert caught.value.reason is Reason.STORE_UNAVAILABLE
         assert caught.value.retry_after_seconds
-        assert view.event(ORIGIN, 9) == event  # one moment stays one moment
-        assert filled.append(named(1)).last_position == 3004  # the writer goes on
+        assert view.events.event(ORIGIN, 9) == event  # one moment stays one moment
+        assert filled.requests.append(named(1)).last_position == 3004  # the writer goes on
     assert found_in(tmp_path, needle)
     assert erase(filled, (9, 9), request_id="r") == (3003, 1)
     assert found_in(tmp_path, needle) == set()
@@ -274,7 +276,7 @@ def test_erasing_while_others_append_mixes_nothing_up(filled: Store) -> None:
     def _append() -> None:
         number = 10_000
         while not stop.is_set():
-            filled.append(named(number))
+            filled.requests.append(named(number))
             number += 1
 
     thread = threading.Thread(target=_append)
@@ -293,9 +295,9 @@ def test_an_index_still_finds_an_erased_observation_by_its_time(store: Store) ->
 
     body = encode_body(actor="users/ada", data={"observed_at": format_time(START)})
     observed = NewEvent("models/a", "signal.observed.v1", body, START)
-    store.append(AppendRequest(ORIGIN, "users/ada", "Test", [observed]))
+    store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", [observed]))
     erase(store, (3, 3))
-    (event,) = store.observations(
+    (event,) = store.events.observations(
         ORIGIN, "models/a", observed_from=START, observed_until=START, at_or_before=9
     )
     assert event.body_bytes is None

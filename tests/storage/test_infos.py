@@ -17,17 +17,17 @@ def test_a_ledger_keeps_its_unit_of_cost_and_its_bound_on_leaps_of_time(
     empty_store: Store,
 ) -> None:
     request = CreateLedger(ORIGIN, "data", 300, "users/ada", unit_of_cost="EUR", leap_seconds=7)
-    made = empty_store.create_ledger(request)
+    made = empty_store.ledgers.create(request)
     assert (made.unit_of_cost, made.leap_seconds) == ("EUR", 7)
-    assert empty_store.ledger(ORIGIN) == made
-    assert empty_store.ledgers() == [made]
+    assert empty_store.ledgers.named(ORIGIN) == made
+    assert empty_store.ledgers.all() == [made]
     second = check_ledger(empty_store, ORIGIN)[1]
     assert (second.data["unit_of_cost"], second.data["leap_seconds"]) == ("EUR", 7)
 
 
 def test_a_ledger_without_a_unit_of_cost_says_so(empty_store: Store) -> None:
-    empty_store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    assert empty_store.ledger(ORIGIN).unit_of_cost == ""
+    empty_store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    assert empty_store.ledgers.named(ORIGIN).unit_of_cost == ""
     assert check_ledger(empty_store, ORIGIN)[1].data["unit_of_cost"] is None
 
 
@@ -56,7 +56,7 @@ def test_a_row_that_this_product_does_not_write_is_damage(row: tuple[object, ...
 
 
 def test_a_ledger_whose_head_is_gone_is_damaged(store: Store) -> None:
-    store._call(lambda turn: turn.connection.exec_driver_sql("DELETE FROM heads"))
+    store._open_writer().call(lambda turn: turn.connection.exec_driver_sql("DELETE FROM heads"))
     with pytest.raises(LedgerError, match=f"the head of {ORIGIN} is missing") as error:
-        store.head(ORIGIN)
+        store.events.head(ORIGIN)
     assert error.value.reason is Reason.CHAIN_BROKEN

@@ -68,46 +68,46 @@ def test_a_master_key_is_64_hex_digits_and_never_repeated() -> None:
 
 
 def test_a_new_ledger_has_the_key_that_signs_and_the_one_that_follows(store: Store) -> None:
-    (first, signing), (second, following) = store.signing_keys(ORIGIN).items()
-    assert first == store.ledger(ORIGIN).vkey == str(signing.verifier_key)
+    (first, signing), (second, following) = store.keys.opened(ORIGIN).items()
+    assert first == store.ledgers.named(ORIGIN).vkey == str(signing.verifier_key)
     assert second == str(following.verifier_key)
-    created, configured = store.read(ORIGIN)
+    created, configured = store.events.read(ORIGIN)
     assert created.data["vkey"] == first
     assert configured.data["next_key_digest"] == hashlib.sha256(second.encode()).hexdigest()
-    secrets = [row.secret for row in store.rows(select(signing_keys))]
+    secrets = [row.secret for row in store._view.rows(select(signing_keys))]
     for key in (signing, following):
         assert all(key.to_secret_text().encode() not in secret for secret in secrets)
 
 
 def test_an_append_keeps_keys_with_its_events_or_not_at_all(store: Store) -> None:
-    fresh = store.draw_key(ORIGIN)
-    assert fresh.to_secret_text() != store.draw_key(ORIGIN).to_secret_text()
+    fresh = store.keys.draw(ORIGIN)
+    assert fresh.to_secret_text() != store.keys.draw(ORIGIN).to_secret_text()
     event = NewEvent("models/a", "model.updated.v1", encode_body(actor="users/ada", data={}))
     late = AppendRequest(
         ORIGIN, "users/ada", "Test", [event], deadline_monotonic=-1.0, keys=(fresh,)
     )
     with pytest.raises(LedgerError):
-        store.append(late)
-    assert str(fresh.verifier_key) not in store.signing_keys(ORIGIN)
+        store.requests.append(late)
+    assert str(fresh.verifier_key) not in store.keys.opened(ORIGIN)
     kept = AppendRequest(ORIGIN, "users/ada", "Test", [event], request_id="r", keys=(fresh,))
     for _ in range(2):  # a repeat keeps nothing twice
-        store.append(kept)
-    assert [*store.signing_keys(ORIGIN)][2:] == [str(fresh.verifier_key)]
-    assert store.signing_keys(ORIGIN)[str(fresh.verifier_key)].name == ORIGIN
+        store.requests.append(kept)
+    assert [*store.keys.opened(ORIGIN)][2:] == [str(fresh.verifier_key)]
+    assert store.keys.opened(ORIGIN)[str(fresh.verifier_key)].name == ORIGIN
 
 
 def test_the_master_key_of_a_file_is_made_once_and_for_its_owner_only(sqlite_url: str) -> None:
     path = Path(sqlite_url.removeprefix("sqlite:///") + ".key")
     store = open_store(sqlite_url, SystemClock(), create=True)
     assert not path.exists()  # nothing is sealed yet
-    store.create_ledger(CREATE)
+    store.ledgers.create(CREATE)
     text = path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    keys = [*store.signing_keys(ORIGIN)]
+    keys = [*store.keys.opened(ORIGIN)]
     store.close()
     again = open_store(sqlite_url, SystemClock(), create=True)
-    again.create_ledger(CreateLedger("ledger.example.com/other", "wall", 300, "users/ada"))
-    assert [*again.signing_keys(ORIGIN)] == keys
+    again.ledgers.create(CreateLedger("ledger.example.com/other", "wall", 300, "users/ada"))
+    assert [*again.keys.opened(ORIGIN)] == keys
     assert path.read_text() == text
     again.close()
 
@@ -115,20 +115,20 @@ def test_the_master_key_of_a_file_is_made_once_and_for_its_owner_only(sqlite_url
 def test_a_lost_master_key_is_not_replaced_by_a_new_one(sqlite_url: str) -> None:
     path = Path(sqlite_url.removeprefix("sqlite:///") + ".key")
     store = open_store(sqlite_url, SystemClock(), create=True)
-    store.create_ledger(CREATE)
+    store.ledgers.create(CREATE)
     store.close()
     path.unlink()
     again = open_store(sqlite_url, SystemClock(), create=True)
     for call in (
-        lambda: again.signing_keys(ORIGIN),
-        lambda: again.create_ledger(CreateLedger("a/b", "wall", 300, "users/ada")),
+        lambda: again.keys.opened(ORIGIN),
+        lambda: again.ledgers.create(CreateLedger("a/b", "wall", 300, "users/ada")),
     ):
         with pytest.raises(LedgerError, match=r"keys\.file") as caught:
             call()
         assert caught.value.reason is Reason.STORE_UNAVAILABLE
     assert not path.exists()
-    assert [info.origin for info in again.ledgers()] == [ORIGIN]
-    assert len(again.read(ORIGIN)) == 2  # reading needs no key
+    assert [info.origin for info in again.ledgers.all()] == [ORIGIN]
+    assert len(again.events.read(ORIGIN)) == 2  # reading needs no key
     again.close()
 
 
@@ -136,11 +136,11 @@ def test_the_wrong_master_key_is_refused_with_what_to_do(
     database_url: str, clock: ManualClock
 ) -> None:
     store = open_store(database_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CREATE)
+    store.ledgers.create(CREATE)
     store.close()
     other = open_store(database_url, clock, vault=Vault(bytes(32)))
     with pytest.raises(LedgerError, match="does not open with this master key") as caught:
-        other.signing_keys(ORIGIN)
+        other.keys.opened(ORIGIN)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     other.close()
 
@@ -149,14 +149,14 @@ def test_a_key_whose_row_was_changed_into_something_else_is_damage(
     sqlite_url: str, clock: ManualClock
 ) -> None:
     with closing(open_store(sqlite_url, clock, vault=VAULT, create=True)) as store:
-        store.create_ledger(CREATE)
+        store.ledgers.create(CREATE)
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw:
         raw.execute("DROP TRIGGER signing_keys_no_update")
         raw.execute("UPDATE signing_keys SET vkey = x'05' WHERE number = 1")
         raw.commit()
     with closing(open_store(sqlite_url, clock, vault=VAULT)) as store:
         with pytest.raises(LedgerError, match="a signing key cannot be read") as error:
-            store.signing_keys(ORIGIN)
+            store.keys.opened(ORIGIN)
         assert error.value.reason is Reason.CHAIN_BROKEN
 
 
@@ -164,15 +164,15 @@ def test_a_key_whose_row_was_changed_into_something_else_is_damage(
 def test_postgres_says_where_to_put_a_master_key(postgres_url: str, clock: ManualClock) -> None:
     store = open_store(postgres_url, clock, create=True)
     with pytest.raises(LedgerError, match=r"keys\.file"):
-        store.create_ledger(CREATE)
-    assert store.ledgers() == []
+        store.ledgers.create(CREATE)
+    assert store.ledgers.all() == []
     store.close()
 
 
 def test_a_bare_recorder_needs_no_key(database_url: str, clock: ManualClock) -> None:
     store = open_store(database_url, clock, create=True)
-    info = store.open_recorder("recorder/plain")
+    info = store.ledgers.open_recorder("recorder/plain")
     assert info.vkey == ""
-    assert store.signing_keys("recorder/plain") == {}
+    assert store.keys.opened("recorder/plain") == {}
     store.close()
     assert not Path(database_url.removeprefix("sqlite:///") + ".key").exists()

@@ -113,7 +113,7 @@ def old_url(request: pytest.FixtureRequest) -> str:
 def versions(store: Store) -> list[Any]:
     from ledger.storage.schema import schema_version
 
-    return [row.version for row in store.rows(schema_version.select())]
+    return [row.version for row in store._view.rows(schema_version.select())]
 
 
 def hold(url: str) -> None:
@@ -124,10 +124,14 @@ def hold(url: str) -> None:
 def test_everything_verifies_and_goes_on(old_url: str) -> None:
     store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
     assert versions(store) == [2]
-    assert [info.origin for info in store.ledgers()] == [ORIGIN, HISTORY, PLAIN]
-    assert [store.head(origin).position for origin in (ORIGIN, HISTORY, PLAIN)] == [302, 3, 1]
+    assert [info.origin for info in store.ledgers.all()] == [ORIGIN, HISTORY, PLAIN]
+    assert [store.events.head(origin).position for origin in (ORIGIN, HISTORY, PLAIN)] == [
+        302,
+        3,
+        1,
+    ]
     hold(old_url)
-    kept = store.checkpoint(ORIGIN)
+    kept = store.proofs.checkpoint(ORIGIN)
     assert kept is not None
     assert kept.size == 252
     event = NewEvent(
@@ -135,10 +139,10 @@ def test_everything_verifies_and_goes_on(old_url: str) -> None:
     )
     for origin, position in ((ORIGIN, 303), (HISTORY, 4), (PLAIN, 2)):
         request = AppendRequest(origin, "users/ada", "Test", [event] * 300, request_id="after")
-        assert store.append(request).first_position == position
+        assert store.requests.append(request).first_position == position
         check_ledger(store, origin)
     again = AppendRequest(ORIGIN, "users/ada", "T", [event], request_id="r0", digest=b"\0")
-    assert store.append(again).repeated
+    assert store.requests.append(again).repeated
     hold(old_url)
     store.close()
     reopened = open_store(old_url, SystemClock(), vault=VAULT, create=True)
@@ -148,11 +152,11 @@ def test_everything_verifies_and_goes_on(old_url: str) -> None:
 
 def test_keys_are_sealed_and_the_one_that_follows_is_drawn(old_url: str) -> None:
     store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
-    keys = store.signing_keys(ORIGIN)
-    assert next(iter(keys)) == FIRST_KEY == store.ledger(ORIGIN).vkey
-    assert len(keys) == len(store.signing_keys(HISTORY)) == 2
-    assert store.signing_keys(PLAIN) == {}
-    assert store.ledger(PLAIN).vkey == ""
+    keys = store.keys.opened(ORIGIN)
+    assert next(iter(keys)) == FIRST_KEY == store.ledgers.named(ORIGIN).vkey
+    assert len(keys) == len(store.keys.opened(HISTORY)) == 2
+    assert store.keys.opened(PLAIN) == {}
+    assert store.ledgers.named(PLAIN).vkey == ""
     store.close()
 
 
@@ -162,7 +166,7 @@ def test_no_file_holds_a_key_in_plain_text(old_file: Path) -> None:
     for path in old_file.parent.iterdir():
         assert SECRET not in path.read_bytes(), path
     assert old_file.with_name("ledger.db.key").exists()
-    assert next(iter(store.signing_keys(ORIGIN))) == FIRST_KEY
+    assert next(iter(store.keys.opened(ORIGIN))) == FIRST_KEY
     store.close()
 
 

@@ -50,7 +50,7 @@ def name(postgres: OwnPostgres) -> Iterator[str]:
 @pytest.fixture
 def store(postgres: OwnPostgres, name: str) -> Iterator[Store]:
     store = opened(postgres.url(name))
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     yield store
     store.close()
 
@@ -62,7 +62,7 @@ def opened(url: str) -> Store:
 def append(store: Store, request_id: str | None = None) -> AppendResult:
     body = encode_body(actor="users/ada", data={"note": "x"})
     new = [NewEvent("models/a", "model.updated.v1", body)]
-    return store.append(
+    return store.requests.append(
         AppendRequest(ORIGIN, "users/ada", "Test", new, request_id=request_id, digest=b"1")
     )
 
@@ -93,7 +93,9 @@ def is_well(store: Store) -> bool:
 
 def in_session(store: Store, statement: str) -> Any:  # noqa: ANN401 - any column
     """Return what the writer's own session answers."""
-    return store._call(lambda turn: turn.connection.exec_driver_sql(statement).scalar_one())
+    return store._open_writer().call(
+        lambda turn: turn.connection.exec_driver_sql(statement).scalar_one()
+    )
 
 
 def test_a_restart_refuses_what_waits_and_the_writer_comes_back_by_itself(
@@ -103,13 +105,13 @@ def test_a_restart_refuses_what_waits_and_the_writer_comes_back_by_itself(
     with structlog.testing.capture_logs() as logs:
         postgres.stop()
         until(lambda: not is_well(store), "the outage is noticed", seconds=SECONDS)
-        for call in (lambda: append(store), lambda: store.head(ORIGIN), store.ledgers):
+        for call in (lambda: append(store), lambda: store.events.head(ORIGIN), store.ledgers.all):
             refusal = refused(call)
             assert refusal.retry_after_seconds
             assert "did not" in refusal.message
         postgres.start()
         until(lambda: is_well(store), "the writer is back", seconds=SECONDS)
-        assert append(store).last_position == store.head(ORIGIN).position == 4
+        assert append(store).last_position == store.events.head(ORIGIN).position == 4
     told = [(log["log_level"], log["event"]) for log in logs if log["log_level"] != "debug"]
     assert told == [("warning", "database.unavailable"), ("info", "database.available")]
     check_ledger(store, ORIGIN)
@@ -121,7 +123,7 @@ def test_a_connection_that_was_lost_while_idle_costs_no_request(
     for _ in range(3):
         postgres.cut_off(name)
         append(store)
-        assert store.head(ORIGIN).position == len(check_ledger(store, ORIGIN))
+        assert store.events.head(ORIGIN).position == len(check_ledger(store, ORIGIN))
     assert is_well(store)
 
 
@@ -178,7 +180,7 @@ def test_a_confirmation_of_the_clock_in_doubt_is_found_by_a_repeat(
 ) -> None:
     clock = ManualClock(SystemClock().now_micros())
     store = open_store(postgres.url(name), clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     append(store)
     clock.step(2 * DAY)
     stated = AppendRequest(ORIGIN, "users/ada", "ConfirmClock", [], request_id="r", digest=b"1")
@@ -186,7 +188,7 @@ def test_a_confirmation_of_the_clock_in_doubt_is_found_by_a_repeat(
 
     def confirm() -> AppendResult:
         new = NewEvent("models/a", "model.updated.v1", body)
-        return store.confirm_clock(stated, lambda _: new)
+        return store.clocks.confirm(stated, lambda _: new)
 
     lose_the_answer(store, monkeypatch)
     assert "unknown" in refused(confirm).message
@@ -219,7 +221,7 @@ def test_a_crash_loses_nothing_acknowledged_though_the_default_is_not_to_wait(
     postgres.stop(mode="immediate")
     postgres.start()
     until(lambda: is_well(store), "the writer is back", seconds=SECONDS)
-    assert store.head(ORIGIN).position == acknowledged
+    assert store.events.head(ORIGIN).position == acknowledged
     check_ledger(store, ORIGIN)
 
 
@@ -233,7 +235,7 @@ def test_a_server_that_is_made_unsafe_while_it_runs_takes_no_appends_until_it_is
     assert f"{setting} = off" in refusal.message
     assert f"Set {setting} = on" in refusal.remedy
     refused(lambda: opened(str(store._database.writer.url)))
-    assert store.head(ORIGIN).position == 2, "reads go on"
+    assert store.events.head(ORIGIN).position == 2, "reads go on"
     postgres.alter(setting, "on")
     until(lambda: is_well(store), "it is safe again", seconds=SECONDS)
     assert append(store).last_position == 3
@@ -299,7 +301,7 @@ def test_a_fail_over_that_lost_acknowledged_events_stops_the_writer_for_good(
     with pytest.raises(LedgerError, match=f"acknowledged position {acknowledged}") as caught:
         append(store)
     assert caught.value.reason is reason
-    assert store.head(ORIGIN).position == 2 + later, "reads go on"
+    assert store.events.head(ORIGIN).position == 2 + later, "reads go on"
 
 
 def test_a_fail_over_that_lost_nothing_goes_on(

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
-from ledger.storage.reader import _TYPES_OF
+from ledger.storage.events import _TYPES_OF
 from ledger.storage.tile_rows import tile_query
 from tests.support.check_ledger import link_of, read_all
 from tests.support.stores import ORIGIN, START, VAULT
@@ -50,7 +50,7 @@ def events(store: Store, clock: ManualClock) -> Sequence[RecordedEvent]:
             NewEvent(STREAMS[n % 3], TYPES[2], note(n)),
             NewEvent(STREAMS[0], OBSERVED, observed(n, at + 1), at + 1),
         ]
-        store.append(AppendRequest(ORIGIN, "users/ada", "Test", new))
+        store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", new))
     return read_all(store, ORIGIN)
 
 
@@ -75,7 +75,9 @@ def test_read_pages_through_what_is_asked_for(
         and (types is None or e.type in types)
         and (streams is None or e.stream in streams)
     ]
-    found = store.read(ORIGIN, after=after, until=until, limit=limit, types=types, streams=streams)
+    found = store.events.read(
+        ORIGIN, after=after, until=until, limit=limit, types=types, streams=streams
+    )
     assert found == expected[:limit]
 
 
@@ -105,7 +107,7 @@ def test_types_are_found_by_index_in_either_direction(  # noqa: PLR0917 - drawn 
         and stream in (None, e.stream)
         and after < e.position <= (at_or_before if at_or_before is not None else 10**9)
     ]
-    found = store.of_types(
+    found = store.events.of_types(
         ORIGIN,
         types,
         stream=stream,
@@ -122,7 +124,7 @@ def test_the_types_of_a_stream_are_told_without_observations(
     store: Store, events: Sequence[RecordedEvent], stream: str
 ) -> None:
     found = {event.type for event in events if event.stream == stream and event.observed_at is None}
-    assert store.types_of(ORIGIN, stream) == sorted(found)
+    assert store.events.types_of(ORIGIN, stream) == sorted(found)
 
 
 @within_one_store
@@ -140,7 +142,7 @@ def test_the_latest_of_some_types_can_skip_newer_ones(
         for e in reversed(events)
         if e.type in types and e.stream == stream and e.position <= at_or_before
     ][skip : skip + 1]
-    found = store.latest(ORIGIN, stream, types, at_or_before=at_or_before, skip=skip)
+    found = store.events.latest(ORIGIN, stream, types, at_or_before=at_or_before, skip=skip)
     assert found == (expected[0] if expected else None)
 
 
@@ -163,11 +165,11 @@ def test_observations_are_found_by_their_own_time(
         and low <= e.observed_at <= high
         and e.position <= at_or_before
     )
-    found = store.observations(
+    found = store.events.observations(
         ORIGIN, stream, observed_from=low, observed_until=high, at_or_before=at_or_before
     )
     assert [(e.observed_at, e.position) for e in found] == expected
-    newest = store.newest_observed(ORIGIN, stream, at_or_before=at_or_before, limit=4)
+    newest = store.events.newest_observed(ORIGIN, stream, at_or_before=at_or_before, limit=4)
     everything = sorted(
         (
             (e.observed_at, e.position)
@@ -186,14 +188,14 @@ def test_a_time_leads_to_the_last_position_recorded_by_then(
 ) -> None:
     moment = START + seconds * SECOND
     expected = max((e.position for e in events if e.recorded_at <= moment), default=0)
-    assert store.position_at(ORIGIN, moment) == expected
+    assert store.events.position_at(ORIGIN, moment) == expected
 
 
 def test_an_event_is_found_by_position_or_not_at_all(
     store: Store, events: Sequence[RecordedEvent]
 ) -> None:
-    assert store.event(ORIGIN, 1) == events[0]
-    assert store.event(ORIGIN, len(events) + 1) is None
+    assert store.events.event(ORIGIN, 1) == events[0]
+    assert store.events.event(ORIGIN, len(events) + 1) is None
 
 
 def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
@@ -202,22 +204,22 @@ def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
     from ledger.storage import CreateLedger
 
     store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     new = NewEvent("models/a", OBSERVED, observed(1, START), START)
-    store.append(AppendRequest(ORIGIN, "users/ada", "Test", [new]))
+    store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", [new]))
     with store._database.writer.begin() as connection:
         connection.execute(text("DROP TRIGGER events_no_update"))
         connection.execute(
             text("UPDATE events SET observed_at = observed_at + 1 WHERE position = 3")
         )
     with pytest.raises(LedgerError) as caught:
-        store.observations(
+        store.events.observations(
             ORIGIN, "models/a", observed_from=0, observed_until=START * 2, at_or_before=9
         )
     assert caught.value.reason is Reason.EVENT_UNREADABLE
     assert caught.value.metadata["position"] == "3"
     with pytest.raises(LedgerError):
-        store.newest_observed(ORIGIN, "models/a", at_or_before=9, limit=1)
+        store.events.newest_observed(ORIGIN, "models/a", at_or_before=9, limit=1)
     store.close()
 
 
@@ -225,7 +227,7 @@ def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
     sqlite_url: str, clock: ManualClock
 ) -> None:
     with closing(open_store(sqlite_url, clock, vault=VAULT, create=True)) as store:
-        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     question = str(_TYPES_OF).replace(":ledger_id", "1").replace(":stream", "'models/a'")
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]
@@ -235,8 +237,8 @@ def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
 
 
 def test_links_are_the_stored_events(store: Store, events: Sequence[RecordedEvent]) -> None:
-    assert [*store.links(ORIGIN)] == [link_of(event) for event in events]
-    some = [*store.links(ORIGIN, after=5, until=9)]
+    assert [*store.events.links(ORIGIN)] == [link_of(event) for event in events]
+    some = [*store.events.links(ORIGIN, after=5, until=9)]
     assert [link.position for link in some] == [6, 7, 8, 9]
 
 

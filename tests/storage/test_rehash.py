@@ -40,7 +40,7 @@ def filled(store: Store) -> Store:
     for number in range(10):
         body = encode_body(actor="users/ada", data={"number": number, "text": "żółć"})
         events = [NewEvent(f"models/m{n % 7}", "model.updated.v1", body) for n in range(500)]
-        store.append(AppendRequest(ORIGIN, "users/ada", "Test", events))
+        store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", events))
     return store
 
 
@@ -49,7 +49,7 @@ def hashed(request: pytest.FixtureRequest, filled: Store, process: RehashProcess
     """The function, or the process that answers for it."""
     if request.param == "process":
         return process.rehash
-    return lambda *batch: rehash(filled, *batch)
+    return lambda *batch: rehash(filled.events, *batch)
 
 
 def damage(store: Store, edit: str) -> None:
@@ -74,7 +74,7 @@ def test_batches_lead_to_the_tree_over_all_leaves(store: Store, hashed: Rehash) 
     assert before == leaves[-1]
     assert tree.size == len(leaves) == 5_002
     assert tree.root() == root_of(leaves)
-    assert tree.to_bytes() == store.head(ORIGIN).tree
+    assert tree.to_bytes() == store.events.head(ORIGIN).tree
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_batches_lead_to_the_tree_over_all_leaves(store: Store, hashed: Rehash) 
 def test_damage_is_blamed_where_it_is(filled: Store, edit: str, position: int) -> None:
     damage(filled, edit)
     with pytest.raises(LedgerError) as caught:
-        rehash(filled, ORIGIN, 1, 5_002, GENESIS, CompactRange())
+        rehash(filled.events, ORIGIN, 1, 5_002, GENESIS, CompactRange())
     assert caught.value.reason is Reason.CHAIN_BROKEN
     assert caught.value.metadata["position"] == str(position)
     assert caught.value.metadata["why"]
@@ -118,9 +118,9 @@ def test_erased_bodies_are_no_damage(store: Store, hashed: Rehash) -> None:
     data = BodyErased(authority="office", ground="law", positions=[[10, 20]])
     body = encode_body(actor="users/dpo", data=data.to_data())
     new = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
-    store.erase(AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [new]), [(10, 20)])
+    store.requests.erase(AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [new]), [(10, 20)])
     done = hashed(ORIGIN, 1, 5_003, GENESIS, CompactRange())
-    assert done.tree.to_bytes() == store.head(ORIGIN).tree
+    assert done.tree.to_bytes() == store.events.head(ORIGIN).tree
 
 
 def test_a_process_that_died_is_started_again(store: Store, process: RehashProcess) -> None:

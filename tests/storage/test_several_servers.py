@@ -34,7 +34,7 @@ def request(**members: object) -> AppendRequest:
 
 def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) -> None:
     store = open_store(postgres_url, SystemClock(), vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     burst = Path(__file__).with_name("append_burst.py")
     servers = [
         subprocess.Popen(
@@ -59,16 +59,19 @@ def test_servers_take_turns_and_agree_on_guards_and_request_ids(
     postgres_url: str, clock: ManualClock
 ) -> None:
     one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     for turn in range(6):
         server = (one, two)[turn % 2]
         count = Guard("models/a", frozenset({UPDATED}), expected_count=turn)
-        assert server.append(request(guards=[count])).last_position == 3 + turn
+        assert server.requests.append(request(guards=[count])).last_position == 3 + turn
     with pytest.raises(LedgerError) as caught:
-        one.append(request(guards=[Guard("models/a", None, after_position=7)]))
+        one.requests.append(request(guards=[Guard("models/a", None, after_position=7)]))
     assert caught.value.reason is Reason.VERSION_CONFLICT
-    first = one.append(request(request_id="r", digest=b"1"))
-    assert two.append(request(request_id="r", digest=b"1")).last_position == first.last_position
+    first = one.requests.append(request(request_id="r", digest=b"1"))
+    assert (
+        two.requests.append(request(request_id="r", digest=b"1")).last_position
+        == first.last_position
+    )
     assert len(check_ledger(two, ORIGIN)) == 9
     one.close()
     two.close()
@@ -78,19 +81,19 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
     postgres_url: str, clock: ManualClock
 ) -> None:
     one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     heard = threading.Event()
-    two.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
-    one.append(request())
+    two.commits.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
+    one.requests.append(request())
     assert heard.wait(60)
-    assert two.wait_for(ORIGIN, 3, 10)
+    assert two.commits.newest(ORIGIN) == 3
     one.close()
     two.close()
 
 
 def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
     one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert one.leases.take(ORIGIN, "evaluator", "one", 10)
     assert not two.leases.take(ORIGIN, "evaluator", "two", 10)
     one.close()
@@ -104,7 +107,7 @@ def test_a_lease_is_counted_by_the_databases_clock_and_ends_when_given_back(
         open_store(postgres_url, ManualClock(START + hours * HOUR), vault=VAULT, create=True)
         for hours in (1, -1)
     )
-    ahead.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    ahead.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     for one, other in ((ahead, behind), (behind, ahead)):
         assert one.leases.take(ORIGIN, "evaluator", "one", 60)
         assert not other.leases.take(ORIGIN, "evaluator", "other", 60)
@@ -126,7 +129,7 @@ def test_a_lease_that_another_clock_wrote_far_ahead_holds_up_no_server(
 ) -> None:
     """As after a fail-over to a database an hour behind, or from a release that used its own."""
     store = open_store(postgres_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     assert store.leases.take(ORIGIN, "evaluator", "one", 10)
     with store._database.writer.begin() as connection:
         connection.exec_driver_sql(f"UPDATE leases SET expires_at = expires_at + {HOUR}")
@@ -138,13 +141,13 @@ def test_a_lost_connection_costs_no_request_and_the_chain_goes_on(
     postgres_url: str, clock: ManualClock
 ) -> None:
     store = open_store(postgres_url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     with store._database.reader.connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
-    assert store.append(request(request_id="r")).last_position == 3
+    assert store.requests.append(request(request_id="r")).last_position == 3
     assert len(check_ledger(store, ORIGIN)) == 3
     store.close()
 
@@ -153,7 +156,7 @@ def test_what_one_server_recorded_is_a_duplicate_on_the_other(
     postgres_url: str, clock: ManualClock
 ) -> None:
     one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
 
     def observed(hour: int, name: str) -> AppendRequest:
         time = START + hour * HOUR
@@ -167,12 +170,12 @@ def test_what_one_server_recorded_is_a_duplicate_on_the_other(
 
     for hour in range(4):  # in turns, so that each server finds what the other has appended
         store, other = (one, two) if hour % 2 else (two, one)
-        first = store.append(observed(hour, f"first-{hour}"))
+        first = store.requests.append(observed(hour, f"first-{hour}"))
         assert first.duplicates.found == 0
-        again = other.append(observed(hour, f"again-{hour}"))
+        again = other.requests.append(observed(hour, f"again-{hour}"))
         place = first.last_position
         assert again.duplicates == (1, 1, place, place)
         assert again.last_position == place
-    assert one.head(ORIGIN).position == 2 + 4
+    assert one.events.head(ORIGIN).position == 2 + 4
     one.close()
     two.close()

@@ -25,7 +25,7 @@ OUTSIDE = [-10 * YEAR - START, -1 - START, TIME_LIMIT - START, 10**20]
 
 def append(store: Store) -> int:
     """Append an event and return when it was recorded."""
-    return store.append(request(updated())).recorded_at
+    return store.requests.append(request(updated())).recorded_at
 
 
 def refused(store: Store) -> LedgerError:
@@ -42,13 +42,13 @@ def test_nothing_is_recorded_while_the_clock_is_wrong_and_all_is_well_once_it_is
     store: Store, clock: ManualClock, step: int
 ) -> None:
     append(store)
-    head = store.head(ORIGIN)
+    head = store.events.head(ORIGIN)
     clock.step(step)
     for _ in range(3):
         error = refused(store)
         clock.advance(SECOND)
     assert error.metadata["expected_at"] == format_time(START + 2 * SECOND)
-    assert store.head(ORIGIN) == head
+    assert store.events.head(ORIGIN) == head
     clock.step(-step)
     assert append(store) == START + 3 * SECOND
     assert store.writer_failure is None
@@ -96,18 +96,18 @@ def test_a_machine_that_slept_for_days_has_the_right_time(store: Store, clock: M
 def test_one_refused_by_its_clock_refuses_no_neighbour_of_another_ledger(
     store: Store, clock: ManualClock
 ) -> None:
-    store.create_ledger(CreateLedger("ledger.example.com/loaded", "data", 0, "users/ada"))
+    store.ledgers.create(CreateLedger("ledger.example.com/loaded", "data", 0, "users/ada"))
     append(store)
     clock.step(10 * YEAR)
     refused(store)
     other = AppendRequest("ledger.example.com/loaded", "users/ada", "UpdateModel", [updated()])
-    assert store.append(other).last_position == 3
+    assert store.requests.append(other).last_position == 3
 
 
 def confirmed(store: Store, request_id: str = "once") -> AppendResult:
     """Confirm the clock."""
     stated = AppendRequest(ORIGIN, "users/ops", "ConfirmClock", [], request_id, digest=b"1")
-    return store.confirm_clock(stated, lambda step: updated())
+    return store.clocks.confirm(stated, lambda step: updated())
 
 
 def lose_the_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_a_confirmation_whose_commit_was_in_doubt_is_found_by_a_repeat_and_count
     lose_the_answer(store, monkeypatch)
     with pytest.raises(LedgerError, match="lost"):
         confirmed(store)
-    head = store.head(ORIGIN)
+    head = store.events.head(ORIGIN)
     refused(store)
     clock.advance(3 * SECOND)
     again = confirmed(store)
@@ -165,11 +165,11 @@ def test_a_ledger_does_not_begin_at_a_time_that_cannot_be(
     clock.step(step)
     new = CreateLedger("ledger.example.com/new", "wall", 300, "users/ada")
     with pytest.raises(LedgerError) as caught:
-        store.create_ledger(new)
+        store.ledgers.create(new)
     assert caught.value.reason is Reason.CLOCK_AHEAD
     clock.step(-step)
-    store.create_ledger(new)
-    assert store.event(new.origin, 1).recorded_at == START  # type: ignore[union-attr]
+    store.ledgers.create(new)
+    assert store.events.event(new.origin, 1).recorded_at == START  # type: ignore[union-attr]
 
 
 @pytest.fixture
@@ -182,8 +182,8 @@ def reopened(database_url: str, clock: ManualClock) -> Iterator[Callable[[], Sto
             store.close()
         store = open_store(database_url, clock, vault=VAULT, create=not opened)
         opened.append(store)
-        if not store.ledgers():
-            store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        if not store.ledgers.all():
+            store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         return store
 
     yield again

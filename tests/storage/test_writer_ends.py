@@ -45,15 +45,15 @@ BREAKS: dict[str, Callable[[Store, pytest.MonkeyPatch], None]] = {
 def test_every_append_is_answered_although_the_writer_fails_while_it_fails(
     what: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.append(REQUEST)
+    store.requests.append(REQUEST)
     with monkeypatch.context() as patched:
         BREAKS[what](store, patched)
         patched.setattr(store._database, "check_held", broken)
-        futures = [store.submit(REQUEST) for _ in range(3)]
+        futures = [store.requests.submit(REQUEST) for _ in range(3)]
         for future in futures:
             with pytest.raises((LedgerError, ZeroDivisionError)):
                 future.result(timeout=30)
         with pytest.raises(LedgerError) as caught:
-            store.submit(REQUEST).result(timeout=30)
+            store.requests.submit(REQUEST).result(timeout=30)
         assert caught.value.reason in {Reason.STORE_UNAVAILABLE, Reason.DRAINING}
         assert store.writer_failure is not None

@@ -31,14 +31,14 @@ def attest(
     **options: Any,  # noqa: ANN401 - those of AttestationOptions
 ) -> Attestation:
     """Return what attests the ledger ORIGIN of a store; nothing of it is started."""
-    return Attestation(store, store.ledger(ORIGIN), clock, AttestationOptions(**options))
+    return Attestation(store, store.ledgers.named(ORIGIN), clock, AttestationOptions(**options))
 
 
 def grow(store: Store, count: int = 1, stream: str = "models/a") -> AppendResult:
     """Append events that mean nothing."""
     body = encode_body(actor=ADA.actor, data={"note": "x"})
     events = [NewEvent(stream, TYPE, body)] * count
-    return store.append(AppendRequest(ORIGIN, ADA.actor, "Test", events))
+    return store.requests.append(AppendRequest(ORIGIN, ADA.actor, "Test", events))
 
 
 def edit(store: Store, statement: str, **values: object) -> None:
@@ -61,7 +61,7 @@ def checked(store: Store, origin: str = ORIGIN) -> list[int]:
     """Return the sizes of all checkpoints kept, each of them verified as an outsider would."""
     history, tree, roots = KeyHistory(), CompactRange(), {}
     position = 0
-    while page := store.read(origin, after=position, limit=1000):
+    while page := store.events.read(origin, after=position, limit=1000):
         for event in page:
             if event.stream == "ledger":
                 history.apply(event.type, event.position, event.data)
@@ -69,7 +69,7 @@ def checked(store: Store, origin: str = ORIGIN) -> list[int]:
             roots[event.position] = tree.root()
         position = page[-1].position
     sizes = []
-    for kept in store.checkpoints(origin, limit=100_000):
+    for kept in store.proofs.checkpoints(origin, limit=100_000):
         opened = open_by_spans(kept.note.encode(), origin=origin, spans=history.spans)
         assert (opened.checkpoint.size, opened.checkpoint.root) == (kept.size, roots[kept.size])
         sizes.append(kept.size)

@@ -20,7 +20,7 @@ PAGE = 5_000
 def read_all(store: Store, origin: str) -> list[RecordedEvent]:
     """Return every event of a ledger, page by page."""
     found: list[RecordedEvent] = []
-    while page := store.read(origin, after=len(found), limit=PAGE):
+    while page := store.events.read(origin, after=len(found), limit=PAGE):
         found += page
     return found
 
@@ -47,7 +47,7 @@ def check_ledger(store: Store, origin: str) -> list[RecordedEvent]:
     verifier = ChainVerifier(origin=origin)
     for event in events:
         verifier.feed(link_of(event))
-    head = store.head(origin)
+    head = store.events.head(origin)
     assert head.position == len(events)
     assert Digest(head.event_hash) == (verifier.head if events else GENESIS)
     assert head.recorded_at == (events[-1].recorded_at if events else 0)
@@ -57,14 +57,14 @@ def check_ledger(store: Store, origin: str) -> list[RecordedEvent]:
     assert tree.size == len(events)
     assert tree.root() == root_of(event.event_hash for event in events)
     tiles = RightEdge(CompactRange(), []).extend(event.event_hash for event in events)
-    assert store.tiles(origin, [*tiles]) == [*tiles.values()]
+    assert store.proofs.tiles(origin, [*tiles]) == [*tiles.values()]
     _check_requests(store, origin, events)
     return events
 
 
 def _check_requests(store: Store, origin: str, events: list[RecordedEvent]) -> None:
     """Fail unless every request id names a range of events, and no event has two."""
-    ledger_id = store.ledger(origin).ledger_id
+    ledger_id = store.ledgers.named(origin).ledger_id
     with store._database.reader.connect() as connection:
         rows = connection.execute(
             select(requests)

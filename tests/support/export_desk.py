@@ -40,7 +40,7 @@ class Desk:
 
     def opened_ledger(self) -> LedgerApplication:
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
-        info = self.store.ledger(ORIGIN)
+        info = self.store.ledgers.named(ORIGIN)
         return LedgerApplication(
             self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor]
         )
@@ -64,7 +64,7 @@ class Desk:
             f"models/{model}", "signal.observed.v1", body, observed_at=1_772_359_200_000_000
         )
         request = AppendRequest(ORIGIN, "services/monitor", "SubmitSignals", [event])
-        return self.store.append(request).last_position
+        return self.store.requests.append(request).last_position
 
     def finished(self, job: ExportJob) -> ExportJob:
         thread = self.exports._threads.get(job.export)
@@ -88,7 +88,7 @@ class Gate:
     def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch, pages: int = 1) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
         desk.ledger.attestation.checkpoints.sign()  # signing reads pages too
-        read = desk.store.rows_raw
+        read = desk.store.events.rows_raw
 
         def held(ledger: str, **bounds: int) -> Iterator[Any]:
             for page in read(ledger, **bounds):
@@ -98,4 +98,4 @@ class Gate:
                         assert self.opened.wait(30)
                     yield [row]
 
-        monkeypatch.setattr(desk.store, "rows_raw", held)
+        monkeypatch.setattr(desk.store.events, "rows_raw", held)

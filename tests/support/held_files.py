@@ -27,8 +27,8 @@ os._exit(9)  # as a kill does: nothing is closed
 def opened(path: Path) -> Store:
     """Open a store at a path, begun if need be."""
     store = open_store(str(path), ManualClock(START), vault=VAULT, create=True)
-    if not store.ledgers():
-        store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    if not store.ledgers.all():
+        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     return store
 
 
@@ -37,8 +37,8 @@ def filled(store: Store, requests: int) -> int:
     body = encode_body(actor="users/ada", data={"text": "x" * 500})
     two = [NewEvent("models/a", "model.updated.v1", body)] * 2
     for _ in range(requests):
-        store.append(AppendRequest(ORIGIN, "users/ada", "Test", two))
-    return store.head(ORIGIN).position
+        store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", two))
+    return store.events.head(ORIGIN).position
 
 
 def crashed(path: Path, requests: int) -> None:

@@ -35,24 +35,24 @@ def grow(url: str) -> SecretKey:
     """Write the honest ledger; return its key."""
     clock = ManualClock(START)
     store = open_store(url, clock, vault=VAULT, create=True)
-    store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    signing, _ = store.signing_keys(ORIGIN).values()
+    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    signing, _ = store.keys.opened(ORIGIN).values()
     kept = 0
-    while (position := store.head(ORIGIN).position) < EVENTS:
+    while (position := store.events.head(ORIGIN).position) < EVENTS:
         clock.advance(1_000)
         name, stream = f"r-{position}", f"models/m{position % 7}"
         body = encode_body(actor="users/ada", data={"note": f"n{position}"}, request_id=name)
         events = [NewEvent(stream, "note.taken.v1", body)] * 2
         request = AppendRequest(ORIGIN, "users/ada", "Test", events, request_id=name, digest=b"d")
-        store.append(request)
-        head = store.head(ORIGIN)
+        store.requests.append(request)
+        head = store.events.head(ORIGIN)
         if head.position in CHECKPOINTS:
             claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-            store.save_checkpoint(
+            store.proofs.save_checkpoint(
                 ORIGIN, head.position, sign(claim, [signing]).decode(), after=kept
             )
             seen = WITNESS.cosign(claim.encode(), START // 1_000_000)
-            store.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
+            store.proofs.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
             kept = head.position
     store.close()
     assert kept == EVENTS

@@ -85,5 +85,5 @@ def empty_store(database_url: str, clock: ManualClock) -> Iterator[Store]:
 @pytest.fixture
 def store(empty_store: Store) -> Store:
     """A store with the `wall` ledger ORIGIN, on each database."""
-    empty_store.create_ledger(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    empty_store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
     return empty_store

@@ -130,7 +130,7 @@ def _plain(run: Run, size: int) -> tuple[float, float]:
     path = _folder(run) / "plain.jsonl"
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service, path.open("w") as file:
         started, count = time.perf_counter(), 0
-        for page in service.store.rows_raw(fleet.ORIGIN):
+        for page in service.store.events.rows_raw(fleet.ORIGIN):
             for row in page:
                 shown = [one.hex() if isinstance(one, bytes) else one for one in row]
                 file.write(json.dumps(shown) + "\n")

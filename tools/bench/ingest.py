@@ -186,4 +186,4 @@ def _watch(server: Server, acknowledged: Answered, passed: Passed, total: int) -
 def _scores(database: str) -> int:
     """Return how many scores the evaluator has written."""
     with fleet.still(database) as service:
-        return len(service.store.of_types(fleet.ORIGIN, (ScoreComputed.TYPE,)))
+        return len(service.store.events.of_types(fleet.ORIGIN, (ScoreComputed.TYPE,)))

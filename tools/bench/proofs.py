@@ -111,12 +111,12 @@ def _signed(run: Run, small: int) -> int:
 def _grown(path: Path, size: int) -> None:
     """Write a ledger of which there is only the tree, its head, and the events asked about."""
     store = open_store(str(path), SystemClock(), create=True)
-    info = store.create_ledger(CreateLedger(fleet.ORIGIN, "data", 300, "users/ana"))
-    first = [event.event_hash for event in store.read(info.origin)]
+    info = store.ledgers.create(CreateLedger(fleet.ORIGIN, "data", 300, "users/ana"))
+    first = [event.event_hash for event in store.events.read(info.origin)]
     wanted = {*_positions(size)} - {1, 2}
     edge = RightEdge.load(
-        CompactRange.from_bytes(store.head(info.origin).tree),
-        lambda places: store.tiles(info.origin, places),
+        CompactRange.from_bytes(store.events.head(info.origin).tree),
+        lambda places: store.proofs.tiles(info.origin, places),
     )
     rows: list[dict[str, Any]] = []
     progress = Progress(f"growing {path.name}", size)
@@ -132,9 +132,9 @@ def _grown(path: Path, size: int) -> None:
             progress.reach(edge.size)
         connection.execute(events.insert(), rows)
         connection.execute(heads.update().values(position=size, tree=edge.tree.to_bytes()))
-    key = store.signing_keys(info.origin)[info.vkey]
+    key = store.keys.opened(info.origin)[info.vkey]
     note = sign(CheckpointBody(info.origin, size, edge.root()), [key]).decode()
-    assert store.save_checkpoint(info.origin, size, note, after=0)
+    assert store.proofs.save_checkpoint(info.origin, size, note, after=0)
     store.close()
 
 

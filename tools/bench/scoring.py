@@ -96,7 +96,7 @@ def _policy_and_history(run: Run) -> tuple[CompiledPolicy, History]:
     database = str(run.path("scoring.sqlite"))
     fleet.create(database)
     with fleet.still(database) as service:
-        historian = HistoryReader(service.store, fleet.ORIGIN, PolicyCache())
+        historian = HistoryReader(service.store.events, fleet.ORIGIN, PolicyCache())
         head = service.ledger().log.head().position
         history = historian.history(fleet.MODELS[0], head)
         assert history is not None

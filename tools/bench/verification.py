@@ -69,7 +69,7 @@ def _pages(run: Run, size: int) -> Iterator[list[RecordedEvent]]:
     """Yield a ledger's events in pages."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
         position = 0
-        while page := service.store.read(fleet.ORIGIN, after=position, limit=_PAGE):
+        while page := service.store.events.read(fleet.ORIGIN, after=position, limit=_PAGE):
             position = page[-1].position
             yield page
 
@@ -136,7 +136,7 @@ def _from_database(run: Run, size: int) -> tuple[float, float]:
     progress = Progress("verifying", size)
     started = time.perf_counter()
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
-        for number, link in enumerate(service.store.links(fleet.ORIGIN)):
+        for number, link in enumerate(service.store.events.links(fleet.ORIGIN)):
             verifier.feed(link)
             if number % _PAGE == 0:
                 progress.reach(number)
@@ -154,7 +154,7 @@ def _rebuild(run: Run, size: int, name: str) -> tuple[float, float]:
     """Return events a second of a rebuild beside the projection in use, and the load meanwhile."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
         url = f"sqlite:///{run.path('rebuilt.sqlite')}"
-        host = ProjectionHost(service.store, fleet.ORIGIN, url, clock=SystemClock())
+        host = ProjectionHost(service.store.events, fleet.ORIGIN, url, clock=SystemClock())
         host.start()
         progress = Progress(f"rebuilding {name}", size)
         result = host.rebuild(name, lambda at: progress.reach(at.position))

@@ -81,7 +81,7 @@ class Decisions:
         def decide() -> Proposal:
             _check_asked(models, at)
             recordables = at_newest_head(
-                self._store,
+                self._store.events,
                 self._info.origin,
                 lambda head: [self._recordable(model, head, at) for model in models],
             )
@@ -105,7 +105,7 @@ class Decisions:
         """
         found: list[RecordedEvent] = []
         while len(found) < limit:
-            events = self._store.of_types(
+            events = self._store.events.of_types(
                 self._info.origin,
                 DECISION_TYPES,
                 stream=None if model is None else model_stream(model),
@@ -134,7 +134,7 @@ class Decisions:
         """Return who set the override that a decision is under, until when and why; "" if none."""
         if made.overridden is None:
             return ""
-        event = self._store.event(self._info.origin, made.overridden.position)
+        event = self._store.events.event(self._info.origin, made.overridden.position)
         if event is None or event.body_bytes is None:
             return "Who overrode it, and why, was erased."
         data = typed(event, DecisionOverridden)
@@ -162,7 +162,7 @@ class Decisions:
         self, model: str, position: int, what: str, types: Collection[str], remedy: str
     ) -> RecordedEvent:
         """Return a model's event at a position; DECISION_UNKNOWN, or BODY_ERASED."""
-        event = self._store.event(self._info.origin, position)
+        event = self._store.events.event(self._info.origin, position)
         if event is None or event.type not in types or event.stream != model_stream(model):
             raise LedgerError(
                 Reason.DECISION_UNKNOWN,
@@ -179,7 +179,7 @@ class Decisions:
             raise self._historian.erasures.refusal(event.position)
 
     def _registered(self) -> list[str]:
-        found = self._store.of_types(self._info.origin, (ModelRegistered.TYPE,))
+        found = self._store.events.of_types(self._info.origin, (ModelRegistered.TYPE,))
         return [event.stream.partition("/")[2] for event in found]
 
     def decidable(self, model: str, head: Head) -> tuple[History, CompiledPolicy]:
@@ -231,7 +231,7 @@ class Decisions:
         return None if newest is None else newest[0]
 
     def _evaluated(self, written: CommandResult) -> EvaluationResult:
-        events = self._store.read(
+        events = self._store.events.read(
             self._info.origin,
             after=written.first_position - 1,
             until=written.position,
@@ -250,7 +250,7 @@ class Decisions:
 
     def _decided(self, event: RecordedEvent) -> RecordedDecision:
         data = typed(event, DecisionMade)
-        scored = self._store.event(self._info.origin, data.score_position)
+        scored = self._store.events.event(self._info.origin, data.score_position)
         if scored is None:
             raise LedgerError(
                 Reason.EVENT_UNREADABLE,

@@ -79,7 +79,7 @@ class Overrides:
             _check_person(caller.actor)
             with fields_named():
                 return at_newest_head(
-                    self._store, self._info.origin, lambda head: self._proposal(spec, head)
+                    self._store.events, self._info.origin, lambda head: self._proposal(spec, head)
                 )
 
         return self._recorded(

@@ -22,7 +22,7 @@ from ledger.events.plans import PlanMade
 from ledger.events.registry import decode_data
 from ledger.events.values import parse_time
 from ledger.kernel.scoring import KERNEL
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 
 ReplayKind: TypeAlias = Literal["score", "decision", "plan"]
 ReplayOutcome: TypeAlias = Literal["IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"]
@@ -63,16 +63,16 @@ class Replayer:
     """Replays events of one ledger."""
 
     def __init__(
-        self, reader: Reader, ledger: str, historian: HistoryReader, planning: Planning
+        self, events: Events, ledger: str, historian: HistoryReader, planning: Planning
     ) -> None:
-        self._reader = reader
+        self._events = events
         self._ledger = ledger
         self._historian = historian
         self._planning = planning
 
     def replay(self, position: int) -> EventReplay:
         """Return the result for the event at a position; DECISION_UNKNOWN for other types."""
-        event = self._reader.event(self._ledger, position)
+        event = self._events.event(self._ledger, position)
         if event is None or event.type not in REPLAYED_TYPES:
             found = "nothing" if event is None else f"an event of type {event.type}"
             raise LedgerError(
@@ -90,7 +90,7 @@ class Replayer:
         types = [type_ for type_, kind in REPLAYED_TYPES.items() if kind in kinds]
         after = first - 1
         while True:
-            events = self._reader.of_types(
+            events = self._events.of_types(
                 self._ledger, types, after=after, at_or_before=last, limit=_PAGE
             )
             for event in events:
@@ -203,7 +203,7 @@ class Replayer:
 
     def _cited(self, data: DecisionMade) -> dict[str, Any]:
         """Return what the score recorded that a decision cites."""
-        cited = self._reader.event(self._ledger, data.score_position)
+        cited = self._events.event(self._ledger, data.score_position)
         if cited is None or cited.type != ScoreComputed.TYPE:
             raise _NotReplayableError(f"there is no score at position {data.score_position}")
         if cited.body_bytes is None:

@@ -182,7 +182,7 @@ class Evaluator:
 
     def _adopt_fleet(self) -> None:
         """Look at every model once: whatever was marked while no evaluator ran is due now."""
-        registered = self._store.of_types(
+        registered = self._store.events.of_types(
             self._info.origin, (ModelRegistered.TYPE,), at_or_before=self._position
         )
         self._warm = {event.stream.partition("/")[2]: None for event in registered}
@@ -212,7 +212,7 @@ class Evaluator:
     def _now(self) -> Moment | None:
         """Return what time it is; None before a `data` ledger's begins."""
         is_data = self._info.clock == "data"
-        now = self._data_time.now if is_data else self._store.now_micros(self._info.origin)
+        now = self._data_time.now if is_data else self._store.clocks.now_micros(self._info.origin)
         return None if now is None else Moment(self._clock.elapsed_seconds(), now)
 
     def _is_due(self, warm: TrackedModel, now: Moment) -> bool:

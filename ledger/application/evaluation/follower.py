@@ -66,7 +66,7 @@ class Follower:
 
     def start(self, workers: Workers) -> None:
         """Begin to follow."""
-        self._unsubscribe = self._store.subscribe(self._hint)
+        self._unsubscribe = self._store.commits.subscribe(self._hint)
         self._task = workers.recur(f"follow {self._origin}", self._turn)
 
     def stop(self) -> None:
@@ -98,7 +98,9 @@ class Follower:
 
     def _read(self) -> int:
         """Feed one batch and return how many events it held."""
-        events = self._store.read(self._origin, after=self._position, limit=PROJECTION_BATCH_EVENTS)
+        events = self._store.events.read(
+            self._origin, after=self._position, limit=PROJECTION_BATCH_EVENTS
+        )
         if events:
             self._feed(events)
         return len(events)

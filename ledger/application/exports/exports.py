@@ -62,7 +62,7 @@ class Exports:
         with self._lock:
             self._jobs = {job.export: job for job in self._folder.load()}
         if self._jobs:  # an erasure may have been recorded just before the last stop
-            for event in self._store.of_types(self._origin, (BodyErased.TYPE,)):
+            for event in self._store.events.of_types(self._origin, (BodyErased.TYPE,)):
                 ranges = [(first, last) for first, last in typed(event, BodyErased).positions]
                 self.remove_containing(event.position, ranges)
         with self._lock:
@@ -156,7 +156,7 @@ class Exports:
             settled.checkpoint_size,
             settled.note,
             settled.seal_position,
-            format_time(self._store.now_micros(self._origin)),
+            format_time(self._store.clocks.now_micros(self._origin)),
             caller.actor,
             request.purpose,
             tuple(sorted(set(request.withhold_types))),
@@ -248,7 +248,7 @@ class Exports:
         first, last = max(first, job.first_position), min(last, job.last_position)
         if first > last or job.stream is None:
             return first <= last
-        found = self._store.read(
+        found = self._store.events.read(
             self._origin, after=first - 1, until=last, limit=1, streams=[job.stream]
         )
         return bool(found)

@@ -13,7 +13,7 @@ from ledger.events.registry import keeps_body
 from ledger.events.values import STREAM, TYPE
 from ledger.export.scope import ERASED, ERASED_LATER, REASON_CHARS_MAX
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.storage.reader import Reader
+from ledger.storage.store import Store
 
 WITHHELD_NAMES_MAX: Final = 100
 
@@ -32,7 +32,7 @@ class Settled:
 
 
 def settle(
-    ledger: LedgerApplication, store: Reader, caller: Caller, request: ExportRequest
+    ledger: LedgerApplication, store: Store, caller: Caller, request: ExportRequest
 ) -> Settled:
     """Return what a bundle covers; signs a checkpoint, and seals the streams where that is due.
 
@@ -112,7 +112,7 @@ def _range(ledger: LedgerApplication, request: ExportRequest) -> Settled:
     return Settled(first, last, None, last - first + 1, signed.size, signed.note)
 
 
-def _stream(ledger: LedgerApplication, store: Reader, caller: Caller, stream: str) -> Settled:
+def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str) -> Settled:
     if STREAM.fullmatch(stream) is None:
         raise invalid_field("stream", f"{stream[:160]!r} is no stream")
     origin = ledger.info.origin
@@ -130,7 +130,7 @@ def _stream(ledger: LedgerApplication, store: Reader, caller: Caller, stream: st
     signed = ledger.attestation.checkpoints.sign()
     last = _last_of(store, origin, stream, seal.as_of)
     assert last is not None, "the seal covers an event of the stream"
-    first = store.stream_event(origin, stream, 1)
+    first = store.events.stream_event(origin, stream, 1)
     return Settled(
         first.position,
         last.position,
@@ -142,9 +142,9 @@ def _stream(ledger: LedgerApplication, store: Reader, caller: Caller, stream: st
     )
 
 
-def _last_of(store: Reader, origin: str, stream: str, until: int) -> RecordedEvent | None:
+def _last_of(store: Store, origin: str, stream: str, until: int) -> RecordedEvent | None:
     """Return a stream's last event up to a position."""
-    for head in store.stream_heads(origin, until):
+    for head in store.proofs.stream_heads(origin, until):
         if head.stream == stream:
-            return store.stream_event(origin, stream, head.stream_version)
+            return store.events.stream_event(origin, stream, head.stream_version)
     return None

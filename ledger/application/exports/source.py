@@ -28,8 +28,8 @@ from ledger.export.report import Replay
 from ledger.export.scope import Withholding
 from ledger.export.stream_seal import seal_json
 from ledger.export.tally import Tally
-from ledger.storage.reader import Reader
 from ledger.storage.records import RawEvent, StreamHead
+from ledger.storage.store import Store
 
 REPLAYS_MAX: Final = 100
 """Decisions and plans that a report shows computed again: the newest; a replay takes some ms."""
@@ -42,20 +42,20 @@ def stated(job: ExportJob) -> CheckpointBody:
     return parse_checkpoint(parse_note(job.note.encode()).text)
 
 
-def prover(store: Reader, origin: str, job: ExportJob) -> Prover | None:
+def prover(store: Store, origin: str, job: ExportJob) -> Prover | None:
     """Return what proves the events of a partial bundle, reading tiles; None for a full one."""
     if job.kind == "full":
         return None
-    return Prover(job.checkpoint_size, partial(store.tiles, origin))
+    return Prover(job.checkpoint_size, partial(store.proofs.tiles, origin))
 
 
-def pages(store: Reader, origin: str, job: ExportJob, after: int) -> Iterator[Sequence[EventRow]]:
+def pages(store: Store, origin: str, job: ExportJob, after: int) -> Iterator[Sequence[EventRow]]:
     """Yield the events of a job after a position, in pages."""
     if job.stream is None:
-        for rows in store.rows_raw(origin, after=after, until=job.last_position):
+        for rows in store.events.rows_raw(origin, after=after, until=job.last_position):
             yield list(_timed(rows))
         return
-    while events := store.read(
+    while events := store.events.read(
         origin, after=after, until=job.last_position, limit=_PAGE, streams=[job.stream]
     ):
         yield list(_timed(events))
@@ -71,29 +71,29 @@ def _timed(rows: Sequence[RawEvent]) -> Iterator[EventRow]:
         yield position, stream, version, type_, text, body, salt, body_hash, prev_hash, hash_
 
 
-def keys_json(store: Reader, origin: str, size: int) -> bytes:
+def keys_json(store: Store, origin: str, size: int) -> bytes:
     """Return `keys.json` as the ledger has it at a size."""
     history = KeyHistory()
-    for event in store.key_events(origin, until=size):
+    for event in store.events.key_events(origin, until=size):
         history.apply(event.type, event.position, event.data)
     return history.to_json()
 
 
-def newest_seal(store: Reader, origin: str) -> tuple[RecordedEvent, StreamsSealed] | None:
+def newest_seal(store: Store, origin: str) -> tuple[RecordedEvent, StreamsSealed] | None:
     """Return the newest seal, None before the first."""
-    events = store.of_types(origin, (StreamsSealed.TYPE,), limit=1, descending=True)
+    events = store.events.of_types(origin, (StreamsSealed.TYPE,), limit=1, descending=True)
     return (events[0], typed(events[0], StreamsSealed)) if events else None
 
 
-def stream_seal(store: Reader, origin: str, job: ExportJob, tree: Prover) -> bytes:
+def stream_seal(store: Store, origin: str, job: ExportJob, tree: Prover) -> bytes:
     """Return `seal.json` of a stream's bundle."""
     assert job.seal_position is not None
-    event = store.event(origin, job.seal_position)
+    event = store.events.event(origin, job.seal_position)
     assert event is not None, "the job names a seal that was there"
     seal = typed(event, StreamsSealed)
     leaves: list[bytes] = []
     index, record = -1, b""
-    for head in store.stream_heads(origin, seal.as_of):
+    for head in store.proofs.stream_heads(origin, seal.as_of):
         if head.stream == job.stream:
             index, record = len(leaves), _record(head)
         leaves.append(leaf_hash(_record(head)))

@@ -195,7 +195,7 @@ class FleetCommands:
 
     def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""
-        head = self._store.head(self._info.origin).position
+        head = self._store.events.head(self._info.origin).position
         drafted_at, document = self._historian.draft(policy, version, digest)
         if changes := self.meanings.changes(document, drafted_at, head):
             raise outdated(policy, version, changes)
@@ -222,7 +222,7 @@ class FleetCommands:
 
     def _run_in_force(self, model: str) -> tuple[str | None, int | None]:
         """Return run and position of the action that is in force for a model, if any."""
-        head = self._store.head(self._info.origin).position
+        head = self._store.events.head(self._info.origin).position
         decision = self._historian.decision_in_force(model, head)
         if decision is None or decision.data.action == "NO_ACTION":
             return None, None

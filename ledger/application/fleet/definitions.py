@@ -76,7 +76,7 @@ class Definitions:
         self._aggregates = aggregates
         self._policies = policies
         self._lint = lint
-        self.meanings = Meanings(store, info.origin, policies)
+        self.meanings = Meanings(store.events, info.origin, policies)
 
     def define(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()

@@ -44,7 +44,7 @@ def check_deployment(spec: DeploymentSpec, info: LedgerInfo, store: Store) -> No
     if spec.trained_through > spec.in_service_at:
         raise invalid_field("trained_through", "lies after in_service_at")
     if spec.in_service_at > latest_statable(info, store):
-        if (refusal := store.clock_behind(info.origin)) is not None:
+        if (refusal := store.clocks.behind(info.origin)) is not None:
             raise refusal
         raise LedgerError(
             Reason.CLOCK_AHEAD,

@@ -29,7 +29,7 @@ from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_time
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 
 _log: Final = structlog.get_logger("ledger.fleet")
 
@@ -96,9 +96,9 @@ class Fleet:
     """
 
     def __init__(
-        self, reader: Reader, ledger: str, on_erasure: Callable[[], None] = lambda: None
+        self, events: Events, ledger: str, on_erasure: Callable[[], None] = lambda: None
     ) -> None:
-        self._reader = reader
+        self._events = events
         self._ledger = ledger
         self._on_erasure = on_erasure
         self._lock = threading.Lock()
@@ -112,23 +112,23 @@ class Fleet:
         with self._lock:
             if until is not None and until <= self._position:
                 return
-            head = self._reader.head(self._ledger).position if until is None else until
-            events = self._events(self._position, head)
+            head = self._events.head(self._ledger).position if until is None else until
+            events = self._of_fleet(self._position, head)
             if self._position and any(event.type == BodyErased.TYPE for event in events):
                 self._begin_again(head)
                 return
             self._fold(self._state, events)
             self._position = max(self._position, head)
 
-    def _events(self, after: int, until: int) -> list[RecordedEvent]:
-        return self._reader.of_types(self._ledger, FLEET_TYPES, after=after, at_or_before=until)
+    def _of_fleet(self, after: int, until: int) -> list[RecordedEvent]:
+        return self._events.of_types(self._ledger, FLEET_TYPES, after=after, at_or_before=until)
 
     def _begin_again(self, until: int) -> None:
         """Fold everything again, from bodies as they are now, and show it all at once."""
         self._on_erasure()
         self._unreadable.clear()
         state = _State()
-        self._fold(state, self._events(0, until))
+        self._fold(state, self._of_fleet(0, until))
         self._state, self._position = state, until
 
     def _fold(self, state: _State, events: Iterable[RecordedEvent]) -> None:

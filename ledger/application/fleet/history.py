@@ -141,7 +141,7 @@ class HistoryReader(PolicyHistory):
 
         BODY_ERASED where its newest description is gone: only describing it again helps.
         """
-        reader, ledger, stream = self._reader, self._ledger, model_stream(model)
+        reader, ledger, stream = self._events, self._ledger, model_stream(model)
         described = reader.latest(ledger, stream, DESCRIBING, at_or_before=as_of)
         if described is None:
             return None
@@ -170,10 +170,10 @@ class HistoryReader(PolicyHistory):
 
     def _refuse_unknown(self, stream: str, as_of: int) -> None:
         """Refuse a stream that holds what this release does not know: it may change the meaning."""
-        for type_ in self._reader.types_of(self._ledger, stream):
+        for type_ in self._events.types_of(self._ledger, stream):
             if type_ in BY_TYPE:
                 continue
-            for event in self._reader.of_types(
+            for event in self._events.of_types(
                 self._ledger, (type_,), stream=stream, at_or_before=as_of, limit=1
             ):
                 raise event_unreadable(event.position, f"this release knows no type {type_}")
@@ -229,7 +229,7 @@ class HistoryReader(PolicyHistory):
         return [*found.values(), *self._times(leader, at_or_before, _LOOK_MAX)]
 
     def _times(self, model: str, at_or_before: int, limit: int) -> list[int]:
-        events = self._reader.newest_observed(
+        events = self._events.newest_observed(
             self._ledger, model_stream(model), at_or_before=at_or_before, limit=limit
         )
         return [event.observed_at for event in events if event.observed_at is not None]
@@ -240,7 +240,7 @@ class HistoryReader(PolicyHistory):
         """Whether there is a selected observation after a position, up to the history's."""
         if service is None:
             return False
-        events = self._reader.read(
+        events = self._events.read(
             self._ledger,
             after=position,
             until=history.as_of,
@@ -258,7 +258,7 @@ class HistoryReader(PolicyHistory):
 
     def is_changed_after(self, history: History, position: int) -> bool:
         """Whether the model, its versions or any policy in force changed after a position."""
-        reader, ledger, as_of = self._reader, self._ledger, history.as_of
+        reader, ledger, as_of = self._events, self._ledger, history.as_of
         stream = model_stream(history.model)
         facts = (*DESCRIBING, ModelDeployed.TYPE)
         if reader.of_types(
@@ -276,7 +276,7 @@ class HistoryReader(PolicyHistory):
             return None
         limit = 16
         while True:
-            events = self._reader.newest_observed(
+            events = self._events.newest_observed(
                 self._ledger, model_stream(history.model), at_or_before=history.as_of, limit=limit
             )
             for event in events:
@@ -304,7 +304,7 @@ class HistoryReader(PolicyHistory):
         positions: list[int] = []
         if service is None:
             return state, positions
-        events = self._reader.observations(
+        events = self._events.observations(
             self._ledger,
             model_stream(history.model),
             observed_from=max(first, service.since),
@@ -342,7 +342,7 @@ class HistoryReader(PolicyHistory):
         """Yield a stream's events of some types, newest first, in growing pages."""
         page = 1
         while True:
-            events = self._reader.of_types(
+            events = self._events.of_types(
                 self._ledger,
                 types,
                 stream=stream,

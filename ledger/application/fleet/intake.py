@@ -115,7 +115,7 @@ class ObservationIntake:
             identities=encoded.identities,
             leave_out_duplicates=leave_out_duplicates,
         )
-        return PendingBatch(self._store.submit(request), encoded.rounded, encoded.vanished)
+        return PendingBatch(self._store.requests.submit(request), encoded.rounded, encoded.vanished)
 
     def unstated_time(self) -> int | None:
         """Return the time of an observation that states none: now, or None where data tell it."""
@@ -127,7 +127,7 @@ class ObservationIntake:
         Equal in version, observed_at, source and value: the first of them is none. Costs one
         indexed read of at most DUPLICATES_SEARCHED rows.
         """
-        newest = self._store.newest_observed(
+        newest = self._store.events.newest_observed(
             self._info.origin,
             model_stream(model),
             at_or_before=at_or_before,
@@ -202,7 +202,7 @@ class ObservationIntake:
         reason: Reason | None = None
         violations: list[FieldViolation] = []
         latest = latest_statable(self._info, self._store)
-        behind = self._store.clock_behind(self._info.origin)
+        behind = self._store.clocks.behind(self._info.origin)
         if behind is not None:  # what lies after such a time is no fault of the source's
             latest = values.TIME_LIMIT
         for index, row in enumerate(rows):
@@ -296,7 +296,7 @@ def latest_statable(info: LedgerInfo, store: Store) -> int:
     made for the near future, but not any time at all: the ledger's own would follow for good.
     """
     ahead = info.skew_seconds if info.clock == "wall" else DATA_AHEAD_SECONDS
-    return min(store.now_micros(info.origin) + ahead * values.SECOND, values.TIME_LIMIT - 1)
+    return min(store.clocks.now_micros(info.origin) + ahead * values.SECOND, values.TIME_LIMIT - 1)
 
 
 def ahead_of_clock(info: LedgerInfo, store: Store) -> str:

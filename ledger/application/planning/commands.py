@@ -76,7 +76,7 @@ class PlanCommands:
                     metadata={"plan": name},
                 )
             made = at_newest_head(
-                self._store,
+                self._store.events,
                 self._info.origin,
                 lambda head: self._planning.compute(
                     self._request(name, policy, head, (purse_micros, purse_cap_micros))
@@ -124,7 +124,7 @@ class PlanCommands:
         at_or_before: int | None = None,
         descending: bool = False,
     ) -> list[RecordedEvent]:
-        return self._store.of_types(
+        return self._store.events.of_types(
             self._info.origin,
             (PlanMade.TYPE,),
             stream=stream,

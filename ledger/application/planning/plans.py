@@ -32,7 +32,7 @@ from ledger.kernel.excess import (
     plan,
 )
 from ledger.rules.vocabulary import RULES_1
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 
 _MODEL_FACTS = (*DESCRIBING, ModelDeployed.TYPE, ModelRetired.TYPE)
 
@@ -61,8 +61,8 @@ class PlanRequest:
 class Planning:
     """Makes plans of one ledger from recorded observations and deployments."""
 
-    def __init__(self, reader: Reader, ledger: str, historian: HistoryReader) -> None:
-        self._reader = reader
+    def __init__(self, events: Events, ledger: str, historian: HistoryReader) -> None:
+        self._events = events
         self._ledger = ledger
         self._historian = historian
 
@@ -111,7 +111,7 @@ class Planning:
         as_of = request.as_of
         scopes = self._historian.scopes(request.policy, as_of)
         facts: dict[str, list[RecordedEvent]] = {}
-        for event in self._reader.of_types(self._ledger, _MODEL_FACTS, at_or_before=as_of):
+        for event in self._events.of_types(self._ledger, _MODEL_FACTS, at_or_before=as_of):
             facts.setdefault(event.stream.partition("/")[2], []).append(event)
         for name, events in sorted(facts.items()):
             if not any(may_be_in_scope(activated, name) for activated in scopes):
@@ -144,7 +144,7 @@ class Planning:
 
     def _plans_newest_first(self, as_of: int) -> Iterable[RecordedEvent]:
         while True:
-            events = self._reader.of_types(
+            events = self._events.of_types(
                 self._ledger, (PlanMade.TYPE,), at_or_before=as_of, limit=4, descending=True
             )
             yield from events
@@ -162,7 +162,7 @@ class Planning:
         micros = planner.period_seconds * SECOND
         for candidate in candidates:
             history = candidate.history
-            events = self._reader.observations(
+            events = self._events.observations(
                 self._ledger,
                 model_stream(history.model),
                 observed_from=first * micros,

@@ -16,7 +16,7 @@ from ledger.events.models import ModelDescribed
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 
 _SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
 
@@ -24,9 +24,9 @@ _SPECIFICITY: Final = {"ledger": 0, "labels": 1, "model": 2}
 class PolicyHistory:
     """Reads the policies of one ledger."""
 
-    def __init__(self, reader: Reader, ledger: str, cache: PolicyCache) -> None:
-        self.erasures = Erasures(reader, ledger)
-        self._reader = reader
+    def __init__(self, events: Events, ledger: str, cache: PolicyCache) -> None:
+        self.erasures = Erasures(events, ledger)
+        self._events = events
         self._ledger = ledger
         self._cache = cache
 
@@ -71,7 +71,7 @@ class PolicyHistory:
         return list(latest.values())
 
     def _activations(self, as_of: int) -> list[tuple[RecordedEvent, PolicyActivated]]:
-        events = self._reader.of_types(self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of)
+        events = self._events.of_types(self._ledger, (PolicyActivated.TYPE,), at_or_before=as_of)
         return [
             (event, typed(event, PolicyActivated))
             for event in events
@@ -95,7 +95,7 @@ class PolicyHistory:
 
         POLICY_UNKNOWN where it was never drafted, BODY_ERASED where its document was erased.
         """
-        drafts = self._reader.of_types(self._ledger, DRAFTED_TYPES, stream=policy_stream(policy))
+        drafts = self._events.of_types(self._ledger, DRAFTED_TYPES, stream=policy_stream(policy))
         for number, event in enumerate(drafts, start=1):
             if event.body_bytes is None:
                 if number == version:  # versions count the drafts of their policy

@@ -17,7 +17,7 @@ from ledger.events.policy_document import PolicyDocument
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_decimal
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 
 PINNED: Final = ("kind", "unit", "direction")
 
@@ -56,8 +56,8 @@ class Change:
 class Meanings:
     """Definitions and the policies that were drafted against them, in one ledger."""
 
-    def __init__(self, reader: Reader, ledger: str, policies: PolicyHistory) -> None:
-        self._reader = reader
+    def __init__(self, events: Events, ledger: str, policies: PolicyHistory) -> None:
+        self._events = events
         self._ledger = ledger
         self._policies = policies
 
@@ -115,7 +115,7 @@ class Meanings:
         """Yield how a signal's definition at a position differs from that at an earlier one."""
         events = [
             event
-            for event in self._reader.of_types(
+            for event in self._events.of_types(
                 self._ledger,
                 (SignalDefined.TYPE,),
                 stream=signal_stream(signal),

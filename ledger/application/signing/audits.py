@@ -28,7 +28,7 @@ class Audits:
         """
 
         def decide() -> Proposal:
-            head = self._store.head(self._info.origin).position
+            head = self._store.events.head(self._info.origin).position
             if audit.size > head:
                 raise invalid_field("report.size", f"lies beyond the head, {head}", head=str(head))
             if self._prover.root_at(audit.size).hex() != audit.root:

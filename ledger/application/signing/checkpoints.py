@@ -27,10 +27,9 @@ from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TileError, hash_reader
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.storage.reader import Reader
 from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
 from ledger.storage.rehash import Rehash, Rehashed
-from ledger.storage.store import Store
+from ledger.storage.store import Store, StoreMoment
 
 _ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
 _POLL_SECONDS: Final = 0.25  # how late the checkpoint of another server is seen
@@ -101,7 +100,7 @@ class Checkpoints:
         the life of this process; KEY_UNKNOWN for a ledger without keys.
         """
         with self._signing:
-            wanted = self._store.head(self._origin).position
+            wanted = self._store.events.head(self._origin).position
             for _ in range(_ATTEMPTS):
                 self.refuse_if_stopped()
                 try:
@@ -125,9 +124,9 @@ class Checkpoints:
         None if somebody else has signed meanwhile.
         """
         with self._store.snapshot() as view:
-            kept = view.checkpoint(self._origin)
-            head = view.head(self._origin)
-            history = self._history = self._keyring.history(view, until=head.position)
+            kept = view.proofs.checkpoint(self._origin)
+            head = view.events.head(self._origin)
+            history = self._history = self._keyring.history(view.events, until=head.position)
             basis = self._last_signed(view, kept, head, history)
             tree = _tree_of(head)
             self._check_extends(view, basis.tree, tree)
@@ -143,7 +142,9 @@ class Checkpoints:
         note = sign(CheckpointBody(self._origin, tree.size, tree.root()), keys).decode()
         self.refuse_if_stopped()
         # The point of no return: from here on the note is known, and every later one contains it.
-        if not self._store.save_checkpoint(self._origin, tree.size, note, after=basis.tree.size):
+        if not self._store.proofs.save_checkpoint(
+            self._origin, tree.size, note, after=basis.tree.size
+        ):
             return None
         self._basis = _Basis(note, head.event_hash, tree)
         self._tell(tree.size)
@@ -151,7 +152,7 @@ class Checkpoints:
         return SignedCheckpoint(tree.size, tree.root(), note, newest)
 
     def _last_signed(
-        self, view: Reader, kept: KeptCheckpoint | None, head: Head, history: KeyHistory
+        self, view: StoreMoment, kept: KeptCheckpoint | None, head: Head, history: KeyHistory
     ) -> _Basis:
         """Return the last signed head with its tree, from memory or from notes and tiles.
 
@@ -175,22 +176,22 @@ class Checkpoints:
         try:
             keys = known_keys(history)
             opened = open_checkpoint(kept.note.encode(), origin=self._origin, keys=keys).checkpoint
-            tree = tree_at(kept.size, lambda wanted: view.tiles(self._origin, wanted))
+            tree = tree_at(kept.size, lambda wanted: view.proofs.tiles(self._origin, wanted))
         except (ValueError, TileError) as error:
             raise chain_broken(kept.size, f"the checkpoint kept for it fails: {error}") from error
-        event = view.event(self._origin, kept.size)
+        event = view.events.event(self._origin, kept.size)
         if event is None or (opened.size, opened.root) != (kept.size, tree.root()):
             raise chain_broken(kept.size, "a checkpoint of this size was signed with another root")
         if known is not None:
             self._check_extends(view, known.tree, tree)
         return _Basis(kept.note, event.event_hash, tree)
 
-    def _check_extends(self, view: Reader, signed: CompactRange, tree: CompactRange) -> None:
+    def _check_extends(self, view: StoreMoment, signed: CompactRange, tree: CompactRange) -> None:
         """Refuse unless the stored tiles prove that the tree begins with the signed one."""
         if signed.size == 0:
             return
         try:
-            read = hash_reader(tree.size, lambda wanted: view.tiles(self._origin, wanted))
+            read = hash_reader(tree.size, lambda wanted: view.proofs.tiles(self._origin, wanted))
             proof = prove_consistency(signed.size, tree.size, read)
         except (ProofError, TileError) as error:
             raise _not_contained(signed.size, tree.size, str(error)) from error
@@ -238,31 +239,31 @@ class Checkpoints:
     def newest(self) -> SignedCheckpoint | None:
         """Return the newest checkpoint kept, or None; signs nothing."""
         with self._store.snapshot() as view:
-            kept = view.checkpoint(self._origin)
+            kept = view.proofs.checkpoint(self._origin)
             return None if kept is None else self.present(view, kept)
 
     def after(self, size: int, limit: int) -> list[SignedCheckpoint]:
         """Return the checkpoints larger than a size, smallest first."""
         with self._store.snapshot() as view:
-            found = view.checkpoints(self._origin, after_size=size, limit=limit)
+            found = view.proofs.checkpoints(self._origin, after_size=size, limit=limit)
             return [self.present(view, kept) for kept in found]
 
-    def kept(self, view: Reader, size: int) -> KeptCheckpoint:
+    def kept(self, view: StoreMoment, size: int) -> KeptCheckpoint:
         """Return the note kept for a size as a view has it; CHECKPOINT_UNKNOWN if there is none."""
-        kept = view.checkpoint(self._origin, size=size)
+        kept = view.proofs.checkpoint(self._origin, size=size)
         if kept is None:
             raise checkpoint_unknown(size)
         return kept
 
-    def present(self, view: Reader, kept: KeptCheckpoint) -> SignedCheckpoint:
+    def present(self, view: StoreMoment, kept: KeptCheckpoint) -> SignedCheckpoint:
         """Return a kept checkpoint with its cosignatures, named by the newest key that signed."""
         parsed = parse_note(kept.note.encode())
         made = {(line.name, line.key_id) for line in parsed.signatures}
         signers = _signers_of(made, self._history)
         if not signers:  # signed by another server, perhaps, with a key that we have not read of
-            self._history = self._keyring.history(view)
+            self._history = self._keyring.history(view.events)
             signers = _signers_of(made, self._history)
-        lines = view.cosignatures(self._origin, kept.size)
+        lines = view.proofs.cosignatures(self._origin, kept.size)
         note = kept.note
         if lines:
             note = add_cosignatures(note.encode(), [each.line for each in lines]).decode()
@@ -279,7 +280,7 @@ class Checkpoints:
 
     def is_covered(self, position: int) -> bool:
         """Return whether a kept checkpoint covers a position, whichever server has signed it."""
-        return self._store.covering(self._origin, position) is not None
+        return self._store.proofs.covering(self._origin, position) is not None
 
     def wait(self, position: int, timeout_seconds: float) -> None:
         """Return once a checkpoint covers a position; signs one where no server does by the clock.
@@ -287,11 +288,11 @@ class Checkpoints:
         DEADLINE_EXCEEDED when time is up.
         """
         if not self.is_scheduled:
-            if self._store.covering(self._origin, position) is None:
+            if self._store.proofs.covering(self._origin, position) is None:
                 self.sign()
             return
         deadline = self._clock.monotonic_seconds() + timeout_seconds
-        while self._store.covering(self._origin, position) is None:
+        while self._store.proofs.covering(self._origin, position) is None:
             self.refuse_if_stopped()
             left = deadline - self._clock.monotonic_seconds()
             if left <= 0:

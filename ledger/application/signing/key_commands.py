@@ -37,7 +37,7 @@ class KeyCommands:
     def keys(self) -> KeyList:
         """Return every key of the ledger and the digest of the next."""
         history = self._keyring.history()
-        head = self._store.head(self._info.origin).position
+        head = self._store.events.head(self._info.origin).position
         records = tuple(self._record(span, head) for span in history.spans)
         return KeyList(records, bytes.fromhex(history.next_key_digest or ""))
 
@@ -66,7 +66,7 @@ class KeyCommands:
         def decide() -> Proposal:
             guard = self._guard()
             history = self._keyring.history()
-            head = self._store.head(self._info.origin).position
+            head = self._store.events.head(self._info.origin).position
             active = history.valid_at(head + 1)
             if not history.spans:
                 raise no_key(self._info.origin)
@@ -96,7 +96,7 @@ class KeyCommands:
         def decide() -> Proposal:
             guard = self._guard()
             history = self._keyring.history()
-            head = self._store.head(self._info.origin).position
+            head = self._store.events.head(self._info.origin).position
             spans = [span for span in history.spans if span.vkey == vkey]
             if not spans or any(
                 span.revoked_from is not None and span.revoked_from <= from_position
@@ -123,7 +123,7 @@ class KeyCommands:
     def _take_over(self, history: KeyHistory, overlap: int) -> tuple[list[Addition], SecretKey]:
         """Return the events by which the committed key takes over, and the key after it."""
         vkey = str(self._keyring.committed(history).verifier_key)
-        next_key = self._store.draw_key(self._info.origin)
+        next_key = self._store.keys.draw(self._info.origin)
         committed = KeyCommitted(next_key_digest=vkey_digest(str(next_key.verifier_key)))
 
         def rotated(first_position: int) -> KeyRotated:  # which is its own: it signs from there
@@ -140,11 +140,11 @@ class KeyCommands:
 
     def _guard(self) -> Guard:
         """Return the guard against a change of keys after those that are read next."""
-        newest = self._store.latest(
+        newest = self._store.events.latest(
             self._info.origin,
             KeyRotated.STREAM,
             _KEY_TYPES,
-            at_or_before=self._store.head(self._info.origin).position,
+            at_or_before=self._store.events.head(self._info.origin).position,
         )
         return Guard(KeyRotated.STREAM, _KEY_TYPES, after_position=newest.position if newest else 0)
 
@@ -164,7 +164,7 @@ class KeyCommands:
 
     def _record(self, span: KeySpan, head: int) -> KeyRecord:
         assert span.position is not None, "a key came in by an event"
-        event = self._store.event(self._info.origin, span.position)
+        event = self._store.events.event(self._info.origin, span.position)
         assert event is not None, "a key came in by an event"
         state: KeyState = "active"
         if span.revoked_from is not None:

@@ -10,7 +10,7 @@ import threading
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, vkey_digest
 from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.storage.reader import Reader
+from ledger.storage.events import Events
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
 
@@ -24,10 +24,10 @@ class Keyring:
         self._lock = threading.Lock()
         self._secrets: dict[str, SecretKey] = {}
 
-    def history(self, view: Reader | None = None, *, until: int | None = None) -> KeyHistory:
+    def history(self, events: Events | None = None, *, until: int | None = None) -> KeyHistory:
         """Return what the events say about keys; CHAIN_BROKEN where they contradict themselves."""
         history = KeyHistory()
-        for event in (view or self._store).key_events(self._info.origin, until=until):
+        for event in (events or self._store.events).key_events(self._info.origin, until=until):
             try:
                 history.apply(event.type, event.position, event.data)
             except KeyHistoryError as error:
@@ -91,7 +91,7 @@ class Keyring:
         """Return every secret, read again where a key is asked for that was not there before."""
         with self._lock:
             if not self._secrets or (vkey is not None and vkey not in self._secrets):
-                self._secrets = self._store.signing_keys(self._info.origin)
+                self._secrets = self._store.keys.opened(self._info.origin)
             return dict(self._secrets)
 
     def forget(self) -> None:

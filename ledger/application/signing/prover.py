@@ -17,9 +17,8 @@ from ledger.chain.merkle import (
 )
 from ledger.chain.tiles import TileError, hash_reader
 from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
-from ledger.storage.reader import Reader
 from ledger.storage.records import KeptCheckpoint, LedgerInfo
-from ledger.storage.store import Store
+from ledger.storage.store import Store, StoreMoment
 
 
 class Prover:
@@ -44,7 +43,7 @@ class Prover:
         if not size and (found := self._covered(position)) is not None:
             return found
         if not size:
-            head = self._store.head(self._origin).position
+            head = self._store.events.head(self._origin).position
             if position > head:
                 raise beyond(position, head, "the ledger's head")
             size = self._checkpoints.sign().size
@@ -65,11 +64,11 @@ class Prover:
     def _covered(self, position: int) -> Inclusion | None:
         """Return the proof in the newest checkpoint, unless that does not reach so far."""
         with self._store.snapshot() as view:
-            kept = view.covering(self._origin, position)
+            kept = view.proofs.covering(self._origin, position)
             return None if kept is None else self._include(view, position, kept)
 
-    def _include(self, view: Reader, position: int, kept: KeptCheckpoint) -> Inclusion:
-        event = view.event(self._origin, position)
+    def _include(self, view: StoreMoment, position: int, kept: KeptCheckpoint) -> Inclusion:
+        event = view.events.event(self._origin, position)
         if event is None:
             raise chain_broken(position, f"it is gone; a checkpoint of {kept.size} was signed")
         signed = self._checkpoints.present(view, kept)
@@ -97,7 +96,7 @@ class Prover:
         if to_size < 0:
             raise invalid_field("to_size", "must not be negative")
         if not to_size:
-            head = self._store.head(self._origin).position
+            head = self._store.events.head(self._origin).position
             if from_size > head:
                 raise beyond(from_size, head, "the ledger's head")
             to_size = self._checkpoints.sign().size
@@ -120,7 +119,9 @@ class Prover:
             except (TileError, ValueError) as error:
                 raise chain_broken(to_size, str(error)) from error
 
-    def _join(self, view: Reader, from_size: int, signed: SignedCheckpoint) -> tuple[bytes, ...]:
+    def _join(
+        self, view: StoreMoment, from_size: int, signed: SignedCheckpoint
+    ) -> tuple[bytes, ...]:
         try:
             proof = prove_consistency(from_size, signed.size, self._tree(view, signed.size))
             check_consistency(
@@ -138,22 +139,22 @@ class Prover:
 
     def head(self) -> int:
         """Return the last position."""
-        return self._store.head(self._origin).position
+        return self._store.events.head(self._origin).position
 
     def root_at(self, size: int) -> bytes:
         """Return the root of the first `size` events; CHAIN_BROKEN where tiles are missing."""
         with self._store.snapshot() as view:
             return self.root_in(view, size)
 
-    def root_in(self, view: Reader, size: int) -> bytes:
+    def root_in(self, view: StoreMoment, size: int) -> bytes:
         """Return the same as a view has it."""
         try:
-            return tree_at(size, lambda wanted: view.tiles(self._origin, wanted)).root()
+            return tree_at(size, lambda wanted: view.proofs.tiles(self._origin, wanted)).root()
         except TileError as error:
             raise chain_broken(size, str(error)) from error
 
-    def _tree(self, view: Reader, size: int) -> HashReader:
-        return hash_reader(size, lambda wanted: view.tiles(self._origin, wanted))
+    def _tree(self, view: StoreMoment, size: int) -> HashReader:
+        return hash_reader(size, lambda wanted: view.proofs.tiles(self._origin, wanted))
 
 
 def beyond(position: int, end: int, what: str) -> LedgerError:

@@ -44,7 +44,7 @@ class Signer:
 
     def start(self, workers: Workers) -> None:
         """Begin; what is not covered yet is signed at once."""
-        self._unsubscribe = self._store.subscribe(self._hint)
+        self._unsubscribe = self._store.commits.subscribe(self._hint)
         self._round.start(workers)
 
     def stop(self) -> None:

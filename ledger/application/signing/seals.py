@@ -60,23 +60,23 @@ class Seals:
 
     def newest(self) -> RecordedEvent | None:
         """Return the newest seal's event, or None."""
-        head = self._store.head(self._info.origin).position
-        return self._store.latest(
+        head = self._store.events.head(self._info.origin).position
+        return self._store.events.latest(
             self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=head
         )
 
     def created_at(self) -> int:
         """Return when the ledger began."""
-        first = self._store.event(self._info.origin, 1)
+        first = self._store.events.event(self._info.origin, 1)
         return first.recorded_at if first is not None else 0
 
     def _newest(self, at_or_before: int) -> RecordedEvent | None:
         origin, stream = self._info.origin, StreamsSealed.STREAM
-        return self._store.latest(origin, stream, _TYPES, at_or_before=at_or_before)
+        return self._store.events.latest(origin, stream, _TYPES, at_or_before=at_or_before)
 
     def _proposal(self, newest: RecordedEvent | None) -> Proposal:
         """Return a seal after the newest; nothing where that covers all but itself."""
-        as_of = self._store.head(self._info.origin).position
+        as_of = self._store.events.head(self._info.origin).position
         is_sealed = (
             newest is not None
             and newest.position == as_of
@@ -104,14 +104,14 @@ class Seals:
                     stream_version=head.stream_version,
                 )
             )
-            for head in self._store.stream_heads(self._info.origin, as_of)
+            for head in self._store.proofs.stream_heads(self._info.origin, as_of)
             if counted()
         )
         return StreamsSealed(as_of=as_of, root=root.hex(), streams=count)
 
     def _answer(self, written: CommandResult) -> RecordedSeal:
         """Return the seal that an append wrote or found."""
-        event = self._store.latest(
+        event = self._store.events.latest(
             self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=written.position
         )
         assert event is not None, "an answered request was answered with a seal"
@@ -133,7 +133,7 @@ class Seals:
         A schedule that sealed what it recorded itself would never rest.
         """
         position = typed(newest, StreamsSealed).as_of if newest is not None else 0
-        while page := self._store.read(self._info.origin, after=position, limit=_PAGE):
+        while page := self._store.events.read(self._info.origin, after=position, limit=_PAGE):
             if any(event.type not in HOUSEKEEPING_TYPES for event in page):
                 return True
             position = page[-1].position

@@ -63,7 +63,7 @@ def keep(
         raise ValueError(f"the line is by {signature.name}, not by {key.name}")
     if not key.verifies(text, signature.signature):
         raise ValueError("the signature is not genuine, or over another checkpoint")
-    store.add_cosignature(origin, kept.size, key.name, key.key_id, signature.line())
+    store.proofs.add_cosignature(origin, kept.size, key.name, key.key_id, signature.line())
     return timestamp_of(signature.signature)
 
 
@@ -163,7 +163,7 @@ class Cosigner:
         if not self._is_compared:
             self._compare_and_stop()
         for _ in range(_ROUNDS):
-            kept = self._store.checkpoint(self._origin)
+            kept = self._store.proofs.checkpoint(self._origin)
             if kept is None or kept.size <= self._size:
                 return
             if self._submit(kept):
@@ -205,7 +205,7 @@ class Cosigner:
             raise WitnessCallError("it answered a conflict without a size")
         size = int(match[1])
         # Read after the answer: whatever was sent to it was kept before.
-        newest = self._store.checkpoint(self._origin)
+        newest = self._store.proofs.checkpoint(self._origin)
         if newest is None or size > newest.size:
             self._compare_and_stop()
             raise WitnessCallError(

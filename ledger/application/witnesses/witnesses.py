@@ -75,7 +75,7 @@ class Collector:
         COSIGNATURE_INVALID unless a witness of the policy made it for this very checkpoint,
         CHECKPOINT_UNKNOWN where none of that size was signed.
         """
-        kept = self._store.checkpoint(self._origin, size=size)
+        kept = self._store.proofs.checkpoint(self._origin, size=size)
         if kept is None:
             return self._checkpoints.of_size(size)  # refuses
         try:

@@ -43,7 +43,7 @@ def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
 
     store = open_store(where, SystemClock(), read_only=True)
     try:
-        infos = store.ledgers()
+        infos = store.ledgers.all()
         size = f", {path.stat().st_size / 1024**2:.1f} MiB" if path else ""
         yield Check(
             "database", "ok", f"opens, schema known, {notation.counted(len(infos), 'ledger')}{size}"
@@ -90,7 +90,7 @@ def _disk(folder: Path) -> Check:
 
 
 def _clock(store: "Store", info: "LedgerInfo") -> Check:
-    head = store.head(info.origin)
+    head = store.events.head(info.origin)
     name = f"clock of {info.origin}"
     recorded = notation.time(head.recorded_at)
     behind = (head.recorded_at - SystemClock().now_micros()) / SECOND
@@ -132,10 +132,10 @@ def _data_clock(name: str, recorded_at: int, ahead_seconds: float) -> Check:
 
 def _chain(store: "Store", info: "LedgerInfo") -> Check:
     """Verify the newest events, and that the head is the last of them."""
-    head = store.head(info.origin)
+    head = store.events.head(info.origin)
     name = f"chain of {info.origin}"
     after = max(head.position - _TAIL_EVENTS, 0)
-    links = [*store.links(info.origin, after=after, until=head.position)]
+    links = [*store.events.links(info.origin, after=after, until=head.position)]
     if not links or links[-1].position != head.position:
         return Check(
             name,
@@ -170,9 +170,9 @@ def _meaning(store: "Store", info: "LedgerInfo") -> Check:
     from ledger.application.policies.history import PolicyHistory
     from ledger.application.policies.meaning import Meanings
 
-    head = store.head(info.origin).position
-    policies = PolicyHistory(store, info.origin, PolicyCache())
-    meanings = Meanings(store, info.origin, policies)
+    head = store.events.head(info.origin).position
+    policies = PolicyHistory(store.events, info.origin, PolicyCache())
+    meanings = Meanings(store.events, info.origin, policies)
     uses = meanings.in_force(head)
     found = [
         f"policy {use}: {change.signal} changed its {change.said} at position {change.position}"
@@ -197,7 +197,7 @@ def _signing(store: "Store", info: "LedgerInfo", evidence: Path) -> Check:
             "Find out which statement is true; nothing is signed while that file is there.",
             is_integrity=True,
         )
-    head, kept = store.head(info.origin).position, store.checkpoint(info.origin)
+    head, kept = store.events.head(info.origin).position, store.proofs.checkpoint(info.origin)
     if not info.vkey:
         return Check(name, "ok", "a bare recorder's ledger, which is never signed")
     if kept is None:

@@ -1,11 +1,10 @@
-"""Every question that is answered from the database, on read-only connections.
+"""The events of every ledger, read by position, stream, type and time.
 
 Events come back as stored; nothing is decoded here except the time of an observation, which is
 compared with the column that it was found by.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from itertools import product
 from operator import ne
@@ -20,9 +19,10 @@ from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.signals import SignalObserved
 from ledger.events.system import COMMITTING, LedgerCreated
 from ledger.events.values import TIME_LIMIT, format_time
-from ledger.storage.proof_reader import ProofReader
-from ledger.storage.records import RawEvent
-from ledger.storage.schema import events, requests
+from ledger.storage.database import damaged
+from ledger.storage.records import Head, RawEvent
+from ledger.storage.schema import events, heads
+from ledger.storage.view import View
 
 RAW_PAGE: Final = 2_000
 _time_text: Final = lru_cache(4_096)(format_time)  # events of one commit share their time
@@ -58,6 +58,13 @@ _BY_STREAM_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_stream_type
 _BY_TYPE: Final = _EVENT.with_hint(events, "INDEXED BY events_type", "sqlite")
 _BY_OBSERVED: Final = _EVENT.with_hint(events, "INDEXED BY events_observed", "sqlite")
 # The most frequent questions, built once.
+_HEAD: Final = select(
+    heads.c.position,
+    heads.c.event_hash,
+    heads.c.recorded_at,
+    heads.c.newest_observed_at,
+    heads.c.tree,
+).where(heads.c.ledger_id == bindparam("ledger_id_"))
 _AT: Final = _EVENT.where(
     events.c.ledger_id == bindparam("ledger_id_"), events.c.position == bindparam("position_")
 )
@@ -78,27 +85,21 @@ _TYPES_OF: Final = text(
 )
 
 
-class Reader(ProofReader):
-    """Reads on connections of its own, which never block the writer. Positions ascend.
+class Events:
+    """Reads events on connections that never block the writer. Positions ascend.
 
-    Safe between threads.
+    Safe between threads, unless its view is of one moment.
     """
 
-    @contextmanager
-    def snapshot(self) -> "Iterator[Reader]":
-        """Yield a reader all of whose answers are of one moment; for one thread, and not for long.
+    def __init__(self, view: View) -> None:
+        self._view = view
 
-        On SQLite the log cannot start again while it lasts.
-        """
-        if self._pinned is not None:  # within a moment there is no other one
-            yield Reader(self._database, self._pinned, self._infos)
-            return
-        with self._database.reading() as connection:
-            connection.exec_driver_sql(self._database.snapshot_begin)
-            try:
-                yield Reader(self._database, connection, self._infos)
-            finally:
-                connection.rollback()
+    def head(self, ledger: str) -> Head:
+        """Return the newest durable head."""
+        rows = self._view.rows(_HEAD, {"ledger_id_": self._view.id_of(ledger)})
+        if not rows:
+            raise damaged(f"the head of {ledger} is missing")
+        return Head(*rows[0])
 
     def read(
         self,
@@ -113,7 +114,9 @@ class Reader(ProofReader):
         """Return at most `limit` events with after < position <= until, ascending."""
         if streams is None and types is not None and SignalObserved.TYPE not in types:
             return self.of_types(ledger, types, after=after, at_or_before=until, limit=limit)
-        statement = _EVENT.where(events.c.ledger_id == self._id(ledger), events.c.position > after)
+        statement = _EVENT.where(
+            events.c.ledger_id == self._view.id_of(ledger), events.c.position > after
+        )
         if until is not None:
             statement = statement.where(events.c.position <= until)
         if types is not None:
@@ -137,7 +140,7 @@ class Reader(ProofReader):
 
     def event(self, ledger: str, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
-        found = self._events(_AT, {"ledger_id_": self._id(ledger), "position_": position})
+        found = self._events(_AT, {"ledger_id_": self._view.id_of(ledger), "position_": position})
         return found[0] if found else None
 
     def latest(
@@ -177,7 +180,7 @@ class Reader(ProofReader):
         """Return events of these types, in one stream or in all. Not for `signal.observed`."""
         assert SignalObserved.TYPE not in types, "observations are found by their time"
         statement = (_BY_TYPE if stream is None else _BY_STREAM_TYPE).where(
-            events.c.ledger_id == self._id(ledger),
+            events.c.ledger_id == self._view.id_of(ledger),
             events.c.observed_at.is_(None),
             events.c.position > after,
         )
@@ -206,7 +209,7 @@ class Reader(ProofReader):
 
         Skips along the index from type to type: costs by how many there are, not by the events.
         """
-        rows = self.rows(_TYPES_OF, {"ledger_id": self._id(ledger), "stream": stream})
+        rows = self._view.rows(_TYPES_OF, {"ledger_id": self._view.id_of(ledger), "stream": stream})
         return [str(row[0]) for row in rows]
 
     def observations(
@@ -223,7 +226,7 @@ class Reader(ProofReader):
         EVENT_UNREADABLE where the indexed time differs from the body's.
         """
         statement = _BY_OBSERVED.where(
-            events.c.ledger_id == self._id(ledger),
+            events.c.ledger_id == self._view.id_of(ledger),
             events.c.stream == stream,
             events.c.observed_at.is_not(None),
             events.c.observed_at.between(observed_from, observed_until),
@@ -237,7 +240,7 @@ class Reader(ProofReader):
         """Return a stream's newest observations by (observed_at, position), descending."""
         statement = (
             _BY_OBSERVED.where(
-                events.c.ledger_id == self._id(ledger),
+                events.c.ledger_id == self._view.id_of(ledger),
                 events.c.stream == stream,
                 events.c.observed_at.is_not(None),
                 events.c.position <= at_or_before,
@@ -256,27 +259,13 @@ class Reader(ProofReader):
         while low < high:
             middle = (low + high + 1) // 2
             statement = select(events.c.recorded_at).where(
-                events.c.ledger_id == self._id(ledger), events.c.position == middle
+                events.c.ledger_id == self._view.id_of(ledger), events.c.position == middle
             )
-            if self.rows(statement)[0][0] <= micros:
+            if self._view.rows(statement)[0][0] <= micros:
                 low = middle
             else:
                 high = middle - 1
         return low
-
-    def answered(
-        self, ledger: str, actor: str, method: str, request_id: str
-    ) -> tuple[bytes, int, int] | None:
-        """Return (digest, first position, last position) of a request that was carried out."""
-        rows = self.rows(
-            select(requests.c.digest, requests.c.first_position, requests.c.last_position).where(
-                requests.c.ledger_id == self._id(ledger),
-                requests.c.actor == actor,
-                requests.c.method == method,
-                requests.c.request_id == request_id,
-            )
-        )
-        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
     def rows_raw(
         self, ledger: str, *, after: int = 0, until: int | None = None
@@ -285,9 +274,9 @@ class Reader(ProofReader):
 
         The values stand in the order of RecordedEvent's members, and nothing looks at their types.
         """
-        ledger_id, last = self._id(ledger), after
+        ledger_id, last = self._view.id_of(ledger), after
         end = "" if until is None else f"AND position <= {until:d} "
-        while page := self._fetch(
+        while page := self._view.fetch(
             f"SELECT {_RAW_COLUMNS} FROM events "  # noqa: S608 - numbers
             f"WHERE ledger_id = {ledger_id:d} AND position > {last:d} {end}"
             f"ORDER BY position LIMIT {RAW_PAGE:d}"
@@ -306,14 +295,14 @@ class Reader(ProofReader):
     def stream_version(self, ledger: str, stream: str) -> int:
         """Return how many events a stream has."""
         statement = select(func.max(events.c.stream_version)).where(
-            events.c.ledger_id == self._id(ledger), events.c.stream == stream
+            events.c.ledger_id == self._view.id_of(ledger), events.c.stream == stream
         )
-        return self.rows(statement)[0][0] or 0
+        return self._view.rows(statement)[0][0] or 0
 
     def stream_event(self, ledger: str, stream: str, version: int) -> RecordedEvent:
         """Return the event that gave a stream this version, which it must have reached."""
         statement = _EVENT.where(
-            events.c.ledger_id == self._id(ledger),
+            events.c.ledger_id == self._view.id_of(ledger),
             events.c.stream == stream,
             events.c.stream_version == version,
         )
@@ -327,11 +316,11 @@ class Reader(ProofReader):
         while low < high:
             middle = (low + high + 1) // 2
             statement = select(events.c.position).where(
-                events.c.ledger_id == self._id(ledger),
+                events.c.ledger_id == self._view.id_of(ledger),
                 events.c.stream == stream,
                 events.c.stream_version == middle,
             )
-            if self.rows(statement)[0][0] <= position:
+            if self._view.rows(statement)[0][0] <= position:
                 low = middle
             else:
                 high = middle - 1
@@ -341,7 +330,7 @@ class Reader(ProofReader):
         self, statement: Select[Any], values: dict[str, Any] | None = None
     ) -> list[RecordedEvent]:
         found = []
-        for row in self.rows(statement, values):
+        for row in self._view.rows(statement, values):
             if tuple(map(type, row)) not in _SHAPES:
                 raise _mistyped(row)
             event = RecordedEvent._make(row)
