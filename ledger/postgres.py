@@ -50,7 +50,7 @@ _READ_ONLY: Final = "25006"
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
-class Use(Enum):
+class Purpose(Enum):
     """What a connection is for."""
 
     WRITES = "writes"
@@ -59,7 +59,7 @@ class Use(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class PostgresSession:
     """What a writing transaction finds about its session; `pid` is that of the server's process."""
 
     pid: int
@@ -73,7 +73,7 @@ LOOK: Final = (
     "SELECT pg_backend_pid(), current_setting('synchronous_commit'), current_setting('fsync'), "
     "current_setting('full_page_writes'), current_setting('transaction_read_only')"
 )
-"""One row, the members of `Session` in order."""
+"""One row, the members of `PostgresSession` in order."""
 
 
 def connect_args(stated: Collection[str] = ()) -> dict[str, str]:
@@ -85,7 +85,9 @@ def connect_args(stated: Collection[str] = ()) -> dict[str, str]:
 
 
 def prepare_session(
-    raw: "psycopg.Connection[Any]", use: Use, connect: "Callable[[], psycopg.Connection[Any]]"
+    raw: "psycopg.Connection[Any]",
+    use: Purpose,
+    connect: "Callable[[], psycopg.Connection[Any]]",
 ) -> int:
     """Set a fresh connection's limits, and for the writer its durability; commits that.
 
@@ -102,15 +104,17 @@ def prepare_session(
 
 
 def _prepared(
-    raw: "psycopg.Connection[Any]", use: Use, connect: "Callable[[], psycopg.Connection[Any]]"
+    raw: "psycopg.Connection[Any]",
+    use: Purpose,
+    connect: "Callable[[], psycopg.Connection[Any]]",
 ) -> int:
     pid = _pid(raw)
     if pid != raw.info.backend_pid:  # between us and it is a pooler
         _refuse_shared_sessions(raw, pid, connect)
     settings = dict(_SERVER_SIDE)
-    is_writer = use is Use.WRITES
+    is_writer = use is Purpose.WRITES
     settings["lock_timeout"] = str(WRITER_LOCK_MS if is_writer else _OTHER_LOCK_MS)
-    if use is Use.READS:  # without a limit on statements: verifying a large ledger takes its time
+    if use is Purpose.READS:  # no limit on statements: verifying a large ledger takes its time
         settings["default_transaction_read_only"] = "on"
     else:
         settings["statement_timeout"] = str(_STATEMENT_MS)
@@ -163,7 +167,7 @@ def _shown(cursor: "psycopg.Cursor[Any]", name: LiteralString) -> str:
     return str(found[0])
 
 
-def check_session(found: Session, pid: int) -> None:
+def check_session(found: PostgresSession, pid: int) -> None:
     """Refuse a transaction whose commit would not be what it is taken for; `pid`: at connecting.
 
     STORE_UNAVAILABLE where the session is another one, cannot write, or would not be durable.

@@ -12,13 +12,13 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
 from projections.priorities import PriorityRow, deploy, empty_row, parts_of, plan_entries
-from projections.projection import Reader, model_of, model_stream
+from projections.projection import EventReader, model_of, model_stream
 
 _PAGE: Final = 64  # events a page when historical evaluations have to be passed over
 _ROUNDS: Final = 2  # of evaluations read at once, for the models that the last one left out
 
 
-def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
+def as_of(reader: EventReader, ledger: str, position: int) -> dict[str, PriorityRow]:
     """Return the visible rows at a position: exactly those that were live there.
 
     Of bodies erased since nothing is shown: a member of a row that came from one is None.
@@ -60,7 +60,7 @@ def as_of(reader: Reader, ledger: str, position: int) -> dict[str, PriorityRow]:
 
 
 def _newest(
-    reader: Reader, ledger: str, types: tuple[str, ...], models: list[str], position: int
+    reader: EventReader, ledger: str, types: tuple[str, ...], models: list[str], position: int
 ) -> Iterator[tuple[str, int, PriorityRow]]:
     """Yield for each model what its newest event of some types sets, and where that is.
 
@@ -83,7 +83,7 @@ def _newest(
 
 
 def _newest_first(
-    reader: Reader, ledger: str, stream: str, types: tuple[str, ...], position: int
+    reader: EventReader, ledger: str, stream: str, types: tuple[str, ...], position: int
 ) -> Iterator[RecordedEvent]:
     """Yield a stream's events of some types backwards; the first is nearly always the one."""
     event = reader.latest(ledger, stream, types, at_or_before=position)

@@ -11,7 +11,7 @@ from ledger.events.envelope import RecordedEvent
 from projections.as_of import as_of
 from projections.fold import OnPoison
 from projections.priorities import PrioritiesProjection, visible
-from projections.projection import ProjectionFactory, Reader
+from projections.projection import EventReader, ProjectionFactory
 from projections.ranking import Move, Order, Ranked, moves, ranked
 from projections.rebuild import RebuildProgress, RebuildResult, rebuild
 from projections.runner import CATCH_UP_EVENTS, Runner
@@ -25,7 +25,7 @@ PROJECTIONS: Final[tuple[ProjectionFactory, ...]] = (PrioritiesProjection, Signa
 
 
 @dataclass(frozen=True, slots=True)
-class Priorities:
+class RankedFleet:
     """The ranked fleet at a position.
 
     `digest` is that of the projection's rows there; empty for an earlier position read by index.
@@ -54,7 +54,7 @@ class ProjectionHost:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: EventReader,
         ledger: str,
         store: ProjectionStore | str,
         *,
@@ -131,17 +131,19 @@ class ProjectionHost:
         """The position that every projection has reached."""
         return min(runner.position for runner in self._runners.values())
 
-    def priorities(self, order: Order = "priority") -> Priorities:
+    def priorities(self, order: Order = "priority") -> RankedFleet:
         """Return the fleet as it is now, in order of priority or of the newest plan."""
         now = self._runner(PrioritiesProjection.name).snapshot()
-        return Priorities(now.position, now.digest, ranked(visible(now.rows), order))
+        return RankedFleet(now.position, now.digest, ranked(visible(now.rows), order))
 
-    def as_of(self, position: int, order: Order = "priority") -> Priorities:
+    def as_of(self, position: int, order: Order = "priority") -> RankedFleet:
         """Return the fleet as it was live at a position; POSITION_BEYOND_HEAD if it is not there.
 
         Read from the ledger by index, so it works however far the projection has come.
         """
-        return Priorities(position, b"", ranked(as_of(self._reader, self._ledger, position), order))
+        return RankedFleet(
+            position, b"", ranked(as_of(self._reader, self._ledger, position), order)
+        )
 
     def moves(self, before: int, after: int | None = None) -> list[Move]:
         """Return who moved since a position, until now or until another position, and why."""

@@ -27,7 +27,7 @@ from projections.projection import Row, model_of
 CONTRIBUTIONS_MAX: Final = 8  # more signals than this explain nothing to a reader of a table
 
 
-class Described(TypedDict):
+class LatestDescription(TypedDict):
     """What the newest description says; impact and risk in ppm."""
 
     owner: str
@@ -38,7 +38,7 @@ class Described(TypedDict):
     position: int
 
 
-class Deployed(TypedDict):
+class KnownDeployment(TypedDict):
     """A deployment whose body is there."""
 
     model_version: str
@@ -47,7 +47,7 @@ class Deployed(TypedDict):
     position: int
 
 
-class Contribution(TypedDict):
+class ScoreContribution(TypedDict):
     """One signal's part in a score, in ppm. `points` is what it adds to the degradation."""
 
     signal: str
@@ -59,7 +59,7 @@ class Contribution(TypedDict):
     sustained: bool
 
 
-class Scored(TypedDict):
+class LatestScore(TypedDict):
     """The last score that is not historical; ratios in ppm."""
 
     priority: int
@@ -73,11 +73,11 @@ class Scored(TypedDict):
     policy: str
     policy_version: int
     policy_digest: str
-    contributions: list[Contribution]
+    contributions: list[ScoreContribution]
     """The signals with the largest share, at most `CONTRIBUTIONS_MAX`, largest first."""
 
 
-class Decided(TypedDict):
+class LatestDecision(TypedDict):
     """The last decision that is not historical."""
 
     action: str
@@ -92,7 +92,7 @@ class Decided(TypedDict):
     run_id: str | None
 
 
-class Planned(TypedDict):
+class LatestPlanEntry(TypedDict):
     """The model's entry in the newest plan. `place` counts from 1 in the order of the backlog."""
 
     plan: str
@@ -114,14 +114,14 @@ class PriorityRow(TypedDict):
     """Position of the registration."""
     retired: int | None
     """Position of the retirement, which is for good: everything else is None then."""
-    described: Described | None
-    latest_deployed: Deployed | None
+    described: LatestDescription | None
+    latest_deployed: KnownDeployment | None
     """Of the deployments that are known, the latest by its stated time."""
-    deployed: Deployed | None
+    deployed: KnownDeployment | None
     """The version in service: that one, unless the deployment recorded last was erased."""
-    score: Scored | None
-    decision: Decided | None
-    plan: Planned | None
+    score: LatestScore | None
+    decision: LatestDecision | None
+    plan: LatestPlanEntry | None
 
 
 def empty_row(model: str) -> PriorityRow:
@@ -271,7 +271,7 @@ def _updated(event: RecordedEvent) -> dict[str, Any]:
     return {"described": _described(event, typed(event, ModelUpdated))}
 
 
-def _described(event: RecordedEvent, model: ModelDescribed) -> Described:
+def _described(event: RecordedEvent, model: ModelDescribed) -> LatestDescription:
     return {
         "owner": model.owner,
         "tier": model.tier,
@@ -284,7 +284,7 @@ def _described(event: RecordedEvent, model: ModelDescribed) -> Described:
 
 def _deployed(event: RecordedEvent) -> dict[str, Any]:
     deployed = typed(event, ModelDeployed)
-    part: Deployed = {
+    part: KnownDeployment = {
         "model_version": deployed.model_version,
         "kind": deployed.kind,
         "in_service_at": deployed.in_service_at,
@@ -297,7 +297,7 @@ def _scored(event: RecordedEvent) -> dict[str, Any]:
     score = typed(event, ScoreComputed)
     if score.historical:
         return {}
-    part: Scored = {
+    part: LatestScore = {
         "priority": score.priority,
         "raw_priority": score.raw_priority,
         "degradation": score.degradation,
@@ -314,14 +314,14 @@ def _scored(event: RecordedEvent) -> dict[str, Any]:
     return {"score": part}
 
 
-def _contributions(score: ScoreComputed) -> list[Contribution]:
+def _contributions(score: ScoreComputed) -> list[ScoreContribution]:
     loudest = sorted(
         (part for part in score.signals if part.share), key=lambda part: (-part.share, part.signal)
     )
     return [_contribution(part, score.degradation) for part in loudest[:CONTRIBUTIONS_MAX]]
 
 
-def _contribution(part: SignalOutputPart, degradation: int) -> Contribution:
+def _contribution(part: SignalOutputPart, degradation: int) -> ScoreContribution:
     return {
         "signal": part.signal,
         "share": part.share,
@@ -337,7 +337,7 @@ def _decided(event: RecordedEvent) -> dict[str, Any]:
     decision = typed(event, DecisionMade)
     if decision.historical:
         return {}
-    part: Decided = {
+    part: LatestDecision = {
         "action": decision.action,
         "tier": decision.tier,
         "rule": decision.rule,
@@ -369,7 +369,7 @@ _MEMBERS: Final[dict[str, tuple[str, ...]]] = {
 """The members of a row that an event of a type sets."""
 
 
-def plan_entries(event: RecordedEvent) -> dict[str, Planned]:
+def plan_entries(event: RecordedEvent) -> dict[str, LatestPlanEntry]:
     """Return a plan's entry for each model of its backlog; none where the plan was erased."""
     if event.body_bytes is None:
         return {}

@@ -61,7 +61,7 @@ class HeadLike(Protocol):
         ...
 
 
-class Reader(Protocol):
+class EventReader(Protocol):
     """What projections read a ledger through: as the events of a store. Positions ascend."""
 
     def head(self, ledger: str) -> HeadLike:

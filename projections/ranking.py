@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final, Literal
 
 from ledger.events.notation import percent
-from projections.priorities import PriorityRow, Scored
+from projections.priorities import LatestScore, PriorityRow
 
 Order = Literal["priority", "plan"]
 
@@ -127,14 +127,14 @@ def _deployment_change(old: PriorityRow, new: PriorityRow) -> list[str]:
     return [f"version {version} {verb}{instead}"]
 
 
-def _policy_change(old: Scored | None, new: Scored | None) -> list[str]:
+def _policy_change(old: LatestScore | None, new: LatestScore | None) -> list[str]:
     if old is None or new is None or old["policy_digest"] == new["policy_digest"]:
         return []
     was, now = (f"{score['policy']} version {score['policy_version']}" for score in (old, new))
     return [f"policy {now} took over from {was}"]
 
 
-def _priority_change(old: Scored | None, new: Scored | None) -> list[str]:
+def _priority_change(old: LatestScore | None, new: LatestScore | None) -> list[str]:
     if new is None:
         return ["its last score was erased"] if old is not None else []
     now = percent(new["priority"])
@@ -148,7 +148,7 @@ def _priority_change(old: Scored | None, new: Scored | None) -> list[str]:
     return [f"its priority {verb} from {percent(old['priority'])} to {now}{because}"]
 
 
-def _loudest_change(old: Scored, new: Scored, *, rose: bool) -> str:
+def _loudest_change(old: LatestScore, new: LatestScore, *, rose: bool) -> str:
     """Name the signal whose contribution moved furthest in the direction of the priority."""
     was = {part["signal"]: part["points"] for part in old["contributions"]}
     now = {part["signal"]: part["points"] for part in new["contributions"]}

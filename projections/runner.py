@@ -16,7 +16,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.limits import WATCHERS_MAX
 from projections.fold import Fold, OnPoison, restore
-from projections.projection import Changes, ProjectionFactory, Reader, Row
+from projections.projection import Changes, EventReader, ProjectionFactory, Row
 from projections.status import ProjectionStatus, Snapshot, State
 from projections.store import ProjectionStore
 from projections.tables import Advance, Generation
@@ -34,7 +34,7 @@ class Runner:
     def __init__(
         self,
         factory: ProjectionFactory,
-        reader: Reader,
+        reader: EventReader,
         ledger: str,
         store: ProjectionStore,
         *,

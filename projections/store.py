@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason
-from ledger.postgres import Use, connect_args, prepare_session
+from ledger.postgres import Purpose, connect_args, prepare_session
 from projections import sqlite_file
 from projections.projection import EMPTY_DIGEST
 from projections.tables import (
@@ -77,7 +77,7 @@ class ProjectionStore:
         @sa.event.listens_for(engine, "connect")
         def _prepare(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver is an extra
             url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-            prepare_session(raw, Use.READ_MODELS, lambda: type(raw).connect(url, **stated))
+            prepare_session(raw, Purpose.READ_MODELS, lambda: type(raw).connect(url, **stated))
 
         return engine
 

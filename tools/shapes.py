@@ -6,11 +6,11 @@ The README's table is made from this, and a test runs every command and compares
 import dataclasses
 from typing import Any, Final, TypeAlias
 
-from ledger.audit.report import Gap, Report
+from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
 from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
-from ledger.export.publishing import Published
+from ledger.export.publishing import PublicationResult
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination.check import Check
 from ledger.operations.verification.bundle import CheckedBundle
@@ -77,7 +77,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "log prove": results.VerifiedProof,
     "log consistency": results.VerifiedConsistency,
     "log seal": proofs.Seal,
-    "log publish": Published,
+    "log publish": PublicationResult,
     "key list": proofs.SigningKeys,
     "key rotate": proofs.ChangedKey,
     "key revoke": proofs.ChangedKey,
@@ -119,7 +119,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "projections": ranking.Projection,
     "ledgers": records.Ledger,
     "findings": Finding,
-    "gaps": Gap,
+    "gaps": UncheckedCount,
 }
 """What the items are of a list that is all, or nearly all, of a document."""
 

@@ -22,7 +22,7 @@ from ledger.api.bell import Bell
 from ledger.api.call_threads import CallThreads, Posts
 from ledger.api.calls import Admission, MalformedError, ServedCall
 from ledger.api.front import Patience
-from ledger.api.methods import Method
+from ledger.api.methods import ServedMethod
 from ledger.api.server_context import ServerContext
 from ledger.api.slots import Slots
 from ledger.api.steps import Later, NotYetError, Pause
@@ -94,7 +94,7 @@ class Answering:
 
     # ---- handlers --------------------------------------------------------------------------------
 
-    def handler(self, method: Method) -> "Handler":
+    def handler(self, method: ServedMethod) -> "Handler":
         """Return the handler of a method: to gRPC every request is a stream, read when it comes."""
         if method.takes_many:
             serve = partial(self._exchange, method)
@@ -145,7 +145,7 @@ class Answering:
 
     # ---- the three kinds -------------------------------------------------------------------------
 
-    async def _answer(self, method: Method, call: ServedCall, context: "Context") -> Any:  # noqa: ANN401
+    async def _answer(self, method: ServedMethod, call: ServedCall, context: "Context") -> Any:  # noqa: ANN401
         """Answer one request once."""
         data = await self._message(context)
 
@@ -164,7 +164,7 @@ class Answering:
                 )
             return found
 
-    async def _stream(self, method: Method, call: ServedCall, context: "Context") -> None:
+    async def _stream(self, method: ServedMethod, call: ServedCall, context: "Context") -> None:
         """Answer one request with a stream."""
         data = await self._message(context)
 
@@ -186,7 +186,7 @@ class Answering:
                 if steps.leave():
                     self._streams.leave(call.peer, steps.close)
 
-    async def _exchange(self, method: Method, call: ServedCall, context: "Context") -> None:
+    async def _exchange(self, method: ServedMethod, call: ServedCall, context: "Context") -> None:
         """Answer each request of a stream, in order."""
         with self._held(method.name, call):
             data = await self._message(context, is_needed=False)
@@ -288,5 +288,5 @@ class Answering:
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
-def _serialized(method: Method, later: Later[Any]) -> bytes:
+def _serialized(method: ServedMethod, later: Later[Any]) -> bytes:
     return method.serialize(later.then(later.future))

@@ -9,7 +9,7 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from ledger.api.calls import parsed
-from ledger.api.methods import Method
+from ledger.api.methods import ServedMethod
 from ledger.limits import HEALTH_WATCHES_LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Reflection:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._servicer = reflection.ReflectionServicer(names)
-        self.method: Final = Method(
+        self.method: Final = ServedMethod(
             REFLECT,
             lambda *_: self,
             reflection_pb2.ServerReflectionRequest.FromString,

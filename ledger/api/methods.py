@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class ServedMethod:
     """One method: its full name, what it does, and how its messages are read and written."""
 
     name: str
@@ -28,7 +28,7 @@ class Method:
     answers_many: bool
 
 
-class Methods(dict[str, Method]):
+class MethodTable(dict[str, ServedMethod]):
     """Methods by full name, such as `/ledger.v1.ModelService/GetModel`."""
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
@@ -43,11 +43,11 @@ class Methods(dict[str, Method]):
             self[method.name] = method
 
 
-def _method(name: str, handler: "_Handler") -> Method:
+def _method(name: str, handler: "_Handler") -> ServedMethod:
     kinds = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
     behaviour: Any = next(kind for kind in kinds if kind is not None)
     parse: Any = handler.request_deserializer
     serialize: Any = handler.response_serializer
-    return Method(
+    return ServedMethod(
         name, behaviour, parse, serialize, handler.request_streaming, handler.response_streaming
     )

@@ -20,7 +20,7 @@ from ledger.api.exports import ExportServicer
 from ledger.api.front import Front, Patience
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
-from ledger.api.methods import Methods
+from ledger.api.methods import MethodTable
 from ledger.api.models import ModelServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
@@ -152,9 +152,9 @@ class ApiServer:
         }
 
 
-def _methods(server: ServerContext) -> Methods:
+def _methods(server: ServerContext) -> MethodTable:
     """Return the methods of every service but health."""
-    kept = Methods()
+    kept = MethodTable()
     into: Any = kept  # the generated functions ask for a server of gRPC's
     decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(DecisionServicer(server), into)
     export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(server), into)

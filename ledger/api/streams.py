@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from ledger.api.methods import Method
+from ledger.api.methods import ServedMethod
 from ledger.api.steps import Exchange, Later, NotYetError, Pause
 from ledger.limits import STREAM_BATCHES_IN_FLIGHT
 
@@ -88,7 +88,7 @@ class RequestStream:
     """Requests that are answered in order, several at once. Belongs to the event loop."""
 
     def __init__(
-        self, method: Method, context: "Context", session: Exchange[Any], hear: "Hear"
+        self, method: ServedMethod, context: "Context", session: Exchange[Any], hear: "Hear"
     ) -> None:
         self._serialize = method.serialize
         self._context = context

@@ -8,11 +8,11 @@ from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from ledger.audit.event import Event
-from ledger.audit.fold import Fold, ModelFacts, versions_of
-from ledger.audit.observations import Kept
+from ledger.audit.event import AuditedEvent
+from ledger.audit.fold import AuditedModel, LedgerState, versions_of
+from ledger.audit.observations import IndexedObservation
 from ledger.audit.parameters import Parameters
-from ledger.audit.serving import Serving, serving_of
+from ledger.audit.serving import AuditedService, serving_of
 from ledger.events.decisions import ModelFactsPart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
@@ -43,7 +43,7 @@ class NotReplayableError(Exception):
 
 
 @dataclass(slots=True)
-class Warm:
+class CachedBuckets:
     """The buckets of one model as a horizon left them, and what came in since."""
 
     key: tuple[object, ...]
@@ -51,17 +51,17 @@ class Warm:
     through: int
     floor: int
     """The earliest time of evaluation that the buckets still serve."""
-    news: deque[Kept] = field(default_factory=deque)
+    news: deque[IndexedObservation] = field(default_factory=deque)
 
 
 class Assessor:
     """Derives scores and decisions in the order in which they were recorded."""
 
-    def __init__(self, fold: Fold) -> None:
+    def __init__(self, fold: LedgerState) -> None:
         self._fold = fold
-        self._warm: dict[str, Warm] = {}
+        self._warm: dict[str, CachedBuckets] = {}
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: AuditedEvent) -> None:
         """Note an observation that was just folded, for models whose buckets are warm."""
         warm = self._warm.get(event.stream)
         seen = event.observation
@@ -71,7 +71,7 @@ class Assessor:
             del self._warm[event.stream]
             return
         warm.news.append(
-            Kept(
+            IndexedObservation(
                 event.position,
                 seen.observed_at,
                 seen.model_version,
@@ -82,7 +82,7 @@ class Assessor:
             )
         )
 
-    def score(self, event: Event, data: dict[str, Any]) -> dict[str, Any]:
+    def score(self, event: AuditedEvent, data: dict[str, Any]) -> dict[str, Any]:
         """Return the data that a recorded score should have; NotReplayableError if unknown."""
         facts, parameters = self._horizon(event, data)
         result, priority = self._priority(facts, parameters, data)
@@ -95,7 +95,7 @@ class Assessor:
             "signals": [_output(output) for output in result.signals],
         }
 
-    def decision(self, event: Event, data: dict[str, Any]) -> dict[str, Any]:
+    def decision(self, event: AuditedEvent, data: dict[str, Any]) -> dict[str, Any]:
         """Return the data that a recorded decision should have; NotReplayableError if unknown."""
         facts, parameters = self._horizon(event, data)
         result, priority = self._priority(facts, parameters, data)
@@ -114,7 +114,9 @@ class Assessor:
             "since": prior.data["since"] if prior is not None and is_kept else format_time(at),
         }
 
-    def _horizon(self, event: Event, data: dict[str, Any]) -> tuple[ModelFacts, Parameters]:
+    def _horizon(
+        self, event: AuditedEvent, data: dict[str, Any]
+    ) -> tuple[AuditedModel, Parameters]:
         """Return the model and the policy version that a score or decision names."""
         facts = self._fold.model(event.stream)
         if facts is None or facts.description(data["as_of"]) is None:
@@ -129,7 +131,7 @@ class Assessor:
         return facts, parameters
 
     def _priority(
-        self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]
+        self, facts: AuditedModel, parameters: Parameters, data: dict[str, Any]
     ) -> tuple[KernelScore, int]:
         """Return the kernel's score and the bounded priority (steps 2 to 4)."""
         description = facts.description(data["as_of"])
@@ -153,7 +155,7 @@ class Assessor:
         return result, bounded_priority(result.priority, last, step)
 
     def _begun(
-        self, facts: ModelFacts, parameters: Parameters, version: str | None, as_of: int
+        self, facts: AuditedModel, parameters: Parameters, version: str | None, as_of: int
     ) -> int:
         """Return since when there can be scores of a version under a policy version.
 
@@ -168,7 +170,9 @@ class Assessor:
         ]
         return max(min(deployed, default=0), min(activated, default=0))
 
-    def _state(self, facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> ModelState:
+    def _state(
+        self, facts: AuditedModel, parameters: Parameters, data: dict[str, Any]
+    ) -> ModelState:
         """Return the buckets of the selected observations (step 2)."""
         as_of, at = data["as_of"], parse_time(data["evaluated_at"])
         serving = serving_of(facts, parameters, as_of, at)
@@ -185,7 +189,7 @@ class Assessor:
             floor = max(at - parameters.window_micros, 0)
             span = (bounds(parameters, floor), TIME_LIMIT)
             state, news = self._filled(stream, parameters, serving, span, as_of)
-            warm = self._warm[stream] = Warm(key, state, as_of, floor, news)
+            warm = self._warm[stream] = CachedBuckets(key, state, as_of, floor, news)
             return state
         while warm.news and warm.news[0].position <= as_of:
             _feed(warm.state, warm.news.popleft(), serving)
@@ -199,14 +203,14 @@ class Assessor:
         self,
         stream: str,
         parameters: Parameters,
-        serving: Serving,
+        serving: AuditedService,
         span: tuple[int, int],
         as_of: int,
-    ) -> tuple[ModelState, deque[Kept]]:
+    ) -> tuple[ModelState, deque[IndexedObservation]]:
         """Return the buckets filled up to a position from the index, and what came after it."""
         state = ModelState(parameters.scoring)
         first, last = max(span[0], serving.since), span[1]
-        news: list[Kept] = []
+        news: list[IndexedObservation] = []
         kept = self._fold.observations.between(
             stream, first, last, self._fold.position, serving.version
         )
@@ -219,7 +223,7 @@ class Assessor:
 
     def _environment(
         self,
-        facts: ModelFacts,
+        facts: AuditedModel,
         parameters: Parameters,
         data: dict[str, Any],
         result: KernelScore,
@@ -275,7 +279,9 @@ def bounds(parameters: Parameters, at: int) -> int:
     return max(first, 0)
 
 
-def policy_in_force(fold: Fold, facts: ModelFacts, as_of: int) -> tuple[str, int, str] | None:
+def policy_in_force(
+    fold: LedgerState, facts: AuditedModel, as_of: int
+) -> tuple[str, int, str] | None:
     """Return the policy version for a model at a position (step 1)."""
     description = facts.description(as_of)
     best: tuple[int, int] | None = None
@@ -301,7 +307,7 @@ def is_for(scope: dict[str, Any], description: dict[str, Any]) -> bool:
     )
 
 
-def _feed(state: ModelState, one: Kept, serving: Serving) -> None:
+def _feed(state: ModelState, one: IndexedObservation, serving: AuditedService) -> None:
     is_before = serving.until is None or one.observed_at < serving.until
     if one.model_version == serving.version and one.observed_at >= serving.since and is_before:
         state.observe(
@@ -309,12 +315,14 @@ def _feed(state: ModelState, one: Kept, serving: Serving) -> None:
         )
 
 
-def _version(facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> str | None:
+def _version(facts: AuditedModel, parameters: Parameters, data: dict[str, Any]) -> str | None:
     serving = serving_of(facts, parameters, data["as_of"], parse_time(data["evaluated_at"]))
     return None if serving is None else serving.version
 
 
-def _horizon_of(facts: ModelFacts, parameters: Parameters, data: dict[str, Any]) -> dict[str, Any]:
+def _horizon_of(
+    facts: AuditedModel, parameters: Parameters, data: dict[str, Any]
+) -> dict[str, Any]:
     """Return the members that name the horizon: stated, but for model and version in service."""
     return {
         **{name: data[name] for name in _HORIZON},

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import Joined
-from ledger.audit.memory import Memory, Remembered
+from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.memory import AuditStateFile, EarlierAudit
 from ledger.audit.registry import RULES
-from ledger.audit.report import Applied, Gap, Report
-from ledger.audit.rule_pass import Ruled, rule_pass
-from ledger.audit.source import Finding, Hashed, Source
-from ledger.audit.trust import Vouched, key_history, vouch
+from ledger.audit.report import Report, RuleCount, UncheckedCount
+from ledger.audit.rule_pass import RulePassResult, rule_pass
+from ledger.audit.source import Finding, HashPassResult, LedgerSource
+from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
 
@@ -29,7 +29,7 @@ MEANINGS: Final = {
     "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
     "database.observed_at": "Observations are indexed under the time that their body states.",
     "database.head": "The stored head is the last event.",
-    "database.requests": "Remembered requests are those of the events.",
+    "database.requests": "EarlierAudit requests are those of the events.",
     "database.row": "The ledger's row is what its first events say.",
     "database.orphans": "Every row belongs to a ledger that is there.",
     "database.tiles": "No tile holds more than the tree.",
@@ -47,11 +47,11 @@ Tell = Callable[[str, int, int], None]
 class Audit:
     """An audit of one source. `vkeys` and `policy` come from elsewhere than the ledger."""
 
-    source: Source
+    source: LedgerSource
     program: str
     vkeys: Sequence[str] = ()
     policy: WitnessPolicy | None = None
-    memory: Memory | None = None
+    memory: AuditStateFile | None = None
     place: str = ""
     """Names the source in the memory, so that an interrupted audit goes on only with its own."""
     is_quick: bool = False
@@ -76,7 +76,7 @@ class Audit:
         vouched = self._vouch(joined, remembered, is_whole=is_whole)
         if remembered is not None:
             self._compare(joined, remembered, vouched)
-        ruled = Ruled()
+        ruled = RulePassResult()
         if self.is_quick:
             self._remarks.append("Quick: no rule but the hashes', and only what is new.")
         elif not is_whole:
@@ -92,7 +92,7 @@ class Audit:
             self._remember(memory, joined, vouched, report)
         return report
 
-    def _hash(self, joined: Joined, extra: Sequence[int]) -> list[Finding]:
+    def _hash(self, joined: VerifiedPrefix, extra: Sequence[int]) -> list[Finding]:
         """Check the hashes; who interrupts that does not lose what was done."""
         try:
             return hash_pass(
@@ -108,7 +108,7 @@ class Audit:
                 self.memory.note(self.source.origin, self.place, joined)
             raise
 
-    def _start(self, remembered: Remembered | None) -> Joined:
+    def _start(self, remembered: EarlierAudit | None) -> VerifiedPrefix:
         """Return what need not be hashed again."""
         if self.memory is not None and not self.is_quick:
             resumed = self.memory.resume(self.source.origin, self.place)
@@ -121,19 +121,19 @@ class Audit:
                 return resumed
         if self.is_quick and remembered is not None and remembered.size <= self.source.size:
             return remembered.joined
-        return Joined()
+        return VerifiedPrefix()
 
     def _progress(self, what: str) -> Callable[[int, int], None] | None:
         tell = self.tell
         return None if tell is None else lambda done, total: tell(what, done, total)
 
-    def _noting(self) -> Callable[[Joined], None] | None:
+    def _noting(self) -> Callable[[VerifiedPrefix], None] | None:
         memory = self.memory
         if memory is None or self.is_quick:
             return None
         joins = 0
 
-        def note(joined: Joined) -> None:
+        def note(joined: VerifiedPrefix) -> None:
             nonlocal joins
             joins += 1
             if joins % _NOTE_EVERY == 0:
@@ -141,7 +141,9 @@ class Audit:
 
         return note
 
-    def _vouch(self, joined: Joined, remembered: Remembered | None, *, is_whole: bool) -> Vouched:
+    def _vouch(
+        self, joined: VerifiedPrefix, remembered: EarlierAudit | None, *, is_whole: bool
+    ) -> SignatureReport:
         pinned = tuple(self.vkeys)
         if not pinned and remembered is not None:
             pinned = remembered.vkeys
@@ -157,7 +159,9 @@ class Audit:
         self._checked["truncation"] = 1
         return vouched
 
-    def _compare(self, joined: Joined, remembered: Remembered, vouched: Vouched) -> None:
+    def _compare(
+        self, joined: VerifiedPrefix, remembered: EarlierAudit, vouched: SignatureReport
+    ) -> None:
         """Compare the ledger with what was verified before."""
         self._checked["memory"] = 1
         size = remembered.size
@@ -182,19 +186,21 @@ class Audit:
         what: str,
         expected: str,
         shown: str,
-        remembered: Remembered,
-        vouched: Vouched,
+        remembered: EarlierAudit,
+        vouched: SignatureReport,
     ) -> None:
         self._findings.append(Finding("memory", position, what, expected, shown))
         self._evidence += [note for note in (remembered.checkpoint, vouched.offered) if note]
 
-    def _look(self, joined: Joined) -> None:
+    def _look(self, joined: VerifiedPrefix) -> None:
         history = key_history(joined)[0]
-        looked = self.source.look(Hashed(joined.tree(), joined.types, history))
+        looked = self.source.look(HashPassResult(joined.tree(), joined.types, history))
         self._checked.update(looked.checked)
         self._findings += looked.findings
 
-    def _report(self, joined: Joined, vouched: Vouched, ruled: Ruled) -> Report:
+    def _report(
+        self, joined: VerifiedPrefix, vouched: SignatureReport, ruled: RulePassResult
+    ) -> Report:
         findings = sorted(self._findings, key=lambda finding: finding.position)
         failed = Counter(finding.rule for finding in findings)
         failed.update({name: count - failed[name] for name, count in ruled.failed.items()})
@@ -218,13 +224,13 @@ class Audit:
             witnesses=vouched.witnesses,
             witnessed_size=vouched.witnessed_size,
             rules=tuple(
-                Applied(name, meaning, checked[name], failed[name], unchecked[name])
+                RuleCount(name, meaning, checked[name], failed[name], unchecked[name])
                 for name, meaning in meanings.items()
                 if checked[name] or failed[name] or unchecked[name]
             ),
             findings=tuple(findings),
             gaps=tuple(
-                Gap(name, reason, count)
+                UncheckedCount(name, reason, count)
                 for (name, reason), count in sorted(ruled.unchecked.items())
             ),
             unknown_types=dict(ruled.unknown_types),
@@ -234,7 +240,13 @@ class Audit:
             evidence=tuple(self._evidence),
         )
 
-    def _remember(self, memory: Memory, joined: Joined, vouched: Vouched, report: Report) -> None:
+    def _remember(
+        self,
+        memory: AuditStateFile,
+        joined: VerifiedPrefix,
+        vouched: SignatureReport,
+        report: Report,
+    ) -> None:
         origin = self.source.origin
         if not report.passed or not joined.position:
             memory.forget_interruption(origin)
@@ -242,5 +254,5 @@ class Audit:
         vkeys = vouched.vkeys
         memory.remember(
             origin,
-            Remembered(joined.position, joined.root, vouched.note, vouched.size, vkeys, joined),
+            EarlierAudit(joined.position, joined.root, vouched.note, vouched.size, vkeys, joined),
         )

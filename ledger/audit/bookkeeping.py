@@ -7,7 +7,7 @@ on from a stored head. A change of one of them changes what the service does and
 import hashlib
 from typing import Any, Final, Protocol
 
-from ledger.audit.source import Finding, Look
+from ledger.audit.source import Finding, SourceReport
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.signals import SignalObserved
 from ledger.events.system import LedgerCreated
@@ -37,7 +37,7 @@ class Query(Protocol):
 
 
 def look(
-    query: Query, tables: set[str], ledger_id: int, size: int, tree: bytes, found: Look
+    query: Query, tables: set[str], ledger_id: int, size: int, tree: bytes, found: SourceReport
 ) -> None:
     """Note what was compared, and what differs."""
     newest = _observed_at(query, ledger_id, size, found)
@@ -48,7 +48,7 @@ def look(
     _row(query, ledger_id, found)
 
 
-def _observed_at(query: Query, ledger_id: int, size: int, found: Look) -> int | None:
+def _observed_at(query: Query, ledger_id: int, size: int, found: SourceReport) -> int | None:
     """Compare each event's indexed time with its body; return the newest."""
     rule, after, newest, count = "database.observed_at", 0, None, 0
     while page := query(_TIMES, ledger_id, after, size, _PAGE):
@@ -82,7 +82,7 @@ def _time_text(observed_at: object) -> bytes | None:
 
 
 def _head(
-    query: Query, ledger_id: int, size: int, expected: tuple[int | None, bytes], found: Look
+    query: Query, ledger_id: int, size: int, expected: tuple[int | None, bytes], found: SourceReport
 ) -> None:
     """Compare the stored head, which may have moved on since, with the event that it names.
 
@@ -119,7 +119,7 @@ def _head(
         found.findings.append(Finding(rule, position, what))
 
 
-def _requests(query: Query, ledger_id: int, size: int, found: Look) -> None:
+def _requests(query: Query, ledger_id: int, size: int, found: SourceReport) -> None:
     """Compare every remembered request with its seal and with the events that it names."""
     rule, last, count = "database.requests", ("", "", ""), 0
     while page := query(_REQUESTS, ledger_id, *last, _PAGE):
@@ -163,7 +163,7 @@ def _request_of(body: bytes) -> object:
         return None
 
 
-def _row(query: Query, ledger_id: int, found: Look) -> None:
+def _row(query: Query, ledger_id: int, found: SourceReport) -> None:
     """Compare the ledger's own row with its first events."""
     rule = "database.row"
     found.checked[rule] = 1

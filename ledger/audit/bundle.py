@@ -17,11 +17,11 @@ from typing import Any, BinaryIO, Final
 from ledger.audit.headers import HEADER, row_of
 from ledger.audit.source import (
     Finding,
-    Hashed,
-    Look,
+    HashPassResult,
     Opener,
     Row,
     SourceKind,
+    SourceReport,
     UnreadableError,
     Withheld,
 )
@@ -138,9 +138,9 @@ class BundleSource:
         """Return nothing: a bundle ends where it ends."""
         return []
 
-    def look(self, hashed: Hashed) -> Look:
+    def look(self, hashed: HashPassResult) -> SourceReport:
         """Check the manifests, that no other file is there, and what else states the same."""
-        found = Look(checked={_FILES: len(self._files)})
+        found = SourceReport(checked={_FILES: len(self._files)})
 
         def fail(what: str, expected: str = "", shown: str = "") -> None:
             found.findings.append(Finding(_FILES, 0, what, expected, shown))

@@ -16,17 +16,17 @@ from ledger.audit import bookkeeping, tables
 from ledger.audit.bookkeeping import Query
 from ledger.audit.source import (
     Finding,
-    Hashed,
-    Look,
+    HashPassResult,
     Opener,
     Row,
     SourceKind,
+    SourceReport,
     UnreadableError,
     Withheld,
 )
 from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
 from ledger.events.canonical import CanonicalError, decode
-from ledger.postgres import Use, connect_args, prepare_session
+from ledger.postgres import Purpose, connect_args, prepare_session
 
 PAGE: Final = 8_192
 _BUSY_TIMEOUT_MS: Final = 5_000
@@ -183,9 +183,9 @@ class DatabaseSource:
                 continue  # the next audit, which covers it, says what is wrong with it
         return ranges
 
-    def look(self, hashed: Hashed) -> Look:
+    def look(self, hashed: HashPassResult) -> SourceReport:
         """Compare the other columns and tables with the events, and each with itself."""
-        found, rule = Look(), "database.integrity"
+        found, rule = SourceReport(), "database.integrity"
         if self._connection.integrity:
             found.checked[rule] = 1
             (said,) = self._query(self._connection.integrity)[0]
@@ -353,7 +353,7 @@ def _postgres(url: str) -> Connection:
     try:
         stated = make_conninfo(plain, **connect_args(conninfo_to_dict(plain)))
         raw = psycopg.connect(stated, autocommit=True)
-        prepare_session(raw, Use.READS, lambda: psycopg.connect(stated, autocommit=True))
+        prepare_session(raw, Purpose.READS, lambda: psycopg.connect(stated, autocommit=True))
     except psycopg.Error as error:
         raise _unavailable(url, error) from error
 

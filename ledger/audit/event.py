@@ -27,7 +27,7 @@ _OBSERVATION: Final = re.compile(
 )
 
 
-class Observation(NamedTuple):
+class StatedObservation(NamedTuple):
     """What a monitor stated; the time in microseconds, the value as its text."""
 
     model_version: str
@@ -38,7 +38,7 @@ class Observation(NamedTuple):
 
 
 @dataclass(slots=True)
-class Event:
+class AuditedEvent:
     """An event whose hashes hold."""
 
     position: int
@@ -52,7 +52,7 @@ class Event:
     cause: int | None = None
     request_id: str | None = None
     run_id: str | None = None
-    observation: Observation | None = None
+    observation: StatedObservation | None = None
     data: dict[str, Any] | None = None
     """The body's data where its type is known and fits it; None for observations."""
     fault: str = ""
@@ -66,10 +66,10 @@ class Event:
         return self.stream.partition("/")[2]
 
 
-def read(row: Row) -> Event:
+def read(row: Row) -> AuditedEvent:
     """Return the event in a row, its body read if there is one."""
     position, stream, version, type_, recorded_at, body, _, _, _, event_hash = row
-    event = Event(position, stream, version, type_, recorded_at, body, event_hash)
+    event = AuditedEvent(position, stream, version, type_, recorded_at, body, event_hash)
     if body is None:
         return event
     if type_ == OBSERVED and (match := _OBSERVATION.fullmatch(body)) is not None:
@@ -79,7 +79,7 @@ def read(row: Row) -> Event:
         except ValueError as error:
             event.data_fault = f"observed_at: {error}"
         else:
-            event.observation = Observation(
+            event.observation = StatedObservation(
                 model_version.decode(), observed_at, int(size), signal.decode(), value.decode()
             )
         event.actor = actor.decode()
@@ -94,7 +94,7 @@ def read(row: Row) -> Event:
 _KEYS: Final = {"actor", "causation_position", "data", "request_id", "run_id"}
 
 
-def _read_plainly(event: Event, raw: bytes) -> None:
+def _read_plainly(event: AuditedEvent, raw: bytes) -> None:
     """Read a body of any type, noting what is wrong with it."""
     try:
         body = decode(raw)

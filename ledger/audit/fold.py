@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.absence import Absences
-from ledger.audit.event import Event
+from ledger.audit.event import AuditedEvent
 from ledger.audit.joining import Node, push, root_of
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
-from ledger.audit.source import Source
+from ledger.audit.source import LedgerSource
 from ledger.chain.link import PERMANENT
 from ledger.chain.seal import seal_record
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
@@ -36,7 +36,7 @@ _DECISIONS: Final = DECISION_TYPES
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class AuditedDeployment:
     """A version in service from a stated time on."""
 
     position: int
@@ -48,7 +48,7 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class AuditedDecision:
     """A decision that is, or was, in force."""
 
     position: int
@@ -57,14 +57,14 @@ class Decided:
 
 
 @dataclass(slots=True)
-class ModelFacts:
+class AuditedModel:
     """One model's story. Lists are in order of position, so that any horizon can be asked for."""
 
     name: str
     described: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    deployments: list[Deployment] = field(default_factory=list)
+    deployments: list[AuditedDeployment] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
-    decisions: deque[Decided] = field(default_factory=lambda: deque(maxlen=RECENT))
+    decisions: deque[AuditedDecision] = field(default_factory=lambda: deque(maxlen=RECENT))
     decided: int = 0
     """How many decisions there were, those forgotten included."""
     scores: dict[tuple[object, ...], deque[tuple[int, int]]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class ModelFacts:
                 return known
         return None
 
-    def deployed(self, as_of: int) -> list[Deployment]:
+    def deployed(self, as_of: int) -> list[AuditedDeployment]:
         """Return the deployments up to a position."""
         if not self.deployments or self.deployments[-1].position <= as_of:
             return self.deployments
@@ -99,7 +99,7 @@ class ModelFacts:
         newest = deployed[-1].position if deployed else 0
         return self._newest_gone((ModelDeployed.TYPE,), as_of) > newest
 
-    def in_force(self, as_of: int) -> Decided | None:
+    def in_force(self, as_of: int) -> AuditedDecision | None:
         """Return the decision in force at a position; LookupError where it is forgotten.
 
         None where a newer one has lost its body.
@@ -134,14 +134,14 @@ class ModelFacts:
         return max((at for some in gone for at in some if at <= as_of), default=0)
 
 
-class Fold:
+class LedgerState:
     """The ledger as of the events applied so far."""
 
     permanent_types: Final = PERMANENT
 
     def __init__(
         self,
-        source: Source,
+        source: LedgerSource,
         absences: Absences,
         seal_points: set[int],
         roots: dict[int, bytes],
@@ -170,7 +170,7 @@ class Fold:
         self.signals: set[str] = set()
         self.definitions: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         """Of each signal (position, what policies rest on) of every definition."""
-        self.models: dict[str, ModelFacts] = {}
+        self.models: dict[str, AuditedModel] = {}
         self.drafts: dict[tuple[str, int], str] = {}
         """(policy, version) → digest."""
         self.drafted_at: dict[tuple[str, int], int] = {}
@@ -190,7 +190,7 @@ class Fold:
         self._parameters: dict[tuple[str, int, str], Parameters] = {}
         self._seal_points = seal_points
         self._streams: dict[str, tuple[int, bytes]] = {}
-        self.scored: Event | None = None
+        self.scored: AuditedEvent | None = None
         """The event before, if it is a score: a decision may follow it."""
 
     @property
@@ -206,7 +206,7 @@ class Fold:
             return row[1], row[3]
         return None
 
-    def model(self, stream: str) -> ModelFacts | None:
+    def model(self, stream: str) -> AuditedModel | None:
         """Return the model whose stream this is."""
         return self.models.get(stream)
 
@@ -224,7 +224,7 @@ class Fold:
 
     # ---- folding ---------------------------------------------------------------------------------
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
         self._streams[event.stream] = (event.stream_version, event.event_hash)
@@ -251,10 +251,10 @@ class Fold:
         if event.position in self._seal_points:
             self.seals[event.position] = self._sealed()
 
-    def _apply_to_model(self, event: Event) -> None:
+    def _apply_to_model(self, event: AuditedEvent) -> None:
         facts = self.models.get(event.stream)
         if facts is None:
-            facts = self.models[event.stream] = ModelFacts(event.name)
+            facts = self.models[event.stream] = AuditedModel(event.name)
         if event.type not in BY_TYPE:
             facts.unknown_at = facts.unknown_at or event.position
         if event.raw is None:
@@ -276,15 +276,15 @@ class Fold:
             push(edge, [(0, leaf_hash(record))])
         return root_of(edge), len(self._streams)
 
-    def _configured(self, _event: Event, data: dict[str, Any]) -> None:
+    def _configured(self, _event: AuditedEvent, data: dict[str, Any]) -> None:
         self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * SECOND
 
-    def _defined(self, event: Event, data: dict[str, Any]) -> None:
+    def _defined(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         self.signals.add(data["signal"])
         known = self.definitions.setdefault(data["signal"], [])
         known.append((event.position, meaning_of(data)))
 
-    def _drafted(self, event: Event, data: dict[str, Any]) -> None:
+    def _drafted(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         policy, version, digest = data["policy"], data["version"], data["digest"]
         self.drafted_at.setdefault((policy, version), event.position)
         self.drafts.setdefault((policy, version), digest)
@@ -294,21 +294,21 @@ class Fold:
                 (policy, version, digest), parameters_of(policy, version, digest, data["document"])
             )
 
-    def _activated(self, event: Event, data: dict[str, Any]) -> None:
+    def _activated(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         self.activations.append((event.position, data))
 
-    def _planned(self, event: Event, data: dict[str, Any]) -> None:
+    def _planned(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         made = (event.position, data["policy"], data["now_period"], int(data["next_price"]))
         self.plans.append(made)
 
 
-def _described(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+def _described(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) -> None:
     facts.described.append((event.position, data))
 
 
-def _deployed(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+def _deployed(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) -> None:
     facts.deployments.append(
-        Deployment(
+        AuditedDeployment(
             event.position,
             data["model_version"],
             data["kind"] == "trained",
@@ -319,11 +319,11 @@ def _deployed(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
     )
 
 
-def _retired(facts: ModelFacts, event: Event, _data: dict[str, Any]) -> None:
+def _retired(facts: AuditedModel, event: AuditedEvent, _data: dict[str, Any]) -> None:
     facts.retired_at = facts.retired_at or event.position
 
 
-def _overridden(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+def _overridden(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) -> None:
     facts.overrides.append(
         Override(
             event.position,
@@ -335,7 +335,7 @@ def _overridden(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
     )
 
 
-def _scored(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+def _scored(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) -> None:
     if data["historical"]:
         return
     versions = versions_of(data)
@@ -345,10 +345,10 @@ def _scored(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
     kept.append((event.position, data["priority"]))
 
 
-def _decided(facts: ModelFacts, event: Event, data: dict[str, Any]) -> None:
+def _decided(facts: AuditedModel, event: AuditedEvent, data: dict[str, Any]) -> None:
     if not data["historical"]:
         kept = {name: data[name] for name in _IN_FORCE}
-        facts.decisions.append(Decided(event.position, kept, event.run_id))
+        facts.decisions.append(AuditedDecision(event.position, kept, event.run_id))
         facts.decided += 1
 
 
@@ -377,11 +377,11 @@ def leaf_hash(record: bytes) -> bytes:
 
 _IN_FORCE: Final = ("action", "rule", "reason", "since")
 _APPLY: Final = {
-    **dict.fromkeys(CONFIGURED, Fold._configured),  # noqa: SLF001 - the table of its own methods
-    SignalDefined.TYPE: Fold._defined,  # noqa: SLF001
-    **dict.fromkeys(DRAFTED_TYPES, Fold._drafted),  # noqa: SLF001
-    PolicyActivated.TYPE: Fold._activated,  # noqa: SLF001
-    PlanMade.TYPE: Fold._planned,  # noqa: SLF001
+    **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods
+    SignalDefined.TYPE: LedgerState._defined,  # noqa: SLF001
+    **dict.fromkeys(DRAFTED_TYPES, LedgerState._drafted),  # noqa: SLF001
+    PolicyActivated.TYPE: LedgerState._activated,  # noqa: SLF001
+    PlanMade.TYPE: LedgerState._planned,  # noqa: SLF001
 }
 _APPLY_TO_MODEL: Final = {
     ModelRegistered.TYPE: _described,

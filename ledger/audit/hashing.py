@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Final
 
-from ledger.audit.joining import Joined
+from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.segment import SEGMENT, Segment, check_segment
-from ledger.audit.source import Finding, Opener, Source
+from ledger.audit.source import Finding, LedgerSource, Opener
 
 ALONE_MAX: Final = 2 * SEGMENT
 """Up to so many events no other process is started."""
@@ -21,17 +21,17 @@ ALONE_MAX: Final = 2 * SEGMENT
 Progress = Callable[[int, int], None]
 """Told how many events are done, of how many."""
 
-_opened: list[Source] = []
+_opened: list[LedgerSource] = []
 
 
 def hash_pass(
-    source: Source,
-    joined: Joined,
+    source: LedgerSource,
+    joined: VerifiedPrefix,
     *,
     cores: int = 0,
     extra: Sequence[int] = (),
     progress: Progress | None = None,
-    on_joined: Callable[[Joined], None] | None = None,
+    on_joined: Callable[[VerifiedPrefix], None] | None = None,
 ) -> list[Finding]:
     """Extend `joined` to the source's size; returns what does not hold up to the first bad event.
 
@@ -62,7 +62,9 @@ def _bounds(after: int, size: int) -> Iterator[tuple[int, int]]:
         after = end
 
 
-def _segments(source: Source, after: int, cores: int, extra: Sequence[int]) -> Iterator[Segment]:
+def _segments(
+    source: LedgerSource, after: int, cores: int, extra: Sequence[int]
+) -> Iterator[Segment]:
     """Yield the checked stretches in order."""
     workers = cores or len(os.sched_getaffinity(0))
     bounds = _bounds(after, source.size)

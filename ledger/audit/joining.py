@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ledger.audit.segment import RULE, SEGMENT, Segment, compare_tile
-from ledger.audit.source import Finding, Source
+from ledger.audit.source import Finding, LedgerSource
 from ledger.chain.link import GENESIS
 from ledger.chain.merkle import EMPTY_ROOT
 
@@ -40,7 +40,7 @@ def root_of(edge: Sequence[Node]) -> bytes:
 
 
 @dataclass(slots=True)
-class Joined:
+class VerifiedPrefix:
     """The ledger as far as its hashes were checked."""
 
     position: int = 0
@@ -115,7 +115,7 @@ class Joined:
                 found.append(Finding(RULE, position, what, str(expected), str(version)))
         return found
 
-    def check_upper_tiles(self, source: Source) -> list[Finding]:
+    def check_upper_tiles(self, source: LedgerSource) -> list[Finding]:
         """Compare the stored tiles of level 2 and above, which lie over whole stretches."""
         collected = Segment(1, self.position)
         level, below = 2, self.whole
@@ -158,7 +158,7 @@ class Joined:
         }
 
     @classmethod
-    def from_data(cls, data: dict[str, Any]) -> "Joined":
+    def from_data(cls, data: dict[str, Any]) -> "VerifiedPrefix":
         """Return what `to_data` wrote; KeyError, TypeError or ValueError if it did not."""
         whole = bytes.fromhex(data["whole"])
         return cls(

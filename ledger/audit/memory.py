@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.audit.joining import Joined
+from ledger.audit.joining import VerifiedPrefix
 from ledger.errors import LedgerError, Reason
 from ledger.private import make_folder, write_whole
 from ledger.reading import STATE_BYTES_MAX, parse_json, read_text
@@ -22,7 +22,7 @@ _FORMAT: Final = "audit-state/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class EarlierAudit:
     """A ledger as it was verified before."""
 
     size: int
@@ -31,10 +31,10 @@ class Remembered:
     """The signed note; empty if none vouched for it."""
     checkpoint_size: int
     vkeys: tuple[str, ...]
-    joined: Joined
+    joined: VerifiedPrefix
 
 
-class Memory:
+class AuditStateFile:
     """A state file. Audits of several ledgers, and several at once, may share it."""
 
     def __init__(self, path: Path) -> None:
@@ -68,15 +68,15 @@ class Memory:
             ) from error
         return ledgers
 
-    def recall(self, origin: str) -> Remembered | None:
+    def recall(self, origin: str) -> EarlierAudit | None:
         """Return what was verified of a ledger before."""
         return _remembered(self._ledgers.get(origin, {}))
 
-    def resume(self, origin: str, place: str) -> Joined | None:
+    def resume(self, origin: str, place: str) -> VerifiedPrefix | None:
         """Return how far an audit of this source came that was broken off."""
         return _interrupted(self._ledgers.get(origin, {}), place)
 
-    def note(self, origin: str, place: str, joined: Joined) -> None:
+    def note(self, origin: str, place: str, joined: VerifiedPrefix) -> None:
         """Remember how far the hashes of a source are checked."""
         with self._changing(origin) as entry:
             entry["interrupted"] = {"place": place, "joined": joined.to_data()}
@@ -87,7 +87,7 @@ class Memory:
             with self._changing(origin) as entry:
                 entry.pop("interrupted", None)
 
-    def remember(self, origin: str, verified: Remembered) -> None:
+    def remember(self, origin: str, verified: EarlierAudit) -> None:
         """Remember a ledger that held.
 
         Another audit may have remembered more of it meanwhile, or another history of the same
@@ -128,22 +128,22 @@ class Memory:
         write_whole(self._path, json.dumps({_FORMAT: self._ledgers}).encode())
 
 
-def _remembered(entry: dict[str, Any]) -> Remembered | None:
+def _remembered(entry: dict[str, Any]) -> EarlierAudit | None:
     found = entry.get("verified")
     if found is None:
         return None
-    return Remembered(
+    return EarlierAudit(
         int(found["size"]),
         bytes.fromhex(found["root"]),
         str(found["checkpoint"]),
         int(found["checkpoint_size"]),
         tuple(str(vkey) for vkey in found["vkeys"]),
-        Joined.from_data(found["joined"]),
+        VerifiedPrefix.from_data(found["joined"]),
     )
 
 
-def _interrupted(entry: dict[str, Any], place: str) -> Joined | None:
+def _interrupted(entry: dict[str, Any], place: str) -> VerifiedPrefix | None:
     found = entry.get("interrupted")
     if found is None or found["place"] != place:
         return None
-    return Joined.from_data(found["joined"])
+    return VerifiedPrefix.from_data(found["joined"])

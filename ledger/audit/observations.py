@@ -9,13 +9,13 @@ import hashlib
 import sqlite3
 from typing import Final, NamedTuple
 
-from ledger.audit.event import Event, Observation
+from ledger.audit.event import AuditedEvent, StatedObservation
 
 _BATCH: Final = 5_000
 _CACHE_KIB: Final = 65_536
 
 
-class Kept(NamedTuple):
+class IndexedObservation(NamedTuple):
     """One observation at its place."""
 
     position: int
@@ -48,7 +48,7 @@ class Observations:
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
 
-    def add(self, event: Event, observation: Observation) -> None:
+    def add(self, event: AuditedEvent, observation: StatedObservation) -> None:
         """Keep an observation of the model whose stream it is in."""
         number = self._number
         self._seen.append(
@@ -75,7 +75,7 @@ class Observations:
 
     def between(
         self, stream: str, first: int, last: int, at_or_before: int, version: str | None = None
-    ) -> list[Kept]:
+    ) -> list[IndexedObservation]:
         """Return a model's observations between two times, both included, up to a position.
 
         Of one model version, or of all.
@@ -89,7 +89,9 @@ class Observations:
             (self._number(stream), first, last, at_or_before, wanted, wanted),
         )
         return [
-            Kept(position, at, names[version_], names[signal], names[source], size, value)
+            IndexedObservation(
+                position, at, names[version_], names[signal], names[source], size, value
+            )
             for position, at, version_, signal, source, size, value in rows
         ]
 

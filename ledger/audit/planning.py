@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.audit.assessing import NotReplayableError, is_for
-from ledger.audit.fold import Deployment, Fold, ModelFacts
+from ledger.audit.fold import AuditedDeployment, AuditedModel, LedgerState
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.serving import serving_of
 from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
@@ -23,7 +23,7 @@ from ledger.kernel.excess import (
 )
 
 
-def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
+def planned(fold: LedgerState, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data that a recorded plan should have; NotReplayableError if unknown."""
     parameters = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
     if parameters is None:
@@ -93,7 +93,9 @@ def planned(fold: Fold, data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _candidates(fold: Fold, parameters: Parameters, as_of: int, at: int) -> list[ModelFacts]:
+def _candidates(
+    fold: LedgerState, parameters: Parameters, as_of: int, at: int
+) -> list[AuditedModel]:
     """Return the models in scope with a version in service, in order of name."""
     scopes = [
         activated["scope"]
@@ -113,13 +115,13 @@ def _candidates(fold: Fold, parameters: Parameters, as_of: int, at: int) -> list
     return found
 
 
-def _serving(facts: ModelFacts, parameters: Parameters, as_of: int, at: int) -> Deployment:
+def _serving(facts: AuditedModel, parameters: Parameters, as_of: int, at: int) -> AuditedDeployment:
     serving = serving_of(facts, parameters, as_of, at)
     assert serving is not None, "a candidate has a version in service"
     return serving.deployment
 
 
-def _action(facts: ModelFacts, as_of: int) -> str:
+def _action(facts: AuditedModel, as_of: int) -> str:
     try:
         decided = facts.in_force(as_of)
     except LookupError as error:
@@ -127,7 +129,7 @@ def _action(facts: ModelFacts, as_of: int) -> str:
     return "NO_ACTION" if decided is None else str(decided.data["action"])
 
 
-def _price_before(fold: Fold, policy: str, now_period: int, as_of: int) -> int | None:
+def _price_before(fold: LedgerState, policy: str, now_period: int, as_of: int) -> int | None:
     """Return the next price of the policy's last plan of an earlier period."""
     for position, name, period, next_price in reversed(fold.plans):
         if position <= as_of and name == policy and period < now_period:
@@ -136,7 +138,7 @@ def _price_before(fold: Fold, policy: str, now_period: int, as_of: int) -> int |
 
 
 def _model(
-    facts: ModelFacts, parameters: Parameters, actions: Mapping[str, str], as_of: int, at: int
+    facts: AuditedModel, parameters: Parameters, actions: Mapping[str, str], as_of: int, at: int
 ) -> PlanModel:
     assert parameters.planner is not None
     description, serving = facts.description(as_of), _serving(facts, parameters, as_of, at)
@@ -159,7 +161,7 @@ def _model(
 
 
 def _periods(
-    fold: Fold, candidates: list[ModelFacts], parameters: Parameters, as_of: int, at: int
+    fold: LedgerState, candidates: list[AuditedModel], parameters: Parameters, as_of: int, at: int
 ) -> dict[int, dict[str, PeriodCell]]:
     """Return each period's rows, mean and baseline of each model."""
     assert parameters.planner is not None
@@ -169,7 +171,9 @@ def _periods(
     found: dict[int, dict[str, PeriodCell]] = {}
     for facts in candidates:
         totals: dict[int, tuple[int, int]] = {}
-        serving: dict[int, Deployment | None] = {now_period: _serving(facts, parameters, as_of, at)}
+        serving: dict[int, AuditedDeployment | None] = {
+            now_period: _serving(facts, parameters, as_of, at)
+        }
         for one in fold.observations.between(
             f"models/{facts.name}", first * micros, (now_period + 1) * micros - 1, as_of
         ):
@@ -192,8 +196,8 @@ def _periods(
 
 
 def _at_end_of(
-    facts: ModelFacts, parameters: Parameters, end: int, as_of: int
-) -> Deployment | None:
+    facts: AuditedModel, parameters: Parameters, end: int, as_of: int
+) -> AuditedDeployment | None:
     """Return the deployment in service at the end of a past period."""
     if not parameters.is_by_record:
         serving = serving_of(facts, parameters, as_of, end - 1)

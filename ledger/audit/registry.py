@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ledger.audit.event import Event
+from ledger.audit.event import AuditedEvent
 
 if TYPE_CHECKING:
-    from ledger.audit.fold import Fold
+    from ledger.audit.fold import LedgerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Unchecked:
 
 
 Verdict: TypeAlias = str | Unchecked | None
-Check: TypeAlias = Callable[[Event, "Fold"], Verdict]
-Finish: TypeAlias = Callable[["Fold"], Iterator[tuple[int, str]]]
+Check: TypeAlias = Callable[[AuditedEvent, "LedgerState"], Verdict]
+Finish: TypeAlias = Callable[["LedgerState"], Iterator[tuple[int, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AuditRule:
     """One rule. `types` are those it is about, empty for all; `finish` looks at the whole."""
 
     name: str
@@ -44,7 +44,7 @@ class Rule:
         return not self.types or type_ in self.types
 
 
-RULES: Final[dict[str, Rule]] = {}
+RULES: Final[dict[str, AuditRule]] = {}
 
 
 def rule(
@@ -56,7 +56,7 @@ def rule(
         assert name not in RULES, f"two rules are named {name}"
         meaning = (check.__doc__ or "").strip().partition("\n")[0]
         assert meaning, f"rule {name} does not say what it means"
-        RULES[name] = Rule(name, meaning, check, frozenset(types), needs_data, finish)
+        RULES[name] = AuditRule(name, meaning, check, frozenset(types), needs_data, finish)
         return check
 
     return register

@@ -10,7 +10,7 @@ _SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class RuleCount:
     """One rule: how often it was applied, how often it failed, and how often it could not be."""
 
     rule: str
@@ -21,7 +21,7 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class UncheckedCount:
     """Why a rule could not be applied, and how often."""
 
     rule: str
@@ -48,9 +48,9 @@ class Report:
     vkeys: tuple[str, ...]
     witnesses: tuple[str, ...]
     witnessed_size: int
-    rules: tuple[Applied, ...]
+    rules: tuple[RuleCount, ...]
     findings: tuple[Finding, ...]
-    gaps: tuple[Gap, ...]
+    gaps: tuple[UncheckedCount, ...]
     unknown_types: dict[str, int]
     erased: int
     withheld: int
@@ -95,7 +95,7 @@ class Report:
         yield f"The ledger does not hold: {_counted(len(self.findings), 'finding')}{where}."
 
 
-def _table(rules: Sequence[Applied]) -> Iterable[str]:
+def _table(rules: Sequence[RuleCount]) -> Iterable[str]:
     width = max([len(one.rule) for one in rules], default=0)
     yield f"{'rule'.ljust(width)}  {'checked':>10}  {'failed':>8}  {'unchecked':>9}"
     for one in rules:

@@ -8,11 +8,11 @@ from typing import Final
 import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.audit.absence import Absences
 from ledger.audit.assessing import Assessor
-from ledger.audit.event import Event, read
-from ledger.audit.fold import Fold
-from ledger.audit.joining import Joined
-from ledger.audit.registry import RULES, Rule, Unchecked
-from ledger.audit.source import Finding, Source
+from ledger.audit.event import AuditedEvent, read
+from ledger.audit.fold import LedgerState
+from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.registry import RULES, AuditRule, Unchecked
+from ledger.audit.source import Finding, LedgerSource
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.proving import AuditCompleted, StreamsSealed
 from ledger.events.registry import BY_TYPE
@@ -22,7 +22,7 @@ _TELL_EVERY: Final = 2_000
 
 
 @dataclass(slots=True)
-class Ruled:
+class RulePassResult:
     """What the rules found."""
 
     checked: Counter[str] = field(default_factory=Counter)
@@ -36,11 +36,11 @@ class Ruled:
 
 
 def rule_pass(
-    source: Source, joined: Joined, progress: Callable[[int, int], None] | None = None
-) -> Ruled:
+    source: LedgerSource, joined: VerifiedPrefix, progress: Callable[[int, int], None] | None = None
+) -> RulePassResult:
     """Apply every rule to every event of a ledger whose hashes hold."""
     fold = _begin(source, joined)
-    found = Ruled()
+    found = RulePassResult()
     try:
         _walk(source, fold, found, progress)
         for rule in RULES.values():
@@ -54,16 +54,16 @@ def rule_pass(
     return found
 
 
-def _begin(source: Source, joined: Joined) -> Fold:
+def _begin(source: LedgerSource, joined: VerifiedPrefix) -> LedgerState:
     absences = Absences(joined.notable, source.erased_later(), source.withheld, joined.bodiless)
     seal_points = _members(joined, StreamsSealed.TYPE, "as_of")
     root_points = _members(joined, AuditCompleted.TYPE, "size")
-    fold = Fold(source, absences, seal_points, joined.roots, root_points)
+    fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
     fold.assessor = Assessor(fold)
     return fold
 
 
-def _members(joined: Joined, wanted: str, name: str) -> set[int]:
+def _members(joined: VerifiedPrefix, wanted: str, name: str) -> set[int]:
     """Return a number that every event of a type states."""
     found: set[int] = set()
     for _, type_, body in joined.notable:
@@ -76,9 +76,12 @@ def _members(joined: Joined, wanted: str, name: str) -> set[int]:
 
 
 def _walk(
-    source: Source, fold: Fold, found: Ruled, progress: Callable[[int, int], None] | None
+    source: LedgerSource,
+    fold: LedgerState,
+    found: RulePassResult,
+    progress: Callable[[int, int], None] | None,
 ) -> None:
-    concerned: dict[str, list[Rule]] = {}
+    concerned: dict[str, list[AuditRule]] = {}
     for row in source.rows(0, source.size):
         event = read(row)
         rules = concerned.get(event.type)
@@ -108,7 +111,7 @@ def _walk(
             progress(event.position, source.size)
 
 
-def _note_absence(event: Event, fold: Fold, found: Ruled) -> None:
+def _note_absence(event: AuditedEvent, fold: LedgerState, found: RulePassResult) -> None:
     absence = fold.absences.of(event.position)
     if absence is not None and absence.erased_by:
         found.erased += 1
@@ -116,20 +119,20 @@ def _note_absence(event: Event, fold: Fold, found: Ruled) -> None:
         found.withheld += 1
 
 
-def _why_unread(event: Event, fold: Fold) -> str:
+def _why_unread(event: AuditedEvent, fold: LedgerState) -> str:
     if event.raw is not None:
         return "unreadable"
     absence = fold.absences.of(event.position)
     return "not there" if absence is None else absence.reason
 
 
-def _fail(found: Ruled, rule: Rule, position: int, what: str) -> None:
+def _fail(found: RulePassResult, rule: AuditRule, position: int, what: str) -> None:
     found.failed[rule.name] += 1
     if len(found.findings) < FINDINGS_MAX:
         found.findings.append(Finding(rule.name, position, what))
 
 
-def _count(found: Ruled, joined: Joined) -> None:
+def _count(found: RulePassResult, joined: VerifiedPrefix) -> None:
     """Count how often each rule was applied: to every event it concerns but the unchecked ones."""
     unchecked: Counter[str] = Counter()
     for (name, _), count in found.unchecked.items():

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.audit.source import Finding, Row, Source, UnreadableError
+from ledger.audit.source import Finding, LedgerSource, Row, UnreadableError
 from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import DIGEST_BYTES, PERMANENT, SALT_BYTES
 from ledger.chain.tiles import TILE_BYTES
@@ -74,7 +74,9 @@ class _Fault(Exception):  # noqa: N818 - a finding on its way out of the loop
         self.found = _shown(found)
 
 
-def check_segment(source: Source, first: int, last: int, extra: Sequence[int] = ()) -> Segment:
+def check_segment(
+    source: LedgerSource, first: int, last: int, extra: Sequence[int] = ()
+) -> Segment:
     """Return what a source's events at positions first to last are found to be.
 
     The root can be told at the sizes of all kept checkpoints, and at the `extra` ones.
@@ -124,7 +126,7 @@ def nodes_of(levels: Sequence[bytes], count: int) -> list[tuple[int, bytes]]:
     return nodes
 
 
-def _compare_tiles(source: Source, segment: Segment, levels: Sequence[bytes]) -> None:
+def _compare_tiles(source: LedgerSource, segment: Segment, levels: Sequence[bytes]) -> None:
     """Compare the stored tiles of levels 0 and 1 under the stretch with its own hashes."""
     start, count = segment.first - 1, segment.last - segment.first + 1
     if count <= 0:

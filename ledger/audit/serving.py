@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from ledger.audit.fold import Deployment, ModelFacts
+from ledger.audit.fold import AuditedDeployment, AuditedModel
 from ledger.audit.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class AuditedService:
     """A deployment in service, and from when on another one is stated to be; None for never."""
 
-    deployment: Deployment
+    deployment: AuditedDeployment
     until: int | None
 
     @property
@@ -25,8 +25,8 @@ class Serving:
 
 
 def serving_of(
-    facts: ModelFacts, parameters: Parameters, as_of: int, at: int | None
-) -> Serving | None:
+    facts: AuditedModel, parameters: Parameters, as_of: int, at: int | None
+) -> AuditedService | None:
     """Return the version in service, as known at a position, by the policy's procedure.
 
     `rules/1`: the deployment recorded last, whatever the time. `rules/2`: of those stated for a
@@ -37,10 +37,10 @@ def serving_of(
     if not deployed or facts.is_version_lost(as_of):
         return None
     if parameters.is_by_record:
-        return Serving(deployed[-1], None)
+        return AuditedService(deployed[-1], None)
     begun = [one for one in deployed if at is None or one.in_service_at <= at]
     if not begun:
         return None
     latest = max(begun, key=lambda one: (one.in_service_at, one.position))
     later = [] if at is None else [one.in_service_at for one in deployed if one.in_service_at > at]
-    return Serving(latest, min(later, default=None))
+    return AuditedService(latest, min(later, default=None))

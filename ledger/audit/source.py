@@ -49,7 +49,7 @@ class Withheld:
 
 
 @dataclass(slots=True)
-class Look:
+class SourceReport:
     """What a source's own consistency was found to be, beside its events."""
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Hashed:
+class HashPassResult:
     """What the events were found to lead to."""
 
     tree: bytes
@@ -77,11 +77,11 @@ class UnreadableError(Exception):
         self.why = why
 
 
-Opener: TypeAlias = Callable[[], "Source"]
+Opener: TypeAlias = Callable[[], "LedgerSource"]
 """Opens the same source again, in a process of its own; must travel there."""
 
 
-class Source(Protocol):
+class LedgerSource(Protocol):
     """One ledger, opened to read only."""
 
     @property
@@ -123,7 +123,7 @@ class Source(Protocol):
     def erased_later(self) -> list[tuple[int, int]]:
         """Return the ranges that were erased after `size`, while the audit ran."""
 
-    def look(self, hashed: Hashed) -> Look:
+    def look(self, hashed: HashPassResult) -> SourceReport:
         """Compare what the source keeps beside the events with the events."""
 
     def close(self) -> None:

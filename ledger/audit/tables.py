@@ -8,7 +8,7 @@ import hashlib
 from typing import Any, Final
 
 from ledger.audit.bookkeeping import Query
-from ledger.audit.source import Finding, Look
+from ledger.audit.source import Finding, SourceReport
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.key_history import KeyHistory, vkey_digest
 from ledger.chain.link import DIGEST_BYTES
@@ -43,7 +43,12 @@ _COSIGNATURES: Final = (
 
 
 def look(
-    query: Query, tables: set[str], ledger_id: int, size: int, history: KeyHistory, found: Look
+    query: Query,
+    tables: set[str],
+    ledger_id: int,
+    size: int,
+    history: KeyHistory,
+    found: SourceReport,
 ) -> None:
     """Note what of the tables does not fit the events and each other."""
     _orphans(query, tables, found)
@@ -56,7 +61,7 @@ def look(
         _cosignatures(query, ledger_id, found)
 
 
-def _orphans(query: Query, tables: set[str], found: Look) -> None:
+def _orphans(query: Query, tables: set[str], found: SourceReport) -> None:
     """Look for rows of ledgers that are not there, skipping along each index."""
     rule = "database.orphans"
     known = {row[0] for row in query("SELECT ledger_id FROM ledgers")}
@@ -74,7 +79,7 @@ def _orphans(query: Query, tables: set[str], found: Look) -> None:
             (newest,) = query(f"{select} WHERE ledger_id > ?", newest)[0]
 
 
-def _checkpoints(query: Query, ledger_id: int, found: Look) -> None:
+def _checkpoints(query: Query, ledger_id: int, found: SourceReport) -> None:
     """Look for checkpoints of no size; all others are compared with the events elsewhere."""
     sql = "SELECT size FROM checkpoints WHERE ledger_id = ? AND size < 1"
     for (size,) in query(sql, ledger_id):
@@ -82,7 +87,7 @@ def _checkpoints(query: Query, ledger_id: int, found: Look) -> None:
         found.findings.append(Finding("checkpoints", 0, what, "1 or more", str(size)))
 
 
-def _tiles(query: Query, ledger_id: int, found: Look) -> None:
+def _tiles(query: Query, ledger_id: int, found: SourceReport) -> None:
     """Look for hashes beyond the tree; those within it are compared with the events elsewhere."""
     rule = "database.tiles"
     found.checked[rule] = 1
@@ -98,7 +103,9 @@ def _tiles(query: Query, ledger_id: int, found: Look) -> None:
             found.findings.append(Finding(rule, position, what, str(hashes)))
 
 
-def _keys(query: Query, ledger_id: int, size: int, history: KeyHistory, found: Look) -> None:
+def _keys(
+    query: Query, ledger_id: int, size: int, history: KeyHistory, found: SourceReport
+) -> None:
     """Compare the kept keys with those that the events name, and the one that is to follow.
 
     That one has no commitment yet where a ledger is older than commitments. Whether the secrets
@@ -130,7 +137,7 @@ def _keys(query: Query, ledger_id: int, size: int, history: KeyHistory, found: L
             found.findings.append(Finding(rule, 0, f"key {number} is not sealed as a key is"))
 
 
-def _cosignatures(query: Query, ledger_id: int, found: Look) -> None:
+def _cosignatures(query: Query, ledger_id: int, found: SourceReport) -> None:
     """Look at each cosignature: its form, its seal, and that its checkpoint is kept.
 
     Whether it is the witness's is checked when it arrives, and by readers who know its key.

@@ -9,11 +9,11 @@ from typing import Final
 
 from ledger.audit.headers import HEADER, row_of
 from ledger.audit.source import (
-    Hashed,
-    Look,
+    HashPassResult,
     Opener,
     Row,
     SourceKind,
+    SourceReport,
     UnreadableError,
     Withheld,
 )
@@ -108,9 +108,9 @@ class TileFolderSource:
         """Return nothing: there are no bodies."""
         return []
 
-    def look(self, hashed: Hashed) -> Look:  # noqa: ARG002 - nothing else is kept
+    def look(self, hashed: HashPassResult) -> SourceReport:  # noqa: ARG002 - nothing else is kept
         """Return nothing: there is nothing beside the events."""
-        return Look()
+        return SourceReport()
 
     def close(self) -> None:
         """Do nothing: files are opened as they are read."""

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ledger.audit.joining import Joined
-from ledger.audit.source import Finding, Source
+from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.source import Finding, LedgerSource
 from ledger.chain.checkpoint import OpenedCheckpoint
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, open_by_spans
 from ledger.chain.keys import VerifierKey
@@ -26,7 +26,7 @@ _KEPT_FOR_QUORUM: Final = 1_000
 
 
 @dataclass(slots=True)
-class Vouched:
+class SignatureReport:
     """What the signatures were found to say."""
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Vouched:
     """How many checkpoints have another root than the events; the first is named."""
 
 
-def key_history(joined: Joined) -> tuple[KeyHistory, list[Finding], int]:
+def key_history(joined: VerifiedPrefix) -> tuple[KeyHistory, list[Finding], int]:
     """Return the history of a ledger's keys, what is wrong with it, and how many events count."""
     history, findings, checked = KeyHistory(), [], 0
     for position, type_, body in joined.notable:
@@ -70,19 +70,19 @@ def key_history(joined: Joined) -> tuple[KeyHistory, list[Finding], int]:
 
 
 def vouch(
-    source: Source,
-    joined: Joined,
+    source: LedgerSource,
+    joined: VerifiedPrefix,
     pinned: Sequence[str],
     policy: WitnessPolicy | None,
     *,
     after: int = 0,
     until: int | None = None,
-) -> Vouched:
+) -> SignatureReport:
     """Verify every kept checkpoint against the events, and who signed it.
 
     Only those larger than `after`, and not above `until` where the events beyond do not hold.
     """
-    found = Vouched()
+    found = SignatureReport()
     spans: list[KeySpan] = []
     if source.has_bodies:
         history, findings, found.checked["keys"] = key_history(joined)
@@ -123,11 +123,11 @@ def vouch(
 
 
 def _begin(
-    source: Source,
+    source: LedgerSource,
     spans: list[KeySpan],
     pinned: Sequence[str],
     policy: WitnessPolicy | None,
-    found: Vouched,
+    found: SignatureReport,
 ) -> tuple[list[KeySpan], set[str]]:
     """Return the keys that there are, and those to trust from the start."""
     stated = list(pinned)
@@ -157,12 +157,12 @@ def _begin(
 
 
 def _open(
-    source: Source,
-    joined: Joined,
+    source: LedgerSource,
+    joined: VerifiedPrefix,
     size: int,
     note: str,
     spans: Sequence[KeySpan],
-    found: Vouched,
+    found: SignatureReport,
 ) -> OpenedCheckpoint | None:
     """Return a checkpoint whose signatures and root hold; what does not is noted."""
     rule = "checkpoints"
@@ -216,7 +216,7 @@ def _signers(opened: OpenedCheckpoint, spans: Sequence[KeySpan], size: int) -> l
     return [vkey for vkey, key in keys.items() if (key.name, key.key_id) in verified]
 
 
-def _commitments(joined: Joined) -> dict[str, int]:
+def _commitments(joined: VerifiedPrefix) -> dict[str, int]:
     """Return where each key was committed to, the first one where it is named."""
     found: dict[str, int] = {}
     committed_at = 0
@@ -250,7 +250,9 @@ def _reached(
 
 
 def _judge_newest(
-    newest: Sequence[tuple[int, str, OpenedCheckpoint]], spans: Sequence[KeySpan], found: Vouched
+    newest: Sequence[tuple[int, str, OpenedCheckpoint]],
+    spans: Sequence[KeySpan],
+    found: SignatureReport,
 ) -> None:
     """Find the newest checkpoint by a trusted key; the newest of all must be one."""
     found.size = 0
@@ -266,7 +268,9 @@ def _judge_newest(
 
 
 def _judge_witnesses(
-    newest: Sequence[tuple[int, str, OpenedCheckpoint]], policy: WitnessPolicy, found: Vouched
+    newest: Sequence[tuple[int, str, OpenedCheckpoint]],
+    policy: WitnessPolicy,
+    found: SignatureReport,
 ) -> None:
     """Find the newest checkpoint that the policy's witnesses have cosigned in number."""
     found.checked["witnesses"] = 1

@@ -13,7 +13,7 @@ from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.compliance.decisions import Explainer
-    from ledger.compliance.facts import Scope, Source
+    from ledger.compliance.facts import FactFilter, FactSource
 
 
 def export(
@@ -77,7 +77,7 @@ def _explainer(bundle: Path | None) -> "Explainer":
     return BundleExplainer()
 
 
-def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None) -> "Source":
+def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None) -> "FactSource":
     """Return what to read: a bundle on disk, verified if that was asked for, or the server."""
     from ledger.operations.facts import BundleFacts, ServerFacts
     from ledger.operations.trust import trusted
@@ -99,9 +99,9 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
     return facts
 
 
-def _scope(model: str, by: str, since: str | None, until: str | None) -> "Scope":
+def _scope(model: str, by: str, since: str | None, until: str | None) -> "FactFilter":
     from ledger.client.inputs import micros_of_datetime
-    from ledger.compliance.facts import Scope
+    from ledger.compliance.facts import FactFilter
     from ledger.events.values import ACTOR, SEGMENT
 
     if model and SEGMENT.fullmatch(model.removeprefix("models/")) is None:
@@ -114,4 +114,4 @@ def _scope(model: str, by: str, since: str | None, until: str | None) -> "Scope"
     end = micros_of_datetime(parse_time(until, "--until")) if until else None
     if begin is not None and end is not None and end <= begin:
         raise MisuseError("--until does not lie after --from.")
-    return Scope(model.removeprefix("models/"), by, begin, end)
+    return FactFilter(model.removeprefix("models/"), by, begin, end)

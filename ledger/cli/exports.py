@@ -46,7 +46,7 @@ def create(
     """
     import time
 
-    from ledger.operations.bundle_fetch import Fetch
+    from ledger.operations.bundle_fetch import BundleDownload
     from ledger.operations.trust import trusted
     from ledger.operations.verification.bundle import check_bundle
 
@@ -58,7 +58,7 @@ def create(
         "purpose": purpose,
     }
     given = trusted(vkey, policy)
-    fetch = Fetch(chosen.client, out, time.sleep)
+    fetch = BundleDownload(chosen.client, out, time.sleep)
     export = fetch.ask(asked, chosen.clock)
     with output.progress("Writing", export.events_total) as move:
         export = fetch.follow(export, move)

@@ -31,14 +31,14 @@ _YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class PositionOrTime:
     """Either a position or a time."""
 
     position: int | None = None
     time: datetime | None = None
 
 
-def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
+def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> PositionOrTime:
     """Return the moment that a text names; MisuseError names the option.
 
     `now` is asked only where the text is relative.
@@ -48,24 +48,24 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Moment:
             raise MisuseError(f"{option}: {text[:40]}… is no position: it has {len(text)} digits.")
         if not (position := int(text)):
             raise MisuseError(f"{option}: 0 is no position.", "Positions count from 1.")
-        return Moment(position=position)
+        return PositionOrTime(position=position)
     if text == "now":
-        return Moment(time=now())
+        return PositionOrTime(time=now())
     if text == "yesterday":
-        return Moment(time=_before(now(), "1d", option))
+        return PositionOrTime(time=_before(now(), "1d", option))
     if _COUNTED.fullmatch(text):
         time = _counted(text, option)
         if time >= _YEAR_2000 or not _AGO.fullmatch(text):  # so many seconds ago is before then
-            return Moment(time=time)
+            return PositionOrTime(time=time)
     if _AGO.fullmatch(text):
-        return Moment(time=_before(now(), text, option))
+        return PositionOrTime(time=_before(now(), text, option))
     if (stated := _time(text)) is None:
         raise MisuseError(
             f"{option}: {text[:40]!r} is no moment.",
             "Write a position, a time as 2026-03-01T10:00:00Z or 2026-03-01 (UTC), `yesterday`, "
             "or how long ago as 30m, 12h, 7d or 2w.",
         )
-    return Moment(time=stated)
+    return PositionOrTime(time=stated)
 
 
 def _before(now: datetime, ago: str, option: str) -> datetime:

@@ -7,7 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.freshness import fresh
-from ledger.cli.moments import Moment, now_of, parse_moment
+from ledger.cli.moments import PositionOrTime, now_of, parse_moment
 from ledger.cli.session import session
 from ledger.events.inert import inert
 from ledger.operations.failures import MisuseError
@@ -33,8 +33,8 @@ def priorities(
     if by not in {"priority", "plan"}:
         raise MisuseError(f"--by: {by!r} is neither `priority` nor `plan`.")
     chosen = session()
-    then = parse_moment(as_of, "--as-of", _now) if as_of else Moment()
-    before = parse_moment(since, "--since", lambda: _time_of(then)) if since else Moment()
+    then = parse_moment(as_of, "--as-of", _now) if as_of else PositionOrTime()
+    before = parse_moment(since, "--since", lambda: _time_of(then)) if since else PositionOrTime()
     found = fresh(
         lambda client, head: client.list_priorities(
             as_of=then.time,
@@ -52,7 +52,7 @@ def priorities(
         output.say(f"As of position {found.position}, {output.when(found.recorded_at)}.")
 
 
-def _time_of(moment: Moment) -> datetime:
+def _time_of(moment: PositionOrTime) -> datetime:
     """Return the time that a relative --since counts back from: that of --as-of, or now."""
     if moment.time is not None:
         return moment.time

@@ -15,7 +15,7 @@ from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import PolicyReplacement
-    from ledger.operations.submission.batches import Sending
+    from ledger.operations.submission.batches import SendOptions
     from ledger.operations.submission.rows import Row
 
 
@@ -174,13 +174,14 @@ def submit(
 
     if form not in {"auto", "jsonl", "csv"}:
         raise MisuseError(f"--format: {form!r} is none of `auto`, `jsonl`, `csv`.")
-    how = batches.Sending(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
+    how = batches.SendOptions(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
     if model or signal or value:
         found = {"model": model, "signal": signal, "value": value, "model_version": model_version}
         found |= {"observed_at": observed_at} if observed_at else {}
         _submit_one(file, {**found, "sample_size": sample_size}, how)
         return
-    names, cells = headings.Names(headings.mapping_of(rename)), headings.delimiter_of(delimiter)
+    names = headings.FieldNames(headings.mapping_of(rename))
+    cells = headings.delimiter_of(delimiter)
     if file is not None and file.is_file() and not request_prefix:
         so = (form, rename, cells, batch_size, skip, keep_duplicates)
         how = replace(how, request_prefix=batches.prefix_of(file, *so))
@@ -189,7 +190,7 @@ def submit(
         _submit_all(read, how, rows.size_of(file))
 
 
-def _submit_all(rows: "Iterator[Row]", how: "Sending", total_bytes: int | None) -> None:
+def _submit_all(rows: "Iterator[Row]", how: "SendOptions", total_bytes: int | None) -> None:
     """Send the rows of an input, with a bar over its bytes, and say what is on record."""
     from ledger.client import ClientError
     from ledger.operations.submission.batches import Submission
@@ -221,7 +222,7 @@ def _submit_all(rows: "Iterator[Row]", how: "Sending", total_bytes: int | None) 
     chosen.show(document, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
 
 
-def _submit_one(file: Path | None, stated: dict[str, object], how: "Sending") -> None:
+def _submit_one(file: Path | None, stated: dict[str, object], how: "SendOptions") -> None:
     """Submit the observation that flags state, and say what became of it."""
     from ledger.operations.submission import batches, rows
 
@@ -236,7 +237,7 @@ def _submit_one(file: Path | None, stated: dict[str, object], how: "Sending") ->
         leave_out_duplicates=not how.keep_duplicates,
         allow_leap=how.allow_leap,
     )
-    told = batches.Told()
+    told = batches.SubmissionTotals()
     told.take(appended, 1)
     said = [f"Recorded at position {appended.position}."] if told.recorded else []
     chosen.show(appended, " ".join(filter(None, [*said, told.on_record, *told.remarks])))

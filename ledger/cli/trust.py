@@ -14,7 +14,7 @@ from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient, VerifiedCheckpoint
-    from ledger.operations.trust import Trusted
+    from ledger.operations.trust import TrustAnchors
 
 Keys: TypeAlias = Annotated[
     list[str] | None,
@@ -58,7 +58,7 @@ def first_use_said(verified: "VerifiedCheckpoint") -> None:
         )
 
 
-def given_or_own(given: "Trusted") -> "Trusted":
+def given_or_own(given: "TrustAnchors") -> "TrustAnchors":
     """Return what the line names; if that is nothing the key that the server states, said aloud."""
     from ledger.operations.trust import trusted
 

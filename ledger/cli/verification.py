@@ -12,8 +12,8 @@ from ledger.operations.failures import MisuseError
 from ledger.reading import NOTE_BYTES_MAX, read_text
 
 if TYPE_CHECKING:
-    from ledger.audit.source import Source
-    from ledger.operations.trust import Trusted
+    from ledger.audit.source import LedgerSource
+    from ledger.operations.trust import TrustAnchors
     from ledger.operations.verification.bundle import CheckedBundle
     from ledger.operations.verification.log import VerifiedLog
     from ledger.operations.verification.proof import CheckedProof
@@ -77,7 +77,7 @@ def verify(
 
 
 def _log(
-    chosen: Session, place: str | None, checkpoint: Path | None, given: "Trusted"
+    chosen: Session, place: str | None, checkpoint: Path | None, given: "TrustAnchors"
 ) -> "VerifiedLog":
     from ledger.operations.verification.log import verify_log
 
@@ -90,7 +90,7 @@ def _log(
         source.close()
 
 
-def log_source(chosen: Session, place: str | None) -> "Source":
+def log_source(chosen: Session, place: str | None) -> "LedgerSource":
     """Return what a path or URL names, opened to read only; the server without one."""
     from ledger.operations.served_ledger import ServedLedger
     from ledger.operations.verification.thing import source_at
@@ -115,7 +115,7 @@ def _file(
     path: Path,
     event_hash: str | None,
     event_file: Path | None,
-    given: "Trusted",
+    given: "TrustAnchors",
 ) -> "CheckedBundle | CheckedProof | CheckedReceipt":
     from ledger.operations.verification.bundle import check_bundle
     from ledger.operations.verification.proof import check_proof

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from ledger.compliance.facts import Scope, Source
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.tables import Table, table_of
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import (
@@ -15,7 +15,7 @@ from ledger.events.proving import (
 )
 
 
-def refusals_table(source: Source, scope: Scope) -> Table:
+def refusals_table(source: FactSource, scope: FactFilter) -> Table:
     """Return what was refused in the period, counted by caller, method and reason."""
     records: list[dict[str, Any]] = []
     beyond = 0
@@ -108,7 +108,7 @@ CONDUCT: Final[dict[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
 }
 
 
-def conduct_table(source: Source, scope: Scope) -> Table:
+def conduct_table(source: FactSource, scope: FactFilter) -> Table:
     """Return what was done to the ledger itself in the period, and by whom."""
     records = (
         fact.record | {"what": what, "details": "" if fact.data is None else details(fact.data)}
@@ -136,8 +136,8 @@ def conduct_table(source: Source, scope: Scope) -> Table:
     )
 
 
-def conduct_of(source: Source, what: str, name: str, title: str) -> Table:
+def conduct_of(source: FactSource, what: str, name: str, title: str) -> Table:
     """Return the rows of one kind of conduct, over all time, as a table of their own."""
-    whole = conduct_table(source, Scope())
+    whole = conduct_table(source, FactFilter())
     at = [column.name for column in whole.columns].index("what")
     return Table(name, title, whole.columns, tuple(row for row in whole.rows if row[at] == what))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import overrides_table, reason_text
-from ledger.compliance.facts import Fact, Scope, Source, readable, unit_of_cost
+from ledger.compliance.facts import Fact, FactFilter, FactSource, readable, unit_of_cost
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError, need_model
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
@@ -33,13 +33,13 @@ _HISTORICAL: Final = (
 class _Asked:
     """The decision asked about, and what else the question gives."""
 
-    source: Source
+    source: FactSource
     inquiry: Inquiry
     fact: Fact
     data: dict[str, Any]
 
 
-def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]:
+def decision_at(source: FactSource, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]:
     """Return the decision asked about: at a position, or in force for a model at a time."""
     found = None
     model = inquiry.model
@@ -63,10 +63,10 @@ def decision_at(source: Source, inquiry: Inquiry) -> tuple[Fact, dict[str, Any]]
     )
 
 
-def _of_a_decision(tell: Callable[[_Asked], Answer]) -> Callable[[Source, Inquiry], Answer]:
+def _of_a_decision(tell: Callable[[_Asked], Answer]) -> Callable[[FactSource, Inquiry], Answer]:
     """Return the answer about the decision asked about; a historical one is said to be one."""
 
-    def told(source: Source, inquiry: Inquiry) -> Answer:
+    def told(source: FactSource, inquiry: Inquiry) -> Answer:
         fact, data = decision_at(source, inquiry)
         answer = tell(_Asked(source, inquiry, fact, data))
         if data["historical"]:
@@ -152,7 +152,7 @@ def _signals_table(data: dict[str, Any], policies: Policies) -> Table:
 
 
 def _plan_of(
-    source: Source, model: str, at: int | None
+    source: FactSource, model: str, at: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return the newest plan up to a time that ranked the model, and its row."""
     found = None
@@ -319,9 +319,9 @@ def which_rule(asked: _Asked) -> Answer:
     )
 
 
-def overridden(source: Source, inquiry: Inquiry) -> Answer:
+def overridden(source: FactSource, inquiry: Inquiry) -> Answer:
     """List overrides, and say whether one stood behind the decision asked about."""
-    table = overrides_table(source, Scope(model=inquiry.model))
+    table = overrides_table(source, FactFilter(model=inquiry.model))
     said = [f"On record: {counted(len(table.rows), 'override')}."]
     if inquiry.position is not None or inquiry.model:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final, Protocol
 
-from ledger.compliance.facts import Fact, Scope, Source, readable
+from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
@@ -76,7 +76,9 @@ def reason_text(data: dict[str, Any], policies: Policies) -> str:
     return " ".join(parts)
 
 
-def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLAINED) -> Table:
+def decisions_table(
+    source: FactSource, scope: FactFilter, explainer: Explainer = UNEXPLAINED
+) -> Table:
     """Return every decision in the period with its reason; `actor` caused its recording.
 
     Where the explainer has nothing to say, the reason is told in the policy's own words.
@@ -134,7 +136,7 @@ def decisions_table(source: Source, scope: Scope, explainer: Explainer = UNEXPLA
     )
 
 
-def overrides_table(source: Source, scope: Scope) -> Table:
+def overrides_table(source: FactSource, scope: FactFilter) -> Table:
     """Return every override in the period: who, which action, for how long, why."""
     records = (fact.record for fact, _ in scope.facts_of_model(source, DecisionOverridden.TYPE))
     return table_of(
@@ -163,7 +165,7 @@ def overrides_table(source: Source, scope: Scope) -> Table:
     )
 
 
-def deployments_table(source: Source, scope: Scope) -> Table:
+def deployments_table(source: FactSource, scope: FactFilter) -> Table:
     """Return every deployment in the period."""
     records = (
         fact.record | {"decision_position": fact.causation_position}
@@ -198,7 +200,7 @@ def deployments_table(source: Source, scope: Scope) -> Table:
     )
 
 
-def plan_rows_table(source: Source, scope: Scope) -> Table:
+def plan_rows_table(source: FactSource, scope: FactFilter) -> Table:
     """Return each model's place in each plan of the period, and why it was or was not admitted."""
     records = (
         fact.record | row | {"place": place}

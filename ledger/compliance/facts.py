@@ -35,7 +35,7 @@ class UnreadableBodyError(ValueError):
     """A body that is not what the ledger format says it is."""
 
 
-class Source(Protocol):
+class FactSource(Protocol):
     """Where facts come from, in order of position."""
 
     @property
@@ -49,7 +49,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FactFilter:
     """Which part of a ledger is asked about: a model, a person, a period; empty members mean all.
 
     The period is of record times: from `since`, before `until`.
@@ -78,7 +78,9 @@ class Scope:
         """Whether a fact counts by time and person."""
         return self.has_time(fact) and self.has_actor(fact)
 
-    def facts_of_model(self, source: Source, type_: str) -> Iterator[tuple[Fact, dict[str, Any]]]:
+    def facts_of_model(
+        self, source: FactSource, type_: str
+    ) -> Iterator[tuple[Fact, dict[str, Any]]]:
         """Yield the readable facts of a type that count by time, person and model."""
         for fact, data in readable(source.facts((type_,))):
             if self.takes(fact) and self.has_model(data["model"]):
@@ -108,7 +110,7 @@ def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: byte
     )
 
 
-def unit_of_cost(source: Source) -> str:
+def unit_of_cost(source: FactSource) -> str:
     """Return what the ledger counts cost in; empty if it does not say."""
     for fact in source.facts(CONFIGURED):
         return str((fact.data or {}).get("unit_of_cost") or "")

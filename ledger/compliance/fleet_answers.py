@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.decisions import deployments_table
-from ledger.compliance.facts import Fact, Scope, Source, readable
+from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.policies import changes_table
 from ledger.compliance.tables import as_records, table_of
@@ -15,10 +15,10 @@ from ledger.events.notation import counted
 from ledger.events.plans import PlanMade
 from ledger.events.values import SECOND, parse_time
 
-_ALL: Final = Scope()
+_ALL: Final = FactFilter()
 
 
-def provenance(source: Source, inquiry: Inquiry) -> Answer:
+def provenance(source: FactSource, inquiry: Inquiry) -> Answer:
     """Say what is recorded of how a model's versions came about."""
     model = need_model(inquiry)
     described = None
@@ -36,19 +36,19 @@ def provenance(source: Source, inquiry: Inquiry) -> Answer:
         }
         stated = [f"{name} {data[part] or 'not stated'}" for name, part in parts.items()]
         said = [f"As described at position {fact.position}: {', '.join(stated)}."]
-    return Answer(said, [deployments_table(source, Scope(model=model))])
+    return Answer(said, [deployments_table(source, FactFilter(model=model))])
 
 
-def deployed(source: Source, inquiry: Inquiry) -> Answer:
+def deployed(source: FactSource, inquiry: Inquiry) -> Answer:
     """List deployments."""
-    table = deployments_table(source, Scope(model=inquiry.model, until=inquiry.at))
+    table = deployments_table(source, FactFilter(model=inquiry.model, until=inquiry.at))
     return Answer([f"On record: {counted(len(table.rows), 'deployment')}."], [table])
 
 
-def roll_back(source: Source, inquiry: Inquiry) -> Answer:
+def roll_back(source: FactSource, inquiry: Inquiry) -> Answer:
     """Say which version served before, and when an earlier one was last put back."""
     model = need_model(inquiry)
-    table = deployments_table(source, Scope(model=model))
+    table = deployments_table(source, FactFilter(model=model))
     rows = as_records(table)
     back = [row for row in rows if row["kind"] == "reinstated"]
     said = ["Nothing was ever deployed."]
@@ -62,7 +62,7 @@ def roll_back(source: Source, inquiry: Inquiry) -> Answer:
     return Answer(said, [table])
 
 
-def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def policy_history(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List versions with differences, when they were in force, and how much was decided by them."""
     policies = policy_folds.folded(source)
     decided: dict[tuple[str, int, str], int] = {}
@@ -111,7 +111,7 @@ def policy_history(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 
     )
 
 
-def without_action(source: Source, inquiry: Inquiry) -> Answer:
+def without_action(source: FactSource, inquiry: Inquiry) -> Answer:
     """List models whose decision calls for work that nothing recorded has done."""
     in_force: dict[str, tuple[Fact, dict[str, Any]]] = {}
     deployed_at: dict[str, int] = {}
@@ -170,7 +170,7 @@ def without_action(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-def budgets(source: Source, inquiry: Inquiry) -> Answer:
+def budgets(source: FactSource, inquiry: Inquiry) -> Answer:
     """Show what each plan could spend and what its admitted jobs need."""
     records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts((PlanMade.TYPE,))):
@@ -202,7 +202,7 @@ def budgets(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-def evenness(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def evenness(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Compare groups of models (owner, tier, labels) in the newest plan and in force."""
     groups: dict[str, list[str]] = {}
     for _, data in readable(source.facts((ModelRegistered.TYPE, ModelUpdated.TYPE))):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ledger.compliance.conduct import conduct_of, refusals_table
-from ledger.compliance.facts import Fact, Scope, Source, readable
+from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 from ledger.compliance.silence import silence_table
 from ledger.compliance.tables import Cell, Table, table_of
@@ -16,7 +16,7 @@ from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import SECOND, parse_time
 
 
-def is_whole(source: Source, inquiry: Inquiry) -> Answer:
+def is_whole(source: FactSource, inquiry: Inquiry) -> Answer:
     """Compare with the checkpoint that the auditor kept, and list the audits on record."""
     audits = list(readable(source.facts((AuditCompleted.TYPE,))))
     answer = Answer(
@@ -82,7 +82,7 @@ def _fold_key(keys: list[_Key], fact: Fact) -> None:
                 key.revoked_from, key.reason = data["from_position"], data["reason"]
 
 
-def who_writes(source: Source, inquiry: Inquiry) -> Answer:
+def who_writes(source: FactSource, inquiry: Inquiry) -> Answer:
     """List who wrote what, the keys over time, and for one event its author and keys."""
     writers: dict[tuple[str, str], list[int]] = {}
     keys: list[_Key] = []
@@ -148,9 +148,9 @@ def _keys_table(keys: list[_Key]) -> Table:
     )
 
 
-def refused_and_silent(source: Source, inquiry: Inquiry) -> Answer:
+def refused_and_silent(source: FactSource, inquiry: Inquiry) -> Answer:
     """List refused requests and silent sources."""
-    scope = Scope(model=inquiry.model, until=inquiry.at)
+    scope = FactFilter(model=inquiry.model, until=inquiry.at)
     refused, sources = refusals_table(source, scope), silence_table(source, scope)
     state = [column.name for column in sources.columns].index("state")
     silent = [row for row in sources.rows if row[state] in {"silent", "never"}]
@@ -167,7 +167,7 @@ def refused_and_silent(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-def clocks(source: Source, inquiry: Inquiry) -> Answer:
+def clocks(source: FactSource, inquiry: Inquiry) -> Answer:
     """Say which clock gave the times, and list late observations by source."""
     said: list[str] = []
     late: dict[tuple[str, str], list[int]] = {}
@@ -218,7 +218,7 @@ def clocks(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-def retained_and_erased(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def retained_and_erased(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List what was erased, and what the last audit after it found."""
     erasures = list(readable(source.facts((BodyErased.TYPE,))))
     count = sum(last - first + 1 for _, data in erasures for first, last in data["positions"])

@@ -5,7 +5,7 @@ from typing import Any
 from ledger.compliance import policies as policy_folds
 from ledger.compliance.conduct import conduct_of
 from ledger.compliance.decisions import plan_rows_table
-from ledger.compliance.facts import Fact, Scope, Source, readable
+from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.tables import Cell, table_of
 from ledger.events.decisions import DECISION_TYPES
@@ -15,7 +15,7 @@ from ledger.events.signals import SignalDefined
 from ledger.events.values import DAY, parse_time
 
 
-def followed(source: Source, inquiry: Inquiry) -> Answer:
+def followed(source: FactSource, inquiry: Inquiry) -> Answer:
     """List decisions that called for work soon after a deployment, with their lineage."""
     deployments: list[tuple[Fact, dict[str, Any], int]] = []
     records: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ def followed(source: Source, inquiry: Inquiry) -> Answer:
     )
 
 
-def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def reviewed(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Say when each policy was last drafted or activated."""
     policies = policy_folds.folded(source)
     last: dict[str, list[Cell]] = {}
@@ -97,14 +97,14 @@ def reviewed(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of a
     )
 
 
-def audits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def audits(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """List audits with their findings."""
     table = conduct_of(source, "audit completed", "audits", "Audits")
     said = [f"On record: {counted(len(table.rows), 'audit')}."]
     return Answer(said, [table], how=["decision-ledger audit run --record"])
 
 
-def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def limits(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     """Return what the ledger itself says of its methods: meanings and rationales."""
     signals = {data["signal"]: data for _, data in readable(source.facts((SignalDefined.TYPE,)))}
     policies = policy_folds.folded(source)
@@ -155,7 +155,7 @@ def limits(source: Source, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
     )
 
 
-def everything(source: Source, inquiry: Inquiry) -> Answer:
+def everything(source: FactSource, inquiry: Inquiry) -> Answer:
     """Say what an export of the model holds and how to make and verify it."""
     model = need_model(inquiry)
     stream = f"models/{model}"
@@ -163,7 +163,7 @@ def everything(source: Source, inquiry: Inquiry) -> Answer:
     for fact in source.facts():
         if fact.stream == stream:
             counts[fact.type] = counts.get(fact.type, 0) + 1
-    places = plan_rows_table(source, Scope(model=model))
+    places = plan_rows_table(source, FactFilter(model=model))
     return Answer(
         said=[
             (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, Scope, Source, readable
+from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.tables import Table, table_of
 from ledger.events import notation
 from ledger.events.canonical import encode
@@ -128,7 +128,7 @@ class Policies:
         return found[-1] if found else None
 
 
-def folded(source: Source) -> Policies:
+def folded(source: FactSource) -> Policies:
     """Return what a source tells of policies."""
     policies = Policies()
     for fact in source.facts(TYPES):
@@ -179,7 +179,7 @@ def _leaf(value: object, path: str) -> str:
     return encode(value).decode()
 
 
-def changes_table(source: Source, scope: Scope) -> Table:
+def changes_table(source: FactSource, scope: FactFilter) -> Table:
     """Return every draft and activation in the period, with author, reason and what changed."""
     policies = Policies()
     note = "Policies are not a model's alone: changes of all of them are listed."

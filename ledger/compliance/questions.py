@@ -11,7 +11,7 @@ from ledger.compliance import decision_answers as decisions
 from ledger.compliance import fleet_answers as fleet
 from ledger.compliance import integrity_answers as integrity
 from ledger.compliance import management_answers as management
-from ledger.compliance.facts import Source
+from ledger.compliance.facts import FactSource
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
 
 
@@ -19,7 +19,7 @@ class Question(NamedTuple):
     """A question, what answers it from events, and what no event tells; empty if all is told."""
 
     text: str
-    answer: Callable[[Source, Inquiry], Answer] | None
+    answer: Callable[[FactSource, Inquiry], Answer] | None
     missing: str = ""
 
 
@@ -184,7 +184,7 @@ QUESTIONS: Final[dict[str, Question]] = {
 }
 
 
-def answer(name: str, source: Source, inquiry: Inquiry) -> Answer:
+def answer(name: str, source: FactSource, inquiry: Inquiry) -> Answer:
     """Return the answer to a question; QuestionError for no such name or missing particulars."""
     question = QUESTIONS.get(name)
     if question is None:

@@ -12,12 +12,12 @@ from ledger.compliance.decisions import (
     overrides_table,
     plan_rows_table,
 )
-from ledger.compliance.facts import Scope, Source
+from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import changes_table
 from ledger.compliance.silence import silence_table
 from ledger.compliance.tables import Table
 
-TABLES: Final[dict[str, Callable[[Source, Scope], Table]]] = {
+TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {
     "decisions": decisions_table,
     "overrides": overrides_table,
     "plan_places": plan_rows_table,
@@ -34,7 +34,9 @@ MISSING: Final = (
 )
 
 
-def tables_of(source: Source, scope: Scope, explainer: Explainer = UNEXPLAINED) -> list[Table]:
+def tables_of(
+    source: FactSource, scope: FactFilter, explainer: Explainer = UNEXPLAINED
+) -> list[Table]:
     """Return every table of the scope."""
     return [
         decisions_table(source, scope, explainer)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ledger.compliance.facts import Fact, Scope, Source
+from ledger.compliance.facts import Fact, FactFilter, FactSource
 from ledger.compliance.policies import TYPES as POLICY_TYPES
 from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Cell, Table, table_of
@@ -62,7 +62,7 @@ class _Fleet:
         return version.document if version is not None else None
 
 
-def silence_table(source: Source, scope: Scope) -> Table:
+def silence_table(source: FactSource, scope: FactFilter) -> Table:
     """Return every source with its last observation, its longest gap and whether it is silent.
 
     `silent`: no observation within the policy's silence before the ledger's time; `never`: the
@@ -115,7 +115,7 @@ def silence_table(source: Source, scope: Scope) -> Table:
     )
 
 
-def _observe(reports: dict[tuple[str, str], Reports], fact: Fact, scope: Scope) -> None:
+def _observe(reports: dict[tuple[str, str], Reports], fact: Fact, scope: FactFilter) -> None:
     data = fact.data
     if data is None:
         return

@@ -31,8 +31,8 @@ from ledger.export.bag import (
 )
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS, PROOFS, REPORT, SCOPE, SEAL, VERIFIER
 from ledger.export.lines import EventRow, LineError, checked_line, parse_line, row_of
-from ledger.export.proofs import Prover, proof_line
-from ledger.export.scope import Plan, Scope
+from ledger.export.proofs import TileProver, proof_line
+from ledger.export.scope import BundlePlan, BundleScope
 from ledger.export.tally import Tally
 from ledger.private import make_folder, open_file
 
@@ -40,7 +40,7 @@ _BUFFER: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Enclosed:
+class BundleContents:
     """What goes into a bundle beside its events and their proofs."""
 
     note: bytes
@@ -55,10 +55,10 @@ class Enclosed:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class FinishedBundle:
     """A finished bundle. `withheld`: bodies missing that the scope gives a reason for."""
 
-    scope: Scope
+    scope: BundleScope
     events: int
     withheld: int
     manifest_digest: bytes
@@ -106,7 +106,11 @@ class BundleWriter:
     """
 
     def __init__(
-        self, folder: Path, plan: Plan, checkpoint: CheckpointBody, prover: Prover | None = None
+        self,
+        folder: Path,
+        plan: BundlePlan,
+        checkpoint: CheckpointBody,
+        prover: TileProver | None = None,
     ) -> None:
         assert (prover is None) == (plan.kind == "full")
         if prover is not None and prover.root() != checkpoint.root:
@@ -200,7 +204,7 @@ class BundleWriter:
             lines.append(proof_line(row[0], prover.proof(row[0] - 1)))
         return lines
 
-    def finish(self, enclosed: Enclosed) -> Written:
+    def finish(self, enclosed: BundleContents) -> FinishedBundle:
         """Write everything else and return what the bundle is; CHAIN_BROKEN if events are missing.
 
         With the same plan, events and enclosures the bytes are the same.
@@ -240,7 +244,7 @@ class BundleWriter:
             TAG_MANIFEST_FILE,
             manifest({name: self._write(name, content) for name, content in tags.items()}),
         )
-        return Written(
+        return FinishedBundle(
             scope,
             tally.events,
             sum(ranges.count() for _, ranges in scope.withheld),

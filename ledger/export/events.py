@@ -14,11 +14,11 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
 from ledger.export.faults import BundleError
 from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle
-from ledger.export.gaps import Gaps, Missing
-from ledger.export.keys import Keys
+from ledger.export.gaps import Gaps, MissingBodies
+from ledger.export.keys import BundleKeys
 from ledger.export.lines import LineError, parse_line
-from ledger.export.scope import Scope
-from ledger.export.sealing import Seal, SealError, Streams, check_late, seal_of
+from ledger.export.scope import BundleScope
+from ledger.export.sealing import SealError, SealStatement, Streams, check_late, seal_of
 
 LINE_BYTES_MAX: Final = 64 << 20  # no event comes near it; a file without line feeds must not fill
 _STEP: Final = 1_000  # events between two words about progress
@@ -29,11 +29,11 @@ _PROOF: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedEvents:
     """The events of a bundle, found whole. `digests` are those of the files that were read."""
 
     events: int
-    missing: Missing
+    missing: MissingBodies
     digests: dict[str, str]
 
 
@@ -64,9 +64,9 @@ class EventChecks:
     def __init__(
         self,
         bundle: Bundle,
-        scope: Scope,
+        scope: BundleScope,
         checkpoint: CheckpointBody,
-        keys: Keys,
+        keys: BundleKeys,
         advance: Callable[[int, int], None] | None = None,
     ) -> None:
         self._bundle = bundle
@@ -85,7 +85,7 @@ class EventChecks:
         assert self._last is not None
         return self._last
 
-    def run(self) -> Checked:
+    def run(self) -> CheckedEvents:
         """Check everything; BundleError names the first line that does not hold."""
         digests = self._whole() if self._scope.kind == "full" else self._part()
         missing = self._gaps.done()
@@ -101,12 +101,12 @@ class EventChecks:
             wrong = next(one for one in types if self._counts[one] != scope.counts.get(one, 0))
             why = f"it counts {scope.counts.get(wrong, 0)} of {wrong}; {self._counts[wrong]} are"
             raise BundleError(SCOPE, 0, f"{why} there")
-        return Checked(self._counts.total(), missing, digests)
+        return CheckedEvents(self._counts.total(), missing, digests)
 
     def _whole(self) -> dict[str, str]:
         """Check a full bundle: the chain, every seal, the keys, and the root of the tree."""
         tree, streams, stated = CompactRange(), Streams(), self._checkpoint
-        late: list[Seal] = []
+        late: list[SealStatement] = []
         lines = _Lines(self._bundle, EVENTS)
         try:
             for line in lines:

@@ -10,11 +10,11 @@ from ledger.events.registry import keeps_body
 from ledger.export.faults import BundleError
 from ledger.export.files import EVENTS, SCOPE
 from ledger.export.ranges import Ranges, united
-from ledger.export.scope import ERASED, Scope
+from ledger.export.scope import ERASED, BundleScope
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingBodies:
     """How many bodies are not in a bundle, by what is known of why."""
 
     erased_proven: int
@@ -25,7 +25,7 @@ class Missing:
 class Gaps:
     """Takes every event of a bundle, and says in the end what became of the missing bodies."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: BundleScope) -> None:
         self._scope = scope
         self._stated = [ranges for _, ranges in scope.withheld]
         self._found = [0] * len(self._stated)
@@ -46,7 +46,7 @@ class Gaps:
                 return
         self._pending.append((link.position, line))
 
-    def done(self) -> Missing:
+    def done(self) -> MissingBodies:
         """Return the counts; BundleError where a body is missing without account, or is not."""
         proven = united(self._erased)
         for position, line in self._pending:
@@ -63,7 +63,7 @@ class Gaps:
         for reason, ranges in self._scope.withheld:
             counts[reason == ERASED] += ranges.without(proven).count()
         total = len(self._pending) + sum(self._found)
-        return Missing(total - sum(counts), counts[True], counts[False])
+        return MissingBodies(total - sum(counts), counts[True], counts[False])
 
     def _check_gone(self, proven: Ranges) -> None:
         """Refuse a body that is there although an event of the bundle says that it was erased."""

@@ -10,7 +10,7 @@ from ledger.export.faults import BundleError
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS
 
 
-class Keys:
+class BundleKeys:
     """The keys of a bundle; in a full one they are folded again from its events."""
 
     def __init__(self, data: bytes) -> None:

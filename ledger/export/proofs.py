@@ -17,7 +17,7 @@ _LEVELS: Final = 8  # of the tree within one tile
 _sha256 = hashlib.sha256
 
 
-class Prover:
+class TileProver:
     """Proves leaves of the tree of `size` leaves; quick where they come in ascending order.
 
     Every tile is compared with the one above it: if `root` is the root that one expects, every

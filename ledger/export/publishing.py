@@ -44,7 +44,7 @@ class PublishError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublicationResult:
     """What a run has published, after what was there before."""
 
     folder: str
@@ -74,7 +74,7 @@ class TileFolder:
 
     def publish(
         self, note: bytes, headers: Headers, advance: Callable[[int], None] = lambda _: None
-    ) -> Published:
+    ) -> PublicationResult:
         """Publish a verified checkpoint with all that it covers; `advance` is told how far it is.
 
         PublishError if it does not extend what was published, or the headers are not what it
@@ -83,7 +83,9 @@ class TileFolder:
         with self._alone():
             return self._publish(note, headers, advance)
 
-    def _publish(self, note: bytes, headers: Headers, advance: Callable[[int], None]) -> Published:
+    def _publish(
+        self, note: bytes, headers: Headers, advance: Callable[[int], None]
+    ) -> PublicationResult:
         claim = parse(parse_note(note).text)
         before = self.checkpoint()
         old = before[0] if before else None
@@ -109,7 +111,7 @@ class TileFolder:
             self._write(CHECKPOINT, note)
         if old is not None:
             self._remove_outgrown(old.size, claim.size)
-        return Published(
+        return PublicationResult(
             str(self._folder),
             claim.origin,
             claim.size,

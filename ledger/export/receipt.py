@@ -46,7 +46,7 @@ class ReceiptError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenLeaf:
     """A leaf of the tree with its inclusion proof."""
 
     position: int

@@ -19,7 +19,7 @@ from ledger.events.decisions import DECISION_TYPES, MADE, DecisionMade, Decision
 from ledger.events.notation import percent, rounded_money
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
-from ledger.export.scope import ERASED, ERASED_LATER, Plan
+from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan
 from ledger.export.tally import Tally
 
 T = TypeVar("T", bound=EventData)
@@ -52,7 +52,7 @@ class Entry(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportExtras:
     """What the ledger adds to the events of a bundle: replays and reasons by position."""
 
     replays: Mapping[int, Replay] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Told:
 
 
 def render(
-    plan: Plan, tally: Tally, checkpoint: CheckpointBody, note: bytes, told_by: Told
+    plan: BundlePlan, tally: Tally, checkpoint: CheckpointBody, note: bytes, told_by: ReportExtras
 ) -> Iterator[str]:
     """Yield the pieces of the report; equal arguments give equal text."""
     scope, replays = tally.scope(), told_by.replays

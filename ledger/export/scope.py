@@ -61,7 +61,7 @@ class Withholding:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BundlePlan:
     """A bundle to write. The same plan over the same ledger gives the same bytes.
 
     `last_position` of a stream bundle is the position of the event that the seal fixes.
@@ -80,7 +80,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class BundleScope:
     """What `scope.json` says."""
 
     kind: Kind
@@ -113,7 +113,7 @@ class Scope:
         )
 
     @classmethod
-    def parse(cls, data: bytes) -> "Scope":
+    def parse(cls, data: bytes) -> "BundleScope":
         """Return what the bytes of a `scope.json` say; ScopeError for anything else."""
         try:
             value = decode(data)

@@ -26,7 +26,7 @@ class SealError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SealStatement:
     """What a `streams.sealed.v1` states, and where it is."""
 
     position: int
@@ -35,7 +35,7 @@ class Seal:
     streams: int
 
 
-def seal_of(position: int, body: bytes) -> Seal:
+def seal_of(position: int, body: bytes) -> SealStatement:
     """Return what the event of a seal states; SealError if it is not of that form."""
     data: Any = decode(body)["data"]
     if type(data) is not dict or data.keys() != {"as_of", "root", "streams"}:
@@ -44,7 +44,7 @@ def seal_of(position: int, body: bytes) -> Seal:
     is_whole = type(as_of) is int and type(streams) is int and type(root) is str
     if not is_whole or not 1 <= as_of < position or streams < 1:
         raise SealError(position, "a seal is about a position before its own")
-    return Seal(position, as_of, root, streams)
+    return SealStatement(position, as_of, root, streams)
 
 
 class Streams:
@@ -68,7 +68,7 @@ class Streams:
         """Return whether the streams at a position can still be told."""
         return self._position - as_of <= len(self._undo)
 
-    def check(self, seal: Seal) -> None:
+    def check(self, seal: SealStatement) -> None:
         """Raise SealError unless a seal is right; its position must be within reach."""
         newest = self._newest
         back = self._position - seal.as_of
@@ -105,7 +105,7 @@ class Streams:
         return known[1]
 
 
-def check_late(seals: Iterable[Seal], links: Iterable[Link]) -> None:
+def check_late(seals: Iterable[SealStatement], links: Iterable[Link]) -> None:
     """Raise SealError unless the seals are right, by the events of the ledger from the start."""
     due = sorted(seals, key=lambda seal: seal.as_of)
     streams, at = Streams(remembered=0), 0

@@ -13,7 +13,7 @@ from ledger.events.values import HASH_HEX
 from ledger.export.faults import BundleError
 from ledger.export.files import SEAL
 from ledger.export.lines import LineError, parse_line
-from ledger.export.sealing import Seal, SealError, seal_of
+from ledger.export.sealing import SealError, SealStatement, seal_of
 
 _KEYS: Final = frozenset({"event", "inclusion", "record", "record_inclusion", "record_index"})
 
@@ -65,7 +65,7 @@ def check_seal(data: bytes, stated: CheckpointBody, last: Link) -> None:
     )
 
 
-def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> Seal:
+def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> SealStatement:
     """Return what the seal's event states, which must be in the tree of the checkpoint."""
     try:
         link = parse_line(encode(value["event"]) + b"\n", stated.origin)

@@ -15,7 +15,7 @@ from ledger.events.proving import BodyErased
 from ledger.events.values import format_time
 from ledger.export.lines import EventRow
 from ledger.export.ranges import Ranges, united
-from ledger.export.scope import ERASED, ERASED_LATER, Plan, Scope
+from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan, BundleScope
 
 DECISIONS_SHOWN: Final = 500  # each with its explanation, which takes some ms
 OTHERS_SHOWN: Final = 200
@@ -37,7 +37,7 @@ _SPECIAL: Final = frozenset({*_KINDS, BodyErased.TYPE})
 class Tally:
     """Counts what passes; `scope` says what it was once all has."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: BundlePlan) -> None:
         self._plan = plan
         self.counts: Counter[str] = Counter()
         self.first = self.last = 0
@@ -78,7 +78,7 @@ class Tally:
         else:
             self.newest[_KINDS[type_]].append((position, recorded_at, body))
 
-    def scope(self) -> Scope:
+    def scope(self) -> BundleScope:
         """Return what the bundle's scope is, once all events have passed."""
         plan, proven = self._plan, united(self._erased)
         unproven = ERASED_LATER if plan.kind == "full" else ERASED
@@ -86,7 +86,7 @@ class Tally:
             plan.withholding.reason: self._withheld.without(proven),
             unproven: self._absent.without(proven),
         }
-        return Scope(
+        return BundleScope(
             plan.kind,
             self.first,
             self.last,

@@ -16,7 +16,7 @@ class TrustError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class TrustedCheckpoint:
     """A checkpoint that is vouched for."""
 
     checkpoint: CheckpointBody
@@ -31,7 +31,9 @@ class Trusted:
         return tuple(map(str, self.keys))
 
 
-def open_trusted(note: bytes, keys: Sequence[VerifierKey], policy: WitnessPolicy | None) -> Trusted:
+def open_trusted(
+    note: bytes, keys: Sequence[VerifierKey], policy: WitnessPolicy | None
+) -> TrustedCheckpoint:
     """Return a checkpoint that one of the keys has signed, and that meets the policy if given.
 
     Without a key the policy's own `log` lines say which key counts.
@@ -50,4 +52,4 @@ def open_trusted(note: bytes, keys: Sequence[VerifierKey], policy: WitnessPolicy
     signers = tuple(key for key in trusted if (key.name, key.key_id) in lines)
     if keys and not any(key in signers for key in keys):
         raise TrustError("the key that was given has not signed it")
-    return Trusted(opened.checkpoint, signers, witnesses)
+    return TrustedCheckpoint(opened.checkpoint, signers, witnesses)

@@ -42,9 +42,9 @@ from ledger.export.files import (
     open_bundle,
     read_all,
 )
-from ledger.export.gaps import Missing
-from ledger.export.keys import Keys
-from ledger.export.scope import Scope, ScopeError
+from ledger.export.gaps import MissingBodies
+from ledger.export.keys import BundleKeys
+from ledger.export.scope import BundleScope, ScopeError
 from ledger.export.stream_seal import check_seal
 from ledger.export.trust import TrustError, open_trusted
 
@@ -60,7 +60,7 @@ class Verified:
     """What a bundle was found to be."""
 
     origin: str
-    scope: Scope
+    scope: BundleScope
     events: int
     checkpoint_size: int
     root: bytes
@@ -68,7 +68,7 @@ class Verified:
     """The keys of yours that signed the checkpoint."""
     witnesses: tuple[str, ...]
     """Those of your policy that cosigned it."""
-    missing: Missing
+    missing: MissingBodies
     unknown_types: Mapping[str, int]
     """Types of events that this release does not know: hashed and counted like any other."""
     manifest_digest: bytes
@@ -103,7 +103,7 @@ def verify_opened(
     except TrustError as error:
         raise BundleError(CHECKPOINT, 0, str(error)) from error
     stated = trusted.checkpoint
-    spans = Keys(read_all(bundle, KEYS))
+    spans = BundleKeys(read_all(bundle, KEYS))
     for key in trusted.keys:
         spans.check_signer(key, stated.size)
     _check_place(scope, stated)
@@ -126,12 +126,12 @@ def verify_opened(
     )
 
 
-def _scope(bundle: Bundle) -> Scope:
+def _scope(bundle: Bundle) -> BundleScope:
     """Return the scope, once the bundle has just the files of its kind."""
     if SCOPE not in bundle.sizes:
         raise BundleError(SCOPE, 0, "it is missing")
     try:
-        scope = Scope.parse(read_all(bundle, SCOPE))
+        scope = BundleScope.parse(read_all(bundle, SCOPE))
     except ScopeError as error:
         raise BundleError(SCOPE, 0, str(error)) from error
     wanted = FILES[scope.kind]
@@ -193,7 +193,7 @@ def _digest(bundle: Bundle, name: str) -> str:
     return digest.hexdigest()
 
 
-def _check_place(scope: Scope, stated: CheckpointBody) -> None:
+def _check_place(scope: BundleScope, stated: CheckpointBody) -> None:
     """Raise BundleError unless the checkpoint covers what the scope says."""
     if scope.last_position > stated.size:
         why = f"it goes up to position {scope.last_position}, the checkpoint to {stated.size}"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from ledger import __version__
 from ledger.audit.audit import Audit, Tell
-from ledger.audit.memory import Memory
+from ledger.audit.memory import AuditStateFile
 from ledger.audit.report import Report
-from ledger.audit.source import Source
+from ledger.audit.source import LedgerSource
 from ledger.errors import LedgerError
 from ledger.operations.failures import MisuseError
-from ledger.operations.trust import Trusted
+from ledger.operations.trust import TrustAnchors
 
 if TYPE_CHECKING:
     from ledger.client import LedgerClient
@@ -23,8 +23,8 @@ _WHAT_CHARS: Final = 2_000
 
 
 def audit_log(
-    source: Source,
-    given: Trusted,
+    source: LedgerSource,
+    given: TrustAnchors,
     *,
     state: Path | None = None,
     place: str = "",
@@ -37,7 +37,7 @@ def audit_log(
     the path, URL or address of the source, by which an interrupted audit is continued.
     """
     try:
-        memory = None if state is None else Memory(state)
+        memory = None if state is None else AuditStateFile(state)
     except LedgerError as error:  # a file that was named, and not the ledger
         raise MisuseError(f"--state: {error.message}", error.remedy) from error
     is_path = place and source.kind != "server" and "://" not in place

@@ -27,7 +27,7 @@ _TRIES: Final = 5  # in a row without a byte more
 _Wait = Callable[[float], object]
 
 
-class Fetch:
+class BundleDownload:
     """One bundle on its way to one place: a `.tar` file, or else a folder."""
 
     def __init__(self, client: LedgerClient, out: Path, wait: _Wait) -> None:

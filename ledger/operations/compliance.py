@@ -11,7 +11,7 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.client import LedgerClient, VerifiedCheckpoint
 from ledger.compliance.decisions import Explainer
-from ledger.compliance.facts import Scope, Source, unit_of_cost
+from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
 from ledger.compliance.report import MISSING, tables_of
 from ledger.compliance.tables import Table
@@ -30,7 +30,7 @@ class ComplianceFiles:
 
 
 def write_compliance(
-    source: Source, explainer: Explainer, scope: Scope, folder: Path, form: Form
+    source: FactSource, explainer: Explainer, scope: FactFilter, folder: Path, form: Form
 ) -> tuple[ComplianceFiles, list[Table]]:
     """Write every table of the scope into a folder, made if need be; return files and tables.
 

@@ -15,11 +15,11 @@ from ledger.chain.key_history import KeyHistory, KeyHistoryError
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Link, header_bytes
 from ledger.chain.note import NoteError
-from ledger.export.publishing import Headers, Published, PublishError, TileFolder
+from ledger.export.publishing import Headers, PublicationResult, PublishError, TileFolder
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import check_file
 from ledger.operations.served_ledger import link_of
-from ledger.operations.trust import Trusted
+from ledger.operations.trust import TrustAnchors
 
 if TYPE_CHECKING:
     from ledger.chain.policy import WitnessPolicy
@@ -42,7 +42,7 @@ class PublishableLog:
     """Whether the key came from the log itself."""
 
 
-def publish(folder: Path, log: PublishableLog, move: Callable[[int], None]) -> Published:
+def publish(folder: Path, log: PublishableLog, move: Callable[[int], None]) -> PublicationResult:
     """Write what is new of a log; IntegrityFailure if it does not extend what was published."""
     try:
         return TileFolder(folder).publish(log.note.encode(), log.headers, move)
@@ -66,7 +66,7 @@ def served_log(client: "LedgerClient", signed: "VerifiedCheckpoint") -> Publisha
 
 
 @contextmanager
-def stored_log(database: str, origin: str, given: Trusted) -> Iterator[PublishableLog]:
+def stored_log(database: str, origin: str, given: TrustAnchors) -> Iterator[PublishableLog]:
     """Yield the log in a database, under the newest checkpoint that was signed there.
 
     With a policy it is the newest that the policy accepts. `origin` chooses among several ledgers.

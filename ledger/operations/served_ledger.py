@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ledger.audit.absence import ranges_of
-from ledger.audit.source import Hashed, Look, Opener, Row, SourceKind, UnreadableError, Withheld
+from ledger.audit.source import (
+    HashPassResult,
+    Opener,
+    Row,
+    SourceKind,
+    SourceReport,
+    UnreadableError,
+    Withheld,
+)
 from ledger.chain.link import Link
 from ledger.client.inputs import micros_of_datetime
 from ledger.events.proving import BodyErased
@@ -85,9 +93,9 @@ class ServedLedger:
         later = self._client.list_events(after_position=self.size, types=[BodyErased.TYPE])
         return [pair for event in later for pair in ranges_of(event.body)]
 
-    def look(self, hashed: Hashed) -> Look:  # noqa: ARG002 - a server shows nothing else
+    def look(self, hashed: HashPassResult) -> SourceReport:  # noqa: ARG002 - a server shows nothing else
         """Return nothing: there is nothing beside the events."""
-        return Look()
+        return SourceReport()
 
     def close(self) -> None:
         """Do nothing: the session closes its client."""

@@ -11,7 +11,7 @@ from ledger.reading import NOTE_BYTES_MAX, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class TrustAnchors:
     """Keys and a policy that were obtained elsewhere; either may be missing."""
 
     keys: tuple[VerifierKey, ...] = ()
@@ -31,9 +31,9 @@ class Trusted:
             )
 
 
-def trusted(vkeys: Sequence[str] | None, policy: Path | None) -> Trusted:
+def trusted(vkeys: Sequence[str] | None, policy: Path | None) -> TrustAnchors:
     """Return what --vkey and --witness-policy name."""
-    return Trusted(tuple(keys_of(vkeys or ())), policy_of(policy))
+    return TrustAnchors(tuple(keys_of(vkeys or ())), policy_of(policy))
 
 
 def keys_of(texts: Sequence[str], named: str = "--vkey") -> list[VerifierKey]:

@@ -9,7 +9,7 @@ from ledger.storage.checks import check_request, request_key
 from ledger.storage.events import Events
 from ledger.storage.jobs import WriteTransaction
 from ledger.storage.records import AppendRequest, AppendResult, NewEvent, Step
-from ledger.storage.times import MachineTime
+from ledger.storage.times import WallClock
 from ledger.storage.view import View
 from ledger.storage.writer import Writer
 
@@ -18,7 +18,7 @@ class LedgerClocks:
     """Says what time it is for a ledger. Safe between threads."""
 
     def __init__(
-        self, view: View, writer: Callable[[], Writer], clock: Clock, times: MachineTime
+        self, view: View, writer: Callable[[], Writer], clock: Clock, times: WallClock
     ) -> None:
         self._view = view
         self._events = Events(view)

@@ -24,7 +24,7 @@ from ledger.storage.jobs import WriteTransaction
 from ledger.storage.records import AppendRequest, CreateLedger, LedgerInfo, NewEvent
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.times import MachineTime
+from ledger.storage.times import WallClock
 
 FORMAT: Final = "decision-ledger/1"
 CREATE_METHOD: Final = "CreateLedger"
@@ -33,7 +33,7 @@ CREATE_METHOD: Final = "CreateLedger"
 class Creation:
     """Creates ledgers within the transactions of the writer."""
 
-    def __init__(self, database: Database, times: MachineTime, keys: SealedKeys) -> None:
+    def __init__(self, database: Database, times: WallClock, keys: SealedKeys) -> None:
         self._database = database
         self._times = times
         self._keys = keys

@@ -1,6 +1,6 @@
 """One group of requests that commit together: each decided alone, then written at once.
 
-A Group lives inside one write transaction. `admit` either places a request's events after what the
+A CommitGroup lives in one transaction. `admit` either places a request's events after all that the
 group already holds, or raises that request's own LedgerError and changes nothing; so a refusal
 never touches a neighbour. `write` stores all that was admitted. If the transaction then fails, the
 Chains that took part no longer say what the database says: the caller forgets them.
@@ -36,7 +36,7 @@ from ledger.storage.repeats import Repeats
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.tile_rows import write_tiles
-from ledger.storage.times import MachineTime, check_leap
+from ledger.storage.times import WallClock, check_leap
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
 _BY_STREAM_TYPES: Final = "INDEXED BY events_stream_type"
@@ -75,7 +75,7 @@ _KNOWN = (
 _SET_HEAD = heads.update().where(heads.c.ledger_id == bindparam("id_"))
 
 
-class Group:
+class CommitGroup:
     """The requests of one transaction, to be used on one thread while it is open."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Group:
         clock: Clock,
         chains: dict[int, Chain],
         keys: SealedKeys,
-        times: MachineTime,
+        times: WallClock,
     ) -> None:
         """`chains` is the writer's memory between groups, keyed by ledger_id; it is updated."""
         self._database = database

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
-from ledger.storage.group import Group
+from ledger.storage.group import CommitGroup
 from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 
 
 @dataclass(slots=True)
-class Append:
+class QueuedAppend:
     """A request that waits, and who waits for it."""
 
     info: LedgerInfo
@@ -22,7 +22,7 @@ class Append:
 
 
 @dataclass(slots=True)
-class Call:
+class QueuedCall:
     """A function that needs the writer's connection, in a transaction of its own."""
 
     function: Callable[["WriteTransaction"], Any]
@@ -30,14 +30,14 @@ class Call:
 
 
 @dataclass(slots=True)
-class Chore:
+class QueuedMaintenance:
     """A function that needs the writer to hold still, outside any transaction."""
 
     function: Callable[[], None]
     future: "Future[None]"
 
 
-Job = Append | Call | Chore
+Job = QueuedAppend | QueuedCall | QueuedMaintenance
 
 
 @dataclass(slots=True)
@@ -45,14 +45,14 @@ class WriteTransaction:
     """What a call may use while it has the writer: its transaction, and a group to append with."""
 
     connection: Connection
-    group: Group
+    group: CommitGroup
 
     def lock(self, info: LedgerInfo) -> None:
         """Keep other servers' writers out of a ledger until the transaction commits."""
         self.group.begin([info], [])
 
 
-def serve_chore(job: Chore) -> None:
+def serve_chore(job: QueuedMaintenance) -> None:
     """Run a chore and answer it; whatever it raises is its caller's."""
     if not job.future.set_running_or_notify_cancel():
         return

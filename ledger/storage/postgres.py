@@ -21,8 +21,8 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.postgres import (
     LOOK,
-    Session,
-    Use,
+    PostgresSession,
+    Purpose,
     check_session,
     connect_args,
     prepare_session,
@@ -117,7 +117,7 @@ class PostgresDatabase(Database):
         @event.listens_for(self.reader, "connect")
         def _prepare(raw: psycopg.Connection[Any], record: Any) -> None:  # noqa: ANN401
             record.info["after"] = self._failures
-            prepare_session(raw, Use.READS, self._connect)
+            prepare_session(raw, Purpose.READS, self._connect)
 
         @event.listens_for(self.reader, "checkout")
         def _take(_raw: object, record: Any, _proxy: object) -> None:  # noqa: ANN401
@@ -150,7 +150,7 @@ class PostgresDatabase(Database):
     def check_writable(self, connection: Connection) -> None:
         """Look at the session: the same as at connecting, durable, and not read-only."""
         found = connection.exec_driver_sql(LOOK).one()
-        check_session(Session(*found), connection.info["pid"])
+        check_session(PostgresSession(*found), connection.info["pid"])
 
     def after_failure(self, code: str) -> None:
         """Cut off a server that sleeps with the lock; else let readers connect again.
@@ -294,7 +294,7 @@ class PostgresDatabase(Database):
 
         @event.listens_for(engine, "connect")
         def _configure(raw: psycopg.Connection[Any], record: Any) -> None:  # noqa: ANN401
-            record.info["pid"] = prepare_session(raw, Use.WRITES, self._connect)
+            record.info["pid"] = prepare_session(raw, Purpose.WRITES, self._connect)
             raw.add_notice_handler(self._hear)
 
         return engine

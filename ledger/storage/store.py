@@ -18,7 +18,7 @@ from ledger.storage.notifications import CommitNotifications, CommitWatcher
 from ledger.storage.proofs import Proofs
 from ledger.storage.requests import Requests
 from ledger.storage.sealed_keys import LedgerKeys, SealedKeys
-from ledger.storage.times import MachineTime
+from ledger.storage.times import WallClock
 from ledger.storage.vault import Vault
 from ledger.storage.view import View
 from ledger.storage.writer import Writer
@@ -40,7 +40,7 @@ class Store:
     def __init__(
         self, database: Database, clock: Clock, sealed: SealedKeys, *, read_only: bool = False
     ) -> None:
-        times = MachineTime(clock)
+        times = WallClock(clock)
         view = View(database)
         self._database = database
         self._view = view

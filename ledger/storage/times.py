@@ -43,7 +43,7 @@ class Reading:
     elapsed: float
 
 
-class MachineTime:
+class WallClock:
     """The machine's clock as each `wall` ledger of a store may use it. Safe between threads."""
 
     def __init__(self, clock: Clock) -> None:

@@ -27,13 +27,13 @@ from ledger.storage.chains import Chain
 from ledger.storage.checks import request_key
 from ledger.storage.connection import WriterConnection
 from ledger.storage.database import Database, unavailable
-from ledger.storage.group import Group
+from ledger.storage.group import CommitGroup
 from ledger.storage.held_file import FileLostError
 from ledger.storage.jobs import (
-    Append,
-    Call,
-    Chore,
     Job,
+    QueuedAppend,
+    QueuedCall,
+    QueuedMaintenance,
     WriteTransaction,
     again,
     refuse,
@@ -41,7 +41,7 @@ from ledger.storage.jobs import (
 )
 from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.times import MachineTime
+from ledger.storage.times import WallClock
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Writer:
         database: Database,
         clock: Clock,
         keys: SealedKeys,
-        times: MachineTime,
+        times: WallClock,
         on_commit: Callable[[str, int], None],
     ) -> None:
         self._database = database
@@ -119,7 +119,7 @@ class Writer:
                     retry_after_seconds=0.5,
                 )
             self._queued_events += count
-            self._queue.append(Append(info, request, future))
+            self._queue.append(QueuedAppend(info, request, future))
             if len(self._queue) >= self._wanted or self._queued_events > _GATHER_EVENTS_MAX:
                 self._changed.notify()
         return future
@@ -127,16 +127,16 @@ class Writer:
     def call(self, function: Callable[[WriteTransaction], T]) -> T:
         """Run a function on the writer's thread in its own transaction, and return its result."""
         future: Future[T] = Future()
-        self._enqueue(Call(function, future))
+        self._enqueue(QueuedCall(function, future))
         return future.result()
 
     def pause_for(self, function: Callable[[], None]) -> None:
         """Run a function on the writer's thread between transactions."""
         future: Future[None] = Future()
-        self._enqueue(Chore(function, future))
+        self._enqueue(QueuedMaintenance(function, future))
         future.result()
 
-    def _enqueue(self, job: Call | Chore) -> None:
+    def _enqueue(self, job: QueuedCall | QueuedMaintenance) -> None:
         with self._changed:
             self._check_open()
             self._queue.append(job)
@@ -189,12 +189,12 @@ class Writer:
                 return
         if not jobs:
             return
-        if isinstance(jobs[0], Call):
+        if isinstance(jobs[0], QueuedCall):
             self._serve_call(jobs[0])
-        elif isinstance(jobs[0], Chore):
+        elif isinstance(jobs[0], QueuedMaintenance):
             serve_chore(jobs[0])
         else:
-            self._serve([job for job in jobs if isinstance(job, Append)])
+            self._serve([job for job in jobs if isinstance(job, QueuedAppend)])
 
     def _take(self) -> list[Job] | None:
         """Wait for work; return one call, or as many appends as one transaction should hold.
@@ -212,7 +212,7 @@ class Writer:
             count = 0
             while self._queue:
                 job = self._queue[0]
-                if not isinstance(job, Append):
+                if not isinstance(job, QueuedAppend):
                     if not taken:
                         taken.append(self._queue.popleft())
                     break
@@ -234,7 +234,7 @@ class Writer:
             self._changed.wait(min(_GATHER_COMMITS * self._last_seconds, _GATHER_SECONDS_MAX))
             self._wanted = 1
 
-    def _serve(self, jobs: list[Append]) -> None:
+    def _serve(self, jobs: list[QueuedAppend]) -> None:
         """Commit a group and answer each of its requests."""
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
         if not jobs:
@@ -256,7 +256,7 @@ class Writer:
         self._tell(moved)
 
     def _transact(
-        self, jobs: list[Append]
+        self, jobs: list[QueuedAppend]
     ) -> tuple[list[AppendResult | LedgerError], dict[int, Chain]]:
         """Decide each request alone, write all that were admitted, commit."""
         answers: list[AppendResult | LedgerError] = []
@@ -275,7 +275,7 @@ class Writer:
         self._database.after_commit()
         return answers, moved
 
-    def _serve_call(self, job: Call) -> None:
+    def _serve_call(self, job: QueuedCall) -> None:
         """Run a call in its transaction and answer it."""
         if not job.future.set_running_or_notify_cancel():
             return
@@ -296,8 +296,10 @@ class Writer:
         job.future.set_result(result)
         self._tell(moved)
 
-    def _group(self, connection: Connection) -> Group:
-        return Group(self._database, connection, self._clock, self._chains, self._keys, self._times)
+    def _group(self, connection: Connection) -> CommitGroup:
+        return CommitGroup(
+            self._database, connection, self._clock, self._chains, self._keys, self._times
+        )
 
     def _tell(self, moved: dict[int, Chain]) -> None:
         for chain in moved.values():

@@ -19,7 +19,7 @@ import structlog
 
 from ledger.clock import Clock
 from ledger.errors import LedgerError
-from ledger.witness.witness import Answer, Witness
+from ledger.witness.witness import HttpResponse, Witness
 
 REQUEST_BYTES_MAX: Final = 262_144  # 63 hashes and a note with a hundred signatures
 REQUEST_SECONDS: Final = 10.0
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             assert answer is not None
             self._answer(answer)
 
-    def _try(self, ask: Callable[[], Answer | None]) -> Answer | None:
+    def _try(self, ask: Callable[[], HttpResponse | None]) -> HttpResponse | None:
         """Return the witness's answer; a failure of its own is one that says no more."""
         try:
             return ask()
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             _log.exception("failed")
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the witness failed")
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: HttpResponse) -> None:
         """Send an answer that ends the connection: no client keeps a place."""
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
@@ -210,6 +210,6 @@ class WitnessServer:
         self._server.server_close()
 
 
-def _plain(status: HTTPStatus, why: str) -> Answer:
+def _plain(status: HTTPStatus, why: str) -> HttpResponse:
     """Return an answer that is a sentence."""
-    return Answer(status.value, f"{why}\n".encode())
+    return HttpResponse(status.value, f"{why}\n".encode())

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What to answer over HTTP."""
 
     status: int
@@ -53,7 +53,7 @@ class Witness:
         self._logs = logs
         self._clock = clock
 
-    def add_checkpoint(self, body: bytes) -> Answer:
+    def add_checkpoint(self, body: bytes) -> HttpResponse:
         """Cosign the checkpoint in a request, or say why not.
 
         Whatever is answered with 200 is on disk before this returns.
@@ -79,16 +79,16 @@ class Witness:
             _log.info("refused", origin=origin, status=refusal.status, why=refusal.why)
             return _refusal(refusal)
         _log.info("cosigned", origin=origin, size=row.head.size)
-        return Answer(OK, row.note.rstrip(b"\n").rpartition(b"\n")[2] + b"\n")
+        return HttpResponse(OK, row.note.rstrip(b"\n").rpartition(b"\n")[2] + b"\n")
 
-    def latest(self, hash_: str) -> Answer | None:
+    def latest(self, hash_: str) -> HttpResponse | None:
         """Return the latest cosigned checkpoint of the log whose origin has this hash, or None."""
         note = self._store.latest(hash_)
-        return None if note is None else Answer(OK, note)
+        return None if note is None else HttpResponse(OK, note)
 
 
-def _refusal(refusal: WitnessRefusalError) -> Answer:
+def _refusal(refusal: WitnessRefusalError) -> HttpResponse:
     """Return the answer to a request that was refused."""
     if refusal.status == CONFLICT:
-        return Answer(CONFLICT, f"{refusal.known_size}\n".encode(), SIZE)
-    return Answer(refusal.status, f"{refusal.why}\n".encode())
+        return HttpResponse(CONFLICT, f"{refusal.known_size}\n".encode(), SIZE)
+    return HttpResponse(refusal.status, f"{refusal.why}\n".encode())

@@ -14,8 +14,8 @@ from ledger.audit import hashing
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import Joined
-from ledger.audit.memory import Memory
+from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.memory import AuditStateFile
 from ledger.audit.report import Report
 from ledger.audit.segment import SEGMENT
 from ledger.chain.merkle import root_of
@@ -193,7 +193,7 @@ def long_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_stretches_join_to_the_tree_of_all_leaves(long_database: Path) -> None:
     source = DatabaseSource(str(long_database))
     leaves = [row[9] for row in source.rows(0, source.size)]
-    joined = Joined()
+    joined = VerifiedPrefix()
     assert hash_pass(source, joined, cores=1) == []
     assert joined.root == root_of(leaves)
     for size in (1, 300, SEGMENT, SEGMENT + 1, MANY):
@@ -206,7 +206,7 @@ def test_several_processes_find_what_one_finds(
     long_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = DatabaseSource(str(long_database))
-    alone, together = Joined(), Joined()
+    alone, together = VerifiedPrefix(), VerifiedPrefix()
     assert hash_pass(source, alone, cores=1) == []
     monkeypatch.setattr(hashing, "ALONE_MAX", 0)
     assert hash_pass(source, together, cores=2) == []
@@ -223,8 +223,8 @@ def test_an_audit_that_was_interrupted_goes_on_from_its_state_file(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Audit(source, "test", memory=Memory(state), place="here", tell=interrupt).run()
-    report = Audit(source, "test", memory=Memory(state), place="here").run()
+        Audit(source, "test", memory=AuditStateFile(state), place="here", tell=interrupt).run()
+    report = Audit(source, "test", memory=AuditStateFile(state), place="here").run()
     assert any(f"Went on after position {SEGMENT}," in remark for remark in report.remarks)
     assert not {one.rule for one in report.findings} & {"chain", "tiles", "checkpoints"}
     assert report.size == MANY
@@ -236,12 +236,12 @@ def test_a_pass_that_was_broken_off_goes_on_to_the_same_end(
     long_database: Path, split: int
 ) -> None:
     source = DatabaseSource(str(long_database))
-    whole, parts = Joined(), Joined()
+    whole, parts = VerifiedPrefix(), VerifiedPrefix()
     assert hash_pass(source, whole, cores=1) == []
     source._size = split
     assert hash_pass(source, parts, cores=1) == []
     source._size = MANY
-    parts = Joined.from_data(parts.to_data())
+    parts = VerifiedPrefix.from_data(parts.to_data())
     assert hash_pass(source, parts, cores=1) == []
     assert (parts.root, parts.streams, parts.roots) == (whole.root, whole.streams, whole.roots)
     source.close()
@@ -264,7 +264,7 @@ def test_damage_at_a_border_is_found_there(
     path.write_bytes(long_database.read_bytes())
     damaged(path, (statement.format(position),))
     source = DatabaseSource(str(path))
-    found = hash_pass(source, Joined(), cores=1)
+    found = hash_pass(source, VerifiedPrefix(), cores=1)
     assert (found[0].rule, found[0].position) == ("chain", position)
     source.close()
 
@@ -280,6 +280,6 @@ def test_every_level_of_tiles_is_compared(
     change = f"UPDATE tiles SET hashes = zeroblob(8192) WHERE level = {level} AND number = {number}"
     damaged(path, (change,))
     source = DatabaseSource(str(path))
-    found = hash_pass(source, Joined(), cores=1)
+    found = hash_pass(source, VerifiedPrefix(), cores=1)
     assert [(one.rule, one.position) for one in found] == [("tiles", position)]
     source.close()

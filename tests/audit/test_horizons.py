@@ -10,7 +10,7 @@ import pytest
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.audit.joining import Joined
+from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.report import Report
 from ledger.audit.segment import Segment
 from ledger.storage.records import AppendRequest, AppendResult
@@ -104,7 +104,7 @@ def test_what_was_derived_after_an_erasure_cannot_hide_behind_it(
 def test_a_stretch_must_go_on_from_the_one_before_it(
     version: int, began_at: int, what: str
 ) -> None:
-    joined = Joined(position=5, head=b"h" * 32, ended_at=10, streams={"ledger": 5})
+    joined = VerifiedPrefix(position=5, head=b"h" * 32, ended_at=10, streams={"ledger": 5})
     stretch = Segment(6, 6, b"h" * 32, b"i" * 32, began_at, 10, {"ledger": (version, 6, version)})
     stretch.nodes = [(0, b"i" * 32)]
     found = joined.add(stretch)

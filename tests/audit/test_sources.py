@@ -17,7 +17,7 @@ from ledger.audit.audit import Audit
 from ledger.audit.bundle import BundleSource
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
-from ledger.audit.source import Source
+from ledger.audit.source import LedgerSource
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.chain.entries import encode_entries
 from ledger.chain.link import header_bytes
@@ -38,7 +38,7 @@ from tests.support.bundles import small_ledger
 from tests.support.stores import ORIGIN
 
 
-def audited(source: Source, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
+def audited(source: LedgerSource, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
     report = Audit(source, "test", **options).run()
     source.close()
     return report

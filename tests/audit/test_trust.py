@@ -14,8 +14,8 @@ import pytest
 from ledger.audit.audit import MEANINGS, Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import Joined
-from ledger.audit.memory import Memory, Remembered
+from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.memory import AuditStateFile, EarlierAudit
 from ledger.audit.report import Report
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SecretKey
@@ -167,9 +167,9 @@ def memory(tmp_path: Path) -> Path:
 def test_a_second_audit_remembers_the_key_and_the_first_ledger(
     paper: Paper, tmp_path: Path, memory: Path
 ) -> None:
-    first = audited(paper, tmp_path, memory=Memory(memory))
+    first = audited(paper, tmp_path, memory=AuditStateFile(memory))
     foreign(paper)
-    second = audited(paper, tmp_path, memory=Memory(memory))
+    second = audited(paper, tmp_path, memory=AuditStateFile(memory))
     assert second.passed, second.text()
     assert (first.size, second.size) == (72, 73)
     assert not any("first use" in remark for remark in second.remarks)
@@ -180,14 +180,14 @@ def test_a_second_audit_remembers_the_key_and_the_first_ledger(
 def test_a_ledger_that_fell_behind_is_a_rollback(
     paper: Paper, tmp_path: Path, memory: Path, *, is_quick: bool
 ) -> None:
-    known = audited(paper, tmp_path, memory=Memory(memory))
+    known = audited(paper, tmp_path, memory=AuditStateFile(memory))
     del paper.events[70:]
     paper.checkpoint_sizes = [70]
-    report = audited(paper, tmp_path, memory=Memory(memory), is_quick=is_quick)
+    report = audited(paper, tmp_path, memory=AuditStateFile(memory), is_quick=is_quick)
     assert seen(report) == [("memory", 71)]
     assert known.checkpoint in report.evidence
     assert len(report.evidence) == 2
-    assert Memory(memory).recall(paper.origin).size == 72  # type: ignore[union-attr]
+    assert AuditStateFile(memory).recall(paper.origin).size == 72  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("is_quick", [False, True])
@@ -195,13 +195,13 @@ def test_a_ledger_that_fell_behind_is_a_rollback(
 def test_a_ledger_with_another_past_is_a_fork(
     paper: Paper, tmp_path: Path, memory: Path, *, is_quick: bool, more: int
 ) -> None:
-    audited(paper, tmp_path, memory=Memory(memory))
+    audited(paper, tmp_path, memory=AuditStateFile(memory))
     changed = paper.find("decision.overridden.v1")[0]
     paper.at(changed).data["rationale"] = "other words"
     paper.checkpoint_sizes = [72 + more]
     for _ in range(more):
         foreign(paper)
-    report = audited(paper, tmp_path, memory=Memory(memory), is_quick=is_quick)
+    report = audited(paper, tmp_path, memory=AuditStateFile(memory), is_quick=is_quick)
     assert "memory" in {one.rule for one in report.findings}, report.text()
     assert len(report.evidence) == 2
 
@@ -209,13 +209,13 @@ def test_a_ledger_with_another_past_is_a_fork(
 def test_a_quick_audit_goes_on_from_what_was_verified(
     paper: Paper, tmp_path: Path, memory: Path
 ) -> None:
-    audited(paper, tmp_path, memory=Memory(memory))
+    audited(paper, tmp_path, memory=AuditStateFile(memory))
     for _ in range(3):
         foreign(paper)
-    report = audited(paper, tmp_path, memory=Memory(memory), is_quick=True)
+    report = audited(paper, tmp_path, memory=AuditStateFile(memory), is_quick=True)
     assert report.passed, report.text()
     assert {one.rule: one.checked for one in report.rules}["chain"] == 3
-    again = audited(paper, tmp_path, memory=Memory(memory))
+    again = audited(paper, tmp_path, memory=AuditStateFile(memory))
     assert again.passed
     assert (again.size, again.root) == (report.size, report.root)
 
@@ -225,17 +225,17 @@ def test_an_interrupted_audit_goes_on_where_it_was(
 ) -> None:
     path = paper.write(tmp_path / "paper.db")
     source = DatabaseSource(str(path))
-    half = Joined()
+    half = VerifiedPrefix()
     source._size = 40
     assert hash_pass(source, half) == []
-    Memory(memory).note(paper.origin, "here", half)
+    AuditStateFile(memory).note(paper.origin, "here", half)
     source._size = 72
-    report = Audit(source, "test", memory=Memory(memory), place="here").run()
+    report = Audit(source, "test", memory=AuditStateFile(memory), place="here").run()
     assert report.passed, report.text()
     said = next(remark for remark in report.remarks if "position 40" in remark)
     assert "not hashed again" in said
     assert {one.rule: one.checked for one in report.rules}["chain"] == 32
-    assert Memory(memory).resume(paper.origin, "here") is None
+    assert AuditStateFile(memory).resume(paper.origin, "here") is None
     assert report.size == 72
     source.close()
 
@@ -243,8 +243,8 @@ def test_an_interrupted_audit_goes_on_where_it_was(
 def test_another_source_does_not_go_on_with_this_ones_interruption(
     paper: Paper, memory: Path
 ) -> None:
-    Memory(memory).note(paper.origin, "here", Joined(position=40))
-    assert Memory(memory).resume(paper.origin, "there") is None
+    AuditStateFile(memory).note(paper.origin, "here", VerifiedPrefix(position=40))
+    assert AuditStateFile(memory).resume(paper.origin, "there") is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"audit-state/1": {"a": {"verified": {}}}}'])
@@ -252,11 +252,11 @@ def test_a_file_that_is_no_memory_is_refused(memory: Path, text: str) -> None:
     memory.parent.mkdir()
     memory.write_text(text)
     with pytest.raises(LedgerError, match="no state of an audit"):
-        Memory(memory)
+        AuditStateFile(memory)
 
 
 def test_the_memory_is_one_json_document(paper: Paper, tmp_path: Path, memory: Path) -> None:
-    audited(paper, tmp_path, memory=Memory(memory))
+    audited(paper, tmp_path, memory=AuditStateFile(memory))
     document = json.loads(memory.read_text())
     assert list(document) == ["audit-state/1"]
     assert {path.name for path in memory.parent.iterdir()} == {"audit.json", "audit.json.lock"}
@@ -270,20 +270,20 @@ def test_every_check_beside_the_rules_has_a_test_that_makes_it_fail() -> None:
     assert {rule for _, rule, _ in DAMAGES.values()} | DAMAGED_RULES | here == set(MEANINGS)
 
 
-def remembered(size: int, root: bytes = b"r" * 32) -> Remembered:
-    return Remembered(size, root, "", 0, (), Joined(position=size))
+def remembered(size: int, root: bytes = b"r" * 32) -> EarlierAudit:
+    return EarlierAudit(size, root, "", 0, (), VerifiedPrefix(position=size))
 
 
 def test_audits_that_share_a_memory_take_nothing_back(memory: Path) -> None:
     """Method: four audits begin with an empty memory, and end one after the other."""
-    begun = [Memory(memory) for _ in range(4)]
+    begun = [AuditStateFile(memory) for _ in range(4)]
     begun[0].remember("a", remembered(12))
     begun[1].remember("b", remembered(2))
     begun[2].remember("a", remembered(7))
-    begun[3].note("b", "here", Joined(position=5))
-    kept = Memory(memory)
+    begun[3].note("b", "here", VerifiedPrefix(position=5))
+    kept = AuditStateFile(memory)
     assert kept.recall("a") == remembered(12)
     assert kept.recall("b") == remembered(2)
-    assert kept.resume("b", "here") == Joined(position=5)
+    assert kept.resume("b", "here") == VerifiedPrefix(position=5)
     begun[0].remember("a", remembered(12, b"f" * 32))
-    assert Memory(memory).recall("a") == remembered(12)
+    assert AuditStateFile(memory).recall("a") == remembered(12)

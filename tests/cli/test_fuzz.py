@@ -20,7 +20,7 @@ from ledger.api.server import loopback
 from ledger.application.policies.lint import lint
 from ledger.application.signing.published import read_policy, read_published
 from ledger.application.witnesses.calls import WitnessCallError, WitnessCalls
-from ledger.audit.memory import Memory
+from ledger.audit.memory import AuditStateFile
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import KeyFormatError, VerifierKey
@@ -39,7 +39,7 @@ from ledger.errors import LedgerError
 from ledger.events.canonical import CanonicalError, decode
 from ledger.export.lines import LineError, parse_line
 from ledger.export.receipt import ReceiptError, verify_receipt
-from ledger.operations.bundle_fetch import Fetch
+from ledger.operations.bundle_fetch import BundleDownload
 from ledger.operations.erasure import ranges_of
 from ledger.operations.failures import MisuseError
 from ledger.operations.submission import headings
@@ -135,7 +135,7 @@ def database(text: str) -> None:
 
 
 def known_request(path: Path) -> None:
-    fetching: Any = object.__new__(Fetch)
+    fetching: Any = object.__new__(BundleDownload)
     fetching._asked = path
     fetching._known()
 
@@ -183,7 +183,7 @@ PARSERS: dict[str, Parser] = {
         lambda path: load(path, {}), SettingsError, TOML, b"[service]\nevaluate = true\n"
     ),
     "a trust file": of_file(lambda path: TrustStore(path).known("o"), TrustFileError, TRUST),
-    "an auditor's state": of_file(Memory, LedgerError, STATE),
+    "an auditor's state": of_file(AuditStateFile, LedgerError, STATE),
     "an export asked for": of_file(
         known_request, MisuseError, b'{"asked": {}, "request_id": "r", "export": ""}'
     ),

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, code_of, described
-from ledger.cli.moments import Moment, now_of, parse_moment, parse_time
+from ledger.cli.moments import PositionOrTime, now_of, parse_moment, parse_time
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.records import Checkpoint
 from ledger.errors import LedgerError, Reason
@@ -69,19 +69,19 @@ def test_tables_are_aligned_without_trailing_blanks() -> None:
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
-        ("17", Moment(position=17)),
-        ("now", Moment(time=NOW)),
-        ("yesterday", Moment(time=NOW - timedelta(days=1))),
-        ("90m", Moment(time=NOW - timedelta(minutes=90))),
-        ("2w", Moment(time=NOW - timedelta(weeks=2))),
-        ("30s", Moment(time=NOW - timedelta(seconds=30))),
-        ("1772712000s", Moment(time=datetime(2026, 3, 5, 12, tzinfo=UTC))),
-        ("1772712000000ms", Moment(time=datetime(2026, 3, 5, 12, tzinfo=UTC))),
-        ("2026-03-01", Moment(time=datetime(2026, 3, 1, tzinfo=UTC))),
-        ("2026-03-01T10:00:00+02:00", Moment(time=datetime(2026, 3, 1, 8, tzinfo=UTC))),
+        ("17", PositionOrTime(position=17)),
+        ("now", PositionOrTime(time=NOW)),
+        ("yesterday", PositionOrTime(time=NOW - timedelta(days=1))),
+        ("90m", PositionOrTime(time=NOW - timedelta(minutes=90))),
+        ("2w", PositionOrTime(time=NOW - timedelta(weeks=2))),
+        ("30s", PositionOrTime(time=NOW - timedelta(seconds=30))),
+        ("1772712000s", PositionOrTime(time=datetime(2026, 3, 5, 12, tzinfo=UTC))),
+        ("1772712000000ms", PositionOrTime(time=datetime(2026, 3, 5, 12, tzinfo=UTC))),
+        ("2026-03-01", PositionOrTime(time=datetime(2026, 3, 1, tzinfo=UTC))),
+        ("2026-03-01T10:00:00+02:00", PositionOrTime(time=datetime(2026, 3, 1, 8, tzinfo=UTC))),
     ],
 )
-def test_moments_are_read_as_people_write_them(text: str, moment: Moment) -> None:
+def test_moments_are_read_as_people_write_them(text: str, moment: PositionOrTime) -> None:
     assert parse_moment(text, "--as-of", lambda: NOW) == moment
 
 

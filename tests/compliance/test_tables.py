@@ -5,7 +5,7 @@ Method: the golden ledger, whose every event is known, and small lists of facts 
 
 import pytest
 
-from ledger.compliance.facts import Fact, Scope, UnreadableBodyError, fact_of
+from ledger.compliance.facts import Fact, FactFilter, UnreadableBodyError, fact_of
 from ledger.compliance.policies import changed
 from ledger.compliance.report import TABLES, tables_of
 from ledger.compliance.tables import Cell, Kind, Table, as_records, table_of
@@ -18,8 +18,8 @@ DAY = 24 * HOUR
 START = parse_time("2026-01-01T00:00:00.000000Z")
 
 
-def rows(source: FactList, name: str, scope: Scope | None = None) -> list[dict[str, Cell]]:
-    return as_records(TABLES[name](source, scope or Scope()))
+def rows(source: FactList, name: str, scope: FactFilter | None = None) -> list[dict[str, Cell]]:
+    return as_records(TABLES[name](source, scope or FactFilter()))
 
 
 def test_a_decision_is_told_with_its_rule_in_the_policys_own_words(golden: FactList) -> None:
@@ -31,7 +31,7 @@ def test_a_decision_is_told_with_its_rule_in_the_policys_own_words(golden: FactL
 
 
 def test_every_table_of_the_golden_ledger_has_what_was_recorded(golden: FactList) -> None:
-    counts = {table.name: len(table.rows) for table in tables_of(golden, Scope())}
+    counts = {table.name: len(table.rows) for table in tables_of(golden, FactFilter())}
     assert counts == {
         "decisions": 2,
         "overrides": 1,
@@ -56,21 +56,23 @@ def test_authors_and_reasons_of_policy_changes_are_told(golden: FactList) -> Non
 @pytest.mark.parametrize(
     ("scope", "name", "count"),
     [
-        (Scope(model="fraud-eu"), "decisions", 2),
-        (Scope(model="other"), "decisions", 0),
-        (Scope(actor="system/evaluator"), "decisions", 1),
-        (Scope(actor="users/ada"), "decisions", 1),
-        (Scope(actor="users/ada"), "overrides", 1),
-        (Scope(since=parse_time("2026-03-02T00:00:00.000000Z")), "overrides", 0),
-        (Scope(until=parse_time("2026-03-01T00:00:00.000000Z")), "decisions", 0),
-        (Scope(model="other"), "plan_places", 0),
-        (Scope(model="other"), "deployments", 0),
-        (Scope(actor="users/auditor"), "ledger_conduct", 2),
-        (Scope(actor="services/monitor-7"), "refused_requests", 1),
-        (Scope(actor="services/other"), "refused_requests", 0),
+        (FactFilter(model="fraud-eu"), "decisions", 2),
+        (FactFilter(model="other"), "decisions", 0),
+        (FactFilter(actor="system/evaluator"), "decisions", 1),
+        (FactFilter(actor="users/ada"), "decisions", 1),
+        (FactFilter(actor="users/ada"), "overrides", 1),
+        (FactFilter(since=parse_time("2026-03-02T00:00:00.000000Z")), "overrides", 0),
+        (FactFilter(until=parse_time("2026-03-01T00:00:00.000000Z")), "decisions", 0),
+        (FactFilter(model="other"), "plan_places", 0),
+        (FactFilter(model="other"), "deployments", 0),
+        (FactFilter(actor="users/auditor"), "ledger_conduct", 2),
+        (FactFilter(actor="services/monitor-7"), "refused_requests", 1),
+        (FactFilter(actor="services/other"), "refused_requests", 0),
     ],
 )
-def test_a_scope_leaves_out_all_else(golden: FactList, scope: Scope, name: str, count: int) -> None:
+def test_a_scope_leaves_out_all_else(
+    golden: FactList, scope: FactFilter, name: str, count: int
+) -> None:
     assert len(rows(golden, name, scope)) == count
 
 
@@ -82,13 +84,13 @@ def test_an_erased_decision_is_counted_and_not_guessed(golden: FactList) -> None
             for fact in golden.items
         ),
     )
-    table = TABLES["decisions"](erased, Scope(model="fraud-eu"))
+    table = TABLES["decisions"](erased, FactFilter(model="fraud-eu"))
     assert (table.rows, table.note) == ((), "Decisions without a readable body: 2.")
 
 
 def test_every_erased_body_leaves_every_table_standing(golden: FactList) -> None:
     bare = tuple(fact._replace(actor="", data=None) for fact in golden.items)
-    tables = tables_of(FactList(golden.origin, bare), Scope())
+    tables = tables_of(FactList(golden.origin, bare), FactFilter())
     assert [len(table.rows) for table in tables if table.name != "ledger_conduct"] == [0] * 7
 
 
@@ -104,7 +106,7 @@ def observed(position: int, hours: int, signal: str = "loss", model: str = "m") 
     return Fact(position, f"models/{model}", "signal.observed.v1", at, "services/a", data)
 
 
-def quiet(facts: list[Fact], scope: Scope | None = None) -> list[dict[str, Cell]]:
+def quiet(facts: list[Fact], scope: FactFilter | None = None) -> list[dict[str, Cell]]:
     return rows(FactList("o", tuple(facts)), "silent_sources", scope)
 
 
@@ -125,11 +127,11 @@ def test_silence_is_judged_by_the_policy_in_force(golden: FactList) -> None:
     (row,) = rows(golden, "silent_sources")
     assert row["state"] == "retired"
     before = parse_time("2026-06-01T00:00:00.000000Z")
-    (row,) = rows(golden, "silent_sources", Scope(until=before))
+    (row,) = rows(golden, "silent_sources", FactFilter(until=before))
     assert row["state"] == "silent"
     assert row["silent_seconds"] == (before - parse_time("2026-03-01T00:00:00.000000Z")) // 10**6
     shortly = parse_time("2026-03-01T00:10:00.000000Z")
-    (row,) = rows(golden, "silent_sources", Scope(until=shortly))
+    (row,) = rows(golden, "silent_sources", FactFilter(until=shortly))
     assert row["state"] == "reporting"
 
 
@@ -138,7 +140,7 @@ def test_a_signal_that_the_policy_weighs_and_no_source_reports_is_never_heard(
 ) -> None:
     facts = tuple(fact for fact in golden.items if fact.type != "signal.observed.v1")
     until = parse_time("2026-03-02T00:00:00.000000Z")
-    (row,) = rows(FactList("o", facts), "silent_sources", Scope(until=until))
+    (row,) = rows(FactList("o", facts), "silent_sources", FactFilter(until=until))
     assert (row["signal"], row["state"], row["last_observed_at"]) == ("log-loss", "never", None)
 
 
@@ -175,6 +177,6 @@ def test_a_record_is_told_by_the_names_of_columns_and_must_have_them_all() -> No
 
 
 def test_columns_of_all_tables_are_described(golden: FactList) -> None:
-    tables: list[Table] = tables_of(golden, Scope())
+    tables: list[Table] = tables_of(golden, FactFilter())
     assert all(column.meaning for table in tables for column in table.columns)
     assert [table.name for table in tables] == list(TABLES)

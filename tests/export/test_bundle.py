@@ -19,8 +19,8 @@ from ledger.errors import LedgerError, Reason
 from ledger.export.archive import Archive
 from ledger.export.bundle import BundleWriter
 from ledger.export.files import EVENTS, PROOFS, open_bundle
-from ledger.export.gaps import Missing
-from ledger.export.scope import Plan, ScopeError, Withholding
+from ledger.export.gaps import MissingBodies
+from ledger.export.scope import BundlePlan, ScopeError, Withholding
 from ledger.export.verify import Verified, verify_bundle
 from tests.support.bundles import LedgerInMemory, small_ledger
 
@@ -35,12 +35,14 @@ PLANS: dict[str, dict[str, Any]] = {
 }
 
 
-def plan_of(made: LedgerInMemory, name: str) -> Plan:
+def plan_of(made: LedgerInMemory, name: str) -> BundlePlan:
     if name != "ledger-stream":
         return made.plan(**PLANS[name])
     sealed = next(one for one in reversed(made.links) if one.type == "streams.sealed.v1")
     last = max(one.position for one in made.links[: sealed.position - 1] if one.stream == "ledger")
-    return Plan("export-1", "stream", 1, last, "ledger", "2026-02-01T12:00:00.000000Z", "users/a")
+    return BundlePlan(
+        "export-1", "stream", 1, last, "ledger", "2026-02-01T12:00:00.000000Z", "users/a"
+    )
 
 
 def verified(path: Path, made: LedgerInMemory) -> Verified:
@@ -97,11 +99,11 @@ def test_what_is_missing_is_told_in_three_counts(tmp_path: Path) -> None:
         made.write(tmp_path / name, plan_of(made, name))
         counted[name] = verified(tmp_path / name, made).missing
     assert counted == {
-        "full": Missing(erased_proven=1, erased_stated=0, withheld=0),
-        "withheld": Missing(erased_proven=1, erased_stated=0, withheld=4),
-        "range": Missing(erased_proven=1, erased_stated=0, withheld=0),
-        "stream": Missing(erased_proven=0, erased_stated=1, withheld=0),
-        "ledger-stream": Missing(erased_proven=0, erased_stated=0, withheld=0),
+        "full": MissingBodies(erased_proven=1, erased_stated=0, withheld=0),
+        "withheld": MissingBodies(erased_proven=1, erased_stated=0, withheld=4),
+        "range": MissingBodies(erased_proven=1, erased_stated=0, withheld=0),
+        "stream": MissingBodies(erased_proven=0, erased_stated=1, withheld=0),
+        "ledger-stream": MissingBodies(erased_proven=0, erased_stated=0, withheld=0),
     }
 
 

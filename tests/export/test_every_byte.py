@@ -17,7 +17,7 @@ from ledger.export.archive import Archive, members
 from ledger.export.bag import PAYLOAD
 from ledger.export.faults import BundleError
 from ledger.export.files import EVENTS, PROOFS, TAG_FILES
-from ledger.export.scope import Plan, Withholding
+from ledger.export.scope import BundlePlan, Withholding
 from ledger.export.verify import verify_bundle, verify_opened
 from tests.support.bundles import LedgerInMemory
 
@@ -48,7 +48,7 @@ def ledger() -> LedgerInMemory:
     return made
 
 
-def plans(made: LedgerInMemory) -> dict[str, Plan]:
+def plans(made: LedgerInMemory) -> dict[str, BundlePlan]:
     return {
         "full": made.plan(withholding=WITHHELD),
         "range": made.plan("range", first=4, last=5),

@@ -24,7 +24,7 @@ from ledger.chain.keys import SecretKey
 from ledger.chain.link import GENESIS, event_hash, header_bytes
 from ledger.chain.merkle import check_consistency, prove_consistency, prove_inclusion, root_of
 from ledger.chain.tiles import Tile, entries_path, hash_reader, tile_path, tiles_of
-from ledger.export.publishing import Published, PublishError, TileFolder
+from ledger.export.publishing import PublicationResult, PublishError, TileFolder
 
 ORIGIN = "ledger.example/test"
 KEY = SecretKey(ORIGIN, bytes(32))
@@ -60,7 +60,7 @@ def note(size: int, headers: Sequence[bytes] = HEADERS, key: SecretKey = KEY) ->
 
 def publish(
     folder: Path, size: int, headers: Sequence[bytes] = HEADERS, asked: list[int] | None = None
-) -> Published:
+) -> PublicationResult:
     def read(after: int, until: int) -> Iterable[bytes]:
         if asked is not None:
             asked.append(after)

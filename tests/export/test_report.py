@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from ledger.export.report import Replay
-from ledger.export.scope import Plan, Withholding
+from ledger.export.scope import BundlePlan, Withholding
 from tests.support.bundles import LedgerInMemory, small_ledger
 
 HOSTILE = "</td><script>alert('x')</script><img src=x onerror=y> \"&amp;' {{ 7 * 7 }} {% raw %}"
@@ -135,8 +135,8 @@ def page_of(folder: Path, replays: dict[int, Replay] | None = None) -> tuple[str
     made = hostile_ledger()
     withholding = Withholding(streams=frozenset({"models/hotels"}), reason=HOSTILE)
     plan = made.plan(withholding=withholding)
-    fields = {name: getattr(plan, name) for name in Plan.__slots__}
-    made.write(folder, Plan(**fields | {"purpose": HOSTILE}), replays=replays)
+    fields = {name: getattr(plan, name) for name in BundlePlan.__slots__}
+    made.write(folder, BundlePlan(**fields | {"purpose": HOSTILE}), replays=replays)
     text = (folder / "data" / "report.html").read_text("utf-8")
     return text, Page(text)
 

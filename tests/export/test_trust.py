@@ -11,10 +11,10 @@ import pytest
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.policy import parse_policy
-from ledger.export.bundle import Enclosed
+from ledger.export.bundle import BundleContents
 from ledger.export.faults import BundleError
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS
-from ledger.export.scope import Plan
+from ledger.export.scope import BundlePlan
 from ledger.export.verify import verify_bundle
 from tests.support.bundles import VERIFIER, LedgerInMemory, small_ledger
 from tests.support.chained import ORIGIN
@@ -30,13 +30,13 @@ def test_another_key_opens_nothing(tmp_path: Path) -> None:
 
 
 def signed_by(
-    made: LedgerInMemory, folder: Path, key: int, plan: Plan | None = None
+    made: LedgerInMemory, folder: Path, key: int, plan: BundlePlan | None = None
 ) -> VerifierKey:
     """Write a bundle whose checkpoint another of the ledger's keys has signed."""
     plan = plan or made.plan()
     writer = made.writer(folder, plan)
     writer.add(made.rows(plan, writer.resume()))
-    writer.finish(Enclosed(made.signed(key=key), made.keys_json(), [""], VERIFIER))
+    writer.finish(BundleContents(made.signed(key=key), made.keys_json(), [""], VERIFIER))
     return VerifierKey.parse(made.keys[key].vkey)
 
 
@@ -91,7 +91,7 @@ def test_a_policy_asks_for_its_witnesses(tmp_path: Path) -> None:
         writer.add(made.rows(plan, writer.resume()))
         lines = [one.cosign(checkpoint, 1_800_000_000).line() for one in witnesses[:count]]
         note = add_cosignatures(made.signed(), lines)
-        writer.finish(Enclosed(note, made.keys_json(), [""], VERIFIER))
+        writer.finish(BundleContents(note, made.keys_json(), [""], VERIFIER))
         if count < 2:
             with pytest.raises(BundleError, match="quorum") as refusal:
                 verify_bundle(folder, policy=policy)

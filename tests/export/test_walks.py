@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ledger.chain.merkle import CompactRange, leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.tiles import RightEdge, TileError
-from ledger.export.proofs import Prover, proof_line
+from ledger.export.proofs import TileProver, proof_line
 from ledger.export.ranges import Ranges, united
 
 LEAVES = [leaf_hash(b"%d" % n) for n in range(66_100)]
@@ -35,7 +35,7 @@ class Tiles:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 255, 256, 257, 511, 512, 513, 700])
 def test_every_proof_is_that_of_the_tree(size: int) -> None:
     tiles = Tiles(LEAVES[:1_000])  # wider than the tree that is proved
-    prover, nodes = Prover(size, tiles.read), memory_reader(LEAVES[:size])
+    prover, nodes = TileProver(size, tiles.read), memory_reader(LEAVES[:size])
     assert prover.root() == root_of(LEAVES[:size])
     for index in range(size):
         expected = [one.hex() for one in prove_inclusion(index, size, nodes)]
@@ -45,7 +45,7 @@ def test_every_proof_is_that_of_the_tree(size: int) -> None:
 
 @pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 66_100])
 def test_proofs_cross_three_levels_of_tiles(size: int) -> None:
-    prover, nodes = Prover(size, Tiles(LEAVES).read), memory_reader(LEAVES[:size])
+    prover, nodes = TileProver(size, Tiles(LEAVES).read), memory_reader(LEAVES[:size])
     assert prover.root() == root_of(LEAVES[:size])
     for index in (*range(0, size, 997), size - 1):
         assert prover.proof(index) == [one.hex() for one in prove_inclusion(index, size, nodes)]
@@ -53,7 +53,7 @@ def test_proofs_cross_three_levels_of_tiles(size: int) -> None:
 
 def test_each_tile_is_read_once_going_up_but_for_the_edge() -> None:
     tiles = Tiles(LEAVES[:10_000])
-    prover = Prover(10_000, tiles.read)
+    prover = TileProver(10_000, tiles.read)
     for index in range(10_000):
         prover.proof(index)
     assert max(tiles.reads.values()) <= 2
@@ -66,7 +66,7 @@ def test_a_bit_changed_in_any_tile_is_noticed(place: tuple[int, int]) -> None:
     content = bytearray(tiles.content[place])
     content[33] ^= 1
     tiles.content[place] = bytes(content)
-    prover = Prover(600, tiles.read)
+    prover = TileProver(600, tiles.read)
     try:
         is_noticed = prover.root() != root_of(LEAVES[:600])
         for index in range(600):
@@ -80,11 +80,11 @@ def test_a_tile_cut_short_and_leaves_outside_are_refused() -> None:
     tiles = Tiles(LEAVES[:300])
     tiles.content[0, 1] = tiles.content[0, 1][:-32]
     with pytest.raises(TileError, match=r"tile/0/001\.p/44 holds"):
-        Prover(300, tiles.read).proof(299)
+        TileProver(300, tiles.read).proof(299)
     with pytest.raises(ValueError, match="not in a tree"):
-        Prover(300, tiles.read).proof(300)
+        TileProver(300, tiles.read).proof(300)
     with pytest.raises(ValueError, match="nothing can be proved"):
-        Prover(0, tiles.read)
+        TileProver(0, tiles.read)
 
 
 def test_the_line_of_a_proof_is_canonical() -> None:

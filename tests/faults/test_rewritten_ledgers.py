@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.memory import Memory
+from ledger.audit.memory import AuditStateFile
 from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.merkle import memory_reader, prove_consistency
 from tests.faults import test_structured_edits as edits
@@ -143,7 +143,7 @@ def test_an_owner_of_the_key_too_is_caught_by_a_client_that_remembers(
         assert honest.audit(forger.path).passed, "nothing in the database speaks against it"
         # An auditor who was here before, if what was rewritten had been there then.
         state = shutil.copy(honest.state, tmp_path / "state")
-        report = honest.audit(forger.path, memory=Memory(Path(state)))
+        report = honest.audit(forger.path, memory=AuditStateFile(Path(state)))
         is_old = start <= REMEMBERED
         assert report.passed != is_old, (name, seed, start, report.text())
         if is_old:
@@ -178,7 +178,7 @@ def test_a_ledger_cut_short_by_an_owner_of_the_key_is_caught_by_a_client_that_re
     forger.close()
     assert honest.audit(forger.path).passed
     state = shutil.copy(honest.state, tmp_path / "state")
-    report = honest.audit(forger.path, memory=Memory(Path(state)))
+    report = honest.audit(forger.path, memory=AuditStateFile(Path(state)))
     assert report.findings[0].rule == "memory"
     assert report.first_bad_position == size + 1
 

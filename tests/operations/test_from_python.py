@@ -12,12 +12,12 @@ import pytest
 from ledger.client import LedgerClient
 from ledger.clock import SystemClock
 from ledger.compliance.decisions import UNEXPLAINED
-from ledger.compliance.facts import Scope
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.inquiry import Inquiry
 from ledger.compliance.questions import answer
 from ledger.errors import LedgerError
 from ledger.operations.audits import audit_log, record_audit
-from ledger.operations.bundle_fetch import Fetch
+from ledger.operations.bundle_fetch import BundleDownload
 from ledger.operations.compliance import ServerLive, write_compliance
 from ledger.operations.erasure import preview, ranges_of
 from ledger.operations.examination.examination import examine
@@ -26,7 +26,7 @@ from ledger.operations.facts import BundleFacts, ServerFacts
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.publication import publish, stored_log
 from ledger.operations.served_ledger import ServedLedger
-from ledger.operations.trust import Trusted, trusted
+from ledger.operations.trust import TrustAnchors, trusted
 from ledger.operations.verification.bundle import check_bundle
 from ledger.operations.verification.log import verify_log
 from ledger.operations.verification.thing import source_at, thing_at
@@ -62,8 +62,8 @@ def test_a_log_is_verified_whatever_holds_it(
         source.close()
 
 
-def fetched(client: LedgerClient, out: Path) -> Fetch:
-    fetch = Fetch(client, out, lambda _: None)
+def fetched(client: LedgerClient, out: Path) -> BundleDownload:
+    fetch = BundleDownload(client, out, lambda _: None)
     fetch.fetch(fetch.follow(fetch.ask({"kind": "FULL"}, SystemClock()), ignored), ignored)
     return fetch
 
@@ -80,7 +80,7 @@ def test_a_bundle_is_fetched_and_verified(client: LedgerClient, tmp_path: Path) 
     fetch.keep()
     assert thing_at(str(out)) == "bundle"
     with pytest.raises(MisuseError, match="did not come with it"):
-        check_bundle(out, Trusted())
+        check_bundle(out, TrustAnchors())
     out.write_bytes(out.read_bytes().replace(b'"fares"', b'"hares"', 1))
     with pytest.raises(IntegrityFailure, match="does not verify"):
         check_bundle(out, given)
@@ -98,7 +98,7 @@ def test_a_server_and_its_bundle_give_the_same_tables_and_answers(
 ) -> None:
     client.evaluate(["fares"])
     fetched(client, tmp_path / "bundle.tar").keep()
-    scope = Scope(model="fares")
+    scope = FactFilter(model="fares")
     served = ServerFacts(client), ServerExplainer(client)
     kept = BundleFacts(tmp_path / "bundle.tar"), BundleExplainer()
     contents = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.compliance.facts import Scope
+from ledger.compliance.facts import FactFilter
 from ledger.compliance.files import html_page
 from ledger.compliance.report import TABLES, tables_of
 from ledger.compliance.tables import Cell, Table, columns, heading_of, shown, told
@@ -60,7 +60,7 @@ class Tables(HTMLParser):
 
 @pytest.fixture
 def compliance(golden: FactList) -> str:  # noqa: F811
-    page = html_page("T", [("Ledger", "l")], tables_of(golden, Scope()), "EUR")
+    page = html_page("T", [("Ledger", "l")], tables_of(golden, FactFilter()), "EUR")
     return page.decode()
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_folded_away_and_every_cell_says_its_column(
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_page_shows_every_column_of_a_table(golden: FactList, name: str) -> None:  # noqa: F811
-    table = TABLES[name](golden, Scope())
+    table = TABLES[name](golden, FactFilter())
     page = Tables(html_page("T", [], [table], "EUR").decode())
     texts = [" ".join(text for _, text in row) for row in page.rows if row]
     for row, text in zip(table.rows, texts, strict=True):
@@ -123,7 +123,7 @@ def test_a_page_shows_every_column_of_a_table(golden: FactList, name: str) -> No
 
 
 def test_a_historical_decision_is_marked_on_the_page(golden: FactList) -> None:  # noqa: F811
-    table = TABLES["decisions"](golden, Scope())
+    table = TABLES["decisions"](golden, FactFilter())
     page = Tables(html_page("T", [], [table], "EUR").decode())
     at = [column.name for column in table.columns].index("historical")
     marked = ["historical yes" in " ".join(text for _, text in row) for row in page.rows if row]

@@ -16,11 +16,11 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError, Reason, is_outage
-from ledger.postgres import Session, Use, check_session, prepare_session
+from ledger.postgres import PostgresSession, Purpose, check_session, prepare_session
 from ledger.storage.database import Fault
 from ledger.storage.postgres import PostgresDatabase
 
-SOUND = Session(7, "on", "on", "on", "off")
+SOUND = PostgresSession(7, "on", "on", "on", "off")
 PASSING = ["08000", "08006", "25006", "25P03", "40001", "53300", "53100", "55P03", "57014"]
 PASSING += ["57P01", "57P02", "57P03", "58030"]
 
@@ -125,7 +125,7 @@ class Pooled:
 
 def prepared(one: Pooled, other: Pooled) -> int:
     """Prepare the first as a writer's session; the second is what a further client gets."""
-    return prepare_session(one, Use.WRITES, lambda: other)  # type: ignore[arg-type,return-value]
+    return prepare_session(one, Purpose.WRITES, lambda: other)  # type: ignore[arg-type,return-value]
 
 
 MIXED = {
@@ -169,9 +169,9 @@ def test_a_transaction_in_a_session_that_is_not_as_it_was_is_refused(
     change: dict[str, Any], said: str
 ) -> None:
     check_session(SOUND, 7)
-    members = {name: getattr(SOUND, name) for name in Session.__slots__}
+    members = {name: getattr(SOUND, name) for name in PostgresSession.__slots__}
     with pytest.raises(LedgerError, match=said) as caught:
-        check_session(Session(**(members | change)), 7)
+        check_session(PostgresSession(**(members | change)), 7)
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
 
 

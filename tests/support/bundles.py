@@ -11,11 +11,11 @@ from ledger.chain.key_history import KeyHistory
 from ledger.chain.link import Digest, Link
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
-from ledger.export.bundle import BundleWriter, Enclosed, Written
+from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
 from ledger.export.lines import parse_line, row_of
-from ledger.export.proofs import Prover
-from ledger.export.report import Replay, Told, render
-from ledger.export.scope import Plan, Withholding
+from ledger.export.proofs import TileProver
+from ledger.export.report import Replay, ReportExtras, render
+from ledger.export.scope import BundlePlan, Withholding
 from tests.support.chained import (
     Chained,
     canonical,
@@ -72,10 +72,10 @@ class LedgerInMemory(Chained):
         """Return a checkpoint signed by one of the keys."""
         return self.note(size, [self.keys[key]])
 
-    def prover(self, size: int | None = None) -> Prover:
+    def prover(self, size: int | None = None) -> TileProver:
         """Return a prover over tiles as storage keeps them, of the whole ledger."""
         tiles = RightEdge(CompactRange(), []).extend(self.leaves())
-        return Prover(size or self.size, lambda wanted: [tiles[place] for place in wanted])
+        return TileProver(size or self.size, lambda wanted: [tiles[place] for place in wanted])
 
     def keys_json(self, size: int | None = None) -> bytes:
         """Return `keys.json` as of a size."""
@@ -95,10 +95,10 @@ class LedgerInMemory(Chained):
         last: int | None = None,
         stream: str | None = None,
         withholding: Withholding | None = None,
-    ) -> Plan:
+    ) -> BundlePlan:
         """Return a plan; of a stream up to its newest event."""
         known = [link.position for link in self.links if link.stream == stream]
-        return Plan(
+        return BundlePlan(
             "export-1",
             kind,  # type: ignore[arg-type]
             known[0] if known else first,
@@ -109,7 +109,7 @@ class LedgerInMemory(Chained):
             withholding or Withholding(),
         )
 
-    def rows(self, plan: Plan, after: int = 0) -> list[Any]:
+    def rows(self, plan: BundlePlan, after: int = 0) -> list[Any]:
         """Return the events of a plan as a writer takes them."""
         return [
             row_of(link)
@@ -126,26 +126,26 @@ class LedgerInMemory(Chained):
     def write(
         self,
         folder: Path,
-        plan: Plan | None = None,
+        plan: BundlePlan | None = None,
         *,
         size: int | None = None,
         replays: dict[int, Replay] | None = None,
-    ) -> Written:
+    ) -> FinishedBundle:
         """Write a bundle whole."""
         plan = plan or self.plan()
         writer = self.writer(folder, plan, size=size)
         writer.add(self.rows(plan, writer.resume()))
         return self.finish(writer, plan, size=size, replays=replays)
 
-    def write_short(self, folder: Path, plan: Plan) -> Written:
+    def write_short(self, folder: Path, plan: BundlePlan) -> FinishedBundle:
         """Write a bundle whose report is a line: for tests that look at every byte."""
         writer = self.writer(folder, plan)
         writer.add(self.rows(plan, writer.resume()))
         seal = self.stream_seal(plan.stream, self.size) if plan.stream else None
-        enclosed = Enclosed(self.signed(), self.keys_json(), ["<p>short</p>"], VERIFIER, seal)
+        enclosed = BundleContents(self.signed(), self.keys_json(), ["<p>short</p>"], VERIFIER, seal)
         return writer.finish(enclosed)
 
-    def writer(self, folder: Path, plan: Plan, *, size: int | None = None) -> BundleWriter:
+    def writer(self, folder: Path, plan: BundlePlan, *, size: int | None = None) -> BundleWriter:
         """Return a writer for a plan."""
         prover = None if plan.kind == "full" else self.prover(size)
         return BundleWriter(folder, plan, self.checkpoint(size), prover)
@@ -153,17 +153,19 @@ class LedgerInMemory(Chained):
     def finish(
         self,
         writer: BundleWriter,
-        plan: Plan,
+        plan: BundlePlan,
         *,
         size: int | None = None,
         replays: dict[int, Replay] | None = None,
         verifier: bytes = VERIFIER,
-    ) -> Written:
+    ) -> FinishedBundle:
         """Write what goes beside the events."""
         note = self.signed(size)
         seal = self.stream_seal(plan.stream, size or self.size) if plan.stream else None
-        report = render(plan, writer.tally, self.checkpoint(size), note, Told(replays or {}))
-        return writer.finish(Enclosed(note, self.keys_json(size), report, verifier, seal))
+        report = render(
+            plan, writer.tally, self.checkpoint(size), note, ReportExtras(replays or {})
+        )
+        return writer.finish(BundleContents(note, self.keys_json(size), report, verifier, seal))
 
 
 def small_ledger() -> LedgerInMemory:

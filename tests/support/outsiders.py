@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.audit.memory import Memory
+from ledger.audit.memory import AuditStateFile
 from ledger.audit.report import Report
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
@@ -86,7 +86,7 @@ class Honest:
         forger.store_all()
         forger.sign_again(self.key, EVENTS + 1)
         forger.close()
-        report = self.audit(path, memory=Memory(self.state))
+        report = self.audit(path, memory=AuditStateFile(self.state))
         assert report.passed, report.text()
 
     def audit(self, path: Path, **options: Any) -> Report:  # noqa: ANN401 - as Audit

@@ -24,7 +24,7 @@ from ledger.chain.policy import QuorumError, parse_policy
 from ledger.chain.witness import encode_request
 from ledger.clock import ManualClock
 from ledger.witness.store import WitnessStore
-from ledger.witness.witness import Answer, Witness
+from ledger.witness.witness import HttpResponse, Witness
 from tests.support.witnessed_log import LOG_KEY, NOW_SECONDS, ORIGIN, History, history
 
 ATTEMPTS = [1_100, pytest.param(10_000, marks=pytest.mark.slow)]
@@ -64,7 +64,7 @@ class World:
         self.lines: dict[bytes, list[str]] = {}
         self.refused: Counter[int] = Counter()
 
-    def ask(self, which: int, request: bytes, text: bytes) -> Answer:
+    def ask(self, which: int, request: bytes, text: bytes) -> HttpResponse:
         """Ask a witness, and keep what it signs."""
         answer = self.witnesses[which].add_checkpoint(request)
         if answer.status == 200:

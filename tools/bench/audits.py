@@ -6,7 +6,7 @@ from typing import Final
 
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import Joined
+from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.rule_pass import rule_pass
 from tools.bench import fleet, ledgers, replay
 from tools.bench.rows import Peer, Row, at_least, load_average
@@ -75,7 +75,7 @@ def _read(run: Run, size: int) -> tuple[float, float]:
 def _hash(run: Run, size: int, cores: int) -> tuple[float, float]:
     """Return events a second of the hash pass, and the load meanwhile."""
     source, progress = _source(run, size), Progress("hashing", size)
-    joined = Joined()
+    joined = VerifiedPrefix()
     started = time.perf_counter()
     found = hash_pass(source, joined, cores=cores, progress=lambda done, _: progress.reach(done))
     seconds = time.perf_counter() - started
@@ -86,7 +86,7 @@ def _hash(run: Run, size: int, cores: int) -> tuple[float, float]:
 def _rules(run: Run, size: int) -> tuple[float, int, float]:
     """Return events a second of the rules, how much was replayed, and the load meanwhile."""
     source, progress = _source(run, size), Progress("applying rules", size)
-    joined = Joined()
+    joined = VerifiedPrefix()
     assert not hash_pass(source, joined, cores=1)
     started = time.perf_counter()
     ruled = rule_pass(source, joined, lambda done, _: progress.reach(done))

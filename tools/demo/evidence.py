@@ -22,7 +22,7 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.events.values import format_time
 from ledger.export.verify import verify_bundle
-from ledger.operations.bundle_fetch import Fetch
+from ledger.operations.bundle_fetch import BundleDownload
 
 BUNDLE: Final = "bundle"
 KEY_FILE: Final = "vkey"
@@ -137,7 +137,7 @@ def edit_row(database: Path, position: int) -> Edit:
 
 def keep(client: LedgerClient, directory: Path, vkey: str) -> None:
     """Have the server export the ledger, keep the bundle in a directory, and the key beside it."""
-    fetch = Fetch(client, directory / BUNDLE, time.sleep)
+    fetch = BundleDownload(client, directory / BUNDLE, time.sleep)
     export = fetch.ask({"kind": "FULL", "purpose": "the demo's evidence"}, SystemClock())
     fetch.fetch(fetch.follow(export, _quiet), _quiet)
     verify_bundle(fetch.archive, [VerifierKey.parse(vkey)])

@@ -6,7 +6,13 @@ from ledger.api.convert.basics import timestamp_of
 from ledger.api.convert.decisions import ACTIONS
 from ledger.api.convert.plans import OUTCOMES
 from ledger.v1 import decision_pb2, priority_pb2, projection_pb2
-from projections.priorities import Contribution, Decided, Planned, PriorityRow, Scored
+from projections.priorities import (
+    LatestDecision,
+    LatestPlanEntry,
+    LatestScore,
+    PriorityRow,
+    ScoreContribution,
+)
 from projections.ranking import Move, Ranked
 from projections.rebuild import RebuildResult
 from projections.status import ProjectionStatus
@@ -69,7 +75,7 @@ def _changed(row: PriorityRow) -> int:
     return max((part["position"] for part in parts if part), default=0)
 
 
-def _put_score(message: priority_pb2.Priority, scored: Scored) -> None:
+def _put_score(message: priority_pb2.Priority, scored: LatestScore) -> None:
     message.priority_ppm = scored["priority"]
     message.raw_priority_ppm = scored["raw_priority"]
     message.degradation_ppm = scored["degradation"]
@@ -83,7 +89,7 @@ def _put_score(message: priority_pb2.Priority, scored: Scored) -> None:
         message.top_signal = scored["contributions"][0]["signal"]
 
 
-def _contribution(part: Contribution) -> priority_pb2.PriorityContribution:
+def _contribution(part: ScoreContribution) -> priority_pb2.PriorityContribution:
     return priority_pb2.PriorityContribution(
         signal=part["signal"],
         points_ppm=part["points"],
@@ -95,7 +101,7 @@ def _contribution(part: Contribution) -> priority_pb2.PriorityContribution:
     )
 
 
-def _put_decision(message: priority_pb2.Priority, decided: Decided) -> None:
+def _put_decision(message: priority_pb2.Priority, decided: LatestDecision) -> None:
     message.action = ACTIONS[decided["action"]]
     message.tier = decided["tier"]
     message.rule = decided["rule"]
@@ -104,7 +110,7 @@ def _put_decision(message: priority_pb2.Priority, decided: Decided) -> None:
     message.run_id = decided["run_id"] or ""
 
 
-def _put_plan(message: priority_pb2.Priority, planned: Planned) -> None:
+def _put_plan(message: priority_pb2.Priority, planned: LatestPlanEntry) -> None:
     message.plan = planned["plan"]
     message.plan_place = planned["place"]
     message.plan_outcome = OUTCOMES[planned["outcome"]]  # type: ignore[assignment]

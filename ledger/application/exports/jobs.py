@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ledger.events.canonical import decode, encode
 from ledger.export.archive import Archive
-from ledger.export.scope import Kind, Plan, Withholding
+from ledger.export.scope import BundlePlan, Kind, Withholding
 from ledger.private import make_folder, write_whole
 
 ExportState: TypeAlias = Literal["writing", "ready", "failed"]
@@ -68,9 +68,9 @@ class ExportJob:
     issued_position: int = 0
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> BundlePlan:
         """What the bundle is written by."""
-        return Plan(
+        return BundlePlan(
             self.export,
             self.kind,
             self.first_position,

@@ -23,7 +23,7 @@ from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.export.lines import EventRow, checked_line
-from ledger.export.proofs import Prover
+from ledger.export.proofs import TileProver
 from ledger.export.report import Replay
 from ledger.export.scope import Withholding
 from ledger.export.stream_seal import seal_json
@@ -42,11 +42,11 @@ def stated(job: ExportJob) -> CheckpointBody:
     return parse_checkpoint(parse_note(job.note.encode()).text)
 
 
-def prover(store: Store, origin: str, job: ExportJob) -> Prover | None:
+def prover(store: Store, origin: str, job: ExportJob) -> TileProver | None:
     """Return what proves the events of a partial bundle, reading tiles; None for a full one."""
     if job.kind == "full":
         return None
-    return Prover(job.checkpoint_size, partial(store.proofs.tiles, origin))
+    return TileProver(job.checkpoint_size, partial(store.proofs.tiles, origin))
 
 
 def pages(store: Store, origin: str, job: ExportJob, after: int) -> Iterator[Sequence[EventRow]]:
@@ -85,7 +85,7 @@ def newest_seal(store: Store, origin: str) -> tuple[RecordedEvent, StreamsSealed
     return (events[0], typed(events[0], StreamsSealed)) if events else None
 
 
-def stream_seal(store: Store, origin: str, job: ExportJob, tree: Prover) -> bytes:
+def stream_seal(store: Store, origin: str, job: ExportJob, tree: TileProver) -> bytes:
     """Return `seal.json` of a stream's bundle."""
     assert job.seal_position is not None
     event = store.events.event(origin, job.seal_position)

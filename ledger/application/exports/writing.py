@@ -12,8 +12,8 @@ from ledger.application.exports import source
 from ledger.application.exports.jobs import ExportJob, JobFolder
 from ledger.application.ledger import LedgerApplication
 from ledger.events.proving import ExportIssued
-from ledger.export.bundle import BundleWriter, Enclosed, Written
-from ledger.export.report import Told, render
+from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
+from ledger.export.report import ReportExtras, render
 from ledger.export.standalone import verifier_source
 from ledger.storage.store import Store
 
@@ -54,7 +54,7 @@ class ExportWriting:
                 writer.add(rows)
                 advance(writer.tally.events)
             note = self._cosigned(job.checkpoint_size, unwanted)
-            told = Told(
+            told = ReportExtras(
                 source.replays(self._ledger.replayer, writer.tally),
                 source.reasons(self._ledger.decisions, writer.tally, job.plan.withholding),
                 self._ledger.info.unit_of_cost,
@@ -62,7 +62,7 @@ class ExportWriting:
             seal = None
             if prover is not None and job.stream is not None:
                 seal = source.stream_seal(self._store, self._origin, job, prover)
-            enclosed = Enclosed(
+            enclosed = BundleContents(
                 note,
                 source.keys_json(self._store, self._origin, job.checkpoint_size),
                 render(job.plan, writer.tally, checkpoint, note, told),
@@ -91,7 +91,7 @@ class ExportWriting:
             unwanted.wait(_WITNESS_PAUSE_SECONDS)
         return self._ledger.attestation.checkpoints.of_size(size).note.encode()
 
-    def _issued(self, job: ExportJob, written: Written) -> int:
+    def _issued(self, job: ExportJob, written: FinishedBundle) -> int:
         """Record, once however often it is tried, that a bundle was issued; return where."""
         issued = ExportIssued(
             export=job.export,

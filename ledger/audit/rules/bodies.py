@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from ledger.audit.event import OBSERVED, Event
-from ledger.audit.fold import Fold
+from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.fold import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
@@ -18,7 +18,7 @@ _WITH_A_DEFINITION: Final = frozenset({PolicyDrafted.METHOD, PolicyActivated.MET
 
 
 @rule("bodies.present", needs_data=False)
-def bodies_present(event: Event, fold: Fold) -> Verdict:
+def bodies_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every body that is not there was erased on record or withheld with a reason."""
     if event.raw is not None:
         return None
@@ -30,13 +30,13 @@ def bodies_present(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("bodies.canonical", needs_data=False)
-def bodies_canonical(event: Event, _fold: Fold) -> Verdict:
+def bodies_canonical(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every body is canonical JSON with exactly the members of the format."""
     return event.fault or None
 
 
 @rule("types.data", needs_data=False)
-def types_data(event: Event, _fold: Fold) -> Verdict:
+def types_data(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """The data of every known type fits it, to the member."""
     if event.raw is None or event.fault:
         return None
@@ -44,7 +44,7 @@ def types_data(event: Event, _fold: Fold) -> Verdict:
 
 
 @rule("types.stream", needs_data=False)
-def types_stream(event: Event, _fold: Fold) -> Verdict:
+def types_stream(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every event is in the stream of what it is about."""
     stream = event.stream
     if event.observation is not None or event.type == OBSERVED:
@@ -64,20 +64,20 @@ def types_stream(event: Event, _fold: Fold) -> Verdict:
 
 
 @rule("causes", needs_data=False)
-def causes(event: Event, _fold: Fold) -> Verdict:
+def causes(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every cause is an event that came before."""
     if event.cause is not None and not 1 <= event.cause < event.position:
         return f"its cause is said to stand at position {event.cause}"
     return None
 
 
-def _used_again(fold: Fold) -> Iterator[tuple[int, str]]:
+def _used_again(fold: LedgerState) -> Iterator[tuple[int, str]]:
     for position in fold.observations.asked_too_often():
         yield position, "its request id was used before by its actor for another request"
 
 
 @rule("requests.unique", needs_data=False, finish=_used_again)
-def requests_unique(event: Event, fold: Fold) -> Verdict:
+def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A request id belongs to one request of its actor to one method, as far as types tell."""
     if event.request_id is None:
         fold.request = None
@@ -98,7 +98,7 @@ def requests_unique(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("times.stated", OBSERVED, ModelDeployed.TYPE)
-def times_stated(event: Event, fold: Fold) -> Verdict:
+def times_stated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """No stated time lies further ahead of its record than the ledger's clock allows."""
     if event.observation is not None:
         stated = event.observation.observed_at

@@ -3,8 +3,8 @@
 from typing import Final
 
 from ledger.audit.assessing import policy_in_force
-from ledger.audit.event import OBSERVED, Event
-from ledger.audit.fold import Fold
+from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.fold import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.serving import serving_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
@@ -24,7 +24,7 @@ _SHARED: Final = (
 
 
 @rule("horizons", _SCORE, *_DECISIONS, _PLAN)
-def horizons(event: Event, fold: Fold) -> Verdict:
+def horizons(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """What is derived looks at events before it, and not into the future."""
     data = event.data
     assert data is not None
@@ -39,7 +39,7 @@ def horizons(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("horizons.present", _SCORE, *_DECISIONS)
-def horizons_present(event: Event, fold: Fold) -> Verdict:
+def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """On ingest and on request a model is evaluated at the newest of its selected observations.
 
     Only who asks may state an earlier time, and that evaluation is called historical.
@@ -69,7 +69,7 @@ def horizons_present(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("policies.in_force", _SCORE, *_DECISIONS, _PLAN)
-def policies_in_force(event: Event, fold: Fold) -> Verdict:
+def policies_in_force(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Scores and decisions name the policy in force for the model, plans one that is in force."""
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
@@ -94,7 +94,7 @@ def policies_in_force(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("citations", _SCORE, *_DECISIONS)
-def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says another thing
+def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR0911 - each says another thing
     """A decision rests on the score before it, and a score's cause is an observation it could see.
 
     Score and decision are recorded together, so they share horizon, actor, request and run.
@@ -128,7 +128,7 @@ def citations(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says
 
 
 @rule("runs", _SCORE, *_DECISIONS)
-def runs(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says another thing
+def runs(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR0911 - each says another thing
     """Scores and decisions carry the run that is open, and an action without one begins its own."""
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
@@ -159,7 +159,7 @@ def runs(event: Event, fold: Fold) -> Verdict:  # noqa: PLR0911 - each says anot
 
 
 @rule("deployments.follow", ModelDeployed.TYPE)
-def deployments_follow(event: Event, fold: Fold) -> Verdict:
+def deployments_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A deployment that belongs to a run cites the decision of that run."""
     if event.cause is None and event.run_id is None:
         return None
@@ -178,7 +178,7 @@ def deployments_follow(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("overrides.follow", _OVERRIDDEN)
-def overrides_follow(event: Event, fold: Fold) -> Verdict:
+def overrides_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An override cites the decision that was in force, and carries the run of its action."""
     facts, before = fold.model(event.stream), event.position - 1
     if facts is None:

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ledger.audit.event import OBSERVED, Event
-from ledger.audit.fold import Fold, ModelFacts
+from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.fold import AuditedModel, LedgerState
 from ledger.audit.parameters import digest_of, parameters_of, problem_of
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
@@ -26,12 +26,12 @@ _AFTER_RETIREMENT: Final = frozenset({OBSERVED, _REGISTERED})
 """An observation may have been on its way; a second registration is another rule's business."""
 
 
-def _is_known(facts: ModelFacts | None) -> bool:
+def _is_known(facts: AuditedModel | None) -> bool:
     return facts is not None and bool(facts.described)
 
 
 @rule("models.registered", *_OF_A_MODEL, needs_data=False)
-def models_registered(event: Event, fold: Fold) -> Verdict:
+def models_registered(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A model is registered once, before anything is observed, decided or changed about it."""
     facts = fold.model(event.stream)
     if event.type == _REGISTERED:
@@ -47,7 +47,7 @@ def models_registered(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("models.described", _REGISTERED, ModelUpdated.TYPE)
-def models_described(event: Event, _fold: Fold) -> Verdict:
+def models_described(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """A model's retraining costs something, and its loss is not worth less than nothing."""
     assert event.data is not None
     if int(event.data["cost_micros"]) <= 0:
@@ -58,7 +58,7 @@ def models_described(event: Event, _fold: Fold) -> Verdict:
 
 
 @rule("models.deployed", ModelDeployed.TYPE)
-def models_deployed(event: Event, fold: Fold) -> Verdict:
+def models_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Versions are deployed as they can be: new ones trained, known ones reinstated."""
     data, facts = event.data, fold.model(event.stream)
     assert data is not None
@@ -81,7 +81,7 @@ def models_deployed(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-def _in_service(facts: ModelFacts, at: int) -> str | None:
+def _in_service(facts: AuditedModel, at: int) -> str | None:
     """Return the version in service at a time, by stated times."""
     begun = [one for one in facts.deployments if one.in_service_at <= at]
     if not begun:
@@ -90,7 +90,7 @@ def _in_service(facts: ModelFacts, at: int) -> str | None:
 
 
 @rule("signals.defined", OBSERVED)
-def signals_defined(event: Event, fold: Fold) -> Verdict:
+def signals_defined(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A signal is defined before it is observed."""
     seen = event.observation
     if seen is None or seen.signal in fold.signals:
@@ -101,7 +101,7 @@ def signals_defined(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("policies.drafted", *DRAFTED_TYPES)
-def policies_drafted(event: Event, fold: Fold) -> Verdict:
+def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A policy's versions count up, their digests are their documents', and kernels take them."""
     data = event.data
     assert data is not None
@@ -116,7 +116,7 @@ def policies_drafted(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("policies.activated", PolicyActivated.TYPE)
-def policies_activated(event: Event, fold: Fold) -> Verdict:
+def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """What comes into force was drafted before, under that digest, for a scope that can be."""
     data = event.data
     assert data is not None
@@ -137,7 +137,7 @@ def policies_activated(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("overrides", DecisionOverridden.TYPE)
-def overrides(event: Event, _fold: Fold) -> Verdict:
+def overrides(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """An override is a person's, and ends after it begins."""
     assert event.data is not None
     if not event.actor.startswith("users/"):

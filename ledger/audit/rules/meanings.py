@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ledger.audit.event import Event, read
-from ledger.audit.fold import Fold, meaning_of, scope_of
+from ledger.audit.event import AuditedEvent, read
+from ledger.audit.fold import LedgerState, meaning_of, scope_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
@@ -17,7 +17,7 @@ _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 
 @rule("meanings.pinned", _DEFINED, _ACTIVATED)
-def meanings_pinned(event: Event, fold: Fold) -> Verdict:
+def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """What a signal measures changes under a policy by `rules/2` only if that is replaced with it.
 
     Nor does a version come into force whose signals were redefined after it was drafted.
@@ -26,7 +26,7 @@ def meanings_pinned(event: Event, fold: Fold) -> Verdict:
     return _GAP if wrong and fold.has_gaps else wrong
 
 
-def _redefined(event: Event, fold: Fold) -> Verdict:
+def _redefined(event: AuditedEvent, fold: LedgerState) -> Verdict:
     data = event.data
     assert data is not None
     known = fold.definitions.get(data["signal"])
@@ -53,7 +53,9 @@ def _redefined(event: Event, fold: Fold) -> Verdict:
     return None
 
 
-def _replaced_with(defined: Event, fold: Fold, most: int) -> set[tuple[str, str]] | None:
+def _replaced_with(
+    defined: AuditedEvent, fold: LedgerState, most: int
+) -> set[tuple[str, str]] | None:
     """Return policy and scope of what came into force in the append of a definition.
 
     That append is what comes right behind it: of its actor, request and time, because of it. In it
@@ -81,7 +83,7 @@ def _replaced_with(defined: Event, fold: Fold, most: int) -> set[tuple[str, str]
     return replaced
 
 
-def _outdated(event: Event, fold: Fold) -> str | None:
+def _outdated(event: AuditedEvent, fold: LedgerState) -> str | None:
     data = event.data
     assert data is not None
     parameters = fold.parameters(data["policy"], data["version"], data["digest"])

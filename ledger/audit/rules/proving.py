@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from ledger.audit.event import Event
-from ledger.audit.fold import Fold
+from ledger.audit.event import AuditedEvent
+from ledger.audit.fold import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.proving import (
     AuditCompleted,
@@ -19,7 +19,7 @@ from ledger.limits import CLOCK_STEP_SECONDS_MIN, IDLE_SECONDS_MAX
 
 
 @rule("ledger.begins", needs_data=False)
-def ledger_begins(event: Event, fold: Fold) -> Verdict:
+def ledger_begins(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A ledger is created once, at position 1, under its own name."""
     is_created = event.type == LedgerCreated.TYPE
     if is_created != (event.position == 1):
@@ -33,7 +33,7 @@ def ledger_begins(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("ledger.configured", *CONFIGURED, needs_data=False)
-def ledger_configured(event: Event, _fold: Fold) -> Verdict:
+def ledger_configured(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Clock, unit of cost and bounds on time are chosen once, at position 2."""
     if event.position != 2:
         return "the ledger was configured at position 2, and this configures it otherwise"
@@ -41,7 +41,7 @@ def ledger_configured(event: Event, _fold: Fold) -> Verdict:
 
 
 @rule("clocks", ClockStepped.TYPE)
-def clocks(event: Event, fold: Fold) -> Verdict:
+def clocks(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A clock is confirmed by a person or service, where it stepped, and dates its own event."""
     data = event.data
     assert data is not None
@@ -65,7 +65,7 @@ def clocks(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("seals", StreamsSealed.TYPE)
-def seals(event: Event, fold: Fold) -> Verdict:
+def seals(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every seal states the streams as they stood."""
     assert event.data is not None
     as_of = event.data["as_of"]
@@ -80,7 +80,7 @@ def seals(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("erasures", BodyErased.TYPE)
-def erasures(event: Event, fold: Fold) -> Verdict:
+def erasures(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every erasure names earlier events, none of them permanent, and their bodies are gone."""
     assert event.data is not None
     ranges = event.data["positions"]
@@ -97,7 +97,7 @@ def erasures(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("audits", AuditCompleted.TYPE)
-def audits(event: Event, fold: Fold) -> Verdict:
+def audits(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every recorded audit is of a tree that this ledger had, and agrees with itself."""
     data = event.data
     assert data is not None
@@ -114,7 +114,7 @@ def audits(event: Event, fold: Fold) -> Verdict:
 
 
 @rule("exports", ExportIssued.TYPE)
-def exports(event: Event, _fold: Fold) -> Verdict:
+def exports(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every export on record covers what it can have covered."""
     data = event.data
     assert data is not None
@@ -134,7 +134,7 @@ def exports(event: Event, _fold: Fold) -> Verdict:
 
 
 @rule("refusals", RequestsRefused.TYPE)
-def refusals(event: Event, _fold: Fold) -> Verdict:
+def refusals(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every count of refused requests adds up, within its span of time."""
     data = event.data
     assert data is not None

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ledger.audit.assessing import NotReplayableError
-from ledger.audit.event import Event
-from ledger.audit.fold import Fold
+from ledger.audit.event import AuditedEvent
+from ledger.audit.fold import LedgerState
 from ledger.audit.planning import planned
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.canonical import encode
@@ -14,28 +14,28 @@ from ledger.events.plans import PlanMade
 
 _SHOWN: Final = 3  # differences named in a finding
 _ABSENT: Final = object()
-Derive = Callable[[Event, dict[str, Any]], dict[str, Any]]
+Derive = Callable[[AuditedEvent, dict[str, Any]], dict[str, Any]]
 
 
 @rule("replay.score", ScoreComputed.TYPE)
-def replay_score(event: Event, fold: Fold) -> Verdict:
+def replay_score(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every score comes out the same from the events before it."""
     return _replayed(event, fold, fold.assessor.score)
 
 
 @rule("replay.decision", *DECISION_TYPES)
-def replay_decision(event: Event, fold: Fold) -> Verdict:
+def replay_decision(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every decision comes out the same from the events before it."""
     return _replayed(event, fold, fold.assessor.decision)
 
 
 @rule("replay.plan", PlanMade.TYPE)
-def replay_plan(event: Event, fold: Fold) -> Verdict:
+def replay_plan(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every plan comes out the same from the events before it."""
     return _replayed(event, fold, lambda _event, data: planned(fold, data))
 
 
-def _replayed(event: Event, fold: Fold, derive: Derive) -> Verdict:
+def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict:
     data = event.data
     assert data is not None
     if data["as_of"] >= event.position:
@@ -53,7 +53,7 @@ def _replayed(event: Event, fold: Fold, derive: Derive) -> Verdict:
     return f"it comes out otherwise: {'; '.join(found[:_SHOWN])}{more}"
 
 
-def _misses_a_body(event: Event, fold: Fold, data: dict[str, Any]) -> bool:
+def _misses_a_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> bool:
     """Whether a body that it may have rested on is not there."""
     facts = fold.model(event.stream)
     gone = fold.gone if facts is None else [*facts.gone, *fold.gone]

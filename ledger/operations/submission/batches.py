@@ -26,7 +26,7 @@ def rounded_said(number: int) -> str:
 
 
 @dataclass(slots=True)
-class Told:
+class SubmissionTotals:
     """What the answers say of the observations, in all."""
 
     recorded: int = 0
@@ -100,7 +100,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SendOptions:
     """How rows are sent: by so many, from which on, under which request ids, repeats or not."""
 
     batch_size: int
@@ -113,12 +113,12 @@ class Sending:
 class Submission:
     """One run over the rows of an input: what was sent and what was answered, by their numbers."""
 
-    def __init__(self, client: LedgerClient, how: Sending) -> None:
+    def __init__(self, client: LedgerClient, how: SendOptions) -> None:
         self._client = client
         self._how = how
         self._rows: dict[int, list[int]] = {}
         """Numbers of the rows of each batch that was not acknowledged."""
-        self.told = Told()
+        self.told = SubmissionTotals()
         self._last_row = 0
         """Everything up to this row is on record, apart from refused batches."""
         self._refused: BatchResult | None = None
@@ -131,7 +131,7 @@ class Submission:
         elif self._refused is None:
             self._refused = result
 
-    def run(self, rows: Iterator[Row], advance: Callable[[int], None]) -> Told:
+    def run(self, rows: Iterator[Row], advance: Callable[[int], None]) -> SubmissionTotals:
         """Send the rows in batches; `advance` is told the bytes of the input that are behind.
 
         Whatever ends it early, `where` says what is on record. A refusal names rows of the input.

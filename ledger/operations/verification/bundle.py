@@ -9,7 +9,7 @@ from ledger.export.faults import BundleError
 from ledger.export.verify import Verified, verify_bundle
 from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure
-from ledger.operations.trust import Trusted
+from ledger.operations.trust import TrustAnchors
 
 _REMEDY: Final = "Keep it as evidence, and ask the issuer for another."
 
@@ -39,7 +39,7 @@ class CheckedBundle:
 
 
 def check_bundle(
-    path: Path, given: Trusted, move: Move | None = None, *, shown: Path | None = None
+    path: Path, given: TrustAnchors, move: Move | None = None, *, shown: Path | None = None
 ) -> CheckedBundle:
     """Return what a bundle is; IntegrityFailure names file and line of what does not hold.
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import Joined
-from ledger.audit.source import Finding, Source
-from ledger.audit.trust import Vouched, key_history, vouch
+from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.key_history import KeySpan, open_by_spans
@@ -21,7 +21,7 @@ from ledger.errors import chain_broken
 from ledger.events.notation import counted
 from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure
-from ledger.operations.trust import Trusted
+from ledger.operations.trust import TrustAnchors
 
 _REMEDY: Final = "Stop writing, keep the database as evidence, and call an operator."
 
@@ -41,7 +41,7 @@ class VerifiedLog:
 
 
 def verify_log(
-    source: Source, given: Trusted, kept: str = "", move: Move | None = None
+    source: LedgerSource, given: TrustAnchors, kept: str = "", move: Move | None = None
 ) -> VerifiedLog:
     """Verify a log; CHAIN_BROKEN or IntegrityFailure says what does not hold, and where.
 
@@ -51,7 +51,7 @@ def verify_log(
     if not source.has_bodies:
         given.require("What has no bodies")
     claimed = _claimed(kept) if kept else None
-    joined = Joined()
+    joined = VerifiedPrefix()
     extra = () if claimed is None or claimed.size > source.size else (claimed.size,)
     findings = hash_pass(source, joined, extra=extra, progress=move)
     _refuse(source, findings)
@@ -69,7 +69,7 @@ def verify_log(
     )
 
 
-def _refuse(source: Source, findings: Sequence[Finding]) -> None:
+def _refuse(source: LedgerSource, findings: Sequence[Finding]) -> None:
     """Raise the first finding, if there is one."""
     if not findings:
         return
@@ -92,7 +92,11 @@ def _kept_fails(why: object) -> IntegrityFailure:
 
 
 def _compare(
-    source: Source, joined: Joined, vouched: Vouched, kept: str, claimed: CheckpointBody
+    source: LedgerSource,
+    joined: VerifiedPrefix,
+    vouched: SignatureReport,
+    kept: str,
+    claimed: CheckpointBody,
 ) -> None:
     """Refuse a log that does not begin with the tree of a checkpoint kept from earlier."""
     spans = key_history(joined)[0].spans if source.has_bodies else ()
@@ -116,7 +120,7 @@ def _compare(
         )
 
 
-def _said(vouched: Vouched, given: Trusted, claimed: CheckpointBody | None) -> str:
+def _said(vouched: SignatureReport, given: TrustAnchors, claimed: CheckpointBody | None) -> str:
     """Say who vouches for a log that holds."""
     if not vouched.size:
         said = "No checkpoint was signed yet, so nothing vouches for the whole but the chain."

@@ -13,7 +13,7 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.export.lines import LineError, parse_line
 from ledger.operations.failures import IntegrityFailure, MisuseError
-from ledger.operations.trust import Trusted
+from ledger.operations.trust import TrustAnchors
 from ledger.reading import NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, read_bytes, read_text
 
 _KEPT: Final = "Keep the file as evidence, and ask its giver for another."
@@ -33,7 +33,7 @@ class CheckedProof:
     witnesses: tuple[str, ...]
 
 
-def check_proof(path: Path, event: bytes | Path | None, given: Trusted) -> CheckedProof:
+def check_proof(path: Path, event: bytes | Path | None, given: TrustAnchors) -> CheckedProof:
     """Return what a proof shows about an event: its hash, or a file with its header or its line.
 
     IntegrityFailure unless the checkpoint is signed by one of the keys, or accepted by the policy

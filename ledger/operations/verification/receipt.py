@@ -6,7 +6,7 @@ from typing import Final
 
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
 from ledger.operations.failures import IntegrityFailure, MisuseError
-from ledger.operations.trust import Trusted
+from ledger.operations.trust import TrustAnchors
 from ledger.reading import RECEIPT_BYTES_MAX, read_bytes
 
 _KEPT: Final = "Keep the file as evidence, and ask the issuer for another."
@@ -37,7 +37,7 @@ class CheckedReceipt:
     witnesses: tuple[str, ...]
 
 
-def check_receipt(path: Path, given: Trusted) -> CheckedReceipt:
+def check_receipt(path: Path, given: TrustAnchors) -> CheckedReceipt:
     """Return what a receipt shows; IntegrityFailure if anything of it does not hold."""
     given.require("A receipt")
     try:

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from ledger.audit.bundle import BundleSource
 from ledger.audit.database import DatabaseSource
-from ledger.audit.source import Source
+from ledger.audit.source import LedgerSource
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.operations.failures import MisuseError
 
@@ -61,7 +61,7 @@ def _unknown(place: str) -> MisuseError:
     )
 
 
-def source_at(place: str, origin: str = "") -> Source:
+def source_at(place: str, origin: str = "") -> LedgerSource:
     """Return the log at a path or URL, opened to read only; `origin` chooses among several."""
     match thing_at(place):
         case "database":
