@@ -1,0 +1,35 @@
+"""A name means one thing: no two public classes of the product share one.
+
+Method: the product's modules are parsed, without generated stubs; a class of a function counts too.
+"""
+
+import ast
+from collections import defaultdict
+
+from tests.project.test_tidy import GENERATED, ROOT, tracked
+
+# Each name that may be defined twice, with the reason. The list may only become shorter.
+SHARED = {
+    "Projection": "the read model itself, and what the API and its client tell of one",
+}
+
+
+def defined_names() -> dict[str, list[str]]:
+    """Return where each public class is defined."""
+    found = defaultdict(list)
+    for path in tracked():
+        if path.suffix != ".py" or path.parts[0] not in {"ledger", "projections"}:
+            continue
+        if path.as_posix().startswith(GENERATED):
+            continue
+        for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(f"{path}:{node.lineno}")
+    return found
+
+
+def test_a_public_class_name_means_one_thing() -> None:
+    twice = {name: places for name, places in defined_names().items() if len(places) > 1}
+    new = {name: places for name, places in twice.items() if name not in SHARED}
+    assert not new, "give one of them the name of what it really is; do not add to SHARED"
+    assert set(twice) == set(SHARED), "a name that is no longer shared leaves the list"
