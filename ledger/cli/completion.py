@@ -52,36 +52,16 @@ def _signals(client: "LedgerClient") -> Iterable[str]:
     return (one.signal for one in client.list_signals())
 
 
-def _policies(client: "LedgerClient") -> Iterable[str]:
-    return (one.policy for one in client.list_policies())
-
-
-def _plans(client: "LedgerClient") -> Iterable[str]:
-    return (one.plan for one in client.list_plans())
-
-
-def _exports(client: "LedgerClient") -> Iterable[str]:
-    return (one.name for one in client.list_exports())
-
-
-def _ledgers(client: "LedgerClient") -> Iterable[str]:
-    return (one.origin for one in client.list_ledgers())
-
-
-def _projections(client: "LedgerClient") -> Iterable[str]:
-    return (one.projection for one in client.list_projections())
-
-
 # By the name of a parameter, in whatever command it is.
 IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "decision": _models,
-    "export": _exports,
-    "ledger": _ledgers,
+    "export": lambda client: (one.name for one in client.list_exports()),
+    "ledger": lambda client: (one.origin for one in client.list_ledgers()),
     "model": _models,
     "models": _models,
-    "plan": _plans,
-    "policy": _policies,
-    "projection": _projections,
+    "plan": lambda client: (one.plan for one in client.list_plans()),
+    "policy": lambda client: (one.policy for one in client.list_policies()),
+    "projection": lambda client: (one.projection for one in client.list_projections()),
     "signal": _signals,
     "slo_signal": _signals,
 }

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.moments import parse_time
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile
+from ledger.cli.values import parse_time
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:

@@ -1,20 +1,24 @@
 """`decision-ledger decision …` and `evaluate`."""
 
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ledger.cli import output
-from ledger.cli.amounts import seconds
-from ledger.cli.moments import POSITION_DIGITS_MAX, parse_time
+from ledger.cli import output, values
 from ledger.cli.session import session
+from ledger.cli.trust import Keys, PolicyFile, given_or_own
+from ledger.cli.values import POSITION_DIGITS_MAX, parse_time
+from ledger.cli.verification import told
 from ledger.events.inert import inert
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.operations.failures import IntegrityFailure, MisuseError
+from ledger.private import make_folder, open_file
 
 if TYPE_CHECKING:
     from ledger.client.outcomes import Decision, ReplayProgress, ReplayResult
+
 
 _Name = Annotated[
     str,
@@ -170,7 +174,7 @@ def override(
         model,
         action,
         reason=reason,
-        expires_after=seconds(expires, "--expires", OVERRIDE_SECONDS_MAX),
+        expires_after=values.seconds(expires, "--expires", OVERRIDE_SECONDS_MAX),
         tier=tier,
         decision_position=seen or 0,
     )
@@ -312,3 +316,35 @@ def _at(position: int, *, or_score: bool) -> str:
         f"There is no position {position}.",
         remedy="See `decision-ledger log tail` for those there are.",
     )
+
+
+def receipt(
+    decision: Annotated[
+        str,
+        typer.Argument(
+            help="models/MODEL/decisions/POSITION, a position, or MODEL (the one in force)."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    vkey: Keys = None,
+    policy: PolicyFile = None,
+) -> None:
+    """Write a receipt of one decision: the event, what it rests on, and proofs of all of it.
+
+    It verifies anywhere, without this service: `decision-ledger verify`.
+    """
+    from ledger.cli.decisions import resolved
+    from ledger.operations.receipt import fetch_receipt
+    from ledger.operations.trust import trusted
+    from ledger.operations.verification.receipt import check_receipt
+
+    if out.exists():
+        raise MisuseError(f"{out} is there already.", "Name another file, or move it away.")
+    chosen, given = session(), trusted(vkey, policy)
+    data = fetch_receipt(chosen.client, resolved(decision))
+    given = given_or_own(given)
+    make_folder(out.parent)
+    with open_file(out) as file:  # it holds bodies, as a bundle does
+        file.write(data)
+    found = check_receipt(out, given)
+    chosen.show(found, f"Wrote {out} ({len(data):,} bytes), and verified it.\n{told(found)}")

@@ -73,7 +73,7 @@ def create(
 
 def _asked(full: bool, first: str | None, last: str | None, stream: str) -> dict[str, Any]:
     """Return what kind of export was asked for, as the client takes it."""
-    from ledger.cli.moments import now_of, parse_moment
+    from ledger.cli.values import parse_moment
 
     is_range = first is not None or last is not None
     if full + is_range + bool(stream) > 1:
@@ -85,17 +85,13 @@ def _asked(full: bool, first: str | None, last: str | None, stream: str) -> dict
     if not is_range:
         return {"kind": "FULL"}
 
-    def now() -> Any:  # noqa: ANN401 - a datetime
-        ledger = session().client.get_ledger()
-        return now_of(ledger.clock, ledger.head_recorded_at, session().clock.now_micros())
-
     asked: dict[str, Any] = {"kind": "RANGE"}
     for text, option, position, time in (
         (first, "--from", "first_position", "from_time"),
         (last, "--to", "last_position", "until_time"),
     ):
         if text is not None:
-            moment = parse_moment(text, option, now)
+            moment = parse_moment(text, option, session().now)
             asked |= {time: moment.time} if moment.time else {position: moment.position}
     return asked
 

@@ -1,4 +1,4 @@
-"""`decision-ledger key …`, and the seal over all streams."""
+"""`decision-ledger key …`."""
 
 from typing import Annotated
 
@@ -91,15 +91,4 @@ def pin(
     chosen.show(
         {"origin": known.origin, "pinned": known.keys, "trust_file": str(chosen.trust_file)},
         f"{known.origin}: pinned in {chosen.trust_file}.",
-    )
-
-
-def seal() -> None:
-    """Record how far every stream has come, so that an export of one can prove itself complete."""
-    chosen = session()
-    made = chosen.client.seal_streams()
-    chosen.show(
-        made,
-        f"{output.counted(made.streams, 'stream')} sealed as of position {made.as_of}, by the "
-        f"event at position {made.appended.position}.\nroot {made.root.hex()}",
     )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import amounts, output
+from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.events import notation
 from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
@@ -32,13 +32,13 @@ def create(
 ) -> None:
     """Create a ledger with its own chain, clock, unit of cost and signing key."""
     chosen = session()
-    ahead = None if skew is None else amounts.seconds(skew, "--skew", SKEW_SECONDS_MAX)
+    ahead = None if skew is None else values.seconds(skew, "--skew", SKEW_SECONDS_MAX)
     made = chosen.client.create_ledger(
         origin,
         clock=clock,
         skew_seconds=ahead,
         unit_of_cost=currency,
-        leap_seconds=amounts.seconds(leap, "--leap", LEAP_SECONDS_MAX) if leap else None,
+        leap_seconds=values.seconds(leap, "--leap", LEAP_SECONDS_MAX) if leap else None,
     )
     chosen.show(made, f"Created {made.origin}. Its verifier key: {made.verifier_key}")
 

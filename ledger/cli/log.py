@@ -1,18 +1,26 @@
-"""`decision-ledger log …`."""
+"""`decision-ledger log …`: events, what is proven of them, and their publication.
 
+What comes from a server is verified against the trust file, which remembers keys and the newest
+checkpoint.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import output, values
 from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.client.records import Event
+    from ledger.operations.publication import PublishableLog
 
 
 def tail(
@@ -93,3 +101,147 @@ def checkpoint(
         out.write_text(signed.note, encoding="utf-8")
         output.say(f"Wrote a checkpoint over {output.counted(signed.size, 'event')} to {out}.")
     chosen.show(signed, signed.note.rstrip("\n"))
+
+
+def prove(
+    position: Annotated[int, typer.Argument(min=1, help="Position of the event.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the proof to this file (.tlog-proof).")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="In the signed tree of this size; else in the newest.")
+    ] = None,
+    event_hash: Annotated[
+        str | None, typer.Option("--event-hash", help="The hash you know the event by, in hex.")
+    ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
+) -> None:
+    """Prove that an event is in the ledger, and print or write the proof (tlog-proof).
+
+    The proof is verified before it is shown, against the trust file and the policy; it verifies
+    anywhere with `decision-ledger verify` and with any tool that reads tlog-proof.
+    """
+    chosen, expected = session(), values.hash_of(event_hash, "--event-hash")
+    with believing(vkey, policy) as client:
+        proof = client.prove_inclusion(position, size=size or 0, event_hash=expected)
+    first_use_said(proof.checkpoint)
+    if out is not None:
+        out.write_text(proof.text, encoding="utf-8")
+        output.say(f"Wrote the proof of position {position} to {out}.")
+    shown = proof.text.rstrip("\n") if out is None else f"event hash {proof.event_hash.hex()}"
+    chosen.show(proof, shown)
+
+
+def consistency(
+    earlier: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM", help="A kept checkpoint's file, or the size of a signed one."
+        ),
+    ],
+    later: Annotated[
+        int | None,
+        typer.Argument(metavar="TO", min=1, help="Size of a signed one; else the newest."),
+    ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
+) -> None:
+    """Verify that the ledger extends an earlier checkpoint; exits with 4 if it does not."""
+    chosen = session()
+    with believing(vkey, policy) as client:
+        if earlier.isascii() and earlier.isdigit():
+            old = client.verified_checkpoint(size=int(earlier))
+            size, root = old.size, old.root
+        else:
+            size, root = _kept(Path(earlier), client.get_ledger().origin)
+        joined = client.verify_consistency(size, root, to_size=later or 0)
+    new = joined.checkpoint
+    first_use_said(new)
+    chosen.show(
+        joined,
+        f"{new.origin}: the tree of {new.size} events begins with that of {size}.",
+    )
+
+
+def _kept(path: Path, origin: str) -> tuple[int, bytes]:
+    """Return size and root of a checkpoint that was kept; its tree is what is asked about."""
+    from ledger.chain.checkpoint import parse
+    from ledger.chain.note import NoteError
+    from ledger.chain.note import parse as parse_note
+    from ledger.operations.places import named_bytes
+
+    try:
+        claim = parse(parse_note(named_bytes(path)).text)
+    except NoteError as error:
+        raise MisuseError(f"{path} is no checkpoint: {error}.", "Check the path.") from error
+    if claim.origin != origin:
+        raise MisuseError(f"{path} is of {claim.origin}, not {origin}.", "Name that ledger.")
+    return claim.size, claim.root
+
+
+def publish(
+    folder: Annotated[Path, typer.Argument(help="The folder to publish into.")],
+    database: Annotated[
+        str | None,
+        typer.Option("--db", help="Publish from this database, read only, without a server."),
+    ] = None,
+    vkey: Keys = None,
+    policy: PolicyFile = None,
+) -> None:
+    """Publish the ledger as static tiles (C2SP tlog-tiles), for mirrors, CDNs and any follower.
+
+    Writes what is new since the last run; the checkpoint comes last. Entries are the canonical
+    headers: bodies never leave this way. With --witness-policy only a checkpoint that has its
+    quorum. Exits with 4, and changes nothing that is served, if the ledger does not extend what was
+    published.
+    """
+    from ledger.operations import publication
+
+    log = _served(vkey, policy) if database is None else _stored(database, vkey, policy)
+    with log as found, output.progress(f"Publishing into {folder}", found.size) as move:
+        done = publication.publish(folder, found, move)
+    session().show(
+        done,
+        f"{done.origin}: {output.counted(done.size, 'event')} published in {folder}, "
+        f"{done.size - done.previous_size} of them new.",
+    )
+
+
+@contextmanager
+def _served(vkey: list[str] | None, policy: Path | None) -> "Iterator[PublishableLog]":
+    """Yield the log of the server, under a checkpoint that it signs now."""
+    from ledger.operations.publication import served_log
+
+    with believing(vkey, policy) as client:
+        signed = client.verified_checkpoint()
+        first_use_said(signed)
+        yield served_log(client, signed)
+
+
+@contextmanager
+def _stored(
+    database: str, vkey: list[str] | None, policy: Path | None
+) -> "Iterator[PublishableLog]":
+    from ledger.operations.publication import stored_log
+    from ledger.operations.trust import trusted
+
+    chosen = session()
+    origin = chosen.ledger or chosen.settings.client.ledger
+    with stored_log(database, origin, trusted(vkey, policy)) as log:
+        if log.is_taken_at_its_word:
+            output.say(
+                f"The key came from {log.origin} itself: compare it with one obtained elsewhere."
+            )
+        yield log
+
+
+def seal() -> None:
+    """Record how far every stream has come, so that an export of one can prove itself complete."""
+    chosen = session()
+    made = chosen.client.seal_streams()
+    chosen.show(
+        made,
+        f"{output.counted(made.streams, 'stream')} sealed as of position {made.as_of}, by the "
+        f"event at position {made.appended.position}.\nroot {made.root.hex()}",
+    )

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -25,132 +25,76 @@ _EVERYWHERE = (
     "--deadline, --json."
 )
 
-_Entry: TypeAlias = "str | tuple[str, dict[str, str]]"
 
-# A command is `module:function` of this package; a group is its meaning and its commands.
-TREE: Final[dict[str, _Entry]] = {
-    "serve": "serve:serve",
-    "doctor": "doctor:doctor",
-    "verify": "verification:verify",
-    "why": "priorities:why",
-    "priorities": "priorities:priorities",
-    "evaluate": "decisions:evaluate",
-    "vkey": "ledgers:vkey",
-    "erase": "erasure:erase",
-    "completion": "completion:completion",
-    "signal": (
+class Group(NamedTuple):
+    """Commands under one noun: what it means, their names, and the module that they are in."""
+
+    meaning: str
+    names: tuple[str, ...]
+    module: str
+
+
+# A command by itself is in the module that is named; its function has the command's own name.
+TREE: Final[dict[str, str | Group]] = {
+    "serve": "serve",
+    "doctor": "doctor",
+    "verify": "verification",
+    "why": "priorities",
+    "priorities": "priorities",
+    "evaluate": "decisions",
+    "vkey": "ledgers",
+    "erase": "erasure",
+    "completion": "completion",
+    "signal": Group(
         "What is measured, and what was observed.",
-        {
-            "define": "signals:define",
-            "list": "signals:list_",
-            "states": "signals:states",
-            "submit": "signals:submit",
-        },
+        ("define", "list", "states", "submit"),
+        "signals",
     ),
-    "model": (
+    "model": Group(
         "The fleet and its deployments.",
-        {
-            "register": "models:register",
-            "update": "models:update",
-            "deploy": "models:deploy",
-            "retire": "models:retire",
-            "show": "models:show",
-            "list": "models:list_",
-        },
+        ("register", "update", "deploy", "retire", "show", "list"),
+        "models",
     ),
-    "policy": (
+    "policy": Group(
         "The rules in force, every version of them.",
-        {
-            "init": "policies:init",
-            "lint": "policies:lint",
-            "draft": "policies:draft",
-            "activate": "policies:activate",
-            "show": "policies:show",
-            "list": "policies:list_",
-        },
+        ("init", "lint", "draft", "activate", "show", "list"),
+        "policies",
     ),
-    "plan": (
-        "Which models to retrain under a purse.",
-        {
-            "make": "plans:make",
-            "show": "plans:show",
-            "list": "plans:list_",
-        },
-    ),
-    "decision": (
+    "plan": Group("Which models to retrain under a purse.", ("make", "show", "list"), "plans"),
+    "decision": Group(
         "Decisions made, explained and replayed.",
-        {
-            "list": "decisions:list_",
-            "show": "decisions:show",
-            "explain": "decisions:explain",
-            "override": "decisions:override",
-            "replay": "decisions:replay",
-            "receipt": "receipts:receipt",
-        },
+        ("list", "show", "explain", "override", "replay", "receipt"),
+        "decisions",
     ),
-    "log": (
+    "log": Group(
         "The events themselves, their proofs and their publication.",
-        {
-            "tail": "log:tail",
-            "checkpoint": "log:checkpoint",
-            "prove": "proofs:prove",
-            "consistency": "proofs:consistency",
-            "seal": "keys:seal",
-            "publish": "publication:publish",
-        },
+        ("tail", "checkpoint", "prove", "consistency", "seal", "publish"),
+        "log",
     ),
-    "key": (
+    "key": Group(
         "The keys that sign checkpoints, and those that are trusted.",
-        {
-            "list": "keys:list_",
-            "rotate": "keys:rotate",
-            "revoke": "keys:revoke",
-            "pin": "keys:pin",
-        },
+        ("list", "rotate", "revoke", "pin"),
+        "keys",
     ),
-    "audit": (
+    "audit": Group(
         "The ledger examined by somebody who trusts none of its parts.",
-        {
-            "run": "audits:run",
-            "answer": "answers:answer",
-        },
+        ("run", "answer"),
+        "audits",
     ),
-    "compliance": (
-        "Tables for auditors and regulators.",
-        {
-            "export": "compliance:export",
-        },
+    "compliance": Group("Tables for auditors and regulators.", ("export",), "compliance"),
+    "witness": Group(
+        "A witness, for any log: it cosigns what is consistent.", ("serve", "key"), "witness"
     ),
-    "witness": (
-        "A witness, for any log: it cosigns what is consistent.",
-        {
-            "serve": "witness:serve",
-            "key": "witness:key",
-        },
-    ),
-    "export": (
+    "export": Group(
         "Bundles that anybody can verify without this service.",
-        {
-            "create": "exports:create",
-            "list": "exports:list_",
-            "delete": "exports:delete",
-        },
+        ("create", "list", "delete"),
+        "exports",
     ),
-    "projection": (
-        "The read models, and building them again.",
-        {
-            "status": "projections:status",
-            "rebuild": "projections:rebuild",
-        },
+    "projection": Group(
+        "The read models, and building them again.", ("status", "rebuild"), "projections"
     ),
-    "ledger": (
-        "The ledgers of a server.",
-        {
-            "create": "ledgers:create",
-            "list": "ledgers:list_",
-            "show": "ledgers:show",
-            "confirm-clock": "ledgers:confirm_clock",
-        },
+    "ledger": Group(
+        "The ledgers of a server.", ("create", "list", "show", "confirm-clock"), "ledgers"
     ),
 }
 
@@ -158,7 +102,7 @@ TREE: Final[dict[str, _Entry]] = {
 class Commands(Mapping[str, Any]):
     """Commands by name, each imported when it is asked for: `--help` and one command stay quick."""
 
-    def __init__(self, entries: Mapping[str, _Entry]) -> None:
+    def __init__(self, entries: Mapping[str, str | Group]) -> None:
         self._entries = entries
         self._made: dict[str, Any] = {}
 
@@ -234,20 +178,19 @@ class _Root(_Group, Root):
         _complete_ids(self)
 
 
-def _made(name: str, entry: _Entry) -> Any:  # noqa: ANN401 - as above
-    if not isinstance(entry, str):
-        meaning, members = entry
+def _made(name: str, entry: str | Group) -> Any:  # noqa: ANN401 - as above
+    if isinstance(entry, Group):
         return _Group(
             name=name,
-            help=meaning,
+            help=entry.meaning,
             no_args_is_help=True,
             rich_markup_mode=None,
-            commands=Commands(members),  # type: ignore[arg-type]
+            commands=Commands(dict.fromkeys(entry.names, entry.module)),  # type: ignore[arg-type]
         )
-    module, _, function = entry.partition(":")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    function = name.replace("-", "_")
     alone.command(name, cls=_Command, epilog=_EVERYWHERE)(
-        getattr(import_module(f"ledger.cli.{module}"), function)
+        getattr(import_module(f"ledger.cli.{entry}"), "list_" if name == "list" else function)
     )
     made: Any = typer.main.get_command(alone)
     _complete_ids(made)

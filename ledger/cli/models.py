@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import amounts, output
-from ledger.cli.moments import AllowLeap, parse_time
+from ledger.cli import output, values
 from ledger.cli.session import session
+from ledger.cli.values import AllowLeap, parse_time
 from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
@@ -53,8 +53,8 @@ def register(
     from ledger.client import Model
 
     worth, price = (
-        _given(amounts.money, unit_value, "--unit-value", unit_value_micros),
-        _given(amounts.price, cost, "--cost", cost_micros),
+        _given(values.money, unit_value, "--unit-value", unit_value_micros),
+        _given(values.price, cost, "--cost", cost_micros),
     )
     # What is missing was refused when the line was read.
     assert owner is not None
@@ -66,9 +66,9 @@ def register(
         unit_value_micros=worth,
         cost_micros=price,
         tier=tier or "",
-        labels=_labels(label),
-        impact_ppm=_given(amounts.share, impact, "--impact", impact_ppm) or 0,
-        risk_ppm=_given(amounts.share, risk, "--risk", risk_ppm) or 0,
+        labels=values.labels(label),
+        impact_ppm=_given(values.share, impact, "--impact", impact_ppm) or 0,
+        risk_ppm=_given(values.share, risk, "--risk", risk_ppm) or 0,
         slo_signal=slo_signal or "",
         recipe=recipe or "",
         meaning=meaning or "",
@@ -99,12 +99,12 @@ def update(
 
     stated = {
         "owner": owner,
-        "unit_value_micros": _given(amounts.money, unit_value, "--unit-value"),
-        "cost_micros": _given(amounts.price, cost, "--cost"),
+        "unit_value_micros": _given(values.money, unit_value, "--unit-value"),
+        "cost_micros": _given(values.price, cost, "--cost"),
         "tier": tier,
-        "labels": None if label is None else _labels(label),
-        "impact_ppm": _given(amounts.share, impact, "--impact"),
-        "risk_ppm": _given(amounts.share, risk, "--risk"),
+        "labels": None if label is None else values.labels(label),
+        "impact_ppm": _given(values.share, impact, "--impact"),
+        "risk_ppm": _given(values.share, risk, "--risk"),
         "slo_signal": slo_signal,
         "recipe": recipe,
         "meaning": meaning,
@@ -244,14 +244,3 @@ def list_(
     ]
     headings = ("MODEL", "OWNER", "TIER", "IN SERVICE", ">COST", "")
     chosen.show({"models": found}, output.table(headings, rows))
-
-
-def _labels(pairs: list[str] | None) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not equals or key in labels:
-            why = "is there twice" if equals else "has no `=`"
-            raise MisuseError(f"--label: {pair[:80]!r} {why}.", "Write KEY=VALUE, each key once.")
-        labels[key] = value
-    return labels

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import amounts, output
+from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.events import notation
 from ledger.operations.failures import MisuseError
@@ -31,8 +31,8 @@ def make(
 ) -> None:
     """Rank the fleet under a purse and record the whole backlog."""
     chosen = session()
-    held = amounts.money(purse, "--purse")
-    cap = amounts.money(purse_cap, "--purse-cap") if purse_cap else None
+    held = values.money(purse, "--purse")
+    cap = values.money(purse_cap, "--purse-cap") if purse_cap else None
     if cap is not None and held > cap:
         raise MisuseError(f"--purse: {purse} is more than --purse-cap, {purse_cap}.")
     made = chosen.client.make_plan(held, purse_cap_micros=cap, policy=policy, plan=plan)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import amounts, output
+from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.limits import DOCUMENT_BYTES_MAX
 from ledger.operations.failures import MisuseError
-from ledger.reading import read_from, read_text
+from ledger.operations.places import named_text
 
 if TYPE_CHECKING:
     from ledger.client.records import PolicyProblem
@@ -94,7 +94,7 @@ def _limits(
 
 
 def _seconds(span: str) -> int:
-    seconds = amounts.seconds(span, "--reports-every")
+    seconds = values.seconds(span, "--reports-every")
     if not seconds:
         raise MisuseError("--reports-every: 0 is no time between two reports.", "Write it as 1d.")
     return seconds
@@ -136,13 +136,12 @@ def activate(
     digest: Annotated[str, typer.Option(help="Refuse unless the version has this digest.")] = "",
 ) -> None:
     """Bring a version into force: for the whole ledger, one model, or models with labels."""
-    from ledger.cli.models import _labels
     from ledger.client import PolicyScope
 
     if model and label:
         raise MisuseError("--model and --label exclude each other: a scope is one or the other.")
     chosen = session()
-    scope = PolicyScope(model=model, labels=_labels(label))
+    scope = PolicyScope(model=model, labels=values.labels(label))
     appended = chosen.client.activate_policy(policy, version, rationale, scope=scope, digest=digest)
     chosen.show(
         appended, f"{policy} version {version} is in force, at position {appended.position}."
@@ -209,11 +208,5 @@ def _sentences(message: str, remedy: str) -> str:
 
 def read_document(file: str) -> str:
     """Return the text of a policy's file; MisuseError where it cannot be read."""
-    try:
-        if file == "-":
-            return read_from(sys.stdin.buffer, DOCUMENT_BYTES_MAX, file).decode("utf-8")
-        return read_text(Path(file), DOCUMENT_BYTES_MAX)
-    except OSError as error:
-        raise MisuseError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise MisuseError(f"{file} is not UTF-8: {error.reason} at byte {error.start}.") from error
+    opened = sys.stdin.buffer if file == "-" else None
+    return named_text(Path(file), DOCUMENT_BYTES_MAX, opened)

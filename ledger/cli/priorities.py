@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.freshness import fresh
-from ledger.cli.moments import PositionOrTime, now_of, parse_moment
 from ledger.cli.session import session
+from ledger.cli.values import PositionOrTime, parse_moment
 from ledger.events.inert import inert
 from ledger.operations.failures import MisuseError
 
@@ -33,9 +32,9 @@ def priorities(
     if by not in {"priority", "plan"}:
         raise MisuseError(f"--by: {by!r} is neither `priority` nor `plan`.")
     chosen = session()
-    then = parse_moment(as_of, "--as-of", _now) if as_of else PositionOrTime()
+    then = parse_moment(as_of, "--as-of", chosen.now) if as_of else PositionOrTime()
     before = parse_moment(since, "--since", lambda: _time_of(then)) if since else PositionOrTime()
-    found = fresh(
+    found = chosen.fresh(
         lambda client, head: client.list_priorities(
             as_of=then.time,
             as_of_position=then.position,
@@ -60,13 +59,7 @@ def _time_of(moment: PositionOrTime) -> datetime:
         at = moment.position
         for event in session().client.list_events(after_position=at - 1, until_position=at):
             return event.recorded_at
-    return _now()
-
-
-def _now() -> datetime:
-    chosen = session()
-    one = chosen.client.get_ledger()
-    return now_of(one.clock, one.head_recorded_at, chosen.clock.now_micros())
+    return session().now()
 
 
 def _ranks(rows: "tuple[Priority, ...]") -> str:
@@ -113,7 +106,7 @@ def why(
 ) -> None:
     """Say in one paragraph what state a model is in, why, and what would change it."""
     chosen = session()
-    found = fresh(lambda client, head: client.list_priorities(min_position=head))
+    found = chosen.fresh(lambda client, head: client.list_priorities(min_position=head))
     row = next((each for each in found.priorities if each.model == model), None)
     if row is None:
         chosen.client.get_model(model)  # refuses an unknown name in the ledger's own words

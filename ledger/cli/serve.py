@@ -1,16 +1,18 @@
 """`decision-ledger serve`: the service in the foreground, until it is told to stop."""
 
+import os
+import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from ledger.cli import output
 from ledger.cli.exits import Exit
 from ledger.cli.session import session
-from ledger.cli.stop_signal import stop_signal
 from ledger.events.inert import inert
 from ledger.limits import STOP_SECONDS_MAX
 from ledger.operations.failures import MisuseError
@@ -214,3 +216,26 @@ def log_to_stderr(level: str, form: str) -> None:
         ),
         logger_factory=lambda *_: StandardError(),
     )
+
+
+_STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+
+
+def stop_signal() -> Callable[[], None]:
+    """Take SIGTERM and Ctrl-C from now on; return what waits until one of them has come.
+
+    The interpreter writes each to a pipe at once, whichever thread the system gave it to. A handler
+    is run by the main thread alone, which a signal does not wake if another thread took it, or if
+    it came just before the wait for a lock: that server would never stop.
+    """
+    coming, told = os.pipe()  # both stay open: a second signal must find them
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    for number in _STOPS:
+        signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        while os.read(coming, 1)[0] not in _STOPS:
+            pass
+
+    return wait

@@ -7,12 +7,12 @@ HOST:PORT priorities` are the same: the options in GLOBAL_OPTIONS are taken from
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -22,6 +22,8 @@ from ledger.cli.exits import Exit, as_misuse, described
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ledger.client import LedgerClient
     from ledger.clock import Clock
     from ledger.settings import Settings
@@ -36,6 +38,9 @@ GLOBAL_OPTIONS: Final = {
     "--json": False,
 }
 
+
+T = TypeVar("T")
+_FRESH_SECONDS: Final = 2.0
 
 _current: ContextVar["Session"] = ContextVar("session")
 _AS_JSON: Final = "ledger.cli.as_json"
@@ -106,6 +111,31 @@ class Session:
         if self._unit_of_cost is None:
             self._unit_of_cost = self.client.get_ledger().unit_of_cost
         return self._unit_of_cost
+
+    def now(self) -> "datetime":
+        """Return the ledger's own now."""
+        from ledger.cli.values import now_of
+
+        one = self.client.get_ledger()
+        return now_of(one.clock, one.head_recorded_at, self.clock.now_micros())
+
+    def fresh(self, ask: "Callable[[LedgerClient, int], T]") -> "T":
+        """Return what projections answer once they hold what the commands before this one wrote.
+
+        They follow the log by themselves, commonly within milliseconds. Where one lags or has
+        stopped, what it has is returned, and that is said. `ask` is given the position to wait for.
+        """
+        from ledger.client import BusyError, DeadlineError
+
+        head = self.client.get_ledger().head_position
+        try:
+            return ask(self.client.using(deadline_seconds=_FRESH_SECONDS), head)
+        except (BusyError, DeadlineError):
+            output.say(
+                f"The projection has not applied position {head} yet, so this shows an earlier "
+                "one. See `decision-ledger projection status`."
+            )
+            return ask(self.client, 0)
 
     @property
     def trust_file(self) -> Path:

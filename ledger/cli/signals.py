@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.freshness import fresh
-from ledger.cli.moments import AllowLeap
 from ledger.cli.session import session
+from ledger.cli.values import AllowLeap
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -98,7 +97,9 @@ def states(
     REPEATED: of the model's newest 1000 observations, those that repeat another one.
     """
     chosen = session()
-    found = fresh(lambda client, head: client.list_signal_states(model=model, min_position=head))
+    found = chosen.fresh(
+        lambda client, head: client.list_signal_states(model=model, min_position=head)
+    )
     rows = [
         (
             one.model,

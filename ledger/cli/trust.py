@@ -66,3 +66,13 @@ def given_or_own(given: "TrustAnchors") -> "TrustAnchors":
         return given
     output.say("Its key came from the ledger itself: compare it with one obtained elsewhere.")
     return trusted([session().client.get_checkpoint().verifier_key], None)
+
+
+def kept_note(path: Path) -> str:
+    """Return the checkpoint in a file that was given as --checkpoint."""
+    from ledger.operations.places import named_text
+
+    note = named_text(path)
+    if not note:  # an empty one would pass for none
+        raise MisuseError(f"--checkpoint: {path} is empty.", "Check the path.")
+    return note

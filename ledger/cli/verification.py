@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import output, values
 from ledger.cli.session import Session, session
-from ledger.cli.trust import Keys, PolicyFile
+from ledger.cli.trust import Keys, PolicyFile, kept_note
 from ledger.operations.failures import MisuseError
-from ledger.reading import NOTE_BYTES_MAX, read_text
 
 if TYPE_CHECKING:
     from ledger.audit.source import LedgerSource
@@ -81,7 +80,7 @@ def _log(
 ) -> "VerifiedLog":
     from ledger.operations.verification.log import verify_log
 
-    kept = "" if checkpoint is None else _read(checkpoint)
+    kept = "" if checkpoint is None else kept_note(checkpoint)
     source = log_source(chosen, place)
     try:
         with output.progress(f"Verifying {source.origin}", source.size) as move:
@@ -98,16 +97,6 @@ def log_source(chosen: Session, place: str | None) -> "LedgerSource":
     if place is None:
         return ServedLedger(chosen.client)
     return source_at(place, chosen.ledger or chosen.settings.client.ledger)
-
-
-def _read(path: Path) -> str:
-    try:
-        note = read_text(path, NOTE_BYTES_MAX)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MisuseError(f"{path} cannot be read: {error}.", "Check the path.") from error
-    if not note:  # an empty one would pass for none
-        raise MisuseError(f"--checkpoint: {path} is empty.", "Check the path.")
-    return note
 
 
 def _file(
@@ -128,20 +117,7 @@ def _file(
         return check_receipt(path, given)
     if event_hash is not None and event_file is not None:
         raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
-    return check_proof(path, hash_of(event_hash, "--event-hash") or event_file, given)
-
-
-def hash_of(text: str | None, flag: str) -> bytes | None:
-    """Return the hash that a flag states in hex; None without it."""
-    if text is None:
-        return None
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise MisuseError(f"{flag}: {text[:80]!r} is no SHA-256 in hex.", "Give 64 hex digits.")
-    return found
+    return check_proof(path, values.hash_of(event_hash, "--event-hash") or event_file, given)
 
 
 def told(found: "Verified") -> str:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.serve import log_to_stderr, write_port
+from ledger.cli.serve import log_to_stderr, stop_signal, write_port
 from ledger.cli.session import session
-from ledger.cli.stop_signal import stop_signal
 
 if TYPE_CHECKING:
     from ledger.chain.cosignature import CosigningKey

@@ -1,6 +1,10 @@
-"""Places of databases that a person names, looked at before anything opens them."""
+"""Places that a person names: files that are read, databases looked at before they are opened."""
+
+from pathlib import Path
+from typing import IO
 
 from ledger.operations.failures import MisuseError
+from ledger.reading import NOTE_BYTES_MAX, read_bytes, read_from
 
 
 def check_place(place: str, named: str) -> None:
@@ -23,3 +27,20 @@ def check_file(place: str, named: str) -> None:
     if path is not None and not path.exists():
         refuse_orphans(path)
         raise MisuseError(f"{named}: there is no file {path}.", "Check the path.")
+
+
+def named_bytes(path: Path, most: int = NOTE_BYTES_MAX, opened: IO[bytes] | None = None) -> bytes:
+    """Return what is in a file that was named, or in one that is open; MisuseError if it cannot."""
+    try:
+        return read_bytes(path, most) if opened is None else read_from(opened, most, str(path))
+    except OSError as error:
+        why = error.strerror or error
+        raise MisuseError(f"{path} cannot be read: {why}.", "Check the path.") from error
+
+
+def named_text(path: Path, most: int = NOTE_BYTES_MAX, opened: IO[bytes] | None = None) -> str:
+    """Return the UTF-8 text in a file that was named, as `named_bytes` does."""
+    try:
+        return named_bytes(path, most, opened).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MisuseError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error

@@ -28,7 +28,7 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyError, parse_policy
 from ledger.chain.proof_text import parse as parse_proof
-from ledger.cli import amounts, decisions, models, moments, verification
+from ledger.cli import decisions, values
 from ledger.cli.session import hoisted
 from ledger.client.errors import ClientError, TrustFileError
 from ledger.client.inputs import NoTimeError, micros_of_text
@@ -42,9 +42,9 @@ from ledger.export.receipt import ReceiptError, verify_receipt
 from ledger.operations.bundle_fetch import BundleDownload
 from ledger.operations.erasure import ranges_of
 from ledger.operations.failures import MisuseError
+from ledger.operations.places import named_text
 from ledger.operations.submission import headings
 from ledger.operations.submission.rows import read
-from ledger.operations.verification import proof
 from ledger.operations.witness import host_and_port
 from ledger.settings import SettingsError, documented, load
 from ledger.storage.database import open_database
@@ -150,7 +150,7 @@ PARSERS: dict[str, Parser] = {
         micros_of_text, NoTimeError, "2026-03-01T10:00:00.123456Z", "1772712000s", "-5.25ms"
     ),
     "a moment": of_text(
-        lambda text: moments.parse_moment(text, "--at", now),
+        lambda text: values.parse_moment(text, "--at", now),
         MisuseError,
         "yesterday",
         "7d",
@@ -158,12 +158,12 @@ PARSERS: dict[str, Parser] = {
         "12345",
         "2026-03-01T10:00:00Z",
     ),
-    "a share": of_text(lambda text: amounts.share(text, "--impact"), MisuseError, "80%", "0.8"),
-    "money": of_text(lambda text: amounts.money(text, "--cost"), MisuseError, "40", "99.50"),
-    "a span": of_text(lambda text: amounts.seconds(text, "--x"), MisuseError, "1h30m", "7d"),
-    "a label": of_text(lambda text: models._labels([text]), MisuseError, "team=red"),
+    "a share": of_text(lambda text: values.share(text, "--impact"), MisuseError, "80%", "0.8"),
+    "money": of_text(lambda text: values.money(text, "--cost"), MisuseError, "40", "99.50"),
+    "a span": of_text(lambda text: values.seconds(text, "--x"), MisuseError, "1h30m", "7d"),
+    "a label": of_text(lambda text: values.labels([text]), MisuseError, "team=red"),
     "positions": of_text(ranges_of, MisuseError, "1-5,7,9-12", more=(LedgerError,)),
-    "a hash": of_text(lambda text: verification.hash_of(text, "--x"), MisuseError, "0a" * 32),
+    "a hash": of_text(lambda text: values.hash_of(text, "--x"), MisuseError, "0a" * 32),
     "a name of a decision": of_text(decisions.position_of, MisuseError, "12", "m/7"),
     "a line of arguments": of_text(
         lambda text: hoisted(text.split(" ")), MisuseError, "model show m --json --server a:1 --"
@@ -201,7 +201,7 @@ PARSERS: dict[str, Parser] = {
         f"PRIVATE+KEY+{VKEY}\n".encode(),
     ),
     "a proof": of_file(
-        lambda path: parse_proof(proof._text(path)),
+        lambda path: parse_proof(named_text(path)),
         MisuseError,
         PROOF,
         more=(ValueError,),

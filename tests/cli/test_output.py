@@ -10,7 +10,7 @@ import pytest
 
 from ledger.cli import output
 from ledger.cli.exits import Exit, code_of, described
-from ledger.cli.moments import PositionOrTime, now_of, parse_moment, parse_time
+from ledger.cli.values import PositionOrTime, now_of, parse_moment, parse_time
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.records import Checkpoint
 from ledger.errors import LedgerError, Reason

@@ -11,7 +11,7 @@ import pytest
 
 WAITING = """
 import signal, threading, time
-from ledger.cli.stop_signal import stop_signal
+from ledger.cli.serve import stop_signal
 wait = stop_signal()
 thread = threading.Thread(
     target=lambda: (time.sleep({pause}), signal.pthread_kill(threading.get_ident(), {number}))

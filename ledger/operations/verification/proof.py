@@ -13,8 +13,9 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.export.lines import LineError, parse_line
 from ledger.operations.failures import IntegrityFailure, MisuseError
+from ledger.operations.places import named_bytes, named_text
 from ledger.operations.trust import TrustAnchors
-from ledger.reading import NOTE_BYTES_MAX, RECEIPT_BYTES_MAX, read_bytes, read_text
+from ledger.reading import RECEIPT_BYTES_MAX
 
 _KEPT: Final = "Keep the file as evidence, and ask its giver for another."
 
@@ -46,7 +47,7 @@ def check_proof(path: Path, event: bytes | Path | None, given: TrustAnchors) -> 
         )
     witnesses: tuple[str, ...] = ()
     try:
-        proof = proof_text.parse(_text(path))
+        proof = proof_text.parse(named_text(path))
         claim = parse_checkpoint(parse_note(proof.checkpoint.encode()).text)
         origin = claim.origin
         leaf = _leaf(event, origin) if isinstance(event, Path) else event
@@ -66,12 +67,7 @@ def check_proof(path: Path, event: bytes | Path | None, given: TrustAnchors) -> 
 
 def _leaf(path: Path, origin: str) -> bytes:
     """Return the hash of the event in a file: its header as hashed, or its line in a bundle."""
-    try:
-        data = read_bytes(path, RECEIPT_BYTES_MAX)
-    except OSError as error:
-        raise MisuseError(
-            f"{path} cannot be read: {error.strerror or error}.", "Check the path."
-        ) from error
+    data = named_bytes(path, RECEIPT_BYTES_MAX)
     if not data.startswith(b'{"body":'):
         return hash_of(data)
     try:
@@ -83,10 +79,3 @@ def _leaf(path: Path, origin: str) -> bytes:
     )
     verifier.feed(link)  # header and body have the hashes that the line states
     return verifier.head
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_text(path, NOTE_BYTES_MAX)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MisuseError(f"{path} cannot be read: {error}.", "Check the path.") from error

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
-from ledger.operations.failures import IntegrityFailure, MisuseError
+from ledger.operations.failures import IntegrityFailure
+from ledger.operations.places import named_bytes
 from ledger.operations.trust import TrustAnchors
-from ledger.reading import RECEIPT_BYTES_MAX, read_bytes
+from ledger.reading import RECEIPT_BYTES_MAX
 
 _KEPT: Final = "Keep the file as evidence, and ask the issuer for another."
 
@@ -40,12 +41,7 @@ class CheckedReceipt:
 def check_receipt(path: Path, given: TrustAnchors) -> CheckedReceipt:
     """Return what a receipt shows; IntegrityFailure if anything of it does not hold."""
     given.require("A receipt")
-    try:
-        data = read_bytes(path, RECEIPT_BYTES_MAX)
-    except OSError as error:
-        raise MisuseError(
-            f"{path} cannot be read: {error.strerror or error}.", "Check the path."
-        ) from error
+    data = named_bytes(path, RECEIPT_BYTES_MAX)
     try:
         found = verify_receipt(data, given.keys, given.policy)
     except ReceiptError as error:

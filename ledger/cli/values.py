@@ -1,4 +1,4 @@
-"""Moments as people write them: a position, a time, `yesterday`, `7d`.
+"""Values as options state them, from amounts to hashes; a refusal names the option.
 
 What is relative counts back from the ledger's own now: for a `wall` ledger the machine's time, for
 a `data` ledger the time of its last event.
@@ -12,8 +12,52 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli.amounts import seconds
+from ledger.events import notation, values
 from ledger.operations.failures import MisuseError
+
+
+def share(text: str, option: str) -> int:
+    """Return the parts per million that a share from 0% to 100% has."""
+    ppm = _read(notation.parse_share, text, option, "Write a share as 80%, 2.5% or 0.8.")
+    if not 0 <= ppm <= values.PPM:
+        meant = notation.share(ppm)
+        told = "is none:" if text == meant else f"is {meant}, and"
+        raise MisuseError(
+            f"{option}: {text[:40]} {told} a share is from 0% to 100%.",
+            f"If you meant per cent, write {text[:40]}%." if "%" not in text else "",
+        )
+    return ppm
+
+
+def money(text: str, option: str) -> int:
+    """Return the millionths of the ledger's unit of cost that an amount has."""
+    remedy = "Write the number alone, such as 250, 99.50 or 0.25; the ledger names the unit."
+    return _read(notation.parse_money, text, option, remedy)
+
+
+def price(text: str, option: str) -> int:
+    """Return the same of what something costs."""
+    micros = money(text, option)
+    if not micros:
+        raise MisuseError(f"{option}: must be above 0, since nothing is retrained for free.")
+    return micros
+
+
+def seconds(text: str, option: str, most: int | None = None) -> int:
+    """Return the seconds that a span of time has, at most `most`."""
+    found = _read(notation.parse_duration, text, option, "Write it as 90s, 30m, 1h30m or 7d.")
+    if most is not None and found > most:
+        said = notation.duration(most)
+        raise MisuseError(f"{option}: {text[:40]} is more than {said}, the most there is.")
+    return found
+
+
+def _read(parse: Callable[[str], int], text: str, option: str, remedy: str) -> int:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise MisuseError(f"{option}: {error}.", remedy) from error
+
 
 AllowLeap = Annotated[
     bool,
@@ -115,3 +159,28 @@ def now_of(clock: str, head_recorded_at: datetime | None, now_micros: int) -> da
     if clock == "DATA" and head_recorded_at is not None:
         return head_recorded_at
     return _EPOCH + timedelta(microseconds=now_micros)
+
+
+def hash_of(text: str | None, flag: str) -> bytes | None:
+    """Return the hash that a flag states in hex; None without it."""
+    if text is None:
+        return None
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise MisuseError(f"{flag}: {text[:80]!r} is no SHA-256 in hex.", "Give 64 hex digits.")
+    return found
+
+
+def labels(pairs: list[str] | None) -> dict[str, str]:
+    """Return the labels that each --label states as KEY=VALUE."""
+    found: dict[str, str] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or key in found:
+            why = "is there twice" if equals else "has no `=`"
+            raise MisuseError(f"--label: {pair[:80]!r} {why}.", "Write KEY=VALUE, each key once.")
+        found[key] = value
+    return found
