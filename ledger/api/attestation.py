@@ -5,7 +5,7 @@ from typing import Final
 import grpc
 
 from ledger.api.checks import Checks
-from ledger.api.convert import proofs as convert
+from ledger.api.convert import ledgers as convert
 from ledger.api.convert.basics import appended
 from ledger.api.paging import page_of
 from ledger.api.server_context import ServerContext

@@ -1,18 +1,25 @@
 """DecisionService: decisions made, explained, and proved by replay."""
 
 from collections.abc import Iterator
-from typing import Final, get_args
+from typing import Final
 
 import grpc
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import appended, timestamp
-from ledger.api.convert.decisions import ACTIONS, decision, evaluated, score_of
-from ledger.api.convert.explanations import KINDS, explanation, replayed
+from ledger.api.convert.basics import appended, inverse, timestamp
+from ledger.api.convert.decisions import (
+    ACTIONS,
+    KINDS,
+    decision,
+    evaluated,
+    explanation,
+    replayed,
+    score_of,
+)
 from ledger.api.paging import page_of
 from ledger.api.server_context import ServerContext, beyond_head
 from ledger.application.decisions.overrides import OverrideSpec
-from ledger.application.decisions.replay import REPLAYED_TYPES, ReplayKind
+from ledger.application.decisions.replay import ReplayKind
 from ledger.application.ledger import LedgerApplication
 from ledger.events.decisions import DecisionMade
 from ledger.events.policy_document import Action, PolicyDocument
@@ -24,8 +31,8 @@ from ledger.v1 import decision_service_pb2_grpc, replay_pb2
 _MODELS_MAX: Final = 1_000
 _REPORT_SECONDS: Final = 1.0
 _RESULTS_PER_MESSAGE: Final = 200
-_ACTIONS: Final[dict[int, Action]] = {ACTIONS[action]: action for action in get_args(Action)}
-_KIND_NAMES: Final[dict[int, ReplayKind]] = {KINDS[kind]: kind for kind in REPLAYED_TYPES.values()}
+_ACTIONS: Final[dict[int, Action]] = inverse(ACTIONS)
+_KIND_NAMES: Final[dict[int, ReplayKind]] = inverse(KINDS)
 
 
 class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):

@@ -10,8 +10,8 @@ import grpc
 
 from ledger.api.attestation import AttestationMethods
 from ledger.api.checks import Checks
-from ledger.api.convert import events as convert
-from ledger.api.convert.basics import appended
+from ledger.api.convert import ledgers as convert
+from ledger.api.convert.basics import appended, inverse
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import paused
@@ -28,11 +28,7 @@ from ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from ledger.v1 import ledger_service_pb2 as pb
 
 _FILTERS_MAX: Final = 100
-_CLOCKS: Final = {
-    ledger_pb2.LEDGER_CLOCK_UNSPECIFIED: "wall",
-    ledger_pb2.LEDGER_CLOCK_WALL: "wall",
-    ledger_pb2.LEDGER_CLOCK_DATA: "data",
-}
+_CLOCKS: Final = {**inverse(convert.CLOCKS), ledger_pb2.LEDGER_CLOCK_UNSPECIFIED: "wall"}
 
 
 class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceServicer):

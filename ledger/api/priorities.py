@@ -8,7 +8,6 @@ from ledger.api.calls import call_of
 from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import timestamp
-from ledger.api.convert.plans import plan
 from ledger.api.paging import Page, cut, page_of
 from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import paused
@@ -129,7 +128,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
                 # What stood there before we began was not written by this attempt.
                 repeated_request=event.position <= before,
             ),
-            plan=plan(made, event.position),
+            plan=convert.plan(made, event.position),
         )
 
     def GetPlan(
@@ -140,7 +139,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         name = checks.name("name", request.name, "plans")
         ledger = self._server.read(request, context, checks)
         made, event = ledger.plans.get(name)
-        return pb.GetPlanResponse(plan=plan(made, event.position))
+        return pb.GetPlanResponse(plan=convert.plan(made, event.position))
 
     def ListPlans(
         self, request: pb.ListPlansRequest, context: grpc.ServicerContext
@@ -153,7 +152,7 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
         found = ledger.plans.page(before=before, limit=page.size + 1)
         shown, token = page.cut(found, lambda one: one[1].position, upper)
         return pb.ListPlansResponse(
-            plans=[plan(made, event.position, is_whole=False) for made, event in shown],
+            plans=[convert.plan(made, event.position, is_whole=False) for made, event in shown],
             next_page_token=token,
         )
 

@@ -8,7 +8,7 @@ import grpc
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
-from ledger.api.convert.proofs import inclusion
+from ledger.api.convert.ledgers import inclusion
 from ledger.api.convert.signals import (
     intake,
     replacements_of,

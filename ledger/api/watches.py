@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from ledger.api.convert import events as convert_events
 from ledger.api.convert import priorities as convert_priorities
 from ledger.api.convert.basics import timestamp
+from ledger.api.convert.ledgers import event as event_message
 from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import Pause
 from ledger.application.ledger import LedgerApplication
@@ -112,7 +112,7 @@ class EventWatch:
         self, events: list[RecordedEvent], head: int
     ) -> ledger_service_pb2.WatchEventsResponse:
         message = ledger_service_pb2.WatchEventsResponse(
-            events=[convert_events.event(event) for event in events],
+            events=[event_message(event) for event in events],
             position=self._position,
             head_position=head,
             caught_up=self._position >= head,

@@ -1,6 +1,6 @@
 """Times, enumerations and receipts: what every other conversion is made of."""
 
-from typing import Protocol, get_args
+from typing import Any, get_args
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -12,23 +12,16 @@ NANOS_PER_MICRO = 1_000
 NANOS_MAX = 1_000_000_000  # what a Timestamp has less of
 
 
-class EnumType(Protocol):
-    """The part of a generated enumeration that conversion needs."""
-
-    def Value(self, name: str) -> int:
-        """Return the number of a value."""
-        ...
-
-
-def numbers(enum: EnumType, prefix: str, literal: object) -> dict[str, int]:
+def numbers(enum: Any, literal: object) -> dict[str, Any]:  # noqa: ANN401 - a generated enumeration
     """Return the enumeration's number for each string of a Literal.
 
     Made once at import, where a string without a number is a mistake of ours and raises at once.
     """
+    prefix = enum.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return {name: enum.Value(prefix + name.upper()) for name in get_args(literal)}
 
 
-def inverse(table: dict[str, int]) -> dict[int, str]:
+def inverse(table: dict[str, Any]) -> dict[int, Any]:
     """Return the string for each number."""
     return {number: name for name, number in table.items()}
 

@@ -1,48 +1,40 @@
-"""Scores and decisions, field by field as their events hold them."""
+"""Scores and decisions as their events hold them, their explanations, and results of replay."""
 
+import json
 from typing import Final
 
-from ledger.api.convert.basics import timestamp, timestamp_of
+from ledger.api.convert.basics import numbers, timestamp, timestamp_of
 from ledger.application.decisions.decisions import RecordedDecision
+from ledger.application.decisions.replay import EventReplay, ReplayKind, ReplayOutcome
 from ledger.events import decisions as events
 from ledger.events.envelope import RecordedEvent
+from ledger.events.policy_document import Action, PolicyDocument
 from ledger.kernel.bucketed import SignalOutput
-from ledger.v1 import decision_pb2
+from ledger.rules.boundary import DecisionBoundary
+from ledger.rules.explanation import DecisionExplanation, RuleReading, SignalContribution
+from ledger.rules.procedure import Why
+from ledger.v1 import decision_pb2, explanation_pb2, replay_pb2
 
-ACTIONS: Final = {
-    "NO_ACTION": decision_pb2.ACTION_NO_ACTION,
-    "INVESTIGATE": decision_pb2.ACTION_INVESTIGATE,
-    "ADJUST_DATA_COLLECTION": decision_pb2.ACTION_ADJUST_DATA_COLLECTION,
-    "SCHEDULE_RETRAINING": decision_pb2.ACTION_SCHEDULE_RETRAINING,
+ACTIONS: Final = numbers(decision_pb2.Action, Action)
+KINDS: Final = numbers(replay_pb2.ReplayKind, ReplayKind)
+_HELD_BACK: Final = {
+    None: decision_pb2.HELD_BACK_UNSPECIFIED,
+    "COOL_DOWN": decision_pb2.HELD_BACK_COOL_DOWN,
 }
-_TRIGGERS: Final = {
-    "ingest": decision_pb2.EVALUATION_TRIGGER_INGEST,
-    "schedule": decision_pb2.EVALUATION_TRIGGER_SCHEDULE,
-    "request": decision_pb2.EVALUATION_TRIGGER_REQUEST,
+_TRIGGERS: Final = numbers(decision_pb2.EvaluationTrigger, events.Trigger)
+_REASONS: Final = numbers(decision_pb2.DecisionReason, Why)
+_RESULTS: Final = numbers(replay_pb2.ReplayOutcome, ReplayOutcome)
+_OUTCOMES: Final = {
+    "matched": explanation_pb2.RULE_OUTCOME_MATCHED,
+    "false": explanation_pb2.RULE_OUTCOME_NOT_MATCHED,
+    "failed": explanation_pb2.RULE_OUTCOME_ERROR,
+    "not_reached": explanation_pb2.RULE_OUTCOME_NOT_REACHED,
 }
-_REASONS: Final = {
-    "RULE": decision_pb2.DECISION_REASON_RULE,
-    "OTHERWISE": decision_pb2.DECISION_REASON_OTHERWISE,
-    "RULE_ERROR": decision_pb2.DECISION_REASON_RULE_ERROR,
-}
-
-
-def held_back(value: str | None) -> decision_pb2.HeldBack.ValueType:
-    """Return what held an action back."""
-    if value is None:
-        return decision_pb2.HELD_BACK_UNSPECIFIED
-    assert value == "COOL_DOWN"
-    return decision_pb2.HELD_BACK_COOL_DOWN
 
 
 def evaluated(decided: RecordedDecision) -> decision_pb2.Decision:
     """Return the decision of an evaluation."""
     return decision(decided.decision, decided.decision_event)
-
-
-def score_of(decided: RecordedDecision) -> decision_pb2.Score:
-    """Return the score of an evaluation."""
-    return score(decided.score, decided.score_event.position)
 
 
 def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.Decision:
@@ -55,7 +47,7 @@ def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.De
         tier=data.tier,
         rule=data.rule,
         reason=_REASONS[data.reason],
-        held_back=held_back(data.held_back),
+        held_back=_HELD_BACK[data.held_back],
         since=timestamp_of(data.since),
         horizon=_horizon(data),
         environment=_environment(data.environment),
@@ -69,12 +61,13 @@ def decision(data: events.DecisionMade, event: RecordedEvent) -> decision_pb2.De
         message.overridden.position = data.overridden.position
         message.overridden.action = ACTIONS[data.overridden.action]
         message.overridden.tier = data.overridden.tier
-        message.overridden.held_back = held_back(data.overridden.held_back)
+        message.overridden.held_back = _HELD_BACK[data.overridden.held_back]
     return message
 
 
-def score(data: events.ScoreComputed, position: int) -> decision_pb2.Score:
-    """Return a recorded score."""
+def score_of(decided: RecordedDecision) -> decision_pb2.Score:
+    """Return the score of an evaluation."""
+    data = decided.score
     return decision_pb2.Score(
         model=data.model,
         horizon=_horizon(data),
@@ -83,7 +76,7 @@ def score(data: events.ScoreComputed, position: int) -> decision_pb2.Score:
         degradation_ppm=data.degradation,
         coverage_ppm=data.coverage,
         signals=[signal_score(part) for part in data.signals],
-        position=position,
+        position=decided.score_event.position,
     )
 
 
@@ -149,3 +142,88 @@ def _environment(data: events.RecordedEnvironment) -> decision_pb2.Environment:
         slo_hours_left=data.slo_hours_left,
         report_interval_hours=getattr(data, "report_interval_hours", 0),
     )
+
+
+def explanation(
+    decided: RecordedDecision, explained: DecisionExplanation, policy: PolicyDocument
+) -> explanation_pb2.Explanation:
+    """Return an explanation; rules come with the action and rationale the policy gives them."""
+    parts = {rule.id: rule for rule in policy.decision.rules}
+    message = explanation_pb2.Explanation(
+        headline=headline(decided),
+        paragraph=explained.paragraph,
+        contributions=[_contribution(part) for part in explained.contributions],
+        boundaries=[_boundary(found) for found in explained.boundaries],
+    )
+    for reading in explained.readings:
+        rule = _reading(reading)
+        rule.action = ACTIONS[parts[reading.rule].action]
+        rule.rationale = parts[reading.rule].rationale
+        message.rules.append(rule)
+    return message
+
+
+def headline(decided: RecordedDecision) -> str:
+    """Return a decision in one line."""
+    data = decided.decision
+    by = {
+        "RULE": f"by rule {data.rule}",
+        "OTHERWISE": "since no rule matched",
+        "RULE_ERROR": f"since rule {data.rule} had no value",
+    }[data.reason]
+    if data.overridden is not None:
+        by = f"by the override at position {data.overridden.position}"
+    elif data.held_back is not None:
+        by += ", held back by the cool-down"
+    return f"{data.action} for {data.model}, {by}"
+
+
+def _contribution(part: SignalContribution) -> explanation_pb2.Contribution:
+    return explanation_pb2.Contribution(score=signal_score(part.output), sentence=part.sentence)
+
+
+def _reading(reading: RuleReading) -> explanation_pb2.RuleExplanation:
+    return explanation_pb2.RuleExplanation(
+        rule=reading.rule,
+        outcome=_OUTCOMES[reading.status],
+        expression=reading.text,
+        by_hold=reading.matched_by == "hold",
+        saw=[
+            explanation_pb2.SeenValue(name=name, value=json.dumps(value))
+            for name, value in reading.values
+        ],
+        sentence=reading.sentence,
+    )
+
+
+def _boundary(found: DecisionBoundary) -> explanation_pb2.Boundary:
+    return explanation_pb2.Boundary(
+        name=found.variable,
+        value=found.value,
+        needed=found.needed,
+        action=ACTIONS[found.action],
+        rule=found.rule,
+        sentence=found.sentence,
+        tier=found.tier,
+        held_back=_HELD_BACK[found.held_back],
+    )
+
+
+def replayed(result: EventReplay) -> replay_pb2.ReplayResult:
+    """Return what came of replaying one event."""
+    message = replay_pb2.ReplayResult(
+        position=result.position,
+        kind=KINDS[result.kind],
+        name=result.name,
+        outcome=_RESULTS[result.outcome],
+        differences=[
+            replay_pb2.Difference(path=one.path, recorded=one.recorded, recomputed=one.recomputed)
+            for one in result.differences
+        ],
+        why=result.why,
+        evidence_positions=result.evidence,
+        as_of_position=result.as_of,
+    )
+    if result.as_of:
+        message.evaluated_at.CopyFrom(timestamp(result.evaluated_at))
+    return message

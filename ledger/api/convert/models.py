@@ -1,20 +1,17 @@
 """Models and their deployments."""
 
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import timestamp_of
+from ledger.api.convert.basics import numbers, timestamp_of
 from ledger.application.fleet.aggregates import ModelAggregate
 from ledger.application.fleet.fleet import ModelRecord
 from ledger.events.models import ModelDescribed
 from ledger.v1 import model_pb2
 
-_KINDS: Final = {
-    "trained": model_pb2.DEPLOYMENT_KIND_TRAINED,
-    "reinstated": model_pb2.DEPLOYMENT_KIND_REINSTATED,
-}
+_KINDS: Final = numbers(model_pb2.DeploymentKind, Literal["trained", "reinstated"])
 _COPIED: Final = (
     "model",
     "owner",

@@ -1,19 +1,17 @@
 """Policies: versions, activations, scopes and what the linter found."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import timestamp
+from ledger.api.convert.basics import numbers, timestamp
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
-from ledger.application.policies.text import Problem, to_text
+from ledger.application.policies.text import Problem, Severity, to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.v1 import policy_pb2
 
-_SEVERITIES = {
-    "warning": policy_pb2.SEVERITY_WARNING,
-    "error": policy_pb2.SEVERITY_ERROR,
-}
+_SEVERITIES: Final = numbers(policy_pb2.Severity, Severity)
 
 
 def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> ScopePart:

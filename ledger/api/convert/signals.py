@@ -14,9 +14,9 @@ from ledger.limits import BATCH_OBSERVATIONS_MAX, LABEL_CHARS_MAX
 from ledger.v1 import signal_pb2, signal_service_pb2
 from projections.signals import SignalRow
 
-_KINDS: Final = numbers(signal_pb2.SignalKind, "SIGNAL_KIND_", SignalKind)
+_KINDS: Final = numbers(signal_pb2.SignalKind, SignalKind)
 _KIND_NAMES: Final = inverse(_KINDS)
-_DIRECTIONS: Final = numbers(signal_pb2.SignalDirection, "SIGNAL_DIRECTION_", Direction)
+_DIRECTIONS: Final = numbers(signal_pb2.SignalDirection, Direction)
 _DIRECTION_NAMES: Final = inverse(_DIRECTIONS)
 _BREACH: Final = {
     "unscored": signal_pb2.BREACH_STATE_UNSPECIFIED,
@@ -71,9 +71,9 @@ def signal(view: SignalRecord) -> signal_pb2.Signal:
     assert defined is not None, "an erased definition is not shown"
     return signal_pb2.Signal(
         signal=defined.signal,
-        kind=_KINDS[defined.kind],  # type: ignore[arg-type]  # an int is what an enum is
+        kind=_KINDS[defined.kind],
         unit=defined.unit,
-        direction=_DIRECTIONS[defined.direction],  # type: ignore[arg-type]
+        direction=_DIRECTIONS[defined.direction],
         meaning=defined.meaning,
         collection=defined.collection,
         name=f"signals/{defined.signal}",

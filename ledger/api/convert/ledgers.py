@@ -1,4 +1,4 @@
-"""Checkpoints, proofs, keys and audit reports."""
+"""Ledgers and their events, checkpoints, proofs, keys and audit reports."""
 
 from typing import Final, Literal
 
@@ -15,13 +15,50 @@ from ledger.application.signing.proofs import (
 )
 from ledger.chain import proof_text
 from ledger.chain.link import DIGEST_BYTES
+from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import AuditCompleted
-from ledger.v1 import audit_pb2, checkpoint_pb2
+from ledger.storage.records import Head, LedgerInfo
+from ledger.v1 import audit_pb2, checkpoint_pb2, event_pb2, ledger_pb2
 
-_STATES: Final = numbers(checkpoint_pb2.KeyState, "KEY_STATE_", KeyState)
+CLOCKS: Final = numbers(ledger_pb2.LedgerClock, Literal["wall", "data"])
+_STATES: Final = numbers(checkpoint_pb2.KeyState, KeyState)
 _Source = Literal["server", "database", "bundle", "tiles"]
-_SOURCES: Final = inverse(numbers(audit_pb2.AuditSource, "AUDIT_SOURCE_", _Source))
+_SOURCES: Final = inverse(numbers(audit_pb2.AuditSource, _Source))
 _SHOWN_MAX: Final = 1_000  # of a list that is too long, so many are looked at one by one
+
+
+def event(recorded: RecordedEvent) -> event_pb2.Event:
+    """Return an event with the bytes that were hashed."""
+    return event_pb2.Event(
+        position=recorded.position,
+        stream=recorded.stream,
+        stream_version=recorded.stream_version,
+        type=recorded.type,
+        recorded_at=timestamp(recorded.recorded_at),
+        body=recorded.body_bytes or b"",
+        salt=recorded.salt or b"",
+        body_hash=recorded.body_hash,
+        prev_hash=recorded.prev_hash,
+        event_hash=recorded.event_hash,
+    )
+
+
+def ledger(info: LedgerInfo, head: Head) -> ledger_pb2.Ledger:
+    """Return a ledger and where its head is."""
+    message = ledger_pb2.Ledger(
+        origin=info.origin,
+        clock=CLOCKS[info.clock],
+        skew_seconds=info.skew_seconds,
+        unit_of_cost=info.unit_of_cost,
+        leap_seconds=info.leap_seconds,
+        verifier_key=info.vkey,
+        head_position=head.position,
+        head_hash=head.event_hash,
+        head_recorded_at=timestamp(head.recorded_at),
+    )
+    if head.newest_observed_at is not None:
+        message.newest_observed_at.CopyFrom(timestamp(head.newest_observed_at))
+    return message
 
 
 def checkpoint(origin: str, signed: SignedCheckpoint) -> checkpoint_pb2.Checkpoint:
@@ -62,7 +99,7 @@ def key(record: KeyRecord) -> checkpoint_pb2.SigningKey:
         verifier_key=record.vkey,
         from_position=record.from_position,
         until_position=record.until_position or 0,
-        state=checkpoint_pb2.KeyState.ValueType(_STATES[record.state]),
+        state=_STATES[record.state],
         position=record.position,
         recorded_at=timestamp(record.recorded_at),
         revoked_reason=record.reason,
