@@ -361,7 +361,11 @@ class Service:
         host.on_wait = follower.hurry
         host.on_news = self._tell_news
         ledger.erasure.on_erased(lambda position, _: host.purge(position))
-        exports = self._exports(ledger)
+        exports = None
+        folder = exports_folder(self._settings.exports.folder, self._database)
+        if folder is not None:
+            exports = Exports(ledger, self.store, folder, self.clock, self._export_slots)
+            ledger.erasure.on_erased(exports.remove_containing)
         ledger.attestation.checkpoints.on_failure(self._signing_failed)
         ledger.attestation.checkpoints.on_signed(self._tell_news)
         begun.callback(follower.stop)
@@ -372,11 +376,3 @@ class Service:
             begun.callback(exports.stop)
             exports.start()
         return _Running(ledger, host, follower, exports, begun)
-
-    def _exports(self, ledger: LedgerApplication) -> Exports | None:
-        folder = exports_folder(self._settings.exports.folder, self._database)
-        if folder is None:
-            return None
-        exports = Exports(ledger, self.store, folder, self.clock, self._export_slots)
-        ledger.erasure.on_erased(exports.remove_containing)
-        return exports

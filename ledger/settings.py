@@ -8,7 +8,7 @@ found out too late. Flags of the command line stand over all of this; that is th
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_origin
@@ -30,17 +30,19 @@ PREFIX: Final = "LEDGER_"
 CONFIG_VARIABLE: Final = "LEDGER_CONFIG"
 _FORM: Final = re.compile(rf"{PREFIX}([A-Z0-9]+)__[A-Z0-9_]+", re.IGNORECASE)
 
-_PART: Final = ConfigDict(frozen=True, extra="forbid")
-
 
 class SettingsError(ValueError):
     """Settings that cannot be used; says which, why, and what to do."""
 
 
-class ServerSettings(BaseModel):
-    """Where the service is, for the server and its clients."""
+class _Section(BaseModel):
+    """Settings that belong together: fixed once they are read, and no others."""
 
-    model_config = _PART
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Section):
+    """Where the service is, for the server and its clients."""
 
     address: str = Field(
         default="127.0.0.1:50051",
@@ -48,10 +50,8 @@ class ServerSettings(BaseModel):
     )
 
 
-class StorageSettings(BaseModel):
+class StorageSettings(_Section):
     """Where data lives."""
-
-    model_config = _PART
 
     database: str = Field(
         default="ledger.sqlite",
@@ -68,10 +68,8 @@ class StorageSettings(BaseModel):
     )
 
 
-class ServiceSettings(BaseModel):
+class ServiceSettings(_Section):
     """What runs beside the API."""
-
-    model_config = _PART
 
     evaluate: bool = Field(
         default=True, description="Whether this server scores models and decides by itself."
@@ -79,10 +77,8 @@ class ServiceSettings(BaseModel):
     project: bool = Field(default=True, description="Whether this server keeps projections.")
 
 
-class KeySettings(BaseModel):
+class KeySettings(_Section):
     """Which master key opens the signing keys, which the database holds encrypted."""
-
-    model_config = _PART
 
     file: str = Field(
         default="",
@@ -96,10 +92,8 @@ class KeySettings(BaseModel):
     )
 
 
-class CheckpointSettings(BaseModel):
+class CheckpointSettings(_Section):
     """When tree heads are signed, and what they are held against."""
-
-    model_config = _PART
 
     seconds: float = Field(
         default=1.0,
@@ -125,10 +119,8 @@ class CheckpointSettings(BaseModel):
     )
 
 
-class SealSettings(BaseModel):
+class SealSettings(_Section):
     """How often all streams are sealed."""
-
-    model_config = _PART
 
     seconds: float = Field(
         default=3600.0,
@@ -148,10 +140,8 @@ def _can_call(actor: str) -> str:
 _Actor = Annotated[str, AfterValidator(_can_call)]
 
 
-class ErasureSettings(BaseModel):
+class ErasureSettings(_Section):
     """Who may erase bodies."""
-
-    model_config = _PART
 
     actors: tuple[_Actor, ...] = Field(
         default=(),
@@ -159,10 +149,8 @@ class ErasureSettings(BaseModel):
     )
 
 
-class OperatorSettings(BaseModel):
+class OperatorSettings(_Section):
     """Who may do what concerns every client."""
-
-    model_config = _PART
 
     actors: tuple[_Actor, ...] = Field(
         default=(),
@@ -172,10 +160,8 @@ class OperatorSettings(BaseModel):
     )
 
 
-class RefusalSettings(BaseModel):
+class RefusalSettings(_Section):
     """Whether refused requests are counted on record."""
-
-    model_config = _PART
 
     seconds: float = Field(
         default=60.0,
@@ -185,10 +171,8 @@ class RefusalSettings(BaseModel):
     )
 
 
-class ExportSettings(BaseModel):
+class ExportSettings(_Section):
     """Where export bundles are made."""
-
-    model_config = _PART
 
     folder: str = Field(
         default="",
@@ -196,10 +180,8 @@ class ExportSettings(BaseModel):
     )
 
 
-class ClientSettings(BaseModel):
+class ClientSettings(_Section):
     """How commands call the service."""
-
-    model_config = _PART
 
     ledger: str = Field(
         default="", description="Origin of the ledger; empty for the server's first one."
@@ -218,10 +200,8 @@ class ClientSettings(BaseModel):
     )
 
 
-class LogSettings(BaseModel):
+class LogSettings(_Section):
     """What `serve` says while it runs, on standard error."""
-
-    model_config = _PART
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe line that is written."
@@ -231,10 +211,8 @@ class LogSettings(BaseModel):
     )
 
 
-class Settings(BaseModel):
+class Settings(_Section):
     """Everything that can be set, by section. A part of the product is given its whole section."""
-
-    model_config = _PART
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
@@ -323,10 +301,7 @@ def refuse_strays(variables: Mapping[str, str]) -> None:
     strays = sorted(name for name in variables if _is_ours(name) and name not in known)
     if not strays:
         return
-    said = []
-    for stray in strays:
-        near = get_close_matches(stray, sorted(known), n=1, cutoff=0.6)
-        said.append(f"{stray} (did you mean {near[0]}?)" if near else stray)
+    said = [f"{stray}{_hint(stray, known)}" for stray in strays]
     raise SettingsError(
         f"Nothing reads {', '.join(said)}. Unset it, or correct its name; "
         "ledger/docs/configuration.md lists every setting."
@@ -367,10 +342,12 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     said = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"])
-        near = get_close_matches(name, paths, n=1, cutoff=0.6)
-        known = name in paths or not near
-        said.append(
-            f"{name[:80]}: {problem['msg'][:400]}"
-            + ("" if known else f" (did you mean {near[0]}?)")
-        )
+        hint = "" if name in paths else _hint(name, paths)
+        said.append(f"{name[:80]}: {problem['msg'][:400]}{hint}")
     return f"Settings {place} cannot be used: {'; '.join(said)}. Correct or remove them."
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    """Return the question whether a known name was meant; empty where none is near."""
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]}?)" if near else ""

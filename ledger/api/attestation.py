@@ -160,7 +160,7 @@ class AttestationMethods:
         audit = convert.audit_of(request.report, checks)
         ledger, caller = self._server.append(request, context)
         return pb.RecordAuditResponse(
-            appended=appended(ledger.attestation.audits.record(caller, audit))
+            appended=appended(ledger.attestation.record_audit(caller, audit))
         )
 
 

@@ -135,16 +135,8 @@ class Appender:
             return None
         digest, first, last = found
         if digest != caller.digest:
-            raise LedgerError(
-                Reason.REQUEST_ID_REUSED,
-                f"Request id {caller.request_id!r} was used before for another {method} request.",
-                remedy="Use a fresh request id for every new request, the same one only to retry.",
-                metadata={
-                    "request_id": caller.request_id,
-                    "first_position": str(first),
-                    "last_position": str(last),
-                },
-            )
+            places = {"first_position": str(first), "last_position": str(last)}
+            raise reused(caller.request_id, method, **places)
         event = self.event(last)
         return CommandResult(first, last, event.event_hash, event.recorded_at, repeated=True)
 
@@ -169,6 +161,16 @@ class Appender:
             keys=proposal.keys,
             may_leap=caller.may_leap,
         )
+
+
+def reused(request_id: str, method: str, **metadata: str) -> LedgerError:
+    """Return the refusal of a request id that was used for another content."""
+    return LedgerError(
+        Reason.REQUEST_ID_REUSED,
+        f"Request id {request_id!r} was used before for another {method} request.",
+        remedy="Use a fresh request id for every new request, the same one only to retry.",
+        metadata={"request_id": request_id, **metadata},
+    )
 
 
 def encoded(caller: Caller, addition: Addition) -> NewEvent:

@@ -1,6 +1,6 @@
 """Everything by which one ledger proves itself: keys, checkpoints, witnesses, seals, audits.
 
-The parts are built and, where they run by the clock, started and stopped here.
+The setup are built and, where they run by the clock, started and stopped here.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ledger.application.signing.audits import Audits
+from ledger.application.appender import Addition, Appender, Proposal
+from ledger.application.commands import Caller, CommandResult
+from ledger.application.rounds import Round
 from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.evidence import Evidence
 from ledger.application.signing.key_commands import KeyCommands
@@ -24,6 +26,8 @@ from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
 from ledger.chain.policy import WitnessPolicy
 from ledger.clock import Clock
+from ledger.errors import invalid_field
+from ledger.events.proving import AuditCompleted
 from ledger.settings import CheckpointSettings, SealSettings
 from ledger.storage.records import LedgerInfo
 from ledger.storage.rehash import RehashProcess, rehasher
@@ -49,12 +53,14 @@ class AttestationOptions:
 
 
 class Attestation:
-    """The parts for one ledger. Safe between threads."""
+    """The setup for one ledger. Safe between threads."""
 
     def __init__(
         self, store: Store, info: LedgerInfo, clock: Clock, options: AttestationOptions
     ) -> None:
+        self._store = store
         self._origin = info.origin
+        self._appender = Appender(store, info.origin)
         self.evidence = Evidence(options.evidence)
         self.keyring = Keyring(store, info)
         self.checkpoints = Checkpoints(
@@ -68,18 +74,18 @@ class Attestation:
         self.prover = Prover(store, info, self.checkpoints)
         self.keys = KeyCommands(store, info, self.keyring)
         self.seals = Seals(store, info)
-        self.audits = Audits(store, info, self.prover)
-        self.consistency = ConsistencyChecker(info, self.keyring, self.checkpoints, self.prover)
+        self.consistency = ConsistencyChecker(
+            store, info, self.keyring, self.checkpoints, self.prover
+        )
         setup = CosigningSetup(store, info.origin, self.checkpoints, self.prover, self.consistency)
         self.collector = Collector(setup, options.policy)
         self._has_key = bool(info.vkey)  # a bare recorder's ledger has none, and is not signed
-        self._signer: Signer | None = None
-        self._sealer: Sealer | None = None
-        if self._has_key and options.checkpoints.seconds:
+        self._rounds: list[Round] = []
+        if self._has_key and (seconds := options.checkpoints.seconds):
             self.checkpoints.is_scheduled = True
-            self._signer = Signer(store, info, self.checkpoints, clock, options.checkpoints.seconds)
-        if self._has_key and options.seals.seconds:
-            self._sealer = Sealer(info, self.seals, clock, options.seals.seconds)
+            self._rounds.append(Signer(store, info, self.checkpoints, clock, seconds))
+        if self._has_key and (seconds := options.seals.seconds):
+            self._rounds.append(Sealer(info, self.seals, clock, seconds))
 
     def refuse_if_contradicted(self, published: Sequence[FoundCheckpoint]) -> None:
         """Raise where a published checkpoint of this ledger, or a witness, contradicts it.
@@ -104,16 +110,30 @@ class Attestation:
         if not self._has_key:
             return
         self.keys.commit_first()
-        if self._signer is not None:
-            self._signer.start(workers)
-        if self._sealer is not None:
-            self._sealer.start(workers)
+        for each in self._rounds:
+            each.start(workers)
         self.collector.start(workers)
 
     def stop(self) -> None:
         """End what runs by the clock."""
         self.collector.stop()
-        if self._signer is not None:
-            self._signer.stop()
-        if self._sealer is not None:
-            self._sealer.stop()
+        for each in self._rounds:
+            each.stop()
+
+    def record_audit(self, caller: Caller, audit: AuditCompleted) -> CommandResult:
+        """Append that an audit was completed: what it found is the auditor's word.
+
+        FIELD_INVALID where its size and root are not those of this ledger. That holds for an audit
+        that failed too: it is about this ledger or belongs elsewhere.
+        """
+
+        def decide() -> Proposal:
+            head = self._store.events.head(self._origin).position
+            if audit.size > head:
+                raise invalid_field("report.size", f"lies beyond the head, {head}", head=str(head))
+            if self.prover.root_at(audit.size).hex() != audit.root:
+                fault = f"is not this ledger's root at {audit.size} events"
+                raise invalid_field("report.root", fault)
+            return Proposal([Addition.of(audit)])
+
+        return self._appender.append(caller, AuditCompleted.METHOD, decide)

@@ -1,25 +1,36 @@
-"""Erasing bodies under a recorded legal ground, by an actor whom the operator has authorised.
+"""Bodies that are erased: the command, and which were erased by which event.
 
-The ledger's own part is one transaction of storage. What is kept elsewhere of what was erased
-(projections, exports) follows after the commit: each keeper of copies registers with `on_erased`,
+An erasure has a recorded legal ground and an actor whom the operator has authorised. The ledger's
+own part is one transaction of storage. What is kept elsewhere of what was erased (the fleet,
+projections, exports) follows after the commit: each keeper of copies registers with `on_erased`,
 and the request is answered once all of them are gone.
+
+An erasure is for good, so what was decided after it is computed without the erased body for ever;
+what was decided before it cannot be computed again. `Erasures.passes_over` is where the two part.
 """
 
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, CommandResult, fields_named
-from ledger.application.erasures import PositionRange
-from ledger.application.fleet.fleet import Fleet
 from ledger.application.operators import ERASERS, NamedActors
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.errors import LedgerError, Reason, body_erased, event_unreadable, invalid_field
+from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
-from ledger.events.registry import BY_TYPE
+from ledger.events.registry import BY_TYPE, typed
+from ledger.export.ranges import Ranges, united
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
-from ledger.storage.records import LedgerInfo
+from ledger.storage.events import Events
+from ledger.storage.records import Head, LedgerInfo
 from ledger.storage.store import Store
+
+T = TypeVar("T")
+
+PositionRange = tuple[int, int]
+"""First and last position, both included."""
 
 OnErased = Callable[[int, Sequence[PositionRange]], None]
 """Given where an erasure is and what it names: returns once its own copies are gone.
@@ -29,6 +40,9 @@ Called again where a request is repeated. Raises LedgerError where copies are le
 
 _NAMED_MAX: Final = 10
 _PERMANENT_TYPES: Final = frozenset(type_ for type_, cls in BY_TYPE.items() if cls.KEEPS_BODY)
+
+
+# ---- the command ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +56,10 @@ class ErasureResult:
 class Erasure:
     """The command of one ledger. `actors` are the only ones who may erase."""
 
-    def __init__(
-        self, store: Store, info: LedgerInfo, fleet: Fleet, actors: Collection[str]
-    ) -> None:
+    def __init__(self, store: Store, info: LedgerInfo, actors: Collection[str]) -> None:
         self._store = store
         self._info = info
         self._appender = Appender(store, info.origin)
-        self._fleet = fleet
         self._actors = NamedActors(ERASERS, actors)
         self._keepers: list[OnErased] = []
 
@@ -110,7 +121,6 @@ class Erasure:
 
     def _remove_copies(self, position: int, ranges: Sequence[PositionRange]) -> None:
         """Have every copy removed; all are tried, whatever becomes of one."""
-        self._fleet.refresh(position)
         failures: list[LedgerError] = []
         for keeper in self._keepers:
             try:
@@ -150,3 +160,71 @@ def _check_ranges(ranges: Sequence[PositionRange]) -> None:
         raise invalid_field(
             "positions", f"name {total} positions; at most {ERASED_POSITIONS_MAX} at once"
         )
+
+
+# ---- which bodies were erased --------------------------------------------------------------------
+
+
+class Erasures:
+    """The erasures of one ledger. Safe between threads; reads only what is new."""
+
+    def __init__(self, events: Events, ledger: str) -> None:
+        self._events = events
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._known: tuple[tuple[int, Ranges], ...] = ()
+
+    def erased_by(self, position: int) -> int | None:
+        """Return where the erasure of a position's body is, None if it was not erased."""
+        found = _covering(self._known, position)
+        return _covering(self._read(), position) if found is None else found
+
+    def refusal(self, position: int) -> LedgerError:
+        """Return why nothing can be had of a body that is gone.
+
+        BODY_ERASED with its erasure; EVENT_UNREADABLE where no erasure names it: it was lost.
+        """
+        erased_by = self.erased_by(position)
+        if erased_by is None:
+            return event_unreadable(position, "its body is missing, and no erasure names it")
+        return body_erased(position, erased_by)
+
+    def passes_over(self, event: RecordedEvent, as_of: int) -> bool:
+        """Whether a fold as of a position goes on without this event's body.
+
+        False where the body is there. True where it was erased by then: a reader there has only
+        the header. BODY_ERASED where it was erased later: what was made of it then cannot
+        be made again.
+        """
+        if event.body_bytes is not None:
+            return False
+        erased_by = self.erased_by(event.position)
+        if erased_by is None or erased_by > as_of:
+            raise self.refusal(event.position)
+        return True
+
+    def _read(self) -> Sequence[tuple[int, Ranges]]:
+        """Return all erasures, with those that are new."""
+        with self._lock:
+            after = self._known[-1][0] if self._known else 0
+            for event in self._events.of_types(self._ledger, (BodyErased.TYPE,), after=after):
+                pairs = [(first, last) for first, last in typed(event, BodyErased).positions]
+                self._known = (*self._known, (event.position, united(pairs)))
+            return self._known
+
+
+def at_newest_head(events: Events, ledger: str, make: Callable[[Head], T]) -> T:
+    """Return what is made as of the head; again where a body that it reads was erased after it."""
+    while True:
+        head = events.head(ledger)
+        try:
+            return make(head)
+        except LedgerError as error:
+            erased_by = error.metadata.get("erased_by", "")
+            is_later = bool(erased_by) and int(erased_by) > head.position
+            if error.reason is not Reason.BODY_ERASED or not is_later:
+                raise
+
+
+def _covering(erasures: Sequence[tuple[int, Ranges]], position: int) -> int | None:
+    return next((erased_by for erased_by, ranges in erasures if position in ranges), None)

@@ -55,7 +55,8 @@ class LedgerApplication:
         self.decisions = Decisions(store, info, self.historian, self.replayer, clock)
         self.overrides = Overrides(store, info, self.decisions)
         self.clocks = Clocks(store, info)
-        self.erasure = Erasure(store, info, self.fleet, erasure_actors)
+        self.erasure = Erasure(store, info, erasure_actors)
+        self.erasure.on_erased(lambda position, _: self.fleet.refresh(position))
         self.attestation = Attestation(store, info, clock, attestation or AttestationOptions())
 
     def evaluator(self) -> Evaluator:

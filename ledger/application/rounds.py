@@ -4,7 +4,7 @@ What fails is reported once for as long as it stays the same, and tried again th
 """
 
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
@@ -28,10 +28,9 @@ class Round:
         self._problem = ""
         self._task: Task | None = None
 
-    def start(self, workers: Workers) -> Self:
+    def start(self, workers: Workers) -> None:
         """Begin."""
         self._task = workers.recur(self._name, self._turn)
-        return self
 
     def wake(self) -> None:
         """Have it done once more, as soon as the pause is over."""

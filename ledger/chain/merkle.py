@@ -182,13 +182,13 @@ def _split(size: int) -> int:
 
 def _read_roots(ranges: Iterable[tuple[int, int]], read: HashReader) -> list[Digest]:
     """Return the root of each range of leaves, reading all the complete subtrees at once."""
-    parts = [_complete_subtrees(start, end) for start, end in ranges]
+    parts = [complete_subtrees(start, end) for start, end in ranges]
     hashes = iter(read([node for nodes in parts for node in nodes]))
     return [_fold([next(hashes) for _ in nodes]) for nodes in parts]
 
 
-def _complete_subtrees(start: int, end: int) -> list[Node]:
-    """Return the complete subtrees that make up a range that RFC 6962 splitting gave."""
+def complete_subtrees(start: int, end: int) -> list[Node]:
+    """Return the complete subtrees of a range that RFC 6962 splitting gave, biggest first."""
     nodes = []
     while start < end:
         level = (end - start).bit_length() - 1

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ledger.chain.link import DIGEST_BYTES, Digest
-from ledger.chain.merkle import SIZE_MAX, CompactRange, HashReader, Node
+from ledger.chain.merkle import SIZE_MAX, CompactRange, HashReader, Node, complete_subtrees
 
 TILE_WIDTH: Final = 256
 TILE_BYTES: Final = TILE_WIDTH * DIGEST_BYTES
@@ -138,6 +138,11 @@ def hash_reader(size: int, read: TileReader) -> HashReader:
         return [_node_in(contents[tile], node) for tile, node in zip(tiles, nodes, strict=True)]
 
     return read_nodes
+
+
+def tree_at(size: int, read: TileReader) -> CompactRange:
+    """Return the tree of the first `size` leaves; TileError where tiles do not reach so far."""
+    return CompactRange(size, hash_reader(size, read)(complete_subtrees(0, size)))
 
 
 def _node_in(hashes: bytes, node: Node) -> bytes:

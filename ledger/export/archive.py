@@ -18,7 +18,6 @@ from ledger.export.bag import (
     PAYLOAD,
     TAG_MANIFEST_FILE,
 )
-from ledger.private import open_file
 
 BLOCK: Final = tarfile.BLOCKSIZE
 _RECORD: Final = tarfile.RECORDSIZE
@@ -79,12 +78,6 @@ class Archive:
                         raise ArchiveError(f"{piece.content.name} has become shorter")
                     left -= len(data)
                     yield data
-
-    def write(self, path: Path) -> None:
-        """Write the archive to a file."""
-        with open_file(path) as file:
-            for data in self.read(0):
-                file.write(data)
 
 
 def archived_files(folder: Path) -> list[str]:

@@ -220,7 +220,8 @@ class BundleWriter:
         digests = {name: kept.digest.hexdigest() for name, kept in self._files.items()}
         self.close()
         scope = tally.scope()
-        digests[REPORT] = self._write_text(REPORT, enclosed.report)
+        report = (piece.encode() for piece in enclosed.report)
+        digests[REPORT] = self._write(REPORT, report)
         contents = {
             CHECKPOINT: enclosed.note,
             KEYS: enclosed.keys,
@@ -229,7 +230,7 @@ class BundleWriter:
         }
         if enclosed.seal is not None:
             contents[SEAL] = enclosed.seal
-        digests |= {name: self._write(name, content) for name, content in contents.items()}
+        digests |= {name: self._write(name, [content]) for name, content in contents.items()}
         listed = manifest(digests)
         payload = [(self._folder / name).stat().st_size for name in digests]
         info = bag_info(
@@ -242,7 +243,7 @@ class BundleWriter:
         assert set(tags) == set(TAGGED)
         self._write(
             TAG_MANIFEST_FILE,
-            manifest({name: self._write(name, content) for name, content in tags.items()}),
+            [manifest({name: self._write(name, [content]) for name, content in tags.items()})],
         )
         return FinishedBundle(
             scope,
@@ -258,22 +259,13 @@ class BundleWriter:
             kept.close()
         self._files = {}
 
-    def _write(self, name: str, content: bytes) -> str:
-        """Write a file whole, and return its digest."""
-        with open_file(self._folder / name) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        return hashlib.sha256(content).hexdigest()
-
-    def _write_text(self, name: str, pieces: Iterable[str]) -> str:
-        """Write a text piece by piece, and return its digest."""
+    def _write(self, name: str, pieces: Iterable[bytes]) -> str:
+        """Write a file piece by piece, and return its digest."""
         digest = hashlib.sha256()
         with open_file(self._folder / name) as file:
             for piece in pieces:
-                data = piece.encode()
-                file.write(data)
-                digest.update(data)
+                file.write(piece)
+                digest.update(piece)
             file.flush()
             os.fsync(file.fileno())
         return digest.hexdigest()

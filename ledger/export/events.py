@@ -12,8 +12,7 @@ from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
 from ledger.chain.merkle import CompactRange, ProofError, check_inclusion
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
-from ledger.export.faults import BundleError
-from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle
+from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle, BundleError
 from ledger.export.gaps import Gaps, MissingBodies
 from ledger.export.keys import BundleKeys
 from ledger.export.lines import LineError, parse_line

@@ -1,4 +1,4 @@
-"""The files of a bundle: their names, and reading them from a folder or a tar archive."""
+"""The files of a bundle: names, reading them from a folder or a tar archive, and what is wrong."""
 
 import stat
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ from ledger.export.bag import (
     PAYLOAD,
     TAG_MANIFEST_FILE,
 )
-from ledger.export.faults import BundleError
 from ledger.export.scope import Kind
 
 EVENTS: Final = f"{PAYLOAD}events.jsonl"
@@ -39,6 +38,21 @@ SMALL_BYTES_MAX: Final = 1 << 30
 """What a file that is read at once may have: `scope.json` lists every withheld range."""
 
 _BUFFER: Final = 1 << 20
+
+
+class BundleError(ValueError):
+    """A bundle that does not verify: the file and the line (0: the file as a whole), and why."""
+
+    def __init__(self, file: str, line: int, why: str) -> None:
+        super().__init__(file, line, why)
+        self.file = file
+        self.line = line
+        self.why = why
+
+    def __str__(self) -> str:
+        """Return all three in one sentence."""
+        place = f"{self.file}, line {self.line}" if self.line else self.file
+        return f"{place}: {self.why}"
 
 
 class Bundle(Protocol):

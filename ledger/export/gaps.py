@@ -7,8 +7,7 @@ from ledger.chain.link import Link
 from ledger.events.canonical import decode
 from ledger.events.proving import BodyErased
 from ledger.events.registry import keeps_body
-from ledger.export.faults import BundleError
-from ledger.export.files import EVENTS, SCOPE
+from ledger.export.files import EVENTS, SCOPE, BundleError
 from ledger.export.ranges import Ranges, united
 from ledger.export.scope import ERASED, BundleScope
 

@@ -6,8 +6,7 @@ from ledger.chain.key_history import KEY_TYPES, KeyHistory, KeyHistoryError, Key
 from ledger.chain.keys import VerifierKey
 from ledger.chain.link import Link
 from ledger.events.canonical import decode
-from ledger.export.faults import BundleError
-from ledger.export.files import CHECKPOINT, EVENTS, KEYS
+from ledger.export.files import CHECKPOINT, EVENTS, KEYS, BundleError
 
 
 class BundleKeys:

@@ -9,8 +9,8 @@ import hashlib
 import re
 from typing import Final, TypeAlias
 
-from ledger.chain.link import Link
-from ledger.errors import chain_broken
+from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
+from ledger.errors import LedgerError, chain_broken
 from ledger.events.registry import keeps_body
 
 EventRow: TypeAlias = tuple[
@@ -104,6 +104,20 @@ def parse_line(line: bytes, origin: str) -> Link:
         prev_hash=bytes.fromhex(prev_hash.decode()),
         event_hash=bytes.fromhex(hash_.decode()),
     )
+
+
+def parse_alone(line: bytes, origin: str) -> Link:
+    """Return the event that a line holds, checked as far as that can be without those before it.
+
+    LineError where that fails.
+    """
+    link = parse_line(line, origin)
+    before = GENESIS if link.position == 1 else Digest(link.prev_hash)
+    try:
+        ChainVerifier(origin=origin, head=before, start_position=link.position).feed(link)
+    except LedgerError as error:
+        raise LineError(error.message) from error
+    return link
 
 
 def row_of(link: Link) -> EventRow:

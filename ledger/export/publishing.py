@@ -18,7 +18,7 @@ from typing import Final
 from ledger.chain.checkpoint import CheckpointBody, parse
 from ledger.chain.entries import EntriesError, decode_entries, encode_entries
 from ledger.chain.link import DIGEST_BYTES, event_hash
-from ledger.chain.merkle import CompactRange, Node
+from ledger.chain.merkle import CompactRange
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import (
@@ -27,9 +27,9 @@ from ledger.chain.tiles import (
     Tile,
     TileError,
     entries_path,
-    hash_reader,
     tile_path,
     tiles_of,
+    tree_at,
 )
 
 CHECKPOINT: Final = "checkpoint"
@@ -127,9 +127,8 @@ class TileFolder:
         if old is None:
             return RightEdge(CompactRange(), [])
         try:
-            hashes = hash_reader(old.size, self._tiles_at(old.size))(_subtrees(old.size))
-            tree = CompactRange(old.size, hashes)
-            edge = RightEdge.load(tree, self._tiles_at(old.size))
+            read = self._tiles_at(old.size)
+            edge = RightEdge.load(tree_at(old.size, read), read)
         except (TileError, ValueError) as error:
             raise PublishError(f"the tiles in {self._folder} are damaged: {error}") from error
         self._check(edge, old)
@@ -286,13 +285,3 @@ class TileFolder:
             raise PublishError(f"another run is publishing into {self._folder}") from error
         finally:
             os.close(lock)
-
-
-def _subtrees(size: int) -> list[Node]:
-    """Return the complete subtrees of a tree of this size, biggest first."""
-    nodes, start = [], 0
-    for level in reversed(range(size.bit_length())):
-        if size >> level & 1:
-            nodes.append(Node(level, start >> level))
-            start += 1 << level
-    return nodes

@@ -15,16 +15,15 @@ from pydantic import ValidationError
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.keys import VerifierKey
-from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
+from ledger.chain.link import Link
 from ledger.chain.merkle import ProofError, check_inclusion
 from ledger.chain.policy import WitnessPolicy
-from ledger.errors import LedgerError
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.decisions import MADE, DecisionMade, ScoreComputed
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.values import HASH_HEX
-from ledger.export.lines import LineError, checked_line, parse_line, row_of
+from ledger.export.lines import LineError, checked_line, parse_alone, row_of
 from ledger.export.trust import TrustError, open_trusted
 
 FORMAT: Final = "decision-ledger-receipt/1"
@@ -43,15 +42,6 @@ _TYPES: Final[dict[str, tuple[type[EventData], ...]]] = {
 
 class ReceiptError(ValueError):
     """A receipt that does not verify; the text says what of it, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenLeaf:
-    """A leaf of the tree with its inclusion proof."""
-
-    position: int
-    event_hash: bytes
-    hashes: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +181,9 @@ def _whole_events(value: object, tree: _Tree) -> dict[str, Link]:
         if item["role"] != role:
             raise ReceiptError(f"{role} does not stand in its place")
         try:
-            link = parse_line(encode(item["event"]) + b"\n", tree.stated.origin)
-            before = GENESIS if link.position == 1 else Digest(link.prev_hash)
-            ChainVerifier(
-                origin=tree.stated.origin, head=before, start_position=link.position
-            ).feed(link)
+            link = parse_alone(encode(item["event"]) + b"\n", tree.stated.origin)
         except (LineError, CanonicalError) as error:
             raise ReceiptError(f"{role}: {error}") from error
-        except LedgerError as error:
-            raise ReceiptError(f"{role}: {error.message}") from error
         tree.check(link.position, link.event_hash, item["inclusion"])
         links[role] = link
     return links

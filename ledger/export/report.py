@@ -4,6 +4,7 @@ It repeats what the events say and proves nothing by itself; it says how to chec
 Every text in it may come from the writer of an event, so the template escapes everything.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
@@ -96,7 +97,7 @@ def render(
             "replays": replays,
             "reasons": told_by.reasons,
             "unit": told_by.unit_of_cost,
-            "replayed": _replayed(replays),
+            "replayed": Counter(replay.outcome for replay in replays.values()),
             "version": __version__,
         }
     )
@@ -132,13 +133,6 @@ def _shape_of(cls: type[T], data: Mapping[str, Any]) -> type[T]:
     if cls is not DecisionMade:
         return cls
     return cast("type[T]", MADE.get(str(data.get("procedure")), MADE["rules/1"]))
-
-
-def _replayed(replays: Mapping[int, Replay]) -> dict[str, int]:
-    """Return how many replays came out how."""
-    outcomes = ("IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE")
-    every = [replay.outcome for replay in replays.values()]
-    return {outcome: every.count(outcome) for outcome in outcomes}
 
 
 # ---- words ---------------------------------------------------------------------------------------

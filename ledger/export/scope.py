@@ -1,7 +1,7 @@
 """What a bundle covers: `scope.json`, and the plan that it is written by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ledger.events.canonical import CanonicalError, decode, encode
@@ -17,20 +17,6 @@ ERASED: Final = "erased"
 ERASED_LATER: Final = "erased after this checkpoint"
 """The reason in a full bundle, where a body was erased while the bundle was written."""
 REASON_CHARS_MAX: Final = 2_000
-
-_KEYS: Final = frozenset(
-    {
-        "counts",
-        "first_position",
-        "format",
-        "kind",
-        "last_position",
-        "requested_at",
-        "requested_by",
-        "stream",
-        "withheld",
-    }
-)
 
 
 class ScopeError(ValueError):
@@ -147,6 +133,9 @@ class BundleScope:
             _counts(value["counts"]),
             _withheld(value["withheld"]),
         )
+
+
+_KEYS: Final = frozenset({"format", *(each.name for each in fields(BundleScope))})
 
 
 def _counts(value: Any) -> dict[str, int]:  # noqa: ANN401 - JSON

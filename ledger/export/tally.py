@@ -69,14 +69,12 @@ class Tally:
             is_withheld = self._plan.withholding.applies(type_, stream)
             (self._withheld if is_withheld else self._absent).add(position)
         elif type_ in _SPECIAL:
-            self._note(position, type_, time, row[5] or b"")
-
-    def _note(self, position: int, type_: str, recorded_at: str, body: bytes) -> None:
-        if type_ == BodyErased.TYPE:
-            data: Any = decode(body)["data"]
-            self._erased += [(first, last) for first, last in data["positions"]]
-        else:
-            self.newest[_KINDS[type_]].append((position, recorded_at, body))
+            body = row[5] or b""
+            if type_ == BodyErased.TYPE:
+                data: Any = decode(body)["data"]
+                self._erased += [(first, last) for first, last in data["positions"]]
+            else:
+                self.newest[_KINDS[type_]].append((position, time, body))
 
     def scope(self) -> BundleScope:
         """Return what the bundle's scope is, once all events have passed."""
@@ -100,7 +98,5 @@ class Tally:
     def proven_erased(self) -> int:
         """Return how many bodies are missing that an event of the bundle says were erased."""
         proven = united(self._erased)
-        return sum(gaps.count() - gaps.without(proven).count() for gaps in self._gaps())
-
-    def _gaps(self) -> tuple[Ranges, Ranges]:
-        return self._withheld, self._absent
+        gaps = (self._withheld, self._absent)
+        return sum(one.count() - one.without(proven).count() for one in gaps)

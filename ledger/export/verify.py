@@ -28,7 +28,6 @@ from ledger.export.bag import (
     parse_manifest,
 )
 from ledger.export.events import EventChecks
-from ledger.export.faults import BundleError
 from ledger.export.files import (
     CHECKPOINT,
     EVENTS,
@@ -39,13 +38,14 @@ from ledger.export.files import (
     SEAL,
     TAG_FILES,
     Bundle,
+    BundleError,
     open_bundle,
     read_all,
 )
 from ledger.export.gaps import MissingBodies
 from ledger.export.keys import BundleKeys
 from ledger.export.scope import BundleScope, ScopeError
-from ledger.export.stream_seal import check_seal
+from ledger.export.sealing import check_seal
 from ledger.export.trust import TrustError, open_trusted
 
 Advance = Callable[[int, int], None]

@@ -12,7 +12,8 @@ from dataclasses import replace
 import pytest
 
 from ledger.application.commands import Caller
-from ledger.application.signing.proofs import Inclusion, SignedCheckpoint
+from ledger.application.signing.checkpoints import SignedCheckpoint
+from ledger.application.signing.prover import Inclusion
 from ledger.chain.link import ChainVerifier
 from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.chain.seal import seal_record, seal_root

@@ -7,13 +7,14 @@ PostgreSQL, the rest on SQLite, since no database changes it.
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ledger.application.commands import Caller
 from ledger.application.exports.jobs import ExportRequest, exports_folder
-from ledger.application.signing.proofs import SignedCheckpoint
+from ledger.application.signing.checkpoints import SignedCheckpoint
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.note import parse as parse_note
 from ledger.errors import LedgerError, Reason
@@ -165,8 +166,8 @@ def test_a_folder_that_never_became_a_job_is_cleared_away(small: Desk) -> None:
     ("folder", "database", "kept"),
     [
         ("there", "postgresql://host/db", Path("there")),
-        ("", "data/ledger.sqlite", Path("data/ledger.sqlite.exports")),
-        ("", "sqlite:///data/ledger.sqlite", Path("data/ledger.sqlite.exports")),
+        ("", "data/ledger.sqlite", Path("data/ledger.sqlite.exports").resolve()),
+        ("", "sqlite:///data/ledger.sqlite", Path("data/ledger.sqlite.exports").resolve()),
         ("", "sqlite:////data/ledger.sqlite", Path("/data/ledger.sqlite.exports")),
         ("", "postgresql://host/db", None),
     ],
@@ -181,7 +182,8 @@ def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
     small: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.application.exports.writing._WITNESS_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(small.ledger.attestation.collector, "states", lambda: ["one"])
+    slow = SimpleNamespace(wake=lambda: None)
+    monkeypatch.setattr(small.ledger.attestation.collector, "cosigners", [slow])
     witness = CosigningKey("witness.example/w", bytes(32))
     kept, asked = small.ledger.attestation.checkpoints.of_size, 0
 

@@ -34,7 +34,7 @@ def attestation(store: Store, clock: ManualClock) -> Attestation:
 
 def vkeys(attestation: Attestation) -> list[str]:
     """Return the verifier keys of the ledger by their first position."""
-    return [record.vkey for record in attestation.keys.keys().records]
+    return [record.span.vkey for record in attestation.keys.keys().records]
 
 
 def opens(note: str, vkey: str) -> bool:
@@ -69,7 +69,7 @@ def test_before_the_overlap_the_old_key_signs_in_it_both_and_then_the_new(
     old_note = attestation.checkpoints.sign().note
     rotated = attestation.keys.rotate(ADA, overlap=5)
     old, new = vkeys(attestation)
-    assert rotated.key.vkey == new
+    assert rotated.key.span.vkey == new
     notes = {}
     for _ in range(6):
         signed = attestation.checkpoints.sign()
@@ -106,7 +106,7 @@ def test_the_key_that_takes_over_is_the_one_committed_before(
     for _ in range(3):
         committed = attestation.keys.keys().next_key_digest.hex()
         rotated = attestation.keys.rotate(ADA, overlap=0)
-        assert vkey_digest(rotated.key.vkey) == committed
+        assert vkey_digest(rotated.key.span.vkey) == committed
         assert attestation.keys.keys().next_key_digest.hex() != committed
         attestation.checkpoints.sign()
     assert len(set(vkeys(attestation))) == 4
@@ -138,8 +138,8 @@ def test_a_repeated_rotation_gets_its_first_answer(store: Store, attestation: At
     attestation.keys.rotate(ADA, overlap=0)
     again = attestation.keys.rotate(caller, overlap=0)
     assert again.written.repeated
-    assert (again.key.vkey, again.written.first_position) == (
-        first.key.vkey,
+    assert (again.key.span.vkey, again.written.first_position) == (
+        first.key.span.vkey,
         first.written.first_position,
     )
     assert len(vkeys(attestation)) == 3
@@ -153,7 +153,7 @@ def test_a_key_revoked_while_another_signs_only_ends(
     attestation.checkpoints.sign()
     revoked = attestation.keys.revoke(ADA, old, 3, "it was copied")
     assert revoked.key.state == "revoked"
-    assert (revoked.key.revoked_from, revoked.key.reason) == (3, "it was copied")
+    assert (revoked.key.span.revoked_from, revoked.key.span.reason) == (3, "it was copied")
     assert vkeys(attestation) == [old, new]
     signed = attestation.checkpoints.sign()
     assert opens(signed.note, new)
@@ -168,7 +168,7 @@ def test_if_the_only_key_is_revoked_the_committed_one_takes_over_at_once(
     committed = attestation.keys.keys().next_key_digest.hex()
     (only,) = vkeys(attestation)
     revoked = attestation.keys.revoke(ADA, only, 3, "stolen on Monday")
-    assert revoked.key.vkey == only
+    assert revoked.key.span.vkey == only
     assert revoked.written.position - revoked.written.first_position == 2
     old, new = vkeys(attestation)
     assert (old, vkey_digest(new)) == (only, committed)
@@ -209,7 +209,7 @@ def test_what_cannot_be_revoked_is_refused_by_name(store: Store, attestation: At
         attestation.keys.revoke(ADA, only, 3, "x")
     assert reason_of(caught) is Reason.KEY_UNKNOWN
     earlier = attestation.keys.revoke(ADA, only, 1, "it was stolen earlier than we thought")
-    assert earlier.key.revoked_from == 1
+    assert earlier.key.span.revoked_from == 1
     assert len(vkeys(attestation)) == 2
 
 

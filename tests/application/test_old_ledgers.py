@@ -42,6 +42,6 @@ def test_the_first_start_commits_the_next_key_and_later_ones_do_not(tmp_path: Pa
         ledger, store = served.ledger(ORIGIN), served.store
         assert ledger.log.head().position == SIZE + 1
         committed = ledger.attestation.keys.keys().next_key_digest.hex()
-        assert vkey_digest(ledger.attestation.keys.rotate(ADA, 0).key.vkey) == committed
+        assert vkey_digest(ledger.attestation.keys.rotate(ADA, 0).key.span.vkey) == committed
         ledger.attestation.checkpoints.sign()
         assert checked(store) == [252, SIZE + 1, SIZE + 3]

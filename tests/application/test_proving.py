@@ -10,7 +10,7 @@ import pytest
 
 from ledger.application.attestation import Attestation
 from ledger.application.commands import Caller
-from ledger.application.signing.proofs import SignedCheckpoint
+from ledger.application.signing.checkpoints import SignedCheckpoint
 from ledger.chain.key_history import open_by_spans
 from ledger.chain.merkle import check_consistency, check_inclusion
 from ledger.clock import ManualClock, SystemClock
@@ -172,15 +172,15 @@ def test_an_audit_is_recorded_if_it_was_of_this_very_tree(
     grow(store, 9)
     caller = with_id(Caller("services/auditor"), "audit-1")
     audit = audit_of(8, attestation.prover.root_at(8))
-    written = attestation.audits.record(caller, audit)
+    written = attestation.record_audit(caller, audit)
     event = store.events.event(ORIGIN, written.position)
     assert event is not None
     assert (event.type, event.data) == (AuditCompleted.TYPE, audit.to_data())
-    assert attestation.audits.record(caller, audit).repeated
+    assert attestation.record_audit(caller, audit).repeated
     for wrong, field in (
         (audit_of(8, attestation.prover.root_at(7)), "report.root"),
         (audit_of(99, attestation.prover.root_at(8)), "report.size"),
     ):
         with pytest.raises(LedgerError) as caught:
-            attestation.audits.record(ADA, wrong)
+            attestation.record_audit(ADA, wrong)
         assert caught.value.metadata["field"] == field

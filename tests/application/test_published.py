@@ -235,7 +235,7 @@ def test_a_restored_backup_is_found_through_a_witness(place: Place, rotations: i
         with place.service(checkpoints__policy=policy) as service:
             grow(service.store, 5)
             size = service.ledger().attestation.checkpoints.sign().size
-            until(lambda: service.ledger().attestation.collector.states()[0].size == size)
+            until(lambda: service.ledger().attestation.collector.cosigners[0].size == size)
             assert service.ledger().attestation.checkpoints.of_size(size).witnesses == (KEY.name,)
         with place.service(checkpoints__policy=policy):
             pass

@@ -150,7 +150,8 @@ def test_what_fails_by_the_clock_is_tried_again(capsys: pytest.CaptureFixture[st
             raise ZeroDivisionError("a defect")
 
     workers = Workers(SystemClock())
-    turning = Round("a test", fail, 0.001, SystemClock()).start(workers)
+    turning = Round("a test", fail, 0.001, SystemClock())
+    turning.start(workers)
     until(lambda: len(done) >= 6)
     turning.stop()
     workers.stop()

@@ -9,9 +9,8 @@ import threading
 import pytest
 
 from ledger.application.attestation import Attestation
-from ledger.application.signing.proofs import RecordedSeal
 from ledger.application.signing.schedule import SEALER, Sealer
-from ledger.application.signing.seals import Seals
+from ledger.application.signing.seals import RecordedSeal, Seals
 from ledger.chain.seal import seal_record, seal_root
 from ledger.clock import ManualClock, SystemClock
 from ledger.events.proving import StreamsSealed

@@ -120,8 +120,8 @@ def cosigning(key: CosigningKey, change: Callable[[bytes], bytes] = lambda text:
 
 def problem(collector: Collector, number: int = 0) -> str:
     """Return what is the matter with a witness, as soon as something is."""
-    until(lambda: collector.states()[number].problem)
-    return collector.states()[number].problem
+    until(lambda: collector.cosigners[number].problem)
+    return collector.cosigners[number].problem
 
 
 def test_every_witness_cosigns_each_new_checkpoint(setting: Setting) -> None:
@@ -137,8 +137,7 @@ def test_every_witness_cosigns_each_new_checkpoint(setting: Setting) -> None:
         )
         assert len(parse_note(whole.note.encode()).signatures) == 3
         assert policy.quorum_met(["w0", "w1"])
-    until(lambda: {state.size for state in collector.states()} == {signed.size})
-    assert {state.cosigned_at for state in collector.states()} == {SECONDS * 1_000_000}
+    until(lambda: {state.size for state in collector.cosigners} == {signed.size})
     assert checked(setting.store)
 
 
@@ -150,12 +149,12 @@ def test_a_witness_that_has_moved_on_teaches_its_size(setting: Setting) -> None:
     until(lambda: setting.cosigned(signed.size))
     other = setting.attest()
     two = setting.collect(witness, attestation=other)
-    until(lambda: two.states()[0].size == signed.size)
+    until(lambda: two.cosigners[0].size == signed.size)
     for turn in range(6):
         grow(setting.store)
         newest = (other, setting.attestation)[turn % 2].checkpoints.sign()
         until(lambda: setting.cosigned(newest.size))  # noqa: B023 - waits within the loop
-    assert one.states()[0].problem == two.states()[0].problem == ""
+    assert one.cosigners[0].problem == two.cosigners[0].problem == ""
 
 
 def test_a_witness_that_never_answers_holds_up_no_other(setting: Setting) -> None:
@@ -227,7 +226,7 @@ def test_a_witness_comes_back(setting: Setting) -> None:
     assert "503" in problem(collector)
     is_back.set()
     until(lambda: setting.cosigned(signed.size))
-    until(lambda: not collector.states()[0].problem)
+    until(lambda: not collector.cosigners[0].problem)
     assert seen
 
 

@@ -101,10 +101,12 @@ def test_sealed_rotated_revoked_and_erased_passes(tmp_path: Path) -> None:
     world.settle()
     ledger.attestation.checkpoints.sign()
     first = next(
-        key.vkey for key in ledger.attestation.keys.keys().records if key.vkey != rotated.key.vkey
+        key.span.vkey
+        for key in ledger.attestation.keys.keys().records
+        if key.span.vkey != rotated.key.span.vkey
     )
     ledger.attestation.keys.revoke(ana, first, world.head + 1, "its machine was sold")
-    erasure = Erasure(world.store, ledger.info, ledger.fleet, ("users/ana",))
+    erasure = Erasure(world.store, ledger.info, ("users/ana",))
     erasure.erase_bodies(ana, [(17, 18)], "GDPR Art. 17(1)(a)", "DPO")
     ledger.attestation.seals.seal(ana)
     ledger.attestation.checkpoints.sign()

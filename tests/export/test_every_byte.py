@@ -15,8 +15,7 @@ import pytest
 from ledger.chain.keys import VerifierKey
 from ledger.export.archive import Archive, members
 from ledger.export.bag import PAYLOAD
-from ledger.export.faults import BundleError
-from ledger.export.files import EVENTS, PROOFS, TAG_FILES
+from ledger.export.files import EVENTS, PROOFS, TAG_FILES, BundleError
 from ledger.export.scope import BundlePlan, Withholding
 from ledger.export.verify import verify_bundle, verify_opened
 from tests.support.bundles import LedgerInMemory
@@ -87,7 +86,8 @@ def test_every_changed_byte_of_an_archive_is_refused(tmp_path: Path) -> None:
     key = VerifierKey.parse(made.vkey)
     made.write_short(tmp_path / "bundle", made.plan())
     path = tmp_path / "bundle.tar"
-    Archive(tmp_path / "bundle", "export-1").write(path)
+    archived = Archive(tmp_path / "bundle", "export-1").read(0)
+    path.write_bytes(b"".join(archived))
     verify_bundle(path, [key])
     content = path.read_bytes()
     files = members(path).values()

@@ -15,7 +15,6 @@ import pytest
 from ledger.chain.keys import VerifierKey
 from ledger.events.canonical import encode
 from ledger.export.bag import TAGGED, bag_info, manifest
-from ledger.export.faults import BundleError
 from ledger.export.files import (
     CHECKPOINT,
     EVENTS,
@@ -24,6 +23,7 @@ from ledger.export.files import (
     SCOPE,
     SEAL,
     TAG_FILES,
+    BundleError,
     open_bundle,
 )
 from ledger.export.scope import Withholding

@@ -12,8 +12,7 @@ from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.policy import parse_policy
 from ledger.export.bundle import BundleContents
-from ledger.export.faults import BundleError
-from ledger.export.files import CHECKPOINT, EVENTS, KEYS
+from ledger.export.files import CHECKPOINT, EVENTS, KEYS, BundleError
 from ledger.export.scope import BundlePlan
 from ledger.export.verify import verify_bundle
 from tests.support.bundles import VERIFIER, LedgerInMemory, small_ledger

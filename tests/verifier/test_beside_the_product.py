@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from ledger.chain.keys import VerifierKey
-from ledger.export.faults import BundleError
+from ledger.export.files import BundleError
 from ledger.export.verify import verify_opened
 from tests.support.chained import Chained, canonical, line_of, log_key, rehash, relink
 from tests.verifier import test_edits, test_files, test_partial

@@ -6,13 +6,9 @@ from pydantic import ValidationError
 
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import inverse, numbers, timestamp
-from ledger.application.signing.proofs import (
-    Consistency,
-    Inclusion,
-    KeyRecord,
-    KeyState,
-    SignedCheckpoint,
-)
+from ledger.application.signing.checkpoints import SignedCheckpoint
+from ledger.application.signing.key_commands import KeyRecord, KeyState
+from ledger.application.signing.prover import Consistency, Inclusion
 from ledger.chain import proof_text
 from ledger.chain.link import DIGEST_BYTES
 from ledger.events.envelope import RecordedEvent
@@ -95,14 +91,15 @@ def consistency(origin: str, proof: Consistency) -> checkpoint_pb2.ConsistencyPr
 
 def key(record: KeyRecord) -> checkpoint_pb2.SigningKey:
     """Return a key."""
+    span = record.span
     return checkpoint_pb2.SigningKey(
-        verifier_key=record.vkey,
-        from_position=record.from_position,
-        until_position=record.until_position or 0,
+        verifier_key=span.vkey,
+        from_position=span.from_position,
+        until_position=span.until_position or 0,
         state=_STATES[record.state],
-        position=record.position,
+        position=span.position or 0,
         recorded_at=timestamp(record.recorded_at),
-        revoked_reason=record.reason,
+        revoked_reason=span.reason,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller, CommandResult, ledger_time, model_stream
 from ledger.application.decisions.replay import Replayer
-from ledger.application.erasures import at_newest_head
+from ledger.application.erasure import at_newest_head
 from ledger.application.evaluation.assess import AssessmentInputs
 from ledger.application.evaluation.recording import Recordable, proposal
 from ledger.application.fleet.fleet import model_retired, model_unknown

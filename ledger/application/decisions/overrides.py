@@ -15,7 +15,7 @@ from ledger.application.commands import (
     no_erasure_after,
 )
 from ledger.application.decisions.decisions import Decisions
-from ledger.application.erasures import at_newest_head
+from ledger.application.erasure import at_newest_head
 from ledger.application.fleet.history import History
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.application.policies.lint import NO_TIER

@@ -5,7 +5,6 @@ written at any pace, and a server that was stopped goes on with what it had begu
 ledger records what was issued.
 """
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,18 +13,17 @@ from typing import Final
 
 import structlog
 
-from ledger.application.appender import Appender
+from ledger.application.appender import Appender, reused
 from ledger.application.commands import Caller
-from ledger.application.erasures import PositionRange
+from ledger.application.erasure import PositionRange
 from ledger.application.exports.jobs import ExportJob, ExportRequest, JobFolder
-from ledger.application.exports.scope import Settled, settle
+from ledger.application.exports.scope import settle
 from ledger.application.exports.writing import ExportWriting, LeftUnfinishedError
 from ledger.application.ledger import LedgerApplication
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import BodyErased, ExportIssued
 from ledger.events.registry import typed
-from ledger.events.values import format_time
 from ledger.limits import EXPORTS_KEPT_MAX, EXPORTS_MAX
 from ledger.storage.store import Store
 
@@ -90,7 +88,7 @@ class Exports:
         known = self._asked_before(caller)
         if known is not None:
             return known
-        settled = settle(self._ledger, self._store, caller, request)
+        job = settle(self._ledger, self._store, caller, request, uuid7(self._clock))
         with self._lock:
             known = self._asked_before(caller)  # by another thread, meanwhile
             if known is not None:
@@ -105,7 +103,6 @@ class Exports:
                     metadata={"limit": str(EXPORTS_MAX)},
                 )
             try:
-                job = self._job(caller, request, settled)
                 self._keep(job)
             except BaseException:
                 self._slots.release()
@@ -130,12 +127,7 @@ class Exports:
                 if (job.requested_by, job.request_id) == (caller.actor, caller.request_id):
                     if job.digest == caller.digest.hex():
                         return job
-                    raise LedgerError(
-                        Reason.REQUEST_ID_REUSED,
-                        f"Request id {caller.request_id!r} was used before for another export.",
-                        remedy="Use a fresh request id for every new request.",
-                        metadata={"request_id": caller.request_id},
-                    )
+                    raise reused(caller.request_id, ExportIssued.METHOD)
         if self._appender.answered(caller, ExportIssued.METHOD) is not None:
             raise LedgerError(
                 Reason.EXPORT_UNKNOWN,
@@ -144,28 +136,6 @@ class Exports:
                 metadata={"request_id": caller.request_id},
             )
         return None
-
-    def _job(self, caller: Caller, request: ExportRequest, settled: Settled) -> ExportJob:
-        export = uuid7(self._clock)
-        return ExportJob(
-            export,
-            request.kind,
-            settled.first_position,
-            settled.last_position,
-            settled.stream,
-            settled.checkpoint_size,
-            settled.note,
-            settled.seal_position,
-            format_time(self._store.clocks.now_micros(self._origin)),
-            caller.actor,
-            request.purpose,
-            tuple(sorted(set(request.withhold_types))),
-            tuple(sorted(set(request.withhold_streams))),
-            request.withhold_reason,
-            settled.events,
-            caller.request_id or export,
-            (caller.digest or hashlib.sha256(export.encode()).digest()).hex(),
-        )
 
     def get(self, export: str) -> ExportJob:
         """Return an export and how far it has come; EXPORT_UNKNOWN if there is none."""

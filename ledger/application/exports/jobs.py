@@ -13,6 +13,7 @@ from ledger.events.canonical import decode, encode
 from ledger.export.archive import Archive
 from ledger.export.scope import BundlePlan, Kind, Withholding
 from ledger.private import make_folder, write_whole
+from ledger.storage.database import sqlite_file
 
 ExportState: TypeAlias = Literal["writing", "ready", "failed"]
 
@@ -93,12 +94,8 @@ class ExportJob:
 
 def exports_folder(folder: str, database: str) -> Path | None:
     """Return where exports are kept: as set, else beside a SQLite file; None for neither."""
-    if folder:
-        return Path(folder)
-    scheme, mark, path = database.partition("://")
-    if not mark:
-        return Path(f"{database}.exports")
-    return Path(f"{path[1:]}.exports") if scheme.startswith("sqlite") and path[1:] else None
+    file = sqlite_file(database)
+    return Path(folder or f"{file}.exports") if folder or file is not None else None
 
 
 class JobFolder:

@@ -1,16 +1,16 @@
 """From what was asked for to what a bundle will cover: checkpoint, positions and seal, settled."""
 
-from dataclasses import dataclass
+import hashlib
 from typing import Final
 
 from ledger.application.commands import Caller
-from ledger.application.exports import source
-from ledger.application.exports.jobs import ExportRequest
+from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
-from ledger.events.registry import keeps_body
-from ledger.events.values import STREAM, TYPE
+from ledger.events.proving import StreamsSealed
+from ledger.events.registry import keeps_body, typed
+from ledger.events.values import STREAM, TYPE, format_time
 from ledger.export.scope import ERASED, ERASED_LATER, REASON_CHARS_MAX
 from ledger.limits import TEXT_CHARS_MAX
 from ledger.storage.store import Store
@@ -18,23 +18,10 @@ from ledger.storage.store import Store
 WITHHELD_NAMES_MAX: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a bundle covers."""
-
-    first_position: int
-    last_position: int
-    stream: str | None
-    events: int
-    checkpoint_size: int
-    note: str
-    seal_position: int | None = None
-
-
 def settle(
-    ledger: LedgerApplication, store: Store, caller: Caller, request: ExportRequest
-) -> Settled:
-    """Return what a bundle covers; signs a checkpoint, and seals the streams where that is due.
+    ledger: LedgerApplication, store: Store, caller: Caller, request: ExportRequest, export: str
+) -> ExportJob:
+    """Return the job of an export: what it covers, signed now, and sealed now where that is due.
 
     FIELD_INVALID, POSITION_BEYOND_HEAD or BODY_PERMANENT if it cannot be as asked.
     """
@@ -51,12 +38,40 @@ def settle(
         raise invalid_field("kind", f"is {request.kind}, and positions or times belong to a range")
     if bool(request.stream) != (request.kind == "stream"):
         raise invalid_field("stream", "belongs to the export of a stream, and only to that")
-    if request.kind == "stream":
-        return _stream(ledger, store, caller, request.stream)
-    if request.kind == "range":
-        return _range(ledger, request)
+    head = ledger.log.head().position
+    if request.last_position > head:
+        raise LedgerError(
+            Reason.POSITION_BEYOND_HEAD,
+            f"last_position: {request.last_position} lies beyond the head, {head}.",
+            remedy="Wait for the head, or end the range earlier.",
+            metadata={
+                "field": "last_position",
+                "position": str(request.last_position),
+                "head": str(head),
+            },
+        )
+    streamed = _stream(ledger, store, caller, request.stream) if request.stream else None
     signed = ledger.attestation.checkpoints.sign()
-    return Settled(1, signed.size, None, signed.size, signed.size, signed.note)
+    first, last, events, seal = streamed or _range(ledger, request, signed.size)
+    return ExportJob(
+        export=export,
+        kind=request.kind,
+        first_position=first,
+        last_position=last,
+        stream=request.stream or None,
+        checkpoint_size=signed.size,
+        note=signed.note,
+        seal_position=seal,
+        requested_at=format_time(store.clocks.now_micros(ledger.info.origin)),
+        requested_by=caller.actor,
+        purpose=request.purpose,
+        withhold_types=tuple(sorted(set(request.withhold_types))),
+        withhold_streams=tuple(sorted(set(request.withhold_streams))),
+        withhold_reason=request.withhold_reason,
+        events_total=events,
+        request_id=caller.request_id or export,
+        digest=(caller.digest or hashlib.sha256(export.encode()).digest()).hex(),
+    )
 
 
 def _check_withholding(request: ExportRequest) -> None:
@@ -86,21 +101,13 @@ def _check_withholding(request: ExportRequest) -> None:
         raise invalid_field("withhold_reason", f"{reason!r} is what is said of erased bodies")
 
 
-def _range(ledger: LedgerApplication, request: ExportRequest) -> Settled:
-    head = ledger.log.head().position
-    if request.last_position > head:
-        raise LedgerError(
-            Reason.POSITION_BEYOND_HEAD,
-            f"last_position: {request.last_position} lies beyond the head, {head}.",
-            remedy="Wait for the head, or end the range earlier.",
-            metadata={
-                "field": "last_position",
-                "position": str(request.last_position),
-                "head": str(head),
-            },
-        )
-    signed = ledger.attestation.checkpoints.sign()
-    first, last = request.first_position or 1, request.last_position or signed.size
+_Covered = tuple[int, int, int, int | None]
+"""First and last position, how many events, and where the seal is, if there is one."""
+
+
+def _range(ledger: LedgerApplication, request: ExportRequest, size: int) -> _Covered:
+    """Return what is between the positions and times that were named, and up to the checkpoint."""
+    first, last = request.first_position or 1, request.last_position or size
     if request.from_time is not None:
         first = max(first, ledger.log.position_at(request.from_time - 1) + 1)
     if request.until_time is not None:
@@ -109,37 +116,28 @@ def _range(ledger: LedgerApplication, request: ExportRequest) -> Settled:
         raise invalid_field(
             "first_position", "the range holds no event", remedy="Ask for a wider one."
         )
-    return Settled(first, last, None, last - first + 1, signed.size, signed.note)
+    return first, last, last - first + 1, None
 
 
-def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str) -> Settled:
+def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str) -> _Covered:
+    """Return how far a stream goes by the newest seal, which is made now if it is too old."""
     if STREAM.fullmatch(stream) is None:
         raise invalid_field("stream", f"{stream[:160]!r} is no stream")
-    origin = ledger.info.origin
+    origin, seals = ledger.info.origin, ledger.attestation.seals
     newest = _last_of(store, origin, stream, ledger.log.head().position)
     if newest is None:
         raise invalid_field(
             "stream", f"{stream} has no events", remedy="Name a stream as `models/NAME`."
         )
-    known = source.newest_seal(store, origin)
-    if known is None or known[1].as_of < newest.position:
-        ledger.attestation.seals.seal(Caller(caller.actor))
-        known = source.newest_seal(store, origin)
-    assert known is not None, "the streams were sealed"
-    event, seal = known
-    signed = ledger.attestation.checkpoints.sign()
-    last = _last_of(store, origin, stream, seal.as_of)
+    sealing = seals.newest()
+    if sealing is None or typed(sealing, StreamsSealed).as_of < newest.position:
+        seals.seal(Caller(caller.actor))
+        sealing = seals.newest()
+    assert sealing is not None, "the streams were sealed"
+    last = _last_of(store, origin, stream, typed(sealing, StreamsSealed).as_of)
     assert last is not None, "the seal covers an event of the stream"
     first = store.events.stream_event(origin, stream, 1)
-    return Settled(
-        first.position,
-        last.position,
-        stream,
-        last.stream_version,
-        signed.size,
-        signed.note,
-        event.position,
-    )
+    return first.position, last.position, last.stream_version, sealing.position
 
 
 def _last_of(store: Store, origin: str, stream: str, until: int) -> RecordedEvent | None:

@@ -1,22 +1,43 @@
 """Writing one export: its bundle from the ledger's rows, and the event that it was issued."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller
-from ledger.application.exports import source
+from ledger.application.commands import Caller, model_stream, policy_stream
 from ledger.application.exports.jobs import ExportJob, JobFolder
 from ledger.application.ledger import LedgerApplication
-from ledger.events.proving import ExportIssued
+from ledger.application.signing.seals import record_of
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
+from ledger.chain.note import parse as parse_note
+from ledger.errors import LedgerError, chain_broken
+from ledger.events.canonical import decode
+from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.events.plans import PlanMade
+from ledger.events.policies import DRAFTED_TYPES
+from ledger.events.proving import ExportIssued, StreamsSealed
+from ledger.events.registry import typed
+from ledger.events.values import format_time
 from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
-from ledger.export.report import ReportExtras, render
+from ledger.export.lines import EventRow, checked_line
+from ledger.export.proofs import TileProver
+from ledger.export.report import Replay, ReportExtras, render
+from ledger.export.scope import Withholding
+from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
+from ledger.export.tally import Tally
+from ledger.storage.records import RawEvent
 from ledger.storage.store import Store
 
+REPLAYS_MAX: Final = 100
+"""Decisions and plans that a report shows computed again: the newest; a replay takes some ms."""
+
+_PAGE: Final = 2_000
 # A bundle of a few events is done before a witness can have answered about its checkpoint.
 _WITNESS_WAITS: Final = 50
 _WITNESS_PAUSE_SECONDS: Final = 0.1
@@ -43,33 +64,30 @@ class ExportWriting:
 
         Raises LeftUnfinishedError once it is not wanted any more; LedgerError where it cannot be.
         """
-        checkpoint = source.stated(job)
-        prover = source.prover(self._store, self._origin, job)
-        writer = BundleWriter(self._folder.bundle(job), job.plan, checkpoint, prover)
+        plan, size = job.plan, job.checkpoint_size
+        checkpoint = parse_checkpoint(parse_note(job.note.encode()).text)
+        prover = None
+        if job.kind != "full":
+            prover = TileProver(size, partial(self._store.proofs.tiles, self._origin))
+        writer = BundleWriter(self._folder.bundle(job), plan, checkpoint, prover)
         with closing(writer):
-            after = writer.resume()
-            for rows in source.pages(self._store, self._origin, job, after):
+            for rows in self._pages(job, after=writer.resume()):
                 if unwanted.is_set():
                     raise LeftUnfinishedError
                 writer.add(rows)
                 advance(writer.tally.events)
-            note = self._cosigned(job.checkpoint_size, unwanted)
+            note = self._cosigned(size, unwanted)
             told = ReportExtras(
-                source.replays(self._ledger.replayer, writer.tally),
-                source.reasons(self._ledger.decisions, writer.tally, job.plan.withholding),
+                self._replays(writer.tally),
+                self._reasons(writer.tally, plan.withholding),
                 self._ledger.info.unit_of_cost,
             )
             seal = None
             if prover is not None and job.stream is not None:
-                seal = source.stream_seal(self._store, self._origin, job, prover)
-            enclosed = BundleContents(
-                note,
-                source.keys_json(self._store, self._origin, job.checkpoint_size),
-                render(job.plan, writer.tally, checkpoint, note, told),
-                verifier_source(),
-                seal,
-            )
-            written = writer.finish(enclosed)
+                seal = self._seal(job, prover)
+            keys = self._ledger.attestation.keyring.history(until=size).to_json()
+            report = render(plan, writer.tally, checkpoint, note, told)
+            written = writer.finish(BundleContents(note, keys, report, verifier_source(), seal))
         if unwanted.is_set():
             raise LeftUnfinishedError
         return replace(
@@ -82,14 +100,85 @@ class ExportWriting:
             issued_position=self._issued(job, written),
         )
 
+    def _pages(self, job: ExportJob, after: int) -> Iterator[Sequence[EventRow]]:
+        """Yield the events of a job after a position, in pages."""
+        if job.stream is None:
+            for rows in self._store.events.rows_raw(
+                self._origin, after=after, until=job.last_position
+            ):
+                yield list(_timed(rows))
+            return
+        while events := self._store.events.read(
+            self._origin, after=after, until=job.last_position, limit=_PAGE, streams=[job.stream]
+        ):
+            yield list(_timed(events))
+            after = events[-1].position
+
     def _cosigned(self, size: int, unwanted: threading.Event) -> bytes:
         """Return the checkpoint with its cosignatures; waits a little for those still to come."""
-        expected = len(self._ledger.attestation.collector.states())
+        expected = len(self._ledger.attestation.collector.cosigners)
         for _ in range(_WITNESS_WAITS):
             if len(self._ledger.attestation.checkpoints.of_size(size).witnesses) >= expected:
                 break
             unwanted.wait(_WITNESS_PAUSE_SECONDS)
         return self._ledger.attestation.checkpoints.of_size(size).note.encode()
+
+    def _seal(self, job: ExportJob, tree: TileProver) -> bytes:
+        """Return `seal.json` of a stream's bundle."""
+        assert job.seal_position is not None
+        event = self._store.events.event(self._origin, job.seal_position)
+        assert event is not None, "the job names a seal that was there"
+        seal = typed(event, StreamsSealed)
+        leaves: list[bytes] = []
+        index, record = -1, b""
+        for head in self._store.proofs.stream_heads(self._origin, seal.as_of):
+            if head.stream == job.stream:
+                index, record = len(leaves), record_of(head)
+            leaves.append(leaf_hash(record_of(head)))
+        if root_of(leaves).hex() != seal.root or index < 0:
+            raise chain_broken(
+                event.position, "the seal is not that of the streams at its position"
+            )
+        (row,) = _timed([event])
+        return seal_json(
+            event_line=checked_line(row, self._origin),
+            inclusion=tree.proof(event.position - 1),
+            record=record,
+            record_inclusion=[
+                each.hex() for each in prove_inclusion(index, len(leaves), memory_reader(leaves))
+            ],
+            record_index=index,
+        )
+
+    def _replays(self, tally: Tally) -> dict[int, Replay]:
+        """Return what computing the newest decisions and plans of a bundle again gives."""
+        kept = (*tally.newest[DecisionMade.TYPE], *tally.newest[PlanMade.TYPE])
+        found = {}
+        for position in sorted((at for at, _, _ in kept), reverse=True)[:REPLAYS_MAX]:
+            result = self._ledger.replayer.replay(position)
+            found[position] = Replay(result.outcome, result.why)
+        return found
+
+    def _reasons(self, tally: Tally, withholding: Withholding) -> dict[int, str]:
+        """Return why the newest decisions of a bundle came out so, as `decision explain` says.
+
+        One is left out whose score or policy is withheld, for the sentences would tell of it, or
+        that cannot be explained, since its score was erased, say.
+        """
+        found = {}
+        for position, _, body in tally.newest[DecisionMade.TYPE]:
+            data: Any = decode(body)["data"]
+            policy, model = policy_stream(data["policy"]), data["model"]
+            if withholding.applies(ScoreComputed.TYPE, model_stream(model)) or any(
+                withholding.applies(type_, policy) for type_ in DRAFTED_TYPES
+            ):
+                continue
+            try:
+                _, explanation = self._ledger.decisions.explain(model, position)
+            except LedgerError:
+                continue
+            found[position] = explanation.paragraph
+        return found
 
     def _issued(self, job: ExportJob, written: FinishedBundle) -> int:
         """Record, once however often it is tried, that a bundle was issued; return where."""
@@ -109,3 +198,12 @@ class ExportWriting:
         caller = Caller(job.requested_by, job.request_id, bytes.fromhex(job.digest))
         proposal = Proposal([Addition.of(issued)])
         return self._appender.append(caller, issued.METHOD, lambda: proposal).position
+
+
+def _timed(rows: Sequence[RawEvent]) -> Iterator[EventRow]:
+    """Yield rows of the database as the writer takes them; those of one commit share their time."""
+    micros, text = -1, ""
+    for position, stream, version, type_, time, _, body, salt, body_hash, prev_hash, hash_ in rows:
+        if time != micros:
+            micros, text = time, format_time(time)
+        yield position, stream, version, type_, text, body, salt, body_hash, prev_hash, hash_

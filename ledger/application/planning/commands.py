@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, ledger_time, no_erasure_after, plan_stream
-from ledger.application.erasures import at_newest_head
+from ledger.application.erasure import at_newest_head
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault

@@ -7,7 +7,7 @@ draft leaves its version without a document, so whatever needs that is refused.
 from typing import Final
 
 from ledger.application.commands import policy_stream
-from ledger.application.erasures import Erasures
+from ledger.application.erasure import Erasures
 from ledger.application.policies.compiled import CompiledPolicy, PolicyCache, is_version_of
 from ledger.application.policies.text import digest as policy_digest
 from ledger.errors import LedgerError, Reason, event_unreadable

@@ -15,8 +15,6 @@ import structlog
 
 from ledger.application.signing.evidence import LOG_ONLY, Contradiction, Evidence
 from ledger.application.signing.keyring import Keyring, known_keys
-from ledger.application.signing.proofs import SignedCheckpoint
-from ledger.application.signing.trees import tree_at
 from ledger.chain.checkpoint import CheckpointBody, open_checkpoint, parse, sign
 from ledger.chain.cosignature import add_cosignatures
 from ledger.chain.heads import TreeHead, compare
@@ -24,7 +22,7 @@ from ledger.chain.key_history import KeyHistory
 from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange, ProofError, prove_consistency
 from ledger.chain.note import parse as parse_note
-from ledger.chain.tiles import TileError, hash_reader
+from ledger.chain.tiles import TileError, hash_reader, tree_at
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
@@ -34,6 +32,21 @@ from ledger.storage.store import Store, StoreMoment
 _ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
 _POLL_SECONDS: Final = 0.25  # how late the checkpoint of another server is seen
 _log: Final = structlog.get_logger("ledger.signing")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A tree head that was signed and kept.
+
+    `note` ends with the cosignatures that have come in, `witnesses` are their names. `vkey` is the
+    newest of the ledger's keys that have signed the note.
+    """
+
+    size: int
+    root: bytes
+    note: str
+    vkey: str
+    witnesses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +160,10 @@ class Checkpoints:
         ):
             return None
         self._basis = _Basis(note, head.event_hash, tree)
-        self._tell(tree.size)
+        with self._changed:
+            self._changed.notify_all()
+        for callback in self._on_signed:
+            callback(tree.size)
         newest = str(keys[-1].verifier_key)
         return SignedCheckpoint(tree.size, tree.root(), note, newest)
 
@@ -252,7 +268,12 @@ class Checkpoints:
         """Return the note kept for a size as a view has it; CHECKPOINT_UNKNOWN if there is none."""
         kept = view.proofs.checkpoint(self._origin, size=size)
         if kept is None:
-            raise checkpoint_unknown(size)
+            raise LedgerError(
+                Reason.CHECKPOINT_UNKNOWN,
+                f"No checkpoint of {size} events was signed.",
+                remedy="List the checkpoints, or ask for one over all that is recorded.",
+                metadata={"size": str(size)},
+            )
         return kept
 
     def present(self, view: StoreMoment, kept: KeptCheckpoint) -> SignedCheckpoint:
@@ -306,22 +327,6 @@ class Checkpoints:
                 basis = self._basis
                 if basis is None or basis.tree.size < position:
                     self._changed.wait(min(left, _POLL_SECONDS))
-
-    def _tell(self, size: int) -> None:
-        with self._changed:
-            self._changed.notify_all()
-        for callback in self._on_signed:
-            callback(size)
-
-
-def checkpoint_unknown(size: int) -> LedgerError:
-    """Return the refusal of a size that was never signed."""
-    return LedgerError(
-        Reason.CHECKPOINT_UNKNOWN,
-        f"No checkpoint of {size} events was signed.",
-        remedy="List the checkpoints, or ask for one over all that is recorded.",
-        metadata={"size": str(size)},
-    )
 
 
 def _stopped(why: str) -> LedgerError:

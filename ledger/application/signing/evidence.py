@@ -5,8 +5,7 @@ is signed for it: somebody has to look, and to move it elsewhere.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ import structlog
 
 from ledger.events.canonical import decode, encode
 from ledger.private import make_folder, write_whole
+from ledger.storage.database import sqlite_file
 
 LOG_ONLY: Final = "in the log only"
 _SUFFIX: Final = ".json"
@@ -32,23 +32,20 @@ class Contradiction:
 
     def encode(self) -> bytes:
         """Return the file's bytes."""
-        members = ("origin", "why", "source", "theirs", "ours")
-        return encode({name: getattr(self, name) for name in members}) + b"\n"
+        return encode(asdict(self)) + b"\n"
 
 
 class Evidence:
-    """Keeps contradictions in a folder; without one it keeps them as long as the process lives."""
+    """Keeps contradictions in a folder; without one they are in the log only."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._kept: list[Contradiction] = []
 
     def keep(self, found: Contradiction) -> str:
         """Keep a contradiction and return where it is, in words.
 
         A disk that does not take it changes nothing about what was found: no error is raised.
         """
-        self._kept.append(found)
         if self._folder is None:
             return LOG_ONLY
         data = found.encode()
@@ -66,7 +63,7 @@ class Evidence:
 
         A file that cannot be read counts: it was put there for a reason.
         """
-        for path in self._files():
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")) if self._folder is not None else ():
             try:
                 found = decode(path.read_bytes().removesuffix(b"\n"))
                 origin_found, why = found["origin"], str(found["why"])
@@ -76,17 +73,7 @@ class Evidence:
                 return str(path), why
         return None
 
-    def _files(self) -> Iterator[Path]:
-        if self._folder is not None and self._folder.is_dir():
-            yield from sorted(self._folder.glob(f"*{_SUFFIX}"))
-
 
 def evidence_folder(setting: str, database: str) -> Path:
     """Return where a server keeps evidence: as set, else beside a SQLite file or where it runs."""
-    if setting:
-        return Path(setting)
-    scheme, mark, path = database.partition("://")
-    if not mark:
-        return Path(f"{database}.evidence")
-    is_file = scheme.startswith("sqlite") and path[1:]
-    return Path(f"{path[1:]}.evidence") if is_file else Path("ledger.evidence")
+    return Path(setting or f"{sqlite_file(database) or 'ledger'}.evidence")

@@ -4,12 +4,12 @@ The key that takes over was committed by its digest when the one before it came,
 the signing key of today cannot name the one of tomorrow. Each rotation draws and commits the next.
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, CommandResult
 from ledger.application.signing.keyring import Keyring, no_key
-from ledger.application.signing.proofs import KeyChange, KeyList, KeyRecord, KeyState
 from ledger.chain.key_history import KeyHistory, KeySpan, vkey_digest
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -23,6 +23,34 @@ OVERLAP_MAX: Final = 1_000_000_000
 
 _KEY_TYPES: Final = frozenset({KeyRotated.TYPE, KeyCommitted.TYPE, KeyRevoked.TYPE})
 _SERVICE: Final = "system/keys"
+
+
+KeyState = Literal["active", "retired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key that signs, or has signed, checkpoints; `recorded_at` is of the event that named it."""
+
+    span: KeySpan
+    state: KeyState
+    recorded_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyList:
+    """Every key by its first position, and the digest of the next; b"" where none is committed."""
+
+    records: tuple[KeyRecord, ...]
+    next_key_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """Where the events of a rotation or revocation stand, and the key that they are about."""
+
+    written: CommandResult
+    key: KeyRecord
 
 
 class KeyCommands:
@@ -82,7 +110,9 @@ class KeyCommands:
 
         written = self._appender.append(caller, KeyRotated.METHOD, decide)
         self._keyring.forget()
-        return self._rotated(written)
+        brought = written.first_position
+        (key,) = (each for each in self.keys().records if each.span.position == brought)
+        return KeyChange(written, key)
 
     def revoke(self, caller: Caller, vkey: str, from_position: int, reason: str) -> KeyChange:
         """Declare that what a key signed counts for nothing from a size on.
@@ -116,9 +146,7 @@ class KeyCommands:
 
         written = self._appender.append(caller, KeyRevoked.METHOD, decide)
         self._keyring.forget()
-        return KeyChange(written, self._of(vkey))
-
-    # ---- deciding ----------------------------------------------------------------------------
+        return KeyChange(written, [k for k in self.keys().records if k.span.vkey == vkey][-1])
 
     def _take_over(self, history: KeyHistory, overlap: int) -> tuple[list[Addition], SecretKey]:
         """Return the events by which the committed key takes over, and the key after it."""
@@ -148,20 +176,6 @@ class KeyCommands:
         )
         return Guard(KeyRotated.STREAM, _KEY_TYPES, after_position=newest.position if newest else 0)
 
-    # ---- answering ---------------------------------------------------------------------------
-
-    def _rotated(self, written: CommandResult) -> KeyChange:
-        """Return the key that a rotation brought in."""
-        history = self._keyring.history()
-        span = next(span for span in history.spans if span.position == written.first_position)
-        return KeyChange(written, self._of(span.vkey))
-
-    def _of(self, vkey: str) -> KeyRecord:
-        found = [record for record in self.keys().records if record.vkey == vkey]
-        if not found:
-            raise _unknown(vkey, 0)
-        return found[-1]
-
     def _record(self, span: KeySpan, head: int) -> KeyRecord:
         assert span.position is not None, "a key came in by an event"
         event = self._store.events.event(self._info.origin, span.position)
@@ -171,16 +185,7 @@ class KeyCommands:
             state = "revoked"
         elif span.until_position is not None and span.until_position <= head:
             state = "retired"
-        return KeyRecord(
-            span.vkey,
-            span.from_position,
-            span.until_position,
-            state,
-            span.position,
-            event.recorded_at,
-            span.revoked_from,
-            span.reason or "",
-        )
+        return KeyRecord(span, state, event.recorded_at)
 
 
 def _unknown(vkey: str, from_position: int) -> LedgerError:

@@ -4,9 +4,9 @@ Event, proof, checkpoint and cosignatures of an answer are read in one snapshot.
 checked before it is handed out: a damaged tile shows here, as CHAIN_BROKEN, and not at the client.
 """
 
-from ledger.application.signing.checkpoints import Checkpoints
-from ledger.application.signing.proofs import Consistency, Inclusion, SignedCheckpoint
-from ledger.application.signing.trees import tree_at
+from dataclasses import dataclass
+
+from ledger.application.signing.checkpoints import Checkpoints, SignedCheckpoint
 from ledger.chain.merkle import (
     HashReader,
     ProofError,
@@ -15,10 +15,29 @@ from ledger.chain.merkle import (
     prove_consistency,
     prove_inclusion,
 )
-from ledger.chain.tiles import TileError, hash_reader
+from ledger.chain.tiles import TileError, hash_reader, tree_at
 from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
 from ledger.storage.records import KeptCheckpoint, LedgerInfo
 from ledger.storage.store import Store, StoreMoment
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Proof that the event at a position is in the tree of a checkpoint; its leaf is the hash."""
+
+    position: int
+    event_hash: bytes
+    hashes: tuple[bytes, ...]
+    checkpoint: SignedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """Proof that the tree of a checkpoint begins with the tree of `from_size` leaves."""
+
+    from_size: int
+    hashes: tuple[bytes, ...]
+    checkpoint: SignedCheckpoint
 
 
 class Prover:
@@ -42,11 +61,7 @@ class Prover:
             raise invalid_field("size", "must not be negative")
         if not size and (found := self._covered(position)) is not None:
             return found
-        if not size:
-            head = self._store.events.head(self._origin).position
-            if position > head:
-                raise beyond(position, head, "the ledger's head")
-            size = self._checkpoints.sign().size
+        size = size or self._signed_now(position)
         with self._store.snapshot() as view:
             kept = self._checkpoints.kept(view, size)
             if position > size:
@@ -95,16 +110,32 @@ class Prover:
             raise invalid_field("from_size", "must be at least 1")
         if to_size < 0:
             raise invalid_field("to_size", "must not be negative")
-        if not to_size:
-            head = self._store.events.head(self._origin).position
-            if from_size > head:
-                raise beyond(from_size, head, "the ledger's head")
-            to_size = self._checkpoints.sign().size
+        to_size = to_size or self._signed_now(from_size)
         with self._store.snapshot() as view:
             signed = self._checkpoints.present(view, self._checkpoints.kept(view, to_size))
             if from_size > to_size:
                 raise beyond(from_size, to_size, "the checkpoint's size")
-            return Consistency(from_size, self._join(view, from_size, signed), signed)
+            try:
+                proof = prove_consistency(from_size, to_size, self._tree(view, to_size))
+                check_consistency(
+                    old_size=from_size,
+                    size=to_size,
+                    old_root=self._root(view, from_size),
+                    root=signed.root,
+                    proof=proof,
+                )
+            except (ProofError, TileError) as error:
+                raise chain_broken(
+                    to_size, f"it cannot be shown to contain {from_size} events: {error}"
+                ) from error
+            return Consistency(from_size, tuple(proof), signed)
+
+    def _signed_now(self, least: int) -> int:
+        """Return the size of a checkpoint that is signed now; refuse where the head is before."""
+        head = self._store.events.head(self._origin).position
+        if least > head:
+            raise beyond(least, head, "the ledger's head")
+        return self._checkpoints.sign().size
 
     def hashes_between(self, from_size: int, to_size: int) -> tuple[bytes, ...]:
         """Return the consistency proof between two sizes, signed or not; none from the empty one.
@@ -119,35 +150,12 @@ class Prover:
             except (TileError, ValueError) as error:
                 raise chain_broken(to_size, str(error)) from error
 
-    def _join(
-        self, view: StoreMoment, from_size: int, signed: SignedCheckpoint
-    ) -> tuple[bytes, ...]:
-        try:
-            proof = prove_consistency(from_size, signed.size, self._tree(view, signed.size))
-            check_consistency(
-                old_size=from_size,
-                size=signed.size,
-                old_root=self.root_in(view, from_size),
-                root=signed.root,
-                proof=proof,
-            )
-        except (ProofError, TileError) as error:
-            raise chain_broken(
-                signed.size, f"it cannot be shown to contain {from_size} events: {error}"
-            ) from error
-        return tuple(proof)
-
-    def head(self) -> int:
-        """Return the last position."""
-        return self._store.events.head(self._origin).position
-
     def root_at(self, size: int) -> bytes:
         """Return the root of the first `size` events; CHAIN_BROKEN where tiles are missing."""
         with self._store.snapshot() as view:
-            return self.root_in(view, size)
+            return self._root(view, size)
 
-    def root_in(self, view: StoreMoment, size: int) -> bytes:
-        """Return the same as a view has it."""
+    def _root(self, view: StoreMoment, size: int) -> bytes:
         try:
             return tree_at(size, lambda wanted: view.proofs.tiles(self._origin, wanted)).root()
         except TileError as error:

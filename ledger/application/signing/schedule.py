@@ -24,7 +24,7 @@ _LOOK_SECONDS_MAX: Final = 60.0  # how often, at least, it is looked whether a s
 _log: Final = structlog.get_logger("ledger.schedule")
 
 
-class Signer:
+class Signer(Round):
     """Signs the head of one ledger so often that an event is covered within so many seconds."""
 
     def __init__(
@@ -38,27 +38,26 @@ class Signer:
         self._store = store
         self._origin = info.origin
         self._unsubscribe: Callable[[], None] | None = None
-        self._round = Round(
-            f"sign {info.origin}", checkpoints.sign, seconds * _SIGNING_SHARE, clock
-        )
+        pause = seconds * _SIGNING_SHARE
+        super().__init__(f"sign {info.origin}", checkpoints.sign, pause, clock)
 
     def start(self, workers: Workers) -> None:
         """Begin; what is not covered yet is signed at once."""
         self._unsubscribe = self._store.commits.subscribe(self._hint)
-        self._round.start(workers)
+        super().start(workers)
 
     def stop(self) -> None:
         """End it."""
         if self._unsubscribe is not None:
             self._unsubscribe()
-        self._round.stop()
+        super().stop()
 
     def _hint(self, origin: str, _position: int) -> None:
         if origin == self._origin:
-            self._round.wake()
+            self.wake()
 
 
-class Sealer:
+class Sealer(Round):
     """Seals all streams of one ledger every so many seconds, if anything but seals was recorded.
 
     Of several servers one seals: each waits until the newest seal, of any server, is old enough,
@@ -68,20 +67,11 @@ class Sealer:
     def __init__(self, info: LedgerInfo, seals: Seals, clock: Clock, seconds: float) -> None:
         self._info = info
         self._seals = seals
-        self._clock = clock
-        self._seconds = seconds
+        self._interval = seconds
         self._position = -1  # of the newest seal seen
         self._since = 0.0  # when it was first seen, in monotonic seconds
         pause = min(seconds / 4, _LOOK_SECONDS_MAX)
-        self._round = Round(f"seal {info.origin}", self.look, pause, clock)
-
-    def start(self, workers: Workers) -> None:
-        """Begin."""
-        self._round.start(workers)
-
-    def stop(self) -> None:
-        """End it."""
-        self._round.stop()
+        super().__init__(f"seal {info.origin}", self.look, pause, clock)
 
     def look(self) -> bool:
         """Seal if it is due; return whether that was done."""
@@ -92,7 +82,7 @@ class Sealer:
             is_first, self._position = self._position < 0, position
             age = self._age(newest) if is_first else 0.0
             self._since = now - age
-        if now - self._since < self._seconds:
+        if now - self._since < self._interval:
             return False
         if not self._seals.seal_if_new(SEALER, newest):
             return False
@@ -110,7 +100,7 @@ class Sealer:
         clock dated that was ahead is old as well: nothing waits for that time to come.
         """
         if self._info.clock == "data":
-            return self._seconds if newest is not None else 0.0
+            return self._interval if newest is not None else 0.0
         begun = newest.recorded_at if newest is not None else self._seals.created_at()
         age = (self._clock.now_micros() - begun) / SECOND
-        return age if age >= 0 else self._seconds
+        return age if age >= 0 else self._interval

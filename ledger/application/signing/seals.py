@@ -4,23 +4,33 @@ A seal is as of a position before its own. It costs a pass over the streams' new
 holds none of them in memory.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, CommandResult
-from ledger.application.signing.proofs import RecordedSeal
-from ledger.chain.merkle import leaf_hash, root_of
-from ledger.chain.seal import seal_record
+from ledger.chain.seal import seal_record, seal_root
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import HOUSEKEEPING_TYPES, typed
-from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.records import Guard, LedgerInfo, StreamHead
 from ledger.storage.store import Store
 
 _TRIES: Final = 20  # each time somebody else sealed first
 _PAGE: Final = 500
 _TYPES: Final = frozenset({StreamsSealed.TYPE})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSeal:
+    """A seal over all streams as they stood at position `as_of`; `written` says where it is."""
+
+    written: CommandResult
+    as_of: int
+    root: bytes
+    streams: int
 
 
 class Seals:
@@ -32,7 +42,7 @@ class Seals:
         self._appender = Appender(store, info.origin)
 
     def seal(self, caller: Caller) -> RecordedSeal:
-        """Seal every stream as of the head; the newest seal if it covers all but itself."""
+        """RecordedSeal every stream as of the head; the newest seal if it covers all but itself."""
         written = self._appender.append(
             caller,
             StreamsSealed.METHOD,
@@ -47,7 +57,7 @@ class Seals:
         return self._answer(written)
 
     def seal_if_new(self, caller: Caller, after: RecordedEvent | None) -> bool:
-        """Seal on schedule: if something was recorded since, and no other server sealed."""
+        """RecordedSeal on schedule: if something was recorded since, and no other server sealed."""
         if not self._has_news(after):
             return False
         try:
@@ -60,10 +70,7 @@ class Seals:
 
     def newest(self) -> RecordedEvent | None:
         """Return the newest seal's event, or None."""
-        head = self._store.events.head(self._info.origin).position
-        return self._store.events.latest(
-            self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=head
-        )
+        return self._newest(self._store.events.head(self._info.origin).position)
 
     def created_at(self) -> int:
         """Return when the ledger began."""
@@ -89,35 +96,23 @@ class Seals:
         )
 
     def _sealed(self, as_of: int) -> StreamsSealed:
-        count = 0
+        streams = 0
 
-        def counted() -> int:
-            nonlocal count
-            count += 1
-            return count
+        def records() -> Iterator[bytes]:
+            nonlocal streams
+            for head in self._store.proofs.stream_heads(self._info.origin, as_of):
+                streams += 1
+                yield record_of(head)
 
-        root = root_of(
-            leaf_hash(
-                seal_record(
-                    event_hash=head.event_hash.hex(),
-                    stream=head.stream,
-                    stream_version=head.stream_version,
-                )
-            )
-            for head in self._store.proofs.stream_heads(self._info.origin, as_of)
-            if counted()
-        )
-        return StreamsSealed(as_of=as_of, root=root.hex(), streams=count)
+        root = seal_root(records()).hex()
+        return StreamsSealed(as_of=as_of, root=root, streams=streams)
 
     def _answer(self, written: CommandResult) -> RecordedSeal:
         """Return the seal that an append wrote or found."""
-        event = self._store.events.latest(
-            self._info.origin, StreamsSealed.STREAM, _TYPES, at_or_before=written.position
-        )
+        event = self._newest(written.position)
         assert event is not None, "an answered request was answered with a seal"
         sealed = typed(event, StreamsSealed)
-        is_new = written.first_position == written.position
-        if not is_new:
+        if written.first_position != written.position:  # nothing was new: the answer is what was
             written = CommandResult(
                 event.position,
                 event.position,
@@ -138,3 +133,10 @@ class Seals:
                 return True
             position = page[-1].position
         return False
+
+
+def record_of(head: StreamHead) -> bytes:
+    """Return what a seal is made of for one stream."""
+    return seal_record(
+        event_hash=head.event_hash.hex(), stream=head.stream, stream_version=head.stream_version
+    )

@@ -19,6 +19,7 @@ from ledger.chain.heads import Relation, TreeHead, compare, head_of
 from ledger.chain.note import NoteError, OpenedNote, open_note
 from ledger.errors import LedgerError, Reason
 from ledger.storage.records import LedgerInfo
+from ledger.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,14 @@ class ConsistencyChecker:
     """Judges notes from outside about one ledger. Safe between threads."""
 
     def __init__(
-        self, info: LedgerInfo, keyring: Keyring, checkpoints: Checkpoints, prover: Prover
+        self,
+        store: Store,
+        info: LedgerInfo,
+        keyring: Keyring,
+        checkpoints: Checkpoints,
+        prover: Prover,
     ) -> None:
+        self._store = store
         self._origin = info.origin
         self._keyring = keyring
         self._checkpoints = checkpoints
@@ -56,7 +63,7 @@ class ConsistencyChecker:
         """
         checkpoint = self._open(note, witnesses).checkpoint
         # Read after the note was fetched, so that what is here is never honestly behind it.
-        head = self._prover.head()
+        head = self._store.events.head(self._origin).position
         if checkpoint.size > head:
             why = (
                 f"{source} has a checkpoint of {checkpoint.size} events, but this database has "

@@ -13,19 +13,17 @@ from typing import Final
 import structlog
 
 from ledger.application.signing.checkpoints import Checkpoints
-from ledger.application.signing.proofs import WitnessState
 from ledger.application.signing.prover import Prover
 from ledger.application.witnesses.calls import TIMEOUT_SECONDS, WitnessCallError, WitnessCalls
 from ledger.application.witnesses.consistency import ConsistencyChecker, HeadConflict
 from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import parse_signature_lines, timestamp_of
+from ledger.chain.cosignature import parse_signature_lines
 from ledger.chain.note import Signature
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyWitness
 from ledger.chain.witness import encode_request
 from ledger.errors import LedgerError, is_outage
-from ledger.events.values import SECOND
 from ledger.storage.records import KeptCheckpoint
 from ledger.storage.store import Store
 
@@ -39,7 +37,7 @@ _log: Final = structlog.get_logger("ledger.witnesses")
 
 @dataclass(frozen=True, slots=True)
 class CosigningSetup:
-    """What every witness of one ledger is asked about, and how."""
+    """The setup of one ledger that its witnesses are asked about, and how they are asked."""
 
     store: Store
     origin: str
@@ -55,8 +53,8 @@ class CosigningSetup:
 
 def keep(
     store: Store, origin: str, kept: KeptCheckpoint, witness: PolicyWitness, signature: Signature
-) -> int:
-    """Keep a verified cosignature; return its time in seconds. ValueError if it is not genuine."""
+) -> None:
+    """Keep a cosignature; ValueError if it is not genuine."""
     text = parse_note(kept.note.encode()).text
     key = witness.key
     if (signature.name, signature.key_id) != (key.name, key.key_id):
@@ -64,7 +62,6 @@ def keep(
     if not key.verifies(text, signature.signature):
         raise ValueError("the signature is not genuine, or over another checkpoint")
     store.proofs.add_cosignature(origin, kept.size, key.name, key.key_id, signature.line())
-    return timestamp_of(signature.signature)
 
 
 class Cosigner:
@@ -72,28 +69,20 @@ class Cosigner:
 
     def __init__(self, setup: CosigningSetup, witness: PolicyWitness) -> None:
         """Take a witness that has a URL."""
+        self._setup = setup
         self._store = setup.store
         self._origin = setup.origin
-        self._checkpoints = setup.checkpoints
-        self._prover = setup.prover
-        self._consistency = setup.consistency
-        self._pace = setup.pace_seconds
-        self._backoff = setup.backoff_seconds
         self._witness = witness
         assert witness.url is not None
         self._calls = WitnessCalls(witness.url, setup.timeout_seconds)
-        self._size = 0  # of the checkpoint that it cosigned last, as far as we know
-        self._cosigned_at = 0
+        self.size = 0
+        """Of the checkpoint that it cosigned last, as far as we know."""
+        self.problem = ""
+        """Why it is held up, if it is."""
         self._is_compared = False
-        self._problem = ""
         self._failures = 0
         self._stopping = threading.Event()
         self._task: Task | None = None
-
-    @property
-    def state(self) -> WitnessState:
-        """How far it has come."""
-        return WitnessState(self._witness.name, self._size, self._cosigned_at, self._problem)
 
     def start(self, workers: Workers) -> None:
         """Begin, on the one thread that all ledgers have for this witness."""
@@ -120,12 +109,14 @@ class Cosigner:
             self._step()
         except Exception as error:  # noqa: BLE001 - a defect must not end what recurs
             self.note(error)
-            delay = min(self._backoff * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX)
+            delay = min(
+                self._setup.backoff_seconds * 2 ** (self._failures - 1), _BACKOFF_SECONDS_MAX
+            )
             return TaskInterval(delay, delay)
-        if self._problem:
+        if self.problem:
             _log.info("witness.recovered", ledger=self._origin, witness=self._witness.name)
-        self._problem, self._failures = "", 0
-        return TaskInterval(self._pace, self._pace + _IDLE_SECONDS)
+        self.problem, self._failures = "", 0
+        return TaskInterval(self._setup.pace_seconds, self._setup.pace_seconds + _IDLE_SECONDS)
 
     def note(self, error: Exception) -> None:
         """Remember a failure, and report it once for as long as it stays the same."""
@@ -136,9 +127,9 @@ class Cosigner:
         self._failures = min(self._failures + 1, _FAILURES_MAX)
         if isinstance(error, LedgerError) and is_outage(error):
             return  # no fault of the witness; the store tells of it
-        if why != self._problem:
+        if why != self.problem:
             _log.warning("witness.failed", ledger=self._origin, witness=self._witness.name, why=why)
-        self._problem = why
+        self.problem = why
 
     def compare(self, timeout_seconds: float | None = None) -> HeadConflict | None:
         """Compare the checkpoint that it cosigned last with this ledger.
@@ -147,15 +138,13 @@ class Cosigner:
         no key that we know.
         """
         note = self._calls.newest(self._origin, timeout_seconds)
-        if note is None:
-            self._is_compared = True
-            return None
-        difference = self._consistency.compare(
-            note, f"The witness {self._witness.name}", [self._witness.key]
-        )
+        difference = None
+        if note is not None:
+            source = f"The witness {self._witness.name}"
+            difference = self._setup.consistency.compare(note, source, [self._witness.key])
+            if difference is None:
+                self.size = parse_checkpoint(parse_note(note).text).size
         self._is_compared = True
-        if difference is None:
-            self._size = parse_checkpoint(parse_note(note).text).size
         return difference
 
     def _step(self) -> None:
@@ -164,7 +153,7 @@ class Cosigner:
             self._compare_and_stop()
         for _ in range(_ROUNDS):
             kept = self._store.proofs.checkpoint(self._origin)
-            if kept is None or kept.size <= self._size:
+            if kept is None or kept.size <= self.size:
                 return
             if self._submit(kept):
                 return
@@ -172,8 +161,8 @@ class Cosigner:
 
     def _submit(self, kept: KeptCheckpoint) -> bool:
         """Send a checkpoint; return False where the witness knows another size than we thought."""
-        proof = self._prover.hashes_between(self._size, kept.size)
-        answer = self._calls.add_checkpoint(encode_request(self._size, proof, kept.note.encode()))
+        proof = self._setup.prover.hashes_between(self.size, kept.size)
+        answer = self._calls.add_checkpoint(encode_request(self.size, proof, kept.note.encode()))
         if answer.status == HTTPStatus.OK:
             self._take(kept, answer.body)
             return True
@@ -195,8 +184,8 @@ class Cosigner:
         ]
         if not ours:
             raise WitnessCallError("it answered with the line of another")
-        seconds = keep(self._store, self._origin, kept, self._witness, ours[0])
-        self._size, self._cosigned_at = kept.size, seconds * SECOND
+        keep(self._store, self._origin, kept, self._witness, ours[0])
+        self.size = kept.size
 
     def _learn(self, body: bytes) -> None:
         """Take up the size that it says it knows, if we ever signed as much."""
@@ -211,10 +200,10 @@ class Cosigner:
             raise WitnessCallError(
                 f"it says that it knows {size} events, more than were signed, and does not show it"
             )
-        self._size = size
+        self.size = size
 
     def _compare_and_stop(self) -> None:
         """Stop signing where its newest checkpoint contradicts this ledger."""
         difference = self.compare()
         if difference is not None:
-            raise self._checkpoints.stop(difference.why, difference.found)
+            raise self._setup.checkpoints.stop(difference.why, difference.found)

@@ -7,7 +7,7 @@ but itself, neither the other witnesses nor signing nor appends.
 import threading
 from typing import Final
 
-from ledger.application.signing.proofs import SignedCheckpoint, WitnessState
+from ledger.application.signing.checkpoints import SignedCheckpoint
 from ledger.application.witnesses.calls import WitnessCallError
 from ledger.application.witnesses.consistency import HeadConflict
 from ledger.application.witnesses.cosigning import Cosigner, CosigningSetup, keep
@@ -28,29 +28,25 @@ class Collector:
         self._origin = setup.origin
         self._checkpoints = setup.checkpoints
         self._policy = policy
-        self._cosigners = [Cosigner(setup, each) for each in policy.witnesses if each.url]
+        self.cosigners = [Cosigner(setup, each) for each in policy.witnesses if each.url]
         setup.checkpoints.on_signed(self._hint)
 
     def start(self, workers: Workers) -> None:
         """Begin to ask."""
-        for cosigner in self._cosigners:
+        for cosigner in self.cosigners:
             cosigner.start(workers)
 
     def stop(self) -> None:
         """Ask no more; calls under way are broken off."""
-        for cosigner in self._cosigners:
+        for cosigner in self.cosigners:
             cosigner.tell_to_stop()
-        for cosigner in self._cosigners:
+        for cosigner in self.cosigners:
             cosigner.join()
-
-    def states(self) -> list[WitnessState]:
-        """Return how far each witness has come."""
-        return [cosigner.state for cosigner in self._cosigners]
 
     def differences(self) -> list[HeadConflict]:
         """Ask all witnesses at once for the checkpoint they cosigned last; return what contradicts.
 
-        Who cannot be reached is asked again later, by his thread.
+        One that cannot be reached is asked again later, by its thread.
         """
         found: list[HeadConflict] = []
 
@@ -62,7 +58,7 @@ class Collector:
             else:
                 found.extend([difference] if difference is not None else [])
 
-        threads = [threading.Thread(target=ask, args=(cosigner,)) for cosigner in self._cosigners]
+        threads = [threading.Thread(target=ask, args=(cosigner,)) for cosigner in self.cosigners]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -98,5 +94,5 @@ class Collector:
         raise ValueError("it is not by a witness of the policy")
 
     def _hint(self, _size: int) -> None:
-        for cosigner in self._cosigners:
+        for cosigner in self.cosigners:
             cosigner.wake()

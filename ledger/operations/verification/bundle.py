@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.export.faults import BundleError
+from ledger.export.files import BundleError
 from ledger.export.verify import Verified, verify_bundle
 from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure
