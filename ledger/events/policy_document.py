@@ -26,8 +26,14 @@ Combination = Literal["weighted_mean", "noisy_or", "max"]
 Planner = Literal["excess/1"]
 Candidates = Literal["decided", "all"]
 Seconds = Annotated[int, Field(ge=1, le=10**10)]
+Hours = Annotated[int, Field(ge=0, le=1_000_000)]
+WeightPpm = Annotated[int, Field(ge=1, le=PPM)]
 GainPpm = Annotated[int, Field(ge=0, le=10 * PPM)]
-RuleId = Segment
+RisePpm = Annotated[int, Field(ge=PPM, le=10 * PPM)]
+Buckets = Annotated[int, Field(ge=1, le=WINDOW_BUCKETS_MAX)]
+Periods = Annotated[int, Field(ge=1, le=10_000)]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+Sources = Annotated[int, Field(ge=0, le=100)]
 Expression = Annotated[str, Field(min_length=1, max_length=EXPRESSION_CHARS_MAX)]
 
 
@@ -35,7 +41,7 @@ class SignalRulePart(Part):
     """How one signal counts; names and ranges are those of kernel `bucketed/1`."""
 
     signal: Segment
-    weight_ppm: int = Field(ge=1, le=PPM)
+    weight_ppm: WeightPpm
     baseline: Decimal
     critical: Decimal
     bucket_seconds: Seconds
@@ -44,10 +50,10 @@ class SignalRulePart(Part):
     breach_ppm: Ppm
     sustain_ppm: Ppm
     transient_ppm: Ppm
-    min_buckets: int = Field(ge=1, le=WINDOW_BUCKETS_MAX)
-    sample_cap: int = Field(ge=1, le=1_000_000)
-    prior_samples: int = Field(ge=1, le=1_000_000)
-    sources_needed: int = Field(ge=0, le=100)
+    min_buckets: Buckets
+    sample_cap: Quantity
+    prior_samples: Quantity
+    sources_needed: Sources
     rationale: Text
 
 
@@ -79,7 +85,7 @@ class TimedScoringPart(ScoringPart):
 class RulePart(Part):
     """One rule: the first whose `when` (while it is in force: `hold`) is true gives the action."""
 
-    id: RuleId
+    id: Segment
     when: Expression
     hold: Expression | None
     action: Action
@@ -95,7 +101,7 @@ class DecisionPart(Part):
     otherwise_action: Action
     otherwise_tier: ShortText
     error_tier: ShortText
-    cool_down_hours: int = Field(ge=0, le=1_000_000)
+    cool_down_hours: Hours
     max_priority_step: Ppm | None
 
 
@@ -116,7 +122,7 @@ class TierPart(Part):
 
     name: ShortText
     route: Text
-    acknowledge_hours: int = Field(ge=0, le=1_000_000)
+    acknowledge_hours: Hours
 
 
 class PlanningPart(Part):
@@ -129,10 +135,10 @@ class PlanningPart(Part):
     half_life_seconds: Seconds
     quantile_ppm: Ppm
     common_ppm: GainPpm
-    min_models: int = Field(ge=1, le=1_000_000)
+    min_models: Quantity
     dead_band_ppm: GainPpm
-    max_periods: int = Field(ge=1, le=10_000)
-    price_up_ppm: int = Field(ge=PPM, le=10 * PPM)
+    max_periods: Periods
+    price_up_ppm: RisePpm
     price_down_ppm: Ppm
     probe_ppm: GainPpm
     reserve: bool

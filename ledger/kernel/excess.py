@@ -19,7 +19,6 @@ from ledger.kernel.decay import ONE_BITS, decays_by_age
 
 PLANNER: Final = "excess/1"
 
-_RATIO_MAX: Final = 10 * PPM
 _BENEFIT_DIVISOR: Final = 10**15
 
 Gate: TypeAlias = Literal["in_progress", "not_decided"]
@@ -262,25 +261,11 @@ def _row(entry: _Ranked, now_period: int, outcomes: Mapping[str, PlanOutcome]) -
 
 
 def input_problems(inputs: PlanInputs) -> list[tuple[str, str]]:
-    """Return (field, what is wrong) for everything outside the planner's ranges."""
-    policy = inputs.policy
-    ranges: tuple[tuple[str, int, int, int | None], ...] = (
-        ("period_seconds", policy.period_seconds, 1, None),
-        ("half_life_seconds", policy.half_life_seconds, 1, None),
-        ("max_periods", policy.max_periods, 1, None),
-        ("min_models", policy.min_models, 1, None),
-        ("quantile_ppm", policy.quantile_ppm, 0, PPM),
-        ("common_ppm", policy.common_ppm, 0, _RATIO_MAX),
-        ("dead_band_ppm", policy.dead_band_ppm, 0, _RATIO_MAX),
-        ("price_up_ppm", policy.price_up_ppm, PPM, _RATIO_MAX),
-        ("price_down_ppm", policy.price_down_ppm, 0, PPM),
-        ("probe_ppm", policy.probe_ppm, 0, _RATIO_MAX),
-    )
-    problems = [
-        (f"policy.{name}", f"must be {_bound(least, most)}, not {value}")
-        for name, value, least, most in ranges
-        if value < least or (most is not None and value > most)
-    ]
+    """Return (field, what is wrong) for everything that the planner cannot count with.
+
+    The ranges of its policy are those of `ledger.events.policy_document`.
+    """
+    problems: list[tuple[str, str]] = []
     ids: set[str] = set()
     for model in inputs.models:
         path = f'models["{model.id}"]'
@@ -304,8 +289,3 @@ def input_problems(inputs: PlanInputs) -> list[tuple[str, str]]:
             if cell.baseline_nano < 1
         ]
     return problems
-
-
-def _bound(least: int, most: int | None) -> str:
-    """Return a range in words."""
-    return f"at least {least}" if most is None else f"from {least} to {most}"

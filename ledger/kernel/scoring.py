@@ -1,4 +1,4 @@
-"""The scoring part of a policy, as integers, and the ranges that the kernel accepts.
+"""The scoring part of a policy, as integers.
 
 Values are nano (decimal × 10^9), ratios parts per million (ppm), durations seconds.
 """
@@ -7,16 +7,9 @@ import itertools
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.events.values import PPM
+from ledger.limits import WINDOW_BUCKETS_MAX
 
 KERNEL: Final = "bucketed/1"
-COMBINATIONS: Final = ("weighted_mean", "noisy_or", "max")
-
-_WINDOW_BUCKETS_MAX: Final = 512
-_GAIN_MAX: Final = 10 * PPM
-_SAMPLES_MAX: Final = 1_000_000
-_SOURCES_MAX: Final = 100
-_NANO_LIMIT: Final = 10**21
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,66 +49,22 @@ class Scoring:
 
 
 def scoring_problems(scoring: Scoring) -> list[tuple[str, str]]:
-    """Return (field, what is wrong) for every field outside the kernel's ranges."""
-    problems: list[tuple[str, str]] = []
-    if scoring.kernel != KERNEL:
-        problems.append(("kernel", f"must be {KERNEL}"))
-    if scoring.combine not in COMBINATIONS:
-        problems.append(("combine", f"must be one of {', '.join(COMBINATIONS)}"))
-    problems += _outside(
-        "",
-        ("impact_gain_ppm", scoring.impact_gain_ppm, 0, _GAIN_MAX),
-        ("risk_gain_ppm", scoring.risk_gain_ppm, 0, _GAIN_MAX),
-    )
-    if not scoring.signals:
-        problems.append(("signals", "must hold at least one rule"))
+    """Return (field, what is wrong) for what no value of a policy document shows by itself.
+
+    The ranges of single values are those of `ledger.events.policy_document`.
+    """
     names = [rule.signal for rule in scoring.signals]
-    problems += [
+    problems = [
         (f'signals["{name}"]', "is there twice")
         for name, following in itertools.pairwise(names)
         if name == following
     ]
     for rule in scoring.signals:
-        problems += _rule_problems(rule)
-    return problems
-
-
-def _rule_problems(rule: SignalRule) -> list[tuple[str, str]]:
-    """Return (field, what is wrong) for one rule."""
-    path = f'signals["{rule.signal}"].'
-    problems: list[tuple[str, str]] = []
-    if not rule.signal:
-        problems.append((path + "signal", "must not be empty"))
-    problems += _outside(
-        path,
-        ("weight_ppm", rule.weight_ppm, 1, PPM),
-        ("baseline", rule.baseline, 1 - _NANO_LIMIT, _NANO_LIMIT - 1),
-        ("critical", rule.critical, 1 - _NANO_LIMIT, _NANO_LIMIT - 1),
-        ("bucket_seconds", rule.bucket_seconds, 1, None),
-        ("half_life_seconds", rule.half_life_seconds, 1, None),
-        ("breach_ppm", rule.breach_ppm, 0, PPM),
-        ("sustain_ppm", rule.sustain_ppm, 0, PPM),
-        ("transient_ppm", rule.transient_ppm, 0, PPM),
-        ("min_buckets", rule.min_buckets, 1, None),
-        ("sample_cap", rule.sample_cap, 1, _SAMPLES_MAX),
-        ("prior_samples", rule.prior_samples, 1, _SAMPLES_MAX),
-        ("sources_needed", rule.sources_needed, 0, _SOURCES_MAX),
-    )
-    if rule.baseline == rule.critical:
-        problems.append((path + "critical", "must differ from the baseline"))
-    if rule.bucket_seconds >= 1:
+        path = f'signals["{rule.signal}"].'
+        if rule.baseline == rule.critical:
+            problems.append((path + "critical", "must differ from the baseline"))
         width, rest = divmod(rule.window_seconds, rule.bucket_seconds)
-        if rest or not 1 <= width <= _WINDOW_BUCKETS_MAX:
-            problem = f"must be 1 to {_WINDOW_BUCKETS_MAX} times bucket_seconds"
+        if rest or not 1 <= width <= WINDOW_BUCKETS_MAX:
+            problem = f"must be 1 to {WINDOW_BUCKETS_MAX} times bucket_seconds"
             problems.append((path + "window_seconds", problem))
-    return problems
-
-
-def _outside(path: str, *ranges: tuple[str, int, int, int | None]) -> list[tuple[str, str]]:
-    """Return a problem for each (name, value, least, most) whose value is out of its range."""
-    problems: list[tuple[str, str]] = []
-    for name, value, least, most in ranges:
-        if value < least or (most is not None and value > most):
-            bound = f"at least {least}" if most is None else f"from {least} to {most}"
-            problems.append((path + name, f"must be {bound}, not {value}"))
     return problems

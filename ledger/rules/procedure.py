@@ -17,7 +17,7 @@ The rules that a decision follows are:
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias
 
 from ledger.events.decisions import ModelFactsPart, OverriddenPart
 from ledger.events.policy_document import Action
@@ -29,7 +29,7 @@ from ledger.rules.expressions import (
     activation_of,
     compile_expression,
 )
-from ledger.rules.vocabulary import PROCEDURES, RULES_1, RULES_2, SIGNAL_FIELDS
+from ledger.rules.vocabulary import RULES_1, RULES_2, SIGNAL_FIELDS
 
 Why: TypeAlias = Literal["RULE", "OTHERWISE", "RULE_ERROR"]
 
@@ -203,17 +203,17 @@ def compile_rules(rule_set: RuleSet, rule_names: Iterable[str]) -> CompiledRules
 
 
 def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return (field, what is wrong) for every fault, in the order in which a person reads it."""
+    """Return (field, what is wrong) for what no value of a policy document shows by itself.
+
+    In the order in which a person reads it; the ranges of single values are those of
+    `ledger.events.policy_document`.
+    """
     names = frozenset(rule_names)
-    if rule_set.procedure not in PROCEDURES:
-        return [("procedure", f"must be one of {', '.join(PROCEDURES)}")]
     problems: list[tuple[str, str]] = []
     seen: set[str] = set()
     for at, rule in enumerate(rule_set.rules):
         path = f"rules[{at}]"
-        if not rule.id:
-            problems.append((f"{path}.id", "must not be empty"))
-        elif rule.id in seen:
+        if rule.id in seen:
             problems.append((f"{path}.id", f"{rule.id} is there twice"))
         seen.add(rule.id)
         for field_name, text in (("when", rule.when), ("hold", rule.hold)):
@@ -222,19 +222,7 @@ def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[st
                     compile_expression(text, names, rule_set.procedure)
             except ExpressionError as error:
                 problems.append((f"{path}.{field_name}", str(error)))
-        problems += _action_problem(f"{path}.action", rule.action)
-    problems += _action_problem("otherwise_action", rule_set.otherwise_action)
-    if rule_set.cool_down_hours < 0:
-        problems.append(("cool_down_hours", "must be at least 0"))
-    if rule_set.max_priority_step is not None and not 0 <= rule_set.max_priority_step <= PPM:
-        problems.append(("max_priority_step", f"must be from 0 to {PPM}"))
     return problems
-
-
-def _action_problem(field_name: str, action: str) -> list[tuple[str, str]]:
-    """Return a problem if an action is none that this procedure knows."""
-    known = get_args(Action)
-    return [] if action in known else [(field_name, f"must be one of {', '.join(known)}")]
 
 
 # ---- the steps -----------------------------------------------------------------------------------

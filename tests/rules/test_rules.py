@@ -272,28 +272,11 @@ def test_the_latest_recorded_override_in_effect_wins() -> None:
 
 def test_a_rule_set_names_every_fault_with_its_place() -> None:
     faulty = RuleSet(
-        (
-            replace(RETRAIN, when="pryority > 1", hold="1.5 > 1.0"),
-            replace(RETRAIN, action="SHRUG"),  # type: ignore[arg-type]
-            replace(WATCH, id=""),
-        ),
-        "NOTHING",  # type: ignore[arg-type]
-        "",
-        "",
-        cool_down_hours=-1,
-        max_priority_step=PPM + 1,
+        (replace(RETRAIN, when="pryority > 1", hold="1.5 > 1.0"), RETRAIN), "NO_ACTION", "", ""
     )
-    problems = rule_problems(faulty, ["a"])
-    assert [field for field, _ in problems] == [
-        "rules[0].when",
-        "rules[0].hold",
-        "rules[1].id",
-        "rules[1].action",
-        "rules[2].id",
-        "otherwise_action",
-        "cool_down_hours",
-        "max_priority_step",
-    ]
+    problems = rule_problems(faulty, ENVIRONMENT.signals)
+    fields = ["rules[0].when", "rules[0].hold", "rules[1].id"]
+    assert [field for field, _ in problems] == fields
     assert problems[0][1].endswith("(line 1, column 1)")
     assert rule_problems(RULES, ENVIRONMENT.signals) == []
 

@@ -1,8 +1,8 @@
 """A policy as people write it: each field with its unit, its default and, under it, its meaning.
 
 Reading, writing and the JSON Schema all follow these fields, so they cannot disagree. A field whose
-stored name differs says so as its alias; `ledger.events.policy_document` has the stored form.
-Ranges are those of `docs/spec/kernel_v1.md` and `docs/spec/planner_v1.md`.
+stored name differs says so as its alias; `ledger.events.policy_document` has the stored form and
+its ranges.
 """
 
 from typing import Annotated, Final, get_args
@@ -24,18 +24,29 @@ from ledger.application.policies.units import (
     Prose,
     Share,
     Unit,
+    bounds,
     listed,
 )
+from ledger.events.base import Ppm
 from ledger.events.policy_document import (
     DOCUMENTS,
     Action,
+    Buckets,
     Candidates,
     Combination,
     Format,
+    GainPpm,
+    Hours,
     Kernel,
+    Periods,
     Planner,
     PolicyDocument,
     Procedure,
+    Quantity,
+    RisePpm,
+    Seconds,
+    Sources,
+    WeightPpm,
 )
 from ledger.events.values import PPM
 from ledger.limits import (
@@ -45,25 +56,24 @@ from ledger.limits import (
     SIGNALS_PER_POLICY_MAX,
     TEXT_CHARS_MAX,
     TIERS_MAX,
-    WINDOW_BUCKETS_MAX,
 )
 from ledger.rules.vocabulary import RULES_1
 
 DAY: Final = 86_400
 
 _CONDITION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
-_SPAN: Final = Duration(1, 1, 10**10)
+_SPAN: Final = Duration(1, *bounds(Seconds))
 
 _Text = Annotated[str, Prose(TEXT_CHARS_MAX)]
 _ShortText = Annotated[str, Prose(LABEL_CHARS_MAX)]
 _Segment = Annotated[str, Name()]
 _Action = Annotated[Action, Choice(Action)]
 _Span = Annotated[int, _SPAN]
-_Hours = Annotated[int, Duration(3_600, 0, 1_000_000)]
-_Share = Annotated[int, Share()]
-_Times = Annotated[int, Share(0, 10 * PPM)]
-_Gain = Annotated[int, Share(0, 10 * PPM, is_factor=True)]
-_Samples = Annotated[int, Count(1, 1_000_000)]
+_Hours = Annotated[int, Duration(3_600, *bounds(Hours))]
+_Share = Annotated[int, Share(*bounds(Ppm))]
+_Times = Annotated[int, Share(*bounds(GainPpm))]
+_Gain = Annotated[int, Share(*bounds(GainPpm), is_factor=True)]
+_Quantity = Annotated[int, Count(*bounds(Quantity))]
 
 
 class Authored(BaseModel):
@@ -130,7 +140,7 @@ class AuthoredSignal(Authored):
 
     signal: _Segment
     """Name of the signal, as DefineSignal gave it."""
-    weight: Annotated[int, Share(1, PPM)] = Field(PPM, serialization_alias="weight_ppm")
+    weight: Annotated[int, Share(*bounds(WeightPpm))] = Field(PPM, serialization_alias="weight_ppm")
     """How much the signal counts beside the others; above 0%, at most 100%."""
     baseline: Annotated[str, Measure()]
     """The value of a healthy model, in the signal's unit: severity 0."""
@@ -150,13 +160,13 @@ class AuthoredSignal(Authored):
     """The signal is sustained when at least this share of its buckets are breaches."""
     transient: _Share = Field(200_000, serialization_alias="transient_ppm")
     """What a signal that is not sustained counts of its severity."""
-    min_buckets: Annotated[int, Count(1, WINDOW_BUCKETS_MAX)] = 3
+    min_buckets: Annotated[int, Count(*bounds(Buckets))] = 3
     """Buckets with observations that a sustained signal needs."""
-    sample_cap: _Samples = 1_000
+    sample_cap: _Quantity = 1_000
     """One observation never counts for more samples than this."""
-    prior_samples: _Samples = 50
+    prior_samples: _Quantity = 50
     """Fresh samples that make the signal half believed; fewer count as healthier."""
-    sources_needed: Annotated[int, Count(0, 100)] = 0
+    sources_needed: Annotated[int, Count(*bounds(Sources))] = 0
     """Independent sources that must agree; 0 puts all sources together."""
     reports_every: Annotated[int | None, _SPAN] = Field(
         None,
@@ -219,7 +229,7 @@ class AuthoredDecision(Authored):
     )
     cool_down: _Hours = Field(24, serialization_alias="cool_down_hours")
     """After a deployment, retraining waits this long; whole hours."""
-    max_priority_step: Annotated[int | None, Share(is_optional=True)] = None
+    max_priority_step: Annotated[int | None, Share(*bounds(Ppm), is_optional=True)] = None
     """The most that priority may change from one score to the next; `none` for no bound."""
     rules: Annotated[list[AuthoredRule], Entries("id", 0, RULES_MAX)] = Field(default_factory=list)
     """Tried in order; the first that is true decides."""
@@ -246,17 +256,17 @@ class AuthoredPlanning(Authored):
     """Quantile of the fleet's excess that is taken for what happens to everybody."""
     common: _Times = Field(PPM, serialization_alias="common_ppm")
     """How much of that common mode is subtracted."""
-    min_models: Annotated[int, Count(1, 1_000_000)] = 3
+    min_models: _Quantity = 3
     """Models that a period needs for a common mode."""
     dead_band: _Times = Field(0, serialization_alias="dead_band_ppm")
     """Excess up to this share of the baseline is free."""
-    max_periods: Annotated[int, Count(1, 10_000)] = 26
+    max_periods: Annotated[int, Count(*bounds(Periods))] = 26
     """How many periods back count."""
-    price_up: Annotated[int, Share(PPM, 10 * PPM, is_factor=True)] = Field(
+    price_up: Annotated[int, Share(*bounds(RisePpm), is_factor=True)] = Field(
         1_150_000, serialization_alias="price_up_ppm"
     )
     """Factor on the price of admission after a period that wanted more than the purse."""
-    price_down: Annotated[int, Share(is_factor=True)] = Field(
+    price_down: Annotated[int, Share(*bounds(Ppm), is_factor=True)] = Field(
         900_000, serialization_alias="price_down_ppm"
     )
     """Factor after any other period."""

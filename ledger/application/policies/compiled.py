@@ -2,10 +2,11 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from ledger.errors import LedgerError, Reason
+from ledger.events.base import Part
 from ledger.events.decisions import ScoreComputed
 from ledger.events.fast import nano
 from ledger.events.policies import PolicyActivated
@@ -113,20 +114,8 @@ def scoring_of(document: PolicyDocument) -> Scoring:
         risk_gain_ppm=part.risk_gain_ppm,
         signals=tuple(
             SignalRule(
-                signal=rule.signal,
-                weight_ppm=rule.weight_ppm,
-                baseline=nano(rule.baseline),
-                critical=nano(rule.critical),
-                bucket_seconds=rule.bucket_seconds,
-                window_seconds=rule.window_seconds,
-                half_life_seconds=rule.half_life_seconds,
-                breach_ppm=rule.breach_ppm,
-                sustain_ppm=rule.sustain_ppm,
-                transient_ppm=rule.transient_ppm,
-                min_buckets=rule.min_buckets,
-                sample_cap=rule.sample_cap,
-                prior_samples=rule.prior_samples,
-                sources_needed=rule.sources_needed,
+                **_members(SignalRule, rule)
+                | {"baseline": nano(rule.baseline), "critical": nano(rule.critical)}
             )
             for rule in part.signals
         ),
@@ -136,40 +125,23 @@ def scoring_of(document: PolicyDocument) -> Scoring:
 def rules_of(document: PolicyDocument) -> RuleSet:
     """Return the decision procedure's view of the decision part."""
     part = document.decision
-    return RuleSet(
-        rules=tuple(
-            Rule(rule.id, rule.when, rule.action, rule.tier, rule.hold, rule.rationale)
-            for rule in part.rules
-        ),
-        otherwise_action=part.otherwise_action,
-        otherwise_tier=part.otherwise_tier,
-        error_tier=part.error_tier,
-        cool_down_hours=part.cool_down_hours,
-        max_priority_step=part.max_priority_step,
-        procedure=part.procedure,
-        intervals=tuple(
-            (rule.signal, -(-rule.reports_every_seconds // 3_600))
-            for rule in document.scoring.signals
-            if isinstance(rule, TimedSignalRulePart)
-        ),
+    rules = tuple(Rule(**_members(Rule, rule)) for rule in part.rules)
+    intervals = tuple(
+        (rule.signal, -(-rule.reports_every_seconds // 3_600))
+        for rule in document.scoring.signals
+        if isinstance(rule, TimedSignalRulePart)
     )
+    return RuleSet(**_members(RuleSet, part) | {"rules": rules, "intervals": intervals})
 
 
 def planner_of(part: PlanningPart) -> PlannerPolicy:
     """Return the planner's view of the planning part."""
-    return PlannerPolicy(
-        period_seconds=part.period_seconds,
-        half_life_seconds=part.half_life_seconds,
-        max_periods=part.max_periods,
-        quantile_ppm=part.quantile_ppm,
-        common_ppm=part.common_ppm,
-        min_models=part.min_models,
-        dead_band_ppm=part.dead_band_ppm,
-        price_up_ppm=part.price_up_ppm,
-        price_down_ppm=part.price_down_ppm,
-        probe_ppm=part.probe_ppm,
-        reserve=part.reserve,
-    )
+    return PlannerPolicy(**_members(PlannerPolicy, part))
+
+
+def _members(of: type[Any], part: Part) -> dict[str, Any]:
+    """Return what a part has of the fields of a class; both name them alike."""
+    return {one.name: getattr(part, one.name) for one in fields(of) if hasattr(part, one.name)}
 
 
 def is_same_versions(score: ScoreComputed, version: str | None, policy: CompiledPolicy) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol, get_args
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from ledger.application.policies.source import Scalar
@@ -250,8 +250,8 @@ class Flag(Unit):
 class Share(Unit):
     """A ratio, `25%` or `0.25`, stored in parts per million."""
 
-    minimum_ppm: int = 0
-    maximum_ppm: int = PPM
+    minimum_ppm: int
+    maximum_ppm: int
     is_optional: bool = False
     is_factor: bool = False
     """A factor is written as a decimal, `1.15`; any other share as per cent."""
@@ -335,6 +335,12 @@ class Measure(Unit):
         """Return number and decimal text as alternatives."""
         pattern = rf"^-?[0-9]{{1,{WHOLE_DIGITS}}}(\.[0-9]{{1,{_PLACES_READ}}})?$"
         return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": pattern}]}
+
+
+def bounds(stored: Any) -> tuple[int, int]:  # noqa: ANN401 - an annotated int
+    """Return the least and the greatest value of a whole number of the stored form."""
+    schema = TypeAdapter(stored).json_schema()
+    return schema["minimum"], schema["maximum"]
 
 
 def listed(words: Sequence[str]) -> str:
