@@ -6,6 +6,7 @@ exactly is refused. Every refusal is a ValueError whose text is a clause about w
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from ledger.events.values import format_time
@@ -24,6 +25,12 @@ DURATION_PATTERN: Final = f"^(?=.){_COUNTS}$"
 def shown(text: str) -> str:
     """Return a text as errors quote it: bounded, with what cannot be seen made visible."""
     return repr(text if len(text) <= 40 else text[:40] + "…")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a person lists them: `a`, `a and b`, `a, b and c`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 # ---- shares --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from ledger.events.notation import percent, share
+from ledger.events.notation import listed, percent, share
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import DecisionBoundary, Value, boundaries, value_of
 from ledger.rules.expression_tree import (
@@ -294,7 +294,7 @@ def _evidence_sentences(
     if silent:
         verb = "is" if len(silent) == 1 else "are"
         coverage = percent(environment.coverage)
-        yield f"{_listed(silent)} {verb} silent, so coverage is {coverage}."
+        yield f"{listed(silent)} {verb} silent, so coverage is {coverage}."
 
 
 def _outcome_sentences(
@@ -330,9 +330,3 @@ def _outcome_sentences(
 def _at(tier: str) -> str:
     """Return the tier as the end of a phrase, nothing if it has no name."""
     return f" at tier {tier}" if tier else ""
-
-
-def _listed(names: list[str]) -> str:
-    """Return names as prose: `a`, `a and b`, `a, b and c`."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

@@ -39,6 +39,7 @@ _PACKAGE: Final = "ledger.rules.v1"
 _SIGNAL: Final = f"{_PACKAGE}.Signal"
 _MODEL: Final = f"{_PACKAGE}.Model"
 _SIGNALS_TYPE: Final = f"map(string, {_SIGNAL})"
+_FIELD: Final = descriptor_pb2.FieldDescriptorProto
 
 _EXCLUDED_FUNCTIONS: Final = (
     "bytes",
@@ -234,40 +235,36 @@ def _signal_problem(node: ExpressionNode, rule_names: frozenset[str]) -> str | N
 @cache
 def _messages(procedure: str) -> tuple[descriptor_pool.DescriptorPool, Any, Any]:
     """Return the pool of the environment's messages, and the classes of a signal and of a model."""
-    signal_fields = VOCABULARIES[procedure].signal_fields
-    field_type = {
-        "int": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
-        "bool": descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
-        "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    }
-    optional = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
     file = descriptor_pb2.FileDescriptorProto(
         name="ledger/rules/v1/rules.proto", package=_PACKAGE, syntax="proto3"
     )
-    signal = file.message_type.add(name="Signal")
-    for number, (name, kind) in enumerate(signal_fields.items(), start=1):
-        signal.field.add(name=name, number=number, type=field_type[kind], label=optional)
+    _add_fields(file.message_type.add(name="Signal"), VOCABULARIES[procedure].signal_fields)
     model = file.message_type.add(name="Model")
-    for number, name in enumerate(("owner", "tier"), start=1):
-        model.field.add(name=name, number=number, type=field_type["string"], label=optional)
-    entry = model.nested_type.add(name="LabelsEntry")
-    entry.options.map_entry = True
-    for number, name in enumerate(("key", "value"), start=1):
-        entry.field.add(name=name, number=number, type=field_type["string"], label=optional)
+    _add_fields(model, {"owner": "string", "tier": "string"})
     model.field.add(
         name="labels",
         number=3,
-        type=descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+        type=_FIELD.TYPE_MESSAGE,
         type_name=f".{_MODEL}.LabelsEntry",
-        label=descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED,
+        label=_FIELD.LABEL_REPEATED,
     )
+    entry = model.nested_type.add(name="LabelsEntry")
+    entry.options.map_entry = True
+    _add_fields(entry, {"key": "string", "value": "string"})
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    classes = [
+    signal_class, model_class = (
         message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
         for name in (_SIGNAL, _MODEL)
-    ]
-    return pool, classes[0], classes[1]
+    )
+    return pool, signal_class, model_class
+
+
+def _add_fields(message: descriptor_pb2.DescriptorProto, fields: Mapping[str, str]) -> None:
+    """Give a message fields of these names and types, in order."""
+    types = {"int": _FIELD.TYPE_INT64, "bool": _FIELD.TYPE_BOOL, "string": _FIELD.TYPE_STRING}
+    for number, (name, kind) in enumerate(fields.items(), start=1):
+        message.field.add(name=name, number=number, type=types[kind], label=_FIELD.LABEL_OPTIONAL)
 
 
 @cache

@@ -25,9 +25,9 @@ from ledger.application.policies.units import (
     Share,
     Unit,
     bounds,
-    listed,
 )
 from ledger.events.base import Ppm
+from ledger.events.notation import listed
 from ledger.events.policy_document import (
     DOCUMENTS,
     Action,

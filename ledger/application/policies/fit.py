@@ -22,8 +22,8 @@ from typing import Final, TypeAlias
 from ledger.application.policies.authoring import DAY, AuthoredSignal
 from ledger.application.policies.render import to_text
 from ledger.application.policies.starting import NO_PLANNING, LimitedSignal, policy_of, rule_of
-from ledger.application.policies.units import listed
 from ledger.errors import LedgerError, invalid_field
+from ledger.events.notation import listed
 from ledger.events.signals import SignalDefined
 from ledger.events.values import NANO_LIMIT, SECOND, format_decimal, format_time
 from ledger.limits import SIGNALS_PER_POLICY_MAX

@@ -8,7 +8,6 @@ values that are held against them, and lint says so.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol, get_args
 
@@ -20,6 +19,7 @@ from ledger.application.policies.source import Sequence as Listed
 from ledger.events.notation import (
     DURATION_PATTERN,
     duration,
+    listed,
     parse_duration,
     parse_share,
     scaled,
@@ -341,11 +341,6 @@ def bounds(stored: Any) -> tuple[int, int]:  # noqa: ANN401 - an annotated int
     """Return the least and the greatest value of a whole number of the stored form."""
     schema = TypeAdapter(stored).json_schema()
     return schema["minimum"], schema["maximum"]
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return words as a person lists them."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _number(ppm: int) -> int | float:
