@@ -226,5 +226,41 @@ def at_newest_head(events: Events, ledger: str, make: Callable[[Head], T]) -> T:
                 raise
 
 
+def with_bodies(  # noqa: PLR0913 - a page of a range of a stream
+    events: Events,
+    ledger: str,
+    types: Collection[str],
+    *,
+    stream: str | None = None,
+    after: int = 0,
+    until: int,
+    limit: int,
+    descending: bool = False,
+) -> list[RecordedEvent]:
+    """Return events of some types with after < position <= until, without the erased ones.
+
+    Nothing is known of those but that they were made.
+    """
+    found: list[RecordedEvent] = []
+    while len(found) < limit:
+        page = events.of_types(
+            ledger,
+            types,
+            stream=stream,
+            after=after,
+            at_or_before=until,
+            limit=limit,
+            descending=descending,
+        )
+        found += [event for event in page if event.body_bytes is not None]
+        if len(page) < limit:
+            break
+        if descending:
+            until = page[-1].position - 1
+        else:
+            after = page[-1].position
+    return found[:limit]
+
+
 def _covering(erasures: Sequence[tuple[int, Ranges]], position: int) -> int | None:
     return next((erased_by for erased_by, ranges in erasures if position in ranges), None)

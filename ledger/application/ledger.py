@@ -52,7 +52,7 @@ class LedgerApplication:
         self.intake = ObservationIntake(store, info, self.fleet, clock)
         self.plans = PlanCommands(store, info, self.fleet, self.historian, planning, clock)
         self.replayer = Replayer(store.events, info.origin, self.historian, planning)
-        self.decisions = Decisions(store, info, self.historian, self.replayer, clock)
+        self.decisions = Decisions(store, info, self.fleet, self.historian, self.replayer, clock)
         self.overrides = Overrides(store, info, self.decisions)
         self.clocks = Clocks(store, info)
         self.erasure = Erasure(store, info, erasure_actors)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller, CommandResult, ledger_time, model_stream
 from ledger.application.decisions.replay import Replayer
-from ledger.application.erasure import at_newest_head
+from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.evaluation.assess import AssessmentInputs
 from ledger.application.evaluation.recording import Recordable, proposal
-from ledger.application.fleet.fleet import model_retired, model_unknown
+from ledger.application.fleet.fleet import Fleet, model_retired
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock
@@ -17,7 +17,6 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent
-from ledger.events.models import ModelRegistered
 from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import KernelScore, SignalOutput
@@ -60,6 +59,7 @@ class Decisions:
         self,
         store: Store,
         info: LedgerInfo,
+        fleet: Fleet,
         historian: HistoryReader,
         replayer: Replayer,
         clock: Clock,
@@ -67,6 +67,7 @@ class Decisions:
         self._store = store
         self._info = info
         self._appender = Appender(store, info.origin)
+        self._fleet = fleet
         self._historian = historian
         self._replayer = replayer
         self._clock = clock
@@ -101,27 +102,18 @@ class Decisions:
     ) -> list[RecordedEvent]:
         """Return decision events of one model, or of all, with after < position <= until.
 
-        Erased ones are left out: nothing of them is known but that they were made.
+        Erased ones are left out.
         """
-        found: list[RecordedEvent] = []
-        while len(found) < limit:
-            events = self._store.events.of_types(
-                self._info.origin,
-                DECISION_TYPES,
-                stream=None if model is None else model_stream(model),
-                after=after,
-                at_or_before=until,
-                limit=limit,
-                descending=descending,
-            )
-            found += [event for event in events if event.body_bytes is not None]
-            if len(events) < limit:
-                break
-            if descending:
-                until = events[-1].position - 1
-            else:
-                after = events[-1].position
-        return found[:limit]
+        return with_bodies(
+            self._store.events,
+            self._info.origin,
+            DECISION_TYPES,
+            stream=None if model is None else model_stream(model),
+            after=after,
+            until=until,
+            limit=limit,
+            descending=descending,
+        )
 
     def explain(self, model: str, position: int) -> tuple[RecordedDecision, DecisionExplanation]:
         """Return a decision with its explanation, derived from what its events record."""
@@ -178,10 +170,6 @@ class Decisions:
         if event.body_bytes is None:
             raise self._historian.erasures.refusal(event.position)
 
-    def _registered(self) -> list[str]:
-        found = self._store.events.of_types(self._info.origin, (ModelRegistered.TYPE,))
-        return [event.stream.partition("/")[2] for event in found]
-
     def decidable(self, model: str, head: Head) -> tuple[History, CompiledPolicy]:
         """Return a model that is decided about at a head, and by which policy.
 
@@ -189,7 +177,7 @@ class Decisions:
         """
         history = self._historian.history(model, head.position)
         if history is None:
-            raise model_unknown(model, self._registered())
+            raise self._fleet.model_unknown(model)
         if history.is_retired:
             raise model_retired(model)
         policy = self._historian.policy_in_force(history.described, head.position)

@@ -172,7 +172,14 @@ class Fleet:
 
     def model_unknown(self, name: str) -> LedgerError:
         """Return the refusal of a model that is not here, with the nearest one that is."""
-        return model_unknown(name, [view.name for view in self.models()])
+        self.refresh()  # another server may have registered one a moment ago
+        known = [view.name for view in self.models()]
+        return LedgerError(
+            Reason.MODEL_UNKNOWN,
+            f"No model is registered under {name!r}.",
+            remedy=f"{did_you_mean(name, known)}Check the name, or register the model first.",
+            metadata={"model": name, "nearest": nearest(name, known)},
+        )
 
     def policy_unknown(self, policy: str, version: int | None = None) -> LedgerError:
         """Return the refusal of a policy, or a version of it, that was never drafted."""
@@ -260,14 +267,4 @@ def model_retired(name: str) -> LedgerError:
         f"Model {name} was retired, so it takes no further events.",
         remedy="Register the successor under a name of its own.",
         metadata={"model": name},
-    )
-
-
-def model_unknown(name: str, known: Iterable[str]) -> LedgerError:
-    """Return the refusal of a model that was never registered, with the nearest one that was."""
-    return LedgerError(
-        Reason.MODEL_UNKNOWN,
-        f"No model is registered under {name!r}.",
-        remedy=f"{did_you_mean(name, known)}Check the name, or register the model first.",
-        metadata={"model": name, "nearest": nearest(name, known)},
     )

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller, ledger_time, no_erasure_after, plan_stream
-from ledger.application.erasure import at_newest_head
+from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
@@ -107,30 +107,22 @@ class PlanCommands:
 
     def page(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
         """Return plans with positions below `before`, newest first; erased ones are left out."""
-        found: list[tuple[PlanMade, RecordedEvent]] = []
-        while len(found) < limit:
-            events = self._events(at_or_before=before - 1, limit=limit, descending=True)
-            found += [(typed(one, PlanMade), one) for one in events if one.body_bytes is not None]
-            if len(events) < limit:
-                break
-            before = events[-1].position
-        return found[:limit]
-
-    def _events(
-        self,
-        *,
-        limit: int,
-        stream: str | None = None,
-        at_or_before: int | None = None,
-        descending: bool = False,
-    ) -> list[RecordedEvent]:
-        return self._store.events.of_types(
+        events = with_bodies(
+            self._store.events,
             self._info.origin,
             (PlanMade.TYPE,),
-            stream=stream,
-            at_or_before=at_or_before,
+            until=before - 1,
             limit=limit,
-            descending=descending,
+            descending=True,
+        )
+        return [(typed(one, PlanMade), one) for one in events]
+
+    def _events(
+        self, *, limit: int, stream: str | None = None, descending: bool = False
+    ) -> list[RecordedEvent]:
+        types = (PlanMade.TYPE,)
+        return self._store.events.of_types(
+            self._info.origin, types, stream=stream, limit=limit, descending=descending
         )
 
     def _request(

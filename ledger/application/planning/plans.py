@@ -12,7 +12,7 @@ from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.fleet.in_service import DeployedVersion, service_at
 from ledger.application.planning.reasons import reason_of
-from ledger.application.policies.compiled import CompiledPolicy
+from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
@@ -20,7 +20,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.fast import parse_observed
 from ledger.events.models import DESCRIBING, ModelDeployed, ModelDescribed, ModelRetired
 from ledger.events.plans import PlanMade, PlanModePart, PlanRowPart
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, PlanningPart
 from ledger.events.registry import decode_data, typed
 from ledger.events.values import SECOND, format_time
 from ledger.kernel.excess import (
@@ -57,6 +57,19 @@ class PlanRequest:
     purse_micros: int
     purse_cap_micros: int
 
+    @property
+    def planning(self) -> PlanningPart:
+        """The part of the policy to plan by; POLICY_INVALID where it has none."""
+        planning = self.policy.document.planning
+        if planning is None:
+            raise LedgerError(
+                Reason.POLICY_INVALID,
+                f"Policy {self.policy.policy} version {self.policy.version} has no planning part.",
+                remedy="Draft and activate a version with a `planning` section.",
+                metadata={"policy": self.policy.policy},
+            )
+        return planning
+
 
 class Planning:
     """Makes plans of one ledger from recorded observations and deployments."""
@@ -68,20 +81,11 @@ class Planning:
 
     def compute(self, request: PlanRequest) -> PlanMade:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
-        policy = request.policy
-        planning, planner = policy.document.planning, policy.planner
-        if planning is None or planner is None:
-            raise LedgerError(
-                Reason.POLICY_INVALID,
-                f"Policy {policy.policy} version {policy.version} has no planning part.",
-                remedy="Draft and activate a version with a `planning` section.",
-                metadata={"policy": policy.policy},
-            )
-        now_period = request.made_at // (planner.period_seconds * SECOND)
+        now_period = request.made_at // (request.planning.period_seconds * SECOND)
         candidates = self._candidates(request)
-        price = self._price_before(policy.policy, now_period, request.as_of)
+        price = self._price_before(request.policy.policy, now_period, request.as_of)
         inputs = PlanInputs(
-            policy=planner,
+            policy=planner_of(request.planning),
             now_period=now_period,
             purse_micros=request.purse_micros,
             purse_cap_micros=request.purse_cap_micros,
@@ -155,11 +159,10 @@ class Planning:
     def _periods(
         self, candidates: Sequence[Candidate], request: PlanRequest, now_period: int
     ) -> dict[int, dict[str, PeriodCell]]:
-        planner = request.policy.planner
-        assert planner is not None, "who gets here plans"
+        planning = request.planning
         periods: dict[int, dict[str, PeriodCell]] = {}
-        first = max(now_period - planner.max_periods + 1, 0)
-        micros = planner.period_seconds * SECOND
+        first = max(now_period - planning.max_periods + 1, 0)
+        micros = planning.period_seconds * SECOND
         for candidate in candidates:
             history = candidate.history
             events = self._events.observations(
@@ -192,9 +195,7 @@ def _cells(
 
     For the present period that is the version in service at the time of the plan.
     """
-    planning = request.policy.document.planning
-    assert planning is not None, "who gets here plans"
-    procedure, loss_signal = request.policy.rules.procedure, planning.loss_signal
+    procedure, loss_signal = request.policy.rules.procedure, request.planning.loss_signal
     serving: dict[int, DeployedVersion | None] = {now_period: candidate.serving}
     totals: dict[int, list[int]] = {}
     for event in events:
@@ -247,13 +248,11 @@ def _trained_through(candidate: Candidate, procedure: str, made_at: int) -> int:
 
 
 def _plan_model(candidate: Candidate, request: PlanRequest) -> PlanModel:
-    history, policy = candidate.history, request.policy
-    planning = policy.document.planning
-    assert planning is not None, "who gets here plans"
+    history, planning = candidate.history, request.planning
     gate: Gate | None = None
     if planning.candidates == "decided" and candidate.action != "SCHEDULE_RETRAINING":
         gate = "not_decided"
-    trained = _trained_through(candidate, policy.rules.procedure, request.made_at)
+    trained = _trained_through(candidate, request.policy.rules.procedure, request.made_at)
     return PlanModel(
         id=history.model,
         trained_period=trained // (planning.period_seconds * SECOND),

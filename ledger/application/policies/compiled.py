@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ _CACHE_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """One policy version, ready to score, decide and plan with."""
+    """One policy version, ready to score and decide with."""
 
     policy: str
     version: int
@@ -28,7 +29,6 @@ class CompiledPolicy:
     document: PolicyDocument
     scoring: Scoring
     rules: RuleSet
-    planner: PlannerPolicy | None
 
 
 class PolicyCache:
@@ -43,30 +43,21 @@ class PolicyCache:
         self._cleared = 0
         self._kept: OrderedDict[tuple[str, int, str], CompiledPolicy] = OrderedDict()
 
-    def compile(
-        self, policy: str, version: int, digest: str, document: PolicyDocument, *, cleared: int
+    def get(
+        self, policy: str, version: int, digest: str, read: Callable[[], PolicyDocument]
     ) -> CompiledPolicy:
-        """Return the compiled form, made at most once while it is in use.
+        """Return the compiled form, made of what `read` returns where it is not kept.
 
-        `cleared` is what the property said before the document was read.
         POLICY_INVALID where the kernels refuse the document: it was not drafted by this service.
         """
         key = (policy, version, digest)
         with self._lock:
+            cleared = self._cleared
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        _check(policy, version, document)
-        compiled = CompiledPolicy(
-            policy,
-            version,
-            digest,
-            document,
-            scoring_of(document),
-            rules_of(document),
-            planner_of(document.planning) if document.planning else None,
-        )
+        compiled = _compiled(policy, version, digest, read())
         with self._lock:
             if cleared == self._cleared:
                 self._kept[key] = compiled
@@ -74,28 +65,19 @@ class PolicyCache:
                 self._kept.popitem(last=False)
         return compiled
 
-    @property
-    def cleared(self) -> int:
-        """How often the cache was cleared."""
-        return self._cleared
-
     def clear(self) -> None:
         """Forget every policy: the documents of some were erased."""
         with self._lock:
             self._cleared += 1
             self._kept.clear()
 
-    def get(self, policy: str, version: int, digest: str) -> CompiledPolicy | None:
-        """Return the compiled form if it is kept."""
-        with self._lock:
-            return self._kept.get((policy, version, digest))
 
-
-def _check(policy: str, version: int, document: PolicyDocument) -> None:
+def _compiled(policy: str, version: int, digest: str, document: PolicyDocument) -> CompiledPolicy:
     """Refuse what the linter would have refused, so that scoring and deciding cannot fail."""
-    problems = [f"{field} {text}" for field, text in scoring_problems(scoring_of(document))]
-    names = {rule.signal for rule in document.scoring.signals}
-    problems += [f"{field}: {text}" for field, text in rule_problems(rules_of(document), names)]
+    scoring, rules = scoring_of(document), rules_of(document)
+    problems = [f"{field} {text}" for field, text in scoring_problems(scoring)]
+    names = {rule.signal for rule in scoring.signals}
+    problems += [f"{field}: {text}" for field, text in rule_problems(rules, names)]
     if problems:
         raise LedgerError(
             Reason.POLICY_INVALID,
@@ -103,6 +85,7 @@ def _check(policy: str, version: int, document: PolicyDocument) -> None:
             remedy="Draft a corrected version and activate it.",
             metadata={"policy": policy, "version": str(version)},
         )
+    return CompiledPolicy(policy, version, digest, document, scoring, rules)
 
 
 def scoring_of(document: PolicyDocument) -> Scoring:

@@ -83,12 +83,9 @@ class PolicyHistory:
 
         BODY_ERASED where its document was erased.
         """
-        cleared = self._cache.cleared
-        found = self._cache.get(policy, version, digest)
-        if found is not None:
-            return found
-        _, document = self.draft(policy, version, digest)
-        return self._cache.compile(policy, version, digest, document, cleared=cleared)
+        return self._cache.get(
+            policy, version, digest, lambda: self.draft(policy, version, digest)[1]
+        )
 
     def draft(self, policy: str, version: int, digest: str) -> tuple[int, PolicyDocument]:
         """Return where a version was drafted, and its document.
