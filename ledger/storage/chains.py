@@ -13,8 +13,8 @@ from sqlalchemy import Connection, bindparam, func, select
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.storage.database import damaged
-from ledger.storage.duplicates import Recent
 from ledger.storage.records import LedgerInfo
+from ledger.storage.repeats import Recent
 from ledger.storage.schema import events
 from ledger.storage.tile_rows import in_order, tile_query
 

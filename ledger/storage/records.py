@@ -5,10 +5,9 @@ Nothing here does anything. Times are microseconds since the epoch, hashes raw b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.chain.keys import SecretKey
-from ledger.storage.duplicates import NONE_FOUND, Duplicates
 
 Body = bytes | Callable[[int], bytes]
 """Canonical bytes of a body, or what makes them once the request's first position is known."""
@@ -73,6 +72,21 @@ class AppendRequest:
     may_leap: bool = False
     identities: Sequence[int] = ()
     leave_out_duplicates: bool = False
+
+
+class Duplicates(NamedTuple):
+    """The observations of a request that repeat earlier ones, and where those are on record.
+
+    Equal in model, signal, version, observed_at, source and value. The places are 0 where unknown.
+    """
+
+    found: int = 0
+    left_out: int = 0
+    first_position: int = 0
+    last_position: int = 0
+
+
+NONE_FOUND: Final = Duplicates()
 
 
 @dataclass(frozen=True, slots=True)

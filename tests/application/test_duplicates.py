@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ledger.application.commands import Caller
 from ledger.application.fleet.intake import IntakeResult
 from ledger.events.fast import parse_observed
-from ledger.storage import duplicates
-from ledger.storage.duplicates import Duplicates
+from ledger.storage import repeats
+from ledger.storage.records import Duplicates
 from tests.application.conftest import MakeWorld
 from tests.application.world import HOUR, MONITOR, START, Row, World, request
 
@@ -132,8 +132,8 @@ def test_a_duplicate_is_found_after_a_restart(ready: World) -> None:
 def test_a_duplicate_is_found_when_more_is_recorded_than_is_remembered(
     ready: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duplicates, "REMEMBERED_MAX", 3)
-    monkeypatch.setattr(duplicates, "_CHUNK", 1)
+    monkeypatch.setattr(repeats, "REMEMBERED_MAX", 3)
+    monkeypatch.setattr(repeats, "_CHUNK", 1)
     rows = [("m1", "loss", "", "0.5", START + n, 1) for n in range(20)]
     for row in rows:
         submit(ready, row)
@@ -143,14 +143,14 @@ def test_a_duplicate_is_found_when_more_is_recorded_than_is_remembered(
 
 @pytest.mark.parametrize("size", [1, 499, 500, 5_000])
 def test_what_is_remembered_is_bounded_whatever_the_size_of_batches(size: int) -> None:
-    recent = duplicates.Recent()
+    recent = repeats.Recent()
     most = 0
-    for at in range(0, 3 * duplicates.REMEMBERED_MAX, size):
+    for at in range(0, 3 * repeats.REMEMBERED_MAX, size):
         recent.trim()
         recent.remember(range(at, at + size), range(at, at + size))
         most = max(most, recent.count)
     assert recent.count == sum(len(chunk.identities) for chunk in recent.chunks)
-    assert duplicates.REMEMBERED_MAX <= most <= duplicates.REMEMBERED_MAX + size
+    assert repeats.REMEMBERED_MAX <= most <= repeats.REMEMBERED_MAX + size
 
 
 def test_an_erased_observation_is_not_there_to_be_repeated(ready: World) -> None:

@@ -25,8 +25,13 @@ from ledger.limits import (
     DUPLICATES_SEARCHED,
     SAMPLE_SIZE_MAX,
 )
-from ledger.storage.duplicates import NONE_FOUND, Duplicates
-from ledger.storage.records import AppendResult, LedgerInfo, NewEvent
+from ledger.storage.records import (
+    NONE_FOUND,
+    AppendResult,
+    Duplicates,
+    LedgerInfo,
+    NewEvent,
+)
 from ledger.storage.store import Store
 
 ObservationRow: TypeAlias = tuple[str, str, str, str | float, int, int]
