@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from ledger.chain.checkpoint import CheckpointBody
-from ledger.chain.link import GENESIS
+from ledger.chain.link import GENESIS, EventRow
 from ledger.chain.merkle import CompactRange
 from ledger.errors import LedgerError, chain_broken
 from ledger.export.archive import Archive
@@ -30,7 +30,7 @@ from ledger.export.bag import (
     manifest,
 )
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS, PROOFS, REPORT, SCOPE, SEAL, VERIFIER
-from ledger.export.lines import EventRow, LineError, checked_line, parse_line, row_of
+from ledger.export.lines import LineError, checked_line, parse_line
 from ledger.export.proofs import TileProver, proof_line
 from ledger.export.scope import BundlePlan, BundleScope
 from ledger.export.tally import Tally
@@ -145,7 +145,7 @@ class BundleWriter:
 
     def _take_up(self, lines: Sequence[bytes]) -> None:
         """Take up one event that was written before; raise where that does not hold."""
-        row = row_of(parse_line(lines[0], self._checkpoint.origin))
+        row = parse_line(lines[0], self._checkpoint.origin)
         line, is_gap = self._checked(row)
         if [line, *self._proofs([row])] != list(lines):
             raise LineError("it is not what would be written now")

@@ -5,20 +5,20 @@ the bytes that were hashed. Reading takes it apart again; a line that this modul
 for byte, the one that it would write, except for the body, which `ledger.chain.link` judges.
 """
 
-import hashlib
 import re
-from typing import Final, TypeAlias
+from typing import Final
 
-from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
+from ledger.chain.link import (
+    GENESIS,
+    ChainVerifier,
+    Digest,
+    EventRow,
+    Link,
+    checked_header,
+)
 from ledger.errors import LedgerError, chain_broken
 from ledger.events.registry import keeps_body
 
-EventRow: TypeAlias = tuple[
-    int, str, int, str, str, bytes | None, bytes | None, bytes, bytes, bytes
-]
-"""The members of a Link in their order, without the cost of one."""
-
-_sha256: Final = hashlib.sha256
 _COUNTING: Final = rb"[1-9][0-9]{0,15}"
 _HEX: Final = rb"[0-9a-f]{64}"
 _PLAIN: Final = rb"[a-zA-Z0-9._/:-]{1,300}"  # no character that JSON would escape
@@ -54,27 +54,19 @@ def checked_line(row: EventRow, origin: str, *, is_withheld: bool = False) -> by
 
     CHAIN_BROKEN unless header and body have the hashes that were stored with them.
     """
-    position, stream, version, type_, time, body, salt, body_hash, prev_hash, hash_ = row
-    header = (
-        f'{{"body_hash":"{body_hash.hex()}","ledger":"{origin}","position":{position},'
-        f'"prev_hash":"{prev_hash.hex()}","recorded_at":"{time}","stream":"{stream}",'
-        f'"stream_version":{version},"type":"{type_}"}}'
-    ).encode("ascii")
-    if _sha256(b"\x00" + header).digest() != hash_:
-        raise chain_broken(position, "the header does not have the stored event hash")
+    header = checked_header(row, origin)
+    body, salt, event_hash = row[5], row[6], row[9].hex().encode()
     if body is None or salt is None:
-        if keeps_body(type_):
-            raise chain_broken(position, f"the body of {type_} is missing")
-    elif _sha256(b"\x02" + salt + body).digest() != body_hash:
-        raise chain_broken(position, "the body does not have the stored body hash")
+        if keeps_body(row[3]):
+            raise chain_broken(row[0], f"the body of {row[3]} is missing")
     elif not is_withheld:
         return b'{"body":%s,"hash":"%s","header":%s,"salt":"%s"}\n' % (
             body,
-            hash_.hex().encode(),
+            event_hash,
             header,
             salt.hex().encode(),
         )
-    return b'{"body":null,"hash":"%s","header":%s,"salt":null}\n' % (hash_.hex().encode(), header)
+    return b'{"body":null,"hash":"%s","header":%s,"salt":null}\n' % (event_hash, header)
 
 
 def parse_line(line: bytes, origin: str) -> Link:
@@ -118,19 +110,3 @@ def parse_alone(line: bytes, origin: str) -> Link:
     except LedgerError as error:
         raise LineError(error.message) from error
     return link
-
-
-def row_of(link: Link) -> EventRow:
-    """Return an event as `checked_line` takes it."""
-    return (
-        link.position,
-        link.stream,
-        link.stream_version,
-        link.type,
-        link.recorded_at,
-        link.body,
-        link.salt,
-        link.body_hash,
-        link.prev_hash,
-        link.event_hash,
-    )

@@ -23,7 +23,7 @@ from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.decisions import MADE, DecisionMade, ScoreComputed
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.values import HASH_HEX
-from ledger.export.lines import LineError, checked_line, parse_alone, row_of
+from ledger.export.lines import LineError, checked_line, parse_alone
 from ledger.export.trust import TrustError, open_trusted
 
 FORMAT: Final = "decision-ledger-receipt/1"
@@ -80,7 +80,7 @@ def write_receipt(
 
     whole = [
         {
-            "event": decode(checked_line(row_of(link), origin).removesuffix(b"\n")),
+            "event": decode(checked_line(link, origin).removesuffix(b"\n")),
             "inclusion": path(link.position),
             "role": role,
         }

@@ -7,13 +7,13 @@ decisions, plans and activations for the report.
 from collections import Counter, deque
 from typing import Any, Final
 
+from ledger.chain.link import EventRow
 from ledger.events.canonical import decode
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.values import format_time
-from ledger.export.lines import EventRow
 from ledger.export.ranges import Ranges, united
 from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan, BundleScope
 

@@ -5,14 +5,13 @@ compared with the column that it was found by.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import product
 from operator import ne
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, select, text
 
-from ledger.chain.link import Link
+from ledger.chain.link import EventRow, Link
 from ledger.errors import LedgerError, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
@@ -25,7 +24,6 @@ from ledger.storage.schema import events, heads
 from ledger.storage.view import View
 
 RAW_PAGE: Final = 2_000
-_time_text: Final = lru_cache(4_096)(format_time)  # events of one commit share their time
 KEY_TYPES: Final = frozenset(
     (
         *COMMITTING,
@@ -290,7 +288,7 @@ class Events:
         Nothing of a row is checked here but that its time can be spelled.
         """
         for page in self.rows_raw(ledger, after=after, until=until):
-            yield from map(_link, page)
+            yield from map(Link._make, timed(page))
 
     def stream_version(self, ledger: str, stream: str) -> int:
         """Return how many events a stream has."""
@@ -341,12 +339,16 @@ class Events:
         return found
 
 
-def _link(row: RawEvent) -> Link:
-    try:
-        recorded_at = _time_text(row[4])
-    except (TypeError, ValueError) as error:
-        raise chain_broken(row[0], f"its record time is no time: {error}") from error
-    return Link(row[0], row[1], row[2], row[3], recorded_at, *row[6:])
+def timed(rows: Iterable[RawEvent]) -> Iterator[EventRow]:
+    """Yield rows as the chain sees them, with their time as text; CHAIN_BROKEN if it is none."""
+    micros, text = None, ""
+    for position, stream, version, type_, time, _, body, salt, body_hash, prev_hash, hash_ in rows:
+        if time != micros:  # events of one commit share their time
+            try:
+                micros, text = time, format_time(time)
+            except (TypeError, ValueError) as error:
+                raise chain_broken(position, f"its record time is no time: {error}") from error
+        yield position, stream, version, type_, text, body, salt, body_hash, prev_hash, hash_
 
 
 def _mistyped(row: Sequence[Any]) -> LedgerError:

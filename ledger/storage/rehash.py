@@ -11,23 +11,20 @@ before FIRST. It answers each with `ok EVENT_HASH TREE`, `broken POSITION WHY` o
 ends with its input, so also when its parent dies.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
-from ledger.chain.link import PERMANENT, SALT_BYTES, header_bytes
+from ledger.chain.link import hash_page
 from ledger.chain.merkle import CompactRange
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason, chain_broken
-from ledger.events.values import format_time
 from ledger.storage.database import open_database, unavailable
-from ledger.storage.events import Events
-from ledger.storage.records import RawEvent
+from ledger.storage.events import Events, timed
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.view import View
 
@@ -56,58 +53,12 @@ def rehash(
     assert tree.size == first - 1
     grown, at = tree.copy(), first
     for page in recorded.rows_raw(ledger, after=first - 1, until=last):
-        leaves = hash_rows(page, ledger, at, prev_hash)
+        leaves = hash_page(timed(page), ledger, at, prev_hash)
         grown.extend(leaves)
         at, prev_hash = at + len(leaves), leaves[-1]
     if at != last + 1:
         raise chain_broken(at, f"it is missing; events up to {last} were appended")
     return Rehashed(prev_hash, grown)
-
-
-def hash_rows(
-    rows: Iterable[RawEvent], ledger: str, position: int, prev_hash: bytes
-) -> list[bytes]:
-    """Return the event hashes of rows that begin at a position; CHAIN_BROKEN where one is wrong."""
-    leaves: list[bytes] = []
-    try:
-        _hash_rows(rows, ledger, position, prev_hash, leaves)
-    except (TypeError, ValueError, AttributeError, UnicodeError) as error:
-        at = position + len(leaves)  # where a column holds what the schema forbids
-        raise chain_broken(at, f"it is not stored as an event is: {error}") from error
-    return leaves
-
-
-def _hash_rows(
-    rows: Iterable[RawEvent], ledger: str, position: int, prev_hash: bytes, leaves: list[bytes]
-) -> None:
-    sha256 = hashlib.sha256  # a local name is quicker than a global one
-    time, time_text = None, ""
-    for at, stream, version, type_, recorded_at, _, body, salt, body_hash, before, stored in rows:
-        if at != position or before != prev_hash:
-            raise chain_broken(position, "it does not follow the event before it")
-        if recorded_at != time:
-            time, time_text = recorded_at, format_time(recorded_at)
-        header = header_bytes(
-            body_hash=body_hash.hex(),
-            ledger=ledger,
-            position=position,
-            prev_hash=prev_hash.hex(),
-            recorded_at=time_text,
-            stream=stream,
-            stream_version=version,
-            type_=type_,
-        )
-        hash_ = sha256(b"\x00" + header).digest()
-        if hash_ != stored:
-            raise chain_broken(position, "the header does not have the stored event hash")
-        if body is None and salt is None:
-            if type_.rpartition(".")[0] in PERMANENT:
-                raise chain_broken(position, f"the body of {type_} cannot be erased")
-        elif len(salt) != SALT_BYTES or sha256(b"\x02" + salt + body).digest() != body_hash:
-            raise chain_broken(position, "the body does not have the stored body hash")
-        leaves.append(hash_)
-        prev_hash = hash_
-        position += 1
 
 
 Rehash = Callable[[str, int, int, bytes, CompactRange], Rehashed]

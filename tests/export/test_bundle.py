@@ -209,7 +209,7 @@ def test_a_body_that_is_to_be_withheld_does_not_survive_in_what_is_taken_up(tmp_
         (8, bytes(32), "previous hash"),
         (9, bytes(32), "event hash"),
         (2, 7, "event hash"),
-        (5, "text", "another type"),
+        (5, "text", "must both be bytes"),
     ],
 )
 def test_a_damaged_ledger_is_never_exported(

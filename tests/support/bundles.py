@@ -12,7 +12,7 @@ from ledger.chain.link import Digest, Link
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
-from ledger.export.lines import parse_line, row_of
+from ledger.export.lines import parse_line
 from ledger.export.proofs import TileProver
 from ledger.export.report import Replay, ReportExtras, render
 from ledger.export.scope import BundlePlan, Withholding
@@ -112,7 +112,7 @@ class LedgerInMemory(Chained):
     def rows(self, plan: BundlePlan, after: int = 0) -> list[Any]:
         """Return the events of a plan as a writer takes them."""
         return [
-            row_of(link)
+            link
             for link in self.links[: plan.last_position]
             if link.position > max(after, plan.first_position - 1)
             and plan.stream in {None, link.stream}

@@ -13,6 +13,7 @@ from ledger.application.exports.jobs import ExportJob, JobFolder
 from ledger.application.ledger import LedgerApplication
 from ledger.application.signing.seals import record_of
 from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.link import EventRow
 from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.note import parse as parse_note
 from ledger.errors import LedgerError, chain_broken
@@ -22,16 +23,15 @@ from ledger.events.plans import PlanMade
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.proving import ExportIssued, StreamsSealed
 from ledger.events.registry import typed
-from ledger.events.values import format_time
 from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
-from ledger.export.lines import EventRow, checked_line
+from ledger.export.lines import checked_line
 from ledger.export.proofs import TileProver
 from ledger.export.report import Replay, ReportExtras, render
 from ledger.export.scope import Withholding
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
 from ledger.export.tally import Tally
-from ledger.storage.records import RawEvent
+from ledger.storage.events import timed
 from ledger.storage.store import Store
 
 REPLAYS_MAX: Final = 100
@@ -106,12 +106,12 @@ class ExportWriting:
             for rows in self._store.events.rows_raw(
                 self._origin, after=after, until=job.last_position
             ):
-                yield list(_timed(rows))
+                yield list(timed(rows))
             return
         while events := self._store.events.read(
             self._origin, after=after, until=job.last_position, limit=_PAGE, streams=[job.stream]
         ):
-            yield list(_timed(events))
+            yield list(timed(events))
             after = events[-1].position
 
     def _cosigned(self, size: int, unwanted: threading.Event) -> bytes:
@@ -139,7 +139,7 @@ class ExportWriting:
             raise chain_broken(
                 event.position, "the seal is not that of the streams at its position"
             )
-        (row,) = _timed([event])
+        (row,) = timed([event])
         return seal_json(
             event_line=checked_line(row, self._origin),
             inclusion=tree.proof(event.position - 1),
@@ -198,12 +198,3 @@ class ExportWriting:
         caller = Caller(job.requested_by, job.request_id, bytes.fromhex(job.digest))
         proposal = Proposal([Addition.of(issued)])
         return self._appender.append(caller, issued.METHOD, lambda: proposal).position
-
-
-def _timed(rows: Sequence[RawEvent]) -> Iterator[EventRow]:
-    """Yield rows of the database as the writer takes them; those of one commit share their time."""
-    micros, text = -1, ""
-    for position, stream, version, type_, time, _, body, salt, body_hash, prev_hash, hash_ in rows:
-        if time != micros:
-            micros, text = time, format_time(time)
-        yield position, stream, version, type_, text, body, salt, body_hash, prev_hash, hash_
