@@ -11,7 +11,7 @@ LABEL_CHARS_MAX: Final = 128
 DOCUMENT_BYTES_MAX: Final = 512 * 1024  # a policy's text as sent
 MONEY_MICROS_MAX: Final = 10**21  # a thousand million million: more is a mistake, and would make
 # ranks that no event can hold
-PURSE_MICROS_MAX: Final = 10**30
+BUDGET_MICROS_MAX: Final = 10**30
 RULES_MAX: Final = 100
 SIGNALS_PER_POLICY_MAX: Final = 100
 TIERS_MAX: Final = 32

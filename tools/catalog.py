@@ -79,7 +79,7 @@ A replay reads events of positions up to the `as_of` of the event that it replay
   and the policy's last `plan.made` of an earlier period.
 
 Not recomputed but recorded: `trigger`, `run_id`, `request_id`, positions that an event cites, and a
-plan's id, `made_at` and purse. A policy's `digest` is the SHA-256 of the canonical JSON of its
+plan's id, `made_at` and budget. A policy's `digest` is the SHA-256 of the canonical JSON of its
 `document`. [`planner_v1.md`](../docs/spec/planner_v1.md) says what a plan's `inputs_digest`
 covers, and how its sentences read.
 

@@ -333,8 +333,8 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
         as_of=as_of,
         made_at=parse_time(made_at),
         policy=policy,
-        purse_micros=200_000_000,
-        purse_cap_micros=400_000_000,
+        budget_micros=200_000_000,
+        budget_cap_micros=400_000_000,
     )
     plan = Planning(ledger.reader(), ORIGIN, historian).compute(request)
     overridden = DecisionOverridden(

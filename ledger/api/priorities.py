@@ -107,17 +107,17 @@ class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
     def MakePlan(
         self, request: pb.MakePlanRequest, context: grpc.ServicerContext
     ) -> pb.MakePlanResponse:
-        """Rank the fleet under a purse and record the backlog."""
+        """Rank the fleet under a budget and record the backlog."""
         checks = Checks()
-        purse = checks.integer("purse_micros", request.purse_micros, minimum=0)
+        budget = checks.integer("purse_micros", request.purse_micros, minimum=0)
         cap = checks.integer("purse_cap_micros", request.purse_cap_micros, minimum=0, optional=True)
         policy = checks.identifier("policy", request.policy, optional=True)
         plan_id = checks.identifier("plan", request.plan, optional=True)
-        cap = cap if request.purse_cap_micros else purse
+        cap = cap if request.purse_cap_micros else budget
         ledger, caller = self._server.append(request, context, checks)
         before = ledger.log.head().position
         made, event = ledger.plans.make(
-            caller, policy=policy, purse_micros=purse, purse_cap_micros=cap, plan_id=plan_id
+            caller, policy=policy, budget_micros=budget, budget_cap_micros=cap, plan_id=plan_id
         )
         return pb.MakePlanResponse(
             appended=append_pb2.Appended(

@@ -60,7 +60,7 @@ TREE: Final[dict[str, str | Group]] = {
         ("init", "lint", "draft", "activate", "show", "list"),
         "policies",
     ),
-    "plan": Group("Which models to retrain under a purse.", ("make", "show", "list"), "plans"),
+    "plan": Group("Which models to retrain within a budget.", ("make", "show", "list"), "plans"),
     "decision": Group(
         "Decisions made, explained and replayed.",
         ("list", "show", "explain", "override", "replay", "receipt"),

@@ -17,24 +17,24 @@ _OUTCOMES_SHOWN = 200
 
 
 def make(
-    purse: Annotated[
+    budget: Annotated[
         str,
         typer.Option(
             metavar="AMOUNT", help="What may be spent, in the ledger's unit of cost: 250 or 99.50."
         ),
     ],
-    purse_cap: Annotated[
-        str | None, typer.Option(help="The most a purse may ever hold; --purse if not given.")
+    budget_cap: Annotated[
+        str | None, typer.Option(help="The most that may ever be saved up; --budget if not given.")
     ] = None,
     policy: Annotated[str, typer.Option(help="Policy to plan by; the ledger's if not given.")] = "",
     plan: Annotated[str, typer.Option(help="Id for the plan; one is made if not given.")] = "",
 ) -> None:
-    """Rank the fleet under a purse and record the whole backlog."""
+    """Rank the fleet under a budget and record the whole backlog."""
     chosen = session()
-    held = values.money(purse, "--purse")
-    cap = values.money(purse_cap, "--purse-cap") if purse_cap else None
+    held = values.money(budget, "--budget")
+    cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
     if cap is not None and held > cap:
-        raise MisuseError(f"--purse: {purse} is more than --purse-cap, {purse_cap}.")
+        raise MisuseError(f"--budget: {budget} is more than --budget-cap, {budget_cap}.")
     made = chosen.client.make_plan(held, purse_cap_micros=cap, policy=policy, plan=plan)
     chosen.show(made, _told(made.plan, chosen.unit_of_cost))
 
@@ -64,15 +64,15 @@ def list_(
         )
         for one in found
     ]
-    headings = ("PLAN", "MADE", ">ADMITTED", ">PURSE", ">LEFT", ">POSITION")
+    headings = ("PLAN", "MADE", ">ADMITTED", ">BUDGET", ">LEFT", ">POSITION")
     chosen.show({"plans": found}, output.table(headings, rows))
 
 
 def _told(plan: "Plan", unit: str) -> str:
-    purse = notation.money(plan.purse_micros, unit)
+    given = notation.money(plan.purse_micros, unit)
     left = notation.money(plan.purse_left_micros, unit)
     heading = (
-        f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under {purse}, {left} left; "
+        f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under {given}, {left} left; "
         f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
         f"{plan.as_of_position}."
     )
@@ -80,7 +80,7 @@ def _told(plan: "Plan", unit: str) -> str:
         (
             row.place,
             row.model,
-            row.outcome,
+            notation.plan_outcome(row.outcome),
             notation.rounded_money(row.benefit_micros, unit),
             notation.rounded_money(row.cost_micros, unit),
             row.reason,

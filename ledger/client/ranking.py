@@ -133,7 +133,7 @@ class PlanMode:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole ranked backlog for one period under one purse; lists leave the backlog out."""
+    """The whole ranked backlog for one period under one budget; lists leave the backlog out."""
 
     name: str
     plan: str

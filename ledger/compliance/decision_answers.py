@@ -103,8 +103,9 @@ def why(asked: _Asked) -> Answer:
     else:
         made, row = plan
         answer.said.append(
-            f"Plan {made['plan']} ({notation.shown_time(made['made_at'])}): {row['outcome']}. "
-            f"{row['reason']} Left in the purse: "
+            f"Plan {made['plan']} ({notation.shown_time(made['made_at'])}): "
+            f"{notation.plan_outcome(row['outcome'])}. "
+            f"{row['reason']} Left of the budget: "
             f"{notation.money(int(made['purse_left_micros']), unit_of_cost(source))}."
         )
     return answer

@@ -181,11 +181,11 @@ def budgets(source: FactSource, inquiry: Inquiry) -> Answer:
         records.append(fact.record | {"admitted_micros": str(spent), "is_over": is_over})
     over = len([one for one in records if one["is_over"]])
     return Answer(
-        said=[f"More than the purse was admitted by {over} of {counted(len(records), 'plan')}."],
+        said=[f"More than the budget was admitted by {over} of {counted(len(records), 'plan')}."],
         tables=[
             table_of(
-                "purses",
-                "Purses of plans",
+                "budgets",
+                "Budgets of plans",
                 (
                     ("position", "integer", "where the plan is recorded"),
                     ("made_at", "time", "the time that it is about"),
@@ -194,7 +194,7 @@ def budgets(source: FactSource, inquiry: Inquiry) -> Answer:
                     ("admitted_micros", "money", "what its admitted jobs need"),
                     ("demand_micros", "money", "what all worthwhile jobs would need"),
                     ("is_over", "boolean", "whether it admitted more than it had"),
-                    ("actor", "text", "who stated the purse"),
+                    ("actor", "text", "who stated the budget"),
                 ),
                 records,
             )

@@ -117,6 +117,14 @@ def duration(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+# ---- plans ---------------------------------------------------------------------------------------
+
+
+def plan_outcome(name: str) -> str:
+    """Return what a plan did with a model; events and contract say *purse* for the budget."""
+    return name.replace("PURSE", "BUDGET").replace("purse", "budget")
+
+
 # ---- times ---------------------------------------------------------------------------------------
 
 

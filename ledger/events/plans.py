@@ -59,7 +59,7 @@ class PlanModePart(Part):
 
 
 class PlanMade(EventData):
-    """The whole ranked backlog of a period under a purse, and the digest of all that was read."""
+    """The whole ranked backlog of a period under a budget, and the digest of all that was read."""
 
     TYPE: ClassVar[str] = "plan.made.v1"
     STREAM: ClassVar[str] = "plans/{plan}"

@@ -34,11 +34,11 @@ class _PlanOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_PlanOutcom
     PLAN_OUTCOME_RESTING: _PlanOutcome.ValueType  # 2
     """It was retrained lately and rests."""
     PLAN_OUTCOME_TOO_DEAR: _PlanOutcome.ValueType  # 3
-    """It costs more than a purse can ever hold."""
+    """It costs more than a budget can ever hold."""
     PLAN_OUTCOME_SAVING: _PlanOutcome.ValueType  # 4
-    """The purse is saved for a model of higher rank."""
+    """The budget is saved for a model of higher rank."""
     PLAN_OUTCOME_OVER_PURSE: _PlanOutcome.ValueType  # 5
-    """It costs more than is left in the purse."""
+    """It costs more than is left in the budget."""
     PLAN_OUTCOME_BELOW_PRICE: _PlanOutcome.ValueType  # 6
     """Its benefit for its cost lies below the price."""
     PLAN_OUTCOME_NO_EVIDENCE: _PlanOutcome.ValueType  # 7
@@ -58,11 +58,11 @@ PLAN_OUTCOME_ADMITTED: PlanOutcome.ValueType  # 1
 PLAN_OUTCOME_RESTING: PlanOutcome.ValueType  # 2
 """It was retrained lately and rests."""
 PLAN_OUTCOME_TOO_DEAR: PlanOutcome.ValueType  # 3
-"""It costs more than a purse can ever hold."""
+"""It costs more than a budget can ever hold."""
 PLAN_OUTCOME_SAVING: PlanOutcome.ValueType  # 4
-"""The purse is saved for a model of higher rank."""
+"""The budget is saved for a model of higher rank."""
 PLAN_OUTCOME_OVER_PURSE: PlanOutcome.ValueType  # 5
-"""It costs more than is left in the purse."""
+"""It costs more than is left in the budget."""
 PLAN_OUTCOME_BELOW_PRICE: PlanOutcome.ValueType  # 6
 """Its benefit for its cost lies below the price."""
 PLAN_OUTCOME_NO_EVIDENCE: PlanOutcome.ValueType  # 7
@@ -180,7 +180,7 @@ class PlanMode(message.Message):
 
 @typing.final
 class Plan(message.Message):
-    """The whole ranked backlog for one period under one purse."""
+    """The whole ranked backlog for one period under one budget."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -228,7 +228,7 @@ class Plan(message.Message):
     purse_micros: builtins.str
     """Output only. The amount that may be spent, in millionths of the currency; an integer."""
     purse_cap_micros: builtins.str
-    """Output only. The most a purse may hold, in millionths of the currency; an integer."""
+    """Output only. The most a budget may hold, in millionths of the currency; an integer."""
     price_before_ppm: builtins.str
     """Output only. Price that the last plan of an earlier period left, in ppm; an integer; empty if
     there is none.
@@ -240,7 +240,7 @@ class Plan(message.Message):
     demand_micros: builtins.str
     """Output only. The cost of everything wanted, in millionths of the currency; an integer."""
     purse_left_micros: builtins.str
-    """Output only. The amount left in the purse, in millionths of the currency; an integer."""
+    """Output only. The amount left in the budget, in millionths of the currency; an integer."""
     position: builtins.int
     """Output only. Where the plan is."""
     @builtins.property

@@ -119,7 +119,7 @@ class PriorityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MakePlan(self, request, context):
-        """Ranks the fleet under a purse and records the whole backlog.
+        """Ranks the fleet under a budget and records the whole backlog.
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.

@@ -63,7 +63,7 @@ class PriorityServiceStub:
     * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
     """
     MakePlan: _grpc.UnaryUnaryMultiCallable[_priority_service_pb2.MakePlanRequest, _priority_service_pb2.MakePlanResponse]
-    """Ranks the fleet under a purse and records the whole backlog.
+    """Ranks the fleet under a budget and records the whole backlog.
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
@@ -134,7 +134,7 @@ class PriorityServiceAsyncStub(PriorityServiceStub):
     * `DRAINING` (UNAVAILABLE): the server shuts down; resume elsewhere.
     """
     MakePlan: _aio.UnaryUnaryMultiCallable[_priority_service_pb2.MakePlanRequest, _priority_service_pb2.MakePlanResponse]  # type: ignore[assignment]
-    """Ranks the fleet under a purse and records the whole backlog.
+    """Ranks the fleet under a budget and records the whole backlog.
 
     Errors, by `ErrorInfo.reason`:
     * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.
@@ -220,7 +220,7 @@ class PriorityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _priority_service_pb2.MakePlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_priority_service_pb2.MakePlanResponse, _abc.Awaitable[_priority_service_pb2.MakePlanResponse]]:
-        """Ranks the fleet under a purse and records the whole backlog.
+        """Ranks the fleet under a budget and records the whole backlog.
 
         Errors, by `ErrorInfo.reason`:
         * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields.

@@ -129,7 +129,7 @@ def _requests(served: Served) -> dict[str, tuple[Callable[[], Any], str, str]]:
             "PLAN_UNKNOWN",
             "",
         ),
-        "a purse that is no integer": (
+        "a budget that is no integer": (
             lambda: priorities.MakePlan(
                 priority_service_pb2.MakePlanRequest(purse_micros="1.5"), timeout=TIMEOUT
             ),

@@ -53,7 +53,7 @@ def _writes(served: Served) -> dict[str, tuple[Callable[..., Any], Any, Callable
     def other_rationale(request: Request) -> None:
         request.rationale += "!"
 
-    def other_purse(request: Request) -> None:
+    def other_budget(request: Request) -> None:
         request.purse_micros = "7"
 
     def other_models(request: Request) -> None:
@@ -120,7 +120,7 @@ def _writes(served: Served) -> dict[str, tuple[Callable[..., Any], Any, Callable
         "MakePlan": (
             served.priorities.MakePlan,
             priority_service_pb2.MakePlanRequest(purse_micros="100000000"),
-            other_purse,
+            other_budget,
         ),
         "CreateLedger": (
             served.ledgers.CreateLedger,

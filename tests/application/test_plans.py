@@ -263,7 +263,7 @@ def test_an_empty_fleet_has_an_empty_plan(world: World) -> None:
     world.check_replay()
 
 
-# ---- candidates, purse, ids ----------------------------------------------------------------------
+# ---- candidates, budget, ids ---------------------------------------------------------------------
 
 
 def test_by_default_a_candidates_decision_must_be_to_retrain(world: World) -> None:
@@ -288,7 +288,7 @@ def test_all_are_candidates_where_the_policy_says_so(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("purse", "cap", "field"),
+    ("budget", "cap", "field"),
     [
         (-1, 5, "purse_micros"),
         (6, 5, "purse_micros"),
@@ -296,16 +296,16 @@ def test_all_are_candidates_where_the_policy_says_so(world: World) -> None:
         (0, 10**30 + 1, "purse_cap_micros"),
     ],
 )
-def test_a_purse_has_bounds(world: World, purse: int, cap: int, field: str) -> None:
+def test_a_budget_has_bounds(world: World, budget: int, cap: int, field: str) -> None:
     world.begin("m1")
     before = world.head
     with pytest.raises(LedgerError) as error:
-        world.plan(purse, cap=cap)
+        world.plan(budget, cap=cap)
     assert error.value.metadata["field"] == field
     assert world.head == before
 
 
-def test_what_the_purse_cannot_pay_is_said(world: World) -> None:
+def test_what_the_budget_cannot_pay_is_said(world: World) -> None:
     world.begin("dear", "good")
     world.update("dear", cost_micros=str(9 * MONEY), unit_value_micros=str(99 * MONEY))
     for model in ("dear", "good"):
@@ -331,16 +331,16 @@ def test_the_largest_numbers_still_make_a_plan(world: World) -> None:
 def test_a_plans_id_is_used_once(world: World) -> None:
     world.begin("m1")
     make = world.ledger.plans.make
-    made, event = make(ANA, policy="", purse_micros=0, purse_cap_micros=0, plan_id="week-9")
+    made, event = make(ANA, policy="", budget_micros=0, budget_cap_micros=0, plan_id="week-9")
     assert made.plan == "week-9"
     assert world.ledger.plans.get("week-9") == (made, event)
     before = world.head
     with pytest.raises(LedgerError) as error:
-        make(ANA, policy="", purse_micros=0, purse_cap_micros=0, plan_id="week-9")
+        make(ANA, policy="", budget_micros=0, budget_cap_micros=0, plan_id="week-9")
     assert reason_of(error) is Reason.ALREADY_EXISTS
     for bad in ("Week 9", "w" * 129, "é"):
         with pytest.raises(LedgerError) as error:
-            make(ANA, policy="", purse_micros=0, purse_cap_micros=0, plan_id=bad)
+            make(ANA, policy="", budget_micros=0, budget_cap_micros=0, plan_id=bad)
         assert error.value.metadata["field"] == "plan_id"
     assert world.head == before
     with pytest.raises(LedgerError) as error:
@@ -351,8 +351,8 @@ def test_a_plans_id_is_used_once(world: World) -> None:
 def test_a_repeated_request_gets_the_same_plan(world: World) -> None:
     world.begin("m1")
 
-    def make(caller: Caller) -> tuple[PlanMade, int]:
-        made, event = world.ledger.plans.make(caller, policy="", purse_micros=0, purse_cap_micros=0)
+    def make(by: Caller) -> tuple[PlanMade, int]:
+        made, event = world.ledger.plans.make(by, policy="", budget_micros=0, budget_cap_micros=0)
         return made, event.position
 
     first = make(request("p", "x"))
@@ -365,7 +365,7 @@ def test_a_repeated_request_gets_the_same_plan(world: World) -> None:
 
 def test_plans_are_listed_newest_first(world: World) -> None:
     world.begin("m1")
-    made = [world.plan(purse).plan for purse in range(5)]
+    made = [world.plan(budget).plan for budget in range(5)]
     listed = world.ledger.plans.page(before=world.head + 1, limit=3)
     assert [plan.plan for plan, _ in listed] == made[:1:-1]
     rest = world.ledger.plans.page(before=listed[-1][1].position, limit=9)

@@ -221,11 +221,11 @@ class World:
         event = NewEvent(stream, name, encoded)
         return self.store.requests.append(AppendRequest(ORIGIN, "users/mallory", "Forge", [event]))
 
-    def plan(self, purse: int, *, cap: int | None = None, policy: str = "") -> PlanMade:
+    def plan(self, budget: int, *, cap: int | None = None, policy: str = "") -> PlanMade:
         """Make a plan and return it."""
-        most = purse if cap is None else cap
+        most = budget if cap is None else cap
         return self.ledger.plans.make(
-            ANA, policy=policy, purse_micros=purse, purse_cap_micros=most
+            ANA, policy=policy, budget_micros=budget, budget_cap_micros=most
         )[0]
 
     def evaluate(self, *models: str, at: int | None = None) -> tuple[RecordedDecision, ...]:

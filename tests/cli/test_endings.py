@@ -35,7 +35,7 @@ def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
         (["log", "tail", "-n", "x"], "Invalid value for", "decision-ledger log tail --help"),
         (["why", "fares", "--deadline", "x"], "Invalid value for '--deadline'", "--help"),
         (["why", "fares", "--actor", "Root"], "actor: 'Root' is no name of a caller", ""),
-        (["plan", "make", "--purse", "much"], "'much' is not an amount", "250"),
+        (["plan", "make", "--budget", "much"], "'much' is not an amount", "250"),
     ],
 )
 def test_misuse_is_json_too_where_that_was_asked_for(

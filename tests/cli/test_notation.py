@@ -41,7 +41,7 @@ def test_a_model_is_described_in_per_cent_and_money_and_stored_as_integers(cli: 
     [
         (("ledger", "create", "example.com/x", "--skew", "2d"), "--skew: 2d is more than 1d,"),
         (("ledger", "create", "example.com/x", "--leap", "4000d"), "--leap: 4000d is more than"),
-        (("plan", "make", "--purse", "9", "--purse-cap", "3"), "9 is more than --purse-cap, 3."),
+        (("plan", "make", "--budget", "9", "--budget-cap", "3"), "9 is more than --budget-cap, 3."),
     ],
 )
 def test_a_refusal_names_the_option_in_the_units_of_people(
@@ -83,7 +83,7 @@ def test_a_deadline_is_a_span_of_time(cli: Run, text: str, code: int) -> None:
 
 
 def test_nothing_for_people_has_parts_per_million_or_another_form_of_time(told: Run) -> None:
-    assert told("plan", "make", "--purse", "60", "--plan", "first").code == 0
+    assert told("plan", "make", "--budget", "60", "--plan", "first").code == 0
     commands = (
         ("priorities",),
         ("why", "fares"),

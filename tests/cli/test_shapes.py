@@ -48,7 +48,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "policy activate": ("default", "1", "--rationale", "why", "--model", "hotels"),
     "policy show": ("default",),
     "policy list": (),
-    "plan make": ("--purse", "75.50"),
+    "plan make": ("--budget", "75.50"),
     "plan show": ("week-1",),
     "plan list": (),
     "decision list": (),
@@ -101,7 +101,7 @@ def test_every_command_has_a_shape_and_is_run() -> None:
 
 @pytest.mark.parametrize("name", LINES)
 def test_json_has_the_fields_that_are_documented(told: Run, folder: Path, name: str) -> None:
-    assert told("plan", "make", "--purse", "5", "--plan", "week-1").code == 0
+    assert told("plan", "make", "--budget", "5", "--plan", "week-1").code == 0
     if name in {"log consistency", "key revoke", "key pin"}:
         signed = told("log", "checkpoint", "--json").json
         key, size = signed["verifier_key"], str(signed["size"])

@@ -116,7 +116,7 @@ def test_two_runs_decide_and_plan_alike(ran: Ran, tmp_path: Path) -> None:
     assert story(again) == story(ran)
 
 
-def test_the_purse_is_never_overdrawn(ran: Ran) -> None:
+def test_the_budget_is_never_overdrawn(ran: Ran) -> None:
     plans = [
         event["body"]["data"] for event in ran.events if event["header"]["type"] == "plan.made.v1"
     ]

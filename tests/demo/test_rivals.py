@@ -9,8 +9,8 @@ from tools.demo.fleet import Fleet, Version
 from tools.demo.flights import Floats
 from tools.demo.rivals import (
     Alarms,
+    Budget,
     Never,
-    Purse,
     RoundRobin,
     Service,
     Services,
@@ -76,18 +76,18 @@ def test_a_shorter_year_counts_only_its_weeks(fleet: TableFleet) -> None:
     assert simulate(fleet, Never(), weeks=2).loss == (9 + 4) * 2
 
 
-def test_no_week_buys_more_than_the_purse_holds(fleet: TableFleet) -> None:
+def test_no_week_buys_more_than_the_budget_holds(fleet: TableFleet) -> None:
     outcome = simulate(fleet, Fixed(w1=[0, 1, 0, 1, 0, 1, 0]))
     assert outcome.jobs == 2  # two models, however often they are named
     # All in turn: two models for two weeks, then three; the two jobs of week 0 were kept.
     assert simulate(fleet, RoundRobin()).jobs == 2 + 2 + 3 + 3
 
 
-def test_a_purse_keeps_four_weeks_of_jobs() -> None:
-    purse = Purse()
-    assert [purse.refilled() for _ in range(6)] == [2, 4, 6, 8, 8, 8]
-    purse.jobs -= 7
-    assert purse.refilled() == 3
+def test_a_budget_keeps_four_weeks_of_jobs() -> None:
+    budget = Budget()
+    assert [budget.refilled() for _ in range(6)] == [2, 4, 6, 8, 8, 8]
+    budget.jobs -= 7
+    assert budget.refilled() == 3
 
 
 def test_round_robin_takes_those_trained_longest_ago(fleet: TableFleet) -> None:

@@ -306,10 +306,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 model.outcome = outcome
         assert decisions == {}
 
-    @rule(purse=st.integers(0, 3))
-    def plan(self, purse: int) -> None:
+    @rule(budget=st.integers(0, 3))
+    def plan(self, budget: int) -> None:
         """Make a plan, which names every candidate once."""
-        plan = self.world.plan(purse * PPM)
+        plan = self.world.plan(budget * PPM)
         assert {row.model for row in plan.backlog} <= set(self.serving())
 
     @rule(thresholds=st.sampled_from([STRICT, MILD]))

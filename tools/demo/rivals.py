@@ -1,7 +1,7 @@
 """Other uses of the same retraining budget, and how all choices are measured.
 
 A way of choosing sees what is known at the end of a week and names models to retrain, in order of
-preference; they are bought from the front while the purse lasts, and serve from the next week. A
+preference; they are bought from the front while the budget lasts, and serve from the next week. A
 model's first version is free. All are measured by one sum: the loss, over all flights, of whichever
 version was in service in each week. The ledger's own run is measured by the same sum.
 """
@@ -29,7 +29,7 @@ _PAGE_HINKLEY_FLIGHTS_MIN: Final = 30
 
 
 @dataclass(slots=True)
-class Purse:
+class Budget:
     """A token bucket: `JOBS_A_WEEK` jobs more every week, of which so many weeks' worth is kept."""
 
     refill: int = JOBS_A_WEEK
@@ -37,7 +37,7 @@ class Purse:
     jobs: int = 0
 
     def refilled(self) -> int:
-        """Add a week's allowance and return what the purse holds."""
+        """Add a week's allowance and return what the budget holds."""
         self.jobs = min(self.cap, self.jobs + self.refill)
         return self.jobs
 
@@ -94,7 +94,7 @@ def simulate(
     fleet: Fleet, chooser: Chooser, *, weeks: int | None = None, reuse: bool = False
 ) -> Outcome:
     """Run one way of choosing, over the first `weeks` weeks of service or the whole year."""
-    outcome, services, purse = Outcome(), Services(), Purse()
+    outcome, services, budget = Outcome(), Services(), Budget()
     last = last_served_week(fleet, weeks)
     for week in range(fleet.first_trained_week, last + 1):
         outcome.loss += weekly_loss(fleet, services, week)
@@ -102,14 +102,14 @@ def simulate(
             outcome.in_service[model, week] = service.version.trained_week
         if week == last:
             break
-        left = purse.refilled()
+        left = budget.refilled()
         bought: set[int] = set()
         for model in chooser.choose(fleet, services, week)[:left]:
             version = fleet.version(model, week)
             if version is not None:
                 bought.add(model)
                 services[model].train(version)
-        purse.jobs = left - len(bought)
+        budget.jobs = left - len(bought)
         outcome.jobs += len(bought)
         if reuse:
             outcome.reinstated += _reinstate(fleet, services, week, skip=bought)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ledger.client.outcomes import ExplainedDecision
 from ledger.client.ranking import Priority
-from ledger.events.notation import percent
+from ledger.events.notation import percent, plan_outcome
 from tools.demo.evidence import Edit, Verified
 from tools.demo.rivals import BANKED_WEEKS, JOBS_A_WEEK, Outcome
 from tools.demo.year import Week, Year, week_end, week_start
@@ -93,7 +93,7 @@ class Screen:
                 priority,
                 _words(row.action),
                 since,
-                _words(row.plan_outcome),
+                plan_outcome(_words(row.plan_outcome)),
                 row.model_version,
             )
         self._console.print(table)
@@ -142,7 +142,7 @@ class Screen:
         """Show what each way of choosing lost; the first is the measure of all."""
         self.say(
             f"{weeks} weeks, {flights:,} flights; {JOBS_A_WEEK} retrainings a week, unspent ones "
-            f"kept for up to {BANKED_WEEKS} weeks; the same versions, data and purse for all."
+            f"kept for up to {BANKED_WEEKS} weeks; the same versions, data and budget for all."
         )
         table = _table()
         table.add_column("way of choosing")

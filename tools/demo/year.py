@@ -2,7 +2,7 @@
 
 Everything goes over gRPC to a real server. Week by week: submit what the monitors saw of the
 versions in service and, in shadow, of earlier ones; evaluate the whole fleet in one call, so that
-nothing depends on timing; make the plan under what the purse holds; retrain what it admits; put an
+nothing depends on timing; make the plan under what the budget holds; retrain what it admits; put an
 earlier version back where it does better in shadow. Each deployment is recorded before the week in
 which it serves.
 """
@@ -17,8 +17,8 @@ from ledger.client import LedgerClient, Model, Observation, Signal
 from tools.demo.fleet import Fleet, Version
 from tools.demo.flights import WEEK_DAYS
 from tools.demo.rivals import (
+    Budget,
     Outcome,
-    Purse,
     Services,
     better_earlier_version,
     join,
@@ -129,7 +129,7 @@ class Year:
     history: list[Week] = field(default_factory=list)
     decisions: dict[tuple[int, int], str] = field(default_factory=dict)
     """(model, week) → name of the decision made about it then."""
-    _purse: Purse = field(default_factory=Purse)
+    _budget: Budget = field(default_factory=Budget)
 
     def set_up(self) -> None:
         """Describe signals and models, and bring the policy into force."""
@@ -178,11 +178,11 @@ class Year:
         """Observe, evaluate, plan and act at the end of a week; after the last, train nothing."""
         models, plan, scheduled, position = len(self.services), "", 0, 0
         admitted: list[int] = []
-        purse = self._purse.refilled()
+        budget = self._budget.refilled()
         if models:
             self._submit(week)
             scheduled = self._evaluate(week)
-            plan, position, admitted = self._plan(week, purse)
+            plan, position, admitted = self._plan(week, budget)
         retrained: list[int] = []
         reinstated: list[int] = []
         joined: list[int] = []
@@ -243,16 +243,16 @@ class Year:
             scheduled += one.decision.action == "SCHEDULE_RETRAINING"
         return scheduled
 
-    def _plan(self, week: int, purse: int) -> tuple[str, int, list[int]]:
+    def _plan(self, week: int, budget: int) -> tuple[str, int, list[int]]:
         """Make the week's plan; return its id, its position and whom it admits, best first."""
         made = self.client.make_plan(
-            purse_micros=purse * JOB_MICROS,
-            purse_cap_micros=self._purse.cap * JOB_MICROS,
+            purse_micros=budget * JOB_MICROS,
+            purse_cap_micros=self._budget.cap * JOB_MICROS,
             policy=POLICY,
             plan=f"week-{week_start(week):%Y-%m-%d}",
             request_id=f"planned-{week}",
         )
-        self._purse.jobs = made.plan.purse_left_micros // JOB_MICROS
+        self._budget.jobs = made.plan.purse_left_micros // JOB_MICROS
         index = {self._name(model): model for model in self.services}
         admitted = [index[row.model] for row in made.plan.backlog if row.outcome == "ADMITTED"]
         return made.plan.plan, made.plan.position, admitted

@@ -15,7 +15,7 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.registry import typed
-from ledger.limits import PURSE_MICROS_MAX
+from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -48,11 +48,11 @@ class PlanCommands:
         caller: Caller,
         *,
         policy: str,
-        purse_micros: int,
-        purse_cap_micros: int,
+        budget_micros: int,
+        budget_cap_micros: int,
         plan_id: str = "",
     ) -> tuple[PlanMade, RecordedEvent]:
-        """Rank the fleet as of the head under a purse, and record the plan.
+        """Rank the fleet as of the head under a budget, and record the plan.
 
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made.
@@ -61,11 +61,11 @@ class PlanCommands:
         stream = plan_stream(name)
 
         def decide() -> Proposal:
-            if not 0 <= purse_micros <= purse_cap_micros:
-                fault = f"must be from 0 to purse_cap_micros, {purse_cap_micros}"
+            if not 0 <= budget_micros <= budget_cap_micros:
+                fault = f"must be from 0 to purse_cap_micros, {budget_cap_micros}"
                 raise invalid_field("purse_micros", fault)
-            if purse_cap_micros > PURSE_MICROS_MAX:
-                raise invalid_field("purse_cap_micros", f"must be at most {PURSE_MICROS_MAX}")
+            if budget_cap_micros > BUDGET_MICROS_MAX:
+                raise invalid_field("purse_cap_micros", f"must be at most {BUDGET_MICROS_MAX}")
             if wrong := name_fault(name):
                 raise invalid_field("plan_id", wrong, remedy="Leave it empty to be given an id.")
             if self._events(limit=1, stream=stream):
@@ -79,7 +79,7 @@ class PlanCommands:
                 self._store.events,
                 self._info.origin,
                 lambda head: self._planning.compute(
-                    self._request(name, policy, head, (purse_micros, purse_cap_micros))
+                    self._request(name, policy, head, (budget_micros, budget_cap_micros))
                 ),
             )
             guards = [Guard(stream, None, expected_count=0), no_erasure_after(made.as_of)]
@@ -126,7 +126,7 @@ class PlanCommands:
         )
 
     def _request(
-        self, plan_id: str, policy: str, head: Head, purse: tuple[int, int]
+        self, plan_id: str, policy: str, head: Head, budget: tuple[int, int]
     ) -> PlanRequest:
         """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
         compiled = self._historian.fleet_policy(policy, head.position)
@@ -140,4 +140,4 @@ class PlanCommands:
                 metadata={"policy": policy},
             )
         made_at = ledger_time(self._info, self._store, head)
-        return PlanRequest(plan_id, head.position, made_at, compiled, *purse)
+        return PlanRequest(plan_id, head.position, made_at, compiled, *budget)

@@ -48,14 +48,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a plan is made from: a horizon, a time, a policy version and a purse."""
+    """What a plan is made from: a horizon, a time, a policy version and a budget."""
 
     plan: str
     as_of: int
     made_at: int
     policy: CompiledPolicy
-    purse_micros: int
-    purse_cap_micros: int
+    budget_micros: int
+    budget_cap_micros: int
 
     @property
     def planning(self) -> PlanningPart:
@@ -87,8 +87,8 @@ class Planning:
         inputs = PlanInputs(
             policy=planner_of(request.planning),
             now_period=now_period,
-            purse_micros=request.purse_micros,
-            purse_cap_micros=request.purse_cap_micros,
+            purse_micros=request.budget_micros,
+            purse_cap_micros=request.budget_cap_micros,
             price=price,
             models=tuple(_plan_model(one, request) for one in candidates),
             periods=self._periods(candidates, request, now_period),

@@ -265,7 +265,7 @@ class AuthoredPlanning(Authored):
     price_up: Annotated[int, Share(*bounds(RisePpm), is_factor=True)] = Field(
         1_150_000, serialization_alias="price_up_ppm"
     )
-    """Factor on the price of admission after a period that wanted more than the purse."""
+    """Factor on the price of admission after a period that wanted more than the budget."""
     price_down: Annotated[int, Share(*bounds(Ppm), is_factor=True)] = Field(
         900_000, serialization_alias="price_down_ppm"
     )

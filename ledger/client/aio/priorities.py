@@ -81,7 +81,7 @@ class AsyncPriorityCalls(AsyncServiceCalls):
         plan: str = "",
         request_id: str | None = None,
     ) -> MadePlan:
-        """Rank the fleet under a purse and record the whole backlog."""
+        """Rank the fleet under a budget and record the whole backlog."""
         request = pb.MakePlanRequest(
             purse_micros=str(purse_micros),
             purse_cap_micros="" if purse_cap_micros is None else str(purse_cap_micros),
