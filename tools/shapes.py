@@ -13,22 +13,29 @@ from ledger.client.trust import results
 from ledger.export.publishing import PublicationResult
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination.check import Check
-from ledger.operations.verification.bundle import CheckedBundle
+from ledger.operations.verification.files import CheckedProof
 from ledger.operations.verification.log import VerifiedLog
-from ledger.operations.verification.proof import CheckedProof
-from ledger.operations.verification.receipt import CheckedReceipt
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
 
+_BUNDLE: Final = (
+    "thing path origin kind stream first_position last_position events checkpoint_size root "
+    "signed_by witnesses erased_proven erased_stated withheld withheld_reasons unknown_types "
+    "manifest_digest"
+)
+_RECEIPT: Final = (
+    "thing path origin model position action tier rule evaluated_at historical score_position "
+    "policy policy_version policy_position input_positions checkpoint_size root signed_by witnesses"
+)
 EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.Event))
 
 SHAPES: Final[dict[str, Shape]] = {
     "serve": ("address", "port"),
     "doctor": ("state", "checks"),
     "verify": VerifiedLog,
-    "verify BUNDLE": CheckedBundle,
-    "verify RECEIPT": CheckedReceipt,
+    "verify BUNDLE": tuple(_BUNDLE.split()),
+    "verify RECEIPT": tuple(_RECEIPT.split()),
     "verify PROOF": CheckedProof,
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
     "priorities": ranking.Priorities,
@@ -70,7 +77,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision explain": outcomes.ExplainedDecision,
     "decision replay": outcomes.ReplayResult,
     "decision replay --all": ("progress",),
-    "decision receipt": CheckedReceipt,
+    "decision receipt": tuple(_RECEIPT.split()),
     "log tail": EVENT_FIELDS,
     "log checkpoint": results.VerifiedCheckpoint,
     "log checkpoint --list": ("checkpoints",),
@@ -87,7 +94,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "compliance export": ComplianceFiles,
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
-    "export create": CheckedBundle,
+    "export create": tuple(_BUNDLE.split()),
     "export list": ("exports",),
     "export delete": proofs.Export,
     "projection status": ("projections",),

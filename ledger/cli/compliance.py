@@ -81,7 +81,7 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
     """Return what to read: a bundle on disk, verified if that was asked for, or the server."""
     from ledger.operations.facts import BundleFacts, ServerFacts
     from ledger.operations.trust import trusted
-    from ledger.operations.verification.bundle import check_bundle
+    from ledger.operations.verification.files import check_bundle
 
     if bundle is None and (vkeys or policy is not None):
         raise MisuseError(

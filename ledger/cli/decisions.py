@@ -10,7 +10,7 @@ from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, given_or_own
 from ledger.cli.values import POSITION_DIGITS_MAX, parse_time
-from ledger.cli.verification import told
+from ledger.cli.verification import show_receipt
 from ledger.events.inert import inert
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.operations.failures import IntegrityFailure, MisuseError
@@ -336,7 +336,7 @@ def receipt(
     from ledger.cli.decisions import resolved
     from ledger.operations.receipt import fetch_receipt
     from ledger.operations.trust import trusted
-    from ledger.operations.verification.receipt import check_receipt
+    from ledger.operations.verification.files import check_receipt
 
     if out.exists():
         raise MisuseError(f"{out} is there already.", "Name another file, or move it away.")
@@ -347,4 +347,4 @@ def receipt(
     with open_file(out) as file:  # it holds bodies, as a bundle does
         file.write(data)
     found = check_receipt(out, given)
-    chosen.show(found, f"Wrote {out} ({len(data):,} bytes), and verified it.\n{told(found)}")
+    show_receipt(found, out, f"Wrote {out} ({len(data):,} bytes), and verified it.")

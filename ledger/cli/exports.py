@@ -8,7 +8,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, given_or_own
-from ledger.cli.verification import told
+from ledger.cli.verification import show_bundle
 from ledger.operations.failures import MisuseError
 
 
@@ -48,7 +48,7 @@ def create(
 
     from ledger.operations.bundle_fetch import BundleDownload
     from ledger.operations.trust import trusted
-    from ledger.operations.verification.bundle import check_bundle
+    from ledger.operations.verification.files import check_bundle
 
     chosen = session()
     asked = _asked(full, first, last, stream) | {
@@ -66,9 +66,9 @@ def create(
         fetch.fetch(export, move)
     given = given_or_own(given)
     with output.progress("Verifying") as move:
-        found = check_bundle(fetch.archive, given, move, shown=out)
+        found = check_bundle(fetch.archive, given, move)
     fetch.keep()
-    chosen.show(found, f"Wrote {out}, and verified it.\n{told(found)}")
+    show_bundle(found, out, f"Wrote {out}, and verified it.")
 
 
 def _asked(full: bool, first: str | None, last: str | None, stream: str) -> dict[str, Any]:

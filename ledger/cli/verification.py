@@ -12,14 +12,9 @@ from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.audit.source import LedgerSource
+    from ledger.export.receipt import Receipt
+    from ledger.export.verify import Verified
     from ledger.operations.trust import TrustAnchors
-    from ledger.operations.verification.bundle import CheckedBundle
-    from ledger.operations.verification.log import VerifiedLog
-    from ledger.operations.verification.proof import CheckedProof
-    from ledger.operations.verification.receipt import CheckedReceipt
-    from ledger.operations.verification.thing import Thing
-
-    Verified = CheckedBundle | CheckedProof | CheckedReceipt | VerifiedLog
 
 
 def verify(
@@ -55,10 +50,11 @@ def verify(
     decisions follow from what was observed is for `audit run`.
     """
     from ledger.operations.trust import trusted
+    from ledger.operations.verification.files import check_bundle, check_proof, check_receipt
     from ledger.operations.verification.thing import thing_at
 
     chosen, given = session(), trusted(vkey, policy)
-    kind: Thing = "server" if thing is None else thing_at(thing)
+    kind = "server" if thing is None else thing_at(thing)
     only_for = {
         "--checkpoint": (checkpoint, {"server", "database", "tiles"}),
         "--event-hash": (event_hash, {"proof"}),
@@ -68,25 +64,44 @@ def verify(
         if value is not None and kind not in kinds:
             raise MisuseError(f"{flag} is not for a {kind}.", "Leave it out.")
     if kind in {"server", "database", "tiles"}:
-        found: Verified = _log(chosen, thing, checkpoint, given)
+        _verify_log(chosen, thing, checkpoint, given)
+        return
+    assert thing is not None
+    path = Path(thing)
+    if kind == "bundle":
+        with output.progress("Verifying") as move:
+            bundle = check_bundle(path, given, move)
+        show_bundle(bundle, path)
+    elif kind == "receipt":
+        show_receipt(check_receipt(path, given), path)
     else:
-        assert thing is not None
-        found = _file(kind, Path(thing), event_hash, event_file, given)
-    chosen.show(found, told(found))
+        if event_hash is not None and event_file is not None:
+            raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
+        stated = values.hash_of(event_hash, "--event-hash") or event_file
+        proof = check_proof(path, stated, given)
+        by = f", cosigned by {', '.join(proof.witnesses)}" if proof.witnesses else ""
+        tree = f"the signed tree of {output.counted(proof.size, 'event')}"
+        chosen.show(proof, f"{proof.origin}: position {proof.position} is in {tree}{by}.")
 
 
-def _log(
+def _verify_log(
     chosen: Session, place: str | None, checkpoint: Path | None, given: "TrustAnchors"
-) -> "VerifiedLog":
+) -> None:
     from ledger.operations.verification.log import verify_log
 
     kept = "" if checkpoint is None else kept_note(checkpoint)
     source = log_source(chosen, place)
     try:
         with output.progress(f"Verifying {source.origin}", source.size) as move:
-            return verify_log(source, given, kept, move)
+            found = verify_log(source, given, kept, move)
     finally:
         source.close()
+    events = output.counted(found.size, "event")
+    chosen.show(
+        found,
+        f"{found.origin}: {events} verified, up to position {found.size}.\n"
+        f"head {found.head.hex()}\nroot {found.root.hex()}\n{found.signature}",
+    )
 
 
 def log_source(chosen: Session, place: str | None) -> "LedgerSource":
@@ -99,89 +114,92 @@ def log_source(chosen: Session, place: str | None) -> "LedgerSource":
     return source_at(place, chosen.ledger or chosen.settings.client.ledger)
 
 
-def _file(
-    kind: "Thing",
-    path: Path,
-    event_hash: str | None,
-    event_file: Path | None,
-    given: "TrustAnchors",
-) -> "CheckedBundle | CheckedProof | CheckedReceipt":
-    from ledger.operations.verification.bundle import check_bundle
-    from ledger.operations.verification.proof import check_proof
-    from ledger.operations.verification.receipt import check_receipt
-
-    if kind == "bundle":
-        with output.progress("Verifying") as move:
-            return check_bundle(path, given, move)
-    if kind == "receipt":
-        return check_receipt(path, given)
-    if event_hash is not None and event_file is not None:
-        raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
-    return check_proof(path, values.hash_of(event_hash, "--event-hash") or event_file, given)
-
-
-def told(found: "Verified") -> str:
-    """Return for a person what was found."""
-    from ledger.operations.verification.bundle import CheckedBundle
-    from ledger.operations.verification.log import VerifiedLog
-    from ledger.operations.verification.proof import CheckedProof
-
-    if isinstance(found, CheckedBundle):
-        return _bundle_told(found)
-    if isinstance(found, VerifiedLog):
-        events = output.counted(found.size, "event")
-        return (
-            f"{found.origin}: {events} verified, up to position {found.size}.\n"
-            f"head {found.head.hex()}\nroot {found.root.hex()}\n{found.signature}"
-        )
-    if isinstance(found, CheckedProof):
-        by = f", cosigned by {', '.join(found.witnesses)}" if found.witnesses else ""
-        tree = f"the signed tree of {output.counted(found.size, 'event')}"
-        return f"{found.origin}: position {found.position} is in {tree}{by}."
-    return _receipt_told(found)
-
-
-def _signed(found: "CheckedBundle | CheckedReceipt") -> list[str]:
+def _signed(found: "Verified | Receipt") -> list[str]:
     lines = [f"signed by {key}" for key in found.signed_by]
     return lines + ([f"cosigned by {', '.join(found.witnesses)}"] if found.witnesses else [])
 
 
-def _bundle_told(found: "CheckedBundle") -> str:
-    events = output.counted(found.events, "event") + (f" of {found.stream}" if found.stream else "")
-    covers = f"positions {found.first_position} to {found.last_position}"
-    erased = f"{found.erased_proven} erased (proven), {found.erased_stated} erased (as stated)"
-    missing = f"{erased}, {found.withheld} withheld"
-    return "\n".join(
-        [
-            f"{found.origin}: {events} verified, {covers}.",
-            f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
-            f"root {found.root.hex()}",
-            *_signed(found),
-            f"bodies missing: {missing}",
-            *(f"  {count}: {reason}" for reason, count in found.withheld_reasons.items()),
-            *(
-                f"unknown to this release, hashed and counted: {count} of {type_}"
-                for type_, count in found.unknown_types.items()
-            ),
-        ]
-    )
+def show_bundle(found: "Verified", path: Path, done: str = "") -> None:
+    """Show what a bundle is; `done` is a line before it."""
+    scope, missing = found.scope, found.missing
+    reasons = {reason: ranges.count() for reason, ranges in scope.withheld}
+    document = {
+        "thing": "bundle",
+        "path": str(path),
+        "origin": found.origin,
+        "kind": scope.kind,
+        "stream": scope.stream or "",
+        "first_position": scope.first_position,
+        "last_position": scope.last_position,
+        "events": found.events,
+        "checkpoint_size": found.checkpoint_size,
+        "root": found.root,
+        "signed_by": found.signed_by,
+        "witnesses": found.witnesses,
+        "erased_proven": missing.erased_proven,
+        "erased_stated": missing.erased_stated,
+        "withheld": missing.withheld,
+        "withheld_reasons": reasons,
+        "unknown_types": found.unknown_types,
+        "manifest_digest": found.manifest_digest,
+    }
+    events = output.counted(found.events, "event") + (f" of {scope.stream}" if scope.stream else "")
+    covers = f"positions {scope.first_position} to {scope.last_position}"
+    erased = f"{missing.erased_proven} erased (proven), {missing.erased_stated} erased (as stated)"
+    lines = [
+        *([done] if done else []),
+        f"{found.origin}: {events} verified, {covers}.",
+        f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
+        f"root {found.root.hex()}",
+        *_signed(found),
+        f"bodies missing: {erased}, {missing.withheld} withheld",
+        *(f"  {count}: {reason}" for reason, count in reasons.items()),
+        *(
+            f"unknown to this release, hashed and counted: {count} of {type_}"
+            for type_, count in found.unknown_types.items()
+        ),
+    ]
+    session().show(document, "\n".join(lines))
 
 
-def _receipt_told(found: "CheckedReceipt") -> str:
+def show_receipt(found: "Receipt", path: Path, done: str = "") -> None:
+    """Show what a receipt shows; `done` is a line before it."""
     from ledger.events import notation
 
-    rule = f"rule {found.rule}" if found.rule else "no rule"
-    policy = f"policy {found.policy} version {found.policy_version}"
+    decision = found.decision
+    document = {
+        "thing": "receipt",
+        "path": str(path),
+        "origin": found.origin,
+        "model": found.model,
+        "position": found.position,
+        "action": decision.action,
+        "tier": decision.tier,
+        "rule": decision.rule,
+        "evaluated_at": decision.evaluated_at,
+        "historical": decision.historical,
+        "score_position": found.score_position,
+        "policy": decision.policy,
+        "policy_version": decision.policy_version,
+        "policy_position": found.policy_position,
+        "input_positions": found.input_positions,
+        "checkpoint_size": found.checkpoint_size,
+        "root": found.root,
+        "signed_by": found.signed_by,
+        "witnesses": found.witnesses,
+    }
+    rule = f"rule {decision.rule}" if decision.rule else "no rule"
+    policy = f"policy {decision.policy} version {decision.policy_version}"
     inputs = output.counted(len(found.input_positions), "observation")
     place = f"the decision about {found.model} at position {found.position}"
-    return "\n".join(
-        [
-            f"{found.origin}: {place} is proven.",
-            f"{found.action}, evaluated {notation.shown_time(found.evaluated_at)}"
-            + (", historical: it changes nothing in force" if found.historical else ""),
-            f"by {rule} of {policy}, recorded at position {found.policy_position}",
-            f"from the score at position {found.score_position}, computed from {inputs}",
-            f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
-            *_signed(found),
-        ]
-    )
+    lines = [
+        *([done] if done else []),
+        f"{found.origin}: {place} is proven.",
+        f"{decision.action}, evaluated {notation.shown_time(decision.evaluated_at)}"
+        + (", historical: it changes nothing in force" if decision.historical else ""),
+        f"by {rule} of {policy}, recorded at position {found.policy_position}",
+        f"from the score at position {found.score_position}, computed from {inputs}",
+        f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
+        *_signed(found),
+    ]
+    session().show(document, "\n".join(lines))

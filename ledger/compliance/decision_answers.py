@@ -63,52 +63,47 @@ def decision_at(source: FactSource, inquiry: Inquiry) -> tuple[Fact, dict[str, A
     )
 
 
-def _of_a_decision(tell: Callable[[_Asked], Answer]) -> Callable[[FactSource, Inquiry], Answer]:
-    """Return the answer about the decision asked about; a historical one is said to be one."""
+def _of_a_decision(
+    tell: Callable[[_Asked, Answer], None],
+) -> Callable[[FactSource, Inquiry, Answer], None]:
+    """Tell of the decision asked about; a historical one is said to be one."""
 
-    def told(source: FactSource, inquiry: Inquiry) -> Answer:
+    def told(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         fact, data = decision_at(source, inquiry)
-        answer = tell(_Asked(source, inquiry, fact, data))
+        tell(_Asked(source, inquiry, fact, data), answer)
         if data["historical"]:
             answer.said.insert(1, _HISTORICAL)
-        return answer
 
     return told
 
 
 @_of_a_decision
-def why(asked: _Asked) -> Answer:
+def why(asked: _Asked, answer: Answer) -> None:
     """Say which action was in force, which rule gave it, on which signals, and the plan's view."""
     source, inquiry, fact, data = asked.source, asked.inquiry, asked.fact, asked.data
     policies = policy_folds.folded(source)
     environment = data["environment"]
     until = f" at {notation.time(inquiry.at)}" if inquiry.at is not None else ""
     standing = "In force" if inquiry.position is None else "Decided"  # others may have followed
-    answer = Answer(
-        said=[
-            (
-                f"{standing} for {data['model']}{until}: {data['action']}, since "
-                f"{notation.shown_time(data['since'])}, by the decision at position "
-                f"{fact.position} (evaluated at {notation.shown_time(data['evaluated_at'])})."
-            ),
-            reason_text(data, policies),
-            (f"{_shares(environment)}; policy {data['policy']} version {data['policy_version']}."),
-        ],
-        tables=[_signals_table(data, policies)],
-        how=[f"decision-ledger decision explain {data['model']}/{fact.position}"],
+    answer.say(
+        f"{standing} for {data['model']}{until}: {data['action']}, since "
+        f"{notation.shown_time(data['since'])}, by the decision at position "
+        f"{fact.position} (evaluated at {notation.shown_time(data['evaluated_at'])}).",
+        reason_text(data, policies),
+        f"{_shares(environment)}; policy {data['policy']} version {data['policy_version']}.",
     )
+    answer.tables.append(_signals_table(data, policies))
+    answer.how = [f"decision-ledger decision explain {data['model']}/{fact.position}"]
     plan = _plan_of(source, data["model"], inquiry.at)
     if plan is None:
-        answer.said.append("No plan ranked it, so no budget decided.")
+        answer.say("No plan ranked it, so no budget decided.")
     else:
         made, row = plan
-        answer.said.append(
+        answer.say(
             f"Plan {made['plan']} ({notation.shown_time(made['made_at'])}): "
-            f"{notation.plan_outcome(row['outcome'])}. "
-            f"{row['reason']} Left of the budget: "
+            f"{notation.plan_outcome(row['outcome'])}. {row['reason']} Left of the budget: "
             f"{notation.money(int(made['purse_left_micros']), unit_of_cost(source))}."
         )
-    return answer
 
 
 def _shares(environment: dict[str, Any]) -> str:
@@ -167,32 +162,26 @@ def _plan_of(
 
 
 @_of_a_decision
-def compute_again(asked: _Asked) -> Answer:
+def compute_again(asked: _Asked, answer: Answer) -> None:
     """Replay the decision on the server, and name kernel, procedure and digest."""
     inquiry, fact, data = asked.inquiry, asked.fact, asked.data
-    answer = Answer(
-        said=[
-            (
-                f"The decision at position {fact.position} names kernel {data['kernel']}, "
-                f"procedure {data['procedure']}, policy {data['policy']} version "
-                f"{data['policy_version']} with digest {data['policy_digest']}, and reads "
-                f"up to position {data['as_of']}."
-            )
-        ],
-        how=[
-            f"decision-ledger decision replay {data['model']}/{fact.position}",
-            "decision-ledger audit run BUNDLE --vkey KEY",
-        ],
+    answer.say(
+        f"The decision at position {fact.position} names kernel {data['kernel']}, procedure "
+        f"{data['procedure']}, policy {data['policy']} version {data['policy_version']} with "
+        f"digest {data['policy_digest']}, and reads up to position {data['as_of']}."
     )
+    answer.how = [
+        f"decision-ledger decision replay {data['model']}/{fact.position}",
+        "decision-ledger audit run BUNDLE --vkey KEY",
+    ]
     if inquiry.live is None:
         answer.missing = "No server could be asked; an audit of a bundle replays offline."
     else:
-        answer.said += inquiry.live.replayed(data["model"], fact.position)
-    return answer
+        answer.say(*inquiry.live.replayed(data["model"], fact.position))
 
 
 @_of_a_decision
-def knew(asked: _Asked) -> Answer:
+def knew(asked: _Asked, answer: Answer) -> None:
     """List what was observed before the moment of a decision and recorded after it."""
     source, fact, data = asked.source, asked.fact, asked.data
     stream, at = f"models/{data['model']}", parse_time(data["evaluated_at"])
@@ -206,37 +195,31 @@ def knew(asked: _Asked) -> Answer:
             continue
         later.append(seen.record)
     shown = later[:_OBSERVATIONS_SHOWN]
-    return Answer(
-        said=[
-            (
-                f"The decision at position {fact.position} could know the ledger up to position "
-                f"{data['as_of']}: {counted(known, 'observation')} of {data['model']} from its "
-                f"time or before."
-            ),
-            f"Recorded only later, of that time or before: {counted(len(later), 'observation')}.",
-        ],
-        tables=[
-            table_of(
-                "learned_later",
-                "Observed before, recorded after",
-                (
-                    ("position", "integer", "where it is recorded"),
-                    ("recorded_at", "time", "when it was recorded"),
-                    ("observed_at", "time", "the time it is about"),
-                    ("signal", "text", "which signal"),
-                    ("value", "decimal", "its value"),
-                    ("sample_size", "integer", "of how many rows"),
-                    ("actor", "text", "who reported it"),
-                ),
-                shown,
-                f"The first {len(shown)} of {len(later)}." if len(later) > len(shown) else "",
-            )
-        ],
+    answer.say(
+        f"The decision at position {fact.position} could know the ledger up to position "
+        f"{data['as_of']}: {counted(known, 'observation')} of {data['model']} from its "
+        f"time or before.",
+        f"Recorded only later, of that time or before: {counted(len(later), 'observation')}.",
+    )
+    answer.show(
+        "learned_later",
+        "Observed before, recorded after",
+        (
+            ("position", "integer", "where it is recorded"),
+            ("recorded_at", "time", "when it was recorded"),
+            ("observed_at", "time", "the time it is about"),
+            ("signal", "text", "which signal"),
+            ("value", "decimal", "its value"),
+            ("sample_size", "integer", "of how many rows"),
+            ("actor", "text", "who reported it"),
+        ),
+        shown,
+        f"The first {len(shown)} of {len(later)}." if len(later) > len(shown) else "",
     )
 
 
 @_of_a_decision
-def neighbours(asked: _Asked) -> Answer:
+def neighbours(asked: _Asked, answer: Answer) -> None:
     """Rank the models by the newest score each had at that moment; show the neighbours."""
     source, inquiry, fact, data = asked.source, asked.inquiry, asked.fact, asked.data
     newest: dict[str, dict[str, Any]] = {}
@@ -262,81 +245,77 @@ def neighbours(asked: _Asked) -> Answer:
         }
         for one in shown
     )
-    return Answer(
-        said=[f"{where} position {fact.position}."],
-        tables=[
-            table_of(
-                "queue",
-                "Its neighbours in the queue",
-                (
-                    ("place", "integer", "place by priority"),
-                    ("model", "text", "which model"),
-                    ("priority_ppm", "share", "priority, parts per million"),
-                    ("degradation_ppm", "share", "degradation before impact and risk"),
-                    ("plan_outcome", "text", "what the newest plan made of it"),
-                    ("plan_reason", "text", "and why"),
-                ),
-                records,
-            )
-        ],
-        how=[f"decision-ledger priorities --as-of {fact.position}"],
+    answer.say(f"{where} position {fact.position}.")
+    answer.show(
+        "queue",
+        "Its neighbours in the queue",
+        (
+            ("place", "integer", "place by priority"),
+            ("model", "text", "which model"),
+            ("priority_ppm", "share", "priority, parts per million"),
+            ("degradation_ppm", "share", "degradation before impact and risk"),
+            ("plan_outcome", "text", "what the newest plan made of it"),
+            ("plan_reason", "text", "and why"),
+        ),
+        records,
     )
+    answer.how = [f"decision-ledger priorities --as-of {fact.position}"]
 
 
 @_of_a_decision
-def counterfactual(asked: _Asked) -> Answer:
+def counterfactual(asked: _Asked, answer: Answer) -> None:
     """Ask the server which smallest change would have changed the decision."""
     inquiry, fact, data = asked.inquiry, asked.fact, asked.data
-    how = [f"decision-ledger decision explain {data['model']}/{fact.position}"]
+    answer.how = [f"decision-ledger decision explain {data['model']}/{fact.position}"]
     if inquiry.live is None:
-        return Answer(missing="Only a server looks for it.", how=how)
-    return Answer(said=inquiry.live.flips(data["model"], fact.position), how=how)
+        answer.missing = "Only a server looks for it."
+    else:
+        answer.say(*inquiry.live.flips(data["model"], fact.position))
 
 
 @_of_a_decision
-def which_rule(asked: _Asked) -> Answer:
+def which_rule(asked: _Asked, answer: Answer) -> None:
     """Name the rule's version, its author, its activation and the reasons given."""
     source, data = asked.source, asked.data
     policies = policy_folds.folded(source)
     version = policies.versions.get((data["policy"], data["policy_version"]))
     active = policies.activation_of(data["policy"], data["policy_version"], data["as_of"])
-    said = [reason_text(data, policies)]
+    answer.say(reason_text(data, policies))
     if version is None:
-        said.append("The body of that policy version was erased or withheld.")
+        answer.say("The body of that policy version was erased or withheld.")
     else:
-        said.append(
+        answer.say(
             f"Policy {version.policy} version {version.version} was written by {version.author} "
             f"{notation.moment(version.recorded_at)} (position {version.position}), digest "
             f"{version.digest}: {version.rationale}"
         )
     if active is not None:
-        said.append(
+        answer.say(
             f"It came into force for {active.where} {notation.moment(active.since)} by "
             f"{active.actor} (position {active.position}): {active.rationale}"
         )
-    return Answer(
-        said=said,
-        how=[f"decision-ledger policy show {data['policy']} --version {data['policy_version']}"],
-    )
+    answer.how = [
+        f"decision-ledger policy show {data['policy']} --version {data['policy_version']}"
+    ]
 
 
-def overridden(source: FactSource, inquiry: Inquiry) -> Answer:
+def overridden(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List overrides, and say whether one stood behind the decision asked about."""
     table = overrides_table(source, FactFilter(model=inquiry.model))
-    said = [f"On record: {counted(len(table.rows), 'override')}."]
+    answer.say(f"On record: {counted(len(table.rows), 'override')}.")
     if inquiry.position is not None or inquiry.model:
         try:
             fact, data = decision_at(source, inquiry)
         except QuestionError:
-            said.append("No decision about it is on record.")
+            answer.say("No decision about it is on record.")
         else:
             replaced = data["overridden"]
-            said.append(
+            answer.say(
                 f"The decision at position {fact.position} came from its rules alone."
                 if replaced is None
                 else f"The decision at position {fact.position} was set by the override at "
                 f"position {replaced['position']}; without it: {replaced['action']}."
             )
             if data["historical"]:
-                said.append(_HISTORICAL)
-    return Answer(said, [table])
+                answer.say(_HISTORICAL)
+    answer.tables.append(table)

@@ -1,7 +1,7 @@
 """Decisions and what is around them: reasons, overrides, deployments, places in plans."""
 
 from collections.abc import Collection
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.policies import TYPES as POLICY_TYPES
@@ -18,40 +18,24 @@ _REASONS: Final = {
 }
 
 
-class Explainer(Protocol):
+class Explainer:
     """Tells why decisions came out as they did, in the sentences of `decision explain`.
 
-    Given from outside, since this room computes nothing.
+    Given from outside, since this room computes nothing; this one has nothing to say.
     """
 
-    @property
-    def types(self) -> Collection[str]:
-        """Types of events that it has to see, beside policies and decisions."""
-        ...
+    types: Collection[str] = ()
+    """Types of events that it has to see, beside policies and decisions."""
 
     def see(self, fact: Fact) -> None:
         """Take notice of a fact; they come in order of position."""
-        ...
 
-    def why(self, decision: Fact) -> str:
+    def why(self, decision: Fact) -> str:  # noqa: ARG002 - for those that can tell
         """Return why a decision came out as it did; empty where that cannot be told."""
-        ...
-
-
-class _Unexplained:
-    """An explainer that has nothing to say."""
-
-    types: Collection[str] = ()
-
-    def see(self, fact: Fact) -> None:
-        """Take no notice."""
-
-    def why(self, decision: Fact) -> str:  # noqa: ARG002 - as the protocol has it
-        """Say nothing."""
         return ""
 
 
-UNEXPLAINED: Final[Explainer] = _Unexplained()
+UNEXPLAINED: Final = Explainer()
 
 
 def reason_text(data: dict[str, Any], policies: Policies) -> str:

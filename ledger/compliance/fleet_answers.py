@@ -7,7 +7,7 @@ from ledger.compliance.decisions import deployments_table
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
 from ledger.compliance.policies import changes_table
-from ledger.compliance.tables import as_records, table_of
+from ledger.compliance.tables import as_records
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
@@ -18,15 +18,16 @@ from ledger.events.values import SECOND, parse_time
 _ALL: Final = FactFilter()
 
 
-def provenance(source: FactSource, inquiry: Inquiry) -> Answer:
+def provenance(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say what is recorded of how a model's versions came about."""
     model = need_model(inquiry)
     described = None
     for fact, data in readable(source.facts((ModelRegistered.TYPE, ModelUpdated.TYPE))):
         if data["model"] == model:
             described = fact, data
-    said = ["The model's description is erased, withheld or was never recorded."]
-    if described is not None:
+    if described is None:
+        answer.say("The model's description is erased, withheld or was never recorded.")
+    else:
         fact, data = described
         parts = {
             "recipe": "recipe",
@@ -35,34 +36,35 @@ def provenance(source: FactSource, inquiry: Inquiry) -> Answer:
             "architecture": "architecture",
         }
         stated = [f"{name} {data[part] or 'not stated'}" for name, part in parts.items()]
-        said = [f"As described at position {fact.position}: {', '.join(stated)}."]
-    return Answer(said, [deployments_table(source, FactFilter(model=model))])
+        answer.say(f"As described at position {fact.position}: {', '.join(stated)}.")
+    answer.tables.append(deployments_table(source, FactFilter(model=model)))
 
 
-def deployed(source: FactSource, inquiry: Inquiry) -> Answer:
+def deployed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List deployments."""
     table = deployments_table(source, FactFilter(model=inquiry.model, until=inquiry.at))
-    return Answer([f"On record: {counted(len(table.rows), 'deployment')}."], [table])
+    answer.say(f"On record: {counted(len(table.rows), 'deployment')}.")
+    answer.tables.append(table)
 
 
-def roll_back(source: FactSource, inquiry: Inquiry) -> Answer:
+def roll_back(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say which version served before, and when an earlier one was last put back."""
     model = need_model(inquiry)
     table = deployments_table(source, FactFilter(model=model))
     rows = as_records(table)
     back = [row for row in rows if row["kind"] == "reinstated"]
-    said = ["Nothing was ever deployed."]
     if rows:
-        said = [
-            f"{rows[-1]['model_version']} serves; before it: {rows[-1]['replaces'] or 'nothing'}."
-        ]
+        before = rows[-1]["replaces"] or "nothing"
+        answer.say(f"{rows[-1]['model_version']} serves; before it: {before}.")
+    else:
+        answer.say("Nothing was ever deployed.")
     for row in back[-1:]:
         at = parse_time(str(row["in_service_at"]))
-        said.append(f"An earlier version was last put back {notation.moment(at)}.")
-    return Answer(said, [table])
+        answer.say(f"An earlier version was last put back {notation.moment(at)}.")
+    answer.tables.append(table)
 
 
-def policy_history(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def policy_history(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """List versions with differences, when they were in force, and how much was decided by them."""
     policies = policy_folds.folded(source)
     decided: dict[tuple[str, int, str], int] = {}
@@ -73,45 +75,39 @@ def policy_history(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG
         (one.policy, one.version, one.where, one.since, one.until, one.actor, one.rationale)
         for one in policies.activations
     )
-    return Answer(
-        said=[
-            (
-                f"On record: {counted(len(policies.versions), 'version')} drafted, "
-                f"{counted(len(periods), 'activation')}."
-            )
-        ],
-        tables=[
-            changes_table(source, _ALL),
-            table_of(
-                "periods",
-                "When each version was in force",
-                (
-                    ("policy", "text", "which policy"),
-                    ("version", "integer", "which version"),
-                    ("scope", "text", "for which models"),
-                    ("since", "time", "from when"),
-                    ("until", "time", "until when; empty if still in force"),
-                    ("actor", "text", "who activated it"),
-                    ("rationale", "prose", "the reason given"),
-                ),
-                periods,
-            ),
-            table_of(
-                "decided",
-                "Decisions under each version",
-                (
-                    ("policy", "text", "which policy"),
-                    ("version", "integer", "which version"),
-                    ("action", "text", "what was decided"),
-                    ("decisions", "integer", "how often"),
-                ),
-                tuple((*key, count) for key, count in sorted(decided.items())),
-            ),
-        ],
+    answer.say(
+        f"On record: {counted(len(policies.versions), 'version')} drafted, "
+        f"{counted(len(periods), 'activation')}."
+    )
+    answer.tables.append(changes_table(source, _ALL))
+    answer.show(
+        "periods",
+        "When each version was in force",
+        (
+            ("policy", "text", "which policy"),
+            ("version", "integer", "which version"),
+            ("scope", "text", "for which models"),
+            ("since", "time", "from when"),
+            ("until", "time", "until when; empty if still in force"),
+            ("actor", "text", "who activated it"),
+            ("rationale", "prose", "the reason given"),
+        ),
+        periods,
+    )
+    answer.show(
+        "decided",
+        "Decisions under each version",
+        (
+            ("policy", "text", "which policy"),
+            ("version", "integer", "which version"),
+            ("action", "text", "what was decided"),
+            ("decisions", "integer", "how often"),
+        ),
+        tuple((*key, count) for key, count in sorted(decided.items())),
     )
 
 
-def without_action(source: FactSource, inquiry: Inquiry) -> Answer:
+def without_action(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List models whose decision calls for work that nothing recorded has done."""
     in_force: dict[str, tuple[Fact, dict[str, Any]]] = {}
     deployed_at: dict[str, int] = {}
@@ -148,29 +144,25 @@ def without_action(source: FactSource, inquiry: Inquiry) -> Answer:
             }
         )
     models = counted(len(records), "model")
-    return Answer(
-        said=[f"An action in force that nothing recorded has answered: {models}."],
-        tables=[
-            table_of(
-                "without_action",
-                "Called for, not yet done",
-                (
-                    ("model", "text", "which model"),
-                    ("action", "text", "what is called for"),
-                    ("since", "time", "since when"),
-                    ("seconds", "span", "for how long"),
-                    ("priority_ppm", "share", "its priority then"),
-                    ("plan_outcome", "text", "what the newest plan made of it"),
-                    ("plan_reason", "text", "and why"),
-                    ("override_position", "integer", "the override behind it, if any"),
-                ),
-                records,
-            )
-        ],
+    answer.say(f"An action in force that nothing recorded has answered: {models}.")
+    answer.show(
+        "without_action",
+        "Called for, not yet done",
+        (
+            ("model", "text", "which model"),
+            ("action", "text", "what is called for"),
+            ("since", "time", "since when"),
+            ("seconds", "span", "for how long"),
+            ("priority_ppm", "share", "its priority then"),
+            ("plan_outcome", "text", "what the newest plan made of it"),
+            ("plan_reason", "text", "and why"),
+            ("override_position", "integer", "the override behind it, if any"),
+        ),
+        records,
     )
 
 
-def budgets(source: FactSource, inquiry: Inquiry) -> Answer:
+def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Show what each plan could spend and what its admitted jobs need."""
     records: list[dict[str, Any]] = []
     for fact, data in readable(source.facts((PlanMade.TYPE,))):
@@ -180,29 +172,25 @@ def budgets(source: FactSource, inquiry: Inquiry) -> Answer:
         is_over = spent > int(data["purse_micros"])
         records.append(fact.record | {"admitted_micros": str(spent), "is_over": is_over})
     over = len([one for one in records if one["is_over"]])
-    return Answer(
-        said=[f"More than the budget was admitted by {over} of {counted(len(records), 'plan')}."],
-        tables=[
-            table_of(
-                "budgets",
-                "Budgets of plans",
-                (
-                    ("position", "integer", "where the plan is recorded"),
-                    ("made_at", "time", "the time that it is about"),
-                    ("plan", "text", "which plan"),
-                    ("purse_micros", "money", "what it could spend"),
-                    ("admitted_micros", "money", "what its admitted jobs need"),
-                    ("demand_micros", "money", "what all worthwhile jobs would need"),
-                    ("is_over", "boolean", "whether it admitted more than it had"),
-                    ("actor", "text", "who stated the budget"),
-                ),
-                records,
-            )
-        ],
+    answer.say(f"More than the budget was admitted by {over} of {counted(len(records), 'plan')}.")
+    answer.show(
+        "budgets",
+        "Budgets of plans",
+        (
+            ("position", "integer", "where the plan is recorded"),
+            ("made_at", "time", "the time that it is about"),
+            ("plan", "text", "which plan"),
+            ("purse_micros", "money", "what it could spend"),
+            ("admitted_micros", "money", "what its admitted jobs need"),
+            ("demand_micros", "money", "what all worthwhile jobs would need"),
+            ("is_over", "boolean", "whether it admitted more than it had"),
+            ("actor", "text", "who stated the budget"),
+        ),
+        records,
     )
 
 
-def evenness(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def evenness(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """Compare groups of models (owner, tier, labels) in the newest plan and in force."""
     groups: dict[str, list[str]] = {}
     for _, data in readable(source.facts((ModelRegistered.TYPE, ModelUpdated.TYPE))):
@@ -236,25 +224,19 @@ def evenness(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - 
         (name, count, total // scored if scored else None, ranked, taken)
         for name, (count, scored, total, ranked, taken) in sorted(totals.items())
     )
-    return Answer(
-        said=[
-            (
-                f"{counted(len(groups), 'model')} in {counted(len(rows), 'group')} by owner, tier "
-                f"and label; the newest plan ranked {len(admitted)} of them."
-            )
-        ],
-        tables=[
-            table_of(
-                "groups",
-                "Groups of models",
-                (
-                    ("group", "text", "owner, tier or label"),
-                    ("models", "integer", "how many models"),
-                    ("mean_priority_ppm", "share", "mean of their newest priorities"),
-                    ("ranked", "integer", "how many the newest plan ranked"),
-                    ("admitted", "integer", "how many it admitted"),
-                ),
-                rows,
-            )
-        ],
+    answer.say(
+        f"{counted(len(groups), 'model')} in {counted(len(rows), 'group')} by owner, tier "
+        f"and label; the newest plan ranked {len(admitted)} of them."
+    )
+    answer.show(
+        "groups",
+        "Groups of models",
+        (
+            ("group", "text", "owner, tier or label"),
+            ("models", "integer", "how many models"),
+            ("mean_priority_ppm", "share", "mean of their newest priorities"),
+            ("ranked", "integer", "how many the newest plan ranked"),
+            ("admitted", "integer", "how many it admitted"),
+        ),
+        rows,
     )

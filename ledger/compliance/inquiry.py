@@ -7,7 +7,7 @@ what is not on record.
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from ledger.compliance.tables import Table
+from ledger.compliance.tables import Described, Records, Table, table_of
 
 State = Literal["answered", "partly", "not answered"]
 
@@ -57,6 +57,16 @@ class Answer:
     """What the events do not tell; empty if the answer is whole."""
     how: list[str] = field(default_factory=list)
     """Commands that show more, or prove it."""
+
+    def say(self, *sentences: str) -> None:
+        """Add sentences."""
+        self.said += sentences
+
+    def show(
+        self, name: str, title: str, columns: Described, records: Records, note: str = ""
+    ) -> None:
+        """Add a table, as `table_of` makes it."""
+        self.tables.append(table_of(name, title, columns, records, note))
 
     @property
     def state(self) -> State:

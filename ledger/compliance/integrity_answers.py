@@ -16,19 +16,17 @@ from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import SECOND, parse_time
 
 
-def is_whole(source: FactSource, inquiry: Inquiry) -> Answer:
+def is_whole(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Compare with the checkpoint that the auditor kept, and list the audits on record."""
     audits = list(readable(source.facts((AuditCompleted.TYPE,))))
-    answer = Answer(
-        how=[
-            "decision-ledger audit run --vkey KEY",
-            "decision-ledger log consistency SIZE_OF_X",
-        ]
-    )
+    answer.how = [
+        "decision-ledger audit run --vkey KEY",
+        "decision-ledger log consistency SIZE_OF_X",
+    ]
     if inquiry.checkpoint and inquiry.live is not None:
-        answer.said += inquiry.live.prove_since(inquiry.checkpoint)
+        answer.say(*inquiry.live.prove_since(inquiry.checkpoint))
     else:
-        answer.said.append(
+        answer.say(
             "Give the checkpoint you kept with --checkpoint and ask a live server: it then shows "
             "whether today's ledger begins with exactly those events."
         )
@@ -36,14 +34,13 @@ def is_whole(source: FactSource, inquiry: Inquiry) -> Answer:
     if audits:
         fact, data = audits[-1]
         result = "passed" if data["passed"] else "FAILED"
-        answer.said.append(
+        answer.say(
             f"The last of {counted(len(audits), 'audit')} on record "
             f"({notation.time(fact.recorded_at)}, by {fact.actor}, position {fact.position}) "
             f"covered {counted(data['size'], 'event')} and {result}."
         )
     else:
-        answer.said.append("No audit is on record.")
-    return answer
+        answer.say("No audit is on record.")
 
 
 @dataclass(slots=True)
@@ -82,7 +79,7 @@ def _fold_key(keys: list[_Key], fact: Fact) -> None:
                 key.revoked_from, key.reason = data["from_position"], data["reason"]
 
 
-def who_writes(source: FactSource, inquiry: Inquiry) -> Answer:
+def who_writes(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List who wrote what, the keys over time, and for one event its author and keys."""
     writers: dict[tuple[str, str], list[int]] = {}
     keys: list[_Key] = []
@@ -95,24 +92,22 @@ def who_writes(source: FactSource, inquiry: Inquiry) -> Answer:
             row[2] = fact.recorded_at
         if fact.position == inquiry.position:
             asked = fact
-    said = [
-        "An actor is what the caller states; a checkpoint's key vouches for the record as a whole.",
-    ]
+    answer.say(
+        "An actor is what the caller states; a checkpoint's key vouches for the record as a whole."
+    )
     if inquiry.position is not None:
         if asked is None:
             raise QuestionError(f"There is no event at position {inquiry.position} here.")
         valid = [key.vkey for key in keys if key.is_valid_at(asked.position)]
         author = asked.actor or "somebody whose name was erased or withheld"
-        said.append(
+        answer.say(
             f"Event {asked.position} ({asked.type}) was caused by {author} and recorded "
             f"{notation.moment(asked.recorded_at)}. Valid at that size: "
             f"{', '.join(valid) or 'no key'}."
         )
-    return Answer(
-        said=said,
-        tables=[_writers_table(writers), _keys_table(keys)],
-        how=["decision-ledger key list", "decision-ledger log prove POSITION"],
-    )
+    answer.tables.append(_writers_table(writers))
+    answer.tables.append(_keys_table(keys))
+    answer.how = ["decision-ledger key list", "decision-ledger log prove POSITION"]
 
 
 def _writers_table(writers: dict[tuple[str, str], list[int]]) -> Table:
@@ -148,28 +143,25 @@ def _keys_table(keys: list[_Key]) -> Table:
     )
 
 
-def refused_and_silent(source: FactSource, inquiry: Inquiry) -> Answer:
+def refused_and_silent(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List refused requests and silent sources."""
     scope = FactFilter(model=inquiry.model, until=inquiry.at)
     refused, sources = refusals_table(source, scope), silence_table(source, scope)
     state = [column.name for column in sources.columns].index("state")
     silent = [row for row in sources.rows if row[state] in {"silent", "never"}]
-    return Answer(
-        said=[
-            f"Refusals on record: {counted(len(refused.rows), 'kind')}.",
-            f"Silent or never heard of: {len(silent)} of {counted(len(sources.rows), 'source')}.",
-        ],
-        tables=[
-            refused,
-            Table("silent_sources", "Silent sources", sources.columns, tuple(silent), sources.note),
-        ],
-        how=["decision-ledger compliance export --format csv FOLDER"],
+    answer.say(
+        f"Refusals on record: {counted(len(refused.rows), 'kind')}.",
+        f"Silent or never heard of: {len(silent)} of {counted(len(sources.rows), 'source')}.",
     )
+    answer.tables.append(refused)
+    answer.tables.append(
+        Table("silent_sources", "Silent sources", sources.columns, tuple(silent), sources.note)
+    )
+    answer.how = ["decision-ledger compliance export --format csv FOLDER"]
 
 
-def clocks(source: FactSource, inquiry: Inquiry) -> Answer:
+def clocks(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say which clock gave the times, and list late observations by source."""
-    said: list[str] = []
     late: dict[tuple[str, str], list[int]] = {}
     newest: dict[tuple[str, str], int] = {}
     types = (*CONFIGURED, SignalObserved.TYPE)
@@ -182,7 +174,7 @@ def clocks(source: FactSource, inquiry: Inquiry) -> Answer:
                 "wall": "the server's clock at commit, never running backwards",
                 "data": "the newest time stated to the ledger, so history has its own times",
             }[data["clock"]]
-            said.append(
+            answer.say(
                 f"Record times come from {clock} (position {fact.position}); sources may be ahead "
                 f"by {notation.duration(data['skew_seconds'])}."
             )
@@ -198,49 +190,39 @@ def clocks(source: FactSource, inquiry: Inquiry) -> Answer:
                 row[1], row[2] = (newest[key] - at) // SECOND, fact.position
         newest[key] = max(at, newest.get(key, 0))
     rows: tuple[tuple[Cell, ...], ...] = tuple((*key, *row) for key, row in sorted(late.items()))
-    said.append(f"Reported out of order: {len(late)} of {counted(len(newest), 'source')}.")
-    return Answer(
-        said=said,
-        tables=[
-            table_of(
-                "late_observations",
-                "Observations that came after newer ones",
-                (
-                    ("model", "text", "which model"),
-                    ("signal", "text", "which signal"),
-                    ("late", "integer", "how many came after a newer one"),
-                    ("latest_by_seconds", "span", "by how much at most"),
-                    ("position", "integer", "where that one is recorded"),
-                ),
-                rows,
-            )
-        ],
+    answer.say(f"Reported out of order: {len(late)} of {counted(len(newest), 'source')}.")
+    answer.show(
+        "late_observations",
+        "Observations that came after newer ones",
+        (
+            ("model", "text", "which model"),
+            ("signal", "text", "which signal"),
+            ("late", "integer", "how many came after a newer one"),
+            ("latest_by_seconds", "span", "by how much at most"),
+            ("position", "integer", "where that one is recorded"),
+        ),
+        rows,
     )
 
 
-def retained_and_erased(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def retained_and_erased(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """List what was erased, and what the last audit after it found."""
     erasures = list(readable(source.facts((BodyErased.TYPE,))))
     count = sum(last - first + 1 for _, data in erasures for first, last in data["positions"])
     last_erasure = erasures[-1][0].position if erasures else 0
     audits = list(readable(source.facts((AuditCompleted.TYPE,))))
     after = [(fact, data) for fact, data in audits if fact.position > last_erasure]
-    said = [
-        (
-            "Events are kept for ever: nothing in the service deletes one. Only a body and its "
-            "salt can be erased, under a recorded ground; header, hashes and proofs stay."
-        ),
+    answer.say(
+        "Events are kept for ever: nothing in the service deletes one. Only a body and its "
+        "salt can be erased, under a recorded ground; header, hashes and proofs stay.",
         f"On record: {counted(len(erasures), 'erasure')} of {counted(count, 'position')}.",
-    ]
+    )
     if after:
         newest, found = after[-1]
-        said.append(
+        answer.say(
             f"The audit at position {newest.position}, after the last erasure, covered "
             f"{found['size']} events and {'passed' if found['passed'] else 'FAILED'}."
         )
-    return Answer(
-        said,
-        [conduct_of(source, "bodies erased", "erasures", "Erasures")],
-        missing="" if after else "No audit is on record after the last erasure.",
-        how=["decision-ledger audit run --record"],
-    )
+    answer.tables.append(conduct_of(source, "bodies erased", "erasures", "Erasures"))
+    answer.missing = "" if after else "No audit is on record after the last erasure."
+    answer.how = ["decision-ledger audit run --record"]

@@ -7,7 +7,7 @@ from ledger.compliance.conduct import conduct_of
 from ledger.compliance.decisions import plan_rows_table
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, need_model
-from ledger.compliance.tables import Cell, table_of
+from ledger.compliance.tables import Cell
 from ledger.events.decisions import DECISION_TYPES
 from ledger.events.models import ModelDeployed
 from ledger.events.notation import counted
@@ -15,7 +15,7 @@ from ledger.events.signals import SignalDefined
 from ledger.events.values import DAY, parse_time
 
 
-def followed(source: FactSource, inquiry: Inquiry) -> Answer:
+def followed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """List decisions that called for work soon after a deployment, with their lineage."""
     deployments: list[tuple[Fact, dict[str, Any], int]] = []
     records: list[dict[str, Any]] = []
@@ -39,35 +39,29 @@ def followed(source: FactSource, inquiry: Inquiry) -> Answer:
                     "decision_position": fact.position,
                 }
             )
-    return Answer(
-        said=[
-            (
-                f"Work was called for within {counted(inquiry.days, 'day')} of a deployment by "
-                f"{counted(len(records), 'decision')}."
-            )
-        ],
-        tables=[
-            table_of(
-                "followed",
-                "Called for soon after a deployment",
-                (
-                    ("model", "text", "which model"),
-                    ("model_version", "text", "the version deployed"),
-                    ("deployment_position", "integer", "where that is recorded"),
-                    ("decision_position", "integer", "where the decision is recorded"),
-                    ("evaluated_at", "time", "when it called"),
-                    ("action", "text", "for what"),
-                    ("score_position", "integer", "the score behind it"),
-                    ("as_of", "integer", "last position that it could know"),
-                    ("run_id", "text", "the run it opened"),
-                ),
-                records,
-            )
-        ],
+    answer.say(
+        f"Work was called for within {counted(inquiry.days, 'day')} of a deployment by "
+        f"{counted(len(records), 'decision')}."
+    )
+    answer.show(
+        "followed",
+        "Called for soon after a deployment",
+        (
+            ("model", "text", "which model"),
+            ("model_version", "text", "the version deployed"),
+            ("deployment_position", "integer", "where that is recorded"),
+            ("decision_position", "integer", "where the decision is recorded"),
+            ("evaluated_at", "time", "when it called"),
+            ("action", "text", "for what"),
+            ("score_position", "integer", "the score behind it"),
+            ("as_of", "integer", "last position that it could know"),
+            ("run_id", "text", "the run it opened"),
+        ),
+        records,
     )
 
 
-def reviewed(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def reviewed(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """Say when each policy was last drafted or activated."""
     policies = policy_folds.folded(source)
     last: dict[str, list[Cell]] = {}
@@ -77,34 +71,31 @@ def reviewed(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - 
     for active in policies.activations:
         if active.policy in last:
             last[active.policy][3:] = [active.since, active.actor]
-    return Answer(
-        said=[f"Policies: {len(last)}. A draft or an activation counts as a review."],
-        tables=[
-            table_of(
-                "reviews",
-                "Newest changes of policies",
-                (
-                    ("policy", "text", "which policy"),
-                    ("newest_version", "integer", "its newest version"),
-                    ("drafted_at", "time", "when that was written"),
-                    ("author", "text", "by whom"),
-                    ("activated_at", "time", "last activation of any version"),
-                    ("activated_by", "text", "by whom"),
-                ),
-                tuple((policy, *row) for policy, row in sorted(last.items())),
-            )
-        ],
+    answer.say(f"Policies: {len(last)}. A draft or an activation counts as a review.")
+    answer.show(
+        "reviews",
+        "Newest changes of policies",
+        (
+            ("policy", "text", "which policy"),
+            ("newest_version", "integer", "its newest version"),
+            ("drafted_at", "time", "when that was written"),
+            ("author", "text", "by whom"),
+            ("activated_at", "time", "last activation of any version"),
+            ("activated_by", "text", "by whom"),
+        ),
+        tuple((policy, *row) for policy, row in sorted(last.items())),
     )
 
 
-def audits(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def audits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """List audits with their findings."""
     table = conduct_of(source, "audit completed", "audits", "Audits")
-    said = [f"On record: {counted(len(table.rows), 'audit')}."]
-    return Answer(said, [table], how=["decision-ledger audit run --record"])
+    answer.say(f"On record: {counted(len(table.rows), 'audit')}.")
+    answer.tables.append(table)
+    answer.how = ["decision-ledger audit run --record"]
 
 
-def limits(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of all
+def limits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noqa: ARG001 - of all
     """Return what the ledger itself says of its methods: meanings and rationales."""
     signals = {data["signal"]: data for _, data in readable(source.facts((SignalDefined.TYPE,)))}
     policies = policy_folds.folded(source)
@@ -120,42 +111,36 @@ def limits(source: FactSource, inquiry: Inquiry) -> Answer:  # noqa: ARG001 - of
             (name, number, f"rule {rule['id']}", rule["rationale"])
             for rule in document["decision"]["rules"]
         ]
-    return Answer(
-        said=[
-            (
-                "What users are told of limits is in ledger/docs/limits.md; the ledger holds "
-                "how each signal is collected and the rationale of every weight and rule."
-            )
-        ],
-        tables=[
-            table_of(
-                "signals",
-                "Signals and how they are collected",
-                (
-                    ("signal", "text", "which signal"),
-                    ("kind", "text", "what kind of degradation it shows"),
-                    ("unit", "text", "its unit"),
-                    ("meaning", "text", "what it means"),
-                    ("collection", "text", "how it is collected"),
-                ),
-                (signals[name] for name in sorted(signals)),
-            ),
-            table_of(
-                "rationales",
-                "Rationales of policies",
-                (
-                    ("policy", "text", "which policy"),
-                    ("version", "integer", "which version"),
-                    ("of", "text", "of what"),
-                    ("rationale", "prose", "the reason given"),
-                ),
-                tuple(rationales),
-            ),
-        ],
+    answer.say(
+        "What users are told of limits is in ledger/docs/limits.md; the ledger holds "
+        "how each signal is collected and the rationale of every weight and rule."
+    )
+    answer.show(
+        "signals",
+        "Signals and how they are collected",
+        (
+            ("signal", "text", "which signal"),
+            ("kind", "text", "what kind of degradation it shows"),
+            ("unit", "text", "its unit"),
+            ("meaning", "text", "what it means"),
+            ("collection", "text", "how it is collected"),
+        ),
+        (signals[name] for name in sorted(signals)),
+    )
+    answer.show(
+        "rationales",
+        "Rationales of policies",
+        (
+            ("policy", "text", "which policy"),
+            ("version", "integer", "which version"),
+            ("of", "text", "of what"),
+            ("rationale", "prose", "the reason given"),
+        ),
+        tuple(rationales),
     )
 
 
-def everything(source: FactSource, inquiry: Inquiry) -> Answer:
+def everything(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     """Say what an export of the model holds and how to make and verify it."""
     model = need_model(inquiry)
     stream = f"models/{model}"
@@ -164,23 +149,17 @@ def everything(source: FactSource, inquiry: Inquiry) -> Answer:
         if fact.stream == stream:
             counts[fact.type] = counts.get(fact.type, 0) + 1
     places = plan_rows_table(source, FactFilter(model=model))
-    return Answer(
-        said=[
-            (
-                f"The stream {stream} holds {counted(sum(counts.values()), 'event')}; plans name "
-                f"the model {counted(len(places.rows), 'time')}."
-            )
-        ],
-        tables=[
-            table_of(
-                "events",
-                "Events of the model",
-                (("type", "text", "type of event"), ("events", "integer", "how many")),
-                tuple(sorted(counts.items())),
-            )
-        ],
-        how=[
-            f"decision-ledger export create --stream {stream} FOLDER",
-            "python3 verify_bundle.py FOLDER --vkey KEY",
-        ],
+    answer.say(
+        f"The stream {stream} holds {counted(sum(counts.values()), 'event')}; plans name "
+        f"the model {counted(len(places.rows), 'time')}."
     )
+    answer.show(
+        "events",
+        "Events of the model",
+        (("type", "text", "type of event"), ("events", "integer", "how many")),
+        tuple(sorted(counts.items())),
+    )
+    answer.how = [
+        f"decision-ledger export create --stream {stream} FOLDER",
+        "python3 verify_bundle.py FOLDER --vkey KEY",
+    ]

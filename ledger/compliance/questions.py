@@ -19,7 +19,7 @@ class Question(NamedTuple):
     """A question, what answers it from events, and what no event tells; empty if all is told."""
 
     text: str
-    answer: Callable[[FactSource, Inquiry], Answer] | None
+    answer: Callable[[FactSource, Inquiry, Answer], None] | None
     missing: str = ""
 
 
@@ -189,6 +189,8 @@ def answer(name: str, source: FactSource, inquiry: Inquiry) -> Answer:
     question = QUESTIONS.get(name)
     if question is None:
         raise QuestionError(f"No question is named {name[:80]!r}; without a name they are listed.")
-    given = Answer() if question.answer is None else question.answer(source, inquiry)
+    given = Answer()
+    if question.answer is not None:
+        question.answer(source, inquiry, given)
     given.missing = given.missing or question.missing
     return given

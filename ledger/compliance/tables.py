@@ -15,6 +15,11 @@ Cell: TypeAlias = str | int | bool | None
 seconds, decimals text in the ledger's spelling, ratios text of parts per million; prose is text of
 any length, None is not known."""
 
+Described: TypeAlias = Sequence[tuple[str, Kind, str]]
+"""Columns by name, kind and meaning."""
+Records: TypeAlias = Iterable[Mapping[str, Any] | tuple[Cell, ...]]
+"""What rows are made of: values by the names of columns, or the cells themselves."""
+
 _WORD_CHARS_MAX: Final = 32  # a longer one, such as a digest, would widen its column
 _UNITS_OF_DATA: Final = ("_ppm", "_micros", "_seconds")
 
@@ -98,8 +103,8 @@ def columns(*described: tuple[str, Kind, str]) -> tuple[Column, ...]:
 def table_of(
     name: str,
     title: str,
-    described: Sequence[tuple[str, Kind, str]],
-    records: Iterable[Mapping[str, Any] | tuple[Cell, ...]],
+    described: Described,
+    records: Records,
     note: str = "",
     page: tuple[tuple[str, tuple[str, ...]], ...] = (),
 ) -> Table:

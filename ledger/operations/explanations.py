@@ -1,8 +1,8 @@
 """What explains decisions to compliance tables: the server, or a bundle's own events."""
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from ledger.compliance.decisions import Explainer
 from ledger.events.decisions import MADE, ScoreComputed
 from ledger.events.policies import DRAFTED_TYPES
 
@@ -11,19 +11,12 @@ if TYPE_CHECKING:
     from ledger.compliance.facts import Fact
     from ledger.rules.procedure import RuleSet
 
-_NOTHING: Final[Collection[str]] = ()
 
-
-class ServerExplainer:
+class ServerExplainer(Explainer):
     """Asks the server, as `decision explain` does."""
-
-    types = _NOTHING
 
     def __init__(self, client: "LedgerClient") -> None:
         self._client = client
-
-    def see(self, fact: "Fact") -> None:
-        """Take no notice: the server has seen it."""
 
     def why(self, decision: "Fact") -> str:
         """Return the server's explanation; empty if it has none, since a body was erased, say."""
@@ -37,10 +30,10 @@ class ServerExplainer:
             return ""
 
 
-class BundleExplainer:
+class BundleExplainer(Explainer):
     """Explains from the scores and policies of a bundle what the server would, without one."""
 
-    types: Collection[str] = (ScoreComputed.TYPE,)
+    types = (ScoreComputed.TYPE,)
 
     def __init__(self) -> None:
         self._rules: dict[tuple[str, int], RuleSet] = {}

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.operations.verification.receipt import CheckedReceipt
 from tests.cli.conftest import Run
-from tools.shapes import fields_of
+from tools.shapes import SHAPES, fields_of
 
 
 @pytest.mark.parametrize("form", ["fares", "models/fares/decisions/{}", "{}"])
@@ -20,7 +19,7 @@ def test_a_receipt_is_fetched_and_verifies_offline(
     name = form.format(decision["position"])
     made = told("decision", "receipt", name, str(out), "--json")
     assert made.code == 0, made.err
-    assert tuple(made.json) == fields_of(CheckedReceipt)
+    assert tuple(made.json) == fields_of(SHAPES["decision receipt"])
     for path in (out, out.parent):
         assert path.stat().st_mode & 0o077 == 0, "it holds bodies, as a bundle does"
     assert made.json["position"] == decision["position"]

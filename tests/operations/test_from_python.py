@@ -27,7 +27,7 @@ from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.publication import publish, stored_log
 from ledger.operations.served_ledger import ServedLedger
 from ledger.operations.trust import TrustAnchors, trusted
-from ledger.operations.verification.bundle import check_bundle
+from ledger.operations.verification.files import check_bundle
 from ledger.operations.verification.log import verify_log
 from ledger.operations.verification.thing import source_at, thing_at
 from ledger.operations.witness import witness_key, witness_server, witnessed_logs
@@ -76,7 +76,8 @@ def test_a_bundle_is_fetched_and_verified(client: LedgerClient, tmp_path: Path) 
     out = tmp_path / "bundle.tar"
     fetch, head = fetched(client, out), client.get_ledger().head_position
     given = trusted([client.get_checkpoint().verifier_key], None)
-    assert check_bundle(fetch.archive, given).last_position == head - 1, "all but its own issue"
+    found = check_bundle(fetch.archive, given)
+    assert found.scope.last_position == head - 1, "all but its own issue"
     fetch.keep()
     assert thing_at(str(out)) == "bundle"
     with pytest.raises(MisuseError, match="did not come with it"):

@@ -1,4 +1,4 @@
-"""Verification of an offline proof (tlog-proof): that an event is in a signed log."""
+"""Verification of what was handed over: a bundle, a receipt, an offline proof; without a server."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,41 @@ from ledger.chain.link import event_hash as hash_of
 from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
+from ledger.export.files import BundleError
 from ledger.export.lines import LineError, parse_line
+from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
+from ledger.export.verify import Verified, verify_bundle
+from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import named_bytes, named_text
 from ledger.operations.trust import TrustAnchors
 from ledger.reading import RECEIPT_BYTES_MAX
 
 _KEPT: Final = "Keep the file as evidence, and ask its giver for another."
+_KEPT_RECEIPT: Final = "Keep the file as evidence, and ask the issuer for another."
+_KEPT_BUNDLE: Final = "Keep it as evidence, and ask the issuer for another."
+
+
+def check_bundle(path: Path, given: TrustAnchors, move: Move | None = None) -> Verified:
+    """Return what a bundle is, a folder or a tar archive, verified to the byte.
+
+    IntegrityFailure names file and line of what does not hold.
+    """
+    given.require("A bundle")
+    try:
+        return verify_bundle(path, given.keys, given.policy, move)
+    except BundleError as error:
+        raise IntegrityFailure(f"The bundle does not verify: {error}.", _KEPT_BUNDLE) from error
+
+
+def check_receipt(path: Path, given: TrustAnchors) -> Receipt:
+    """Return what a receipt shows of a decision; IntegrityFailure if anything does not hold."""
+    given.require("A receipt")
+    data = named_bytes(path, RECEIPT_BYTES_MAX)
+    try:
+        return verify_receipt(data, given.keys, given.policy)
+    except ReceiptError as error:
+        raise IntegrityFailure(f"The receipt does not verify: {error}.", _KEPT_RECEIPT) from error
 
 
 @dataclass(frozen=True, slots=True)
