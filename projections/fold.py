@@ -3,27 +3,25 @@
 The runner and the rebuild share it. Not safe between threads; its owner sees to that.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from ledger.errors import LedgerError
+from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
-from projections.projection import Projection, Row, RowSet, decode_row, encode_row
+from projections.projection import Projection, Row, RowSet, decode_row
 from projections.store import ProjectionStore
 from projections.tables import Advance, DeadLetter, Generation, Tracking
-
-HashAt = Callable[[int], bytes | None]
-"""Returns the hash of the event at a position; None where there is no such event."""
 
 
 class OnPoison(StrEnum):
     """What to do about an event that cannot be folded."""
 
     STOP = "stop"
-    """Stand still before it until somebody resumes or rebuilds."""
+    """Stand still before it until it is rebuilt."""
     RETRY = "retry"
     """Stand still before it, and try again after growing pauses."""
     QUARANTINE = "quarantine"
@@ -57,7 +55,8 @@ class Fold:
         self._unsaved: dict[str, bytes | None] = {}
         self._unsaved_letters: list[DeadLetter] = []
         self._letters: list[DeadLetter] = []  # all of this fold's own
-        self._saved_position = 0
+        self.saved_position = 0
+        """The position that was last stored by this fold, or loaded."""
 
     @property
     def digest(self) -> bytes:
@@ -65,14 +64,9 @@ class Fold:
         return self.rows.digest
 
     @property
-    def saved_position(self) -> int:
-        """The position that was last stored by this fold, or loaded."""
-        return self._saved_position
-
-    @property
     def is_saved(self) -> bool:
         """Whether everything published is stored."""
-        return self._saved_position == self.position
+        return self.saved_position == self.position
 
     def load(self, tracking: Tracking, stored: dict[str, bytes]) -> bool:
         """Take up stored rows; False, and unusable, where they do not have their digest."""
@@ -86,7 +80,7 @@ class Fold:
             return False
         self.projection.load(rows)
         # A runner that stored a position beyond an erasure had folded everything again.
-        self.position = self._saved_position = self.clean_until = tracking.position
+        self.position = self.saved_position = self.clean_until = tracking.position
         self.event_hash = tracking.event_hash
         self.applied = tracking.applied
         self.skipped = tracking.skipped
@@ -152,16 +146,16 @@ class Fold:
         if outcome is Advance.MOVED:
             self._unsaved.clear()
             self._unsaved_letters.clear()
-            self._saved_position = self.position
+            self.saved_position = self.position
         return outcome
 
     def save_again(self, store: ProjectionStore, ledger: str, projection: str) -> Generation:
         """Store all rows as a new generation in the place of every other, and put it into use."""
-        rows = {key: encode_row(row) for key, row in self.rows.snapshot().items()}
+        rows = {key: encode(row) for key, row in self.rows.snapshot().items()}
         generation = store.replace_all(ledger, projection, self._tracking(), rows, self._letters)
         self._unsaved.clear()
         self._unsaved_letters.clear()
-        self._saved_position = self.position
+        self.saved_position = self.position
         return generation
 
     def _tracking(self) -> Tracking:
@@ -188,29 +182,6 @@ class Fold:
             return True
         self.halt = Halt(event.position, why)
         return False
-
-
-def restore(
-    projection: Projection,
-    store: ProjectionStore,
-    generation: Generation,
-    *,
-    on_poison: OnPoison,
-    hash_at: HashAt,
-) -> Fold | None:
-    """Return a generation's fold; None where its rows are damaged or of another history.
-
-    Another history: a ledger deleted and begun again under the same name, or put back from a
-    backup, whose event at the tracking position is another one or does not exist.
-    """
-    fold = Fold(projection, on_poison=on_poison)
-    loaded = store.load(generation)
-    if loaded is None:
-        return None
-    tracking, rows = loaded
-    if tracking.position and hash_at(tracking.position) != tracking.event_hash:
-        return None
-    return fold if fold.load(tracking, rows) else None
 
 
 def _why(error: Exception) -> str:

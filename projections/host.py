@@ -12,13 +12,12 @@ from projections.as_of import as_of
 from projections.fold import OnPoison
 from projections.priorities import PrioritiesProjection, visible
 from projections.projection import EventReader, ProjectionFactory
-from projections.ranking import Move, Order, Ranked, moves, ranked
-from projections.rebuild import RebuildProgress, RebuildResult, rebuild
+from projections.ranking import Order, Ranked, ranked
+from projections.rebuild import RebuildResult, rebuild
 from projections.runner import CATCH_UP_EVENTS, Runner
 from projections.signals import SignalRow, SignalsProjection, signal_rows
 from projections.status import ProjectionStatus
 from projections.store import ProjectionStore
-from projections.tables import DeadLetter
 from projections.watch import Watch
 
 PROJECTIONS: Final[tuple[ProjectionFactory, ...]] = (PrioritiesProjection, SignalsProjection)
@@ -26,13 +25,9 @@ PROJECTIONS: Final[tuple[ProjectionFactory, ...]] = (PrioritiesProjection, Signa
 
 @dataclass(frozen=True, slots=True)
 class RankedFleet:
-    """The ranked fleet at a position.
-
-    `digest` is that of the projection's rows there; empty for an earlier position read by index.
-    """
+    """The ranked fleet at a position."""
 
     position: int
-    digest: bytes
     ranked: list[Ranked]
 
 
@@ -41,22 +36,21 @@ class Signals:
     """Rows of signals at a position, by model and signal."""
 
     position: int
-    digest: bytes
     rows: list[SignalRow]
 
 
 class ProjectionHost:
     """The projections of one ledger. Safe between threads.
 
-    `store` may be shared by hosts of several ledgers; a host that is given a URL opens its own and
-    closes it. The owner of the host calls `consume` or `catch_up` as the ledger grows.
+    `store` may be shared by hosts of several ledgers; its owner closes it. The owner of the host
+    calls `consume` or `catch_up` as the ledger grows.
     """
 
     def __init__(
         self,
         reader: EventReader,
         ledger: str,
-        store: ProjectionStore | str,
+        store: ProjectionStore,
         *,
         clock: Clock,
         on_poison: OnPoison = OnPoison.STOP,
@@ -64,11 +58,9 @@ class ProjectionHost:
     ) -> None:
         self._reader = reader
         self._ledger = ledger
-        self._owns_store = isinstance(store, str)
-        self._store = ProjectionStore(store) if isinstance(store, str) else store
         self._clock = clock
         runners = [
-            Runner(factory, reader, ledger, self._store, clock=clock, on_poison=on_poison)
+            Runner(factory, reader, ledger, store, clock=clock, on_poison=on_poison)
             for factory in projections
         ]
         self._runners = {runner.name: runner for runner in runners}
@@ -89,11 +81,9 @@ class ProjectionHost:
             self.catch_up()
 
     def close(self) -> None:
-        """End every watch and release the tables."""
+        """End every watch."""
         for runner in self._runners.values():
             runner.close()
-        if self._owns_store:
-            self._store.close()
 
     def consume(self, events: Sequence[RecordedEvent]) -> None:
         """Give every projection events that were read already, ascending and dense."""
@@ -134,37 +124,23 @@ class ProjectionHost:
     def priorities(self, order: Order = "priority") -> RankedFleet:
         """Return the fleet as it is now, in order of priority or of the newest plan."""
         now = self._runner(PrioritiesProjection.name).snapshot()
-        return RankedFleet(now.position, now.digest, ranked(visible(now.rows), order))
+        return RankedFleet(now.position, ranked(visible(now.rows), order))
 
     def as_of(self, position: int, order: Order = "priority") -> RankedFleet:
         """Return the fleet as it was live at a position; POSITION_BEYOND_HEAD if it is not there.
 
         Read from the ledger by index, so it works however far the projection has come.
         """
-        return RankedFleet(
-            position, b"", ranked(as_of(self._reader, self._ledger, position), order)
-        )
-
-    def moves(self, before: int, after: int | None = None) -> list[Move]:
-        """Return who moved since a position, until now or until another position, and why."""
-        if after is None:
-            now = visible(self._runner(PrioritiesProjection.name).snapshot().rows)
-        else:
-            now = as_of(self._reader, self._ledger, after)
-        return moves(as_of(self._reader, self._ledger, before), now)
+        return RankedFleet(position, ranked(as_of(self._reader, self._ledger, position), order))
 
     def signals(self, model: str | None = None) -> Signals:
         """Return the latest of every signal, of one model or of all."""
         now = self._runner(SignalsProjection.name).snapshot()
-        return Signals(now.position, now.digest, signal_rows(now.rows, model))
+        return Signals(now.position, signal_rows(now.rows, model))
 
     def status(self) -> list[ProjectionStatus]:
         """Return how each projection is doing."""
         return [runner.status() for runner in self._runners.values()]
-
-    def dead_letters(self, name: str, *, limit: int = 100) -> list[DeadLetter]:
-        """Return the events a projection has quarantined; PROJECTION_UNKNOWN for other names."""
-        return self._store.dead_letters(self._runner(name).generation, limit=limit)
 
     def is_settled(self, name: str, position: int) -> bool:
         """Return whether `wait` would not have to wait."""
@@ -198,14 +174,9 @@ class ProjectionHost:
 
     # ---- mending ---------------------------------------------------------------------------------
 
-    def resume(self, name: str) -> int:
-        """Let a stopped projection try again; return the position it reached."""
-        return self._runner(name).resume()
-
     def rebuild(
         self,
         name: str,
-        progress: Callable[[RebuildProgress], None] | None = None,
         *,
         stop: Callable[[], bool] | None = None,
         keep_before: bool = False,
@@ -226,9 +197,7 @@ class ProjectionHost:
                 )
             self._rebuilding.add(name)
         try:
-            return rebuild(
-                runner, clock=self._clock, progress=progress, stop=stop, keep_before=keep_before
-            )
+            return rebuild(runner, clock=self._clock, stop=stop, keep_before=keep_before)
         finally:
             with self._rebuilding_lock:
                 self._rebuilding.discard(name)

@@ -124,11 +124,6 @@ ProjectionFactory = Callable[[], Projection]
 """Makes an empty projection; a projection class is one."""
 
 
-def encode_row(row: Row) -> bytes:
-    """Return the canonical bytes under which a row is stored and digested."""
-    return encode(row)
-
-
 def decode_row(data: bytes) -> Row:
     """Return the row of stored bytes; ValueError unless they are a canonical object."""
     row = decode(data)
@@ -180,8 +175,8 @@ class RowSet:
                 written[key], after = None, 0
                 self._rows.pop(key, None)
             else:
-                stored = written[key] = encode_row(row)
-                after = self._hashes[key] = row_hash(key, stored)
+                stored = written[key] = encode(row)
+                after = self._hashes[key] = _row_hash(key, stored)
                 self._rows[key] = row
             if after != before:
                 self._sum = (self._sum - before + after) % _DIGEST_MODULUS
@@ -189,13 +184,6 @@ class RowSet:
         return written, changed
 
 
-def row_hash(key: str, stored: bytes) -> int:
+def _row_hash(key: str, stored: bytes) -> int:
     """Return one row's term of the digest: SHA-256 of the canonical JSON `[key,row]`."""
     return int.from_bytes(hashlib.sha256(b"[" + encode(key) + b"," + stored + b"]").digest(), "big")
-
-
-def digest_of(rows: Mapping[str, Row]) -> bytes:
-    """Return the digest of a set of rows, computed from nothing."""
-    rowset = RowSet()
-    rowset.put(rows)
-    return rowset.digest

@@ -8,7 +8,7 @@ folded from the ledger by the code that runs now. Where they differ the old ones
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from ledger.clock import Clock
 from projections.fold import Fold
@@ -21,29 +21,18 @@ REBUILD_EVENTS: Final = 10_000  # events a read: what they change is stored in o
 Outcome = Literal["equal", "different", "interrupted", "stopped"]
 
 
-class RebuildProgress(NamedTuple):
-    """How far a rebuild has come on its way to the position of the projection in use."""
-
-    position: int
-    target: int
-
-
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """How a rebuild ended.
+    """How a rebuild ended, after so many events of its own.
 
-    `equal`, `different`: compared at `position` and switched to `generation`. `interrupted`: asked
-    to stop, or another server works on the same rows; the next one resumes. `stopped`: an event
-    could not be folded, as `why` says. Without a comparison nothing was switched and digests are
-    empty.
+    `equal`, `different`: compared at `position` and switched. `interrupted`: asked to stop, or
+    another server works on the same rows; the next one resumes. `stopped`: an event could not be
+    folded, as `why` says. Without a comparison nothing was switched and digests are empty.
     """
 
-    projection: str
     outcome: Outcome
     why: str
     position: int
-    generation: int
-    resumed_from: int
     live_digest: bytes
     rebuilt_digest: bytes
     events: int
@@ -54,13 +43,12 @@ def rebuild(
     runner: Runner,
     *,
     clock: Clock,
-    progress: Callable[[RebuildProgress], None] | None = None,
     stop: Callable[[], bool] | None = None,
     keep_before: bool = False,
 ) -> RebuildResult:
     """Rebuild a runner's projection up to its position, compare, switch.
 
-    `progress` is told after each batch, `stop` is asked. The rows in use before are dropped unless
+    `stop` is asked before each batch. The rows in use before are dropped unless
     they differ or `keep_before`; the next rebuild drops what was kept. STORE_UNAVAILABLE where the
     tables cannot be written.
     """
@@ -72,12 +60,9 @@ def rebuild(
         outcome: Outcome, *, why: str = "", live: bytes = b"", rebuilt: bytes = b""
     ) -> RebuildResult:
         return RebuildResult(
-            projection=runner.name,
             outcome=outcome,
             why=why,
             position=fold.position,
-            generation=generation.number,
-            resumed_from=resumed_from,
             live_digest=live,
             rebuilt_digest=rebuilt,
             events=fold.position - resumed_from,
@@ -90,8 +75,6 @@ def rebuild(
                 return result("interrupted")
             if not _step(runner, fold, generation, target):
                 return result("stopped", why=_halted(fold))
-            if progress is not None:
-                progress(RebuildProgress(fold.position, target))
         with runner.standing_still() as live:
             # The last step too may be long after a stop, so ask before holding anybody up.
             if stop is not None and stop():
@@ -105,8 +88,6 @@ def rebuild(
             if not runner.store.switch(generation, fold.position, drop_before=drop_before):
                 return result("interrupted", why=_OVERTAKEN)
             runner.adopt(fold, generation)
-        if progress is not None:
-            progress(RebuildProgress(fold.position, fold.position))
         return result("equal" if is_equal else "different", live=digests[0], rebuilt=digests[1])
     finally:
         runner.rebuilt_position = None

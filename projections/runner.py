@@ -14,8 +14,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
-from ledger.limits import WATCHERS_MAX
-from projections.fold import Fold, OnPoison, restore
+from projections.fold import Fold, OnPoison
 from projections.projection import Changes, EventReader, ProjectionFactory, Row
 from projections.status import ProjectionStatus, Snapshot, State
 from projections.store import ProjectionStore
@@ -29,7 +28,7 @@ _RETRY_MOST_SECONDS: Final = 30.0
 
 
 class Runner:
-    """One projection. `consume`, `catch_up` and `resume` may be called from any thread."""
+    """One projection. `consume` and `catch_up` may be called from any thread."""
 
     def __init__(
         self,
@@ -104,18 +103,21 @@ class Runner:
         return Fold(self.factory(), on_poison=self.on_poison, clean_until=head)
 
     def restore(self, generation: Generation) -> Fold | None:
-        """Return a stored generation's fold, None where it cannot be used."""
-        return restore(
-            self.factory(),
-            self.store,
-            generation,
-            on_poison=self.on_poison,
-            hash_at=self._hash_at,
-        )
+        """Return a stored generation's fold; None where its rows are damaged or of another history.
 
-    def _hash_at(self, position: int) -> bytes | None:
-        event = self.reader.event(self.ledger, position)
-        return None if event is None else event.event_hash
+        Another history: a ledger deleted and begun again under the same name, or put back from a
+        backup, whose event at the tracking position is another one or does not exist.
+        """
+        loaded = self.store.load(generation)
+        if loaded is None:
+            return None
+        tracking, rows = loaded
+        if tracking.position:
+            event = self.reader.event(self.ledger, tracking.position)
+            if event is None or event.event_hash != tracking.event_hash:
+                return None
+        fold = Fold(self.factory(), on_poison=self.on_poison)
+        return fold if fold.load(tracking, rows) else None
 
     def _feed_from_ledger(self, fold: Fold, until: int) -> None:
         while fold.position < until and fold.halt is None:
@@ -183,12 +185,6 @@ class Runner:
             if self._may_fold():
                 self._catch_up(until)
             return self._fold.position
-
-    def resume(self) -> int:
-        """Try again what stopped it, then catch up; return the position reached."""
-        with self._folding:
-            self._fold.halt = None
-            return self.catch_up()
 
     def _catch_up(self, until: int | None) -> None:
         while True:
@@ -334,17 +330,9 @@ class Runner:
         )
 
     def watch(self) -> Watch:
-        """Return a watch that begins with all rows; LIMIT_REACHED beyond `WATCHERS_MAX`."""
+        """Return a watch that begins with all rows."""
         with self._published:
             self._watches = [watch for watch in self._watches if not watch.is_closed]
-            if len(self._watches) >= WATCHERS_MAX:
-                raise LedgerError(
-                    Reason.LIMIT_REACHED,
-                    f"Projection {self.name} has {WATCHERS_MAX} watchers already.",
-                    remedy="Close one of them, or ask again later.",
-                    retry_after_seconds=5.0,
-                    metadata={"limit": str(WATCHERS_MAX)},
-                )
             watch = Watch(self._snapshot_position, self._fold.rows.snapshot())
             self._watches.append(watch)
             return watch

@@ -92,11 +92,6 @@ class ProjectionStore:
         """Release files and connections."""
         self._engine.dispose()
 
-    def live(self, ledger: str, projection: str) -> int:
-        """Return the number of the generation in use, 0 if there is none."""
-        with self._begin() as connection:
-            return _live(connection, ledger, projection)
-
     def reached(self, ledger: str) -> int:
         """Return the position up to which events were folded, of all that was ever stored."""
         furthest = sa.select(sa.func.max(TRACKING.c.position)).where(TRACKING.c.ledger == ledger)

@@ -21,7 +21,7 @@ from projections.host import PROJECTIONS, ProjectionHost
 from projections.priorities import PrioritiesProjection, visible
 from projections.projection import ProjectionFactory
 from projections.ranking import moves, ranked
-from projections.rebuild import RebuildProgress, rebuild
+from projections.rebuild import rebuild
 from projections.runner import Runner
 from projections.signals import SignalsProjection
 from projections.store import ProjectionStore
@@ -311,12 +311,13 @@ def test_a_rebuild_overtaken_by_an_erasure_switches_nothing(
     runner.catch_up()
     erased: list[int] = []
 
-    def meanwhile(_: RebuildProgress) -> None:
-        if not erased:
+    def meanwhile() -> bool:
+        if not erased and runner.rebuilt_position:
             erased.append(story.erase(position_of(story, "model.registered.v1")))
             runner.purge(erased[0])
+        return False
 
-    result = rebuild(runner, clock=SystemClock(), progress=meanwhile)
+    result = rebuild(runner, clock=SystemClock(), stop=meanwhile)
     assert erased
     assert result.outcome == "interrupted"
     assert "erased" in result.why

@@ -30,35 +30,25 @@ def story() -> Story:
 @pytest.fixture
 def host(story: Story, tmp_path: Path) -> Iterator[ProjectionHost]:
     """Return its projections, caught up."""
-    path = str(tmp_path / "rows.sqlite")
-    host = ProjectionHost(StoryReader(story.events), ORIGIN, path, clock=SystemClock())
+    store = ProjectionStore(str(tmp_path / "rows.sqlite"))
+    host = ProjectionHost(StoryReader(story.events), ORIGIN, store, clock=SystemClock())
     host.start()
     yield host
     host.close()
+    store.close()
 
 
-def test_priorities_come_in_both_orders_with_position_and_digest(
+def test_priorities_come_in_both_orders_with_their_position(
     host: ProjectionHost, story: Story
 ) -> None:
     assert [place.row["model"] for place in host.priorities().ranked] == ["b", "a"]
     assert [place.row["model"] for place in host.priorities("plan").ranked] == ["a", "b"]
     assert host.priorities().position == story.head
-    assert host.priorities().digest == host.status()[0].digest
 
 
 def test_as_of_the_head_equals_the_live_queue(host: ProjectionHost, story: Story) -> None:
     assert host.as_of(story.head).ranked == host.priorities().ranked
     assert host.as_of(2).ranked == []
-
-
-def test_moves_are_told_since_a_position_and_between_two(
-    host: ProjectionHost, story: Story
-) -> None:
-    before = story.head
-    story.scored("a", 950_000)
-    host.catch_up()
-    assert [move.model for move in host.moves(before)] == ["a", "b"]
-    assert host.moves(before) == host.moves(before, story.head)
 
 
 def test_signals_are_listed_for_all_models_or_one(host: ProjectionHost) -> None:
@@ -68,7 +58,7 @@ def test_signals_are_listed_for_all_models_or_one(host: ProjectionHost) -> None:
 
 
 def test_an_unknown_projection_is_refused_by_name(host: ProjectionHost) -> None:
-    for ask in (host.watch, host.rebuild, host.resume, host.dead_letters):
+    for ask in (host.watch, host.rebuild):
         with pytest.raises(LedgerError) as refusal:
             ask("weather")
         assert refusal.value.reason is Reason.PROJECTION_UNKNOWN
@@ -78,28 +68,30 @@ def test_an_unknown_projection_is_refused_by_name(host: ProjectionHost) -> None:
 def test_a_stopped_projection_does_not_hold_up_the_other(tmp_path: Path, story: Story) -> None:
     bad = story.raw("models/a", "signal.observed.v1", b"{}").position
     story.scored("a", 999_999)
-    path = str(tmp_path / "rows.sqlite")
-    host = ProjectionHost(StoryReader(story.events), ORIGIN, path, clock=SystemClock())
+    store = ProjectionStore(str(tmp_path / "rows.sqlite"))
+    host = ProjectionHost(StoryReader(story.events), ORIGIN, store, clock=SystemClock())
     host.start()
     states = {status.name: (status.state, status.position) for status in host.status()}
     assert states == {"priorities": ("live", story.head), "signals": ("stopped", bad - 1)}
     assert host.position == bad - 1
     host.wait("priorities", story.head, 0.0)
     host.close()
+    store.close()
 
 
 def test_every_stopped_projection_ends_catching_up(tmp_path: Path, story: Story) -> None:
     story.raw("models/a", "signal.observed.v1", b"{}")
     story.raw("models/a", "model.updated.v1", b"{}")
-    path = str(tmp_path / "rows.sqlite")
+    store = ProjectionStore(str(tmp_path / "rows.sqlite"))
     reader = StoryReader(story.events)
     for on_poison in (OnPoison.STOP, OnPoison.RETRY, OnPoison.QUARANTINE):
-        host = ProjectionHost(reader, ORIGIN, path, clock=SystemClock(), on_poison=on_poison)
+        host = ProjectionHost(reader, ORIGIN, store, clock=SystemClock(), on_poison=on_poison)
         host.start()
         host.close()
     host.start()
     assert host.position == story.head
-    assert [letter.type for letter in host.dead_letters("priorities")] == ["model.updated.v1"]
+    assert [status.quarantined for status in host.status()] == [1, 1]
+    store.close()
 
 
 def test_hosts_of_several_ledgers_share_tables_and_nothing_else(

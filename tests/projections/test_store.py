@@ -67,9 +67,9 @@ def test_a_switch_needs_the_rows_to_be_stored_at_that_position(
     begun = store.begin(LEDGER, "signals/2")
     store.advance(begun, _at(5), {"a": b"1"}, only_live=False)
     assert not store.switch(begun, 6, drop_before=True)
-    assert store.live(LEDGER, "signals/2") == live.number
+    assert store.claim(LEDGER, "signals/2") == live
     assert store.switch(begun, 5, drop_before=True)
-    assert store.live(LEDGER, "signals/2") == begun.number
+    assert store.claim(LEDGER, "signals/2") == begun
     assert store.generations(LEDGER, "signals/2") == [begun.number]
 
 

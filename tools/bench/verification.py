@@ -10,6 +10,7 @@ from ledger.clock import SystemClock
 from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
 from projections.host import ProjectionHost
+from projections.store import ProjectionStore
 from tools.bench import fleet, ingest, ledgers, replay
 from tools.bench.rows import Peer, Row, at_least, load_average
 from tools.bench.run import Progress, Run, fresh
@@ -153,11 +154,17 @@ def _read(run: Run, size: int) -> tuple[float, float]:
 def _rebuild(run: Run, size: int, name: str) -> tuple[float, float]:
     """Return events a second of a rebuild beside the projection in use, and the load meanwhile."""
     with fleet.still(str(run.path(f"ledger-{size}.sqlite"))) as service:
-        url = f"sqlite:///{run.path('rebuilt.sqlite')}"
-        host = ProjectionHost(service.store.events, fleet.ORIGIN, url, clock=SystemClock())
+        store = ProjectionStore(str(run.path("rebuilt.sqlite")))
+        host = ProjectionHost(service.store.events, fleet.ORIGIN, store, clock=SystemClock())
         host.start()
         progress = Progress(f"rebuilding {name}", size)
-        result = host.rebuild(name, lambda at: progress.reach(at.position))
+
+        def is_stopped() -> bool:
+            progress.reach(max(status.rebuilt_position or 0 for status in host.status()))
+            return False
+
+        result = host.rebuild(name, stop=is_stopped)
         host.close()
+        store.close()
         assert result.outcome == "equal", result
         return result.events / result.seconds, load_average()
