@@ -16,7 +16,6 @@ from ledger.api.convert.basics import appended
 from ledger.api.convert.signals import intake, rows_of
 from ledger.api.server_context import ServerContext
 from ledger.api.steps import Later
-from ledger.application.commands import CommandResult
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -92,7 +91,7 @@ class IngestStream:
             taken = done.result()
         except Exception as failure:  # noqa: BLE001 - one batch's failure is its own
             return self._refused(answer, errors.refusal_of(failure, self._server.clock))
-        answer.appended.CopyFrom(appended(CommandResult.of(taken.appended)))
+        answer.appended.CopyFrom(appended(taken.appended))
         answer.intake.CopyFrom(intake(taken))
         return answer
 

@@ -16,7 +16,6 @@ from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
-from ledger.application.commands import CommandResult
 from ledger.events import values
 from ledger.limits import (
     ERASED_RANGES_MAX,
@@ -24,6 +23,7 @@ from ledger.limits import (
     SKEW_SECONDS_DEFAULT,
     SKEW_SECONDS_MAX,
 )
+from ledger.storage.records import AppendResult
 from ledger.v1 import ledger_pb2, ledger_service_pb2_grpc
 from ledger.v1 import ledger_service_pb2 as pb
 
@@ -78,7 +78,7 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
         first, last = ledger.log.event(1), ledger.log.event(2)
         assert first is not None, "a ledger begins with two events"
         assert last is not None, "a ledger begins with two events"
-        written = CommandResult(1, 2, last.event_hash, last.recorded_at, repeated=origin in known)
+        written = AppendResult(1, 2, last.recorded_at, last.event_hash, repeated=origin in known)
         return pb.CreateLedgerResponse(
             appended=appended(written), ledger=convert.ledger(info, ledger.log.head())
         )

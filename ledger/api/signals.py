@@ -21,11 +21,11 @@ from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, await_checkpoint
 from ledger.api.steps import Later, exchanged, later
-from ledger.application.commands import CommandResult
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError
 from ledger.limits import PAGE_STATES_MAX
+from ledger.storage.records import AppendResult
 from ledger.v1 import checkpoint_pb2, signal_service_pb2_grpc
 from ledger.v1 import signal_service_pb2 as pb
 
@@ -48,12 +48,12 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         defined = signal_of(request.signal, checks)
         ledger, caller = self._server.append(request, context)
         written = ledger.commands.define_signal(caller, defined, replacements)
-        ledger.fleet.refresh(written.position)
+        ledger.fleet.refresh(written.last_position)
         view = ledger.fleet.signal(defined.signal)
         assert view is not None, "what was defined is known"
         meanings = ledger.commands.meanings
-        uses = meanings.uses(defined.signal, written.position)
-        replaced = meanings.replaced_between(written.first_position, written.position)
+        uses = meanings.uses(defined.signal, written.last_position)
+        replaced = meanings.replaced_between(written.first_position, written.last_position)
         return pb.DefineSignalResponse(
             appended=appended(written),
             signal=signal(view),
@@ -127,31 +127,29 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
 
 def _recorded(done: PendingBatch) -> pb.SubmitSignalsResponse:
     taken = done.result()
-    return pb.SubmitSignalsResponse(
-        appended=appended(CommandResult.of(taken.appended)), intake=intake(taken)
-    )
+    return pb.SubmitSignalsResponse(appended=appended(taken.appended), intake=intake(taken))
 
 
 def _proven(
     ledger: LedgerApplication, context: grpc.ServicerContext, done: PendingBatch
 ) -> pb.SubmitSignalsResponse:
     response = _recorded(done)
-    response.proof.CopyFrom(_proof(ledger, CommandResult.of(done.result().appended), context))
+    response.proof.CopyFrom(_proof(ledger, done.result().appended, context))
     return response
 
 
 def _proof(
-    ledger: LedgerApplication, written: CommandResult, context: grpc.ServicerContext
+    ledger: LedgerApplication, written: AppendResult, context: grpc.ServicerContext
 ) -> checkpoint_pb2.InclusionProof:
     """Wait until a checkpoint covers a batch and return the proof of its last event.
 
     A refusal keeps its reason and says that the batch is on record all the same, and where.
     """
     try:
-        await_checkpoint(ledger, written.position, context)
-        proof = ledger.attestation.prover.awaited(written.position, 0.0)
+        await_checkpoint(ledger, written.last_position, context)
+        proof = ledger.attestation.prover.awaited(written.last_position, 0.0)
     except LedgerError as error:
-        first, last = written.first_position, written.position
+        first, last = written.first_position, written.last_position
         place = f"position {last}" if first == last else f"positions {first} to {last}"
         raise LedgerError(
             error.reason,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from ledger.application.commands import Caller, CommandResult
+from ledger.application.commands import Caller
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
@@ -79,7 +79,7 @@ class Appender:
         *,
         tries: int = 1,
         refusal: Callable[[LedgerError], LedgerError] | None = None,
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Append what `decide` proposes; REQUEST_ID_REUSED if the repeat has other content.
 
         After the last of `tries` conflicts it decides once more, since a request that is impossible
@@ -103,11 +103,11 @@ class Appender:
         decide: Callable[[], Proposal],
         tries: int,
         refusal: Callable[[LedgerError], LedgerError] | None,
-    ) -> CommandResult:
+    ) -> AppendResult:
         for left in reversed(range(tries)):
             request = self.request(caller, method, decide())
             try:
-                return CommandResult.of(self._store.requests.append(request))
+                return self._store.requests.append(request)
             except LedgerError as error:
                 if error.reason is not Reason.VERSION_CONFLICT:
                     raise
@@ -123,7 +123,7 @@ class Appender:
         """Hand a proposal to the writer, without a look at earlier answers or a second try."""
         return self._store.requests.submit(self.request(caller, method, proposal))
 
-    def answered(self, caller: Caller, method: str) -> CommandResult | None:
+    def answered(self, caller: Caller, method: str) -> AppendResult | None:
         """Return the first answer to a repeated request; None if there was none.
 
         REQUEST_ID_REUSED if the first request had other content.
@@ -138,7 +138,7 @@ class Appender:
             places = {"first_position": str(first), "last_position": str(last)}
             raise reused(caller.request_id, method, **places)
         event = self.event(last)
-        return CommandResult(first, last, event.event_hash, event.recorded_at, repeated=True)
+        return AppendResult(first, last, event.recorded_at, event.event_hash, repeated=True)
 
     def event(self, position: int) -> RecordedEvent:
         """Return an event that was appended."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, CommandResult
+from ledger.application.commands import Caller
 from ledger.application.rounds import Round
 from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.evidence import Evidence
@@ -29,7 +29,7 @@ from ledger.clock import Clock
 from ledger.errors import invalid_field
 from ledger.events.proving import AuditCompleted
 from ledger.settings import CheckpointSettings, SealSettings
-from ledger.storage.records import LedgerInfo
+from ledger.storage.records import AppendResult, LedgerInfo
 from ledger.storage.rehash import RehashProcess, rehasher
 from ledger.storage.store import Store
 
@@ -120,7 +120,7 @@ class Attestation:
         for each in self._rounds:
             each.stop()
 
-    def record_audit(self, caller: Caller, audit: AuditCompleted) -> CommandResult:
+    def record_audit(self, caller: Caller, audit: AuditCompleted) -> AppendResult:
         """Append that an audit was completed: what it found is the auditor's word.
 
         FIELD_INVALID where its size and root are not those of this ledger. That holds for an audit

@@ -6,11 +6,11 @@ Only an actor whom the operator has named may confirm it.
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal, encoded
-from ledger.application.commands import Caller, CommandResult, fields_named
+from ledger.application.commands import Caller, fields_named
 from ledger.errors import invalid_field
 from ledger.events.system import ClockStepped
 from ledger.events.values import format_time
-from ledger.storage.records import LedgerInfo, NewEvent, Step
+from ledger.storage.records import AppendResult, LedgerInfo, NewEvent, Step
 from ledger.storage.store import Store
 
 _EPOCH: Final = format_time(0)
@@ -24,7 +24,7 @@ class Clocks:
         self._info = info
         self._appender = Appender(store, info.origin)
 
-    def confirm(self, caller: Caller, reason: str) -> CommandResult:
+    def confirm(self, caller: Caller, reason: str) -> AppendResult:
         """Record that the clock is right; FIELD_INVALID where nothing speaks against it."""
         if self._info.clock == "data":
             raise invalid_field(
@@ -47,4 +47,4 @@ class Clocks:
             return encoded(caller, Addition.of(data))
 
         request = self._appender.request(caller, ClockStepped.METHOD, Proposal(()))
-        return CommandResult.of(self._store.clocks.confirm(request, event))
+        return self._store.clocks.confirm(request, event)

@@ -1,4 +1,4 @@
-"""What every command brings along, what every append answers, and which streams it is about."""
+"""What every command brings along, how refused fields are named, and which streams it is about."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ledger.errors import FieldViolation, LedgerError, Reason
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
-from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
+from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 
@@ -26,28 +26,6 @@ class Caller:
     digest: bytes = b""
     deadline_monotonic: float | None = None
     may_leap: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """Where a command's events stand: durable when you see it."""
-
-    first_position: int
-    position: int
-    event_hash: bytes
-    recorded_at: int
-    repeated: bool
-
-    @classmethod
-    def of(cls, result: AppendResult) -> "CommandResult":
-        """Return what an append answered."""
-        return cls(
-            result.first_position,
-            result.last_position,
-            result.event_hash,
-            result.recorded_at,
-            result.repeated,
-        )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, CommandResult, fields_named
+from ledger.application.commands import Caller, fields_named
 from ledger.application.operators import ERASERS, NamedActors
 from ledger.errors import LedgerError, Reason, body_erased, event_unreadable, invalid_field
 from ledger.events.envelope import RecordedEvent
@@ -24,7 +24,7 @@ from ledger.events.registry import BY_TYPE, typed
 from ledger.export.ranges import Ranges, united
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
 from ledger.storage.events import Events
-from ledger.storage.records import Head, LedgerInfo
+from ledger.storage.records import AppendResult, Head, LedgerInfo
 from ledger.storage.store import Store
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ _PERMANENT_TYPES: Final = frozenset(type_ for type_, cls in BY_TYPE.items() if c
 class ErasureResult:
     """What an erasure did: where it is, and how many bodies it removed."""
 
-    written: CommandResult
+    written: AppendResult
     bodies: int
 
 
@@ -91,7 +91,7 @@ class Erasure:
                 self._remove_copies(self._store.events.head(self._info.origin).position, ranges)
             raise
         self._remove_copies(result.last_position, ranges)
-        return ErasureResult(CommandResult.of(result), bodies)
+        return ErasureResult(result, bodies)
 
     def _check_erasable(self, ranges: Sequence[PositionRange]) -> None:
         """Name every position whose body can never be erased; storage alone refuses the first."""

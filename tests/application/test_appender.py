@@ -56,9 +56,9 @@ def test_a_repeat_gets_the_first_answer_and_nothing_is_decided(
     caller = request("r1", "a")
     first = appender.append(caller, "Try", lambda: Proposal([LEFT]))
     again = appender.append(caller, "Try", lambda: pytest.fail("nothing is to be decided"))
-    assert (again.position, again.event_hash) == (first.position, first.event_hash)
+    assert (again.last_position, again.event_hash) == (first.last_position, first.event_hash)
     assert again.repeated
-    assert world.head == first.position
+    assert world.head == first.last_position
     with pytest.raises(LedgerError) as error:
         appender.append(request("r1", "b"), "Try", lambda: Proposal([LEFT]))
     assert reason_of(error) is Reason.REQUEST_ID_REUSED
@@ -71,7 +71,7 @@ def test_what_came_between_is_looked_at_in_the_next_try(
     before_each_append(world, monkeypatch, lambda: left and world.forge("models/m1", _of(left)))
     written = appender.append(ANA, "Try", lambda: guarded(world), tries=3)
     assert not left
-    assert written.position == world.head
+    assert written.last_position == world.head
 
 
 def test_after_the_last_try_a_request_that_became_impossible_is_told_so(
@@ -117,7 +117,7 @@ def test_a_repeat_that_overtook_its_first_try_gives_that_one_its_answer(
         raise LedgerError(Reason.MODEL_RETIRED, "It was retired.", remedy="None.")
 
     written = appender.append(caller, "Try", decide)
-    assert written.position == overtaking[0].position == world.head
+    assert written.last_position == overtaking[0].last_position == world.head
 
 
 def test_events_of_one_request_may_name_each_others_positions(
@@ -135,7 +135,7 @@ def test_events_of_one_request_may_name_each_others_positions(
     ]
     written = appender.append(ANA, "Try", lambda: Proposal(additions))
     first, second, third = world.events()[-3:]
-    assert (first.position, third.position) == (written.first_position, written.position)
+    assert (first.position, third.position) == (written.first_position, written.last_position)
     assert third.body.causation_position == second.position
     assert first.body.causation_position is None
     assert second.body.causation_position == first.position

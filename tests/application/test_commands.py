@@ -94,7 +94,7 @@ def test_many_tries_of_one_request_at_once_get_one_answer(world: World) -> None:
 
     def register(_: int) -> int:
         caller = request("same", "content")
-        return world.ledger.commands.register_model(caller, registered("m1")).position
+        return world.ledger.commands.register_model(caller, registered("m1")).last_position
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(register, range(24)))) == 1
@@ -117,7 +117,7 @@ def test_repeats_get_the_first_answer_although_the_state_has_moved_on(world: Wor
             commands.activate_policy(request("on"), "other", drafted.version, "", one, "go"),
             commands.retire_model(request("retire"), "m1", "over"),
         ]
-        return [(written.position, written.event_hash) for written in writes]
+        return [(written.last_position, written.event_hash) for written in writes]
 
     first = everything()
     head = world.head
@@ -133,7 +133,7 @@ def test_a_repeated_draft_answers_although_its_text_would_be_refused_by_now(worl
     first = world.ledger.commands.draft_policy(request("d", "x"), "other", policy_text(), "why")
     again = world.ledger.commands.draft_policy(request("d", "x"), "other", "nonsense", "why")
     assert (again.version, again.digest) == (first.version, first.digest)
-    assert again.written.position == first.written.position
+    assert again.written.last_position == first.written.last_position
 
 
 def test_a_request_id_used_for_other_content_is_refused(world: World) -> None:

@@ -118,7 +118,7 @@ def test_an_override_in_effect_decides_and_what_it_replaced_is_kept(wall: World)
     wall.see("m1", BAD, START)
     wall.settle()
     wall.clock.advance(HOUR)
-    cited = wall.override("m1", "NO_ACTION", 2 * HOUR).written.position
+    cited = wall.override("m1", "NO_ACTION", 2 * HOUR).written.last_position
     for _ in range(4):
         wall.settle()
         wall.clock.advance(HOUR)

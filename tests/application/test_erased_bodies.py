@@ -170,7 +170,7 @@ def test_only_what_rests_on_an_observation_cannot_be_replayed(world: World) -> N
 
 def test_a_model_without_a_description_is_not_scored_by_an_older_one(world: World) -> None:
     world.begin("m1", "m2", rules=[rule("rich", "impact >= 900000")], interval="1h")
-    updated = world.update("m1", impact_ppm=950_000).position
+    updated = world.update("m1", impact_ppm=950_000).last_position
     for model in ("m1", "m2"):
         world.see(model, "0.9", START)
     world.settle()
@@ -197,7 +197,7 @@ def test_a_model_without_a_description_is_not_scored_by_an_older_one(world: Worl
 
 
 def test_the_name_of_a_model_stays_taken(world: World) -> None:
-    position = world.register("m1").position
+    position = world.register("m1").last_position
     erase(world, (position, position))
     with pytest.raises(LedgerError) as refused:
         world.ledger.commands.register_model(ANA, registered("m1"))
@@ -207,7 +207,7 @@ def test_the_name_of_a_model_stays_taken(world: World) -> None:
 def test_a_retired_model_stays_retired(world: World) -> None:
     world.begin("m1", "m2")
     world.see("m2", "0.4", START)
-    retired = world.ledger.commands.retire_model(ANA, "m1", "gone for good").position
+    retired = world.ledger.commands.retire_model(ANA, "m1", "gone for good").last_position
     erase(world, (retired, retired))
     for _ in range(2):
         with pytest.raises(LedgerError) as refused:
@@ -222,7 +222,7 @@ def test_a_retired_model_stays_retired(world: World) -> None:
 
 def test_without_its_newest_deployment_no_version_is_taken_to_serve(world: World) -> None:
     world.begin("m1")
-    newest = world.deploy("m1", "v2", at=START + HOUR).position
+    newest = world.deploy("m1", "v2", at=START + HOUR).last_position
     erase(world, (newest, newest))
     view = world.model("m1")
     assert view.model.in_service is None
@@ -254,7 +254,7 @@ def test_an_older_deployment_is_not_missed_by_what_comes_after(world: World) -> 
 def test_an_erased_override_has_no_effect_from_then_on(world: World) -> None:
     world.begin("m1")
     world.see("m1", "0.4", START)
-    override = world.override("m1", "INVESTIGATE", 90 * DAY).written.position
+    override = world.override("m1", "INVESTIGATE", 90 * DAY).written.last_position
     world.settle()
     assert world.decisions("m1")[-1].action == "INVESTIGATE"
     erase(world, (override, override))

@@ -72,7 +72,7 @@ def test_nothing_read_before_an_erasure_is_recorded_after_it(
 
 def test_the_evaluator_writes_nothing_of_what_it_had_read_before(world: World) -> None:
     world.begin("m1", interval="1h")
-    lost = world.update("m1", owner="ann-of-the-night-shift").position
+    lost = world.update("m1", owner="ann-of-the-night-shift").last_position
     world.see("m1", "1.4", START)
     world.settle()
     world.see("m1", "1.4", START + DAY)

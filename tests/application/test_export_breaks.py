@@ -117,7 +117,7 @@ def _twice(full: Callable[..., None], desk: Desk) -> Callable[..., None]:
 
 def erase(desk: Desk, *ranges: tuple[int, int]) -> int:
     erased = desk.ledger.erasure.erase_bodies(OFFICER, ranges, "Art. 17", "privacy office")
-    return erased.written.position
+    return erased.written.last_position
 
 
 def test_bundles_that_hold_an_erased_body_are_deleted_and_others_are_not(small: Desk) -> None:

@@ -122,7 +122,7 @@ def test_a_second_rotation_waits_for_the_end_of_the_overlap(
     assert reason_of(caught) is Reason.VERSION_CONFLICT
     while store.events.head(ORIGIN).position < first + 3:
         grow(store)
-    assert attestation.keys.rotate(ADA).written.position > first
+    assert attestation.keys.rotate(ADA).written.last_position > first
 
 
 @pytest.mark.parametrize("overlap", [-1, 1_000_000_001])
@@ -169,7 +169,7 @@ def test_if_the_only_key_is_revoked_the_committed_one_takes_over_at_once(
     (only,) = vkeys(attestation)
     revoked = attestation.keys.revoke(ADA, only, 3, "stolen on Monday")
     assert revoked.key.span.vkey == only
-    assert revoked.written.position - revoked.written.first_position == 2
+    assert revoked.written.last_position - revoked.written.first_position == 2
     old, new = vkeys(attestation)
     assert (old, vkey_digest(new)) == (only, committed)
     signed = attestation.checkpoints.sign()
@@ -219,7 +219,7 @@ def test_a_repeated_revocation_gets_its_first_answer(attestation: Attestation) -
     first = attestation.keys.revoke(caller, only, 3, "x")
     again = attestation.keys.revoke(caller, only, 3, "x")
     assert again.written.repeated
-    assert again.written.position == first.written.position
+    assert again.written.last_position == first.written.last_position
 
 
 def test_of_two_rotations_at_once_one_is_refused(
@@ -265,7 +265,7 @@ def test_rotation_under_load_leaves_no_size_without_a_valid_note(
     for thread in threads:
         thread.start()
     for _ in range(6):
-        last = rotator.keys.rotate(Caller("users/bo"), overlap=20).written.position
+        last = rotator.keys.rotate(Caller("users/bo"), overlap=20).written.last_position
         until(lambda: store.events.head(ORIGIN).position >= last + 40)  # noqa: B023
     stop.set()
     for thread in threads:

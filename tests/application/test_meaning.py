@@ -137,7 +137,7 @@ def test_a_repeat_of_a_definition_gets_its_first_answer_whatever_came_since(worl
     fresh = defined("other")
     first = world.ledger.commands.define_signal(caller, fresh)
     world.activate(policy_text(signals=[signal_rule("other")]))
-    assert world.ledger.commands.define_signal(caller, fresh).position == first.position
+    assert world.ledger.commands.define_signal(caller, fresh).last_position == first.last_position
 
 
 def test_an_earlier_ledger_that_holds_such_a_change_is_pointed_out_by_lint(world: World) -> None:

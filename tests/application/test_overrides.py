@@ -59,7 +59,7 @@ def test_an_override_holds_at_once_and_ends_to_the_microsecond(there: World) -> 
     assert actions(there)[1:] == ["NO_ACTION"], "within the interval of the policy"
     made = there.decisions("m1")[-1]
     assert made.overridden is not None
-    assert made.overridden.position == recorded.written.position
+    assert made.overridden.position == recorded.written.last_position
     assert made.overridden.action == "SCHEDULE_RETRAINING"
     there.clock.advance(2 * HOUR - 1)
     there.settle()
@@ -161,7 +161,7 @@ def test_a_decision_made_meanwhile_is_what_the_override_cites(
 ) -> None:
     before_the_next_append(there, monkeypatch, lambda: there.evaluate("m1"))
     recorded = there.ledger.overrides.override(ANA, SPEC)
-    assert recorded.decision_position == last_decision(there) == recorded.written.position - 1
+    assert recorded.decision_position == last_decision(there) == recorded.written.last_position - 1
 
 
 def test_a_person_who_saw_another_decision_is_told_so_and_nothing_is_written(

@@ -173,7 +173,7 @@ def test_an_audit_is_recorded_if_it_was_of_this_very_tree(
     caller = with_id(Caller("services/auditor"), "audit-1")
     audit = audit_of(8, attestation.prover.root_at(8))
     written = attestation.record_audit(caller, audit)
-    event = store.events.event(ORIGIN, written.position)
+    event = store.events.event(ORIGIN, written.last_position)
     assert event is not None
     assert (event.type, event.data) == (AuditCompleted.TYPE, audit.to_data())
     assert attestation.record_audit(caller, audit).repeated

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.application.commands import Caller, CommandResult
+from ledger.application.commands import Caller
 from ledger.application.fleet.definitions import Replacement
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated, ScopePart
@@ -41,7 +41,7 @@ def replacement(policy: str = "main", text: str = FITTING, version: int = 0) -> 
     return Replacement(policy, version, text, "it is a score now")
 
 
-def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> CommandResult:
+def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> AppendResult:
     return world.ledger.commands.define_signal(caller, TURNED, replacements)
 
 
@@ -66,7 +66,7 @@ def test_a_meaning_changes_in_one_append_with_the_policy_that_it_touches(world: 
     written = turn(world, replacement(), caller=request("turn-1"))
     events = world.ledger.log.events(limit=10, after=head)
     assert [event.type for event in events] == [SignalDefined.TYPE, DRAFTED, ACTIVATED]
-    assert (written.first_position, written.position) == (head + 1, head + 3)
+    assert (written.first_position, written.last_position) == (head + 1, head + 3)
     assert [event.body.causation_position for event in events] == [None, head + 1, head + 1]
     assert {(event.body.actor, event.body.request_id) for event in events} == {
         ("users/ana", "turn-1")
@@ -202,7 +202,10 @@ def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(world: Worl
     first = turn(world, replacement(), caller=request("turn", "a"))
     again = turn(world, replacement(), caller=request("turn", "a"))
     assert again.repeated
-    assert (again.first_position, again.position) == (first.first_position, first.position)
+    assert (again.first_position, again.last_position) == (
+        first.first_position,
+        first.last_position,
+    )
     with pytest.raises(LedgerError) as error:
         turn(world, replacement(text="other"), caller=request("turn", "b"))
     assert reason_of(error) is Reason.REQUEST_ID_REUSED
@@ -319,6 +322,6 @@ def test_two_definitions_of_words_at_once_are_both_recorded(
     words = [defined("loss").model_copy(update={"meaning": text}) for text in ("one", "two")]
     overtaken(world, monkeypatch, lambda: commands.define_signal(ANA, words[0]))
     written = commands.define_signal(ANA, words[1])
-    assert written.position == world.head
+    assert written.last_position == world.head
     texts = [one.meaning for one in world.all_of(SignalDefined)][-2:]
     assert texts == ["one", "two"]

@@ -46,7 +46,7 @@ def root_of(store: Store, as_of: int) -> tuple[bytes, int]:
 
 def holds(store: Store, seal: RecordedSeal) -> bool:
     """Return whether a seal says what the events say."""
-    event = store.events.event(ORIGIN, seal.written.position)
+    event = store.events.event(ORIGIN, seal.written.last_position)
     assert event is not None
     data = typed(event, StreamsSealed)
     assert (data.as_of, data.root, data.streams) == (seal.as_of, seal.root.hex(), seal.streams)
@@ -61,7 +61,7 @@ def test_a_seal_says_how_far_every_stream_has_come(store: Store, attestation: At
     for stream in ("models/b", "models/a", "models/a-1", "models/b", "plans/a", "models/a.1"):
         grow(store, 2, stream)
     seal = attestation.seals.seal(ADA)
-    assert (seal.as_of, seal.written.position, seal.streams) == (14, 15, 6)
+    assert (seal.as_of, seal.written.last_position, seal.streams) == (14, 15, 6)
     assert holds(store, seal)
 
 
@@ -71,7 +71,7 @@ def test_nothing_new_makes_no_new_seal(store: Store, attestation: Attestation) -
     assert seals_in(store) == [3]
     grow(store)
     second = attestation.seals.seal(ADA)
-    assert (second.as_of, second.written.position) == (4, 5)
+    assert (second.as_of, second.written.last_position) == (4, 5)
     assert holds(store, second)
 
 
@@ -80,13 +80,16 @@ def test_a_repeated_request_gets_its_first_answer_whatever_happened_since(
 ) -> None:
     first = attestation.seals.seal(with_id(ADA, "s-1"))
     nothing_new = attestation.seals.seal(with_id(ADA, "s-2"))
-    assert nothing_new.written.position == first.written.position
+    assert nothing_new.written.last_position == first.written.last_position
     grow(store)
     attestation.seals.seal(ADA)
     for request_id in ("s-1", "s-2"):
         again = attestation.seals.seal(with_id(ADA, request_id))
         assert again.written.repeated
-        assert (again.written.position, again.root) == (first.written.position, first.root)
+        assert (again.written.last_position, again.root) == (
+            first.written.last_position,
+            first.root,
+        )
     assert seals_in(store) == [3, 5]
 
 

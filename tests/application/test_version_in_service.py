@@ -98,7 +98,7 @@ def test_the_version_served_before_an_erased_late_deployment_serves_on_after_the
 ) -> None:
     world = World(tmp_path / "l.sqlite").begin(MODEL)
     world.deploy(MODEL, "v2", at=START + 10 * DAY)
-    late = world.deploy(MODEL, "v3", at=START + 5 * DAY).position
+    late = world.deploy(MODEL, "v3", at=START + 5 * DAY).last_position
     world.erase(late)
     assert set(told(world).values()) == {None}, "it was recorded last, so it may have replaced v2"
     world.deploy(MODEL, "v4", at=START + 7 * DAY)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from ledger.application.commands import Caller, CommandResult
+from ledger.application.commands import Caller
 from ledger.application.decisions.decisions import RecordedDecision
 from ledger.application.decisions.overrides import OverrideSpec, WrittenOverride
 from ledger.application.decisions.replay import EventReplay, ReplayKind
@@ -154,11 +154,11 @@ class World:
         self.activate(policy if policy is not None else policy_text(**changes))
         return self
 
-    def register(self, model: str, **changes: object) -> CommandResult:
+    def register(self, model: str, **changes: object) -> AppendResult:
         """Register a model."""
         return self.ledger.commands.register_model(ANA, registered(model, **changes))
 
-    def update(self, model: str, *, version: int | None = None, **changes: object) -> CommandResult:
+    def update(self, model: str, *, version: int | None = None, **changes: object) -> AppendResult:
         """Describe a model again."""
         return self.ledger.commands.update_model(ANA, updated(model, **changes), version)
 
@@ -171,7 +171,7 @@ class World:
         through: int | None = None,
         baseline: str = "0.4",
         replaces: str | None = None,
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Record that a version went into service."""
         trained = self._trained.setdefault((model, version), at) if through is None else through
         spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
@@ -183,7 +183,7 @@ class World:
 
     def activate(
         self, text: str, *, policy: str = "main", scope: ScopePart = EVERYWHERE
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Draft a policy's next version and bring it into force."""
         drafted = self.draft(text, policy)
         return self.ledger.commands.activate_policy(

@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ledger.application.commands import CommandResult
 from ledger.events.values import SECOND, parse_time
+from ledger.storage.records import AppendResult
 from ledger.v1 import append_pb2
 
 NANOS_PER_MICRO = 1_000
@@ -37,10 +37,10 @@ def timestamp_of(text: str) -> Timestamp:
     return timestamp(parse_time(text))
 
 
-def appended(written: CommandResult) -> append_pb2.Appended:
+def appended(written: AppendResult) -> append_pb2.Appended:
     """Return where a request's events stand."""
     return append_pb2.Appended(
-        position=written.position,
+        position=written.last_position,
         event_hash=written.event_hash,
         recorded_at=timestamp(written.recorded_at),
         first_position=written.first_position,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 from ledger.application.appender import Appender, Proposal
-from ledger.application.commands import Caller, CommandResult, ledger_time, model_stream
+from ledger.application.commands import Caller, ledger_time, model_stream
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.evaluation.assess import AssessmentInputs
@@ -22,7 +22,7 @@ from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.explanation import DecisionExplanation, explain
 from ledger.rules.procedure import Outcome, RuleEnvironment, RuleSet
-from ledger.storage.records import Head, LedgerInfo
+from ledger.storage.records import AppendResult, Head, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES = 5
@@ -48,7 +48,7 @@ class RecordedDecision:
 class EvaluationResult:
     """What an evaluation on request recorded, in the order in which models were named."""
 
-    written: CommandResult
+    written: AppendResult
     decided: tuple[RecordedDecision, ...]
 
 
@@ -218,12 +218,12 @@ class Decisions:
         newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
         return None if newest is None else newest[0]
 
-    def _evaluated(self, written: CommandResult) -> EvaluationResult:
+    def _evaluated(self, written: AppendResult) -> EvaluationResult:
         events = self._store.events.read(
             self._info.origin,
             after=written.first_position - 1,
-            until=written.position,
-            limit=written.position - written.first_position + 1,
+            until=written.last_position,
+            limit=written.last_position - written.first_position + 1,
         )
         pairs = zip(events[::2], events[1::2], strict=True)
         return EvaluationResult(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import (
     Caller,
-    CommandResult,
     fields_named,
     ledger_time,
     no_erasure_after,
@@ -27,7 +26,7 @@ from ledger.events.policy_document import Action
 from ledger.events.registry import typed
 from ledger.events.values import SECOND, format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
-from ledger.storage.records import Guard, Head, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES = 5
@@ -53,7 +52,7 @@ class OverrideSpec:
 class WrittenOverride:
     """An override as recorded; times in microseconds, and the decision that it follows from."""
 
-    written: CommandResult
+    written: AppendResult
     effective_from: int
     effective_until: int
     decision_position: int | None
@@ -128,8 +127,8 @@ class Overrides:
             rationale=spec.reason,
         )
 
-    def _recorded(self, written: CommandResult) -> WrittenOverride:
-        event = self._appender.event(written.position)
+    def _recorded(self, written: AppendResult) -> WrittenOverride:
+        event = self._appender.event(written.last_position)
         data = typed(event, DecisionOverridden)
         return WrittenOverride(
             written,

@@ -197,4 +197,4 @@ class ExportWriting:
         )
         caller = Caller(job.requested_by, job.request_id, bytes.fromhex(job.digest))
         proposal = Proposal([Addition.of(issued)])
-        return self._appender.append(caller, issued.METHOD, lambda: proposal).position
+        return self._appender.append(caller, issued.METHOD, lambda: proposal).last_position

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ledger.application.commands import (
     Caller,
-    CommandResult,
     model_stream,
     no_definition_after,
     policy_stream,
@@ -29,7 +28,7 @@ from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.limits import MONEY_MICROS_MAX
-from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 
@@ -37,7 +36,7 @@ from ledger.storage.store import Store
 class DraftResult:
     """A policy version that was written down."""
 
-    written: CommandResult
+    written: AppendResult
     version: int
     digest: str
     lint: LintResult
@@ -64,11 +63,11 @@ class FleetCommands:
 
     def define_signal(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Record a signal's definition, and with it what replaces the policies that it touches."""
         return self._definitions.define(caller, signal, replacements)
 
-    def register_model(self, caller: Caller, described: ModelRegistered) -> CommandResult:
+    def register_model(self, caller: Caller, described: ModelRegistered) -> AppendResult:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
 
         def decide() -> NextEvent:
@@ -86,7 +85,7 @@ class FleetCommands:
 
     def update_model(
         self, caller: Caller, described: ModelUpdated, expected_version: int | None
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Replace a model's description; VERSION_CONFLICT where `expected_version` is stale."""
 
         def decide() -> NextEvent:
@@ -98,7 +97,7 @@ class FleetCommands:
 
         return self._save(caller, described.METHOD, decide)
 
-    def retire_model(self, caller: Caller, model: str, reason: str) -> CommandResult:
+    def retire_model(self, caller: Caller, model: str, reason: str) -> AppendResult:
         """Record that a model left the fleet."""
 
         def decide() -> NextEvent:
@@ -107,7 +106,7 @@ class FleetCommands:
 
         return self._save(caller, ModelRetired.METHOD, decide)
 
-    def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> CommandResult:
+    def record_deployment(self, caller: Caller, spec: DeploymentSpec) -> AppendResult:
         """Record that a version went into service: trained if it is new, reinstated if not.
 
         One that is stated to have gone there before the one in service does not replace it: it is
@@ -153,7 +152,7 @@ class FleetCommands:
             return NextEvent(known.version, data)
 
         written = self._save(caller, PolicyDrafted.METHOD, decide)
-        drafted = typed(self._aggregates.appender.event(written.position), PolicyDrafted)
+        drafted = typed(self._aggregates.appender.event(written.last_position), PolicyDrafted)
         return DraftResult(written, drafted.version, drafted.digest, result)
 
     def activate_policy(
@@ -164,7 +163,7 @@ class FleetCommands:
         digest: str,
         scope: ScopePart,
         rationale: str,
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Record that a version came into force; `digest`, where given, must be that version's."""
 
         def decide() -> NextEvent:
@@ -214,10 +213,10 @@ class FleetCommands:
 
     # ---- shared ----------------------------------------------------------------------------------
 
-    def _save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> CommandResult:
+    def _save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> AppendResult:
         """Append what is decided, and have the fleet know it."""
         written = self._aggregates.save(caller, method, decide)
-        self._fleet.refresh(written.position)
+        self._fleet.refresh(written.last_position)
         return written
 
     def _run_in_force(self, model: str) -> tuple[str | None, int | None]:

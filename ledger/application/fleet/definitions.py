@@ -14,7 +14,6 @@ from typing import Final
 from ledger.application.appender import Addition, Proposal
 from ledger.application.commands import (
     Caller,
-    CommandResult,
     fields_named,
     no_definition_after,
     no_erasure_after,
@@ -41,7 +40,7 @@ from ledger.application.policies.meaning import (
 from ledger.errors import invalid_field
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.signals import SignalDefined
-from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 3
@@ -80,7 +79,7 @@ class Definitions:
 
     def define(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
-    ) -> CommandResult:
+    ) -> AppendResult:
         """Record a signal's definition, replacing the one before as a whole.
 
         A version in force is touched if it reads the signal and kind, unit or direction become
@@ -93,7 +92,7 @@ class Definitions:
         written = self._aggregates.appender.append(
             caller, signal.METHOD, lambda: self._decide(signal, replacements), tries=tries
         )
-        self._fleet.refresh(written.position)
+        self._fleet.refresh(written.last_position)
         return written
 
     # ---- deciding ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from ledger.application.appender import Appender, Proposal
-from ledger.application.commands import Caller, CommandResult, model_stream
+from ledger.application.commands import Caller, model_stream
 from ledger.application.fleet.fleet import Fleet, ModelRecord, SignalRecord
 from ledger.application.names import nearest
 from ledger.clock import Clock
@@ -110,7 +110,7 @@ class ObservationIntake:
             answered = self._appender.answered(caller, method)
             if answered is None:
                 raise self._refusal(rows)
-            left_out = len(rows) - (answered.position - answered.first_position + 1)
+            left_out = len(rows) - (answered.last_position - answered.first_position + 1)
             return _answered(answered, left_out, rows)
         request = replace(
             self._appender.request(
@@ -323,21 +323,11 @@ class _Refuse(Protocol):
         ...
 
 
-def _answered(
-    written: CommandResult, left_out: int, rows: Sequence[ObservationRow]
-) -> PendingBatch:
+def _answered(written: AppendResult, left_out: int, rows: Sequence[ObservationRow]) -> PendingBatch:
     """Return the answer that a request was given before."""
     future: Future[AppendResult] = Future()
-    future.set_result(
-        AppendResult(
-            written.first_position,
-            written.position,
-            written.recorded_at,
-            written.event_hash,
-            repeated=True,
-            duplicates=Duplicates(left_out, left_out) if left_out else NONE_FOUND,
-        )
-    )
+    duplicates = Duplicates(left_out, left_out) if left_out else NONE_FOUND
+    future.set_result(replace(written, duplicates=duplicates))
     nearest = [
         values.nearest_decimal(row[3] if isinstance(row[3], str) else repr(row[3])) for row in rows
     ]

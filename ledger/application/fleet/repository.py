@@ -22,7 +22,7 @@ from eventsourcing.persistence import (
 from pydantic import ValidationError
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, CommandResult, fields_named
+from ledger.application.commands import Caller, fields_named
 from ledger.application.fleet.aggregates import (
     ModelAggregate,
     PolicyAggregate,
@@ -37,7 +37,7 @@ from ledger.events.canonical import CanonicalError, decode
 from ledger.events.erased import ErasedData
 from ledger.events.registry import BY_TYPE
 from ledger.storage.native import family_of
-from ledger.storage.records import Guard
+from ledger.storage.records import AppendResult, Guard
 
 A = TypeVar("A", SignalAggregate, ModelAggregate, PolicyAggregate)
 
@@ -113,7 +113,7 @@ class Aggregates:
         """Return the policy whose stream this is, or None if it was never drafted."""
         return self._get(stream, evolve_policy)
 
-    def save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> CommandResult:
+    def save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> AppendResult:
         """Append the event that is decided; VERSION_CONFLICT if its aggregate changed meanwhile.
 
         FIELD_INVALID names the fields that the event's data refuse.

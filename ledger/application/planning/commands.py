@@ -86,7 +86,7 @@ class PlanCommands:
             return Proposal([Addition.of(made)], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
-        event = self._appender.event(written.position)
+        event = self._appender.event(written.last_position)
         return typed(event, PlanMade), event
 
     def get(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:

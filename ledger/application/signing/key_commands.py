@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, CommandResult
+from ledger.application.commands import Caller
 from ledger.application.signing.keyring import Keyring, no_key
 from ledger.chain.key_history import KeyHistory, KeySpan, vkey_digest
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.limits import TEXT_CHARS_MAX
-from ledger.storage.records import Guard, LedgerInfo
+from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 OVERLAP_DEFAULT: Final = 1_000
@@ -49,7 +49,7 @@ class KeyList:
 class KeyChange:
     """Where the events of a rotation or revocation stand, and the key that they are about."""
 
-    written: CommandResult
+    written: AppendResult
     key: KeyRecord
 
 

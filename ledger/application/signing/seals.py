@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, CommandResult
+from ledger.application.commands import Caller
 from ledger.chain.seal import seal_record, seal_root
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import HOUSEKEEPING_TYPES, typed
-from ledger.storage.records import Guard, LedgerInfo, StreamHead
+from ledger.storage.records import AppendResult, Guard, LedgerInfo, StreamHead
 from ledger.storage.store import Store
 
 _TRIES: Final = 20  # each time somebody else sealed first
@@ -27,7 +27,7 @@ _TYPES: Final = frozenset({StreamsSealed.TYPE})
 class RecordedSeal:
     """A seal over all streams as they stood at position `as_of`; `written` says where it is."""
 
-    written: CommandResult
+    written: AppendResult
     as_of: int
     root: bytes
     streams: int
@@ -107,19 +107,14 @@ class Seals:
         root = seal_root(records()).hex()
         return StreamsSealed(as_of=as_of, root=root, streams=streams)
 
-    def _answer(self, written: CommandResult) -> RecordedSeal:
+    def _answer(self, written: AppendResult) -> RecordedSeal:
         """Return the seal that an append wrote or found."""
-        event = self._newest(written.position)
+        event = self._newest(written.last_position)
         assert event is not None, "an answered request was answered with a seal"
         sealed = typed(event, StreamsSealed)
-        if written.first_position != written.position:  # nothing was new: the answer is what was
-            written = CommandResult(
-                event.position,
-                event.position,
-                event.event_hash,
-                event.recorded_at,
-                repeated=written.repeated,
-            )
+        if written.first_position != written.last_position:  # nothing new: what was there answers
+            at, recorded_at = event.position, event.recorded_at
+            written = AppendResult(at, at, recorded_at, event.event_hash, written.repeated)
         return RecordedSeal(written, sealed.as_of, bytes.fromhex(sealed.root), sealed.streams)
 
     def _has_news(self, newest: RecordedEvent | None) -> bool:
