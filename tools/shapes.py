@@ -12,7 +12,7 @@ from ledger.client import outcomes, proofs, ranking, records
 from ledger.client.trust import results
 from ledger.export.publishing import PublicationResult
 from ledger.operations.compliance import ComplianceFiles
-from ledger.operations.examination.check import Check
+from ledger.operations.examination import Check
 from ledger.operations.verification.files import CheckedProof
 from ledger.operations.verification.log import VerifiedLog
 

@@ -13,6 +13,7 @@ from ledger.cli.session import Session, session
 from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said, kept_note
 from ledger.cli.values import parse_time
 from ledger.cli.verification import log_source
+from ledger.events import notation
 from ledger.operations.failures import IntegrityFailure, MisuseError
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def run(
 def _failure(report: "Report") -> IntegrityFailure:
     at = report.first_bad_position
     where = f" The first bad position is {at}." if at else ""
+    found = notation.counted(len(report.findings), "finding")
     return IntegrityFailure(
-        f"{report.origin} does not hold: {output.counted(len(report.findings), 'finding')}.{where}",
+        f"{report.origin} does not hold: {found}.{where}",
         "Stop writing, keep this ledger and the report as evidence, and call an operator.",
     )
 

@@ -9,6 +9,7 @@ from ledger.cli import output
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile
 from ledger.cli.values import parse_time
+from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def export(
     scope = _scope(model, by, since, until)
     source = source_of(bundle, vkey, policy)
     written, tables = write_compliance(source, _explainer(bundle), scope, folder, chosen_form)
-    lines = [f"{table.title}: {output.counted(len(table.rows), 'row')}" for table in tables]
+    lines = [f"{table.title}: {notation.counted(len(table.rows), 'row')}" for table in tables]
     chosen.show(written, "\n".join([*lines, "", *written.files, "", MISSING]))
 
 
 def _explainer(bundle: Path | None) -> "Explainer":
     """Return what tells why decisions came out as they did: the server, or the bundle's events."""
     from ledger.compliance.decisions import UNEXPLAINED
-    from ledger.operations.explanations import BundleExplainer, ServerExplainer
+    from ledger.operations.compliance import BundleExplainer, ServerExplainer
 
     if bundle is None:
         return ServerExplainer(session().client)
@@ -79,7 +80,7 @@ def _explainer(bundle: Path | None) -> "Explainer":
 
 def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None) -> "FactSource":
     """Return what to read: a bundle on disk, verified if that was asked for, or the server."""
-    from ledger.operations.facts import BundleFacts, ServerFacts
+    from ledger.operations.compliance import BundleFacts, ServerFacts
     from ledger.operations.trust import trusted
     from ledger.operations.verification.files import check_bundle
 

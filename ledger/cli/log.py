@@ -16,6 +16,7 @@ from ledger.cli import output, values
 from ledger.cli.event_lines import line_of
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said
+from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def checkpoint(
     first_use_said(signed)
     if out is not None:
         out.write_text(signed.note, encoding="utf-8")
-        output.say(f"Wrote a checkpoint over {output.counted(signed.size, 'event')} to {out}.")
+        output.say(f"Wrote a checkpoint over {notation.counted(signed.size, 'event')} to {out}.")
     chosen.show(signed, signed.note.rstrip("\n"))
 
 
@@ -203,7 +204,7 @@ def publish(
         done = publication.publish(folder, found, move)
     session().show(
         done,
-        f"{done.origin}: {output.counted(done.size, 'event')} published in {folder}, "
+        f"{done.origin}: {notation.counted(done.size, 'event')} published in {folder}, "
         f"{done.size - done.previous_size} of them new.",
     )
 
@@ -242,6 +243,6 @@ def seal() -> None:
     made = chosen.client.seal_streams()
     chosen.show(
         made,
-        f"{output.counted(made.streams, 'stream')} sealed as of position {made.as_of}, by the "
+        f"{notation.counted(made.streams, 'stream')} sealed as of position {made.as_of}, by the "
         f"event at position {made.appended.position}.\nroot {made.root.hex()}",
     )

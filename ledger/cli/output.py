@@ -58,11 +58,6 @@ def percent(ppm: int | None) -> str:
     return "-" if ppm is None else notation.percent(ppm)
 
 
-def counted(number: int, thing: str) -> str:
-    """Return a number with what it counts: `1 ledger`, `2 ledgers`."""
-    return notation.counted(number, thing)
-
-
 def write(text: str) -> None:
     """Write a line of data, or several: text of others among it can only be read."""
     typer.echo(inert(text, lines=True))

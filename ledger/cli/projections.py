@@ -6,6 +6,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
+from ledger.events import notation
 
 
 def status() -> None:
@@ -55,7 +56,7 @@ def rebuild(
     chosen = session()
     done = _rebuilt(projection, keep_previous=keep_previous)
     what = done.rebuild
-    events = output.counted(what.events, "event")
+    events = notation.counted(what.events, "event")
     chosen.show(
         done,
         f"{projection}: {what.outcome} at position {what.position}, {events} in "

@@ -10,6 +10,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.session import session
 from ledger.cli.values import AllowLeap
+from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -204,9 +205,8 @@ def _submit_all(rows: "Iterator[Row]", how: "SendOptions", total_bytes: int | No
     except (KeyboardInterrupt, ClientError, MisuseError):
         output.say(submission.where)
         raise
-    said = [
-        f"{output.counted(told.recorded, 'observation')} recorded, up to position {told.position}."
-    ]
+    recorded = notation.counted(told.recorded, "observation")
+    said = [f"{recorded} recorded, up to position {told.position}."]
     if not told.recorded:
         beyond = f" after row {how.skip}" if how.skip else ""
         nothing = f"Nothing was submitted: the input holds no rows{beyond}."

@@ -8,6 +8,7 @@ import typer
 from ledger.cli import output, values
 from ledger.cli.session import Session, session
 from ledger.cli.trust import Keys, PolicyFile, kept_note
+from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def verify(
         stated = values.hash_of(event_hash, "--event-hash") or event_file
         proof = check_proof(path, stated, given)
         by = f", cosigned by {', '.join(proof.witnesses)}" if proof.witnesses else ""
-        tree = f"the signed tree of {output.counted(proof.size, 'event')}"
+        tree = f"the signed tree of {notation.counted(proof.size, 'event')}"
         chosen.show(proof, f"{proof.origin}: position {proof.position} is in {tree}{by}.")
 
 
@@ -96,7 +97,7 @@ def _verify_log(
             found = verify_log(source, given, kept, move)
     finally:
         source.close()
-    events = output.counted(found.size, "event")
+    events = notation.counted(found.size, "event")
     chosen.show(
         found,
         f"{found.origin}: {events} verified, up to position {found.size}.\n"
@@ -143,13 +144,15 @@ def show_bundle(found: "Verified", path: Path, done: str = "") -> None:
         "unknown_types": found.unknown_types,
         "manifest_digest": found.manifest_digest,
     }
-    events = output.counted(found.events, "event") + (f" of {scope.stream}" if scope.stream else "")
+    events = notation.counted(found.events, "event") + (
+        f" of {scope.stream}" if scope.stream else ""
+    )
     covers = f"positions {scope.first_position} to {scope.last_position}"
     erased = f"{missing.erased_proven} erased (proven), {missing.erased_stated} erased (as stated)"
     lines = [
         *([done] if done else []),
         f"{found.origin}: {events} verified, {covers}.",
-        f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
+        f"checkpoint over {notation.counted(found.checkpoint_size, 'event')}",
         f"root {found.root.hex()}",
         *_signed(found),
         f"bodies missing: {erased}, {missing.withheld} withheld",
@@ -164,8 +167,6 @@ def show_bundle(found: "Verified", path: Path, done: str = "") -> None:
 
 def show_receipt(found: "Receipt", path: Path, done: str = "") -> None:
     """Show what a receipt shows; `done` is a line before it."""
-    from ledger.events import notation
-
     decision = found.decision
     document = {
         "thing": "receipt",
@@ -190,7 +191,7 @@ def show_receipt(found: "Receipt", path: Path, done: str = "") -> None:
     }
     rule = f"rule {decision.rule}" if decision.rule else "no rule"
     policy = f"policy {decision.policy} version {decision.policy_version}"
-    inputs = output.counted(len(found.input_positions), "observation")
+    inputs = notation.counted(len(found.input_positions), "observation")
     place = f"the decision about {found.model} at position {found.position}"
     lines = [
         *([done] if done else []),
@@ -199,7 +200,7 @@ def show_receipt(found: "Receipt", path: Path, done: str = "") -> None:
         + (", historical: it changes nothing in force" if decision.historical else ""),
         f"by {rule} of {policy}, recorded at position {found.policy_position}",
         f"from the score at position {found.score_position}, computed from {inputs}",
-        f"checkpoint over {output.counted(found.checkpoint_size, 'event')}",
+        f"checkpoint over {notation.counted(found.checkpoint_size, 'event')}",
         *_signed(found),
     ]
     session().show(document, "\n".join(lines))

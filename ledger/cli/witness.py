@@ -8,6 +8,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.serve import log_to_stderr, stop_signal, write_port
 from ledger.cli.session import session
+from ledger.events import notation
 
 if TYPE_CHECKING:
     from ledger.chain.cosignature import CosigningKey
@@ -71,7 +72,7 @@ def _tell_ready(
         output.write_json(ready, is_line=True)
     else:
         output.write(f"Witness {vkey}\nServing on http://{address}{prefix}")
-        output.say(f"Cosigning for {output.counted(len(origins), 'log')}: {', '.join(origins)}")
+        output.say(f"Cosigning for {notation.counted(len(origins), 'log')}: {', '.join(origins)}")
 
 
 def key(name: _Name = None, folder: _Folder = Path("witness")) -> None:

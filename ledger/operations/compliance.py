@@ -1,22 +1,172 @@
-"""Compliance tables as files, and what only a server can add to an answer.
+"""Compliance from Python: facts and explanations of a server or a bundle, and tables as files.
 
-The questions are answered by `ledger.compliance.questions.answer`, from the facts of `facts.py`.
+A server is asked as any client would; a bundle is read as it lies there, and `check_bundle`
+verifies it. `ledger.compliance.questions.answer` answers questions from the same facts.
 """
 
+import tarfile
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from ledger.chain.checkpoint import parse
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
-from ledger.client import LedgerClient, VerifiedCheckpoint
+from ledger.client import LedgerClient, LedgerRefusedError, VerifiedCheckpoint
+from ledger.client.inputs import micros_of_datetime
 from ledger.compliance.decisions import Explainer
-from ledger.compliance.facts import FactFilter, FactSource, unit_of_cost
+from ledger.compliance.facts import Fact, FactFilter, FactSource, fact_of, unit_of_cost
 from ledger.compliance.files import Form, ParquetMissingError, write_tables
 from ledger.compliance.report import MISSING, tables_of
 from ledger.compliance.tables import Table
 from ledger.events import notation
+from ledger.events.canonical import CanonicalError, decode, encode
+from ledger.events.decisions import MADE, ScoreComputed
+from ledger.events.policies import DRAFTED_TYPES
+from ledger.events.values import parse_time
 from ledger.operations.failures import MisuseError
+
+if TYPE_CHECKING:
+    from ledger.rules.procedure import RuleSet
+
+
+_EVENTS: Final = "data/events.jsonl"
+
+
+class ServerFacts:
+    """The facts of a ledger on a server, up to its head at the first reading."""
+
+    def __init__(self, client: LedgerClient) -> None:
+        self._client = client
+        ledger = client.get_ledger()
+        self.origin = ledger.origin
+        self.head = ledger.head_position
+
+    def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
+        """Yield the facts of these types, or all, in order of position."""
+        found = self._client.list_events(until_position=self.head, types=sorted(types or ()))
+        for event in found:
+            yield fact_of(
+                event.position,
+                event.stream,
+                event.type,
+                micros_of_datetime(event.recorded_at),
+                event.body or None,
+            )
+
+
+class BundleFacts:
+    """The facts of a bundle, a folder or a tar, as it lies there: `check_bundle` verifies it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.origin = ""
+        for header, _ in self._lines():
+            self.origin = header["ledger"]
+            return
+        raise MisuseError(f"{path} holds no events.", "Name a bundle that `export create` wrote.")
+
+    def facts(self, types: Collection[str] | None = None) -> Iterator[Fact]:
+        """Yield the facts of these types, or all, in order of position."""
+        for header, body in self._lines():
+            if types is None or header["type"] in types:
+                yield fact_of(
+                    header["position"],
+                    header["stream"],
+                    header["type"],
+                    parse_time(header["recorded_at"]),
+                    None if body is None else encode(body),
+                )
+
+    def _lines(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        for number, line in enumerate(self._raw(), 1):
+            try:
+                value = decode(line.removesuffix(b"\n"))
+                yield value["header"], value["body"]
+            except (CanonicalError, KeyError, TypeError) as error:
+                raise MisuseError(
+                    f"{self._path}: line {number} of its events cannot be read: {error}.",
+                    "Verify the bundle with `decision-ledger verify`.",
+                ) from error
+
+    def _raw(self) -> Iterator[bytes]:
+        try:
+            if self._path.is_dir():
+                with (self._path / _EVENTS).open("rb") as lines:
+                    yield from lines
+                return
+            with tarfile.open(self._path) as archive:
+                for member in archive:
+                    if member.name.partition("/")[2] == _EVENTS and (
+                        opened := archive.extractfile(member)
+                    ):
+                        yield from opened
+        except (OSError, tarfile.TarError) as error:
+            raise MisuseError(f"{self._path} cannot be read as a bundle: {error}.") from error
+
+
+class ServerExplainer(Explainer):
+    """Asks the server, as `decision explain` does."""
+
+    def __init__(self, client: LedgerClient) -> None:
+        self._client = client
+
+    def why(self, decision: Fact) -> str:
+        """Return the server's explanation; empty if it has none, since a body was erased, say."""
+        model = decision.stream.partition("/")[2]
+        name = f"models/{model}/decisions/{decision.position}"
+        try:
+            return self._client.explain_decision(name).explanation.paragraph
+        except LedgerRefusedError:
+            return ""
+
+
+class BundleExplainer(Explainer):
+    """Explains from the scores and policies of a bundle what the server would, without one."""
+
+    types = (ScoreComputed.TYPE,)
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, int], RuleSet] = {}
+        self._newest: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def see(self, fact: Fact) -> None:
+        """Keep the rules of policies, and each model's newest score: that of its next decision."""
+        if fact.data is None:
+            return
+        if fact.type in DRAFTED_TYPES:
+            self._keep_rules(fact.data)
+        elif fact.type == ScoreComputed.TYPE:
+            self._newest[fact.stream] = fact.position, fact.data
+
+    def why(self, decision: Fact) -> str:
+        """Return the explanation; empty where score or policy are not in the bundle."""
+        from ledger.application.decisions.decisions import explained
+
+        data = decision.data or {}
+        rules = self._rules.get((data.get("policy", ""), data.get("policy_version", 0)))
+        position, score = self._newest.get(decision.stream, (0, {}))
+        if rules is None or position != data.get("score_position"):
+            return ""
+        try:
+            made, scored = MADE[data["procedure"]].from_data(data), ScoreComputed.from_data(score)
+            return explained(made, scored, rules).paragraph
+        except (ValidationError, KeyError, ValueError, AssertionError):
+            return ""  # it is not what this service writes
+
+    def _keep_rules(self, data: dict[str, Any]) -> None:
+        from ledger.application.policies.compiled import rules_of
+        from ledger.events.policy_document import DOCUMENTS
+
+        try:
+            document = data["document"]
+            read = DOCUMENTS[document["decision"]["procedure"]].model_validate(document)
+        except (ValidationError, KeyError):
+            return
+        self._rules[data["policy"], data["version"]] = rules_of(read)
 
 
 @dataclass(frozen=True, slots=True)

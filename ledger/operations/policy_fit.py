@@ -6,8 +6,8 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from ledger.client.enums import SignalDirection, SignalKind
-from ledger.events.signals import SignalObserved
-from ledger.events.values import SECOND
+from ledger.events.signals import SignalDefined, SignalObserved
+from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.operations import Move
 from ledger.operations.failures import MisuseError
 
@@ -21,8 +21,6 @@ def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = N
     LedgerError says what is missing where there are too few. Cost: one pass over those events.
     """
     from ledger.application.policies.fit import fit_policy
-    from ledger.events.signals import SignalDefined
-    from ledger.events.values import parse_decimal, parse_time
 
     head = client.get_ledger().head_position
     start = max(head - events_max, 0)
@@ -39,8 +37,7 @@ def fitted_policy(client: "LedgerClient", events_max: int, move: Move | None = N
         times[event.stream, signal].add(at)
         if move is not None:
             move(event.position - start, head - start)
-    definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}
-    return fit_policy(history, definitions, _gaps(times))
+    return fit_policy(history, _definitions(client), _gaps(times))
 
 
 def stated_policy(
@@ -49,9 +46,8 @@ def stated_policy(
     """Return the text of a policy over limits that a person states; the signals must be defined."""
     from ledger.application.names import nearest
     from ledger.application.policies.starting import first_policy
-    from ledger.events.signals import SignalDefined
 
-    definitions = {one.signal: _definition(one, SignalDefined) for one in client.list_signals()}
+    definitions = _definitions(client)
     unknown = sorted(set(limits) - set(definitions))
     if unknown:
         near = nearest(unknown[0], definitions)
@@ -62,17 +58,23 @@ def stated_policy(
     return first_policy(limits, definitions, reports_every_seconds)
 
 
-def _definition(signal: "Signal", cls):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _definitions(client: "LedgerClient") -> dict[str, SignalDefined]:
+    return {one.signal: _definition(one) for one in client.list_signals()}
+
+
+def _definition(signal: "Signal") -> SignalDefined:
     """Return the definition as the event has it."""
     assert isinstance(signal.kind, SignalKind)
     assert isinstance(signal.direction, SignalDirection)
-    return cls(
-        signal=signal.signal,
-        kind=signal.kind.value.lower(),
-        unit=signal.unit,
-        direction=signal.direction.value.lower(),
-        meaning=signal.meaning,
-        collection=signal.collection,
+    return SignalDefined.from_data(
+        {
+            "signal": signal.signal,
+            "kind": signal.kind.value.lower(),
+            "unit": signal.unit,
+            "direction": signal.direction.value.lower(),
+            "meaning": signal.meaning,
+            "collection": signal.collection,
+        }
     )
 
 

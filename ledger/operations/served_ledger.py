@@ -62,18 +62,8 @@ class ServedLedger:
         position = after
         for event in self._client.list_events(after_position=after, until_position=until):
             position += 1
-            yield (
-                event.position,
-                event.stream,
-                event.stream_version,
-                event.type,
-                micros_of_datetime(event.recorded_at),
-                event.body or None,
-                event.salt or None,
-                event.body_hash,
-                event.prev_hash,
-                event.event_hash,
-            )
+            link = link_of(event)
+            yield (*link[:4], micros_of_datetime(event.recorded_at), *link[5:])
         if position < until:
             raise UnreadableError(position + 1, "the server gave fewer events than it signed")
 

@@ -14,6 +14,7 @@ from ledger.cli.values import PositionOrTime, now_of, parse_moment, parse_time
 from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.records import Checkpoint
 from ledger.errors import LedgerError, Reason
+from ledger.events import notation
 from ledger.operations.failures import MisuseError
 from ledger.settings import SettingsError
 
@@ -29,7 +30,7 @@ def test_parts_per_million_are_shown_as_per_cent(ppm: int | None, shown: str) ->
 
 
 def test_what_is_counted_agrees_with_its_number() -> None:
-    assert [output.counted(n, "ledger") for n in (0, 1, 2)] == [
+    assert [notation.counted(n, "ledger") for n in (0, 1, 2)] == [
         "0 ledgers",
         "1 ledger",
         "2 ledgers",

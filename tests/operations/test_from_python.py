@@ -18,11 +18,16 @@ from ledger.compliance.questions import answer
 from ledger.errors import LedgerError
 from ledger.operations.audits import audit_log, record_audit
 from ledger.operations.bundle_fetch import BundleDownload
-from ledger.operations.compliance import ServerLive, write_compliance
+from ledger.operations.compliance import (
+    BundleExplainer,
+    BundleFacts,
+    ServerExplainer,
+    ServerFacts,
+    ServerLive,
+    write_compliance,
+)
 from ledger.operations.erasure import preview, ranges_of
 from ledger.operations.examination.examination import examine
-from ledger.operations.explanations import BundleExplainer, ServerExplainer
-from ledger.operations.facts import BundleFacts, ServerFacts
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.publication import publish, stored_log
 from ledger.operations.served_ledger import ServedLedger

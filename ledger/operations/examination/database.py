@@ -10,7 +10,7 @@ from ledger.chain.link import ChainVerifier, Digest
 from ledger.clock import SystemClock
 from ledger.events import notation
 from ledger.events.values import SECOND
-from ledger.operations.examination.check import Check
+from ledger.operations.examination import Check
 from ledger.operations.examination.rights import rights
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from ledger import __version__
 from ledger.application.signing.evidence import evidence_folder
 from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
 from ledger.errors import LedgerError
-from ledger.operations.examination import database, server
-from ledger.operations.examination.check import Check
+from ledger.operations.examination import Check, database, server
 from ledger.operations.examination.rights import kept_elsewhere
 from ledger.operations.failures import INTEGRITY_REASONS
 from ledger.operations.places import check_place

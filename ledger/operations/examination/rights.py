@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ledger.operations.examination.check import Check
+from ledger.operations.examination import Check
 from ledger.private import open_to_others
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.events.notation import counted
-from ledger.operations.examination.check import Check, State
+from ledger.operations.examination import Check, State
 
 if TYPE_CHECKING:
     from ledger.client import ClientError, LedgerClient
