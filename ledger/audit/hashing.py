@@ -3,17 +3,17 @@
 Small ledgers are checked in this process, since starting others takes longer than the checking.
 """
 
-import multiprocessing
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Final
 
 from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.segment import SEGMENT, Segment, check_segment
 from ledger.audit.source import Finding, LedgerSource, Opener
+from ledger.worker_process import WorkerProcess
 
 ALONE_MAX: Final = 2 * SEGMENT
 """Up to so many events no other process is started."""
@@ -22,6 +22,7 @@ Progress = Callable[[int, int], None]
 """Told how many events are done, of how many."""
 
 _opened: list[LedgerSource] = []
+"""The source that a process of its own has opened."""
 
 
 def hash_pass(
@@ -72,12 +73,23 @@ def _segments(
         for first, last in bounds:
             yield check_segment(source, first, last, extra)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_open, initargs=(source.opener,))
+    processes = [WorkerProcess() for _ in range(workers)]
+    idle: SimpleQueue[WorkerProcess] = SimpleQueue()
+    for process in processes:
+        idle.put(process)
+
+    def ask(first: int, last: int) -> Segment:
+        process = idle.get()
+        try:
+            return process.call(_check_there, source.opener, first, last, tuple(extra))
+        finally:
+            idle.put(process)
+
+    threads = ThreadPoolExecutor(workers, "audit")
     waiting: deque[Future[Segment]] = deque()
     try:
         for first, last in bounds:
-            waiting.append(pool.submit(_check, first, last, tuple(extra)))
+            waiting.append(threads.submit(ask, first, last))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -85,14 +97,13 @@ def _segments(
     finally:
         for future in waiting:
             future.cancel()
-        pool.shutdown(wait=True, cancel_futures=True)
+        for process in processes:
+            process.close()
+        threads.shutdown()
 
 
-def _open(opener: Opener) -> None:
-    """Open the source in a worker; who interrupts the audit interrupts the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _opened[:] = [opener()]
-
-
-def _check(first: int, last: int, extra: tuple[int, ...]) -> Segment:
+def _check_there(opener: Opener, first: int, last: int, extra: tuple[int, ...]) -> Segment:
+    """Check a stretch in a process of its own, which opens the source once."""
+    if not _opened:
+        _opened.append(opener())
     return check_segment(_opened[0], first, last, extra)

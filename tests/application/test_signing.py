@@ -264,9 +264,9 @@ def test_large_batches_are_hashed_by_another_process_to_the_same_end(
         process.close()
 
 
-def process_of(process: RehashProcess) -> "subprocess.Popen[str] | None":
+def process_of(process: RehashProcess) -> "subprocess.Popen[bytes] | None":
     """Return the process that hashes, if it was started."""
-    return process._process
+    return process._process._process
 
 
 def checked_up_to(store: Store, sizes: list[int]) -> bool:

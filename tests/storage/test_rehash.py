@@ -5,8 +5,6 @@ Method: the same ledgers and the same damage, on both databases, for the functio
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,16 +123,19 @@ def test_erased_bodies_are_no_damage(store: Store, hashed: Rehash) -> None:
 
 def test_a_process_that_died_is_started_again(store: Store, process: RehashProcess) -> None:
     whole = process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange())
-    running = process._process
+    running = process._process._process
     assert running is not None
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     assert process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange()).event_hash == whole.event_hash
     with pytest.raises(LedgerError, match="There is no ledger") as caught:
         process.rehash("nobody", 1, 2, GENESIS, CompactRange())
+    assert caught.value.reason is Reason.LEDGER_UNKNOWN
+    process.close()
+    process.close()
+    with pytest.raises(LedgerError, match="failed: it was ended") as caught:
+        process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange())
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
-    process.close()
-    process.close()
 
 
 def test_a_process_that_cannot_open_the_database_says_so(tmp_path: Path) -> None:
@@ -143,17 +144,3 @@ def test_a_process_that_cannot_open_the_database_says_so(tmp_path: Path) -> None
         process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange())
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     process.close()
-
-
-def test_the_process_ends_with_its_input(store: Store, database_url: str) -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "ledger.storage.rehash"],
-        input=f"{database_url}\nnonsense\n",
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-        timeout=120,
-    )
-    expected = "failed the line is not ORIGIN FIRST LAST PREV_HASH TREE\n"
-    assert (said.returncode, said.stdout, said.stderr) == (0, expected, "")
