@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ledger.application.policies.schema import schema_text
+from ledger.application.policies.authoring import schema_text
 from ledger.events.base import EventData, Part
 from ledger.events.canonical import encode
 from ledger.events.registry import EVENT_CLASSES

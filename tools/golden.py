@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from ledger.application.evaluation.assess import AssessmentInputs, assess
+from ledger.application.evaluation.assessments import AssessmentInputs, assess
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import PolicyCache

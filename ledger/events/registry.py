@@ -1,5 +1,6 @@
 """The closed list of event types. A type that is not here is refused at read and never imported."""
 
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
@@ -118,3 +119,15 @@ def decode_data(event: RecordedEvent) -> EventData:
         raise event_unreadable(
             event.position, f"its data does not fit {event.type}: {where}: {first['msg']}"
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedData:
+    """Takes the place of data whose body was erased: the header says the type, and no more."""
+
+    type: str
+
+
+def data_or_erased(event: RecordedEvent) -> EventData | ErasedData:
+    """Return the event's data, or that it is gone; EVENT_UNREADABLE as `decode_data`."""
+    return ErasedData(event.type) if event.body_bytes is None else decode_data(event)

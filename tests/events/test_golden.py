@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from ledger.application.policies.schema import schema_text
+from ledger.application.policies.authoring import schema_text
 from ledger.chain.link import GENESIS, body_hash, event_hash
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import decode, encode

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from ledger.application.evaluation.assess import AssessmentInputs, assess
+from ledger.application.evaluation.assessments import AssessmentInputs, assess
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.policies.compiled import CompiledPolicy, PolicyCache
 from ledger.events.canonical import encode

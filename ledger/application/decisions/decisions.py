@@ -7,8 +7,7 @@ from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller, ledger_time, model_stream
 from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import at_newest_head, with_bodies
-from ledger.application.evaluation.assess import AssessmentInputs
-from ledger.application.evaluation.recording import Recordable, proposal
+from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, proposal
 from ledger.application.fleet.fleet import Fleet, model_retired
 from ledger.application.fleet.history import History, HistoryReader
 from ledger.application.policies.compiled import CompiledPolicy

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ledger.application.commands import model_stream, plan_stream
-from ledger.application.evaluation.assess import Assessment, AssessmentInputs, assess
+from ledger.application.evaluation.assessments import Assessment, AssessmentInputs, assess
 from ledger.application.fleet.history import HistoryReader, window_bounds
 from ledger.application.planning.plans import Planning, PlanRequest
 from ledger.application.policies.compiled import CompiledPolicy

@@ -20,9 +20,8 @@ import structlog
 
 from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller
-from ledger.application.evaluation.assess import AssessmentInputs, assess
+from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, assess, proposal
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
-from ledger.application.evaluation.recording import Recordable, proposal
 from ledger.application.fleet.history import History, HistoryReader, LastScored, window_bounds
 from ledger.application.fleet.in_service import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions

@@ -9,7 +9,6 @@ from typing import Final
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
-from ledger.events.erased import ErasedData
 from ledger.events.models import (
     DESCRIBING,
     ModelDeployed,
@@ -18,7 +17,7 @@ from ledger.events.models import (
     ModelRetired,
 )
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated, PolicyDrafted
-from ledger.events.registry import aggregate_types
+from ledger.events.registry import ErasedData, aggregate_types
 from ledger.events.signals import SignalDefined
 
 MODEL_TYPES: Final = aggregate_types("models")

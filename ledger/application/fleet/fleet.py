@@ -23,10 +23,10 @@ from ledger.application.fleet.aggregates import (
 from ledger.application.names import did_you_mean, nearest
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
-from ledger.events.erased import data_or_erased
 from ledger.events.models import DESCRIBING, ModelDeployed
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
+from ledger.events.registry import data_or_erased
 from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_time
 from ledger.storage.events import Events

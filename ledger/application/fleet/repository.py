@@ -34,8 +34,7 @@ from ledger.application.fleet.aggregates import (
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
-from ledger.events.erased import ErasedData
-from ledger.events.registry import BY_TYPE
+from ledger.events.registry import BY_TYPE, ErasedData
 from ledger.storage.native import family_of
 from ledger.storage.records import AppendResult, Guard
 

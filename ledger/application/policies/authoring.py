@@ -3,12 +3,19 @@
 Reading, writing and the JSON Schema all follow these fields, so they cannot disagree. A field whose
 stored name differs says so as its alias; `ledger.events.policy_document` has the stored form and
 its ranges.
+
+`policy_schema.json` is the committed text of the schema; `python -m tools.catalog` writes it. It
+cannot say what only the whole shows (names used twice, windows that are no whole number of buckets,
+expressions): `decision-ledger policy lint` can.
 """
 
-from typing import Annotated, Final, get_args
+import json
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from ledger.application.policies.source import Mapping, Node, Scalar
 from ledger.application.policies.units import (
@@ -328,3 +335,37 @@ class AuthoredPolicy(Authored):
             if self.decision.procedure != RULES_1:
                 signal["reports_every_seconds"] = every or signal["bucket_seconds"]
         return DOCUMENTS[self.decision.procedure].model_validate(stored)
+
+
+# ---- schema --------------------------------------------------------------------------------------
+
+
+class _PolicySchema(GenerateJsonSchema):
+    """Allows null where a value may be left out: both mean the same."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema of a value that has a default."""
+        made = super().default_schema(schema)
+        default = {"default": made.pop("default")} if "default" in made else {}
+        forms = made.pop("anyOf", None) or [made]
+        null = {"type": "null"}
+        return default | {"anyOf": [*(form for form in forms if form != null), null]}
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - for all fields
+        """Fields have names; titles that repeat them are noise."""
+        return False
+
+
+def schema_text() -> str:
+    """Return the text of `policy_schema.json`."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema of a policy as a YAML or JSON reader delivers it."""
+    # As it is written out: defaults are stated in the units of people.
+    made = AuthoredPolicy.model_json_schema(
+        by_alias=False, schema_generator=_PolicySchema, mode="serialization"
+    )
+    heading = {"$schema": GenerateJsonSchema.schema_dialect}
+    return heading | made | {"title": "Retraining policy, format policy/1"}
