@@ -346,7 +346,6 @@ def signal_rule(signal: str = "loss", **changes: object) -> dict[str, Any]:
         "min_buckets": 1,
         "sample_cap": 1_000_000,
         "prior_samples": 1,
-        "sources_needed": 0,
         "rationale": "x",
     }
     return rule | changes
@@ -361,12 +360,8 @@ def rule(
 
 
 PLANNING: Final[dict[str, Any]] = {
-    "planner": "excess/1",
     "loss_signal": "loss",
     "candidates": "all",
-    "period": "7d",
-    "half_life": "42d",
-    "quantile": 0.25,
     "max_periods": 10,
     "min_models": 100,
 }
@@ -388,17 +383,13 @@ def policy_text(
         "title": "Test",
         "rationale": "for tests",
         "scoring": {
-            "kernel": "bucketed/1",
-            "combine": "weighted_mean",
             "impact_gain": 0,
             "risk_gain": 0,
             "signals": [signal_rule()] if signals is None else list(signals),
         },
         "decision": {
-            "procedure": "rules/2",
             "cool_down": "0h",
             "rules": chosen,
-            "otherwise": {"action": "NO_ACTION", "tier": "none"},
             "error_tier": "ds",
         }
         | decision,
