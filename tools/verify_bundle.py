@@ -6,7 +6,8 @@
 
 BUNDLE is the folder, or a plain tar of it. Obtain the keys and this very file from elsewhere than
 the bundle: a forger ships his own. Exit code 0: all of it holds; 4: it does not, and one line says
-where; 1: misuse, hence no verdict.
+where; 1: misuse, or a file that cannot be read, hence no verdict. A key and a policy file must both
+hold, if both are given.
 
 Written from the specification `decision-ledger/1` alone. Its section "Export bundle" numbers the
 checks; each is one function here, of the same number, called in that order:
@@ -56,10 +57,15 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeAlias
 
 INTEGER_MAX = 2**53 - 1
+NO_END = INTEGER_MAX + 1
+"""How long a key counts that nothing ended."""
+DEPTH_MAX = 64
 BATCH_LINES = 1_000
 """How many lines are checked at once."""
+NOTE_BYTES_MAX = 1_000_000
 LINE_BYTES_MAX = 64 << 20
-"""No honest line is longer, and a file without line feeds must not fill memory."""
+FILE_BYTES_MAX = 1 << 30
+"""Of a file that is read at once. A forged file must not fill memory."""
 
 EVENTS = "data/events.jsonl"
 PROOFS = "data/proofs.jsonl"
@@ -83,6 +89,7 @@ ALWAYS = {
     "data/verify_bundle.py",
 }
 ONLY: dict[str, set[str]] = {"full": set(), "range": {PROOFS}, "stream": {PROOFS, SEAL}}
+TAR_END_BYTES = 2 * tarfile.BLOCKSIZE
 BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 Json: TypeAlias = Any
@@ -268,17 +275,20 @@ def parse_vkey(text: str, kind: int) -> Key:
     return Key(name, key_id, kind, data[1:], text)
 
 
-def open_note(note: bytes, keys: Iterable[Key]) -> tuple[bytes, dict[Key, int]]:
+def open_note(note: bytes, keys: Sequence[Key]) -> tuple[bytes, dict[Key, int]]:
     """Return a note's text, and by whose keys it is signed, with a witness's seconds (a log's: 0).
 
     A signature by a key that is not given is ignored; one by a key that is must be genuine.
     """
+    if len(note) > NOTE_BYTES_MAX:
+        raise ValueError(f"a note of more than {NOTE_BYTES_MAX} bytes")
     body, found, lines = note.rpartition(b"\n\n")
     has_control = any(char < " " and char != "\n" for char in note.decode())
     if not found or lines[-1:] != b"\n" or has_control:
         raise ValueError("no signed note: an empty line, a last line feed, no control characters")
     text = body + b"\n"
     known = {(key.name, key.key_id): key for key in keys}
+    expect("keys of different names and ids", len(keys), len(known))
     verified: dict[Key, int] = {}
     for number, line in enumerate(lines.decode()[:-1].split("\n"), 1):
         dash, name, encoded = [*line.split(" ", 2), "", ""][:3]
@@ -308,8 +318,8 @@ def signed_at(key: Key, signature: bytes, text: bytes) -> int | None:
 def parse_checkpoint(text: bytes) -> tuple[str, int, bytes]:
     """Return origin, size and root."""
     match = re.fullmatch(f"({ORIGIN})\n(0|{COUNT})\n([^=]{{43}}=)\n", text.decode())
-    if match is None or len(match[1]) > 255:
-        raise ValueError("no origin, size and root")
+    if match is None or len(match[1]) > 255 or int(match[2]) > INTEGER_MAX:
+        raise ValueError("no origin, size and root of a ledger, and nothing else")
     return match[1], int(match[2]), unbase64(match[3])
 
 
@@ -358,12 +368,12 @@ class PolicyReader:
 
 def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], bool]:
     """Return the keys of a tlog-policy, and whether these cosigners satisfy its quorum."""
-    if re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", text):
-        raise ValueError("a control character")
+    if len(text) > NOTE_BYTES_MAX or re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", text):
+        raise ValueError(f"more than {NOTE_BYTES_MAX} bytes, or a control character")
     reader = PolicyReader(present)
     for line in text.decode("utf-8", "surrogateescape").split("\n"):
         reader.read(line)
-    different = {key.public for key in reader.keys}
+    different = {(key.kind, key.public) for key in reader.keys}
     found = [len(different), len(reader.quorums)]
     expect("different keys, quorums", [len(reader.keys), 1], found)
     return reader.keys, reader.quorums[0]
@@ -456,14 +466,25 @@ canonical = json.JSONEncoder(
 ).encode
 
 
+def depth_of(value: Json) -> int:
+    """Return how deep containers nest in a value."""
+    if not isinstance(value, dict | list):
+        return 0
+    items = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth_of, items), default=0)
+
+
 def parse(data: bytes) -> Json:
     """Return the value of a canonical text; Fault or ValueError if it is none."""
     text = data.decode()
     try:
         value = parse_ascii(text) if data.isascii() else parse_any(text)
         again = canonical(value)
+        is_deep = text.count("[") + text.count("{") > DEPTH_MAX and depth_of(value) > DEPTH_MAX
     except RecursionError:
-        raise ValueError("JSON that is nested too deeply") from None
+        is_deep = True
+    if is_deep:
+        raise ValueError(f"JSON that is nested more than {DEPTH_MAX} deep")
     if again != text:
         cut = len(os.path.commonprefix([text, again]))  # noqa: RUF071 - of texts, as it happens
         end = cut + 20
@@ -480,8 +501,9 @@ HASH = '"[0-9a-f]{64}"'
 COUNT = "[1-9][0-9]{0,15}"
 COUNT_OR_0 = f"0|{COUNT}"
 OBJECT = r"\{.*\}"
-TEXT = '".*"'
-TIME = r'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"'
+TEXT = '".+"'
+YEAR = "(?:19[7-9]|[2-9][0-9]{2})[0-9]"
+TIME = f'"{YEAR}-[0-9]{{2}}-[0-9]{{2}}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{{6}}Z"'
 STREAM = f'"(?:ledger|[a-z][a-z_]*/{SEGMENT})"'
 ACTOR = f'"(?:users|services|system)/{SEGMENT}"'
 SPAN = rf"\[{COUNT},{COUNT}\]"
@@ -535,6 +557,7 @@ SHAPES: dict[str, dict[str, str]] = {
         "withheld": r"\[.*\]",
     },
     "ledger.created.v1": {"created_at": TIME, "format": TEXT, "origin": TEXT, "vkey": TEXT},
+    "ledger.configured.v1": {"clock": TEXT, "skew_seconds": COUNT_OR_0},
     "ledger.configured.v2": {
         "clock": TEXT,
         "next_key_digest": HASH,
@@ -559,7 +582,9 @@ SHAPES: dict[str, dict[str, str]] = {
 }
 """The members of each object, in order, with the pattern of each."""
 READ_TYPES = {name.encode() for name in SHAPES if "." in name}
-"""Types whose data is read here; their bodies are neither erased nor withheld."""
+"""Types whose data is read here. All of them are of stream `ledger`."""
+KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES}
+"""Names of types whose bodies, in whatever version, are neither erased nor withheld."""
 
 
 def check_shape(value: Json, what: str) -> Json:
@@ -613,9 +638,9 @@ def is_within(edges: Sequence[int], position: int) -> bool:
     return bisect(edges, position) % 2 == 1
 
 
-def width_of(edges: Sequence[int]) -> int:
-    """Return how many positions the ranges with these edges have."""
-    return sum(edges[1::2]) - sum(edges[0::2])
+def positions_of(edges: Sequence[int]) -> Iterator[int]:
+    """Yield every position in the ranges with these edges."""
+    return chain.from_iterable(map(range, edges[0::2], edges[1::2]))
 
 
 # ---- a bundle's files ----------------------------------------------------------------------------
@@ -645,37 +670,50 @@ def files_of_tar(path: Path, raw: IO[bytes]) -> Files:
         items = archive.getmembers()
     except (tarfile.TarError, OSError) as error:
         raise Fault(f"no plain tar: {error}") from None
-    tops = {item.name.partition("/")[0] for item in items}
+    names = [item.name.removeprefix("./") for item in items]
+    tops = {name.partition("/")[0] for name in names} - {"."}
     prefix = f"{min(tops)}/" if len(tops) == 1 else ""
-    for item in items:
-        name = item.name.removeprefix(prefix)
+    end = 0
+    for item, name in zip(items, names, strict=True):
+        path_in = name.removeprefix(prefix)
         with at(f"{path.name}, {item.name}"):
-            check_tar_entry(item, raw)
-            if item.isreg() and not item.issparse() and name not in files:
-                files[name] = partial(archive.extractfile, item)
-            elif not item.isdir() or name not in {"data", *tops}:
+            end = check_tar_entry(item, raw)
+            if item.isreg() and path_in not in files:
+                files[path_in] = partial(archive.extractfile, item)
+            elif not item.isdir() or path_in not in {".", "data", prefix[:-1]}:
                 raise Fault("entry of the tar", "one regular file", "another")
     with at(path.name):
+        zeros = raw.seek(0, os.SEEK_END) - end
+        if zeros < TAR_END_BYTES:
+            raise Fault("bytes after the last file", f"at least {TAR_END_BYTES}", zeros)
+        raw.seek(end)
         for block in iter(partial(raw.read, 1 << 20), b""):
             others = len(block) - block.count(0)
-            expect("bytes after the last file", 0, others)
+            expect("bytes after the last file that are not 0", 0, others)
     return files
 
 
-def check_tar_entry(item: tarfile.TarInfo, raw: IO[bytes]) -> None:
-    """Refuse what a reader of tars would pass over; leaves `raw` behind the entry."""
-    checksum_at = item.offset_data - 512 + 148  # in the header, which is the block before the data
-    raw.seek(checksum_at)
-    expect("checksum in the tar", b"%06o\0 " % item.chksum, raw.read(8))
-    padding = -item.size % 512
+def check_tar_entry(item: tarfile.TarInfo, raw: IO[bytes]) -> int:
+    """Refuse what a reader of tars would pass over; return where the entry ends.
+
+    Its header has to be the one block that says this, in either of the plain formats.
+    """
+    raw.seek(item.offset)
+    header = raw.read(item.offset_data - item.offset)
+    plain = [item.tobuf(tarfile.GNU_FORMAT), item.tobuf(tarfile.USTAR_FORMAT)]
+    expect("a plain header in the tar", True, header in plain)
     raw.seek(item.offset_data + item.size)
-    expect("padding in the tar", bytes(padding), raw.read(padding))
+    padding = bytes(-item.size % tarfile.BLOCKSIZE)
+    expect("padding in the tar", padding, raw.read(len(padding)))
+    return raw.tell()
 
 
 def read(files: Files, name: str) -> bytes:
     """Return the content of a file."""
     with files[name]() as file:
-        content: bytes = file.read()
+        content: bytes = file.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise Fault("bytes of the file", f"at most {FILE_BYTES_MAX}", "more", name)
     return content
 
 
@@ -748,7 +786,7 @@ def read_keys(files: Files) -> list[Span]:
         spans = []
         for row in parse(read(files, KEYS)):
             check_shape(row, "key")
-            last = row["until_position"] or INTEGER_MAX
+            last = row["until_position"] or NO_END
             spans.append(Span(row["from_position"], last, row["vkey"]))
     return spans
 
@@ -826,6 +864,10 @@ def check_03_line(line: bytes, origin: str) -> Event:
     body = line[len(b'{"body":') : cut]
     expect("ledger", origin.encode(), ledger[1:-1])
     expect("hash, from the header", quoted_hash(b"\0", header), hash_)
+    if int(version) > position:
+        raise Fault("stream_version", f"at most {position}", int(version))
+    if type_ in READ_TYPES:
+        expect(f"stream of {type_.decode()}", b'"ledger"', stream)
     has_body = body != b"null"
     if has_body != (salt != b"null"):
         raise Fault("body and salt", "null together", "one of them null")
@@ -834,7 +876,7 @@ def check_03_line(line: bytes, origin: str) -> Event:
         data = check_body(body, position, type_)
         salt_bytes = bytes.fromhex(salt[1:-1].decode())
         expect("body_hash, from salt and body", quoted_hash(b"\2", salt_bytes, body), body_hash)
-    elif type_ in READ_TYPES:
+    elif type_.rpartition(b".")[0] in KEPT_NAMES:
         raise Fault("body", f"there, as in every {type_.decode()}", "null")
     return Event(
         position,
@@ -1094,7 +1136,7 @@ class KeyEvents:
                 if self._view.is_full:
                     expect("a key that the ledger had", True, self._has(data["vkey"]))
                 self._end(data["vkey"], last)
-            case _:
+            case _ if "next_key_digest" in data:
                 if self._view.is_full:
                     expect("commitments that are open", "", self._committed)
                 self._committed = data["next_key_digest"]
@@ -1128,7 +1170,7 @@ class KeyEvents:
 
     def last_of(self, vkey: str) -> int:
         """Return the greatest size at which a key counts."""
-        return self._ends.get(vkey, INTEGER_MAX)
+        return self._ends.get(vkey, NO_END)
 
     def spans(self) -> list[Span]:
         """Return the keys that ever count."""
@@ -1147,6 +1189,8 @@ def check_07_keys(walk: Walk, spans: list[Span]) -> None:
         if walk.view.is_full:
             expect("keys of the events", as_lists(keys.spans()), as_lists(spans))
         for span in spans:
+            expect("name of the key", walk.view.origin, parse_vkey(span.vkey, LOG_KEY).name)
+            expect("sizes at which it counts", True, span.first <= span.last)
             last = min(span.last, keys.last_of(span.vkey))
             expect(f"end of {span.vkey}", last, span.last)
 
@@ -1168,30 +1212,37 @@ def note_missing(walk: Walk, event: Event) -> None:
         walk.unlisted.append(event.position)
 
 
-def erased_by(walk: Walk) -> set[int]:
-    """Return the positions that erasures name, all of them before the erasure itself."""
-    erased: set[int] = set()
+def erased_by(walk: Walk) -> list[int]:
+    """Return the edges of what erasures name, all of it before the erasure itself."""
+    ranges: list[tuple[int, int]] = []
     for line, event in walk.told:
         if event.type == b"body.erased.v1":
             with at(EVENTS, line, event.position):
                 for first, last in event.data["positions"]:
                     is_earlier = first <= last < event.position
                     expect("range of earlier positions", True, is_earlier)
-                    erased.update(range(first, last + 1))
-    return erased
+                    ranges.append((first, last))
+    edges: list[int] = []
+    for first, last in sorted(ranges):
+        if edges and first <= edges[-1]:
+            edges[-1] = max(edges[-1], last + 1)
+        else:
+            edges += first, last + 1
+    return edges
 
 
-def check_08_bodies(walk: Walk, erased: set[int]) -> None:
+def check_08_bodies(walk: Walk, erased: list[int]) -> None:
     """Each body that is missing was erased or is listed, and no erased one is there.
 
     In a stream bundle only what is missing can be judged: its positions have gaps of their own.
     """
-    missing = set(walk.unlisted)
     has_no_gaps = walk.view.kind != "stream"
-    positions = range(walk.first, walk.position + 1) if has_no_gaps else range(0)
-    there = {at_ for at_ in erased - missing if at_ in positions}
-    there = {at_ for at_ in there if not is_within(walk.withheld, at_)}
-    unexplained = missing - erased
+    missing = set(walk.unlisted)
+    there: set[int] = set()
+    if has_no_gaps:
+        within = [min(max(edge, walk.first), walk.position + 1) for edge in erased]
+        there = {one for one in positions_of(within) if not is_within(walk.withheld, one)} - missing
+    unexplained = {position for position in missing if not is_within(erased, position)}
     for position in sorted(there | unexplained)[:1]:
         line = position - walk.first + 1 if has_no_gaps else None
         is_there = position in there
@@ -1212,7 +1263,7 @@ class Missing(NamedTuple):
     withheld: dict[str, int]
 
 
-def check_09_scope(walk: Walk, scope: Scope, erased: set[int]) -> Missing:
+def check_09_scope(walk: Walk, scope: Scope, erased: list[int]) -> Missing:
     """The bundle covers the positions that it says, with so many events and bodies missing."""
     view = walk.view
     with at(SCOPE):
@@ -1220,11 +1271,11 @@ def check_09_scope(walk: Walk, scope: Scope, erased: set[int]) -> Missing:
         expect("positions", covered, scope.positions)
         counts = {type_.decode(): number for type_, number in walk.counts.items()}
         expect("counts", canonical(counts), canonical(scope.counts))
-        expect("positions withheld", width_of(scope.edges), walk.listed)
+        listed = sum(scope.edges[1::2]) - sum(scope.edges[0::2])
+        expect("positions withheld", listed, walk.listed)
         stated: dict[str, int] = {}
         for reason, edges in scope.withheld.items():
-            proven = sum(is_within(edges, position) for position in erased)
-            stated[reason] = width_of(edges) - proven
+            stated[reason] = sum(not is_within(erased, one) for one in positions_of(edges))
         if view.is_full:
             expect("erasures that no event names", 0, stated.get("erased", 0))
     every = len(walk.unlisted) + walk.listed
@@ -1279,9 +1330,9 @@ def check_12_manifests(files: Files) -> None:
     payload_bytes = check_manifest(files, MANIFEST, payload)
     with at(INFO):
         info = read(files, INFO).decode()
-        lines = "".join(re.findall(r"(?m)^[A-Za-z-]+: \S.*\n", info))
-        expect("lines", info, lines)
-        labels = re.findall("(?m)^[A-Za-z-]+(?=:)", info)
+        lines = re.findall(r"(?m)^([A-Za-z][A-Za-z0-9-]*)(: \S(?:.*\S)?\n)", info)
+        expect("lines of a label and a value", info, "".join(map("".join, lines)))
+        labels = [label for label, _ in lines]
         expect("labels, each once", sorted(set(labels)), sorted(labels))
         oxum = f"Payload-Oxum: {payload_bytes}.{len(payload)}"
         expect("Payload-Oxum", [oxum], re.findall("(?m)^Payload-Oxum:.*$", info))
@@ -1308,7 +1359,7 @@ def check_manifest(files: Files, manifest: str, names: Iterable[str]) -> int:
 # ---- the whole -----------------------------------------------------------------------------------
 
 
-def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:
+def verify(path: Path, policies: Sequence[bytes], jobs: int) -> dict[str, Json]:
     """Return what a bundle was found to be; the first Fault that is met refuses it."""
     with ExitStack() as stack:
         files = files_of(path, stack)
@@ -1317,7 +1368,9 @@ def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:
         scope = read_scope(files)
         check_01_files(files, scope)
         spans = read_keys(files)
-        signed = check_02_checkpoint(read(files, CHECKPOINT), policy, spans)
+        note = read(files, CHECKPOINT)
+        every_signed = [check_02_checkpoint(note, policy, spans) for policy in policies]
+        signed = every_signed[0]
         first = 1 if scope.kind == "full" else scope.positions[0]
         view = View(signed.origin, signed.size, signed.root, scope.kind, first, scope.stream)
         walk = walked(files, view, scope, jobs)  # checks 3 to 6, and what is withheld
@@ -1345,10 +1398,10 @@ def verify(path: Path, policy: bytes, jobs: int) -> dict[str, Json]:
         "types only hashed and counted": [
             type_ for type_ in counts if type_.encode() not in READ_TYPES
         ],
-        "cosigned at": signed.cosigned,
+        "cosigned at": dict(chain.from_iterable(one.cosigned.items() for one in every_signed)),
         "size": signed.size,
         "root": signed.root.hex(),
-        "signed by": signed.signers,
+        "signed by": sorted({signer for one in every_signed for signer in one.signers}),
     }
 
 
@@ -1374,23 +1427,28 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def policy_of(options: argparse.Namespace) -> bytes:
-    """Return the policy that the command line states, as the text of one."""
-    lines = [f"log {vkey}" for vkey in options.vkey]
-    names = [f"w{number}" for number in range(len(options.witness))]
-    for name, vkey in zip(names, options.witness, strict=True):
-        lines.append(f"witness {name} {vkey}")
+def policies_of(options: argparse.Namespace) -> list[bytes]:
+    """Return the policies that the command line states, each of which has to hold."""
+    policies = []
     if options.witness_policy is not None:
-        lines.append(options.witness_policy.read_text("utf-8", "surrogateescape"))
-    elif names or options.quorum != "all":  # of no witness, no number can be asked for
-        lines += [f"group g {options.quorum} {' '.join(names)}", "quorum g"]
-    else:
-        lines.append("quorum none")
-    policy = "\n".join(lines).encode("utf-8", "surrogateescape")
-    keys, _ = parse_policy(policy)
-    if not any(key.kind == LOG_KEY for key in keys) or not options.bundle.exists():
-        raise ValueError("needs a bundle that exists, and --vkey (or a policy with a log)")
-    return policy
+        policies.append(options.witness_policy.read_bytes())
+    if options.vkey or options.witness or not policies:
+        lines = [f"log {vkey}" for vkey in options.vkey]
+        names = [f"w{number}" for number in range(len(options.witness))]
+        for name, vkey in zip(names, options.witness, strict=True):
+            lines.append(f"witness {name} {vkey}")
+        if names or options.quorum != "all":  # of no witness, no number can be asked for
+            lines += [f"group g {options.quorum} {' '.join(names)}", "quorum g"]
+        else:
+            lines.append("quorum none")
+        policies.append("\n".join(lines).encode("utf-8", "surrogateescape"))
+    for policy in policies:
+        keys, _ = parse_policy(policy)
+        if not any(key.kind == LOG_KEY for key in keys):
+            raise ValueError("needs a key of the ledger: --vkey, or a policy with a `log` line")
+    if not options.bundle.exists():
+        raise ValueError("needs a bundle that exists")
+    return policies
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -1400,14 +1458,17 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         return int(bool(stop.code))
     try:
-        policy = policy_of(options)
+        policies = policies_of(options)
     except (ValueError, OSError, Fault) as error:
         print(f"misuse: {error}", file=sys.stderr)
         return 1
     started = time.perf_counter()
     try:
-        report = verify(options.bundle, policy, max(1, options.jobs))
+        report = verify(options.bundle, policies, max(1, options.jobs))
         report["seconds"] = round(time.perf_counter() - started, 3)
+    except OSError as error:
+        print(f"cannot be read: {error}", file=sys.stderr)
+        return 1
     except (Fault, ValueError) as error:
         labels = ("what", "expected", "found", "file", "line", "position")
         told = zip(labels, error.args, strict=False)

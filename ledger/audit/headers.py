@@ -10,7 +10,7 @@ HEADER: Final = (
     rb'\{"body_hash":"(?P<body_hash>[0-9a-f]{64})","ledger":"(?P<ledger>[a-z0-9._/-]{1,255})",'
     rb'"position":(?P<position>[1-9][0-9]{0,15}),"prev_hash":"(?P<prev_hash>[0-9a-f]{64})",'
     rb'"recorded_at":"(?P<recorded_at>[0-9TZ:.-]{27})","stream":"(?P<stream>[a-z0-9._/-]{1,255})",'
-    rb'"stream_version":(?P<version>[1-9][0-9]{0,15}),"type":"(?P<type>[a-z0-9._]{1,255})"\}'
+    rb'"stream_version":(?P<version>[1-9][0-9]{0,15}),"type":"(?P<type>[a-z0-9._]+)"\}'
 )
 """The one form of canonical header; grammars are checked where rows are."""
 

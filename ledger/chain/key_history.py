@@ -149,10 +149,7 @@ class KeyHistory:
             raise KeyHistoryError(position, "a key follows that was not committed in advance")
         if vkey_digest(vkey) != self._next_key_digest:
             raise KeyHistoryError(position, "the key that follows is not the committed one")
-        if start < position:
-            raise KeyHistoryError(position, "a key begins before the event that names it")
-        if start > previous_end + 1:
-            raise KeyHistoryError(position, "there are sizes that no key signs")
+        check_overlap(position, start, previous_end)
         if any(vkey == span.vkey for span in self._spans):
             raise KeyHistoryError(position, "a key comes back")
         before, last = self._spans[:-1], replace(self._spans[-1], until_position=previous_end)
@@ -208,22 +205,30 @@ class _Fields:
     def vkey(self, origin: str) -> str:
         """Return the member `vkey`, which must be a key that signs for this origin."""
         text = self.text("vkey")
-        _check_vkey(self._position, text, origin)
+        check_vkey(self._position, text, origin)
         return text
 
 
-def _check_vkey(position: int, text: str, origin: str | None) -> None:
-    """Refuse a text that is no key for the notes of a log."""
+def check_overlap(position: int, start: int, previous_end: int) -> None:
+    """Refuse a rotation at a position by which a key begins too early or too late."""
+    if start < position:
+        raise KeyHistoryError(position, "a key begins before the event that names it")
+    if start > previous_end + 1:
+        raise KeyHistoryError(position, "there are sizes that no key signs")
+
+
+def check_vkey(position: int, text: str, origin: str) -> None:
+    """Refuse a text that is no key for the checkpoints of this ledger."""
     try:
         key = VerifierKey.parse(text)
     except KeyFormatError as error:
         raise KeyHistoryError(position, f"vkey is no key: {error}") from error
-    if key.type != ED25519 or origin not in (None, key.name):
+    if key.type != ED25519 or key.name != origin:
         raise KeyHistoryError(position, "vkey does not sign for this ledger")
 
 
-def parse_keys(data: bytes) -> tuple[KeySpan, ...]:
-    """Return the spans in a `keys.json`; KeyHistoryError unless it is one, to the byte.
+def parse_keys(data: bytes, origin: str) -> tuple[KeySpan, ...]:
+    """Return the spans in a ledger's `keys.json`; KeyHistoryError unless it is one, to the byte.
 
     They are what a bundle claims: who verifies it brings at least one of the keys along.
     """
@@ -233,16 +238,15 @@ def parse_keys(data: bytes) -> tuple[KeySpan, ...]:
         raise KeyHistoryError(0, f"keys.json is not canonical JSON: {error}") from error
     if not isinstance(rows, list):
         raise KeyHistoryError(0, "keys.json is not a list")
-    return tuple(map(_parse_span, rows))
+    return tuple(_parse_span(row, origin) for row in rows)
 
 
-def _parse_span(row: object) -> KeySpan:
+def _parse_span(row: object, origin: str) -> KeySpan:
     """Return the span that one row of a `keys.json` states."""
     if not isinstance(row, dict) or set(row) != _SPAN_KEYS:
         raise KeyHistoryError(0, "a row of keys.json has other members")
     fields = _Fields(0, row)
-    vkey, start = fields.text("vkey"), fields.place("from_position")
-    _check_vkey(0, vkey, None)
+    vkey, start = fields.vkey(origin), fields.place("from_position")
     end = None if row["until_position"] is None else fields.place("until_position")
     if end is not None and end < start:
         raise KeyHistoryError(0, "a row of keys.json ends before it begins")

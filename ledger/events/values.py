@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Final
 
 SEGMENT_FORM: Final = r"[a-z0-9][a-z0-9._-]{0,127}"
+ORIGIN_FORM: Final = rf"{SEGMENT_FORM}(?:/{SEGMENT_FORM})*"  # of at most 255 bytes
 ACTOR_FORM: Final = rf"(?:users|services|system)/{SEGMENT_FORM}"
 
 SEGMENT: Final = re.compile(SEGMENT_FORM, re.ASCII)
-ORIGIN: Final = re.compile(rf"(?=.{{1,255}}\Z){SEGMENT_FORM}(?:/{SEGMENT_FORM})*", re.ASCII)
+ORIGIN: Final = re.compile(rf"(?=.{{1,255}}\Z){ORIGIN_FORM}", re.ASCII)
 STREAM: Final = re.compile(rf"ledger|[a-z][a-z_]*/{SEGMENT_FORM}", re.ASCII)
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 RUN_ID: Final = re.compile(rf"runs/{SEGMENT_FORM}", re.ASCII)

@@ -110,7 +110,7 @@ def members(path: Path) -> dict[str, Member]:
     Every byte that is not a file's own is checked: headers are what a tar program would write for
     what they say, all padding is zero, and nothing follows the end.
     """
-    found: dict[str, Member] = {}
+    entries: list[tuple[tarfile.TarInfo, Member]] = []
     with path.open("rb") as file:
         size = file.seek(0, 2)
         at = 0
@@ -118,23 +118,20 @@ def members(path: Path) -> dict[str, Member]:
             file.seek(at)
             block = file.read(BLOCK)
             if not any(block):
-                _check_zero(file, at, size - at)
                 break
             entry = _entry(block, at)
             at += BLOCK
-            if entry.isdir():
-                continue
-            if not entry.isreg() or entry.name in found:
-                raise ArchiveError(f"byte {at - BLOCK}: {entry.name[:160]!r} is no plain file")
-            if at + entry.size > size:
+            length = entry.size if entry.isreg() else 0
+            if at + length > size:
                 raise ArchiveError(f"the archive ends within {entry.name[:160]!r}")
-            found[entry.name] = Member(at, entry.size)
-            at += entry.size
+            entries.append((entry, Member(at, length)))
+            at += length
             _check_zero(file, at, -at % BLOCK)
             at += -at % BLOCK
-        else:
+        if size - at < 2 * BLOCK:
             raise ArchiveError("the archive does not end as it should: it may be cut short")
-    return _below_top(found)
+        _check_zero(file, at, size - at)
+    return _below_top(entries)
 
 
 def _entry(block: bytes, at: int) -> tarfile.TarInfo:
@@ -157,16 +154,22 @@ def _check_zero(file: BufferedReader, start: int, count: int) -> None:
         count -= len(data)
 
 
-def _below_top(found: dict[str, Member]) -> dict[str, Member]:
-    """Return the members without the folder that holds them all."""
-    plain = {name.removeprefix("./"): member for name, member in found.items()}
-    if DECLARATION_FILE in plain:
-        return plain
-    tops = {name.partition("/")[0] for name in plain}
-    if len(tops) != 1:
-        raise ArchiveError("the archive does not hold one folder")
-    (top,) = tops
-    return {name.removeprefix(f"{top}/"): member for name, member in plain.items()}
+def _below_top(entries: list[tuple[tarfile.TarInfo, Member]]) -> dict[str, Member]:
+    """Return the files without the folder that holds them all, if there is one."""
+    tops = {_plain(entry).partition("/")[0] for entry, _ in entries} - {"."}
+    prefix = f"{min(tops)}/" if len(tops) == 1 else ""
+    found: dict[str, Member] = {}
+    for entry, member in entries:
+        name = _plain(entry).removeprefix(prefix)
+        if entry.isreg() and name not in found:
+            found[name] = member
+        elif not entry.isdir() or name not in {".", prefix[:-1], PAYLOAD[:-1]}:
+            raise ArchiveError(f"{entry.name[:160]!r} is no plain file that belongs there")
+    return found
+
+
+def _plain(entry: tarfile.TarInfo) -> str:
+    return entry.name.removeprefix("./")
 
 
 class MemberFile(RawIOBase):

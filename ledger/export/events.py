@@ -12,6 +12,8 @@ from ledger.chain.link import GENESIS, ChainVerifier, Digest, Link
 from ledger.chain.merkle import CompactRange, ProofError, check_inclusion
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
+from ledger.events.system import LedgerCreated
+from ledger.export.data import read_data
 from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle, BundleError
 from ledger.export.gaps import Gaps, MissingBodies
 from ledger.export.keys import BundleKeys
@@ -87,6 +89,7 @@ class EventChecks:
     def run(self) -> CheckedEvents:
         """Check everything; BundleError names the first line that does not hold."""
         digests = self._whole() if self._scope.kind == "full" else self._part()
+        self._keys.check_events()
         missing = self._gaps.done()
         scope, last = self._scope, self._last
         if last is None:
@@ -109,15 +112,12 @@ class EventChecks:
         lines = _Lines(self._bundle, EVENTS)
         try:
             for line in lines:
-                link = self._link(line, lines.number)
+                link, seal = self._link(line, lines.number)
                 tree.append(link.event_hash)
-                self._keys.take(link, lines.number)
-                if link.type == StreamsSealed.TYPE:
-                    seal = seal_of(link.position, link.body or b"")
-                    if streams.reaches(seal.as_of):
-                        streams.check(seal)
-                    else:
-                        late.append(seal)
+                if seal is not None and streams.reaches(seal.as_of):
+                    streams.check(seal)
+                elif seal is not None:
+                    late.append(seal)
                 streams.take(link)
                 if tree.size > stated.size:
                     break
@@ -131,7 +131,6 @@ class EventChecks:
             raise BundleError(EVENTS, lines.number, why)
         if tree.root() != stated.root:
             raise BundleError(EVENTS, 0, "the events do not have the root that was signed")
-        self._keys.check_events()
         return {EVENTS: digest}
 
     def _again(self) -> Iterator[Link]:
@@ -144,7 +143,7 @@ class EventChecks:
         events, proofs = _Lines(self._bundle, EVENTS), _Lines(self._bundle, PROOFS)
         proof_lines = iter(proofs)
         for line in events:
-            link = self._link(line, events.number)
+            link, _ = self._link(line, events.number)
             proof_line = next(proof_lines, None)
             if proof_line is None:
                 raise BundleError(PROOFS, proofs.number, f"position {link.position} has no proof")
@@ -153,29 +152,37 @@ class EventChecks:
             raise BundleError(PROOFS, proofs.number, "it proves more than the events that are here")
         return {EVENTS: events.hexdigest(), PROOFS: proofs.hexdigest()}
 
-    def _link(self, line: bytes, number: int) -> Link:
-        """Return the event in a line, checked against those before it."""
+    def _link(self, line: bytes, number: int) -> tuple[Link, SealStatement | None]:
+        """Return the event in a line, checked against those before it, and the seal that it is."""
         try:
             link = parse_line(line, self._checkpoint.origin)
             self._chained(link)
+            data = read_data(link)
+            seal = None
+            if link.type == StreamsSealed.TYPE and data is not None:
+                seal = seal_of(link.position, data)
         except LedgerError as error:
             if error.reason is not Reason.CHAIN_BROKEN:
                 raise
             raise BundleError(EVENTS, number, error.metadata["why"]) from error
-        except LineError as error:
+        except (LineError, SealError) as error:
             raise BundleError(EVENTS, number, str(error)) from error
         self._counts[link.type] += 1
-        self._gaps.take(link, number)
+        self._gaps.take(link, data, number)
+        if data is not None:
+            self._keys.take(link, data, number)
         self._last = link
         if self._advance is not None and number % _STEP == 0:
             self._advance(number, sum(self._scope.counts.values()))
-        return link
+        return link, seal
 
     def _chained(self, link: Link) -> None:
         """Have the chain judge an event; CHAIN_BROKEN or LineError where it does not hold."""
         verifier, last, first = self._verifier, self._last, self._scope.first_position
         if last is None and link.position != first:
             raise LineError(f"the first position is {first}, says {SCOPE}")
+        if link.position == 1 and link.type != LedgerCreated.TYPE:
+            raise LineError(f"a ledger begins with {LedgerCreated.TYPE}")
         if self._scope.kind == "stream":
             if link.stream != self._scope.stream:
                 raise LineError(f"its stream is {link.stream}")

@@ -1,12 +1,11 @@
 """Every event without body accounted for: erased and proven, erased as stated, or withheld."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from ledger.chain.link import Link
-from ledger.events.canonical import decode
 from ledger.events.proving import BodyErased
 from ledger.events.registry import keeps_body
+from ledger.export.data import Data
 from ledger.export.files import EVENTS, SCOPE, BundleError
 from ledger.export.ranges import Ranges, united
 from ledger.export.scope import ERASED, BundleScope
@@ -31,10 +30,13 @@ class Gaps:
         self._pending: list[tuple[int, int]] = []
         self._erased: list[tuple[int, int]] = []
 
-    def take(self, link: Link, line: int) -> None:
-        """Take the next event."""
-        if link.type == BodyErased.TYPE and link.body is not None:
-            self._erased += _ranges(link, line)
+    def take(self, link: Link, data: Data | None, line: int) -> None:
+        """Take the next event, with its data if that is read."""
+        if link.type == BodyErased.TYPE and data is not None:
+            for first, last in data["positions"]:
+                if not first <= last < link.position:
+                    raise BundleError(EVENTS, line, "it names positions that it cannot be about")
+                self._erased.append((first, last))
         if link.body is not None:
             return
         if keeps_body(link.type):
@@ -76,19 +78,3 @@ class Gaps:
         for first, _ in here:
             line = first - scope.first_position + 1
             raise BundleError(EVENTS, line, "its body was erased, says the ledger, but it is here")
-
-
-def _ranges(link: Link, line: int) -> list[tuple[int, int]]:
-    """Return what an erasure names, as far as it lies before it."""
-    assert link.body is not None
-    data: Any = decode(link.body)["data"]
-    pairs = data.get("positions")
-    if type(pairs) is not list:
-        raise BundleError(EVENTS, line, "it does not say which bodies were erased")
-    found = []
-    for pair in pairs:
-        is_pair = type(pair) is list and len(pair) == 2 and all(type(each) is int for each in pair)
-        if not is_pair or not 1 <= pair[0] <= pair[1] < link.position:
-            raise BundleError(EVENTS, line, "it names positions that no erasure can be about")
-        found.append((pair[0], pair[1]))
-    return found

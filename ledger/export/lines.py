@@ -18,16 +18,17 @@ from ledger.chain.link import (
 )
 from ledger.errors import LedgerError, chain_broken
 from ledger.events.registry import keeps_body
+from ledger.events.values import ORIGIN_FORM
 
 _COUNTING: Final = rb"[1-9][0-9]{0,15}"
 _HEX: Final = rb"[0-9a-f]{64}"
-_PLAIN: Final = rb"[a-zA-Z0-9._/:-]{1,300}"  # no character that JSON would escape
+_PLAIN: Final = rb"[a-zA-Z0-9._/:-]+"  # no character that JSON would escape
 _LINE: Final = re.compile(
     rb'\{"body":(.+),"hash":"(' + _HEX + rb')","header":'
     rb'\{"body_hash":"('
     + _HEX
     + rb')","ledger":"('
-    + _PLAIN
+    + ORIGIN_FORM.encode()
     + rb')","position":('
     + _COUNTING
     + rb'),"prev_hash":"('

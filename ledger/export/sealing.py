@@ -17,6 +17,7 @@ from ledger.chain.seal import seal_record
 from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.proving import StreamsSealed
 from ledger.events.values import HASH_HEX
+from ledger.export.data import Data, read_data
 from ledger.export.files import SEAL, BundleError
 from ledger.export.lines import LineError, parse_alone
 
@@ -42,16 +43,11 @@ class SealStatement:
     streams: int
 
 
-def seal_of(position: int, body: bytes) -> SealStatement:
-    """Return what the event of a seal states; SealError if it is not of that form."""
-    data: Any = decode(body)["data"]
-    if type(data) is not dict or data.keys() != {"as_of", "root", "streams"}:
-        raise SealError(position, "its data does not have exactly the keys as_of, root, streams")
-    as_of, root, streams = data["as_of"], data["root"], data["streams"]
-    is_whole = type(as_of) is int and type(streams) is int and type(root) is str
-    if not is_whole or not 1 <= as_of < position or streams < 1:
+def seal_of(position: int, data: Data) -> SealStatement:
+    """Return what the event of a seal states; SealError if it cannot."""
+    if data["as_of"] >= position:
         raise SealError(position, "a seal is about a position before its own")
-    return SealStatement(position, as_of, root, streams)
+    return SealStatement(position, data["as_of"], data["root"], data["streams"])
 
 
 class Streams:
@@ -179,13 +175,12 @@ def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> SealStatement:
     """Return what the seal's event states, which must be in the tree of the checkpoint."""
     try:
         link = parse_alone(encode(value["event"]) + b"\n", stated.origin)
-        if link.type != StreamsSealed.TYPE or link.body is None:
+        data = read_data(link)
+        if link.type != StreamsSealed.TYPE or data is None:
             raise _fault("its event is no seal")
-        seal = seal_of(link.position, link.body)
+        seal = seal_of(link.position, data)
     except (LineError, SealError) as error:
         raise _fault(str(error)) from error
-    if HASH_HEX.fullmatch(seal.root) is None:
-        raise _fault("its root is no hash")
     _included(link.position - 1, stated.size, link.event_hash, stated.root, value["inclusion"])
     return seal
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.chain.checkpoint import CheckpointBody, open_checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.keys import VerifierKey
-from ledger.chain.note import NoteError
-from ledger.chain.note import parse as parse_note
+from ledger.chain.note import NoteError, open_note
 from ledger.chain.policy import WitnessPolicy
+from ledger.events.values import INTEGER_MAX, ORIGIN
 
 
 class TrustError(ValueError):
@@ -34,22 +34,36 @@ class TrustedCheckpoint:
 def open_trusted(
     note: bytes, keys: Sequence[VerifierKey], policy: WitnessPolicy | None
 ) -> TrustedCheckpoint:
-    """Return a checkpoint that one of the keys has signed, and that meets the policy if given.
+    """Return a ledger's checkpoint that one of the keys has signed, and that the policy accepts.
 
-    Without a key the policy's own `log` lines say which key counts.
+    Each holds if it is given, and one of them is needed. Every line of a key that was brought
+    along, be it of another ledger, must be genuine.
     """
     if not keys and policy is None:
         raise TrustError("nothing can be verified without a key from elsewhere")
     logs = [log.key for log in policy.logs] if policy is not None else []
+    brought = list(dict.fromkeys([*keys, *logs]))
     try:
-        origin = parse_checkpoint(parse_note(note).text).origin
-        trusted = [key for key in dict.fromkeys([*keys, *logs]) if key.name == origin]
-        opened = open_checkpoint(note, origin=origin, keys=trusted)
+        opened = open_note(note, brought)
+        stated = parse_checkpoint(opened.text)
         witnesses = policy.check(note).witnesses if policy is not None else ()
     except NoteError as error:
         raise TrustError(str(error)) from error
-    lines = {(line.name, line.key_id) for line in opened.note.verified}
-    signers = tuple(key for key in trusted if (key.name, key.key_id) in lines)
+    if stated.extensions or stated.size > INTEGER_MAX or ORIGIN.fullmatch(stated.origin) is None:
+        raise TrustError("a ledger's checkpoint states its origin, size and root, and no more")
+    lines = {(line.name, line.key_id) for line in opened.verified}
+    signers = [
+        key for key in brought if key.name == stated.origin and (key.name, key.key_id) in lines
+    ]
+    check_brought(signers, keys, policy)
+    return TrustedCheckpoint(stated, tuple(signers), witnesses)
+
+
+def check_brought(
+    signers: Sequence[VerifierKey], keys: Sequence[VerifierKey], policy: WitnessPolicy | None
+) -> None:
+    """Raise TrustError unless a key, and a log of the policy, is a signer; each if it is given."""
     if keys and not any(key in signers for key in keys):
         raise TrustError("the key that was given has not signed it")
-    return TrustedCheckpoint(opened.checkpoint, signers, witnesses)
+    if policy is not None and not any(log.key in signers for log in policy.logs):
+        raise TrustError("no log of the policy has signed it")

@@ -46,7 +46,7 @@ from ledger.export.gaps import MissingBodies
 from ledger.export.keys import BundleKeys
 from ledger.export.scope import BundleScope, ScopeError
 from ledger.export.sealing import check_seal
-from ledger.export.trust import TrustError, open_trusted
+from ledger.export.trust import TrustedCheckpoint, TrustError, check_brought, open_trusted
 
 Advance = Callable[[int, int], None]
 """Told how many events are verified, of how many."""
@@ -103,9 +103,8 @@ def verify_opened(
     except TrustError as error:
         raise BundleError(CHECKPOINT, 0, str(error)) from error
     stated = trusted.checkpoint
-    spans = BundleKeys(read_all(bundle, KEYS))
-    for key in trusted.keys:
-        spans.check_signer(key, stated.size)
+    spans = BundleKeys(read_all(bundle, KEYS), scope.kind, stated.origin)
+    signers = _valid(trusted, spans, keys, policy)
     _check_place(scope, stated)
     checks = EventChecks(bundle, scope, stated, spans, advance)
     checked = checks.run()
@@ -118,12 +117,33 @@ def verify_opened(
         checked.events,
         stated.size,
         stated.root,
-        trusted.signed_by,
+        tuple(map(str, signers)),
         trusted.witnesses,
         checked.missing,
         {type_: count for type_, count in scope.counts.items() if type_ not in BY_TYPE},
         hashlib.sha256(read_all(bundle, MANIFEST_FILE)).digest(),
     )
+
+
+def _valid(
+    trusted: TrustedCheckpoint,
+    spans: BundleKeys,
+    keys: Sequence[VerifierKey],
+    policy: WitnessPolicy | None,
+) -> list[VerifierKey]:
+    """Return the signers whose signature counts at the size, enough of those brought along."""
+    valid, faults = [], []
+    for key in trusted.keys:
+        try:
+            spans.check_signer(key, trusted.checkpoint.size)
+            valid.append(key)
+        except BundleError as error:
+            faults.append(error)
+    try:
+        check_brought(valid, keys, policy)
+    except TrustError:  # which they satisfied before
+        raise faults[0] from None
+    return valid
 
 
 def _scope(bundle: Bundle) -> BundleScope:
@@ -153,7 +173,7 @@ def _manifests(bundle: Bundle) -> _Listed:
         oxum = parse_bag_info(read_all(bundle, INFO_FILE))
     except BagError as error:
         raise BundleError(INFO_FILE, error.line, str(error)) from error
-    if oxum != (sum(payload.values()), len(payload)):
+    if oxum != f"{sum(payload.values())}.{len(payload)}":
         raise BundleError(INFO_FILE, 0, "Payload-Oxum is not what the payload has")
     return _listed(bundle, MANIFEST_FILE, frozenset(payload))
 

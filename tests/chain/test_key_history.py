@@ -166,7 +166,7 @@ def test_keys_json_lists_what_counts() -> None:
         {"from_position": 8, "until_position": None, "vkey": VKEYS[2]},
     ]
     assert keys.to_json() == encode(rows)
-    spans = parse_keys(keys.to_json())
+    spans = parse_keys(keys.to_json(), ORIGIN)
     for size in range(1, 13):
         assert [span.vkey for span in spans if span.covers(size)] == [
             span.vkey for span in keys.signers_at(size)
@@ -193,6 +193,6 @@ ROW: dict[str, object] = {"from_position": 1, "until_position": None, "vkey": VK
     ],
 )
 def test_a_keys_file_of_another_form_is_refused(data: bytes) -> None:
-    assert parse_keys(encode([ROW]))[0].vkey == VKEYS[0]
+    assert parse_keys(encode([ROW]), ORIGIN)[0].vkey == VKEYS[0]
     with pytest.raises(KeyHistoryError):
-        parse_keys(data)
+        parse_keys(data, ORIGIN)

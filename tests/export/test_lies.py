@@ -339,7 +339,7 @@ def sealing(as_of: int, root: str, streams: int) -> LedgerInMemory:
         (5, 1, "counts"),
         (5, 3, "counts"),
         (6, 2, "before its own"),
-        (0, 2, "before"),
+        (0, 2, "as_of"),
     ],
 )
 def test_a_seal_that_misstates_the_streams_is_found_whatever_key_signed_it(

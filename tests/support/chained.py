@@ -219,6 +219,20 @@ def relink(events: list[dict[str, Any]], start: int = 0) -> None:
         rehash(events[at])
 
 
+def remade(ledger: Chained, at: int) -> None:
+    """Make links, hashes and seals right again from an event on that was changed, as an owner can.
+
+    Only of the event itself the data stays as it is, should it be a seal.
+    """
+    for index, event in enumerate(ledger.events[at:], at):
+        if index != at and event["header"]["type"] == "streams.sealed.v1":
+            data = event["body"]["data"]
+            leaves = [sha(b"\0" + canonical(record)) for record in ledger.records(data["as_of"])]
+            data |= {"root": merkle_root(leaves).hex(), "streams": len(leaves)}
+        event["header"]["prev_hash"] = ledger.events[index - 1]["hash"] if index else NONE
+        rehash(event)
+
+
 def small_chained(models: int = 2, observations: int = 3) -> Chained:
     """Return a ledger with two keys to come, some streams, a seal, an erasure and a rotation."""
     made = Chained()

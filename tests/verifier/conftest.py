@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.chained import Chained, log_key, small_chained
+from tests.verifier.both import Alone, Opened, Refusal
 from tests.verifier.writing import load_tool, write_bundle
 
 TOOL = load_tool()
@@ -29,7 +30,7 @@ def verify() -> Verify:
     def call(path: Path, vkeys: Sequence[str] = (), policy: bytes = b"") -> dict[str, Any]:
         lines = "".join(f"log {vkey}\n" for vkey in vkeys) + "quorum none\n"
         found: dict[str, Any] = TOOL.verify(
-            path, policy or (lines.encode() if vkeys else POLICY), 1
+            path, [policy or (lines.encode() if vkeys else POLICY)], 1
         )
         return found
 
@@ -65,3 +66,28 @@ def write_kind(kind: str, ledger: Chained, folder: Path) -> Path:
             return write_bundle(folder, ledger, span=(3, 10), withheld={4: "erased"})
         case _:
             return write_bundle(folder, ledger, stream="models/m1", seal=9, withheld={7: "no"})
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Alone:
+    """The stand-alone verifier's refusal of files in memory, as a function; None if it accepts."""
+    known: dict[Any, bool] = {}
+    slow = TOOL.ed25519_verify
+
+    def once(*triple: bytes) -> bool:
+        if triple not in known:
+            known[triple] = slow(*triple)
+        return known[triple]
+
+    def refusal(bundle: Opened, policies: Sequence[bytes] = (POLICY,)) -> Refusal | None:
+        files = {name: (lambda name=name: bundle.open(name)) for name in bundle.files}
+        monkeypatch.setattr(TOOL, "files_of", lambda path, stack: files)
+        try:
+            TOOL.verify(Path("bundle"), policies, 1)
+        except TOOL.Fault as fault:
+            file, line = [*fault.args, None, None, None][3:5]
+            return file, line, str(fault)
+        return None
+
+    monkeypatch.setattr(TOOL, "ed25519_verify", once)
+    return refusal

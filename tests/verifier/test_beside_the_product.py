@@ -5,108 +5,26 @@ made right again, so that what a file *says* is judged and not its digest; both 
 the very same files, must agree on the verdict; of events, this one blames no later a line.
 """
 
-import hashlib
 import json
-from collections.abc import Callable
-from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 
 import pytest
 
-from ledger.chain.keys import VerifierKey
-from ledger.export.files import BundleError
-from ledger.export.verify import verify_opened
-from tests.support.chained import Chained, canonical, line_of, log_key, rehash, relink
+from tests.support.chained import (
+    Chained,
+    canonical,
+    line_of,
+    rehash,
+    relink,
+)
 from tests.verifier import test_edits, test_files, test_partial
-from tests.verifier.conftest import KINDS, POLICY, write_kind
+from tests.verifier.both import Alone, Opened, compare
+from tests.verifier.conftest import KINDS, write_kind
 from tests.verifier.editing import EVENTS, PROOFS, SCOPE, lines_of, put_lines
-from tests.verifier.writing import bag, load_tool, write_bundle
+from tests.verifier.writing import bag, write_bundle
 
-TOOL = load_tool()
-KEY = VerifierKey.parse(log_key(1).vkey)
 # Files whose bytes are told as text in both verifiers; the other two are only hashed.
 TEXTS = (EVENTS, PROOFS, SCOPE, "data/keys.json", "data/seal.json", "data/checkpoint")
-
-
-class Opened:
-    """A bundle whose files are bytes, for either verifier."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-        self.sizes = {name: len(content) for name, content in files.items()}
-
-    @classmethod
-    def of(cls, folder: Path) -> "Opened":
-        paths = [path for path in folder.rglob("*") if path.is_file()]
-        return cls({p.relative_to(folder).as_posix(): p.read_bytes() for p in paths})
-
-    def open(self, name: str) -> BinaryIO:
-        return cast("BinaryIO", BufferedReader(BytesIO(self.files[name])))
-
-    def changed(self, name: str, content: bytes) -> "Opened":
-        """Return the bundle with one file's content changed and the bag consistent again."""
-        files = self.files | {name: content}
-        data = {n: c for n, c in files.items() if n.startswith("data/")}
-        oxum = f"{sum(map(len, data.values()))}.{len(data)}"
-        files["bag-info.txt"] = f"External-Identifier: x\nPayload-Oxum: {oxum}\n".encode()
-        files["manifest-sha256.txt"] = manifest(data)
-        tags = ("bag-info.txt", "bagit.txt", "manifest-sha256.txt")
-        files["tagmanifest-sha256.txt"] = manifest({tag: files[tag] for tag in tags})
-        return Opened(files)
-
-
-def manifest(files: dict[str, bytes]) -> bytes:
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    return "".join(f"{digests[name]}  {name}\n" for name in sorted(files)).encode()
-
-
-Refusal = tuple[str, int | None, str]
-Alone = Callable[[Opened], Refusal | None]
-
-
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> Alone:
-    """The stand-alone verifier's refusal of files in memory, as a function; None if it accepts."""
-    known: dict[Any, bool] = {}
-    slow = TOOL.ed25519_verify
-
-    def once(*triple: bytes) -> bool:
-        if triple not in known:
-            known[triple] = slow(*triple)
-        return known[triple]
-
-    def refusal(bundle: Opened) -> Refusal | None:
-        files = {name: (lambda name=name: bundle.open(name)) for name in bundle.files}
-        monkeypatch.setattr(TOOL, "files_of", lambda path, stack: files)
-        try:
-            TOOL.verify(Path("bundle"), POLICY, 1)
-        except TOOL.Fault as fault:
-            file, line = [*fault.args, None, None, None][3:5]
-            return file, line, str(fault)
-        return None
-
-    monkeypatch.setattr(TOOL, "ed25519_verify", once)
-    return refusal
-
-
-def product(bundle: Opened) -> Refusal | None:
-    """Return the refusal of the product's verifier; None if there is none."""
-    try:
-        verify_opened(bundle, [KEY])
-    except BundleError as error:
-        return error.file, error.line, str(error)
-    return None
-
-
-def compare(alone: Alone, bundle: Opened, what: object) -> bool:
-    """Require one verdict and, of a refused line, one place; return whether it was accepted."""
-    mine, theirs = alone(bundle), product(bundle)
-    assert (mine is None) == (theirs is None), (what, mine, theirs)
-    if mine and theirs and mine[0] == theirs[0] == EVENTS and theirs[1]:
-        assert mine[1], what
-        assert mine[1] <= theirs[1], (what, mine, theirs)
-    return mine is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

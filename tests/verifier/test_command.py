@@ -259,9 +259,11 @@ def test_a_quorum_of_witnesses_is_needed_where_one_is_asked_for(
     policy += f"group g {quorum or 'all'} w0 w1 w2\nquorum g\n"
     (tmp_path / "policy").write_text(f"log {VKEY}\n{policy}")
     assert run(tmp_path / "bundle", "--witness-policy", tmp_path / "policy").returncode == code
-    (tmp_path / "policy").write_text(policy)
     done = run(tmp_path / "bundle", "--witness-policy", tmp_path / "policy", "--vkey", VKEY)
     assert done.returncode == code
+    (tmp_path / "policy").write_text(policy)  # a policy without a log accepts nothing
+    done = run(tmp_path / "bundle", "--witness-policy", tmp_path / "policy", "--vkey", VKEY)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_a_cosignature_that_is_not_genuine_refuses_the_bundle(

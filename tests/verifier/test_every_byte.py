@@ -58,7 +58,7 @@ def refusal(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Any:  #
     in_memory = {name: opened(content) for name, content in files.items()}
     monkeypatch.setattr(TOOL, "files_of", lambda path, stack: in_memory)
     try:
-        TOOL.verify(Path("bundle"), POLICY, 1)
+        TOOL.verify(Path("bundle"), [POLICY], 1)
     except TOOL.Fault as fault:
         return fault
     return None
@@ -126,6 +126,6 @@ def assert_refused(file: IO[bytes], path: Path, at: int, value: int) -> None:
     file.seek(at)
     file.write(bytes([value ^ 1]))
     with pytest.raises(TOOL.Fault):
-        TOOL.verify(path, POLICY, 1)
+        TOOL.verify(path, [POLICY], 1)
     file.seek(at)
     file.write(bytes([value]))

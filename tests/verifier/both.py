@@ -1,0 +1,80 @@
+"""Both verifiers, the stand-alone one and the product's, on one and the same bundle in memory."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from io import BufferedReader, BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ledger.chain.keys import VerifierKey
+from ledger.chain.policy import parse_policy
+from ledger.export.files import BundleError
+from ledger.export.verify import verify_opened
+from tests.support.chained import log_key
+from tests.verifier.editing import EVENTS
+
+VKEY = log_key(1).vkey
+
+
+class Opened:
+    """A bundle whose files are bytes, for either verifier."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+        self.sizes = {name: len(content) for name, content in files.items()}
+
+    @classmethod
+    def of(cls, folder: Path) -> "Opened":
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        return cls({p.relative_to(folder).as_posix(): p.read_bytes() for p in paths})
+
+    def open(self, name: str) -> BinaryIO:
+        return cast("BinaryIO", BufferedReader(BytesIO(self.files[name])))
+
+    def changed(self, name: str, content: bytes) -> "Opened":
+        """Return the bundle with one file's content changed and the bag consistent again."""
+        files = self.files | {name: content}
+        data = {n: c for n, c in files.items() if n.startswith("data/")}
+        oxum = f"{sum(map(len, data.values()))}.{len(data)}"
+        files["bag-info.txt"] = f"External-Identifier: x\nPayload-Oxum: {oxum}\n".encode()
+        files["manifest-sha256.txt"] = manifest(data)
+        files["tagmanifest-sha256.txt"] = self.tag_manifest(files)
+        return Opened(files)
+
+    def tag_manifest(self, changed: dict[str, bytes]) -> bytes:
+        """Return the manifest of the tag files, some of which were changed."""
+        files = self.files | changed
+        tags = ("bag-info.txt", "bagit.txt", "manifest-sha256.txt")
+        return manifest({tag: files[tag] for tag in tags})
+
+
+def manifest(files: dict[str, bytes]) -> bytes:
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(files)).encode()
+
+
+Refusal = tuple[str, int | None, str]
+Alone = Callable[..., Refusal | None]
+
+
+def product(bundle: Opened, keys: Sequence[VerifierKey], policy: bytes = b"") -> Refusal | None:
+    """Return the refusal of the product's verifier; None if there is none."""
+    try:
+        verify_opened(bundle, keys, parse_policy(policy) if policy else None)
+    except BundleError as error:
+        return error.file, error.line, str(error)
+    return None
+
+
+def compare(
+    alone: Alone, bundle: Opened, what: object, vkeys: Sequence[str] = (VKEY,), policy: bytes = b""
+) -> bool:
+    """Require one verdict and, of a refused line, one place; return whether it was accepted."""
+    policies = [b"".join(b"log %s\n" % vkey.encode() for vkey in vkeys) + b"quorum none\n", policy]
+    mine = alone(bundle, [one for one in policies[not vkeys :] if one])
+    theirs = product(bundle, [VerifierKey.parse(vkey) for vkey in vkeys], policy)
+    assert (mine is None) == (theirs is None), (what, mine, theirs)
+    if mine and theirs and mine[0] == theirs[0] == EVENTS and theirs[1]:
+        assert mine[1], what
+        assert mine[1] <= theirs[1], (what, mine, theirs)
+    return mine is None
