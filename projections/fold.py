@@ -14,7 +14,7 @@ from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
 from projections.projection import Projection, Row, RowSet, decode_row
 from projections.store import ProjectionStore
-from projections.tables import Advance, DeadLetter, Generation, Tracking
+from projections.tables import AdvanceResult, DeadLetter, Generation, Tracking
 
 
 class OnPoison(StrEnum):
@@ -132,18 +132,20 @@ class Fold:
         self._unsaved.update(written)
         return {key: self.rows.row(key) for key in changed}
 
-    def save(self, store: ProjectionStore, generation: Generation, *, only_live: bool) -> Advance:
+    def save(
+        self, store: ProjectionStore, generation: Generation, *, only_live: bool
+    ) -> AdvanceResult:
         """Store all that was published since the last save, with the position.
 
         Where another runner was ahead the rows stay unsaved, and go with the next position: a
         superset of what it did not write is correct at any later position.
         """
         if self.is_saved:
-            return Advance.BEHIND
+            return AdvanceResult.BEHIND
         outcome = store.advance(
             generation, self._tracking(), self._unsaved, self._unsaved_letters, only_live=only_live
         )
-        if outcome is Advance.MOVED:
+        if outcome is AdvanceResult.MOVED:
             self._unsaved.clear()
             self._unsaved_letters.clear()
             self.saved_position = self.position

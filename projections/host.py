@@ -12,7 +12,7 @@ from projections.as_of import as_of
 from projections.fold import OnPoison
 from projections.priorities import PrioritiesProjection, visible
 from projections.projection import EventReader, ProjectionFactory
-from projections.ranking import Order, Ranked, ranked
+from projections.ranking import Order, RankedModel, ranked
 from projections.rebuild import RebuildResult, rebuild
 from projections.runner import CATCH_UP_EVENTS, Runner
 from projections.signals import SignalRow, SignalsProjection, signal_rows
@@ -28,7 +28,7 @@ class RankedFleet:
     """The ranked fleet at a position."""
 
     position: int
-    ranked: list[Ranked]
+    ranked: list[RankedModel]
 
 
 @dataclass(frozen=True, slots=True)

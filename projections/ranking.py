@@ -14,7 +14,7 @@ _NAMED_MAX: Final = 3  # models that a sentence names before it only counts
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedModel:
     """A model's row with its place in the queue, from 1."""
 
     rank: int
@@ -22,7 +22,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class RankChange:
     """One model whose rank or action differs. A rank is None where the model was not in the fleet.
 
     Priorities in ppm; None where the model had no score.
@@ -38,14 +38,16 @@ class Move:
     why: str
 
 
-def ranked(rows: Mapping[str, PriorityRow], order: Order = "priority") -> list[Ranked]:
+def ranked(rows: Mapping[str, PriorityRow], order: Order = "priority") -> list[RankedModel]:
     """Return models in order, of visible rows.
 
     `priority`: by priority descending, then model ascending; models without a score last.
     `plan`: by their place in the newest plan; models outside it last, among themselves as above.
     """
     key = _by_plan if order == "plan" else _by_priority
-    return [Ranked(rank, row) for rank, row in enumerate(sorted(rows.values(), key=key), start=1)]
+    return [
+        RankedModel(rank, row) for rank, row in enumerate(sorted(rows.values(), key=key), start=1)
+    ]
 
 
 def _by_priority(row: PriorityRow) -> tuple[int, int, str]:
@@ -58,7 +60,7 @@ def _by_plan(row: PriorityRow) -> tuple[int, int, int, str]:
     return (0, plan["place"], 0, row["model"]) if plan is not None else (1, *_by_priority(row))
 
 
-def moves(before: Mapping[str, PriorityRow], after: Mapping[str, PriorityRow]) -> list[Move]:
+def moves(before: Mapping[str, PriorityRow], after: Mapping[str, PriorityRow]) -> list[RankChange]:
     """Return who moved between two sets of visible rows: by rank after, then those that left.
 
     A model moved if its rank by priority or its action differs, or if it joined or left.
@@ -69,7 +71,7 @@ def moves(before: Mapping[str, PriorityRow], after: Mapping[str, PriorityRow]) -
     found = []
     for model in order:
         old, new = before.get(model), after.get(model)
-        move = Move(
+        move = RankChange(
             model,
             ranks_before.get(model),
             ranks_after.get(model),
@@ -86,7 +88,7 @@ def moves(before: Mapping[str, PriorityRow], after: Mapping[str, PriorityRow]) -
 
 
 def _why(
-    move: Move,
+    move: RankChange,
     old: PriorityRow | None,
     new: PriorityRow | None,
     overtaking: Callable[[], str],
@@ -106,7 +108,7 @@ def _why(
     return _sentence(reasons)
 
 
-def _joined_or_left(move: Move) -> str:
+def _joined_or_left(move: RankChange) -> str:
     if move.rank_after is None:
         return "It was retired."
     if move.priority_after is None:
@@ -180,7 +182,7 @@ def _decision_change(old: PriorityRow, new: PriorityRow) -> list[str]:
     return [f"its action became {after}{by}" + (f" (was {before})" if before else "")]
 
 
-def _overtaking(move: Move, before: Mapping[str, int], after: Mapping[str, int]) -> str:
+def _overtaking(move: RankChange, before: Mapping[str, int], after: Mapping[str, int]) -> str:
     """Say which other models changed places with one whose own priority is what it was."""
     at_first, at_last = move.rank_before, move.rank_after
     assert at_first is not None

@@ -18,7 +18,7 @@ from projections.fold import Fold, OnPoison
 from projections.projection import Changes, EventReader, ProjectionFactory, Row
 from projections.status import ProjectionStatus, Snapshot, State
 from projections.store import ProjectionStore
-from projections.tables import Advance, Generation
+from projections.tables import AdvanceResult, Generation
 from projections.watch import Watch
 
 CATCH_UP_EVENTS: Final = 5_000  # events a read: a few megabytes, and one transaction
@@ -236,7 +236,7 @@ class Runner:
                 self._trouble = ""
                 return
             outcome = self._fold.save(self.store, self._generation, only_live=True)
-            if outcome is Advance.NOT_LIVE:  # another server has rebuilt and switched
+            if outcome is AdvanceResult.NOT_LIVE:  # another server has rebuilt and switched
                 self._take_up_stored()
             self._trouble = ""
         except LedgerError as error:

@@ -26,7 +26,7 @@ from projections.tables import (
     OF_GENERATION,
     ROWS,
     TRACKING,
-    Advance,
+    AdvanceResult,
     DeadLetter,
     Generation,
     Tracking,
@@ -119,7 +119,7 @@ class ProjectionStore:
         dead_letters: Sequence[DeadLetter] = (),
         *,
         only_live: bool,
-    ) -> Advance:
+    ) -> AdvanceResult:
         """Write changed rows with the tracking position in one transaction, or nothing.
 
         `only_live`: the generation must be the one in use, as it must for everyone but a rebuild.
@@ -133,12 +133,12 @@ class ProjectionStore:
             live = _live(connection, generation.ledger, generation.projection)
             if only_live and live != generation.number:
                 connection.rollback()
-                return Advance.NOT_LIVE
+                return AdvanceResult.NOT_LIVE
             if moved.rowcount != 1:
-                return Advance.BEHIND
+                return AdvanceResult.BEHIND
             self._put_rows(connection, generation, rows)
             self._put_letters(connection, generation, dead_letters)
-            return Advance.MOVED
+            return AdvanceResult.MOVED
 
     def begin(self, ledger: str, projection: str) -> Generation:
         """Begin a generation after all others, with nothing in it, beside the one in use."""

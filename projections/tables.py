@@ -84,7 +84,7 @@ class Generation(NamedTuple):
     number: int
 
 
-class Advance(StrEnum):
+class AdvanceResult(StrEnum):
     """What became of an attempt to move a generation forward."""
 
     MOVED = "moved"

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from projections.projection import Changes, Row
 
 
-class Changed(NamedTuple):
+class RowChanges(NamedTuple):
     """Rows that changed up to a position; None for a row that is gone."""
 
     position: int
@@ -54,7 +54,7 @@ class Watch:
             self._has_news = self._has_news or bool(rows)
             self._changed.notify_all()
 
-    def next(self, timeout_seconds: float) -> Changed | None:
+    def next(self, timeout_seconds: float) -> RowChanges | None:
         """Wait for changes; None when time is up or the watch is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_news or self._is_closed, timeout_seconds)
@@ -62,7 +62,7 @@ class Watch:
                 return None
             rows, self._pending = self._pending, {}
             self._has_news = False
-            return Changed(self._position, rows)
+            return RowChanges(self._position, rows)
 
     def close(self) -> None:
         """End the watch and wake the thread that waits in it."""

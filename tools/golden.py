@@ -301,15 +301,15 @@ def _observe_and_decide(ledger: GoldenLedger) -> None:
     )
     stream, recorded_at = f"models/{MODEL}", "2026-03-01T00:00:04.250000Z"
     as_of = ledger.append(observed, stream, recorded_at, actor="services/monitor-7")
-    historian = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
-    history = historian.history(MODEL, as_of)
+    histories = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
+    history = histories.history(MODEL, as_of)
     assert history is not None, "the model was registered above"
-    policy = historian.policy_in_force(history.described, as_of)
+    policy = histories.policy_in_force(history.described, as_of)
     assert policy is not None, "the policy was activated above"
     evaluated_at = parse_time(observed_at)
     horizon = AssessmentInputs(history, policy, evaluated_at, "ingest", is_historical=False)
     bounds = window_bounds(policy.scoring, evaluated_at)
-    state, _ = historian.fill(history, horizon.service, policy.scoring, *bounds)
+    state, _ = histories.fill(history, horizon.service, policy.scoring, *bounds)
     assessment = assess(horizon, state, None)
     run_id = "runs/019ca6a1-bb4a-7c3d-8e5f-0123456789ab"
     for cause, data in ((as_of, assessment.score), (as_of + 1, assessment.decision(as_of + 1))):
@@ -324,9 +324,9 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
     updated = ModelUpdated(**_description("tier-2"))
     ledger.append(updated, stream, "2026-03-01T07:30:00.000000Z")
     made_at = "2026-03-01T08:00:00.000000Z"
-    historian = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
+    histories = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
     as_of = len(ledger.events)
-    policy = historian.fleet_policy("", as_of)
+    policy = histories.fleet_policy("", as_of)
     assert policy is not None, "the policy was activated above"
     request = PlanRequest(
         plan="2026-w09",
@@ -336,7 +336,7 @@ def _override_and_plan(ledger: GoldenLedger) -> None:
         budget_micros=200_000_000,
         budget_cap_micros=400_000_000,
     )
-    plan = Planning(ledger.reader(), ORIGIN, historian).compute(request)
+    plan = Planning(ledger.reader(), ORIGIN, histories).compute(request)
     overridden = DecisionOverridden(
         model=MODEL,
         action="ADJUST_DATA_COLLECTION",
@@ -365,15 +365,15 @@ def _decide_by_stated_times(ledger: GoldenLedger) -> None:
     """Record a version under `rules/2` and what it would have decided: it shows the shape alone."""
     drafted = _drafted(2, POLICY_2, "Versions serve from their stated times on.")
     ledger.append(drafted, "policies/default", "2026-07-02T09:00:00.000000Z", request_id="draft-2")
-    historian = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
+    histories = HistoryReader(ledger.reader(), ORIGIN, PolicyCache())
     (scored,) = ledger.of_types("", (ScoreComputed.TYPE,))
     as_of, evaluated_at = scored.data["as_of"], parse_time(scored.data["evaluated_at"])
-    history = historian.history(MODEL, as_of)
+    history = histories.history(MODEL, as_of)
     assert history is not None, "the model was registered above"
-    policy = historian.compiled(drafted.policy, drafted.version, drafted.digest)
+    policy = histories.compiled(drafted.policy, drafted.version, drafted.digest)
     horizon = AssessmentInputs(history, policy, evaluated_at, "request", is_historical=True)
     bounds = window_bounds(policy.scoring, evaluated_at)
-    state, _ = historian.fill(history, horizon.service, policy.scoring, *bounds)
+    state, _ = histories.fill(history, horizon.service, policy.scoring, *bounds)
     made = assess(horizon, state, None).decision(scored.position)
     ledger.append(made, f"models/{MODEL}", "2026-07-02T09:05:00.000000Z", cause=scored.position)
 

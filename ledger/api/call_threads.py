@@ -19,7 +19,7 @@ from ledger.limits import QUEUED_CALLS_MAX, QUEUED_CALLS_PER_CONNECTION
 _Done = Callable[[], None]
 
 
-class Posts:
+class LoopCallbacks:
     """Functions to be run on the event loop, handed over from any thread with few wake-ups."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -52,7 +52,7 @@ class _Job(NamedTuple):
 class CallThreads:
     """So many threads. `run` belongs to the event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, posts: Posts, count: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, posts: LoopCallbacks, count: int) -> None:
         self._loop = loop
         self._posts = posts
         self._free = count

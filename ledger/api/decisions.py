@@ -236,5 +236,5 @@ def _document(ledger: LedgerApplication, data: DecisionMade) -> PolicyDocument:
     assert view is not None, "a decision names a policy that was drafted"
     drafted = view.policy.drafts[data.policy_version - 1]
     if drafted is None:  # erased a moment ago
-        raise ledger.historian.erasures.refusal(view.drafted[data.policy_version - 1].position)
+        raise ledger.histories.erasures.refusal(view.drafted[data.policy_version - 1].position)
     return drafted.document

@@ -15,7 +15,7 @@ from ledger.api.calls import call_of, parsed
 from ledger.api.convert.basics import appended
 from ledger.api.convert.signals import intake, rows_of
 from ledger.api.server_context import ServerContext
-from ledger.api.steps import Later
+from ledger.api.steps import Deferred
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -45,7 +45,7 @@ class IngestStream:
         self._origin: str | None = None
         self._batches = 0
 
-    def take(self, data: bytes) -> StreamSignalsResponse | Later[StreamSignalsResponse]:
+    def take(self, data: bytes) -> StreamSignalsResponse | Deferred[StreamSignalsResponse]:
         """Queue one batch; raises LedgerError where the stream cannot go on."""
         self._server.check_draining()
         self._batches += 1
@@ -54,7 +54,7 @@ class IngestStream:
             request = parsed(data, StreamSignalsRequest.FromString)
             assert isinstance(request, StreamSignalsRequest)
             answer.request_id = request.request_id
-            return Later(self._queued(request), partial(self._answered, answer))
+            return Deferred(self._queued(request), partial(self._answered, answer))
         except LedgerError as error:
             if error.reason in _FATAL:
                 raise

@@ -122,5 +122,5 @@ def _model(ledger: LedgerApplication, name: str) -> model_pb2.Model:
     if view is None:
         raise ledger.fleet.model_unknown(name)
     if view.model.described is None:
-        raise ledger.historian.erasures.refusal(view.described.position)
+        raise ledger.histories.erasures.refusal(view.described.position)
     return model(view)

@@ -108,5 +108,5 @@ def _version(ledger: LedgerApplication, name: str, number: int) -> policy_pb2.Po
         raise ledger.fleet.policy_unknown(name, number)
     drafted, placed = view.policy.drafts[chosen - 1], view.drafted[chosen - 1]
     if drafted is None:
-        raise ledger.historian.erasures.refusal(placed.position)
+        raise ledger.histories.erasures.refusal(placed.position)
     return version(drafted, placed)

@@ -17,7 +17,7 @@ from ledger.errors import LedgerError, invalid_field
 from ledger.v1 import append_pb2, priority_pb2, priority_service_pb2_grpc, projection_pb2
 from ledger.v1 import priority_service_pb2 as pb
 from projections.host import ProjectionHost, RankedFleet
-from projections.ranking import Move, Order, moves, ranked
+from projections.ranking import Order, RankChange, moves, ranked
 
 _ORDERS: dict[int, Order] = {
     priority_pb2.PRIORITY_ORDER_UNSPECIFIED: "priority",
@@ -249,14 +249,18 @@ def _since_refused(request: pb.ListPrioritiesRequest, since: str, shown: str) ->
     )
 
 
-def _moves(host: ProjectionHost, since: int, shown: RankedFleet) -> list[Move]:
+def _moves(host: ProjectionHost, since: int, shown: RankedFleet) -> list[RankChange]:
     """Return who moved since an earlier position."""
     before = {place.row["model"]: place.row for place in host.as_of(since).ranked}
     return moves(before, {place.row["model"]: place.row for place in shown.ranked})
 
 
 def _put_changes(
-    response: pb.ListPrioritiesResponse, shown: RankedFleet, found: list[Move], *, is_first: bool
+    response: pb.ListPrioritiesResponse,
+    shown: RankedFleet,
+    found: list[RankChange],
+    *,
+    is_first: bool,
 ) -> None:
     """State in each row how it moved, and who left."""
     by_model = {move.model: move for move in found}

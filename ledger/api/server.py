@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from ledger.api.answering import Answering
 from ledger.api.calls import Admission
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
-from ledger.api.front import Front, Patience
+from ledger.api.front_end import FrontEnd, Timeouts
+from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
 from ledger.api.methods import MethodTable
@@ -71,14 +71,14 @@ class ApiServer:
         self,
         backend: Backend,
         address: str = DEFAULT_ADDRESS,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     ) -> None:
         self._address = loopback(address)
         self._server = ServerContext(backend)
         self._admission = Admission(backend.clock, backend.count_refusal)
         self._health = Health()
-        self._patience = patience
-        self._front = Front(self._build, patience)
+        self._timeouts = timeouts
+        self._front = FrontEnd(self._build, timeouts)
         self._stopped = threading.Event()
         self._backend = backend
         self._is_serving = False
@@ -138,10 +138,10 @@ class ApiServer:
         is_serving = self._is_serving and self._backend.append_failure is None
         self._health.set(("", *SERVICES), is_serving=is_serving)
 
-    def _build(self) -> "tuple[Answering, dict[str, Handler]]":
+    def _build(self) -> "tuple[HandlerFactory, dict[str, Handler]]":
         """Return what answers, and the handler of every method; on the event loop."""
-        answering = Answering(self._server, self._admission, _slots(), self._patience)
-        self._health.on_change(answering.bell.ring)
+        answering = HandlerFactory(self._server, self._admission, _slots(), self._timeouts)
+        self._health.on_change(answering.notifier.notify)
         handlers = {
             CHECK: answering.native(CHECK, self._health.check),
             WATCH: answering.native(WATCH, partial(self._health.watch, answering.idle)),

@@ -20,7 +20,7 @@ from ledger.api.convert.signals import (
 from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, await_checkpoint
-from ledger.api.steps import Later, exchanged, later
+from ledger.api.steps import Deferred, answered_stream, deferred
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
 from ledger.errors import LedgerError
@@ -83,8 +83,8 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         caller = self._server.caller(request, context)
         submission = ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
         if is_waiting:
-            return later(Later(submission, partial(_proven, ledger, context), is_long=True))
-        return later(Later(submission, _recorded))
+            return deferred(Deferred(submission, partial(_proven, ledger, context), is_long=True))
+        return deferred(Deferred(submission, _recorded))
 
     def StreamSignals(
         self,
@@ -92,7 +92,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         context: grpc.ServicerContext,
     ) -> Iterator[pb.StreamSignalsResponse]:
         """Record batches one after the other, and answer each."""
-        return exchanged(IngestStream(self._server, context))
+        return answered_stream(IngestStream(self._server, context))
 
     def ListSignalStates(
         self, request: pb.ListSignalStatesRequest, context: grpc.ServicerContext

@@ -1,7 +1,7 @@
 """What a servicer hands to the front end besides messages: reasons to wait, told instead of waited.
 
 Servicers run on threads of which there are few, so none of them waits there for what may take long.
-It says what it waits for, and goes on once that is so; `ledger.api.front` waits on its event loop.
+It says what it waits for, and goes on once that is so: `front_end` waits on its event loop.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class NotYetError(Exception):
         self.pause = Pause(is_over, _LOOK_SECONDS)
 
 
-class Awaited(Protocol):
+class Completion(Protocol):
     """What is under way: a future, or what tells like one that it is done."""
 
     def add_done_callback(self, function: Callable[[Any], object], /) -> None:
@@ -42,23 +42,23 @@ class Awaited(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Later(Generic[T]):
+class Deferred(Generic[T]):
     """An answer made of something once that is done. `then` runs on a thread if `is_long`."""
 
-    future: Awaited
+    future: Completion
     then: Callable[[Any], T]
     is_long: bool = False
 
 
-class Exchange(Protocol[T_co]):
+class BidirectionalStream(Protocol[T_co]):
     """A stream of requests, each of which is answered once, in order."""
 
-    def take(self, data: bytes) -> T_co | Later[T_co]:
+    def take(self, data: bytes) -> T_co | Deferred[T_co]:
         """Take one request, as it came; called for one after the other, on any thread."""
         ...
 
 
-def later(answer: Later[T]) -> T:
+def deferred(answer: Deferred[T]) -> T:
     """Return an answer that comes later where the generated code asks for the answer itself."""
     return cast("T", answer)
 
@@ -68,6 +68,6 @@ def paused(steps: "Iterator[T | Pause]") -> Iterator[T]:
     return cast("Iterator[T]", steps)
 
 
-def exchanged(exchange: Exchange[T]) -> Iterator[T]:
+def answered_stream(exchange: BidirectionalStream[T]) -> Iterator[T]:
     """Return an exchange where the generated code asks for the stream of its answers."""
     return cast("Iterator[T]", exchange)

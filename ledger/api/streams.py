@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from ledger.api.methods import ServedMethod
-from ledger.api.steps import Exchange, Later, NotYetError, Pause
+from ledger.api.steps import BidirectionalStream, Deferred, NotYetError, Pause
 from ledger.limits import STREAM_BATCHES_IN_FLIGHT
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]
     Carry = Callable[[Callable[[], Any]], Awaitable[Any]]
-    Hear = Callable[[Later[Any]], Awaitable[None]]
+    Hear = Callable[[Deferred[Any]], Awaitable[None]]
 
 
 class AnswerStream:
@@ -88,7 +88,11 @@ class RequestStream:
     """Requests that are answered in order, several at once. Belongs to the event loop."""
 
     def __init__(
-        self, method: ServedMethod, context: "Context", session: Exchange[Any], hear: "Hear"
+        self,
+        method: ServedMethod,
+        context: "Context",
+        session: BidirectionalStream[Any],
+        hear: "Hear",
     ) -> None:
         self._serialize = method.serialize
         self._context = context
@@ -114,7 +118,7 @@ class RequestStream:
             while (found := await self._taken.get()) is not None:
                 if isinstance(found, Exception):
                     raise found
-                if isinstance(found, Later):
+                if isinstance(found, Deferred):
                     await self._hear(found)
                     found = found.then(found.future)
                 await self._context.write(self._serialize(found))

@@ -22,7 +22,7 @@ from ledger.v1 import ledger_service_pb2, priority_pb2, priority_service_pb2
 from projections.host import ProjectionHost
 from projections.priorities import visible
 from projections.projection import Row
-from projections.ranking import Ranked, ranked
+from projections.ranking import RankedModel, ranked
 
 PRIORITIES: Final = "priorities"
 PAGE_BYTES_MAX: Final = MESSAGE_BYTES_MAX * 3 // 4  # leaves room for what surrounds the bodies
@@ -129,7 +129,7 @@ class PriorityWatch:
         self._server = server
         self._host = host
         self._rows: dict[str, Row] = {}
-        self._sent: dict[str, Ranked] = {}
+        self._sent: dict[str, RankedModel] = {}
         self._position = 0
 
     def messages(self) -> Iterator[priority_service_pb2.WatchPrioritiesResponse | Pause]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
-from ledger.application.rounds import Round
+from ledger.application.periodic_task import PeriodicTask
 from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.evidence import Evidence
 from ledger.application.signing.key_commands import KeyCommands
@@ -21,7 +21,7 @@ from ledger.application.signing.schedule import Sealer, Signer
 from ledger.application.signing.seals import Seals
 from ledger.application.witnesses.consistency import ConsistencyChecker, behind, unknown_signer
 from ledger.application.witnesses.cosigning import CosigningSetup
-from ledger.application.witnesses.witnesses import Collector
+from ledger.application.witnesses.witnesses import CosignatureCollector
 from ledger.application.workers import Workers
 from ledger.chain.note import NoteError
 from ledger.chain.policy import WitnessPolicy
@@ -78,9 +78,9 @@ class Attestation:
             store, info, self.keyring, self.checkpoints, self.prover
         )
         setup = CosigningSetup(store, info.origin, self.checkpoints, self.prover, self.consistency)
-        self.collector = Collector(setup, options.policy)
+        self.collector = CosignatureCollector(setup, options.policy)
         self._has_key = bool(info.vkey)  # a bare recorder's ledger has none, and is not signed
-        self._rounds: list[Round] = []
+        self._rounds: list[PeriodicTask] = []
         if self._has_key and (seconds := options.checkpoints.seconds):
             self.checkpoints.is_scheduled = True
             self._rounds.append(Signer(store, info, self.checkpoints, clock, seconds))

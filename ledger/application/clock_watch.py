@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from ledger.application.rounds import Round
+from ledger.application.periodic_task import PeriodicTask
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -29,7 +29,7 @@ class ClockWatch:
         self._lock = threading.Lock()
         self._faults: dict[str, LedgerError] = {}
         self._callbacks: list[Callable[[], None]] = []
-        self._round = Round("watch the clock", self.look, _SECONDS, clock)
+        self._round = PeriodicTask("watch the clock", self.look, _SECONDS, clock)
 
     @property
     def failure(self) -> LedgerError | None:

@@ -10,7 +10,7 @@ from ledger.application.commands import Caller, fields_named
 from ledger.errors import invalid_field
 from ledger.events.system import ClockStepped
 from ledger.events.values import format_time
-from ledger.storage.records import AppendResult, LedgerInfo, NewEvent, Step
+from ledger.storage.records import AppendResult, ClockStep, LedgerInfo, NewEvent
 from ledger.storage.store import Store
 
 _EPOCH: Final = format_time(0)
@@ -35,7 +35,7 @@ class Clocks:
         with fields_named():  # before anything is believed
             stated = ClockStepped(clock_at=_EPOCH, expected_at=None, head_at=_EPOCH, reason=reason)
 
-        def event(step: Step) -> NewEvent:
+        def event(step: ClockStep) -> NewEvent:
             expected = step.expected
             data = stated.model_copy(
                 update={

@@ -21,7 +21,7 @@ from ledger.errors import LedgerError, Reason, body_erased, event_unreadable, in
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE, typed
-from ledger.export.ranges import Ranges, united
+from ledger.export.ranges import PositionSet, united
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
 from ledger.storage.events import Events
 from ledger.storage.records import AppendResult, Head, LedgerInfo
@@ -172,7 +172,7 @@ class Erasures:
         self._events = events
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._known: tuple[tuple[int, Ranges], ...] = ()
+        self._known: tuple[tuple[int, PositionSet], ...] = ()
 
     def erased_by(self, position: int) -> int | None:
         """Return where the erasure of a position's body is, None if it was not erased."""
@@ -203,7 +203,7 @@ class Erasures:
             raise self.refusal(event.position)
         return True
 
-    def _read(self) -> Sequence[tuple[int, Ranges]]:
+    def _read(self) -> Sequence[tuple[int, PositionSet]]:
         """Return all erasures, with those that are new."""
         with self._lock:
             after = self._known[-1][0] if self._known else 0
@@ -262,5 +262,5 @@ def with_bodies(  # noqa: PLR0913 - a page of a range of a stream
     return found[:limit]
 
 
-def _covering(erasures: Sequence[tuple[int, Ranges]], position: int) -> int | None:
+def _covering(erasures: Sequence[tuple[int, PositionSet]], position: int) -> int | None:
     return next((erased_by for erased_by, ranges in erasures if position in ranges), None)

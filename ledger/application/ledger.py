@@ -44,15 +44,15 @@ class LedgerApplication:
         policies = PolicyCache()
         self.info = info
         self.log = LedgerLog(store, info)
-        self.historian = HistoryReader(store.events, info.origin, policies)
-        planning = Planning(store.events, info.origin, self.historian)
+        self.histories = HistoryReader(store.events, info.origin, policies)
+        planning = Planning(store.events, info.origin, self.histories)
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
-        self.commands = FleetCommands(store, info, self.fleet, aggregates, self.historian)
+        self.commands = FleetCommands(store, info, self.fleet, aggregates, self.histories)
         self.intake = ObservationIntake(store, info, self.fleet, clock)
-        self.plans = PlanCommands(store, info, self.fleet, self.historian, planning, clock)
-        self.replayer = Replayer(store.events, info.origin, self.historian, planning)
-        self.decisions = Decisions(store, info, self.fleet, self.historian, self.replayer, clock)
+        self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
+        self.replayer = Replayer(store.events, info.origin, self.histories, planning)
+        self.decisions = Decisions(store, info, self.fleet, self.histories, self.replayer, clock)
         self.overrides = Overrides(store, info, self.decisions)
         self.clocks = Clocks(store, info)
         self.erasure = Erasure(store, info, erasure_actors)
@@ -62,4 +62,4 @@ class LedgerApplication:
     def evaluator(self) -> Evaluator:
         """Return a fresh evaluator that follows from the present head on."""
         position = self.log.head().position
-        return Evaluator(self._store, self.info, self.historian, self._clock, position)
+        return Evaluator(self._store, self.info, self.histories, self._clock, position)

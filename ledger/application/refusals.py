@@ -14,7 +14,7 @@ import structlog
 
 from ledger.application.appender import Addition, Appender, Proposal
 from ledger.application.commands import Caller
-from ledger.application.rounds import Round
+from ledger.application.periodic_task import PeriodicTask
 from ledger.application.workers import Workers
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
@@ -103,9 +103,9 @@ class Refusals:
         self._tallies: dict[str, _Tally] = {}
         self._since = self._elapsed()
         self._elsewhere = 0
-        self._round: Round | None = None
+        self._round: PeriodicTask | None = None
         if seconds:
-            self._round = Round("record refusals", self.record, seconds, clock)
+            self._round = PeriodicTask("record refusals", self.record, seconds, clock)
 
     def start(self, workers: Workers) -> None:
         """Begin to record."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import VerifiedPrefix
-from ledger.audit.memory import AuditStateFile, EarlierAudit
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report, RuleCount, UncheckedCount
 from ledger.audit.rule_pass import RulePassResult, rule_pass
 from ledger.audit.source import Finding, HashPassResult, LedgerSource
+from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.trust import SignatureReport, key_history, vouch
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.absence import Absences
 from ledger.audit.event import AuditedEvent
-from ledger.audit.joining import Node, push, root_of
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
 from ledger.audit.source import LedgerSource
+from ledger.audit.verified_prefix import Node, push, root_of
 from ledger.chain.link import PERMANENT
 from ledger.chain.seal import seal_record
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
@@ -28,7 +28,7 @@ from ledger.events.values import SECOND, parse_decimal, parse_time
 from ledger.rules.procedure import Override
 
 if TYPE_CHECKING:
-    from ledger.audit.assessing import Assessor
+    from ledger.audit.assessor import Assessor
 
 RECENT: Final = 256
 _DECISIONS: Final = DECISION_TYPES

@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Final
 
-from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.segment import SEGMENT, Segment, check_segment
 from ledger.audit.source import Finding, LedgerSource, Opener
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.worker_process import WorkerProcess
 
 ALONE_MAX: Final = 2 * SEGMENT

@@ -7,10 +7,10 @@ released name; this is a second writing of both, from `docs/spec/planner_v1.md`.
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.audit.assessing import NotReplayableError, is_for
+from ledger.audit.assessor import NotReplayableError, is_for
 from ledger.audit.fold import AuditedDeployment, AuditedModel, LedgerState
 from ledger.audit.parameters import Parameters, digest_of
-from ledger.audit.serving import serving_of
+from ledger.audit.service_period import serving_of
 from ledger.events.values import PPM, SECOND, parse_decimal, parse_time
 from ledger.kernel.excess import (
     BacklogRow,

@@ -7,12 +7,12 @@ from typing import Final
 
 import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.audit.absence import Absences
-from ledger.audit.assessing import Assessor
+from ledger.audit.assessor import Assessor
 from ledger.audit.event import AuditedEvent, read
 from ledger.audit.fold import LedgerState
-from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.proving import AuditCompleted, StreamsSealed
 from ledger.events.registry import BY_TYPE

@@ -1,7 +1,7 @@
 """The hash pass over one stretch of a ledger: every header, body, link, version and time in it.
 
 A stretch is checked knowing nothing of what lies before it, so that several are checked at once;
-what it takes for granted at its border is reported, and `joining` compares it with its neighbour.
+what it takes for granted at its border is reported; `verified_prefix` compares it with the next.
 The first thing that does not hold ends it. This is the hot loop of an audit: raw rows, no object
 for an event, and grammar only where something new appears.
 """

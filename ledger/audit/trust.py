@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.checkpoint import OpenedCheckpoint
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, KeySpan, open_by_spans
 from ledger.chain.keys import VerifierKey

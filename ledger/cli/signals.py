@@ -182,8 +182,7 @@ def submit(
         found |= {"observed_at": observed_at} if observed_at else {}
         _submit_one(file, {**found, "sample_size": sample_size}, how)
         return
-    names = headings.FieldNames(headings.mapping_of(rename))
-    cells = headings.delimiter_of(delimiter)
+    names, cells = headings.FieldMap(headings.mapping_of(rename)), headings.delimiter_of(delimiter)
     if file is not None and file.is_file() and not request_prefix:
         so = (form, rename, cells, batch_size, skip, keep_duplicates)
         how = replace(how, request_prefix=batches.prefix_of(file, *so))

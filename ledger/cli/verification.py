@@ -14,7 +14,7 @@ from ledger.operations.failures import MisuseError
 if TYPE_CHECKING:
     from ledger.audit.source import LedgerSource
     from ledger.export.receipt import Receipt
-    from ledger.export.verify import Verified
+    from ledger.export.verify import VerifiedBundle
     from ledger.operations.trust import TrustAnchors
 
 
@@ -115,12 +115,12 @@ def log_source(chosen: Session, place: str | None) -> "LedgerSource":
     return source_at(place, chosen.ledger or chosen.settings.client.ledger)
 
 
-def _signed(found: "Verified | Receipt") -> list[str]:
+def _signed(found: "VerifiedBundle | Receipt") -> list[str]:
     lines = [f"signed by {key}" for key in found.signed_by]
     return lines + ([f"cosigned by {', '.join(found.witnesses)}"] if found.witnesses else [])
 
 
-def show_bundle(found: "Verified", path: Path, done: str = "") -> None:
+def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
     """Show what a bundle is; `done` is a line before it."""
     scope, missing = found.scope, found.missing
     reasons = {reason: ranges.count() for reason, ranges in scope.withheld}

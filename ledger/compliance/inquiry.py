@@ -16,7 +16,7 @@ class QuestionError(ValueError):
     """A question that cannot be put like that; says what is missing."""
 
 
-class Live(Protocol):
+class LiveQueries(Protocol):
     """What only a server can do: prove, replay, look for what would have changed a decision."""
 
     def prove_since(self, note: bytes) -> list[str]:
@@ -44,7 +44,7 @@ class Inquiry:
     days: int = 14
     checkpoint: bytes = b""
     """A signed note kept from earlier."""
-    live: Live | None = None
+    live: LiveQueries | None = None
 
 
 @dataclass(slots=True)

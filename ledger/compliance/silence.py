@@ -26,7 +26,7 @@ TYPES: Final = (
 
 
 @dataclass(slots=True)
-class Reports:
+class ReportingRecord:
     """What one signal of one model has reported."""
 
     count: int = 0
@@ -69,7 +69,7 @@ def silence_table(source: FactSource, scope: FactFilter) -> Table:
     policy in force weighs the signal and nothing was ever observed.
     """
     fleet = _Fleet()
-    reports: dict[tuple[str, str], Reports] = {}
+    reports: dict[tuple[str, str], ReportingRecord] = {}
     now = 0
     for fact in source.facts(TYPES):
         if scope.until is not None and fact.recorded_at >= scope.until:
@@ -81,10 +81,12 @@ def silence_table(source: FactSource, scope: FactFilter) -> Table:
             fleet.apply(fact)
     now = scope.until if scope.until is not None and scope.until > now else now
     rows = [
-        _row(model, signal, reports.get((model, signal), Reports()), fleet, now)
+        _row(model, signal, reports.get((model, signal), ReportingRecord()), fleet, now)
         for model, signal in sorted({*reports, *_expected(fleet)})
         if scope.has_model(model)
-        and (not scope.actor or reports.get((model, signal), Reports()).actor == scope.actor)
+        and (
+            not scope.actor or reports.get((model, signal), ReportingRecord()).actor == scope.actor
+        )
     ]
     return table_of(
         "silent_sources",
@@ -115,12 +117,14 @@ def silence_table(source: FactSource, scope: FactFilter) -> Table:
     )
 
 
-def _observe(reports: dict[tuple[str, str], Reports], fact: Fact, scope: FactFilter) -> None:
+def _observe(
+    reports: dict[tuple[str, str], ReportingRecord], fact: Fact, scope: FactFilter
+) -> None:
     data = fact.data
     if data is None:
         return
     model = fact.stream.partition("/")[2]
-    report = reports.setdefault((model, data["signal"]), Reports())
+    report = reports.setdefault((model, data["signal"]), ReportingRecord())
     at = parse_time(data["observed_at"])
     is_in_period = scope.has_time(fact)
     report.count += 1
@@ -142,7 +146,9 @@ def _expected(fleet: _Fleet) -> Iterable[tuple[str, str]]:
                 yield model, rule["signal"]
 
 
-def _row(model: str, signal: str, report: Reports, fleet: _Fleet, now: int) -> tuple[Cell, ...]:
+def _row(
+    model: str, signal: str, report: ReportingRecord, fleet: _Fleet, now: int
+) -> tuple[Cell, ...]:
     document = fleet.document_for(model)
     allowed = document["evaluation"]["silence_seconds"] if document else None
     quiet = (now - report.newest) // SECOND if report.count else None

@@ -55,7 +55,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class ColumnGroup:
     """Columns that a page shows as one: the first value large, the others with their names."""
 
     heading: str
@@ -88,11 +88,11 @@ def _style(column: Column, text: str) -> str:
     return "any" if max(map(len, text.split()), default=0) > _WORD_CHARS_MAX else "name"
 
 
-def stacked(table: Table) -> list[Stack]:
+def stacked(table: Table) -> list[ColumnGroup]:
     """Return the columns of a page of this table."""
     places = {column.name: (at, column) for at, column in enumerate(table.columns)}
     page = table.page or tuple((heading_of(one), (one.name,)) for one in table.columns)
-    return [Stack(heading, tuple(places[name] for name in names)) for heading, names in page]
+    return [ColumnGroup(heading, tuple(places[name] for name in names)) for heading, names in page]
 
 
 def columns(*described: tuple[str, Kind, str]) -> tuple[Column, ...]:

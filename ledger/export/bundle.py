@@ -33,7 +33,7 @@ from ledger.export.files import CHECKPOINT, EVENTS, KEYS, PROOFS, REPORT, SCOPE,
 from ledger.export.lines import LineError, checked_line, parse_line
 from ledger.export.proofs import TileProver, proof_line
 from ledger.export.scope import BundlePlan, BundleScope
-from ledger.export.tally import Tally
+from ledger.export.tally import BundleTally
 from ledger.private import make_folder, open_file
 
 _BUFFER: Final = 1 << 20
@@ -124,7 +124,7 @@ class BundleWriter:
         self._version = 0
         self._head: bytes = GENESIS
         self._files: dict[str, _Lines] = {}
-        self.tally = Tally(plan)
+        self.tally = BundleTally(plan)
 
     def resume(self) -> int:
         """Open the files, check what they hold, and return the position to go on after."""

@@ -15,7 +15,7 @@ from ledger.events.proving import StreamsSealed
 from ledger.events.system import LedgerCreated
 from ledger.export.data import read_data
 from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle, BundleError
-from ledger.export.gaps import Gaps, MissingBodies
+from ledger.export.gaps import MissingBodies, MissingBodyTally
 from ledger.export.keys import BundleKeys
 from ledger.export.lines import LineError, parse_line
 from ledger.export.scope import BundleScope
@@ -75,7 +75,7 @@ class EventChecks:
         self._checkpoint = checkpoint
         self._keys = keys
         self._advance = advance
-        self._gaps = Gaps(scope)
+        self._gaps = MissingBodyTally(scope)
         self._counts: Counter[str] = Counter()
         self._verifier: ChainVerifier | None = None
         self._last: Link | None = None

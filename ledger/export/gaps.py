@@ -7,7 +7,7 @@ from ledger.events.proving import BodyErased
 from ledger.events.registry import keeps_body
 from ledger.export.data import Data
 from ledger.export.files import EVENTS, SCOPE, BundleError
-from ledger.export.ranges import Ranges, united
+from ledger.export.ranges import PositionSet, united
 from ledger.export.scope import ERASED, BundleScope
 
 
@@ -20,7 +20,7 @@ class MissingBodies:
     withheld: int
 
 
-class Gaps:
+class MissingBodyTally:
     """Takes every event of a bundle, and says in the end what became of the missing bodies."""
 
     def __init__(self, scope: BundleScope) -> None:
@@ -66,12 +66,12 @@ class Gaps:
         total = len(self._pending) + sum(self._found)
         return MissingBodies(total - sum(counts), counts[True], counts[False])
 
-    def _check_gone(self, proven: Ranges) -> None:
+    def _check_gone(self, proven: PositionSet) -> None:
         """Refuse a body that is there although an event of the bundle says that it was erased."""
         scope = self._scope
         if scope.kind == "stream":  # its positions have gaps of their own
             return
-        covered = Ranges([(scope.first_position, scope.last_position)])
+        covered = PositionSet([(scope.first_position, scope.last_position)])
         here = covered.without(covered.without(proven))
         for ranges in (*self._stated, united((at, at) for at, _ in self._pending)):
             here = here.without(ranges)

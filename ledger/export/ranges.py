@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 
-class Ranges:
+class PositionSet:
     """A set of positions. Grows at its end only."""
 
     __slots__ = ("_firsts", "_lasts")
@@ -36,7 +36,7 @@ class Ranges:
         return len(self._firsts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ranges) and list(self) == list(other)
+        return isinstance(other, PositionSet) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # it grows
 
@@ -48,9 +48,9 @@ class Ranges:
         """Return how many positions there are."""
         return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
 
-    def without(self, others: "Ranges") -> "Ranges":
+    def without(self, others: "PositionSet") -> "PositionSet":
         """Return the positions that are not in the others."""
-        left, cuts = Ranges(), list(others)
+        left, cuts = PositionSet(), list(others)
         at = 0
         for first, last in self:
             start = first
@@ -67,9 +67,9 @@ class Ranges:
         return left
 
 
-def united(pairs: Iterable[tuple[int, int]]) -> Ranges:
+def united(pairs: Iterable[tuple[int, int]]) -> PositionSet:
     """Return the set of positions in any of the ranges, which may overlap and come in any order."""
-    found = Ranges()
+    found = PositionSet()
     first = last = 0
     for start, end in sorted(pairs):
         if last and start <= last + 1:

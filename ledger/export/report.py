@@ -21,7 +21,7 @@ from ledger.events.notation import percent, rounded_money
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan
-from ledger.export.tally import Tally
+from ledger.export.tally import BundleTally
 
 T = TypeVar("T", bound=EventData)
 
@@ -43,7 +43,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
+class ReportEntry(Generic[T]):
     """An event that the report tells; `data` is None where this release cannot read it."""
 
     position: int
@@ -63,7 +63,11 @@ class ReportExtras:
 
 
 def render(
-    plan: BundlePlan, tally: Tally, checkpoint: CheckpointBody, note: bytes, told_by: ReportExtras
+    plan: BundlePlan,
+    tally: BundleTally,
+    checkpoint: CheckpointBody,
+    note: bytes,
+    told_by: ReportExtras,
 ) -> Iterator[str]:
     """Yield the pieces of the report; equal arguments give equal text."""
     scope, replays = tally.scope(), told_by.replays
@@ -115,7 +119,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
     return environment.get_template("report.html.jinja")
 
 
-def _entries(tally: Tally, cls: type[T]) -> list[Entry[T]]:
+def _entries(tally: BundleTally, cls: type[T]) -> list[ReportEntry[T]]:
     """Return the kept events of a type, newest first."""
     found = []
     for position, recorded_at, body in reversed(tally.newest[cls.TYPE]):
@@ -124,7 +128,7 @@ def _entries(tally: Tally, cls: type[T]) -> list[Entry[T]]:
             data = _shape_of(cls, value["data"]).from_data(value["data"])
         except ValidationError:
             data = None
-        found.append(Entry(position, recorded_at, value["actor"], data))
+        found.append(ReportEntry(position, recorded_at, value["actor"], data))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.registry import keeps_body
 from ledger.events.values import ACTOR, INTEGER_MAX, STREAM, TYPE, parse_time
-from ledger.export.ranges import Ranges
+from ledger.export.ranges import PositionSet
 
 Kind: TypeAlias = Literal["full", "range", "stream"]
 
@@ -76,7 +76,7 @@ class BundleScope:
     requested_at: str
     requested_by: str
     counts: Mapping[str, int]
-    withheld: tuple[tuple[str, Ranges], ...] = ()
+    withheld: tuple[tuple[str, PositionSet], ...] = ()
     """(reason, positions), in order of reason."""
 
     def encode(self) -> bytes:
@@ -147,7 +147,7 @@ def _counts(value: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
     return counts
 
 
-def _withheld(value: Any) -> tuple[tuple[str, Ranges], ...]:  # noqa: ANN401 - JSON
+def _withheld(value: Any) -> tuple[tuple[str, PositionSet], ...]:  # noqa: ANN401 - JSON
     _check(type(value) is list, "its withheld is no array")
     found = []
     for item in value:
@@ -158,7 +158,7 @@ def _withheld(value: Any) -> tuple[tuple[str, Ranges], ...]:  # noqa: ANN401 - J
         reason, positions = item["reason"], item["positions"]
         _check(type(reason) is str and bool(reason.strip()), "something is withheld without reason")
         _check(type(positions) is list and bool(positions), "an entry of withheld has no positions")
-        ranges = Ranges()
+        ranges = PositionSet()
         for pair in positions:
             is_pair = type(pair) is list and len(pair) == 2 and all(map(_is_position, pair))
             _check(is_pair, "withheld positions are no pairs")

@@ -14,7 +14,7 @@ from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.values import format_time
-from ledger.export.ranges import Ranges, united
+from ledger.export.ranges import PositionSet, united
 from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan, BundleScope
 
 DECISIONS_SHOWN: Final = 500  # each with its explanation, which takes some ms
@@ -34,7 +34,7 @@ _UNSET: Final = format_time(0)
 _SPECIAL: Final = frozenset({*_KINDS, BodyErased.TYPE})
 
 
-class Tally:
+class BundleTally:
     """Counts what passes; `scope` says what it was once all has."""
 
     def __init__(self, plan: BundlePlan) -> None:
@@ -47,8 +47,8 @@ class Tally:
         self.newest: dict[str, deque[tuple[int, str, bytes]]] = {
             type_: deque(maxlen=count) for type_, count in _KEPT.items()
         }
-        self._withheld = Ranges()
-        self._absent = Ranges()
+        self._withheld = PositionSet()
+        self._absent = PositionSet()
         self._erased: list[tuple[int, int]] = []
 
     @property

@@ -56,7 +56,7 @@ _Listed = Mapping[str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedBundle:
     """What a bundle was found to be."""
 
     origin: str
@@ -79,7 +79,7 @@ def verify_bundle(
     keys: Sequence[VerifierKey] = (),
     policy: WitnessPolicy | None = None,
     advance: Advance | None = None,
-) -> Verified:
+) -> VerifiedBundle:
     """Return what a bundle is, a folder or a tar archive; BundleError where it does not verify.
 
     `keys` are verifier keys of the ledger, `policy` says who else must have signed; at least one
@@ -93,7 +93,7 @@ def verify_opened(
     keys: Sequence[VerifierKey],
     policy: WitnessPolicy | None = None,
     advance: Advance | None = None,
-) -> Verified:
+) -> VerifiedBundle:
     """Return the same for a bundle that is open."""
     scope = _scope(bundle)
     listed = _manifests(bundle)
@@ -111,7 +111,7 @@ def verify_opened(
     _check_digests(checked.digests, listed)
     if scope.kind == "stream":
         check_seal(read_all(bundle, SEAL), stated, checks.last)
-    return Verified(
+    return VerifiedBundle(
         stated.origin,
         scope,
         checked.events,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from ledger import __version__
 from ledger.audit.audit import Audit, Tell
-from ledger.audit.memory import AuditStateFile
 from ledger.audit.report import Report
 from ledger.audit.source import LedgerSource
+from ledger.audit.state_file import AuditStateFile
 from ledger.errors import LedgerError
 from ledger.operations.failures import MisuseError
 from ledger.operations.trust import TrustAnchors

@@ -48,7 +48,7 @@ _OPERAND: Final = re.compile(r"(?!in\b)[A-Za-z0-9_.\"'(\[{!]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class ShareLiteral:
     """One share of an expression: where it is written and stored, and how."""
 
     written_at: int
@@ -58,11 +58,11 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredExpression:
     """An expression as rules read it, and the shares that were written in it."""
 
     text: str
-    literals: tuple[Literal, ...]
+    literals: tuple[ShareLiteral, ...]
 
     def written_offset(self, offset: int) -> int:
         """Return where a character of the stored text is in what was written."""
@@ -74,7 +74,7 @@ class Stored:
             found = each.written_at + (len(each.written) + behind if behind >= 0 else 0)
         return found
 
-    def misplaced(self, tree: ExpressionNode) -> Literal | None:
+    def misplaced(self, tree: ExpressionNode) -> ShareLiteral | None:
         """Return the first share that is written where the checked tree has a plain number."""
         found = list(share_constants(tree))
         for each in self.literals:
@@ -84,21 +84,21 @@ class Stored:
         return None
 
 
-def to_stored(text: str) -> Stored:
+def to_stored(text: str) -> StoredExpression:
     """Return an expression with each share as the integer that it means.
 
     `20 % x` stays CEL's remainder. ValueError where `%` could be either, or a share has more than
     four decimal places.
     """
     pieces: list[str] = []
-    literals: list[Literal] = []
+    literals: list[ShareLiteral] = []
     for token in _TOKEN.finditer(text):
         piece = token[0]
         if token["share"] is not None and _is_share(text, token):
             piece = str(parse_share(piece.replace(token["gap"], "")))
-            literals.append(Literal(token.start(), token[0], sum(map(len, pieces)), piece))
+            literals.append(ShareLiteral(token.start(), token[0], sum(map(len, pieces)), piece))
         pieces.append(piece)
-    return Stored("".join(pieces), tuple(literals))
+    return StoredExpression("".join(pieces), tuple(literals))
 
 
 def _is_share(text: str, token: re.Match[str]) -> bool:

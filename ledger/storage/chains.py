@@ -14,7 +14,7 @@ from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.storage.database import damaged
 from ledger.storage.records import LedgerInfo
-from ledger.storage.repeats import Recent
+from ledger.storage.repeats import RecentIdentities
 from ledger.storage.schema import events
 from ledger.storage.tile_rows import in_order, tile_query
 
@@ -43,7 +43,7 @@ class Chain:
     newest_observed_at: int | None
     edge: RightEdge
     versions: dict[str, int]
-    recent: Recent = field(default_factory=Recent)
+    recent: RecentIdentities = field(default_factory=RecentIdentities)
 
     def is_at(self, head: Any) -> bool:  # noqa: ANN401 - a row of `heads`
         """Return whether the stored head is the one remembered."""

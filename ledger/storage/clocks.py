@@ -8,7 +8,7 @@ from ledger.errors import LedgerError
 from ledger.storage.checks import check_request, request_key
 from ledger.storage.events import Events
 from ledger.storage.jobs import WriteTransaction
-from ledger.storage.records import AppendRequest, AppendResult, NewEvent, Step
+from ledger.storage.records import AppendRequest, AppendResult, ClockStep, NewEvent
 from ledger.storage.times import WallClock
 from ledger.storage.view import View
 from ledger.storage.writer import Writer
@@ -42,7 +42,9 @@ class LedgerClocks:
         info = self._view.ledger(ledger)
         return self._times.behind(info, lambda: self._events.head(ledger).recorded_at)
 
-    def confirm(self, request: AppendRequest, event: Callable[[Step], NewEvent]) -> AppendResult:
+    def confirm(
+        self, request: AppendRequest, event: Callable[[ClockStep], NewEvent]
+    ) -> AppendResult:
         """Believe the machine's clock from now on, and append the event that says so.
 
         FIELD_INVALID where the clock is as expected. A repeat finds its own event, and the clock is

@@ -32,7 +32,7 @@ from ledger.storage.checks import (
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
 from ledger.storage.records import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
-from ledger.storage.repeats import Repeats
+from ledger.storage.repeats import RepeatFinder
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.tile_rows import write_tiles
@@ -101,7 +101,7 @@ class CommitGroup:
         self._request_rows: list[dict[str, Any]] = []
         self._fresh: dict[tuple[int, str], list[tuple[str, int]]] = {}
         self._tracked: dict[tuple[int, str], int] = {}
-        self._repeats = Repeats(connection, self._rows)
+        self._repeats = RepeatFinder(connection, self._rows)
 
     def begin(self, infos: Iterable[LedgerInfo], keys: Sequence[RequestKey]) -> None:
         """Lock the heads of the ledgers that take part, and look up the request ids at once."""

@@ -21,8 +21,8 @@ from ledger.storage.database import damaged, unavailable
 from ledger.storage.wal_file import (
     HEADER_BYTES,
     MAGIC,
-    Claim,
     WalFile,
+    WalIndex,
     application_id,
     parse_claim,
     read_claim,
@@ -106,7 +106,7 @@ class HeldFile:
             ) from error
         return found.st_dev, found.st_ino
 
-    def _look(self, create: bool, companions: Sequence[Path]) -> Claim | None:  # noqa: FBT001
+    def _look(self, create: bool, companions: Sequence[Path]) -> WalIndex | None:  # noqa: FBT001
         """Refuse what SQLite would damage or take for empty; return what the log's index claims."""
         header = os.pread(self._descriptor, HEADER_BYTES, 0)
         if not header:
@@ -194,7 +194,7 @@ class HeldFile:
             )
         self.note_log()
 
-    def _index_claim(self) -> Claim | None:
+    def _index_claim(self) -> WalIndex | None:
         assert self._index is not None
         return parse_claim(os.pread(self._index, HEADER_BYTES, 0))
 
@@ -281,7 +281,7 @@ def refuse_orphans(path: Path, companions: Sequence[Path] = ()) -> None:
         )
 
 
-def look(path: Path, header: bytes) -> Claim | None:
+def look(path: Path, header: bytes) -> WalIndex | None:
     """Refuse a file that SQLite would damage with what lies beside it; return the index's claim.
 
     CHAIN_BROKEN where it is no database, where the log was written for another file, and where
@@ -320,7 +320,7 @@ def look(path: Path, header: bytes) -> Claim | None:
     return claim
 
 
-def _refuse_fewer(path: Path, claim: Claim | None, salts: bytes, frames: int) -> None:
+def _refuse_fewer(path: Path, claim: WalIndex | None, salts: bytes, frames: int) -> None:
     """Refuse a log of which less is left than is known to have been committed to it."""
     if claim is None or claim.moved >= claim.frames or (salts and salts != claim.salts):
         return

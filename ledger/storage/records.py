@@ -178,7 +178,7 @@ RawEvent = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ClockStep:
     """A machine's clock beside what was expected of it, in microseconds."""
 
     at: int

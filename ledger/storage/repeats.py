@@ -57,7 +57,7 @@ _Split = tuple[Sequence[NewEvent], Sequence[bytes], Duplicates]
 
 
 @dataclass(slots=True)
-class Chunk:
+class IdentityChunk:
     """Identities remembered together, and the span of time that they are of."""
 
     earliest: int
@@ -68,10 +68,10 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Recent:
+class RecentIdentities:
     """The identities that a chain remembers, and up to which time each stream has older ones."""
 
-    chunks: list[Chunk] = field(default_factory=list)
+    chunks: list[IdentityChunk] = field(default_factory=list)
     floors: dict[str, int] = field(default_factory=dict)
     count: int = 0
     """How many identities are remembered."""
@@ -89,7 +89,7 @@ class Recent:
         self.count += len(identities)
         last = self.chunks[-1] if self.chunks else None
         if last is None or len(last.identities) >= _CHUNK:
-            self.chunks.append(Chunk(earliest, latest, list(identities)))
+            self.chunks.append(IdentityChunk(earliest, latest, list(identities)))
             return
         last.earliest, last.latest = min(last.earliest, earliest), max(last.latest, latest)
         last.identities += identities
@@ -136,7 +136,7 @@ class Recent:
         ]
 
 
-class Repeats:
+class RepeatFinder:
     """Finds repeats for one group, whose rows that are not stored yet it reads along."""
 
     def __init__(self, connection: Connection, rows: list[Any]) -> None:

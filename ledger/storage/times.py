@@ -25,7 +25,7 @@ from ledger.events import notation
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.limits import CLOCK_STEP_SECONDS_MIN, DATA_AHEAD_SECONDS, IDLE_SECONDS_MAX
 from ledger.storage.checks import RequestKey
-from ledger.storage.records import AppendRequest, LedgerInfo, Step
+from ledger.storage.records import AppendRequest, ClockStep, LedgerInfo
 
 _PAUSE_SECONDS: Final = 1.0
 _READINGS_MAX: Final = 5
@@ -36,7 +36,7 @@ _log: Final = structlog.get_logger("ledger.storage")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """The machine's clock, and the seconds that had passed by its steady one."""
 
     at: int
@@ -49,10 +49,12 @@ class WallClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._believed: dict[int, Reading] = {}
+        self._believed: dict[int, ClockReading] = {}
         self._behind: set[int] = set()  # ledgers whose newest event is ahead of the clock
         self._fine_at: dict[int, int] = {}  # when a `data` ledger was last found in order
-        self._unsure: dict[int, tuple[RequestKey, Reading]] = {}  # confirmed, perhaps on record
+        self._unsure: dict[
+            int, tuple[RequestKey, ClockReading]
+        ] = {}  # confirmed, perhaps on record
 
     def now(self, info: LedgerInfo, head: Callable[[], int], clock: Clock | None = None) -> int:
         """Return the time; CLOCK_AHEAD where that cannot be. `head`: the newest event's time."""
@@ -78,7 +80,7 @@ class WallClock:
         ahead = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) if is_wall else DATA_AHEAD_SECONDS
         newest = head()
         if newest - reading.at > ahead * SECOND:
-            return clock_refused(info, Step(reading.at, None, newest))
+            return clock_refused(info, ClockStep(reading.at, None, newest))
         if not is_wall:
             with self._lock:
                 self._fine_at[info.ledger_id] = reading.at
@@ -92,10 +94,10 @@ class WallClock:
         expected = next((_expected(one, reading) for one in known), reading.at)
         is_sound = 0 <= reading.at < TIME_LIMIT
         if not is_sound or abs(reading.at - expected) > CLOCK_STEP_SECONDS_MIN * SECOND:
-            raise clock_refused(None, Step(reading.at, expected if known else None, 0))
+            raise clock_refused(None, ClockStep(reading.at, expected if known else None, 0))
         return reading.at
 
-    def confirm(self, info: LedgerInfo, head: int) -> Step:
+    def confirm(self, info: LedgerInfo, head: int) -> ClockStep:
         """Believe the clock from now on; return what it was compared with.
 
         CLOCK_AHEAD where no event could say the time, FIELD_INVALID where the clock is as expected.
@@ -103,7 +105,7 @@ class WallClock:
         reading = self._read()
         with self._lock:
             before = self._believed.get(info.ledger_id)
-        step = Step(reading.at, None if before is None else _expected(before, reading), head)
+        step = ClockStep(reading.at, None if before is None else _expected(before, reading), head)
         if not 0 <= reading.at < TIME_LIMIT:
             raise clock_refused(info, step)
         if not is_step(info, step):
@@ -118,7 +120,7 @@ class WallClock:
         return step
 
     def restore(
-        self, info: LedgerInfo, before: Reading | None, key: RequestKey | None = None
+        self, info: LedgerInfo, before: ClockReading | None, key: RequestKey | None = None
     ) -> None:
         """Take a confirmation back that may not be on record; `key`: under which it would be."""
         with self._lock:
@@ -142,12 +144,12 @@ class WallClock:
             if abs(reading.at - _expected(taken, reading)) <= bound:
                 self._believed[info.ledger_id] = taken
 
-    def believed(self, info: LedgerInfo) -> Reading | None:
+    def believed(self, info: LedgerInfo) -> ClockReading | None:
         """Return when the clock was last believed for a ledger, None where it was not yet."""
         with self._lock:
             return self._believed.get(info.ledger_id)
 
-    def _read(self, clock: Clock | None = None) -> Reading:
+    def _read(self, clock: Clock | None = None) -> ClockReading:
         """Read both clocks at one moment; of the writer's clock, where it is given."""
         clock = clock or self._clock
         for _ in range(_READINGS_MAX):
@@ -156,9 +158,11 @@ class WallClock:
             elapsed = clock.elapsed_seconds()
             if elapsed - before < _QUICK_SECONDS:
                 break
-        return Reading(at, elapsed)
+        return ClockReading(at, elapsed)
 
-    def _step(self, info: LedgerInfo, reading: Reading, head: Callable[[], int]) -> Step | None:
+    def _step(
+        self, info: LedgerInfo, reading: ClockReading, head: Callable[[], int]
+    ) -> ClockStep | None:
         believed = self._believed.get(info.ledger_id)  # one lookup: the hot path takes no lock
         if believed is not None:
             expected = _expected(believed, reading)
@@ -167,11 +171,11 @@ class WallClock:
                 if reading.elapsed - believed.elapsed >= _KEPT_SECONDS:
                     self._take(info, believed, reading)
                 return None
-            return Step(reading.at, expected, head())
+            return ClockStep(reading.at, expected, head())
         newest = head()
         is_leap = newest > 0 and reading.at - newest > IDLE_SECONDS_MAX * SECOND
         if is_leap or not 0 <= reading.at < TIME_LIMIT:
-            return Step(reading.at, None, newest)
+            return ClockStep(reading.at, None, newest)
         is_behind = newest - reading.at > max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
         with self._lock:
             is_news = is_behind and info.ledger_id not in self._behind
@@ -189,7 +193,7 @@ class WallClock:
             )
         return None
 
-    def _take(self, info: LedgerInfo, before: Reading, reading: Reading) -> None:
+    def _take(self, info: LedgerInfo, before: ClockReading, reading: ClockReading) -> None:
         """Believe a reading that is near enough to what was expected, in the place of `before`."""
         with self._lock:
             if self._believed.get(info.ledger_id) is before:
@@ -227,7 +231,7 @@ def _leaps(before: int, time: int, bound: int) -> LedgerError:
     )
 
 
-def is_step(info: LedgerInfo, step: Step) -> bool:
+def is_step(info: LedgerInfo, step: ClockStep) -> bool:
     """Whether a clock differs from what was expected by more than a ledger allows."""
     bound = max(info.skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
     if step.head - step.at > bound:
@@ -237,7 +241,7 @@ def is_step(info: LedgerInfo, step: Step) -> bool:
     return abs(step.at - step.expected) > bound
 
 
-def clock_refused(info: LedgerInfo | None, step: Step) -> LedgerError:
+def clock_refused(info: LedgerInfo | None, step: ClockStep) -> LedgerError:
     """Return the refusal of an append by a server whose clock cannot be right."""
     said = _said(step.at)
     if step.expected is not None:
@@ -271,7 +275,7 @@ def span(micros: int) -> str:
     return f"{micros // SECOND} seconds"
 
 
-def _expected(believed: Reading, reading: Reading) -> int:
+def _expected(believed: ClockReading, reading: ClockReading) -> int:
     return believed.at + round((reading.elapsed - believed.elapsed) * SECOND)
 
 

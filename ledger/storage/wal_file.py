@@ -31,7 +31,7 @@ _INDEX_HEADER: Final = 48
 _INDEX_VERSION: Final = 3_007_000
 
 
-class Claim(NamedTuple):
+class WalIndex(NamedTuple):
     """What the index of a log says: so many frames were committed, so many moved into the file."""
 
     salts: bytes
@@ -147,7 +147,7 @@ class WalFile:
                 found = []
 
 
-def read_claim(index: Path) -> Claim | None:
+def read_claim(index: Path) -> WalIndex | None:
     """Return what a log's index says, None where there is none or it is not whole.
 
     Not while a connection of this process is open: closing the file would drop its locks.
@@ -159,7 +159,7 @@ def read_claim(index: Path) -> Claim | None:
     return parse_claim(data)
 
 
-def parse_claim(data: bytes) -> Claim | None:
+def parse_claim(data: bytes) -> WalIndex | None:
     """Return what the first bytes of an index say. Its numbers are written as this machine does."""
     if len(data) < 2 * _INDEX_HEADER + 4 or data[:_INDEX_HEADER] != data[_INDEX_HEADER:-4]:
         return None
@@ -169,7 +169,7 @@ def parse_claim(data: bytes) -> Claim | None:
         return None
     (frames,) = struct.unpack_from("=I", data, 16)
     (moved,) = struct.unpack_from("=I", data, 2 * _INDEX_HEADER)
-    return Claim(data[32:40], frames, moved)
+    return WalIndex(data[32:40], frames, moved)
 
 
 def _page_bytes(log_header: bytes) -> int:

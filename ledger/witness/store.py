@@ -44,7 +44,7 @@ COMMIT;
 
 
 @dataclass(frozen=True, slots=True)
-class Witnessed:
+class CosignedHead:
     """The last cosigned head of a log: when, and the note with the cosignature."""
 
     head: TreeHead
@@ -92,7 +92,9 @@ class WitnessStore:
             raise _unavailable(f"{path} is not the state of a witness of this release")
         self._identity = _identity(path)
 
-    def advance(self, origin: str, step: Callable[[Witnessed | None], Witnessed]) -> Witnessed:
+    def advance(
+        self, origin: str, step: Callable[[CosignedHead | None], CosignedHead]
+    ) -> CosignedHead:
         """Store what `step` makes of the log's row, and return it once it is on disk.
 
         Nothing else can read or write the row in between. What `step` raises is passed on, with
@@ -134,16 +136,16 @@ class WitnessStore:
         with self._lock:
             self._database.close()
 
-    def _row(self, column: str, value: str) -> Witnessed | None:
+    def _row(self, column: str, value: str) -> CosignedHead | None:
         """Return the row with this value in one of the two columns that name a log."""
         select = f"SELECT size, root, seconds, note FROM witnessed WHERE {column} = ?"  # noqa: S608
         row = self._database.execute(select, (value,)).fetchone()
         if row is None:
             return None
         size, root, seconds, note = row
-        return Witnessed(TreeHead(size, Digest(root)), seconds, note)
+        return CosignedHead(TreeHead(size, Digest(root)), seconds, note)
 
-    def _put(self, origin: str, row: Witnessed) -> None:
+    def _put(self, origin: str, row: CosignedHead) -> None:
         """Write a log's row within the transaction."""
         self._database.execute(
             "INSERT INTO witnessed (origin, origin_hash, size, root, seconds, note)"

@@ -18,7 +18,7 @@ from ledger.chain.witness import (
     open_request,
 )
 from ledger.clock import Clock
-from ledger.witness.store import Witnessed, WitnessStore
+from ledger.witness.store import CosignedHead, WitnessStore
 
 OK: Final = 200
 TEXT: Final = "text/plain; charset=utf-8"
@@ -64,7 +64,7 @@ class Witness:
             origin = request.claimed.origin
             signed = open_request(request, self._logs)
 
-            def step(row: Witnessed | None) -> Witnessed:
+            def step(row: CosignedHead | None) -> CosignedHead:
                 known = TreeHead() if row is None else row.head
                 head = advance(known, request, signed.checkpoint)
                 now = self._clock.now_micros() // _MICROS_PER_SECOND
@@ -72,7 +72,7 @@ class Witness:
                 seconds = now if row is None else max(now, row.seconds)
                 line = self._key.cosign(signed.note.text, seconds)
                 note = Note(signed.note.text, (*signed.note.verified, line))
-                return Witnessed(head, seconds, note.encode())
+                return CosignedHead(head, seconds, note.encode())
 
             row = self._store.advance(origin, step)
         except WitnessRefusalError as refusal:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.api.front import Patience
+from ledger.api.front_end import Timeouts
 from tests.support.served import Fleets, Served, serving, serving_fleet
 
 
@@ -26,7 +26,7 @@ def served(tmp_path: Path, fleets: Fleets) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def module_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with a prepared ledger, for tests that write nothing and send what is no message."""
-    hasty = Patience(malformed_seconds=0.0)
-    with serving(tmp_path_factory.mktemp("served"), patience=hasty) as served:
+    hasty = Timeouts(malformed_seconds=0.0)
+    with serving(tmp_path_factory.mktemp("served"), timeouts=hasty) as served:
         served.prepare()
         yield served

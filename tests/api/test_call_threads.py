@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.api.call_threads import CallThreads, Posts
+from ledger.api.call_threads import CallThreads, LoopCallbacks
 from ledger.errors import LedgerError, Reason
 from ledger.limits import QUEUED_CALLS_PER_CONNECTION
 
@@ -28,7 +28,7 @@ def held_calls(let_go: threading.Event, begun: list[int]) -> Callable[[], None]:
 
 async def _threads(count: int) -> CallThreads:
     loop = asyncio.get_running_loop()
-    return CallThreads(loop, Posts(loop), count)
+    return CallThreads(loop, LoopCallbacks(loop), count)
 
 
 def test_a_connection_whose_calls_take_long_leaves_threads_to_the_others() -> None:

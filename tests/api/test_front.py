@@ -1,6 +1,6 @@
 """The front: what is no message is refused by name everywhere, and who does nothing costs nothing.
 
-Method: raw bytes on every method that is served; servers with little patience for clients that send
+Method: raw bytes on every method that is served; servers with little timeouts for clients that send
 nothing; HTTP/2 by hand where a client of gRPC's would hide what happens.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.api.front import Patience
+from ledger.api.front_end import Timeouts
 from ledger.api.server import SERVICES, ApiServer
 from ledger.application.log import LedgerLog
 from ledger.client import AsyncLedgerClient, LedgerClient
@@ -75,7 +75,7 @@ def test_what_does_not_parse_is_counted_like_any_refusal(
     def count(_origin: str, _actor: str, method: str, reason: Reason) -> None:
         counted.append((method, reason.value))
 
-    with serving(tmp_path, patience=Patience(malformed_seconds=0.0)) as served:
+    with serving(tmp_path, timeouts=Timeouts(malformed_seconds=0.0)) as served:
         monkeypatch.setattr(served.server._admission, "_count", count)
         for method in _methods():
             begin: Any = served.channel.stream_stream(method)
@@ -99,10 +99,10 @@ def test_a_call_whose_message_does_not_follow_is_ended_with_a_reason(
     tmp_path: Path, method: str
 ) -> None:
     service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
-    patience = Patience(message_seconds=0.05)
+    timeouts = Timeouts(message_seconds=0.05)
     with (
         service,
-        ApiServer(service, "127.0.0.1:0", patience) as server,
+        ApiServer(service, "127.0.0.1:0", timeouts) as server,
         Attacker(server.address) as attacker,
     ):
         error = refusal(attacker.stream(method).exception(TIMEOUT))
@@ -121,13 +121,13 @@ def test_a_call_that_ends_without_a_message_is_refused(served: Served) -> None:
 
 
 def test_ten_seconds_for_a_message_and_five_minutes_of_idleness_are_what_a_server_has() -> None:
-    assert (Patience().message_seconds, Patience().idle_seconds) == (10, 300)
+    assert (Timeouts().message_seconds, Timeouts().idle_seconds) == (10, 300)
 
 
 def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: Path) -> None:
     service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
     service.create_ledger("ledger.example/idle", clock="data", actor="users/ada")
-    patience = Patience(idle_seconds=0.3)
+    timeouts = Timeouts(idle_seconds=0.3)
 
     async def twice(address: str) -> None:
         async with AsyncLedgerClient(address) as client:
@@ -137,7 +137,7 @@ def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: P
                 await channel.wait_for_state_change(channel.get_state())
             assert (await client.get_ledger()).origin
 
-    with service, ApiServer(service, "127.0.0.1:0", patience) as server:
+    with service, ApiServer(service, "127.0.0.1:0", timeouts) as server:
         with LedgerClient(server.address) as client:
             states: list[grpc.ChannelConnectivity] = []
             client._connection.channel.subscribe(states.append)
@@ -149,9 +149,9 @@ def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: P
 
 
 def test_clients_may_ask_whether_the_server_is_there_as_often_as_it_says(tmp_path: Path) -> None:
-    assert Patience().ping_seconds <= 5, "Go's clients ask every ten seconds, and not precisely"
+    assert Timeouts().ping_seconds <= 5, "Go's clients ask every ten seconds, and not precisely"
     service = Service(quiet(str(tmp_path / "l.sqlite"), service__evaluate=False))
-    with service, ApiServer(service, "127.0.0.1:0", Patience(ping_seconds=0)) as server:
+    with service, ApiServer(service, "127.0.0.1:0", Timeouts(ping_seconds=0)) as server:
         host, _, port = server.address.rpartition(":")
         with socket.create_connection((host, int(port)), TIMEOUT) as raw:
             raw.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(4))

@@ -9,7 +9,7 @@ from ledger.application.workers import Workers
 from ledger.clock import ManualClock, SystemClock
 from ledger.storage import CreateLedger, Store, open_store
 from tests.application.world import World
-from tests.support.export_desk import Desk
+from tests.support.exports import ExportSetting
 from tests.support.stores import ORIGIN
 
 MakeWorld = Callable[..., World]
@@ -51,19 +51,19 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.fixture
-def desk(store: Store, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
+def setting(store: Store, tmp_path: Path, clock: ManualClock) -> Iterator[ExportSetting]:
     """Exports on each database."""
-    made = Desk(store, tmp_path / "exports", clock)
+    made = ExportSetting(store, tmp_path / "exports", clock)
     yield made
     made.exports.stop()
 
 
 @pytest.fixture
-def small(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
+def small(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[ExportSetting]:
     """Exports on SQLite, for what no database changes."""
     store = open_store(sqlite_url, clock, create=True)
     store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    made = Desk(store, tmp_path / "exports", clock)
+    made = ExportSetting(store, tmp_path / "exports", clock)
     yield made
     made.exports.stop()
     store.close()

@@ -143,7 +143,7 @@ def test_a_duplicate_is_found_when_more_is_recorded_than_is_remembered(
 
 @pytest.mark.parametrize("size", [1, 499, 500, 5_000])
 def test_what_is_remembered_is_bounded_whatever_the_size_of_batches(size: int) -> None:
-    recent = repeats.Recent()
+    recent = repeats.RecentIdentities()
     most = 0
     for at in range(0, 3 * repeats.REMEMBERED_MAX, size):
         recent.trim()

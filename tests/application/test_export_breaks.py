@@ -15,10 +15,12 @@ import pytest
 from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.errors import LedgerError, Reason
 from ledger.limits import EXPORTS_MAX
-from tests.support.export_desk import AUDITOR, OFFICER, Desk, Gate
+from tests.support.exports import AUDITOR, OFFICER, ExportSetting, Gate
 
 
-def test_only_so_many_are_written_at_once(small: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_are_written_at_once(
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = Gate(small, monkeypatch)
     jobs = [small.exports.create(AUDITOR, ExportRequest()) for _ in range(EXPORTS_MAX)]
     with pytest.raises(LedgerError) as refusal:
@@ -35,7 +37,7 @@ def test_only_so_many_are_written_at_once(small: Desk, monkeypatch: pytest.Monke
 
 
 def test_a_stopped_server_goes_on_where_it_was(
-    small: Desk, monkeypatch: pytest.MonkeyPatch
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         gate = Gate(small, patched, pages=6)
@@ -58,7 +60,7 @@ def test_a_stopped_server_goes_on_where_it_was(
     assert events.read_bytes().startswith(begun)
 
 
-def test_a_crash_between_the_record_and_the_job_repeats_neither(small: Desk) -> None:
+def test_a_crash_between_the_record_and_the_job_repeats_neither(small: ExportSetting) -> None:
     job = small.made()
     small.exports._folder.save(replace(job, state="writing", issued_position=0))
     head = small.ledger.log.head().position
@@ -68,7 +70,7 @@ def test_a_crash_between_the_record_and_the_job_repeats_neither(small: Desk) -> 
 
 
 def test_a_damaged_ledger_fails_the_export_and_says_where(
-    small: Desk, monkeypatch: pytest.MonkeyPatch
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.ledger.attestation.checkpoints.sign()  # which reads all of it, and finds it whole
     read = small.store.events.rows_raw
@@ -86,7 +88,7 @@ def test_a_damaged_ledger_fails_the_export_and_says_where(
 
 
 def test_a_full_disk_fails_the_export_and_leaves_room_for_the_next(
-    small: Desk, monkeypatch: pytest.MonkeyPatch
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
 
@@ -100,9 +102,9 @@ def test_a_full_disk_fails_the_export_and_leaves_room_for_the_next(
     small.verified(small.made())
 
 
-def _twice(full: Callable[..., None], desk: Desk) -> Callable[..., None]:
+def _twice(full: Callable[..., None], setting: ExportSetting) -> Callable[..., None]:
     """Save a job when it begins, and have no room for it when it has ended."""
-    save = desk.exports._folder.save
+    save = setting.exports._folder.save
 
     def saved(_: object, job: ExportJob) -> None:
         if job.state != "writing":
@@ -115,12 +117,14 @@ def _twice(full: Callable[..., None], desk: Desk) -> Callable[..., None]:
 # ---- erasure -------------------------------------------------------------------------------------
 
 
-def erase(desk: Desk, *ranges: tuple[int, int]) -> int:
-    erased = desk.ledger.erasure.erase_bodies(OFFICER, ranges, "Art. 17", "privacy office")
+def erase(setting: ExportSetting, *ranges: tuple[int, int]) -> int:
+    erased = setting.ledger.erasure.erase_bodies(OFFICER, ranges, "Art. 17", "privacy office")
     return erased.written.last_position
 
 
-def test_bundles_that_hold_an_erased_body_are_deleted_and_others_are_not(small: Desk) -> None:
+def test_bundles_that_hold_an_erased_body_are_deleted_and_others_are_not(
+    small: ExportSetting,
+) -> None:
     small.ledger.erasure.on_erased(small.exports.remove_containing)
     jobs = {
         "full": small.made(),
@@ -150,7 +154,7 @@ def test_bundles_that_hold_an_erased_body_are_deleted_and_others_are_not(small: 
 
 
 def test_a_bundle_that_is_deleted_during_an_erasure_does_not_break_it(
-    small: Desk, monkeypatch: pytest.MonkeyPatch
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, other = small.made(), small.made()
     position = erase(small, (3, 3))
@@ -168,7 +172,7 @@ def test_a_bundle_that_is_deleted_during_an_erasure_does_not_break_it(
 
 
 def test_an_erasure_ends_what_is_being_written(
-    small: Desk, monkeypatch: pytest.MonkeyPatch
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(small, monkeypatch, pages=6)
     job = small.exports.create(AUDITOR, ExportRequest())
@@ -184,7 +188,9 @@ def test_an_erasure_ends_what_is_being_written(
     assert not small.exports.folder_of(job.export).exists()
 
 
-def test_an_erasure_that_was_recorded_just_before_a_stop_is_made_up_for(small: Desk) -> None:
+def test_an_erasure_that_was_recorded_just_before_a_stop_is_made_up_for(
+    small: ExportSetting,
+) -> None:
     job = small.made()
     erase(small, (3, 3))
     small.exports = small.opened()
@@ -192,22 +198,24 @@ def test_an_erasure_that_was_recorded_just_before_a_stop_is_made_up_for(small: D
     assert not small.exports.folder_of(job.export).exists()
 
 
-def test_what_is_erased_is_stated_in_a_part_and_proven_in_the_whole(desk: Desk) -> None:
-    erase(desk, (3, 3))
+def test_what_is_erased_is_stated_in_a_part_and_proven_in_the_whole(setting: ExportSetting) -> None:
+    erase(setting, (3, 3))
     asked: dict[str, dict[str, Any]] = {
         "full": {},
         "range": {"last_position": 5},
         "stream": {"stream": "models/hotels"},
     }
     missing = {
-        kind: desk.verified(desk.made(kind=kind, **fields)).missing
+        kind: setting.verified(setting.made(kind=kind, **fields)).missing
         for kind, fields in asked.items()
     }
     assert missing["full"].erased_proven == 1
     assert missing["range"].erased_stated == missing["stream"].erased_stated == 1
 
 
-def test_the_gate_of_these_tests_holds(small: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gate_of_these_tests_holds(
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = Gate(small, monkeypatch)
     job = small.exports.create(AUDITOR, ExportRequest())
     assert gate.reached.wait(30)

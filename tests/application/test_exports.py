@@ -21,7 +21,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.proving import ExportIssued
 from ledger.events.registry import typed
 from ledger.export.scope import Kind
-from tests.support.export_desk import AUDITOR, Desk
+from tests.support.exports import AUDITOR, ExportSetting
 from tests.support.stores import ORIGIN
 
 
@@ -40,29 +40,29 @@ from tests.support.stores import ORIGIN
     ],
 )
 def test_a_bundle_of_every_kind_verifies_and_is_recorded(
-    desk: Desk, kind: Kind, fields: dict[str, Any], events: int, withheld: int
+    setting: ExportSetting, kind: Kind, fields: dict[str, Any], events: int, withheld: int
 ) -> None:
-    job = desk.made(kind=kind, purpose="a yearly audit", **fields)
-    found = desk.verified(job)
+    job = setting.made(kind=kind, purpose="a yearly audit", **fields)
+    found = setting.verified(job)
     assert (found.events, found.missing.withheld, found.scope.kind) == (events, withheld, kind)
-    event = desk.ledger.log.event(job.issued_position)
+    event = setting.ledger.log.event(job.issued_position)
     assert event is not None
     issued = typed(event, ExportIssued)
     assert issued.manifest_digest == found.manifest_digest.hex() == job.manifest_digest
     assert (issued.export, issued.events, issued.withheld) == (job.export, events, withheld)
     assert (issued.requested_by, issued.purpose) == ("users/auditor", "a yearly audit")
-    size, pieces = desk.exports.read(job.export, 0, 1_000)
+    size, pieces = setting.exports.read(job.export, 0, 1_000)
     assert len(b"".join(pieces)) == size == job.archive_bytes
 
 
-def test_a_range_of_time_holds_what_was_recorded_in_it(small: Desk) -> None:
+def test_a_range_of_time_holds_what_was_recorded_in_it(small: ExportSetting) -> None:
     times = {event.position: event.recorded_at for event in small.ledger.log.events()}
     job = small.made(kind="range", from_time=times[5], until_time=times[9])
     assert (job.first_position, job.last_position) == (5, 8)
     small.verified(job)
 
 
-def test_a_stream_is_sealed_only_where_no_seal_covers_it(small: Desk) -> None:
+def test_a_stream_is_sealed_only_where_no_seal_covers_it(small: ExportSetting) -> None:
     first = small.made(kind="stream", stream="models/hotels")
     again = small.made(kind="stream", stream="models/hotels")
     assert first.seal_position == again.seal_position
@@ -74,7 +74,7 @@ def test_a_stream_is_sealed_only_where_no_seal_covers_it(small: Desk) -> None:
         small.verified(job)
 
 
-def test_the_ledgers_own_stream_can_be_exported(small: Desk) -> None:
+def test_the_ledgers_own_stream_can_be_exported(small: ExportSetting) -> None:
     job = small.made(kind="stream", stream="ledger")
     assert small.verified(job).events == 2
 
@@ -106,7 +106,7 @@ REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
 
 @pytest.mark.parametrize(("fields", "reason", "words"), REFUSED)
 def test_what_cannot_be_exported_is_refused_at_once(
-    small: Desk, fields: dict[str, Any], reason: Reason, words: str
+    small: ExportSetting, fields: dict[str, Any], reason: Reason, words: str
 ) -> None:
     head = small.ledger.log.head().position
     with pytest.raises(LedgerError, match=words) as refusal:
@@ -116,7 +116,7 @@ def test_what_cannot_be_exported_is_refused_at_once(
     assert small.exports.all() == []
 
 
-def test_a_repeated_request_gets_the_same_export(small: Desk) -> None:
+def test_a_repeated_request_gets_the_same_export(small: ExportSetting) -> None:
     caller = Caller("users/auditor", "request-1", b"\x01" * 32)
     job = small.made(caller=caller)
     small.observe("fares")
@@ -131,7 +131,7 @@ def test_a_repeated_request_gets_the_same_export(small: Desk) -> None:
     assert event.body.request_id == "request-1"
 
 
-def test_a_request_whose_export_is_gone_is_not_answered_with_another(small: Desk) -> None:
+def test_a_request_whose_export_is_gone_is_not_answered_with_another(small: ExportSetting) -> None:
     caller = Caller("users/auditor", "request-1", b"\x01" * 32)
     small.made(caller=caller)
     shutil.rmtree(small.folder)
@@ -141,7 +141,7 @@ def test_a_request_whose_export_is_gone_is_not_answered_with_another(small: Desk
     assert refusal.value.reason is Reason.EXPORT_UNKNOWN
 
 
-def test_exports_are_listed_newest_first_and_unknown_ones_refused(small: Desk) -> None:
+def test_exports_are_listed_newest_first_and_unknown_ones_refused(small: ExportSetting) -> None:
     jobs = []
     for _ in range(3):
         small.clock.advance(1_000_000)
@@ -154,7 +154,7 @@ def test_exports_are_listed_newest_first_and_unknown_ones_refused(small: Desk) -
     assert refusal.value.reason is Reason.EXPORT_UNKNOWN
 
 
-def test_a_folder_that_never_became_a_job_is_cleared_away(small: Desk) -> None:
+def test_a_folder_that_never_became_a_job_is_cleared_away(small: ExportSetting) -> None:
     stray = small.folder / ORIGIN.replace("/", "~") / "stray"
     (stray / "bundle").mkdir(parents=True)
     small.exports = small.opened()
@@ -179,7 +179,7 @@ def test_exports_are_kept_as_set_or_beside_a_file(
 
 
 def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
-    small: Desk, monkeypatch: pytest.MonkeyPatch
+    small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.application.exports.writing._WITNESS_PAUSE_SECONDS", 0.0)
     slow = SimpleNamespace(wake=lambda: None)

@@ -46,7 +46,7 @@ def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> Appe
 
 
 def in_force(world: World) -> list[tuple[str, int, str]]:
-    found = world.ledger.historian.activations_in_force(world.head)
+    found = world.ledger.histories.activations_in_force(world.head)
     return [(one.policy, one.version, one.scope.kind) for one in found]
 
 
@@ -108,7 +108,7 @@ def test_the_policy_that_counts_for_a_model_stays_the_same_one(world: World) -> 
     world.activate(drift, policy="high", scope=HIGH)
 
     def counts() -> tuple[str, int]:
-        chosen = world.ledger.historian.policy_in_force(
+        chosen = world.ledger.histories.policy_in_force(
             registered("m2", labels={"region": "east", "tier": "high"}), world.head
         )
         assert chosen is not None
@@ -126,7 +126,7 @@ def test_the_version_that_a_policy_is_planned_by_stays_the_newest_activated(worl
     world.activate(drift, scope=ONE)
     turn(world, replacement())
     assert in_force(world) == [("main", 3, "ledger"), ("main", 2, "model")]
-    planned = world.ledger.historian.fleet_policy("main", world.head)
+    planned = world.ledger.histories.fleet_policy("main", world.head)
     assert planned is not None
     assert planned.version == 2
 

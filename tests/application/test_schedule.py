@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger.application.rounds import Round
+from ledger.application.periodic_task import PeriodicTask
 from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.seals import Seals
 from ledger.application.workers import THREADS_MAX, Workers
@@ -150,7 +150,7 @@ def test_what_fails_by_the_clock_is_tried_again(capsys: pytest.CaptureFixture[st
             raise ZeroDivisionError("a defect")
 
     workers = Workers(SystemClock())
-    turning = Round("a test", fail, 0.001, SystemClock())
+    turning = PeriodicTask("a test", fail, 0.001, SystemClock())
     turning.start(workers)
     until(lambda: len(done) >= 6)
     turning.stop()

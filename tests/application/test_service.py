@@ -14,7 +14,7 @@ from ledger.application.exports.exports import Exports
 from ledger.application.ledger import LedgerApplication
 from ledger.application.signing.key_commands import KeyCommands
 from ledger.application.signing.schedule import Sealer, Signer
-from ledger.application.witnesses.witnesses import Collector
+from ledger.application.witnesses.witnesses import CosignatureCollector
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service
 from ledger.storage import CreateLedger, open_store
@@ -112,7 +112,7 @@ def test_a_ledger_is_not_begun_with_a_bad_field(
         (KeyCommands, "commit_first"),
         (Signer, "start"),
         (Sealer, "start"),
-        (Collector, "start"),
+        (CosignatureCollector, "start"),
         (Follower, "start"),
         (Exports, "start"),
     ],

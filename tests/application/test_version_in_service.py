@@ -44,7 +44,7 @@ def told(world: World) -> dict[str, str | None]:
     """Return the version in service, by reader."""
     world.ledger.fleet.refresh()
     kept = world.model(MODEL).model.in_service
-    history = world.ledger.historian.history(MODEL, world.head)
+    history = world.ledger.histories.history(MODEL, world.head)
     assert history is not None
     cold = history.service("rules/2")
     found = {

@@ -15,7 +15,7 @@ from ledger.application.attestation import Attestation
 from ledger.application.signing.evidence import Evidence
 from ledger.application.witnesses.calls import WitnessCalls
 from ledger.application.witnesses.cosigning import CosigningSetup
-from ledger.application.witnesses.witnesses import Collector
+from ledger.application.witnesses.witnesses import CosignatureCollector
 from ledger.application.workers import Workers
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
@@ -70,7 +70,7 @@ class Setting:
 
     def collect(
         self, *witnesses: PolicyWitness, attestation: Attestation | None = None
-    ) -> Collector:
+    ) -> CosignatureCollector:
         """Begin to collect from these."""
         attestation = attestation or self.attestation
         setup = CosigningSetup(
@@ -83,7 +83,7 @@ class Setting:
             pace_seconds=0.0,
             backoff_seconds=0.01,
         )
-        collector = Collector(setup, WitnessPolicy(witnesses=witnesses))
+        collector = CosignatureCollector(setup, WitnessPolicy(witnesses=witnesses))
         workers = Workers(SystemClock())
         collector.start(workers)
         self.stack.callback(workers.stop)
@@ -118,7 +118,7 @@ def cosigning(key: CosigningKey, change: Callable[[bytes], bytes] = lambda text:
     return script
 
 
-def problem(collector: Collector, number: int = 0) -> str:
+def problem(collector: CosignatureCollector, number: int = 0) -> str:
     """Return what is the matter with a witness, as soon as something is."""
     until(lambda: collector.cosigners[number].problem)
     return collector.cosigners[number].problem

@@ -92,18 +92,12 @@ class World:
     def _open(self) -> None:
         info = self.store.ledgers.named(ORIGIN)
         recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
-        self.ledger = LedgerApplication(
-            self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor]
-        )
+        may = [OFFICER.actor]
+        self.ledger = LedgerApplication(self.store, info, recorder, self.clock, erasure_actors=may)
         self.evaluator: Evaluator = self.ledger.evaluator()
-        self.follower = Follower(
-            self.store,
-            ORIGIN,
-            self.ledger.fleet,
-            self.evaluator if self.evaluating else None,
-            [],
-            after=self.head,
-        )
+        evaluator = self.evaluator if self.evaluating else None
+        fleet = self.ledger.fleet
+        self.follower = Follower(self.store, ORIGIN, fleet, evaluator, [], after=self.head)
 
     def close(self) -> None:
         """Stop, and give the file back."""
@@ -113,9 +107,8 @@ class World:
 
     def restart(self) -> None:
         """Forget all that is not in the database."""
-        self.follower.stop()
+        self.close()
         if self._owns_store:
-            self.store.close()
             self.store = open_store(str(self.path), self.clock, vault=self._vault, create=True)
         self._open()
 
@@ -186,9 +179,8 @@ class World:
     ) -> AppendResult:
         """Draft a policy's next version and bring it into force."""
         drafted = self.draft(text, policy)
-        return self.ledger.commands.activate_policy(
-            ANA, policy, drafted.version, drafted.digest, scope, "go"
-        )
+        number, digest = drafted.version, drafted.digest
+        return self.ledger.commands.activate_policy(ANA, policy, number, digest, scope, "go")
 
     def observe(self, *rows: Row, caller: Caller = MONITOR) -> AppendResult:
         """Submit observations and wait for them."""
@@ -217,16 +209,14 @@ class World:
         """Append any event at all, past every command."""
         plain = data.to_data() if isinstance(data, EventData) else data
         name = type_ or (data.TYPE if isinstance(data, EventData) else "")
-        encoded = encode_body(actor="users/mallory", data=plain)
-        event = NewEvent(stream, name, encoded)
+        event = NewEvent(stream, name, encode_body(actor="users/mallory", data=plain))
         return self.store.requests.append(AppendRequest(ORIGIN, "users/mallory", "Forge", [event]))
 
     def plan(self, budget: int, *, cap: int | None = None, policy: str = "") -> PlanMade:
         """Make a plan and return it."""
         most = budget if cap is None else cap
-        return self.ledger.plans.make(
-            ANA, policy=policy, budget_micros=budget, budget_cap_micros=most
-        )[0]
+        make = self.ledger.plans.make
+        return make(ANA, policy=policy, budget_micros=budget, budget_cap_micros=most)[0]
 
     def evaluate(self, *models: str, at: int | None = None) -> tuple[RecordedDecision, ...]:
         """Evaluate on request and return what was recorded."""

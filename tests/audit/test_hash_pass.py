@@ -14,10 +14,10 @@ from ledger.audit import hashing
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import VerifiedPrefix
-from ledger.audit.memory import AuditStateFile
 from ledger.audit.report import Report
 from ledger.audit.segment import SEGMENT
+from ledger.audit.state_file import AuditStateFile
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.merkle import root_of
 from tests.audit.paper import Paper, Written
 

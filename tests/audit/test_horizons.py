@@ -10,9 +10,9 @@ import pytest
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.report import Report
 from ledger.audit.segment import Segment
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.world import DAY, HOUR, START, World, policy_text
 from tests.audit.conftest import lived

@@ -14,9 +14,9 @@ import pytest
 from ledger.audit.audit import MEANINGS, Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import VerifiedPrefix
-from ledger.audit.memory import AuditStateFile, EarlierAudit
 from ledger.audit.report import Report
+from ledger.audit.state_file import AuditStateFile, EarlierAudit
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SecretKey
 from ledger.chain.note import parse as parse_note

@@ -20,7 +20,7 @@ from ledger.api.server import loopback
 from ledger.application.policies.lint import lint
 from ledger.application.signing.published import read_policy, read_published
 from ledger.application.witnesses.calls import WitnessCallError, WitnessCalls
-from ledger.audit.memory import AuditStateFile
+from ledger.audit.state_file import AuditStateFile
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import KeyFormatError, VerifierKey

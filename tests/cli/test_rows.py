@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ledger.client import Observation
 from ledger.operations.failures import MisuseError
-from ledger.operations.submission.headings import FieldNames, delimiter_of, mapping_of
+from ledger.operations.submission.headings import FieldMap, delimiter_of, mapping_of
 from ledger.operations.submission.rows import LINE_CHARS_MAX, Row, read
 
 
@@ -211,14 +211,14 @@ def test_other_names_are_proposed_for_map_and_the_proposal_reads_the_file() -> N
     assert "'Timestamp', 'N' are no fields" in error.message
     proposed = error.remedy.rpartition("--map ")[2]
     assert proposed == "Timestamp=observed_at,N=sample_size"
-    (row,) = read(BytesIO(text.encode()), "auto", None, names=FieldNames(mapping_of(proposed)))
+    (row,) = read(BytesIO(text.encode()), "auto", None, names=FieldMap(mapping_of(proposed)))
     assert (row.observation.value, row.observation.sample_size) == ("0.47", 800)
 
 
 def test_other_names_of_json_are_mapped_too() -> None:
     line = '{"Model": "m", "metric": "s", "Value": 1}'
     assert "--map metric=signal" in refusal(line).remedy
-    (row,) = read(BytesIO(line.encode()), "auto", None, names=FieldNames({"metric": "signal"}))
+    (row,) = read(BytesIO(line.encode()), "auto", None, names=FieldMap({"metric": "signal"}))
     assert row.observation == Observation("m", "s", "1")
 
 

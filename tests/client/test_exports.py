@@ -6,7 +6,7 @@ from pathlib import Path
 from ledger.chain.keys import VerifierKey
 from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.client.proofs import Export
-from ledger.export.verify import Verified, verify_bundle
+from ledger.export.verify import VerifiedBundle, verify_bundle
 from tests.support.served import HOUR, Served, observation, serving
 
 
@@ -17,7 +17,7 @@ def finish(served: Served, export: Export) -> None:
         thread.join()
 
 
-def verified(served: Served, content: bytes, path: Path) -> Verified:
+def verified(served: Served, content: bytes, path: Path) -> VerifiedBundle:
     path.write_bytes(content)
     return verify_bundle(
         path, [VerifierKey.parse(served.service.ledger().attestation.checkpoints.sign().vkey)]

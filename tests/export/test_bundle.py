@@ -21,7 +21,7 @@ from ledger.export.bundle import BundleWriter
 from ledger.export.files import EVENTS, PROOFS, open_bundle
 from ledger.export.gaps import MissingBodies
 from ledger.export.scope import BundlePlan, ScopeError, Withholding
-from ledger.export.verify import Verified, verify_bundle
+from ledger.export.verify import VerifiedBundle, verify_bundle
 from tests.support.bundles import LedgerInMemory, small_ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def plan_of(made: LedgerInMemory, name: str) -> BundlePlan:
     )
 
 
-def verified(path: Path, made: LedgerInMemory) -> Verified:
+def verified(path: Path, made: LedgerInMemory) -> VerifiedBundle:
     return verify_bundle(path, [VerifierKey.parse(made.vkey)])
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledger.chain.merkle import CompactRange, leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.tiles import RightEdge, TileError
 from ledger.export.proofs import TileProver, proof_line
-from ledger.export.ranges import Ranges, united
+from ledger.export.ranges import PositionSet, united
 
 LEAVES = [leaf_hash(b"%d" % n) for n in range(66_100)]
 
@@ -95,8 +95,8 @@ def test_the_line_of_a_proof_is_canonical() -> None:
 POSITIONS = st.sets(st.integers(1, 60))
 
 
-def ranges_of(positions: set[int]) -> Ranges:
-    found = Ranges()
+def ranges_of(positions: set[int]) -> PositionSet:
+    found = PositionSet()
     for position in sorted(positions):
         found.add(position)
     return found
@@ -115,6 +115,6 @@ def test_ranges_are_sets(left: set[int], right: set[int]) -> None:
 
 @pytest.mark.parametrize("pair", [(5, 6), (3, 3), (8, 7), (0, 1)])
 def test_ranges_grow_at_their_end_only(pair: tuple[int, int]) -> None:
-    ranges = Ranges([(2, 6)])
+    ranges = PositionSet([(2, 6)])
     with pytest.raises(ValueError, match="do not come next"):
         ranges.add(*pair)

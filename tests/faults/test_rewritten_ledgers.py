@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.memory import AuditStateFile
+from ledger.audit.state_file import AuditStateFile
 from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.merkle import memory_reader, prove_consistency
 from tests.faults import test_structured_edits as edits

@@ -4,13 +4,26 @@ Method: the product's modules are parsed, without generated stubs; a class of a 
 """
 
 import ast
+import re
 from collections import defaultdict
 
-from tests.project.test_tidy import GENERATED, ROOT, tracked
+from tests.project.test_tidy import GENERATED, ROOT, tracked, written
 
 # Each name that may be defined twice, with the reason. The list may only become shorter.
 SHARED = {
     "Projection": "the read model itself, and what the API and its client tell of one",
+}
+# Where the word *purse* is: the page of the planner and what follows it to the letter, among it the
+# reasons that plans record and show; and two places that say what it is.
+PURSES = {
+    "ledger/application/planning/reasons.py",
+    "ledger/audit/planning.py",
+    "ledger/docs/concepts.md",
+    "ledger/docs/spec/planner_v1.md",
+    "ledger/docs/walk.md",
+    "ledger/events/CATALOG.md",
+    "ledger/events/notation.py",
+    "ledger/kernel/excess.py",
 }
 
 
@@ -33,3 +46,12 @@ def test_a_public_class_name_means_one_thing() -> None:
     new = {name: places for name, places in twice.items() if name not in SHARED}
     assert not new, "give one of them the name of what it really is; do not add to SHARED"
     assert set(twice) == set(SHARED), "a name that is no longer shared leaves the list"
+
+
+def test_a_purse_is_what_the_planner_and_recorded_sentences_alone_call_a_budget() -> None:
+    named = {
+        path.as_posix()
+        for path, text in written(".py", ".md", ".proto", ".jinja")
+        if path.parts[0] != "tests" and re.search(r"\bpurses?\b(?!_|`)", text, re.IGNORECASE)
+    }
+    assert named == PURSES

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ledger.errors import LedgerError, Reason
 from projections.store import ProjectionStore
-from projections.tables import Advance, DeadLetter, Generation, Tracking
+from projections.tables import AdvanceResult, DeadLetter, Generation, Tracking
 
 LEDGER = "example.org/fleet"
 
@@ -34,8 +34,12 @@ def live(store: ProjectionStore) -> Generation:
 def test_rows_and_tracking_are_read_back_as_written(
     store: ProjectionStore, live: Generation
 ) -> None:
-    assert store.advance(live, _at(5), {"a": b"1", "b": b"2"}, only_live=True) is Advance.MOVED
-    assert store.advance(live, _at(6), {"a": None, "b": b"3"}, only_live=True) is Advance.MOVED
+    assert (
+        store.advance(live, _at(5), {"a": b"1", "b": b"2"}, only_live=True) is AdvanceResult.MOVED
+    )
+    assert (
+        store.advance(live, _at(6), {"a": None, "b": b"3"}, only_live=True) is AdvanceResult.MOVED
+    )
     assert store.load(live) == (_at(6), {"b": b"3"})
 
 
@@ -46,7 +50,7 @@ def test_the_position_never_stays_or_moves_back_and_nothing_else_is_written(
     store.advance(live, _at(5), {"a": b"1"}, only_live=True)
     letters = [DeadLetter(3, "x", "why")]
     outcome = store.advance(live, _at(position), {"a": b"9"}, letters, only_live=True)
-    assert outcome is Advance.BEHIND
+    assert outcome is AdvanceResult.BEHIND
     assert store.load(live) == (_at(5), {"a": b"1"})
     assert store.dead_letters(live) == []
 
@@ -56,9 +60,9 @@ def test_a_generation_that_is_not_in_use_takes_rows_from_a_rebuild_only(
 ) -> None:
     begun = store.begin(LEDGER, "signals/2")
     assert begun.number == live.number + 1
-    assert store.advance(begun, _at(5), {"a": b"1"}, only_live=True) is Advance.NOT_LIVE
+    assert store.advance(begun, _at(5), {"a": b"1"}, only_live=True) is AdvanceResult.NOT_LIVE
     assert store.load(begun) == (Tracking(0, b"", bytes(32)), {})
-    assert store.advance(begun, _at(5), {"a": b"1"}, only_live=False) is Advance.MOVED
+    assert store.advance(begun, _at(5), {"a": b"1"}, only_live=False) is AdvanceResult.MOVED
 
 
 def test_a_switch_needs_the_rows_to_be_stored_at_that_position(

@@ -10,8 +10,8 @@ from typing import Any
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.audit.memory import AuditStateFile
 from ledger.audit.report import Report
+from ledger.audit.state_file import AuditStateFile
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.heads import TreeHead

@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from ledger.api.front import Patience
+from ledger.api.front_end import Timeouts
 from ledger.api.server import ApiServer
 from ledger.clock import Clock
 from ledger.service import Service
@@ -192,7 +192,7 @@ def serving(
     folder: Path,
     clock: Clock | None = None,
     *,
-    patience: Patience = Patience(),  # noqa: B008 - frozen
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     **named: object,
 ) -> Iterator[Served]:
     """Serve a database in a folder on a free port; nothing is written unasked by default.
@@ -205,7 +205,7 @@ def serving(
         "operators__actors": OPERATORS,
     }
     settings = quiet(str(folder / "ledger.sqlite"), **usual | named)
-    with Service(settings, clock) as service, ApiServer(service, "127.0.0.1:0", patience) as server:
+    with Service(settings, clock) as service, ApiServer(service, "127.0.0.1:0", timeouts) as server:
         served = Served(service, server)
         try:
             yield served

@@ -6,8 +6,8 @@ from typing import Final
 
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.rule_pass import rule_pass
+from ledger.audit.verified_prefix import VerifiedPrefix
 from tools.bench import fleet, ledgers, replay
 from tools.bench.rows import Peer, Row, at_least, load_average
 from tools.bench.run import Progress, Run, fresh

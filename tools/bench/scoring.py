@@ -96,10 +96,10 @@ def _policy_and_history(run: Run) -> tuple[CompiledPolicy, History]:
     database = str(run.path("scoring.sqlite"))
     fleet.create(database)
     with fleet.still(database) as service:
-        historian = HistoryReader(service.store.events, fleet.ORIGIN, PolicyCache())
+        histories = HistoryReader(service.store.events, fleet.ORIGIN, PolicyCache())
         head = service.ledger().log.head().position
-        history = historian.history(fleet.MODELS[0], head)
+        history = histories.history(fleet.MODELS[0], head)
         assert history is not None
-        policy = historian.policy_in_force(history.described, head)
+        policy = histories.policy_in_force(history.described, head)
         assert policy is not None
         return policy, history

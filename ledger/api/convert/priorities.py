@@ -13,7 +13,7 @@ from projections.priorities import (
     PriorityRow,
     ScoreContribution,
 )
-from projections.ranking import Move, Ranked
+from projections.ranking import RankChange, RankedModel
 from projections.rebuild import Outcome, RebuildResult
 from projections.status import ProjectionStatus, State
 
@@ -22,7 +22,7 @@ _STATES: Final = numbers(projection_pb2.ProjectionState, State)
 _REBUILDS: Final = numbers(projection_pb2.RebuildOutcome, Outcome)
 
 
-def priority(place: Ranked) -> priority_pb2.Priority:
+def priority(place: RankedModel) -> priority_pb2.Priority:
     """Return one model's row."""
     row = place.row
     message = priority_pb2.Priority(
@@ -46,7 +46,7 @@ def priority(place: Ranked) -> priority_pb2.Priority:
     return message
 
 
-def put_change(message: priority_pb2.Priority, move: Move | None, rank: int) -> None:
+def put_change(message: priority_pb2.Priority, move: RankChange | None, rank: int) -> None:
     """State how a model moved; without a move it is where it was, at `rank` by priority."""
     if move is None:
         message.change.previous_rank = rank

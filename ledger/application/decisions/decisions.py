@@ -59,7 +59,7 @@ class Decisions:
         store: Store,
         info: LedgerInfo,
         fleet: Fleet,
-        historian: HistoryReader,
+        histories: HistoryReader,
         replayer: Replayer,
         clock: Clock,
     ) -> None:
@@ -67,7 +67,7 @@ class Decisions:
         self._info = info
         self._appender = Appender(store, info.origin)
         self._fleet = fleet
-        self._historian = historian
+        self._histories = histories
         self._replayer = replayer
         self._clock = clock
 
@@ -118,7 +118,7 @@ class Decisions:
         """Return a decision with its explanation, derived from what its events record."""
         decided = self.get(model, position)
         data = decided.decision
-        policy = self._historian.compiled(data.policy, data.policy_version, data.policy_digest)
+        policy = self._histories.compiled(data.policy, data.policy_version, data.policy_digest)
         return decided, explained(data, decided.score, policy.rules)
 
     def told_override(self, made: DecisionMade) -> str:
@@ -167,19 +167,19 @@ class Decisions:
     def _check_known(self, event: RecordedEvent) -> None:
         """Raise BODY_ERASED, with where the erasure is, unless the event's body is there."""
         if event.body_bytes is None:
-            raise self._historian.erasures.refusal(event.position)
+            raise self._histories.erasures.refusal(event.position)
 
     def decidable(self, model: str, head: Head) -> tuple[History, CompiledPolicy]:
         """Return a model that is decided about at a head, and by which policy.
 
         MODEL_UNKNOWN, MODEL_RETIRED or POLICY_NOT_IN_FORCE where it is not.
         """
-        history = self._historian.history(model, head.position)
+        history = self._histories.history(model, head.position)
         if history is None:
             raise self._fleet.model_unknown(model)
         if history.is_retired:
             raise model_retired(model)
-        policy = self._historian.policy_in_force(history.described, head.position)
+        policy = self._histories.policy_in_force(history.described, head.position)
         if policy is None:
             raise LedgerError(
                 Reason.POLICY_NOT_IN_FORCE,
@@ -214,7 +214,7 @@ class Decisions:
 
     def newest_observed(self, history: History, policy: CompiledPolicy) -> int | None:
         """Return the time of the newest observation that counts; None without any."""
-        newest = self._historian.newest_selected(history, history.service(policy.rules.procedure))
+        newest = self._histories.newest_selected(history, history.service(policy.rules.procedure))
         return None if newest is None else newest[0]
 
     def _evaluated(self, written: AppendResult) -> EvaluationResult:

@@ -63,11 +63,11 @@ class Replayer:
     """Replays events of one ledger."""
 
     def __init__(
-        self, events: Events, ledger: str, historian: HistoryReader, planning: Planning
+        self, events: Events, ledger: str, histories: HistoryReader, planning: Planning
     ) -> None:
         self._events = events
         self._ledger = ledger
-        self._historian = historian
+        self._histories = histories
         self._planning = planning
 
     def replay(self, position: int) -> EventReplay:
@@ -104,7 +104,7 @@ class Replayer:
         kind = REPLAYED_TYPES[event.type]
         try:
             if event.body_bytes is None:
-                raise self._historian.erasures.refusal(event.position)
+                raise self._histories.erasures.refusal(event.position)
             data = decode_data(event)
         except LedgerError as error:
             why = _why(error)
@@ -176,10 +176,10 @@ class Replayer:
         """Return what a recorded score or decision names as its horizon, read from the ledger."""
         if data.kernel != KERNEL:
             raise _NotReplayableError(f"this release has no kernel {data.kernel}")
-        history = self._historian.history(data.model, data.as_of)
+        history = self._histories.history(data.model, data.as_of)
         if history is None:
             raise _NotReplayableError(f"model {data.model} was not registered at its horizon")
-        policy = self._historian.policy_in_force(history.described, data.as_of)
+        policy = self._histories.policy_in_force(history.described, data.as_of)
         if policy is None:
             raise _NotReplayableError("no policy was in force for the model at its horizon")
         return AssessmentInputs(
@@ -190,12 +190,12 @@ class Replayer:
         """Return an assessment from the ledger alone, and the positions of what was observed."""
         scoring = horizon.policy.scoring
         first, last = window_bounds(scoring, horizon.evaluated_at)
-        state, evidence = self._historian.fill(
+        state, evidence = self._histories.fill(
             horizon.history, horizon.service, scoring, first, last
         )
         bounded = horizon.policy.rules.max_priority_step is not None
         last_score = (
-            self._historian.last_score(horizon.history, horizon.policy, horizon.model_version)
+            self._histories.last_score(horizon.history, horizon.policy, horizon.model_version)
             if bounded
             else None
         )
@@ -207,11 +207,11 @@ class Replayer:
         if cited is None or cited.type != ScoreComputed.TYPE:
             raise _NotReplayableError(f"there is no score at position {data.score_position}")
         if cited.body_bytes is None:
-            raise self._historian.erasures.refusal(cited.position)
+            raise self._histories.erasures.refusal(cited.position)
         return cited.data
 
     def _plan(self, data: PlanMade) -> tuple[dict[str, Any], list[int]]:
-        policy: CompiledPolicy = self._historian.compiled(
+        policy: CompiledPolicy = self._histories.compiled(
             data.policy, data.policy_version, data.policy_digest
         )
         made = self._planning.compute(

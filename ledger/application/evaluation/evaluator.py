@@ -84,12 +84,12 @@ class Evaluator:
     """Folds events, and writes scores and decisions for the models that are due."""
 
     def __init__(
-        self, store: Store, info: LedgerInfo, historian: HistoryReader, clock: Clock, position: int
+        self, store: Store, info: LedgerInfo, histories: HistoryReader, clock: Clock, position: int
     ) -> None:
         self._store = store
         self._info = info
         self._appender = Appender(store, info.origin)
-        self._historian = historian
+        self._histories = histories
         self._clock = clock
         self._holder = uuid7(clock)
         self._position = position
@@ -187,7 +187,7 @@ class Evaluator:
         self._warm = {event.stream.partition("/")[2]: None for event in registered}
         if self._info.clock == "data":
             self._data_time.observe(
-                self._historian.newest_times(list(self._warm), at_or_before=self._position)
+                self._histories.newest_times(list(self._warm), at_or_before=self._position)
             )
 
     def _forget(self) -> None:
@@ -284,41 +284,41 @@ class Evaluator:
         return None if is_ahead and not warm.is_marked else warm
 
     def _build(self, model: str, now: int) -> TrackedModel | None:
-        historian = self._historian
-        history = historian.history(model, self._position)
+        histories = self._histories
+        history = histories.history(model, self._position)
         if history is None:
             return None
-        policy = historian.policy_in_force(history.described, self._position)
+        policy = histories.policy_in_force(history.described, self._position)
         warm = TrackedModel(history, policy, None, None, None, is_marked=False, is_changed=True)
         if policy is None or history.is_retired:
             return warm
         procedure = policy.rules.procedure
         service = history.service(procedure)
-        newest = historian.newest_selected(history, service)
+        newest = histories.newest_selected(history, service)
         if newest is None and service is not None and service.since > now:
             service = history.service(procedure, now)  # the latest is stated ahead of its time
-            newest = historian.newest_selected(history, service)
+            newest = histories.newest_selected(history, service)
         warm.service = service
         if newest is not None:
             warm.is_marked = True
             warm.newest, warm.marked_by = newest
-        history.score = historian.last_score(
+        history.score = histories.last_score(
             history, policy, None if service is None else service.version
         )
-        last = historian.last_scored(model, self._position)
+        last = histories.last_scored(model, self._position)
         if last is not None:
             moment = Moment(self._clock.elapsed_seconds(), now)
             # Dated by a clock that was ahead, it is long past for all that is known.
             unknown = UNKNOWN if self._info.clock == "wall" else moment.elapsed
             elapsed = self._scored.get(model, unknown)
             warm.scored = self._scored_before(last, moment, warm.newest, elapsed)
-            warm.is_marked = historian.is_observed_after(history, service, last.as_of)
+            warm.is_marked = histories.is_observed_after(history, service, last.as_of)
             warm.marked_by = warm.marked_by if warm.is_marked else None
-            warm.is_changed = historian.is_changed_after(history, last.as_of)
+            warm.is_changed = histories.is_changed_after(history, last.as_of)
         warm.state = ModelState(policy.scoring)
         if warm.newest is not None:
             first, _ = window_bounds(policy.scoring, min(warm.newest, now))
-            warm.state, _ = historian.fill(history, service, policy.scoring, first, TIME_LIMIT - 1)
+            warm.state, _ = histories.fill(history, service, policy.scoring, first, TIME_LIMIT - 1)
         return warm
 
     def _scored_before(
@@ -357,7 +357,7 @@ class Evaluator:
         last = warm.history.score
         if last and not is_same_versions(last[0], horizon.model_version, warm.policy):
             # Somebody's evaluation under a policy that was just replaced came in after all.
-            last = self._historian.last_score(warm.history, warm.policy, horizon.model_version)
+            last = self._histories.last_score(warm.history, warm.policy, horizon.model_version)
         assessment = assess(horizon, warm.state, last)
         if warm.newest is not None:
             warm.state.prune(min(warm.newest, now))

@@ -30,7 +30,7 @@ from ledger.export.report import Replay, ReportExtras, render
 from ledger.export.scope import Withholding
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
-from ledger.export.tally import Tally
+from ledger.export.tally import BundleTally
 from ledger.storage.events import timed
 from ledger.storage.store import Store
 
@@ -150,7 +150,7 @@ class ExportWriting:
             record_index=index,
         )
 
-    def _replays(self, tally: Tally) -> dict[int, Replay]:
+    def _replays(self, tally: BundleTally) -> dict[int, Replay]:
         """Return what computing the newest decisions and plans of a bundle again gives."""
         kept = (*tally.newest[DecisionMade.TYPE], *tally.newest[PlanMade.TYPE])
         found = {}
@@ -159,7 +159,7 @@ class ExportWriting:
             found[position] = Replay(result.outcome, result.why)
         return found
 
-    def _reasons(self, tally: Tally, withholding: Withholding) -> dict[int, str]:
+    def _reasons(self, tally: BundleTally, withholding: Withholding) -> dict[int, str]:
         """Return why the newest decisions of a bundle came out so, as `decision explain` says.
 
         One is left out whose score or policy is withheld, for the sentences would tell of it, or

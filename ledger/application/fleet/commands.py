@@ -20,8 +20,13 @@ from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
 from ledger.application.fleet.repository import Aggregates, NextEvent, stale
 from ledger.application.names import did_you_mean
+from ledger.application.policies.definition_usage import (
+    backwards,
+    contradicts,
+    outdated,
+    signals_of,
+)
 from ledger.application.policies.lint import LintResult, lint
-from ledger.application.policies.meaning import backwards, contradicts, outdated, signals_of
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
@@ -51,14 +56,14 @@ class FleetCommands:
         info: LedgerInfo,
         fleet: Fleet,
         aggregates: Aggregates,
-        historian: HistoryReader,
+        histories: HistoryReader,
     ) -> None:
         self._store = store
         self._info = info
         self._fleet = fleet
         self._aggregates = aggregates
-        self._historian = historian
-        self._definitions = Definitions(store, info, fleet, aggregates, historian, self.lint_policy)
+        self._histories = histories
+        self._definitions = Definitions(store, info, fleet, aggregates, histories, self.lint_policy)
         self.meanings = self._definitions.meanings
 
     def define_signal(
@@ -195,7 +200,7 @@ class FleetCommands:
     def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""
         head = self._store.events.head(self._info.origin).position
-        drafted_at, document = self._historian.draft(policy, version, digest)
+        drafted_at, document = self._histories.draft(policy, version, digest)
         if changes := self.meanings.changes(document, drafted_at, head):
             raise outdated(policy, version, changes)
         self._fleet.refresh(head)
@@ -209,7 +214,7 @@ class FleetCommands:
         self._fleet.refresh()
         view = self._fleet.policy(policy)
         assert view is not None, "a policy with a draft is known"
-        return self._historian.erasures.refusal(view.drafted[version - 1].position)
+        return self._histories.erasures.refusal(view.drafted[version - 1].position)
 
     # ---- shared ----------------------------------------------------------------------------------
 
@@ -222,7 +227,7 @@ class FleetCommands:
     def _run_in_force(self, model: str) -> tuple[str | None, int | None]:
         """Return run and position of the action that is in force for a model, if any."""
         head = self._store.events.head(self._info.origin).position
-        decision = self._historian.decision_in_force(model, head)
+        decision = self._histories.decision_in_force(model, head)
         if decision is None or decision.data.action == "NO_ACTION":
             return None, None
         return decision.run_id, decision.position

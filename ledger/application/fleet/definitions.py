@@ -24,10 +24,8 @@ from ledger.application.commands import (
 from ledger.application.fleet.aggregates import POLICY_TYPES
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.repository import Aggregates, unchanged
-from ledger.application.policies.history import PolicyHistory
-from ledger.application.policies.lint import LintResult
-from ledger.application.policies.meaning import (
-    Meanings,
+from ledger.application.policies.definition_usage import (
+    DefinitionUsage,
     Named,
     PolicyInForce,
     backwards,
@@ -37,6 +35,8 @@ from ledger.application.policies.meaning import (
     pinned,
     signals_of,
 )
+from ledger.application.policies.history import PolicyHistory
+from ledger.application.policies.lint import LintResult
 from ledger.errors import invalid_field
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.signals import SignalDefined
@@ -75,7 +75,7 @@ class Definitions:
         self._aggregates = aggregates
         self._policies = policies
         self._lint = lint
-        self.meanings = Meanings(store.events, info.origin, policies)
+        self.meanings = DefinitionUsage(store.events, info.origin, policies)
 
     def define(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()

@@ -31,7 +31,7 @@ class PlanCommands:
         store: Store,
         info: LedgerInfo,
         fleet: Fleet,
-        historian: HistoryReader,
+        histories: HistoryReader,
         planning: Planning,
         clock: Clock,
     ) -> None:
@@ -39,7 +39,7 @@ class PlanCommands:
         self._info = info
         self._appender = Appender(store, info.origin)
         self._fleet = fleet
-        self._historian = historian
+        self._histories = histories
         self._planning = planning
         self._clock = clock
 
@@ -102,7 +102,7 @@ class PlanCommands:
                 metadata={"plan": plan_id, "nearest": nearest(plan_id, names)},
             )
         if events[0].body_bytes is None:
-            raise self._historian.erasures.refusal(events[0].position)
+            raise self._histories.erasures.refusal(events[0].position)
         return typed(events[0], PlanMade), events[0]
 
     def page(self, *, before: int, limit: int) -> list[tuple[PlanMade, RecordedEvent]]:
@@ -129,7 +129,7 @@ class PlanCommands:
         self, plan_id: str, policy: str, head: Head, budget: tuple[int, int]
     ) -> PlanRequest:
         """Return what to plan as of a head; POLICY_UNKNOWN or POLICY_NOT_IN_FORCE."""
-        compiled = self._historian.fleet_policy(policy, head.position)
+        compiled = self._histories.fleet_policy(policy, head.position)
         if compiled is None:
             if policy and self._fleet.policy(policy) is None:
                 raise self._fleet.policy_unknown(policy)

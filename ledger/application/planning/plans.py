@@ -74,10 +74,10 @@ class PlanRequest:
 class Planning:
     """Makes plans of one ledger from recorded observations and deployments."""
 
-    def __init__(self, events: Events, ledger: str, historian: HistoryReader) -> None:
+    def __init__(self, events: Events, ledger: str, histories: HistoryReader) -> None:
         self._events = events
         self._ledger = ledger
-        self._historian = historian
+        self._histories = histories
 
     def compute(self, request: PlanRequest) -> PlanMade:
         """Return the plan; equal requests over equal ledgers give equal plans, byte for byte."""
@@ -105,7 +105,7 @@ class Planning:
             service = history.service(request.policy.rules.procedure, request.made_at)
             if service is None:
                 continue
-            decision = self._historian.decision_in_force(history.model, request.as_of)
+            decision = self._histories.decision_in_force(history.model, request.as_of)
             action: Action = decision.data.action if decision else "NO_ACTION"
             found.append(Candidate(history, service.deployment, action))
         return found
@@ -113,7 +113,7 @@ class Planning:
     def _fleet(self, request: PlanRequest) -> Iterator[History]:
         """Yield the models in scope that are not retired, by name, without scores and decisions."""
         as_of = request.as_of
-        scopes = self._historian.scopes(request.policy, as_of)
+        scopes = self._histories.scopes(request.policy, as_of)
         facts: dict[str, list[RecordedEvent]] = {}
         for event in self._events.of_types(self._ledger, _MODEL_FACTS, at_or_before=as_of):
             facts.setdefault(event.stream.partition("/")[2], []).append(event)
@@ -124,7 +124,7 @@ class Planning:
                 continue
             described = [event for event in events if event.type in DESCRIBING]
             assert described, "a model begins by being registered"
-            if self._historian.erasures.passes_over(described[-1], as_of):
+            if self._histories.erasures.passes_over(described[-1], as_of):
                 continue
             data = decode_data(described[-1])
             assert isinstance(data, ModelDescribed)
@@ -132,14 +132,14 @@ class Planning:
                 continue
             history = History(name, as_of, data)
             others = [event for event in events if event.type not in DESCRIBING]
-            self._historian.apply_known(history, others, as_of)
+            self._histories.apply_known(history, others, as_of)
             history.as_of = as_of  # folding moved it to the last fact; observations follow that
             yield history
 
     def _price_before(self, policy: str, now_period: int, as_of: int) -> int | None:
         """Return `next_price` of this policy's last plan of an earlier period that is known."""
         for event in self._plans_newest_first(as_of):
-            if self._historian.erasures.passes_over(event, as_of):
+            if self._histories.erasures.passes_over(event, as_of):
                 continue
             made = typed(event, PlanMade)
             if made.policy == policy and made.now_period < now_period:
@@ -176,7 +176,7 @@ class Planning:
                 event
                 for event in events
                 if event.body_bytes is not None
-                or not self._historian.erasures.passes_over(event, history.as_of)
+                or not self._histories.erasures.passes_over(event, history.as_of)
             )
             cells = _cells(candidate, known, request, now_period, micros)
             for period, cell in cells.items():

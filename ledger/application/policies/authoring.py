@@ -26,10 +26,10 @@ from ledger.application.policies.units import (
     Entries,
     Expression,
     Flag,
-    Measure,
+    FreeText,
     Name,
-    Prose,
     Share,
+    SignalValue,
     Unit,
     bounds,
 )
@@ -71,8 +71,8 @@ DAY: Final = 86_400
 _CONDITION: Final = Expression(EXPRESSION_CHARS_MAX, minimum=1)
 _SPAN: Final = Duration(1, *bounds(Seconds))
 
-_Text = Annotated[str, Prose(TEXT_CHARS_MAX)]
-_ShortText = Annotated[str, Prose(LABEL_CHARS_MAX)]
+_Text = Annotated[str, FreeText(TEXT_CHARS_MAX)]
+_ShortText = Annotated[str, FreeText(LABEL_CHARS_MAX)]
 _Segment = Annotated[str, Name()]
 _Action = Annotated[Action, Choice(Action)]
 _Span = Annotated[int, _SPAN]
@@ -149,9 +149,9 @@ class AuthoredSignal(Authored):
     """Name of the signal, as DefineSignal gave it."""
     weight: Annotated[int, Share(*bounds(WeightPpm))] = Field(PPM, serialization_alias="weight_ppm")
     """How much the signal counts beside the others; above 0%, at most 100%."""
-    baseline: Annotated[str, Measure()]
+    baseline: Annotated[str, SignalValue()]
     """The value of a healthy model, in the signal's unit: severity 0."""
-    critical: Annotated[str, Measure()] = Field(
+    critical: Annotated[str, SignalValue()] = Field(
         description="The value at which it is as bad as can be: severity 1. Below the baseline "
         "where lower is worse."
     )

@@ -12,7 +12,7 @@ from typing import Final
 
 from ledger.application.policies.source import place_within
 from ledger.application.policies.text import PolicyReading, Problem, digest, read_policy, refusal
-from ledger.application.policies.units import Measure
+from ledger.application.policies.units import SignalValue
 from ledger.events.notation import share, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
 from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
@@ -279,7 +279,7 @@ def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
             _warn(reading, f"{path}.half_life", message, "Use a span of the window's order.")
         for name, kept in (("baseline", rule.baseline), ("critical", rule.critical)):
             written = reading.scalars[f"{path}.{name}"].text.strip()
-            if Measure().nearest(written)[1]:
+            if SignalValue().nearest(written)[1]:
                 message = f"{shown(written)} has more than 9 decimals and is rounded to {kept}"
                 _warn(reading, f"{path}.{name}", message, "Write it so if that is exact enough.")
         if not rule.rationale.strip():

@@ -21,7 +21,7 @@ DEPTH_MAX: Final = 16  # a policy needs five levels
 NODES_MAX: Final = 20_000  # the largest policy within the limits has about half as many
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """A place in a document: line and column, both from 1, columns in characters."""
 
     line: int
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 class SourceError(ValueError):
     """A document that cannot be read at all, and where."""
 
-    def __init__(self, place: Place, message: str, remedy: str = "") -> None:
+    def __init__(self, place: SourceLocation, message: str, remedy: str = "") -> None:
         super().__init__(f"{place}: {message}")
         self.place = place
         self.message = message
@@ -46,7 +46,7 @@ class SourceError(ValueError):
 class Scalar:
     """A value as written; `is_plain`: without quotation marks. `start`, `end` index the source."""
 
-    place: Place
+    place: SourceLocation
     text: str
     is_plain: bool
     start: int
@@ -57,7 +57,7 @@ class Scalar:
 class Sequence:
     """A list."""
 
-    place: Place
+    place: SourceLocation
     items: tuple["Node", ...]
 
 
@@ -65,7 +65,7 @@ class Sequence:
 class Mapping:
     """Keys and values in the order written; keys are unique."""
 
-    place: Place
+    place: SourceLocation
     entries: tuple[tuple[Scalar, "Node"], ...]
 
 
@@ -81,13 +81,15 @@ def read(text: str) -> Node:
         raise SourceError(place, "half of a surrogate pair is not valid Unicode") from error
     if size > DOCUMENT_BYTES_MAX:
         message = f"the document has {size} bytes; at most {DOCUMENT_BYTES_MAX} are read"
-        raise SourceError(Place(1, 1), message, "Split the policy or shorten its rationales.")
+        raise SourceError(
+            SourceLocation(1, 1), message, "Split the policy or shorten its rationales."
+        )
     if text.lstrip("\ufeff \t\r\n")[:1] == "{":
         return _read_json(text)
     return _Reader(text).document()
 
 
-def place_within(source: str, scalar: Scalar, offset: int) -> Place:
+def place_within(source: str, scalar: Scalar, offset: int) -> SourceLocation:
     """Return where the character at `offset` of a scalar's text is in the source.
 
     Written and read text differ by quotation marks, escapes, folded lines and indentation, so both
@@ -140,10 +142,10 @@ class _Lines:
     def __init__(self, text: str) -> None:
         self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
-    def place(self, index: int) -> Place:
+    def place(self, index: int) -> SourceLocation:
         """Return the place of a character by its index."""
         line = bisect_right(self.starts, index)
-        return Place(line, index - self.starts[line - 1] + 1)
+        return SourceLocation(line, index - self.starts[line - 1] + 1)
 
 
 def _index(mark: Any) -> int:  # noqa: ANN401 - PyYAML's marks have two types and may be None
@@ -170,7 +172,7 @@ class _Reader:
             next(self.events)  # the stream's start
             start = next(self.events)
             if isinstance(start, yaml.StreamEndEvent):
-                raise SourceError(Place(1, 1), "the document is empty")
+                raise SourceError(SourceLocation(1, 1), "the document is empty")
             node = self._node(next(self.events), 1)
             next(self.events)  # the document's end
             after = next(self.events)
@@ -191,7 +193,7 @@ class _Reader:
         remedy = "Indent with spaces." if "'\\t'" in message else ""
         return SourceError(place, f"not YAML: {message}", remedy)
 
-    def _at(self, event: yaml.Event) -> Place:
+    def _at(self, event: yaml.Event) -> SourceLocation:
         return self.lines.place(_index(event.start_mark))
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
@@ -215,9 +217,9 @@ class _Reader:
             return Sequence(place, tuple(items))
         return self._mapping(place, depth)
 
-    def _mapping(self, place: Place, depth: int) -> Mapping:
+    def _mapping(self, place: SourceLocation, depth: int) -> Mapping:
         entries: list[tuple[Scalar, Node]] = []
-        seen: dict[str, Place] = {}
+        seen: dict[str, SourceLocation] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             if not isinstance(key, Scalar):
@@ -226,7 +228,7 @@ class _Reader:
             entries.append((key, self._node(next(self.events), depth + 1)))
         return Mapping(place, tuple(entries))
 
-    def _count(self, place: Place, depth: int) -> None:
+    def _count(self, place: SourceLocation, depth: int) -> None:
         """Refuse the node that is one too many or one too deep."""
         self.nodes += 1
         if self.nodes > NODES_MAX:
@@ -235,7 +237,7 @@ class _Reader:
             raise SourceError(place, f"values are nested more than {DEPTH_MAX} deep")
 
     @staticmethod
-    def _add_key(seen: dict[str, Place], key: Scalar) -> None:
+    def _add_key(seen: dict[str, SourceLocation], key: Scalar) -> None:
         """Note a key of a mapping; refuse one that is there already or is not ASCII."""
         if not key.text.isascii() or not key.text.isprintable():
             raise SourceError(

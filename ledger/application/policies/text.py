@@ -24,10 +24,10 @@ from ledger.application.policies.authoring import (
 from ledger.application.policies.render import to_text
 from ledger.application.policies.source import (
     Node,
-    Place,
     Scalar,
     Sequence,
     SourceError,
+    SourceLocation,
     read,
 )
 from ledger.errors import FieldViolation, LedgerError, Reason
@@ -68,8 +68,8 @@ class PolicyReading:
 
     document: PolicyDocument | None = None
     problems: list[Problem] = field(default_factory=list)
-    places: dict[str, Place] = field(default_factory=dict)
-    keys: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, SourceLocation] = field(default_factory=dict)
+    keys: dict[str, SourceLocation] = field(default_factory=dict)
     """Where the key of each path is; `places` has its value."""
     scalars: dict[str, Scalar] = field(default_factory=dict)
 
@@ -79,12 +79,12 @@ class PolicyReading:
         """Add a problem, at the place of its path."""
         self.problems.append(Problem(path, *self.place(path), severity, message, remedy))
 
-    def place(self, path: str) -> Place:
+    def place(self, path: str) -> SourceLocation:
         """Return where a path is, or the nearest part above it that was written."""
         while path and path not in self.places:
             cut = max(path.rfind("."), path.rfind("["))
             path = path[:cut] if cut > 0 else ""
-        return self.places.get(path, self.places.get(_TOP, Place(1, 1)))
+        return self.places.get(path, self.places.get(_TOP, SourceLocation(1, 1)))
 
 
 def parse(text: str) -> PolicyDocument:

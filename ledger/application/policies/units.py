@@ -140,7 +140,7 @@ class Choice(Unit):
 
 
 @dataclass(frozen=True, slots=True)
-class Prose(Unit):
+class FreeText(Unit):
     """Text of bounded length."""
 
     IS_VERBATIM = True
@@ -162,12 +162,12 @@ class Prose(Unit):
 
 
 @dataclass(frozen=True, slots=True)
-class Expression(Prose):
+class Expression(FreeText):
     """A condition of a rule: shares are written as per cent, and stored as parts per million."""
 
     def read(self, text: str) -> str:
         """Return the expression as rules evaluate it."""
-        return to_stored(Prose.read(self, text)).text
+        return to_stored(FreeText.read(self, text)).text
 
     def write(self, value: Stored) -> str:
         """Return the expression with its shares as per cent."""
@@ -313,7 +313,7 @@ class Duration(Unit):
 
 
 @dataclass(frozen=True, slots=True)
-class Measure(Unit):
+class SignalValue(Unit):
     """A decimal in the unit of its signal, stored in its canonical spelling."""
 
     def read(self, text: str) -> str:

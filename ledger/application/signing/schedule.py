@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from ledger.application.commands import Caller
-from ledger.application.rounds import Round
+from ledger.application.periodic_task import PeriodicTask
 from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.seals import Seals
 from ledger.application.workers import Workers
@@ -24,7 +24,7 @@ _LOOK_SECONDS_MAX: Final = 60.0  # how often, at least, it is looked whether a s
 _log: Final = structlog.get_logger("ledger.schedule")
 
 
-class Signer(Round):
+class Signer(PeriodicTask):
     """Signs the head of one ledger so often that an event is covered within so many seconds."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Signer(Round):
             self.wake()
 
 
-class Sealer(Round):
+class Sealer(PeriodicTask):
     """Seals all streams of one ledger every so many seconds, if anything but seals was recorded.
 
     Of several servers one seals: each waits until the newest seal, of any server, is old enough,

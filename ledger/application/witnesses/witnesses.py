@@ -20,7 +20,7 @@ from ledger.errors import LedgerError, Reason
 _START_SECONDS: Final = 3.0  # how long a start waits for a witness that does not answer
 
 
-class Collector:
+class CosignatureCollector:
     """Asks every witness of the policy that has a URL to cosign one ledger's checkpoints."""
 
     def __init__(self, setup: CosigningSetup, policy: WitnessPolicy) -> None:

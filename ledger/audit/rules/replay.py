@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from ledger.audit.assessing import NotReplayableError
+from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
 from ledger.audit.fold import LedgerState
 from ledger.audit.planning import planned

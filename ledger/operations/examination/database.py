@@ -167,12 +167,12 @@ def _chain(store: "Store", info: "LedgerInfo") -> Check:
 def _meaning(store: "Store", info: "LedgerInfo") -> Check:
     """Look for policies in force whose signals were defined otherwise when they were drafted."""
     from ledger.application.policies.compiled import PolicyCache
+    from ledger.application.policies.definition_usage import DefinitionUsage
     from ledger.application.policies.history import PolicyHistory
-    from ledger.application.policies.meaning import Meanings
 
     head = store.events.head(info.origin).position
     policies = PolicyHistory(store.events, info.origin, PolicyCache())
-    meanings = Meanings(store.events, info.origin, policies)
+    meanings = DefinitionUsage(store.events, info.origin, policies)
     uses = meanings.in_force(head)
     found = [
         f"policy {use}: {change.signal} changed its {change.said} at position {change.position}"

@@ -19,7 +19,7 @@ _ALSO_CALLED: Final = {
 }
 
 
-class FieldNames:
+class FieldMap:
     """Which field each name of an input means: `--map` first, then the fields' own names."""
 
     def __init__(self, mapping: Mapping[str, str] | None = None) -> None:

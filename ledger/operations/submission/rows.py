@@ -19,7 +19,7 @@ from ledger.client.inputs import TIME_FORMS, NoTimeError, micros_of_integer, mic
 from ledger.client.observations import Observation
 from ledger.limits import SAMPLE_SIZE_MAX
 from ledger.operations.failures import MisuseError
-from ledger.operations.submission.headings import FIELDS, REQUIRED, FieldNames, check_heading
+from ledger.operations.submission.headings import FIELDS, REQUIRED, FieldMap, check_heading
 from ledger.reading import fault
 
 LINE_CHARS_MAX: Final = 64 * 1024  # a row is small; a file without line ends must not fill memory
@@ -72,7 +72,7 @@ def read(
     file: Path | None,
     *,
     delimiter: str = ",",
-    names: FieldNames | None = None,
+    names: FieldMap | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of JSON lines or CSV; MisuseError names the first bad one."""
     counted = _Counted(source)
@@ -87,7 +87,7 @@ def read(
             "The input is a JSON array, where one object a line is expected.",
             f"Take it apart: jq -c '.[]' {file or 'FILE'} | decision-ledger signal submit",
         )
-    known = names or FieldNames()
+    known = names or FieldMap()
     rows = _jsonl(first, lines, known)
     if form == "csv":
         rows = _csv(first, lines, delimiter, known)
@@ -117,7 +117,7 @@ class _Counted:
 
 
 def _jsonl(
-    first: str, lines: Iterable[str], names: FieldNames
+    first: str, lines: Iterable[str], names: FieldMap
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(_with_first(first, lines), 1):
         if not line.strip():
@@ -138,7 +138,7 @@ def _jsonl(
 
 
 def _csv(
-    first: str, lines: Iterable[str], delimiter: str, names: FieldNames
+    first: str, lines: Iterable[str], delimiter: str, names: FieldMap
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.reader(_with_first(first, lines), strict=True, delimiter=delimiter)
     try:

@@ -14,7 +14,7 @@ from ledger.chain.note import parse as parse_note
 from ledger.export.files import BundleError
 from ledger.export.lines import LineError, parse_line
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
-from ledger.export.verify import Verified, verify_bundle
+from ledger.export.verify import VerifiedBundle, verify_bundle
 from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import named_bytes, named_text
@@ -26,7 +26,7 @@ _KEPT_RECEIPT: Final = "Keep the file as evidence, and ask the issuer for anothe
 _KEPT_BUNDLE: Final = "Keep it as evidence, and ask the issuer for another."
 
 
-def check_bundle(path: Path, given: TrustAnchors, move: Move | None = None) -> Verified:
+def check_bundle(path: Path, given: TrustAnchors, move: Move | None = None) -> VerifiedBundle:
     """Return what a bundle is, a folder or a tar archive, verified to the byte.
 
     IntegrityFailure names file and line of what does not hold.

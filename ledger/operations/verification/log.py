@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.joining import VerifiedPrefix
 from ledger.audit.source import Finding, LedgerSource
 from ledger.audit.trust import SignatureReport, key_history, vouch
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.key_history import KeySpan, open_by_spans

@@ -12,7 +12,7 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.fold import AuditedModel, LedgerState, versions_of
 from ledger.audit.observations import IndexedObservation
 from ledger.audit.parameters import Parameters
-from ledger.audit.serving import AuditedService, serving_of
+from ledger.audit.service_period import AuditedService, serving_of
 from ledger.events.decisions import ModelFactsPart
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score

@@ -12,7 +12,7 @@ from typing import Final
 _HEARD_SECONDS: Final = 0.002
 
 
-class Bell:
+class Notifier:
     """One for all calls of a server. Rung on any thread; all else belongs to its event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -20,7 +20,7 @@ class Bell:
         self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self._is_rung = False
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Let every waiting call look again, soon."""
         if self._waiting and not self._is_rung:
             self._is_rung = True

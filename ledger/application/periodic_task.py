@@ -16,7 +16,7 @@ _REST_SHARE: Final = 0.2  # what takes as long as its pause must not take a whol
 _log: Final = structlog.get_logger("ledger.schedule")
 
 
-class Round:
+class PeriodicTask:
     """Does one thing again and again: when woken, when time is up, until stopped."""
 
     def __init__(self, name: str, do: Callable[[], object], seconds: float, clock: Clock) -> None:

@@ -26,7 +26,7 @@ from ledger.limits import (
 )
 
 if TYPE_CHECKING:
-    from ledger.api.answering import Answering
+    from ledger.api.handlers import HandlerFactory
 
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 
@@ -34,7 +34,7 @@ _ENDING_SECONDS: Final = 2.0  # what is cancelled after the grace gets to let go
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long the front waits, for what a client does or does not do; tests have less."""
 
     message_seconds: float = MESSAGE_SECONDS
@@ -55,20 +55,20 @@ class _Table(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
 
-class Front:
+class FrontEnd:
     """Serves on one address once started. It is started and stopped once."""
 
     def __init__(
         self,
-        build: "Callable[[], tuple[Answering, dict[str, Handler]]]",
-        patience: Patience,
+        build: "Callable[[], tuple[HandlerFactory, dict[str, Handler]]]",
+        timeouts: Timeouts,
     ) -> None:
         """`build` is called on the event loop."""
         self._build = build
-        self._patience = patience
+        self._timeouts = timeouts
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._answering: Answering | None = None
+        self._answering: HandlerFactory | None = None
         self._bound: Future[int] = Future()
         self._stopping: asyncio.Future[float] | None = None
 
@@ -81,7 +81,7 @@ class Front:
     def ring(self) -> None:
         """Let every call that waits look whether it may go on; on any thread, at any time."""
         if self._answering is not None:
-            self._answering.bell.ring()
+            self._answering.notifier.notify()
 
     def drain(self) -> None:
         """Let watches, streams and waiting reads see that the server is going."""
@@ -113,7 +113,7 @@ class Front:
     async def _serve(self) -> None:
         self._stopping = asyncio.get_running_loop().create_future()
         answering, handlers = self._build()
-        server = grpc.aio.server(options=_options(self._patience))
+        server = grpc.aio.server(options=_options(self._timeouts))
         server.add_generic_rpc_handlers((_Table(handlers),))
         try:
             port = server.add_insecure_port(self._address)
@@ -128,7 +128,7 @@ class Front:
         answering.close()
 
 
-def _options(patience: Patience) -> tuple[tuple[str, Any], ...]:
+def _options(timeouts: Timeouts) -> tuple[tuple[str, Any], ...]:
     return (
         # Two servers on one port would share its calls between two writers without a word.
         ("grpc.so_reuseport", 0),
@@ -137,10 +137,10 @@ def _options(patience: Patience) -> tuple[tuple[str, Any], ...]:
         ("grpc.max_send_message_length", 4 * MESSAGE_BYTES_MAX),
         ("grpc.max_metadata_size", 16 * 1024),
         ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
-        ("grpc.max_connection_idle_ms", round(patience.idle_seconds * 1_000)),
+        ("grpc.max_connection_idle_ms", round(timeouts.idle_seconds * 1_000)),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1_000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", round(patience.ping_seconds * 1_000)),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(timeouts.ping_seconds * 1_000)),
         ("grpc.http2.max_ping_strikes", 2),
     )

@@ -18,7 +18,7 @@ from ledger.application.ledger import LedgerApplication
 from ledger.chain.keys import VerifierKey
 from ledger.clock import ManualClock
 from ledger.events.envelope import encode_body
-from ledger.export.verify import Verified, verify_bundle
+from ledger.export.verify import VerifiedBundle, verify_bundle
 from ledger.storage import Store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.records import AppendRequest, NewEvent
@@ -28,7 +28,7 @@ AUDITOR = Caller("users/auditor")
 OFFICER = Caller("users/dpo")
 
 
-class Desk:
+class ExportSetting:
     """A ledger with two models' observations in it, and its exports."""
 
     def __init__(self, store: Store, folder: Path, clock: ManualClock) -> None:
@@ -76,7 +76,7 @@ class Desk:
         request: Any = ExportRequest
         return self.finished(self.exports.create(caller, request(**fields)))
 
-    def verified(self, job: ExportJob) -> Verified:
+    def verified(self, job: ExportJob) -> VerifiedBundle:
         assert job.state == "ready", job.failure
         key = VerifierKey.parse(self.ledger.attestation.checkpoints.sign().vkey)
         return verify_bundle(self.exports.folder_of(job.export), [key])
@@ -85,10 +85,12 @@ class Desk:
 class Gate:
     """Holds the pages of a store until it is opened."""
 
-    def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch, pages: int = 1) -> None:
+    def __init__(
+        self, setting: ExportSetting, monkeypatch: pytest.MonkeyPatch, pages: int = 1
+    ) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
-        desk.ledger.attestation.checkpoints.sign()  # signing reads pages too
-        read = desk.store.events.rows_raw
+        setting.ledger.attestation.checkpoints.sign()  # signing reads pages too
+        read = setting.store.events.rows_raw
 
         def held(ledger: str, **bounds: int) -> Iterator[Any]:
             for page in read(ledger, **bounds):
@@ -98,4 +100,4 @@ class Gate:
                         assert self.opened.wait(30)
                     yield [row]
 
-        monkeypatch.setattr(desk.store.events, "rows_raw", held)
+        monkeypatch.setattr(setting.store.events, "rows_raw", held)

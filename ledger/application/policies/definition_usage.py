@@ -53,7 +53,7 @@ class Change:
     said: str
 
 
-class Meanings:
+class DefinitionUsage:
     """Definitions and the policies that were drafted against them, in one ledger."""
 
     def __init__(self, events: Events, ledger: str, policies: PolicyHistory) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.audit.joining import VerifiedPrefix
+from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.errors import LedgerError, Reason
 from ledger.private import make_folder, write_whole
 from ledger.reading import STATE_BYTES_MAX, parse_json, read_text

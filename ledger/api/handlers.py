@@ -18,14 +18,14 @@ import grpc
 from grpc_status import rpc_status
 
 from ledger.api import errors
-from ledger.api.bell import Bell
-from ledger.api.call_threads import CallThreads, Posts
+from ledger.api.call_threads import CallThreads, LoopCallbacks
 from ledger.api.calls import Admission, MalformedError, ServedCall
-from ledger.api.front import Patience
+from ledger.api.front_end import Timeouts
 from ledger.api.methods import ServedMethod
+from ledger.api.notifier import Notifier
 from ledger.api.server_context import ServerContext
 from ledger.api.slots import Slots
-from ledger.api.steps import Later, NotYetError, Pause
+from ledger.api.steps import Deferred, NotYetError, Pause
 from ledger.api.streams import AnswerStream, RequestStream
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.limits import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _GONE_SECONDS: Final = 0.05  # how soon after the end of its messages a client is known to be gone
 
 
-class Answering:
+class HandlerFactory:
     """Makes gRPC's handlers of methods. Belongs to one event loop."""
 
     def __init__(
@@ -51,17 +51,17 @@ class Answering:
         server: ServerContext,
         admission: Admission,
         slots: Mapping[str, Slots],
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> None:
         """Begin within the running event loop. `slots` bounds methods by their full names."""
         self._loop = asyncio.get_running_loop()
         self._server = server
         self._admission = admission
         self._slots = slots
-        self._patience = patience
+        self._timeouts = timeouts
         self._waits = Slots("waiting reads", total=WAITS_MAX, per_connection=WAITS_PER_CONNECTION)
-        self.bell = Bell(self._loop)
-        self.posts = Posts(self._loop)
+        self.notifier = Notifier(self._loop)
+        self.posts = LoopCallbacks(self._loop)
         self._calls = CallThreads(self._loop, self.posts, CALL_THREADS)
         self._streams = CallThreads(self._loop, self.posts, STREAM_THREADS)
         self._exchanges: set[RequestStream] = set()
@@ -72,7 +72,7 @@ class Answering:
         """Let what waits look up, and see that the server is going."""
         for exchange in self._exchanges:
             exchange.drain()
-        self.bell.ring()
+        self.notifier.notify()
 
     def end(self) -> None:
         """Let go whatever would only wait: calls without a message, and health watches."""
@@ -80,11 +80,11 @@ class Answering:
         for timeout in self._awaited:
             if not timeout.expired():  # which cannot be moved any more
                 timeout.reschedule(self._loop.time())
-        self.bell.ring()
+        self.notifier.notify()
 
     async def idle(self, is_over: Callable[[], bool], seconds: float) -> bool:
-        """Wait as the bell does; return whether to go on, False once the server ends."""
-        await self.bell.until(lambda: is_over() or self._is_ending, seconds)
+        """Wait as the notifier does; return whether to go on, False once the server ends."""
+        await self.notifier.until(lambda: is_over() or self._is_ending, seconds)
         return not self._is_ending
 
     def close(self) -> None:
@@ -152,11 +152,11 @@ class Answering:
         def step() -> Any:  # noqa: ANN401 - bytes, or what will become bytes
             request = self._admission.request(call, data, method.parse)
             answer = method.behaviour(request, call)
-            return answer if isinstance(answer, Later) else method.serialize(answer)
+            return answer if isinstance(answer, Deferred) else method.serialize(answer)
 
         with self._held(method.name, call):
             found: Any = await self._carried(call, self._calls, step)
-            if isinstance(found, Later):
+            if isinstance(found, Deferred):
                 await self._heard(found)
                 finish = partial(_serialized, method, found)
                 found = (
@@ -176,7 +176,7 @@ class Answering:
             try:
                 while (found := await self._carried(call, self._streams, steps.next)) is not None:
                     if isinstance(found, Pause):
-                        await self.bell.until(
+                        await self.notifier.until(
                             lambda pause=found: pause.is_over() or self._server.is_draining,  # type: ignore[misc]
                             found.seconds,
                         )
@@ -215,7 +215,7 @@ class Answering:
 
     async def _message(self, context: "Context", *, is_needed: bool = True) -> Any:  # noqa: ANN401
         """Return a call's first message; DEADLINE_EXCEEDED if none follows in time."""
-        timeout = asyncio.timeout(self._patience.message_seconds)
+        timeout = asyncio.timeout(self._timeouts.message_seconds)
         self._awaited.add(timeout)
         try:
             async with timeout:
@@ -224,7 +224,7 @@ class Answering:
             self._server.check_draining()
             raise LedgerError(
                 Reason.DEADLINE_EXCEEDED,
-                f"No message followed the call within {self._patience.message_seconds:g} s.",
+                f"No message followed the call within {self._timeouts.message_seconds:g} s.",
                 remedy="Send the message with the call, or open the stream when there is one.",
             ) from error
         finally:
@@ -255,18 +255,18 @@ class Answering:
                     pause = error.pause
 
     async def _waited(self, call: ServedCall, pause: Pause) -> None:
-        """Wait as a read asks to, as long as its caller has patience."""
+        """Wait as a read asks to, as long as its caller has timeouts."""
         now = self._loop.time()
         if call.wait_until is None:
             call.wait_until = now + call.wait_seconds
-        await self.bell.until(
+        await self.notifier.until(
             lambda: pause.is_over() or self._server.is_draining,
             max(0.0, min(pause.seconds, call.wait_until - now)),
         )
         self._server.check_draining()
         call.is_patient = self._loop.time() < call.wait_until
 
-    async def _heard(self, later: Later[Any]) -> None:
+    async def _heard(self, later: Deferred[Any]) -> None:
         """Wait until what an answer needs is there."""
         heard: asyncio.Future[None] = self._loop.create_future()
 
@@ -283,10 +283,10 @@ class Answering:
         Who sends what is no message is answered late, which costs nothing and slows them down.
         """
         if isinstance(error, MalformedError):
-            await self.idle(lambda: False, self._patience.malformed_seconds)
+            await self.idle(lambda: False, self._timeouts.malformed_seconds)
         status = rpc_status.to_status(errors.to_status(self._admission.refusal(call, error)))
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
-def _serialized(method: ServedMethod, later: Later[Any]) -> bytes:
+def _serialized(method: ServedMethod, later: Deferred[Any]) -> bytes:
     return method.serialize(later.then(later.future))
