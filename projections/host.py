@@ -143,7 +143,7 @@ class ProjectionHost:
         return [runner.status() for runner in self._runners.values()]
 
     def is_settled(self, name: str, position: int) -> bool:
-        """Return whether `wait` would not have to wait."""
+        """Return whether it is no use to wait: a projection includes a position, or is halted."""
         return self._runner(name).is_settled(position)
 
     def hurry(self) -> None:
@@ -151,12 +151,9 @@ class ProjectionHost:
         if self.on_wait is not None:
             self.on_wait()
 
-    def wait(self, name: str, position: int, timeout_seconds: float) -> None:
-        """Wait until a projection includes a position; PROJECTION_BEHIND when time is up."""
-        runner = self._runner(name)
-        if runner.position < position:
-            self.hurry()
-        runner.wait(position, timeout_seconds)
+    def check(self, name: str, position: int) -> None:
+        """Raise PROJECTION_BEHIND unless a projection includes a position."""
+        self._runner(name).check(position)
 
     def watch(self, name: str) -> Watch:
         """Return a watch of a projection's rows; it begins with all of them. Close it when done."""

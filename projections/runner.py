@@ -54,7 +54,7 @@ class Runner:
         self._fold = Fold(projection, on_poison=on_poison)
         self._generation = Generation(ledger, self.stored_name, 0)
         self._folding = threading.RLock()  # one thread folds; readers take only the next
-        self._published = threading.Condition()
+        self._publishing = threading.Lock()
         self._snapshot_position = 0
         self._watches: list[Watch] = []
         self._is_erasure_due = False  # what is stored may still hold what was erased
@@ -75,9 +75,8 @@ class Runner:
 
     def close(self) -> None:
         """End every watch."""
-        with self._published:
+        with self._publishing:
             watches, self._watches = self._watches, []
-            self._published.notify_all()
         for watch in watches:
             watch.close()
 
@@ -158,7 +157,7 @@ class Runner:
     def _store_again(self) -> None:
         """Put all rows in the place of everything that is stored, then scrub the tables."""
         generation = self._fold.save_again(self.store, self.ledger, self.stored_name)
-        with self._published:
+        with self._publishing:
             self._generation = generation
         self.store.scrub()
         self._is_erasure_due = False
@@ -213,10 +212,9 @@ class Runner:
         at_first = fold.position
         fold.apply(events)
         self._pause_or_go_on(moved=fold.position > at_first)
-        with self._published:
+        with self._publishing:
             changed = fold.publish()
             self._snapshot_position = fold.position
-            self._published.notify_all()
             self._offer(fold.position, changed)
         self._save()
 
@@ -264,11 +262,10 @@ class Runner:
             self._replace(fold, generation)
 
     def _replace(self, fold: Fold, generation: Generation) -> None:
-        with self._published:
+        with self._publishing:
             changed = _difference(self._fold, fold)
             self._fold, self._generation = fold, generation
             self._snapshot_position = fold.position
-            self._published.notify_all()
             if changed:
                 self._offer(fold.position, changed)
 
@@ -295,27 +292,20 @@ class Runner:
 
     def snapshot(self) -> Snapshot:
         """Return the rows of this moment, with their position and digest."""
-        with self._published:
+        with self._publishing:
             fold = self._fold
             return Snapshot(self._snapshot_position, fold.digest, fold.rows.snapshot())
 
     def is_settled(self, position: int) -> bool:
-        """Return whether `wait` would not have to: the rows include it, or stand still before."""
+        """Return whether it is no use to wait: the rows include it, or are halted before."""
         return self._snapshot_position >= position or self._fold.halt is not None
 
-    def wait(self, position: int, timeout_seconds: float) -> None:
-        """Wait until the rows include a position.
-
-        PROJECTION_BEHIND when time is up, or at once where the projection is halted before it.
-        """
-        with self._published:
-            self._published.wait_for(
-                lambda: self.is_settled(position),
-                timeout_seconds,
-            )
-            if self._snapshot_position >= position:
-                return
+    def check(self, position: int) -> None:
+        """Raise PROJECTION_BEHIND unless the rows include a position."""
+        with self._publishing:
             halt, reached = self._fold.halt, self._snapshot_position
+        if reached >= position:
+            return
         why = f": it stopped at position {halt.position}, {halt.why}" if halt else ""
         raise LedgerError(
             Reason.PROJECTION_BEHIND,
@@ -331,7 +321,7 @@ class Runner:
 
     def watch(self) -> Watch:
         """Return a watch that begins with all rows."""
-        with self._published:
+        with self._publishing:
             self._watches = [watch for watch in self._watches if not watch.is_closed]
             watch = Watch(self._snapshot_position, self._fold.rows.snapshot())
             self._watches.append(watch)
@@ -340,7 +330,7 @@ class Runner:
     def status(self) -> ProjectionStatus:
         """Return how it is doing, the lag measured against the ledger's head."""
         head = self.reader.head(self.ledger).position
-        with self._published:
+        with self._publishing:
             fold, halt = self._fold, self._fold.halt
             state: State = "stopped" if halt else "live"
             if self.rebuilt_position is not None:

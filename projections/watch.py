@@ -22,7 +22,7 @@ class Watch:
 
     def __init__(self, position: int, rows: Changes) -> None:
         """Begin with the rows of a moment, so that the first `next` brings the whole picture."""
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._position = position
         self._pending: dict[str, Row | None] = dict(rows)
         self._has_news = True
@@ -36,7 +36,7 @@ class Watch:
 
     @property
     def has_news(self) -> bool:
-        """Whether `next` would not have to wait."""
+        """Whether `next` has something to say, or nothing more will come."""
         return self._has_news or self._is_closed
 
     @property
@@ -46,18 +46,16 @@ class Watch:
 
     def offer(self, position: int, rows: Changes) -> None:
         """Add changes; never waits for the watcher."""
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 return
             self._position = position
             self._pending.update(rows)
             self._has_news = self._has_news or bool(rows)
-            self._changed.notify_all()
 
-    def next(self, timeout_seconds: float) -> RowChanges | None:
-        """Wait for changes; None when time is up or the watch is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._has_news or self._is_closed, timeout_seconds)
+    def next(self) -> RowChanges | None:
+        """Return what changed since the last call; None if nothing did, or the watch is closed."""
+        with self._lock:
             if not self._has_news or self._is_closed:
                 return None
             rows, self._pending = self._pending, {}
@@ -65,8 +63,7 @@ class Watch:
             return RowChanges(self._position, rows)
 
     def close(self) -> None:
-        """End the watch and wake the thread that waits in it."""
-        with self._changed:
+        """End the watch."""
+        with self._lock:
             self._is_closed = True
             self._pending.clear()
-            self._changed.notify_all()

@@ -1,19 +1,13 @@
-"""The methods that are served, collected from the generated registration functions.
+"""The methods that are served, as the contract describes them and a servicer has them."""
 
-A generated `add_…Servicer_to_server` hands its handlers to whatever has gRPC's two methods for it;
-here they are kept as they are: behaviour, parser, serializer. How they are run is the front end's.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.message_factory import GetMessageClass
 
 from ledger.api.calls import Parse
-
-if TYPE_CHECKING:
-    _Handler = grpc.RpcMethodHandler[Any, Any]  # generic in its stubs only
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +15,7 @@ class ServedMethod:
     """One method: its full name, what it does, and how its messages are read and written."""
 
     name: str
+    """Such as `/ledger.v1.ModelService/GetModel`."""
     behaviour: Callable[..., Any]
     parse: Parse
     serialize: Callable[[Any], bytes]
@@ -28,26 +23,14 @@ class ServedMethod:
     answers_many: bool
 
 
-class MethodTable(dict[str, ServedMethod]):
-    """Methods by full name, such as `/ledger.v1.ModelService/GetModel`."""
-
-    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Do nothing: the same handlers come by name."""
-
-    def add_registered_method_handlers(
-        self, service: str, handlers: "Mapping[str, _Handler]"
-    ) -> None:
-        """Keep the handlers of a service."""
-        for name, handler in handlers.items():
-            method = _method(f"/{service}/{name}", handler)
-            self[method.name] = method
-
-
-def _method(name: str, handler: "_Handler") -> ServedMethod:
-    kinds = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
-    behaviour: Any = next(kind for kind in kinds if kind is not None)
-    parse: Any = handler.request_deserializer
-    serialize: Any = handler.response_serializer
-    return ServedMethod(
-        name, behaviour, parse, serialize, handler.request_streaming, handler.response_streaming
-    )
+def methods_of(service: str, servicer: object) -> Iterator[ServedMethod]:
+    """Yield the methods of a service by its full name, each with what the servicer does for it."""
+    for method in descriptor_pool.Default().FindServiceByName(service).methods:
+        yield ServedMethod(
+            f"/{service}/{method.name}",
+            getattr(servicer, method.name),
+            GetMessageClass(method.input_type).FromString,
+            GetMessageClass(method.output_type).SerializeToString,
+            method.client_streaming,
+            method.server_streaming,
+        )

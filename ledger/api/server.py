@@ -7,8 +7,9 @@ under way finish. It serves what it is given and owns none of it.
 import ipaddress
 import socket
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
@@ -20,7 +21,7 @@ from ledger.api.front_end import FrontEnd, Timeouts
 from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
-from ledger.api.methods import MethodTable
+from ledger.api.methods import methods_of
 from ledger.api.models import ModelServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
@@ -39,15 +40,6 @@ from ledger.limits import (
     WATCHERS_MAX,
     WATCHERS_PER_CONNECTION,
 )
-from ledger.v1 import (
-    decision_service_pb2_grpc,
-    export_service_pb2_grpc,
-    ledger_service_pb2_grpc,
-    model_service_pb2_grpc,
-    policy_service_pb2_grpc,
-    priority_service_pb2_grpc,
-    signal_service_pb2_grpc,
-)
 
 if TYPE_CHECKING:
     import grpc
@@ -55,10 +47,16 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
-SERVICES: Final = tuple(
-    f"ledger.v1.{name}Service"
-    for name in ("Decision", "Export", "Ledger", "Model", "Policy", "Priority", "Signal")
-)
+_SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
+    "ledger.v1.DecisionService": DecisionServicer,
+    "ledger.v1.ExportService": ExportServicer,
+    "ledger.v1.LedgerService": LedgerServicer,
+    "ledger.v1.ModelService": ModelServicer,
+    "ledger.v1.PolicyService": PolicyServicer,
+    "ledger.v1.PriorityService": PriorityServicer,
+    "ledger.v1.SignalService": SignalServicer,
+}
+SERVICES: Final = tuple(_SERVICERS)
 
 SIGNING: Final = "ledger.v1.LedgerService/signing"
 """What health checks ask for to hear whether checkpoints of every ledger are still signed."""
@@ -146,26 +144,14 @@ class ApiServer:
             CHECK: answering.native(CHECK, self._health.check),
             WATCH: answering.native(WATCH, partial(self._health.watch, answering.idle)),
         }
-        methods = _methods(self._server)
-        return answering, handlers | {
-            name: answering.handler(method) for name, method in methods.items()
-        }
-
-
-def _methods(server: ServerContext) -> MethodTable:
-    """Return the methods of every service but health."""
-    kept = MethodTable()
-    into: Any = kept  # the generated functions ask for a server of gRPC's
-    decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(DecisionServicer(server), into)
-    export_service_pb2_grpc.add_ExportServiceServicer_to_server(ExportServicer(server), into)
-    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(LedgerServicer(server), into)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(server), into)
-    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(server), into)
-    priority_service_pb2_grpc.add_PriorityServiceServicer_to_server(PriorityServicer(server), into)
-    signal_service_pb2_grpc.add_SignalServiceServicer_to_server(SignalServicer(server), into)
-    names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    kept[REFLECT] = Reflection(names).method
-    return kept
+        methods = [
+            method
+            for service, make in _SERVICERS.items()
+            for method in methods_of(service, make(self._server))
+        ]
+        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        methods.append(Reflection(names).method)
+        return answering, handlers | {method.name: answering.handler(method) for method in methods}
 
 
 def _slots() -> dict[str, Slots]:

@@ -210,7 +210,7 @@ class ServerContext:
         if not host.is_settled(name, position):
             host.hurry()
             _wait(context, lambda: host.is_settled(name, position))
-        host.wait(name, position, 0.0)
+        host.check(name, position)
 
 
 def await_checkpoint(

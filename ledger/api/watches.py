@@ -139,7 +139,7 @@ class PriorityWatch:
             while True:
                 self._server.check_draining()
                 reached = self._host.position
-                changed = watch.next(0.0)
+                changed = watch.next()
                 if changed is not None:
                     for key, row in changed.rows.items():
                         if row is None:

@@ -134,11 +134,15 @@ def update(ann: LedgerClient, name: str, **options: Any) -> None:  # noqa: ANN40
 
 def settle(served: Served) -> None:
     """Wait until evaluator and projections have nothing more to do."""
-    follower, head = served.service.follower(), 0
+    follower, host, head = served.service.follower(), served.service.projections(), 0
     while served.head() != head:
         head, turns = served.head(), follower.turns
-        for name in ("priorities", "signals"):
-            served.service.projections().wait(name, head, TIMEOUT)
+
+        def are_folded(position: int = head) -> bool:
+            host.hurry()
+            return all(host.is_settled(name, position) for name in host.names)
+
+        until(are_folded, "the projections have folded", seconds=TIMEOUT)
 
         def has_turned(after: int = turns + 2) -> bool:  # one may be under way, so the next
             follower.hurry()

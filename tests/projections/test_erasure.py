@@ -188,10 +188,10 @@ def test_an_erased_observation_is_neither_the_latest_nor_counted(
     assert runner.snapshot().rows["alpha/loss"]["latest"]["value"] == "0.000000007"
     kept = runner.snapshot().rows["beta/loss"]
     with runner.watch() as watch:
-        watch.next(0)
+        watch.next()
         story.erase(position_of(story, "signal.observed.v1"))
         runner.catch_up()
-        changed = watch.next(0)
+        changed = watch.next()
     row = runner.snapshot().rows["alpha/loss"]
     assert (row["latest"]["value"], row["previous"], row["count"]) == ("0.000000005", None, 1)
     assert changed is not None

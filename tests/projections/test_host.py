@@ -74,7 +74,7 @@ def test_a_stopped_projection_does_not_hold_up_the_other(tmp_path: Path, story: 
     states = {status.name: (status.state, status.position) for status in host.status()}
     assert states == {"priorities": ("live", story.head), "signals": ("stopped", bad - 1)}
     assert host.position == bad - 1
-    host.wait("priorities", story.head, 0.0)
+    host.check("priorities", story.head)
     host.close()
     store.close()
 

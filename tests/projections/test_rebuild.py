@@ -123,9 +123,9 @@ def test_watchers_hear_of_rows_that_a_rebuild_corrected(store: ProjectionStore) 
     runner = _runner(store, story)
     runner._fold.rows.put({"m1/drift": {"wrong": True}, "m9/x": {"wrong": True}})
     with runner.watch() as watch:
-        watch.next(0.0)
+        watch.next()
         _rebuild(runner)
-        changed = watch.next(0.0)
+        changed = watch.next()
     assert changed is not None
     assert set(changed.rows) == {"m1/drift", "m9/x"}
     assert changed.rows["m9/x"] is None

@@ -4,7 +4,6 @@ Method: stories are fed through a runner whose tables are on SQLite or PostgreSQ
 runners thrown away between batches.
 """
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -217,7 +216,7 @@ def test_stop_halts_before_the_poison_event(store: ProjectionStore) -> None:
     assert (status.state, status.stored_position, status.lag) == ("stopped", bad - 1, 2)
     assert f"position {bad}" in status.why
     with pytest.raises(LedgerError) as refusal:
-        runner.wait(bad, 60.0)  # at once: waiting would not help
+        runner.check(bad)
     assert refusal.value.reason is Reason.PROJECTION_BEHIND
     assert f"stopped at position {bad}" in refusal.value.message
 
@@ -306,16 +305,19 @@ def test_rows_stay_current_when_they_cannot_be_stored_and_are_stored_later(tmp_p
 # ---- waiting and watching ------------------------------------------------------------------------
 
 
-def test_wait_returns_once_the_position_is_in_the_rows(store: ProjectionStore) -> None:
+def test_a_position_that_is_not_in_the_rows_yet_is_refused_as_behind(
+    store: ProjectionStore,
+) -> None:
     story = _fleet()
     runner = _runner(store, story)
-    feeding = threading.Thread(target=runner.catch_up)
-    feeding.start()
-    runner.wait(story.head, 30.0)
+    assert not runner.is_settled(story.head)
+    runner.catch_up()
+    assert runner.is_settled(story.head)
+    runner.check(story.head)
     assert runner.snapshot().position == story.head
-    feeding.join()
     with pytest.raises(LedgerError) as refusal:
-        runner.wait(story.head + 1, 0.0)
+        runner.check(story.head + 1)
+    assert refusal.value.reason is Reason.PROJECTION_BEHIND
     assert refusal.value.metadata["position"] == str(story.head)
 
 
@@ -324,16 +326,16 @@ def test_a_slow_watcher_gets_each_row_once_as_it_is_now(store: ProjectionStore) 
     runner = _runner(store, story)
     runner.catch_up()
     with runner.watch() as watch:
-        first = watch.next(0.0)
+        first = watch.next()
         assert first is not None
         assert set(first.rows) == {"alpha", "alpha/drift"}
-        assert watch.next(0.0) is None
+        assert watch.next() is None
         for n in range(50):
             story.observed("alpha", "drift", n)
             runner.catch_up()
         story.retired("alpha")
         runner.catch_up()
-        changed = watch.next(0.0)
+        changed = watch.next()
         assert changed is not None
         assert changed.position == story.head
         assert changed.rows["alpha/drift"] is None
@@ -360,4 +362,4 @@ def test_closing_a_projection_ends_every_watch(store: ProjectionStore) -> None:
     watches = [runner.watch() for _ in range(3)]
     runner.close()
     assert all(watch.is_closed for watch in watches)
-    assert watches[0].next(60.0) is None
+    assert watches[0].next() is None
