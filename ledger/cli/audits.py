@@ -210,7 +210,7 @@ def _document(name: str, question: str, given: "Answer") -> dict[str, Any]:
 
 
 def _told(question: str, given: "Answer", unit: str) -> str:
-    from ledger.compliance.tables import text_of
+    from ledger.compliance.tables import heading_of, told
 
     lines = [question, ""]
     lines += given.said
@@ -219,8 +219,14 @@ def _told(question: str, given: "Answer", unit: str) -> str:
         lines += ["", f"{word}. {given.missing}"] if given.said else [f"{word}. {given.missing}"]
     for table in given.tables:
         lines += ["", f"{table.title}:"]
-        rows = text_of(table, _ROWS_SHOWN, unit) if table.rows else ["none"]
-        lines += [f"  {line}" for line in rows]
+        rows = [
+            [told(row[at], one.kind, unit) or "-" for at, one in enumerate(table.columns)]
+            for row in table.rows[:_ROWS_SHOWN]
+        ]
+        shown = output.table([heading_of(one) for one in table.columns], rows) if rows else "none"
+        lines += [f"  {line}" for line in shown.split("\n")]
+        if (more := len(table.rows) - len(rows)) > 0:
+            lines.append(f"  … and {more} more rows; write them to a file")
         if table.note:
             lines.append(f"  {table.note}")
     if given.how:

@@ -173,23 +173,3 @@ def as_records(table: Table) -> list[dict[str, Cell]]:
         }
         for row in table.rows
     ]
-
-
-def text_of(table: Table, rows_max: int | None = None, unit: str = "") -> list[str]:
-    """Return a table as aligned lines of text for people."""
-    head = [heading_of(column) for column in table.columns]
-    rows: list[Sequence[str]] = [
-        [
-            told(cell, column.kind, unit) or "-"
-            for column, cell in zip(table.columns, row, strict=True)
-        ]
-        for row in table.rows[:rows_max]
-    ]
-    widths = [max(len(line[at]) for line in [head, *rows]) for at in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [head, *rows]
-    ]
-    if rows_max is not None and len(table.rows) > rows_max:
-        lines.append(f"… and {len(table.rows) - rows_max} more rows; write them to a file")
-    return lines

@@ -2,12 +2,11 @@
 
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from ledger.chain.link import Link
 from ledger.client import LedgerClient
-from ledger.client.records import Event
+from ledger.operations.served_ledger import link_of
 from tools.demo.evidence import (
     BUNDLE,
     KEY_FILE,
@@ -103,24 +102,3 @@ def keep_evidence(screen: Screen, client: LedgerClient, directory: Path, kept: K
         keep(client, directory, kept.vkey)
     for name in (LEDGER_FILE, BUNDLE, KEY_FILE):
         screen.say(f"  {directory / name}")
-
-
-def link_of(event: Event) -> Link:
-    """Return an event as the chain sees it; an erased body is absent, not empty."""
-    is_erased = not event.salt
-    return Link(
-        position=event.position,
-        stream=event.stream,
-        stream_version=event.stream_version,
-        type=event.type,
-        recorded_at=_time_text(event.recorded_at),
-        body=None if is_erased else event.body,
-        salt=None if is_erased else event.salt,
-        body_hash=event.body_hash,
-        prev_hash=event.prev_hash,
-        event_hash=event.event_hash,
-    )
-
-
-def _time_text(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"

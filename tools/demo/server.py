@@ -1,8 +1,8 @@
 """A real server of its own for the demo: a process that serves one SQLite file on a free port.
 
 It is what `decision-ledger serve` runs, with one difference: models are evaluated on request only.
-The demo asks for every evaluation itself, so that two runs write the same ledger for any
-machine is busy with. The process ends when its standard input does, so it never outlives the demo.
+The demo asks for every evaluation itself, so that two runs write the same ledger on a busy machine
+too. The process ends when its standard input does, so it never outlives the demo.
 """
 
 import subprocess

@@ -61,6 +61,11 @@ def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
         store.close()
 
 
+def _broken(name: str, found: str) -> Check:
+    remedy = "Stop the server, keep the file as evidence, restore from a copy that verifies."
+    return Check(name, "fail", found, remedy, is_integrity=True)
+
+
 def _journal(path: Path) -> Check:
     import sqlite3
 
@@ -137,26 +142,14 @@ def _chain(store: "Store", info: "LedgerInfo") -> Check:
     after = max(head.position - _TAIL_EVENTS, 0)
     links = [*store.events.links(info.origin, after=after, until=head.position)]
     if not links or links[-1].position != head.position:
-        return Check(
-            name,
-            "fail",
-            f"the head says {head.position}, the last event is missing",
-            "Stop the server, keep the file as evidence, restore from a copy that verifies.",
-            is_integrity=True,
-        )
+        return _broken(name, f"the head says {head.position}, the last event is missing")
     verifier = ChainVerifier(
         origin=info.origin, head=Digest(links[0].prev_hash), start_position=after + 1
     )
     for link in links:
         verifier.feed(link)
     if verifier.head != head.event_hash:
-        return Check(
-            name,
-            "fail",
-            f"the head's hash is not that of event {head.position}",
-            "Stop the server, keep the file as evidence, restore from a copy that verifies.",
-            is_integrity=True,
-        )
+        return _broken(name, f"the head's hash is not that of event {head.position}")
     return Check(
         name,
         "ok",
@@ -203,11 +196,5 @@ def _signing(store: "Store", info: "LedgerInfo", evidence: Path) -> Check:
     if kept is None:
         return Check(name, "ok", "no checkpoint was signed yet")
     if kept.size > head:
-        return Check(
-            name,
-            "fail",
-            f"a checkpoint of {kept.size} events was signed, but there are {head}",
-            "Stop the server, keep the file as evidence, restore from a copy that verifies.",
-            is_integrity=True,
-        )
+        return _broken(name, f"a checkpoint of {kept.size} events was signed, but there are {head}")
     return Check(name, "ok", f"the newest checkpoint covers {kept.size} of {head} events")

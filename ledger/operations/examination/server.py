@@ -65,8 +65,8 @@ def _duplicates(client: "LedgerClient", origin: str) -> Check:
     )
 
 
-def _is_well(target: str, service: str) -> bool:
-    """Ask the server's health check; LookupError with its words if it does not say."""
+def _health(target: str, service: str, ok: Check, failed: Check) -> Check:
+    """Return one of two checks, as the server's health check answers; or that it does not say."""
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -76,43 +76,33 @@ def _is_well(target: str, service: str) -> bool:
             stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
             status = stub.Check(request, timeout=_SERVER_DEADLINE_SECONDS).status
     except grpc.RpcError as error:
-        raise LookupError(f"the server does not say: {error}") from error
-    return bool(status == health_pb2.HealthCheckResponse.SERVING)
+        return Check(ok.name, "warn", f"the server does not say: {error}", "Update the server.")
+    return ok if status == health_pb2.HealthCheckResponse.SERVING else failed
 
 
 def _serving(target: str, what: str) -> Check:
     """Say whether the server, which answers, takes what is to be recorded."""
-    try:
-        is_serving = _is_well(target, "")
-    except LookupError as error:
-        return Check("server", "warn", str(error), "Update the server.")
-    if is_serving:
-        return Check("server", "ok", f"{target} {what}")
-    return Check(
+    failed = Check(
         "server",
         "fail",
         f"{target} {what}, but records nothing any more",
         "Its log says why, and so does the refusal of whatever is sent to it.",
     )
+    return _health(target, "", Check("server", "ok", f"{target} {what}"), failed)
 
 
 def _signing_health(target: str) -> Check:
     """Ask the server whether it still signs checkpoints."""
     from ledger.api.server import SIGNING
 
-    try:
-        is_signing = _is_well(target, SIGNING)
-    except LookupError as error:
-        return Check("signing", "warn", str(error), "Update the server.")
-    if is_signing:
-        return Check("signing", "ok", "the server signs checkpoints")
-    return Check(
+    failed = Check(
         "signing",
         "fail",
         "the server has stopped signing: a ledger contradicts what was signed before",
         "Its log says why, and so does `decision-ledger log checkpoint`.",
         is_integrity=True,
     )
+    return _health(target, SIGNING, Check("signing", "ok", "the server signs checkpoints"), failed)
 
 
 def _projections(client: "LedgerClient", origin: str) -> Iterator[Check]:
