@@ -29,7 +29,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         checks.document("document", request.document)
         checks.done()
         ledger = self._server.backend.ledger(request.ledger)
-        result = ledger.commands.lint_policy(request.document)
+        result = ledger.definitions.lint(request.document)
         response = pb.LintPolicyResponse(
             valid=result.document is not None, problems=problems(result.problems)
         )

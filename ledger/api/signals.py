@@ -47,11 +47,11 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         replacements = replacements_of(request.replacements, checks)
         defined = signal_of(request.signal, checks)
         ledger, caller = self._server.append(request, context)
-        written = ledger.commands.define_signal(caller, defined, replacements)
+        written = ledger.definitions.define(caller, defined, replacements)
         ledger.fleet.refresh(written.last_position)
         view = ledger.fleet.signal(defined.signal)
         assert view is not None, "what was defined is known"
-        meanings = ledger.commands.meanings
+        meanings = ledger.definitions.meanings
         uses = meanings.uses(defined.signal, written.last_position)
         replaced = meanings.replaced_between(written.first_position, written.last_position)
         return pb.DefineSignalResponse(

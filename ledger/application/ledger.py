@@ -13,6 +13,7 @@ from ledger.application.decisions.replay import Replayer
 from ledger.application.erasure import Erasure
 from ledger.application.evaluation.evaluator import Evaluator
 from ledger.application.fleet.commands import FleetCommands
+from ledger.application.fleet.definitions import Definitions
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import ObservationIntake
@@ -48,7 +49,10 @@ class LedgerApplication:
         planning = Planning(store.events, info.origin, self.histories)
         self.fleet = Fleet(store.events, info.origin, on_erasure=policies.clear)
         aggregates = Aggregates(recorder, Appender(store, info.origin))
-        self.commands = FleetCommands(store, info, self.fleet, aggregates, self.histories)
+        self.definitions = Definitions(store, info, self.fleet, aggregates, self.histories)
+        self.commands = FleetCommands(
+            store, info, self.fleet, aggregates, self.histories, self.definitions
+        )
         self.intake = ObservationIntake(store, info, self.fleet, clock)
         self.plans = PlanCommands(store, info, self.fleet, self.histories, planning, clock)
         self.replayer = Replayer(store.events, info.origin, self.histories, planning)

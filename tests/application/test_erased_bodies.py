@@ -332,7 +332,7 @@ def test_a_signal_without_a_definition_still_takes_observations(world: World) ->
     erase(world, (at, at))
     assert [view.name for view in world.ledger.fleet.signals()] == ["drift"]
     world.see("m1", "0.4", START, signal="loss")
-    result = world.ledger.commands.lint_policy(next_policy())
+    result = world.ledger.definitions.lint(next_policy())
     assert any("loss" in problem.message for problem in result.problems)
 
 

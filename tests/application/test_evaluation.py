@@ -141,7 +141,7 @@ def test_without_a_policy_nothing_is_scored_until_there_is_one(make_world: MakeW
     world.begin("m1", "m2")
     other = make_world("other")
     for signal in world.ledger.fleet.signals():
-        other.ledger.commands.define_signal(ANA, defined(signal.name))
+        other.ledger.definitions.define(ANA, defined(signal.name))
     for model in ("m1", "m2"):
         other.register(model)
         other.deploy(model, "v1")
@@ -214,7 +214,7 @@ def test_what_cannot_be_evaluated_is_refused_whole(
     world.begin("m1", policy=policy_text())
     scoped = make_world("scoped")
     for signal in world.ledger.fleet.signals():
-        scoped.ledger.commands.define_signal(ANA, defined(signal.name))
+        scoped.ledger.definitions.define(ANA, defined(signal.name))
     for model in ("m1", "unruled"):
         scoped.register(model)
         scoped.deploy(model, "v1")

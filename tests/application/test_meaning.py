@@ -24,7 +24,7 @@ from tests.application.world import (
 
 
 def redefine(world: World, signal: str = "loss", **changes: str) -> None:
-    world.ledger.commands.define_signal(ANA, defined(signal).model_copy(update=changes))
+    world.ledger.definitions.define(ANA, defined(signal).model_copy(update=changes))
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_words_may_change_and_so_may_what_no_policy_in_force_reads(world: World)
     world.begin("m1")
     redefine(world, meaning="said better", collection="at noon")
     redefine(world, "drift", direction="lower_is_worse")
-    assert [str(use) for use in world.ledger.commands.meanings.uses("loss", world.head)] == [
+    assert [str(use) for use in world.ledger.definitions.meanings.uses("loss", world.head)] == [
         "main version 1"
     ]
-    assert world.ledger.commands.meanings.uses("drift", world.head) == []
+    assert world.ledger.definitions.meanings.uses("drift", world.head) == []
 
 
 def test_the_loss_of_a_plan_is_pinned_though_it_is_not_scored(world: World) -> None:
@@ -83,7 +83,7 @@ def test_a_signal_that_is_defined_after_its_policy_cannot_run_against_it(
     world: World, *, is_in_force: bool
 ) -> None:
     for signal in ("loss", "drift"):
-        world.ledger.commands.define_signal(ANA, defined(signal))
+        world.ledger.definitions.define(ANA, defined(signal))
     text = policy_text(signals=[signal_rule("new")])
     turned = defined("new").model_copy(update={"direction": "lower_is_worse"})
     drafted = world.draft(text, "main")
@@ -92,7 +92,7 @@ def test_a_signal_that_is_defined_after_its_policy_cannot_run_against_it(
     activate = partial(
         commands.activate_policy, ANA, "main", 1, drafted.digest, everywhere, "because"
     )
-    first, second = partial(commands.define_signal, ANA, turned), activate
+    first, second = partial(world.ledger.definitions.define, ANA, turned), activate
     if is_in_force:
         first, second = second, first
     first()
@@ -104,7 +104,7 @@ def test_a_signal_that_is_defined_after_its_policy_cannot_run_against_it(
     assert "main" in error.value.metadata["policies"]
     assert world.head == head
     if is_in_force:
-        commands.define_signal(ANA, defined("new"))
+        world.ledger.definitions.define(ANA, defined("new"))
         with pytest.raises(LedgerError):
             second()
 
@@ -113,7 +113,7 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for signal in ("loss", "drift"):
-        world.ledger.commands.define_signal(ANA, defined(signal))
+        world.ledger.definitions.define(ANA, defined(signal))
     drafted = world.draft(policy_text(), "main")
     commands = world.ledger.commands
     append = world.store.requests.append
@@ -128,22 +128,22 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
     with pytest.raises(LedgerError) as error:
         commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")
     assert reason_of(error) is Reason.MEANING_PINNED
-    assert not commands.meanings.in_force(world.head)
+    assert not world.ledger.definitions.meanings.in_force(world.head)
 
 
 def test_a_repeat_of_a_definition_gets_its_first_answer_whatever_came_since(world: World) -> None:
     world.begin("m1")
     caller = request("d1", "x")
     fresh = defined("other")
-    first = world.ledger.commands.define_signal(caller, fresh)
+    first = world.ledger.definitions.define(caller, fresh)
     world.activate(policy_text(signals=[signal_rule("other")]))
-    assert world.ledger.commands.define_signal(caller, fresh).last_position == first.last_position
+    assert world.ledger.definitions.define(caller, fresh).last_position == first.last_position
 
 
 def test_an_earlier_ledger_that_holds_such_a_change_is_pointed_out_by_lint(world: World) -> None:
     world.begin("m1", procedure="rules/1")
-    assert world.ledger.commands.lint_policy(policy_text()).problems == ()
+    assert world.ledger.definitions.lint(policy_text()).problems == ()
     turned = defined("loss").model_copy(update={"direction": "lower_is_worse"})
     world.forge("signals/loss", turned)
-    problems = [one.message for one in world.ledger.commands.lint_policy(policy_text()).problems]
+    problems = [one.message for one in world.ledger.definitions.lint(policy_text()).problems]
     assert any("main version 1" in message and "direction" in message for message in problems)

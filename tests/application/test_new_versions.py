@@ -52,7 +52,7 @@ def test_a_version_whose_first_report_is_not_due_calls_no_person(
         limits.setdefault(document.planning.loss_signal, True)
     for signal, is_higher_worse in limits.items():
         direction = "higher_is_worse" if is_higher_worse else "lower_is_worse"
-        world.ledger.commands.define_signal(
+        world.ledger.definitions.define(
             ANA, defined(signal).model_copy(update={"direction": direction})
         )
     for model in ("new", "other"):

@@ -42,7 +42,7 @@ def replacement(policy: str = "main", text: str = FITTING, version: int = 0) -> 
 
 
 def turn(world: World, *replacements: Replacement, caller: Caller = ANA) -> AppendResult:
-    return world.ledger.commands.define_signal(caller, TURNED, replacements)
+    return world.ledger.definitions.define(caller, TURNED, replacements)
 
 
 def in_force(world: World) -> list[tuple[str, int, str]]:
@@ -72,9 +72,9 @@ def test_a_meaning_changes_in_one_append_with_the_policy_that_it_touches(world: 
         ("users/ana", "turn-1")
     }
     assert typed(events[2], PolicyActivated).rationale == "it is a score now"
-    commands = world.ledger.commands
-    assert [str(use) for use in commands.meanings.uses("loss", world.head)] == ["main version 2"]
-    assert commands.lint_policy(FITTING).problems == ()
+    definitions = world.ledger.definitions
+    assert [str(use) for use in definitions.meanings.uses("loss", world.head)] == ["main version 2"]
+    assert definitions.lint(FITTING).problems == ()
     world.see("m1", 0.2, START + 1)
     world.settle()
     assert world.scores("m1")[-1].policy_version == 2
@@ -171,7 +171,7 @@ def test_a_document_for_what_is_not_touched_is_refused_by_its_field(world: World
     error = refused(world, replacement(), reason=Reason.FIELD_INVALID)
     assert "2 versions in force of main are touched" in error.message
     with pytest.raises(LedgerError) as words:
-        world.ledger.commands.define_signal(ANA, WORDS, [replacement()])
+        world.ledger.definitions.define(ANA, WORDS, [replacement()])
     assert reason_of(words) is Reason.FIELD_INVALID
 
 
@@ -193,7 +193,7 @@ def test_a_first_definition_replaces_a_policy_whose_limits_run_against_it(world:
     world.activate(policy_text(signals=[signal_rule("new")]))
     turned = defined("new").model_copy(update={"direction": "lower_is_worse"})
     text = policy_text(signals=[signal_rule("new", baseline=0.4, critical=0.1)])
-    world.ledger.commands.define_signal(ANA, turned, [replacement(text=text)])
+    world.ledger.definitions.define(ANA, turned, [replacement(text=text)])
     assert in_force(world) == [("main", 3, "ledger")]
 
 
@@ -250,7 +250,7 @@ def test_a_policy_that_comes_into_force_between_check_and_record_is_not_missed(
         turn(world)
     assert reason_of(error) is Reason.MEANING_PINNED
     assert policy in error.value.message
-    assert not world.ledger.commands.meanings.changes_in_force(world.head)
+    assert not world.ledger.definitions.meanings.changes_in_force(world.head)
 
 
 @pytest.mark.parametrize("policy", ["main", "unheard-of"])
@@ -263,7 +263,7 @@ def test_what_is_replaced_is_not_decided_again_when_another_policy_comes_between
         turn(world, replacement())
     assert reason_of(error) in {Reason.MEANING_PINNED, Reason.FIELD_INVALID}
     assert policy in error.value.message
-    assert not world.ledger.commands.meanings.changes_in_force(world.head)
+    assert not world.ledger.definitions.meanings.changes_in_force(world.head)
 
 
 def test_a_draft_between_check_and_record_is_a_conflict_and_versions_stay_dense(
@@ -283,7 +283,7 @@ def test_another_signal_that_is_turned_between_check_and_record_is_not_missed(
 ) -> None:
     world.begin("m1")
     turned = defined("drift").model_copy(update={"direction": "lower_is_worse"})
-    overtaken(world, monkeypatch, lambda: world.ledger.commands.define_signal(ANA, turned))
+    overtaken(world, monkeypatch, lambda: world.ledger.definitions.define(ANA, turned))
     both = policy_text(signals=[signal_rule(baseline=0.4, critical=0.1), signal_rule("drift")])
     with pytest.raises(LedgerError) as error:
         turn(world, replacement(text=both))
@@ -309,19 +309,19 @@ def test_a_definition_that_comes_between_is_looked_at_before_the_words_are_recor
 
     overtaken(world, monkeypatch, lambda: turn(world, replacement()))
     with pytest.raises(LedgerError) as error:  # what were words alone would turn it back by now
-        world.ledger.commands.define_signal(ANA, WORDS)
+        world.ledger.definitions.define(ANA, WORDS)
     assert reason_of(error) is Reason.MEANING_PINNED
-    assert not world.ledger.commands.meanings.changes_in_force(world.head)
+    assert not world.ledger.definitions.meanings.changes_in_force(world.head)
 
 
 def test_two_definitions_of_words_at_once_are_both_recorded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.begin("m1")
-    commands = world.ledger.commands
+    definitions = world.ledger.definitions
     words = [defined("loss").model_copy(update={"meaning": text}) for text in ("one", "two")]
-    overtaken(world, monkeypatch, lambda: commands.define_signal(ANA, words[0]))
-    written = commands.define_signal(ANA, words[1])
+    overtaken(world, monkeypatch, lambda: definitions.define(ANA, words[0]))
+    written = definitions.define(ANA, words[1])
     assert written.last_position == world.head
     texts = [one.meaning for one in world.all_of(SignalDefined)][-2:]
     assert texts == ["one", "two"]

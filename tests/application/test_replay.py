@@ -289,7 +289,7 @@ def test_a_policy_whose_document_is_not_its_digests_is_not_used(world: World) ->
     world.see("m1", 1.4, START)
     drafted = world.events("policy.drafted.v2")[0].data
     other = policy_text(silence="9d")
-    document = world.ledger.commands.lint_policy(other).document
+    document = world.ledger.definitions.lint(other).document
     assert document is not None
     forged = drafted | {"version": 2, "document": document.model_dump(mode="json")}
     world.forge("policies/main", forged, "policy.drafted.v2")

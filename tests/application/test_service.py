@@ -33,7 +33,7 @@ def service_at(path: Path) -> Service:
 
 def fill(ledger: LedgerApplication, model: str) -> None:
     """Give a ledger a signal and a model."""
-    ledger.commands.define_signal(ANA, defined("loss"))
+    ledger.definitions.define(ANA, defined("loss"))
     ledger.commands.register_model(ANA, registered(model))
 
 
@@ -56,7 +56,7 @@ def test_several_ledgers_in_one_database_know_nothing_of_each_other(tmp_path: Pa
             assert checkpoint.note.startswith(f"{origin}\n")
         repeated = Caller("users/ana", "same-id", b"")
         for origin in (ONE, TWO):
-            written = service.ledger(origin).commands.define_signal(repeated, defined("drift"))
+            written = service.ledger(origin).definitions.define(repeated, defined("drift"))
             assert not written.repeated
 
 

@@ -140,7 +140,7 @@ class World:
     ) -> "World":
         """Define `loss` and `drift`, register and deploy models, and bring a policy into force."""
         for signal in ("loss", "drift"):
-            self.ledger.commands.define_signal(ANA, defined(signal))
+            self.ledger.definitions.define(ANA, defined(signal))
         for model in models:
             self.register(model)
             self.deploy(model, "v1")

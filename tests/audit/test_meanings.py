@@ -37,7 +37,7 @@ def told(path: Path) -> World:
     world.settle()
     turned = defined("loss").model_copy(update={"direction": "lower_is_worse"})
     replacements = [Replacement(name, 0, FITTING, "turned") for name in ("main", "aux")]
-    world.ledger.commands.define_signal(request("turn"), turned, replacements)
+    world.ledger.definitions.define(request("turn"), turned, replacements)
     return world
 
 

@@ -93,7 +93,7 @@ def test_a_version_drafted_against_another_meaning_does_not_come_into_force(
     world = World(path)
     world.begin()
     turned = defined("drift").model_copy(update={"unit": "bits"})
-    world.ledger.commands.define_signal(ANA, turned)
+    world.ledger.definitions.define(ANA, turned)
     world.ledger.attestation.checkpoints.sign()
     world.close()
     paper = Paper.copied(path, ORIGIN)

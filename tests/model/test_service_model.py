@@ -185,7 +185,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Define the signal, bring a policy into force, and put a model into service."""
-        self.world.ledger.commands.define_signal(ANA, defined("loss"))
+        self.world.ledger.definitions.define(ANA, defined("loss"))
         self.world.activate(text_of(STRICT))
         self.register("a")
         # From here on the data's time is past whatever is said to be in service.

@@ -76,7 +76,7 @@ def still(database: str) -> Service:
 def _enrol(ledger: LedgerApplication) -> None:
     commands = ledger.commands
     for signal in SIGNALS:
-        commands.define_signal(
+        ledger.definitions.define(
             _OWNER,
             SignalDefined(
                 signal=signal,

@@ -1,24 +1,23 @@
-"""Commands that describe the fleet: signals, models, deployments, policies.
+"""Commands that describe the fleet: models, deployments, policies.
 
 Each checks the state that it is about and decides the next event of an aggregate.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from ledger.application.appender import Proposal
 from ledger.application.commands import (
     Caller,
-    model_stream,
     no_definition_after,
-    policy_stream,
 )
-from ledger.application.fleet.aggregates import ModelAggregate, PolicyAggregate
-from ledger.application.fleet.definitions import Definitions, Replacement
+from ledger.application.fleet.aggregates import ModelAggregate
+from ledger.application.fleet.definitions import Definitions
 from ledger.application.fleet.deployments import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet.fleet import Fleet, model_retired
 from ledger.application.fleet.history import HistoryReader
 from ledger.application.fleet.intake import name_fault
-from ledger.application.fleet.repository import Aggregates, NextEvent, stale
+from ledger.application.fleet.repository import Aggregates, next_event, stale
 from ledger.application.names import did_you_mean
 from ledger.application.policies.definition_usage import (
     backwards,
@@ -26,12 +25,11 @@ from ledger.application.policies.definition_usage import (
     outdated,
     signals_of,
 )
-from ledger.application.policies.lint import LintResult, lint
+from ledger.application.policies.lint import LintResult
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.events.registry import typed
-from ledger.events.signals import SignalDefined
 from ledger.limits import MONEY_MICROS_MAX
 from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
@@ -57,34 +55,28 @@ class FleetCommands:
         fleet: Fleet,
         aggregates: Aggregates,
         histories: HistoryReader,
+        definitions: Definitions,
     ) -> None:
         self._store = store
         self._info = info
         self._fleet = fleet
         self._aggregates = aggregates
         self._histories = histories
-        self._definitions = Definitions(store, info, fleet, aggregates, histories, self.lint_policy)
-        self.meanings = self._definitions.meanings
-
-    def define_signal(
-        self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
-    ) -> AppendResult:
-        """Record a signal's definition, and with it what replaces the policies that it touches."""
-        return self._definitions.define(caller, signal, replacements)
+        self._definitions = definitions
 
     def register_model(self, caller: Caller, described: ModelRegistered) -> AppendResult:
         """Record a new model; ALREADY_EXISTS where the name is taken, also by a retired one."""
 
-        def decide() -> NextEvent:
+        def decide() -> Proposal:
             self._check_described(described)
-            if self._aggregates.model(model_stream(described.model)) is not None:
+            if self._aggregates.model(described.model) is not None:
                 raise LedgerError(
                     Reason.ALREADY_EXISTS,
                     f"A model is already registered under {described.model!r}.",
                     remedy="Update that model, or choose another name.",
                     metadata={"model": described.model},
                 )
-            return NextEvent(0, described)
+            return next_event(0, described)
 
         return self._save(caller, described.METHOD, decide)
 
@@ -93,21 +85,21 @@ class FleetCommands:
     ) -> AppendResult:
         """Replace a model's description; VERSION_CONFLICT where `expected_version` is stale."""
 
-        def decide() -> NextEvent:
+        def decide() -> Proposal:
             self._check_described(described)
             model = self._live_model(described.model)
             if expected_version is not None and expected_version != model.version:
                 raise stale(model.id, expected_version, model.version)
-            return NextEvent(model.version, described)
+            return next_event(model.version, described)
 
         return self._save(caller, described.METHOD, decide)
 
     def retire_model(self, caller: Caller, model: str, reason: str) -> AppendResult:
         """Record that a model left the fleet."""
 
-        def decide() -> NextEvent:
+        def decide() -> Proposal:
             known = self._live_model(model)
-            return NextEvent(known.version, ModelRetired(model=model, reason=reason))
+            return next_event(known.version, ModelRetired(model=model, reason=reason))
 
         return self._save(caller, ModelRetired.METHOD, decide)
 
@@ -120,41 +112,25 @@ class FleetCommands:
         that decision and carries its run.
         """
 
-        def decide() -> NextEvent:
+        def decide() -> Proposal:
             check_deployment(spec, self._info, self._store)
             model = self._live_model(spec.model)
             data, stated = deployed(spec, model), spec.in_service_at
             run_id, cause = self._run_in_force(spec.model)
-            return NextEvent(model.version, data, run_id, cause, stated_time=stated)
+            return next_event(model.version, data, run_id=run_id, cause=cause, stated_time=stated)
 
         return self._save(caller, ModelDeployed.METHOD, decide)
 
-    def lint_policy(self, text: str, changed: SignalDefined | None = None) -> LintResult:
-        """Return everything that is wrong or doubtful about a policy's text; writes nothing.
-
-        `changed` is a definition that is to be recorded together with the policy.
-        """
-        self._fleet.refresh()
-        defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
-        if changed is not None:
-            defined[changed.signal] = changed
-        touched = [
-            (change.signal, f"its {change.said} changed at position {change.position} under {use}")
-            for use, change in self.meanings.changes_in_force(self._fleet.position)
-        ]
-        return lint(text, defined, touched)
-
     def draft_policy(self, caller: Caller, policy: str, text: str, rationale: str) -> DraftResult:
         """Record the next version of a policy; POLICY_INVALID names every error of the text."""
-        result = self.lint_policy(text)
+        result = self._definitions.lint(text)
 
-        def decide() -> NextEvent:
+        def decide() -> Proposal:
             if fault := name_fault(policy):
                 raise invalid_field("policy", fault)
-            stream = policy_stream(policy)
-            known = self._aggregates.policy(stream) or PolicyAggregate(stream, 0)
-            data = result.draft(policy, len(known.drafts) + 1, rationale)
-            return NextEvent(known.version, data)
+            known = self._aggregates.policy(policy)
+            version, drafts = (known.version, len(known.drafts)) if known else (0, 0)
+            return next_event(version, result.draft(policy, drafts + 1, rationale))
 
         written = self._save(caller, PolicyDrafted.METHOD, decide)
         drafted = typed(self._aggregates.appender.event(written.last_position), PolicyDrafted)
@@ -171,9 +147,9 @@ class FleetCommands:
     ) -> AppendResult:
         """Record that a version came into force; `digest`, where given, must be that version's."""
 
-        def decide() -> NextEvent:
+        def decide() -> Proposal:
             self._check_scope(scope)
-            known = self._aggregates.policy(policy_stream(policy))
+            known = self._aggregates.policy(policy)
             if known is None or not 1 <= version <= len(known.drafts):
                 raise self._fleet.policy_unknown(policy, version)
             draft = known.drafts[version - 1]
@@ -193,7 +169,7 @@ class FleetCommands:
                 scope=scope,
                 rationale=rationale,
             )
-            return NextEvent(known.version, data, guards=guards)
+            return next_event(known.version, data, guards=guards)
 
         return self._save(caller, PolicyActivated.METHOD, decide)
 
@@ -201,7 +177,7 @@ class FleetCommands:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""
         head = self._store.events.head(self._info.origin).position
         drafted_at, document = self._histories.draft(policy, version, digest)
-        if changes := self.meanings.changes(document, drafted_at, head):
+        if changes := self._definitions.meanings.changes(document, drafted_at, head):
             raise outdated(policy, version, changes)
         self._fleet.refresh(head)
         defined = [view.defined for view in self._fleet.signals() if view.defined]
@@ -218,7 +194,7 @@ class FleetCommands:
 
     # ---- shared ----------------------------------------------------------------------------------
 
-    def _save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> AppendResult:
+    def _save(self, caller: Caller, method: str, decide: Callable[[], Proposal]) -> AppendResult:
         """Append what is decided, and have the fleet know it."""
         written = self._aggregates.save(caller, method, decide)
         self._fleet.refresh(written.last_position)
@@ -233,7 +209,7 @@ class FleetCommands:
         return decision.run_id, decision.position
 
     def _live_model(self, name: str) -> ModelAggregate:
-        model = self._aggregates.model(model_stream(name))
+        model = self._aggregates.model(name)
         if model is None:
             raise self._fleet.model_unknown(name)
         if model.retired:

@@ -7,7 +7,7 @@ was drafted against another meaning.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,6 @@ from ledger.application.commands import (
     no_erasure_after,
     none_after,
     policy_stream,
-    signal_stream,
 )
 from ledger.application.fleet.aggregates import POLICY_TYPES
 from ledger.application.fleet.fleet import Fleet
@@ -36,7 +35,7 @@ from ledger.application.policies.definition_usage import (
     signals_of,
 )
 from ledger.application.policies.history import PolicyHistory
-from ledger.application.policies.lint import LintResult
+from ledger.application.policies.lint import LintResult, lint
 from ledger.errors import invalid_field
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.signals import SignalDefined
@@ -44,9 +43,6 @@ from ledger.storage.records import AppendResult, Guard, LedgerInfo
 from ledger.storage.store import Store
 
 _TRIES: Final = 3
-
-Lint = Callable[[str, SignalDefined], LintResult]
-"""Reads a policy's text against the ledger's definitions, one of which comes with the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +65,10 @@ class Definitions:
         fleet: Fleet,
         aggregates: Aggregates,
         policies: PolicyHistory,
-        lint: Lint,
     ) -> None:
         self._fleet = fleet
         self._aggregates = aggregates
         self._policies = policies
-        self._lint = lint
         self.meanings = DefinitionUsage(store.events, info.origin, policies)
 
     def define(
@@ -95,13 +89,28 @@ class Definitions:
         self._fleet.refresh(written.last_position)
         return written
 
+    def lint(self, text: str, changed: SignalDefined | None = None) -> LintResult:
+        """Return everything that is wrong or doubtful about a policy's text; writes nothing.
+
+        `changed` is a definition that is to be recorded together with the policy.
+        """
+        self._fleet.refresh()
+        defined = {view.name: view.defined for view in self._fleet.signals() if view.defined}
+        if changed is not None:
+            defined[changed.signal] = changed
+        touched = [
+            (change.signal, f"its {change.said} changed at position {change.position} under {use}")
+            for use, change in self.meanings.changes_in_force(self._fleet.position)
+        ]
+        return lint(text, defined, touched)
+
     # ---- deciding ----------------------------------------------------------------------------
 
     def _decide(self, signal: SignalDefined, replacements: Sequence[Replacement]) -> Proposal:
         """Return what is to be appended; raises where the request is refused as things are."""
         self._fleet.refresh()
         head = self._fleet.position
-        aggregate = self._aggregates.signal(signal_stream(signal.signal))
+        aggregate = self._aggregates.signal(signal.signal)
         known = aggregate.defined if aggregate is not None else None
         said = "" if known is None else difference(known, signal)
         touched = self.meanings.uses(signal.signal, head) if said or known is None else []
@@ -133,10 +142,10 @@ class Definitions:
         numbers = Counter[str]()
         for named, (index, replacement) in replaced.items():
             policy = replacement.policy
-            known = self._aggregates.policy(policy_stream(policy))
+            known = self._aggregates.policy(policy)
             assert known is not None, "a policy in force was drafted"
             numbers[policy] += 1
-            drafts[named] = self._lint(replacement.document, signal).draft(
+            drafts[named] = self.lint(replacement.document, signal).draft(
                 policy,
                 len(known.drafts) + numbers[policy],
                 replacement.rationale,

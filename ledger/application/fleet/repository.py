@@ -22,7 +22,13 @@ from eventsourcing.persistence import (
 from pydantic import ValidationError
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, fields_named
+from ledger.application.commands import (
+    Caller,
+    fields_named,
+    model_stream,
+    policy_stream,
+    signal_stream,
+)
 from ledger.application.fleet.aggregates import (
     ModelAggregate,
     PolicyAggregate,
@@ -49,19 +55,6 @@ class PastEvent:
     originator_version: int
     data: EventData | ErasedData
     stored: StoredEvent
-
-
-@dataclass(frozen=True, slots=True)
-class NextEvent:
-    """What an aggregate decided: its next event, made of it as it was at `version`."""
-
-    version: int
-    data: EventData
-    run_id: str | None = None
-    cause: int | None = None
-    guards: Sequence[Guard] = ()
-    """What else must hold when it is appended."""
-    stated_time: int | None = None
 
 
 class ClosedMapper(Mapper[str]):
@@ -100,35 +93,36 @@ class Aggregates:
         self._events: EventStore[str] = EventStore(ClosedMapper(), recorder)
         self.appender = appender
 
-    def signal(self, stream: str) -> SignalAggregate | None:
-        """Return the signal whose stream this is, or None if it was never defined."""
-        return self._get(stream, evolve_signal)
+    def signal(self, name: str) -> SignalAggregate | None:
+        """Return a signal, or None if it was never defined."""
+        return self._get(signal_stream(name), evolve_signal)
 
-    def model(self, stream: str) -> ModelAggregate | None:
-        """Return the model whose stream this is, or None if it was never registered."""
-        return self._get(stream, evolve_model)
+    def model(self, name: str) -> ModelAggregate | None:
+        """Return a model, or None if it was never registered."""
+        return self._get(model_stream(name), evolve_model)
 
-    def policy(self, stream: str) -> PolicyAggregate | None:
-        """Return the policy whose stream this is, or None if it was never drafted."""
-        return self._get(stream, evolve_policy)
+    def policy(self, name: str) -> PolicyAggregate | None:
+        """Return a policy, or None if it was never drafted."""
+        return self._get(policy_stream(name), evolve_policy)
 
-    def save(self, caller: Caller, method: str, decide: Callable[[], NextEvent]) -> AppendResult:
-        """Append the event that is decided; VERSION_CONFLICT if its aggregate changed meanwhile.
+    def save(self, caller: Caller, method: str, decide: Callable[[], Proposal]) -> AppendResult:
+        """Append the `next_event` that is decided; VERSION_CONFLICT if its aggregate has changed.
 
         FIELD_INVALID names the fields that the event's data refuse.
         """
-        decided: list[NextEvent] = []
+        read: list[Guard] = []
 
         def propose() -> Proposal:
             with fields_named():
-                event = decide()
-            decided.append(event)
-            addition = Addition.of(event.data, run_id=event.run_id, cause=event.cause)
-            guards = [*event.guards, unchanged(addition.stream, event.version)]
-            return Proposal([addition], guards, event.stated_time)
+                proposal = decide()
+            read.append(proposal.guards[-1])
+            return proposal
 
         def refusal(_: LedgerError) -> LedgerError:
-            return stale(decided[0].data.stream_name, decided[0].version, decided[0].version + 1)
+            stream, version = read[0].stream, read[0].expected_count
+            assert stream is not None
+            assert version is not None
+            return stale(stream, version, version + 1)
 
         return self.appender.append(caller, method, propose, refusal=refusal)
 
@@ -148,6 +142,20 @@ class Aggregates:
                 metadata={"stream": stream},
             ) from error
         return state
+
+
+def next_event(
+    version: int,
+    data: EventData,
+    *,
+    run_id: str | None = None,
+    cause: int | None = None,
+    guards: Sequence[Guard] = (),
+    stated_time: int | None = None,
+) -> Proposal:
+    """Propose an aggregate's next event, made of it as it was at `version`."""
+    addition = Addition.of(data, run_id=run_id, cause=cause)
+    return Proposal([addition], [*guards, unchanged(addition.stream, version)], stated_time)
 
 
 def unchanged(stream: str, version: int) -> Guard:
