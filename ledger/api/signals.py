@@ -147,7 +147,8 @@ def _proof(
     """
     try:
         await_checkpoint(ledger, written.last_position, context)
-        proof = ledger.attestation.prover.awaited(written.last_position, 0.0)
+        ledger.attestation.checkpoints.refuse_uncovered(written.last_position)
+        proof = ledger.attestation.prover.inclusion(written.last_position)
     except LedgerError as error:
         first, last = written.first_position, written.last_position
         place = f"position {last}" if first == last else f"positions {first} to {last}"

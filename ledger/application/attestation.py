@@ -67,7 +67,6 @@ class Attestation:
             store,
             info,
             self.keyring,
-            clock,
             rehash=rehasher(store.events, options.process),
             evidence=self.evidence,
         )

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.chain.encoding import decode_base64, encode_base64
-from ledger.chain.keys import SecretKey, VerifierKey
+from ledger.chain.keys import SecretKey, VerifierKey, decode_base64, encode_base64
 from ledger.chain.link import DIGEST_BYTES, Digest
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError, OpenedNote, open_note

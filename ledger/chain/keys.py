@@ -1,9 +1,11 @@
-"""Ed25519 keys as signed notes name them (C2SP signed-note), and their text forms.
+"""Ed25519 keys as signed notes name them (C2SP signed-note), their text forms, and its base64.
 
 A verifier key is public and is what an auditor pins. A signing key is secret: keeping it and
 drawing its seed at random are left to the caller; here it is only held and used.
 """
 
+import base64
+import binascii
 import hashlib
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,8 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
-
-from ledger.chain.encoding import decode_base64, encode_base64
 
 # The type byte says what a signature is over, so that one purpose cannot stand in for another.
 ED25519: Final = 0x01  # over the text of a note
@@ -29,6 +29,25 @@ _PRIVATE_PREFIX: Final = "PRIVATE+KEY+"
 
 class KeyFormatError(ValueError):
     """Text that is no key of ours; it never repeats the text, which may be a secret."""
+
+
+def encode_base64(data: bytes) -> str:
+    """Return standard base64 with padding."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the bytes; ValueError unless text is exactly what `encode_base64` gives for them.
+
+    The library alone would also take non-zero trailing bits, so that two texts meant one value.
+    """
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise ValueError("not base64") from error
+    if encode_base64(data) != text:
+        raise ValueError("not base64 in its only spelling")
+    return data
 
 
 def key_id(name: str, type_: int, public_key: bytes) -> bytes:

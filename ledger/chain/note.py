@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ledger.chain.encoding import decode_base64, encode_base64
-from ledger.chain.keys import KEY_ID_BYTES, SecretKey, is_key_name
+from ledger.chain.keys import KEY_ID_BYTES, SecretKey, decode_base64, encode_base64, is_key_name
 
 NOTE_BYTES_MAX: Final = 1_000_000
 SIGNATURES_MAX: Final = 100

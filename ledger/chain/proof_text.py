@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.chain.checkpoint import CheckpointBody, OpenedCheckpoint, open_checkpoint
-from ledger.chain.encoding import decode_base64, encode_base64
-from ledger.chain.keys import VerifierKey
+from ledger.chain.keys import VerifierKey, decode_base64, encode_base64
 from ledger.chain.link import DIGEST_BYTES
 from ledger.chain.merkle import SIZE_MAX, check_inclusion
 from ledger.chain.policy import PolicyVerdict, WitnessPolicy

@@ -13,9 +13,8 @@ from typing import Final
 
 from ledger.chain.checkpoint import CheckpointBody, OpenedCheckpoint, open_checkpoint
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.encoding import decode_base64, encode_base64
 from ledger.chain.heads import TreeHead, compare, head_of
-from ledger.chain.keys import VerifierKey
+from ledger.chain.keys import VerifierKey, decode_base64, encode_base64
 from ledger.chain.link import DIGEST_BYTES
 from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.note import MalformedNoteError, NoteError

@@ -43,7 +43,7 @@ def rehash(
     assert tree.size == first - 1
     grown, at = tree.copy(), first
     for page in recorded.rows_raw(ledger, after=first - 1, until=last):
-        leaves = hash_page(timed(page), ledger, at, prev_hash)
+        leaves = hash_page(list(timed(page)), ledger, at, prev_hash)
         grown.extend(leaves)
         at, prev_hash = at + len(leaves), leaves[-1]
     if at != last + 1:

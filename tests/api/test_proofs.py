@@ -156,11 +156,10 @@ def test_a_batch_whose_checkpoint_does_not_come_is_said_to_be_on_record(
 
     ledger = served.service.ledger()
 
-    def too_late(position: int, timeout_seconds: float) -> Any:  # noqa: ANN401
-        assert timeout_seconds == 0.0, "no thread waits: the front end has done so already"
+    def too_late(position: int) -> None:
         raise LedgerError(Reason.DEADLINE_EXCEEDED, "No checkpoint came in time.")
 
-    monkeypatch.setattr(ledger.attestation.prover, "awaited", too_late)
+    monkeypatch.setattr(ledger.attestation.checkpoints, "refuse_uncovered", too_late)
     head = served.head()
     request = signal_service_pb2.SubmitSignalsRequest(
         observations=[observation(), observation(seconds=2 * HOUR)], wait_for_checkpoint=True

@@ -5,6 +5,7 @@ Method: a service with its threads running on the machine's clock; waits are for
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ def test_an_event_is_covered_within_a_second(tmp_path: Path) -> None:
             assert len(waited) < 30
             position = grow(service.store, 3).last_position
             began = time.monotonic()
-            found = ledger.attestation.prover.awaited(position, 60)
+            until(partial(ledger.attestation.checkpoints.is_covered, position))
             waited.append(time.monotonic() - began)
+            found = ledger.attestation.prover.inclusion(position)
             assert found.position == position
             assert found.checkpoint.size >= position
         assert checked(service.store)
@@ -112,33 +114,35 @@ def test_a_ledger_more_costs_no_thread(tmp_path: Path) -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_without_a_schedule_a_waiting_call_signs(store: Store, clock: ManualClock) -> None:
-    attestation = attest(store, clock)
-    position = grow(store).last_position
-    attestation.checkpoints.wait(position, 0)
-    assert checked(store) == [position]
-
-
-def test_waiting_ends_in_time_and_at_once_when_signing_stops(
+def test_without_a_schedule_a_proof_is_of_a_head_signed_now(
     store: Store, clock: ManualClock
 ) -> None:
     attestation = attest(store, clock)
-    attestation.checkpoints.is_scheduled = True  # by a signer that never comes
+    position = grow(store).last_position
+    attestation.checkpoints.refuse_uncovered(position)
+    assert attestation.prover.inclusion(position).position == position
+    assert checked(store) == [position]
+
+
+def test_waiting_is_over_when_a_checkpoint_covers_or_signing_stops(
+    store: Store, clock: ManualClock
+) -> None:
+    attestation = attest(store, clock)
+    checkpoints = attestation.checkpoints
+    checkpoints.is_scheduled = True  # by a signer that never comes
+    position = grow(store).last_position
+    assert not checkpoints.is_settled(position)
     with pytest.raises(LedgerError) as caught:
-        attestation.checkpoints.wait(2, 0.05)
+        checkpoints.refuse_uncovered(position)
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
-    failed: list[Reason] = []
-
-    def wait() -> None:
-        with pytest.raises(LedgerError) as caught:
-            attestation.checkpoints.wait(2, 300)
-        failed.append(caught.value.reason)
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    attestation.checkpoints.stop("a test says so")
-    waiting.join(60)
-    assert failed == [Reason.SIGNING_STOPPED]
+    checkpoints.sign()
+    assert checkpoints.is_settled(position)
+    checkpoints.refuse_uncovered(position)
+    checkpoints.stop("a test says so")
+    assert checkpoints.is_settled(position + 1)
+    with pytest.raises(LedgerError) as caught:
+        checkpoints.refuse_uncovered(position + 1)
+    assert caught.value.reason is Reason.SIGNING_STOPPED
 
 
 def test_what_fails_by_the_clock_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosignerKey
-from ledger.chain.encoding import decode_base64
-from ledger.chain.keys import KEY_ID_BYTES, VerifierKey
+from ledger.chain.keys import KEY_ID_BYTES, VerifierKey, decode_base64
 from ledger.chain.link import Digest
 from ledger.chain.merkle import check_inclusion, leaf_hash
 from ledger.chain.note import MalformedNoteError, NoteError, NoteVerifier

@@ -23,14 +23,12 @@ from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange, ProofError, prove_consistency
 from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TileError, hash_reader, tree_at
-from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
 from ledger.storage.rehash import Rehash, Rehashed
 from ledger.storage.store import Store, StoreMoment
 
 _ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
-_POLL_SECONDS: Final = 0.25  # how late the checkpoint of another server is seen
 _log: Final = structlog.get_logger("ledger.signing")
 
 
@@ -66,7 +64,6 @@ class Checkpoints:
         store: Store,
         info: LedgerInfo,
         keyring: Keyring,
-        clock: Clock,
         *,
         rehash: Rehash,
         evidence: Evidence,
@@ -74,11 +71,10 @@ class Checkpoints:
         self._store = store
         self._origin = info.origin
         self._keyring = keyring
-        self._clock = clock
         self._rehash = rehash
         self._evidence = evidence
         self._signing = threading.Lock()
-        self._changed = threading.Condition()
+        self._stopping = threading.Lock()
         self._basis: _Basis | None = None
         self._history: KeyHistory | None = None
         self._failure: LedgerError | None = None
@@ -160,8 +156,6 @@ class Checkpoints:
         ):
             return None
         self._basis = _Basis(note, head.event_hash, tree)
-        with self._changed:
-            self._changed.notify_all()
         for callback in self._on_signed:
             callback(tree.size)
         newest = str(keys[-1].verifier_key)
@@ -236,9 +230,8 @@ class Checkpoints:
         return self._fail(why)
 
     def _fail(self, why: str) -> LedgerError:
-        with self._changed:
+        with self._stopping:
             is_first, self._failure = self._failure is None, self._failure or _stopped(why)
-            self._changed.notify_all()
         if is_first:
             _log.error("signing.stopped", ledger=self._origin, why=why)
             for callback in self._on_failure:
@@ -294,7 +287,7 @@ class Checkpoints:
         )
 
     def is_settled(self, position: int) -> bool:
-        """Return whether `wait` need not wait, as far as this process knows without a look."""
+        """Return whether nothing is to be waited for, as far as this process knows unasked."""
         basis = self._basis
         covers = basis is not None and basis.tree.size >= position
         return covers or not self.is_scheduled or self._failure is not None
@@ -303,30 +296,20 @@ class Checkpoints:
         """Return whether a kept checkpoint covers a position, whichever server has signed it."""
         return self._store.proofs.covering(self._origin, position) is not None
 
-    def wait(self, position: int, timeout_seconds: float) -> None:
-        """Return once a checkpoint covers a position; signs one where no server does by the clock.
+    def refuse_uncovered(self, position: int) -> None:
+        """Raise DEADLINE_EXCEEDED where a server signs by the clock and has not come so far.
 
-        DEADLINE_EXCEEDED when time is up.
+        SIGNING_STOPPED where none will.
         """
-        if not self.is_scheduled:
-            if self._store.proofs.covering(self._origin, position) is None:
-                self.sign()
+        if not self.is_scheduled or self.is_covered(position):
             return
-        deadline = self._clock.monotonic_seconds() + timeout_seconds
-        while self._store.proofs.covering(self._origin, position) is None:
-            self.refuse_if_stopped()
-            left = deadline - self._clock.monotonic_seconds()
-            if left <= 0:
-                raise LedgerError(
-                    Reason.DEADLINE_EXCEEDED,
-                    f"No checkpoint covered position {position} in time; it is on record.",
-                    remedy="Ask for its inclusion proof later.",
-                    metadata={"position": str(position)},
-                )
-            with self._changed:
-                basis = self._basis
-                if basis is None or basis.tree.size < position:
-                    self._changed.wait(min(left, _POLL_SECONDS))
+        self.refuse_if_stopped()
+        raise LedgerError(
+            Reason.DEADLINE_EXCEEDED,
+            f"No checkpoint covered position {position} in time; it is on record.",
+            remedy="Ask for its inclusion proof later.",
+            metadata={"position": str(position)},
+        )
 
 
 def _stopped(why: str) -> LedgerError:

@@ -68,14 +68,6 @@ class Prover:
                 raise beyond(position, size, "the checkpoint's size")
             return self._include(view, position, kept)
 
-    def awaited(self, position: int, timeout_seconds: float) -> Inclusion:
-        """Return the proof of an event once a checkpoint covers it, as signing goes by the clock.
-
-        DEADLINE_EXCEEDED when time is up: the event is on record all the same.
-        """
-        self._checkpoints.wait(position, timeout_seconds)
-        return self.inclusion(position)
-
     def _covered(self, position: int) -> Inclusion | None:
         """Return the proof in the newest checkpoint, unless that does not reach so far."""
         with self._store.snapshot() as view:
