@@ -31,6 +31,8 @@ from ledger.operations.examination.examination import examine
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.publication import publish, stored_log
 from ledger.operations.served_ledger import ServedLedger
+from ledger.operations.submission import rows
+from ledger.operations.submission.batches import SendOptions, Submission, prefix_of
 from ledger.operations.trust import TrustAnchors, trusted
 from ledger.operations.verification.files import check_bundle
 from ledger.operations.verification.log import verify_log
@@ -122,6 +124,25 @@ def test_a_server_and_its_bundle_give_the_same_tables_and_answers(
     assert replayed.said[-1] == "Computed again on the server: IDENTICAL."
     with pytest.raises(MisuseError, match="cannot be written"):
         write_compliance(*served, scope, tmp_path / "bundle.tar", "csv")
+
+
+def test_rows_of_a_file_are_submitted_once_and_accounted_for(
+    client: LedgerClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(
+        "model,signal,value,observed_at\n"
+        + "".join(f"fares,log-loss,0.{n},2026-02-0{n}T00:00:00Z\n" for n in range(1, 4))
+    )
+    how = SendOptions(batch_size=2, request_prefix=prefix_of(file))
+    for recorded, already in ((3, 0), (0, 3)):
+        with rows.opened(file) as source:
+            told = Submission(client, how).run(rows.read(source, "auto", file), ignored)
+        assert (told.recorded, told.already) == (recorded, already)
+    assert told.acknowledged == 3
+    file.write_text("model,signal,value\nfares,log-loss,much\n")
+    with rows.opened(file) as source, pytest.raises(MisuseError, match="row 1: value 'much'"):
+        Submission(client, how).run(rows.read(source, "auto", file), ignored)
 
 
 def test_an_audit_is_run_and_recorded(client: LedgerClient, tmp_path: Path) -> None:

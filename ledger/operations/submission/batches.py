@@ -103,11 +103,11 @@ class SubmissionTotals:
 class SendOptions:
     """How rows are sent: by so many, from which on, under which request ids, repeats or not."""
 
-    batch_size: int
-    skip: int
-    request_prefix: str
-    keep_duplicates: bool
-    allow_leap: bool
+    batch_size: int = 500
+    skip: int = 0
+    request_prefix: str = ""
+    keep_duplicates: bool = False
+    allow_leap: bool = False
 
 
 class Submission:

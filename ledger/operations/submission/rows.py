@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
@@ -119,7 +120,7 @@ class _Counted:
 def _jsonl(
     first: str, lines: Iterable[str], names: FieldMap
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_with_first(first, lines), 1):
+    for number, line in enumerate(chain([first], lines), 1):
         if not line.strip():
             continue
         try:
@@ -140,7 +141,7 @@ def _jsonl(
 def _csv(
     first: str, lines: Iterable[str], delimiter: str, names: FieldMap
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(_with_first(first, lines), strict=True, delimiter=delimiter)
+    reader = csv.reader(chain([first] if first else [], lines), strict=True, delimiter=delimiter)
     try:
         heading = next(reader, [])
         if not heading:
@@ -169,12 +170,6 @@ def _csv(
             yield number, {k: v for k, v in pairs if v or k in REQUIRED}
     except csv.Error as error:
         raise MisuseError(f"line {reader.line_num}: {error}.", "Correct that line.") from error
-
-
-def _with_first(first: str, lines: Iterable[str]) -> Iterator[str]:
-    if first:
-        yield first
-    yield from lines
 
 
 def observation(fields: dict[str, Any], place: str) -> Observation:
