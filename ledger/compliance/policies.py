@@ -113,7 +113,7 @@ class Policies:
         best: tuple[int, ...] = ()
         found = None
         for one in self.activations:
-            rank = one.specificity(model, labels) if one.until is None else None
+            rank = one.specificity(model, labels)
             if rank is not None and (*rank, one.position) > best:
                 best, found = (*rank, one.position), self.versions.get((one.policy, one.version))
         return found

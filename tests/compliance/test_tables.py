@@ -6,10 +6,11 @@ Method: the golden ledger, whose every event is known, and small lists of facts 
 import pytest
 
 from ledger.compliance.facts import Fact, FactFilter, UnreadableBodyError, fact_of
-from ledger.compliance.policies import changed
+from ledger.compliance.policies import Policies, changed
 from ledger.compliance.report import TABLES, tables_of
 from ledger.compliance.tables import Cell, Kind, Table, as_records, table_of
 from ledger.events.decisions import DECISION_TYPES
+from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
 from ledger.events.values import parse_time
 from tests.support.facts import FactList
 
@@ -148,6 +149,34 @@ def test_documents_are_compared_by_the_names_of_their_parts() -> None:
     before = {"rules": [{"id": "a", "when": "x"}, {"id": "b", "when": "y"}], "n": 1}
     after = {"rules": [{"id": "b", "when": "z"}, {"id": "a", "when": "x"}], "n": 1, "m": None}
     assert list(changed(before, after)) == ["m: nothing → null", 'rules.b.when: "y" → "z"']
+
+
+def test_the_most_specific_scope_counts_and_of_equal_ones_the_newest() -> None:
+    policies = Policies()
+    scopes: list[dict[str, object]] = [
+        {"kind": "model", "model": "m"},
+        {"kind": "labels", "labels": {"team": "red", "tier": "high"}},
+        {"kind": "labels", "labels": {"team": "red"}},
+        {"kind": "labels", "labels": {"tier": "high"}},
+        {"kind": "ledger"},
+        {"kind": "ledger"},
+    ]
+    for at, scope in enumerate(scopes, 1):
+        named = {"policy": "p", "version": at, "digest": "", "rationale": "", "document": {}}
+        policies.apply(Fact(2 * at, "policies/p", DRAFTED_TYPES[0], 0, "users/a", named))
+        active = named | {"scope": scope}
+        policies.apply(Fact(2 * at + 1, "policies/p", PolicyActivated.TYPE, 0, "users/a", active))
+    labels = {"team": "red", "tier": "high"}
+    for model, stated, version in (
+        ("m", labels, 1),
+        ("n", labels, 2),
+        ("n", {"team": "red"}, 3),
+        ("n", {"tier": "high"}, 4),
+        ("n", {}, 6),
+    ):
+        found = policies.in_force(model, stated)
+        assert found is not None
+        assert found.version == version
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"data":1}', b'{"a":1.5}'])
