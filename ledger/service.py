@@ -18,7 +18,7 @@ from ledger.application.ledger import LedgerApplication
 from ledger.application.operators import OPERATORS, NamedActors
 from ledger.application.refusals import Refusals
 from ledger.application.signing.evidence import evidence_folder
-from ledger.application.signing.published import (
+from ledger.application.signing.published_checkpoints import (
     read_policy,
     read_published,
     refuse_missing,

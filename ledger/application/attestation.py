@@ -16,7 +16,7 @@ from ledger.application.signing.evidence import Evidence
 from ledger.application.signing.key_commands import KeyCommands
 from ledger.application.signing.keyring import Keyring
 from ledger.application.signing.prover import Prover
-from ledger.application.signing.published import FoundCheckpoint
+from ledger.application.signing.published_checkpoints import FoundCheckpoint
 from ledger.application.signing.schedule import Sealer, Signer
 from ledger.application.signing.seals import Seals
 from ledger.application.witnesses.consistency import ConsistencyChecker, behind, unknown_signer

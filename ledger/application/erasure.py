@@ -21,7 +21,7 @@ from ledger.errors import LedgerError, Reason, body_erased, event_unreadable, in
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE, typed
-from ledger.export.ranges import PositionSet, united
+from ledger.export.position_set import PositionSet, united
 from ledger.limits import ERASED_POSITIONS_MAX, ERASED_RANGES_MAX
 from ledger.storage.events import Events
 from ledger.storage.records import AppendResult, Head, LedgerInfo

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
-from ledger.audit.fold import AuditedModel, LedgerState, versions_of
+from ledger.audit.ledger_state import AuditedModel, LedgerState, versions_of
 from ledger.audit.observations import IndexedObservation
 from ledger.audit.parameters import Parameters
 from ledger.audit.service_period import AuditedService, serving_of

@@ -194,7 +194,7 @@ class Audit:
 
     def _look(self, joined: VerifiedPrefix) -> None:
         history = key_history(joined)[0]
-        looked = self.source.look(HashPassResult(joined.tree(), joined.types, history))
+        looked = self.source.examine(HashPassResult(joined.tree(), joined.types, history))
         self._checked.update(looked.checked)
         self._findings += looked.findings
 

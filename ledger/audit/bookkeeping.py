@@ -36,7 +36,7 @@ class Query(Protocol):
         ...
 
 
-def look(
+def examine(
     query: Query, tables: set[str], ledger_id: int, size: int, tree: bytes, found: SourceReport
 ) -> None:
     """Note what was compared, and what differs."""

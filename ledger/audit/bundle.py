@@ -138,7 +138,7 @@ class BundleSource:
         """Return nothing: a bundle ends where it ends."""
         return []
 
-    def look(self, hashed: HashPassResult) -> SourceReport:
+    def examine(self, hashed: HashPassResult) -> SourceReport:
         """Check the manifests, that no other file is there, and what else states the same."""
         found = SourceReport(checked={_FILES: len(self._files)})
 

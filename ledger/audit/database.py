@@ -183,7 +183,7 @@ class DatabaseSource:
                 continue  # the next audit, which covers it, says what is wrong with it
         return ranges
 
-    def look(self, hashed: HashPassResult) -> SourceReport:
+    def examine(self, hashed: HashPassResult) -> SourceReport:
         """Compare the other columns and tables with the events, and each with itself."""
         found, rule = SourceReport(), "database.integrity"
         if self._connection.integrity:
@@ -194,8 +194,8 @@ class DatabaseSource:
                 return found  # what such a file answers to further questions says nothing
         at = (self._query, self._tables, self._ledger_id, self._size)
         try:
-            bookkeeping.look(*at, hashed.tree, found)
-            tables.look(*at, hashed.keys, found)
+            bookkeeping.examine(*at, hashed.tree, found)
+            tables.examine(*at, hashed.keys, found)
         except (TypeError, ValueError) as error:
             what = f"a column does not hold what it should: {error}"
             found.findings.append(Finding(rule, 0, what))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.audit.assessor import NotReplayableError, is_for
-from ledger.audit.fold import AuditedDeployment, AuditedModel, LedgerState
+from ledger.audit.ledger_state import AuditedDeployment, AuditedModel, LedgerState
 from ledger.audit.parameters import Parameters, digest_of
 from ledger.audit.service_period import serving_of
 from ledger.events.values import PPM, SECOND, parse_decimal, parse_time

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ledger.audit.event import AuditedEvent
 
 if TYPE_CHECKING:
-    from ledger.audit.fold import LedgerState
+    from ledger.audit.ledger_state import LedgerState
 
 
 @dataclass(frozen=True, slots=True)

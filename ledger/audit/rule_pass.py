@@ -9,7 +9,7 @@ import ledger.audit.rules  # noqa: F401 - registers the rules
 from ledger.audit.absence import Absences
 from ledger.audit.assessor import Assessor
 from ledger.audit.event import AuditedEvent, read
-from ledger.audit.fold import LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.source import Finding, LedgerSource
 from ledger.audit.verified_prefix import VerifiedPrefix

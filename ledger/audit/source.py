@@ -123,7 +123,7 @@ class LedgerSource(Protocol):
     def erased_later(self) -> list[tuple[int, int]]:
         """Return the ranges that were erased after `size`, while the audit ran."""
 
-    def look(self, hashed: HashPassResult) -> SourceReport:
+    def examine(self, hashed: HashPassResult) -> SourceReport:
         """Compare what the source keeps beside the events with the events."""
 
     def close(self) -> None:

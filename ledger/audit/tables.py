@@ -42,7 +42,7 @@ _COSIGNATURES: Final = (
 )
 
 
-def look(
+def examine(
     query: Query,
     tables: set[str],
     ledger_id: int,

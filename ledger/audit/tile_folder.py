@@ -108,7 +108,7 @@ class TileFolderSource:
         """Return nothing: there are no bodies."""
         return []
 
-    def look(self, hashed: HashPassResult) -> SourceReport:  # noqa: ARG002 - nothing else is kept
+    def examine(self, hashed: HashPassResult) -> SourceReport:  # noqa: ARG002 - nothing else is kept
         """Return nothing: there is nothing beside the events."""
         return SourceReport()
 

@@ -90,7 +90,11 @@ def _warn_of_silent_loss(settings: "Settings") -> None:
     """Say at each start that nothing would show what a fail-over has lost."""
     import structlog
 
-    from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+    from ledger.application.signing.published_checkpoints import (
+        SILENT_LOSS_REMEDY,
+        read_policy,
+        silent_loss,
+    )
 
     policy = read_policy(settings.checkpoints.policy)
     accepted = settings.storage.accept_silent_loss

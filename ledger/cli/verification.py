@@ -52,7 +52,7 @@ def verify(
     """
     from ledger.operations.trust import trusted
     from ledger.operations.verification.files import check_bundle, check_proof, check_receipt
-    from ledger.operations.verification.thing import thing_at
+    from ledger.operations.verification.target import thing_at
 
     chosen, given = session(), trusted(vkey, policy)
     kind = "server" if thing is None else thing_at(thing)
@@ -108,7 +108,7 @@ def _verify_log(
 def log_source(chosen: Session, place: str | None) -> "LedgerSource":
     """Return what a path or URL names, opened to read only; the server without one."""
     from ledger.operations.served_ledger import ServedLedger
-    from ledger.operations.verification.thing import source_at
+    from ledger.operations.verification.target import source_at
 
     if place is None:
         return ServedLedger(chosen.client)

@@ -270,7 +270,7 @@ def counterfactual(asked: _Asked, answer: Answer) -> None:
     if inquiry.live is None:
         answer.missing = "Only a server looks for it."
     else:
-        answer.say(*inquiry.live.flips(data["model"], fact.position))
+        answer.say(*inquiry.live.counterfactuals(data["model"], fact.position))
 
 
 @_of_a_decision

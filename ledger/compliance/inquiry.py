@@ -27,7 +27,7 @@ class LiveQueries(Protocol):
         """Return what replaying a decision gives."""
         ...
 
-    def flips(self, model: str, position: int) -> list[str]:
+    def counterfactuals(self, model: str, position: int) -> list[str]:
         """Return the smallest changes that would have changed a decision."""
         ...
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ledger.compliance.conduct import conduct_of, refusals_table
 from ledger.compliance.facts import Fact, FactFilter, FactSource, readable
 from ledger.compliance.inquiry import Answer, Inquiry, QuestionError
-from ledger.compliance.silence import silence_table
+from ledger.compliance.silent_signals import silence_table
 from ledger.compliance.tables import Cell, Table, table_of
 from ledger.events import notation
 from ledger.events.keys import KeyRevoked, KeyRotated

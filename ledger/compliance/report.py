@@ -14,7 +14,7 @@ from ledger.compliance.decisions import (
 )
 from ledger.compliance.facts import FactFilter, FactSource
 from ledger.compliance.policies import changes_table
-from ledger.compliance.silence import silence_table
+from ledger.compliance.silent_signals import silence_table
 from ledger.compliance.tables import Table
 
 TABLES: Final[dict[str, Callable[[FactSource, FactFilter], Table]]] = {

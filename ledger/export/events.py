@@ -15,9 +15,9 @@ from ledger.events.proving import StreamsSealed
 from ledger.events.system import LedgerCreated
 from ledger.export.data import read_data
 from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle, BundleError
-from ledger.export.gaps import MissingBodies, MissingBodyTally
 from ledger.export.keys import BundleKeys
 from ledger.export.lines import LineError, parse_line
+from ledger.export.missing_bodies import MissingBodies, MissingBodyTally
 from ledger.export.scope import BundleScope
 from ledger.export.sealing import SealError, SealStatement, Streams, check_late, seal_of
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.registry import keeps_body
 from ledger.events.values import ACTOR, INTEGER_MAX, STREAM, TYPE, parse_time
-from ledger.export.ranges import PositionSet
+from ledger.export.position_set import PositionSet
 
 Kind: TypeAlias = Literal["full", "range", "stream"]
 

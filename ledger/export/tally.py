@@ -14,7 +14,7 @@ from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
 from ledger.events.values import format_time
-from ledger.export.ranges import PositionSet, united
+from ledger.export.position_set import PositionSet, united
 from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan, BundleScope
 
 DECISIONS_SHOWN: Final = 500  # each with its explanation, which takes some ms

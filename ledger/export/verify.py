@@ -42,8 +42,8 @@ from ledger.export.files import (
     open_bundle,
     read_all,
 )
-from ledger.export.gaps import MissingBodies
 from ledger.export.keys import BundleKeys
+from ledger.export.missing_bodies import MissingBodies
 from ledger.export.scope import BundleScope, ScopeError
 from ledger.export.sealing import check_seal
 from ledger.export.trust import TrustedCheckpoint, TrustError, check_brought, open_trusted

@@ -253,7 +253,7 @@ class ServerLive:
         ]
         return said
 
-    def flips(self, model: str, position: int) -> list[str]:
+    def counterfactuals(self, model: str, position: int) -> list[str]:
         """Return the smallest changes that would have changed a decision."""
         explained = self._client.explain_decision(f"models/{model}/decisions/{position}")
         found = [boundary.sentence for boundary in explained.explanation.boundaries]

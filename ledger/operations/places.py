@@ -20,7 +20,7 @@ def check_place(place: str, named: str) -> None:
 def check_file(place: str, named: str) -> None:
     """Refuse a place without a file, too; CHAIN_BROKEN where its log or key is left there."""
     from ledger.storage.database import sqlite_file
-    from ledger.storage.held_file import refuse_orphans
+    from ledger.storage.locked_file import refuse_orphans
 
     check_place(place, named)
     path = sqlite_file(place)

@@ -45,7 +45,7 @@ def stated_policy(
 ) -> str:
     """Return the text of a policy over limits that a person states; the signals must be defined."""
     from ledger.application.names import nearest
-    from ledger.application.policies.starting import first_policy
+    from ledger.application.policies.starting_policy import first_policy
 
     definitions = _definitions(client)
     unknown = sorted(set(limits) - set(definitions))

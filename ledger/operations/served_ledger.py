@@ -83,7 +83,7 @@ class ServedLedger:
         later = self._client.list_events(after_position=self.size, types=[BodyErased.TYPE])
         return [pair for event in later for pair in ranges_of(event.body)]
 
-    def look(self, hashed: HashPassResult) -> SourceReport:  # noqa: ARG002 - a server shows nothing else
+    def examine(self, hashed: HashPassResult) -> SourceReport:  # noqa: ARG002 - a server shows nothing else
         """Return nothing: there is nothing beside the events."""
         return SourceReport()
 

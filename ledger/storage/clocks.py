@@ -7,10 +7,10 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.checks import check_request, request_key
 from ledger.storage.events import Events
-from ledger.storage.jobs import WriteTransaction
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import AppendRequest, AppendResult, ClockStep, NewEvent
-from ledger.storage.times import WallClock
-from ledger.storage.view import View
+from ledger.storage.wall_clock import WallClock
+from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
 
 
@@ -18,7 +18,7 @@ class LedgerClocks:
     """Says what time it is for a ledger. Safe between threads."""
 
     def __init__(
-        self, view: View, writer: Callable[[], Writer], clock: Clock, times: WallClock
+        self, view: ReadConnections, writer: Callable[[], Writer], clock: Clock, times: WallClock
     ) -> None:
         self._view = view
         self._events = Events(view)

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from ledger.storage.checks import check_tracking, read_tracking, set_tracking
-from ledger.storage.jobs import WriteTransaction
-from ledger.storage.view import View
+from ledger.storage.read_connections import ReadConnections
+from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
 
 
 class Consumers:
     """Keeps the position that each consumer has processed. Safe between threads."""
 
-    def __init__(self, view: View, writer: Callable[[], Writer]) -> None:
+    def __init__(self, view: ReadConnections, writer: Callable[[], Writer]) -> None:
         self._view = view
         self._writer = writer
 

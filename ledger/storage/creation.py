@@ -20,11 +20,11 @@ from ledger.events.values import ORIGIN, format_time
 from ledger.storage.checks import request_key
 from ledger.storage.database import Database
 from ledger.storage.infos import INFO, info_of
-from ledger.storage.jobs import WriteTransaction
 from ledger.storage.records import AppendRequest, CreateLedger, LedgerInfo, NewEvent
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.times import WallClock
+from ledger.storage.wall_clock import WallClock
+from ledger.storage.write_queue import WriteTransaction
 
 FORMAT: Final = "decision-ledger/1"
 CREATE_METHOD: Final = "CreateLedger"

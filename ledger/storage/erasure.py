@@ -15,9 +15,9 @@ from ledger.events.proving import BodyErased
 from ledger.events.registry import KEPT_NAMES, typed
 from ledger.storage.checks import request_key
 from ledger.storage.events import Events
-from ledger.storage.jobs import WriteTransaction
 from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 from ledger.storage.schema import events, requests
+from ledger.storage.write_queue import WriteTransaction
 
 Ranges = Sequence[tuple[int, int]]
 """First and last positions, ascending and apart."""

@@ -19,9 +19,9 @@ from ledger.events.signals import SignalObserved
 from ledger.events.system import COMMITTING, LedgerCreated
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.storage.database import damaged
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import Head, RawEvent
 from ledger.storage.schema import events, heads
-from ledger.storage.view import View
 
 RAW_PAGE: Final = 2_000
 KEY_TYPES: Final = frozenset(
@@ -89,7 +89,7 @@ class Events:
     Safe between threads, unless its view is of one moment.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: ReadConnections) -> None:
         self._view = view
 
     def head(self, ledger: str) -> Head:

@@ -7,9 +7,9 @@ from sqlalchemy import and_, select
 from ledger.clock import Clock
 from ledger.events.values import SECOND
 from ledger.storage.database import Database
-from ledger.storage.jobs import WriteTransaction
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.schema import leases
-from ledger.storage.view import View
+from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
 
 
@@ -23,7 +23,7 @@ class Leases:
         self,
         database: Database,
         clock: Clock,
-        view: View,
+        view: ReadConnections,
         writer: Callable[[], Writer],
     ) -> None:
         self._database = database

@@ -7,16 +7,18 @@ from ledger.limits import SKEW_SECONDS_MAX
 from ledger.storage.checks import check_request
 from ledger.storage.creation import CREATE_METHOD, Creation
 from ledger.storage.infos import INFO, info_of
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import AppendRequest, CreateLedger, LedgerInfo
 from ledger.storage.schema import ledgers
-from ledger.storage.view import View
 from ledger.storage.writer import Writer
 
 
 class Ledgers:
     """Lists, finds and creates ledgers. Safe between threads."""
 
-    def __init__(self, view: View, writer: Callable[[], Writer], creation: Creation) -> None:
+    def __init__(
+        self, view: ReadConnections, writer: Callable[[], Writer], creation: Creation
+    ) -> None:
         self._view = view
         self._writer = writer
         self._creation = creation

@@ -7,11 +7,11 @@ from sqlalchemy import bindparam, func, select, text
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage.checks import cosignature_row
-from ledger.storage.jobs import WriteTransaction
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import KeptCheckpoint, KeptCosignature, StreamHead
 from ledger.storage.schema import checkpoints, cosignatures
 from ledger.storage.tile_rows import in_order, tile_query
-from ledger.storage.view import View
+from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
 
 # Built once, because building takes longer than asking.
@@ -58,7 +58,7 @@ class Proofs:
     Within one moment it reads only, and is for one thread.
     """
 
-    def __init__(self, view: View, writer: Callable[[], Writer]) -> None:
+    def __init__(self, view: ReadConnections, writer: Callable[[], Writer]) -> None:
         self._view = view
         self._writer = writer
 

@@ -28,7 +28,7 @@ from sqlalchemy import Connection
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import decode
 from ledger.events.envelope import RecordedEvent
-from ledger.storage.native import family_of
+from ledger.storage.aggregate_events import family_of
 from ledger.storage.records import AppendRequest, AppendResult, Guard
 from ledger.storage.store import Store
 from ledger.storage.stored_events import (

@@ -16,8 +16,8 @@ from ledger.clock import SystemClock
 from ledger.errors import chain_broken
 from ledger.storage.database import open_database, unavailable
 from ledger.storage.events import Events, timed
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.view import View
 from ledger.worker_process import WorkerDiedError, WorkerProcess
 
 INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here
@@ -100,7 +100,7 @@ def _opened(url: str) -> Events:
         database.close()
         raise
     os.nice(NICENESS)
-    return Events(View(database))
+    return Events(ReadConnections(database))
 
 
 def rehasher(recorded: Events, process: RehashProcess | None = None) -> Rehash:

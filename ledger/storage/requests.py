@@ -10,17 +10,19 @@ from ledger.storage.checks import check_request
 from ledger.storage.database import Database
 from ledger.storage.erasure import check_ranges, erase
 from ledger.storage.events import Events
-from ledger.storage.jobs import WriteTransaction
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import AppendRequest, AppendResult
 from ledger.storage.schema import requests
-from ledger.storage.view import View
+from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
 
 
 class Requests:
     """Takes what is to be appended. Safe between threads."""
 
-    def __init__(self, database: Database, view: View, writer: Callable[[], Writer]) -> None:
+    def __init__(
+        self, database: Database, view: ReadConnections, writer: Callable[[], Writer]
+    ) -> None:
         self._database = database
         self._view = view
         self._writer = writer

@@ -14,9 +14,9 @@ from ledger.chain.keys import KEY_BYTES, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.database import damaged, unavailable
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import NONCE_BYTES, Vault, VaultError
-from ledger.storage.view import View
 
 
 class SealedKeys:
@@ -77,7 +77,7 @@ class SealedKeys:
 class LedgerKeys:
     """The keys of each ledger, opened. Safe between threads."""
 
-    def __init__(self, view: View, sealed: SealedKeys) -> None:
+    def __init__(self, view: ReadConnections, sealed: SealedKeys) -> None:
         self._view = view
         self._sealed = sealed
 

@@ -2,7 +2,7 @@
 
 The writer's connection is the only one that writes and the only one that checkpoints; readers open
 the file read-only. SQLite before 3.51.3 can corrupt a WAL database that several connections
-checkpoint, hence a lock on the file keeps a second server out (`held_file`).
+checkpoint, hence a lock on the file keeps a second server out (`locked_file`).
 """
 
 import sqlite3
@@ -29,7 +29,7 @@ from ledger.storage.database import (
     damaged,
     unavailable,
 )
-from ledger.storage.held_file import FileLostError, HeldFile, look, no_file
+from ledger.storage.locked_file import FileLostError, LockedFile, look, no_file
 from ledger.storage.migration import SCRUB_DUE
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.wal_file import HEADER_BYTES
@@ -90,15 +90,15 @@ class SqliteDatabase(Database):
         create: bool = False,
         companions: Sequence[Path] = (),
     ) -> None:
-        """Take the file at a path, which must be free of symbolic links; see `HeldFile`."""
+        """Take the file at a path, which must be free of symbolic links; see `LockedFile`."""
         self._path = path
         self.key_file = path.with_name(path.name + ".key")
         self._closing = threading.Event()
-        self._held: HeldFile | None = None
+        self._held: LockedFile | None = None
         if read_only:
             _look(path)
         else:
-            self._held = HeldFile(path, create=create, companions=companions)
+            self._held = LockedFile(path, create=create, companions=companions)
             self.had_log = self._held.had_log
         self.writer = self._writing_engine()
         self.reader = self._reading_engine()

@@ -16,11 +16,11 @@ from ledger.storage.leases import Leases
 from ledger.storage.ledgers import Ledgers
 from ledger.storage.notifications import CommitNotifications, CommitWatcher
 from ledger.storage.proofs import Proofs
+from ledger.storage.read_connections import ReadConnections
 from ledger.storage.requests import Requests
 from ledger.storage.sealed_keys import LedgerKeys, SealedKeys
-from ledger.storage.times import WallClock
 from ledger.storage.vault import Vault
-from ledger.storage.view import View
+from ledger.storage.wall_clock import WallClock
 from ledger.storage.writer import Writer
 
 
@@ -41,7 +41,7 @@ class Store:
         self, database: Database, clock: Clock, sealed: SealedKeys, *, read_only: bool = False
     ) -> None:
         times = WallClock(clock)
-        view = View(database)
+        view = ReadConnections(database)
         self._database = database
         self._view = view
         self.commits = CommitNotifications()

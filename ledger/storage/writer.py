@@ -25,11 +25,14 @@ from ledger.errors import LedgerError, Reason
 from ledger.limits import GROUP_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_REQUESTS_MAX
 from ledger.storage.chains import Chain
 from ledger.storage.checks import request_key
+from ledger.storage.commit_group import CommitGroup
 from ledger.storage.connection import WriterConnection
 from ledger.storage.database import Database, unavailable
-from ledger.storage.group import CommitGroup
-from ledger.storage.held_file import FileLostError
-from ledger.storage.jobs import (
+from ledger.storage.locked_file import FileLostError
+from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
+from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.wall_clock import WallClock
+from ledger.storage.write_queue import (
     Job,
     QueuedAppend,
     QueuedCall,
@@ -39,9 +42,6 @@ from ledger.storage.jobs import (
     refuse,
     serve_chore,
 )
-from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
-from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.times import WallClock
 
 T = TypeVar("T")
 

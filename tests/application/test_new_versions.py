@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.application.policies.fit import fit_policy
-from ledger.application.policies.starting import first_policy
+from ledger.application.policies.starting_policy import first_policy
 from ledger.application.policies.text import parse
 from ledger.events.values import parse_decimal
 from tests.application.world import ANA, DAY, HOUR, START, World, defined

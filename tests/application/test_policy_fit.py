@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.application.policies.fit import OBSERVATIONS_MIN, Reading, fit_policy
 from ledger.application.policies.lint import lint
-from ledger.application.policies.starting import first_policy
+from ledger.application.policies.starting_policy import first_policy
 from ledger.application.policies.text import parse
 from ledger.errors import LedgerError, Reason
 from ledger.events.signals import SignalDefined

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.application.fleet.in_service import DeployedVersion, service_at
+from ledger.application.fleet.service_period import DeployedVersion, service_at
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import parse_observed
 from ledger.events.models import ModelDeployed

@@ -18,7 +18,7 @@ import pytest
 
 from ledger.api.server import loopback
 from ledger.application.policies.lint import lint
-from ledger.application.signing.published import read_policy, read_published
+from ledger.application.signing.published_checkpoints import read_policy, read_published
 from ledger.application.witnesses.calls import WitnessCallError, WitnessCalls
 from ledger.audit.state_file import AuditStateFile
 from ledger.chain.checkpoint import parse as parse_checkpoint

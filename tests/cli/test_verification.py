@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.operations.verification.thing import thing_at
+from ledger.operations.verification.target import thing_at
 from tests.cli.conftest import Ran, Run
 from tools.shapes import SHAPES, fields_of
 

@@ -70,8 +70,8 @@ class Server:
     def replayed(self, model: str, position: int) -> list[str]:
         return [f"replayed {model} {position}"]
 
-    def flips(self, model: str, position: int) -> list[str]:
-        return [f"flips of {model} {position}"]
+    def counterfactuals(self, model: str, position: int) -> list[str]:
+        return [f"counterfactuals of {model} {position}"]
 
 
 def inquiry(**changes: object) -> Inquiry:
@@ -199,7 +199,7 @@ def test_a_position_without_a_decision_is_refused(golden: FactList) -> None:
         answer_to("why", golden, inquiry(position=1))
 
 
-@pytest.mark.parametrize(("name", "word"), [("replay", "replayed"), ("what-if", "flips")])
+@pytest.mark.parametrize(("name", "word"), [("replay", "replayed"), ("what-if", "counterfactuals")])
 def test_what_needs_a_server_asks_it(name: str, word: str, golden: FactList) -> None:
     assert any(one.startswith(word) for one in answer_to(name, golden, inquiry()).said)
     offline = answer_to(name, golden, inquiry(live=None))

@@ -19,7 +19,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.export.archive import Archive
 from ledger.export.bundle import BundleWriter
 from ledger.export.files import EVENTS, PROOFS, open_bundle
-from ledger.export.gaps import MissingBodies
+from ledger.export.missing_bodies import MissingBodies
 from ledger.export.scope import BundlePlan, ScopeError, Withholding
 from ledger.export.verify import VerifiedBundle, verify_bundle
 from tests.support.bundles import LedgerInMemory, small_ledger

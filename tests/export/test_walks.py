@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ledger.chain.merkle import CompactRange, leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.tiles import RightEdge, TileError
+from ledger.export.position_set import PositionSet, united
 from ledger.export.proofs import TileProver, proof_line
-from ledger.export.ranges import PositionSet, united
 
 LEAVES = [leaf_hash(b"%d" % n) for n in range(66_100)]
 

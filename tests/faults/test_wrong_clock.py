@@ -144,7 +144,7 @@ def test_a_confirmation_that_is_not_recorded_lets_nothing_be_dated(
     def broken(*_: object) -> None:
         raise LedgerError(Reason.STORE_UNAVAILABLE, "The disk is full.")
 
-    monkeypatch.setattr("ledger.storage.group.CommitGroup.write", broken)
+    monkeypatch.setattr("ledger.storage.commit_group.CommitGroup.write", broken)
     assert refused(partial(confirm, served)).reason == "STORE_UNAVAILABLE"
     monkeypatch.undo()
     assert refused(lambda: define(served)).reason == "CLOCK_AHEAD"

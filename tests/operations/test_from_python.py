@@ -36,7 +36,7 @@ from ledger.operations.submission.batches import SendOptions, Submission, prefix
 from ledger.operations.trust import TrustAnchors, trusted
 from ledger.operations.verification.files import check_bundle
 from ledger.operations.verification.log import verify_log
-from ledger.operations.verification.thing import source_at, thing_at
+from ledger.operations.verification.target import source_at, thing_at
 from ledger.operations.witness import witness_key, witness_server, witnessed_logs
 from ledger.settings import Settings
 from tests.support.served import ORIGIN, Served, serving

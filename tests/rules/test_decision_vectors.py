@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ledger.application.fleet.history import History
-from ledger.application.fleet.in_service import DeployedVersion
+from ledger.application.fleet.service_period import DeployedVersion
 from ledger.events.models import ModelDescribed
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import ExpressionError, activation_of, compile_expression

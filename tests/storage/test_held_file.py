@@ -135,7 +135,7 @@ def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut
         return found
 
     monkeypatch.setattr(held, "_index_claim", lambda: None)  # it is being written
-    monkeypatch.setattr("ledger.storage.held_file.os.fstat", commits_meanwhile)
+    monkeypatch.setattr("ledger.storage.locked_file.os.fstat", commits_meanwhile)
     database.check_held()
     assert is_writing.is_set()
     assert held.is_sound

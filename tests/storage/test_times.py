@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.records import AppendRequest, AppendResult
-from ledger.storage.times import span
+from ledger.storage.wall_clock import span
 from tests.storage.test_append import request, updated
 from tests.support.stores import ORIGIN, START, VAULT
 

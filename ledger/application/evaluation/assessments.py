@@ -14,7 +14,7 @@ from ledger.application.appender import Addition, MakeData, Proposal
 from ledger.application.commands import model_stream, no_erasure_after
 from ledger.application.fleet.aggregates import MODEL_TYPES
 from ledger.application.fleet.history import History
-from ledger.application.fleet.in_service import ServicePeriod
+from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
 from ledger.events.decisions import (

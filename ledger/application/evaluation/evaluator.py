@@ -23,7 +23,7 @@ from ledger.application.commands import Caller
 from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, assess, proposal
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
 from ledger.application.fleet.history import History, HistoryReader, LastScored, window_bounds
-from ledger.application.fleet.in_service import ServicePeriod
+from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason

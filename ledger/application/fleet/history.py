@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.application.commands import model_stream
-from ledger.application.fleet.in_service import (
+from ledger.application.fleet.service_period import (
     DeployedVersion,
     ServicePeriod,
     deployment_of,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ledger.application.commands import model_stream
 from ledger.application.fleet.history import History, HistoryReader
-from ledger.application.fleet.in_service import DeployedVersion, service_at
+from ledger.application.fleet.service_period import DeployedVersion, service_at
 from ledger.application.planning.reasons import reason_of
 from ledger.application.policies.compiled import CompiledPolicy, planner_of
 from ledger.application.policies.history import is_in_scope, may_be_in_scope

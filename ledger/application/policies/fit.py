@@ -21,7 +21,12 @@ from typing import Final, TypeAlias
 
 from ledger.application.policies.authoring import DAY, AuthoredSignal
 from ledger.application.policies.render import to_text
-from ledger.application.policies.starting import NO_PLANNING, LimitedSignal, policy_of, rule_of
+from ledger.application.policies.starting_policy import (
+    NO_PLANNING,
+    LimitedSignal,
+    policy_of,
+    rule_of,
+)
 from ledger.errors import LedgerError, invalid_field
 from ledger.events.notation import listed
 from ledger.events.signals import SignalDefined

@@ -76,7 +76,7 @@ class Keyring:
         fresh = [key for vkey, key in self._all().items() if vkey not in known]
         return fresh[0] if fresh and history.next_key_digest is None else None
 
-    def outside(self, history: KeyHistory) -> list[VerifierKey]:
+    def for_foreign_notes(self, history: KeyHistory) -> list[VerifierKey]:
         """Return every key that can have signed for this ledger: its own, and the next.
 
         For notes from elsewhere: a later state of this ledger may have been signed by the next key.

@@ -87,7 +87,7 @@ class ConsistencyChecker:
         return compare(theirs, ours, None).relation is Relation.FORK
 
     def _open(self, note: bytes, witnesses: Sequence[CosignerKey]) -> OpenedCheckpoint:
-        keys = self._keyring.outside(self._keyring.history())
+        keys = self._keyring.for_foreign_notes(self._keyring.history())
         if not witnesses:
             return open_checkpoint(note, origin=self._origin, keys=keys)
         # A restored backup may not know the key that signs now; the witness's line will do then.

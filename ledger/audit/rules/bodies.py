@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.audit.event import OBSERVED, AuditedEvent
-from ledger.audit.fold import LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted

@@ -4,7 +4,7 @@ from typing import Final
 
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import OBSERVED, AuditedEvent
-from ledger.audit.fold import LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.service_period import serving_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed

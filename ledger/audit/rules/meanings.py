@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.audit.event import AuditedEvent, read
-from ledger.audit.fold import LedgerState, meaning_of, scope_of
+from ledger.audit.ledger_state import LedgerState, meaning_of, scope_of
 from ledger.audit.parameters import Parameters
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from ledger.audit.event import AuditedEvent
-from ledger.audit.fold import LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.proving import (
     AuditCompleted,

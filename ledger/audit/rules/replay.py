@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ledger.audit.assessor import NotReplayableError
 from ledger.audit.event import AuditedEvent
-from ledger.audit.fold import LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.planning import planned
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.events.canonical import encode

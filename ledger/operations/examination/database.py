@@ -26,7 +26,7 @@ _DATA_AHEAD_WARN_SECONDS: Final = 86_400
 def checks(where: str, evidence: Path, kept: Sequence[Path]) -> Iterator[Check]:
     """Look at the file, its folder, and each ledger in it; what cannot be read is LedgerError."""
     from ledger.storage.database import sqlite_file
-    from ledger.storage.held_file import refuse_orphans
+    from ledger.storage.locked_file import refuse_orphans
 
     path = sqlite_file(where)
     if path is not None and not path.is_file():

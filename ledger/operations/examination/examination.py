@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from ledger import __version__
 from ledger.application.signing.evidence import evidence_folder
-from ledger.application.signing.published import SILENT_LOSS_REMEDY, read_policy, silent_loss
+from ledger.application.signing.published_checkpoints import (
+    SILENT_LOSS_REMEDY,
+    read_policy,
+    silent_loss,
+)
 from ledger.errors import LedgerError
 from ledger.operations.examination import Check, database, server
 from ledger.operations.examination.rights import kept_elsewhere

@@ -50,7 +50,7 @@ class FileLostError(Exception):
         self.failure = failure
 
 
-class HeldFile:
+class LockedFile:
     """The file of a database, open and locked until `close`. One thread at a time."""
 
     def __init__(self, path: Path, *, create: bool, companions: Sequence[Path] = ()) -> None:

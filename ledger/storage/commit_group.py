@@ -36,7 +36,7 @@ from ledger.storage.repeats import RepeatFinder
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.tile_rows import write_tiles
-from ledger.storage.times import WallClock, check_leap
+from ledger.storage.wall_clock import WallClock, check_leap
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
 _BY_STREAM_TYPES: Final = "INDEXED BY events_stream_type"

@@ -15,7 +15,7 @@ from ledger.storage.records import LedgerInfo
 from ledger.storage.schema import ledgers
 
 
-class View:
+class ReadConnections:
     """Runs what reads, and knows what never changes. Safe between threads unless pinned."""
 
     def __init__(
@@ -80,7 +80,7 @@ class View:
             raise self._database.refusal(error) from error
 
     @contextmanager
-    def at_one_moment(self) -> "Iterator[View]":
+    def at_one_moment(self) -> "Iterator[ReadConnections]":
         """Give a view whose answers are all of one moment; for one thread, and not for long.
 
         On SQLite the log cannot start again while it lasts.
@@ -88,6 +88,6 @@ class View:
         with self._database.reading() as connection:
             connection.exec_driver_sql(self._database.snapshot_begin)
             try:
-                yield View(self._database, connection, self._infos)
+                yield ReadConnections(self._database, connection, self._infos)
             finally:
                 connection.rollback()

@@ -7,7 +7,7 @@ from ledger.events.proving import BodyErased
 from ledger.events.registry import keeps_body
 from ledger.export.data import Data
 from ledger.export.files import EVENTS, SCOPE, BundleError
-from ledger.export.ranges import PositionSet, united
+from ledger.export.position_set import PositionSet, united
 from ledger.export.scope import ERASED, BundleScope
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
-from ledger.storage.group import CommitGroup
+from ledger.storage.commit_group import CommitGroup
 from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
 
 
