@@ -13,15 +13,15 @@ from ledger.audit.ledger_state import AuditedModel, LedgerState, versions_of
 from ledger.audit.observations import IndexedObservation
 from ledger.audit.parameters import Parameters
 from ledger.audit.service_period import AuditedService, serving_of
-from ledger.events.decisions import ModelFactsPart
+from ledger.events.decisions import ModelFactsPart, RecordedEnvironment
 from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
 from ledger.kernel.buckets import ModelState
 from ledger.rules.procedure import (
     Outcome,
-    RuleEnvironment,
     bounded_priority,
     decide,
+    environment_of,
     hours_in_force,
     override_in_effect,
     slo_hours_left,
@@ -109,7 +109,7 @@ class Assessor:
             **_horizon_of(facts, parameters, data),
             "procedure": parameters.rules.procedure,
             "score_position": data["score_position"],
-            "environment": environment.to_data(),
+            "environment": environment.model_dump(),
             **_outcome(outcome),
             "since": prior.data["since"] if prior is not None and is_kept else format_time(at),
         }
@@ -228,7 +228,7 @@ class Assessor:
         data: dict[str, Any],
         result: KernelScore,
         priority: int,
-    ) -> RuleEnvironment:
+    ) -> RecordedEnvironment:
         """Return every value that rules can see (step 5)."""
         as_of, at = data["as_of"], parse_time(data["evaluated_at"])
         description = facts.description(as_of)
@@ -245,14 +245,15 @@ class Assessor:
             whole_hours(one.in_service_at, at) for one in facts.deployed(as_of) if one.is_trained
         ]
         held = prior.data if prior is not None else {}
-        return RuleEnvironment(
+        return environment_of(
+            result.signals,
+            None if parameters.is_by_record else dict(parameters.rules.intervals),
             priority=priority,
             raw_priority=result.priority,
             degradation=result.degradation,
             coverage=result.coverage,
             impact=description["impact_ppm"],
             risk=description["risk_ppm"],
-            signals=outputs,
             model=ModelFactsPart(
                 owner=description["owner"],
                 tier=description["tier"],
@@ -266,7 +267,6 @@ class Assessor:
             if held
             else 0,
             slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
-            intervals=None if parameters.is_by_record else dict(parameters.rules.intervals),
         )
 
 

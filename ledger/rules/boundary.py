@@ -7,14 +7,15 @@ linear the answer is the smallest change there is; other uses of it are proved b
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from ledger.events.decisions import RecordedEnvironment
 from ledger.events.notation import share
 from ledger.events.policy_document import Action
 from ledger.events.values import PPM
 from ledger.rules.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, ExpressionNode, path_of
-from ledger.rules.procedure import Outcome, RuleEnvironment, RuleSet, compile_rules, decide
+from ledger.rules.procedure import Outcome, RuleSet, compile_rules, decide
 from ledger.rules.shares import is_share
 from ledger.rules.vocabulary import SIGNAL_FIELDS, VARIABLES
 
@@ -51,12 +52,10 @@ class DecisionBoundary:
         return self.needed - self.value
 
 
-def value_of(environment: RuleEnvironment, path: str) -> Value:
+def value_of(environment: RecordedEnvironment, path: str) -> Value:
     """Return the value of a variable of a rule, None for a label that the model does not have."""
     if path.startswith(_SIGNAL_PREFIX):
         name, field = path.removeprefix(_SIGNAL_PREFIX).rsplit('"].', 1)
-        if field == "interval_hours":
-            return environment.intervals[name] if environment.intervals else None
         found: Value = getattr(environment.signals[name], field)
         return found
     if path.startswith(_LABEL_PREFIX):
@@ -66,16 +65,17 @@ def value_of(environment: RuleEnvironment, path: str) -> Value:
     return value
 
 
-def with_value(environment: RuleEnvironment, path: str, value: int) -> RuleEnvironment:
+def with_value(environment: RecordedEnvironment, path: str, value: int) -> RecordedEnvironment:
     """Return the environment with one integer variable replaced."""
     if not path.startswith(_SIGNAL_PREFIX):
-        return replace(environment, **{path: value})  # type: ignore[arg-type]  # an int field
+        return environment.model_copy(update={path: value})
     name, field = path.removeprefix(_SIGNAL_PREFIX).rsplit('"].', 1)
-    output = replace(environment.signals[name], **{field: value})  # type: ignore[arg-type]
-    return replace(environment, signals={**environment.signals, name: output})
+    change = {field: value} | ({"present": value > 0} if field == "buckets" else {})
+    part = environment.signals[name].model_copy(update=change)
+    return environment.model_copy(update={"signals": {**environment.signals, name: part}})
 
 
-def boundaries(rule_set: RuleSet, environment: RuleEnvironment) -> tuple[DecisionBoundary, ...]:
+def boundaries(rule_set: RuleSet, environment: RecordedEnvironment) -> tuple[DecisionBoundary, ...]:
     """Return the nearest change to each other outcome, nearest first.
 
     What counts is what the rules and the cool-down give; an override does not move with numbers.
@@ -110,7 +110,11 @@ def boundaries(rule_set: RuleSet, environment: RuleEnvironment) -> tuple[Decisio
 
 
 def _proved(
-    rule_set: RuleSet, environment: RuleEnvironment, path: str, tried: set[int], present: Outcome
+    rule_set: RuleSet,
+    environment: RecordedEnvironment,
+    path: str,
+    tried: set[int],
+    present: Outcome,
 ) -> Iterator[tuple[DecisionBoundary, Outcome]]:
     """Yield the values of one variable that do lead to another outcome, the nearest of each."""
     value = value_of(environment, path)
@@ -180,7 +184,9 @@ def _range(path: str) -> tuple[int, int]:
     return (-PPM, PPM) if name == "trend" else (0, PPM)
 
 
-def _turning_points(tree: ExpressionNode, path: str, environment: RuleEnvironment) -> Iterator[int]:
+def _turning_points(
+    tree: ExpressionNode, path: str, environment: RecordedEnvironment
+) -> Iterator[int]:
     """Yield the values of a variable next to where a comparison in the tree changes its truth."""
     for node in tree.walk():
         if node.kind != "call":
@@ -203,7 +209,7 @@ def _turning_points(tree: ExpressionNode, path: str, environment: RuleEnvironmen
 
 
 def _linear(
-    node: ExpressionNode, path: str, environment: RuleEnvironment
+    node: ExpressionNode, path: str, environment: RecordedEnvironment
 ) -> tuple[int, int] | None:
     """Return (a, b) where an integer expression is a × variable + b, None where it is not."""
     if node.kind == "const" and isinstance(node.value, int) and not isinstance(node.value, bool):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from ledger.events.decisions import RecordedEnvironment
 from ledger.events.notation import listed, percent, share
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import DecisionBoundary, Value, boundaries, value_of
@@ -29,7 +30,7 @@ from ledger.rules.expressions import (
     activation_of,
     compile_expression,
 )
-from ledger.rules.procedure import Outcome, Rule, RuleEnvironment, RuleSet, compile_rules
+from ledger.rules.procedure import Outcome, Rule, RuleSet, compile_rules, procedure_of
 from ledger.rules.shares import is_share, share_constants, spell
 
 ReadingStatus: TypeAlias = Literal["matched", "failed", "false", "not_reached"]
@@ -89,7 +90,7 @@ class DecisionExplanation:
 
 
 def explain(
-    score: KernelScore, rule_set: RuleSet, environment: RuleEnvironment, outcome: Outcome
+    score: KernelScore, rule_set: RuleSet, environment: RecordedEnvironment, outcome: Outcome
 ) -> DecisionExplanation:
     """Return the explanation of an outcome that `decide` gave for this environment."""
     contributions = _contributions(score)
@@ -136,11 +137,11 @@ def _signal_sentence(output: SignalOutput) -> str:
 
 
 def _readings(
-    rule_set: RuleSet, environment: RuleEnvironment, outcome: Outcome
+    rule_set: RuleSet, environment: RecordedEnvironment, outcome: Outcome
 ) -> tuple[RuleReading, ...]:
     """Read every rule, also those after the one that decided."""
     compiled = compile_rules(rule_set, environment.signals)
-    activation = activation_of(environment.to_data(), environment.procedure)
+    activation = activation_of(environment.model_dump(), procedure_of(environment))
     readings: list[RuleReading] = []
     is_decided = False
     for rule, expression in compiled.expressions(environment.in_force_rule):
@@ -155,7 +156,7 @@ def _readings(
 def _reading(
     rule: Rule,
     expression: CompiledExpression,
-    environment: RuleEnvironment,
+    environment: RecordedEnvironment,
     activation: Mapping[str, Any],
     is_decided: bool,  # noqa: FBT001 - a state of the walk, named at its only call
 ) -> RuleReading:
@@ -201,7 +202,7 @@ def _reading(
 def _grounds(
     node: ExpressionNode,
     is_true: bool,  # noqa: FBT001 - what the node is known to be
-    environment: RuleEnvironment,
+    environment: RecordedEnvironment,
     activation: Mapping[str, Any],
 ) -> Iterator[DecisiveComparison]:
     """Yield the comparisons that make an expression true, or those that make it false."""
@@ -243,11 +244,11 @@ def _ground_sentence(
 
 
 def _truth(
-    node: ExpressionNode, environment: RuleEnvironment, activation: Mapping[str, Any]
+    node: ExpressionNode, environment: RecordedEnvironment, activation: Mapping[str, Any]
 ) -> bool | None:
     """Return the value of a part of an expression; None is an error."""
     try:
-        part = compile_expression(render(node), environment.signals, environment.procedure)
+        part = compile_expression(render(node), environment.signals, procedure_of(environment))
     except ExpressionError:  # spelled out, a part may be longer than what a person may write
         return None
     return part.evaluate(activation).is_true
@@ -270,7 +271,7 @@ def _shown(path: str, value: Value, limits: list[int]) -> str:
 # ---- prose ---------------------------------------------------------------------------------------
 
 
-def _priority_sentence(environment: RuleEnvironment) -> str:
+def _priority_sentence(environment: RecordedEnvironment) -> str:
     """Return the priority, and whether it was held to the policy's largest step."""
     text = f"Priority is {percent(environment.priority)}"
     if environment.priority != environment.raw_priority:
@@ -280,7 +281,7 @@ def _priority_sentence(environment: RuleEnvironment) -> str:
 
 
 def _evidence_sentences(
-    contributions: tuple[SignalContribution, ...], environment: RuleEnvironment
+    contributions: tuple[SignalContribution, ...], environment: RecordedEnvironment
 ) -> Iterator[str]:
     """Yield the signals that matter most, and those that are silent."""
     speaking = [item for item in contributions if item.share > 0]
@@ -298,7 +299,10 @@ def _evidence_sentences(
 
 
 def _outcome_sentences(
-    rule_set: RuleSet, environment: RuleEnvironment, outcome: Outcome, winner: RuleReading | None
+    rule_set: RuleSet,
+    environment: RecordedEnvironment,
+    outcome: Outcome,
+    winner: RuleReading | None,
 ) -> Iterator[str]:
     """Yield the rule that decided, the cool-down and the override."""
     given, held = outcome, outcome.held_back

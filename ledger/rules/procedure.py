@@ -3,9 +3,8 @@
 Steps 4 to 8 of the procedure, as a pure function: bounded change, rules in order with explicit
 hysteresis, cool-down, override. The pages are `docs/spec/decision_v1.md` and `decision_v2.md`.
 Finding the policy, the version in service and the observations is for the application; an
-environment that was recorded in an event can be read back and decided again, and gives the same
-outcome. The two procedures differ in what is found there and in what rules may read; the steps here
-are the same.
+environment that was recorded in an event can be decided again, and gives the same outcome. The two
+procedures differ in what is found there and in what rules may read; the steps here are the same.
 
 The rules that a decision follows are:
 - the first rule that matches gives action and tier; the one in force matches by its `hold`;
@@ -15,11 +14,11 @@ The rules that a decision follows are:
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from ledger.events.decisions import ModelFactsPart, OverriddenPart
+from ledger.events.decisions import OverriddenPart, RecordedEnvironment, TimedEnvironment
 from ledger.events.policy_document import Action
 from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
@@ -62,80 +61,6 @@ class RuleSet:
     max_priority_step: int | None = None
     procedure: str = RULES_1
     intervals: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RuleEnvironment:
-    """Every value that rules can see (step 5), ready to be recorded in an event.
-
-    `intervals`: hours between two reports by signal, which `rules/2` shows; None under `rules/1`.
-    """
-
-    priority: int
-    raw_priority: int
-    degradation: int
-    coverage: int
-    impact: int
-    risk: int
-    signals: Mapping[str, SignalOutput]
-    model: ModelFactsPart
-    hours_since_deployed: int
-    retrainings_30d: int
-    in_force: Action
-    in_force_rule: str
-    hours_in_force: int
-    slo_hours_left: int
-    intervals: Mapping[str, int] | None = None
-
-    @property
-    def procedure(self) -> str:
-        """The procedure whose environment this is."""
-        return RULES_1 if self.intervals is None else RULES_2
-
-    @property
-    def report_interval_hours(self) -> int:
-        """The shortest interval: after it a version's first report is due."""
-        assert self.intervals, "rules/1 shows no interval"
-        return min(self.intervals.values())
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the canonical-JSON-able form: every variable under the name that rules use."""
-        data = {item.name: getattr(self, item.name) for item in fields(self)}
-        intervals = data.pop("intervals")
-        data["signals"] = {
-            name: {field: getattr(output, field) for field in SIGNAL_FIELDS}
-            for name, output in self.signals.items()
-        }
-        data["model"] = self.model.model_dump()
-        if intervals is not None:
-            data["report_interval_hours"] = self.report_interval_hours
-            for name, members in data["signals"].items():
-                members["interval_hours"] = intervals[name]
-        return data
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """Return the environment that `to_data` wrote.
-
-        Raises KeyError, TypeError or ValueError where a member is missing, unknown or of another
-        type, and ValueError where `present` contradicts the buckets it follows from.
-        """
-        signals: dict[str, SignalOutput] = {}
-        intervals: dict[str, int] = {}
-        for name, members in data["signals"].items():
-            outputs = dict(members)
-            is_present = outputs.pop("present")
-            if "interval_hours" in outputs:
-                intervals[name] = outputs.pop("interval_hours")
-            signals[name] = SignalOutput(**outputs)
-            if signals[name].present != is_present:
-                raise ValueError(f'signals["{name}"].present contradicts its number of buckets')
-        members = {**data, "signals": signals, "model": ModelFactsPart(**data["model"])}
-        if (shortest := members.pop("report_interval_hours", None)) is None:
-            return cls(**members)
-        if shortest != min(intervals.values(), default=None):
-            raise ValueError("report_interval_hours is not the shortest of the signals' intervals")
-        return cls(**members, intervals=intervals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +153,34 @@ def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[st
 # ---- the steps -----------------------------------------------------------------------------------
 
 
+def environment_of(
+    signals: Iterable[SignalOutput],
+    intervals: Mapping[str, int] | None,
+    **values: object,
+) -> RecordedEnvironment:
+    """Return every value that rules can see, under the names that they use (step 5).
+
+    `intervals`: hours between two reports by signal, which `rules/2` shows; None under `rules/1`.
+    """
+    parts: dict[str, dict[str, Any]] = {
+        output.signal: {field: getattr(output, field) for field in SIGNAL_FIELDS}
+        for output in signals
+    }
+    if intervals is None:
+        return RecordedEnvironment.model_validate({**values, "signals": parts})
+    for name, members in parts.items():
+        members["interval_hours"] = intervals[name]
+    shortest = min(intervals.values())  # after it a version's first report is due
+    return TimedEnvironment.model_validate(
+        {**values, "signals": parts, "report_interval_hours": shortest}
+    )
+
+
+def procedure_of(environment: RecordedEnvironment) -> str:
+    """Return the procedure whose environment this is."""
+    return RULES_2 if isinstance(environment, TimedEnvironment) else RULES_1
+
+
 def bounded_priority(raw: int, last: int | None, max_step: int | None) -> int:
     """Return the priority within `max_step` of the last recorded one (step 4).
 
@@ -275,7 +228,7 @@ def override_in_effect(overrides: Sequence[Override], evaluated_at: int) -> Over
 
 
 def decide(
-    rule_set: RuleSet, environment: RuleEnvironment, override: Override | None = None
+    rule_set: RuleSet, environment: RecordedEnvironment, override: Override | None = None
 ) -> Outcome:
     """Return what to do about a model (steps 6 to 8).
 
@@ -298,10 +251,10 @@ def decide(
     return Outcome(override.action, override.tier, found.rule, found.reason, overridden=replaced)
 
 
-def _first_match(compiled: CompiledRules, environment: RuleEnvironment) -> Outcome:
+def _first_match(compiled: CompiledRules, environment: RecordedEnvironment) -> Outcome:
     """Walk the rules in order (step 6)."""
     rule_set = compiled.rule_set
-    activation = activation_of(environment.to_data(), environment.procedure)
+    activation = activation_of(environment.model_dump(), procedure_of(environment))
     for rule, expression in compiled.expressions(environment.in_force_rule):
         verdict = expression.evaluate(activation)
         if verdict.is_true is None:

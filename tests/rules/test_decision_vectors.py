@@ -10,13 +10,13 @@ import pytest
 
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import DeployedVersion
+from ledger.events.decisions import RecordedEnvironment
 from ledger.events.models import ModelDescribed
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import ExpressionError, activation_of, compile_expression
 from ledger.rules.procedure import (
     Override,
     Rule,
-    RuleEnvironment,
     RuleSet,
     bounded_priority,
     decide,
@@ -64,7 +64,7 @@ def outcome_of(case: dict[str, Any]) -> dict[str, Any]:
     overrides = [Override(**each) for each in case["overrides"]]
     outcome = decide(
         rule_set,
-        RuleEnvironment.from_data(ENVIRONMENT | case["changes"]),
+        RecordedEnvironment.model_validate(ENVIRONMENT | case["changes"]),
         override_in_effect(overrides, DOCUMENT["evaluated_at"]),
     )
     names = ("action", "tier", "rule", "reason", "held_back")

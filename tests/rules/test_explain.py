@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.events.decisions import ModelFactsPart
+from ledger.events.decisions import ModelFactsPart, RecordedEnvironment
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import boundaries, value_of, with_value
 from ledger.rules.explanation import DecisionExplanation, explain
@@ -14,9 +14,9 @@ from ledger.rules.procedure import (
     Outcome,
     Override,
     Rule,
-    RuleEnvironment,
     RuleSet,
     decide,
+    environment_of,
 )
 from ledger.rules.shares import to_stored
 
@@ -36,14 +36,15 @@ DRIFT = SignalOutput(
 )
 NULLS = SignalOutput("nulls", weight=200_000, buckets=3, breaches=1, effective=1, share=100_000)
 SILENT = SignalOutput("accuracy", weight=200_000)
-ENVIRONMENT = RuleEnvironment(
+ENVIRONMENT = environment_of(
+    (SILENT, DRIFT, NULLS),
+    None,
     priority=620_000,
     raw_priority=700_000,
     degradation=640_000,
     coverage=800_000,
     impact=0,
     risk=0,
-    signals={"accuracy": SILENT, "drift": DRIFT, "nulls": NULLS},
     model=ModelFactsPart(owner="ann", tier="gold", labels={"team": "risk"}),
     hours_since_deployed=5,
     retrainings_30d=1,
@@ -74,7 +75,7 @@ SCORE = KernelScore(640_000, 800_000, 700_000, (SILENT, DRIFT, NULLS))
 
 def _explain(
     rules: RuleSet = RULES,
-    environment: RuleEnvironment = ENVIRONMENT,
+    environment: RecordedEnvironment = ENVIRONMENT,
     override: Override | None = None,
 ) -> DecisionExplanation:
     return explain(SCORE, rules, environment, decide(rules, environment, override))
@@ -108,7 +109,7 @@ def test_every_rule_is_read_and_the_winner_named_with_its_values() -> None:
 
 
 def test_a_false_conjunction_names_only_what_was_false() -> None:
-    environment = replace(ENVIRONMENT, priority=450_000)
+    environment = ENVIRONMENT.model_copy(update={"priority": 450_000})
     reading = _explain(environment=environment).readings[1]
     assert [ground.text for ground in reading.grounds] == ["priority * 2 > 1000000"]
     assert reading.sentence == (
@@ -159,7 +160,7 @@ def test_a_conditional_names_its_condition_and_the_branch_it_took() -> None:
 
 
 def test_the_rule_in_force_is_read_by_its_hold() -> None:
-    environment = replace(ENVIRONMENT, priority=250_000, in_force_rule="watch")
+    environment = ENVIRONMENT.model_copy(update={"priority": 250_000, "in_force_rule": "watch"})
     winner = _explain(environment=environment).winner
     assert winner is not None
     assert (winner.rule, winner.matched_by) == ("watch", "hold")
@@ -196,7 +197,7 @@ def test_without_rules_and_numbers_nothing_would_change_the_outcome() -> None:
 
 
 def test_boundaries_name_the_first_value_on_the_other_side() -> None:
-    environment = replace(ENVIRONMENT, hours_since_deployed=50)
+    environment = ENVIRONMENT.model_copy(update={"hours_since_deployed": 50})
     found = {item.rule: (item.variable, item.needed) for item in boundaries(RULES, environment)}
     assert found == {
         "urgent": ("priority", 700_000),
@@ -244,7 +245,7 @@ def test_the_nearest_boundary_equals_a_search_of_every_value(whens: list[str], n
         "",
         "",
     )
-    environment = replace(ENVIRONMENT, retrainings_30d=now)
+    environment = ENVIRONMENT.model_copy(update={"retrainings_30d": now})
     present = decide(rules, environment)
     nearest: dict[Outcome, int] = {}
     for value in range(60):

@@ -20,7 +20,7 @@ from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.explanation import DecisionExplanation, explain
-from ledger.rules.procedure import Outcome, RuleEnvironment, RuleSet
+from ledger.rules.procedure import Outcome, RuleSet
 from ledger.storage.records import AppendResult, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -271,8 +271,7 @@ def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> Deci
         held_back=made.held_back,
         overridden=made.overridden,
     )
-    environment = RuleEnvironment.from_data(made.environment.model_dump(mode="json"))
-    return explain(score_of(scored), rules, environment, outcome)
+    return explain(score_of(scored), rules, made.environment, outcome)
 
 
 def score_of(data: ScoreComputed) -> KernelScore:

@@ -23,6 +23,7 @@ from ledger.events.decisions import (
     DecisionMade,
     DecisionOverridden,
     ModelFactsPart,
+    RecordedEnvironment,
     ScoreComputed,
     SignalOutputPart,
     Trigger,
@@ -34,9 +35,9 @@ from ledger.kernel.buckets import ModelState
 from ledger.kernel.scoring import KERNEL
 from ledger.rules.procedure import (
     Outcome,
-    RuleEnvironment,
     bounded_priority,
     decide,
+    environment_of,
     hours_in_force,
     override_in_effect,
     slo_hours_left,
@@ -83,7 +84,7 @@ class Assessment:
 
     horizon: AssessmentInputs
     score: ScoreComputed
-    environment: RuleEnvironment
+    environment: RecordedEnvironment
     outcome: Outcome
 
     @property
@@ -127,7 +128,7 @@ class Assessment:
                 **_horizon_fields(horizon),
                 "procedure": procedure,
                 "score_position": score_position,
-                "environment": self.environment.to_data(),
+                "environment": self.environment,
                 "action": outcome.action,
                 "tier": outcome.tier,
                 "rule": outcome.rule,
@@ -202,7 +203,9 @@ def _since(horizon: AssessmentInputs, action: Action) -> str:
     return format_time(horizon.evaluated_at)
 
 
-def _environment(horizon: AssessmentInputs, result: KernelScore, priority: int) -> RuleEnvironment:
+def _environment(
+    horizon: AssessmentInputs, result: KernelScore, priority: int
+) -> RecordedEnvironment:
     """Return every value that the rules can see (step 5 of the procedure)."""
     history, now = horizon.history, horizon.evaluated_at
     described, service, prior = history.described, horizon.service, history.decision
@@ -212,14 +215,15 @@ def _environment(horizon: AssessmentInputs, result: KernelScore, priority: int) 
     ages = [whole_hours(one.in_service_at, now) for one in history.deployments if one.is_trained]
     # A rule that failed is no rule in force: it never matched, so its `hold` has nothing to hold.
     is_rule = prior is not None and prior.data.reason == "RULE"
-    return RuleEnvironment(
+    return environment_of(
+        result.signals,
+        dict(intervals) if (intervals := horizon.policy.rules.intervals) else None,
         priority=priority,
         raw_priority=result.priority,
         degradation=result.degradation,
         coverage=result.coverage,
         impact=described.impact_ppm,
         risk=described.risk_ppm,
-        signals=outputs,
         model=ModelFactsPart(owner=described.owner, tier=described.tier, labels=described.labels),
         hours_since_deployed=whole_hours(service.since, now) if service else -1,
         retrainings_30d=len([age for age in ages if 0 <= age < _RETRAININGS_HOURS]),
@@ -231,7 +235,6 @@ def _environment(horizon: AssessmentInputs, result: KernelScore, priority: int) 
         if prior
         else 0,
         slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
-        intervals=dict(intervals) if (intervals := horizon.policy.rules.intervals) else None,
     )
 
 
