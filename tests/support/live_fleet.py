@@ -48,21 +48,18 @@ Row = tuple[str, str, float, datetime, str, int]
 """Model, signal, value, observed_at, model version, sample size, as the client takes them."""
 
 
-def model_named(name: str) -> Model:
-    """Return a description."""
-    return Model(
+def add_model(client: LedgerClient, name: str) -> None:
+    """Register a model and put a version into service."""
+    model = Model(
         model=name,
         owner="team-fares",
         tier="high",
-        unit_value_micros=1_000_000,
-        cost_micros=1_000_000,
+        labels={"region": "east"},
         impact_ppm=500_000,
+        unit_value_micros=2_000_000,
+        cost_micros=50_000_000,
     )
-
-
-def add_model(client: LedgerClient, name: str) -> None:
-    """Register a model and put a version into service."""
-    client.register_model(model_named(name), request_id=f"register-{name}")
+    client.register_model(model, request_id=f"register-{name}")
     client.record_deployment(
         name,
         "v1",
@@ -73,17 +70,28 @@ def add_model(client: LedgerClient, name: str) -> None:
     )
 
 
-def prepare(client: LedgerClient, models: Sequence[str] = MODELS, *, clock: str = "data") -> None:
-    """Create the ledger, its signal, models in service and a policy in force; or find them so."""
-    client.create_ledger(ORIGIN, clock=clock, request_id="create")
-    client.define_signal(
-        Signal("log-loss", "PERFORMANCE", "nats", "HIGHER_IS_WORSE", "How wrong it is."),
-        request_id="define",
-    )
+def furnish(
+    client: LedgerClient,
+    models: Sequence[str] = MODELS,
+    *,
+    signals: Sequence[str] = ("log-loss",),
+    policy: str = "fleet",
+    document: str = POLICY,
+) -> None:
+    """Define signals, put models into service and a policy in force; or find them so."""
+    for name in signals:
+        signal = Signal(name, "PERFORMANCE", "nats", "HIGHER_IS_WORSE", "How wrong it is.")
+        client.define_signal(signal, request_id=f"define-{name}")
     for name in models:
         add_model(client, name)
-    draft = client.draft_policy("fleet", POLICY, "to begin with", request_id="draft")
-    client.activate_policy("fleet", draft.version.version, "to begin with", request_id="activate")
+    draft = client.draft_policy(policy, document, "to begin with", request_id="draft")
+    client.activate_policy(policy, draft.version.version, "to begin with", request_id="activate")
+
+
+def prepare(client: LedgerClient) -> None:
+    """Create the ledger and furnish it; or find it so."""
+    client.create_ledger(ORIGIN, clock="data", request_id="create")
+    furnish(client)
 
 
 class Observed:

@@ -1,7 +1,7 @@
 """A real server on loopback with a real store, and what a test says to it in few words.
 
-`Served` is the service, its server and stubs of every service; `prepare` gives it a ledger with
-signals, models in service and a policy in force. `refused` takes an RPC error apart.
+`Served` is the service, its server and stubs of every service; `prepare` gives it a ledger that is
+furnished as `live_fleet` does. `refused` takes an RPC error apart.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 
 from ledger.api.front_end import Timeouts
 from ledger.api.server import ApiServer
+from ledger.client import LedgerClient
 from ledger.clock import Clock
 from ledger.service import Service
 from ledger.v1 import (
@@ -30,13 +31,13 @@ from ledger.v1 import (
     model_pb2,
     model_service_pb2,
     model_service_pb2_grpc,
-    policy_service_pb2,
     policy_service_pb2_grpc,
     priority_service_pb2_grpc,
     signal_pb2,
     signal_service_pb2,
     signal_service_pb2_grpc,
 )
+from tests.support.live_fleet import add_model, furnish
 from tools.quiet import quiet
 
 ORIGIN = "ledger.example/test"
@@ -146,31 +147,18 @@ class Served:
     def prepare(self, models: Sequence[str] = ("fares",)) -> None:
         """Create a data ledger with two signals, models in service and a policy in force."""
         self.create()
-        for name in ("log-loss", "input-stability"):
-            self.signals.DefineSignal(
-                signal_service_pb2.DefineSignalRequest(signal=signal_named(name)), timeout=TIMEOUT
-            )
-        for name in models:
-            self.add_model(name)
-        self.policies.DraftPolicy(
-            policy_service_pb2.DraftPolicyRequest(
-                name="policies/default", document=POLICY, rationale="to begin with"
-            ),
-            timeout=TIMEOUT,
-        )
-        self.policies.ActivatePolicy(
-            policy_service_pb2.ActivatePolicyRequest(
-                name="policies/default/versions/1", rationale="to begin with"
-            ),
-            timeout=TIMEOUT,
-        )
+        two = ("log-loss", "input-stability")
+        with self.client() as client:
+            furnish(client, models, signals=two, policy="default", document=POLICY)
+
+    def client(self) -> LedgerClient:
+        """Return a client of the server."""
+        return LedgerClient(self.server.address, deadline_seconds=TIMEOUT)
 
     def add_model(self, name: str) -> None:
         """Register a model and put version v1 into service."""
-        self.models.RegisterModel(
-            model_service_pb2.RegisterModelRequest(model=model_named(name)), timeout=TIMEOUT
-        )
-        self.models.RecordDeployment(deployment(name, "v1"), timeout=TIMEOUT)
+        with self.client() as client:
+            add_model(client, name)
 
     def submit(
         self, *observations: signal_pb2.Observation, request_id: str = ""
