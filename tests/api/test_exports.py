@@ -12,6 +12,7 @@ from ledger.service import Service
 from ledger.v1 import export_pb2
 from ledger.v1 import export_service_pb2 as pb
 from ledger.v1.export_service_pb2_grpc import ExportServiceStub
+from tests.support.hooks import join_export
 from tests.support.served import HOUR, OPERATORS, TIMEOUT, Refusal, Served, at, observation, refused
 from tools.quiet import quiet
 
@@ -29,9 +30,7 @@ def made(
 ) -> export_pb2.Export:
     """Create an export and wait until its thread is done."""
     begun = stub.CreateExport(request, timeout=TIMEOUT).export
-    thread = served.service.exports()._threads.get(begun.name.removeprefix("exports/"))
-    if thread is not None:
-        thread.join()
+    join_export(served.service.exports(), begun.name.removeprefix("exports/"))
     return stub.GetExport(pb.GetExportRequest(name=begun.name), timeout=TIMEOUT).export
 
 

@@ -7,7 +7,6 @@ each kind of call that reads; then a disk that is well again.
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -18,6 +17,7 @@ from ledger.v1 import (
     ledger_service_pb2,
     priority_service_pb2,
 )
+from tests.support.hooks import database_of, store_of
 from tests.support.served import TIMEOUT, Served, observation, refused, serving
 
 READS: dict[str, Callable[[Served], object]] = {
@@ -61,8 +61,7 @@ def test_an_error_of_the_disk_while_reading_is_store_unavailable(served: Served,
             error.sqlite_errorname = "SQLITE_IOERR_READ"
             raise error
 
-    store: Any = served.service.ledger()._store
-    event.listen(store._database.reader, "do_execute", fail)
+    event.listen(database_of(store_of(served.service.ledger())).reader, "do_execute", fail)
     error = refused(lambda: READS[name](served))
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
     assert "disk I/O error" in error.message or "SQLITE_IOERR_READ" in str(error.metadata)

@@ -22,6 +22,7 @@ from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.errors import Reason
 from ledger.service import Service
 from ledger.v1 import ledger_service_pb2, signal_service_pb2
+from tests.support.hooks import channel_of, count_refusals
 from tests.support.served import TIMEOUT, Served, observation, refusal, serving
 from tests.support.server_process import until
 from tools.bench.attackers import GARBAGE, Attacker
@@ -76,7 +77,7 @@ def test_what_does_not_parse_is_counted_like_any_refusal(
         counted.append((method, reason.value))
 
     with serving(tmp_path, timeouts=Timeouts(malformed_seconds=0.0)) as served:
-        monkeypatch.setattr(served.server._admission, "_count", count)
+        count_refusals(served.server, count, monkeypatch)
         for method in _methods():
             begin: Any = served.channel.stream_stream(method)
             with pytest.raises(grpc.RpcError):
@@ -132,7 +133,7 @@ def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: P
     async def twice(address: str) -> None:
         async with AsyncLedgerClient(address) as client:
             assert (await client.get_ledger()).origin
-            channel = client._connection.channel
+            channel = channel_of(client)
             while channel.get_state() is not grpc.ChannelConnectivity.IDLE:
                 await channel.wait_for_state_change(channel.get_state())
             assert (await client.get_ledger()).origin
@@ -140,7 +141,7 @@ def test_an_idle_connection_ends_and_clients_come_back_by_themselves(tmp_path: P
     with service, ApiServer(service, "127.0.0.1:0", timeouts) as server:
         with LedgerClient(server.address) as client:
             states: list[grpc.ChannelConnectivity] = []
-            client._connection.channel.subscribe(states.append)
+            channel_of(client).subscribe(states.append)
             client.get_ledger()
             ready, idle = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE
             until(lambda: ready in states and states[-1] is idle, "the idle connection ends")

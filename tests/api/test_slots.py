@@ -11,6 +11,7 @@ import pytest
 from ledger import limits
 from ledger.api.slots import Slots
 from ledger.errors import LedgerError, Reason
+from tests.support.hooks import connections
 
 KINDS = ["WAITS", "WATCHERS", "INGEST_STREAMS", "LONG_CALLS", "STANDARD_STREAMS"]
 
@@ -48,7 +49,7 @@ def test_a_place_is_given_back_however_the_call_ends() -> None:
             raise KeyError
         with slots.held("another"):
             pass
-    assert not slots._taken_by, "nothing is remembered of a connection that is gone"
+    assert not connections(slots), "nothing is remembered of a connection that is gone"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from ledger.application.workers import Workers
-from ledger.clock import ManualClock, SystemClock
-from ledger.storage import CreateLedger, Store, open_store
-from tests.application.world import World
+from ledger.clock import SystemClock
 from tests.support.exports import ExportSetting
-from tests.support.stores import ORIGIN
+from tests.support.world import World
 
 MakeWorld = Callable[..., World]
 
@@ -51,19 +49,16 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.fixture
-def setting(store: Store, tmp_path: Path, clock: ManualClock) -> Iterator[ExportSetting]:
+def setting(database_url: str, tmp_path: Path) -> Iterator[ExportSetting]:
     """Exports on each database."""
-    made = ExportSetting(store, tmp_path / "exports", clock)
+    made = ExportSetting(database_url, tmp_path / "exports")
     yield made
-    made.exports.stop()
+    made.close()
 
 
 @pytest.fixture
-def small(sqlite_url: str, tmp_path: Path, clock: ManualClock) -> Iterator[ExportSetting]:
+def small(sqlite_url: str, tmp_path: Path) -> Iterator[ExportSetting]:
     """Exports on SQLite, for what no database changes."""
-    store = open_store(sqlite_url, clock, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    made = ExportSetting(store, tmp_path / "exports", clock)
+    made = ExportSetting(sqlite_url, tmp_path / "exports")
     yield made
-    made.exports.stop()
-    store.close()
+    made.close()

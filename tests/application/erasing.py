@@ -3,7 +3,7 @@
 from typing import Final
 
 from ledger.application.commands import Caller
-from tests.application.world import OFFICER, World
+from tests.support.world import OFFICER, World
 
 GROUND: Final = "GDPR Art. 17(1)(a)"
 AUTHORITY: Final = "the data protection officer"

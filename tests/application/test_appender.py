@@ -21,7 +21,7 @@ from ledger.events.keys import KeyRotated
 from ledger.events.models import ModelRetired
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.records import AppendRequest, AppendResult, Guard
-from tests.application.world import ANA, ORIGIN, World, reason_of, registered, request
+from tests.support.world import ANA, ORIGIN, World, reason_of, registered, request
 
 LEFT: Final = Addition.of(ModelRetired(model="m1", reason="because"))
 USE_CASES: Final = Path(ledger.application.__file__).parent

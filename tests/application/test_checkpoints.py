@@ -11,15 +11,14 @@ from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.note import open_note
 from ledger.errors import LedgerError, Reason
 from tests.application.conftest import MakeWorld
-from tests.application.world import ORIGIN, START, World, reason_of
+from tests.support.stores import edit
+from tests.support.world import ORIGIN, START, World, reason_of
 
 
 def tamper(world: World, **columns: object) -> None:
     """Write into the head's row, past everything."""
-    with world.store._database.writer.connect() as connection:
-        for name, value in columns.items():
-            connection.exec_driver_sql(f"UPDATE heads SET {name} = ?", (value,))
-        connection.commit()
+    for name, value in columns.items():
+        edit(world.store, f"UPDATE heads SET {name} = :value", value=value)
 
 
 def test_a_checkpoint_covers_every_event_and_verifies_with_the_published_key(world: World) -> None:

@@ -19,7 +19,7 @@ from ledger.events.policies import ScopePart
 from ledger.events.values import TIME_LIMIT
 from ledger.limits import MONEY_MICROS_MAX
 from tests.application.conftest import MakeWorld
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     DAY,
     EVERYWHERE,

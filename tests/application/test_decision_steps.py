@@ -6,7 +6,7 @@ everything that was recorded is replayed.
 
 from ledger.events.policies import ScopePart
 from ledger.events.values import format_time, parse_time
-from tests.application.world import (
+from tests.support.world import (
     DAY,
     HOUR,
     START,

@@ -14,8 +14,8 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.events.fast import parse_observed
 from ledger.events.values import format_time
-from tests.application.world import World, policy_text, signal_rule
 from tests.support.vectors import load_cases
+from tests.support.world import World, policy_text, signal_rule
 
 CASES = load_cases("decision_v2.json")
 

@@ -12,7 +12,7 @@ from ledger.application.signing.seals import Seals
 from ledger.events.values import SECOND, parse_time
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from tests.application.conftest import MakeWorld
-from tests.application.world import ANA, DAY, HOUR, START, World
+from tests.support.world import ANA, DAY, HOUR, START, World
 
 BAD, GOOD = "1.4", "0.4"  # of the loss: critical, and as in training
 AHEAD = START + 9 * 365 * DAY

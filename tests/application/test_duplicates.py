@@ -17,7 +17,8 @@ from ledger.events.fast import parse_observed
 from ledger.storage import repeats
 from ledger.storage.records import Duplicates
 from tests.application.conftest import MakeWorld
-from tests.application.world import HOUR, MONITOR, START, Row, World, request
+from tests.support.hooks import patch_constant
+from tests.support.world import HOUR, MONITOR, START, Row, World, request
 
 ONE: Row = ("m1", "loss", "", "0.5", START, 100)
 OTHER: Row = ("m1", "loss", "", "0.5", START + HOUR, 100)
@@ -133,7 +134,7 @@ def test_a_duplicate_is_found_when_more_is_recorded_than_is_remembered(
     ready: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "REMEMBERED_MAX", 3)
-    monkeypatch.setattr(repeats, "_CHUNK", 1)
+    patch_constant(monkeypatch, "observations of a look", 1)
     rows = [("m1", "loss", "", "0.5", START + n, 1) for n in range(20)]
     for row in rows:
         submit(ready, row)

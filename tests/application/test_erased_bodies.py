@@ -15,7 +15,7 @@ from ledger.events.decisions import DECISION_TYPES, DecisionMade
 from ledger.events.registry import BY_TYPE, typed
 from tests.application.erasing import erase, first_of, outcomes
 from tests.application.test_replay import eventful
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     DAY,
     EVERYWHERE,

@@ -24,7 +24,10 @@ from ledger.storage.records import AppendRequest, AppendResult
 from tests.application.conftest import MakeWorld
 from tests.application.erasing import AUTHORITY, GROUND, erase, first_of, outcomes
 from tests.application.test_replay import eventful
-from tests.application.world import (
+from tests.support.audits import damage
+from tests.support.check_ledger import link_of
+from tests.support.hooks import warm_models
+from tests.support.world import (
     ANA,
     DAY,
     HOUR,
@@ -35,8 +38,6 @@ from tests.application.world import (
     reason_of,
     request,
 )
-from tests.support.audits import damage
-from tests.support.check_ledger import link_of
 
 # ---- races ---------------------------------------------------------------------------------------
 
@@ -87,7 +88,7 @@ def test_the_evaluator_writes_nothing_of_what_it_had_read_before(world: World) -
 
 def known_to_the_evaluator(world: World) -> set[str]:
     """Return the models of which the evaluator holds state."""
-    return {model for model, warm in world.evaluator._warm.items() if warm is not None}
+    return set(warm_models(world.evaluator))
 
 
 def test_two_servers_on_one_ledger_both_know(make_world: MakeWorld) -> None:

@@ -10,7 +10,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.policies import ScopePart
 from ledger.events.values import parse_time
 from tests.application.conftest import MakeWorld
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     DAY,
     HOUR,

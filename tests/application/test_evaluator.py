@@ -11,7 +11,8 @@ import pytest
 from ledger.application.evaluation.evaluator import LEASE_SECONDS, REFUSED_SECONDS
 from ledger.events.envelope import RecordedEvent
 from tests.application.conftest import MakeWorld
-from tests.application.world import (
+from tests.support.hooks import consumers, warm_models
+from tests.support.world import (
     DAY,
     HOUR,
     START,
@@ -116,14 +117,14 @@ def test_the_follower_outlives_whatever_its_consumers_raise(world: World) -> Non
         taken.extend(event.position for event in events)
 
     before = world.follower.position
-    world.follower._consumers[:] = [broken, sound]
+    consumers(world.follower)[:] = [broken, sound]
     world.see("m1", BAD, START)
     while world.follower.step():
         pass
     assert taken == list(range(before + 1, world.head + 1))
     assert world.follower.failure == "ZeroDivisionError: a defect"
     assert len(world.scores()) == 1
-    world.follower._consumers.clear()
+    consumers(world.follower).clear()
 
 
 def test_warm_state_does_not_grow_with_time(world: World) -> None:
@@ -131,8 +132,7 @@ def test_warm_state_does_not_grow_with_time(world: World) -> None:
     for day in range(60):
         world.see("m1", GOOD, START + day * DAY)
         world.settle()
-    warm = world.evaluator._warm["m1"]
-    assert warm is not None
+    warm = warm_models(world.evaluator)["m1"]
     assert warm.state is not None
     assert len(warm.state.buckets_of("loss").sources[""]) <= 8
     world.check_replay()

@@ -15,7 +15,9 @@ import pytest
 from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.errors import LedgerError, Reason
 from ledger.limits import EXPORTS_MAX
-from tests.support.exports import AUDITOR, OFFICER, ExportSetting, Gate
+from tests.support.exports import AUDITOR, ExportSetting, Gate
+from tests.support.hooks import after_abandoning, fail_lines, job_folder, unwanted
+from tests.support.world import OFFICER
 
 
 def test_only_so_many_are_written_at_once(
@@ -45,7 +47,7 @@ def test_a_stopped_server_goes_on_where_it_was(
         assert gate.reached.wait(30)
         stopping = threading.Thread(target=small.exports.stop)
         stopping.start()
-        while not small.exports._unwanted[job.export].is_set():
+        while not unwanted(small.exports, job.export).is_set():
             stopping.join(0.01)
         gate.opened.set()
         stopping.join()
@@ -53,7 +55,7 @@ def test_a_stopped_server_goes_on_where_it_was(
     events = small.exports.folder_of(job.export) / "data" / "events.jsonl"
     begun = events.read_bytes()
     assert begun.count(b"\n") == 6
-    small.observe("fares")  # the bundle was settled before it
+    small.record("fares")  # the bundle was settled before it
     small.exports = small.opened()
     done = small.finished(job)
     assert small.verified(done).events == 14
@@ -62,7 +64,7 @@ def test_a_stopped_server_goes_on_where_it_was(
 
 def test_a_crash_between_the_record_and_the_job_repeats_neither(small: ExportSetting) -> None:
     job = small.made()
-    small.exports._folder.save(replace(job, state="writing", issued_position=0))
+    job_folder(small.exports).save(replace(job, state="writing", issued_position=0))
     head = small.ledger.log.head().position
     small.exports = small.opened()
     assert small.finished(job) == job
@@ -95,7 +97,7 @@ def test_a_full_disk_fails_the_export_and_leaves_room_for_the_next(
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        patched.setattr("ledger.export.bundle._Lines.write", full)
+        fail_lines(full, patched)
         patched.setattr("ledger.application.exports.jobs.JobFolder.save", _twice(full, small))
         job = small.made()
     assert (job.state, job.failure) == ("failed", "it cannot be written: No space left on device")
@@ -104,7 +106,7 @@ def test_a_full_disk_fails_the_export_and_leaves_room_for_the_next(
 
 def _twice(full: Callable[..., None], setting: ExportSetting) -> Callable[..., None]:
     """Save a job when it begins, and have no room for it when it has ended."""
-    save = setting.exports._folder.save
+    save = job_folder(setting.exports).save
 
     def saved(_: object, job: ExportJob) -> None:
         if job.state != "writing":
@@ -158,14 +160,12 @@ def test_a_bundle_that_is_deleted_during_an_erasure_does_not_break_it(
 ) -> None:
     first, other = small.made(), small.made()
     position = erase(small, (3, 3))
-    abandon = small.exports._abandon
 
     def deleted_meanwhile(export: str) -> None:
-        abandon(export)
         monkeypatch.undo()
         small.exports.delete(export)
 
-    monkeypatch.setattr(small.exports, "_abandon", deleted_meanwhile)
+    after_abandoning(small.exports, deleted_meanwhile, monkeypatch)
     small.exports.remove_containing(position, [(3, 3)])
     (left,) = small.exports.all()
     assert (left.export in {first.export, other.export}, left.state) == (True, "failed")
@@ -180,7 +180,7 @@ def test_an_erasure_ends_what_is_being_written(
     position = erase(small, (3, 3))
     removing = threading.Thread(target=small.exports.remove_containing, args=(position, [(3, 3)]))
     removing.start()
-    while not small.exports._unwanted[job.export].is_set():
+    while not unwanted(small.exports, job.export).is_set():
         removing.join(0.01)
     gate.opened.set()
     removing.join()

@@ -22,7 +22,8 @@ from ledger.events.proving import ExportIssued
 from ledger.events.registry import typed
 from ledger.export.scope import Kind
 from tests.support.exports import AUDITOR, ExportSetting
-from tests.support.stores import ORIGIN
+from tests.support.hooks import patch_constant
+from tests.support.world import ORIGIN
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_stream_is_sealed_only_where_no_seal_covers_it(small: ExportSetting) -
     first = small.made(kind="stream", stream="models/hotels")
     again = small.made(kind="stream", stream="models/hotels")
     assert first.seal_position == again.seal_position
-    last = small.observe("hotels")
+    last = small.record("hotels")
     third = small.made(kind="stream", stream="models/hotels")
     assert third.seal_position is not None
     assert third.seal_position > last == third.last_position
@@ -119,7 +120,7 @@ def test_what_cannot_be_exported_is_refused_at_once(
 def test_a_repeated_request_gets_the_same_export(small: ExportSetting) -> None:
     caller = Caller("users/auditor", "request-1", b"\x01" * 32)
     job = small.made(caller=caller)
-    small.observe("fares")
+    small.record("fares")
     assert small.exports.create(caller, ExportRequest()) == job
     with pytest.raises(LedgerError) as refusal:
         small.exports.create(replace(caller, digest=b"\x02" * 32), ExportRequest())
@@ -181,7 +182,7 @@ def test_exports_are_kept_as_set_or_beside_a_file(
 def test_a_bundle_waits_a_little_for_the_witnesses_of_its_checkpoint(
     small: ExportSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.application.exports.writing._WITNESS_PAUSE_SECONDS", 0.0)
+    patch_constant(monkeypatch, "pause for witnesses", 0.0)
     slow = SimpleNamespace(wake=lambda: None)
     monkeypatch.setattr(small.ledger.attestation.collector, "cosigners", [slow])
     witness = CosigningKey("witness.example/w", bytes(32))

@@ -16,7 +16,7 @@ from ledger.events.fast import parse_observed
 from ledger.events.values import SECOND, TIME_LIMIT, nearest_decimal, parse_decimal
 from ledger.limits import BATCH_OBSERVATIONS_MAX, DATA_AHEAD_SECONDS, SAMPLE_SIZE_MAX
 from tests.application.conftest import MakeWorld
-from tests.application.world import START, Row, World, reason_of, request
+from tests.support.world import START, Row, World, reason_of, request
 
 GOOD: Row = ("m1", "loss", "", "0.5", START, 1)
 SKEW = 300_000_000

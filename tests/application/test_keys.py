@@ -21,8 +21,9 @@ from ledger.chain.note import UnverifiedNoteError
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store, open_store
-from tests.support.attested import ADA, attest, checked, edit, grow, until, with_id
-from tests.support.stores import ORIGIN, VAULT
+from tests.support.attested import ADA, attest, checked, with_id
+from tests.support.server_process import until
+from tests.support.stores import ORIGIN, VAULT, edit, grow
 
 ROOT = Path(__file__).parents[2]
 
@@ -289,6 +290,7 @@ import os, signal, sys
 from ledger.clock import SystemClock
 from ledger.storage import CreateLedger, open_store
 from tests.support.attested import ADA, attest
+from tests.support.server_process import until
 from tests.support.stores import ORIGIN, VAULT
 store = open_store(sys.argv[1], SystemClock(), vault=VAULT, create=True)
 store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))

@@ -11,7 +11,7 @@ import pytest
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import ScopePart
 from ledger.storage.records import AppendRequest, AppendResult
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     START,
     World,

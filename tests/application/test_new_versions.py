@@ -14,8 +14,8 @@ from ledger.application.policies.fit import fit_policy
 from ledger.application.policies.starting_policy import first_policy
 from ledger.application.policies.text import parse
 from ledger.events.values import parse_decimal
-from tests.application.world import ANA, DAY, HOUR, START, World, defined
 from tests.support.pages import DOCS, block
+from tests.support.world import ANA, DAY, HOUR, START, World, defined
 
 ROOT = Path(__file__).parents[2]
 LOSS = {"log-loss": defined("log-loss")}

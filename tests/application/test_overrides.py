@@ -19,8 +19,8 @@ from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.values import format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.storage.records import AppendRequest, AppendResult
-from tests.application.world import ANA, DAY, HOUR, MONITOR, START, World, reason_of, request
 from tests.support.stores import VAULT
+from tests.support.world import ANA, DAY, HOUR, MONITOR, START, World, reason_of, request
 
 BAD = "1.4"
 SPEC = OverrideSpec("m1", "NO_ACTION", "ds", "Its labels are wrong.", 7_200)

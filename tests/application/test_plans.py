@@ -14,7 +14,7 @@ from ledger.events.policies import ScopePart
 from ledger.events.values import parse_time
 from ledger.kernel.decay import ONE_BITS, decays_by_age
 from tests.application.conftest import MakeWorld
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     DAY,
     HOUR,

@@ -17,8 +17,8 @@ from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import AuditCompleted
 from ledger.storage import Store
-from tests.support.attested import ADA, attest, edit, grow, with_id
-from tests.support.stores import ORIGIN
+from tests.support.attested import ADA, attest, with_id
+from tests.support.stores import ORIGIN, edit, grow
 
 
 @pytest.fixture

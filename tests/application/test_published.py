@@ -23,9 +23,10 @@ from ledger.settings import Settings
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness
-from tests.support.attested import ADA, checked, grow, until
+from tests.support.attested import ADA, checked
 from tests.support.scripted_witness import Script, scripted_witness
-from tests.support.stores import ORIGIN
+from tests.support.server_process import until
+from tests.support.stores import ORIGIN, grow
 from tools.quiet import quiet
 
 SECRET = bytes(range(32)).hex()

@@ -17,6 +17,7 @@ from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.storage import CreateLedger, Store
 from ledger.storage.records import AppendRequest, AppendResult
+from tests.support.hooks import tallied
 from tests.support.stores import ORIGIN
 
 OTHER = "ledger.example.com/other"
@@ -103,7 +104,7 @@ def test_a_ledger_that_is_not_served_leaves_nothing_behind(
 ) -> None:
     for number in range(1_000):
         counted.count(f"nowhere/{number}", "users/ann", "GetPlan", Reason.LEDGER_UNKNOWN)
-    assert counted._tallies == {}
+    assert tallied(counted) == []
     counted.record()
     assert recorded(store) == recorded(store, OTHER) == []
     assert "count=1000" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from ledger.events.policies import PolicyActivated, ScopePart
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
 from ledger.storage.records import AppendRequest, AppendResult
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     START,
     World,

@@ -17,7 +17,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
 from ledger.service import Service
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     DAY,
     HOUR,

@@ -21,8 +21,9 @@ from ledger.events.proving import StreamsSealed
 from ledger.service import Service
 from ledger.settings import Settings
 from ledger.storage import Store
-from tests.support.attested import attest, checked, grow, until
-from tests.support.stores import ORIGIN
+from tests.support.attested import attest, checked
+from tests.support.server_process import until
+from tests.support.stores import ORIGIN, grow
 from tools.quiet import quiet
 
 

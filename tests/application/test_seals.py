@@ -16,9 +16,10 @@ from ledger.clock import ManualClock, SystemClock
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
 from ledger.storage import CreateLedger, Store, open_store
-from tests.application.world import StillClock
-from tests.support.attested import ADA, attest, grow, with_id
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.attested import ADA, attest, with_id
+from tests.support.hooks import set_clock
+from tests.support.stores import ORIGIN, START, VAULT, grow
+from tests.support.world import StillClock
 
 SECOND = 1_000_000
 
@@ -127,7 +128,7 @@ def test_the_schedule_seals_when_it_is_due_and_something_was_recorded(
 ) -> None:
     clock = StillClock(START)
     seals = Seals(store, store.ledgers.named(ORIGIN))
-    store._writer._clock = clock  # type: ignore[union-attr]
+    set_clock(store, clock)
     sealer = Sealer(store.ledgers.named(ORIGIN), seals, clock, 3_600)
 
     def look_after(seconds: int) -> bool:

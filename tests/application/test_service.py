@@ -20,7 +20,8 @@ from ledger.service import Service
 from ledger.storage import CreateLedger, open_store
 from projections.host import ProjectionHost
 from projections.sqlite_file import projections_url
-from tests.application.world import ANA, START, StillClock, defined, reason_of, registered
+from tests.support.hooks import listeners, tasks
+from tests.support.world import ANA, START, StillClock, defined, reason_of, registered
 from tools.quiet import quiet
 
 ONE, TWO = "ledger.example.com/one", "ledger.example.com/two"
@@ -126,8 +127,8 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
     path = str(tmp_path / "l.sqlite")
     options = quiet(path, checkpoints__seconds=60.0, seals__seconds=60.0)
     with Service(options, StillClock(START)) as service:
-        before = [task.name for task in service._workers._tasks]
-        listeners = list(service.store.commits._callbacks)
+        before = tasks(service)
+        heard = listeners(service)
         with monkeypatch.context() as broken:
             broken.setattr(part, step, out_of_order)
             with pytest.raises(LedgerError):
@@ -135,11 +136,11 @@ def test_a_ledger_that_cannot_be_opened_yet_leaves_nothing_behind_and_is_opened_
             for _ in range(3):
                 with pytest.raises(LedgerError):
                     service.ledger(ONE)
-        assert [task.name for task in service._workers._tasks] == before
-        assert service.store.commits._callbacks == listeners
+        assert tasks(service) == before
+        assert listeners(service) == heard
         service.ledger(ONE)
-        assert len(service.store.commits._callbacks) == len(listeners) + 2
-        names = [task.name for task in service._workers._tasks if ONE in task.name]
+        assert len(listeners(service)) == len(heard) + 2
+        names = [task for task in tasks(service) if ONE in task]
         assert sorted(names) == [f"follow {ONE}", f"seal {ONE}", f"sign {ONE}"]
 
 

@@ -6,7 +6,6 @@ checkpoint ever kept is verified as an outsider would.
 """
 
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -23,8 +22,9 @@ from ledger.events.values import format_time
 from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage import rehash as rehashing
 from ledger.storage.rehash import RehashProcess
-from tests.support.attested import attest, checked, edit, grow
-from tests.support.stores import ORIGIN, VAULT
+from tests.support.attested import attest, checked
+from tests.support.hooks import database_of, hashing
+from tests.support.stores import ORIGIN, VAULT, begun, edit, grow
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_an_event_changed_since_the_last_checkpoint_is_never_signed(
     grow(store, 2)
     before = attestation.checkpoints.sign()
     grow(store, 6)
-    if change == "body = '{}'" and store._database.shared:
+    if change == "body = '{}'" and database_of(store).shared:
         change = "body = '{}'::bytea"
     edit(store, f"UPDATE events SET {change} WHERE position = :at", at=position)
     failure = refused(attestation)
@@ -247,10 +247,10 @@ def test_large_batches_are_hashed_by_another_process_to_the_same_end(
     try:
         attestation = attest(store, clock, process=process)
         attestation.checkpoints.sign()
-        assert process_of(process) is None
+        assert hashing(process) is None
         grow(store, 40)
         attestation.checkpoints.sign()
-        child = process_of(process)
+        child = hashing(process)
         assert child is not None
         child.kill()
         child.wait()
@@ -262,11 +262,6 @@ def test_large_batches_are_hashed_by_another_process_to_the_same_end(
         assert checked_up_to(store, [2, 42, 82])
     finally:
         process.close()
-
-
-def process_of(process: RehashProcess) -> "subprocess.Popen[bytes] | None":
-    """Return the process that hashes, if it was started."""
-    return process._process._process
 
 
 def checked_up_to(store: Store, sizes: list[int]) -> bool:
@@ -351,9 +346,8 @@ def test_two_signers_of_one_server_never_fork(store: Store) -> None:
 
 @pytest.mark.postgres
 def test_two_servers_that_sign_by_mistake_never_fork(postgres_url: str) -> None:
-    stores = [open_store(postgres_url, SystemClock(), vault=VAULT, create=True) for _ in range(2)]
+    stores = [begun(postgres_url, SystemClock()) for _ in range(2)]
     try:
-        stores[0].ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         race(stores, rounds=40)
         assert len(checked(stores[1])) > 5
         assert attest(stores[1], SystemClock()).checkpoints.sign().size == 2 + 40 * 3 * 2

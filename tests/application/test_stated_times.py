@@ -12,7 +12,7 @@ from ledger.application.fleet.service_period import DeployedVersion, service_at
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import parse_observed
 from ledger.events.models import ModelDeployed
-from tests.application.world import DAY, HOUR, START, World, policy_text, reason_of, rule
+from tests.support.world import DAY, HOUR, START, World, policy_text, reason_of, rule
 
 LATER = START + 10 * DAY
 

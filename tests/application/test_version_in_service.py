@@ -18,7 +18,7 @@ from projections.as_of import as_of
 from projections.priorities import PrioritiesProjection
 from projections.projection import ProjectionFactory, Row
 from projections.signals import SignalsProjection
-from tests.application.world import DAY, ORIGIN, START, World
+from tests.support.world import DAY, ORIGIN, START, World
 
 MODEL = "m1"
 Step = tuple[str, int]

@@ -30,9 +30,10 @@ from ledger.storage import Store
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness as WitnessPart
-from tests.support.attested import attest, checked, grow, until
+from tests.support.attested import attest, checked
 from tests.support.scripted_witness import Answer, Script, scripted_witness
-from tests.support.stores import ORIGIN
+from tests.support.server_process import until
+from tests.support.stores import ORIGIN, grow
 
 KEYS = [CosigningKey(f"witness-{n}.example.com", bytes([n]) * 32) for n in (1, 2, 3)]
 SECONDS = 1_800_000_000

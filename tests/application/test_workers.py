@@ -10,7 +10,7 @@ import pytest
 
 from ledger.application.workers import TaskInterval, Workers
 from ledger.clock import SystemClock
-from tests.support.attested import until
+from tests.support.server_process import until
 
 OFTEN = TaskInterval(0.0, 0.001)
 SELDOM = TaskInterval(0.0, 3_600.0)

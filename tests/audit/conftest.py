@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger.events.policies import ScopePart
-from tests.application.world import (
+from tests.audit.paper import Paper
+from tests.support.world import (
     ANA,
     DAY,
     HOUR,
@@ -18,7 +19,6 @@ from tests.application.world import (
     rule,
     signal_rule,
 )
-from tests.audit.paper import Paper
 
 HARSH = [
     rule("bad", "priority >= 300000", hold="priority >= 200000"),

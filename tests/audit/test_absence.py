@@ -14,8 +14,9 @@ import pytest
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
-from tests.application.world import DAY, HOUR, START, World
 from tests.audit.paper import Paper
+from tests.support.hooks import read_up_to
+from tests.support.world import DAY, HOUR, START, World
 
 LAST = 72
 KEPT = ("ledger.", "key.", "streams.", "body.")
@@ -132,7 +133,7 @@ def test_a_body_that_is_erased_while_the_audit_runs_is_no_failure(
 ) -> None:
     erase(paper, 20)
     source = DatabaseSource(str(paper.write(tmp_path / "ledger.db")))
-    source._size = source._newest_note = LAST
+    read_up_to(source, LAST)
     report = Audit(source, "test").run()
     assert {one.rule for one in report.findings} <= {"database.head"}  # which has not moved here
     assert report.erased == 1

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ledger.events.values import format_time
-from tests.application.world import ANA, DAY, ORIGIN, START, World
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audited
+from tests.support.world import ANA, DAY, ORIGIN, START, World
 
 STEPPED = "clock.stepped.v1"
 

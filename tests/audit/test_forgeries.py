@@ -16,8 +16,8 @@ from ledger.audit.database import DatabaseSource
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report
 from ledger.events.values import format_time
-from tests.application.world import START
 from tests.audit.paper import Paper
+from tests.support.world import START
 
 Forge = Callable[[Paper], int]
 

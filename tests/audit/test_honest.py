@@ -13,10 +13,11 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
 from ledger.client import LedgerClient
-from tests.application.world import DAY, HOUR, START, World
 from tests.audit.conftest import lived
+from tests.support.hooks import auditors_connection
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import serving
+from tests.support.world import DAY, HOUR, START, World
 from tools import golden
 
 
@@ -58,7 +59,7 @@ def test_a_server_that_begins_during_an_audit_does_not_disturb_it(tmp_path: Path
     world.see("alpha", 0.7, START + 25 * DAY)
     report = Audit(source, "test").run()
     assert report.passed, report.text()
-    assert source._query("SELECT max(position) FROM events") == [(73,)]
+    assert auditors_connection(source).query("SELECT max(position) FROM events") == [(73,)]
     source.close()
     world.close()
 

@@ -14,10 +14,10 @@ from ledger.audit.report import Report
 from ledger.audit.segment import Segment
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.storage.records import AppendRequest, AppendResult
-from tests.application.world import DAY, HOUR, START, World, policy_text
 from tests.audit.conftest import lived
 from tests.audit.paper import Paper
 from tests.audit.test_absence import erase
+from tests.support.world import DAY, HOUR, START, World, policy_text
 
 
 def audited(path: Path) -> Report:

@@ -13,10 +13,10 @@ from ledger.application.fleet.definitions import Replacement
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.events.policies import ScopePart
-from tests.application.world import HOUR, ORIGIN, START, World, defined, policy_text, request
-from tests.application.world import signal_rule as rule
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import audited, foreign
+from tests.support.world import HOUR, ORIGIN, START, World, defined, policy_text, request
+from tests.support.world import signal_rule as rule
 
 FITTING = policy_text(signals=[rule(baseline=1.4, critical=0.4)])
 UNTOUCHED = policy_text(signals=[rule("drift")], planning={"loss_signal": "drift"})

@@ -30,12 +30,13 @@ from ledger.events.envelope import encode_body
 from ledger.events.recorder import RecorderEvent
 from ledger.events.values import format_time
 from ledger.storage import Store
-from ledger.storage.records import AppendRequest, NewEvent
-from tests.application.world import ORIGIN as WORLD
+from ledger.storage.records import NewEvent
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import FOREIGN, FOREIGN_STREAM, foreign
 from tests.support.bundles import small_ledger
-from tests.support.stores import ORIGIN
+from tests.support.hooks import auditors_connection
+from tests.support.stores import asking, edit
+from tests.support.world import ORIGIN as WORLD
 
 
 def audited(source: LedgerSource, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
@@ -58,9 +59,7 @@ def record(store: Store, count: int) -> None:
         name = f"r{number}"
         body = encode_body(actor="users/ada", data=data.to_data(), request_id=name)
         event = NewEvent(FOREIGN_STREAM, data.TYPE, body)
-        store.requests.append(
-            AppendRequest(ORIGIN, "users/ada", "Record", [event], name, bytes(32))
-        )
+        store.requests.append(asking(event, request_id=name, digest=bytes(32)))
 
 
 def test_a_stored_ledger_holds_on_either_database(
@@ -80,24 +79,17 @@ def test_a_stored_ledger_holds_on_either_database(
 @pytest.mark.parametrize("column", ["body", "salt", "body_hash", "prev_hash", "event_hash"])
 def test_damage_is_named_on_either_database(store: Store, database_url: str, column: str) -> None:
     record(store, 10)
-    with store._database.writer.begin() as connection:
-        run = connection.exec_driver_sql
-        if connection.dialect.name == "sqlite":
-            for name in run("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars():
-                run(f"DROP TRIGGER {name}")
-        else:
-            run("ALTER TABLE events DISABLE TRIGGER USER")
-        run(f"UPDATE events SET {column} = prev_hash WHERE position = 7")
-        if column == "prev_hash":
-            run("UPDATE events SET prev_hash = event_hash WHERE position = 7")
+    other = "event_hash" if column == "prev_hash" else "prev_hash"
+    edit(store, f"UPDATE events SET {column} = {other} WHERE position = 7")
     report = audited(DatabaseSource(database_url))
     assert seen(report)[0] == ("chain", 7)
 
 
 def test_an_auditors_connection_cannot_write(store: Store, database_url: str) -> None:
     source = DatabaseSource(database_url)
-    with pytest.raises(source._connection.errors, match=r"(?i)read.?only"):
-        source._connection.query("DELETE FROM leases")
+    connection = auditors_connection(source)
+    with pytest.raises(connection.errors, match=r"(?i)read.?only"):
+        connection.query("DELETE FROM leases")
     source.close()
 
 

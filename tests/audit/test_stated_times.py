@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.application.world import ANA, DAY, HOUR, ORIGIN, START, World, defined
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, SCORE, audited
+from tests.support.world import ANA, DAY, HOUR, ORIGIN, START, World, defined
 
 LATER = START + 10 * DAY
 

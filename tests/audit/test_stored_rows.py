@@ -4,91 +4,56 @@ Method: a ledger with every kind of row; one edit past the triggers for each thi
 changed; one rule must object, at the position, or at none where no event is damaged.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from ledger.audit.audit import MEANINGS, Audit
 from ledger.audit.database import DatabaseSource
 from ledger.chain.checkpoint import CheckpointBody, sign
-from ledger.chain.cosignature import CosigningKey
 from ledger.chain.key_history import vkey_digest
+from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.events.base import EventData
 from ledger.events.envelope import encode_body
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, NewEvent, Store
-from ledger.storage.triggers import _rules
+from ledger.storage import NewEvent, Store
 from tests.support.audits import ABOUT_BODIES, damage
-from tests.support.stores import ORIGIN
+from tests.support.hooks import database_of
+from tests.support.stores import ORIGIN, WITNESS, asking, cosigned, edit, erasing, grow, note
 
 ONE_MORE = """
 INSERT INTO events SELECT ledger_id, 307, stream, 8, type, recorded_at, observed_at, body, salt,
 body_hash, prev_hash, event_hash FROM events WHERE position = 306
 """
-WITNESS = CosigningKey("witness.example.com/one", bytes(32))
 
 
-def append(store: Store, *data: EventData, **members: object) -> int:
+def append(store: Store, *data: EventData, keys: Sequence[SecretKey] = ()) -> int:
     events = [
         NewEvent(each.STREAM, each.TYPE, encode_body(actor="users/ada", data=each.to_data()))
         for each in data
     ]
-    request = AppendRequest(ORIGIN, "users/ada", "Test", events, **members)  # type: ignore[arg-type]
-    return store.requests.append(request).last_position
-
-
-def sign_head(store: Store, key: int) -> int:
-    """Sign the head by the key that arrived as the n-th, and have it cosigned."""
-    head = store.events.head(ORIGIN)
-    claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-    kept = store.proofs.checkpoint(ORIGIN)
-    note = sign(claim, [[*store.keys.opened(ORIGIN).values()][key]]).decode()
-    assert store.proofs.save_checkpoint(ORIGIN, claim.size, note, after=kept.size if kept else 0)
-    line = WITNESS.cosign(claim.encode(), 1_772_359_200)
-    assert store.proofs.add_cosignature(ORIGIN, claim.size, line.name, line.key_id, line.line())
-    return claim.size
+    return store.requests.append(asking(*events, keys=keys)).last_position
 
 
 @pytest.fixture
 def filled(store: Store) -> Store:
     """308 events: a rotation, a revocation, an erasure; three checkpoints, two keys that signed."""
-    body = encode_body(actor="users/ada", data={"note": "x"}, request_id="r")
-    new = [NewEvent("models/a", "model.updated.v1", body)] * 300
-    store.requests.append(
-        AppendRequest(ORIGIN, "users/ada", "Test", new, request_id="r", digest=b"d")
-    )
-    assert sign_head(store, 0) == 302
+    store.requests.append(asking(*[note(request_id="r")] * 300, request_id="r", digest=b"d"))
+    assert cosigned(store, 0).size == 302
     first, second = store.keys.opened(ORIGIN)
     third = store.keys.draw(ORIGIN)
     rotated = KeyRotated(from_position=303, previous_until_position=304, vkey=second)
     committed = KeyCommitted(next_key_digest=vkey_digest(str(third.verifier_key)))
     assert append(store, rotated, committed, keys=(third,)) == 304
-    assert sign_head(store, 1) == 304
-    erased = BodyErased(authority="office", ground="law", positions=[[10, 12], [20, 20]])
-    event = NewEvent(
-        erased.STREAM, erased.TYPE, encode_body(actor="users/dpo", data=erased.to_data())
-    )
-    erasing = AppendRequest(ORIGIN, "users/dpo", "Erase", [event])
-    assert store.requests.erase(erasing, [(10, 12), (20, 20)])[1] == 4
+    assert cosigned(store, 1).size == 304
+    gone = [(10, 12), (20, 20)]
+    assert store.requests.erase(erasing(*gone), gone)[1] == 4
     assert append(store, KeyRevoked(vkey=first, from_position=303, reason="lost")) == 306
-    assert sign_head(store, 1) == 306
+    assert cosigned(store, 1).size == 306
     return store
-
-
-def edit(store: Store, *statements: str) -> None:
-    """Edit rows as an owner of the database can."""
-    with store._database.writer.begin() as connection:
-        for rule in _rules(connection.dialect.name):
-            if connection.dialect.name == "postgresql":
-                connection.execute(text(f"ALTER TABLE {rule.table} DISABLE TRIGGER ALL"))
-                continue
-            for action in ("update", "delete"):
-                connection.execute(text(f"DROP TRIGGER {rule.table}_no_{action}"))
-        for statement in statements:
-            connection.execute(text(statement))
 
 
 @pytest.mark.usefixtures("filled")
@@ -172,7 +137,7 @@ DAMAGED_RULES = {rule for _, rules, _ in EDITS for rule in rules.split()} - ABOU
 def test_damage_is_found_in_every_table(
     filled: Store, database_url: str, change: str, rules: str, position: int
 ) -> None:
-    is_postgres = filled._database.shared
+    is_postgres = database_of(filled).shared
 
     def flip(column: str) -> str:
         if is_postgres:
@@ -206,21 +171,17 @@ def _tree_at(store: Store, size: int) -> bytes:
 
 
 def test_a_body_put_back_after_its_erasure_is_found(store: Store, database_url: str) -> None:
-    body = encode_body(actor="users/ada", data={"note": "x"})
-    store.requests.append(
-        AppendRequest(ORIGIN, "users/ada", "T", [NewEvent("models/a", "model.updated.v1", body)])
-    )
+    grow(store)
     event = store.events.event(ORIGIN, 3)
     assert event is not None
     assert event.salt is not None
-    erased = BodyErased(authority="office", ground="law", positions=[[3, 3]])
-    new = NewEvent(erased.STREAM, erased.TYPE, encode_body(actor="users/a", data=erased.to_data()))
-    store.requests.erase(AppendRequest(ORIGIN, "users/a", "T", [new]), [(3, 3)])
+    assert event.body_bytes is not None
+    store.requests.erase(erasing((3, 3)), [(3, 3)])
     assert damage(database_url) == []
-    form = "'\\x{}'" if store._database.shared else "X'{}'"
+    form = "'\\x{}'" if database_of(store).shared else "X'{}'"
     edit(
         store,
-        f"UPDATE events SET body = {form.format(body.hex())}, "
+        f"UPDATE events SET body = {form.format(event.body_bytes.hex())}, "
         f"salt = {form.format(event.salt.hex())} WHERE position = 3",
     )
     assert [one.rule for one in damage(database_url)] == ["erasures"]
@@ -234,7 +195,7 @@ def test_an_erasure_speaks_of_what_is_before_it_only(store: Store, database_url:
 @pytest.mark.usefixtures("filled")
 def test_a_file_that_sqlite_finds_damaged_is_a_finding(store: Store, database_url: str) -> None:
     """Method: the header counts free pages that there are not, which no row can tell."""
-    if store._database.shared:
+    if database_of(store).shared:
         return  # PostgreSQL looks after its own pages
     store.close()
     with Path(database_url.removeprefix("sqlite:///")).open("r+b") as file:
@@ -253,4 +214,4 @@ def test_every_rule_about_tables_is_applied_to_a_stored_ledger(
     report = Audit(source, "test", cores=1).run()
     source.close()
     applied = {one.rule for one in report.rules if one.checked}
-    assert rule in applied or (rule == "database.integrity" and filled._database.shared)
+    assert rule in applied or (rule == "database.integrity" and database_of(filled).shared)

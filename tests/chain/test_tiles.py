@@ -53,6 +53,7 @@ from ledger.chain.tiles import (
     tiles_of,
 )
 from tests.support.chained import merkle_root
+from tests.support.hooks import replace_hash
 from tests.support.vectors import load_cases, load_documents
 
 LAYOUT = load_cases("tile_layout.json")
@@ -292,8 +293,7 @@ def test_appending_hashes_one_node_for_each_leaf(monkeypatch: pytest.MonkeyPatch
         return sha256(data)
 
     leaves = leaves_up_to(2_000)
-    monkeypatch.setattr("ledger.chain.merkle._sha256", counted)
-    monkeypatch.setattr("ledger.chain.tiles._sha256", counted)
+    replace_hash(counted, monkeypatch)
     edge = RightEdge(CompactRange(), [])
     for leaf in leaves:
         edge.extend([leaf])

@@ -13,6 +13,7 @@ from ledger.cli.exits import Exit
 from ledger.clock import ManualClock
 from ledger.v1.ledger_pb2 import LEDGER_CLOCK_WALL
 from tests.cli.conftest import Run, csv_of
+from tests.support.forger import drop_triggers
 from tests.support.served import ORIGIN, POLICY, START, Served, serving
 from tools.quiet import quiet
 from tools.shapes import SHAPES, fields_of
@@ -288,11 +289,8 @@ def test_an_edited_event_is_found_by_doctor_verify_and_replay(
     told: Run, run: Run, folder: Path
 ) -> None:
     database = folder / "ledger.sqlite"
+    drop_triggers(database)
     with sqlite3.connect(database) as connection:
-        for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
         position = connection.execute(
             "SELECT min(position) FROM events WHERE type = 'signal.observed.v1'"
         ).fetchone()[0]

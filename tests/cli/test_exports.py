@@ -12,6 +12,7 @@ from ledger.cli.exits import Exit
 from ledger.client import LedgerClient
 from ledger.client.errors import UnreachableError
 from tests.cli.conftest import Run
+from tests.support.hooks import patch_constant
 from tests.support.served import Served
 from tools.shapes import SHAPES, fields_of
 
@@ -174,7 +175,7 @@ def test_what_came_of_another_export_is_not_mixed_with_this_one(
     out = tmp_path / "x.tar"
     Breaking(monkeypatch, breaks=100)
     with monkeypatch.context() as patched:
-        patched.setattr("ledger.operations.bundle_fetch._TRIES", 1)
+        patch_constant(patched, "tries of a fetch", 1)
         assert told("export", "create", str(out)).code == 3
     part = tmp_path / "x.tar.part"
     part.write_bytes(part.read_bytes() or bytes(1_000))

@@ -39,7 +39,6 @@ from ledger.errors import LedgerError
 from ledger.events.canonical import CanonicalError, decode
 from ledger.export.lines import LineError, parse_line
 from ledger.export.receipt import ReceiptError, verify_receipt
-from ledger.operations.bundle_fetch import BundleDownload
 from ledger.operations.erasure import ranges_of
 from ledger.operations.failures import MisuseError
 from ledger.operations.places import named_text
@@ -50,6 +49,7 @@ from ledger.settings import SettingsError, documented, load
 from ledger.storage.database import open_database
 from ledger.storage.vault import Vault, VaultError
 from ledger.witness.key_file import load_key
+from tests.support.hooks import known_of
 from tests.support.stores import ORIGIN
 
 ALL = 100_000
@@ -135,9 +135,7 @@ def database(text: str) -> None:
 
 
 def known_request(path: Path) -> None:
-    fetching: Any = object.__new__(BundleDownload)
-    fetching._asked = path
-    fetching._known()
+    known_of(path)
 
 
 PARSERS: dict[str, Parser] = {

@@ -15,6 +15,7 @@ from ledger.chain.link import event_hash
 from ledger.chain.tiles import entries_path
 from ledger.cli.exits import Exit
 from tests.cli.conftest import Run, csv_of
+from tests.support.forger import drop_triggers
 from tests.support.served import Served, serving
 from tools.quiet import quiet
 
@@ -112,11 +113,8 @@ def test_an_edited_database_is_not_published(
 ) -> None:
     database = folder / "ledger.sqlite"
     assert cli("log", "checkpoint").code == 0
+    drop_triggers(database)
     with sqlite3.connect(database) as connection:
-        for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
         connection.execute("UPDATE events SET stream_version = 7 WHERE position = 4")
     connection.close()
     ran = run("log", "publish", str(tmp_path / "tiles"), "--db", str(database))

@@ -24,8 +24,8 @@ from ledger.cli.exits import Exit
 from ledger.cli.serve import log_to_stderr
 from ledger.client import LedgerClient, Signal
 from tests.cli.conftest import Run
-from tests.support.attested import until
 from tests.support.served import serving
+from tests.support.server_process import until
 from tools.shapes import SHAPES, fields_of
 
 PROGRAM = [sys.executable, "-m", "ledger", "serve", "--listen", "127.0.0.1:0", "--json"]

@@ -8,9 +8,11 @@ import pytest
 from ledger.cli.exits import Exit
 from ledger.events.envelope import encode_body
 from ledger.events.signals import SignalDefined
-from ledger.storage.records import AppendRequest, NewEvent
+from ledger.storage.records import NewEvent
 from tests.cli.conftest import Run
+from tests.support.hooks import store_of
 from tests.support.served import POLICY, Served
+from tests.support.stores import asking
 
 LOSS = ("log-loss", "--kind", "performance", "--unit", "nats", "--meaning", "turned")
 
@@ -103,14 +105,8 @@ def test_doctor_names_the_policies_whose_signals_were_redefined(
     assert view.defined is not None
     turned = view.defined.model_copy(update={"direction": "lower_is_worse"})
     body = encode_body(actor="users/earlier", data=turned.to_data())
-    ledger._store.requests.append(
-        AppendRequest(
-            ledger=ledger.info.origin,
-            actor="users/earlier",
-            method="DefineSignal",
-            events=[NewEvent("signals/log-loss", SignalDefined.TYPE, body)],
-        )
-    )
+    event = NewEvent("signals/log-loss", SignalDefined.TYPE, body)
+    store_of(ledger).requests.append(asking(event, ledger=ledger.info.origin))
     (found,) = [one for one in cli(*line).json["checks"] if one["name"].startswith("meaning")]
     assert found["state"] == "warn", json.dumps(found)
     assert "direction from higher_is_worse to lower_is_worse" in found["found"]

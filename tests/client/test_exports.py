@@ -7,14 +7,8 @@ from ledger.chain.keys import VerifierKey
 from ledger.client import AsyncLedgerClient, LedgerClient
 from ledger.client.proofs import Export
 from ledger.export.verify import VerifiedBundle, verify_bundle
+from tests.support.hooks import join_export
 from tests.support.served import HOUR, Served, observation, serving
-
-
-def finish(served: Served, export: Export) -> None:
-    """Wait for the thread that writes an export."""
-    thread = served.service.exports()._threads.get(export.name.removeprefix("exports/"))
-    if thread is not None:
-        thread.join()
 
 
 def verified(served: Served, content: bytes, path: Path) -> VerifiedBundle:
@@ -29,7 +23,7 @@ def test_a_bundle_through_the_client_for_threads(tmp_path: Path) -> None:
         served.prepare()
         served.submit(*(observation(seconds=HOUR * n) for n in range(1, 9)))
         begun = client.create_export(kind="stream", stream="models/fares", request_id="one")
-        finish(served, begun)
+        join_export(served.service.exports(), begun.name.removeprefix("exports/"))
         found = client.get_export(begun.name)
         assert client.create_export(kind="stream", stream="models/fares", request_id="one") == found
         assert (found.state, found.events_done, found.kind) == ("READY", 10, "STREAM")
@@ -49,7 +43,9 @@ def test_a_bundle_through_the_client_for_asyncio(tmp_path: Path) -> None:
             async with AsyncLedgerClient(served.server.address) as client:
                 begun = await client.create_export(withhold_streams=["models/fares"],
                                                    withhold_reason="secret")  # fmt: skip
-                await asyncio.to_thread(finish, served, begun)
+                await asyncio.to_thread(
+                    join_export, served.service.exports(), begun.name.removeprefix("exports/")
+                )
                 found = await client.get_export(begun.name)
                 content = b"".join([part.content async for part in client.read_export(found.name)])
                 assert [one async for one in client.list_exports()] == [found]

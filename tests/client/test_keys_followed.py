@@ -121,7 +121,7 @@ def test_a_rotation_in_another_history_of_the_old_key_is_not_followed() -> None:
     forge.grow(20).sign(THIEF)
     forge.events = other.events
     forge.checkpoints[side.size] = side
-    forge.overrides["ProveInclusion"] = other._ProveInclusion
+    forge.overrides["ProveInclusion"] = other.ProveInclusion
     with pytest.raises(ProofRefusedError, match="proven to begin with other 14 events"):
         carry_out(forge, verification(store).checkpoint())
 

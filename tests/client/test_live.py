@@ -212,11 +212,16 @@ def test_a_reader_goes_through_the_batches_under_way_only_while_it_holds_them(
     ledger: LedgerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Method: batches that refuse to be gone through by a thread without the stream's lock."""
-    held = threading.Condition()
+
+    class Held(threading.Condition):
+        def is_mine(self) -> bool:
+            return bool(self._is_owned())  # type: ignore[attr-defined]
+
+    held = Held()
 
     class Guarded(deque[Any]):
         def __iter__(self) -> Iterator[Any]:
-            assert held._is_owned(), "another thread may add to them meanwhile"  # type: ignore[attr-defined]
+            assert held.is_mine(), "another thread may add to them meanwhile"
             return super().__iter__()
 
     watched = SimpleNamespace(**vars(threading) | {"Condition": lambda: held})

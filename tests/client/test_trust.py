@@ -188,7 +188,7 @@ def test_the_key_taken_at_first_use_binds_from_then_on() -> None:
 def test_a_proof_under_the_name_of_another_position_is_refused() -> None:
     forge, store = born(), pinned()
     forge.sign(K1)
-    answer = forge._ProveInclusion
+    answer = forge.ProveInclusion
 
     def renamed(request: Any) -> Any:  # noqa: ANN401
         response = answer(request)
@@ -227,7 +227,7 @@ def test_a_head_that_overtakes_while_a_proof_is_under_way_is_compared_with_too()
     def overtake(request: Any) -> Any:  # noqa: ANN401
         if not other.asked:
             carry_out(other, verification(store).checkpoint())
-        return forge._ProveConsistency(request)
+        return forge.ProveConsistency(request)
 
     forge.overrides["ProveConsistency"] = overtake
     with pytest.raises(ForkError):

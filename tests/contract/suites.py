@@ -24,7 +24,7 @@ from eventsourcing.utils import Environment, clear_topic_cache, get_topic
 from sqlalchemy import Connection, text
 
 from ledger.clock import SystemClock, uuid7
-from ledger.storage.eventsourcing import _SHARED, Factory
+from ledger.storage.eventsourcing import Factory
 from ledger.storage.recorders import (
     LedgerAggregateRecorder,
     LedgerApplicationRecorder,
@@ -33,6 +33,7 @@ from ledger.storage.recorders import (
 )
 from ledger.storage.store import Store
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import database_of, forget_shared, on_writer
 
 MODULE = "ledger.storage.eventsourcing"
 
@@ -48,7 +49,7 @@ def provide(request: pytest.FixtureRequest, database_url: str) -> Iterator[dict[
         check_ledger(keeper.store, info.origin)
     keeper.close()
     keeper.store.close()  # the library's projection runner leaves the factory of its view open
-    _SHARED._open.pop(database_url, None)
+    forget_shared(database_url)
 
 
 class OnOurModule:
@@ -153,10 +154,11 @@ class CountersView(LedgerTrackingRecorder, tj.EventCountersView):
 
     def __init__(self, store: Store, origin: str) -> None:
         super().__init__(store, origin)
-        self.store._open_writer().call(
+        on_writer(
+            store,
             lambda turn: turn.connection.execute(
                 text("CREATE TABLE IF NOT EXISTS counts (name TEXT PRIMARY KEY, n INTEGER)")
-            )
+            ),
         )
 
     def get_created_event_counter(self) -> int:
@@ -172,7 +174,7 @@ class CountersView(LedgerTrackingRecorder, tj.EventCountersView):
         self._increment("subsequent", tracking)
 
     def _count(self, name: str) -> int:
-        with self.store._database.reader.connect() as connection:
+        with database_of(self.store).reader.connect() as connection:
             statement = text("SELECT n FROM counts WHERE name = :name")
             return connection.execute(statement, {"name": name}).scalar() or 0
 

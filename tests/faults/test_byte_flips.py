@@ -13,14 +13,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.chain.checkpoint import CheckpointBody, sign
-from ledger.chain.cosignature import CosigningKey
-from ledger.chain.merkle import CompactRange
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
-from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
+from ledger.storage import CreateLedger, NewEvent, Store, open_store
 from ledger.storage.schema import (
     checkpoints,
     cosignatures,
@@ -32,7 +28,8 @@ from ledger.storage.schema import (
     tiles,
 )
 from tests.support.audits import damage
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.hooks import rows_of
+from tests.support.stores import ORIGIN, START, VAULT, asking, cosigned, erasing, note
 
 SAMPLE = 300
 TIME = "2026-03-01T10:00:00.000000Z"
@@ -51,33 +48,13 @@ def write_small_ledger(path: Path) -> None:
         name = f"r-{n}"
         data = {"observed_at": TIME, "value": str(n)}
         observed = encode_body(actor="users/ada", data=data, request_id=name)
-        note = encode_body(actor="users/ada", data={"note": "n" * 40}, request_id=name)
-        store.requests.append(
-            AppendRequest(
-                ORIGIN,
-                "users/ada",
-                "Test",
-                [
-                    NewEvent("models/a", "signal.observed.v1", observed, START),
-                    NewEvent("models/a", "model.updated.v1", note),
-                ],
-                request_id=name,
-                digest=bytes([n]) * 32,
-            )
+        both = (
+            NewEvent("models/a", "signal.observed.v1", observed, START),
+            note(words="n" * 40, request_id=name),
         )
-    head = store.events.head(ORIGIN)
-    claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-    signing, _ = store.keys.opened(ORIGIN).values()
-    assert store.proofs.save_checkpoint(
-        ORIGIN, head.position, sign(claim, [signing]).decode(), after=0
-    )
-    seen = CosigningKey("witness.example.com/one", bytes(32)).cosign(claim.encode(), 1_772_359_200)
-    assert store.proofs.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
-    erased = BodyErased(authority="office", ground="law", positions=[[4, 4]])
-    body = encode_body(actor="users/ada", data=erased.to_data(), request_id="e")
-    event = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
-    request = AppendRequest(ORIGIN, "users/ada", "Erase", [event], request_id="e", digest=b"e")
-    assert store.requests.erase(request, [(4, 4)])[1] == 1
+        store.requests.append(asking(*both, request_id=name, digest=bytes([n]) * 32))
+    cosigned(store)
+    assert store.requests.erase(erasing((4, 4), request_id="e"), [(4, 4)])[1] == 1
     store.close()
 
 
@@ -94,7 +71,7 @@ def content(reader: Store) -> list[Any]:
             tiles,
             signing_keys,
         )
-        for row in reader._view.rows(select(table))
+        for row in rows_of(reader, select(table))
     ]
 
 

@@ -21,6 +21,7 @@ from ledger.errors import LedgerError
 from ledger.storage import AppendRequest, CreateLedger, open_store
 from ledger.storage.vault import Vault
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import database_of
 from tests.support.power_cut import ACKNOWLEDGED, State, read_record, states
 from tests.support.stores import ORIGIN
 
@@ -107,7 +108,7 @@ def judged(state: State, folder: Path) -> str:
     try:
         store = open_store(str(folder / FILE), SystemClock(), vault=Vault(bytes(32)))
         try:
-            store._database.check_structure()
+            database_of(store).check_structure()
             count = len(check_ledger(store, ORIGIN))
             lines = [line.split() for line in state.acknowledged.decode().splitlines()]
             for request_id, first, last in lines:

@@ -20,6 +20,7 @@ from ledger.errors import Reason
 from ledger.limits import WAITS_PER_CONNECTION
 from ledger.storage import open_store
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import channel_of
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import refusal
 from tests.support.server_process import ServerProcess, client, served, until
@@ -50,7 +51,7 @@ def honest_share(address: str, rounds: int = ROUNDS) -> float:
     answered = asked = 0
     observed = Observed()
     with client(address, retry=PERSISTENT) as ledger:
-        health: Any = health_pb2_grpc.HealthStub(ledger._connection.channel)
+        health: Any = health_pb2_grpc.HealthStub(channel_of(ledger))
         for _ in range(rounds):
             for call in (
                 lambda: ledger.submit(observed.rows(1)),

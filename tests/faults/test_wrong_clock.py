@@ -26,9 +26,7 @@ from ledger.events.system import ClockStepped
 from ledger.events.values import DAY, SECOND, format_time
 from ledger.v1 import ledger_pb2, signal_service_pb2
 from ledger.v1 import ledger_service_pb2 as pb
-from tests.application import world as worlds
-from tests.application.world import HOUR, World
-from tests.support.attested import until
+from tests.support import world as worlds
 from tests.support.served import (
     ORIGIN,
     START,
@@ -41,6 +39,8 @@ from tests.support.served import (
     serving,
     signal_named,
 )
+from tests.support.server_process import until
+from tests.support.world import HOUR, World
 
 NOW = START * SECOND
 SKEW = 300 * SECOND
@@ -274,6 +274,7 @@ class Life:
             self.see()
         elif not self.off:  # what a process has dated it forgets, so it starts with a right clock
             self.world.restart()
+            self.world.store.clocks.now_micros(worlds.ORIGIN)  # by which it knows what is right
         while self.world.follower.step():
             pass
         for event in self.world.ledger.log.events(after=self.position, limit=10_000):

@@ -23,7 +23,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DecisionMade, ScoreComputed
 from ledger.events.policies import ScopePart
 from ledger.events.registry import typed
-from tests.application.world import (
+from tests.support.world import (
     ANA,
     DAY,
     EVERYWHERE,

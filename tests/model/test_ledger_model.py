@@ -34,7 +34,7 @@ from ledger.storage import (
 )
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
-from tests.support.stores import ORIGIN, START
+from tests.support.stores import ORIGIN, START, asking
 
 UPDATED = "model.updated.v1"
 OBSERVED = "signal.observed.v1"
@@ -77,9 +77,6 @@ class LedgerModel(RuleBasedStateMachine):
     def path(self) -> str:
         return str(Path(self.folder.name) / "ledger.db")
 
-    def request(self, events: list[NewEvent], **members: object) -> AppendRequest:
-        return AppendRequest(ORIGIN, "users/ada", "Test", events, **members)  # type: ignore[arg-type]
-
     def hold(self, result: AppendResult, events: list[NewEvent]) -> None:
         """Check an answer, and add what it recorded to the model."""
         assert result.first_position == len(self.expected) + 1
@@ -96,7 +93,7 @@ class LedgerModel(RuleBasedStateMachine):
 
     @rule(target=answered, events=EVENTS)
     def append(self, events: list[NewEvent]) -> tuple[AppendRequest, AppendResult]:
-        request = self.request(events, request_id=f"r-{next(self.numbers)}", digest=b"1")
+        request = asking(*events, request_id=f"r-{next(self.numbers)}", digest=b"1")
         result = self.store.requests.append(request)
         self.hold(result, events)
         return request, result
@@ -106,8 +103,7 @@ class LedgerModel(RuleBasedStateMachine):
         self, batches: list[list[NewEvent]]
     ) -> MultipleResults[tuple[AppendRequest, AppendResult]]:
         requests = [
-            self.request(events, request_id=f"r-{next(self.numbers)}", digest=b"1")
-            for events in batches
+            asking(*events, request_id=f"r-{next(self.numbers)}", digest=b"1") for events in batches
         ]
         results = [future.result() for future in [self.store.requests.submit(r) for r in requests]]
         for result, events in zip(results, batches, strict=True):
@@ -129,7 +125,7 @@ class LedgerModel(RuleBasedStateMachine):
     def reuse_a_request_id(
         self, pair: tuple[AppendRequest, AppendResult], events: list[NewEvent]
     ) -> None:
-        request = self.request(events, request_id=pair[0].request_id, digest=b"2")
+        request = asking(*events, request_id=pair[0].request_id, digest=b"2")
         assert self.refused(request) is Reason.REQUEST_ID_REUSED
 
     @rule(stream=STREAMS, off=st.integers(-1, 1), events=EVENTS)
@@ -138,7 +134,7 @@ class LedgerModel(RuleBasedStateMachine):
     ) -> None:
         count = sum(s == stream and t == UPDATED for s, t, _ in self.expected)
         guard = Guard(stream, frozenset({UPDATED}), expected_count=count + off)
-        request = self.request(events, guards=[guard])
+        request = asking(*events, guards=[guard])
         if off:
             assert self.refused(request) is Reason.VERSION_CONFLICT
         else:
@@ -147,7 +143,7 @@ class LedgerModel(RuleBasedStateMachine):
     @rule(stream=STREAMS, after=st.integers(0, 40), events=EVENTS)
     def append_if_nothing_came_after(self, stream: str, after: int, events: list[NewEvent]) -> None:
         newest = max((n for n, e in enumerate(self.expected, 1) if e[0] == stream), default=0)
-        request = self.request(events, guards=[Guard(stream, None, after_position=after)])
+        request = asking(*events, guards=[Guard(stream, None, after_position=after)])
         if newest > after:
             assert self.refused(request) is Reason.VERSION_CONFLICT
         else:
@@ -155,7 +151,7 @@ class LedgerModel(RuleBasedStateMachine):
 
     @rule(events=EVENTS)
     def come_too_late(self, events: list[NewEvent]) -> None:
-        late = self.request(events, deadline_monotonic=0.0)
+        late = asking(*events, deadline_monotonic=0.0)
         assert self.refused(late) is Reason.DEADLINE_EXCEEDED
 
     @rule(micros=st.integers(0, 3 * SECOND))

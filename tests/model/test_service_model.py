@@ -24,7 +24,8 @@ from ledger.events.values import format_decimal, parse_time
 from projections.fold import Fold, OnPoison
 from projections.priorities import PrioritiesProjection, visible
 from projections.ranking import ranked
-from tests.application.world import (
+from tests.support.check_ledger import check_ledger
+from tests.support.world import (
     ANA,
     DAY,
     HOUR,
@@ -38,8 +39,7 @@ from tests.application.world import (
     request,
     signal_rule,
 )
-from tests.application.world import rule as decision_rule
-from tests.support.check_ledger import check_ledger
+from tests.support.world import rule as decision_rule
 
 PPM = 1_000_000
 NAMES = ("a", "b")

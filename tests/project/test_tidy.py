@@ -139,6 +139,21 @@ def test_every_test_module_says_its_goal_and_method() -> None:
     assert silent == []
 
 
+def test_tests_name_private_parts_of_the_product_in_one_module_only() -> None:
+    """What ruff does not see: names that are imported, and names as text for `setattr`."""
+    named = set()
+    for path, text in written(".py"):
+        for node in ast.walk(ast.parse(text)) if path.parts[0] == "tests" else ():
+            found: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module and node.module[0] != "_":
+                found = [one.name for one in node.names]
+            elif isinstance(node, ast.Call) and "setattr" in ast.unparse(node.func):
+                found = [str(one.value) for one in node.args[:2] if isinstance(one, ast.Constant)]
+            if any(re.search(r"(?:^|\.)_[a-z]", name, re.IGNORECASE) for name in found):
+                named.add(path)
+    assert named == {Path("tests", "support", "hooks.py")}
+
+
 def test_no_file_has_a_vague_name() -> None:
     assert [str(path) for path in tracked() if path.stem.lower() in VAGUE_NAMES] == []
 

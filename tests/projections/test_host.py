@@ -13,6 +13,7 @@ from projections.projection import Projection
 from projections.sqlite_file import projections_url
 from projections.store import ProjectionStore
 from tests.support.builders import ORIGIN, Story, StoryReader
+from tests.support.hooks import runners
 
 
 @pytest.fixture
@@ -122,5 +123,5 @@ def test_projections_stand_beside_a_sqlite_ledger_and_inside_a_postgresql_one() 
 
 
 def test_the_projections_fit_their_protocol(host: ProjectionHost) -> None:
-    for runner in host._runners.values():
+    for runner in runners(host):
         assert isinstance(runner.factory(), Projection)

@@ -20,6 +20,7 @@ from projections.signals import SignalsProjection
 from projections.store import ProjectionStore
 from tests.support.builders import ORIGIN, Story, StoryReader
 from tests.support.folds import folded
+from tests.support.hooks import put_rows
 from tests.support.stories import STORIES
 
 STORED = f"signals/{SignalsProjection.version}"
@@ -107,7 +108,7 @@ def test_an_interrupted_rebuild_resumes_also_after_a_restart(store: ProjectionSt
 def test_different_rows_are_reported_replaced_and_kept_to_look_at(store: ProjectionStore) -> None:
     story = _fleet()
     runner = _runner(store, story)
-    runner._fold.rows.put({"m1/drift": {"wrong": True}})
+    put_rows(runner, {"m1/drift": {"wrong": True}})
     result = _rebuild(runner)
     assert result.outcome == "different"
     assert result.rebuilt_digest == folded(SignalsProjection(), story).digest
@@ -121,7 +122,7 @@ def test_different_rows_are_reported_replaced_and_kept_to_look_at(store: Project
 def test_watchers_hear_of_rows_that_a_rebuild_corrected(store: ProjectionStore) -> None:
     story = _fleet()
     runner = _runner(store, story)
-    runner._fold.rows.put({"m1/drift": {"wrong": True}, "m9/x": {"wrong": True}})
+    put_rows(runner, {"m1/drift": {"wrong": True}, "m9/x": {"wrong": True}})
     with runner.watch() as watch:
         watch.next()
         _rebuild(runner)

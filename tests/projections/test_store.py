@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ledger.errors import LedgerError, Reason
 from projections.store import ProjectionStore
 from projections.tables import AdvanceResult, DeadLetter, Generation, Tracking
+from tests.support.hooks import refuse_lock
 
 LEDGER = "example.org/fleet"
 
@@ -136,7 +137,7 @@ def test_a_store_that_cannot_be_opened_keeps_no_connection(
 
     create = sa.create_engine
     monkeypatch.setattr(sa, "create_engine", watched)
-    monkeypatch.setattr(ProjectionStore, "_lock", refused)
+    refuse_lock(refused, monkeypatch)
     with pytest.raises(LedgerError, match="Not now"):
         ProjectionStore(database_url)
     assert pools[0].checkedin() == pools[0].checkedout() == 0
@@ -146,8 +147,8 @@ def test_a_store_that_cannot_be_opened_keeps_no_connection(
 def test_an_error_names_the_database_without_its_password(postgres_url: str) -> None:
     store = ProjectionStore(postgres_url)
     assert store.place.startswith("postgresql+psycopg://")
-    hidden = ProjectionStore.__new__(ProjectionStore)
-    hidden._url = sa.make_url("postgresql+psycopg://user:secret@host/db")
-    hidden._is_sqlite = False
-    assert "secret" not in hidden.place
     store.close()
+    url = sa.make_url(postgres_url).set(password="secret")  # which this server does not ask for
+    hidden = ProjectionStore(url.render_as_string(hide_password=False))
+    assert "secret" not in hidden.place
+    hidden.close()

@@ -21,15 +21,12 @@ from ledger.storage import (
     open_store,
 )
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import on_writer, writer_of
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.stores import ORIGIN, START, VAULT, asking, note
 
 UPDATED = "model.updated.v1"
 RETIRED = "model.retired.v1"
-
-
-def note(text: str = "x") -> bytes:
-    return encode_body(actor="users/ada", data={"note": text})
 
 
 def observed(model: str, at: int) -> NewEvent:
@@ -46,12 +43,12 @@ def observed(model: str, at: int) -> NewEvent:
     return NewEvent(f"models/{model}", "signal.observed.v1", body, at)
 
 
-def request(*events: NewEvent, ledger: str = ORIGIN, **members: object) -> AppendRequest:
-    return AppendRequest(ledger, "users/ada", "Test", events, **members)  # type: ignore[arg-type]
+def said(words: str) -> bytes:
+    return encode_body(actor="users/ada", data={"note": words})
 
 
 def updated(model: str = "a", text: str = "x") -> NewEvent:
-    return NewEvent(f"models/{model}", UPDATED, note(text))
+    return note(f"models/{model}", text)
 
 
 def hold_writer(store: Store) -> tuple[threading.Event, threading.Thread]:
@@ -62,7 +59,7 @@ def hold_writer(store: Store) -> tuple[threading.Event, threading.Thread]:
         entered.set()
         release.wait()
 
-    thread = threading.Thread(target=store._open_writer().call, args=(_wait,))
+    thread = threading.Thread(target=on_writer, args=(store, _wait))
     thread.start()
     entered.wait()
     return release, thread
@@ -98,7 +95,7 @@ def test_a_new_ledger_begins_with_its_creation_and_its_clock(store: Store) -> No
 
 
 def test_events_of_a_request_stand_together_and_count_by_stream(store: Store) -> None:
-    result = store.requests.append(request(updated("a"), updated("b"), updated("a")))
+    result = store.requests.append(asking(updated("a"), updated("b"), updated("a")))
     assert (result.first_position, result.last_position) == (3, 5)
     events = check_ledger(store, ORIGIN)
     assert [(e.stream, e.stream_version) for e in events[2:]] == [
@@ -110,8 +107,8 @@ def test_events_of_a_request_stand_together_and_count_by_stream(store: Store) ->
 
 
 def test_a_body_may_cite_the_position_that_its_request_begins_at(store: Store) -> None:
-    cite = NewEvent("models/a", UPDATED, lambda first: note(f"first is {first}"))
-    result = store.requests.append(request(updated(), cite))
+    cite = NewEvent("models/a", UPDATED, lambda first: said(f"first is {first}"))
+    result = store.requests.append(asking(updated(), cite))
     event = store.events.event(ORIGIN, result.last_position)
     assert event is not None
     assert event.data == {"note": f"first is {result.first_position}"}
@@ -121,8 +118,8 @@ def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: Store) -
     def _fail(first: int) -> bytes:
         raise ZeroDivisionError
 
-    bad = request(updated(), NewEvent("models/a", UPDATED, _fail))
-    answers = append_as_one_group(store, [request(updated()), bad, request(updated())])
+    bad = asking(updated(), NewEvent("models/a", UPDATED, _fail))
+    answers = append_as_one_group(store, [asking(updated()), bad, asking(updated())])
     assert [a if isinstance(a, Reason) else a.first_position for a in answers] == [
         3,
         Reason.INTERNAL,
@@ -132,9 +129,9 @@ def test_a_body_that_cannot_be_made_refuses_its_own_request_only(store: Store) -
 
 
 def test_a_repeated_request_gets_the_first_answer_again(store: Store) -> None:
-    again = request(updated(), request_id="r-1", digest=b"one")
+    again = asking(updated(), request_id="r-1", digest=b"one")
     first = store.requests.append(again)
-    store.requests.append(request(updated("b")))
+    store.requests.append(asking(updated("b")))
     second = store.requests.append(again)
     assert second.repeated
     assert not first.repeated
@@ -147,15 +144,15 @@ def test_a_repeated_request_gets_the_first_answer_again(store: Store) -> None:
 
 
 def test_a_request_id_with_other_content_is_refused(store: Store) -> None:
-    store.requests.append(request(updated(), request_id="r-1", digest=b"one"))
+    store.requests.append(asking(updated(), request_id="r-1", digest=b"one"))
     with pytest.raises(LedgerError) as caught:
-        store.requests.append(request(updated(), request_id="r-1", digest=b"two"))
+        store.requests.append(asking(updated(), request_id="r-1", digest=b"two"))
     assert caught.value.reason is Reason.REQUEST_ID_REUSED
     assert caught.value.metadata["first_position"] == "3"
 
 
 def test_request_ids_belong_to_an_actor_and_a_method(store: Store) -> None:
-    store.requests.append(request(updated(), request_id="r-1"))
+    store.requests.append(asking(updated(), request_id="r-1"))
     other_method = AppendRequest(ORIGIN, "users/ada", "Other", (updated(),), request_id="r-1")
     other_actor = AppendRequest(ORIGIN, "users/bob", "Test", (updated(),), request_id="r-1")
     assert not store.requests.append(other_method).repeated
@@ -169,14 +166,14 @@ def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up
     answers = append_as_one_group(
         store,
         [
-            request(updated(), request_id="r-1", digest=b"1", guards=[unused]),
-            request(updated(), request_id="r-1", digest=b"1", guards=[unused]),
-            request(updated(), request_id="r-1", digest=b"2"),
-            request(updated(), guards=[unused]),
-            request(updated("b")),
-            request(updated(), deadline_monotonic=-1.0),
-            request(updated("c"), guards=[Guard("models/b", None, after_position=3)]),
-            request(updated("c"), guards=[Guard(None, frozenset({UPDATED}), after_position=3)]),
+            asking(updated(), request_id="r-1", digest=b"1", guards=[unused]),
+            asking(updated(), request_id="r-1", digest=b"1", guards=[unused]),
+            asking(updated(), request_id="r-1", digest=b"2"),
+            asking(updated(), guards=[unused]),
+            asking(updated("b")),
+            asking(updated(), deadline_monotonic=-1.0),
+            asking(updated("c"), guards=[Guard("models/b", None, after_position=3)]),
+            asking(updated("c"), guards=[Guard(None, frozenset({UPDATED}), after_position=3)]),
         ],
     )
     assert answers[2:4] == [Reason.REQUEST_ID_REUSED, Reason.VERSION_CONFLICT]
@@ -208,21 +205,21 @@ def test_one_group_holds_repeats_conflicts_and_neighbours_without_mixing_them_up
     ],
 )
 def test_a_guard_decides_by_what_is_stored(store: Store, guard: Guard, *, holds: bool) -> None:
-    store.requests.append(request(updated(), NewEvent("models/a", RETIRED, note())))
+    store.requests.append(asking(updated(), note(type_=RETIRED)))
     if holds:
-        assert store.requests.append(request(updated("c"), guards=[guard])).last_position == 5
+        assert store.requests.append(asking(updated("c"), guards=[guard])).last_position == 5
     else:
         with pytest.raises(LedgerError) as caught:
-            store.requests.append(request(updated("c"), guards=[guard]))
+            store.requests.append(asking(updated("c"), guards=[guard]))
         assert caught.value.reason is Reason.VERSION_CONFLICT
         assert store.events.head(ORIGIN).position == 4
 
 
 def test_time_never_runs_backwards_on_a_wall_ledger(store: Store, clock: ManualClock) -> None:
     clock.advance(5 * SECOND)
-    late = store.requests.append(request(updated())).recorded_at
-    clock._now -= 60 * SECOND
-    assert store.requests.append(request(updated(), stated_time=START * 2)).recorded_at == late
+    late = store.requests.append(asking(updated())).recorded_at
+    clock.step(-60 * SECOND)
+    assert store.requests.append(asking(updated(), stated_time=START * 2)).recorded_at == late
     assert late == START + 5 * SECOND
 
 
@@ -233,7 +230,7 @@ def test_a_data_ledger_starts_in_1970_and_moves_by_stated_times_only(
     empty_store.ledgers.create(CreateLedger(origin, "data", 0, "users/ada"))
     times = [
         empty_store.requests.append(
-            request(updated(), ledger=origin, stated_time=stated)
+            asking(updated(), ledger=origin, stated_time=stated)
         ).recorded_at
         for stated in (None, 7 * SECOND, 3 * SECOND, None, 9 * SECOND)
     ]
@@ -247,9 +244,9 @@ def test_several_ledgers_share_a_database_without_sharing_order_or_ids(store: St
     answers = append_as_one_group(
         store,
         [
-            request(updated(), request_id="r-1"),
-            request(updated(), ledger=other, request_id="r-1"),
-            request(updated(), ledger=other),
+            asking(updated(), request_id="r-1"),
+            asking(updated(), ledger=other, request_id="r-1"),
+            asking(updated(), ledger=other),
         ],
     )
     assert [a.last_position for a in answers if isinstance(a, AppendResult)] == [3, 3, 4]
@@ -280,7 +277,7 @@ def test_creating_a_ledger_twice_is_refused_unless_it_is_the_same_request(
 
 def test_an_unknown_ledger_is_named_in_the_refusal(store: Store) -> None:
     with pytest.raises(LedgerError) as caught:
-        store.requests.append(request(updated(), ledger="nobody"))
+        store.requests.append(asking(updated(), ledger="nobody"))
     assert caught.value.reason is Reason.LEDGER_UNKNOWN
     assert caught.value.metadata == {"ledger": "nobody"}
 
@@ -301,13 +298,13 @@ def test_names_outside_their_grammar_never_reach_a_header(store: Store, bad: App
 
 
 def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: ManualClock) -> None:
-    with_id = request(updated(), request_id="r-1", digest=b"1")
+    with_id = asking(updated(), request_id="r-1", digest=b"1")
     for turn in range(3):
         store = open_store(database_url, clock, vault=VAULT, create=True)
         if turn == 0:
             store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         store.requests.append(with_id)
-        store.requests.append(request(updated(), observed("b", START + turn)))
+        store.requests.append(asking(updated(), observed("b", START + turn)))
         store.close()
     store = open_store(database_url, clock, vault=VAULT, create=True)
     assert [e.stream_version for e in check_ledger(store, ORIGIN) if e.stream == "models/a"] == [
@@ -322,24 +319,24 @@ def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: Ma
 
 def test_what_is_queued_when_the_store_closes_is_still_written(store: Store) -> None:
     release, thread = hold_writer(store)
-    waiting = [store.requests.submit(request(updated())) for _ in range(5)]
-    closer = threading.Thread(target=store._writer.close)  # type: ignore[union-attr]
+    waiting = [store.requests.submit(asking(updated())) for _ in range(5)]
+    closer = threading.Thread(target=writer_of(store).close)
     closer.start()
     release.set()
     closer.join()
     thread.join()
     assert [future.result().last_position for future in waiting] == [3, 4, 5, 6, 7]
     with pytest.raises(LedgerError) as caught:
-        store.requests.append(request(updated()))
+        store.requests.append(asking(updated()))
     assert caught.value.reason is Reason.DRAINING
 
 
 def test_a_full_queue_pushes_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.storage.writer.QUEUE_EVENTS_MAX", 3)
     release, thread = hold_writer(store)
-    waiting = store.requests.submit(request(updated(), updated()))
+    waiting = store.requests.submit(asking(updated(), updated()))
     with pytest.raises(LedgerError) as caught:
-        store.requests.submit(request(updated(), updated()))
+        store.requests.submit(asking(updated(), updated()))
     release.set()
     thread.join()
     assert caught.value.reason is Reason.LIMIT_REACHED
@@ -355,14 +352,14 @@ def test_listeners_hear_of_commits_and_one_that_fails_harms_no_other(store: Stor
 
     store.commits.subscribe(_fail)
     stop = store.commits.subscribe(lambda origin, position: heard.append((origin, position)))
-    store.requests.append(request(updated()))
+    store.requests.append(asking(updated()))
     until(lambda: (ORIGIN, 3) in heard, "the first is heard of")
-    store.requests.append(request(updated()))
+    store.requests.append(asking(updated()))
     until(lambda: (ORIGIN, 4) in heard, "the second is heard of")
     # A hint may come twice: from the writer, and from a database that tells its servers.
     assert list(dict.fromkeys(heard)) == [(ORIGIN, 3), (ORIGIN, 4)]
     stop()
-    store.requests.append(request(updated()))
+    store.requests.append(asking(updated()))
     assert (ORIGIN, 5) not in heard
 
 
@@ -382,8 +379,8 @@ def test_a_lease_has_one_holder_until_it_runs_out_or_is_given_back(
 def test_checkpoints_are_kept_in_the_order_of_their_sizes_only(store: Store) -> None:
     assert store.proofs.checkpoint(ORIGIN) is None
     assert store.proofs.save_checkpoint(ORIGIN, 2, "two", after=0)
-    for size, note, after in ((1, "one", 0), (2, "other", 2), (2, "other", 0), (4, "four", 3)):
-        assert not store.proofs.save_checkpoint(ORIGIN, size, note, after=after)
+    for size, kept, after in ((1, "one", 0), (2, "other", 2), (2, "other", 0), (4, "four", 3)):
+        assert not store.proofs.save_checkpoint(ORIGIN, size, kept, after=after)
     assert store.proofs.save_checkpoint(ORIGIN, 5, "five", after=2)
     assert store.proofs.checkpoint(ORIGIN) == (5, "five")
     assert store.proofs.checkpoint(ORIGIN, size=2) == (2, "two")

@@ -1,10 +1,8 @@
 """What the database refuses, what a failed commit leaves, and who may open a file."""
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +12,34 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
 from ledger.events.values import TIME_LIMIT
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
+from ledger.storage import AppendRequest, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import database_of
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit, note
 
 ROOT = Path(__file__).parents[2]
 
 
-def request(request_id: str | None = None, count: int = 1) -> AppendRequest:
-    body = encode_body(actor="users/ada", data={"note": "x"}, request_id=request_id)
-    events = [NewEvent("models/a", "model.updated.v1", body)] * count
-    return AppendRequest(ORIGIN, "users/ada", "Test", events, request_id=request_id)
+def named(request_id: str | None = None, count: int = 1) -> AppendRequest:
+    return asking(*[note(request_id=request_id)] * count, request_id=request_id)
 
 
 @pytest.mark.parametrize(
     "table", ["events", "requests", "checkpoints", "cosignatures", "tiles", "signing_keys"]
 )
-@pytest.mark.parametrize("edit", ["UPDATE {} SET ledger_id = 9", "DELETE FROM {}"])
-def test_edits_of_what_was_recorded_are_refused(store: Store, table: str, edit: str) -> None:
-    store.requests.append(request("r-1"))
+@pytest.mark.parametrize("statement", ["UPDATE {} SET ledger_id = 9", "DELETE FROM {}"])
+def test_edits_of_what_was_recorded_are_refused(store: Store, table: str, statement: str) -> None:
+    store.requests.append(named("r-1"))
     assert store.proofs.save_checkpoint(ORIGIN, 3, "note", after=0)
     assert store.proofs.add_cosignature(ORIGIN, 3, "witness", b"1234", "line")
     with (
         pytest.raises(DBAPIError, match="append-only"),
-        store._database.writer.begin() as connection,
+        database_of(store).writer.begin() as connection,
     ):
-        connection.execute(text(edit.format(table)))
+        connection.execute(text(statement.format(table)))
     check_ledger(store, ORIGIN)
 
 
@@ -57,7 +53,7 @@ def test_postgres_refuses_to_empty_a_table_of_what_was_recorded(
     store = open_store(postgres_url, clock, vault=VAULT, create=True)
     with (
         pytest.raises(DBAPIError, match="append-only"),
-        store._database.writer.begin() as connection,
+        database_of(store).writer.begin() as connection,
     ):
         connection.execute(text(f"TRUNCATE {table}"))
     store.close()
@@ -68,9 +64,8 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
     database_url: str, clock: ManualClock, fail_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails the k-th thing the writer asks of the database, commit included, for every k."""
-    store = open_store(database_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.requests.append(request("before"))
+    store = begun(database_url, clock)
+    store.requests.append(named("before"))
     asked = 0
     armed = True
 
@@ -80,21 +75,21 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
         if armed and asked == fail_at:
             raise OSError("the disk is gone")
 
-    insert = store._database.insert_events
+    insert = database_of(store).insert_events
 
     def _insert(connection: Connection, values: Sequence[Any]) -> None:
         insert(connection, values)
         _count()
 
-    monkeypatch.setattr(store._database, "insert_events", _insert)
+    monkeypatch.setattr(database_of(store), "insert_events", _insert)
     for name in ("before_cursor_execute", "commit"):
-        event.listen(store._database.writer, name, _count)
-    refusal = store.requests.submit(request("torn", count=3)).exception()
+        event.listen(database_of(store).writer, name, _count)
+    refusal = store.requests.submit(named("torn", count=3)).exception()
     if asked >= fail_at:
         assert isinstance(refusal, LedgerError)
         assert refusal.reason is Reason.STORE_UNAVAILABLE
         with pytest.raises(LedgerError):  # stopped for good
-            store.requests.append(request("after"))
+            store.requests.append(named("after"))
         assert store.writer_failure is not None
         assert len(check_ledger(store, ORIGIN)) == 3
     else:
@@ -102,7 +97,7 @@ def test_a_statement_that_fails_leaves_nothing_half_written(
     armed = False
     store.close()
     again = open_store(database_url, clock, vault=VAULT, create=True)
-    assert again.requests.append(request("torn", count=3)).last_position == 6
+    assert again.requests.append(named("torn", count=3)).last_position == 6
     assert damage(database_url) == []
     again.close()
 
@@ -132,15 +127,14 @@ def test_a_second_server_is_kept_away_from_a_served_file(
 def test_a_reader_beside_the_server_sees_commits_and_hears_of_them(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(sqlite_url, clock)
     beside = open_store(sqlite_url, clock, read_only=True, vault=VAULT)
     assert len(check_ledger(beside, ORIGIN)) == 2
-    store.requests.append(request())
+    store.requests.append(named())
     until(lambda: beside.commits.newest(ORIGIN) == 3, "the commit is heard of")
     assert len(check_ledger(beside, ORIGIN)) == 3
     with pytest.raises(LedgerError) as caught:
-        beside.requests.append(request())
+        beside.requests.append(named())
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     beside.close()
     store.close()
@@ -150,8 +144,7 @@ def test_a_database_of_a_newer_release_is_not_touched(
     database_url: str, clock: ManualClock
 ) -> None:
     store = open_store(database_url, clock, vault=VAULT, create=True)
-    with store._database.writer.begin() as connection:
-        connection.execute(text("UPDATE schema_version SET version = 99"))
+    edit(store, "UPDATE schema_version SET version = 99")
     store.close()
     for read_only in (False, True):
         with pytest.raises(LedgerError, match="99") as caught:
@@ -179,17 +172,10 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: ManualClock) -> None:
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.requests.append(request(count=5))
+    store = begun(sqlite_url, clock)
+    store.requests.append(named(count=5))
     assert damage(sqlite_url) == []
-    store.close()
-    raw = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
-    raw.execute("DROP TRIGGER events_no_update")
-    raw.execute("UPDATE events SET body = replace(body, 'x', 'y') WHERE position = 6")
-    raw.commit()
-    raw.close()
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
+    edit(store, "UPDATE events SET body = replace(body, 'x', 'y') WHERE position = 6")
     assert [(one.rule, one.position) for one in damage(sqlite_url)] == [("chain", 6)]
     store.close()
 
@@ -208,15 +194,9 @@ def test_an_edited_row_is_found_and_its_position_named(sqlite_url: str, clock: M
 def test_a_row_that_is_no_event_is_damage_by_every_way_of_reading_it(
     sqlite_url: str, clock: ManualClock, change: str
 ) -> None:
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.requests.append(request(count=5))
-    store.close()
-    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw:
-        raw.execute("DROP TRIGGER events_no_update")
-        raw.execute(f"UPDATE events SET {change} WHERE position = 6")
-        raw.commit()
-    store = open_store(sqlite_url, clock, vault=VAULT)
+    store = begun(sqlite_url, clock)
+    store.requests.append(named(count=5))
+    edit(store, f"UPDATE events SET {change} WHERE position = 6")
     ways: list[Callable[[], object]] = [
         lambda: store.events.event(ORIGIN, 6),
         lambda: store.events.read(ORIGIN, after=5, limit=1),

@@ -10,22 +10,14 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
-from ledger.events.proving import BodyErased
 from ledger.storage import Store
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.records import AppendRequest, NewEvent
-from tests.support.stores import ORIGIN
+from tests.support.stores import ORIGIN, erasing
 
 
 def erase(store: Store, position: int) -> None:
     """Erase one body."""
-    data = BodyErased(authority="the board", ground="GDPR", positions=[[position, position]])
-    body = encode_body(actor="users/dpo", data=data.to_data())
-    event = NewEvent(data.STREAM, data.TYPE, body)
-    store.requests.erase(
-        AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [event]), [(position, position)]
-    )
+    store.requests.erase(erasing((position, position)), [(position, position)])
 
 
 def test_an_erased_event_stops_its_aggregate_and_nothing_else(store: Store) -> None:

@@ -7,7 +7,6 @@ store; search the bytes of all files beside the database for text that stood in 
 import shutil
 import sqlite3
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
-from ledger.events.proving import BodyErased
 from ledger.storage import AppendRequest, NewEvent, Store, open_store
-from ledger.storage.erasure import _overlap, union
+from ledger.storage.erasure import union
 from tests.support.check_ledger import check_ledger, read_all
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.hooks import database_of, overlap
+from tests.support.stores import ORIGIN, START, VAULT, begun, erasing
 
 UPDATED = "model.updated.v1"
 
@@ -36,28 +35,15 @@ def named(number: int, *, count: int = 1) -> AppendRequest:
     return AppendRequest(ORIGIN, actor, "Test", events, request_id=request_id, digest=b"d")
 
 
-def erasing(ranges: Sequence[tuple[int, int]], request_id: str | None = None) -> AppendRequest:
-    data = BodyErased(
-        authority="data protection office",
-        ground="GDPR Art. 17(1)(a)",
-        positions=[*map(list, ranges)],
-    )
-    body = encode_body(actor="users/dpo", data=data.to_data(), request_id=request_id)
-    event = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
-    return AppendRequest(
-        ORIGIN, "users/dpo", "EraseBodies", [event], request_id=request_id, digest=b"e"
-    )
-
-
 def erase(store: Store, *ranges: tuple[int, int], request_id: str | None = None) -> tuple[int, int]:
-    result, removed = store.requests.erase(erasing(ranges, request_id), ranges)
+    result, removed = store.requests.erase(erasing(*ranges, request_id=request_id), ranges)
     return result.first_position, removed
 
 
 def refused(store: Store, *ranges: tuple[int, int]) -> LedgerError:
     before = read_all(store, ORIGIN)
     with pytest.raises(LedgerError) as caught:
-        store.requests.erase(erasing([(3, 3)]), ranges)
+        store.requests.erase(erasing((3, 3)), ranges)
     assert read_all(store, ORIGIN) == before
     return caught.value
 
@@ -168,7 +154,7 @@ def test_triggers_let_an_erasure_through_and_nothing_else(store: Store, edit: st
     erase(store, (4, 4))
     with (
         pytest.raises(DBAPIError, match="append-only"),
-        store._database.writer.begin() as connection,
+        database_of(store).writer.begin() as connection,
     ):
         connection.execute(text(edit), {"blob": b"x" * 32} if ":blob" in edit else {})
     check_ledger(store, ORIGIN)
@@ -186,10 +172,8 @@ def found_in(folder: Path, *needles: str) -> set[str]:
 @pytest.fixture
 def filled(sqlite_url: str, clock: ManualClock) -> Store:
     """A ledger whose pages have been split often: streams and requests come in no order."""
-    from ledger.storage import CreateLedger
 
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(sqlite_url, clock)
     futures = [
         store.requests.submit(named(number * 7919 % 3001 + 1_000)) for number in range(3_000)
     ]
@@ -233,7 +217,7 @@ def test_a_crash_before_the_files_are_clean_is_made_good_at_the_next_start(
     def _crash() -> None:
         raise OSError("the power is gone")
 
-    monkeypatch.setattr(filled._database, "scrub", _crash)
+    monkeypatch.setattr(database_of(filled), "scrub", _crash)
     with pytest.raises(OSError, match="power"):
         erase(filled, (3, 1_000), request_id="r")
     left = tmp_path / "left by the crash"
@@ -307,6 +291,6 @@ def test_ranges_are_counted_like_sets_of_positions() -> None:
     ranges = [(1, 3), (5, 5), (9, 12)]
     others = union([(11, 20), (2, 4), (5, 6), (1, 1), (7, 7)])
     assert others == [(1, 7), (11, 20)]
-    assert _overlap(ranges, others) == 3 + 1 + 2
-    assert _overlap(ranges, []) == 0
+    assert overlap(ranges, others) == 3 + 1 + 2
+    assert overlap(ranges, []) == 0
     assert sqlite3.sqlite_version_info >= (3, 35)  # a column can be dropped

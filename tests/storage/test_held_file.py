@@ -31,6 +31,15 @@ from tests.support.held_files import (
     swapped,
     wal,
 )
+from tests.support.hooks import (
+    database_of,
+    held_file,
+    held_log,
+    hide_index,
+    state_log,
+    writer_of,
+    writing,
+)
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT
 
@@ -123,8 +132,7 @@ def test_what_only_looks_like_a_loss_stops_no_writer(store: Store, path: Path) -
 def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database: Any = store._database
-    held = database._held
+    held = held_file(store)
     look, is_writing = os.fstat, threading.Event()
 
     def commits_meanwhile(descriptor: int) -> os.stat_result:
@@ -134,9 +142,9 @@ def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut
             filled(store, 3)
         return found
 
-    monkeypatch.setattr(held, "_index_claim", lambda: None)  # it is being written
+    hide_index(store, monkeypatch)  # it is being written
     monkeypatch.setattr("ledger.storage.locked_file.os.fstat", commits_meanwhile)
-    database.check_held()
+    database_of(store).check_held()
     assert is_writing.is_set()
     assert held.is_sound
 
@@ -266,9 +274,8 @@ def test_each_new_connection_of_the_writer_is_looked_at(
             place.replace("mode=rw", "mode=ro") if how == "read only" else place, **options
         )
 
-    assert store._writer is not None
-    store._writer.pause_for(store._writer._connection.close)
-    store._database.writer.dispose()
+    writer_of(store).pause_for(writing(store).close)
+    database_of(store).writer.dispose()
     monkeypatch.setattr(sqlite3, "connect", _connect)
     if how == "as ever":
         filled(store, 1)
@@ -286,17 +293,16 @@ def test_a_log_that_begins_again_at_a_start_states_its_file_and_not_what_the_old
     path = tmp_path / "ledger.sqlite"
     store = opened(path)
     filled(store, 3)
-    database: Any = store._database
-    held = database._held
-    before = held._log.salts()
-    with database.writer.connect() as connection:
+    held, log = held_file(store), held_log(store)
+    before = log.salts()
+    with database_of(store).writer.connect() as connection:
         raw = connection.connection.driver_connection
         assert raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0] == 0
         assert held.is_moved()
         held.note_statement(b"")  # a start knows of no statement
-        database._state_log(raw)
-    assert held._log.salts() != before
+        state_log(store, raw)
+    assert log.salts() != before
     assert held.due_statement() is None
     header = path.read_bytes()[:HEADER_BYTES]
-    assert held._log.goes_with(header)
+    assert log.goes_with(header)
     store.close()

@@ -10,6 +10,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.storage import CreateLedger, Store
 from ledger.storage.infos import info_of
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import on_writer
 from tests.support.stores import ORIGIN
 
 
@@ -56,7 +57,7 @@ def test_a_row_that_this_product_does_not_write_is_damage(row: tuple[object, ...
 
 
 def test_a_ledger_whose_head_is_gone_is_damaged(store: Store) -> None:
-    store._open_writer().call(lambda turn: turn.connection.exec_driver_sql("DELETE FROM heads"))
+    on_writer(store, lambda turn: turn.connection.exec_driver_sql("DELETE FROM heads"))
     with pytest.raises(LedgerError, match=f"the head of {ORIGIN} is missing") as error:
         store.events.head(ORIGIN)
     assert error.value.reason is Reason.CHAIN_BROKEN

@@ -21,6 +21,7 @@ from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import Vault, VaultError
+from tests.support.hooks import rows_of
 from tests.support.stores import ORIGIN, VAULT
 
 KEY = SecretKey(ORIGIN, bytes(range(32)))
@@ -74,7 +75,7 @@ def test_a_new_ledger_has_the_key_that_signs_and_the_one_that_follows(store: Sto
     created, configured = store.events.read(ORIGIN)
     assert created.data["vkey"] == first
     assert configured.data["next_key_digest"] == hashlib.sha256(second.encode()).hexdigest()
-    secrets = [row.secret for row in store._view.rows(select(signing_keys))]
+    secrets = [row.secret for row in rows_of(store, select(signing_keys))]
     for key in (signing, following):
         assert all(key.to_secret_text().encode() not in secret for secret in secrets)
 

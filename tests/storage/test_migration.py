@@ -22,6 +22,7 @@ from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, NewEvent, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import rows_of
 from tests.support.stores import DATABASES, ORIGIN, START, VAULT
 
 STORED = gzip.decompress(Path(__file__).with_name("version_1.db.gz").read_bytes())
@@ -113,7 +114,7 @@ def old_url(request: pytest.FixtureRequest) -> str:
 def versions(store: Store) -> list[Any]:
     from ledger.storage.schema import schema_version
 
-    return [row.version for row in store._view.rows(schema_version.select())]
+    return [row.version for row in rows_of(store, schema_version.select())]
 
 
 def hold(url: str) -> None:

@@ -21,9 +21,10 @@ from ledger.events.values import DAY
 from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.postgres import READERS_MAX
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import database_of, listening, on_writer, replace_connect, writing
 from tests.support.own_postgres import OwnPostgres, run
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, VAULT
+from tests.support.stores import ORIGIN, VAULT, asking, begun, note
 
 pytestmark = pytest.mark.postgres
 
@@ -60,11 +61,7 @@ def opened(url: str) -> Store:
 
 
 def append(store: Store, request_id: str | None = None) -> AppendResult:
-    body = encode_body(actor="users/ada", data={"note": "x"})
-    new = [NewEvent("models/a", "model.updated.v1", body)]
-    return store.requests.append(
-        AppendRequest(ORIGIN, "users/ada", "Test", new, request_id=request_id, digest=b"1")
-    )
+    return store.requests.append(asking(note(), request_id=request_id, digest=b"1"))
 
 
 def refused(call: Callable[[], object]) -> LedgerError:
@@ -76,7 +73,7 @@ def refused(call: Callable[[], object]) -> LedgerError:
 
 def lose_the_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the next commit happen, and its answer lost with the connection."""
-    dialect: Any = store._database.writer.dialect
+    dialect: Any = database_of(store).writer.dialect
     commit = dialect.do_commit
 
     def lost(raw: Any) -> None:  # noqa: ANN401 - the driver's connection
@@ -93,9 +90,7 @@ def is_well(store: Store) -> bool:
 
 def in_session(store: Store, statement: str) -> Any:  # noqa: ANN401 - any column
     """Return what the writer's own session answers."""
-    return store._open_writer().call(
-        lambda turn: turn.connection.exec_driver_sql(statement).scalar_one()
-    )
+    return on_writer(store, lambda turn: turn.connection.exec_driver_sql(statement).scalar_one())
 
 
 def test_a_restart_refuses_what_waits_and_the_writer_comes_back_by_itself(
@@ -130,23 +125,22 @@ def test_a_connection_that_was_lost_while_idle_costs_no_request(
 def test_no_connection_from_before_an_outage_is_read_on_again_or_left_open(
     store: Store,
 ) -> None:
-    engine = store._database.reader
+    engine = database_of(store).reader
     with engine.connect() as idle, engine.connect() as busy:
         kept = [one.connection.driver_connection for one in (idle, busy)]
         idle.close()
-        store._database.after_failure("57P01")
+        database_of(store).after_failure("57P01")
         busy.exec_driver_sql("SELECT 1")
     with contextlib.ExitStack() as stack:
         later = [stack.enter_context(engine.connect()) for _ in range(READERS_MAX - 2)]
         raw = [one.connection.driver_connection for one in later]
-    assert all(one.closed for one in kept)  # type: ignore[union-attr]
+    assert all(one.closed for one in kept)
     assert not any(one in kept for one in raw)
 
 
 def test_a_listener_that_cannot_listen_is_closed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database: Any = store._database
     made: list[psycopg.Connection[Any]] = []
 
     def cut_off() -> psycopg.Connection[Any]:
@@ -158,9 +152,8 @@ def test_a_listener_that_cannot_listen_is_closed(
             cut.execute("SELECT pg_sleep(60)")  # a failed transaction takes no more
         return cut
 
-    connect = database._connect
-    monkeypatch.setattr(database, "_connect", cut_off)
-    assert database._listen() is None
+    connect = replace_connect(store, cut_off, monkeypatch)
+    assert listening(store) is None
     until(lambda: all(one.closed for one in made), "also the one that the watcher made")
 
 
@@ -179,8 +172,7 @@ def test_a_confirmation_of_the_clock_in_doubt_is_found_by_a_repeat(
     postgres: OwnPostgres, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ManualClock(SystemClock().now_micros())
-    store = open_store(postgres.url(name), clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(postgres.url(name), clock)
     append(store)
     clock.step(2 * DAY)
     stated = AppendRequest(ORIGIN, "users/ada", "ConfirmClock", [], request_id="r", digest=b"1")
@@ -234,7 +226,7 @@ def test_a_server_that_is_made_unsafe_while_it_runs_takes_no_appends_until_it_is
     refusal = refused(lambda: append(store))
     assert f"{setting} = off" in refusal.message
     assert f"Set {setting} = on" in refusal.remedy
-    refused(lambda: opened(str(store._database.writer.url)))
+    refused(lambda: opened(str(database_of(store).writer.url)))
     assert store.events.head(ORIGIN).position == 2, "reads go on"
     postgres.alter(setting, "on")
     until(lambda: is_well(store), "it is safe again", seconds=SECONDS)
@@ -259,7 +251,7 @@ def test_a_statement_that_is_refused_as_read_only_passes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the server becomes a standby between the look and the first write."""
-    begin = store._writer._connection.begin  # type: ignore[union-attr]
+    begin = writing(store).begin
 
     def becomes_read_only() -> Any:  # noqa: ANN401 - a transaction
         monkeypatch.undo()
@@ -267,7 +259,7 @@ def test_a_statement_that_is_refused_as_read_only_passes(
         transaction.connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         return transaction
 
-    monkeypatch.setattr(store._writer._connection, "begin", becomes_read_only)  # type: ignore[union-attr]
+    monkeypatch.setattr(writing(store), "begin", becomes_read_only)
     assert refused(lambda: append(store)).metadata["database_error"] == "25006"
     assert append(store).last_position == 3
 

@@ -21,16 +21,15 @@ from ledger.chain.tiles import hash_reader, tiles_of
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
-from ledger.storage import AppendRequest, NewEvent, Store, open_store
+from ledger.storage import Store, open_store
 from tests.support.check_ledger import check_ledger, read_all
-from tests.support.stores import ORIGIN, VAULT
+from tests.support.stores import ORIGIN, VAULT, grow
 
 BODY = encode_body(actor="users/ada", data={"note": "x"})
 
 
 def append(store: Store, count: int, stream: str = "models/a") -> int:
-    events = [NewEvent(stream, "model.updated.v1", BODY)] * count
-    return store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", events)).last_position
+    return grow(store, count, stream).last_position
 
 
 def check_proofs(store: Store, size: int, leaves: list[bytes]) -> None:

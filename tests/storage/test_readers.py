@@ -7,17 +7,16 @@ from contextlib import closing
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
-from ledger.storage.events import _TYPES_OF
+from ledger.storage import CreateLedger, NewEvent, Store, open_store
 from ledger.storage.tile_rows import tile_query
 from tests.support.check_ledger import link_of, read_all
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.hooks import types_query
+from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit
 
 STREAMS = ("models/a", "models/b", "signals/auc")
 TYPES = ("model.updated.v1", "score.computed.v1", "decision.made.v1")
@@ -50,7 +49,7 @@ def events(store: Store, clock: ManualClock) -> Sequence[RecordedEvent]:
             NewEvent(STREAMS[n % 3], TYPES[2], note(n)),
             NewEvent(STREAMS[0], OBSERVED, observed(n, at + 1), at + 1),
         ]
-        store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", new))
+        store.requests.append(asking(*new))
     return read_all(store, ORIGIN)
 
 
@@ -201,17 +200,10 @@ def test_an_event_is_found_by_position_or_not_at_all(
 def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    from ledger.storage import CreateLedger
-
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(sqlite_url, clock)
     new = NewEvent("models/a", OBSERVED, observed(1, START), START)
-    store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", [new]))
-    with store._database.writer.begin() as connection:
-        connection.execute(text("DROP TRIGGER events_no_update"))
-        connection.execute(
-            text("UPDATE events SET observed_at = observed_at + 1 WHERE position = 3")
-        )
+    store.requests.append(asking(new))
+    edit(store, "UPDATE events SET observed_at = observed_at + 1 WHERE position = 3")
     with pytest.raises(LedgerError) as caught:
         store.events.observations(
             ORIGIN, "models/a", observed_from=0, observed_until=START * 2, at_or_before=9
@@ -228,7 +220,7 @@ def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
 ) -> None:
     with closing(open_store(sqlite_url, clock, vault=VAULT, create=True)) as store:
         store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    question = str(_TYPES_OF).replace(":ledger_id", "1").replace(":stream", "'models/a'")
+    question = types_query().replace(":ledger_id", "1").replace(":stream", "'models/a'")
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]
     reads = [step for step in plan if "events" in step]

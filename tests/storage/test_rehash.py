@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from ledger.chain.link import GENESIS
 from ledger.chain.merkle import CompactRange, root_of
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
-from ledger.events.proving import BodyErased
-from ledger.storage import AppendRequest, NewEvent, Store
+from ledger.storage import Store
 from ledger.storage.rehash import Rehashed, RehashProcess, rehash
 from tests.support.check_ledger import read_all
-from tests.support.stores import ORIGIN
+from tests.support.hooks import hashing
+from tests.support.stores import ORIGIN, asking, edit, erasing, note
 
 ROOT = Path(__file__).parents[2]
 Rehash = Callable[[str, int, int, bytes, CompactRange], Rehashed]
@@ -36,9 +34,9 @@ def process(database_url: str) -> Iterator[RehashProcess]:
 def filled(store: Store) -> Store:
     """A ledger of 5002 events."""
     for number in range(10):
-        body = encode_body(actor="users/ada", data={"number": number, "text": "żółć"})
-        events = [NewEvent(f"models/m{n % 7}", "model.updated.v1", body) for n in range(500)]
-        store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", events))
+        store.requests.append(
+            asking(*(note(f"models/m{n % 7}", f"żółć {number}") for n in range(500)))
+        )
     return store
 
 
@@ -48,17 +46,6 @@ def hashed(request: pytest.FixtureRequest, filled: Store, process: RehashProcess
     if request.param == "process":
         return process.rehash
     return lambda *batch: rehash(filled.events, *batch)
-
-
-def damage(store: Store, edit: str) -> None:
-    """Edit rows as an owner of the database can."""
-    with store._database.writer.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("ALTER TABLE events DISABLE TRIGGER ALL"))
-        else:
-            connection.execute(text("DROP TRIGGER events_no_update"))
-            connection.execute(text("DROP TRIGGER events_no_delete"))
-        connection.execute(text(edit))
 
 
 def test_batches_lead_to_the_tree_over_all_leaves(store: Store, hashed: Rehash) -> None:
@@ -76,7 +63,7 @@ def test_batches_lead_to_the_tree_over_all_leaves(store: Store, hashed: Rehash) 
 
 
 @pytest.mark.parametrize(
-    ("edit", "position"),
+    ("statement", "position"),
     [
         ("UPDATE events SET stream = 'models/x' WHERE position = 4000", 4000),
         ("UPDATE events SET stream_version = stream_version + 9000 WHERE position = 77", 77),
@@ -93,8 +80,8 @@ def test_batches_lead_to_the_tree_over_all_leaves(store: Store, hashed: Rehash) 
         ("DELETE FROM events WHERE position >= 5000", 5000),
     ],
 )
-def test_damage_is_blamed_where_it_is(filled: Store, edit: str, position: int) -> None:
-    damage(filled, edit)
+def test_damage_is_blamed_where_it_is(filled: Store, statement: str, position: int) -> None:
+    edit(filled, statement)
     with pytest.raises(LedgerError) as caught:
         rehash(filled.events, ORIGIN, 1, 5_002, GENESIS, CompactRange())
     assert caught.value.reason is Reason.CHAIN_BROKEN
@@ -103,7 +90,7 @@ def test_damage_is_blamed_where_it_is(filled: Store, edit: str, position: int) -
 
 
 def test_a_damaged_row_or_another_chain_is_not_continued(store: Store, hashed: Rehash) -> None:
-    damage(store, "UPDATE events SET body = NULL WHERE position = 7")
+    edit(store, "UPDATE events SET body = NULL WHERE position = 7")
     with pytest.raises(LedgerError) as caught:
         hashed(ORIGIN, 1, 10, GENESIS, CompactRange())
     assert caught.value.metadata["position"] == "7"
@@ -113,17 +100,14 @@ def test_a_damaged_row_or_another_chain_is_not_continued(store: Store, hashed: R
 
 
 def test_erased_bodies_are_no_damage(store: Store, hashed: Rehash) -> None:
-    data = BodyErased(authority="office", ground="law", positions=[[10, 20]])
-    body = encode_body(actor="users/dpo", data=data.to_data())
-    new = NewEvent(BodyErased.STREAM, BodyErased.TYPE, body)
-    store.requests.erase(AppendRequest(ORIGIN, "users/dpo", "EraseBodies", [new]), [(10, 20)])
+    store.requests.erase(erasing((10, 20)), [(10, 20)])
     done = hashed(ORIGIN, 1, 5_003, GENESIS, CompactRange())
     assert done.tree.to_bytes() == store.events.head(ORIGIN).tree
 
 
 def test_a_process_that_died_is_started_again(store: Store, process: RehashProcess) -> None:
     whole = process.rehash(ORIGIN, 1, 2, GENESIS, CompactRange())
-    running = process._process._process
+    running = hashing(process)
     assert running is not None
     os.kill(running.pid, signal.SIGKILL)
     running.wait()

@@ -10,13 +10,13 @@ import pytest
 
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
 from ledger.events.fast import observed_body, observed_body_parts
 from ledger.events.values import format_time
 from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
 from tests.support.check_ledger import check_ledger
+from tests.support.hooks import database_of
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit, note
 
 pytestmark = pytest.mark.postgres
 
@@ -26,15 +26,8 @@ HOUR = 3_600_000_000
 UPDATED = "model.updated.v1"
 
 
-def request(**members: object) -> AppendRequest:
-    body = encode_body(actor="users/ada", data={"note": "x"})
-    new = [NewEvent("models/a", UPDATED, body)]
-    return AppendRequest(ORIGIN, "users/ada", "Test", new, **members)  # type: ignore[arg-type]
-
-
 def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) -> None:
-    store = open_store(postgres_url, SystemClock(), vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(postgres_url, SystemClock())
     burst = Path(__file__).with_name("append_burst.py")
     servers = [
         subprocess.Popen(
@@ -58,18 +51,17 @@ def test_servers_that_append_at_once_make_one_gap_free_chain(postgres_url: str) 
 def test_servers_take_turns_and_agree_on_guards_and_request_ids(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one, two = (begun(postgres_url, clock) for _ in range(2))
     for turn in range(6):
         server = (one, two)[turn % 2]
         count = Guard("models/a", frozenset({UPDATED}), expected_count=turn)
-        assert server.requests.append(request(guards=[count])).last_position == 3 + turn
+        assert server.requests.append(asking(note(), guards=[count])).last_position == 3 + turn
     with pytest.raises(LedgerError) as caught:
-        one.requests.append(request(guards=[Guard("models/a", None, after_position=7)]))
+        one.requests.append(asking(note(), guards=[Guard("models/a", None, after_position=7)]))
     assert caught.value.reason is Reason.VERSION_CONFLICT
-    first = one.requests.append(request(request_id="r", digest=b"1"))
+    first = one.requests.append(asking(note(), request_id="r", digest=b"1"))
     assert (
-        two.requests.append(request(request_id="r", digest=b"1")).last_position
+        two.requests.append(asking(note(), request_id="r", digest=b"1")).last_position
         == first.last_position
     )
     assert len(check_ledger(two, ORIGIN)) == 9
@@ -80,11 +72,10 @@ def test_servers_take_turns_and_agree_on_guards_and_request_ids(
 def test_a_commit_of_one_server_wakes_the_listeners_of_another(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one, two = (begun(postgres_url, clock) for _ in range(2))
     heard = threading.Event()
     two.commits.subscribe(lambda _origin, position: heard.set() if position == 3 else None)
-    one.requests.append(request())
+    one.requests.append(asking(note()))
     assert heard.wait(60)
     assert two.commits.newest(ORIGIN) == 3
     one.close()
@@ -92,8 +83,7 @@ def test_a_commit_of_one_server_wakes_the_listeners_of_another(
 
 
 def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one, two = (begun(postgres_url, clock) for _ in range(2))
     assert one.leases.take(ORIGIN, "evaluator", "one", 10)
     assert not two.leases.take(ORIGIN, "evaluator", "two", 10)
     one.close()
@@ -128,11 +118,9 @@ def test_a_lease_that_another_clock_wrote_far_ahead_holds_up_no_server(
     postgres_url: str, clock: ManualClock
 ) -> None:
     """As after a fail-over to a database an hour behind, or from a release that used its own."""
-    store = open_store(postgres_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(postgres_url, clock)
     assert store.leases.take(ORIGIN, "evaluator", "one", 10)
-    with store._database.writer.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE leases SET expires_at = expires_at + {HOUR}")
+    edit(store, f"UPDATE leases SET expires_at = expires_at + {HOUR}")
     assert store.leases.take(ORIGIN, "evaluator", "two", 10)
     store.close()
 
@@ -140,14 +128,13 @@ def test_a_lease_that_another_clock_wrote_far_ahead_holds_up_no_server(
 def test_a_lost_connection_costs_no_request_and_the_chain_goes_on(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    store = open_store(postgres_url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    with store._database.reader.connect() as connection:
+    store = begun(postgres_url, clock)
+    with database_of(store).reader.connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
-    assert store.requests.append(request(request_id="r")).last_position == 3
+    assert store.requests.append(asking(note(), request_id="r")).last_position == 3
     assert len(check_ledger(store, ORIGIN)) == 3
     store.close()
 
@@ -155,8 +142,7 @@ def test_a_lost_connection_costs_no_request_and_the_chain_goes_on(
 def test_what_one_server_recorded_is_a_duplicate_on_the_other(
     postgres_url: str, clock: ManualClock
 ) -> None:
-    one, two = (open_store(postgres_url, clock, vault=VAULT, create=True) for _ in range(2))
-    one.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    one, two = (begun(postgres_url, clock) for _ in range(2))
 
     def observed(hour: int, name: str) -> AppendRequest:
         time = START + hour * HOUR

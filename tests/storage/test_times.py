@@ -5,7 +5,6 @@ that passes goes on; afterwards every time on record is compared with the true o
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -15,8 +14,9 @@ from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.records import AppendRequest, AppendResult
 from ledger.storage.wall_clock import span
-from tests.storage.test_append import request, updated
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.storage.test_append import updated
+from tests.support.hooks import database_of
+from tests.support.stores import ORIGIN, START, VAULT, asking
 
 SKEW = 300 * SECOND
 YEAR = 365 * DAY
@@ -25,7 +25,7 @@ OUTSIDE = [-10 * YEAR - START, -1 - START, TIME_LIMIT - START, 10**20]
 
 def append(store: Store) -> int:
     """Append an event and return when it was recorded."""
-    return store.requests.append(request(updated())).recorded_at
+    return store.requests.append(asking(updated())).recorded_at
 
 
 def refused(store: Store) -> LedgerError:
@@ -112,7 +112,7 @@ def confirmed(store: Store, request_id: str = "once") -> AppendResult:
 
 def lose_the_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the next commit happen, and its answer lost."""
-    database: Any = store._database
+    database = database_of(store)
     after = database.after_commit
 
     def lost() -> None:

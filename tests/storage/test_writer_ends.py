@@ -10,12 +10,11 @@ from typing import NoReturn
 import pytest
 
 from ledger.errors import LedgerError, Reason
-from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, NewEvent, Store
-from tests.support.stores import ORIGIN
+from ledger.storage import Store
+from tests.support.hooks import database_of, lose_log, writing
+from tests.support.stores import asking, note
 
-BODY = encode_body(actor="users/ada", data={"text": "x"})
-REQUEST = AppendRequest(ORIGIN, "users/ada", "Test", [NewEvent("models/a", "note.taken.v1", BODY)])
+REQUEST = asking(note())
 
 
 def broken(*_: object, **__: object) -> NoReturn:
@@ -23,11 +22,11 @@ def broken(*_: object, **__: object) -> NoReturn:
 
 
 def no_close(store: Store, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(store._writer._connection, "close", broken)  # type: ignore[union-attr]
+    patch.setattr(writing(store), "close", broken)
 
 
 def no_log(_: Store, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("ledger.storage.writer._log", None)
+    lose_log(patch)
 
 
 def no_callback(store: Store, _: pytest.MonkeyPatch) -> None:
@@ -48,7 +47,7 @@ def test_every_append_is_answered_although_the_writer_fails_while_it_fails(
     store.requests.append(REQUEST)
     with monkeypatch.context() as patched:
         BREAKS[what](store, patched)
-        patched.setattr(store._database, "check_held", broken)
+        patched.setattr(database_of(store), "check_held", broken)
         futures = [store.requests.submit(REQUEST) for _ in range(3)]
         for future in futures:
             with pytest.raises((LedgerError, ZeroDivisionError)):

@@ -13,6 +13,7 @@ from ledger.events.envelope import RecordedEvent
 from ledger.events.values import format_time
 from ledger.storage import Store
 from ledger.storage.schema import requests
+from tests.support.hooks import database_of
 
 PAGE = 5_000
 
@@ -65,7 +66,7 @@ def check_ledger(store: Store, origin: str) -> list[RecordedEvent]:
 def _check_requests(store: Store, origin: str, events: list[RecordedEvent]) -> None:
     """Fail unless every request id names a range of events, and no event has two."""
     ledger_id = store.ledgers.named(origin).ledger_id
-    with store._database.reader.connect() as connection:
+    with database_of(store).reader.connect() as connection:
         rows = connection.execute(
             select(requests)
             .where(requests.c.ledger_id == ledger_id)

@@ -1,4 +1,4 @@
-"""Exports of a ledger with two models' observations in it, on any store, without a service.
+"""A world that exports, with two models' observations in it, on any database.
 
 A job's thread is waited for by joining it (`finished`). Where a job must stand still in the middle,
 a `Gate` holds the pages that it reads.
@@ -14,62 +14,53 @@ import pytest
 from ledger.application.commands import Caller
 from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import ExportJob, ExportRequest
-from ledger.application.ledger import LedgerApplication
 from ledger.chain.keys import VerifierKey
-from ledger.clock import ManualClock
 from ledger.events.envelope import encode_body
+from ledger.events.values import SECOND, format_time
 from ledger.export.verify import VerifiedBundle, verify_bundle
-from ledger.storage import Store
-from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.records import AppendRequest, NewEvent
-from tests.support.stores import ORIGIN
+from ledger.storage.records import NewEvent
+from tests.support.hooks import join_export
+from tests.support.stores import VAULT, asking
+from tests.support.world import MONITOR, ORIGIN, START, World
 
 AUDITOR = Caller("users/auditor")
-OFFICER = Caller("users/dpo")
 
 
-class ExportSetting:
+class ExportSetting(World):
     """A ledger with two models' observations in it, and its exports."""
 
-    def __init__(self, store: Store, folder: Path, clock: ManualClock) -> None:
-        self.store, self.folder, self.clock = store, folder, clock
-        self.ledger = self.opened_ledger()
+    def __init__(self, url: str, folder: Path) -> None:
+        super().__init__(url, clock="wall", vault=VAULT)
+        self.folder = folder
         self.exports = self.opened()
         for number in range(12):
-            self.observe("fares" if number % 3 else "hotels", number)
+            self.record("fares" if number % 3 else "hotels", number)
 
-    def opened_ledger(self) -> LedgerApplication:
-        recorder = LedgerApplicationRecorder(self.store, ORIGIN, str)
-        info = self.store.ledgers.named(ORIGIN)
-        return LedgerApplication(
-            self.store, info, recorder, self.clock, erasure_actors=[OFFICER.actor]
-        )
+    def close(self) -> None:
+        self.exports.stop()
+        super().close()
 
     def opened(self) -> Exports:
         exports = Exports(self.ledger, self.store, self.folder, self.clock)
         exports.start()
         return exports
 
-    def observe(self, model: str, number: int = 0) -> int:
-        self.clock.advance(1_000_000)
+    def record(self, model: str, number: int = 0) -> int:
+        """Append an observation of a model that was never registered."""
+        self.clock.advance(SECOND)
         data = {
             "model_version": "v1",
-            "observed_at": "2026-03-01T10:00:00.000000Z",
+            "observed_at": format_time(START),
             "sample_size": 100,
             "signal": "log-loss",
             "value": f"0.{number + 1}",
         }
-        body = encode_body(actor="services/monitor", data=data)
-        event = NewEvent(
-            f"models/{model}", "signal.observed.v1", body, observed_at=1_772_359_200_000_000
-        )
-        request = AppendRequest(ORIGIN, "services/monitor", "SubmitSignals", [event])
-        return self.store.requests.append(request).last_position
+        body = encode_body(actor=MONITOR.actor, data=data)
+        event = NewEvent(f"models/{model}", "signal.observed.v1", body, observed_at=START)
+        return self.store.requests.append(asking(event, ledger=ORIGIN)).last_position
 
     def finished(self, job: ExportJob) -> ExportJob:
-        thread = self.exports._threads.get(job.export)
-        if thread is not None:
-            thread.join()
+        join_export(self.exports, job.export)
         return self.exports.get(job.export)
 
     def made(self, caller: Caller = AUDITOR, **fields: object) -> ExportJob:

@@ -133,20 +133,20 @@ class Forge:
         """Return what a call comes to."""
         method = METHODS[call.request.DESCRIPTOR.full_name].name.rpartition("/")[2]
         self.asked.append(method)
-        behave = self.overrides.get(method) or getattr(self, f"_{method}")
+        behave = self.overrides.get(method) or getattr(self, method)
         return call.read(behave(call.request))
 
-    def _GetCheckpoint(self, request: Any) -> Any:  # noqa: ANN401
-        checkpoint = self._signed(request.size or max(self.checkpoints))
+    def GetCheckpoint(self, request: Any) -> Any:  # noqa: ANN401
+        checkpoint = self.signed(request.size or max(self.checkpoints))
         return ledger_service_pb2.GetCheckpointResponse(checkpoint=checkpoint)
 
-    def _ListCheckpoints(self, request: Any) -> Any:  # noqa: ANN401
+    def ListCheckpoints(self, request: Any) -> Any:  # noqa: ANN401
         found = [
             made for size, made in sorted(self.checkpoints.items()) if size > request.after_size
         ]
         return ledger_service_pb2.ListCheckpointsResponse(checkpoints=found[: request.page_size])
 
-    def _ListEvents(self, request: Any) -> Any:  # noqa: ANN401
+    def ListEvents(self, request: Any) -> Any:  # noqa: ANN401
         found = [
             event
             for position, event in sorted(self.events.items())
@@ -154,8 +154,8 @@ class Forge:
         ]
         return ledger_service_pb2.ListEventsResponse(events=found)
 
-    def _ProveInclusion(self, request: Any) -> Any:  # noqa: ANN401
-        checkpoint = self._signed(request.size or max(self.checkpoints))
+    def ProveInclusion(self, request: Any) -> Any:  # noqa: ANN401
+        checkpoint = self.signed(request.size or max(self.checkpoints))
         return ledger_service_pb2.ProveInclusionResponse(
             proof=self.inclusion(request.position, checkpoint)
         )
@@ -172,8 +172,8 @@ class Forge:
             checkpoint=checkpoint,
         )
 
-    def _ProveConsistency(self, request: Any) -> Any:  # noqa: ANN401
-        checkpoint = self._signed(request.to_size or max(self.checkpoints))
+    def ProveConsistency(self, request: Any) -> Any:  # noqa: ANN401
+        checkpoint = self.signed(request.to_size or max(self.checkpoints))
         if request.from_size > checkpoint.size:
             raise refused(Reason.POSITION_BEYOND_HEAD, "the ledger is smaller than that")
         hashes = self.consistency(request.from_size, checkpoint.size)
@@ -187,7 +187,7 @@ class Forge:
         """Return the honest proof between two sizes of this history."""
         return list(prove_consistency(old_size, size, memory_reader(self.leaves[:size])))
 
-    def _SubmitSignals(self, request: Any) -> Any:  # noqa: ANN401
+    def SubmitSignals(self, request: Any) -> Any:  # noqa: ANN401
         position = max(self.checkpoints)
         appended = append_pb2.Appended(
             position=position, first_position=position, event_hash=self.leaves[position - 1]
@@ -198,7 +198,7 @@ class Forge:
             response.proof.CopyFrom(self.inclusion(position, self.checkpoints[position]))
         return response
 
-    def _signed(self, size: int) -> checkpoint_pb2.Checkpoint:
+    def signed(self, size: int) -> checkpoint_pb2.Checkpoint:
         if size not in self.checkpoints:
             raise refused(Reason.CHECKPOINT_UNKNOWN, f"no checkpoint of size {size} was signed")
         return self.checkpoints[size]

@@ -10,15 +10,15 @@ import pytest
 
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import LedgerError
-from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
-from tests.support.stores import ORIGIN, START, VAULT
+from ledger.storage import Store, open_store
+from tests.support.stores import ORIGIN, START, VAULT, asking, begun, note
 
 _CRASHING = """
 import os, sys
-from tests.support.held_files import filled, opened
-from pathlib import Path
-store = opened(Path(sys.argv[1]))
+from ledger.clock import ManualClock
+from tests.support.held_files import filled
+from tests.support.stores import START, begun
+store = begun(sys.argv[1], ManualClock(START))
 filled(store, int(sys.argv[2]))
 os._exit(9)  # as a kill does: nothing is closed
 """
@@ -26,18 +26,13 @@ os._exit(9)  # as a kill does: nothing is closed
 
 def opened(path: Path) -> Store:
     """Open a store at a path, begun if need be."""
-    store = open_store(str(path), ManualClock(START), vault=VAULT, create=True)
-    if not store.ledgers.all():
-        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    return store
+    return begun(str(path), ManualClock(START))
 
 
 def filled(store: Store, requests: int) -> int:
     """Append so many requests of two events; return the head."""
-    body = encode_body(actor="users/ada", data={"text": "x" * 500})
-    two = [NewEvent("models/a", "model.updated.v1", body)] * 2
     for _ in range(requests):
-        store.requests.append(AppendRequest(ORIGIN, "users/ada", "Test", two))
+        store.requests.append(asking(*[note(words="x" * 500)] * 2))
     return store.events.head(ORIGIN).position
 
 

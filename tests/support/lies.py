@@ -84,7 +84,7 @@ def other_suffix(number: int) -> Lie:
 
     def answer(request: Any) -> Any:  # noqa: ANN401
         if hashes is None:
-            return forge._signed(10_000)
+            return forge.signed(10_000)
         return ledger_service_pb2.ProveConsistencyResponse(
             proof=checkpoint_pb2.ConsistencyProof(
                 from_size=request.from_size, hashes=hashes, checkpoint=forge.checkpoints[size]
@@ -199,7 +199,7 @@ def batch_without_its_proof(number: int) -> Lie:
     forge = HONEST.copy()
 
     def answer(_: Any) -> Any:  # noqa: ANN401
-        response = forge._SubmitSignals(
+        response = forge.SubmitSignals(
             signal_service_pb2.SubmitSignalsRequest(wait_for_checkpoint=number % 2 == 0)
         )
         if number % 2 == 0:

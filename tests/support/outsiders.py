@@ -12,50 +12,36 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
 from ledger.audit.state_file import AuditStateFile
-from ledger.chain.checkpoint import CheckpointBody, sign
-from ledger.chain.cosignature import CosigningKey
 from ledger.chain.heads import TreeHead
 from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.policy import parse_policy
 from ledger.clock import ManualClock
-from ledger.events.envelope import encode_body
-from ledger.storage import AppendRequest, CreateLedger, NewEvent, open_store
 from tests.support.forger import Forger, Row, drop_triggers
-from tests.support.stores import ORIGIN, START, VAULT
+from tests.support.stores import ORIGIN, START, WITNESS, asking, begun, cosigned, note
 
 EACH = 40
 EVENTS = 272  # a full tile, its parent, and a partial one
 CHECKPOINTS = (40, 120, 200, 256, 272)
 REMEMBERED = 200
-WITNESS = CosigningKey("witness.example.com/one", bytes(32))
+TYPE = "note.taken.v1"
 
 
 def grow(url: str) -> SecretKey:
     """Write the honest ledger; return its key."""
     clock = ManualClock(START)
-    store = open_store(url, clock, vault=VAULT, create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(url, clock)
     signing, _ = store.keys.opened(ORIGIN).values()
-    kept = 0
+    signed = 0
     while (position := store.events.head(ORIGIN).position) < EVENTS:
         clock.advance(1_000)
-        name, stream = f"r-{position}", f"models/m{position % 7}"
-        body = encode_body(actor="users/ada", data={"note": f"n{position}"}, request_id=name)
-        events = [NewEvent(stream, "note.taken.v1", body)] * 2
-        request = AppendRequest(ORIGIN, "users/ada", "Test", events, request_id=name, digest=b"d")
-        store.requests.append(request)
-        head = store.events.head(ORIGIN)
-        if head.position in CHECKPOINTS:
-            claim = CheckpointBody(ORIGIN, head.position, CompactRange.from_bytes(head.tree).root())
-            store.proofs.save_checkpoint(
-                ORIGIN, head.position, sign(claim, [signing]).decode(), after=kept
-            )
-            seen = WITNESS.cosign(claim.encode(), START // 1_000_000)
-            store.proofs.add_cosignature(ORIGIN, head.position, seen.name, seen.key_id, seen.line())
-            kept = head.position
+        name = f"r-{position}"
+        new = note(f"models/m{position % 7}", f"n{position}", type_=TYPE, request_id=name)
+        store.requests.append(asking(new, new, request_id=name, digest=b"d"))
+        if position + 2 in CHECKPOINTS:
+            signed = cosigned(store).size
     store.close()
-    assert kept == EVENTS
+    assert signed == EVENTS
     return signing
 
 

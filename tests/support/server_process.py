@@ -25,6 +25,7 @@ from ledger.client import LedgerClient, RetryOptions
 from ledger.clock import SystemClock
 from ledger.service import Service
 from tests.support.forked import ROOT, Forked, forks
+from tests.support.hooks import evaluator_of
 from tools.quiet import quiet
 
 DEADLINE_SECONDS = 60.0
@@ -36,7 +37,12 @@ _POLL_SECONDS = 0.01
 _CLOCK = SystemClock()
 
 
-def until(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
+def until(
+    condition: Callable[[], object],
+    what: str = "it comes about",
+    *,
+    seconds: float = DEADLINE_SECONDS,
+) -> None:
     """Wait until a condition holds; fail when it still does not at the deadline."""
     end = _CLOCK.monotonic_seconds() + seconds
     pause = threading.Event()
@@ -172,7 +178,7 @@ def _answer(service: Service, ended: threading.Event) -> None:
             _sleep_in(line.split()[1])
             _say("ok")
             continue
-        evaluator = service.follower()._evaluator
+        evaluator = evaluator_of(service.follower())
         _say(str(evaluator is not None and evaluator.is_active))
     ended.set()
 

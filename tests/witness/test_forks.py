@@ -25,6 +25,7 @@ from ledger.chain.witness import encode_request
 from ledger.clock import ManualClock
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import HttpResponse, Witness
+from tests.support.hooks import database_of
 from tests.support.witnessed_log import LOG_KEY, NOW_SECONDS, ORIGIN, History, history
 
 ATTEMPTS = [1_100, pytest.param(10_000, marks=pytest.mark.slow)]
@@ -56,7 +57,7 @@ class World:
         self.stores = [WitnessStore(folder / f"w{n}.sqlite") for n in range(3)]
         for store in self.stores:
             # Ten thousand commits need not reach the disk; that they do is shown elsewhere.
-            store._database.execute("PRAGMA synchronous = OFF")
+            database_of(store).execute("PRAGMA synchronous = OFF")
         self.witnesses = [
             Witness(store, key, logs, clock) for store, key in zip(self.stores, KEYS, strict=True)
         ]

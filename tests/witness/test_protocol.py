@@ -29,6 +29,7 @@ from ledger.errors import LedgerError
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import SIZE, TEXT, Witness
+from tests.support.hooks import replace_lock
 from tests.support.vectors import load_cases
 from tests.support.witnessed_log import (
     LOG_KEY,
@@ -159,7 +160,7 @@ def test_of_two_requests_at_once_the_later_one_learns_of_the_first(
     # The other one waits for the lock, or, from a store that let it pass, it is done.
     moved = threading.Event()
     lock = WatchedLock(moved)
-    monkeypatch.setattr(store, "_lock", lock)
+    replace_lock(store, lock, monkeypatch)
 
     def until_the_other_moved() -> None:
         assert moved.wait(LONG_SECONDS)

@@ -17,6 +17,7 @@ from ledger.clock import ManualClock
 from ledger.witness.server import CONNECTIONS_MAX, REQUEST_BYTES_MAX, WitnessServer
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import Witness
+from tests.support.hooks import limit_places
 from tests.support.witnessed_log import LOG_KEY, ORIGIN, REQUEST_SECONDS, ask, history
 
 LOG = history(9)
@@ -112,7 +113,7 @@ def test_too_many_clients_are_turned_away_until_one_leaves(
 ) -> None:
     places = ToldPlaces(CONNECTIONS_MAX)
     server = WitnessServer(witness, clock, seconds=REQUEST_SECONDS)
-    server._server._places = places
+    limit_places(server, places)
     with server, ExitStack() as crowd:
         clients = [crowd.enter_context(connect(server.port)) for _ in range(CONNECTIONS_MAX)]
         with connect(server.port) as late:
@@ -131,7 +132,7 @@ def test_a_connection_for_which_there_is_no_thread_gives_its_place_back(
 
     places = ToldPlaces(1)
     server = WitnessServer(witness, clock, seconds=REQUEST_SECONDS)
-    server._server._places = places
+    limit_places(server, places)
     with server:
         with monkeypatch.context() as short:
             short.setattr("socketserver.ThreadingMixIn.process_request", none)

@@ -28,6 +28,7 @@ from ledger.errors import LedgerError
 from ledger.witness.key_file import load_key
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import Witness
+from tests.support.hooks import database_of
 from tests.support.witnessed_log import LOG_KEY, NOW_SECONDS, ORIGIN, ask, history
 from tools.shapes import SHAPES, fields_of
 
@@ -53,10 +54,10 @@ def test_a_cosigned_head_is_there_when_the_file_is_opened_again(
     assert second.add_checkpoint(LOG.request(0, 3)).body == b"5\n"
 
 
-def test_a_commit_waits_for_the_disk(store: WitnessStore) -> None:
-    (synchronous,) = store._database.execute("PRAGMA synchronous").fetchone()
+def test_a_commit_waits_for_the_disk(store: WitnessStore, tmp_path: Path) -> None:
+    (synchronous,) = database_of(store).execute("PRAGMA synchronous").fetchone()
     assert synchronous == 3  # EXTRA: a commit has been synced when it returns, its folder too
-    assert not list(store._path.parent.glob("*-wal"))  # nothing that could be lost alone
+    assert not list(tmp_path.glob("*-wal"))  # nothing that could be lost alone
 
 
 def test_each_log_has_a_row_of_its_own(

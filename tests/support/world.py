@@ -39,6 +39,7 @@ from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.records import AppendRequest, AppendResult, NewEvent
 from ledger.storage.vault import Vault
+from tests.support.stores import edit
 
 T = TypeVar("T", bound=EventData)
 
@@ -80,7 +81,7 @@ class World:
         self.evaluating = evaluating
         self._vault = vault
         self.clock: StillClock = shared.clock if shared else StillClock(START)
-        self._trained: dict[tuple[str, str], int] = shared._trained if shared else {}
+        self.trained: dict[tuple[str, str], int] = shared.trained if shared else {}
         self._owns_store = shared is None
         self.store: Store = (
             shared.store if shared else open_store(str(path), self.clock, vault=vault, create=True)
@@ -166,7 +167,7 @@ class World:
         replaces: str | None = None,
     ) -> AppendResult:
         """Record that a version went into service."""
-        trained = self._trained.setdefault((model, version), at) if through is None else through
+        trained = self.trained.setdefault((model, version), at) if through is None else through
         spec = DeploymentSpec(model, version, at, trained, baseline, replaces)
         return self.ledger.commands.record_deployment(ANA, spec)
 
@@ -229,13 +230,8 @@ class World:
 
     def lose(self, position: int) -> None:
         """Remove an event's body and salt behind the ledger's back: no erasure names it."""
-        with self.store._database.writer.connect() as connection:
-            run = connection.exec_driver_sql
-            triggers = run("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
-            for name in triggers:
-                run(f"DROP TRIGGER {name}")
-            run("UPDATE events SET body = NULL, salt = NULL WHERE position = ?", (position,))
-            connection.commit()
+        gone = "UPDATE events SET body = NULL, salt = NULL WHERE position = :position"
+        edit(self.store, gone, position=position)
 
     # ---- reading ---------------------------------------------------------------------------------
 
