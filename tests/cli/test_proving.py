@@ -95,7 +95,7 @@ def test_a_rolled_back_ledger_ends_in_4_with_both_notes_kept(run: Run, tmp_path:
         # The same ledger, gone on with differently: a fork, and the same key has signed it.
         other = csv_of(9).replace(",0.1", ",0.2")
         assert run("signal", "submit", "--server", server.server.address, stdin=other).code == 0
-        server.ledgers.GetCheckpoint(pb.GetCheckpointRequest(), timeout=10)
+        server.ledgers.GetCheckpoint(pb.GetCheckpointRequest(), timeout=60)
         ran = run("log", "checkpoint", "--server", server.server.address, "--json")
         assert ran.code == Exit.INTEGRITY
         assert "cannot be joined" in ran.err

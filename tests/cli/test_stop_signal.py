@@ -10,12 +10,16 @@ import sys
 import pytest
 
 WAITING = """
-import signal, threading, time
+import signal, sys, threading
 from ledger.cli.serve import stop_signal
 wait = stop_signal()
-thread = threading.Thread(
-    target=lambda: (time.sleep({pause}), signal.pthread_kill(threading.get_ident(), {number}))
-)
+def waits():
+    return sys._current_frames()[threading.main_thread().ident].f_code is wait.__code__
+def send():
+    while {during} and not waits():
+        threading.Event().wait(0.01)
+    signal.pthread_kill(threading.get_ident(), {number})
+thread = threading.Thread(target=send)
 thread.start()
 wait()
 print("stopped")
@@ -23,15 +27,19 @@ print("stopped")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("pause", [0, 0.3])  # before the wait, and most likely during it
+@pytest.mark.parametrize("when", ["at once", "during the wait"])
 def test_a_signal_that_another_thread_was_given_ends_the_wait(
-    number: signal.Signals, pause: float
+    number: signal.Signals, when: str
 ) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", WAITING.format(number=int(number), pause=pause)],
+        [
+            sys.executable,
+            "-c",
+            WAITING.format(number=int(number), during=when == "during the wait"),
+        ],
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "stopped\n", "")

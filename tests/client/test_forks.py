@@ -179,7 +179,7 @@ class _Served(grpc.GenericRpcHandler):
 
         def behave(data: bytes, context: grpc.ServicerContext) -> bytes:
             forge = self.forge
-            behaviour = forge.overrides.get(name) or getattr(forge, f"_{name}")
+            behaviour = forge.overrides.get(name) or getattr(forge, name)
             try:
                 answer: bytes = behaviour(request_type.FromString(data)).SerializeToString()
             except LedgerRefusedError as error:

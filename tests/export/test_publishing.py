@@ -88,7 +88,7 @@ def served(folder: Path) -> Iterator[Fetch]:
 
     def fetch(path: str) -> bytes | None:
         try:
-            with urlopen(f"http://127.0.0.1:{server.server_port}/{path}", timeout=10) as answer:
+            with urlopen(f"http://127.0.0.1:{server.server_port}/{path}", timeout=60) as answer:
                 data: bytes = answer.read()
                 return data
         except HTTPError as error:

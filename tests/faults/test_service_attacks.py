@@ -57,7 +57,7 @@ def honest_share(address: str, rounds: int = ROUNDS) -> float:
                 lambda: ledger.submit(observed.rows(1)),
                 lambda: ledger.get_ledger(min_position=ledger.get_ledger().head_position),
                 lambda: next(ledger.watch_events()),
-                lambda: health.Check(health_pb2.HealthCheckRequest(), timeout=20),
+                lambda: health.Check(health_pb2.HealthCheckRequest(), timeout=60),
             ):
                 asked += 1
                 try:

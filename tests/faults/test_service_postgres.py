@@ -38,7 +38,7 @@ def health_of(address: str) -> int:
     """Return what the server says about itself."""
     with grpc.insecure_channel(address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs know no methods
-        return int(stub.Check(health_pb2.HealthCheckRequest(), timeout=20).status)
+        return int(stub.Check(health_pb2.HealthCheckRequest(), timeout=60).status)
 
 
 def calls(ledger: LedgerClient, observed: Observed) -> dict[str, Callable[[], object]]:
@@ -124,7 +124,7 @@ def test_a_server_that_sleeps_in_its_transaction_keeps_the_other_for_seconds_onl
                 return False
             return True
 
-        until(is_taken, "the other acknowledges", seconds=30.0)
+        until(is_taken, "the other acknowledges", seconds=SECONDS)
         took = clock.monotonic_seconds() - began
         sys.stdout.write(f"without acknowledgements for {took:.1f} s\n")
         assert {error.reason for error in refusals} <= {Reason.STORE_UNAVAILABLE}

@@ -119,7 +119,7 @@ class Life:
     def take_over(self) -> None:
         """Let another server's evaluator do what is due, then go on here."""
         self.world.evaluator.release()
-        other = World(self.world.path, clock=self.world.kind, shared=self.world)
+        other = World(self.world.path, shared=self.world)
         other.settle()
         other.close()
         self.world.clock.advance(2_000_000)

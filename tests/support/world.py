@@ -77,7 +77,6 @@ class World:
         vault: Vault | None = None,
     ) -> None:
         self.path = path
-        self.kind = clock
         self.evaluating = evaluating
         self._vault = vault
         self.clock: StillClock = shared.clock if shared else StillClock(START)
