@@ -226,7 +226,7 @@ def known_of(path: Path) -> object:
 _CONSTANTS = {
     "pause for witnesses": "application.exports.writing._WITNESS_PAUSE_SECONDS",
     "tries of a fetch": "operations.bundle_fetch._TRIES",
-    "observations of a look": "storage.duplicates._CHUNK",
+    "observations of a look": "storage.repeats._CHUNK",
 }
 
 
