@@ -63,7 +63,7 @@ def test_a_list_is_never_compared_with_a_later_moment_than_it_shows(fleet: Serve
 
 
 def test_later_pages_of_a_comparison_show_the_moment_of_the_first(fleet: Served) -> None:
-    first = _listed(fleet, since_position=5, page_size=1)
+    first = _listed(fleet, since_position=5, page_size=1, min_position=fleet.head())
     fleet.submit(observation(seconds=40 * DAY))
     second = _listed(fleet, since_position=5, page_size=1, page_token=first.next_page_token)
     assert second.position == first.position

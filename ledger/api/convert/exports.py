@@ -5,40 +5,24 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import inverse, numbers, timestamp_of
-from ledger.application.exports.jobs import ExportJob, ExportRequest, ExportState
+from ledger.api.convert.basics import inverse, message_of, numbers
+from ledger.application.exports.jobs import ExportJob, ExportRequest
 from ledger.export.scope import REASON_CHARS_MAX, Kind
 from ledger.limits import TEXT_CHARS_MAX
 from ledger.v1 import export_pb2
 from ledger.v1 import export_service_pb2 as pb
 
-_KINDS: Final = numbers(export_pb2.ExportKind, Kind)
-_ASKED: Final = {**inverse(_KINDS), export_pb2.EXPORT_KIND_UNSPECIFIED: "full"}
-_STATES: Final = numbers(export_pb2.ExportState, ExportState)
+_ASKED: Final = {
+    **inverse(numbers(export_pb2.ExportKind, Kind)),
+    export_pb2.EXPORT_KIND_UNSPECIFIED: "full",
+}
 _WITHHELD_MAX: Final = 100
 
 
 def export(job: ExportJob) -> export_pb2.Export:
     """Return an export."""
-    return export_pb2.Export(
-        name=f"exports/{job.export}",
-        kind=_KINDS[job.kind],
-        first_position=job.first_position,
-        last_position=job.last_position,
-        stream=job.stream or "",
-        state=_STATES[job.state],
-        events_done=job.events_done,
-        events_total=job.events_total,
-        withheld=job.withheld,
-        checkpoint_size=job.checkpoint_size,
-        manifest_digest=bytes.fromhex(job.manifest_digest),
-        archive_bytes=job.archive_bytes,
-        requested_at=timestamp_of(job.requested_at),
-        requested_by=job.requested_by,
-        purpose=job.purpose,
-        failure=job.failure,
-        issued_position=job.issued_position,
-    )
+    digest = bytes.fromhex(job.manifest_digest)
+    return message_of(export_pb2.Export, job, name=f"exports/{job.export}", manifest_digest=digest)
 
 
 def export_request(request: pb.CreateExportRequest) -> ExportRequest:

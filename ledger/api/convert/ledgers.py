@@ -5,7 +5,7 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import inverse, numbers, timestamp
+from ledger.api.convert.basics import inverse, message_of, numbers, timestamp
 from ledger.application.signing.checkpoints import SignedCheckpoint
 from ledger.application.signing.key_commands import KeyRecord, KeyState
 from ledger.application.signing.prover import Consistency, Inclusion
@@ -41,40 +41,28 @@ def event(recorded: RecordedEvent) -> event_pb2.Event:
 
 def ledger(info: LedgerInfo, head: Head) -> ledger_pb2.Ledger:
     """Return a ledger and where its head is."""
-    message = ledger_pb2.Ledger(
-        origin=info.origin,
-        clock=CLOCKS[info.clock],
-        skew_seconds=info.skew_seconds,
-        unit_of_cost=info.unit_of_cost,
-        leap_seconds=info.leap_seconds,
+    observed = head.newest_observed_at
+    return message_of(
+        ledger_pb2.Ledger,
+        info,
         verifier_key=info.vkey,
         head_position=head.position,
         head_hash=head.event_hash,
         head_recorded_at=timestamp(head.recorded_at),
+        newest_observed_at=None if observed is None else timestamp(observed),
     )
-    if head.newest_observed_at is not None:
-        message.newest_observed_at.CopyFrom(timestamp(head.newest_observed_at))
-    return message
 
 
 def checkpoint(origin: str, signed: SignedCheckpoint) -> checkpoint_pb2.Checkpoint:
     """Return a signed checkpoint."""
-    return checkpoint_pb2.Checkpoint(
-        origin=origin,
-        size=signed.size,
-        root=signed.root,
-        note=signed.note,
-        verifier_key=signed.vkey,
-        witnesses=signed.witnesses,
-    )
+    return message_of(checkpoint_pb2.Checkpoint, signed, origin=origin, verifier_key=signed.vkey)
 
 
 def inclusion(origin: str, proof: Inclusion) -> checkpoint_pb2.InclusionProof:
     """Return the proof of one event, as fields and as text."""
-    return checkpoint_pb2.InclusionProof(
-        position=proof.position,
-        event_hash=proof.event_hash,
-        hashes=proof.hashes,
+    return message_of(
+        checkpoint_pb2.InclusionProof,
+        proof,
         checkpoint=checkpoint(origin, proof.checkpoint),
         text=proof_text.encode(proof.position - 1, proof.hashes, proof.checkpoint.note.encode()),
     )
@@ -82,24 +70,19 @@ def inclusion(origin: str, proof: Inclusion) -> checkpoint_pb2.InclusionProof:
 
 def consistency(origin: str, proof: Consistency) -> checkpoint_pb2.ConsistencyProof:
     """Return the proof that joins two trees."""
-    return checkpoint_pb2.ConsistencyProof(
-        from_size=proof.from_size,
-        hashes=proof.hashes,
-        checkpoint=checkpoint(origin, proof.checkpoint),
-    )
+    shown = checkpoint(origin, proof.checkpoint)
+    return message_of(checkpoint_pb2.ConsistencyProof, proof, checkpoint=shown)
 
 
 def key(record: KeyRecord) -> checkpoint_pb2.SigningKey:
     """Return a key."""
-    span = record.span
-    return checkpoint_pb2.SigningKey(
-        verifier_key=span.vkey,
-        from_position=span.from_position,
-        until_position=span.until_position or 0,
+    return message_of(
+        checkpoint_pb2.SigningKey,
+        record.span,
+        verifier_key=record.span.vkey,
         state=_STATES[record.state],
-        position=span.position or 0,
         recorded_at=timestamp(record.recorded_at),
-        revoked_reason=span.reason,
+        revoked_reason=record.span.reason,
     )
 
 

@@ -1,17 +1,16 @@
 """Models and their deployments."""
 
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import numbers, timestamp_of
+from ledger.api.convert.basics import message_of
 from ledger.application.fleet.aggregates import ModelAggregate
 from ledger.application.fleet.fleet import ModelRecord
 from ledger.events.models import ModelDescribed
 from ledger.v1 import model_pb2
 
-_KINDS: Final = numbers(model_pb2.DeploymentKind, Literal["trained", "reinstated"])
 _COPIED: Final = (
     "model",
     "owner",
@@ -81,17 +80,10 @@ def model(view: ModelRecord) -> model_pb2.Model:
             setattr(message, name, getattr(described, name))
         message.labels.update(described.labels)
         message.slo_signal = described.slo_signal or ""
-    for deployed, placed in zip(known.deployments, view.deployed, strict=True):
-        message.deployments.add(
-            model=deployed.model,
-            model_version=deployed.model_version,
-            kind=_KINDS[deployed.kind],
-            in_service_at=timestamp_of(deployed.in_service_at),
-            trained_through=timestamp_of(deployed.trained_through),
-            baseline_loss=deployed.baseline_loss,
-            replaces=deployed.replaces or "",
-            position=placed.position,
-        )
+    message.deployments.extend(
+        message_of(model_pb2.Deployment, deployed, position=placed.position)
+        for deployed, placed in zip(known.deployments, view.deployed, strict=True)
+    )
     return message
 
 

@@ -1,17 +1,14 @@
 """Policies: versions, activations, scopes and what the linter found."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import numbers, timestamp
+from ledger.api.convert.basics import message_of, timestamp
 from ledger.application.fleet.fleet import PlacedEvent, PolicyRecord
-from ledger.application.policies.text import Problem, Severity, to_text
+from ledger.application.policies.text import Problem, to_text
 from ledger.events.canonical import encode
 from ledger.events.policies import PolicyActivated, PolicyDrafted, ScopePart
 from ledger.v1 import policy_pb2
-
-_SEVERITIES: Final = numbers(policy_pb2.Severity, Severity)
 
 
 def scope_of(message: policy_pb2.PolicyScope, checks: Checks) -> ScopePart:
@@ -44,26 +41,17 @@ def scope(value: ScopePart) -> policy_pb2.PolicyScope:
 def problems(found: Iterable[Problem]) -> Iterator[policy_pb2.PolicyProblem]:
     """Yield what the linter found."""
     for problem in found:
-        yield policy_pb2.PolicyProblem(
-            path=problem.path,
-            line=problem.line,
-            column=problem.column,
-            severity=_SEVERITIES[problem.severity],
-            message=problem.message,
-            remedy=problem.remedy,
-        )
+        yield message_of(policy_pb2.PolicyProblem, problem)
 
 
 def version(drafted: PolicyDrafted, placed: PlacedEvent) -> policy_pb2.PolicyVersion:
     """Return one version, with its document as stored and in human units."""
-    return policy_pb2.PolicyVersion(
+    return message_of(
+        policy_pb2.PolicyVersion,
+        drafted,
         name=f"policies/{drafted.policy}/versions/{drafted.version}",
-        policy=drafted.policy,
-        version=drafted.version,
-        digest=drafted.digest,
         canonical_json=encode(drafted.document.model_dump(mode="json")).decode(),
         document=to_text(drafted.document),
-        rationale=drafted.rationale,
         author=placed.actor,
         drafted_at=timestamp(placed.recorded_at),
         position=placed.position,
@@ -104,12 +92,10 @@ def positions_in_force(views: Iterable[PolicyRecord]) -> frozenset[int]:
 def _activation(
     activated: PolicyActivated, placed: PlacedEvent, *, is_in_force: bool
 ) -> policy_pb2.PolicyActivation:
-    return policy_pb2.PolicyActivation(
-        policy=activated.policy,
-        version=activated.version,
-        digest=activated.digest,
+    return message_of(
+        policy_pb2.PolicyActivation,
+        activated,
         scope=scope(activated.scope),
-        rationale=activated.rationale,
         actor=placed.actor,
         activated_at=timestamp(placed.recorded_at),
         position=placed.position,

@@ -2,24 +2,21 @@
 
 from typing import Final
 
-from ledger.api.convert.basics import numbers, timestamp_of
+from ledger.api.convert.basics import message_of, numbers, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
-from ledger.events.plans import PlanMade, PlanOutcome, PlanRowPart
+from ledger.events.plans import PlanMade, PlanOutcome
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
 from projections.priorities import (
     LatestDecision,
     LatestPlanEntry,
     LatestScore,
     PriorityRow,
-    ScoreContribution,
 )
 from projections.ranking import RankChange, RankedModel
-from projections.rebuild import Outcome, RebuildResult
-from projections.status import ProjectionStatus, State
+from projections.rebuild import RebuildResult
+from projections.status import ProjectionStatus
 
 _OUTCOMES: Final = numbers(plan_pb2.PlanOutcome, PlanOutcome)
-_STATES: Final = numbers(projection_pb2.ProjectionState, State)
-_REBUILDS: Final = numbers(projection_pb2.RebuildOutcome, Outcome)
 
 
 def priority(place: RankedModel) -> priority_pb2.Priority:
@@ -76,21 +73,11 @@ def _put_score(message: priority_pb2.Priority, scored: LatestScore) -> None:
     message.score_position = scored["position"]
     message.policy = scored["policy"]
     message.policy_version = scored["policy_version"]
-    message.contributions.extend(_contribution(part) for part in scored["contributions"])
+    message.contributions.extend(
+        message_of(priority_pb2.PriorityContribution, part) for part in scored["contributions"]
+    )
     if scored["contributions"]:
         message.top_signal = scored["contributions"][0]["signal"]
-
-
-def _contribution(part: ScoreContribution) -> priority_pb2.PriorityContribution:
-    return priority_pb2.PriorityContribution(
-        signal=part["signal"],
-        points_ppm=part["points"],
-        share_ppm=part["share"],
-        effective_ppm=part["effective"],
-        magnitude_ppm=part["magnitude"],
-        trend_ppm=part["trend"],
-        sustained=part["sustained"],
-    )
 
 
 def _put_decision(message: priority_pb2.Priority, decided: LatestDecision) -> None:
@@ -111,83 +98,43 @@ def _put_plan(message: priority_pb2.Priority, planned: LatestPlanEntry) -> None:
 
 def plan(data: PlanMade, position: int, *, is_whole: bool = True) -> plan_pb2.Plan:
     """Return a recorded plan; without backlog and modes unless it is to be whole."""
-    message = plan_pb2.Plan(
+    rows = (
+        message_of(plan_pb2.PlanRow, row, place=place, rest_until_period=row.rest_until)
+        for place, row in enumerate(data.backlog, 1)
+    )
+    modes = (message_of(plan_pb2.PlanMode, mode) for mode in data.modes)
+    return message_of(
+        plan_pb2.Plan,
+        data,
         name=f"plans/{data.plan}",
-        plan=data.plan,
+        backlog=rows if is_whole else (),
         admitted=sum(row.outcome == "admitted" for row in data.backlog),
         as_of_position=data.as_of,
-        made_at=timestamp_of(data.made_at),
-        policy=data.policy,
-        policy_version=data.policy_version,
-        policy_digest=data.policy_digest,
-        planner=data.planner,
-        inputs_digest=data.inputs_digest,
         period=data.now_period,
-        purse_micros=data.purse_micros,
-        purse_cap_micros=data.purse_cap_micros,
-        price_before_ppm=data.price_before or "",
-        price_ppm=data.price,
-        next_price_ppm=data.next_price,
-        demand_micros=data.demand_micros,
-        purse_left_micros=data.purse_left_micros,
+        modes=modes if is_whole else (),
         position=position,
-    )
-    if is_whole:
-        message.backlog.extend(_row(row, place) for place, row in enumerate(data.backlog, 1))
-        for mode in data.modes:
-            message.modes.add(period=mode.period, mode_ppm=mode.mode)
-    return message
-
-
-def _row(row: PlanRowPart, place: int) -> plan_pb2.PlanRow:
-    return plan_pb2.PlanRow(
-        model=row.model,
-        place=place,
-        outcome=_OUTCOMES[row.outcome],
-        reason=row.reason,
-        rank_ppm=row.rank,
-        gain=row.gain,
-        benefit_micros=row.benefit_micros,
-        cost_micros=row.cost_micros,
-        unit_value_micros=row.unit_value_micros,
-        baseline_nano=row.baseline_nano,
-        trained_period=row.trained_period,
-        rest_until_period=row.rest_until,
-        model_version=row.model_version,
-        action_in_force=ACTIONS[row.action_in_force],
-        seen=row.seen,
-        resting=row.resting,
     )
 
 
 def projection(status: ProjectionStatus) -> projection_pb2.Projection:
     """Return how a projection is doing."""
-    return projection_pb2.Projection(
+    return message_of(
+        projection_pb2.Projection,
+        status,
         name=f"projections/{status.name}",
         projection=status.name,
-        state=_STATES[status.state],
         tracking_position=status.position,
         head_position=status.position + status.lag,
         state_digest=status.digest,
-        rows=status.rows,
-        quarantined=status.quarantined,
         problem=status.why,
-        stored_position=status.stored_position,
-        rebuilt_position=status.rebuilt_position or 0,
-        generation=status.generation,
-        version=status.version,
-        applied=status.applied,
     )
 
 
 def rebuilt(result: RebuildResult) -> projection_pb2.ProjectionRebuild:
     """Return how a rebuild ended."""
-    return projection_pb2.ProjectionRebuild(
-        position=result.position,
-        live_digest=result.live_digest,
-        rebuilt_digest=result.rebuilt_digest,
-        outcome=_REBUILDS[result.outcome],
+    return message_of(
+        projection_pb2.ProjectionRebuild,
+        result,
         problem=result.why,
-        events=result.events,
         duration_seconds=result.seconds,
     )

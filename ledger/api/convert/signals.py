@@ -4,7 +4,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from ledger.api.checks import Checks
-from ledger.api.convert.basics import NANOS_MAX, NANOS_PER_MICRO, inverse, numbers, timestamp_of
+from ledger.api.convert.basics import (
+    NANOS_MAX,
+    NANOS_PER_MICRO,
+    inverse,
+    message_of,
+    numbers,
+    timestamp_of,
+)
 from ledger.application.fleet.definitions import Replacement
 from ledger.application.fleet.fleet import SignalRecord
 from ledger.application.fleet.intake import IntakeResult, ObservationRow
@@ -69,13 +76,9 @@ def signal(view: SignalRecord) -> signal_pb2.Signal:
     """Return a definition with its place."""
     defined = view.defined
     assert defined is not None, "an erased definition is not shown"
-    return signal_pb2.Signal(
-        signal=defined.signal,
-        kind=_KINDS[defined.kind],
-        unit=defined.unit,
-        direction=_DIRECTIONS[defined.direction],
-        meaning=defined.meaning,
-        collection=defined.collection,
+    return message_of(
+        signal_pb2.Signal,
+        defined,
         name=f"signals/{defined.signal}",
         position=view.placed.position,
     )
