@@ -278,7 +278,8 @@ def parse_vkey(text: str, kind: int) -> Key:
 def open_note(note: bytes, keys: Sequence[Key]) -> tuple[bytes, dict[Key, int]]:
     """Return a note's text, and by whose keys it is signed, with a witness's seconds (a log's: 0).
 
-    A signature by a key that is not given is ignored; one by a key that is must be genuine.
+    A signature by a key that is not given is ignored; each one by a key that is must be genuine,
+    and the first of them counts.
     """
     if len(note) > NOTE_BYTES_MAX:
         raise ValueError(f"a note of more than {NOTE_BYTES_MAX} bytes")
@@ -296,12 +297,12 @@ def open_note(note: bytes, keys: Sequence[Key]) -> tuple[bytes, dict[Key, int]]:
         if dash != "\N{EM DASH}" or not is_name(name) or len(blob) < 5 or number > NOTE_LINES_MAX:
             raise ValueError(f"no signature line, or more than 100 of them: {line}")
         key = known.get((name, blob[:4]))
-        if key is None or key in verified:
+        if key is None:
             continue
         seconds = signed_at(key, blob[4:], text)
         if seconds is None:
             raise Fault(f"signature by {name}+{key.key_id.hex()}", "a genuine one", line)
-        verified[key] = seconds
+        verified.setdefault(key, seconds)
     return text, verified
 
 
@@ -323,60 +324,42 @@ def parse_checkpoint(text: bytes) -> tuple[str, int, bytes]:
     return match[1], int(match[2]), unbase64(match[3])
 
 
-class PolicyReader:
-    """The lines of a tlog-policy, read one by one, with who of its witnesses has cosigned."""
-
-    def __init__(self, present: Iterable[Key]) -> None:
-        self.keys: list[Key] = []
-        self.quorums: list[bool] = []
-        self._present = set(present)
-        self._is_met = {"none": True}
-        self._grouped: set[str] = set()
-
-    def read(self, line: str) -> None:
-        """Take in one line; ValueError if it cannot stand here."""
+def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], bool]:
+    """Return the keys of a tlog-policy, and whether these cosigners satisfy its quorum."""
+    if len(text) > NOTE_BYTES_MAX or re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", text):
+        raise ValueError(f"more than {NOTE_BYTES_MAX} bytes, or a control character")
+    cosigners = set(present)
+    keys: list[Key] = []
+    quorums: list[bool] = []
+    grouped: set[str] = set()
+    is_met = {"none": True}
+    for line in text.decode("utf-8", "surrogateescape").split("\n"):
         words = [""] if line.startswith("#") else re.split("[ \t]+", line.strip(" \t"))
         match words:
             case [""]:
                 pass
             case ["log", vkey] | ["log", vkey, _]:
-                self.keys.append(parse_vkey(vkey, LOG_KEY))
-            case ["witness", name, vkey] | ["witness", name, vkey, _] if name not in self._is_met:
+                keys.append(parse_vkey(vkey, LOG_KEY))
+            case ["witness", name, vkey] | ["witness", name, vkey, _] if name not in is_met:
                 key = parse_vkey(vkey, WITNESS_KEY)
-                self.keys.append(key)
-                self._is_met[name] = key in self._present
-            case ["group", name, least, *names] if name not in self._is_met:
-                self._is_met[name] = self._group(line, least, names)
-            case ["quorum", name] if name in self._is_met and not self.quorums:
-                self.quorums.append(self._is_met[name])
+                keys.append(key)
+                is_met[name] = key in cosigners
+            case ["group", name, least, *names] if name not in is_met:
+                free = is_met.keys() - grouped - {"none"}
+                if not set(names) <= free or len(set(names)) < len(names):
+                    raise ValueError(f"a group that names what it cannot: {line}")
+                grouped |= set(names)
+                least = {"any": "1", "all": str(len(names))}.get(least, least)
+                if least not in [str(number) for number in range(1, len(names) + 1)]:
+                    raise ValueError(f"a group that counts what it cannot: {line}")
+                is_met[name] = sum(is_met[one] for one in names) >= int(least)
+            case ["quorum", name] if name in is_met:
+                quorums.append(is_met[name])
             case _:
                 raise ValueError(f"a line that cannot be read here: {line}")
-
-    def _group(self, line: str, least: str, names: list[str]) -> bool:
-        """Return whether enough members of a group have cosigned."""
-        if "none" in names:
-            raise ValueError(f"a line that cannot be read here: {line}")
-        least = {"any": "1", "all": str(len(names))}.get(least, least)
-        thresholds = [str(number) for number in range(1, len(names) + 1)]
-        is_twice = len(set(names)) < len(names) or self._grouped & set(names)
-        if is_twice or not self._is_met.keys() >= set(names) or least not in thresholds:
-            raise ValueError(f"a group that counts, or names, what it cannot: {line}")
-        self._grouped |= set(names)
-        met = sum(self._is_met[member] for member in names)
-        return met >= int(least)
-
-
-def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], bool]:
-    """Return the keys of a tlog-policy, and whether these cosigners satisfy its quorum."""
-    if len(text) > NOTE_BYTES_MAX or re.search(rb"[^\t\n\x20-\x7e\x80-\xff]", text):
-        raise ValueError(f"more than {NOTE_BYTES_MAX} bytes, or a control character")
-    reader = PolicyReader(present)
-    for line in text.decode("utf-8", "surrogateescape").split("\n"):
-        reader.read(line)
-    different = {(key.kind, key.public) for key in reader.keys}
-    found = [len(different), len(reader.quorums)]
-    expect("different keys, quorums", [len(reader.keys), 1], found)
-    return reader.keys, reader.quorums[0]
+    different = {(key.kind, key.public) for key in keys}
+    expect("different keys, quorums", [len(keys), 1], [len(different), len(quorums)])
+    return keys, quorums[0]
 
 
 # ---- Merkle tree (RFC 6962) ----------------------------------------------------------------------
@@ -446,23 +429,12 @@ def members(pairs: list[tuple[str, Json]]) -> Json:
     return dict(pairs) if all(key.isascii() for key, _ in pairs) else pairs
 
 
-parse_ascii = json.JSONDecoder(
-    parse_float=str,
-    parse_constant=str,
-    parse_int=integer,
-).decode
+decoder = partial(json.JSONDecoder, parse_float=str, parse_constant=str, parse_int=integer)
+parse_any = decoder(object_pairs_hook=members).decode
+parse_ascii = decoder().decode
 """For a text of ASCII alone, in which no key can be beyond it: three times as fast."""
-parse_any = json.JSONDecoder(
-    parse_float=str,
-    parse_constant=str,
-    parse_int=integer,
-    object_pairs_hook=members,
-).decode
 canonical = json.JSONEncoder(
-    ensure_ascii=False,
-    sort_keys=True,
-    check_circular=False,
-    separators=(",", ":"),
+    ensure_ascii=False, sort_keys=True, check_circular=False, separators=(",", ":")
 ).encode
 
 
@@ -558,11 +530,7 @@ SHAPES: dict[str, dict[str, str]] = {
     },
     "ledger.created.v1": {"created_at": TIME, "format": TEXT, "origin": TEXT, "vkey": TEXT},
     "ledger.configured.v1": {"clock": TEXT, "skew_seconds": COUNT_OR_0},
-    "ledger.configured.v2": {
-        "clock": TEXT,
-        "next_key_digest": HASH,
-        "skew_seconds": COUNT_OR_0,
-    },
+    "ledger.configured.v2": {"clock": TEXT, "next_key_digest": HASH, "skew_seconds": COUNT_OR_0},
     "ledger.configured.v3": {
         "clock": TEXT,
         "leap_seconds": COUNT_OR_0,
@@ -571,11 +539,7 @@ SHAPES: dict[str, dict[str, str]] = {
         "unit_of_cost": f"null|{TEXT}",
     },
     "key.committed.v1": {"next_key_digest": HASH},
-    "key.rotated.v1": {
-        "from_position": COUNT,
-        "previous_until_position": COUNT,
-        "vkey": TEXT,
-    },
+    "key.rotated.v1": {"from_position": COUNT, "previous_until_position": COUNT, "vkey": TEXT},
     "key.revoked.v1": {"from_position": COUNT, "reason": TEXT, "vkey": TEXT},
     "streams.sealed.v1": {"as_of": COUNT, "root": HASH, "streams": COUNT},
     "body.erased.v1": {"authority": TEXT, "ground": TEXT, "positions": SPANS},
@@ -908,10 +872,9 @@ def check_body(body: bytes, position: int, type_: bytes) -> Json:
 class Walk:
     """What the events so far lead to."""
 
-    def __init__(self, view: View, scope: Scope, sealed_at: set[int]) -> None:
+    def __init__(self, view: View, sealed_at: set[int]) -> None:
         """Begin before the first event; `sealed_at` is where a seal will state the streams."""
         self.view = view
-        self.withheld = scope.edges
         self.sealed_at = sealed_at
         self.first = 0
         self.position = 0
@@ -925,15 +888,14 @@ class Walk:
         """What a seal as of each of those positions has to state."""
         self.told: list[tuple[int, Event]] = []
         """Line and event, of those whose data says something of keys and erasures."""
-        self.listed = 0
-        """How many bodies are missing that `scope.json` lists."""
-        self.unlisted: list[int] = []
-        """Positions of the others that are missing."""
+        self.missing: list[int] = []
+        """Positions of events without a body."""
 
     def take(self, line: int, event: Event) -> None:
         """Go on by one event, which must fit."""
         check_04_order(self, event)
-        note_missing(self, event)
+        if not event.has_body:
+            self.missing.append(event.position)
         self.first = self.first or event.position
         self.position = event.position
         self.hash = event.hash
@@ -1083,9 +1045,9 @@ def checked_batches(files: Files, view: View, jobs: int) -> Iterator[Checked]:
         yield from (future.result() for future in waiting)
 
 
-def walked(files: Files, view: View, scope: Scope, jobs: int) -> Walk:
+def walked(files: Files, view: View, jobs: int) -> Walk:
     """Return what all events lead to; the first that does not fit is refused."""
-    walk = Walk(view, scope, sealed_positions(files, view) if view.is_full else set())
+    walk = Walk(view, sealed_positions(files, view) if view.is_full else set())
     with at(EVENTS) as here:
         for number, events, fault in checked_batches(files, view, jobs):
             for line, fields in enumerate(events, number):
@@ -1187,7 +1149,7 @@ def check_07_keys(walk: Walk, spans: list[Span]) -> None:
                 keys.take(event)
     with at(KEYS):
         if walk.view.is_full:
-            expect("keys of the events", as_lists(keys.spans()), as_lists(spans))
+            expect("keys of the events", keys.spans(), spans)
         for span in spans:
             expect("name of the key", walk.view.origin, parse_vkey(span.vkey, LOG_KEY).name)
             expect("sizes at which it counts", True, span.first <= span.last)
@@ -1195,21 +1157,7 @@ def check_07_keys(walk: Walk, spans: list[Span]) -> None:
             expect(f"end of {span.vkey}", last, span.last)
 
 
-def as_lists(spans: list[Span]) -> list[list[Json]]:
-    """Return spans as a message shows them."""
-    return [list(span) for span in spans]
-
-
 # ---- check 8: bodies -----------------------------------------------------------------------------
-
-
-def note_missing(walk: Walk, event: Event) -> None:
-    """Note a missing body for check 8; none is there that `scope.json` lists as missing."""
-    if is_within(walk.withheld, event.position):
-        expect(f"body, withheld by {SCOPE}", False, event.has_body)
-        walk.listed += 1
-    elif not event.has_body:
-        walk.unlisted.append(event.position)
 
 
 def erased_by(walk: Walk) -> list[int]:
@@ -1231,23 +1179,27 @@ def erased_by(walk: Walk) -> list[int]:
     return edges
 
 
-def check_08_bodies(walk: Walk, erased: list[int]) -> None:
-    """Each body that is missing was erased or is listed, and no erased one is there.
+def check_08_bodies(walk: Walk, scope: Scope, erased: list[int]) -> None:
+    """Each body that is missing was erased or is listed; what was erased or is listed is missing.
 
-    In a stream bundle only what is missing can be judged: its positions have gaps of their own.
+    In a stream bundle, whose positions have gaps, an erasure may name events that are elsewhere.
     """
-    has_no_gaps = walk.view.kind != "stream"
-    missing = set(walk.unlisted)
-    there: set[int] = set()
-    if has_no_gaps:
-        within = [min(max(edge, walk.first), walk.position + 1) for edge in erased]
-        there = {one for one in positions_of(within) if not is_within(walk.withheld, one)} - missing
-    unexplained = {position for position in missing if not is_within(erased, position)}
-    for position in sorted(there | unexplained)[:1]:
-        line = position - walk.first + 1 if has_no_gaps else None
-        is_there = position in there
-        what = f"body, by erasures and {SCOPE}"
-        raise Fault(what, not is_there, is_there, EVENTS, line, position)
+    missing = set(walk.missing)
+    gone = [scope.edges]
+    if walk.view.kind != "stream":
+        gone.append([min(max(edge, walk.first), walk.position + 1) for edge in erased])
+    for position in walk.missing:
+        accounted = is_within(scope.edges, position) or is_within(erased, position)
+        expect_missing(walk, position, expected=accounted, found=True)
+    for position in chain.from_iterable(map(positions_of, gone)):
+        expect_missing(walk, position, expected=True, found=position in missing)
+
+
+def expect_missing(walk: Walk, position: int, *, expected: bool, found: bool) -> None:
+    """Refuse a body that is missing without a reason, or not missing in spite of one."""
+    has_gaps = walk.view.kind == "stream"
+    with at(EVENTS, None if has_gaps else position - walk.first + 1, position):
+        expect(f"event without body, by erasures and {SCOPE}", expected, found)
 
 
 # ---- check 9: scope ------------------------------------------------------------------------------
@@ -1271,15 +1223,12 @@ def check_09_scope(walk: Walk, scope: Scope, erased: list[int]) -> Missing:
         expect("positions", covered, scope.positions)
         counts = {type_.decode(): number for type_, number in walk.counts.items()}
         expect("counts", canonical(counts), canonical(scope.counts))
-        listed = sum(scope.edges[1::2]) - sum(scope.edges[0::2])
-        expect("positions withheld", listed, walk.listed)
         stated: dict[str, int] = {}
         for reason, edges in scope.withheld.items():
             stated[reason] = sum(not is_within(erased, one) for one in positions_of(edges))
         if view.is_full:
             expect("erasures that no event names", 0, stated.get("erased", 0))
-    every = len(walk.unlisted) + walk.listed
-    proven = every - sum(stated.values())
+    proven = len(walk.missing) - sum(stated.values())
     return Missing(proven, stated.pop("erased", 0), stated)
 
 
@@ -1373,10 +1322,10 @@ def verify(path: Path, policies: Sequence[bytes], jobs: int) -> dict[str, Json]:
         signed = every_signed[0]
         first = 1 if scope.kind == "full" else scope.positions[0]
         view = View(signed.origin, signed.size, signed.root, scope.kind, first, scope.stream)
-        walk = walked(files, view, scope, jobs)  # checks 3 to 6, and what is withheld
+        walk = walked(files, view, jobs)  # checks 3 to 6
         erased = erased_by(walk)
         check_07_keys(walk, spans)
-        check_08_bodies(walk, erased)
+        check_08_bodies(walk, scope, erased)
         missing = check_09_scope(walk, scope, erased)
         if scope.kind == "full":
             check_10_root(walk)

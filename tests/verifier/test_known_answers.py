@@ -238,13 +238,20 @@ def test_seal_of_the_format() -> None:
     assert TOOL.root_of(peaks).hex() == LEDGER["seal"]["root"]
 
 
-def test_of_two_signatures_by_one_key_the_first_counts() -> None:
-    signer, text = log_key(1), b"a text\n"
+def test_of_two_genuine_signatures_by_one_key_the_first_counts_and_a_false_one_refuses_all() -> (
+    None
+):
+    text = b"a text\n"
+    witness, signer = witness_key(1), log_key(1)
+    lines = [witness.line(text, seconds).encode() for seconds in (7, 5)]
+    key = TOOL.parse_vkey(witness.vkey, 4)
+    assert TOOL.open_note(b"\n".join([text, *lines[:1]]) + lines[1], [key]) == (text, {key: 7})
     genuine, other = signer.line(text).encode(), signer.line(b"another\n").encode()
     key = TOOL.parse_vkey(signer.vkey, 1)
-    assert TOOL.open_note(text + b"\n" + genuine + other, [key]) == (text, {key: 0})
-    with pytest.raises(TOOL.Fault):
-        TOOL.open_note(text + b"\n" + other + genuine, [key])
+    assert TOOL.open_note(text + b"\n" + genuine + genuine, [key]) == (text, {key: 0})
+    for note in (genuine + other, other + genuine):
+        with pytest.raises(TOOL.Fault):
+            TOOL.open_note(text + b"\n" + note, [key])
 
 
 @pytest.mark.parametrize(("seconds", "holds"), [((1 << 63) - 1, True), (1 << 63, False)])

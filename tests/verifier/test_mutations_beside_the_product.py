@@ -115,7 +115,7 @@ def quick(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> Alone:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("step", [61, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [61, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_value_of_an_event_in_a_ledger_that_is_signed_again(
     kind: str, step: int, tmp_path: Path, quick: Alone
 ) -> None:

@@ -86,8 +86,13 @@ def signed(text: bytes) -> bytes:
     return text + b"\n" + log_key(1).line(text).encode()
 
 
+def false_line() -> bytes:
+    return log_key(1).line(b"another text\n").encode()
+
+
 NOTES: dict[str, Callable[[bytes], bytes]] = {
     "a further line": lambda text: signed(text + b"extension\n"),
+    "a false second signature of its key": lambda text: signed(text) + false_line(),
     "a further line that is empty": lambda text: signed(text + b"\n"),
     "a size beyond 2^53 - 1": lambda text: signed(text.replace(b"\n11\n", b"\n9007199254740992\n")),
     "an origin that is none": lambda text: signed(text.replace(b"ledger.", b"Ledger.", 1)),
