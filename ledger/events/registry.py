@@ -125,7 +125,7 @@ def decode_data(event: RecordedEvent) -> EventData:
 class ErasedData:
     """Takes the place of data whose body was erased: the header says the type, and no more."""
 
-    type: str
+    TYPE: str
 
 
 def data_or_erased(event: RecordedEvent) -> EventData | ErasedData:

@@ -90,74 +90,60 @@ def evolve_signal(
     signal: SignalAggregate | None, data: EventData | ErasedData, stream: str
 ) -> SignalAggregate:
     """Return the signal after one more definition, which replaces the one before as a whole."""
-    version = 1 if signal is None else signal.version + 1
-    if isinstance(data, ErasedData):
-        return SignalAggregate(stream, version, None)
-    if not isinstance(data, SignalDefined):
+    if data.TYPE != SignalDefined.TYPE:
         raise _out_of_place(stream, data.TYPE)
-    return SignalAggregate(stream, version, data)
+    version = 1 if signal is None else signal.version + 1
+    return SignalAggregate(stream, version, data if isinstance(data, SignalDefined) else None)
 
 
 def evolve_model(
     model: ModelAggregate | None, data: EventData | ErasedData, stream: str
 ) -> ModelAggregate:
-    """Return the model after one more event of its own."""
+    """Return the model after one more event of its own; of an erased one only the type is known."""
+    described = data if isinstance(data, ModelDescribed) else None
     if model is None:
-        if isinstance(data, ErasedData):
-            if data.type != ModelRegistered.TYPE:
-                raise _out_of_place(stream, data.type)
-            return ModelAggregate(stream, 1, None)
-        if not isinstance(data, ModelRegistered):
+        if data.TYPE != ModelRegistered.TYPE:
             raise _out_of_place(stream, data.TYPE)
-        return ModelAggregate(stream, 1, data)
+        return ModelAggregate(stream, 1, described)
     model = replace(model, version=model.version + 1)
-    if isinstance(data, ErasedData):
-        return _evolve_erased(model, data.type)
-    if isinstance(data, ModelDescribed):
-        return replace(model, described=data)
+    if data.TYPE in DESCRIBING:
+        return replace(model, described=described)
     if isinstance(data, ModelDeployed):
         deployments = (*model.deployments, data)
         return replace(model, deployments=deployments, is_version_erased=False)
-    if not isinstance(data, ModelRetired):
-        raise _out_of_place(stream, data.TYPE)
-    return replace(model, retired=True)
-
-
-def _evolve_erased(model: ModelAggregate, type_: str) -> ModelAggregate:
-    """Return the model after an event of which only the type is known."""
-    if type_ in DESCRIBING:
-        return replace(model, described=None)
-    if type_ == ModelDeployed.TYPE:
+    if data.TYPE == ModelDeployed.TYPE:
         return replace(model, is_version_erased=True)
-    if type_ != ModelRetired.TYPE:
-        raise _out_of_place(model.id, type_)
+    if data.TYPE != ModelRetired.TYPE:
+        raise _out_of_place(stream, data.TYPE)
     return replace(model, retired=True)
 
 
 def evolve_policy(
     policy: PolicyAggregate | None, data: EventData | ErasedData, stream: str
 ) -> PolicyAggregate:
-    """Return the policy after one more event of its own."""
-    policy = (
-        PolicyAggregate(stream, 1)
-        if policy is None
-        else replace(policy, version=policy.version + 1)
-    )
-    if isinstance(data, ErasedData):
-        is_draft = data.type in DRAFTED_TYPES
-        return replace(policy, drafts=(*policy.drafts, None)) if is_draft else policy
-    if isinstance(data, PolicyDrafted):
-        return replace(policy, drafts=(*policy.drafts, data))
-    if not isinstance(data, PolicyActivated):
+    """Return the policy after one more event of its own; an erased one has only its type."""
+    before = policy or PolicyAggregate(stream, 0)
+    policy = replace(before, version=before.version + 1)
+    if data.TYPE in DRAFTED_TYPES:
+        draft = data if isinstance(data, PolicyDrafted) else None
+        return replace(policy, drafts=(*policy.drafts, draft))
+    if data.TYPE != PolicyActivated.TYPE:
         raise _out_of_place(stream, data.TYPE)
-    return replace(policy, activations=(*policy.activations, data))
+    if isinstance(data, PolicyActivated):
+        return replace(policy, activations=(*policy.activations, data))
+    return policy
 
 
 def _out_of_place(stream: str, type_: str) -> LedgerError:
     """Return the refusal of a history that this product does not write: rows were changed."""
+    return unreadable(stream, f"{type_} does not belong where it is")
+
+
+def unreadable(stream: str, why: str) -> LedgerError:
+    """Return the refusal of an aggregate whose events cannot be read."""
     return LedgerError(
         Reason.EVENT_UNREADABLE,
-        f"The history of {stream} cannot be read: {type_} does not belong where it is.",
+        f"The history of {stream} cannot be read: {why}.",
         remedy="Verify the ledger with `decision-ledger verify`.",
         metadata={"stream": stream},
     )

@@ -36,6 +36,7 @@ from ledger.application.fleet.aggregates import (
     evolve_model,
     evolve_policy,
     evolve_signal,
+    unreadable,
 )
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
@@ -135,12 +136,7 @@ class Aggregates:
                 assert isinstance(event, PastEvent), "the mapper makes no other"
                 state = evolve(state, event.data, stream)
         except MapperDeserialisationError as error:
-            raise LedgerError(
-                Reason.EVENT_UNREADABLE,
-                f"The history of {stream} cannot be read: {error}.",
-                remedy="Verify the ledger with `decision-ledger verify`.",
-                metadata={"stream": stream},
-            ) from error
+            raise unreadable(stream, str(error)) from error
         return state
 
 

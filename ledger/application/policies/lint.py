@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from ledger.application.names import did_you_mean
+from ledger.application.policies.definition_usage import runs_against
 from ledger.application.policies.source import place_within
 from ledger.application.policies.text import PolicyReading, Problem, digest, read_policy, refusal
 from ledger.application.policies.units import SignalValue
 from ledger.events.notation import share, shown
 from ledger.events.policies import DRAFTED, PolicyDrafted
-from ledger.events.policy_document import PolicyDocument, RulePart, SignalRulePart
+from ledger.events.policy_document import PolicyDocument
 from ledger.events.signals import SignalDefined
-from ledger.events.values import PPM, parse_decimal
+from ledger.events.values import PPM
 from ledger.rules.expression_tree import ExpressionNode
 from ledger.rules.expressions import (
     CompiledExpression,
@@ -296,7 +298,7 @@ def _lint_taxonomy(
         defined = known.get(rule.signal)
         if defined is None:
             _warn_unknown(reading, f"{path}.signal", rule.signal, known)
-        elif _is_higher_worse(rule) != (defined.direction == "higher_is_worse"):
+        elif runs_against(rule, defined):
             words = defined.direction.replace("_", " ")
             message = (
                 f"critical {rule.critical} against baseline {rule.baseline} contradicts the "
@@ -320,17 +322,12 @@ def _lint_touched(
                 _warn(reading, f"scoring.signals[{index}].signal", message, remedy)
 
 
-def _is_higher_worse(rule: SignalRulePart) -> bool:
-    return parse_decimal(rule.critical) > parse_decimal(rule.baseline)
-
-
 def _warn_unknown(
     reading: PolicyReading, path: str, name: str, known: Mapping[str, SignalDefined]
 ) -> None:
-    close = get_close_matches(name, known, 1)
-    meant = f"Did you mean {close[0]!r}? " if close else ""
     message = f"the ledger knows no signal {name!r}"
-    _warn(reading, path, message, f"{meant}Otherwise define it before the policy is activated.")
+    remedy = f"{did_you_mean(name, known)}Otherwise define it before the policy is activated."
+    _warn(reading, path, message, remedy)
 
 
 # ---- decision and the rest -----------------------------------------------------------------------
@@ -366,19 +363,15 @@ def _tiers_used(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     yield "decision.error_tier", decision.error_tier
 
 
-def _retrains(rules: list[RulePart]) -> bool:
-    return any(rule.action == "SCHEDULE_RETRAINING" for rule in rules)
-
-
 def _lint_rest(reading: PolicyReading, document: PolicyDocument) -> None:
     """Warn of planning, evaluation and rationale that do not serve the rest of the policy."""
     planning, decision = document.planning, document.decision
-    retrains = _retrains(decision.rules) or decision.otherwise_action == "SCHEDULE_RETRAINING"
+    actions = {decision.otherwise_action, *(rule.action for rule in decision.rules)}
     if planning is not None:
         if planning.loss_signal not in {rule.signal for rule in document.scoring.signals}:
             message = f"{planning.loss_signal!r} is planned by but not scored"
             _warn(reading, "planning.loss_signal", message, "Add it to `scoring.signals`.")
-        if planning.candidates == "decided" and not retrains:
+        if planning.candidates == "decided" and "SCHEDULE_RETRAINING" not in actions:
             message = "no rule schedules retraining, so no plan can admit a model"
             _warn(reading, "planning.candidates", message, "Add such a rule, or use `all`.")
     evaluation = document.evaluation

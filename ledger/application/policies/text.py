@@ -9,12 +9,12 @@ import hashlib
 import re
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Final, Literal
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from ledger.application.names import did_you_mean
 from ledger.application.policies.authoring import (
     Authored,
     AuthoredPolicy,
@@ -239,9 +239,7 @@ def _report_unknown(reading: PolicyReading, location: Seq[str | int], known: lis
     name = str(location[-1])
     path = _path([*location[:-1], name[:40]])
     reading.places[path] = reading.keys[_path(location)]
-    close = get_close_matches(name[:40], known, 1)
-    meant = f"Did you mean {close[0]!r}? " if close else ""
-    remedy = f"{meant}Known: {', '.join(known)}."
+    remedy = f"{did_you_mean(name[:40], known)}Known: {', '.join(known)}."
     reading.report(path, f"{shown(name)} is not known here", remedy)
 
 
