@@ -52,9 +52,11 @@ class _Job(NamedTuple):
 class CallThreads:
     """So many threads. `run` belongs to the event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, posts: LoopCallbacks, count: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, callbacks: LoopCallbacks, count: int
+    ) -> None:
         self._loop = loop
-        self._posts = posts
+        self._callbacks = callbacks
         self._free = count
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._count: Final = count
@@ -113,7 +115,7 @@ class CallThreads:
                 outcome, failure = job.function(), None
             except BaseException as error:  # noqa: BLE001 - the caller's, not this thread's
                 outcome, failure = None, error
-            self._posts.post(
+            self._callbacks.post(
                 lambda job=job, outcome=outcome, failure=failure: self._done(  # type: ignore[misc]
                     job, outcome, failure
                 )

@@ -68,7 +68,7 @@ class FrontEnd:
         self._timeouts = timeouts
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._answering: HandlerFactory | None = None
+        self._factory: HandlerFactory | None = None
         self._bound: Future[int] = Future()
         self._stopping: asyncio.Future[float] | None = None
 
@@ -80,26 +80,26 @@ class FrontEnd:
 
     def ring(self) -> None:
         """Let every call that waits look whether it may go on; on any thread, at any time."""
-        if self._answering is not None:
-            self._answering.notifier.notify()
+        if self._factory is not None:
+            self._factory.notifier.notify()
 
     def drain(self) -> None:
         """Let watches, streams and waiting reads see that the server is going."""
-        if self._answering is not None:
-            self._answering.posts.post(self._answering.drain)
+        if self._factory is not None:
+            self._factory.callbacks.post(self._factory.drain)
 
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls; return when those under way are done, or cut off after the grace."""
-        if self._answering is None or not self._thread.is_alive():
+        if self._factory is None or not self._thread.is_alive():
             return
-        self._answering.posts.post(lambda: self._ask_to_stop(grace_seconds))
+        self._factory.callbacks.post(lambda: self._ask_to_stop(grace_seconds))
         self._thread.join(grace_seconds + _ENDING_SECONDS)
 
     def _ask_to_stop(self, grace_seconds: float) -> None:
         if self._stopping is not None and not self._stopping.done():
             self._stopping.set_result(grace_seconds)
-        if self._answering is not None:
-            self._answering.end()
+        if self._factory is not None:
+            self._factory.end()
 
     def _run(self) -> None:
         try:
@@ -112,20 +112,20 @@ class FrontEnd:
 
     async def _serve(self) -> None:
         self._stopping = asyncio.get_running_loop().create_future()
-        answering, handlers = self._build()
+        factory, handlers = self._build()
         server = grpc.aio.server(options=_options(self._timeouts))
         server.add_generic_rpc_handlers((_Table(handlers),))
         try:
             port = server.add_insecure_port(self._address)
             await server.start()
         except BaseException:
-            answering.close()
+            factory.close()
             raise
-        self._answering = answering
+        self._factory = factory
         self._bound.set_result(port)
         grace_seconds = await self._stopping
         await server.stop(grace_seconds)
-        answering.close()
+        factory.close()
 
 
 def _options(timeouts: Timeouts) -> tuple[tuple[str, Any], ...]:

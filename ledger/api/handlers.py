@@ -61,9 +61,9 @@ class HandlerFactory:
         self._timeouts = timeouts
         self._waits = Slots("waiting reads", total=WAITS_MAX, per_connection=WAITS_PER_CONNECTION)
         self.notifier = Notifier(self._loop)
-        self.posts = LoopCallbacks(self._loop)
-        self._calls = CallThreads(self._loop, self.posts, CALL_THREADS)
-        self._streams = CallThreads(self._loop, self.posts, STREAM_THREADS)
+        self.callbacks = LoopCallbacks(self._loop)
+        self._calls = CallThreads(self._loop, self.callbacks, CALL_THREADS)
+        self._streams = CallThreads(self._loop, self.callbacks, STREAM_THREADS)
         self._exchanges: set[RequestStream] = set()
         self._awaited: set[asyncio.Timeout] = set()
         self._is_ending = False
@@ -274,7 +274,7 @@ class HandlerFactory:
             if not heard.done():
                 heard.set_result(None)
 
-        later.future.add_done_callback(lambda _: self.posts.post(hear))
+        later.future.add_done_callback(lambda _: self.callbacks.post(hear))
         await heard
 
     async def _refuse(self, call: ServedCall, context: "Context", error: Exception) -> Any:  # noqa: ANN401

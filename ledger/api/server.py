@@ -76,7 +76,7 @@ class ApiServer:
         self._admission = Admission(backend.clock, backend.count_refusal)
         self._health = Health()
         self._timeouts = timeouts
-        self._front = FrontEnd(self._build, timeouts)
+        self._front_end = FrontEnd(self._build, timeouts)
         self._stopped = threading.Event()
         self._backend = backend
         self._is_serving = False
@@ -85,7 +85,7 @@ class ApiServer:
         backend.on_append_change(self._tell_health)
         self._health.set((SIGNING,), is_serving=True)
         backend.on_signing_failure(self._fail_signing)
-        backend.on_news(self._front.ring)
+        backend.on_news(self._front_end.ring)
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -104,7 +104,7 @@ class ApiServer:
     def start(self) -> None:
         """Bind and serve; FIELD_INVALID where the address is taken."""
         try:
-            self.port = self._front.start(self._address)
+            self.port = self._front_end.start(self._address)
         except RuntimeError as error:
             raise _taken(self._address) from error
         self._is_serving = True
@@ -115,12 +115,12 @@ class ApiServer:
         self._is_serving = False
         self._tell_health()
         self._server.drain()
-        self._front.drain()
+        self._front_end.drain()
 
     def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
         """Drain, take no new calls, and return when those under way are done or cut off."""
         self.drain()
-        self._front.stop(grace_seconds)
+        self._front_end.stop(grace_seconds)
         self._stopped.set()
 
     def wait(self) -> None:
@@ -138,11 +138,11 @@ class ApiServer:
 
     def _build(self) -> "tuple[HandlerFactory, dict[str, Handler]]":
         """Return what answers, and the handler of every method; on the event loop."""
-        answering = HandlerFactory(self._server, self._admission, _slots(), self._timeouts)
-        self._health.on_change(answering.notifier.notify)
+        factory = HandlerFactory(self._server, self._admission, _slots(), self._timeouts)
+        self._health.on_change(factory.notifier.notify)
         handlers = {
-            CHECK: answering.native(CHECK, self._health.check),
-            WATCH: answering.native(WATCH, partial(self._health.watch, answering.idle)),
+            CHECK: factory.native(CHECK, self._health.check),
+            WATCH: factory.native(WATCH, partial(self._health.watch, factory.idle)),
         }
         methods = [
             method
@@ -151,7 +151,7 @@ class ApiServer:
         ]
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         methods.append(Reflection(names).method)
-        return answering, handlers | {method.name: answering.handler(method) for method in methods}
+        return factory, handlers | {method.name: factory.handler(method) for method in methods}
 
 
 def _slots() -> dict[str, Slots]:

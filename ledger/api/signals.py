@@ -51,9 +51,9 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         ledger.fleet.refresh(written.last_position)
         view = ledger.fleet.signal(defined.signal)
         assert view is not None, "what was defined is known"
-        meanings = ledger.definitions.meanings
-        uses = meanings.uses(defined.signal, written.last_position)
-        replaced = meanings.replaced_between(written.first_position, written.last_position)
+        usage = ledger.definitions.usage
+        uses = usage.uses(defined.signal, written.last_position)
+        replaced = usage.replaced_between(written.first_position, written.last_position)
         return pb.DefineSignalResponse(
             appended=appended(written),
             signal=signal(view),

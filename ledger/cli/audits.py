@@ -210,7 +210,7 @@ def _document(name: str, question: str, given: "Answer") -> dict[str, Any]:
 
 
 def _told(question: str, given: "Answer", unit: str) -> str:
-    from ledger.compliance.tables import heading_of, told
+    from ledger.compliance.tables import cell_text, heading_of
 
     lines = [question, ""]
     lines += given.said
@@ -220,7 +220,7 @@ def _told(question: str, given: "Answer", unit: str) -> str:
     for table in given.tables:
         lines += ["", f"{table.title}:"]
         rows = [
-            [told(row[at], one.kind, unit) or "-" for at, one in enumerate(table.columns)]
+            [cell_text(row[at], one.kind, unit) or "-" for at, one in enumerate(table.columns)]
             for row in table.rows[:_ROWS_SHOWN]
         ]
         shown = output.table([heading_of(one) for one in table.columns], rows) if rows else "none"

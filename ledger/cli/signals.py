@@ -200,26 +200,26 @@ def _submit_all(rows: "Iterator[Row]", how: "SendOptions", total_bytes: int | No
     submission = Submission(chosen.client, how)
     try:
         with output.progress("Submitting", total_bytes) as move:
-            told = submission.run(rows, move)
+            totals = submission.run(rows, move)
     except (KeyboardInterrupt, ClientError, MisuseError):
         output.say(submission.where)
         raise
-    recorded = notation.counted(told.recorded, "observation")
-    said = [f"{recorded} recorded, up to position {told.position}."]
-    if not told.recorded:
+    recorded = notation.counted(totals.recorded, "observation")
+    said = [f"{recorded} recorded, up to position {totals.position}."]
+    if not totals.recorded:
         beyond = f" after row {how.skip}" if how.skip else ""
         nothing = f"Nothing was submitted: the input holds no rows{beyond}."
-        said = ["Nothing new." if told.already else nothing]
+        said = ["Nothing new." if totals.already else nothing]
     document = {
-        "acknowledged": told.acknowledged,
-        "position": told.position,
-        "already_on_record": told.already,
-        "rounded": told.rounded,
-        "vanished": told.vanished,
-        "likely_duplicates": told.likely_duplicates,
-        "left_out": told.left_out,
+        "acknowledged": totals.acknowledged,
+        "position": totals.position,
+        "already_on_record": totals.already,
+        "rounded": totals.rounded,
+        "vanished": totals.vanished,
+        "likely_duplicates": totals.likely_duplicates,
+        "left_out": totals.left_out,
     }
-    chosen.show(document, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
+    chosen.show(document, " ".join(filter(None, [*said, totals.on_record, *totals.remarks])))
 
 
 def _submit_one(file: Path | None, stated: dict[str, object], how: "SendOptions") -> None:
@@ -237,7 +237,7 @@ def _submit_one(file: Path | None, stated: dict[str, object], how: "SendOptions"
         leave_out_duplicates=not how.keep_duplicates,
         allow_leap=how.allow_leap,
     )
-    told = batches.SubmissionTotals()
-    told.take(appended, 1)
-    said = [f"Recorded at position {appended.position}."] if told.recorded else []
-    chosen.show(appended, " ".join(filter(None, [*said, told.on_record, *told.remarks])))
+    totals = batches.SubmissionTotals()
+    totals.take(appended, 1)
+    said = [f"Recorded at position {appended.position}."] if totals.recorded else []
+    chosen.show(appended, " ".join(filter(None, [*said, totals.on_record, *totals.remarks])))

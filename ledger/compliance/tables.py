@@ -75,7 +75,7 @@ class ColumnGroup:
         """Return (label, text, style) for each known value of a row; the first has no label."""
         found = []
         for number, (at, column) in enumerate(self.columns):
-            text = told(row[at], column.kind, unit)
+            text = cell_text(row[at], column.kind, unit)
             if text:
                 found.append((heading_of(column) if number else "", text, _style(column, text)))
         return found
@@ -137,7 +137,7 @@ def heading_of(column: Column) -> str:
     return name.replace("_", " ")
 
 
-def told(cell: Cell, kind: Kind, unit: str = "") -> str:
+def cell_text(cell: Cell, kind: Kind, unit: str = "") -> str:
     """Return a cell as people read it, money in the unit; empty where nothing is known."""
     if cell is None:
         return ""

@@ -67,10 +67,10 @@ def render(
     tally: BundleTally,
     checkpoint: CheckpointBody,
     note: bytes,
-    told_by: ReportExtras,
+    extras: ReportExtras,
 ) -> Iterator[str]:
     """Yield the pieces of the report; equal arguments give equal text."""
-    scope, replays = tally.scope(), told_by.replays
+    scope, replays = tally.scope(), extras.replays
     erased = {ERASED, ERASED_LATER}
     decisions = _entries(tally, DecisionMade)
     pieces: Iterator[str] = _template().generate(
@@ -99,8 +99,8 @@ def render(
             "plans": _entries(tally, PlanMade),
             "plan_rows_shown": _PLAN_ROWS_SHOWN,
             "replays": replays,
-            "reasons": told_by.reasons,
-            "unit": told_by.unit_of_cost,
+            "reasons": extras.reasons,
+            "unit": extras.unit_of_cost,
             "replayed": Counter(replay.outcome for replay in replays.values()),
             "version": __version__,
         }
@@ -114,7 +114,7 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
         "because": because,
         "strongest": strongest,
         "money": lambda micros, unit: rounded_money(int(micros), unit),
-        "told": told,
+        "replay_in_words": replay_in_words,
     }
     return environment.get_template("report.html.jinja")
 
@@ -170,6 +170,6 @@ def strongest(made: DecisionMade) -> str:
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
-def told(replay: Replay) -> str:
+def replay_in_words(replay: Replay) -> str:
     """Return how a replay came out, in words."""
     return replay.outcome.lower().replace("_", " ")

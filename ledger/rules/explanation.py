@@ -64,7 +64,7 @@ class RuleReading:
     """One rule read over the environment.
 
     `is_true` is what its expression gives, also where an earlier rule had already won
-    (`not_reached`); None is an error, named by `error`. `grounds` say which comparisons settled it.
+    (`not_reached`); None is an error, named by `error`. `comparisons` settled it.
     """
 
     rule: str
@@ -74,7 +74,7 @@ class RuleReading:
     is_true: bool | None
     error: str
     values: tuple[tuple[str, Value], ...]
-    grounds: tuple[DecisiveComparison, ...]
+    comparisons: tuple[DecisiveComparison, ...]
     sentence: str
 
 
@@ -162,10 +162,10 @@ def _reading(
 ) -> RuleReading:
     """Read one rule."""
     verdict = expression.evaluate(activation)
-    grounds: tuple[DecisiveComparison, ...] = ()
+    comparisons: tuple[DecisiveComparison, ...] = ()
     if verdict.is_true is not None:
-        found = _grounds(expression.tree, verdict.is_true, environment, activation)
-        grounds = tuple(dict.fromkeys(found))
+        found = _comparisons(expression.tree, verdict.is_true, environment, activation)
+        comparisons = tuple(dict.fromkeys(found))
     status: ReadingStatus
     if is_decided:
         status = "not_reached"
@@ -178,7 +178,7 @@ def _reading(
     matched_by: Literal["when", "hold"] = (
         "hold" if rule.hold is not None and rule.id == environment.in_force_rule else "when"
     )
-    reasons = "; ".join(ground.sentence for ground in grounds)
+    reasons = "; ".join(comparison.sentence for comparison in comparisons)
     if verdict.is_true is None:
         sentence = f"Rule {rule.id} has no value ({verdict.error})"
     elif verdict.is_true:
@@ -194,12 +194,12 @@ def _reading(
         verdict.is_true,
         verdict.error,
         values,
-        grounds,
+        comparisons,
         sentence + ending,
     )
 
 
-def _grounds(
+def _comparisons(
     node: ExpressionNode,
     is_true: bool,  # noqa: FBT001 - what the node is known to be
     environment: RecordedEnvironment,
@@ -207,20 +207,20 @@ def _grounds(
 ) -> Iterator[DecisiveComparison]:
     """Yield the comparisons that make an expression true, or those that make it false."""
     if node.kind == "call" and node.name == NEGATION:
-        yield from _grounds(node.parts[0], not is_true, environment, activation)
+        yield from _comparisons(node.parts[0], not is_true, environment, activation)
         return
     if node.kind == "call" and node.name in {CONJUNCTION, DISJUNCTION}:
         for part in operands_of(node, node.name):
             # All parts settle a true `&&` and a false `||`; otherwise those that say so do.
             if _truth(part, environment, activation) is is_true:
-                yield from _grounds(part, is_true, environment, activation)
+                yield from _comparisons(part, is_true, environment, activation)
         return
     if node.kind == "call" and node.name == CONDITIONAL:
         condition, then, otherwise = node.parts
         holds = _truth(condition, environment, activation)
         if holds is not None:
-            yield from _grounds(condition, holds, environment, activation)
-            yield from _grounds(then if holds else otherwise, is_true, environment, activation)
+            yield from _comparisons(condition, holds, environment, activation)
+            yield from _comparisons(then if holds else otherwise, is_true, environment, activation)
             return
     values = tuple((path, value_of(environment, path)) for path in paths_of(node))
     yield DecisiveComparison(render(node), is_true, values, _ground_sentence(node, is_true, values))

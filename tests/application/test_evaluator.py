@@ -132,7 +132,7 @@ def test_warm_state_does_not_grow_with_time(world: World) -> None:
     for day in range(60):
         world.see("m1", GOOD, START + day * DAY)
         world.settle()
-    warm = warm_models(world.evaluator)["m1"]
-    assert warm.state is not None
-    assert len(warm.state.buckets_of("loss").sources[""]) <= 8
+    tracked = warm_models(world.evaluator)["m1"]
+    assert tracked.state is not None
+    assert len(tracked.state.buckets_of("loss").sources[""]) <= 8
     world.check_replay()

@@ -49,10 +49,10 @@ def test_words_may_change_and_so_may_what_no_policy_in_force_reads(world: World)
     world.begin("m1")
     redefine(world, meaning="said better", collection="at noon")
     redefine(world, "drift", direction="lower_is_worse")
-    assert [str(use) for use in world.ledger.definitions.meanings.uses("loss", world.head)] == [
+    assert [str(use) for use in world.ledger.definitions.usage.uses("loss", world.head)] == [
         "main version 1"
     ]
-    assert world.ledger.definitions.meanings.uses("drift", world.head) == []
+    assert world.ledger.definitions.usage.uses("drift", world.head) == []
 
 
 def test_the_loss_of_a_plan_is_pinned_though_it_is_not_scored(world: World) -> None:
@@ -128,7 +128,7 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
     with pytest.raises(LedgerError) as error:
         commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")
     assert reason_of(error) is Reason.MEANING_PINNED
-    assert not world.ledger.definitions.meanings.in_force(world.head)
+    assert not world.ledger.definitions.usage.in_force(world.head)
 
 
 def test_a_repeat_of_a_definition_gets_its_first_answer_whatever_came_since(world: World) -> None:

@@ -73,7 +73,7 @@ def test_a_meaning_changes_in_one_append_with_the_policy_that_it_touches(world: 
     }
     assert typed(events[2], PolicyActivated).rationale == "it is a score now"
     definitions = world.ledger.definitions
-    assert [str(use) for use in definitions.meanings.uses("loss", world.head)] == ["main version 2"]
+    assert [str(use) for use in definitions.usage.uses("loss", world.head)] == ["main version 2"]
     assert definitions.lint(FITTING).problems == ()
     world.see("m1", 0.2, START + 1)
     world.settle()
@@ -250,7 +250,7 @@ def test_a_policy_that_comes_into_force_between_check_and_record_is_not_missed(
         turn(world)
     assert reason_of(error) is Reason.MEANING_PINNED
     assert policy in error.value.message
-    assert not world.ledger.definitions.meanings.changes_in_force(world.head)
+    assert not world.ledger.definitions.usage.changes_in_force(world.head)
 
 
 @pytest.mark.parametrize("policy", ["main", "unheard-of"])
@@ -263,7 +263,7 @@ def test_what_is_replaced_is_not_decided_again_when_another_policy_comes_between
         turn(world, replacement())
     assert reason_of(error) in {Reason.MEANING_PINNED, Reason.FIELD_INVALID}
     assert policy in error.value.message
-    assert not world.ledger.definitions.meanings.changes_in_force(world.head)
+    assert not world.ledger.definitions.usage.changes_in_force(world.head)
 
 
 def test_a_draft_between_check_and_record_is_a_conflict_and_versions_stay_dense(
@@ -311,7 +311,7 @@ def test_a_definition_that_comes_between_is_looked_at_before_the_words_are_recor
     with pytest.raises(LedgerError) as error:  # what were words alone would turn it back by now
         world.ledger.definitions.define(ANA, WORDS)
     assert reason_of(error) is Reason.MEANING_PINNED
-    assert not world.ledger.definitions.meanings.changes_in_force(world.head)
+    assert not world.ledger.definitions.usage.changes_in_force(world.head)
 
 
 def test_two_definitions_of_words_at_once_are_both_recorded(

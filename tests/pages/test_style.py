@@ -13,7 +13,7 @@ import pytest
 from ledger.compliance.facts import FactFilter
 from ledger.compliance.files import html_page
 from ledger.compliance.report import TABLES, tables_of
-from ledger.compliance.tables import Cell, Table, columns, heading_of, shown, told
+from ledger.compliance.tables import Cell, Table, cell_text, columns, heading_of, shown
 from tests.compliance.conftest import golden  # noqa: F401 - a fixture
 from tests.support.bundles import small_ledger
 from tests.support.facts import FactList
@@ -119,7 +119,7 @@ def test_a_page_shows_every_column_of_a_table(golden: FactList, name: str) -> No
     texts = [" ".join(text for _, text in row) for row in page.rows if row]
     for row, text in zip(table.rows, texts, strict=True):
         for cell, column in zip(row, table.columns, strict=True):
-            assert told(cell, column.kind, "EUR") in text, column.name
+            assert cell_text(cell, column.kind, "EUR") in text, column.name
 
 
 def test_a_historical_decision_is_marked_on_the_page(golden: FactList) -> None:  # noqa: F811

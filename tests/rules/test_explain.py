@@ -111,7 +111,7 @@ def test_every_rule_is_read_and_the_winner_named_with_its_values() -> None:
 def test_a_false_conjunction_names_only_what_was_false() -> None:
     environment = ENVIRONMENT.model_copy(update={"priority": 450_000})
     reading = _explain(environment=environment).readings[1]
-    assert [ground.text for ground in reading.grounds] == ["priority * 2 > 1000000"]
+    assert [comparison.text for comparison in reading.comparisons] == ["priority * 2 > 1000000"]
     assert reading.sentence == (
         "Rule retrain is false by its when: priority * 2 > 100% is false (priority is 45.0%)."
     )
@@ -125,7 +125,7 @@ def test_a_limit_of_a_share_is_told_as_per_cent_and_a_count_as_a_number() -> Non
         'signals["drift"].breaches >= 3 (it is 9); hours_since_deployed > 2 (it is 5).'
     )
     assert reading.text == when
-    assert reading.grounds[0].text == "priority >= 200000"
+    assert reading.comparisons[0].text == "priority >= 200000"
 
 
 @pytest.mark.parametrize(("limit", "shown"), [("61.9999%", "62%"), ("62%", "62.0%")])
@@ -141,22 +141,30 @@ def test_a_boundary_of_a_share_names_both_ends_exactly() -> None:
 
 
 def test_a_false_disjunction_names_each_side() -> None:
-    grounds = _explain().readings[0].grounds
-    assert [ground.text for ground in grounds] == ["priority >= 700000", "slo_hours_left == 3"]
+    comparisons = _explain().readings[0].comparisons
+    assert [comparison.text for comparison in comparisons] == [
+        "priority >= 700000",
+        "slo_hours_left == 3",
+    ]
 
 
 def test_a_true_disjunction_names_the_side_that_is_true() -> None:
     rules = replace(RULES, rules=(replace(RULES.rules[0], when="impact > 1 || !(risk > 1)"),))
     winner = _explain(rules).winner
     assert winner is not None
-    assert [(ground.text, ground.is_true) for ground in winner.grounds] == [("risk > 1", False)]
+    assert [(comparison.text, comparison.is_true) for comparison in winner.comparisons] == [
+        ("risk > 1", False)
+    ]
 
 
 def test_a_conditional_names_its_condition_and_the_branch_it_took() -> None:
     text = 'in_force == "NO_ACTION" ? priority > 1 : priority > 2'
     winner = _explain(replace(RULES, rules=(Rule("r", text, "INVESTIGATE", ""),))).winner
     assert winner is not None
-    assert [ground.text for ground in winner.grounds] == ['in_force == "NO_ACTION"', "priority > 1"]
+    assert [comparison.text for comparison in winner.comparisons] == [
+        'in_force == "NO_ACTION"',
+        "priority > 1",
+    ]
 
 
 def test_the_rule_in_force_is_read_by_its_hold() -> None:

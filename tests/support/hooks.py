@@ -128,7 +128,7 @@ def job_folder(exports: Exports) -> JobFolder:
 
 def warm_models(evaluator: Evaluator) -> dict[str, Any]:
     """What an evaluator holds in memory, which must neither grow nor outlive an erasure."""
-    return {model: warm for model, warm in evaluator._warm.items() if warm is not None}
+    return {model: warm for model, warm in evaluator._tracked.items() if warm is not None}
 
 
 def evaluator_of(follower: Follower) -> Evaluator | None:

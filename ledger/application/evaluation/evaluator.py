@@ -94,7 +94,7 @@ class Evaluator:
         self._holder = uuid7(clock)
         self._position = position
         self._data_time = DataTime(info.leap_seconds or LEAP_SECONDS_DEFAULT)
-        self._warm: dict[str, TrackedModel | None] = {}
+        self._tracked: dict[str, TrackedModel | None] = {}
         self.unreadable: dict[str, str] = {}
         """The models that are set aside, each with why; until an event of theirs or a restart."""
         self._scored: dict[str, float] = {}  # when we did, for models that are built again
@@ -129,13 +129,13 @@ class Evaluator:
             return 0  # nothing was observed yet, so a `data` ledger has no time to evaluate at
         now = moment.ledger
         waiting: list[tuple[TrackedModel, Future[AppendResult]]] = []
-        for model in list(self._warm):
+        for model in list(self._tracked):
             try:
-                warm = self._ready(model, now)
-                if warm is None or not self._is_due(warm, moment):
+                tracked = self._ready(model, now)
+                if tracked is None or not self._is_due(tracked, moment):
                     continue
-                proposed = self._proposal(warm, now)
-                waiting.append((warm, self._appender.submit(CALLER, _METHOD, proposed)))
+                proposed = self._proposal(tracked, now)
+                waiting.append((tracked, self._appender.submit(CALLER, _METHOD, proposed)))
             except LedgerError as error:
                 if error.reason is Reason.LIMIT_REACHED:
                     break  # the writer is busy with what callers wait for; the rest stays due
@@ -143,18 +143,18 @@ class Evaluator:
                     raise
                 self._set_aside(model, error)
         written = 0
-        for warm, future in waiting:
+        for tracked, future in waiting:
             try:
-                warm.pending = future.result().last_position
+                tracked.pending = future.result().last_position
             except LedgerError as error:
                 if error.reason is not Reason.VERSION_CONFLICT:
                     raise
                 continue  # something newer is on its way to us: fold it, then look again
             written += 1
-            warm.is_marked = warm.is_changed = False
-            warm.marked_by = None
-            warm.scored = replace(moment, own=warm.newest)
-            self._scored[warm.history.model] = moment.elapsed
+            tracked.is_marked = tracked.is_changed = False
+            tracked.marked_by = None
+            tracked.scored = replace(moment, own=tracked.newest)
+            self._scored[tracked.history.model] = moment.elapsed
         return written
 
     def release(self) -> None:
@@ -184,20 +184,20 @@ class Evaluator:
         registered = self._store.events.of_types(
             self._info.origin, (ModelRegistered.TYPE,), at_or_before=self._position
         )
-        self._warm = {event.stream.partition("/")[2]: None for event in registered}
+        self._tracked = {event.stream.partition("/")[2]: None for event in registered}
         if self._info.clock == "data":
             self._data_time.observe(
-                self._histories.newest_times(list(self._warm), at_or_before=self._position)
+                self._histories.newest_times(list(self._tracked), at_or_before=self._position)
             )
 
     def _forget(self) -> None:
         """Drop all warm state; the models themselves stay known."""
-        self._warm = dict.fromkeys(self._warm)
+        self._tracked = dict.fromkeys(self._tracked)
         self.unreadable.clear()
 
     def _set_aside(self, model: str, error: LedgerError) -> None:
         """Leave a model out until something of it is folded again, and say so once."""
-        self._warm[model] = None
+        self._tracked[model] = None
         self.unreadable[model] = error.message
         tell = _log.warning if error.reason is Reason.BODY_ERASED else _log.error
         tell(
@@ -214,24 +214,24 @@ class Evaluator:
         now = self._data_time.now if is_data else self._store.clocks.now_micros(self._info.origin)
         return None if now is None else Moment(self._clock.elapsed_seconds(), now)
 
-    def _is_due(self, warm: TrackedModel, now: Moment) -> bool:
+    def _is_due(self, tracked: TrackedModel, now: Moment) -> bool:
         """Whether a model is to be scored: never scored, news and rested, or silent too long.
 
         Also where the decision in force rests on another override than the one in effect.
         """
-        assert warm.policy is not None
-        prior = warm.history.decision
+        assert tracked.policy is not None
+        prior = tracked.history.decision
         replaced = prior.data.overridden if prior else None
-        override = override_in_effect(warm.history.overrides, now.ledger)
+        override = override_in_effect(tracked.history.overrides, now.ledger)
         is_turned = (override and override.position) != (replaced and replaced.position)
-        if warm.scored is None or is_turned:
+        if tracked.scored is None or is_turned:
             return True
         return is_due(
-            warm.policy.document.evaluation,
+            tracked.policy.document.evaluation,
             self._info.clock,
-            warm.scored,
-            replace(now, own=warm.newest),
-            is_news=warm.is_marked or warm.is_changed,
+            tracked.scored,
+            replace(now, own=tracked.newest),
+            is_news=tracked.is_marked or tracked.is_changed,
         )
 
     def _fold(self, event: RecordedEvent) -> None:
@@ -240,48 +240,48 @@ class Evaluator:
             self._data_time.observe([event.observed_at])
         else:
             self.unreadable.pop(model, None)
-        warm = self._warm.setdefault(model, None)
-        if warm is None:
+        tracked = self._tracked.setdefault(model, None)
+        if tracked is None:
             return
         try:
             if event.type == SignalObserved.TYPE:
-                _observe(warm, event)
+                _observe(tracked, event)
             else:
-                self._apply(warm, event)
+                self._apply(tracked, event)
         except LedgerError as error:  # what the cold read makes of it decides
             _log.warning("evaluator.event_unreadable", model=model, message=error.message)
-            self._warm[model] = None
+            self._tracked[model] = None
         if event.type in _RESELECTING:
-            self._warm[model] = None  # other observations are selected, or another policy fits
+            self._tracked[model] = None  # other observations are selected, or another policy fits
 
-    def _apply(self, warm: TrackedModel, event: RecordedEvent) -> None:
-        warm.history.apply(event)
-        score = warm.history.score
+    def _apply(self, tracked: TrackedModel, event: RecordedEvent) -> None:
+        tracked.history.apply(event)
+        score = tracked.history.score
         if score is not None and score[1] == event.position:
             now = self._now()
-            if now is not None and event.position > warm.pending:  # not of our own
+            if now is not None and event.position > tracked.pending:  # not of our own
                 at = parse_time(score[0].evaluated_at)
                 last = LastScored(event.recorded_at, score[0].as_of, at)
-                warm.scored = self._scored_before(last, now, warm.newest, now.elapsed)
-            warm.is_changed = False
-            if warm.marked_by is None or warm.marked_by <= score[0].as_of:
-                warm.is_marked, warm.marked_by = False, None
+                tracked.scored = self._scored_before(last, now, tracked.newest, now.elapsed)
+            tracked.is_changed = False
+            if tracked.marked_by is None or tracked.marked_by <= score[0].as_of:
+                tracked.is_marked, tracked.marked_by = False, None
 
     def _ready(self, model: str, now: int) -> TrackedModel | None:
         """Return a model's warm state as of our position, built cold where it is missing."""
         if model in self.unreadable:
             return None
-        warm = self._warm[model]
-        if warm is None or _is_over(warm, now):
-            warm = self._build(model, now)
-            self._warm[model] = warm
-        if warm is None or warm.policy is None or warm.history.is_retired:
+        tracked = self._tracked[model]
+        if tracked is None or _is_over(tracked, now):
+            tracked = self._build(model, now)
+            self._tracked[model] = tracked
+        if tracked is None or tracked.policy is None or tracked.history.is_retired:
             return None
-        if warm.service is None or warm.pending > self._position:
+        if tracked.service is None or tracked.pending > self._position:
             return None
         # By stated times it does not serve yet, whatever was observed of it a moment ahead.
-        is_ahead = warm.policy.rules.procedure != RULES_1 and warm.service.since > now
-        return None if is_ahead and not warm.is_marked else warm
+        is_ahead = tracked.policy.rules.procedure != RULES_1 and tracked.service.since > now
+        return None if is_ahead and not tracked.is_marked else tracked
 
     def _build(self, model: str, now: int) -> TrackedModel | None:
         histories = self._histories
@@ -289,19 +289,19 @@ class Evaluator:
         if history is None:
             return None
         policy = histories.policy_in_force(history.described, self._position)
-        warm = TrackedModel(history, policy, None, None, None, is_marked=False, is_changed=True)
+        tracked = TrackedModel(history, policy, None, None, None, is_marked=False, is_changed=True)
         if policy is None or history.is_retired:
-            return warm
+            return tracked
         procedure = policy.rules.procedure
         service = history.service(procedure)
         newest = histories.newest_selected(history, service)
         if newest is None and service is not None and service.since > now:
             service = history.service(procedure, now)  # the latest is stated ahead of its time
             newest = histories.newest_selected(history, service)
-        warm.service = service
+        tracked.service = service
         if newest is not None:
-            warm.is_marked = True
-            warm.newest, warm.marked_by = newest
+            tracked.is_marked = True
+            tracked.newest, tracked.marked_by = newest
         history.score = histories.last_score(
             history, policy, None if service is None else service.version
         )
@@ -311,15 +311,17 @@ class Evaluator:
             # Dated by a clock that was ahead, it is long past for all that is known.
             unknown = UNKNOWN if self._info.clock == "wall" else moment.elapsed
             elapsed = self._scored.get(model, unknown)
-            warm.scored = self._scored_before(last, moment, warm.newest, elapsed)
-            warm.is_marked = histories.is_observed_after(history, service, last.as_of)
-            warm.marked_by = warm.marked_by if warm.is_marked else None
-            warm.is_changed = histories.is_changed_after(history, last.as_of)
-        warm.state = ModelState(policy.scoring)
-        if warm.newest is not None:
-            first, _ = window_bounds(policy.scoring, min(warm.newest, now))
-            warm.state, _ = histories.fill(history, service, policy.scoring, first, TIME_LIMIT - 1)
-        return warm
+            tracked.scored = self._scored_before(last, moment, tracked.newest, elapsed)
+            tracked.is_marked = histories.is_observed_after(history, service, last.as_of)
+            tracked.marked_by = tracked.marked_by if tracked.is_marked else None
+            tracked.is_changed = histories.is_changed_after(history, last.as_of)
+        tracked.state = ModelState(policy.scoring)
+        if tracked.newest is not None:
+            first, _ = window_bounds(policy.scoring, min(tracked.newest, now))
+            tracked.state, _ = histories.fill(
+                history, service, policy.scoring, first, TIME_LIMIT - 1
+            )
+        return tracked
 
     def _scored_before(
         self, last: LastScored, now: Moment, newest: int | None, otherwise: float
@@ -335,56 +337,58 @@ class Evaluator:
         # In a `data` ledger a stated deployment may be recorded ahead of what was observed.
         return Moment(elapsed, min(last.recorded_at, now.ledger), own)
 
-    def _proposal(self, warm: TrackedModel, now: int) -> Proposal:
-        assert warm.policy is not None
-        assert warm.state is not None
+    def _proposal(self, tracked: TrackedModel, now: int) -> Proposal:
+        assert tracked.policy is not None
+        assert tracked.state is not None
         # Of a version that another one is stated to follow, what is asked is how it is now.
-        is_latest = warm.service is not None and warm.service.until is None
-        newest = warm.newest if warm.is_marked and is_latest else None
-        overrides = warm.history.overrides
+        is_latest = tracked.service is not None and tracked.service.until is None
+        newest = tracked.newest if tracked.is_marked and is_latest else None
+        overrides = tracked.history.overrides
         if newest is not None and (
             override_in_effect(overrides, newest) is not override_in_effect(overrides, now)
         ):
             newest = None  # what ended since must not decide once more
-        warm.history.as_of = self._position
+        tracked.history.as_of = self._position
         horizon = AssessmentInputs(
-            warm.history,
-            warm.policy,
+            tracked.history,
+            tracked.policy,
             now if newest is None else newest,
             trigger="schedule" if newest is None else "ingest",
             is_historical=False,
         )
-        last = warm.history.score
-        if last and not is_same_versions(last[0], horizon.model_version, warm.policy):
+        last = tracked.history.score
+        if last and not is_same_versions(last[0], horizon.model_version, tracked.policy):
             # Somebody's evaluation under a policy that was just replaced came in after all.
-            last = self._histories.last_score(warm.history, warm.policy, horizon.model_version)
-        assessment = assess(horizon, warm.state, last)
-        if warm.newest is not None:
-            warm.state.prune(min(warm.newest, now))
-        cause = None if newest is None else warm.marked_by
+            last = self._histories.last_score(
+                tracked.history, tracked.policy, horizon.model_version
+            )
+        assessment = assess(horizon, tracked.state, last)
+        if tracked.newest is not None:
+            tracked.state.prune(min(tracked.newest, now))
+        cause = None if newest is None else tracked.marked_by
         recordable = Recordable(assessment, cause, assessment.is_change)
         return proposal([recordable], self._clock)
 
 
-def _observe(warm: TrackedModel, event: RecordedEvent) -> None:
+def _observe(tracked: TrackedModel, event: RecordedEvent) -> None:
     """Add an observation to the state if it is selected, and mark the model."""
-    if warm.state is None or warm.service is None:
+    if tracked.state is None or tracked.service is None:
         return
     seen = parse_observed(event)
-    if not warm.service.selects(seen.model_version, seen.observed_at):
+    if not tracked.service.selects(seen.model_version, seen.observed_at):
         return
-    warm.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
-    if warm.newest is None or seen.observed_at > warm.newest:
-        warm.newest = seen.observed_at
-    warm.is_marked = True
-    warm.marked_by = event.position
+    tracked.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
+    if tracked.newest is None or seen.observed_at > tracked.newest:
+        tracked.newest = seen.observed_at
+    tracked.is_marked = True
+    tracked.marked_by = event.position
 
 
-def _is_over(warm: TrackedModel, now: int) -> bool:
+def _is_over(tracked: TrackedModel, now: int) -> bool:
     """Whether another version is in service by now than the one that the state is of."""
-    if warm.service is not None:
-        return warm.service.until is not None and warm.service.until <= now
-    first = min((one.in_service_at for one in warm.history.deployments), default=None)
-    history = warm.history
-    is_scored = warm.policy is not None and not (history.is_version_erased or history.is_retired)
+    if tracked.service is not None:
+        return tracked.service.until is not None and tracked.service.until <= now
+    first = min((one.in_service_at for one in tracked.history.deployments), default=None)
+    history = tracked.history
+    is_scored = tracked.policy is not None and not (history.is_version_erased or history.is_retired)
     return is_scored and first is not None and first <= now

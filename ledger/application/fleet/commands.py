@@ -177,7 +177,7 @@ class FleetCommands:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""
         head = self._store.events.head(self._info.origin).position
         drafted_at, document = self._histories.draft(policy, version, digest)
-        if changes := self._definitions.meanings.changes(document, drafted_at, head):
+        if changes := self._definitions.usage.changes(document, drafted_at, head):
             raise outdated(policy, version, changes)
         self._fleet.refresh(head)
         defined = [view.defined for view in self._fleet.signals() if view.defined]

@@ -69,7 +69,7 @@ class Definitions:
         self._fleet = fleet
         self._aggregates = aggregates
         self._policies = policies
-        self.meanings = DefinitionUsage(store.events, info.origin, policies)
+        self.usage = DefinitionUsage(store.events, info.origin, policies)
 
     def define(
         self, caller: Caller, signal: SignalDefined, replacements: Sequence[Replacement] = ()
@@ -100,7 +100,7 @@ class Definitions:
             defined[changed.signal] = changed
         touched = [
             (change.signal, f"its {change.said} changed at position {change.position} under {use}")
-            for use, change in self.meanings.changes_in_force(self._fleet.position)
+            for use, change in self.usage.changes_in_force(self._fleet.position)
         ]
         return lint(text, defined, touched)
 
@@ -113,7 +113,7 @@ class Definitions:
         aggregate = self._aggregates.signal(signal.signal)
         known = aggregate.defined if aggregate is not None else None
         said = "" if known is None else difference(known, signal)
-        touched = self.meanings.uses(signal.signal, head) if said or known is None else []
+        touched = self.usage.uses(signal.signal, head) if said or known is None else []
         if known is None:  # a policy may name signals that are not defined yet
             touched = [use for use in touched if contradicts(use.document, signal)]
         replaced = _matched(replacements, touched)
@@ -180,10 +180,8 @@ class Definitions:
 
     def _check_current(self, activated: PolicyActivated, head: int) -> None:
         """Refuse to activate again what was drafted against other definitions."""
-        use = self.meanings.use(activated)
-        if use is not None and (
-            changes := self.meanings.changes(use.document, use.drafted_at, head)
-        ):
+        use = self.usage.use(activated)
+        if use is not None and (changes := self.usage.changes(use.document, use.drafted_at, head)):
             raise outdated(use.policy, use.version, changes)
 
 

@@ -165,11 +165,11 @@ def _meaning(store: "Store", info: "LedgerInfo") -> Check:
 
     head = store.events.head(info.origin).position
     policies = PolicyHistory(store.events, info.origin, PolicyCache())
-    meanings = DefinitionUsage(store.events, info.origin, policies)
-    uses = meanings.in_force(head)
+    usage = DefinitionUsage(store.events, info.origin, policies)
+    uses = usage.in_force(head)
     found = [
         f"policy {use}: {change.signal} changed its {change.said} at position {change.position}"
-        for use, change in meanings.changes_in_force(head)
+        for use, change in usage.changes_in_force(head)
     ]
     name = f"meaning of {info.origin}"
     if not found:

@@ -118,7 +118,7 @@ class Submission:
         self._how = how
         self._rows: dict[int, list[int]] = {}
         """Numbers of the rows of each batch that was not acknowledged."""
-        self.told = SubmissionTotals()
+        self.totals = SubmissionTotals()
         self._last_row = 0
         """Everything up to this row is on record, apart from refused batches."""
         self._refused: BatchResult | None = None
@@ -126,7 +126,7 @@ class Submission:
     def _take(self, result: BatchResult) -> None:
         """Note an answer; answers come in order."""
         if result.appended is not None:
-            self.told.take(result.appended, result.observations)
+            self.totals.take(result.appended, result.observations)
             self._last_row = self._rows.pop(result.batch)[-1]
         elif self._refused is None:
             self._refused = result
@@ -158,18 +158,18 @@ class Submission:
                 raise
         if self._refused is not None:
             raise _refusal(self._refused, self._rows[self._refused.batch])
-        return self.told
+        return self.totals
 
     @property
     def where(self) -> str:
         """What is on record, and how to go on."""
-        told = self.told
-        if not told.acknowledged:
+        totals = self.totals
+        if not totals.acknowledged:
             return "0 observations were acknowledged."
-        was = "was" if told.acknowledged == 1 else "were"
+        was = "was" if totals.acknowledged == 1 else "were"
         return (
-            f"{counted(told.acknowledged, 'observation')} {was} acknowledged, up to row "
-            f"{self._last_row} and position {told.position}. To go on from there: --skip "
+            f"{counted(totals.acknowledged, 'observation')} {was} acknowledged, up to row "
+            f"{self._last_row} and position {totals.position}. To go on from there: --skip "
             f"{self._last_row}"
         )
 
