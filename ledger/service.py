@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ledger.application.attestation import AttestationOptions
-from ledger.application.clock_watch import ClockWatch
+from ledger.application.clocks import ClockWatch
 from ledger.application.evaluation.follower import Follower
 from ledger.application.exports.exports import Exports
 from ledger.application.exports.jobs import exports_folder

@@ -9,12 +9,11 @@ from ledger.api.convert import ledgers as convert
 from ledger.api.convert.basics import appended
 from ledger.api.paging import page_of
 from ledger.api.server_context import ServerContext
+from ledger.application.signing.key_commands import OVERLAP_DEFAULT, OVERLAP_MAX
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.v1 import ledger_service_pb2 as pb
 
 _LINE_CHARS_MAX: Final = 4_000  # a name of 255 bytes and the longest signature fit twice
-_OVERLAP_DEFAULT: Final = 1_000
-_OVERLAP_MAX: Final = 1_000_000_000
 _KEY_CHARS_MAX: Final = 1_000
 
 
@@ -111,9 +110,9 @@ class AttestationMethods:
         """Let the committed key take over."""
         self._server.operator_only(context, "rotate a signing key")
         checks = Checks()
-        overlap = request.overlap if request.HasField("overlap") else _OVERLAP_DEFAULT
-        if not 0 <= overlap <= _OVERLAP_MAX:
-            checks.refuse("overlap", f"must be from 0 to {_OVERLAP_MAX}")
+        overlap = request.overlap if request.HasField("overlap") else OVERLAP_DEFAULT
+        if not 0 <= overlap <= OVERLAP_MAX:
+            checks.refuse("overlap", f"must be from 0 to {OVERLAP_MAX}")
         ledger, caller = self._server.append(request, context, checks)
         changed = ledger.attestation.keys.rotate(caller, overlap)
         return pb.RotateKeyResponse(

@@ -1,12 +1,13 @@
 """The files of a bundle: names, reading them from a folder or a tar archive, and what is wrong."""
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
-from ledger.export.archive import ArchiveError, Member, MemberFile, members
+from ledger.export.archive import ArchiveError, MemberFile, members
 from ledger.export.bag import (
     DECLARATION_FILE,
     INFO_FILE,
@@ -55,48 +56,27 @@ class BundleError(ValueError):
         return f"{place}: {self.why}"
 
 
-class Bundle(Protocol):
-    """A bundle to read."""
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle to read: every file with its bytes, and what opens one."""
 
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Every file with its bytes."""
-        ...
-
-    def open(self, name: str) -> BinaryIO:
-        """Open one of the files."""
-        ...
-
-
-class _Folder:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.sizes = dict(_found(folder, ""))
-
-    def open(self, name: str) -> BinaryIO:
-        """Open one of the files."""
-        return (self._folder / name).open("rb", buffering=_BUFFER)
-
-
-class _Archive:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._members: dict[str, Member] = members(path)
-        self.sizes = {name: member.size for name, member in self._members.items()}
-
-    def open(self, name: str) -> BinaryIO:
-        """Open one of the files."""
-        return BufferedReader(MemberFile(self._path, self._members[name]), _BUFFER)
+    sizes: Mapping[str, int]
+    open: Callable[[str], BinaryIO]
 
 
 def open_bundle(path: Path) -> Bundle:
     """Return the bundle in a folder or a tar archive; BundleError where there is neither."""
     try:
-        return _Folder(path) if path.is_dir() else _Archive(path)
+        if path.is_dir():
+            found = dict(_found(path, ""))
+            return Bundle(found, lambda name: (path / name).open("rb", buffering=_BUFFER))
+        packed = members(path)
     except ArchiveError as error:
         raise BundleError(path.name, 0, str(error)) from error
     except OSError as error:
         raise BundleError(path.name, 0, f"it cannot be read: {error.strerror}") from error
+    sizes = {name: member.size for name, member in packed.items()}
+    return Bundle(sizes, lambda name: BufferedReader(MemberFile(path, packed[name]), _BUFFER))
 
 
 def read_all(bundle: Bundle, name: str) -> bytes:

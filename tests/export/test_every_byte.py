@@ -8,14 +8,13 @@ are the same as the folder's.
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from ledger.chain.keys import VerifierKey
 from ledger.export.archive import Archive, members
 from ledger.export.bag import PAYLOAD
-from ledger.export.files import EVENTS, PROOFS, TAG_FILES, BundleError
+from ledger.export.files import EVENTS, PROOFS, TAG_FILES, Bundle, BundleError
 from ledger.export.scope import BundlePlan, Withholding
 from ledger.export.verify import verify_bundle, verify_opened
 from tests.support.bundles import LedgerInMemory
@@ -23,19 +22,10 @@ from tests.support.bundles import LedgerInMemory
 WITHHELD = Withholding(streams=frozenset({"models/fares"}), reason="secret")
 
 
-class InMemory:
-    """A bundle whose files are bytes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
-        self.sizes = {name: len(content) for name, content in self.files.items()}
-
-    def open(self, name: str) -> BinaryIO:
-        return BytesIO(self.files[name])
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of a bundle."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def ledger() -> LedgerInMemory:
@@ -66,18 +56,20 @@ def test_every_changed_byte_of_every_file_is_refused_and_located(kind: str, tmp_
     made = ledger()
     key = VerifierKey.parse(made.vkey)
     made.write_short(tmp_path, plans(made)[kind])
-    bundle = InMemory(tmp_path)
+    files = contents(tmp_path)
+    sizes = {name: len(content) for name, content in files.items()}
+    bundle = Bundle(sizes, lambda name: BytesIO(files[name]))
     verify_opened(bundle, [key])
-    for name, content in list(bundle.files.items()):
+    for name, content in list(files.items()):
         for at, changed in changes(content):
-            bundle.files[name] = changed
+            files[name] = changed
             with pytest.raises(BundleError) as refusal:
                 verify_opened(bundle, [key])
             found = refusal.value
             assert found.file == name or {found.file, name} <= TAG_FILES, (name, at, str(found))
             if name in {EVENTS, PROOFS}:
                 assert found.line == content.count(b"\n", 0, at) + 1, (name, at, str(found))
-        bundle.files[name] = content
+        files[name] = content
     verify_opened(bundle, [key])
 
 
@@ -126,7 +118,7 @@ def members_end(content: bytes) -> int:
 def test_payload_names_are_those_of_the_format(tmp_path: Path) -> None:
     made = ledger()
     made.write_short(tmp_path, plans(made)["stream"])
-    payload = {name.removeprefix(PAYLOAD) for name in InMemory(tmp_path).files} - TAG_FILES
+    payload = {name.removeprefix(PAYLOAD) for name in contents(tmp_path)} - TAG_FILES
     assert payload == {
         "checkpoint",
         "events.jsonl",

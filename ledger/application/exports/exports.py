@@ -180,12 +180,7 @@ class Exports:
 
         EXPORT_UNKNOWN if there is none. One that is being written is broken off first.
         """
-        job = self.get(export)
-        self._abandon(export)
-        with self._lock:
-            job = self._jobs.pop(export, job)
-        self._folder.forget(job)
-        return job
+        return self._forget(self.get(export))
 
     # ---- erasure -----------------------------------------------------------------------------
 
@@ -197,10 +192,7 @@ class Exports:
         """
         for job in self.all():
             if any(first <= job.issued_position <= last for first, last in ranges):
-                self._abandon(job.export)
-                with self._lock:
-                    self._jobs.pop(job.export, None)
-                self._folder.forget(job)
+                self._forget(job)
                 continue
             if job.checkpoint_size >= position or job.state == "failed":
                 continue
@@ -222,6 +214,13 @@ class Exports:
             self._origin, after=first - 1, until=last, limit=1, streams=[job.stream]
         )
         return bool(found)
+
+    def _forget(self, job: ExportJob) -> ExportJob:
+        self._abandon(job.export)
+        with self._lock:
+            job = self._jobs.pop(job.export, job)
+        self._folder.forget(job)
+        return job
 
     def _abandon(self, export: str) -> None:
         """Have the thread of a job end, and wait for it."""
