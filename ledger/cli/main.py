@@ -36,7 +36,7 @@ class Group(NamedTuple):
 
 # A command by itself is in the module that is named; its function has the command's own name.
 TREE: Final[dict[str, str | Group]] = {
-    "serve": "serve",
+    "serve": "server",
     "doctor": "doctor",
     "verify": "verification",
     "why": "priorities",

@@ -51,7 +51,7 @@ def verify(
     decisions follow from what was observed is for `audit run`.
     """
     from ledger.operations.trust import trusted
-    from ledger.operations.verification.files import check_bundle, check_proof, check_receipt
+    from ledger.operations.verification.files import check_bundle, check_receipt
     from ledger.operations.verification.target import thing_at
 
     chosen, given = session(), trusted(vkey, policy)
@@ -76,13 +76,20 @@ def verify(
     elif kind == "receipt":
         show_receipt(check_receipt(path, given), path)
     else:
-        if event_hash is not None and event_file is not None:
-            raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
-        stated = values.hash_of(event_hash, "--event-hash") or event_file
-        proof = check_proof(path, stated, given)
-        by = f", cosigned by {', '.join(proof.witnesses)}" if proof.witnesses else ""
-        tree = f"the signed tree of {notation.counted(proof.size, 'event')}"
-        chosen.show(proof, f"{proof.origin}: position {proof.position} is in {tree}{by}.")
+        _verify_proof(path, event_hash, event_file, given)
+
+
+def _verify_proof(
+    path: Path, event_hash: str | None, event_file: Path | None, given: "TrustAnchors"
+) -> None:
+    from ledger.operations.verification.files import check_proof
+
+    if event_hash is not None and event_file is not None:
+        raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
+    proof = check_proof(path, values.hash_of(event_hash, "--event-hash") or event_file, given)
+    by = f", cosigned by {', '.join(proof.witnesses)}" if proof.witnesses else ""
+    tree = f"the signed tree of {notation.counted(proof.size, 'event')}"
+    session().show(proof, f"{proof.origin}: position {proof.position} is in {tree}{by}.")
 
 
 def _verify_log(

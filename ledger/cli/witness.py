@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import output
-from ledger.cli.serve import log_to_stderr, stop_signal, write_port
+from ledger.cli.server import log_to_stderr, stop_signal, write_port
 from ledger.cli.session import session
 from ledger.events import notation
 

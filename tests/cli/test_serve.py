@@ -21,7 +21,7 @@ import pytest
 import structlog
 
 from ledger.cli.exits import Exit
-from ledger.cli.serve import log_to_stderr
+from ledger.cli.server import log_to_stderr
 from ledger.client import LedgerClient, Signal
 from tests.cli.conftest import Run
 from tests.support.served import serving

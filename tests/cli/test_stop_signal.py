@@ -11,7 +11,7 @@ import pytest
 
 WAITING = """
 import signal, sys, threading
-from ledger.cli.serve import stop_signal
+from ledger.cli.server import stop_signal
 wait = stop_signal()
 def waits():
     return sys._current_frames()[threading.main_thread().ident].f_code is wait.__code__

@@ -1,4 +1,4 @@
-"""`decision-ledger serve`: the service in the foreground, until it is told to stop."""
+"""The server of `decision-ledger serve`: in the foreground, until it is told to stop."""
 
 import os
 import signal
