@@ -37,7 +37,8 @@ def write_whole(path: Path, data: bytes) -> None:
     It is durable, under its name, when this returns.
     """
     new = path.with_name(f"{path.name}.new")
-    with open_file(new) as file:
+    new.unlink(missing_ok=True)  # with whose rights it was left there
+    with open_file(new, "xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,5 @@
 """The event store: the only SQL that writes the ledger, on a SQLite file or on PostgreSQL."""
 
-from ledger.storage.events import Events
 from ledger.storage.records import (
     AppendRequest,
     AppendResult,
@@ -18,7 +17,6 @@ __all__ = [
     "AppendResult",
     "CommitCallback",
     "CreateLedger",
-    "Events",
     "Guard",
     "Head",
     "LedgerInfo",

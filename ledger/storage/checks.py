@@ -29,28 +29,6 @@ class RequestKey(NamedTuple):
     request_id: str
 
 
-class _Row(NamedTuple):
-    """The columns of a request id that its seal covers."""
-
-    ledger_id: int
-    actor: str
-    method: str
-    request_id: str
-    digest: bytes
-    first_position: int
-    last_position: int
-
-
-class _Cosignature(NamedTuple):
-    """The columns of a cosignature that its seal covers."""
-
-    ledger_id: int
-    size: int
-    name: str
-    key_id: bytes
-    line: str
-
-
 def request_key(info: LedgerInfo, request: AppendRequest) -> RequestKey | None:
     """Return what the request's id is unique by, None without an id."""
     if request.request_id is None:
@@ -58,31 +36,23 @@ def request_key(info: LedgerInfo, request: AppendRequest) -> RequestKey | None:
     return RequestKey(info.ledger_id, request.actor, request.method, request.request_id)
 
 
-def request_seal(row: Any) -> bytes:  # noqa: ANN401 - a row, or whatever has its members
-    """Return the digest that a row of request ids carries over its other columns."""
-    text = (
-        f"{row.ledger_id}\n{row.actor}\n{row.method}\n{row.request_id}\n"
-        f"{row.first_position}\n{row.last_position}\n"
-    )
-    return hashlib.sha256(text.encode() + row.digest).digest()
+def request_row(key: RequestKey, digest: bytes, first: int, last: int) -> dict[str, Any]:
+    """Return the row that remembers the answer to a request id, under a digest over all of it."""
+    text = "".join(f"{part}\n" for part in (*key, first, last))
+    return {
+        **key._asdict(),
+        "digest": digest,
+        "first_position": first,
+        "last_position": last,
+        "seal": hashlib.sha256(text.encode() + digest).digest(),
+    }
 
 
-def cosignature_seal(row: Any) -> bytes:  # noqa: ANN401 - a row, or whatever has its members
-    """Return the digest that a row of cosignatures carries over its other columns."""
-    text = f"{row.ledger_id}\n{row.size}\n{row.name}\n{row.key_id.hex()}\n{row.line}\n"
-    return hashlib.sha256(text.encode()).digest()
-
-
-def cosignature_row(ledger_id: int, cosignature: KeptCosignature) -> dict[str, Any]:
-    """Return the row that keeps a cosignature."""
-    row = _Cosignature(ledger_id, *cosignature)
-    return {**row._asdict(), "seal": cosignature_seal(row)}
-
-
-def request_row(key: RequestKey, digest: bytes, result: AppendResult) -> dict[str, Any]:
-    """Return the row that remembers the answer to a request id."""
-    row = _Row(*key, digest, result.first_position, result.last_position)
-    return {**row._asdict(), "seal": request_seal(row)}
+def cosignature_row(ledger_id: int, kept: KeptCosignature) -> dict[str, Any]:
+    """Return the row that keeps a cosignature, under a digest over all of it."""
+    text = f"{ledger_id}\n{kept.size}\n{kept.name}\n{kept.key_id.hex()}\n{kept.line}\n"
+    seal = hashlib.sha256(text.encode()).digest()
+    return {"ledger_id": ledger_id, **kept._asdict(), "seal": seal}
 
 
 def check_request(request: AppendRequest) -> None:

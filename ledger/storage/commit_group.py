@@ -157,7 +157,7 @@ class CommitGroup:
         )
         if key is not None:
             self._known[key] = (request.digest, result)
-            self._request_rows.append(request_row(key, request.digest, result))
+            self._request_rows.append(request_row(key, request.digest, first, chain.position))
         if request.tracking is not None:
             self._tracked[(info.ledger_id, request.tracking[0])] = request.tracking[1]
         return result

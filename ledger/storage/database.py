@@ -19,24 +19,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from ledger.clock import Clock
 from ledger.errors import DATABASE_ERROR, LedgerError, Reason, invalid_field
 from ledger.events.values import SECOND
+from ledger.storage.schema import events
 
 if TYPE_CHECKING:
     from ledger.storage.sealed_keys import SealedKeys
 
-EVENT_COLUMNS = (
-    "ledger_id",
-    "position",
-    "stream",
-    "stream_version",
-    "type",
-    "recorded_at",
-    "observed_at",
-    "body",
-    "salt",
-    "body_hash",
-    "prev_hash",
-    "event_hash",
-)
+EVENT_COLUMNS: Final = tuple(column.name for column in events.columns)
 EVENT_WIDTH = len(EVENT_COLUMNS)
 _CAUSE_CHARS_MAX: Final = 300
 _PASSES: Final = "Send the same request with the same request id again."
@@ -124,10 +112,6 @@ class Database(ABC):
     @abstractmethod
     def interrupt(self) -> None:
         """Wake the threads that wait for an announcement."""
-
-    @abstractmethod
-    def check_structure(self) -> None:
-        """Check what lies below the rows, as far as the database can; CHAIN_BROKEN at damage."""
 
     @abstractmethod
     def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:

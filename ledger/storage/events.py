@@ -18,7 +18,7 @@ from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.signals import SignalObserved
 from ledger.events.system import COMMITTING, LedgerCreated
 from ledger.events.values import TIME_LIMIT, format_time
-from ledger.storage.database import damaged
+from ledger.storage.database import EVENT_COLUMNS, damaged
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.records import Head, RawEvent
 from ledger.storage.schema import events, heads
@@ -31,19 +31,7 @@ KEY_TYPES: Final = frozenset(
     )
 )
 
-_EVENT: Final = select(
-    events.c.position,
-    events.c.stream,
-    events.c.stream_version,
-    events.c.type,
-    events.c.recorded_at,
-    events.c.observed_at,
-    events.c.body,
-    events.c.salt,
-    events.c.body_hash,
-    events.c.prev_hash,
-    events.c.event_hash,
-)
+_EVENT: Final = select(*(events.c[name] for name in EVENT_COLUMNS if name != "ledger_id"))
 _RAW_COLUMNS: Final = ", ".join(column.name for column in _EVENT.selected_columns)
 _SHAPES: Final = {
     (int, str, int, str, int, observed_at, body, salt, bytes, bytes, bytes)
@@ -253,17 +241,11 @@ class Events:
 
         Times ascend with positions, so a binary search over the primary key finds it.
         """
-        low, high = 0, self.head(ledger).position
-        while low < high:
-            middle = (low + high + 1) // 2
-            statement = select(events.c.recorded_at).where(
-                events.c.ledger_id == self._view.id_of(ledger), events.c.position == middle
-            )
-            if self._view.rows(statement)[0][0] <= micros:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        recorded_at = select(events.c.recorded_at).where(
+            events.c.ledger_id == self._view.id_of(ledger),
+            events.c.position == bindparam("place"),
+        )
+        return self._last_at_most(micros, self.head(ledger).position, recorded_at)
 
     def rows_raw(
         self, ledger: str, *, after: int = 0, until: int | None = None
@@ -310,15 +292,19 @@ class Events:
         """Return a stream's version as of a position, by binary search over its index."""
         if position == 0:
             return 0
-        low, high = 0, self.stream_version(ledger, stream)
+        position_of = select(events.c.position).where(
+            events.c.ledger_id == self._view.id_of(ledger),
+            events.c.stream == stream,
+            events.c.stream_version == bindparam("place"),
+        )
+        return self._last_at_most(position, self.stream_version(ledger, stream), position_of)
+
+    def _last_at_most(self, most: int, places: int, value_at: Select[Any]) -> int:
+        """Return the last of the places from 1 on whose value is not greater, 0 if none is."""
+        low, high = 0, places
         while low < high:
             middle = (low + high + 1) // 2
-            statement = select(events.c.position).where(
-                events.c.ledger_id == self._view.id_of(ledger),
-                events.c.stream == stream,
-                events.c.stream_version == middle,
-            )
-            if self._view.rows(statement)[0][0] <= position:
+            if self._view.rows(value_at, {"place": middle})[0][0] <= most:
                 low = middle
             else:
                 high = middle - 1

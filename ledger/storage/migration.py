@@ -46,8 +46,7 @@ def prepare(connection: Connection, keys: SealedKeys, *, create: bool) -> None:
     """
     if inspect(connection).has_table(schema_version.name):
         found = connection.execute(select(schema_version.c.version)).scalar_one()
-        if found > SCHEMA_VERSION:
-            raise newer_schema(found)
+        _check_not_newer(found)
         for version in range(found + 1, SCHEMA_VERSION + 1):
             _MIGRATIONS[version](connection, keys)
         if found < SCHEMA_VERSION:
@@ -70,8 +69,7 @@ def _create_tables(connection: Connection) -> None:
 
 def check_version(found: int) -> None:
     """Refuse to read a database of another version; STORE_UNAVAILABLE says what to do."""
-    if found > SCHEMA_VERSION:
-        raise newer_schema(found)
+    _check_not_newer(found)
     if found < SCHEMA_VERSION:
         raise LedgerError(
             Reason.STORE_UNAVAILABLE,
@@ -92,14 +90,15 @@ def no_ledger(what: str) -> LedgerError:
     )
 
 
-def newer_schema(found: int) -> LedgerError:
-    """Return the refusal to touch a database that a newer release has written."""
-    return LedgerError(
-        Reason.STORE_UNAVAILABLE,
-        f"The database has schema version {found}; this release knows up to {SCHEMA_VERSION}.",
-        remedy="Use the release that wrote it, or a newer one. Nothing was changed.",
-        metadata={"schema_version": str(found), "schema_version_max": str(SCHEMA_VERSION)},
-    )
+def _check_not_newer(found: int) -> None:
+    """Refuse to touch a database that a newer release has written."""
+    if found > SCHEMA_VERSION:
+        raise LedgerError(
+            Reason.STORE_UNAVAILABLE,
+            f"The database has schema version {found}; this release knows up to {SCHEMA_VERSION}.",
+            remedy="Use the release that wrote it, or a newer one. Nothing was changed.",
+            metadata={"schema_version": str(found), "schema_version_max": str(SCHEMA_VERSION)},
+        )
 
 
 # ---- from version 1 to version 2 -----------------------------------------------------------------

@@ -256,9 +256,6 @@ class PostgresDatabase(Database):
         except (DBAPIError, LedgerError):
             return  # it wakes at its timeout then
 
-    def check_structure(self) -> None:
-        """Leave it to the server's checksums, and to `pg_amcheck` for its indexes."""
-
     def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:
         """Return what an error means by its SQLSTATE; without one the connection was lost."""
         code = getattr(error.orig, "sqlstate", None)

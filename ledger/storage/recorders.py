@@ -28,12 +28,12 @@ from sqlalchemy import Connection
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import decode
 from ledger.events.envelope import RecordedEvent
-from ledger.storage.aggregate_events import family_of
 from ledger.storage.records import AppendRequest, AppendResult, Guard
 from ledger.storage.store import Store
 from ledger.storage.stored_events import (
     RECORDER,
     OriginatorId,
+    family_of,
     foreign_stream,
     is_native,
     to_new_event,
@@ -256,7 +256,7 @@ class LedgerTrackingRecorder(TrackingRecorder):
         return self.store.consumers.position(self.origin, application_name)
 
 
-class LedgerProcessRecorder(LedgerApplicationRecorder, ProcessRecorder):
+class LedgerProcessRecorder(LedgerApplicationRecorder, LedgerTrackingRecorder, ProcessRecorder):
     """Records new events and the position they answer to in one transaction."""
 
     def insert_events(
@@ -269,14 +269,6 @@ class LedgerProcessRecorder(LedgerApplicationRecorder, ProcessRecorder):
         if tracking is not None:
             kwargs["tracking"] = (tracking.application_name, tracking.notification_id)
         return super().insert_events(stored_events, **kwargs)
-
-    def insert_tracking(self, tracking: Tracking) -> None:
-        """Move forward; IntegrityError where the position is not beyond the recorded one."""
-        _track(self.store, self.origin, tracking, None)
-
-    def max_tracking_id(self, application_name: str) -> int | None:
-        """Return the position recorded for an application, None before the first."""
-        return self.store.consumers.position(self.origin, application_name)
 
 
 def _actor_of(stored: Sequence[StoredEvent]) -> str:

@@ -79,32 +79,13 @@ events = Table(
 # no event, so that each event pays for one of them only.
 _observed = events.c.observed_at.is_not(None)
 _other = events.c.observed_at.is_(None)
-Index(
-    "events_observed",
-    events.c.ledger_id,
-    events.c.stream,
-    events.c.observed_at,
-    events.c.position,
-    sqlite_where=_observed,
-    postgresql_where=_observed,
-)
-Index(
-    "events_stream_type",
-    events.c.ledger_id,
-    events.c.stream,
-    events.c.type,
-    events.c.position,
-    sqlite_where=_other,
-    postgresql_where=_other,
-)
-Index(
-    "events_type",
-    events.c.ledger_id,
-    events.c.type,
-    events.c.position,
-    sqlite_where=_other,
-    postgresql_where=_other,
-)
+for _name, _where, _columns in (
+    ("events_observed", _observed, ("ledger_id", "stream", "observed_at", "position")),
+    ("events_stream_type", _other, ("ledger_id", "stream", "type", "position")),
+    ("events_type", _other, ("ledger_id", "type", "position")),
+):
+    _indexed = [events.c[each] for each in _columns]
+    Index(_name, *_indexed, sqlite_where=_where, postgresql_where=_where)
 
 heads = Table(
     "heads",

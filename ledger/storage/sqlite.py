@@ -229,13 +229,6 @@ class SqliteDatabase(Database):
         """Wake the watcher for good."""
         self._closing.set()
 
-    def check_structure(self) -> None:
-        """Run SQLite's own check: pages, order of keys, every row in every index."""
-        with self.reading() as connection:
-            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-        if found != "ok":
-            raise damaged(str(found))
-
     def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:
         """Return what an error means: a file that somebody holds, a disk that fails, or damage.
 
@@ -381,11 +374,7 @@ def _check_version(connection: Connection) -> None:
     """Refuse to read what a newer release, or something else, has written."""
     tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type='table'")
     if schema.schema_version.name not in tables.scalars().all():
-        raise unavailable(
-            "The file is a SQLite database but holds no ledger.",
-            remedy="Check the path.",
-            retry=False,
-        )
+        raise migration.no_ledger("file is a SQLite database")
     found = connection.exec_driver_sql("SELECT max(version) FROM schema_version").scalar()
     if type(found) is not int:
         raise damaged("it has no schema version")

@@ -9,7 +9,6 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.clocks import LedgerClocks
 from ledger.storage.consumers import Consumers
-from ledger.storage.creation import Creation
 from ledger.storage.database import Database, open_database, unavailable
 from ledger.storage.events import Events
 from ledger.storage.leases import Leases
@@ -53,7 +52,7 @@ class Store:
             CommitWatcher(database, self.commits) if read_only or database.shared else None
         )
         writer = self._open_writer
-        self.ledgers = Ledgers(view, writer, Creation(database, times, sealed))
+        self.ledgers = Ledgers(database, view, writer, times, sealed)
         """Which ledgers there are, and how one begins."""
         self.events = Events(view)
         """What is recorded, and the head of it."""

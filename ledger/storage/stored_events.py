@@ -17,7 +17,7 @@ from eventsourcing.persistence import DataError, Notification, StoredEvent
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.recorder import RecorderEvent
-from ledger.events.registry import BY_TYPE, typed
+from ledger.events.registry import BY_TYPE, EVENT_CLASSES, aggregate_types, typed
 from ledger.storage.records import NewEvent
 
 OriginatorId = Callable[[str], UUID | str]
@@ -25,11 +25,19 @@ OriginatorId = Callable[[str], UUID | str]
 
 TEXT_MAX: Final = 1_000  # of an originator_id or a topic, as the event type has it
 RECORDER: Final = "services/recorder"
+_KINDS: Final = {cls.STREAM.partition("/")[0] for cls in EVENT_CLASSES if cls.IS_OF_AGGREGATE}
+_FAMILIES: Final = {f"{kind}/": aggregate_types(kind) for kind in _KINDS}
 
 
 def is_native(topic: str) -> bool:
     """Return whether a topic is a type of the ledger's own."""
     return topic in BY_TYPE and topic != RecorderEvent.TYPE
+
+
+def family_of(stream: str) -> frozenset[str]:
+    """Return the event types that make up the aggregate of a stream; empty if it has none."""
+    prefix = stream[: stream.find("/") + 1]
+    return _FAMILIES.get(prefix, frozenset())
 
 
 def foreign_stream(originator_id: UUID | str) -> str:

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, text
 
 from ledger.storage.database import damaged
-from ledger.storage.schema import tiles
+
+_UPSERT: Final = text(
+    "INSERT INTO tiles (ledger_id, level, number, hashes) "
+    "VALUES (:ledger_id, :level, :number, :hashes) "
+    "ON CONFLICT (ledger_id, level, number) DO UPDATE SET hashes = excluded.hashes"
+)
 
 
 def tile_query(ledger_id: int, wanted: Sequence[tuple[int, int]]) -> str:
@@ -39,26 +43,8 @@ def write_tiles(
     """Store tiles that are new or have grown; a trigger refuses any other change."""
     if not changed:
         return
-    statement = _UPSERTS[connection.dialect.name]
     rows = [
         {"ledger_id": ledger_id, "level": level, "number": index, "hashes": hashes}
         for (level, index), hashes in changed.items()
     ]
-    connection.execute(statement, rows)
-
-
-def _upserts() -> dict[str, Insert]:
-    """Return the statement of each database that inserts a tile or lets it grow."""
-    key = [tiles.c.ledger_id, tiles.c.level, tiles.c.number]
-    of_sqlite, of_postgres = sqlite.insert(tiles), postgresql.insert(tiles)
-    return {
-        "sqlite": of_sqlite.on_conflict_do_update(
-            index_elements=key, set_={"hashes": of_sqlite.excluded.hashes}
-        ),
-        "postgresql": of_postgres.on_conflict_do_update(
-            index_elements=key, set_={"hashes": of_postgres.excluded.hashes}
-        ),
-    }
-
-
-_UPSERTS: Final = _upserts()
+    connection.execute(_UPSERT, rows)

@@ -5,7 +5,6 @@ moved to another row does not open. A thief of the database alone cannot sign; a
 master key too can, so the two are kept, copied and backed up apart.
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledger.chain.keys import KeyFormatError, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError, invalid_field
-from ledger.private import flush_folder
+from ledger.private import write_whole
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
 from ledger.storage.database import unavailable
 
@@ -25,7 +24,6 @@ NONCE_BYTES: Final = 12
 
 _FORM: Final = b"\x01"  # of a sealed key: this byte, nonce, ciphertext with its tag
 _TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-_OWNER_ONLY: Final = 0o600
 
 
 class VaultError(ValueError):
@@ -68,16 +66,8 @@ class Vault:
         The file is durable and whole when this returns, or not there at all.
         """
         vault = cls(clock.random_bytes(MASTER_BYTES))
-        fresh = path.with_name(path.name + ".new")
         try:
-            fresh.unlink(missing_ok=True)
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(f"{vault._master.hex()}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.rename(path)
-            flush_folder(path.parent)
+            write_whole(path, f"{vault._master.hex()}\n".encode())
         except OSError as error:
             raise _no_master(path, error.strerror or str(error)) from error
         return vault

@@ -14,7 +14,7 @@ import pytest
 
 from ledger.client import ClientError, LedgerClient
 from ledger.events.notation import time
-from ledger.storage.infos import info_of
+from ledger.storage.read_connections import info_of
 from ledger.v1 import signal_service_pb2 as pb
 from tests.support.served import (
     DAY,

@@ -108,7 +108,10 @@ def judged(state: State, folder: Path) -> str:
     try:
         store = open_store(str(folder / FILE), SystemClock(), vault=Vault(bytes(32)))
         try:
-            database_of(store).check_structure()
+            with database_of(store).reading() as connection:
+                found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+            if found != "ok":
+                return f"{state.label}: {found}"
             count = len(check_ledger(store, ORIGIN))
             lines = [line.split() for line in state.acknowledged.decode().splitlines()]
             for request_id, first, last in lines:

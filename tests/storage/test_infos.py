@@ -8,7 +8,7 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.storage import CreateLedger, Store
-from ledger.storage.infos import info_of
+from ledger.storage.read_connections import info_of
 from tests.support.check_ledger import check_ledger
 from tests.support.hooks import on_writer
 from tests.support.stores import ORIGIN

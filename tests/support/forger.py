@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from ledger.chain.checkpoint import CheckpointBody, sign
@@ -17,7 +16,7 @@ from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.events.values import format_time
-from ledger.storage.checks import request_seal
+from ledger.storage.checks import RequestKey, request_row
 from tests.support.chained import hashes_of, rehash
 
 
@@ -133,19 +132,11 @@ class Forger:
             if at is None:
                 self.database.execute("DELETE FROM requests WHERE request_id = ?", (name,))
                 continue
-            remembered = SimpleNamespace(
-                ledger_id=1,
-                actor=actor,
-                method=method,
-                request_id=name,
-                digest=digest,
-                first_position=min(at),
-                last_position=max(at),
-            )
+            again = request_row(RequestKey(1, actor, method, name), digest, min(at), max(at))
             self.database.execute(
                 "UPDATE requests SET first_position = ?, last_position = ?, seal = ?"
                 " WHERE request_id = ?",
-                (min(at), max(at), request_seal(remembered), name),
+                (min(at), max(at), again["seal"], name),
             )
 
     def checkpoint(self, size: int) -> CheckpointBody:

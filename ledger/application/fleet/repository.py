@@ -42,8 +42,8 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.registry import BY_TYPE, ErasedData
-from ledger.storage.aggregate_events import family_of
 from ledger.storage.records import AppendResult, Guard
+from ledger.storage.stored_events import family_of
 
 A = TypeVar("A", SignalAggregate, ModelAggregate, PolicyAggregate)
 
