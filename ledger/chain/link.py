@@ -137,20 +137,6 @@ def hash_page(
     return hashes
 
 
-def verify(
-    entries: Iterable[Link], *, origin: str, head: Digest = GENESIS, start_position: int = 1
-) -> Digest:
-    """Check strictly that entries continue the ledger after head, and return the new head.
-
-    Raises LedgerError (CHAIN_BROKEN) with the position of the first entry that does not. For long
-    ledgers, and to go on later, feed a ChainVerifier.
-    """
-    verifier = ChainVerifier(origin=origin, head=head, start_position=start_position)
-    for entry in entries:
-        verifier.feed(entry)
-    return verifier.head
-
-
 class ChainVerifier:
     """Checks a ledger event by event, in memory that grows with the number of streams only.
 

@@ -37,18 +37,6 @@ class ProofText:
     extra: bytes | None = None
     """Whatever the writer added. No signature covers it."""
 
-    def encode(self) -> str:
-        """Return the text of the proof."""
-        lines = [
-            _HEADER,
-            *([] if self.extra is None else [_EXTRA + encode_base64(self.extra)]),
-            f"index {self.index}",
-            *map(encode_base64, self.hashes),
-            "",
-            self.checkpoint,
-        ]
-        return "\n".join(lines)
-
 
 def encode(
     index: int, hashes: Sequence[bytes], checkpoint_note: bytes, extra: bytes | None = None
@@ -56,7 +44,15 @@ def encode(
     """Return the text of a proof that leaf `index` is in the tree of a checkpoint."""
     assert 0 <= index <= SIZE_MAX
     assert len(hashes) <= HASHES_MAX
-    return ProofText(index, tuple(hashes), checkpoint_note.decode(), extra).encode()
+    lines = [
+        _HEADER,
+        *([] if extra is None else [_EXTRA + encode_base64(extra)]),
+        f"index {index}",
+        *map(encode_base64, hashes),
+        "",
+        checkpoint_note.decode(),
+    ]
+    return "\n".join(lines)
 
 
 def parse(text: str) -> ProofText:

@@ -22,7 +22,7 @@ TILE_LEVEL_MAX: Final = 63  # what a path may say; a tree of 2^63 leaves ends at
 _LEVELS: Final = 8  # tree levels per tile: 2^8 = 256
 _LAST: Final = TILE_WIDTH - 1
 _PATH: Final = re.compile(
-    r"tile/(?P<what>entries|0|[1-9][0-9]?)/(?P<groups>(?:x[0-9]{3}/){0,6}[0-9]{3})"
+    r"tile/(?P<level>0|[1-9][0-9]?)/(?P<groups>(?:x[0-9]{3}/){0,6}[0-9]{3})"
     r"(?:\.p/(?P<width>[1-9][0-9]{0,2}))?",
     re.ASCII,
 )
@@ -84,16 +84,13 @@ def entries_path(index: int, width: int = TILE_WIDTH) -> str:
 def parse_tile_path(path: str) -> Tile | None:
     """Return the tile that `tile_path` gives this path to, or None if there is none."""
     match = _PATH.fullmatch(path)
-    if match is None or match["what"] == "entries" or int(match["what"]) > TILE_LEVEL_MAX:
+    if match is None or int(match["level"]) > TILE_LEVEL_MAX:
         return None
-    place = _parse_place(match)
-    return None if place is None else Tile(int(match["what"]), *place)
-
-
-def parse_entries_path(path: str) -> tuple[int, int] | None:
-    """Return the index and width that `entries_path` gives this path to, or None."""
-    match = _PATH.fullmatch(path)
-    return None if match is None or match["what"] != "entries" else _parse_place(match)
+    groups, is_partial = match["groups"], match["width"] is not None
+    index, width = int(re.sub("[x/]", "", groups)), int(match["width"] or TILE_WIDTH)
+    if index > SIZE_MAX or width > TILE_WIDTH - is_partial or groups.startswith("x000/"):
+        return None
+    return Tile(int(match["level"]), index, width)
 
 
 def _place(index: int, width: int) -> str:
@@ -105,16 +102,6 @@ def _place(index: int, width: int) -> str:
     groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
     place = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
     return place if width == TILE_WIDTH else f"{place}.p/{width}"
-
-
-def _parse_place(match: re.Match[str]) -> tuple[int, int] | None:
-    """Return index and width, unless they are out of range or have another spelling."""
-    groups = match["groups"]
-    index, width = int(re.sub("[x/]", "", groups)), int(match["width"] or TILE_WIDTH)
-    is_partial = match["width"] is not None
-    if index > SIZE_MAX or width > TILE_WIDTH - is_partial or groups.startswith("x000/"):
-        return None
-    return index, width
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -221,10 +208,6 @@ class RightEdge:
     def root(self) -> Digest:
         """Return the root of the tree as it is now."""
         return self._tree.root()
-
-    def copy(self) -> "RightEdge":
-        """Return an independent copy, to try an append on and throw away if it fails."""
-        return RightEdge(self._tree.copy(), self._partial)
 
     def extend(self, leaves: Iterable[bytes]) -> dict[tuple[int, int], bytes]:
         """Add leaf hashes in order; return every tile that changed, by (level, index), whole."""

@@ -72,10 +72,6 @@ class AddCheckpoint:
             raise WitnessRefusalError(MALFORMED, "the old size is larger than the checkpoint's")
         return cls(int(old[1]), proof, note, claimed)
 
-    def encode(self) -> bytes:
-        """Return the bytes of the request."""
-        return encode_request(self.old_size, self.proof, self.note)
-
 
 def encode_request(old_size: int, proof: Sequence[bytes], note: bytes) -> bytes:
     """Return the request to cosign a note, given the size that the witness knows."""

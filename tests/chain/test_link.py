@@ -20,7 +20,6 @@ from ledger.chain.link import (
     body_hash,
     event_hash,
     header_bytes,
-    verify,
 )
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
@@ -132,9 +131,16 @@ def blamed(
     return caught.value
 
 
+def verify(links: list[Link], head: Digest = GENESIS, start_position: int = 1) -> Digest:
+    """Return the head of a ledger that was checked strictly."""
+    verifier = ChainVerifier(origin=ORIGIN, head=head, start_position=start_position)
+    feed_all(verifier, links)
+    return verifier.head
+
+
 @given(ledgers())
 def test_honest_ledger_verifies_to_its_last_hash(links: list[Link]) -> None:
-    assert verify(links, origin=ORIGIN) == links[-1].event_hash
+    assert verify(links) == links[-1].event_hash
     fast = ChainVerifier(origin=ORIGIN, strict=False)
     feed_all(fast, links)
     assert fast.head == links[-1].event_hash
@@ -143,7 +149,7 @@ def test_honest_ledger_verifies_to_its_last_hash(links: list[Link]) -> None:
 
 
 def test_an_empty_ledger_verifies_to_genesis() -> None:
-    assert verify([], origin=ORIGIN) == GENESIS
+    assert verify([]) == GENESIS
 
 
 @given(links=ledgers(), data=st.data(), strict=st.booleans())
@@ -290,7 +296,7 @@ def test_another_ledgers_event_is_blamed() -> None:
 def test_an_erased_body_leaves_the_chain_whole() -> None:
     links = small_ledger()
     links[2] = links[2]._replace(body=None, salt=None)
-    assert verify(links, origin=ORIGIN) == links[-1].event_hash
+    assert verify(links) == links[-1].event_hash
 
 
 def test_a_refused_event_leaves_the_verifier_as_it_was() -> None:
@@ -307,7 +313,7 @@ def test_a_refused_event_leaves_the_verifier_as_it_was() -> None:
 def test_verification_goes_on_from_a_known_head() -> None:
     links = small_ledger()
     head = Digest(links[1].event_hash)
-    assert verify(links[2:], origin=ORIGIN, head=head, start_position=3) == links[-1].event_hash
+    assert verify(links[2:], head=head, start_position=3) == links[-1].event_hash
     exact: dict[str, Any] = {"head": head, "start_position": 3, "recorded_at": links[1].recorded_at}
     error = blamed(links[2:], **exact, versions={"models/a": 2})
     assert "instead of 3" in error.message
