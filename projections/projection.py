@@ -41,15 +41,12 @@ class Projection(Protocol):
 
         Where the body was erased the header counts: what the event replaced is no longer known.
         """
-        ...
 
     def changes(self) -> dict[str, Row | None]:
         """Return the rows touched since the last call, as they are now; None where one is gone."""
-        ...
 
     def load(self, rows: Mapping[str, Row]) -> None:
         """Take up the state that these rows describe. Called once, before any event."""
-        ...
 
 
 class HeadLike(Protocol):
@@ -58,7 +55,6 @@ class HeadLike(Protocol):
     @property
     def position(self) -> int:
         """Return the position of the newest event, 0 in an empty ledger."""
-        ...
 
 
 class EventReader(Protocol):
@@ -66,17 +62,14 @@ class EventReader(Protocol):
 
     def head(self, ledger: str) -> HeadLike:
         """Return the newest durable head."""
-        ...
 
     def read(
         self, ledger: str, *, after: int = 0, until: int | None = None, limit: int = 1000
     ) -> list[RecordedEvent]:
         """Return at most `limit` events with after < position <= until."""
-        ...
 
     def event(self, ledger: str, position: int) -> RecordedEvent | None:
         """Return the event at a position, or None."""
-        ...
 
     def latest(
         self,
@@ -88,7 +81,6 @@ class EventReader(Protocol):
         skip: int = 0,
     ) -> RecordedEvent | None:
         """Return the newest event of these types in a stream up to a position, after skipping."""
-        ...
 
     def of_types(
         self,
@@ -102,7 +94,6 @@ class EventReader(Protocol):
         descending: bool = False,
     ) -> list[RecordedEvent]:
         """Return events of these types, in one stream or in all; not for observations."""
-        ...
 
 
 _MODELS: Final = "models/"

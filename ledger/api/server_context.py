@@ -53,40 +53,31 @@ class Backend(Protocol):
 
     def ledgers(self) -> list[LedgerInfo]:
         """Return every ledger."""
-        ...
 
     def ledger(self, origin: str = "") -> LedgerApplication:
         """Return one ledger, the first one for an empty origin."""
-        ...
 
     @property
     def append_failure(self) -> LedgerError | None:
         """Why nothing can be appended at the moment, or any more; None while all is well."""
-        ...
 
     def on_append_change(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, whenever `append_failure` comes or goes."""
-        ...
 
     def on_news(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when something moved that a call may wait for."""
-        ...
 
     def exports(self, origin: str = "") -> Exports:
         """Return a ledger's exports."""
-        ...
 
     def on_signing_failure(self, callback: Callable[[], None]) -> None:
         """Call back, on any thread, when a ledger's checkpoints are not signed any more."""
-        ...
 
     def count_refusal(self, origin: str, actor: str, method: str, reason: Reason) -> None:
         """Count that a request was refused; "" is the first ledger."""
-        ...
 
     def projections(self, origin: str = "") -> ProjectionHost:
         """Return a ledger's read models."""
-        ...
 
     def create_ledger(  # noqa: PLR0913 - one keyword for each field of a request
         self,
@@ -101,7 +92,6 @@ class Backend(Protocol):
         digest: bytes,
     ) -> LedgerInfo:
         """Begin a ledger."""
-        ...
 
 
 class ServerContext:

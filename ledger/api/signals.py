@@ -1,11 +1,14 @@
-"""SignalService: definitions, observations, and where signals stand."""
+"""SignalService: definitions, observations in single batches and in streams, states of signals."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import grpc
 
+from ledger.api import errors
+from ledger.api.calls import call_of, parsed
 from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended, timestamp
 from ledger.api.convert.ledgers import inclusion
@@ -17,19 +20,23 @@ from ledger.api.convert.signals import (
     signal_of,
     signal_state,
 )
-from ledger.api.ingest import METHOD, IngestStream
 from ledger.api.paging import cut, page_of
 from ledger.api.server_context import ServerContext, await_checkpoint
 from ledger.api.steps import Deferred, answered_stream, deferred
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
-from ledger.errors import LedgerError
-from ledger.limits import PAGE_STATES_MAX
+from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.limits import PAGE_STATES_MAX, STREAM_BATCH_SECONDS_MAX
 from ledger.storage.records import AppendResult
-from ledger.v1 import checkpoint_pb2, signal_service_pb2_grpc
+from ledger.v1 import checkpoint_pb2, errors_pb2, signal_service_pb2_grpc
 from ledger.v1 import signal_service_pb2 as pb
 
-_PROJECTION = "signals"
+_PROJECTION: Final = "signals"
+_METHOD: Final = "SubmitSignals"
+"""Batches of streams share their request ids with single ones: either may repeat the other."""
+
+_STREAMED: Final = "StreamSignals"
+_FATAL: Final = frozenset({Reason.LEDGER_UNKNOWN, Reason.DRAINING})
 
 
 class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
@@ -81,7 +88,7 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         rows = rows_of(request.observations, ledger.intake.unstated_time())
         is_waiting, is_left_out = request.wait_for_checkpoint, request.leave_out_duplicates
         caller = self._server.caller(request, context)
-        submission = ledger.intake.submit(caller, rows, METHOD, leave_out_duplicates=is_left_out)
+        submission = ledger.intake.submit(caller, rows, _METHOD, leave_out_duplicates=is_left_out)
         if is_waiting:
             return deferred(Deferred(submission, partial(_proven, ledger, context), is_long=True))
         return deferred(Deferred(submission, _recorded))
@@ -123,6 +130,99 @@ class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
         if last is not None:
             response.recorded_at.CopyFrom(timestamp(last.recorded_at))
         return response
+
+
+class IngestStream:
+    """Serves one call of StreamSignals: each batch is queued as it comes, answered once durable.
+
+    Several batches of a stream wait for the writer together, so that group commit has something to
+    group; answers keep the order of the batches. What bounds it: so many batches in flight, then
+    nothing is read, then gRPC's flow control holds the client back.
+    """
+
+    def __init__(self, server: ServerContext, context: grpc.ServicerContext) -> None:
+        self._server = server
+        self._call = call_of(context)
+        self._actor = self._call.actor
+        self._origin: str | None = None
+        self._batches = 0
+
+    def take(self, data: bytes) -> pb.StreamSignalsResponse | Deferred[pb.StreamSignalsResponse]:
+        """Queue one batch; raises LedgerError where the stream cannot go on."""
+        self._server.check_draining()
+        self._batches += 1
+        answer = pb.StreamSignalsResponse(batch=self._batches)
+        try:
+            request = parsed(data, pb.StreamSignalsRequest.FromString)
+            assert isinstance(request, pb.StreamSignalsRequest)
+            answer.request_id = request.request_id
+            return Deferred(self._queued(request), partial(self._answered, answer))
+        except LedgerError as error:
+            if error.reason in _FATAL:
+                raise
+            return self._refused(answer, error)
+
+    def _queued(self, request: pb.StreamSignalsRequest) -> PendingBatch:
+        ledger = self._ledger(request.ledger)
+        rows = rows_of(request.observations, ledger.intake.unstated_time())
+        caller = self._server.caller_for(request, _METHOD, self._actor, self._deadline())
+        is_left_out = request.leave_out_duplicates
+        return ledger.intake.submit(caller, rows, _METHOD, leave_out_duplicates=is_left_out)
+
+    def _ledger(self, origin: str) -> LedgerApplication:
+        """Return the stream's ledger: the first batch settles it."""
+        if self._origin is None:
+            ledger = self._server.backend.ledger(origin)
+            self._origin = ledger.info.origin
+            return ledger
+        if origin not in {"", self._origin}:
+            raise invalid_field(
+                "ledger",
+                f"is {origin[:255]!r}, and this stream writes to {self._origin}",
+                remedy="Open another stream for another ledger.",
+            )
+        return self._server.backend.ledger(self._origin)
+
+    def _deadline(self) -> float:
+        left = self._call.seconds_left
+        seconds = STREAM_BATCH_SECONDS_MAX if left is None else min(left, STREAM_BATCH_SECONDS_MAX)
+        return self._server.clock.monotonic_seconds() + seconds
+
+    def _answered(
+        self, answer: pb.StreamSignalsResponse, done: PendingBatch
+    ) -> pb.StreamSignalsResponse:
+        try:
+            taken = done.result()
+        except Exception as failure:  # noqa: BLE001 - one batch's failure is its own
+            return self._refused(answer, errors.refusal_of(failure, self._server.clock))
+        answer.appended.CopyFrom(appended(taken.appended))
+        answer.intake.CopyFrom(intake(taken))
+        return answer
+
+    def _refused(
+        self, answer: pb.StreamSignalsResponse, error: LedgerError
+    ) -> pb.StreamSignalsResponse:
+        answer.error.CopyFrom(batch_error(error))
+        self._server.backend.count_refusal(self._origin or "", self._actor, _STREAMED, error.reason)
+        return answer
+
+
+def batch_error(error: LedgerError) -> pb.BatchError:
+    """Return what a failed call would say, as a message."""
+    message = pb.BatchError(
+        code=errors.code_of(error),
+        reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason.value}"),
+        message=error.message,
+        remedy=errors.remedy_of(error),
+        field_violations=[
+            pb.FieldFault(field=one.field, description=one.description) for one in error.violations
+        ],
+        metadata=error.metadata,
+    )
+    seconds = errors.retry_seconds(error)
+    if seconds is not None:
+        message.retry_delay.FromNanoseconds(int(seconds * 1_000_000_000))
+    return message
 
 
 def _recorded(done: PendingBatch) -> pb.SubmitSignalsResponse:

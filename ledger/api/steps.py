@@ -38,7 +38,6 @@ class Completion(Protocol):
 
     def add_done_callback(self, function: Callable[[Any], object], /) -> None:
         """Call a function, on any thread, once it is done; at once where it is."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,6 @@ class BidirectionalStream(Protocol[T_co]):
 
     def take(self, data: bytes) -> T_co | Deferred[T_co]:
         """Take one request, as it came; called for one after the other, on any thread."""
-        ...
 
 
 def deferred(answer: Deferred[T]) -> T:

@@ -117,7 +117,7 @@ class Acceptance:
         try:
             return quorum_of(self._policy, note)
         except NoteError as error:
-            self.refuse(ProofRefusedError, origin, str(error), received=note)
+            self.refuse(origin, str(error), note)
 
     def lacking(self, verified: VerifiedCheckpoint, quorum: Quorum) -> QuorumMissingError:
         """Return the refusal of a checkpoint that too few have cosigned."""
@@ -127,11 +127,11 @@ class Acceptance:
 
     def refuse(
         self,
-        error: type[ProofRefusedError],
         origin: str,
         why: str,
-        *,
         received: str = "",
+        *,
+        error: type[ProofRefusedError] = ProofRefusedError,
         proof: tuple[bytes, ...] = (),
         details: dict[str, str] | None = None,
     ) -> NoReturn:
@@ -159,7 +159,7 @@ class Acceptance:
         try:
             claim = _claim_of(stated.note)
         except NoteError as error:
-            self.refuse(ProofRefusedError, self.origin, str(error), received=stated.note)
+            self.refuse(self.origin, str(error), stated.note)
         why = ""
         if self.origin and claim.origin != self.origin:
             why = f"it answered with a checkpoint of {claim.origin!r}"
@@ -168,7 +168,7 @@ class Acceptance:
         elif claim.size == 0:
             why = "its tree is empty"
         if why:
-            self.refuse(ProofRefusedError, self.origin or claim.origin, why, received=stated.note)
+            self.refuse(self.origin or claim.origin, why, stated.note)
         return claim
 
     def _trusted(
@@ -179,35 +179,21 @@ class Acceptance:
         if self._policy is not None:
             listed = policy_keys(self._policy, origin)
             if not listed:
-                self.refuse(
-                    ProofRefusedError,
-                    origin,
-                    "the policy lists no key of this ledger",
-                    received=stated.note,
-                )
+                self.refuse(origin, "the policy lists no key of this ledger", stated.note)
             if known is None or not known.is_pinned:
                 keys = tuple(TrustedKey(key) for key in listed)
                 return TrustedLedger(origin, keys, known.note if known else "", is_pinned=True)
             if not set(listed) & {key.verifier_key for key in known.keys}:
-                self.refuse(
-                    ProofRefusedError,
-                    origin,
-                    "the policy lists other keys than those that are pinned",
-                    received=stated.note,
-                )
+                why = "the policy lists other keys than those that are pinned"
+                self.refuse(origin, why, stated.note)
         if known is not None:
             return known
         try:
             name = VerifierKey.parse(stated.verifier_key).name
         except KeyFormatError as error:
-            self.refuse(ProofRefusedError, origin, str(error), received=stated.note)
+            self.refuse(origin, str(error), stated.note)
         if name != origin:
-            self.refuse(
-                ProofRefusedError,
-                origin,
-                f"the key that it names is of {name!r}",
-                received=stated.note,
-            )
+            self.refuse(origin, f"the key that it names is of {name!r}", stated.note)
         return TrustedLedger(origin, (TrustedKey(stated.verifier_key),))
 
     def _with_keys(
@@ -228,11 +214,10 @@ class Acceptance:
         if self._signers(followed, stated):
             return followed
         self.refuse(
-            ProofRefusedError,
             claim.origin,
             f"no trusted key that counts at size {claim.size} has signed its checkpoint"
             + (f", and no other is proven to have followed: {why}" if why else ""),
-            received=stated.note,
+            stated.note,
         )
 
     def _signers(self, trusted: TrustedLedger, stated: Checkpoint) -> list[str]:
@@ -240,17 +225,17 @@ class Acceptance:
         try:
             return signers(trusted, stated.note, stated.size)
         except NoteError as error:
-            self.refuse(ProofRefusedError, trusted.origin, str(error), received=stated.note)
+            self.refuse(trusted.origin, str(error), stated.note)
 
     def _not_rolled_back(self, claim: Claim, floor: Floor, stated: Checkpoint) -> None:
         """Step 4: refuse a newest checkpoint that is smaller than one verified before."""
         if claim.size < floor.get(claim.origin, 0):
             self.refuse(
-                RollbackError,
                 claim.origin,
                 f"its newest checkpoint covers {claim.size} events, and one over "
                 f"{floor[claim.origin]} was verified before",
-                received=stated.note,
+                stated.note,
+                error=RollbackError,
             )
 
     def _extended(
@@ -273,11 +258,11 @@ class Acceptance:
         comparison = compare(head_of(remembered), head_of(claim), hashes)
         if comparison.relation in (Relation.FORK, Relation.UNPROVEN):
             self.refuse(
-                ForkError,
                 claim.origin,
                 f"its checkpoint over {claim.size} events and the one over {remembered.size} that "
                 f"was verified before cannot be joined: {withheld or comparison.why}",
-                received=stated.note,
+                stated.note,
+                error=ForkError,
                 proof=hashes or (),
             )
         is_newer = comparison.relation is Relation.NEWER

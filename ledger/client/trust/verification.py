@@ -75,11 +75,11 @@ class Verification:
         comparison = compare(kept, newest, stated.hashes)
         if not comparison.is_extended:
             self._acceptance.refuse(
-                ForkError,
                 verified.origin,
                 f"its checkpoint over {verified.size} events does not extend the kept tree of "
                 f"{from_size}: {comparison.why}",
-                received=verified.note,
+                verified.note,
+                error=ForkError,
                 proof=stated.hashes,
                 details={"from_size": str(from_size), "from_root": from_root.hex()},
             )
@@ -98,9 +98,7 @@ class Verification:
         position, hash_ = appended.position, appended.event_hash
         try:
             if stated is None:
-                self._acceptance.refuse(
-                    ProofRefusedError, self._acceptance.origin, "it answered without a proof"
-                )
+                self._acceptance.refuse(self._acceptance.origin, "it answered without a proof")
             verified = yield from self._acceptance.join(stated.checkpoint, floor=floor)
             proof = self._proven(stated, verified, position, hash_)
             covering = yield from self._witnessed(verified)
@@ -117,11 +115,10 @@ class Verification:
         """Step 8: refuse a checkpoint of another size than was asked for, or below the least."""
         if given.size != size if size else given.size < size_min:
             self._acceptance.refuse(
-                ProofRefusedError,
                 given.origin,
                 f"asked for a checkpoint over {size or size_min} events, it gave that over "
                 f"{given.size}",
-                received=given.note,
+                given.note,
             )
 
     def _proven(
@@ -150,10 +147,9 @@ class Verification:
                 why = f"position {position} is not proven: {error}"
         if why:
             self._acceptance.refuse(
-                ProofRefusedError,
                 verified.origin,
                 why,
-                received=verified.note,
+                verified.note,
                 proof=stated.hashes,
                 details={
                     "position": str(stated.position),
