@@ -5,7 +5,6 @@ conflict is wanted.
 """
 
 import ast
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.keys import KeyRotated
 from ledger.events.models import ModelRetired
 from ledger.storage.recorders import LedgerApplicationRecorder
-from ledger.storage.records import AppendRequest, AppendResult, Guard
+from ledger.storage.records import Guard
 from tests.support.world import ANA, ORIGIN, World, reason_of, registered, request
 
 LEFT: Final = Addition.of(ModelRetired(model="m1", reason="because"))
@@ -34,20 +33,6 @@ def appender(world: World) -> Appender:
 
 def guarded(world: World) -> Proposal:
     return Proposal([LEFT], [Guard(LEFT.stream, None, after_position=world.head)])
-
-
-def before_each_append(
-    world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
-) -> None:
-    """Let something happen right before whatever is appended next, each time."""
-    append = world.store.requests.append
-
-    def late(wanted: AppendRequest) -> AppendResult:
-        if wanted.method != "Forge":
-            act()
-        return append(wanted)
-
-    monkeypatch.setattr(world.store.requests, "append", late)
 
 
 def test_a_repeat_gets_the_first_answer_and_nothing_is_decided(
@@ -68,7 +53,7 @@ def test_what_came_between_is_looked_at_in_the_next_try(
     world: World, appender: Appender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = [1, 2]
-    before_each_append(world, monkeypatch, lambda: left and world.forge("models/m1", _of(left)))
+    world.before_append(lambda: left and world.forge("models/m1", _of(left)), each=True)
     written = appender.append(ANA, "Try", lambda: guarded(world), tries=3)
     assert not left
     assert written.last_position == world.head
@@ -77,7 +62,7 @@ def test_what_came_between_is_looked_at_in_the_next_try(
 def test_after_the_last_try_a_request_that_became_impossible_is_told_so(
     world: World, appender: Appender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before_each_append(world, monkeypatch, lambda: world.forge("models/m1", _of([0])))
+    world.before_append(lambda: world.forge("models/m1", _of([0])), each=True)
     tries = 0
 
     def decide() -> Proposal:
@@ -96,7 +81,7 @@ def test_after_the_last_try_a_request_that_became_impossible_is_told_so(
 def test_a_conflict_that_remains_is_said_in_the_words_of_the_use_case(
     world: World, appender: Appender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before_each_append(world, monkeypatch, lambda: world.forge("models/m1", _of([0])))
+    world.before_append(lambda: world.forge("models/m1", _of([0])), each=True)
     worded = LedgerError(Reason.ALREADY_EXISTS, "It is there.", remedy="Take another.")
     with pytest.raises(LedgerError) as error:
         appender.append(ANA, "Try", lambda: guarded(world), refusal=lambda _: worded)

@@ -10,7 +10,6 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.policies import ScopePart
-from ledger.storage.records import AppendRequest, AppendResult
 from tests.support.world import (
     ANA,
     START,
@@ -116,14 +115,7 @@ def test_a_definition_that_comes_between_check_and_record_is_not_missed(
         world.ledger.definitions.define(ANA, defined(signal))
     drafted = world.draft(policy_text(), "main")
     commands = world.ledger.commands
-    append = world.store.requests.append
-
-    def late(request: AppendRequest) -> AppendResult:
-        monkeypatch.undo()
-        redefine(world, direction="lower_is_worse")
-        return append(request)
-
-    monkeypatch.setattr(world.store.requests, "append", late)
+    world.before_append(lambda: redefine(world, direction="lower_is_worse"))
     everywhere = ScopePart(kind="ledger", model=None, labels={})
     with pytest.raises(LedgerError) as error:
         commands.activate_policy(ANA, "main", 1, drafted.digest, everywhere, "because")

@@ -4,7 +4,7 @@ Method: a model that calls for retraining, on both databases and both clocks; a 
 to the microsecond; a decision that is made between reading and writing; every refusal; an audit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.values import format_time, parse_time
 from ledger.limits import OVERRIDE_SECONDS_MAX
-from ledger.storage.records import AppendRequest, AppendResult
 from tests.support.stores import VAULT
 from tests.support.world import ANA, DAY, HOUR, MONITOR, START, World, reason_of, request
 
@@ -152,14 +151,14 @@ def test_a_decision_erased_meanwhile_is_not_cited(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     erased = last_decision(there)
-    before_the_next_append(there, monkeypatch, lambda: there.erase(erased))
+    there.before_append(lambda: there.erase(erased))
     assert there.ledger.overrides.override(ANA, SPEC).decision_position is None
 
 
 def test_a_decision_made_meanwhile_is_what_the_override_cites(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before_the_next_append(there, monkeypatch, lambda: there.evaluate("m1"))
+    there.before_append(lambda: there.evaluate("m1"))
     recorded = there.ledger.overrides.override(ANA, SPEC)
     assert recorded.decision_position == last_decision(there) == recorded.written.last_position - 1
 
@@ -168,25 +167,12 @@ def test_a_person_who_saw_another_decision_is_told_so_and_nothing_is_written(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = last_decision(there)
-    before_the_next_append(there, monkeypatch, lambda: there.evaluate("m1"))
+    there.before_append(lambda: there.evaluate("m1"))
     with pytest.raises(LedgerError) as refused:
         there.ledger.overrides.override(ANA, replace(SPEC, decision_position=seen))
     assert reason_of(refused) is Reason.VERSION_CONFLICT
     assert refused.value.metadata["found"] == str(last_decision(there))
     assert there.events(DecisionOverridden.TYPE) == []
-
-
-def before_the_next_append(
-    world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
-) -> None:
-    append = world.store.requests.append
-
-    def late(asked: AppendRequest) -> AppendResult:
-        monkeypatch.undo()
-        act()
-        return append(asked)
-
-    monkeypatch.setattr(world.store.requests, "append", late)
 
 
 def test_a_repeat_gets_the_first_answer_whatever_was_decided_since(there: World) -> None:

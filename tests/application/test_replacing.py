@@ -4,8 +4,6 @@ Method: one request that defines a signal again and brings what replaces its pol
 in which that request can be incomplete, unfit, repeated or overtaken.
 """
 
-from collections.abc import Callable
-
 import pytest
 
 from ledger.application.commands import Caller
@@ -14,7 +12,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.policies import PolicyActivated, ScopePart
 from ledger.events.registry import typed
 from ledger.events.signals import SignalDefined
-from ledger.storage.records import AppendRequest, AppendResult
+from ledger.storage.records import AppendResult
 from tests.support.world import (
     ANA,
     START,
@@ -211,18 +209,6 @@ def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(world: Worl
     assert reason_of(error) is Reason.REQUEST_ID_REUSED
 
 
-def overtaken(world: World, monkeypatch: pytest.MonkeyPatch, between: Callable[[], object]) -> None:
-    """Let something happen right before the next append reaches the store."""
-    append = world.store.requests.append
-
-    def late(request: AppendRequest) -> AppendResult:
-        monkeypatch.undo()
-        between()
-        return append(request)
-
-    monkeypatch.setattr(world.store.requests, "append", late)
-
-
 def test_a_repeat_that_its_first_try_overtakes_gets_the_answer_of_that(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,7 +231,7 @@ def test_a_policy_that_comes_into_force_between_check_and_record_is_not_missed(
 ) -> None:
     drift = policy_text(signals=[signal_rule("drift")], planning={"loss_signal": "drift"})
     world.begin("m1", policy=drift)
-    overtaken(world, monkeypatch, lambda: world.activate(policy_text(), policy=policy))
+    world.before_append(lambda: world.activate(policy_text(), policy=policy))
     with pytest.raises(LedgerError) as error:
         turn(world)
     assert reason_of(error) is Reason.MEANING_PINNED
@@ -258,7 +244,7 @@ def test_what_is_replaced_is_not_decided_again_when_another_policy_comes_between
     world: World, monkeypatch: pytest.MonkeyPatch, policy: str
 ) -> None:
     world.begin("m1")
-    overtaken(world, monkeypatch, lambda: world.activate(policy_text(), policy=policy, scope=ONE))
+    world.before_append(lambda: world.activate(policy_text(), policy=policy, scope=ONE))
     with pytest.raises(LedgerError) as error:
         turn(world, replacement())
     assert reason_of(error) in {Reason.MEANING_PINNED, Reason.FIELD_INVALID}
@@ -270,7 +256,7 @@ def test_a_draft_between_check_and_record_is_a_conflict_and_versions_stay_dense(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.begin("m1")
-    overtaken(world, monkeypatch, lambda: world.draft(policy_text()))
+    world.before_append(lambda: world.draft(policy_text()))
     with pytest.raises(LedgerError) as error:
         turn(world, replacement())
     assert reason_of(error) is Reason.VERSION_CONFLICT
@@ -283,7 +269,7 @@ def test_another_signal_that_is_turned_between_check_and_record_is_not_missed(
 ) -> None:
     world.begin("m1")
     turned = defined("drift").model_copy(update={"direction": "lower_is_worse"})
-    overtaken(world, monkeypatch, lambda: world.ledger.definitions.define(ANA, turned))
+    world.before_append(lambda: world.ledger.definitions.define(ANA, turned))
     both = policy_text(signals=[signal_rule(baseline=0.4, critical=0.1), signal_rule("drift")])
     with pytest.raises(LedgerError) as error:
         turn(world, replacement(text=both))
@@ -296,7 +282,7 @@ def test_an_erased_scope_is_not_copied_when_the_erasure_comes_between(
 ) -> None:
     world.begin("m1")
     (activated,) = [event.position for event in world.events(ACTIVATED)]
-    overtaken(world, monkeypatch, lambda: world.erase(activated))
+    world.before_append(lambda: world.erase(activated))
     with pytest.raises(LedgerError):
         turn(world, replacement())
     assert in_force(world) == []
@@ -307,7 +293,7 @@ def test_a_definition_that_comes_between_is_looked_at_before_the_words_are_recor
 ) -> None:
     world.begin("m1")
 
-    overtaken(world, monkeypatch, lambda: turn(world, replacement()))
+    world.before_append(lambda: turn(world, replacement()))
     with pytest.raises(LedgerError) as error:  # what were words alone would turn it back by now
         world.ledger.definitions.define(ANA, WORDS)
     assert reason_of(error) is Reason.MEANING_PINNED
@@ -320,7 +306,7 @@ def test_two_definitions_of_words_at_once_are_both_recorded(
     world.begin("m1")
     definitions = world.ledger.definitions
     words = [defined("loss").model_copy(update={"meaning": text}) for text in ("one", "two")]
-    overtaken(world, monkeypatch, lambda: definitions.define(ANA, words[0]))
+    world.before_append(lambda: definitions.define(ANA, words[0]))
     written = definitions.define(ANA, words[1])
     assert written.last_position == world.head
     texts = [one.meaning for one in world.all_of(SignalDefined)][-2:]

@@ -13,20 +13,13 @@ import pytest
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.audit.report import Report
 from tests.audit.paper import Paper
+from tests.support.audits import audited
 from tests.support.hooks import read_up_to
 from tests.support.world import DAY, HOUR, START, World
 
 LAST = 72
 KEPT = ("ledger.", "key.", "streams.", "body.")
-
-
-def audited(path: Path) -> Report:
-    source = DatabaseSource(str(path))
-    report = Audit(source, "test").run()
-    source.close()
-    return report
 
 
 def erase(paper: Paper, *positions: int) -> int:

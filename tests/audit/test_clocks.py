@@ -11,7 +11,7 @@ import pytest
 
 from ledger.events.values import format_time
 from tests.audit.paper import Paper
-from tests.audit.test_forgeries import audited
+from tests.audit.test_forgeries import audit_of
 from tests.support.world import ANA, DAY, ORIGIN, START, World
 
 STEPPED = "clock.stepped.v1"
@@ -29,7 +29,7 @@ def confirmed(tmp_path: Path) -> Paper:
 
 
 def test_a_confirmed_clock_passes(confirmed: Paper, tmp_path: Path) -> None:
-    report = audited(confirmed, tmp_path)
+    report = audit_of(confirmed, tmp_path)
     assert report.passed, report.text()
 
 
@@ -69,6 +69,6 @@ def test_a_lie_about_a_confirmed_clock_is_found(confirmed: Paper, tmp_path: Path
     position = paper.find(STEPPED)[0]
     change, why = LIES[lie]
     change(paper, position)
-    findings = [one for one in audited(paper, tmp_path).findings if one.rule == "clocks"]
+    findings = [one for one in audit_of(paper, tmp_path).findings if one.rule == "clocks"]
     assert [one.position for one in findings] == [position]
     assert why in findings[0].what

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import pytest
 
-from ledger.audit.audit import Audit
-from ledger.audit.database import DatabaseSource
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report
 from ledger.events.values import format_time
 from tests.audit.paper import Paper
+from tests.support.audits import audited
 from tests.support.world import START
 
 Forge = Callable[[Paper], int]
@@ -32,13 +31,10 @@ SCORE: Final = "score.computed.v1"
 DECISION: Final = "decision.made.v2"
 
 
-def audited(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
+def audit_of(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
     """Return the report about a ledger on paper."""
-    source = DatabaseSource(str(paper.write(folder / "paper.db")))
     vkeys = (str(paper.key.verifier_key),)
-    report = Audit(source, "test", **({"vkeys": vkeys} | options)).run()
-    source.close()
-    return report
+    return audited(paper.write(folder / "paper.db"), **({"vkeys": vkeys} | options))
 
 
 def foreign(paper: Paper, **members: Any) -> int:  # noqa: ANN401 - as `Paper.append`
@@ -317,7 +313,7 @@ def test_a_forgery_is_seen_by_its_rule_alone_at_its_position(
     paper: Paper, tmp_path: Path, name: str
 ) -> None:
     position = FORGERIES[name](paper)
-    report = audited(paper, tmp_path)
+    report = audit_of(paper, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
     assert seen == [(name, position)], report.text()
     assert report.first_bad_position == position
@@ -327,7 +323,7 @@ def test_a_forgery_is_seen_by_its_rule_alone_at_its_position(
 def test_the_same_ledger_unforged_holds_and_every_rule_was_applied_or_has_nothing_to_look_at(
     paper: Paper, tmp_path: Path
 ) -> None:
-    report = audited(paper, tmp_path)
+    report = audit_of(paper, tmp_path)
     assert report.passed, report.text()
     assert report.gaps == ()
     applied = {one.rule for one in report.rules if one.checked}

@@ -14,12 +14,12 @@ from ledger.audit import hashing
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
-from ledger.audit.report import Report
 from ledger.audit.segment import SEGMENT
 from ledger.audit.state_file import AuditStateFile
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.merkle import root_of
 from tests.audit.paper import Paper, Written
+from tests.support.audits import audited
 from tests.support.hooks import read_up_to
 
 Damage = tuple[tuple[str, ...], str, int]
@@ -110,13 +110,6 @@ DAMAGES: Final[dict[str, Damage]] = {
     "ledger's key replaced": (("UPDATE ledgers SET vkey = 'other'",), "database.row", 1),
     "ledger's clock replaced": (("UPDATE ledgers SET clock = 'wall'",), "database.row", 2),
 }
-
-
-def audited(path: Path) -> Report:
-    source = DatabaseSource(str(path))
-    report = Audit(source, "test").run()
-    source.close()
-    return report
 
 
 def damaged(path: Path, statements: tuple[str, ...]) -> None:

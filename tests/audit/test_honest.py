@@ -14,18 +14,12 @@ from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
 from ledger.client import LedgerClient
 from tests.audit.conftest import lived
+from tests.support.audits import audited
 from tests.support.hooks import auditors_connection
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import serving
 from tests.support.world import DAY, HOUR, START, World
 from tools import golden
-
-
-def audited(path: Path) -> Report:
-    source = DatabaseSource(str(path))
-    report = Audit(source, "test").run()
-    source.close()
-    return report
 
 
 def counted(report: Report) -> dict[str, int]:

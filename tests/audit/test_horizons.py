@@ -8,23 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.audit import Audit
-from ledger.audit.database import DatabaseSource
-from ledger.audit.report import Report
 from ledger.audit.segment import Segment
 from ledger.audit.verified_prefix import VerifiedPrefix
-from ledger.storage.records import AppendRequest, AppendResult
 from tests.audit.conftest import lived
 from tests.audit.paper import Paper
 from tests.audit.test_absence import erase
+from tests.support.audits import audited
 from tests.support.world import DAY, HOUR, START, World, policy_text
-
-
-def audited(path: Path) -> Report:
-    source = DatabaseSource(str(path))
-    report = Audit(source, "test").run()
-    source.close()
-    return report
 
 
 @pytest.mark.parametrize(("observed", "scored"), [(39, 37), (17, 14)])
@@ -52,16 +42,9 @@ def test_a_race_between_an_evaluation_and_an_observation_replays_as_it_was(
 ) -> None:
     world = World(tmp_path / "ledger.db", evaluating=False).begin("alpha")
     world.see("alpha", 0.6, START + HOUR)
-    append = world.store.requests.append
-
-    def late(request: AppendRequest) -> AppendResult:
-        if request.method == "Evaluate":
-            world.see("alpha", 1.4, START + HOUR)  # in the very bucket that was read
-        return append(request)
-
-    monkeypatch.setattr(world.store.requests, "append", late)
+    # In the very bucket that was read.
+    world.before_append(lambda: world.see("alpha", 1.4, START + HOUR))
     (decided,) = world.evaluate("alpha")
-    monkeypatch.undo()
     assert decided.score_event.position == decided.score.as_of + 2
     assert world.check_replay() == 2
     world.close()

@@ -14,7 +14,7 @@ from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.events.policies import ScopePart
 from tests.audit.paper import Paper
-from tests.audit.test_forgeries import audited, foreign
+from tests.audit.test_forgeries import audit_of, foreign
 from tests.support.world import HOUR, ORIGIN, START, World, defined, policy_text, request
 from tests.support.world import signal_rule as rule
 
@@ -144,7 +144,7 @@ def test_a_meaning_that_changes_with_its_policies_holds(
     story: Paper, tmp_path: Path, change: Callable[[Paper], object]
 ) -> None:
     change(story)
-    report = audited(story, tmp_path)
+    report = audit_of(story, tmp_path)
     assert report.passed, report.text()
     assert report.gaps == ()
 
@@ -173,7 +173,7 @@ def test_a_meaning_that_changes_without_one_of_its_policies_is_refused_by_this_r
     at = turned_at(story)
     lie(story)
     story.checkpoint_sizes = [len(story.events)]
-    report = audited(story, tmp_path)
+    report = audit_of(story, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
     assert seen == [("meanings.pinned", at)], report.text()
 
@@ -185,7 +185,7 @@ def test_a_replacement_whose_body_was_erased_is_unchecked_and_no_finding(
     story.at(last).is_gone = True
     data = {"authority": "DPO", "ground": "GDPR", "positions": [[last, last]]}
     story.append("ledger", "body.erased.v1", data)
-    report = audited(story, tmp_path)
+    report = audit_of(story, tmp_path)
     assert report.passed, report.text()
     unchecked = {one.rule: one.unchecked for one in report.rules}
     assert unchecked["meanings.pinned"] == 2, report.text()
@@ -198,7 +198,7 @@ def test_the_request_id_of_a_definition_may_be_that_of_a_draft_too(
     foreign(story)
     more = draft.data | {"version": draft.data["version"] + 1}
     story.append(draft.stream, DRAFTED, more, request_id="turn")
-    report = audited(story, tmp_path)
+    report = audit_of(story, tmp_path)
     assert report.passed, report.text()
 
 
@@ -215,6 +215,6 @@ def test_a_later_draft_with_the_request_id_of_a_definition_counts_as_that_reques
         causation_position=cause,
         request_id="turn",
     )
-    report = audited(story, tmp_path)
+    report = audit_of(story, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
     assert seen == [("requests.unique", again)], report.text()

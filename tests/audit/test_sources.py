@@ -9,15 +9,12 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ledger.audit.audit import Audit
 from ledger.audit.bundle import BundleSource
 from ledger.audit.database import DatabaseSource
 from ledger.audit.report import Report
-from ledger.audit.source import LedgerSource
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.chain.entries import encode_entries
 from ledger.chain.link import header_bytes
@@ -33,16 +30,11 @@ from ledger.storage import Store
 from ledger.storage.records import NewEvent
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import FOREIGN, FOREIGN_STREAM, foreign
+from tests.support.audits import audited
 from tests.support.bundles import small_ledger
 from tests.support.hooks import auditors_connection
 from tests.support.stores import asking, edit
 from tests.support.world import ORIGIN as WORLD
-
-
-def audited(source: LedgerSource, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
-    report = Audit(source, "test", **options).run()
-    source.close()
-    return report
 
 
 def seen(report: Report) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.audit.paper import Paper
-from tests.audit.test_forgeries import DECISION, SCORE, audited
+from tests.audit.test_forgeries import DECISION, SCORE, audit_of
 from tests.support.world import ANA, DAY, HOUR, ORIGIN, START, World, defined
 
 LATER = START + 10 * DAY
@@ -37,7 +37,7 @@ def story(tmp_path: Path) -> Paper:
 
 
 def findings(paper: Paper, folder: Path) -> list[tuple[str, int]]:
-    return [(one.rule, one.position) for one in audited(paper, folder).findings]
+    return [(one.rule, one.position) for one in audit_of(paper, folder).findings]
 
 
 def test_the_story_holds(story: Paper, tmp_path: Path) -> None:

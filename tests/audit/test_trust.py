@@ -24,14 +24,12 @@ from ledger.chain.policy import parse_policy
 from ledger.errors import LedgerError
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import foreign
+from tests.support.audits import audited
 from tests.support.hooks import read_up_to
 
 
-def audited(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
-    source = DatabaseSource(str(paper.write(folder / "paper.db")))
-    report = Audit(source, "test", **options).run()
-    source.close()
-    return report
+def audit_of(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
+    return audited(paper.write(folder / "paper.db"), **options)
 
 
 def seen(report: Report) -> list[tuple[str, int]]:
@@ -56,7 +54,7 @@ def rotated(paper: Paper) -> SecretKey:
 def test_a_key_from_the_ledger_itself_is_trusted_on_first_use_and_said_aloud(
     paper: Paper, tmp_path: Path
 ) -> None:
-    report = audited(paper, tmp_path)
+    report = audit_of(paper, tmp_path)
     assert report.passed
     assert any("Trusted on first use" in remark for remark in report.remarks)
     assert report.vkeys == (str(paper.key.verifier_key),)
@@ -66,14 +64,14 @@ def test_a_pinned_key_that_the_ledger_does_not_have_is_a_failure(
     paper: Paper, tmp_path: Path
 ) -> None:
     other = SecretKey(paper.origin, bytes([9]) * 32)
-    assert seen(audited(paper, tmp_path, vkeys=[str(other.verifier_key)])) == [("keys", 1)]
+    assert seen(audit_of(paper, tmp_path, vkeys=[str(other.verifier_key)])) == [("keys", 1)]
 
 
 @pytest.mark.parametrize("pinned", ["first", "second"])
 def test_either_key_leads_through_a_rotation(paper: Paper, tmp_path: Path, pinned: str) -> None:
     following = rotated(paper)
     key = paper.key if pinned == "first" else following
-    report = audited(paper, tmp_path, vkeys=[str(key.verifier_key)])
+    report = audit_of(paper, tmp_path, vkeys=[str(key.verifier_key)])
     assert report.passed, report.text()
     assert len(report.vkeys) == 2
     assert report.checkpoint_size == len(paper.events)
@@ -87,7 +85,7 @@ def test_without_an_overlap_the_commitment_leads_to_the_next_key(
     paper.at(start).data["previous_until_position"] = start - 1
     for size in range(start, start + 3):
         paper.signers[size] = [following]
-    report = audited(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
+    report = audit_of(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
     assert report.passed, report.text()
 
 
@@ -97,7 +95,7 @@ def test_a_key_that_was_not_committed_is_a_failure_and_so_is_what_it_signs(
     rotated(paper)
     position = paper.find("key.rotated.v1")[0]
     paper.at(2).data["next_key_digest"] = "00" * 32
-    report = audited(paper, tmp_path)
+    report = audit_of(paper, tmp_path)
     assert ("keys", position) in seen(report)
     assert ("checkpoints", position + 3) in seen(report)  # after the overlap only it signs
 
@@ -105,7 +103,7 @@ def test_a_key_that_was_not_committed_is_a_failure_and_so_is_what_it_signs(
 def test_a_checkpoint_by_a_stranger_is_a_failure_at_its_size(paper: Paper, tmp_path: Path) -> None:
     paper.checkpoint_sizes = [30, 72]
     paper.signers = {30: [SecretKey(paper.origin, bytes([5]) * 32)]}
-    assert seen(audited(paper, tmp_path)) == [("checkpoints", 30)]
+    assert seen(audit_of(paper, tmp_path)) == [("checkpoints", 30)]
 
 
 def test_a_key_that_does_not_reach_the_newest_checkpoint_is_not_enough(
@@ -116,7 +114,7 @@ def test_a_key_that_does_not_reach_the_newest_checkpoint_is_not_enough(
     paper.checkpoint_sizes = range(start, start + 5)
     for size in range(start, start + 3):
         paper.signers[size] = [following]  # no trusted key covers the event that commits to it
-    report = audited(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
+    report = audit_of(paper, tmp_path, vkeys=[str(paper.key.verifier_key)])
     assert {rule for rule, _ in seen(report)} == {"keys"}
 
 
@@ -127,7 +125,7 @@ def test_what_a_revoked_key_signed_is_counted_as_unchecked(paper: Paper, tmp_pat
     data = {"vkey": str(paper.key.verifier_key), "from_position": 1, "reason": "lost"}
     paper.append("ledger", "key.revoked.v1", data)
     paper.signers[len(paper.events)] = [following]
-    report = audited(paper, tmp_path, vkeys=[str(following.verifier_key)])
+    report = audit_of(paper, tmp_path, vkeys=[str(following.verifier_key)])
     assert report.passed, report.text()
     unchecked = {one.rule: one.unchecked for one in report.rules}
     assert unchecked["checkpoints"] == 1  # later ones have a signature that counts
@@ -151,7 +149,7 @@ def test_a_quorum_of_witnesses_is_asked_for(
     lines = [f"log {paper.key.verifier_key}"]
     lines += [f"witness w{at} {key.cosigner_key}" for at, key in enumerate(witnesses)]
     lines += ["group g 2 w0 w1 w2", "quorum g"]
-    report = audited(paper, tmp_path, policy=parse_policy("\n".join(lines).encode()))
+    report = audit_of(paper, tmp_path, policy=parse_policy("\n".join(lines).encode()))
     assert seen(report) == ([] if holds else [("witnesses", 72)])
     assert report.witnessed_size == (72 if holds else 0)
     assert not any("first use" in remark for remark in report.remarks)  # the policy names the key
@@ -168,9 +166,9 @@ def memory(tmp_path: Path) -> Path:
 def test_a_second_audit_remembers_the_key_and_the_first_ledger(
     paper: Paper, tmp_path: Path, memory: Path
 ) -> None:
-    first = audited(paper, tmp_path, memory=AuditStateFile(memory))
+    first = audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     foreign(paper)
-    second = audited(paper, tmp_path, memory=AuditStateFile(memory))
+    second = audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     assert second.passed, second.text()
     assert (first.size, second.size) == (72, 73)
     assert not any("first use" in remark for remark in second.remarks)
@@ -181,10 +179,10 @@ def test_a_second_audit_remembers_the_key_and_the_first_ledger(
 def test_a_ledger_that_fell_behind_is_a_rollback(
     paper: Paper, tmp_path: Path, memory: Path, *, is_quick: bool
 ) -> None:
-    known = audited(paper, tmp_path, memory=AuditStateFile(memory))
+    known = audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     del paper.events[70:]
     paper.checkpoint_sizes = [70]
-    report = audited(paper, tmp_path, memory=AuditStateFile(memory), is_quick=is_quick)
+    report = audit_of(paper, tmp_path, memory=AuditStateFile(memory), is_quick=is_quick)
     assert seen(report) == [("memory", 71)]
     assert known.checkpoint in report.evidence
     assert len(report.evidence) == 2
@@ -196,13 +194,13 @@ def test_a_ledger_that_fell_behind_is_a_rollback(
 def test_a_ledger_with_another_past_is_a_fork(
     paper: Paper, tmp_path: Path, memory: Path, *, is_quick: bool, more: int
 ) -> None:
-    audited(paper, tmp_path, memory=AuditStateFile(memory))
+    audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     changed = paper.find("decision.overridden.v1")[0]
     paper.at(changed).data["rationale"] = "other words"
     paper.checkpoint_sizes = [72 + more]
     for _ in range(more):
         foreign(paper)
-    report = audited(paper, tmp_path, memory=AuditStateFile(memory), is_quick=is_quick)
+    report = audit_of(paper, tmp_path, memory=AuditStateFile(memory), is_quick=is_quick)
     assert "memory" in {one.rule for one in report.findings}, report.text()
     assert len(report.evidence) == 2
 
@@ -210,13 +208,13 @@ def test_a_ledger_with_another_past_is_a_fork(
 def test_a_quick_audit_goes_on_from_what_was_verified(
     paper: Paper, tmp_path: Path, memory: Path
 ) -> None:
-    audited(paper, tmp_path, memory=AuditStateFile(memory))
+    audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     for _ in range(3):
         foreign(paper)
-    report = audited(paper, tmp_path, memory=AuditStateFile(memory), is_quick=True)
+    report = audit_of(paper, tmp_path, memory=AuditStateFile(memory), is_quick=True)
     assert report.passed, report.text()
     assert {one.rule: one.checked for one in report.rules}["chain"] == 3
-    again = audited(paper, tmp_path, memory=AuditStateFile(memory))
+    again = audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     assert again.passed
     assert (again.size, again.root) == (report.size, report.root)
 
@@ -257,7 +255,7 @@ def test_a_file_that_is_no_memory_is_refused(memory: Path, text: str) -> None:
 
 
 def test_the_memory_is_one_json_document(paper: Paper, tmp_path: Path, memory: Path) -> None:
-    audited(paper, tmp_path, memory=AuditStateFile(memory))
+    audit_of(paper, tmp_path, memory=AuditStateFile(memory))
     document = json.loads(memory.read_text())
     assert list(document) == ["audit-state/1"]
     assert {path.name for path in memory.parent.iterdir()} == {"audit.json", "audit.json.lock"}

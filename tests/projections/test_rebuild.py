@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -24,14 +23,6 @@ from tests.support.hooks import put_rows
 from tests.support.stories import STORIES
 
 STORED = f"signals/{SignalsProjection.version}"
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[ProjectionStore]:
-    """Return tables on each database."""
-    store = ProjectionStore(database_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ Method: stories are fed through a runner whose tables are on SQLite or PostgreSQ
 runners thrown away between batches.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,14 +33,6 @@ class SteppedClock(ManualClock):
     def monotonic_seconds(self) -> float:
         """Return the seconds last set."""
         return self.seconds
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[ProjectionStore]:
-    """Return tables on each database."""
-    store = ProjectionStore(database_url)
-    yield store
-    store.close()
 
 
 def _fleet(observations: int = 3) -> Story:

@@ -1,6 +1,5 @@
 """The tables: forward only, all or nothing, one generation in use."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,6 @@ LEDGER = "example.org/fleet"
 
 def _at(position: int) -> Tracking:
     return Tracking(position, bytes([position]) * 32, bytes([position]) * 32, position, 1, 2)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[ProjectionStore]:
-    """Return tables on each database."""
-    store = ProjectionStore(database_url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,20 +1,29 @@
-"""What an audit finds wrong with a database itself, whatever its events say.
+"""An audit of what a test made, and what it finds wrong with a database itself.
 
-For tests whose events are made up: the rules about what events say would object to those.
+The latter for tests whose events are made up: rules about what events say would object to those.
 """
+
+from pathlib import Path
+from typing import Any
 
 from ledger.audit.audit import MEANINGS, Audit
 from ledger.audit.database import DatabaseSource
-from ledger.audit.source import Finding
+from ledger.audit.report import Report
+from ledger.audit.source import Finding, LedgerSource
 
 ABOUT_BODIES = {"bodies.present", "erasures"}
 
 
-def damage(url: str, origin: str = "") -> list[Finding]:
-    """Return what does not hold of hashes, signatures, tables and erasures; by position."""
-    source = DatabaseSource(url, origin)
+def audited(place: Path | LedgerSource, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
+    """Audit the database at a path, or another source, and close it."""
+    source = DatabaseSource(str(place)) if isinstance(place, Path) else place
     try:
-        report = Audit(source, "test", cores=1).run()
+        return Audit(source, "test", **options).run()
     finally:
         source.close()
+
+
+def damage(url: str, origin: str = "") -> list[Finding]:
+    """Return what does not hold of hashes, signatures, tables and erasures; by position."""
+    report = audited(DatabaseSource(url, origin), cores=1)
     return [one for one in report.findings if one.rule in MEANINGS.keys() | ABOUT_BODIES]

@@ -119,12 +119,12 @@ class Story:
     def registered(self, model: str, **changes: object) -> RecordedEvent:
         """A model joined the fleet."""
         return self.write(
-            f"models/{model}", ModelRegistered.from_data(_description(model) | changes)
+            f"models/{model}", ModelRegistered.from_data(description(model) | changes)
         )
 
     def updated(self, model: str, **changes: object) -> RecordedEvent:
         """A model was described again."""
-        return self.write(f"models/{model}", ModelUpdated.from_data(_description(model) | changes))
+        return self.write(f"models/{model}", ModelUpdated.from_data(description(model) | changes))
 
     def retired(self, model: str) -> RecordedEvent:
         """A model left the fleet."""
@@ -269,7 +269,8 @@ class Story:
         }
 
 
-def _description(model: str) -> dict[str, Any]:
+def description(model: str) -> dict[str, Any]:
+    """Return what events say of a model."""
     return {
         "model": model,
         "owner": "team-delay",

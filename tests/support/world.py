@@ -6,7 +6,7 @@ loses all that is not in the database.
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -39,6 +39,7 @@ from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.records import AppendRequest, AppendResult, NewEvent
 from ledger.storage.vault import Vault
+from tests.support.builders import description
 from tests.support.stores import edit
 
 T = TypeVar("T", bound=EventData)
@@ -232,6 +233,24 @@ class World:
         gone = "UPDATE events SET body = NULL, salt = NULL WHERE position = :position"
         edit(self.store, gone, position=position)
 
+    def before_append(self, act: Callable[[], object], *, each: bool = False) -> None:
+        """Let something happen right before the next append reaches the store, or each that does.
+
+        What it appends itself is not waited upon.
+        """
+        requests: Any = self.store.requests
+        usual = requests.append
+
+        def overtaken(asked: AppendRequest) -> AppendResult:
+            requests.append = usual
+            act()
+            if each:
+                requests.append = overtaken
+            answer: AppendResult = usual(asked)
+            return answer
+
+        requests.append = overtaken
+
     # ---- reading ---------------------------------------------------------------------------------
 
     def events(self, *types: str) -> list[RecordedEvent]:
@@ -288,31 +307,14 @@ def defined(signal: str) -> SignalDefined:
 
 def registered(model: str, **changes: object) -> ModelRegistered:
     """Return the description of a model."""
-    return ModelRegistered.from_data(_description(model) | changes)
+    return ModelRegistered.from_data(
+        description(model) | {"unit_value_micros": "1000000"} | changes
+    )
 
 
 def updated(model: str, **changes: object) -> ModelUpdated:
     """Return a new description of a model."""
-    return ModelUpdated.from_data(_description(model) | changes)
-
-
-def _description(model: str) -> dict[str, Any]:
-    return {
-        "model": model,
-        "owner": "team-delay",
-        "tier": "high",
-        "labels": {"region": "east"},
-        "impact_ppm": 500_000,
-        "risk_ppm": 250_000,
-        "slo_signal": None,
-        "unit_value_micros": "1000000",
-        "cost_micros": "1000000",
-        "recipe": "",
-        "schema_version": "",
-        "features_version": "",
-        "architecture": "",
-        "meaning": "",
-    }
+    return ModelUpdated.from_data(description(model) | VALUE | changes)
 
 
 def signal_rule(signal: str = "loss", **changes: object) -> dict[str, Any]:
@@ -343,6 +345,8 @@ def rule(
     tier = {"tier": "ds"}
     return {"id": name, "when": when, "action": action, "rationale": "x"} | tier | more
 
+
+VALUE: Final = {"unit_value_micros": "1000000"}
 
 PLANNING: Final[dict[str, Any]] = {
     "loss_signal": "loss",
