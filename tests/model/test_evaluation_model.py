@@ -39,7 +39,6 @@ Row = tuple[str, str, str, float, int, int]
 
 MODELS: Final = ("m1", "m2")
 VERSIONS: Final = ("v1", "v2", "v3")
-INTERVALS: Final = {"1h": HOUR, "6h": 6 * HOUR}
 # What a step may be refused for; anything else is a defect.
 EXPECTED: Final = frozenset(
     {
