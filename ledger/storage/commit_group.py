@@ -135,19 +135,21 @@ class CommitGroup:
             digest, result = known
             if digest != request.digest:
                 raise reused(key, result)
-            duplicates = self._repeats.found_before(chain, request, result)
+            duplicates = self._repeats.found_before(info.ledger_id, request, result)
             return replace(result, repeated=True, duplicates=duplicates)
         self._check_tracking(info, request)
         for guard in request.guards:
             self._check_guard(chain, guard)
-        bodies: Sequence[bytes] = bodies_of(request.events, chain.position + 1)
+        first = chain.position + 1
+        bodies: Sequence[bytes] = bodies_of(request.events, first)
         recorded_at = self._time_of(chain, request)
         self._learn_versions(chain, [event.stream for event in request.events])
         sealed = {
             str(key.verifier_key): self._keys.sealed(self._connection, key) for key in request.keys
         }
-        new, bodies, duplicates = self._repeats.told_apart(chain, request, bodies)
-        first = chain.position + 1
+        new, bodies, duplicates = self._repeats.told_apart(
+            info.ledger_id, chain.recent, first, request, bodies
+        )
         # From here on nothing refuses.
         if sealed:
             self._sealed.setdefault(info.ledger_id, {}).update(sealed)

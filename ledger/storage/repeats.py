@@ -14,7 +14,7 @@ the append, and a repeat of the request finds what the first attempt found.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -22,9 +22,6 @@ from ledger.events.fast import identity_of, repeated_part
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH
 from ledger.storage.records import NONE_FOUND, AppendRequest, AppendResult, Duplicates, NewEvent
 from ledger.storage.schema import events
-
-if TYPE_CHECKING:
-    from ledger.storage.chains import Chain
 
 REMEMBERED_MAX: Final = 100_000  # observations of one ledger: about 8 MB
 _CHUNK: Final = 500
@@ -145,7 +142,14 @@ class RepeatFinder:
         self._indexed = 0
         self._placed: dict[tuple[int, str, int], list[tuple[int, bytes]]] = {}
 
-    def told_apart(self, chain: "Chain", request: AppendRequest, bodies: Sequence[bytes]) -> _Split:
+    def told_apart(
+        self,
+        ledger_id: int,
+        recent: RecentIdentities,
+        first: int,
+        request: AppendRequest,
+        bodies: Sequence[bytes],
+    ) -> _Split:
         """Return the events and bodies to place, and what was found of repeats.
 
         Remembers all of them as seen: a number that is seen without need costs a look-up, no more.
@@ -154,7 +158,6 @@ class RepeatFinder:
         times = [event.observed_at for event in new if event.observed_at is not None]
         if not times:
             return new, bodies, NONE_FOUND
-        recent, ledger_id = chain.recent, chain.info.ledger_id
         identities = request.identities or [
             identity_of(event.stream, event.observed_at, body)
             for event, body in zip(new, bodies, strict=True)
@@ -166,18 +169,18 @@ class RepeatFinder:
         recent.remember(times, identities)
         if not suspects:
             return new, bodies, NONE_FOUND
-        found = self._find(chain, request, bodies, suspects, chain.position + 1)
+        found = self._find(ledger_id, request, bodies, suspects, first)
         return _split(request, bodies, found)
 
     def found_before(
-        self, chain: "Chain", request: AppendRequest, result: AppendResult
+        self, ledger_id: int, request: AppendRequest, result: AppendResult
     ) -> Duplicates:
         """Return what the first attempt of a repeated request found, from what was there then."""
         new = request.events
         if not new or any(event.observed_at is None for event in new):
             return NONE_FOUND
         bodies = [event.body for event in new if isinstance(event.body, bytes)]
-        found = self._find(chain, request, bodies, range(len(new)), result.first_position)
+        found = self._find(ledger_id, request, bodies, range(len(new)), result.first_position)
         _, _, duplicates = _split(request, bodies, found)
         if not request.leave_out_duplicates:
             return duplicates
@@ -186,7 +189,7 @@ class RepeatFinder:
 
     def _find(
         self,
-        chain: "Chain",
+        ledger_id: int,
         request: AppendRequest,
         bodies: Sequence[bytes],
         suspects: Sequence[int],
@@ -197,7 +200,7 @@ class RepeatFinder:
         `first` is where the request's own events begin: a repeat within it has the position, from
         there on, that its original is given.
         """
-        ledger_id, new = chain.info.ledger_id, request.events
+        new = request.events
         times: dict[str, set[int]] = {}
         for index in suspects:
             times.setdefault(new[index].stream, set()).add(new[index].observed_at or 0)
