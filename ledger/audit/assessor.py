@@ -247,7 +247,7 @@ class Assessor:
         held = prior.data if prior is not None else {}
         return environment_of(
             result.signals,
-            None if parameters.is_by_record else dict(parameters.rules.intervals),
+            parameters.intervals,
             priority=priority,
             raw_priority=result.priority,
             degradation=result.degradation,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.events.canonical import encode
+from ledger.events.policy_document import DecisionPart
 from ledger.events.values import SECOND, parse_decimal
 from ledger.kernel.excess import PlannerPolicy
 from ledger.kernel.scoring import Scoring, SignalRule, scoring_problems
-from ledger.rules.procedure import Rule, RuleSet, rule_problems
+from ledger.rules.procedure import rule_problems
 
 _DECIMALS = frozenset({"baseline", "critical"})
 _NOT_SCORED = frozenset({"rationale", "reports_every_seconds"})
@@ -23,7 +24,8 @@ class Parameters:
     version: int
     digest: str
     scoring: Scoring
-    rules: RuleSet
+    rules: DecisionPart
+    intervals: dict[str, int] | None
     planner: PlannerPolicy | None
     loss_signal: str
     candidates: str
@@ -64,20 +66,13 @@ def parameters_of(policy: str, version: int, digest: str, document: dict[str, An
             signals=tuple(_signal_rule(part) for part in scoring["signals"]),
             kernel=scoring["kernel"],
         ),
-        RuleSet(
-            rules=tuple(Rule(**part) for part in decision["rules"]),
-            otherwise_action=decision["otherwise_action"],
-            otherwise_tier=decision["otherwise_tier"],
-            error_tier=decision["error_tier"],
-            cool_down_hours=decision["cool_down_hours"],
-            max_priority_step=decision["max_priority_step"],
-            procedure=decision["procedure"],
-            intervals=tuple(
-                (part["signal"], -(-part["reports_every_seconds"] // 3_600))
-                for part in scoring["signals"]
-                if "reports_every_seconds" in part
-            ),
-        ),
+        DecisionPart.model_validate(decision),
+        {
+            part["signal"]: -(-part["reports_every_seconds"] // 3_600)
+            for part in scoring["signals"]
+            if "reports_every_seconds" in part
+        }
+        or None,
         None
         if planning is None
         else PlannerPolicy(

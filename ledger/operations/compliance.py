@@ -30,7 +30,7 @@ from ledger.events.values import parse_time
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
-    from ledger.rules.procedure import RuleSet
+    from ledger.events.policy_document import DecisionPart
 
 
 _EVENTS: Final = "data/events.jsonl"
@@ -130,7 +130,7 @@ class BundleExplainer(Explainer):
     types = (ScoreComputed.TYPE,)
 
     def __init__(self) -> None:
-        self._rules: dict[tuple[str, int], RuleSet] = {}
+        self._rules: dict[tuple[str, int], DecisionPart] = {}
         self._newest: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def see(self, fact: Fact) -> None:
@@ -158,7 +158,6 @@ class BundleExplainer(Explainer):
             return ""  # it is not what this service writes
 
     def _keep_rules(self, data: dict[str, Any]) -> None:
-        from ledger.application.policies.compiled import rules_of
         from ledger.events.policy_document import DOCUMENTS
 
         try:
@@ -166,7 +165,7 @@ class BundleExplainer(Explainer):
             read = DOCUMENTS[document["decision"]["procedure"]].model_validate(document)
         except (ValidationError, KeyError):
             return
-        self._rules[data["policy"], data["version"]] = rules_of(read)
+        self._rules[data["policy"], data["version"]] = read.decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Final, Literal, TypeAlias
 
 from ledger.events.decisions import RecordedEnvironment
 from ledger.events.notation import share
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, DecisionPart
 from ledger.events.values import PPM
 from ledger.rules.expression_tree import COMPARISONS, MEMBERSHIP, MINUS, ExpressionNode, path_of
-from ledger.rules.procedure import Outcome, RuleSet, compile_rules, decide
+from ledger.rules.procedure import Outcome, decide, expressions
 from ledger.rules.shares import is_share
 from ledger.rules.vocabulary import SIGNAL_FIELDS, VARIABLES
 
@@ -75,34 +75,31 @@ def with_value(environment: RecordedEnvironment, path: str, value: int) -> Recor
     return environment.model_copy(update={"signals": {**environment.signals, name: part}})
 
 
-def boundaries(rule_set: RuleSet, environment: RecordedEnvironment) -> tuple[DecisionBoundary, ...]:
+def boundaries(
+    rules: DecisionPart, environment: RecordedEnvironment
+) -> tuple[DecisionBoundary, ...]:
     """Return the nearest change to each other outcome, nearest first.
 
     What counts is what the rules and the cool-down give; an override does not move with numbers.
     Outcomes by a rule that fails are left out. Cost: one decision per value tried, of which there
     are at most three for each comparison and variable.
     """
-    present = decide(rule_set, environment)
-    expressions = [
-        expression
-        for _, expression in compile_rules(rule_set, environment.signals).expressions(
-            environment.in_force_rule
-        )
-    ]
-    paths = {path for expression in expressions for path in expression.paths if _is_number(path)}
-    if rule_set.cool_down_hours:
+    present = decide(rules, environment)
+    matching = [expression for _, expression in expressions(rules, environment)]
+    paths = {path for expression in matching for path in expression.paths if _is_number(path)}
+    if rules.cool_down_hours:
         paths.add("hours_since_deployed")
     nearest: dict[Outcome, DecisionBoundary] = {}
     for path in sorted(paths):
         tried = {
             value
-            for expression in expressions
+            for expression in matching
             if path in expression.paths
             for value in _turning_points(expression.tree, path, environment)
         }
         if path == "hours_since_deployed":
-            tried |= {-1, 0, rule_set.cool_down_hours - 1, rule_set.cool_down_hours}
-        for boundary, outcome in _proved(rule_set, environment, path, tried, present):
+            tried |= {-1, 0, rules.cool_down_hours - 1, rules.cool_down_hours}
+        for boundary, outcome in _proved(rules, environment, path, tried, present):
             known = nearest.get(outcome)
             if known is None or _distance(boundary) < _distance(known):
                 nearest[outcome] = boundary
@@ -110,7 +107,7 @@ def boundaries(rule_set: RuleSet, environment: RecordedEnvironment) -> tuple[Dec
 
 
 def _proved(
-    rule_set: RuleSet,
+    rules: DecisionPart,
     environment: RecordedEnvironment,
     path: str,
     tried: set[int],
@@ -124,7 +121,7 @@ def _proved(
     for needed in sorted(tried, key=lambda number: (abs(number - value), number)):
         if needed == value or not least <= needed <= most:
             continue
-        outcome = decide(rule_set, with_value(environment, path, needed))
+        outcome = decide(rules, with_value(environment, path, needed))
         if outcome in seen or outcome.reason == "RULE_ERROR":
             continue
         seen.add(outcome)

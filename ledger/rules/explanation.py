@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ledger.events.decisions import RecordedEnvironment
 from ledger.events.notation import listed, percent, share
+from ledger.events.policy_document import DecisionPart, RulePart
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import DecisionBoundary, Value, boundaries, value_of
 from ledger.rules.expression_tree import (
@@ -30,7 +31,7 @@ from ledger.rules.expressions import (
     activation_of,
     compile_expression,
 )
-from ledger.rules.procedure import Outcome, Rule, RuleSet, compile_rules, procedure_of
+from ledger.rules.procedure import Outcome, expressions, procedure_of
 from ledger.rules.shares import is_share, share_constants, spell
 
 ReadingStatus: TypeAlias = Literal["matched", "failed", "false", "not_reached"]
@@ -90,17 +91,17 @@ class DecisionExplanation:
 
 
 def explain(
-    score: KernelScore, rule_set: RuleSet, environment: RecordedEnvironment, outcome: Outcome
+    score: KernelScore, rules: DecisionPart, environment: RecordedEnvironment, outcome: Outcome
 ) -> DecisionExplanation:
     """Return the explanation of an outcome that `decide` gave for this environment."""
     contributions = _contributions(score)
-    readings = _readings(rule_set, environment, outcome)
+    readings = _readings(rules, environment, outcome)
     winner = next((item for item in readings if item.status in {"matched", "failed"}), None)
-    nearest = boundaries(rule_set, environment)
+    nearest = boundaries(rules, environment)
     sentences = [
         _priority_sentence(environment),
         *_evidence_sentences(contributions, environment),
-        *_outcome_sentences(rule_set, environment, outcome, winner),
+        *_outcome_sentences(rules, environment, outcome, winner),
         nearest[0].sentence
         if nearest
         else "No change of a single number would lead to another outcome.",
@@ -137,14 +138,13 @@ def _signal_sentence(output: SignalOutput) -> str:
 
 
 def _readings(
-    rule_set: RuleSet, environment: RecordedEnvironment, outcome: Outcome
+    rules: DecisionPart, environment: RecordedEnvironment, outcome: Outcome
 ) -> tuple[RuleReading, ...]:
     """Read every rule, also those after the one that decided."""
-    compiled = compile_rules(rule_set, environment.signals)
     activation = activation_of(environment.model_dump(), procedure_of(environment))
     readings: list[RuleReading] = []
     is_decided = False
-    for rule, expression in compiled.expressions(environment.in_force_rule):
+    for rule, expression in expressions(rules, environment):
         is_winner = not is_decided and outcome.reason != "OTHERWISE" and rule.id == outcome.rule
         reading = _reading(rule, expression, environment, activation, is_decided)
         assert is_winner == (reading.status in {"matched", "failed"}), "not of this environment"
@@ -154,7 +154,7 @@ def _readings(
 
 
 def _reading(
-    rule: Rule,
+    rule: RulePart,
     expression: CompiledExpression,
     environment: RecordedEnvironment,
     activation: Mapping[str, Any],
@@ -299,7 +299,7 @@ def _evidence_sentences(
 
 
 def _outcome_sentences(
-    rule_set: RuleSet,
+    rules: DecisionPart,
     environment: RecordedEnvironment,
     outcome: Outcome,
     winner: RuleReading | None,
@@ -320,7 +320,7 @@ def _outcome_sentences(
     if held:
         yield (
             f"The version in service was deployed {environment.hours_since_deployed} hours ago, "
-            f"within the cool-down of {rule_set.cool_down_hours}, so retraining waits and the "
+            f"within the cool-down of {rules.cool_down_hours}, so retraining waits and the "
             f"action is {action}."
         )
     if outcome.overridden is not None:

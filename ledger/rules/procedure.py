@@ -15,11 +15,10 @@ The rules that a decision follows are:
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from ledger.events.decisions import OverriddenPart, RecordedEnvironment, TimedEnvironment
-from ledger.events.policy_document import Action
+from ledger.events.policy_document import Action, DecisionPart, RulePart
 from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import (
@@ -31,36 +30,6 @@ from ledger.rules.expressions import (
 from ledger.rules.vocabulary import RULES_1, RULES_2, SIGNAL_FIELDS
 
 Why: TypeAlias = Literal["RULE", "OTHERWISE", "RULE_ERROR"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: `when` matches it, or `hold` (where it has one) while it is the rule in force."""
-
-    id: str
-    when: str
-    action: Action
-    tier: str
-    hold: str | None = None
-    rationale: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """The decision part of a policy. `max_priority_step` is ppm; None means unbounded.
-
-    `intervals` are the hours between two reports of each signal, which `rules/2` shows to rules;
-    empty under `rules/1`.
-    """
-
-    rules: tuple[Rule, ...]
-    otherwise_action: Action
-    otherwise_tier: str
-    error_tier: str
-    cool_down_hours: int = 0
-    max_priority_step: int | None = None
-    procedure: str = RULES_1
-    intervals: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,44 +59,18 @@ class Outcome:
     overridden: OverriddenPart | None = None
 
 
-class CompiledRules:
-    """A rule set whose expressions are compiled over a policy's signals; immutable."""
-
-    __slots__ = ("holds", "rule_set", "whens")
-
-    def __init__(self, rule_set: RuleSet, rule_names: frozenset[str]) -> None:
-        """Compile every expression; raises ExpressionError for the first that is refused."""
-        self.rule_set = rule_set
-        procedure = rule_set.procedure
-        self.whens = tuple(
-            compile_expression(rule.when, rule_names, procedure) for rule in rule_set.rules
-        )
-        self.holds = tuple(
-            None if rule.hold is None else compile_expression(rule.hold, rule_names, procedure)
-            for rule in rule_set.rules
-        )
-
-    def expressions(self, in_force_rule: str) -> Iterator[tuple[Rule, CompiledExpression]]:
-        """Yield each rule with the expression it matches by while `in_force_rule` is in force."""
-        for rule, when, hold in zip(self.rule_set.rules, self.whens, self.holds, strict=True):
-            is_held = hold is not None and rule.id == in_force_rule
-            yield rule, hold if is_held and hold is not None else when
+def expressions(
+    rules: DecisionPart, environment: RecordedEnvironment
+) -> Iterator[tuple[RulePart, CompiledExpression]]:
+    """Yield each rule with the expression that it matches by: its `hold` while it is in force."""
+    names = frozenset(environment.signals)
+    for rule in rules.rules:
+        is_held = rule.hold is not None and rule.id == environment.in_force_rule
+        text = rule.hold if is_held and rule.hold is not None else rule.when
+        yield rule, compile_expression(text, names, rules.procedure)
 
 
-@lru_cache(maxsize=512)
-def _compiled(rule_set: RuleSet, rule_names: frozenset[str]) -> CompiledRules:
-    return CompiledRules(rule_set, rule_names)
-
-
-def compile_rules(rule_set: RuleSet, rule_names: Iterable[str]) -> CompiledRules:
-    """Return the compiled rule set of a policy with these signals; answers are cached.
-
-    Raises ExpressionError; `rule_problems` finds every fault instead of the first.
-    """
-    return _compiled(rule_set, frozenset(rule_names))
-
-
-def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[str, str]]:
+def rule_problems(rules: DecisionPart, rule_names: Iterable[str]) -> list[tuple[str, str]]:
     """Return (field, what is wrong) for what no value of a policy document shows by itself.
 
     In the order in which a person reads it; the ranges of single values are those of
@@ -136,7 +79,7 @@ def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[st
     names = frozenset(rule_names)
     problems: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for at, rule in enumerate(rule_set.rules):
+    for at, rule in enumerate(rules.rules):
         path = f"rules[{at}]"
         if rule.id in seen:
             problems.append((f"{path}.id", f"{rule.id} is there twice"))
@@ -144,7 +87,7 @@ def rule_problems(rule_set: RuleSet, rule_names: Iterable[str]) -> list[tuple[st
         for field_name, text in (("when", rule.when), ("hold", rule.hold)):
             try:
                 if text is not None:
-                    compile_expression(text, names, rule_set.procedure)
+                    compile_expression(text, names, rules.procedure)
             except ExpressionError as error:
                 problems.append((f"{path}.{field_name}", str(error)))
     return problems
@@ -228,16 +171,15 @@ def override_in_effect(overrides: Sequence[Override], evaluated_at: int) -> Over
 
 
 def decide(
-    rule_set: RuleSet, environment: RecordedEnvironment, override: Override | None = None
+    rules: DecisionPart, environment: RecordedEnvironment, override: Override | None = None
 ) -> Outcome:
     """Return what to do about a model (steps 6 to 8).
 
-    The rule set must have passed `rule_problems` over the signals of the environment; `override`
-    is the one in effect. Cost: one evaluation for each rule up to the one that matches.
+    The rules must have no `rule_problems` over the signals of the environment; `override` is the
+    one in effect. Cost: one evaluation for each rule up to the one that matches.
     """
-    compiled = compile_rules(rule_set, environment.signals)
-    found = _first_match(compiled, environment)
-    is_cooling = 0 <= environment.hours_since_deployed < rule_set.cool_down_hours
+    found = _first_match(rules, environment)
+    is_cooling = 0 <= environment.hours_since_deployed < rules.cool_down_hours
     if found.action == "SCHEDULE_RETRAINING" and is_cooling:
         found = Outcome("INVESTIGATE", found.tier, found.rule, found.reason, "COOL_DOWN")
     if override is None:
@@ -251,14 +193,13 @@ def decide(
     return Outcome(override.action, override.tier, found.rule, found.reason, overridden=replaced)
 
 
-def _first_match(compiled: CompiledRules, environment: RecordedEnvironment) -> Outcome:
+def _first_match(rules: DecisionPart, environment: RecordedEnvironment) -> Outcome:
     """Walk the rules in order (step 6)."""
-    rule_set = compiled.rule_set
     activation = activation_of(environment.model_dump(), procedure_of(environment))
-    for rule, expression in compiled.expressions(environment.in_force_rule):
+    for rule, expression in expressions(rules, environment):
         verdict = expression.evaluate(activation)
         if verdict.is_true is None:
-            return Outcome("INVESTIGATE", rule_set.error_tier, rule.id, "RULE_ERROR")
+            return Outcome("INVESTIGATE", rules.error_tier, rule.id, "RULE_ERROR")
         if verdict.is_true:
             return Outcome(rule.action, rule.tier, rule.id, "RULE")
-    return Outcome(rule_set.otherwise_action, rule_set.otherwise_tier, "", "OTHERWISE")
+    return Outcome(rules.otherwise_action, rules.otherwise_tier, "", "OTHERWISE")

@@ -12,12 +12,11 @@ from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import DeployedVersion
 from ledger.events.decisions import RecordedEnvironment
 from ledger.events.models import ModelDescribed
+from ledger.events.policy_document import RulePart
 from ledger.kernel.bucketed import SignalOutput
 from ledger.rules.expressions import ExpressionError, activation_of, compile_expression
 from ledger.rules.procedure import (
     Override,
-    Rule,
-    RuleSet,
     bounded_priority,
     decide,
     override_in_effect,
@@ -25,6 +24,7 @@ from ledger.rules.procedure import (
     slo_hours_left,
     whole_hours,
 )
+from tests.rules.parts import rules_of
 from tests.support.vectors import load_vectors
 
 DOCUMENT: dict[str, Any] = load_vectors("decision_v1.json")
@@ -53,17 +53,17 @@ def test_an_expression_has_its_known_value(name: str) -> None:
 
 def outcome_of(case: dict[str, Any]) -> dict[str, Any]:
     """Return what the steps make of a case, in the form of its known answer."""
-    rule_set = RuleSet(
-        tuple(Rule(**rule) for rule in case["rules"]),
+    rules = rules_of(
+        [RulePart(**{"hold": None, "rationale": ""} | rule) for rule in case["rules"]],
         case["otherwise_action"],
         case["otherwise_tier"],
         case["error_tier"],
-        case["cool_down_hours"],
+        cool_down_hours=case["cool_down_hours"],
     )
-    assert rule_problems(rule_set, ENVIRONMENT["signals"]) == []
+    assert rule_problems(rules, ENVIRONMENT["signals"]) == []
     overrides = [Override(**each) for each in case["overrides"]]
     outcome = decide(
-        rule_set,
+        rules,
         RecordedEnvironment.model_validate(ENVIRONMENT | case["changes"]),
         override_in_effect(overrides, DOCUMENT["evaluated_at"]),
     )

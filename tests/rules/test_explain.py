@@ -1,24 +1,22 @@
 """Explanations: true to the decision they explain, and the nearest boundary against brute force."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.events.decisions import ModelFactsPart, RecordedEnvironment
+from ledger.events.policy_document import DecisionPart
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.boundary import boundaries, value_of, with_value
 from ledger.rules.explanation import DecisionExplanation, explain
 from ledger.rules.procedure import (
     Outcome,
     Override,
-    Rule,
-    RuleSet,
     decide,
     environment_of,
 )
 from ledger.rules.shares import to_stored
+from tests.rules.parts import changed, rule, rules_of
 
 DRIFT = SignalOutput(
     "drift",
@@ -53,17 +51,17 @@ ENVIRONMENT = environment_of(
     hours_in_force=0,
     slo_hours_left=-1,
 )
-RULES = RuleSet(
+RULES = rules_of(
     (
-        Rule("urgent", "priority >= 700000 || slo_hours_left == 3", "SCHEDULE_RETRAINING", "a"),
-        Rule(
+        rule("urgent", "priority >= 700000 || slo_hours_left == 3", "SCHEDULE_RETRAINING", "a"),
+        rule(
             "retrain",
             'signals["drift"].sustained && priority * 2 > 1000000 && model.tier == "gold"',
             "SCHEDULE_RETRAINING",
             "team",
         ),
-        Rule("watch", "priority > 300000", "INVESTIGATE", "team", hold="priority > 200000"),
-        Rule("blind", "coverage < 500000", "ADJUST_DATA_COLLECTION", ""),
+        rule("watch", "priority > 300000", "INVESTIGATE", "team", hold="priority > 200000"),
+        rule("blind", "coverage < 500000", "ADJUST_DATA_COLLECTION", ""),
     ),
     "NO_ACTION",
     "",
@@ -74,7 +72,7 @@ SCORE = KernelScore(640_000, 800_000, 700_000, (SILENT, DRIFT, NULLS))
 
 
 def _explain(
-    rules: RuleSet = RULES,
+    rules: DecisionPart = RULES,
     environment: RecordedEnvironment = ENVIRONMENT,
     override: Override | None = None,
 ) -> DecisionExplanation:
@@ -119,7 +117,7 @@ def test_a_false_conjunction_names_only_what_was_false() -> None:
 
 def test_a_limit_of_a_share_is_told_as_per_cent_and_a_count_as_a_number() -> None:
     when = 'priority >= 200000 && signals["drift"].breaches >= 3 && hours_since_deployed > 2'
-    (reading,) = _explain(replace(RULES, rules=(Rule("r", when, "NO_ACTION", ""),))).readings
+    (reading,) = _explain(changed(RULES, rules=(rule("r", when, "NO_ACTION", ""),))).readings
     assert reading.sentence == (
         "Rule r is true by its when: priority >= 20% (it is 62.0%); "
         'signals["drift"].breaches >= 3 (it is 9); hours_since_deployed > 2 (it is 5).'
@@ -130,8 +128,8 @@ def test_a_limit_of_a_share_is_told_as_per_cent_and_a_count_as_a_number() -> Non
 
 @pytest.mark.parametrize(("limit", "shown"), [("61.9999%", "62%"), ("62%", "62.0%")])
 def test_a_share_close_to_its_limit_is_told_exactly(limit: str, shown: str) -> None:
-    rule = Rule("r", to_stored(f"priority >= {limit}").text, "NO_ACTION", "")
-    (reading,) = _explain(replace(RULES, rules=(rule,))).readings
+    near = rule("r", to_stored(f"priority >= {limit}").text, "NO_ACTION", "")
+    (reading,) = _explain(changed(RULES, rules=(near,))).readings
     assert reading.sentence.endswith(f"(it is {shown}).")
 
 
@@ -149,7 +147,7 @@ def test_a_false_disjunction_names_each_side() -> None:
 
 
 def test_a_true_disjunction_names_the_side_that_is_true() -> None:
-    rules = replace(RULES, rules=(replace(RULES.rules[0], when="impact > 1 || !(risk > 1)"),))
+    rules = changed(RULES, rules=(changed(RULES.rules[0], when="impact > 1 || !(risk > 1)"),))
     winner = _explain(rules).winner
     assert winner is not None
     assert [(comparison.text, comparison.is_true) for comparison in winner.comparisons] == [
@@ -159,7 +157,7 @@ def test_a_true_disjunction_names_the_side_that_is_true() -> None:
 
 def test_a_conditional_names_its_condition_and_the_branch_it_took() -> None:
     text = 'in_force == "NO_ACTION" ? priority > 1 : priority > 2'
-    winner = _explain(replace(RULES, rules=(Rule("r", text, "INVESTIGATE", ""),))).winner
+    winner = _explain(changed(RULES, rules=(rule("r", text, "INVESTIGATE", ""),))).winner
     assert winner is not None
     assert [comparison.text for comparison in winner.comparisons] == [
         'in_force == "NO_ACTION"',
@@ -175,8 +173,8 @@ def test_the_rule_in_force_is_read_by_its_hold() -> None:
 
 
 def test_a_rule_that_fails_is_explained_by_its_error() -> None:
-    broken = Rule("broken", 'model.labels["none"] == "x"', "NO_ACTION", "")
-    explanation = _explain(replace(RULES, rules=(broken, *RULES.rules)))
+    broken = rule("broken", 'model.labels["none"] == "x"', "NO_ACTION", "")
+    explanation = _explain(changed(RULES, rules=(broken, *RULES.rules)))
     assert explanation.winner is not None
     assert explanation.winner.status == "failed"
     assert "Rule broken has no value" in explanation.paragraph
@@ -198,7 +196,7 @@ def test_the_paragraph_tells_bound_cool_down_override_and_what_would_change_it()
 
 
 def test_without_rules_and_numbers_nothing_would_change_the_outcome() -> None:
-    rules = replace(RULES, rules=(), cool_down_hours=0)
+    rules = changed(RULES, rules=(), cool_down_hours=0)
     paragraph = _explain(rules).paragraph
     assert "No rule matched, so the policy's otherwise gives NO_ACTION." in paragraph
     assert paragraph.endswith("No change of a single number would lead to another outcome.")
@@ -216,8 +214,8 @@ def test_boundaries_name_the_first_value_on_the_other_side() -> None:
 
 
 def test_a_number_that_means_there_is_none_counts_as_far_away() -> None:
-    rules = RuleSet(
-        (Rule("r", "slo_hours_left >= 0 || priority > 900000", "INVESTIGATE", ""),),
+    rules = rules_of(
+        (rule("r", "slo_hours_left >= 0 || priority > 900000", "INVESTIGATE", ""),),
         "NO_ACTION",
         "",
         "",
@@ -227,7 +225,7 @@ def test_a_number_that_means_there_is_none_counts_as_far_away() -> None:
 
 
 def test_a_boundary_never_leaves_the_range_of_its_variable() -> None:
-    rules = replace(RULES, rules=(Rule("r", "priority > 1000000", "INVESTIGATE", ""),))
+    rules = changed(RULES, rules=(rule("r", "priority > 1000000", "INVESTIGATE", ""),))
     assert [item for item in boundaries(rules, ENVIRONMENT) if item.variable == "priority"] == []
 
 
@@ -247,8 +245,8 @@ _whens = st.one_of(
 @settings(max_examples=60)
 @given(st.lists(_whens, min_size=1, max_size=4), st.integers(0, 25))
 def test_the_nearest_boundary_equals_a_search_of_every_value(whens: list[str], now: int) -> None:
-    rules = RuleSet(
-        tuple(Rule(f"r{at}", when, "INVESTIGATE", "") for at, when in enumerate(whens)),
+    rules = rules_of(
+        tuple(rule(f"r{at}", when, "INVESTIGATE", "") for at, when in enumerate(whens)),
         "NO_ACTION",
         "",
         "",

@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 from ledger.events.decisions import ModelFactsPart, OverriddenPart, RecordedEnvironment
 from ledger.events.values import HOUR, PPM
 from ledger.kernel.bucketed import SignalOutput
-from ledger.rules.expressions import ExpressionError
 from ledger.rules.procedure import (
     Outcome,
     Override,
-    Rule,
-    RuleSet,
     bounded_priority,
-    compile_rules,
     decide,
     environment_of,
     hours_in_force,
@@ -27,6 +23,7 @@ from ledger.rules.procedure import (
     whole_hours,
 )
 from ledger.rules.vocabulary import RULES_1, RULES_2, SIGNAL_FIELDS, VARIABLES
+from tests.rules.parts import changed, rule, rules_of
 
 DRIFT = SignalOutput(
     "drift",
@@ -62,13 +59,13 @@ ENVIRONMENT = environment_of(
     hours_in_force=0,
     slo_hours_left=-1,
 )
-RETRAIN = Rule("retrain", "priority >= 500000", "SCHEDULE_RETRAINING", "team")
-WATCH = Rule("watch", "priority >= 200000", "INVESTIGATE", "watchers")
-RULES = RuleSet((RETRAIN, WATCH), "NO_ACTION", "quiet", "errors", cool_down_hours=24)
+RETRAIN = rule("retrain", "priority >= 500000", "SCHEDULE_RETRAINING", "team")
+WATCH = rule("watch", "priority >= 200000", "INVESTIGATE", "watchers")
+RULES = rules_of((RETRAIN, WATCH), "NO_ACTION", "quiet", "errors", cool_down_hours=24)
 
 
 def _with(**changes: object) -> RecordedEnvironment:
-    return ENVIRONMENT.model_copy(update=changes)
+    return changed(ENVIRONMENT, **changes)
 
 
 # ---- step 4 --------------------------------------------------------------------------------------
@@ -124,8 +121,8 @@ def test_every_output_of_the_kernel_can_be_read_by_a_rule() -> None:
         value = getattr(DRIFT, name)
         literal = json.dumps(value)
         assert type(value).__name__ == {"string": "str"}.get(kind, kind)
-        rule = replace(RETRAIN, when=f'signals["drift"].{name} == {literal}')
-        assert decide(replace(RULES, rules=(rule,)), ENVIRONMENT).rule == "retrain", name
+        read = changed(RETRAIN, when=f'signals["drift"].{name} == {literal}')
+        assert decide(changed(RULES, rules=(read,)), ENVIRONMENT).rule == "retrain", name
 
 
 @pytest.mark.parametrize(
@@ -171,14 +168,14 @@ def test_without_a_match_the_policys_otherwise_decides() -> None:
 
 
 def test_rules_see_the_bounded_priority_and_can_ask_for_the_raw_one() -> None:
-    raw = replace(RULES, rules=(replace(RETRAIN, when="raw_priority > priority"),))
+    raw = changed(RULES, rules=(changed(RETRAIN, when="raw_priority > priority"),))
     assert decide(raw, ENVIRONMENT).rule == "retrain"
     assert decide(raw, _with(raw_priority=600_000)).rule == ""
 
 
 def test_the_rule_in_force_matches_by_its_hold_and_no_other_does() -> None:
-    held = replace(RETRAIN, hold="priority >= 300000")
-    rules = replace(RULES, rules=(held, WATCH))
+    held = changed(RETRAIN, hold="priority >= 300000")
+    rules = changed(RULES, rules=(held, WATCH))
     low = _with(priority=400_000)
     assert decide(rules, low).rule == "watch"
     assert decide(rules, low.model_copy(update={"in_force_rule": "retrain"})).rule == "retrain"
@@ -186,8 +183,8 @@ def test_the_rule_in_force_matches_by_its_hold_and_no_other_does() -> None:
 
 
 def test_a_hold_replaces_the_when_also_where_it_is_stricter() -> None:
-    held = replace(RETRAIN, hold="priority >= 900000")
-    rules = replace(RULES, rules=(held,))
+    held = changed(RETRAIN, hold="priority >= 900000")
+    rules = changed(RULES, rules=(held,))
     assert decide(rules, _with(in_force_rule="retrain")).reason == "OTHERWISE"
 
 
@@ -200,13 +197,13 @@ def test_the_rule_in_force_without_a_hold_matches_by_its_when() -> None:
     ['model.labels["none"] == "x"', "9223372036854775807 + priority > 1", "1 / (impact - 1) > 1"],
 )
 def test_an_error_decides_to_investigate_at_the_error_tier(when: str) -> None:
-    rules = replace(RULES, rules=(replace(RETRAIN, when=when), WATCH))
+    rules = changed(RULES, rules=(changed(RETRAIN, when=when), WATCH))
     assert decide(rules, ENVIRONMENT) == Outcome("INVESTIGATE", "errors", "retrain", "RULE_ERROR")
 
 
 def test_an_error_behind_the_rule_that_matches_is_never_reached() -> None:
-    broken = replace(WATCH, when="1 / (impact - 1) > 1")
-    assert decide(replace(RULES, rules=(RETRAIN, broken)), ENVIRONMENT).rule == "retrain"
+    broken = changed(WATCH, when="1 / (impact - 1) > 1")
+    assert decide(changed(RULES, rules=(RETRAIN, broken)), ENVIRONMENT).rule == "retrain"
 
 
 # ---- step 7 --------------------------------------------------------------------------------------
@@ -227,7 +224,7 @@ def test_the_cool_down_holds_back_nothing_but_retraining() -> None:
 
 
 def test_the_cool_down_also_holds_back_an_otherwise_that_retrains() -> None:
-    rules = replace(RULES, rules=(), otherwise_action="SCHEDULE_RETRAINING")
+    rules = changed(RULES, rules=(), otherwise_action="SCHEDULE_RETRAINING")
     assert decide(rules, _with(hours_since_deployed=0)).held_back == "COOL_DOWN"
 
 
@@ -264,17 +261,11 @@ def test_the_latest_recorded_override_in_effect_wins() -> None:
 
 
 def test_a_rule_set_names_every_fault_with_its_place() -> None:
-    faulty = RuleSet(
-        (replace(RETRAIN, when="pryority > 1", hold="1.5 > 1.0"), RETRAIN), "NO_ACTION", "", ""
+    faulty = rules_of(
+        (changed(RETRAIN, when="pryority > 1", hold="1.5 > 1.0"), RETRAIN), "NO_ACTION", "", ""
     )
     problems = rule_problems(faulty, ENVIRONMENT.signals)
     fields = ["rules[0].when", "rules[0].hold", "rules[1].id"]
     assert [field for field, _ in problems] == fields
     assert problems[0][1].endswith("(line 1, column 1)")
     assert rule_problems(RULES, ENVIRONMENT.signals) == []
-
-
-def test_a_rule_set_compiles_once_for_each_set_of_signals() -> None:
-    assert compile_rules(RULES, ["a", "b"]) is compile_rules(RULES, ("b", "a"))
-    with pytest.raises(ExpressionError, match="no rule for signal"):
-        compile_rules(replace(RULES, rules=(replace(RETRAIN, when='signals["c"].present'),)), ["a"])

@@ -16,11 +16,12 @@ from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events import notation
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden, ScoreComputed
 from ledger.events.envelope import RecordedEvent
+from ledger.events.policy_document import DecisionPart
 from ledger.events.registry import typed
 from ledger.events.values import TIME_LIMIT
 from ledger.kernel.bucketed import KernelScore, SignalOutput
 from ledger.rules.explanation import DecisionExplanation, explain
-from ledger.rules.procedure import Outcome, RuleSet
+from ledger.rules.procedure import Outcome
 from ledger.storage.records import AppendResult, Head, LedgerInfo
 from ledger.storage.store import Store
 
@@ -261,7 +262,9 @@ def _check_asked(models: Sequence[str], at: int | None) -> None:
         raise invalid_field("at", "lies before 1970 or after the year 9999")
 
 
-def explained(made: DecisionMade, scored: ScoreComputed, rules: RuleSet) -> DecisionExplanation:
+def explained(
+    made: DecisionMade, scored: ScoreComputed, rules: DecisionPart
+) -> DecisionExplanation:
     """Return the explanation of a recorded decision, from its score and its policy's rules."""
     outcome = Outcome(
         action=made.action,

@@ -217,7 +217,7 @@ def _environment(
     is_rule = prior is not None and prior.data.reason == "RULE"
     return environment_of(
         result.signals,
-        dict(intervals) if (intervals := horizon.policy.rules.intervals) else None,
+        horizon.policy.intervals,
         priority=priority,
         raw_priority=result.priority,
         degradation=result.degradation,

@@ -11,10 +11,15 @@ from ledger.events.base import Part
 from ledger.events.decisions import ScoreComputed
 from ledger.events.fast import nano
 from ledger.events.policies import PolicyActivated
-from ledger.events.policy_document import PlanningPart, PolicyDocument, TimedSignalRulePart
+from ledger.events.policy_document import (
+    DecisionPart,
+    PlanningPart,
+    PolicyDocument,
+    TimedSignalRulePart,
+)
 from ledger.kernel.excess import PlannerPolicy
 from ledger.kernel.scoring import Scoring, SignalRule, scoring_problems
-from ledger.rules.procedure import Rule, RuleSet, rule_problems
+from ledger.rules.procedure import rule_problems
 
 _CACHE_MAX: Final = 256
 
@@ -28,7 +33,9 @@ class CompiledPolicy:
     digest: str
     document: PolicyDocument
     scoring: Scoring
-    rules: RuleSet
+    rules: DecisionPart
+    intervals: dict[str, int] | None
+    """Hours between two reports by signal; None under `rules/1`, which shows none."""
 
 
 class PolicyCache:
@@ -74,7 +81,7 @@ class PolicyCache:
 
 def _compiled(policy: str, version: int, digest: str, document: PolicyDocument) -> CompiledPolicy:
     """Refuse what the linter would have refused, so that scoring and deciding cannot fail."""
-    scoring, rules = scoring_of(document), rules_of(document)
+    scoring, rules = scoring_of(document), document.decision
     problems = [f"{field} {text}" for field, text in scoring_problems(scoring)]
     names = {rule.signal for rule in scoring.signals}
     problems += [f"{field}: {text}" for field, text in rule_problems(rules, names)]
@@ -85,7 +92,7 @@ def _compiled(policy: str, version: int, digest: str, document: PolicyDocument) 
             remedy="Draft a corrected version and activate it.",
             metadata={"policy": policy, "version": str(version)},
         )
-    return CompiledPolicy(policy, version, digest, document, scoring, rules)
+    return CompiledPolicy(policy, version, digest, document, scoring, rules, _intervals(document))
 
 
 def scoring_of(document: PolicyDocument) -> Scoring:
@@ -105,16 +112,14 @@ def scoring_of(document: PolicyDocument) -> Scoring:
     )
 
 
-def rules_of(document: PolicyDocument) -> RuleSet:
-    """Return the decision procedure's view of the decision part."""
-    part = document.decision
-    rules = tuple(Rule(**_members(Rule, rule)) for rule in part.rules)
-    intervals = tuple(
-        (rule.signal, -(-rule.reports_every_seconds // 3_600))
+def _intervals(document: PolicyDocument) -> dict[str, int] | None:
+    """Return the hours between two reports of each signal, which `rules/2` shows to rules."""
+    found = {
+        rule.signal: -(-rule.reports_every_seconds // 3_600)
         for rule in document.scoring.signals
         if isinstance(rule, TimedSignalRulePart)
-    )
-    return RuleSet(**_members(RuleSet, part) | {"rules": rules, "intervals": intervals})
+    }
+    return found or None
 
 
 def planner_of(part: PlanningPart) -> PlannerPolicy:
