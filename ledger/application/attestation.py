@@ -1,6 +1,6 @@
 """Everything by which one ledger proves itself: keys, checkpoints, witnesses, seals, audits.
 
-The setup are built and, where they run by the clock, started and stopped here.
+The parts are built and, where they run by the clock, started and stopped here.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _NEVER: Final = SealSettings(seconds=0)
 class AttestationOptions:
     """What happens by the clock, by default nothing, and what is asked outside.
 
-    `evidence`: the folder for contradictions; None keeps them in memory. `process`: who hashes
+    `evidence`: the folder for contradictions; None has them in the log only. `process`: who hashes
     large batches again; None does it here.
     """
 
@@ -53,7 +53,7 @@ class AttestationOptions:
 
 
 class Attestation:
-    """The setup for one ledger. Safe between threads."""
+    """The parts for one ledger. Safe between threads."""
 
     def __init__(
         self, store: Store, info: LedgerInfo, clock: Clock, options: AttestationOptions
@@ -100,9 +100,9 @@ class Attestation:
             except NoteError as error:
                 raise unknown_signer(self._origin, str(one.path), one.size, error) from error
             if difference is not None:
-                raise behind(difference, self._origin)
+                raise behind(difference)
         for difference in self.collector.differences():
-            raise behind(difference, self._origin)
+            raise behind(difference)
 
     def start(self, workers: Workers) -> None:
         """Commit the next key where none is yet, and begin what runs by the clock."""

@@ -32,7 +32,7 @@ from ledger.export.bag import (
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS, PROOFS, REPORT, SCOPE, SEAL, VERIFIER
 from ledger.export.lines import LineError, checked_line, parse_line
 from ledger.export.proofs import TileProver, proof_line
-from ledger.export.scope import BundlePlan, BundleScope
+from ledger.export.scope import BundlePlan
 from ledger.export.tally import BundleTally
 from ledger.private import make_folder, open_file
 
@@ -40,25 +40,9 @@ _BUFFER: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class BundleContents:
-    """What goes into a bundle beside its events and their proofs."""
-
-    note: bytes
-    """The checkpoint, with its cosignatures."""
-    keys: bytes
-    """`keys.json`."""
-    report: Iterable[str]
-    verifier: bytes
-    """The source of the stand-alone verifier."""
-    seal: bytes | None = None
-    """`seal.json`, of a stream bundle."""
-
-
-@dataclass(frozen=True, slots=True)
 class FinishedBundle:
     """A finished bundle. `withheld`: bodies missing that the scope gives a reason for."""
 
-    scope: BundleScope
     events: int
     withheld: int
     manifest_digest: bytes
@@ -204,10 +188,19 @@ class BundleWriter:
             lines.append(proof_line(row[0], prover.proof(row[0] - 1)))
         return lines
 
-    def finish(self, enclosed: BundleContents) -> FinishedBundle:
+    def finish(
+        self,
+        note: bytes,
+        keys: bytes,
+        report: Iterable[str],
+        verifier: bytes,
+        seal: bytes | None = None,
+    ) -> FinishedBundle:
         """Write everything else and return what the bundle is; CHAIN_BROKEN if events are missing.
 
-        With the same plan, events and enclosures the bytes are the same.
+        The note is the checkpoint with its cosignatures, `keys` and `seal` are `keys.json` and, of
+        a stream bundle, `seal.json`; `verifier` is the source of the stand-alone one. With the same
+        plan, events and enclosures the bytes are the same.
         """
         plan, tally, stated = self._plan, self.tally, self._checkpoint
         if tally.last != plan.last_position:
@@ -220,16 +213,10 @@ class BundleWriter:
         digests = {name: kept.digest.hexdigest() for name, kept in self._files.items()}
         self.close()
         scope = tally.scope()
-        report = (piece.encode() for piece in enclosed.report)
-        digests[REPORT] = self._write(REPORT, report)
-        contents = {
-            CHECKPOINT: enclosed.note,
-            KEYS: enclosed.keys,
-            SCOPE: scope.encode(),
-            VERIFIER: enclosed.verifier,
-        }
-        if enclosed.seal is not None:
-            contents[SEAL] = enclosed.seal
+        digests[REPORT] = self._write(REPORT, (piece.encode() for piece in report))
+        contents = {CHECKPOINT: note, KEYS: keys, SCOPE: scope.encode(), VERIFIER: verifier}
+        if seal is not None:
+            contents[SEAL] = seal
         digests |= {name: self._write(name, [content]) for name, content in contents.items()}
         listed = manifest(digests)
         payload = [(self._folder / name).stat().st_size for name in digests]
@@ -246,7 +233,6 @@ class BundleWriter:
             [manifest({name: self._write(name, [content]) for name, content in tags.items()})],
         )
         return FinishedBundle(
-            scope,
             tally.events,
             sum(ranges.count() for _, ranges in scope.withheld),
             hashlib.sha256(listed).digest(),

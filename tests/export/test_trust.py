@@ -11,7 +11,6 @@ import pytest
 from ledger.chain.cosignature import CosigningKey, add_cosignatures
 from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.policy import parse_policy
-from ledger.export.bundle import BundleContents
 from ledger.export.files import CHECKPOINT, EVENTS, KEYS, BundleError
 from ledger.export.scope import BundlePlan
 from ledger.export.verify import verify_bundle
@@ -35,7 +34,7 @@ def signed_by(
     plan = plan or made.plan()
     writer = made.writer(folder, plan)
     writer.add(made.rows(plan, writer.resume()))
-    writer.finish(BundleContents(made.signed(key=key), made.keys_json(), [""], VERIFIER))
+    writer.finish(made.signed(key=key), made.keys_json(), [""], VERIFIER)
     return VerifierKey.parse(made.keys[key].vkey)
 
 
@@ -90,7 +89,7 @@ def test_a_policy_asks_for_its_witnesses(tmp_path: Path) -> None:
         writer.add(made.rows(plan, writer.resume()))
         lines = [one.cosign(checkpoint, 1_800_000_000).line() for one in witnesses[:count]]
         note = add_cosignatures(made.signed(), lines)
-        writer.finish(BundleContents(note, made.keys_json(), [""], VERIFIER))
+        writer.finish(note, made.keys_json(), [""], VERIFIER)
         if count < 2:
             with pytest.raises(BundleError, match="quorum") as refusal:
                 verify_bundle(folder, policy=policy)

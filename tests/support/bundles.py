@@ -11,7 +11,7 @@ from ledger.chain.key_history import KeyHistory
 from ledger.chain.link import Digest, Link
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
-from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
+from ledger.export.bundle import BundleWriter, FinishedBundle
 from ledger.export.lines import parse_line
 from ledger.export.proofs import TileProver
 from ledger.export.report import Replay, ReportExtras, render
@@ -142,8 +142,7 @@ class LedgerInMemory(Chained):
         writer = self.writer(folder, plan)
         writer.add(self.rows(plan, writer.resume()))
         seal = self.stream_seal(plan.stream, self.size) if plan.stream else None
-        enclosed = BundleContents(self.signed(), self.keys_json(), ["<p>short</p>"], VERIFIER, seal)
-        return writer.finish(enclosed)
+        return writer.finish(self.signed(), self.keys_json(), ["<p>short</p>"], VERIFIER, seal)
 
     def writer(self, folder: Path, plan: BundlePlan, *, size: int | None = None) -> BundleWriter:
         """Return a writer for a plan."""
@@ -165,7 +164,7 @@ class LedgerInMemory(Chained):
         report = render(
             plan, writer.tally, self.checkpoint(size), note, ReportExtras(replays or {})
         )
-        return writer.finish(BundleContents(note, self.keys_json(size), report, verifier, seal))
+        return writer.finish(note, self.keys_json(size), report, verifier, seal)
 
 
 def small_ledger() -> LedgerInMemory:

@@ -23,7 +23,7 @@ from ledger.events.plans import PlanMade
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.proving import ExportIssued, StreamsSealed
 from ledger.events.registry import typed
-from ledger.export.bundle import BundleContents, BundleWriter, FinishedBundle
+from ledger.export.bundle import BundleWriter, FinishedBundle
 from ledger.export.lines import checked_line
 from ledger.export.proofs import TileProver
 from ledger.export.report import Replay, ReportExtras, render
@@ -87,7 +87,7 @@ class ExportWriting:
                 seal = self._seal(job, prover)
             keys = self._ledger.attestation.keyring.history(until=size).to_json()
             report = render(plan, writer.tally, checkpoint, note, told)
-            written = writer.finish(BundleContents(note, keys, report, verifier_source(), seal))
+            written = writer.finish(note, keys, report, verifier_source(), seal)
         if unwanted.is_set():
             raise LeftUnfinishedError
         return replace(

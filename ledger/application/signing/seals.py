@@ -42,7 +42,7 @@ class Seals:
         self._appender = Appender(store, info.origin)
 
     def seal(self, caller: Caller) -> RecordedSeal:
-        """RecordedSeal every stream as of the head; the newest seal if it covers all but itself."""
+        """Seal every stream as of the head; the newest seal if it covers all but itself."""
         written = self._appender.append(
             caller,
             StreamsSealed.METHOD,
@@ -57,7 +57,7 @@ class Seals:
         return self._answer(written)
 
     def seal_if_new(self, caller: Caller, after: RecordedEvent | None) -> bool:
-        """RecordedSeal on schedule: if something was recorded since, and no other server sealed."""
+        """Seal on schedule: if something was recorded since, and no other server sealed."""
         if not self._has_news(after):
             return False
         try:

@@ -12,11 +12,11 @@ from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.evidence import Contradiction
 from ledger.application.signing.keyring import Keyring
 from ledger.application.signing.prover import Prover
-from ledger.chain.checkpoint import OpenedCheckpoint, open_checkpoint
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosignerKey
 from ledger.chain.heads import Relation, TreeHead, compare, head_of
-from ledger.chain.note import NoteError, OpenedNote, open_note
+from ledger.chain.note import NoteError, open_note
 from ledger.errors import LedgerError, Reason
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
@@ -28,7 +28,6 @@ class HeadConflict:
 
     size: int
     head: int
-    why: str
     found: Contradiction
 
     @property
@@ -61,7 +60,7 @@ class ConsistencyChecker:
 
         NoteError where no key of this ledger, and none of these witnesses, has signed it.
         """
-        checkpoint = self._open(note, witnesses).checkpoint
+        checkpoint = self._open(note, witnesses)
         # Read after the note was fetched, so that what is here is never honestly behind it.
         head = self._store.events.head(self._origin).position
         if checkpoint.size > head:
@@ -80,49 +79,47 @@ class ConsistencyChecker:
         found = Contradiction(
             self._origin, why, source, note.decode(), ours.note if ours is not None else ""
         )
-        return HeadConflict(checkpoint.size, head, why, found)
+        return HeadConflict(checkpoint.size, head, found)
 
     def _is_fork(self, theirs: TreeHead) -> bool:
         ours = TreeHead(theirs.size, self._prover.root_at(theirs.size))
         return compare(theirs, ours, None).relation is Relation.FORK
 
-    def _open(self, note: bytes, witnesses: Sequence[CosignerKey]) -> OpenedCheckpoint:
+    def _open(self, note: bytes, witnesses: Sequence[CosignerKey]) -> CheckpointBody:
         keys = self._keyring.for_foreign_notes(self._keyring.history())
-        if not witnesses:
-            return open_checkpoint(note, origin=self._origin, keys=keys)
-        # A restored backup may not know the key that signs now; the witness's line will do then.
-        opened: OpenedNote = open_note(note, [*keys, *witnesses])
-        checkpoint = parse_checkpoint(opened.text)
+        # A restored backup may not know the key that signs now; a witness's line will do then.
+        checkpoint = parse_checkpoint(open_note(note, [*keys, *witnesses]).text)
         if checkpoint.origin != self._origin:
             raise NoteError(f"the checkpoint is of {checkpoint.origin!r}")
-        return OpenedCheckpoint(checkpoint, opened)
+        return checkpoint
 
 
-def behind(difference: HeadConflict, origin: str) -> LedgerError:
+def behind(difference: HeadConflict) -> LedgerError:
     """Return the refusal to serve a ledger that the outside contradicts."""
+    found = difference.found
     if difference.is_behind:
         return LedgerError(
             Reason.LEDGER_BEHIND,
-            f"The ledger {origin} is not served: {difference.why}",
+            f"The ledger {found.origin} is not served: {found.why}",
             remedy=(
                 "Bring back the newest copy of the database. If the events are lost for good, "
                 "begin a new ledger: this one must not sign a second history."
             ),
             metadata={
-                "ledger": origin,
+                "ledger": found.origin,
                 "size": str(difference.size),
                 "head": str(difference.head),
-                "source": difference.found.source,
+                "source": found.source,
             },
         )
     return LedgerError(
         Reason.CHAIN_BROKEN,
-        f"The ledger {origin} is not served: {difference.why}",
+        f"The ledger {found.origin} is not served: {found.why}",
         remedy="Keep database and note as evidence, and find out which of them is true.",
         metadata={
-            "ledger": origin,
+            "ledger": found.origin,
             "position": str(difference.size),
-            "source": difference.found.source,
+            "source": found.source,
         },
     )
 

@@ -37,7 +37,7 @@ _log: Final = structlog.get_logger("ledger.witnesses")
 
 @dataclass(frozen=True, slots=True)
 class CosigningSetup:
-    """The setup of one ledger that its witnesses are asked about, and how they are asked."""
+    """The parts of one ledger that its witnesses are asked about, and how they are asked."""
 
     store: Store
     origin: str
@@ -206,4 +206,4 @@ class Cosigner:
         """Stop signing where its newest checkpoint contradicts this ledger."""
         difference = self.compare()
         if difference is not None:
-            raise self._setup.checkpoints.stop(difference.why, difference.found)
+            raise self._setup.checkpoints.stop(difference.found.why, difference.found)
