@@ -118,7 +118,7 @@ class Assessor:
         self, event: AuditedEvent, data: dict[str, Any]
     ) -> tuple[AuditedModel, Parameters]:
         """Return the model and the policy version that a score or decision names."""
-        facts = self._fold.model(event.stream)
+        facts = self._fold.models.get(event.stream)
         if facts is None or facts.description(data["as_of"]) is None:
             raise NotReplayableError("the model is not described at its horizon")
         if 0 < facts.unknown_at <= data["as_of"]:

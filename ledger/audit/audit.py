@@ -9,6 +9,7 @@ from ledger.audit.hashing import hash_pass
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report, RuleCount, UncheckedCount
 from ledger.audit.rule_pass import RulePassResult, rule_pass
+from ledger.audit.segment import SEGMENT
 from ledger.audit.source import Finding, HashPassResult, LedgerSource
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.trust import SignatureReport, key_history, vouch
@@ -16,7 +17,7 @@ from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
 
-_NOTE_EVERY: Final = 8  # stretches between two notes of how far the hashes are checked
+_NOTE_EVERY: Final = 8 * SEGMENT  # events between two notes of how far the hashes are checked
 
 MEANINGS: Final = {
     "chain": "Every header and body has its hash, links, versions and times are in order.",
@@ -101,7 +102,7 @@ class Audit:
                 cores=self.cores,
                 extra=extra,
                 progress=self._progress("hashes"),
-                on_joined=self._noting(),
+                on_joined=self._note,
             )
         except KeyboardInterrupt:
             if self.memory is not None and not self.is_quick and joined.position:
@@ -127,19 +128,10 @@ class Audit:
         tell = self.tell
         return None if tell is None else lambda done, total: tell(what, done, total)
 
-    def _noting(self) -> Callable[[VerifiedPrefix], None] | None:
-        memory = self.memory
-        if memory is None or self.is_quick:
-            return None
-        joins = 0
-
-        def note(joined: VerifiedPrefix) -> None:
-            nonlocal joins
-            joins += 1
-            if joins % _NOTE_EVERY == 0:
-                memory.note(self.source.origin, self.place, joined)
-
-        return note
+    def _note(self, joined: VerifiedPrefix) -> None:
+        """Remember how far the hashes are checked, now and then."""
+        if self.memory is not None and not self.is_quick and joined.position % _NOTE_EVERY == 0:
+            self.memory.note(self.source.origin, self.place, joined)
 
     def _vouch(
         self, joined: VerifiedPrefix, remembered: EarlierAudit | None, *, is_whole: bool

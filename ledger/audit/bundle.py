@@ -14,9 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from ledger.audit.headers import HEADER, row_of
 from ledger.audit.source import (
-    Finding,
+    HEADER,
     HashPassResult,
     Opener,
     Row,
@@ -24,6 +23,7 @@ from ledger.audit.source import (
     SourceReport,
     UnreadableError,
     Withheld,
+    row_of,
 )
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.note import parse as parse_note
@@ -141,10 +141,7 @@ class BundleSource:
     def examine(self, hashed: HashPassResult) -> SourceReport:
         """Check the manifests, that no other file is there, and what else states the same."""
         found = SourceReport(checked={_FILES: len(self._files)})
-
-        def fail(what: str, expected: str = "", shown: str = "") -> None:
-            found.findings.append(Finding(_FILES, 0, what, expected, shown))
-
+        fail = partial(found.fail, _FILES, 0)
         for name in sorted(self._files.keys() - _NAMES):
             fail(f"there is a file {name}")
         payload = {name for name in self._files if name.startswith("data/")}
@@ -166,8 +163,7 @@ class BundleSource:
         }  # fmt: skip
         for name, expected in stated.items():
             if self._scope.get(name) != expected:
-                shown = str(self._scope.get(name))
-                fail(f"scope.json misstates {name}", str(expected), shown)
+                fail(f"scope.json misstates {name}", str(expected), str(self._scope.get(name)))
         sizes = [size for size, _ in self.notes(0)]
         if sizes != [self.size]:
             fail("the bundle does not hold what its checkpoint covers", str(sizes), str(self.size))

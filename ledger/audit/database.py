@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ledger.audit import bookkeeping, tables
+from ledger.audit import bookkeeping
 from ledger.audit.bookkeeping import Query
 from ledger.audit.source import (
-    Finding,
     HashPassResult,
     Opener,
     Row,
@@ -190,15 +189,14 @@ class DatabaseSource:
             found.checked[rule] = 1
             (said,) = self._query(self._connection.integrity)[0]
             if said != "ok":
-                found.findings.append(Finding(rule, 0, str(said)))
+                found.fail(rule, 0, str(said))
                 return found  # what such a file answers to further questions says nothing
-        at = (self._query, self._tables, self._ledger_id, self._size)
         try:
-            bookkeeping.examine(*at, hashed.tree, found)
-            tables.examine(*at, hashed.keys, found)
+            bookkeeping.examine(
+                self._query, self._tables, self._ledger_id, self._size, hashed, found
+            )
         except (TypeError, ValueError) as error:
-            what = f"a column does not hold what it should: {error}"
-            found.findings.append(Finding(rule, 0, what))
+            found.fail(rule, 0, f"a column does not hold what it should: {error}")
         return found
 
     def close(self) -> None:

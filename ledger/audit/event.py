@@ -61,6 +61,12 @@ class AuditedEvent:
     """What is wrong with its data."""
 
     @property
+    def known(self) -> dict[str, Any]:
+        """The same, for a rule that is applied only where it is there."""
+        assert self.data is not None
+        return self.data
+
+    @property
     def name(self) -> str:
         """The part of the stream behind the slash."""
         return self.stream.partition("/")[2]

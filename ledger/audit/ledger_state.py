@@ -4,7 +4,6 @@ Memory grows with the fleet, its policies and its streams. Of what happens witho
 newest is kept: observations are on disk, decisions and scores of a model in short queues.
 """
 
-import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from ledger.audit.parameters import Parameters, digest_of, parameters_of
 from ledger.audit.source import LedgerSource
 from ledger.audit.verified_prefix import Node, push, root_of
 from ledger.chain.link import PERMANENT
+from ledger.chain.merkle import leaf_hash
 from ledger.chain.seal import seal_record
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
@@ -137,8 +137,6 @@ class AuditedModel:
 class LedgerState:
     """The ledger as of the events applied so far."""
 
-    permanent_types: Final = PERMANENT
-
     def __init__(
         self,
         source: LedgerSource,
@@ -171,6 +169,7 @@ class LedgerState:
         self.definitions: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         """Of each signal (position, what policies rest on) of every definition."""
         self.models: dict[str, AuditedModel] = {}
+        """By stream."""
         self.drafts: dict[tuple[str, int], str] = {}
         """(policy, version) → digest."""
         self.drafted_at: dict[tuple[str, int], int] = {}
@@ -205,10 +204,6 @@ class LedgerState:
         for row in self.source.rows(position - 1, position):
             return row[1], row[3]
         return None
-
-    def model(self, stream: str) -> AuditedModel | None:
-        """Return the model whose stream this is."""
-        return self.models.get(stream)
 
     def parameters(self, policy: str, version: int, digest: str) -> Parameters | None:
         """Return a drafted version's parameters; None if it was never drafted so."""
@@ -368,11 +363,6 @@ def versions_of(data: dict[str, Any]) -> tuple[object, ...]:
     return (
         data["model_version"], data["policy"], data["policy_version"], data["policy_digest"],
     )  # fmt: skip
-
-
-def leaf_hash(record: bytes) -> bytes:
-    """Return the leaf hash of a record."""
-    return hashlib.sha256(b"\x00" + record).digest()
 
 
 _IN_FORCE: Final = ("action", "rule", "reason", "since")

@@ -4,17 +4,51 @@ A source only hands out what it found. It judges nothing, so that every kind of 
 same rules; where it cannot even be read, it says at which position that was.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from ledger.chain.key_history import KeyHistory
+from ledger.events.values import INTEGER_MAX, parse_time
 
 SourceKind: TypeAlias = Literal["server", "database", "bundle", "tiles"]
 
 Row: TypeAlias = tuple[int, str, int, str, int, bytes | None, bytes | None, bytes, bytes, bytes]
 """position, stream, stream version, type, recorded_at in microseconds, body, salt, body hash,
 previous hash, event hash: as found, so a damaged source may hold anything in any place."""
+
+
+HEADER: Final = (
+    rb'\{"body_hash":"(?P<body_hash>[0-9a-f]{64})","ledger":"(?P<ledger>[a-z0-9._/-]{1,255})",'
+    rb'"position":(?P<position>[1-9][0-9]{0,15}),"prev_hash":"(?P<prev_hash>[0-9a-f]{64})",'
+    rb'"recorded_at":"(?P<recorded_at>[0-9TZ:.-]{27})","stream":"(?P<stream>[a-z0-9._/-]{1,255})",'
+    rb'"stream_version":(?P<version>[1-9][0-9]{0,15}),"type":"(?P<type>[a-z0-9._]+)"\}'
+)
+"""The one form of canonical header; grammars are checked where rows are."""
+
+
+def row_of(
+    match: re.Match[bytes], origin: str, body: bytes | None, salt: bytes | None, event_hash: bytes
+) -> Row:
+    """Return the row of a matched header; ValueError where it is of another ledger or no time."""
+    if match["ledger"].decode() != origin:
+        raise ValueError(f"it is of the ledger {match['ledger'].decode()}")
+    position, version = int(match["position"]), int(match["version"])
+    if max(position, version) > INTEGER_MAX:
+        raise ValueError("a number is beyond 2^53 - 1")
+    return (
+        position,
+        match["stream"].decode(),
+        version,
+        match["type"].decode(),
+        parse_time(match["recorded_at"].decode()),
+        body,
+        salt,
+        bytes.fromhex(match["body_hash"].decode()),
+        bytes.fromhex(match["prev_hash"].decode()),
+        event_hash,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +88,12 @@ class SourceReport:
 
     checked: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def fail(
+        self, rule: str, position: int, what: str, expected: str = "", found: str = ""
+    ) -> None:
+        """Note what does not hold."""
+        self.findings.append(Finding(rule, position, what, expected, found))
 
 
 @dataclass(frozen=True, slots=True)

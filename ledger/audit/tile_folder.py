@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ledger.audit.headers import HEADER, row_of
 from ledger.audit.source import (
+    HEADER,
     HashPassResult,
     Opener,
     Row,
@@ -16,6 +16,7 @@ from ledger.audit.source import (
     SourceReport,
     UnreadableError,
     Withheld,
+    row_of,
 )
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.entries import EntriesError, decode_entries

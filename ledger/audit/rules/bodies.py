@@ -7,6 +7,7 @@ from typing import Final
 from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.chain.link import PERMANENT
 from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
@@ -22,7 +23,7 @@ def bodies_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every body that is not there was erased on record or withheld with a reason."""
     if event.raw is not None:
         return None
-    if event.type.rpartition(".")[0] in fold.permanent_types:
+    if event.type.rpartition(".")[0] in PERMANENT:
         return f"the body of {event.type} can be neither erased nor withheld"
     if fold.absences.of(event.position) is None:
         return "its body is not there, and no erasure names it"

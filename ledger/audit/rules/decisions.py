@@ -1,10 +1,11 @@
 """Rules about scores, decisions and plans that need no arithmetic: horizons, citations, runs."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import OBSERVED, AuditedEvent
-from ledger.audit.ledger_state import LedgerState
+from ledger.audit.ledger_state import AuditedModel, LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
 from ledger.audit.service_period import serving_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
@@ -23,11 +24,16 @@ _SHARED: Final = (
 )  # fmt: skip
 
 
+def _misses(facts: AuditedModel, types: Sequence[str], fold: LedgerState, as_of: int) -> bool:
+    """Whether a body of these types, which what has this horizon could read, is not there."""
+    gone = (position for type_ in types for position in facts.gone_by_type.get(type_, ()))
+    return any(fold.absences.needed(position, as_of) for position in gone)
+
+
 @rule("horizons", _SCORE, *_DECISIONS, _PLAN)
 def horizons(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """What is derived looks at events before it, and not into the future."""
-    data = event.data
-    assert data is not None
+    data = event.known
     if data["as_of"] >= event.position:
         return f"its horizon {data['as_of']} does not lie before it"
     at = parse_time(data["made_at"] if event.type == _PLAN else data["evaluated_at"])
@@ -44,8 +50,7 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
     Only who asks may state an earlier time, and that evaluation is called historical.
     """
-    data, facts = event.data, fold.model(event.stream)
-    assert data is not None
+    data, facts = event.known, fold.models.get(event.stream)
     if data["historical"] and data["trigger"] != "request":
         return "it is called historical, and was not asked for"
     if data["historical"] or data["trigger"] == "schedule":
@@ -62,8 +67,7 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
     is_newest = newest == parse_time(data["evaluated_at"])
     if is_newest or (newest is None and data["trigger"] == "request"):
         return None
-    lost = [*facts.gone_by_type.get(OBSERVED, ()), *facts.gone_by_type.get(_DEPLOYED, ())]
-    if any(fold.absences.needed(position, data["as_of"]) for position in lost):
+    if _misses(facts, (OBSERVED, _DEPLOYED), fold, data["as_of"]):
         return Unchecked("erased")
     return "it was not evaluated at the newest observation"
 
@@ -71,8 +75,7 @@ def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("policies.in_force", _SCORE, *_DECISIONS, _PLAN)
 def policies_in_force(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Scores and decisions name the policy in force for the model, plans one that is in force."""
-    data, facts = event.data, fold.model(event.stream)
-    assert data is not None
+    data, facts = event.known, fold.models.get(event.stream)
     named = data["policy"], data["policy_version"], data["policy_digest"]
     if event.type == _PLAN:
         current = {
@@ -99,14 +102,13 @@ def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR09
 
     Score and decision are recorded together, so they share horizon, actor, request and run.
     """
-    data = event.data
-    assert data is not None
+    data = event.known
     if event.type == _SCORE:
         if event.cause is None:
             return None
         if data["trigger"] != "ingest" or event.cause > data["as_of"]:
             return f"its cause at position {event.cause} cannot have caused it"
-        facts = fold.model(event.stream)
+        facts = fold.models.get(event.stream)
         if facts is not None and event.cause in facts.observed:
             return None
         if fold.source_of(event.cause) not in {(event.stream, OBSERVED), None}:
@@ -130,8 +132,7 @@ def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR09
 @rule("runs", _SCORE, *_DECISIONS)
 def runs(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR0911 - each says another thing
     """Scores and decisions carry the run that is open, and an action without one begins its own."""
-    data, facts = event.data, fold.model(event.stream)
-    assert data is not None
+    data, facts = event.known, fold.models.get(event.stream)
     if facts is None:
         return None
     scored = fold.scored if event.type in _DECISIONS else None
@@ -139,8 +140,7 @@ def runs(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR0911 - 
         return "it belongs to another run than its score"
     if data["historical"]:
         return "a historical evaluation belongs to no run" if event.run_id else None
-    lost = [at for type_ in _DECISIONS for at in facts.gone_by_type.get(type_, ())]
-    if any(fold.absences.needed(position, data["as_of"]) for position in lost):
+    if _misses(facts, _DECISIONS, fold, data["as_of"]):
         return Unchecked("erased")
     try:
         prior = facts.in_force(data["as_of"])
@@ -163,7 +163,7 @@ def deployments_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A deployment that belongs to a run cites the decision of that run."""
     if event.cause is None and event.run_id is None:
         return None
-    facts = fold.model(event.stream)
+    facts = fold.models.get(event.stream)
     decided = [] if facts is None else list(facts.decisions)
     cited = next((one for one in decided if one.position == event.cause), None)
     if cited is None:
@@ -180,11 +180,10 @@ def deployments_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("overrides.follow", _OVERRIDDEN)
 def overrides_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """An override cites the decision that was in force, and carries the run of its action."""
-    facts, before = fold.model(event.stream), event.position - 1
+    facts, before = fold.models.get(event.stream), event.position - 1
     if facts is None:
         return None  # another rule's business
-    lost = [at for type_ in _DECISIONS for at in facts.gone_by_type.get(type_, ())]
-    if any(fold.absences.needed(position, before) for position in lost):
+    if _misses(facts, _DECISIONS, fold, before):
         return Unchecked("erased")
     prior = facts.in_force(before)
     place = prior.position if prior is not None else None

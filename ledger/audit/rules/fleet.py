@@ -33,7 +33,7 @@ def _is_known(facts: AuditedModel | None) -> bool:
 @rule("models.registered", *_OF_A_MODEL, needs_data=False)
 def models_registered(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A model is registered once, before anything is observed, decided or changed about it."""
-    facts = fold.model(event.stream)
+    facts = fold.models.get(event.stream)
     if event.type == _REGISTERED:
         return "the model is registered already" if _is_known(facts) else None
     if not _is_known(facts):
@@ -49,10 +49,9 @@ def models_registered(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("models.described", _REGISTERED, ModelUpdated.TYPE)
 def models_described(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """A model's retraining costs something, and its loss is not worth less than nothing."""
-    assert event.data is not None
-    if int(event.data["cost_micros"]) <= 0:
+    if int(event.known["cost_micros"]) <= 0:
         return "its retraining is said to cost nothing"
-    if int(event.data["unit_value_micros"]) < 0:
+    if int(event.known["unit_value_micros"]) < 0:
         return "a unit of its loss is said to be worth less than nothing"
     return None
 
@@ -60,8 +59,7 @@ def models_described(event: AuditedEvent, _fold: LedgerState) -> Verdict:
 @rule("models.deployed", ModelDeployed.TYPE)
 def models_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Versions are deployed as they can be: new ones trained, known ones reinstated."""
-    data, facts = event.data, fold.model(event.stream)
-    assert data is not None
+    data, facts = event.known, fold.models.get(event.stream)
     if parse_decimal(data["baseline_loss"]) <= 0:
         return "its loss in training is not above 0"
     if parse_time(data["trained_through"]) > parse_time(data["in_service_at"]):
@@ -103,8 +101,7 @@ def signals_defined(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("policies.drafted", *DRAFTED_TYPES)
 def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A policy's versions count up, their digests are their documents', and kernels take them."""
-    data = event.data
-    assert data is not None
+    data = event.known
     expected = fold.drafted.get(data["policy"], 0) + 1
     if data["version"] != expected and not fold.has_gaps:
         return f"it is called version {data['version']}, and the next one is {expected}"
@@ -118,8 +115,7 @@ def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("policies.activated", PolicyActivated.TYPE)
 def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """What comes into force was drafted before, under that digest, for a scope that can be."""
-    data = event.data
-    assert data is not None
+    data = event.known
     named = f"version {data['version']} of {data['policy']}"
     digest = fold.drafts.get((data["policy"], data["version"]))
     if digest is None:
@@ -139,9 +135,8 @@ def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("overrides", DecisionOverridden.TYPE)
 def overrides(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """An override is a person's, and ends after it begins."""
-    assert event.data is not None
     if not event.actor.startswith("users/"):
         return f"{event.actor} is no person"
-    if event.data["effective_from"] >= event.data["effective_until"]:
+    if event.known["effective_from"] >= event.known["effective_until"]:
         return "it ends before it begins"
     return None

@@ -27,8 +27,7 @@ def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 
 def _redefined(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    data = event.data
-    assert data is not None
+    data = event.known
     known = fold.definitions.get(data["signal"])
     if not known or known[-1][1] == meaning_of(data):
         return None
@@ -84,8 +83,7 @@ def _replaced_with(
 
 
 def _outdated(event: AuditedEvent, fold: LedgerState) -> str | None:
-    data = event.data
-    assert data is not None
+    data = event.known
     parameters = fold.parameters(data["policy"], data["version"], data["digest"])
     drafted_at = fold.drafted_at.get((data["policy"], data["version"]))
     if parameters is None or drafted_at is None:

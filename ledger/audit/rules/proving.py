@@ -43,8 +43,7 @@ def ledger_configured(event: AuditedEvent, _fold: LedgerState) -> Verdict:
 @rule("clocks", ClockStepped.TYPE)
 def clocks(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A clock is confirmed by a person or service, where it stepped, and dates its own event."""
-    data = event.data
-    assert data is not None
+    data = event.known
     if fold.clock == "data":
         return "this ledger takes its time from its data: there is no clock that could step"
     if event.actor.startswith("system/"):
@@ -67,23 +66,21 @@ def clocks(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("seals", StreamsSealed.TYPE)
 def seals(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every seal states the streams as they stood."""
-    assert event.data is not None
-    as_of = event.data["as_of"]
+    as_of = event.known["as_of"]
     if not 1 <= as_of < event.position:
         return f"it seals position {as_of}, which does not lie before it"
     root, streams = fold.seals[as_of]
-    if event.data["streams"] != streams:
-        return f"it seals {event.data['streams']} streams, and there were {streams}"
-    if event.data["root"] != root.hex():
-        return f"its root is {event.data['root']}, and that of the streams is {root.hex()}"
+    if event.known["streams"] != streams:
+        return f"it seals {event.known['streams']} streams, and there were {streams}"
+    if event.known["root"] != root.hex():
+        return f"its root is {event.known['root']}, and that of the streams is {root.hex()}"
     return None
 
 
 @rule("erasures", BodyErased.TYPE)
 def erasures(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every erasure names earlier events, none of them permanent, and their bodies are gone."""
-    assert event.data is not None
-    ranges = event.data["positions"]
+    ranges = event.known["positions"]
     for first, last in ranges:
         if not first <= last < event.position:
             return f"it names positions {first} to {last}"
@@ -99,8 +96,7 @@ def erasures(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("audits", AuditCompleted.TYPE)
 def audits(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """Every recorded audit is of a tree that this ledger had, and agrees with itself."""
-    data = event.data
-    assert data is not None
+    data = event.known
     if data["size"] >= event.position:
         return f"it covers {data['size']} events, and fewer came before it"
     root = fold.roots.get(data["size"])
@@ -116,8 +112,7 @@ def audits(event: AuditedEvent, fold: LedgerState) -> Verdict:
 @rule("exports", ExportIssued.TYPE)
 def exports(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every export on record covers what it can have covered."""
-    data = event.data
-    assert data is not None
+    data = event.known
     first, last, size = data["first_position"], data["last_position"], data["checkpoint_size"]
     if not first <= last <= size < event.position:
         return f"it covers {first} to {last} of {size} events"
@@ -136,8 +131,7 @@ def exports(event: AuditedEvent, _fold: LedgerState) -> Verdict:
 @rule("refusals", RequestsRefused.TYPE)
 def refusals(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every count of refused requests adds up, within its span of time."""
-    data = event.data
-    assert data is not None
+    data = event.known
     if data["since"] > data["until"]:
         return "it ends before it begins"
     for one in data["refusals"]:

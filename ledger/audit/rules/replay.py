@@ -36,8 +36,7 @@ def replay_plan(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 
 def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict:
-    data = event.data
-    assert data is not None
+    data = event.known
     if data["as_of"] >= event.position:
         return Unchecked("its horizon does not lie before it")
     try:
@@ -55,7 +54,7 @@ def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict
 
 def _misses_a_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> bool:
     """Whether a body that it may have rested on is not there."""
-    facts = fold.model(event.stream)
+    facts = fold.models.get(event.stream)
     gone = fold.gone if facts is None else [*facts.gone, *fold.gone]
     if event.type == PlanMade.TYPE:
         gone = [*fold.gone, *(at for one in fold.models.values() for at in one.gone)]
