@@ -1292,8 +1292,8 @@ def check_12_manifests(files: Files) -> None:
 def check_manifest(files: Files, manifest: str, names: Iterable[str]) -> int:
     """Hold files to a manifest of just them; return how many bytes they have."""
     ordered = sorted(names)
-    *lines, rest = read(files, manifest).decode().split("\n")
     with at(manifest):
+        *lines, rest = read(files, manifest).decode().split("\n")
         expect("files", ordered, [line[66:] for line in lines])
         expect("what follows the last line", "", rest)
     total = 0

@@ -41,6 +41,13 @@ class Opened:
         files["tagmanifest-sha256.txt"] = self.tag_manifest(files)
         return Opened(files)
 
+    def with_tag(self, name: str, content: bytes) -> "Opened":
+        """Return the bundle with a tag file changed, listed with its digest if it is listed."""
+        tags = {name: content}
+        if name != "tagmanifest-sha256.txt":
+            tags["tagmanifest-sha256.txt"] = self.tag_manifest(tags)
+        return Opened(self.files | tags)
+
     def tag_manifest(self, changed: dict[str, bytes]) -> bytes:
         """Return the manifest of the tag files, some of which were changed."""
         files = self.files | changed

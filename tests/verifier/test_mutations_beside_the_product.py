@@ -3,11 +3,12 @@
 Method: every member of every event, and of `scope.json`, `keys.json`, `seal.json` and a proof, gets
 each of a set of other values in turn, or is left out. Then everything is made right again around
 it: hashes, links, seals, the tree, the signature, the manifests. So nothing but the value itself is
-left to refuse, and both verifiers must say the same.
+left to refuse, and both verifiers must say the same. The texts of files are edited at random, too.
 """
 
 import copy
 import json
+import random  # noqa: TID251 - always from a seed
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tests.support.chained import (
     remade,
     rotate,
     small_chained,
+    witness_key,
 )
 from tests.verifier.both import Alone, Opened, compare
 from tests.verifier.editing import PROOFS, SCOPE
@@ -158,3 +160,51 @@ def test_a_value_of_another_file(kind: str, step: int, tmp_path: Path, quick: Al
             if number % step == 0:
                 other = bundle.changed(name, canonical(changed) + rest)
                 compare(quick, other, (kind, name, what), vkeys)
+
+
+TOKENS = (
+    *(bytes([one]) for one in b'",[]{}:01-.+=/A \n\r\t\0\xff'),
+    b"null", b"true", b"1e3", b"  ", b"9007199254740993", b"\\u0041", b"\xed\xa0\x80",
+    *(text.encode() for text in ("\x85", "\xa0", "\u2028", "\N{EM DASH} ")),
+)  # fmt: skip
+TAGS = ("bag-info.txt", "bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt")
+
+
+def edited(text: bytes, chance: random.Random) -> bytes:
+    """Return a text with something put in, left out, doubled or replaced."""
+    at, token = chance.randrange(len(text) + 1), chance.choice(TOKENS)
+    until = min(len(text), at + chance.randrange(1, 60))
+    lines = text.splitlines(keepends=True)
+    line = chance.randrange(len(lines) or 1)
+    return chance.choice(
+        (
+            text[:at] + token + text[at:],
+            text[:at] + token + text[at + 1 :],
+            text[:at] + text[at + 1 :],
+            text[:until] + text[at:],
+            b"".join(lines[:line] + lines[line + 1 :]),
+            b"".join(lines[: line + 1] + lines[line:]),
+        )
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [200, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_random_edits_of_the_text_of_any_file(
+    kind: str, count: int, tmp_path: Path, quick: Alone
+) -> None:
+    chance = random.Random(count)
+    signers = [log_key(1), log_key(2), witness_key(1)]
+    write_bundle(tmp_path, many_events(), keys=SPANS, signers=signers, **KINDS[kind])
+    bundle = Opened.of(tmp_path)
+    vkeys = [log_key(2).vkey, log_key(1).vkey]
+    policy = f"log {vkeys[0]}\nwitness w {witness_key(1).vkey}\nquorum w\n".encode()
+    names = [name for name in bundle.files if not name.endswith((".py", ".html"))]
+    for _ in range(count):
+        name = chance.choice(names)
+        text = bundle.files[name]
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            text = edited(text, chance)
+        changed = bundle.changed(name, text) if name not in TAGS else bundle.with_tag(name, text)
+        compare(quick, changed, (kind, name, text), vkeys[: chance.choice((1, 2))], policy)
+        compare(quick, changed, (kind, name, text), vkeys[:1])
