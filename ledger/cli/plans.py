@@ -35,7 +35,7 @@ def make(
     cap = values.money(budget_cap, "--budget-cap") if budget_cap else None
     if cap is not None and held > cap:
         raise MisuseError(f"--budget: {budget} is more than --budget-cap, {budget_cap}.")
-    made = chosen.client.make_plan(held, purse_cap_micros=cap, policy=policy, plan=plan)
+    made = chosen.client.make_plan(held, budget_cap_micros=cap, policy=policy, plan=plan)
     chosen.show(made, _told(made.plan, chosen.unit_of_cost))
 
 
@@ -58,8 +58,8 @@ def list_(
             one.plan,
             output.when(one.made_at),
             one.admitted,
-            notation.money(one.purse_micros, unit),
-            notation.money(one.purse_left_micros, unit),
+            notation.money(one.budget_micros, unit),
+            notation.money(one.budget_left_micros, unit),
             one.position,
         )
         for one in found
@@ -69,8 +69,8 @@ def list_(
 
 
 def _told(plan: "Plan", unit: str) -> str:
-    given = notation.money(plan.purse_micros, unit)
-    left = notation.money(plan.purse_left_micros, unit)
+    given = notation.money(plan.budget_micros, unit)
+    left = notation.money(plan.budget_left_micros, unit)
     heading = (
         f"{plan.name}: {plan.admitted} of {len(plan.backlog)} admitted under {given}, {left} left; "
         f"{plan.planner}, policy {plan.policy} version {plan.policy_version}, as of position "
@@ -80,7 +80,7 @@ def _told(plan: "Plan", unit: str) -> str:
         (
             row.place,
             row.model,
-            notation.plan_outcome(row.outcome),
+            row.outcome,
             notation.rounded_money(row.benefit_micros, unit),
             notation.rounded_money(row.cost_micros, unit),
             row.reason,

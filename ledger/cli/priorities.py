@@ -8,7 +8,6 @@ import typer
 from ledger.cli import output
 from ledger.cli.session import session
 from ledger.cli.values import PositionOrTime, parse_moment
-from ledger.events import notation
 from ledger.events.inert import inert
 from ledger.operations.failures import MisuseError
 
@@ -75,9 +74,7 @@ def _ranks(rows: "tuple[Priority, ...]") -> str:
                 row.rule or "-",
                 row.top_signal or "-",
                 output.when(row.since),
-                f"{row.plan_place}. {notation.plan_outcome(row.plan_outcome)}"
-                if row.plan_outcome
-                else "-",
+                f"{row.plan_place}. {row.plan_outcome}" if row.plan_outcome else "-",
             )
             for row in rows
         ],

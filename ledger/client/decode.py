@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 
 from ledger.client.call import AnswerPage, Call, Paged
 from ledger.client.records import Appended, PolicyScope
+from ledger.events.notation import budget_name
 
 T = TypeVar("T")
 _Convert = Callable[[Any], Any]
@@ -72,13 +73,13 @@ def _reader(cls: type[Any], descriptor: Descriptor) -> _Convert:
     if cls is PolicyScope:
         return _policy_scope
     hints = get_type_hints(cls)
+    sources = {budget_name(source.name): source for source in descriptor.fields}
     reads: list[tuple[str, _Convert]] = []
     for field in dataclasses.fields(cls):
-        if field.name not in descriptor.fields_by_name and issubclass(cls, Appended):
+        if field.name not in sources and issubclass(cls, Appended):
             reads.append((field.name, _of_appended(field.name, hints, descriptor)))
             continue
-        source = descriptor.fields_by_name[field.name]
-        reads.append((field.name, _field(hints[field.name], source)))
+        reads.append((field.name, _field(hints[field.name], sources[field.name])))
     return lambda message: cls(**{name: read(message) for name, read in reads})
 
 
@@ -142,7 +143,7 @@ class _Members(dict[int, StrEnum]):
     def __init__(self, cls: type[StrEnum], descriptor: EnumDescriptor) -> None:
         prefix = prefix_of(descriptor)
         super().__init__(
-            (value.number, cls[value.name.removeprefix(prefix)])
+            (value.number, cls[budget_name(value.name.removeprefix(prefix))])
             for value in descriptor.values
             if value.number != 0
         )

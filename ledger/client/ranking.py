@@ -147,13 +147,13 @@ class Plan:
     planner: str
     inputs_digest: str
     period: int
-    purse_micros: int
-    purse_cap_micros: int
+    budget_micros: int
+    budget_cap_micros: int
     price_before_ppm: int | None
     price_ppm: int
     next_price_ppm: int
     demand_micros: int
-    purse_left_micros: int
+    budget_left_micros: int
     modes: tuple[PlanMode, ...]
     position: int
 

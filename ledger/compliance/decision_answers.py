@@ -101,7 +101,7 @@ def why(asked: _Asked, answer: Answer) -> None:
         made, row = plan
         answer.say(
             f"Plan {made['plan']} ({notation.shown_time(made['made_at'])}): "
-            f"{notation.plan_outcome(row['outcome'])}. {row['reason']} Left of the budget: "
+            f"{notation.budget_name(row['outcome'])}. {row['reason']} Left of the budget: "
             f"{notation.money(int(made['purse_left_micros']), unit_of_cost(source))}."
         )
 
@@ -235,14 +235,16 @@ def neighbours(asked: _Asked, answer: Answer) -> None:
         where = f"{data['model']} was number {place + 1} of {len(queue)} scored models at"
     shown = queue[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
     plan = _plan_of(source, data["model"], inquiry.at)
-    outcomes = {} if plan is None else {row["model"]: row for row in plan[0]["backlog"]}
-    records = (
-        one
-        | {
-            "place": queue.index(one) + 1,
-            "plan_outcome": outcomes.get(one["model"], {}).get("outcome"),
-            "plan_reason": outcomes.get(one["model"], {}).get("reason"),
+    planned = {
+        row["model"]: {
+            "plan_outcome": notation.budget_name(row["outcome"]),
+            "plan_reason": row["reason"],
         }
+        for row in ([] if plan is None else plan[0]["backlog"])
+    }
+    unplanned = {"plan_outcome": None, "plan_reason": None}
+    records = (
+        one | {"place": queue.index(one) + 1} | planned.get(one["model"], unplanned)
         for one in shown
     )
     answer.say(f"{where} position {fact.position}.")

@@ -9,6 +9,7 @@ from ledger.compliance.policies import Policies
 from ledger.compliance.tables import Table, table_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden
 from ledger.events.models import ModelDeployed
+from ledger.events.notation import budget_name
 from ledger.events.plans import PlanMade
 
 _REASONS: Final = {
@@ -187,7 +188,10 @@ def deployments_table(source: FactSource, scope: FactFilter) -> Table:
 def plan_rows_table(source: FactSource, scope: FactFilter) -> Table:
     """Return each model's place in each plan of the period, and why it was or was not admitted."""
     records = (
-        fact.record | row | {"place": place}
+        fact.record
+        | row
+        | {"outcome": budget_name(row["outcome"])}
+        | {"place": place, "budget_micros": data["purse_micros"]}
         for fact, data in readable(source.facts((PlanMade.TYPE,)))
         if scope.takes(fact)
         for place, row in enumerate(data["backlog"], 1)
@@ -208,7 +212,7 @@ def plan_rows_table(source: FactSource, scope: FactFilter) -> Table:
             ("benefit_micros", "money", "expected benefit, millionths"),
             ("cost_micros", "money", "cost of a retraining, millionths"),
             ("price", "ratio", "the rank from which a job is worth it, parts per million"),
-            ("purse_micros", "money", "what the plan could spend, millionths"),
+            ("budget_micros", "money", "what the plan could spend, millionths"),
             ("actor", "text", "who had it made"),
         ),
         records,
@@ -218,7 +222,7 @@ def plan_rows_table(source: FactSource, scope: FactFilter) -> Table:
             ("Model", ("model",)),
             ("Outcome", ("outcome",)),
             ("Why", ("reason",)),
-            ("Benefit", ("benefit_micros", "cost_micros", "purse_micros")),
+            ("Benefit", ("benefit_micros", "cost_micros", "budget_micros")),
             ("Rank", ("rank", "price")),
             ("By", ("actor",)),
         ),

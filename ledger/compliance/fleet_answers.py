@@ -126,7 +126,10 @@ def without_action(source: FactSource, inquiry: Inquiry, answer: Answer) -> None
         elif fact.type == ModelRetired.TYPE:
             retired.add(data["model"])
         elif fact.type == PlanMade.TYPE:
-            outcome |= {row["model"]: (row["outcome"], row["reason"]) for row in data["backlog"]}
+            outcome |= {
+                row["model"]: (notation.budget_name(row["outcome"]), row["reason"])
+                for row in data["backlog"]
+            }
     records: list[dict[str, Any]] = []
     for model, (fact, data) in sorted(in_force.items()):
         is_open = data["action"] != "NO_ACTION" and model not in retired
@@ -168,9 +171,10 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
     for fact, data in readable(source.facts((PlanMade.TYPE,))):
         if inquiry.at is not None and fact.recorded_at > inquiry.at:
             break
-        spent = int(data["purse_micros"]) - int(data["purse_left_micros"])
-        is_over = spent > int(data["purse_micros"])
-        records.append(fact.record | {"admitted_micros": str(spent), "is_over": is_over})
+        budget = int(data["purse_micros"])
+        spent = budget - int(data["purse_left_micros"])
+        found = {"budget_micros": str(budget), "admitted_micros": str(spent)}
+        records.append(fact.record | found | {"is_over": spent > budget})
     over = len([one for one in records if one["is_over"]])
     answer.say(f"More than the budget was admitted by {over} of {counted(len(records), 'plan')}.")
     answer.show(
@@ -180,7 +184,7 @@ def budgets(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
             ("position", "integer", "where the plan is recorded"),
             ("made_at", "time", "the time that it is about"),
             ("plan", "text", "which plan"),
-            ("purse_micros", "money", "what it could spend"),
+            ("budget_micros", "money", "what it could spend"),
             ("admitted_micros", "money", "what its admitted jobs need"),
             ("demand_micros", "money", "what all worthwhile jobs would need"),
             ("is_over", "boolean", "whether it admitted more than it had"),

@@ -120,8 +120,8 @@ def duration(seconds: int) -> str:
 # ---- plans ---------------------------------------------------------------------------------------
 
 
-def plan_outcome(name: str) -> str:
-    """Return what a plan did with a model; events and contract say *purse* for the budget."""
+def budget_name(name: str) -> str:
+    """Return a name as people know it: events and contract say *purse* where a budget is meant."""
     return name.replace("PURSE", "BUDGET").replace("purse", "budget")
 
 

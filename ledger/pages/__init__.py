@@ -28,7 +28,7 @@ def environment(package: str, folder: str) -> Environment:
     made.filters |= {
         "grouped": grouped,
         "percent": notation.percent,
-        "plan_outcome": notation.plan_outcome,
+        "budget_name": notation.budget_name,
         "shown_time": notation.shown_time,
     }
     return made

@@ -84,7 +84,7 @@ def tell(served: Served) -> None:
     with client(served, f"users/{SECRET}") as ann:
         ann.evaluate(["fares", "hotels"], **told())
         ann.override_decision("fares", "INVESTIGATE", reason=SECRET, expires_after=60, **told())
-        ann.make_plan(purse_micros=5_000_000, purse_cap_micros=5_000_000, plan=f"p-{7}", **told())
+        ann.make_plan(budget_micros=5_000_000, budget_cap_micros=5_000_000, plan=f"p-{7}", **told())
         update(ann, "fares", **told())
         ann.retire_model("hotels", SECRET, **told())
     settle(served)

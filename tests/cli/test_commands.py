@@ -180,7 +180,7 @@ def test_why_is_one_paragraph(told: Run) -> None:
 
 def test_a_plan_is_made_and_shown(told: Run) -> None:
     made = told("plan", "make", "--budget", "75.50", "--plan", "week-1", "--json").json
-    assert made["plan"]["purse_micros"] == 75_500_000
+    assert made["plan"]["budget_micros"] == 75_500_000
     assert "fares" in told("plan", "show", "week-1").out
     assert "week-1" in told("plan", "list").out
     assert "fares" in told("priorities", "--by", "plan").out

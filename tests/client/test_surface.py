@@ -33,6 +33,7 @@ from ledger.client.blocking.stream import SignalStream
 from ledger.client.decode import UnknownChoiceError, decode
 from ledger.client.errors import FAMILY, LedgerRefusedError
 from ledger.errors import Reason
+from ledger.events.notation import budget_name
 from ledger.v1 import (
     append_pb2,
     audit_pb2,
@@ -171,7 +172,7 @@ def test_every_rpc_of_the_contract_has_a_call() -> None:
 def test_no_field_of_the_contract_is_lost(name: str) -> None:
     descriptor = RESULTS.get(name) or MESSAGES[name]
     fields = {field.name for field in dataclasses.fields(CLASSES[name])}
-    assert fields == set(descriptor.fields_by_name)
+    assert fields == set(map(budget_name, descriptor.fields_by_name))
 
 
 def test_every_message_that_answers_hold_has_its_class() -> None:
@@ -188,7 +189,7 @@ def test_choices_are_those_of_the_contract(cls: type[StrEnum]) -> None:
             wire = module.DESCRIPTOR.enum_types_by_name[cls.__name__]
             prefix = wire.values_by_number[0].name.removesuffix("UNSPECIFIED")
             assert [prefix + member for member in cls.__members__] == [
-                value.name for value in wire.values if value.number
+                budget_name(value.name) for value in wire.values if value.number
             ]
             return
     raise AssertionError(f"the contract has no enum {cls.__name__}")

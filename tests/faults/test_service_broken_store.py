@@ -263,7 +263,7 @@ def test_a_description_that_cannot_be_read_sets_its_model_aside_and_no_other(
         ledger.submit(Observed(["m0"], after=20 * BATCH).rows(1))
         for refused in (
             lambda: ledger.evaluate(["m0"]),
-            lambda: ledger.make_plan(purse_micros=1, purse_cap_micros=1),  # m0 is a candidate
+            lambda: ledger.make_plan(budget_micros=1, budget_cap_micros=1),  # m0 is a candidate
             lambda: ledger.retire_model("m0", "It cannot be read."),
         ):
             with pytest.raises(LedgerRefusedError) as caught:

@@ -122,7 +122,7 @@ def check_after_start(address: str, load: Load, record: Record) -> None:
 def check_replay(address: str) -> None:
     """Fail unless every score, decision and plan of the ledger comes out as it was recorded."""
     with client(address) as ledger:
-        ledger.make_plan(purse_micros=2_000_000, purse_cap_micros=8_000_000)
+        ledger.make_plan(budget_micros=2_000_000, budget_cap_micros=8_000_000)
         reports = list(ledger.replay_range())
     assert [result for report in reports for result in report.results] == []
     counts = reports[-1].progress

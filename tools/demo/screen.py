@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ledger.client.outcomes import ExplainedDecision
 from ledger.client.ranking import Priority
-from ledger.events.notation import percent, plan_outcome
+from ledger.events.notation import percent
 from tools.demo.evidence import Edit, Verified
 from tools.demo.rivals import BANKED_WEEKS, JOBS_A_WEEK, Outcome
 from tools.demo.year import Week, Year, week_end, week_start
@@ -93,7 +93,7 @@ class Screen:
                 priority,
                 _words(row.action),
                 since,
-                plan_outcome(_words(row.plan_outcome)),
+                _words(row.plan_outcome),
                 row.model_version,
             )
         self._console.print(table)

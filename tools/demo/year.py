@@ -246,13 +246,13 @@ class Year:
     def _plan(self, week: int, budget: int) -> tuple[str, int, list[int]]:
         """Make the week's plan; return its id, its position and whom it admits, best first."""
         made = self.client.make_plan(
-            purse_micros=budget * JOB_MICROS,
-            purse_cap_micros=self._budget.cap * JOB_MICROS,
+            budget_micros=budget * JOB_MICROS,
+            budget_cap_micros=self._budget.cap * JOB_MICROS,
             policy=POLICY,
             plan=f"week-{week_start(week):%Y-%m-%d}",
             request_id=f"planned-{week}",
         )
-        self._budget.jobs = made.plan.purse_left_micros // JOB_MICROS
+        self._budget.jobs = made.plan.budget_left_micros // JOB_MICROS
         index = {self._name(model): model for model in self.services}
         admitted = [index[row.model] for row in made.plan.backlog if row.outcome == "ADMITTED"]
         return made.plan.plan, made.plan.position, admitted

@@ -62,7 +62,7 @@ class PlanCommands:
 
         def decide() -> Proposal:
             if not 0 <= budget_micros <= budget_cap_micros:
-                fault = f"must be from 0 to purse_cap_micros, {budget_cap_micros}"
+                fault = f"must be from 0 to the cap, {budget_cap_micros}"
                 raise invalid_field("purse_micros", fault)
             if budget_cap_micros > BUDGET_MICROS_MAX:
                 raise invalid_field("purse_cap_micros", f"must be at most {BUDGET_MICROS_MAX}")

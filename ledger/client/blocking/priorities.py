@@ -75,17 +75,17 @@ class PriorityCalls(ServiceCalls):
 
     def make_plan(
         self,
-        purse_micros: int,
+        budget_micros: int,
         *,
-        purse_cap_micros: int | None = None,
+        budget_cap_micros: int | None = None,
         policy: str = "",
         plan: str = "",
         request_id: str | None = None,
     ) -> MadePlan:
         """Rank the fleet under a budget and record the whole backlog."""
         request = pb.MakePlanRequest(
-            purse_micros=str(purse_micros),
-            purse_cap_micros="" if purse_cap_micros is None else str(purse_cap_micros),
+            purse_micros=str(budget_micros),
+            purse_cap_micros="" if budget_cap_micros is None else str(budget_cap_micros),
             policy=id_of("policies", policy),
             plan=id_of("plans", plan),
         )
