@@ -7,7 +7,6 @@ an error id and nothing of its text.
 
 from typing import Final
 
-import grpc
 import structlog
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -15,48 +14,6 @@ from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, is_of_own_clock
 
 DOMAIN: Final = "ledger.v1"
-
-STATUS: Final[dict[Reason, grpc.StatusCode]] = {
-    Reason.FIELD_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.PAGE_TOKEN_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.MESSAGE_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.LEDGER_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.MODEL_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.SIGNAL_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.POLICY_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.DECISION_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.PLAN_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.PROJECTION_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
-    Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
-    Reason.VERSION_CONFLICT: grpc.StatusCode.ABORTED,
-    Reason.MODEL_RETIRED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.MODEL_NOT_DEPLOYED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.POLICY_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.POLICY_NOT_IN_FORCE: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.CLOCK_AHEAD: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.POSITION_BEYOND_HEAD: grpc.StatusCode.OUT_OF_RANGE,
-    Reason.LIMIT_REACHED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.PROJECTION_BEHIND: grpc.StatusCode.UNAVAILABLE,
-    Reason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
-    Reason.DEADLINE_MISSING: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Reason.CHAIN_BROKEN: grpc.StatusCode.DATA_LOSS,
-    Reason.EVENT_UNREADABLE: grpc.StatusCode.DATA_LOSS,
-    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
-    Reason.KEY_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.CHECKPOINT_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.EXPORT_UNKNOWN: grpc.StatusCode.NOT_FOUND,
-    Reason.EXPORT_NOT_READY: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.COSIGNATURE_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.BODY_PERMANENT: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.BODY_ERASED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.ACTOR_NOT_AUTHORISED: grpc.StatusCode.PERMISSION_DENIED,
-    Reason.SIGNING_STOPPED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.LEDGER_BEHIND: grpc.StatusCode.DATA_LOSS,
-    Reason.MEANING_PINNED: grpc.StatusCode.FAILED_PRECONDITION,
-}
 
 # Refusals that pass by themselves carry a pause even where none was stated: a client that
 # repeats at once only adds to the load.
@@ -85,7 +42,7 @@ _log: Final = structlog.get_logger("ledger.api")
 
 def grpc_code(reason: Reason) -> int:
     """Return the number of the gRPC status that a reason travels under."""
-    code: int = code_pb2.Code.Value(STATUS[reason].name)
+    code: int = code_pb2.Code.Value(reason.status)
     return code
 
 
