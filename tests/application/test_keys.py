@@ -328,3 +328,19 @@ def test_a_secret_that_is_not_kept_here_stops_the_rotation_and_nothing_else(
         attestation.keys.rotate(ADA)
     assert reason_of(caught) is Reason.SIGNING_STOPPED
     assert attestation.checkpoints.sign().size == 2
+
+
+def test_keys_are_folded_again_only_where_their_events_have_changed(
+    store: Store, attestation: Attestation
+) -> None:
+    known = attestation.keyring.history()
+    grow(store)
+    assert attestation.keyring.history() is known
+    attestation.keys.rotate(ADA, 0)
+    rotated = attestation.keyring.history()
+    assert len(rotated.spans) == 2
+    assert len(attestation.keyring.history(until=2).spans) == 1
+    edit(store, "UPDATE events SET body = :body WHERE position = 1", body=b"{}")
+    with pytest.raises(LedgerError) as caught:
+        attestation.keyring.history()
+    assert caught.value.reason is Reason.EVENT_UNREADABLE

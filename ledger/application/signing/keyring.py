@@ -10,6 +10,7 @@ import threading
 from ledger.chain.key_history import KeyHistory, KeyHistoryError, vkey_digest
 from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.errors import LedgerError, Reason, chain_broken
+from ledger.events.envelope import RecordedEvent
 from ledger.storage.events import Events
 from ledger.storage.records import LedgerInfo
 from ledger.storage.store import Store
@@ -23,15 +24,24 @@ class Keyring:
         self._info = info
         self._lock = threading.Lock()
         self._secrets: dict[str, SecretKey] = {}
+        self._folded: tuple[list[RecordedEvent], KeyHistory] = [], KeyHistory()
 
     def history(self, events: Events | None = None, *, until: int | None = None) -> KeyHistory:
-        """Return what the events say about keys; CHAIN_BROKEN where they contradict themselves."""
+        """Return what the events say about keys; CHAIN_BROKEN where they contradict themselves.
+
+        Events that are as they were when they were folded last are not folded again.
+        """
+        found = (events or self._store.events).key_events(self._info.origin, until=until)
+        folded, history = self._folded
+        if found == folded:
+            return history
         history = KeyHistory()
-        for event in (events or self._store.events).key_events(self._info.origin, until=until):
+        for event in found:
             try:
                 history.apply(event.type, event.position, event.data)
             except KeyHistoryError as error:
                 raise chain_broken(event.position, error.why) from error
+        self._folded = found, history
         return history
 
     def signers(self, history: KeyHistory, size: int) -> list[SecretKey]:
