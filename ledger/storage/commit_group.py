@@ -283,7 +283,7 @@ class CommitGroup:
     def _time_of(self, chain: Chain, request: AppendRequest) -> int:
         """Return when the request's events count as recorded; time never runs backwards."""
         if chain.info.clock == "wall":
-            now = self._times.now(chain.info, lambda: chain.recorded_at, self._clock)
+            now = self._times.now(chain.info, lambda: chain.recorded_at)
             return max(chain.recorded_at, now)
         stated = request.stated_time
         if stated is None:

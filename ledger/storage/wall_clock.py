@@ -56,9 +56,9 @@ class WallClock:
             int, tuple[RequestKey, ClockReading]
         ] = {}  # confirmed, perhaps on record
 
-    def now(self, info: LedgerInfo, head: Callable[[], int], clock: Clock | None = None) -> int:
+    def now(self, info: LedgerInfo, head: Callable[[], int]) -> int:
         """Return the time; CLOCK_AHEAD where that cannot be. `head`: the newest event's time."""
-        reading = self._read(clock)
+        reading = self._read()
         step = self._step(info, reading, head)
         if step is not None:
             raise clock_refused(info, step)
@@ -149,9 +149,9 @@ class WallClock:
         with self._lock:
             return self._believed.get(info.ledger_id)
 
-    def _read(self, clock: Clock | None = None) -> ClockReading:
-        """Read both clocks at one moment; of the writer's clock, where it is given."""
-        clock = clock or self._clock
+    def _read(self) -> ClockReading:
+        """Read both clocks at one moment."""
+        clock = self._clock
         for _ in range(_READINGS_MAX):
             before = clock.elapsed_seconds()
             at = clock.now_micros()

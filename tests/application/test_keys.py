@@ -18,10 +18,11 @@ from ledger.chain.checkpoint import open_checkpoint
 from ledger.chain.key_history import vkey_digest
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import UnverifiedNoteError
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store, open_store
 from tests.support.attested import ADA, attest, checked, with_id
+from tests.support.clocks import ManualClock
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, VAULT, edit, grow
 

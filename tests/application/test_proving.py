@@ -13,11 +13,12 @@ from ledger.application.commands import Caller
 from ledger.application.signing.checkpoints import SignedCheckpoint
 from ledger.chain.key_history import open_by_spans
 from ledger.chain.merkle import check_consistency, check_inclusion
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import AuditCompleted
 from ledger.storage import Store
 from tests.support.attested import ADA, attest, with_id
+from tests.support.clocks import ManualClock
 from tests.support.stores import ORIGIN, edit, grow
 
 

@@ -16,7 +16,7 @@ from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SecretKey
 from ledger.chain.link import Digest
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.service import Service
 from ledger.settings import Settings
@@ -24,6 +24,7 @@ from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness
 from tests.support.attested import ADA, checked
+from tests.support.clocks import ManualClock
 from tests.support.scripted_witness import Script, scripted_witness
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, grow

@@ -10,13 +10,13 @@ import pytest
 
 from ledger.application.refusals import ROWS_MAX, Refusals
 from ledger.application.workers import Workers
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import RequestsRefused
 from ledger.events.registry import typed
 from ledger.events.values import format_time
 from ledger.storage import CreateLedger, Store
 from ledger.storage.records import AppendRequest, AppendResult
+from tests.support.clocks import ManualClock
 from tests.support.hooks import tallied
 from tests.support.stores import ORIGIN
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from ledger.application.decisions.replay import REPLAYED_TYPES, differences
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import encode
 from ledger.events.envelope import RecordedEvent
 from ledger.service import Service
+from tests.support.clocks import ManualClock
 from tests.support.world import (
     ANA,
     DAY,

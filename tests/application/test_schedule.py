@@ -15,13 +15,14 @@ from ledger.application.periodic_task import PeriodicTask
 from ledger.application.signing.checkpoints import Checkpoints
 from ledger.application.signing.seals import Seals
 from ledger.application.workers import THREADS_MAX, Workers
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
 from ledger.service import Service
 from ledger.settings import Settings
 from ledger.storage import Store
 from tests.support.attested import attest, checked
+from tests.support.clocks import ManualClock
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, grow
 from tools.quiet import quiet

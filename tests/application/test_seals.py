@@ -12,11 +12,12 @@ from ledger.application.attestation import Attestation
 from ledger.application.signing.schedule import SEALER, Sealer
 from ledger.application.signing.seals import RecordedSeal, Seals
 from ledger.chain.seal import seal_record, seal_root
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
 from ledger.storage import CreateLedger, Store, open_store
 from tests.support.attested import ADA, attest, with_id
+from tests.support.clocks import ManualClock
 from tests.support.hooks import set_clock
 from tests.support.stores import ORIGIN, START, VAULT, grow
 from tests.support.world import StillClock

@@ -16,13 +16,14 @@ from ledger.application.attestation import Attestation
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.link import Digest, header_bytes
 from ledger.chain.merkle import leaf_hash
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import format_time
 from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage import rehash as rehashing
 from ledger.storage.rehash import RehashProcess
 from tests.support.attested import attest, checked
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of, hashing
 from tests.support.stores import ORIGIN, VAULT, begun, edit, grow
 

@@ -24,13 +24,14 @@ from ledger.chain.link import Digest
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyWitness, WitnessPolicy
 from ledger.chain.witness import encode_request
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import Witness as WitnessPart
 from tests.support.attested import attest, checked
+from tests.support.clocks import ManualClock
 from tests.support.scripted_witness import Answer, Script, scripted_witness
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, grow

@@ -20,7 +20,6 @@ from ledger.chain.entries import encode_entries
 from ledger.chain.link import header_bytes
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge, entries_path, tile_path, tiles_of
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.events.canonical import encode
 from ledger.events.envelope import encode_body
@@ -32,6 +31,7 @@ from tests.audit.paper import Paper
 from tests.audit.test_forgeries import FOREIGN, FOREIGN_STREAM, foreign
 from tests.support.audits import audited
 from tests.support.bundles import small_ledger
+from tests.support.clocks import ManualClock
 from tests.support.hooks import auditors_connection
 from tests.support.stores import asking, edit
 from tests.support.world import ORIGIN as WORLD

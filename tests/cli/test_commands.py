@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.exits import Exit
-from ledger.clock import ManualClock
 from ledger.v1.ledger_pb2 import LEDGER_CLOCK_WALL
 from tests.cli.conftest import Run, csv_of
+from tests.support.clocks import ManualClock
 from tests.support.forger import drop_triggers
 from tests.support.served import ORIGIN, POLICY, START, Served, serving
 from tools.quiet import quiet

@@ -19,10 +19,10 @@ from ledger.client import (
 )
 from ledger.client.errors import refused
 from ledger.client.retry import Attempts
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.v1 import ledger_pb2, ledger_service_pb2, signal_service_pb2
 from tests.client.scripted import scripted
+from tests.support.clocks import ManualClock
 
 QUICK = RetryOptions(attempts_max=4, first_pause_seconds=0.001, pause_seconds_max=0.002)
 ROW = [("fares", "log-loss", 0.5)]

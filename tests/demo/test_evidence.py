@@ -13,11 +13,11 @@ import pytest
 
 from ledger.application.ledger import LedgerApplication
 from ledger.chain.note import NoteError
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, open_store
 from ledger.storage.recorders import LedgerApplicationRecorder
+from tests.support.clocks import ManualClock
 from tools.demo.evidence import (
     broken_position,
     copy_database,

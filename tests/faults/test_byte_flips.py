@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.events.envelope import encode_body
 from ledger.storage import CreateLedger, NewEvent, Store, open_store
@@ -28,6 +27,7 @@ from ledger.storage.schema import (
     tiles,
 )
 from tests.support.audits import damage
+from tests.support.clocks import ManualClock
 from tests.support.hooks import rows_of
 from tests.support.stores import ORIGIN, START, VAULT, asking, cosigned, erasing, note
 

@@ -18,9 +18,9 @@ import pytest
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.storage import open_store
+from tests.support.clocks import ManualClock
 from tests.support.forger import COLUMNS, Forger, Row
 from tests.support.outsiders import EACH, EVENTS, Honest, grow
 from tests.support.stores import ORIGIN, START, VAULT

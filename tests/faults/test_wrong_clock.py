@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.registry import typed
 from ledger.events.system import ClockStepped
@@ -27,6 +26,7 @@ from ledger.events.values import DAY, SECOND, format_time
 from ledger.v1 import ledger_pb2, signal_service_pb2
 from ledger.v1 import ledger_service_pb2 as pb
 from tests.support import world as worlds
+from tests.support.clocks import ManualClock
 from tests.support.served import (
     ORIGIN,
     START,

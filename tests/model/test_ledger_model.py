@@ -19,7 +19,6 @@ from hypothesis.stateful import (
     rule,
 )
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import SECOND, format_time
@@ -34,6 +33,7 @@ from ledger.storage import (
 )
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.stores import ORIGIN, START, asking
 
 UPDATED = "model.updated.v1"

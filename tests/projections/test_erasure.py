@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.proving import BodyErased
 from projections import sqlite_file
@@ -27,6 +27,7 @@ from projections.signals import SignalsProjection
 from projections.store import ProjectionStore
 from projections.tables import Generation, Tracking
 from tests.support.builders import ORIGIN, Story, StoryReader, signal_score
+from tests.support.clocks import ManualClock
 
 SECRET = "ann-of-the-night-shift"
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from projections import rebuild as rebuilding
 from projections.fold import OnPoison
@@ -18,6 +18,7 @@ from projections.runner import Runner
 from projections.signals import SignalsProjection
 from projections.store import ProjectionStore
 from tests.support.builders import ORIGIN, Story, StoryReader
+from tests.support.clocks import ManualClock
 from tests.support.folds import folded
 from tests.support.hooks import put_rows
 from tests.support.stories import STORIES

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from projections.fold import OnPoison
 from projections.priorities import PrioritiesProjection
@@ -21,6 +21,7 @@ from projections.signals import SignalsProjection
 from projections.store import ProjectionStore
 from projections.tables import DeadLetter
 from tests.support.builders import ORIGIN, START, Story, StoryReader
+from tests.support.clocks import ManualClock
 from tests.support.folds import folded
 from tests.support.stories import STORIES
 

@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import SECOND, format_time
@@ -21,6 +20,7 @@ from ledger.storage import (
     open_store,
 )
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.hooks import on_writer, writer_of
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT, asking, note

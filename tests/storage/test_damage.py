@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import TIME_LIMIT
 from ledger.storage import AppendRequest, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit, note

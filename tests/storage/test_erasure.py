@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.storage import AppendRequest, NewEvent, Store, open_store
 from ledger.storage.erasure import union
 from tests.support.check_ledger import check_ledger, read_all
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of, overlap
 from tests.support.stores import ORIGIN, START, VAULT, begun, erasing
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import Store, open_store
 from ledger.storage.wal_file import HEADER_BYTES
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.held_files import (
     cut_to_half,
     filled,

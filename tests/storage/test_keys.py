@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 
 from ledger.chain.keys import SecretKey
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import Vault, VaultError
+from tests.support.clocks import ManualClock
 from tests.support.hooks import rows_of
 from tests.support.stores import ORIGIN, VAULT
 

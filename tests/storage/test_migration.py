@@ -16,12 +16,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, NewEvent, Store, open_store
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.hooks import rows_of
 from tests.support.stores import DATABASES, ORIGIN, START, VAULT
 

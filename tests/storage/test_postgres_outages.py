@@ -14,13 +14,14 @@ import psycopg
 import pytest
 import structlog
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import DAY
 from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, Store, open_store
 from ledger.storage.postgres import READERS_MAX
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of, listening, on_writer, replace_connect, writing
 from tests.support.own_postgres import OwnPostgres, run
 from tests.support.server_process import until

@@ -18,11 +18,11 @@ from ledger.chain.merkle import (
     root_of,
 )
 from ledger.chain.tiles import hash_reader, tiles_of
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.storage import Store, open_store
 from tests.support.check_ledger import check_ledger, read_all
+from tests.support.clocks import ManualClock
 from tests.support.stores import ORIGIN, VAULT, grow
 
 BODY = encode_body(actor="users/ada", data={"note": "x"})

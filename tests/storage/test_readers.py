@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
 from ledger.storage import CreateLedger, NewEvent, Store, open_store
 from ledger.storage.tile_rows import tile_query
 from tests.support.check_ledger import link_of, read_all
+from tests.support.clocks import ManualClock
 from tests.support.hooks import types_query
 from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import observed_body, observed_body_parts
 from ledger.events.values import format_time
 from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
 from tests.support.check_ledger import check_ledger
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit, note

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
 from ledger.storage import CreateLedger, Store, open_store
 from ledger.storage.records import AppendRequest, AppendResult
 from ledger.storage.wall_clock import span
 from tests.storage.test_append import updated
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 from tests.support.stores import ORIGIN, START, VAULT, asking
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger.clock import ManualClock, SystemClock
+from ledger.clock import SystemClock
 from ledger.errors import LedgerError
 from ledger.storage import Store, open_store
+from tests.support.clocks import ManualClock
 from tests.support.stores import ORIGIN, START, VAULT, asking, begun, note
 
 _CRASHING = """
 import os, sys
-from ledger.clock import ManualClock
+from tests.support.clocks import ManualClock
 from tests.support.held_files import filled
 from tests.support.stores import START, begun
 store = begun(sys.argv[1], ManualClock(START))

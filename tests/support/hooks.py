@@ -241,8 +241,8 @@ def lose_log(patch: pytest.MonkeyPatch) -> None:
 
 
 def set_clock(store: Store, clock: Clock) -> None:
-    """Give the writer another clock than the store was opened with."""
-    writer_of(store)._clock = clock
+    """Give the writer another clock than the store was opened with, and what it dates events by."""
+    writer_of(store)._clock = store.clocks._times._clock = clock
 
 
 def hide_index(store: Store, patch: pytest.MonkeyPatch) -> None:

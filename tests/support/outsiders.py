@@ -16,7 +16,7 @@ from ledger.chain.heads import TreeHead
 from ledger.chain.keys import SecretKey
 from ledger.chain.merkle import CompactRange
 from ledger.chain.policy import parse_policy
-from ledger.clock import ManualClock
+from tests.support.clocks import ManualClock
 from tests.support.forger import Forger, Row, drop_triggers
 from tests.support.stores import ORIGIN, START, WITNESS, asking, begun, cosigned, note
 

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.merkle import CompactRange
-from ledger.clock import Clock, ManualClock
+from ledger.clock import Clock
 from ledger.events.envelope import encode_body
 from ledger.events.proving import BodyErased
 from ledger.storage import (
@@ -31,6 +31,7 @@ from ledger.storage import (
     open_store,
 )
 from ledger.storage.vault import Vault
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 
 ORIGIN = "ledger.example.com/fraud"

@@ -23,7 +23,6 @@ from ledger.application.fleet.commands import DraftResult
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.fleet.fleet import ModelRecord
 from ledger.application.ledger import LedgerApplication
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.base import EventData
 from ledger.events.decisions import DECISION_TYPES, DecisionMade, ScoreComputed
@@ -40,6 +39,7 @@ from ledger.storage.recorders import LedgerApplicationRecorder
 from ledger.storage.records import AppendRequest, AppendResult, NewEvent
 from ledger.storage.vault import Vault
 from tests.support.builders import description
+from tests.support.clocks import ManualClock
 from tests.support.stores import edit
 
 T = TypeVar("T", bound=EventData)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.cosignature import CosigningKey
-from ledger.clock import ManualClock
 from ledger.witness.store import WitnessStore
+from tests.support.clocks import ManualClock
 from tests.support.witnessed_log import NOW_SECONDS, WITNESS_NAME
 
 

@@ -22,9 +22,9 @@ from ledger.chain.heads import Relation, compare, head_of
 from ledger.chain.note import InvalidSignatureError
 from ledger.chain.policy import QuorumError, parse_policy
 from ledger.chain.witness import encode_request
-from ledger.clock import ManualClock
 from ledger.witness.store import WitnessStore
 from ledger.witness.witness import HttpResponse, Witness
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 from tests.support.witnessed_log import LOG_KEY, NOW_SECONDS, ORIGIN, History, history
 

@@ -24,11 +24,11 @@ from ledger.chain.witness import (
     encode_request,
     open_request,
 )
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.witness.server import WitnessServer
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import SIZE, TEXT, Witness
+from tests.support.clocks import ManualClock
 from tests.support.hooks import replace_lock
 from tests.support.vectors import load_cases
 from tests.support.witnessed_log import (

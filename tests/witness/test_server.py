@@ -13,10 +13,10 @@ from contextlib import ExitStack
 import pytest
 
 from ledger.chain.cosignature import CosigningKey
-from ledger.clock import ManualClock
 from ledger.witness.server import CONNECTIONS_MAX, REQUEST_BYTES_MAX, WitnessServer
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import Witness
+from tests.support.clocks import ManualClock
 from tests.support.hooks import limit_places
 from tests.support.witnessed_log import LOG_KEY, ORIGIN, REQUEST_SECONDS, ask, history
 

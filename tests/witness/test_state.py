@@ -23,11 +23,11 @@ from ledger.chain.cosignature import CosignerKey, CosigningKey, timestamp_of
 from ledger.chain.note import open_note
 from ledger.cli.exits import Exit
 from ledger.cli.main import app
-from ledger.clock import ManualClock
 from ledger.errors import LedgerError
 from ledger.witness.key_file import load_key
 from ledger.witness.store import WitnessStore, origin_hash
 from ledger.witness.witness import Witness
+from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 from tests.support.witnessed_log import LOG_KEY, NOW_SECONDS, ORIGIN, ask, history
 from tools.shapes import SHAPES, fields_of
