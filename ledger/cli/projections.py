@@ -1,12 +1,15 @@
 """`decision-ledger projection …`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
 from ledger.events import notation
+
+if TYPE_CHECKING:
+    from ledger.client.ranking import RebuiltProjection
 
 
 def status() -> None:
@@ -71,7 +74,7 @@ def rebuild(
         raise typer.Exit(1)
 
 
-def _rebuilt(projection: str, *, keep_previous: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _rebuilt(projection: str, *, keep_previous: bool) -> "RebuiltProjection":
     """Rebuild, with a progress bar that a second thread moves."""
     import threading
 
