@@ -11,7 +11,7 @@ from ledger.application.commands import (
     Caller,
     no_definition_after,
 )
-from ledger.application.fleet.aggregates import ModelAggregate
+from ledger.application.fleet.aggregates import ModelAggregate, PolicyAggregate
 from ledger.application.fleet.definitions import Definitions
 from ledger.application.fleet.deployments import DeploymentSpec, check_deployment, deployed
 from ledger.application.fleet.fleet import Fleet, model_retired
@@ -149,18 +149,7 @@ class FleetCommands:
 
         def decide() -> Proposal:
             self._check_scope(scope)
-            known = self._aggregates.policy(policy)
-            if known is None or not 1 <= version <= len(known.drafts):
-                raise self._fleet.policy_unknown(policy, version)
-            draft = known.drafts[version - 1]
-            if draft is None:
-                raise self._draft_erased(policy, version)
-            if digest and digest != draft.digest:
-                raise invalid_field(
-                    "digest",
-                    f"version {version} of {policy} has digest {draft.digest}",
-                    remedy="Read the version again and make sure that it is the one you mean.",
-                )
+            known, draft = self._draft(policy, version, digest)
             guards = self._check_meaning(policy, version, draft.digest)
             data = PolicyActivated(
                 policy=policy,
@@ -173,6 +162,27 @@ class FleetCommands:
 
         return self._save(caller, PolicyActivated.METHOD, decide)
 
+    def _draft(
+        self, policy: str, version: int, digest: str
+    ) -> tuple[PolicyAggregate, PolicyDrafted]:
+        """Return a policy and the draft of a version of it that can be activated."""
+        known = self._aggregates.policy(policy)
+        if known is None or not 1 <= version <= len(known.drafts):
+            raise self._fleet.policy_unknown(policy, version)
+        draft = known.drafts[version - 1]
+        if draft is None:
+            self._fleet.refresh()
+            view = self._fleet.policy(policy)
+            assert view is not None, "a policy with a draft is known"
+            raise self._histories.erasures.refusal(view.drafted[version - 1].position)
+        if digest and digest != draft.digest:
+            raise invalid_field(
+                "digest",
+                f"version {version} of {policy} has digest {draft.digest}",
+                remedy="Read the version again and make sure that it is the one you mean.",
+            )
+        return known, draft
+
     def _check_meaning(self, policy: str, version: int, digest: str) -> list[Guard]:
         """Refuse a version that does not fit its signals; return what holds while they stay so."""
         head = self._store.events.head(self._info.origin).position
@@ -184,13 +194,6 @@ class FleetCommands:
         if wrong := [one for one in defined if contradicts(document, one)]:
             raise backwards(wrong, f"version {version} of {policy}")
         return no_definition_after(head, signals_of(document))
-
-    def _draft_erased(self, policy: str, version: int) -> LedgerError:
-        """Return the refusal of a version whose document is gone."""
-        self._fleet.refresh()
-        view = self._fleet.policy(policy)
-        assert view is not None, "a policy with a draft is known"
-        return self._histories.erasures.refusal(view.drafted[version - 1].position)
 
     # ---- shared ----------------------------------------------------------------------------------
 

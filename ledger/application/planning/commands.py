@@ -57,37 +57,37 @@ class PlanCommands:
         `policy` "" means the one in force for the whole ledger. ALREADY_EXISTS where a plan of
         that id was made.
         """
-        name = plan_id or uuid7(self._clock)
-        stream = plan_stream(name)
+        name, budget = plan_id or uuid7(self._clock), (budget_micros, budget_cap_micros)
 
         def decide() -> Proposal:
-            if not 0 <= budget_micros <= budget_cap_micros:
-                fault = f"must be from 0 to the cap, {budget_cap_micros}"
-                raise invalid_field("purse_micros", fault)
-            if budget_cap_micros > BUDGET_MICROS_MAX:
-                raise invalid_field("purse_cap_micros", f"must be at most {BUDGET_MICROS_MAX}")
-            if wrong := name_fault(name):
-                raise invalid_field("plan_id", wrong, remedy="Leave it empty to be given an id.")
-            if self._events(limit=1, stream=stream):
-                raise LedgerError(
-                    Reason.ALREADY_EXISTS,
-                    f"A plan {name!r} was already made.",
-                    remedy="Leave the plan's id empty, or choose another.",
-                    metadata={"plan": name},
-                )
+            self._check_asked(name, *budget)
             made = at_newest_head(
                 self._store.events,
                 self._info.origin,
-                lambda head: self._planning.compute(
-                    self._request(name, policy, head, (budget_micros, budget_cap_micros))
-                ),
+                lambda head: self._planning.compute(self._request(name, policy, head, budget)),
             )
-            guards = [Guard(stream, None, expected_count=0), no_erasure_after(made.as_of)]
+            guards = [Guard(made.stream_name, None, expected_count=0), no_erasure_after(made.as_of)]
             return Proposal([Addition.of(made)], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
         event = self._appender.event(written.last_position)
         return typed(event, PlanMade), event
+
+    def _check_asked(self, name: str, budget_micros: int, budget_cap_micros: int) -> None:
+        if not 0 <= budget_micros <= budget_cap_micros:
+            fault = f"must be from 0 to the cap, {budget_cap_micros}"
+            raise invalid_field("purse_micros", fault)
+        if budget_cap_micros > BUDGET_MICROS_MAX:
+            raise invalid_field("purse_cap_micros", f"must be at most {BUDGET_MICROS_MAX}")
+        if wrong := name_fault(name):
+            raise invalid_field("plan_id", wrong, remedy="Leave it empty to be given an id.")
+        if self._events(limit=1, stream=plan_stream(name)):
+            raise LedgerError(
+                Reason.ALREADY_EXISTS,
+                f"A plan {name!r} was already made.",
+                remedy="Leave the plan's id empty, or choose another.",
+                metadata={"plan": name},
+            )
 
     def get(self, plan_id: str) -> tuple[PlanMade, RecordedEvent]:
         """Return a plan; PLAN_UNKNOWN where it was never made."""
