@@ -62,14 +62,17 @@ class ModelAggregate:
         """
         if self.is_version_erased:
             return None
-        known = [one for one in self.deployments if at is None or one.in_service_at <= at]
-        # The last of the greatest: `max` gives the first.
-        return max(reversed(known), key=lambda one: one.in_service_at, default=None)
+        known = [one for one in self.in_order if at is None or one.in_service_at <= at]
+        return known[-1] if known else None
 
     def deployed_after(self, at: str) -> ModelDeployed | None:
         """Return the deployment that is stated next after a time; None where there is none."""
-        later = [one for one in self.deployments if one.in_service_at > at]
-        return min(later, key=lambda one: one.in_service_at, default=None)
+        return next((one for one in self.in_order if one.in_service_at > at), None)
+
+    @property
+    def in_order(self) -> list[ModelDeployed]:
+        """The known deployments by stated time; of equal times the later record is the later."""
+        return sorted(self.deployments, key=lambda one: one.in_service_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,11 +240,8 @@ def _served(model: ModelAggregate) -> tuple[tuple[int, str], ...]:
     """Return when each version went into service, latest first; of equal times the later record."""
     if model.is_version_erased:
         return ()
-    stated = [
-        (parse_time(one.in_service_at), at, one.model_version)
-        for at, one in enumerate(model.deployments)
-    ]
-    return tuple((since, version) for since, _, version in sorted(stated, reverse=True))
+    latest_first = reversed(model.in_order)
+    return tuple((parse_time(one.in_service_at), one.model_version) for one in latest_first)
 
 
 def _apply_policy(state: _State, event: RecordedEvent, placed: PlacedEvent) -> None:
