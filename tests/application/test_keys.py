@@ -292,9 +292,8 @@ from ledger.clock import SystemClock
 from ledger.storage import CreateLedger, open_store
 from tests.support.attested import ADA, attest
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, VAULT
-store = open_store(sys.argv[1], SystemClock(), vault=VAULT, create=True)
-store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+from tests.support.stores import ORIGIN, begun
+store = begun(sys.argv[1], SystemClock())
 attestation = attest(store, SystemClock())
 attestation.checkpoints.sign()
 attestation.keys.rotate(ADA, overlap=0)

@@ -15,11 +15,11 @@ from ledger.chain.seal import seal_record, seal_root
 from ledger.clock import SystemClock
 from ledger.events.proving import StreamsSealed
 from ledger.events.registry import typed
-from ledger.storage import CreateLedger, Store, open_store
+from ledger.storage import Store
 from tests.support.attested import ADA, attest, with_id
 from tests.support.clocks import ManualClock
 from tests.support.hooks import set_clock
-from tests.support.stores import ORIGIN, START, VAULT, grow
+from tests.support.stores import ORIGIN, START, begun, grow
 from tests.support.world import StillClock
 
 SECOND = 1_000_000
@@ -97,10 +97,7 @@ def test_a_repeated_request_gets_its_first_answer_whatever_happened_since(
 
 def test_sealers_at_once_make_one_seal_of_one_state(database_url: str) -> None:
     shared = "postgresql" in database_url
-    stores = [
-        open_store(database_url, SystemClock(), vault=VAULT, create=True) for _ in range(1 + shared)
-    ]
-    stores[0].ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    stores = [begun(database_url, SystemClock()) for _ in range(1 + shared)]
     try:
         sealers = [Seals(each, each.ledgers.named(ORIGIN)) for each in (stores * 2)[:4]]
         for _ in range(10):

@@ -19,13 +19,13 @@ from ledger.chain.merkle import leaf_hash
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import format_time
-from ledger.storage import CreateLedger, Store, open_store
+from ledger.storage import Store
 from ledger.storage import rehash as rehashing
 from ledger.storage.rehash import RehashProcess
 from tests.support.attested import attest, checked
 from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of, hashing
-from tests.support.stores import ORIGIN, VAULT, begun, edit, grow
+from tests.support.stores import ORIGIN, begun, edit, grow
 
 
 @pytest.fixture
@@ -173,9 +173,8 @@ def test_a_backup_restored_under_a_running_server_stops_signing(
     sqlite_url: str, clock: ManualClock, regrown: int
 ) -> None:
     """The backup goes on in another server, to a size below, at or above what was signed here."""
-    store = open_store(sqlite_url, clock, vault=VAULT, create=True)
+    store = begun(sqlite_url, clock)
     try:
-        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         here = attest(store, clock)
         here.checkpoints.sign()
         path = sqlite_url.removeprefix("sqlite:///")

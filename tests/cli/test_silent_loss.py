@@ -13,9 +13,8 @@ import pytest
 
 from ledger.chain.cosignature import CosigningKey
 from ledger.clock import SystemClock
-from ledger.storage import CreateLedger, open_store
 from tests.cli.conftest import Run
-from tests.support.stores import ORIGIN, VAULT
+from tests.support.stores import begun
 
 SETTINGS = {
     "nothing": "",
@@ -48,8 +47,7 @@ def is_enough(
 @pytest.fixture
 def database(postgres_url: str) -> str:
     """A database with a ledger."""
-    store = open_store(postgres_url, SystemClock(), create=True, vault=VAULT)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(postgres_url, SystemClock())
     store.close()
     return postgres_url
 
@@ -94,8 +92,6 @@ def test_serve_warns_at_each_start_unless_the_operator_has_consented(
 
 def test_a_sqlite_file_has_no_stand_by_to_fail_over_to(run: Run, tmp_path: Path) -> None:
     database = str(tmp_path / "l.sqlite")
-    store = open_store(database, SystemClock(), create=True)
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    store.close()
+    begun(database, SystemClock()).close()
     ran = run("doctor", "--db", database, "--server", "127.0.0.1:1", "--json")
     assert "loss" not in {check["name"] for check in ran.json["checks"]}

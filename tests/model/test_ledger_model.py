@@ -25,16 +25,14 @@ from ledger.events.values import SECOND, format_time
 from ledger.storage import (
     AppendRequest,
     AppendResult,
-    CreateLedger,
     Guard,
     NewEvent,
     Store,
-    open_store,
 )
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
-from tests.support.stores import ORIGIN, START, asking
+from tests.support.stores import ORIGIN, START, asking, begun
 
 UPDATED = "model.updated.v1"
 OBSERVED = "signal.observed.v1"
@@ -65,13 +63,12 @@ class LedgerModel(RuleBasedStateMachine):
         self.clock = ManualClock(START)
         self.numbers = iter(range(10**6))
         self.store = self.open()
-        self.store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         self.expected: list[tuple[str, str, bytes]] = [
             (e.stream, e.type, e.body_bytes or b"") for e in check_ledger(self.store, ORIGIN)
         ]
 
     def open(self) -> Store:
-        return open_store(self.path, self.clock, create=True)
+        return begun(self.path, self.clock)
 
     @property
     def path(self) -> str:

@@ -23,7 +23,7 @@ from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
 from tests.support.hooks import on_writer, writer_of
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, START, VAULT, asking, note
+from tests.support.stores import ORIGIN, START, VAULT, asking, begun, note
 
 UPDATED = "model.updated.v1"
 RETIRED = "model.retired.v1"
@@ -300,9 +300,7 @@ def test_names_outside_their_grammar_never_reach_a_header(store: Store, bad: App
 def test_a_restarted_store_goes_on_where_it_stopped(database_url: str, clock: ManualClock) -> None:
     with_id = asking(updated(), request_id="r-1", digest=b"1")
     for turn in range(3):
-        store = open_store(database_url, clock, vault=VAULT, create=True)
-        if turn == 0:
-            store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+        store = begun(database_url, clock)
         store.requests.append(with_id)
         store.requests.append(asking(updated(), observed("b", START + turn)))
         store.close()

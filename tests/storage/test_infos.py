@@ -26,10 +26,9 @@ def test_a_ledger_keeps_its_unit_of_cost_and_its_bound_on_leaps_of_time(
     assert (second.data["unit_of_cost"], second.data["leap_seconds"]) == ("EUR", 7)
 
 
-def test_a_ledger_without_a_unit_of_cost_says_so(empty_store: Store) -> None:
-    empty_store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
-    assert empty_store.ledgers.named(ORIGIN).unit_of_cost == ""
-    assert check_ledger(empty_store, ORIGIN)[1].data["unit_of_cost"] is None
+def test_a_ledger_without_a_unit_of_cost_says_so(store: Store) -> None:
+    assert store.ledgers.named(ORIGIN).unit_of_cost == ""
+    assert check_ledger(store, ORIGIN)[1].data["unit_of_cost"] is None
 
 
 def test_a_configuration_that_cannot_be_read_adds_nothing() -> None:

@@ -18,7 +18,7 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import encode_body
 from ledger.events.values import DAY
-from ledger.storage import AppendRequest, AppendResult, CreateLedger, NewEvent, Store, open_store
+from ledger.storage import AppendRequest, AppendResult, NewEvent, Store, open_store
 from ledger.storage.postgres import READERS_MAX
 from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
@@ -51,8 +51,7 @@ def name(postgres: OwnPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def store(postgres: OwnPostgres, name: str) -> Iterator[Store]:
-    store = opened(postgres.url(name))
-    store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    store = begun(postgres.url(name), SystemClock())
     yield store
     store.close()
 

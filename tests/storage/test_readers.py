@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.events.values import SECOND, format_time
-from ledger.storage import CreateLedger, NewEvent, Store, open_store
+from ledger.storage import NewEvent, Store, open_store
 from ledger.storage.tile_rows import tile_query
 from tests.support.check_ledger import link_of, read_all
 from tests.support.clocks import ManualClock
 from tests.support.hooks import types_query
-from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit
+from tests.support.stores import ORIGIN, START, asking, begun, edit
 
 STREAMS = ("models/a", "models/b", "signals/auc")
 TYPES = ("model.updated.v1", "score.computed.v1", "decision.made.v1")
@@ -218,8 +218,7 @@ def test_an_index_that_lies_about_a_time_of_observation_is_caught_on_read(
 def test_the_types_of_a_stream_are_found_by_index_and_not_by_scanning(
     sqlite_url: str, clock: ManualClock
 ) -> None:
-    with closing(open_store(sqlite_url, clock, vault=VAULT, create=True)) as store:
-        store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    begun(sqlite_url, clock).close()
     question = types_query().replace(":ledger_id", "1").replace(":stream", "'models/a'")
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]

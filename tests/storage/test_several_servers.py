@@ -12,12 +12,12 @@ from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.events.fast import observed_body, observed_body_parts
 from ledger.events.values import format_time
-from ledger.storage import AppendRequest, CreateLedger, Guard, NewEvent, open_store
+from ledger.storage import AppendRequest, Guard, NewEvent
 from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
 from tests.support.server_process import until
-from tests.support.stores import ORIGIN, START, VAULT, asking, begun, edit, note
+from tests.support.stores import ORIGIN, START, asking, begun, edit, note
 
 pytestmark = pytest.mark.postgres
 
@@ -94,11 +94,7 @@ def test_only_one_server_holds_a_lease(postgres_url: str, clock: ManualClock) ->
 def test_a_lease_is_counted_by_the_databases_clock_and_ends_when_given_back(
     postgres_url: str,
 ) -> None:
-    ahead, behind = (
-        open_store(postgres_url, ManualClock(START + hours * HOUR), vault=VAULT, create=True)
-        for hours in (1, -1)
-    )
-    ahead.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
+    ahead, behind = (begun(postgres_url, ManualClock(START + hours * HOUR)) for hours in (1, -1))
     for one, other in ((ahead, behind), (behind, ahead)):
         assert one.leases.take(ORIGIN, "evaluator", "one", 60)
         assert not other.leases.take(ORIGIN, "evaluator", "other", 60)

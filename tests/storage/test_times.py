@@ -10,13 +10,13 @@ import pytest
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import DAY, SECOND, TIME_LIMIT, format_time
-from ledger.storage import CreateLedger, Store, open_store
+from ledger.storage import CreateLedger, Store
 from ledger.storage.records import AppendRequest, AppendResult
 from ledger.storage.wall_clock import span
 from tests.storage.test_append import updated
 from tests.support.clocks import ManualClock
 from tests.support.hooks import database_of
-from tests.support.stores import ORIGIN, START, VAULT, asking
+from tests.support.stores import ORIGIN, START, asking, begun
 
 SKEW = 300 * SECOND
 YEAR = 365 * DAY
@@ -180,10 +180,8 @@ def reopened(database_url: str, clock: ManualClock) -> Iterator[Callable[[], Sto
     def again() -> Store:
         for store in opened:
             store.close()
-        store = open_store(database_url, clock, vault=VAULT, create=not opened)
+        store = begun(database_url, clock)
         opened.append(store)
-        if not store.ledgers.all():
-            store.ledgers.create(CreateLedger(ORIGIN, "wall", 300, "users/ada"))
         return store
 
     yield again
