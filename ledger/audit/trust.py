@@ -184,6 +184,10 @@ def _open(
         what = "a checkpoint is kept under another size"
         found.findings.append(Finding(rule, size, what, str(size), str(checkpoint.size)))
         return None
+    if checkpoint.extensions:
+        what = "a checkpoint states more than its ledger's origin, size and root"
+        found.findings.append(Finding(rule, size, what, "", ", ".join(checkpoint.extensions)[:300]))
+        return None
     if size > joined.position:
         found.missing = size
         return None

@@ -6,6 +6,7 @@ keys, policies and a memory that agree with them, and with such that do not.
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ledger.audit.hashing import hash_pass
 from ledger.audit.report import Report
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.verified_prefix import VerifiedPrefix
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.cosignature import CosigningKey
 from ledger.chain.keys import SecretKey
 from ledger.chain.note import parse as parse_note
@@ -103,6 +105,15 @@ def test_a_key_that_was_not_committed_is_a_failure_and_so_is_what_it_signs(
 def test_a_checkpoint_by_a_stranger_is_a_failure_at_its_size(paper: Paper, tmp_path: Path) -> None:
     paper.checkpoint_sizes = [30, 72]
     paper.signers = {30: [SecretKey(paper.origin, bytes([5]) * 32)]}
+    assert seen(audit_of(paper, tmp_path)) == [("checkpoints", 30)]
+
+
+def test_a_checkpoint_that_states_more_than_a_ledger_signs_is_a_failure_at_its_size(
+    paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = partial(CheckpointBody, extensions=("more",))
+    monkeypatch.setattr("tests.audit.paper.CheckpointBody", more)
+    paper.checkpoint_sizes = [30]
     assert seen(audit_of(paper, tmp_path)) == [("checkpoints", 30)]
 
 

@@ -7,13 +7,17 @@ ledger's events and tree, as a client does over the wire.
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.checkpoint import sign
 from ledger.chain.keys import SecretKey, VerifierKey
 from ledger.chain.merkle import memory_reader, prove_inclusion
+from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import parse_policy
 from ledger.events.canonical import encode
 from ledger.events.decisions import DECISION_TYPES, DecisionMade
@@ -94,6 +98,21 @@ def test_another_key_or_none_is_not_enough(issued: Issued) -> None:
         verify_receipt(issued.data, [other])
     with pytest.raises(ReceiptError, match="key from elsewhere"):
         verify_receipt(issued.data)
+
+
+@pytest.mark.parametrize(("more", "holds"), [((), True), (("more",), False)])
+def test_a_receipts_checkpoint_states_no_more_than_a_ledger_signs(
+    issued: Issued, more: tuple[str, ...], *, holds: bool
+) -> None:
+    key = SecretKey(ORIGIN, bytes(32))
+    stated = parse_checkpoint(parse_note(json.loads(issued.data)["checkpoint"].encode()).text)
+    note = sign(replace(stated, extensions=more), [key]).decode()
+    receipt = issued.changed(lambda r: r.update(checkpoint=note))
+    if holds:
+        assert verify_receipt(receipt, [key.verifier_key]).position == issued.position
+        return
+    with pytest.raises(ReceiptError, match="and no more"):
+        verify_receipt(receipt, [key.verifier_key])
 
 
 LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
