@@ -10,7 +10,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.compliance import source_of
 from ledger.cli.session import Session, session
-from ledger.cli.trust import Keys, PolicyFile, believing, first_use_said, kept_note
+from ledger.cli.trust import Bundle, Keys, PolicyFile, believing, first_use_said, kept_note
 from ledger.cli.values import parse_time
 from ledger.cli.verification import log_source
 from ledger.events import notation
@@ -132,9 +132,7 @@ def answer(
     checkpoint: Annotated[
         Path | None, typer.Option(help="For `whole-history`: a checkpoint kept from earlier.")
     ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Read this export bundle instead of asking a server.")
-    ] = None,
+    bundle: Bundle = None,
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from ledger.cli import output
 from ledger.cli.session import session
-from ledger.cli.trust import Keys, PolicyFile
+from ledger.cli.trust import Bundle, Keys, PolicyFile
 from ledger.cli.values import parse_time
 from ledger.events import notation
 from ledger.operations.failures import MisuseError
@@ -32,9 +32,7 @@ def export(
     form: Annotated[
         str, typer.Option("--format", help="`csv` or `parquet` (a file a table), or `html`.")
     ] = "csv",
-    bundle: Annotated[
-        Path | None, typer.Option(help="Read this export bundle instead of asking a server.")
-    ] = None,
+    bundle: Bundle = None,
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:

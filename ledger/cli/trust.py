@@ -25,6 +25,11 @@ PolicyFile: TypeAlias = Annotated[
     typer.Option("--witness-policy", help="A tlog-policy file: log keys, witnesses and a quorum."),
 ]
 
+Bundle: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Read this export bundle instead of asking a server."),
+]
+
 
 @contextmanager
 def believing(vkeys: Sequence[str] | None, policy: Path | None) -> "Iterator[LedgerClient]":
