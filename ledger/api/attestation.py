@@ -61,7 +61,7 @@ class AttestationMethods:
     ) -> pb.ProveInclusionResponse:
         """Prove that an event is in the tree of a checkpoint."""
         checks = Checks()
-        _counting(checks, "position", request.position)
+        checks.position("position", request.position, optional=False)
         checks.position("size", request.size)
         checks.done()
         ledger = self._server.backend.ledger(request.ledger)
@@ -73,7 +73,7 @@ class AttestationMethods:
     ) -> pb.ProveConsistencyResponse:
         """Prove that a checkpoint extends an earlier tree."""
         checks = Checks()
-        _counting(checks, "from_size", request.from_size)
+        checks.position("from_size", request.from_size, optional=False)
         checks.position("to_size", request.to_size)
         checks.done()
         ledger = self._server.backend.ledger(request.ledger)
@@ -85,7 +85,7 @@ class AttestationMethods:
     ) -> pb.AddCosignatureResponse:
         """Add a witness's cosignature to a checkpoint."""
         checks = Checks()
-        _counting(checks, "size", request.size)
+        checks.position("size", request.size, optional=False)
         checks.text("line", request.line, maximum=_LINE_CHARS_MAX)
         checks.done()
         ledger = self._server.backend.ledger(request.ledger)
@@ -126,9 +126,7 @@ class AttestationMethods:
         self._server.operator_only(context, "revoke a signing key")
         checks = Checks()
         _verifier_key(checks, request.verifier_key)
-        if request.from_position == 0:
-            checks.refuse("from_position", "is required")
-        checks.position("from_position", request.from_position)
+        checks.position("from_position", request.from_position, optional=False)
         checks.text("reason", request.reason)
         ledger, caller = self._server.append(request, context, checks)
         changed = ledger.attestation.keys.revoke(
@@ -161,14 +159,6 @@ class AttestationMethods:
         return pb.RecordAuditResponse(
             appended=appended(ledger.attestation.record_audit(caller, audit))
         )
-
-
-def _counting(checks: Checks, field: str, value: int) -> None:
-    """Require a position or a size, which count from 1."""
-    if value == 0:
-        checks.refuse(field, "is required")
-    else:
-        checks.position(field, value)
 
 
 def _verifier_key(checks: Checks, text: str) -> None:

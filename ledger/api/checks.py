@@ -84,16 +84,8 @@ class Checks:
             self.refuse(field, f"{value[:160]!r} is not of the form {collection}/ID")
         return identifier
 
-    def decision_name(self, field: str, value: str) -> tuple[str, int]:
-        """Require `models/{model}/decisions/{position}` and return both."""
-        model, _, position = self._placed_name(field, value, ("decisions",))
-        return model, position
-
-    def explained_name(self, field: str, value: str) -> tuple[str, str, int]:
-        """Require the name of a decision or a score; return model, kind, position."""
-        return self._placed_name(field, value, ("decisions", "scores"))
-
-    def _placed_name(self, field: str, value: str, kinds: tuple[str, ...]) -> tuple[str, str, int]:
+    def placed_name(self, field: str, value: str, *kinds: str) -> tuple[str, str, int]:
+        """Require `models/{model}/{kind}/{position}`, of one of these kinds; return all three."""
         parts = value.split("/")
         if not value:
             self.refuse(field, "is required")
@@ -170,10 +162,12 @@ class Checks:
             self.refuse(field, "lies before 1970 or after the year 9999")
         return micros
 
-    def position(self, field: str, value: int) -> int:
-        """Require a position, or 0 for none."""
+    def position(self, field: str, value: int, *, optional: bool = True) -> int:
+        """Require a position or a size, or 0 for none where it is optional."""
         if not 0 <= value <= _POSITION_MAX:
             self.refuse(field, f"is {value}; positions count from 1, and 0 means none")
+        elif not value and not optional:
+            self.refuse(field, "is required: it counts from 1")
         return value
 
     def at_most(self, field: str, items: Iterable[str], count: int) -> list[str]:

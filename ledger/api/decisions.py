@@ -93,7 +93,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     ) -> pb.GetDecisionResponse:
         """Return one decision with its score."""
         checks = Checks()
-        model, position = checks.decision_name("name", request.name)
+        model, _, position = checks.placed_name("name", request.name, "decisions")
         ledger = self._server.read(request, context, checks)
         decided = ledger.decisions.get(model, position)
         return pb.GetDecisionResponse(decision=evaluated(decided), score=score_of(decided))
@@ -129,7 +129,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
     ) -> pb.ExplainDecisionResponse:
         """Say why a decision came out as it did, or what a score led to."""
         checks = Checks()
-        model, kind, position = checks.explained_name("name", request.name)
+        model, kind, position = checks.placed_name("name", request.name, "decisions", "scores")
         ledger = self._server.read(request, context, checks)
         explain = ledger.decisions.explain_score if kind == "scores" else ledger.decisions.explain
         decided, explained = explain(model, position)
@@ -149,13 +149,11 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         if request.WhichOneof("target") is None:
             checks.refuse("target", "is required: a `name` or a `position`")
         elif request.WhichOneof("target") == "position":
-            position = request.position
-            if checks.position("position", position) == 0:
-                checks.refuse("position", "is required: positions count from 1")
+            position = checks.position("position", request.position, optional=False)
         elif request.name.startswith("plans/"):
             plan = checks.name("name", request.name, "plans")
         else:
-            model, position = checks.decision_name("name", request.name)
+            model, _, position = checks.placed_name("name", request.name, "decisions")
         ledger = self._server.read(request, context, checks)
         if plan:
             position = ledger.plans.get(plan)[1].position

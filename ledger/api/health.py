@@ -28,7 +28,7 @@ class Health:
 
     def __init__(self) -> None:
         self._statuses: dict[str, Any] = {}
-        self._changed: Callable[[], None] = _nothing
+        self._changed: Callable[[], None] = lambda: None
 
     def set(self, names: tuple[str, ...], *, is_serving: bool) -> None:
         """Say whether these are served, and tell who watches."""
@@ -88,7 +88,3 @@ def _service(data: bytes) -> str:
     request: Any = parsed(data, health_pb2.HealthCheckRequest.FromString)
     name: str = request.service
     return name
-
-
-def _nothing() -> None:
-    pass

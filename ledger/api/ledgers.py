@@ -157,8 +157,7 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
         ranges = request.positions[:ERASED_RANGES_MAX]
         for index, each in enumerate(ranges):
             for name in ("first", "last"):
-                if checks.position(f"positions[{index}].{name}", getattr(each, name)) == 0:
-                    checks.refuse(f"positions[{index}].{name}", "is required: positions start at 1")
+                checks.position(f"positions[{index}].{name}", getattr(each, name), optional=False)
         ground = checks.text("ground", request.ground)
         authority = checks.text("authority", request.authority)
         ledger, caller = self._server.append(request, context, checks)
