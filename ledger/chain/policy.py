@@ -5,14 +5,13 @@ witnesses that cosigned it meet the quorum. A policy that lists no log accepts n
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import CosignerKey, timestamp_of
+from ledger.chain.cosignature import CosignerKey
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.chain.note import NoteError, NoteVerifier, UnverifiedNoteError, open_note
 
@@ -62,10 +61,7 @@ class PolicyVerdict:
     """A checkpoint that the policy accepts, and who vouches for it."""
 
     checkpoint: CheckpointBody
-    log_key: VerifierKey
     witnesses: tuple[str, ...]
-    timestamps: Mapping[str, int]
-    """When each witness says it saw the checkpoint, in POSIX seconds, by the policy's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +94,21 @@ class WitnessPolicy:
         ]
         opened = open_note(note, keys)
         checkpoint = parse_checkpoint(opened.text)
-        verified = {(line.name, line.key_id): line for line in opened.verified}
-        signers = [
-            log.key
+        verified = {(line.name, line.key_id) for line in opened.verified}
+        if not any(
+            log.key.name == checkpoint.origin and (log.key.name, log.key.key_id) in verified
             for log in self.logs
-            if log.key.name == checkpoint.origin and (log.key.name, log.key.key_id) in verified
-        ]
-        if not signers:
+        ):
             raise UnverifiedNoteError("no log of the policy has signed the checkpoint")
-        timestamps = {
-            witness.name: timestamp_of(verified[witness.key.name, witness.key.key_id].signature)
+        witnesses = tuple(
+            witness.name
             for witness in self.witnesses
             if (witness.key.name, witness.key.key_id) in verified
-        }
-        if not self.quorum_met(timestamps):
-            names = ", ".join(timestamps) or "no witness"
-            raise QuorumError(f"the quorum {self.quorum} is not met: cosigned by {names}")
-        return PolicyVerdict(
-            checkpoint, signers[0], tuple(timestamps), MappingProxyType(timestamps)
         )
+        if not self.quorum_met(witnesses):
+            names = ", ".join(witnesses) or "no witness"
+            raise QuorumError(f"the quorum {self.quorum} is not met: cosigned by {names}")
+        return PolicyVerdict(checkpoint, witnesses)
 
 
 def parse_policy(data: bytes) -> WitnessPolicy:

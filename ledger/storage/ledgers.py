@@ -78,9 +78,7 @@ class Ledgers:
             return _repeated(transaction, known, request)
         now = self._times.now_of_new() if request.clock == "wall" else 0
         _check_origin(request.origin)
-        drawn = self._keys.draw(request.origin)
-        first = SecretKey(request.origin, request.seed) if request.seed else drawn
-        following = self._keys.draw(request.origin)
+        first, following = (self._keys.draw(request.origin) for _ in range(2))
         vkey = str(first.verifier_key)
         info = _insert_ledger(transaction.connection, request, vkey)
         transaction.group.begin([info], [])

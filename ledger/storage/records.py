@@ -136,7 +136,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class CreateLedger:
-    """A ledger to begin. A `seed` of 32 bytes fixes its first Ed25519 key; None draws one."""
+    """A ledger to begin."""
 
     origin: str
     clock: str
@@ -144,7 +144,6 @@ class CreateLedger:
     actor: str
     request_id: str | None = None
     digest: bytes = b""
-    seed: bytes | None = None
     unit_of_cost: str = ""
     leap_seconds: int = 0
 

@@ -88,8 +88,10 @@ def test_a_ledger_cut_short_is_found_by_its_checkpoint(written: Written) -> None
 
 
 def test_another_key_vouches_for_nothing(written: Written, tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'other.db'}", ManualClock(1_000_000), create=True)
-    forger = CreateLedger(ORIGIN, "data", 300, "users/eve", seed=bytes([7] * 32))
+    clock = ManualClock(1_000_000)
+    clock.random_bytes(32)  # so that another key is drawn
+    store = open_store(f"sqlite:///{tmp_path / 'other.db'}", clock, create=True)
+    forger = CreateLedger(ORIGIN, "data", 300, "users/eve")
     vkey = store.ledgers.create(forger).vkey
     store.close()
     links = stored_links(written.path, ORIGIN)
