@@ -340,6 +340,7 @@ def test_keys_are_folded_again_only_where_their_events_have_changed(
     rotated = attestation.keyring.history()
     assert len(rotated.spans) == 2
     assert len(attestation.keyring.history(until=2).spans) == 1
+    assert len(attestation.keyring.history().spans) == 2
     edit(store, "UPDATE events SET body = :body WHERE position = 1", body=b"{}")
     with pytest.raises(LedgerError) as caught:
         attestation.keyring.history()
