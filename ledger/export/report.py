@@ -7,7 +7,7 @@ Every text in it may come from the writer of an event, so the template escapes e
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -16,14 +16,13 @@ from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
-from ledger.events.decisions import DECISION_TYPES, MADE, DecisionMade, DecisionOverridden
+from ledger.events.decisions import DECISION_TYPES, DecisionMade, DecisionOverridden
 from ledger.events.notation import percent, rounded_money
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
+from ledger.events.registry import BY_TYPE
 from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan
 from ledger.export.tally import BundleTally
-
-T = TypeVar("T", bound=EventData)
 
 _SIGNALS_SHOWN: Final = 3
 _PLAN_ROWS_SHOWN: Final = 50
@@ -43,13 +42,13 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportEntry(Generic[T]):
+class ReportEntry:
     """An event that the report tells; `data` is None where this release cannot read it."""
 
     position: int
     recorded_at: str
     actor: str
-    data: T | None
+    data: EventData | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def render(
     """Yield the pieces of the report; equal arguments give equal text."""
     scope, replays = tally.scope(), extras.replays
     erased = {ERASED, ERASED_LATER}
-    decisions = _entries(tally, DecisionMade)
+    decisions = _entries(tally, DecisionMade.TYPE)
     pieces: Iterator[str] = _template().generate(
         {
             "title": _TITLES[plan.kind],
@@ -94,9 +93,9 @@ def render(
             ),
             "decisions": decisions,
             "decisions_total": sum(tally.counts[type_] for type_ in DECISION_TYPES),
-            "overrides": _entries(tally, DecisionOverridden),
-            "policies": _entries(tally, PolicyActivated),
-            "plans": _entries(tally, PlanMade),
+            "overrides": _entries(tally, DecisionOverridden.TYPE),
+            "policies": _entries(tally, PolicyActivated.TYPE),
+            "plans": _entries(tally, PlanMade.TYPE),
             "plan_rows_shown": _PLAN_ROWS_SHOWN,
             "replays": replays,
             "reasons": extras.reasons,
@@ -119,24 +118,17 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
     return environment.get_template("report.html.jinja")
 
 
-def _entries(tally: BundleTally, cls: type[T]) -> list[ReportEntry[T]]:
-    """Return the kept events of a type, newest first."""
+def _entries(tally: BundleTally, kind: str) -> list[ReportEntry]:
+    """Return the events that were kept under a type, newest first."""
     found = []
-    for position, recorded_at, body in reversed(tally.newest[cls.TYPE]):
+    for position, recorded_at, type_, body in reversed(tally.newest[kind]):
         value = decode(body)
         try:
-            data = _shape_of(cls, value["data"]).from_data(value["data"])
+            data = BY_TYPE[type_].from_data(value["data"])
         except ValidationError:
             data = None
         found.append(ReportEntry(position, recorded_at, value["actor"], data))
     return found
-
-
-def _shape_of(cls: type[T], data: Mapping[str, Any]) -> type[T]:
-    """Return the class of an event's data: of a decision, that of the procedure that it names."""
-    if cls is not DecisionMade:
-        return cls
-    return cast("type[T]", MADE.get(str(data.get("procedure")), MADE["rules/1"]))
 
 
 # ---- words ---------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class BundleTally:
         self.first_time = self.last_time = ""
         self.first_data_time = ""
         """The first time that is not from before any data; empty if there is none."""
-        self.newest: dict[str, deque[tuple[int, str, bytes]]] = {
+        self.newest: dict[str, deque[tuple[int, str, str, bytes]]] = {
             type_: deque(maxlen=count) for type_, count in _KEPT.items()
         }
         self._withheld = PositionSet()
@@ -74,7 +74,7 @@ class BundleTally:
                 data: Any = decode(body)["data"]
                 self._erased += [(first, last) for first, last in data["positions"]]
             else:
-                self.newest[_KINDS[type_]].append((position, time, body))
+                self.newest[_KINDS[type_]].append((position, time, type_, body))
 
     def scope(self) -> BundleScope:
         """Return what the bundle's scope is, once all events have passed."""

@@ -154,7 +154,7 @@ class ExportWriting:
         """Return what computing the newest decisions and plans of a bundle again gives."""
         kept = (*tally.newest[DecisionMade.TYPE], *tally.newest[PlanMade.TYPE])
         found = {}
-        for position in sorted((at for at, _, _ in kept), reverse=True)[:REPLAYS_MAX]:
+        for position in sorted((at for at, *_ in kept), reverse=True)[:REPLAYS_MAX]:
             result = self._ledger.replayer.replay(position)
             found[position] = Replay(result.outcome, result.why)
         return found
@@ -166,7 +166,7 @@ class ExportWriting:
         that cannot be explained, since its score was erased, say.
         """
         found = {}
-        for position, _, body in tally.newest[DecisionMade.TYPE]:
+        for position, *_, body in tally.newest[DecisionMade.TYPE]:
             data: Any = decode(body)["data"]
             policy, model = policy_stream(data["policy"]), data["model"]
             if withholding.applies(ScoreComputed.TYPE, model_stream(model)) or any(
