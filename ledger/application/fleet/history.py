@@ -6,7 +6,7 @@ looked at (deployments, overrides, the observations of one window), not by the l
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from ledger.application.commands import model_stream
 from ledger.application.fleet.service_period import (
@@ -22,6 +22,7 @@ from ledger.events.decisions import (
     DECISION_TYPES,
     DecisionMade,
     DecisionOverridden,
+    HorizonData,
     ScoreComputed,
 )
 from ledger.events.envelope import RecordedEvent
@@ -40,6 +41,8 @@ from ledger.kernel.buckets import ModelState
 from ledger.kernel.scoring import Scoring
 from ledger.rules.procedure import Override
 from ledger.rules.vocabulary import RULES_1
+
+H = TypeVar("H", bound=HorizonData)
 
 _LOOK_MAX: Final = 500  # observations looked at to learn whether one of them counts
 
@@ -194,13 +197,10 @@ class HistoryReader(PolicyHistory):
             if is_version_of(data, policy)
         ]
         after = max(min(deployed, default=0), min(activated, default=0))
-        for event in self._newest_first(
-            model_stream(history.model), (ScoreComputed.TYPE,), after, history.as_of
+        for event, data in self._newest(
+            history.model, ScoreComputed, (ScoreComputed.TYPE,), after, history.as_of
         ):
-            if self.erasures.passes_over(event, history.as_of):
-                return None
-            data = typed(event, ScoreComputed)
-            if not data.historical and is_same_versions(data, version, policy):
+            if is_same_versions(data, version, policy):
                 return data, event.position
         return None
 
@@ -209,12 +209,8 @@ class HistoryReader(PolicyHistory):
 
         Of any model version, under any policy; None where an erased score is newer.
         """
-        for event in self._newest_first(model_stream(model), (ScoreComputed.TYPE,), 0, as_of):
-            if self.erasures.passes_over(event, as_of):
-                return None
-            data = typed(event, ScoreComputed)
-            if not data.historical:
-                return LastScored(event.recorded_at, data.as_of, parse_time(data.evaluated_at))
+        for event, data in self._newest(model, ScoreComputed, (ScoreComputed.TYPE,), 0, as_of):
+            return LastScored(event.recorded_at, data.as_of, parse_time(data.evaluated_at))
         return None
 
     def newest_times(self, models: Sequence[str], *, at_or_before: int) -> list[int]:
@@ -328,33 +324,37 @@ class HistoryReader(PolicyHistory):
 
         None where an erased decision is newer: what is in force is not known then.
         """
-        for event in self._newest_first(model_stream(model), DECISION_TYPES, 0, as_of):
-            if self.erasures.passes_over(event, as_of):
-                return None
-            data = typed(event, DecisionMade)
-            if not data.historical:
-                return PriorDecision(data, event.position, event.body.run_id)
+        for event, data in self._newest(model, DecisionMade, DECISION_TYPES, 0, as_of):
+            return PriorDecision(data, event.position, event.body.run_id)
         return None
 
-    def _newest_first(
-        self, stream: str, types: tuple[str, ...], after: int, as_of: int
-    ) -> Iterator[RecordedEvent]:
-        """Yield a stream's events of some types, newest first, in growing pages."""
-        page = 1
+    def _newest(
+        self, model: str, kind: type[H], types: tuple[str, ...], after: int, as_of: int
+    ) -> Iterator[tuple[RecordedEvent, H]]:
+        """Yield a model's events of some types that were not historical, newest first.
+
+        Ends at an erased one: whether it was the one that is looked for is not known any more.
+        """
+        page, until = 1, as_of
         while True:
             events = self._events.of_types(
                 self._ledger,
                 types,
-                stream=stream,
+                stream=model_stream(model),
                 after=after,
-                at_or_before=as_of,
+                at_or_before=until,
                 limit=page,
                 descending=True,
             )
-            yield from events
+            for event in events:
+                if self.erasures.passes_over(event, as_of):
+                    return
+                data = typed(event, kind)
+                if not data.historical:
+                    yield event, data
             if len(events) < page:
                 return
-            as_of = events[-1].position - 1
+            until = events[-1].position - 1
             page = min(page * 8, 512)
 
 
