@@ -8,19 +8,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.chain.keys import (
     COSIGNATURE,
-    KEY_BYTES,
     SIGNATURE_BYTES,
     KeyFormatError,
+    NamedSecret,
     VerifierKey,
-    parse_secret,
-    secret_text,
 )
 from ledger.chain.note import MalformedNoteError, Note, Signature, parse
 
@@ -95,36 +90,16 @@ class CosignerKey:
         return hash(self.verifier_key)
 
 
-class CosigningKey:
-    """A named Ed25519 secret that cosigns. Its repr shows the public half only."""
+class CosigningKey(NamedSecret):
+    """A secret that cosigns. No other signer may use the same seed."""
 
-    __slots__ = ("_private", "_seed", "cosigner_key")
-
-    def __init__(self, name: str, seed: bytes) -> None:
-        """Take 32 random bytes as seed; no other signer may use the same."""
-        if len(seed) != KEY_BYTES:
-            raise KeyFormatError(f"the seed is not {KEY_BYTES} bytes long")
-        self._seed = seed
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self.cosigner_key = CosignerKey(name, self._private.public_key().public_bytes_raw())
+    TYPE = COSIGNATURE
+    __slots__ = ()
 
     @property
-    def name(self) -> str:
-        """The name that its signature lines carry."""
-        return self.cosigner_key.name
-
-    @classmethod
-    def parse(cls, text: str) -> "CosigningKey":
-        """Return the key that `to_secret_text` wrote, or raise KeyFormatError."""
-        name, id_text, seed = parse_secret(text, COSIGNATURE)
-        key = cls(name, seed)
-        if key.cosigner_key.key_id.hex() != id_text:
-            raise KeyFormatError("the key id does not belong to this name and key")
-        return key
-
-    def to_secret_text(self) -> str:
-        """Return the whole secret as one line of text, as Go's note package writes keys."""
-        return secret_text(self.cosigner_key.verifier_key, self._seed)
+    def cosigner_key(self) -> CosignerKey:
+        """The key that verifies what this one cosigns."""
+        return CosignerKey(self.name, self.verifier_key.public_key)
 
     def cosign(self, text: bytes, seconds: int) -> Signature:
         """Return the line that vouches for a checkpoint's text at a time in POSIX seconds."""
@@ -132,11 +107,7 @@ class CosigningKey:
         assert text.endswith(b"\n")
         signature = self._private.sign(cosigned_message(text, seconds))
         stamped = seconds.to_bytes(_TIME_BYTES, "big") + signature
-        return Signature(self.name, self.cosigner_key.key_id, stamped)
-
-    def __repr__(self) -> str:
-        """Return a text that can be logged."""
-        return f"CosigningKey({str(self.cosigner_key)!r})"
+        return Signature(self.name, self.verifier_key.key_id, stamped)
 
 
 def parse_signature_lines(data: bytes) -> tuple[Signature, ...]:

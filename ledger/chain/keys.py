@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -108,9 +108,10 @@ class VerifierKey:
         return True
 
 
-class SecretKey:
-    """A named Ed25519 secret that signs notes. Its repr shows the public half only."""
+class NamedSecret:
+    """A named Ed25519 secret with one purpose, its TYPE. Its repr shows the public half only."""
 
+    TYPE: ClassVar[int]
     __slots__ = ("_private", "_seed", "verifier_key")
 
     def __init__(self, name: str, seed: bytes) -> None:
@@ -119,9 +120,8 @@ class SecretKey:
             raise KeyFormatError(f"the seed is not {KEY_BYTES} bytes long")
         self._seed = seed
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self.verifier_key = VerifierKey(
-            name, ED25519, self._private.public_key().public_bytes_raw()
-        )
+        public = self._private.public_key().public_bytes_raw()
+        self.verifier_key = VerifierKey(name, self.TYPE, public)
 
     @property
     def name(self) -> str:
@@ -129,41 +129,37 @@ class SecretKey:
         return self.verifier_key.name
 
     @classmethod
-    def parse(cls, text: str) -> "SecretKey":
+    def parse(cls, text: str) -> Self:
         """Return the key that `to_secret_text` wrote, or raise KeyFormatError."""
-        name, id_text, seed = parse_secret(text, ED25519)
-        key = cls(name, seed)
+        if not text.startswith(_PRIVATE_PREFIX):
+            raise KeyFormatError(f"a signing key starts with {_PRIVATE_PREFIX}")
+        name, id_text, blob = _split(text.removeprefix(_PRIVATE_PREFIX))
+        if blob[0] != cls.TYPE:
+            raise KeyFormatError(f"a signing key of type {blob[0]:#04x} does not serve here")
+        key = cls(name, blob[1:])
         if key.verifier_key.key_id.hex() != id_text:
             raise KeyFormatError("the key id does not belong to this name and key")
         return key
 
     def to_secret_text(self) -> str:
         """Return the whole secret as one line of text, as Go's note package writes it."""
-        return secret_text(self.verifier_key, self._seed)
+        blob = encode_base64(bytes([self.TYPE]) + self._seed)
+        return f"{_PRIVATE_PREFIX}{self.name}+{self.verifier_key.key_id.hex()}+{blob}"
+
+    def __repr__(self) -> str:
+        """Return a text that can be logged."""
+        return f"{type(self).__name__}({str(self.verifier_key)!r})"
+
+
+class SecretKey(NamedSecret):
+    """A secret that signs notes."""
+
+    TYPE = ED25519
+    __slots__ = ()
 
     def sign(self, text: bytes) -> bytes:
         """Return the signature over the text of a note: the same bytes every time."""
         return self._private.sign(text)
-
-    def __repr__(self) -> str:
-        """Return a text that can be logged."""
-        return f"SecretKey({str(self.verifier_key)!r})"
-
-
-def secret_text(key: VerifierKey, seed: bytes) -> str:
-    """Return the whole secret of a key as one line of text."""
-    blob = encode_base64(bytes([key.type]) + seed)
-    return f"{_PRIVATE_PREFIX}{key.name}+{key.key_id.hex()}+{blob}"
-
-
-def parse_secret(text: str, type_: int) -> tuple[str, str, bytes]:
-    """Return name, key id text and seed of a secret with this purpose, or raise KeyFormatError."""
-    if not text.startswith(_PRIVATE_PREFIX):
-        raise KeyFormatError(f"a signing key starts with {_PRIVATE_PREFIX}")
-    name, id_text, blob = _split(text.removeprefix(_PRIVATE_PREFIX))
-    if blob[0] != type_:
-        raise KeyFormatError(f"a signing key of type {blob[0]:#04x} does not serve here")
-    return name, id_text, blob[1:]
 
 
 def _split(text: str) -> tuple[str, str, bytes]:
