@@ -17,7 +17,7 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.storage import Store, open_store
 from tests.support.check_ledger import check_ledger
-from tests.support.held_files import filled, opened, run_sql, shm, wal
+from tests.support.locked_files import filled, opened, run_sql, shm, wal
 from tests.support.stores import ORIGIN, VAULT
 
 SECTOR = 512

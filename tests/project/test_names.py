@@ -14,8 +14,9 @@ SHARED = {
     "Projection": "the read model itself, and what the API and its client tell of one",
 }
 # Where the word *purse* is: the page of the planner and what follows it to the letter, among it the
-# reasons that plans record and show; and two places that say what it is.
+# reasons that plans record and show; and three places that say what it is.
 PURSES = {
+    "ledger/CHANGELOG.md",
     "ledger/application/planning/reasons.py",
     "ledger/audit/planning.py",
     "ledger/docs/concepts.md",

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.errors import Reason
 from tests.support.check_ledger import check_ledger
-from tests.support.held_files import (
+from tests.support.locked_files import (
     backed_up,
     crashed,
     cut_to_half,

@@ -60,14 +60,14 @@ def on_writer(store: Store, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401
     return store._open_writer().call(work)
 
 
-def held_file(store: Store) -> Any:  # noqa: ANN401
+def locked_file(store: Store) -> Any:  # noqa: ANN401
     """What watches over a SQLite file while it is served."""
     return database_of(store)._held
 
 
 def held_log(store: Store) -> Any:  # noqa: ANN401
     """What watches over the log of that file."""
-    return held_file(store)._log
+    return locked_file(store)._log
 
 
 def state_log(store: Store, connection: object) -> None:
@@ -247,7 +247,7 @@ def set_clock(store: Store, clock: Clock) -> None:
 
 def hide_index(store: Store, patch: pytest.MonkeyPatch) -> None:
     """Let the index of a file's log never be read, as while it is written."""
-    patch.setattr(held_file(store), "_index_claim", lambda: None)
+    patch.setattr(locked_file(store), "_index_claim", lambda: None)
 
 
 def replace_connect(

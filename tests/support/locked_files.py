@@ -17,7 +17,7 @@ from tests.support.stores import ORIGIN, START, VAULT, asking, begun, note
 _CRASHING = """
 import os, sys
 from tests.support.clocks import ManualClock
-from tests.support.held_files import filled
+from tests.support.locked_files import filled
 from tests.support.stores import START, begun
 store = begun(sys.argv[1], ManualClock(START))
 filled(store, int(sys.argv[2]))

@@ -22,7 +22,16 @@ from ledger.storage import Store, open_store
 from ledger.storage.wal_file import HEADER_BYTES
 from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
-from tests.support.held_files import (
+from tests.support.hooks import (
+    database_of,
+    held_log,
+    hide_index,
+    locked_file,
+    state_log,
+    writer_of,
+    writing,
+)
+from tests.support.locked_files import (
     cut_to_half,
     filled,
     opened,
@@ -31,15 +40,6 @@ from tests.support.held_files import (
     shm,
     swapped,
     wal,
-)
-from tests.support.hooks import (
-    database_of,
-    held_file,
-    held_log,
-    hide_index,
-    state_log,
-    writer_of,
-    writing,
 )
 from tests.support.server_process import until
 from tests.support.stores import ORIGIN, START, VAULT
@@ -133,7 +133,7 @@ def test_what_only_looks_like_a_loss_stops_no_writer(store: Store, path: Path) -
 def test_a_log_that_grows_while_a_reader_looks_is_not_taken_for_one_that_was_cut(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = held_file(store)
+    held = locked_file(store)
     look, is_writing = os.fstat, threading.Event()
 
     def commits_meanwhile(descriptor: int) -> os.stat_result:
@@ -294,7 +294,7 @@ def test_a_log_that_begins_again_at_a_start_states_its_file_and_not_what_the_old
     path = tmp_path / "ledger.sqlite"
     store = opened(path)
     filled(store, 3)
-    held, log = held_file(store), held_log(store)
+    held, log = locked_file(store), held_log(store)
     before = log.salts()
     with database_of(store).writer.connect() as connection:
         raw = connection.connection.driver_connection
