@@ -139,9 +139,6 @@ class KeyHistory:
         self._spans = (KeySpan(fields.vkey(origin), 1, position=position),)
         self._origin = origin
 
-    def _configured(self, position: int, fields: "_Fields") -> None:
-        self._commit(position, fields.text("next_key_digest"))
-
     def _rotated(self, position: int, fields: "_Fields") -> None:
         vkey = fields.vkey(self._origin)
         start, previous_end = fields.place("from_position"), fields.place("previous_until_position")
@@ -157,7 +154,13 @@ class KeyHistory:
         self._next_key_digest = None
 
     def _committed(self, position: int, fields: "_Fields") -> None:
-        self._commit(position, fields.text("next_key_digest"))
+        """Fix the next key; a commitment that was made cannot be replaced."""
+        digest = fields.text("next_key_digest")
+        if not self._spans:
+            raise KeyHistoryError(position, "keys are committed before the ledger is created")
+        if self._next_key_digest is not None:
+            raise KeyHistoryError(position, "another next key is committed already")
+        self._next_key_digest = digest
 
     def _revoked(self, position: int, fields: "_Fields") -> None:
         vkey, start = fields.text("vkey"), fields.place("from_position")
@@ -171,14 +174,6 @@ class KeyHistory:
             else span
             for span in self._spans
         )
-
-    def _commit(self, position: int, digest: str) -> None:
-        """Fix the next key; a commitment that was made cannot be replaced."""
-        if not self._spans:
-            raise KeyHistoryError(position, "keys are committed before the ledger is created")
-        if self._next_key_digest is not None:
-            raise KeyHistoryError(position, "another next key is committed already")
-        self._next_key_digest = digest
 
 
 class _Fields:
@@ -256,9 +251,8 @@ def _parse_span(row: object, origin: str) -> KeySpan:
 _APPLY: Final[Mapping[str, Callable[[KeyHistory, int, _Fields], None]]] = MappingProxyType(
     {
         LedgerCreated.TYPE: KeyHistory._created,  # noqa: SLF001 - the table of its own methods
-        **dict.fromkeys(COMMITTING, KeyHistory._configured),  # noqa: SLF001
+        **dict.fromkeys((*COMMITTING, KeyCommitted.TYPE), KeyHistory._committed),  # noqa: SLF001
         KeyRotated.TYPE: KeyHistory._rotated,  # noqa: SLF001
-        KeyCommitted.TYPE: KeyHistory._committed,  # noqa: SLF001
         KeyRevoked.TYPE: KeyHistory._revoked,  # noqa: SLF001
     }
 )

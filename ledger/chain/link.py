@@ -173,11 +173,6 @@ class ChainVerifier:
         self._types: set[str] = set()
 
     @property
-    def origin(self) -> str:
-        """The ledger whose events these are."""
-        return self._origin
-
-    @property
     def head(self) -> Digest:
         """The hash of the last event that was accepted."""
         return Digest(self._head)
@@ -186,16 +181,6 @@ class ChainVerifier:
     def next_position(self) -> int:
         """The position that the next event must have."""
         return self._position
-
-    @property
-    def versions(self) -> Mapping[str, int]:
-        """The version that each stream has reached."""
-        return self._versions
-
-    @property
-    def recorded_at(self) -> str:
-        """The time of the last event that was accepted; empty before the first."""
-        return self._recorded_at
 
     def feed(self, record: Link) -> None:
         """Accept the next event, or raise LedgerError (CHAIN_BROKEN) and accept nothing."""

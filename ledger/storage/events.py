@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, select, text
 
+from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import EventRow, Link
 from ledger.errors import LedgerError, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
-from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.signals import SignalObserved
-from ledger.events.system import COMMITTING, LedgerCreated
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.storage.database import EVENT_COLUMNS, damaged
 from ledger.storage.read_connections import ReadConnections
@@ -24,12 +23,6 @@ from ledger.storage.records import Head, RawEvent
 from ledger.storage.schema import events, heads
 
 RAW_PAGE: Final = 2_000
-KEY_TYPES: Final = frozenset(
-    (
-        *COMMITTING,
-        *(data.TYPE for data in (LedgerCreated, KeyRotated, KeyCommitted, KeyRevoked)),
-    )
-)
 
 _EVENT: Final = select(*(events.c[name] for name in EVENT_COLUMNS if name != "ledger_id"))
 _RAW_COLUMNS: Final = ", ".join(column.name for column in _EVENT.selected_columns)

@@ -145,7 +145,6 @@ def test_honest_ledger_verifies_to_its_last_hash(links: list[Link]) -> None:
     feed_all(fast, links)
     assert fast.head == links[-1].event_hash
     assert fast.next_position == len(links) + 1
-    assert fast.recorded_at == links[-1].recorded_at
 
 
 def test_an_empty_ledger_verifies_to_genesis() -> None:
@@ -306,7 +305,6 @@ def test_a_refused_event_leaves_the_verifier_as_it_was() -> None:
     with pytest.raises(LedgerError):
         verifier.feed(links[2])
     assert (verifier.next_position, verifier.head) == (2, links[0].event_hash)
-    assert verifier.versions == {"ledger": 1}
     feed_all(verifier, links[1:])
 
 
