@@ -20,11 +20,11 @@ from grpc_status import rpc_status
 from ledger.api import errors
 from ledger.api.call_threads import CallThreads, LoopCallbacks
 from ledger.api.calls import Admission, MalformedError, ServedCall
+from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.front_end import Timeouts
 from ledger.api.methods import ServedMethod
 from ledger.api.notifier import Notifier
 from ledger.api.server_context import ServerContext
-from ledger.api.slots import Slots
 from ledger.api.steps import Deferred, NotYetError, Pause
 from ledger.api.streams import AnswerStream, RequestStream
 from ledger.errors import LedgerError, Reason, invalid_field
@@ -50,16 +50,18 @@ class HandlerFactory:
         self,
         server: ServerContext,
         admission: Admission,
-        slots: Mapping[str, Slots],
+        limits: Mapping[str, ConcurrencyLimit],
         timeouts: Timeouts,
     ) -> None:
-        """Begin within the running event loop. `slots` bounds methods by their full names."""
+        """Begin within the running event loop. `limits` bounds methods by their full names."""
         self._loop = asyncio.get_running_loop()
         self._server = server
         self._admission = admission
-        self._slots = slots
+        self._limits = limits
         self._timeouts = timeouts
-        self._waits = Slots("waiting reads", total=WAITS_MAX, per_connection=WAITS_PER_CONNECTION)
+        self._waits = ConcurrencyLimit(
+            "waiting reads", total=WAITS_MAX, per_connection=WAITS_PER_CONNECTION
+        )
         self.notifier = Notifier(self._loop)
         self.callbacks = LoopCallbacks(self._loop)
         self._calls = CallThreads(self._loop, self.callbacks, CALL_THREADS)
@@ -210,8 +212,8 @@ class HandlerFactory:
     # ---- what they share -------------------------------------------------------------------------
 
     def _held(self, name: str, call: ServedCall) -> Any:  # noqa: ANN401 - a context manager
-        slots = self._slots.get(name)
-        return nullcontext() if slots is None else slots.held(call.peer)
+        limit = self._limits.get(name)
+        return nullcontext() if limit is None else limit.held(call.peer)
 
     async def _message(self, context: "Context", *, is_needed: bool = True) -> Any:  # noqa: ANN401
         """Return a call's first message; DEADLINE_EXCEEDED if none follows in time."""

@@ -15,6 +15,7 @@ from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
 from ledger.api.calls import Admission
+from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
 from ledger.api.front_end import FrontEnd, Timeouts
@@ -27,7 +28,6 @@ from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer
 from ledger.api.server_context import Backend, ServerContext
 from ledger.api.signals import SignalServicer
-from ledger.api.slots import Slots
 from ledger.errors import LedgerError, invalid_field
 from ledger.limits import (
     DRAIN_SECONDS,
@@ -138,7 +138,7 @@ class ApiServer:
 
     def _build(self) -> "tuple[HandlerFactory, dict[str, Handler]]":
         """Return what answers, and the handler of every method; on the event loop."""
-        factory = HandlerFactory(self._server, self._admission, _slots(), self._timeouts)
+        factory = HandlerFactory(self._server, self._admission, _limits(), self._timeouts)
         self._health.on_change(factory.notifier.notify)
         handlers = {
             CHECK: factory.native(CHECK, self._health.check),
@@ -154,16 +154,20 @@ class ApiServer:
         return factory, handlers | {method.name: factory.handler(method) for method in methods}
 
 
-def _slots() -> dict[str, Slots]:
+def _limits() -> dict[str, ConcurrencyLimit]:
     """Return how many calls of a method may be open, for those that stay open."""
-    watches = Slots("watches", total=WATCHERS_MAX, per_connection=WATCHERS_PER_CONNECTION)
-    streams = Slots(
+    watches = ConcurrencyLimit(
+        "watches", total=WATCHERS_MAX, per_connection=WATCHERS_PER_CONNECTION
+    )
+    streams = ConcurrencyLimit(
         "streams of observations",
         total=INGEST_STREAMS_MAX,
         per_connection=INGEST_STREAMS_PER_CONNECTION,
     )
-    long = Slots("long calls", total=LONG_CALLS_MAX, per_connection=LONG_CALLS_PER_CONNECTION)
-    standard = Slots(
+    long = ConcurrencyLimit(
+        "long calls", total=LONG_CALLS_MAX, per_connection=LONG_CALLS_PER_CONNECTION
+    )
+    standard = ConcurrencyLimit(
         "health watches and reflection streams",
         total=STANDARD_STREAMS_MAX,
         per_connection=STANDARD_STREAMS_PER_CONNECTION,

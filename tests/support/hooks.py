@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # each test pays for the imports that are its own
     import pytest
 
+    from ledger.api.concurrency_limit import ConcurrencyLimit
     from ledger.api.server import ApiServer
-    from ledger.api.slots import Slots
     from ledger.application.evaluation.evaluator import Evaluator
     from ledger.application.evaluation.follower import Consumer, Follower
     from ledger.application.exports.exports import Exports
@@ -204,9 +204,9 @@ def count_refusals(
     patch.setattr(server._admission, "_count", count)
 
 
-def connections(slots: Slots) -> Mapping[str, int]:
+def connections(limit: ConcurrencyLimit) -> Mapping[str, int]:
     """The connections that hold places."""
-    return slots._taken_by
+    return limit._taken_by
 
 
 # ---- commands ------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ _KINDS: Final[dict[type[ProofRefusedError], str]] = {
 }
 
 
-class Acceptance:
+class CheckpointVerifier:
     """Takes the checkpoints of one client's ledger, or refuses them and keeps the evidence."""
 
     def __init__(self, settings: ClientOptions) -> None:

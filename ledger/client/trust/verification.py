@@ -13,7 +13,7 @@ from ledger.client.options import ClientOptions
 from ledger.client.proofs import ConsistencyProof, InclusionProof
 from ledger.client.records import Checkpoint, Submitted
 from ledger.client.trust import calls
-from ledger.client.trust.checkpoints import Acceptance
+from ledger.client.trust.checkpoints import CheckpointVerifier
 from ledger.client.trust.results import (
     ProvenSubmission,
     VerifiedCheckpoint,
@@ -32,7 +32,7 @@ class Verification:
         self._clock = settings.clock
         self._deadline_seconds = settings.deadline_seconds
         self._policy = settings.witness_policy
-        self._acceptance = Acceptance(settings)
+        self._checkpoints = CheckpointVerifier(settings)
 
     def checkpoint(self, min_position: int = 0, size: int = 0) -> Steps[VerifiedCheckpoint]:
         """Verify a checkpoint over all that is recorded, or the one of a size.
@@ -40,12 +40,12 @@ class Verification:
         With a policy the first that has its quorum is taken: of that size or, if none was asked
         for, of at least the present one, while the deadline lasts; witnesses sign later.
         """
-        floor = {} if size else self._acceptance.floor()
+        floor = {} if size else self._checkpoints.floor()
         stated = yield calls.get_checkpoint(min_position, size)
         self._is_asked_for(stated, size, min_position)
         if size:
-            return (yield from self._acceptance.accept(stated))
-        verified = yield from self._acceptance.join(stated, floor=floor)
+            return (yield from self._checkpoints.accept(stated))
+        verified = yield from self._checkpoints.join(stated, floor=floor)
         return (yield from self._witnessed(verified))
 
     def inclusion(
@@ -58,9 +58,9 @@ class Verification:
         """
         if not size and self._policy is not None:
             size = (yield from self.checkpoint(min_position=position)).size
-        floor = {} if size else self._acceptance.floor()
+        floor = {} if size else self._checkpoints.floor()
         stated = yield calls.prove_inclusion(position, size)
-        verified = yield from self._acceptance.accept(stated.checkpoint, floor=floor)
+        verified = yield from self._checkpoints.accept(stated.checkpoint, floor=floor)
         self._is_asked_for(verified, size)
         return self._proven(stated, verified, position, event_hash)
 
@@ -74,7 +74,7 @@ class Verification:
         kept, newest = TreeHead(from_size, from_root), TreeHead(verified.size, verified.root)
         comparison = compare(kept, newest, stated.hashes)
         if not comparison.is_extended:
-            self._acceptance.refuse(
+            self._checkpoints.refuse(
                 verified.origin,
                 f"its checkpoint over {verified.size} events does not extend the kept tree of "
                 f"{from_size}: {comparison.why}",
@@ -92,14 +92,14 @@ class Verification:
 
         A refusal says where the server says that the batch is: it may be on record all the same.
         """
-        floor = self._acceptance.floor()
+        floor = self._checkpoints.floor()
         request.wait_for_checkpoint = True
         appended, stated = yield Call(request, _proven_by_server, request_id)
         position, hash_ = appended.position, appended.event_hash
         try:
             if stated is None:
-                self._acceptance.refuse(self._acceptance.origin, "it answered without a proof")
-            verified = yield from self._acceptance.join(stated.checkpoint, floor=floor)
+                self._checkpoints.refuse(self._checkpoints.origin, "it answered without a proof")
+            verified = yield from self._checkpoints.join(stated.checkpoint, floor=floor)
             proof = self._proven(stated, verified, position, hash_)
             covering = yield from self._witnessed(verified)
             if covering.size != verified.size:
@@ -114,7 +114,7 @@ class Verification:
     ) -> None:
         """Step 8: refuse a checkpoint of another size than was asked for, or below the least."""
         if given.size != size if size else given.size < size_min:
-            self._acceptance.refuse(
+            self._checkpoints.refuse(
                 given.origin,
                 f"asked for a checkpoint over {size or size_min} events, it gave that over "
                 f"{given.size}",
@@ -146,7 +146,7 @@ class Verification:
             except ProofError as error:
                 why = f"position {position} is not proven: {error}"
         if why:
-            self._acceptance.refuse(
+            self._checkpoints.refuse(
                 verified.origin,
                 why,
                 verified.note,
@@ -165,16 +165,16 @@ class Verification:
         if self._policy is None:
             return verified
         end = self._clock.monotonic_seconds() + self._deadline_seconds
-        quorum = self._acceptance.quorum(verified.origin, verified.note)
+        quorum = self._checkpoints.quorum(verified.origin, verified.note)
         while quorum.why:
             if self._clock.monotonic_seconds() >= end:
-                raise self._acceptance.lacking(verified, quorum)
+                raise self._checkpoints.lacking(verified, quorum)
             yield Wait(_WITNESS_PAUSE_SECONDS)
             page = yield calls.list_checkpoints(verified.size - 1).first
             for stated in page.items:
-                quorum = self._acceptance.quorum(verified.origin, stated.note)
+                quorum = self._checkpoints.quorum(verified.origin, stated.note)
                 if not quorum.why and stated.size >= verified.size:
-                    verified = yield from self._acceptance.join(stated)
+                    verified = yield from self._checkpoints.join(stated)
                     break
         return replace(verified, witnesses=quorum.witnesses)
 

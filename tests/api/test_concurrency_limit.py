@@ -9,15 +9,15 @@ from contextlib import ExitStack
 import pytest
 
 from ledger import limits
-from ledger.api.slots import Slots
+from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.errors import LedgerError, Reason
 from tests.support.hooks import connections
 
 KINDS = ["WAITS", "WATCHERS", "INGEST_STREAMS", "LONG_CALLS", "STANDARD_STREAMS"]
 
 
-def refusal(slots: Slots, peer: str) -> str:
-    with pytest.raises(LedgerError) as caught, slots.held(peer):
+def refusal(limit: ConcurrencyLimit, peer: str) -> str:
+    with pytest.raises(LedgerError) as caught, limit.held(peer):
         raise AssertionError("there was a place")
     assert caught.value.reason is Reason.LIMIT_REACHED
     assert caught.value.retry_after_seconds
@@ -25,31 +25,31 @@ def refusal(slots: Slots, peer: str) -> str:
 
 
 def test_one_connection_is_limited_and_leaves_places_to_others() -> None:
-    slots = Slots("watches", total=3, per_connection=2)
+    limit = ConcurrencyLimit("watches", total=3, per_connection=2)
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(slots.held("one"))
-        assert "2 watches are being served, as many as a connection may" in refusal(slots, "one")
-        with slots.held("another"):
+            held.enter_context(limit.held("one"))
+        assert "2 watches are being served, as many as a connection may" in refusal(limit, "one")
+        with limit.held("another"):
             pass
 
 
 def test_all_connections_together_are_limited_too() -> None:
-    slots = Slots("watches", total=3, per_connection=2)
+    limit = ConcurrencyLimit("watches", total=3, per_connection=2)
     with ExitStack() as held:
         for peer in ("one", "one", "another"):
-            held.enter_context(slots.held(peer))
-        assert "3 watches are being served, as many as this server" in refusal(slots, "third")
+            held.enter_context(limit.held(peer))
+        assert "3 watches are being served, as many as this server" in refusal(limit, "third")
 
 
 def test_a_place_is_given_back_however_the_call_ends() -> None:
-    slots = Slots("watches", total=1, per_connection=1)
+    limit = ConcurrencyLimit("watches", total=1, per_connection=1)
     for _ in range(3):
-        with pytest.raises(KeyError), slots.held("one"):
+        with pytest.raises(KeyError), limit.held("one"):
             raise KeyError
-        with slots.held("another"):
+        with limit.held("another"):
             pass
-    assert not connections(slots), "nothing is remembered of a connection that is gone"
+    assert not connections(limit), "nothing is remembered of a connection that is gone"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from ledger.errors import LedgerError, Reason
 
 
-class Slots:
+class ConcurrencyLimit:
     """A number of places; a call that comes when they are taken is told to back off."""
 
     def __init__(self, what: str, *, total: int, per_connection: int) -> None:
