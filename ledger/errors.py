@@ -1,8 +1,8 @@
 """Every way the ledger refuses, and what the caller should do about it.
 
-Domain code raises LedgerError with a Reason; only the API's outermost interceptor turns it into a
-gRPC status. The message says what happened and why, the remedy says what to do next, and whatever
-varies in either is in the metadata too, so that a program need not parse prose.
+Domain code raises LedgerError with a Reason; only the API turns it into a gRPC status, in
+`ledger.api.errors`. The message says what happened and why, the remedy says what to do next, and
+what varies in either is in the metadata too, so that a program need not parse prose.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What a servicer hands to the front end besides messages: reasons to wait, told instead of waited.
 
 Servicers run on threads of which there are few, so none of them waits there for what may take long.
-It says what it waits for, and goes on once that is so: `front_end` waits on its event loop.
+It says what it waits for, and goes on once that is so: `handlers` waits on the event loop.
 """
 
 from collections.abc import Callable, Iterator

@@ -163,7 +163,7 @@ def first_cells(page: Path) -> set[str]:
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
 
-@pytest.mark.parametrize("room", ["ledger/storage", "projections"])
+@pytest.mark.parametrize("room", ["ledger/chain", "ledger/export", "ledger/storage", "projections"])
 def test_the_page_of_a_room_names_each_of_its_files(room: str) -> None:
     files = {path.name for path in (ROOT / room).glob("*.py")} - {"__init__.py"}
     named = {name for name in first_cells(ROOT / room / "README.md") if name.endswith(".py")}

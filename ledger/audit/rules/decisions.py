@@ -1,4 +1,7 @@
-"""Rules about scores, decisions and plans that need no arithmetic: horizons, citations, runs."""
+"""Rules about scores, decisions and plans that need no arithmetic: horizons, citations, runs.
+
+Also what a deployment or an override cites; `fleet` has the other rules about both.
+"""
 
 from collections.abc import Sequence
 from typing import Final
