@@ -5,25 +5,29 @@ bagged as they should be; both verifiers must say what stands beside each. Each 
 judged otherwise by one of the two, or is a relative of such a case.
 """
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.chain.keys import VerifierKey
 from ledger.export.files import SMALL_BYTES_MAX
 from tests.support.chained import (
     NONE,
     ORIGIN,
     Chained,
     Signer,
+    canonical,
     log_key,
     remade,
     rotate,
+    sha,
     small_chained,
 )
-from tests.verifier.both import Alone, Opened, compare
-from tests.verifier.editing import EVENTS
+from tests.verifier.both import Alone, Opened, compare, product
+from tests.verifier.editing import EVENTS, PROOFS
 from tests.verifier.writing import load_tool, write_bundle
 
 TOOL = load_tool()
@@ -187,7 +191,10 @@ LEDGERS: dict[str, tuple[Callable[[Chained], None], bool]] = {
     "no body of a later version": (without_body("key.revoked.v2", {}), False),
     "a configuration of a later version": (with_event("ledger.configured.v4", {}), True),
     "a type of 300 characters": (with_event("x" * 150 + "." + "y" * 147 + ".v1", {}), True),
-    "a seal in another stream": (at(8, "header", stream="models/m2", stream_version=1), False),
+    "a revocation in another stream": (
+        with_event("key.revoked.v1", REVOKED | {"vkey": VKEY_2}, "models/m2"),
+        False,
+    ),
     "a seal of the future": (
         at(8, "body", data={"as_of": 9, "root": NONE, "streams": 3}),
         False,
@@ -254,6 +261,35 @@ def test_no_stream_has_more_versions_than_the_ledger_has_positions(
     at(2, "header", stream_version=version)(ledger)
     bundle = Opened.of(write_bundle(tmp_path, ledger, span=(3, 3)))
     assert compare(alone, bundle, version) == holds
+
+
+@pytest.mark.parametrize(("size", "holds"), [((1 << 53) - 1, True), (1 << 53, False)])
+def test_no_ledger_has_more_positions_than_an_integer_can_say(
+    size: int, *, holds: bool, ledger: Chained, tmp_path: Path, alone: Alone
+) -> None:
+    bundle = Opened.of(write_bundle(tmp_path, ledger, span=(1, 1)))
+    siblings, root = [sha(b"%d" % level) for level in range(53)], ledger.leaves(1)[0]
+    for sibling in siblings:
+        root = sha(b"\1" + root + sibling)
+    proof = {"inclusion": [one.hex() for one in siblings], "position": 1}
+    note = signed(f"{ORIGIN}\n{size}\n{base64.b64encode(root).decode()}\n".encode())
+    changed = bundle.changed(PROOFS, canonical(proof) + b"\n").changed(CHECKPOINT, note)
+    assert compare(alone, changed, size) == holds
+
+
+def test_a_ledger_whose_name_has_another_form_is_refused_by_its_checkpoint(
+    tmp_path: Path, alone: Alone
+) -> None:
+    origin = "Ledger.example.com/fraud"
+    made, signer = Chained(origin), Signer(origin, bytes(32))
+    made.add("ledger.created.v1", CREATED | {"origin": origin, "vkey": signer.vkey})
+    rows = [ROW | {"vkey": signer.vkey}]
+    bundle = Opened.of(write_bundle(tmp_path, made, keys=rows, signers=[signer]))
+    refusals = (
+        alone(bundle, [f"log {signer.vkey}\nquorum none\n".encode()]),
+        product(bundle, [VerifierKey.parse(signer.vkey)]),
+    )
+    assert [one and one[0] for one in refusals] == [CHECKPOINT, CHECKPOINT]
 
 
 ROW: dict[str, Any] = {"from_position": 1, "until_position": None, "vkey": VKEY}
