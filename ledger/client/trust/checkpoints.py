@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NoReturn, TypeAlias
 
-from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
 from ledger.chain.checkpoint import CheckpointBody as Claim
 from ledger.chain.heads import Relation, compare, head_of
@@ -25,13 +24,14 @@ from ledger.client.options import ClientOptions
 from ledger.client.records import Checkpoint
 from ledger.client.trust import calls
 from ledger.client.trust.keys import follow_keys, keys_at, signers
-from ledger.client.trust.quorum import Quorum, policy_keys, quorum_of
+from ledger.client.trust.quorum import Quorum, quorum_of
 from ledger.client.trust.results import TrustBasis, VerifiedCheckpoint
 from ledger.client.trust.store import (
     Disagreement,
     FirstUseWarning,
     TrustedKey,
     TrustedLedger,
+    claim_of,
 )
 from ledger.events.values import format_time
 
@@ -67,7 +67,7 @@ class CheckpointVerifier:
         What another thread has learnt while the answer was under way does not make it a rollback.
         """
         return {
-            origin: _claim_of(known.note).size
+            origin: claim_of(known.note).size
             for origin, known in self._store.all().items()
             if known.note
         }
@@ -108,7 +108,7 @@ class CheckpointVerifier:
             self._signers(after, stated)[-1],
             (),
             basis,
-            _claim_of(known.note).size if known is not None and known.note else 0,
+            claim_of(known.note).size if known is not None and known.note else 0,
         )
 
     def quorum(self, origin: str, note: str) -> Quorum:
@@ -157,7 +157,7 @@ class CheckpointVerifier:
     def _claim(self, stated: Checkpoint) -> Claim:
         """Step 1: return what the note states, if the answer states it too."""
         try:
-            claim = _claim_of(stated.note)
+            claim = claim_of(stated.note)
         except NoteError as error:
             self.refuse(self.origin, str(error), stated.note)
         why = ""
@@ -177,7 +177,7 @@ class CheckpointVerifier:
         """Step 2: return what is trusted of a ledger before this checkpoint."""
         origin = claim.origin
         if self._policy is not None:
-            listed = policy_keys(self._policy, origin)
+            listed = [str(log.key) for log in self._policy.logs if log.key.name == origin]
             if not listed:
                 self.refuse(origin, "the policy lists no key of this ledger", stated.note)
             if known is None or not known.is_pinned:
@@ -244,7 +244,7 @@ class CheckpointVerifier:
         """Step 5: join it to the one remembered; return what is to be remembered after it."""
         if not trusted.note:
             return replace(trusted, note=stated.note)
-        remembered = _claim_of(trusted.note)
+        remembered = claim_of(trusted.note)
         hashes: tuple[bytes, ...] | None = None
         withheld = ""
         if claim.size != remembered.size:
@@ -287,11 +287,6 @@ class CheckpointVerifier:
         if not self._ledger:
             self._store.bind(self._target, claim.origin)
         return True
-
-
-def _claim_of(note: str) -> Claim:
-    """Return what a note states; NoteError if it is no checkpoint. Nothing is verified."""
-    return checkpoints.parse(notes.parse(note.encode()).text)
 
 
 def _say_first_use(origin: str, key: str) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ledger.chain import checkpoint as checkpoints
-from ledger.chain import note as notes
 from ledger.chain.checkpoint import CheckpointBody as Claim
 from ledger.chain.heads import TreeHead, compare, head_of
 from ledger.chain.keys import ED25519, VerifierKey
@@ -21,7 +20,7 @@ from ledger.client.decode import paged
 from ledger.client.errors import BusyError, DeadlineError, LedgerRefusedError
 from ledger.client.records import Checkpoint, Event
 from ledger.client.trust import calls
-from ledger.client.trust.store import TrustedKey, TrustedLedger
+from ledger.client.trust.store import TrustedKey, TrustedLedger, claim_of
 from ledger.events.keys import KeyCommitted, KeyRevoked, KeyRotated
 from ledger.events.system import CONFIGURED, LedgerConfigured, LedgerCreated
 from ledger.events.values import format_time
@@ -246,7 +245,7 @@ class _Walk:
         page = yield calls.list_checkpoints(position - 1, 1).first
         candidates += [checkpoint.note for checkpoint in page.items]
         for note in candidates:
-            claim = checkpoints.parse(notes.parse(note.encode()).text)
+            claim = claim_of(note)
             if position <= claim.size <= size_max and _signs(self._trusted, note, claim.size):
                 tree = head_of(claim)
                 yield from self._join(tree, self._here)

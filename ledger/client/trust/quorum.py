@@ -30,11 +30,6 @@ def read_witness_policy(policy: WitnessPolicyLike) -> WitnessPolicy:
     )
 
 
-def policy_keys(policy: WitnessPolicy, origin: str) -> list[str]:
-    """Return the verifier keys that a witness policy lists for a log."""
-    return [str(log.key) for log in policy.logs if log.key.name == origin]
-
-
 def quorum_of(policy: WitnessPolicy, note: str) -> Quorum:
     """Return which witnesses cosigned a note; NoteError for a cosignature that is not genuine.
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from ledger.chain import checkpoint as checkpoints
 from ledger.chain import note as notes
+from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
 from ledger.client.errors import TrustFileError
 from ledger.private import make_folder, open_file, write_whole
@@ -243,9 +244,14 @@ def _trusted(origin: str, stated: Mapping[str, Any]) -> TrustedLedger:
     note, is_pinned = stated["checkpoint"], stated["pinned"]
     if not isinstance(note, str) or not isinstance(is_pinned, bool):
         raise TypeError(f"checkpoint and pinned of {origin} are text and a boolean")
-    if note and checkpoints.parse(notes.parse(note.encode()).text).origin != origin:
+    if note and claim_of(note).origin != origin:
         raise ValueError(f"the checkpoint of {origin} is of another ledger")
     return TrustedLedger(origin, keys, note, is_pinned)
+
+
+def claim_of(note: str) -> CheckpointBody:
+    """Return what a note states; NoteError if it is no checkpoint. Nothing is verified."""
+    return checkpoints.parse(notes.parse(note.encode()).text)
 
 
 def _parsed(verifier_key: str) -> VerifierKey:
