@@ -132,6 +132,16 @@ def invalid_field(
     )
 
 
+def request_id_reused(request_id: str, actor: str, method: str, **metadata: str) -> LedgerError:
+    """Return the refusal of a request id that was used for another content."""
+    return LedgerError(
+        Reason.REQUEST_ID_REUSED,
+        f"Request id {request_id!r} was used before for another {method} request of {actor}.",
+        remedy="Use a fresh request id for every new request, the same one only to retry.",
+        metadata={"request_id": request_id, **metadata},
+    )
+
+
 def chain_broken(position: int, why: str) -> LedgerError:
     """Return the integrity failure that blames one position."""
     return LedgerError(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ledger.application.commands import Caller
 from ledger.chain.keys import SecretKey
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, request_id_reused
 from ledger.events.base import EventData
 from ledger.events.envelope import RecordedEvent, encode_body
 from ledger.storage.records import AppendRequest, AppendResult, Guard, NewEvent
@@ -136,7 +136,7 @@ class Appender:
         digest, first, last = found
         if digest != caller.digest:
             places = {"first_position": str(first), "last_position": str(last)}
-            raise reused(caller.request_id, method, **places)
+            raise request_id_reused(caller.request_id, caller.actor, method, **places)
         event = self.event(last)
         return AppendResult(first, last, event.recorded_at, event.event_hash, repeated=True)
 
@@ -161,16 +161,6 @@ class Appender:
             keys=proposal.keys,
             may_leap=caller.may_leap,
         )
-
-
-def reused(request_id: str, method: str, **metadata: str) -> LedgerError:
-    """Return the refusal of a request id that was used for another content."""
-    return LedgerError(
-        Reason.REQUEST_ID_REUSED,
-        f"Request id {request_id!r} was used before for another {method} request.",
-        remedy="Use a fresh request id for every new request, the same one only to retry.",
-        metadata={"request_id": request_id, **metadata},
-    )
 
 
 def encoded(caller: Caller, addition: Addition) -> NewEvent:

@@ -11,7 +11,6 @@ from ledger.events.signals import SignalObserved
 from ledger.events.values import ACTOR, REQUEST_ID, STREAM, TYPE
 from ledger.storage.records import (
     AppendRequest,
-    AppendResult,
     Guard,
     KeptCosignature,
     LedgerInfo,
@@ -124,21 +123,6 @@ def bodies_of(new: Sequence[NewEvent], first_position: int) -> list[bytes]:
                 remedy="This is a defect of the service; nothing of the request was written.",
             ) from error
     return bodies
-
-
-def reused(key: RequestKey, result: AppendResult) -> LedgerError:
-    """Return the refusal of a request id that belongs to other content."""
-    return LedgerError(
-        Reason.REQUEST_ID_REUSED,
-        f"The request id {key.request_id} was used before for another request of "
-        f"{key.actor} to {key.method}.",
-        remedy="Use a new id for each new request; this is a mistake in the caller.",
-        metadata={
-            "request_id": key.request_id,
-            "first_position": str(result.first_position),
-            "last_position": str(result.last_position),
-        },
-    )
 
 
 def conflict(guard: Guard, what_is_there: str, found: int) -> LedgerError:

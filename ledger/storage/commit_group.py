@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
 
 from ledger.chain.link import GENESIS, SALT_BYTES, header_bytes
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Reason, invalid_field
+from ledger.errors import LedgerError, Reason, invalid_field, request_id_reused
 from ledger.events.signals import SignalObserved
 from ledger.events.values import format_time
 from ledger.storage.chains import Chain, load_chain
@@ -27,7 +27,6 @@ from ledger.storage.checks import (
     read_tracking,
     request_key,
     request_row,
-    reused,
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
@@ -134,7 +133,11 @@ class CommitGroup:
         if key is not None and (known := self._known.get(key)) is not None:
             digest, result = known
             if digest != request.digest:
-                raise reused(key, result)
+                places = {
+                    "first_position": str(result.first_position),
+                    "last_position": str(result.last_position),
+                }
+                raise request_id_reused(key.request_id, key.actor, key.method, **places)
             duplicates = self._repeats.found_before(info.ledger_id, request, result)
             return replace(result, repeated=True, duplicates=duplicates)
         self._check_tracking(info, request)

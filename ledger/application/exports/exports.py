@@ -13,15 +13,15 @@ from typing import Final
 
 import structlog
 
-from ledger.application.appender import Appender, reused
+from ledger.application.appender import Appender
 from ledger.application.commands import Caller
 from ledger.application.erasure import PositionRange
 from ledger.application.exports.jobs import ExportJob, ExportRequest, JobFolder
-from ledger.application.exports.scope import settle
+from ledger.application.exports.settlement import settle
 from ledger.application.exports.writing import ExportWriting, LeftUnfinishedError
 from ledger.application.ledger import LedgerApplication
 from ledger.clock import Clock, uuid7
-from ledger.errors import LedgerError, Reason
+from ledger.errors import LedgerError, Reason, request_id_reused
 from ledger.events.proving import BodyErased, ExportIssued
 from ledger.events.registry import typed
 from ledger.limits import EXPORTS_KEPT_MAX, EXPORTS_MAX
@@ -127,7 +127,7 @@ class Exports:
                 if (job.requested_by, job.request_id) == (caller.actor, caller.request_id):
                     if job.digest == caller.digest.hex():
                         return job
-                    raise reused(caller.request_id, ExportIssued.METHOD)
+                    raise request_id_reused(caller.request_id, caller.actor, ExportIssued.METHOD)
         if self._appender.answered(caller, ExportIssued.METHOD) is not None:
             raise LedgerError(
                 Reason.EXPORT_UNKNOWN,
