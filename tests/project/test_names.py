@@ -1,6 +1,6 @@
-"""A name means one thing: no two public classes of the product share one.
+"""A name means one thing: no two public classes share one, and pages name modules that are there.
 
-Method: the product's modules are parsed, without generated stubs; a class of a function counts too.
+Method: modules are parsed, without generated stubs; pages and prose are searched for names.
 """
 
 import ast
@@ -56,3 +56,15 @@ def test_a_purse_is_what_the_planner_and_recorded_sentences_alone_call_a_budget(
         if path.parts[0] != "tests" and re.search(r"\bpurses?\b(?!_|`)", text, re.IGNORECASE)
     }
     assert named == PURSES
+
+
+def test_pages_name_modules_that_exist() -> None:
+    files = [path.as_posix() for path in tracked()]
+    lost = [
+        f"{page}: {named}"
+        for page, text in written(".md")
+        for named in re.findall(r"`((?:\w+/)*\w+\.py)`", text)
+        if not any(f"/{file}".endswith(f"/{named}") for file in files)
+        and named != "data/verify_bundle.py"  # within an export bundle
+    ]
+    assert lost == []
