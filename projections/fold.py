@@ -1,11 +1,12 @@
-"""A projection at a position: the fold, its published rows and what of them is not stored yet.
+"""A projection at a position: the fold, its rows, what is not stored yet, what it tells of itself.
 
 The runner and the rebuild share it. Not safe between threads; its owner sees to that.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ledger.errors import LedgerError
 from ledger.events.canonical import encode
@@ -33,6 +34,42 @@ class Halt(NamedTuple):
 
     position: int
     why: str
+
+
+State = Literal["live", "rebuilding", "stopped"]
+
+
+class Snapshot(NamedTuple):
+    """Rows of one moment, which share a position and a digest. Do not change them."""
+
+    position: int
+    digest: bytes
+    rows: dict[str, Row]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStatus:
+    """How a projection of a ledger is doing.
+
+    `stopped`: it is halted before an event it cannot fold, and `why` says which; `rebuilding`: it
+    serves while `rebuilt_position` approaches `position`. `lag` counts events up to the head.
+    `why` may also say why rows are not being stored.
+    """
+
+    name: str
+    version: int
+    generation: int
+    state: State
+    why: str
+    position: int
+    stored_position: int
+    lag: int
+    digest: bytes
+    rows: int
+    applied: int
+    skipped: int
+    quarantined: int
+    rebuilt_position: int | None
 
 
 class Fold:

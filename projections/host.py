@@ -9,14 +9,13 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from projections.as_of import as_of
-from projections.fold import OnPoison
+from projections.fold import OnPoison, ProjectionStatus
 from projections.priorities import PrioritiesProjection, visible
 from projections.projection import EventReader, ProjectionFactory
 from projections.ranking import Order, RankedModel, ranked
 from projections.rebuild import RebuildResult, rebuild
 from projections.runner import CATCH_UP_EVENTS, Runner
 from projections.signals import SignalRow, SignalsProjection, signal_rows
-from projections.status import ProjectionStatus
 from projections.store import ProjectionStore
 from projections.watch import Watch
 

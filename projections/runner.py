@@ -14,9 +14,8 @@ from ledger.clock import Clock
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
 from ledger.events.proving import BodyErased
-from projections.fold import Fold, OnPoison
+from projections.fold import Fold, OnPoison, ProjectionStatus, Snapshot, State
 from projections.projection import Changes, EventReader, ProjectionFactory, Row
-from projections.status import ProjectionStatus, Snapshot, State
 from projections.store import ProjectionStore
 from projections.tables import AdvanceResult, Generation
 from projections.watch import Watch

@@ -1,4 +1,4 @@
-"""A call: who makes it, how long they wait, whether its request has size and form to be let in.
+"""Calls: their methods, who makes one, how long they wait, what lets its request in.
 
 `ServedCall` takes the place of gRPC's own context, which the servicers' generated signatures name,
 and has no more of it than they need: only the front end answers or ends a call. `Admission` ends
@@ -10,12 +10,15 @@ listens on loopback only, so what a caller says of itself is recorded as said. O
 for callers: it names the server's own parts, and only their events carry it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 
 from ledger.api import errors
 from ledger.clock import Clock
@@ -37,6 +40,32 @@ CountRefusal: TypeAlias = Callable[[str, str, str, Reason], None]
 """Counts a refusal: the ledger named ("" for the first one), the actor as given, method, reason."""
 
 Parse: TypeAlias = Callable[[bytes], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedMethod:
+    """One method: its full name, what it does, and how its messages are read and written."""
+
+    name: str
+    """Such as `/ledger.v1.ModelService/GetModel`."""
+    behaviour: Callable[..., Any]
+    parse: Parse
+    serialize: Callable[[Any], bytes]
+    takes_many: bool
+    answers_many: bool
+
+
+def methods_of(service: str, servicer: object) -> Iterator[ServedMethod]:
+    """Yield the methods of a service by its full name, each with what the servicer does for it."""
+    for method in descriptor_pool.Default().FindServiceByName(service).methods:
+        yield ServedMethod(
+            f"/{service}/{method.name}",
+            getattr(servicer, method.name),
+            GetMessageClass(method.input_type).FromString,
+            GetMessageClass(method.output_type).SerializeToString,
+            method.client_streaming,
+            method.server_streaming,
+        )
 
 
 class ServedCall:

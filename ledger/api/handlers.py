@@ -19,10 +19,9 @@ from grpc_status import rpc_status
 
 from ledger.api import errors
 from ledger.api.call_threads import CallThreads, LoopCallbacks
-from ledger.api.calls import Admission, MalformedError, ServedCall
+from ledger.api.calls import Admission, MalformedError, ServedCall, ServedMethod
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.front_end import Timeouts
-from ledger.api.methods import ServedMethod
 from ledger.api.notifier import Notifier
 from ledger.api.server_context import ServerContext
 from ledger.api.steps import Deferred, NotYetError, Pause

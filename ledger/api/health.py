@@ -8,8 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from ledger.api.calls import parsed
-from ledger.api.methods import ServedMethod
+from ledger.api.calls import ServedMethod, parsed
 from ledger.limits import HEALTH_WATCHES_LOOK_SECONDS
 
 if TYPE_CHECKING:

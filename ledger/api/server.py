@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from ledger.api.calls import Admission
+from ledger.api.calls import Admission, methods_of
 from ledger.api.concurrency_limit import ConcurrencyLimit
 from ledger.api.decisions import DecisionServicer
 from ledger.api.exports import ExportServicer
@@ -22,7 +22,6 @@ from ledger.api.front_end import FrontEnd, Timeouts
 from ledger.api.handlers import HandlerFactory
 from ledger.api.health import CHECK, REFLECT, WATCH, Health, Reflection
 from ledger.api.ledgers import LedgerServicer
-from ledger.api.methods import methods_of
 from ledger.api.models import ModelServicer
 from ledger.api.policies import PolicyServicer
 from ledger.api.priorities import PriorityServicer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from ledger.api.methods import ServedMethod
+from ledger.api.calls import ServedMethod
 from ledger.api.steps import BidirectionalStream, Deferred, NotYetError, Pause
 from ledger.limits import STREAM_BATCHES_IN_FLIGHT
 

@@ -6,6 +6,7 @@ from ledger.api.convert.basics import message_of, numbers, timestamp_of
 from ledger.api.convert.decisions import ACTIONS
 from ledger.events.plans import PlanMade, PlanOutcome
 from ledger.v1 import decision_pb2, plan_pb2, priority_pb2, projection_pb2
+from projections.fold import ProjectionStatus
 from projections.priorities import (
     LatestDecision,
     LatestPlanEntry,
@@ -14,7 +15,6 @@ from projections.priorities import (
 )
 from projections.ranking import RankChange, RankedModel
 from projections.rebuild import RebuildResult
-from projections.status import ProjectionStatus
 
 _OUTCOMES: Final = numbers(plan_pb2.PlanOutcome, PlanOutcome)
 
