@@ -254,15 +254,13 @@ class _Stated(BaseSettings, Settings):
         return env_settings, init_settings
 
 
-def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+def load(config: Path | None = None) -> Settings:
     """Return the settings in force; SettingsError names what cannot be used.
 
-    `config`: the TOML file, or None for the one that LEDGER_CONFIG names, if it does. The
-    environment is the process's own; another one is only checked for strays.
+    `config`: the TOML file, or None for the one that LEDGER_CONFIG names, if it does.
     """
-    variables = os.environ if environment is None else environment
-    refuse_strays(variables)
-    named = variables.get(CONFIG_VARIABLE, "")
+    refuse_strays(os.environ)
+    named = os.environ.get(CONFIG_VARIABLE, "")
     path = config or (Path(named) if named else None)
     stated = _read(path) if path else {}
     try:
@@ -270,7 +268,7 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
     except pydantic_settings.SettingsError as error:  # a list that is not written as JSON
-        unread = ", ".join(_unread_lists(os.environ)) or str(error)
+        unread = ", ".join(_unread_lists()) or str(error)
         raise SettingsError(
             f"Settings in the environment cannot be used: {unread}. Lists are written as JSON, "
             'such as ["users/ana"].'
@@ -280,12 +278,12 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     return Settings.model_construct(**found.__dict__)
 
 
-def _unread_lists(variables: Mapping[str, str]) -> Iterator[str]:
+def _unread_lists() -> Iterator[str]:
     """Yield the variables of lists that are not written as JSON."""
     for variable, _, field in documented():
-        if get_origin(field.annotation) is tuple and variable in variables:
+        if get_origin(field.annotation) is tuple and variable in os.environ:
             try:
-                json.loads(variables[variable])
+                json.loads(os.environ[variable])
             except ValueError:
                 yield variable
 

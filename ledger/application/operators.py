@@ -18,7 +18,7 @@ _OWN_PARTS: Final = "system/"  # no client can claim such a name
 class NamedActors:
     """The actors that one setting names. With none named, only the server's own parts may act."""
 
-    def __init__(self, setting: str, actors: Collection[str] = ()) -> None:
+    def __init__(self, setting: str, actors: Collection[str]) -> None:
         self._setting = setting
         self._actors = frozenset(actors)
 

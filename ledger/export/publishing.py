@@ -60,6 +60,7 @@ class TileFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._tiles = self._entries = 0  # files that the run has written
 
     def checkpoint(self) -> tuple[CheckpointBody, bytes] | None:
         """Return what was published last, unverified, and its note; None before the first."""
@@ -95,15 +96,15 @@ class TileFolder:
                 f"{claim.size} events of {claim.origin} does not extend it"
             )
         edge = self._edge(old)
-        written = [0, 0]
+        self._tiles = self._entries = 0
         if edge.size < claim.size:
             try:
-                self._extend(edge, claim.size, headers, written, advance)
+                self._extend(edge, claim.size, headers, advance)
                 self._check(edge, claim)
             except PublishError:
                 self._remove_beyond(old.size if old else 0, claim.size)
                 raise
-            self._write_edge(edge, written)
+            self._write_edge(edge)
         else:
             self._check(edge, claim)
         if before is None or before[1] != note:
@@ -116,8 +117,8 @@ class TileFolder:
             claim.origin,
             claim.size,
             old.size if old else 0,
-            written[0],
-            written[1],
+            self._tiles,
+            self._entries,
         )
 
     # ---- the edge --------------------------------------------------------------------------------
@@ -161,16 +162,11 @@ class TileFolder:
     # ---- growing ---------------------------------------------------------------------------------
 
     def _extend(
-        self,
-        edge: RightEdge,
-        size: int,
-        headers: Headers,
-        written: list[int],
-        advance: Callable[[int], None],
+        self, edge: RightEdge, size: int, headers: Headers, advance: Callable[[int], None]
     ) -> None:
         """Grow the tree to a size, and write every tile and bundle that becomes full."""
         for entries in self._kept(edge.size, size):
-            self._add(edge, entries, written)
+            self._add(edge, entries)
             advance(edge.size)
         unfinished = self._unfinished(edge.size)
         coming = iter(headers(edge.size, size))
@@ -179,20 +175,18 @@ class TileFolder:
             new = list(islice(coming, room))
             if len(new) != room:
                 raise PublishError(f"the ledger ends at position {edge.size + len(new)}")
-            self._add(edge, [*unfinished, *new], written, known=len(unfinished))
+            self._add(edge, [*unfinished, *new], known=len(unfinished))
             unfinished = []
             advance(edge.size)
 
-    def _add(
-        self, edge: RightEdge, entries: list[bytes], written: list[int], known: int = 0
-    ) -> None:
+    def _add(self, edge: RightEdge, entries: list[bytes], known: int = 0) -> None:
         """Add the entries of one tile, of which the first are in the tree already."""
         index = edge.size // TILE_WIDTH
         changed = edge.extend(event_hash(header) for header in entries[known:])
         for (level, place), hashes in changed.items():
             if len(hashes) == _TILE_BYTES:
-                written[0] += self._write(tile_path(Tile(level, place)), hashes)
-        written[1] += self._write(entries_path(index, len(entries)), encode_entries(entries))
+                self._tiles += self._write(tile_path(Tile(level, place)), hashes)
+        self._entries += self._write(entries_path(index, len(entries)), encode_entries(entries))
 
     def _kept(self, start: int, size: int) -> Iterator[list[bytes]]:
         """Yield the bundles that an interrupted run has left, as long as they and tiles agree."""
@@ -223,13 +217,13 @@ class TileFolder:
             raise PublishError(f"{path} does not hold the entries of its tile")
         return entries
 
-    def _write_edge(self, edge: RightEdge, written: list[int]) -> None:
+    def _write_edge(self, edge: RightEdge) -> None:
         """Write the unfinished tile of each level."""
         for level, hashes in enumerate(edge.partial):
             if hashes:
                 index = (edge.size >> 8 * level) // TILE_WIDTH
                 tile = Tile(level, index, len(hashes) // DIGEST_BYTES)
-                written[0] += self._write(tile_path(tile), hashes)
+                self._tiles += self._write(tile_path(tile), hashes)
 
     # ---- files -----------------------------------------------------------------------------------
 

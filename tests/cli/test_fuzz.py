@@ -177,9 +177,7 @@ PARSERS: dict[str, Parser] = {
     "a witness's key": of_text(CosigningKey.parse, KeyFormatError, f"PRIVATE+KEY+{VKEY}"),
     "a master key": of_text(Vault.parse, VaultError, "0a" * 32),
     "a setting": of_text(setting, SettingsError, "127.0.0.1:1", "5", "true", '["users/a"]', "{}"),
-    "a config file": of_file(
-        lambda path: load(path, {}), SettingsError, TOML, b"[service]\nevaluate = true\n"
-    ),
+    "a config file": of_file(load, SettingsError, TOML, b"[service]\nevaluate = true\n"),
     "a trust file": of_file(lambda path: TrustStore(path).known("o"), TrustFileError, TRUST),
     "an auditor's state": of_file(AuditStateFile, LedgerError, STATE),
     "an export asked for": of_file(
