@@ -129,6 +129,8 @@ class Service:
             try:
                 infos = self.store.ledgers.all()
                 refuse_missing(self._published, [info.origin for info in infos])
+                for info in infos:
+                    self.store.keys.check_head(info.origin, self.store.events.head(info.origin))
                 ledgers = [self._ledger(info) for info in infos]
                 for info in infos if self.store.had_log else ():
                     rows, head = (

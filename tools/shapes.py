@@ -13,6 +13,7 @@ from ledger.client.trust import results
 from ledger.export.publishing import PublicationResult
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination import Check
+from ledger.operations.master_key import AdoptedHead
 from ledger.operations.verification.files import CheckedProof
 from ledger.operations.verification.log import VerifiedLog
 
@@ -103,6 +104,8 @@ SHAPES: Final[dict[str, Shape]] = {
     "ledger list": ("ledgers",),
     "ledger confirm-clock": records.Appended,
     "ledger show": records.Ledger,
+    "ledger adopt": ("adopted",),
+    "key reseal": ("database", "key_file", "resealed"),
 }
 """By command.
 
@@ -127,6 +130,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "ledgers": records.Ledger,
     "findings": Finding,
     "gaps": UncheckedCount,
+    "adopted": AdoptedHead,
 }
 """What the items are of a list that is all, or nearly all, of a document."""
 

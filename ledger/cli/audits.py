@@ -17,7 +17,6 @@ from ledger.events import notation
 from ledger.operations.failures import IntegrityFailure, MisuseError
 
 if TYPE_CHECKING:
-    from ledger.audit.audit import Tell
     from ledger.audit.report import Report
     from ledger.compliance.inquiry import Answer
     from ledger.operations.compliance import ServerLive
@@ -56,7 +55,7 @@ def run(
     given = trusted(vkey, policy)
     opened = log_source(chosen, source)
     try:
-        with _progress() as tell:
+        with output.audit_progress() as tell:
             place = source or f"server {chosen.target}"
             report = audit_log(opened, given, state=state, place=place, is_quick=quick, tell=tell)
     finally:
@@ -80,21 +79,6 @@ def _failure(report: "Report") -> IntegrityFailure:
         f"{report.origin} does not hold: {found}.{where}",
         "Stop writing, keep this ledger and the report as evidence, and call an operator.",
     )
-
-
-@contextmanager
-def _progress() -> "Iterator[Tell]":
-    """Show one bar for each pass."""
-    with output.progress("Auditing") as move:
-        passes: list[str] = []
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in passes:
-                passes.append(what)
-            # Two passes of equal length on one bar: the second begins in its middle.
-            move(done + total * (len(passes) - 1), 2 * total)
-
-        yield tell
 
 
 def _record_failed(report: "Report", chosen: Session, failure: IntegrityFailure) -> None:

@@ -1,5 +1,6 @@
 """`decision-ledger key …`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -91,4 +92,26 @@ def pin(
     chosen.show(
         {"origin": known.origin, "pinned": known.keys, "trust_file": str(chosen.trust_file)},
         f"{known.origin}: pinned in {chosen.trust_file}.",
+    )
+
+
+def reseal(
+    database: Annotated[str, typer.Argument(help="The database that no server serves now.")],
+    key_file: Annotated[
+        Path,
+        typer.Option("--to", help="File of the new master key; drawn if it is not there."),
+    ],
+) -> None:
+    """Seal signing keys and heads under another master key: the old one opens nothing more.
+
+    All of it changes at once, or nothing does. Backups from before still need the old master key.
+    """
+    from ledger.operations.master_key import reseal as reseal_keys
+
+    chosen = session()
+    count = reseal_keys(database, chosen.settings.keys, key_file)
+    chosen.show(
+        {"database": database, "key_file": str(key_file), "resealed": count},
+        f"{count} signing keys and the heads are sealed under the master key in {key_file}. "
+        "Start the server with it: name it in `keys.file`.",
     )

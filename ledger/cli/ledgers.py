@@ -6,6 +6,7 @@ import typer
 
 from ledger.cli import output, values
 from ledger.cli.session import session
+from ledger.cli.trust import Keys, PolicyFile
 from ledger.events import notation
 from ledger.limits import LEAP_SECONDS_MAX, SKEW_SECONDS_MAX
 from ledger.operations.failures import MisuseError
@@ -91,6 +92,30 @@ def confirm_clock(
     chosen.show(
         appended, f"The server's clock counts again, by the event at position {appended.position}."
     )
+
+
+def adopt(
+    database: Annotated[str, typer.Argument(help="The database that no server serves now.")],
+    vkey: Keys = None,
+    policy: PolicyFile = None,
+) -> None:
+    """Audit a database whole, then seal its heads with the master key, so that it is served.
+
+    For a database that an earlier release wrote, or that was repaired on purpose. Each commit
+    seals the head it leaves; a head without a seal was written by a program without the key.
+    """
+    from ledger.operations.master_key import adopt_heads
+    from ledger.operations.trust import trusted
+
+    chosen = session()
+    with output.audit_progress() as tell:
+        adopted = adopt_heads(database, chosen.settings.keys, trusted(vkey, policy), tell)
+    lines = [
+        f"{one.origin}: {one.position} events verified, head sealed.\n"
+        f"head {one.event_hash.hex()}\nroot {one.root.hex()}"
+        for one in adopted
+    ]
+    chosen.show({"adopted": adopted}, "\n".join(lines))
 
 
 def vkey() -> None:

@@ -73,7 +73,7 @@ TREE: Final[dict[str, str | Group]] = {
     ),
     "key": Group(
         "The keys that sign checkpoints, and those that are trusted.",
-        ("list", "rotate", "revoke", "pin"),
+        ("list", "rotate", "revoke", "pin", "reseal"),
         "keys",
     ),
     "audit": Group(
@@ -94,7 +94,7 @@ TREE: Final[dict[str, str | Group]] = {
         "The read models, and building them again.", ("status", "rebuild"), "projections"
     ),
     "ledger": Group(
-        "The ledgers of a server.", ("create", "list", "show", "confirm-clock"), "ledgers"
+        "The ledgers of a server.", ("create", "list", "show", "confirm-clock", "adopt"), "ledgers"
     ),
 }
 

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 from ledger.events import notation
 from ledger.events.inert import inert
+
+if TYPE_CHECKING:
+    from ledger.audit.audit import Tell
 
 COUNT_MAX = 1_000_000_000
 """How many rows a person may ask for at most."""
@@ -132,3 +135,18 @@ def progress(label: str, total: int | None = None) -> Iterator[Progress]:
                 bars.update(bar, completed=done, total=total)
 
         yield move
+
+
+@contextmanager
+def audit_progress() -> "Iterator[Tell]":
+    """Show one bar for both passes of an audit."""
+    with progress("Auditing") as move:
+        passes: list[str] = []
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in passes:
+                passes.append(what)
+            # Two passes of equal length on one bar: the second begins in its middle.
+            move(done + total * (len(passes) - 1), 2 * total)
+
+        yield tell

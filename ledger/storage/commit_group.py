@@ -8,7 +8,7 @@ Chains that took part no longer say what the database says: the caller forgets t
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select
@@ -30,7 +30,8 @@ from ledger.storage.checks import (
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
-from ledger.storage.records import AppendRequest, AppendResult, Guard, LedgerInfo, NewEvent
+from ledger.storage.head_seals import HeadSeals
+from ledger.storage.records import AppendRequest, AppendResult, Guard, Head, LedgerInfo, NewEvent
 from ledger.storage.repeats import RepeatFinder
 from ledger.storage.schema import events, heads, requests
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
@@ -92,6 +93,7 @@ class CommitGroup:
         self._clock = clock
         self._chains = chains
         self._keys = keys
+        self._seals = HeadSeals(keys)
         self._times = times
         self._sealed: dict[int, dict[str, bytes]] = {}
         self._rows: list[Any] = []
@@ -109,6 +111,7 @@ class CommitGroup:
         for row in self._connection.execute(statement, {"ids": list(by_id)}):
             chain = self._chains.get(row.ledger_id)
             if chain is None or not chain.is_at(row):
+                self._seals.check(self._connection, by_id[row.ledger_id], row)
                 self._chains[row.ledger_id] = load_chain(
                     self._connection, row, by_id[row.ledger_id], chain
                 )
@@ -182,17 +185,15 @@ class CommitGroup:
         for ledger_id, leaves in self._leaves.items():
             chain = self._chains[ledger_id]
             write_tiles(connection, ledger_id, chain.edge.extend(leaves))
-            connection.execute(
-                _SET_HEAD,
-                {
-                    "id_": ledger_id,
-                    "position": chain.position,
-                    "event_hash": chain.event_hash,
-                    "recorded_at": chain.recorded_at,
-                    "newest_observed_at": chain.newest_observed_at,
-                    "tree": chain.edge.tree.to_bytes(),
-                },
+            head = Head(
+                chain.position,
+                chain.event_hash,
+                chain.recorded_at,
+                chain.newest_observed_at,
+                chain.edge.tree.to_bytes(),
             )
+            head = replace(head, seal=self._seals.seal(connection, chain.info, head))
+            connection.execute(_SET_HEAD, {"id_": ledger_id, **asdict(head)})
             moved[ledger_id] = chain
         if moved:
             self._database.announce(connection)

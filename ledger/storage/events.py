@@ -43,6 +43,7 @@ _HEAD: Final = select(
     heads.c.recorded_at,
     heads.c.newest_observed_at,
     heads.c.tree,
+    heads.c.seal,
 ).where(heads.c.ledger_id == bindparam("ledger_id_"))
 _AT: Final = _EVENT.where(
     events.c.ledger_id == bindparam("ledger_id_"), events.c.position == bindparam("position_")

@@ -6,6 +6,7 @@ key follows.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -22,8 +23,9 @@ from ledger.events.values import ORIGIN, format_time
 from ledger.limits import SKEW_SECONDS_MAX
 from ledger.storage.checks import check_request, request_key
 from ledger.storage.database import Database
+from ledger.storage.head_seals import HeadSeals
 from ledger.storage.read_connections import INFO, ReadConnections, info_of
-from ledger.storage.records import AppendRequest, CreateLedger, LedgerInfo, NewEvent
+from ledger.storage.records import AppendRequest, CreateLedger, Head, LedgerInfo, NewEvent
 from ledger.storage.schema import heads, ledgers
 from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.wall_clock import WallClock
@@ -80,7 +82,7 @@ class Ledgers:
         _check_origin(request.origin)
         first, following = (self._keys.draw(request.origin) for _ in range(2))
         vkey = str(first.verifier_key)
-        info = _insert_ledger(transaction.connection, request, vkey)
+        info = self._insert(transaction.connection, request, vkey)
         transaction.group.begin([info], [])
         created = LedgerCreated(
             created_at=format_time(now), format=FORMAT, origin=info.origin, vkey=vkey
@@ -106,7 +108,33 @@ class Ledgers:
             return known
         _check_origin(origin)
         request = CreateLedger(origin, "wall", 0, "services/recorder")
-        return _insert_ledger(transaction.connection, request, "")
+        return self._insert(transaction.connection, request, "")
+
+    def _insert(self, connection: Connection, request: CreateLedger, vkey: str) -> LedgerInfo:
+        """Insert a ledger without events: its row, and the head of an empty chain."""
+        newest = connection.execute(select(func.max(ledgers.c.ledger_id))).scalar()
+        info = LedgerInfo(
+            (newest or 0) + 1,
+            request.origin,
+            request.clock,
+            request.skew_seconds,
+            vkey,
+            request.unit_of_cost,
+            request.leap_seconds,
+        )
+        connection.execute(
+            ledgers.insert().values(
+                ledger_id=info.ledger_id,
+                origin=info.origin,
+                clock=info.clock,
+                skew_seconds=info.skew_seconds,
+                vkey=info.vkey,
+            )
+        )
+        head = Head(0, GENESIS, 0, None, CompactRange().to_bytes())
+        sealed = replace(head, seal=HeadSeals(self._keys).seal(connection, info, head))
+        connection.execute(heads.insert().values(ledger_id=info.ledger_id, **asdict(sealed)))
+        return info
 
 
 def _repeated(
@@ -130,40 +158,6 @@ def _repeated(
 def _check_origin(origin: str) -> None:
     if ORIGIN.fullmatch(origin) is None:
         raise invalid_field("origin", f"{origin[:255]!r} is not a ledger's name")
-
-
-def _insert_ledger(connection: Connection, request: CreateLedger, vkey: str) -> LedgerInfo:
-    """Insert a ledger without events: its row, and the head of an empty chain."""
-    newest = connection.execute(select(func.max(ledgers.c.ledger_id))).scalar()
-    info = LedgerInfo(
-        (newest or 0) + 1,
-        request.origin,
-        request.clock,
-        request.skew_seconds,
-        vkey,
-        request.unit_of_cost,
-        request.leap_seconds,
-    )
-    connection.execute(
-        ledgers.insert().values(
-            ledger_id=info.ledger_id,
-            origin=info.origin,
-            clock=info.clock,
-            skew_seconds=info.skew_seconds,
-            vkey=info.vkey,
-        )
-    )
-    connection.execute(
-        heads.insert().values(
-            ledger_id=info.ledger_id,
-            position=0,
-            event_hash=GENESIS,
-            recorded_at=0,
-            newest_observed_at=None,
-            tree=CompactRange().to_bytes(),
-        )
-    )
-    return info
 
 
 def _find(connection: Connection, origin: str) -> LedgerInfo | None:

@@ -24,6 +24,7 @@ from ledger.storage.schema import (
     ledgers,
     metadata,
     schema_version,
+    signing_keys,
 )
 from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.tile_rows import write_tiles
@@ -137,7 +138,8 @@ def _drop_trigger(connection: Connection, table: str, name: str) -> None:
 
 def _build_tiles(connection: Connection, ledger: Any) -> None:  # noqa: ANN401 - a row
     """Store the tiles over a ledger's event hashes, and compare the tree with the stored head."""
-    head = connection.execute(select(heads).where(heads.c.ledger_id == ledger.ledger_id)).one()
+    stored = select(heads.c.position, heads.c.tree).where(heads.c.ledger_id == ledger.ledger_id)
+    head = connection.execute(stored).one()
     edge, position = RightEdge(CompactRange(), ()), 0
     page = (
         select(events.c.position, events.c.event_hash)
@@ -183,5 +185,24 @@ def _seal_keys(connection: Connection, keys: SealedKeys, ledger: Any) -> None:  
     keep_keys(connection, ledger.ledger_id, sealed)
 
 
-_MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {2: _to_version_2}
+# ---- from version 2 to version 3 -----------------------------------------------------------------
+
+
+def _to_version_3(connection: Connection, _: SealedKeys) -> None:
+    """Make room for the seals of heads, and let sealed keys be sealed again.
+
+    No head is sealed here: whether the database is what was written is for a person to verify.
+    """
+    kind = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
+    connection.exec_driver_sql(f"ALTER TABLE heads ADD COLUMN seal {kind}")
+    for action in ("update", "delete", "truncate"):
+        _drop_trigger(connection, signing_keys.name, f"{signing_keys.name}_no_{action}")
+    create_triggers(connection, signing_keys.name)
+    _log.info("the database has schema version 3")
+
+
+_MIGRATIONS: Final[dict[int, Callable[[Connection, SealedKeys], None]]] = {
+    2: _to_version_2,
+    3: _to_version_3,
+}
 """Version → the step that leads to it from the version before."""

@@ -132,6 +132,7 @@ class Head:
     recorded_at: int
     newest_observed_at: int | None
     tree: bytes
+    seal: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

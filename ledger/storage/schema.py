@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import LargeBinary
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 metadata: Final = MetaData()
 
@@ -102,6 +102,7 @@ heads = Table(
     Column("recorded_at", BigInteger, nullable=False),
     Column("newest_observed_at", BigInteger),
     Column("tree", Blob, nullable=False),
+    Column("seal", Blob),  # under the master key; none for the ledger of a bare recorder
 )
 
 requests = Table(

@@ -14,7 +14,6 @@ from ledger.chain.keys import KEY_BYTES, SecretKey
 from ledger.clock import Clock
 from ledger.errors import LedgerError
 from ledger.storage.database import damaged, unavailable
-from ledger.storage.read_connections import ReadConnections
 from ledger.storage.schema import signing_keys
 from ledger.storage.vault import NONCE_BYTES, Vault, VaultError
 
@@ -36,24 +35,31 @@ class SealedKeys:
         self._read_only = read_only
         self._lock = threading.Lock()
 
+    def under(self, vault: Vault) -> "SealedKeys":
+        """Return what seals under another master key."""
+        return SealedKeys(vault, None, self._clock, read_only=True)
+
     def draw(self, origin: str) -> SecretKey:
         """Return a fresh key of a ledger; nothing is kept."""
         return SecretKey(origin, self._clock.random_bytes(KEY_BYTES))
 
     def sealed(self, connection: Connection, key: SecretKey) -> bytes:
         """Return a key as it may be stored; STORE_UNAVAILABLE where there is no master key."""
-        return self._find_vault(connection).seal(key, self._clock.random_bytes(NONCE_BYTES))
+        return self.vault(connection).seal(key, self._clock.random_bytes(NONCE_BYTES))
 
     def opened(self, connection: Connection, rows: Iterable[Any]) -> dict[str, SecretKey]:
         """Return the keys of rows with `vkey` and `secret`, by verifier key."""
         found = list(rows)
         if not found:
             return {}
-        vault = self._find_vault(connection)
+        vault = self.vault(connection)
         return {row.vkey: _opened(vault, row) for row in found}
 
-    def _find_vault(self, connection: Connection) -> Vault:
-        """Return the vault, which a database without any key may begin now."""
+    def vault(self, connection: Connection) -> Vault:
+        """Return the vault, which a database without any key may begin now.
+
+        STORE_UNAVAILABLE where there is no master key.
+        """
         with self._lock:
             if self._vault is None:
                 self._vault = self._default_vault(connection)
@@ -72,32 +78,6 @@ class SealedKeys:
         if self._read_only or path.exists() or _has_keys(connection):
             return Vault.from_file(path)
         return Vault.create_file(path, self._clock)
-
-
-class LedgerKeys:
-    """The keys of each ledger, opened. Safe between threads."""
-
-    def __init__(self, view: ReadConnections, sealed: SealedKeys) -> None:
-        self._view = view
-        self._sealed = sealed
-
-    def opened(self, ledger: str) -> dict[str, SecretKey]:
-        """Return the ledger's keys by verifier key, in order of arrival: secrets.
-
-        Which of them signs, and which is the next one, is what the ledger's events say.
-        STORE_UNAVAILABLE where the master key is missing or does not open them.
-        """
-        statement = (
-            select(signing_keys.c.vkey, signing_keys.c.secret)
-            .where(signing_keys.c.ledger_id == self._view.id_of(ledger))
-            .order_by(signing_keys.c.number)
-        )
-        with self._view.connection() as connection:
-            return self._sealed.opened(connection, connection.execute(statement))
-
-    def draw(self, ledger: str) -> SecretKey:
-        """Return a fresh key of a ledger; an append keeps it."""
-        return self._sealed.draw(ledger)
 
 
 def keep_keys(connection: Connection, ledger_id: int, sealed: Mapping[str, bytes]) -> None:

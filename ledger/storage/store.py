@@ -11,13 +11,14 @@ from ledger.storage.clocks import LedgerClocks
 from ledger.storage.consumers import Consumers
 from ledger.storage.database import Database, open_database, unavailable
 from ledger.storage.events import Events
+from ledger.storage.keys import LedgerKeys
 from ledger.storage.leases import Leases
 from ledger.storage.ledgers import Ledgers
 from ledger.storage.notifications import CommitNotifications, CommitWatcher
 from ledger.storage.proofs import Proofs
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.requests import Requests
-from ledger.storage.sealed_keys import LedgerKeys, SealedKeys
+from ledger.storage.sealed_keys import SealedKeys
 from ledger.storage.vault import Vault
 from ledger.storage.wall_clock import WallClock
 from ledger.storage.writer import Writer
@@ -60,8 +61,8 @@ class Store:
         """What is to be appended or erased, and what was answered."""
         self.proofs = Proofs(view, writer)
         """Tiles, checkpoints, cosignatures and stream heads."""
-        self.keys = LedgerKeys(view, sealed)
-        """The keys that sign: secrets."""
+        self.keys = LedgerKeys(view, writer, sealed)
+        """The keys that sign: secrets; and the seals of heads."""
         self.clocks = LedgerClocks(view, writer, clock, times)
         """What time it is for a ledger."""
         self.consumers = Consumers(view, writer)

@@ -1,9 +1,9 @@
 """Triggers: what each table refuses, on either database.
 
 They stop mistakes. An attacker can drop them, and is found by the chain. Everything is
-append-only, with three exceptions that are spelled out here to the letter: the body and salt of an
-event may be erased together, a request id may go once none of its events has a body left, and the
-tile at the right edge of a tree may grow.
+append-only, with four exceptions: the body and salt of an event may be erased together, a request
+id may go once none of its events has a body left, the tile at the right edge of a tree may grow,
+and a signing key may be sealed again under another master key.
 """
 
 from typing import Final, NamedTuple
@@ -31,13 +31,15 @@ class _Rule(NamedTuple):
     delete: str = ""
 
 
-def create_triggers(connection: Connection) -> None:
-    """Create all of them, on a database that has none."""
+def create_triggers(connection: Connection, table: str = "") -> None:
+    """Create all of them, on a database that has none, or those of one table that has none."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.exec_driver_sql(_POSTGRES_REFUSE)
         connection.exec_driver_sql(_POSTGRES_REFUSE_REQUEST)
     for rule in _rules(dialect):
+        if table not in ("", rule.table):
+            continue
         for statement in _postgres(rule) if dialect == "postgresql" else _sqlite(rule):
             connection.exec_driver_sql(statement)
 
@@ -53,6 +55,7 @@ def _rules(dialect: str) -> list[_Rule]:
     erasable = [f"NOT {starts.format(kept)}" for kept in sorted(KEPT_NAMES)]
     gone = ["OLD.body IS NOT NULL", "NEW.body IS NULL", "NEW.salt IS NULL"]
     place = [f"NEW.{name} = OLD.{name}" for name in ("ledger_id", "level", "number")]
+    whose = [f"NEW.{name} = OLD.{name}" for name in ("ledger_id", "number", "vkey")]
     return [
         _Rule(events.name, update=" AND ".join(gone + unchanged + erasable)),
         _Rule(requests.name, delete=_REQUEST_GONE),
@@ -60,7 +63,8 @@ def _rules(dialect: str) -> list[_Rule]:
             tiles.name,
             update=" AND ".join([*place, f"{growing.format('length(OLD.hashes)')} = OLD.hashes"]),
         ),
-        *(_Rule(table.name) for table in (checkpoints, cosignatures, signing_keys)),
+        _Rule(signing_keys.name, update=" AND ".join(whose)),
+        *(_Rule(table.name) for table in (checkpoints, cosignatures)),
     ]
 
 

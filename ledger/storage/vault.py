@@ -5,6 +5,7 @@ moved to another row does not open. A thief of the database alone cannot sign; a
 master key too can, so the two are kept, copied and backed up apart.
 """
 
+import hmac
 import re
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from ledger.storage.database import unavailable
 MASTER_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 
+_HEADS: Final = b"decision-ledger/head-key/1"
 _FORM: Final = b"\x01"  # of a sealed key: this byte, nonce, ciphertext with its tag
 _TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
@@ -33,7 +35,7 @@ class VaultError(ValueError):
 class Vault:
     """Seals and opens signing keys. Its repr shows nothing."""
 
-    __slots__ = ("_cipher", "_master")
+    __slots__ = ("_cipher", "_head_key", "_master")
 
     def __init__(self, master: bytes) -> None:
         """Take the master key: 32 random bytes."""
@@ -41,6 +43,7 @@ class Vault:
             raise VaultError(f"the master key is not {MASTER_BYTES} bytes long")
         self._master = master
         self._cipher = AESGCM(master)
+        self._head_key = hmac.digest(master, _HEADS, "sha256")
 
     @classmethod
     def parse(cls, text: str) -> "Vault":
@@ -91,6 +94,10 @@ class Vault:
         if str(key.verifier_key) != vkey:
             raise VaultError("the sealed key is another one than its row says")
         return key
+
+    def head_code(self, text: bytes) -> bytes:
+        """Return the authentication code of a head, 32 bytes: HMAC-SHA256 under a derived key."""
+        return hmac.digest(self._head_key, text, "sha256")
 
     def __repr__(self) -> str:
         """Return a text that can be logged."""

@@ -4,12 +4,16 @@ Method: the file that the release before wrote is opened by a service, rotated, 
 """
 
 import gzip
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from ledger.chain.key_history import vkey_digest
 from ledger.clock import SystemClock
+from ledger.errors import LedgerError
 from ledger.service import Service
-from ledger.storage import Store
+from ledger.storage import Store, open_store
 from tests.support.attested import ADA, checked
 from tests.support.stores import ORIGIN
 from tools.quiet import quiet
@@ -28,6 +32,12 @@ def test_the_first_start_commits_the_next_key_and_later_ones_do_not(tmp_path: Pa
             quiet(str(path), service__evaluate=False, service__project=False), SystemClock()
         )
 
+    with pytest.raises(LedgerError, match="has no seal"), service():
+        pass
+    # No audit would pass its bodies, so its heads are adopted without one.
+    with closing(open_store(str(path), SystemClock())) as opened:
+        for info in opened.ledgers.all():
+            opened.keys.adopt(info.origin, opened.events.head(info.origin))
     with service() as served:
         ledger = served.ledger(ORIGIN)
         store: Store = served.store

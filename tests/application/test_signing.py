@@ -164,6 +164,7 @@ def test_events_missing_below_a_checkpoint_stop_signing(
         hash=head.event_hash,
         tree=head.tree,
     )
+    store.keys.adopt(ORIGIN, store.events.head(ORIGIN))
     for each in (attestation, attest(store, clock)):
         assert "some of them are gone" in refused(each).message
 

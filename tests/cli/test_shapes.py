@@ -90,6 +90,8 @@ def test_every_command_has_a_shape_and_is_run() -> None:
     elsewhere = {
         "serve",
         "ledger confirm-clock",
+        "ledger adopt",
+        "key reseal",
         "witness serve",
         "export delete",
         "verify BUNDLE",

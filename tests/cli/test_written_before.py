@@ -108,6 +108,8 @@ def test_it_is_served_replays_and_goes_on_for_a_client_that_has_followed_it(
     remembered = Path(os.environ["XDG_STATE_HOME"]) / "decision-ledger"
     remembered.mkdir(parents=True)
     shutil.move(written.folder / "trust.json", remembered)
+    adopted = run("ledger", "adopt", str(tmp_path / "ledger.sqlite"), "--vkey", written.vkey)
+    assert adopted.code == 0, adopted.err
     with serving(tmp_path) as served:
 
         def told(*line: str) -> str:

@@ -84,6 +84,7 @@ def verified_content(path: Path) -> list[Any] | None:
     try:
         if damage(str(path)):
             return None
+        store.keys.check_head(ORIGIN, store.events.head(ORIGIN))
         store.keys.opened(ORIGIN)
         return content(store)
     except LedgerError:

@@ -209,9 +209,10 @@ def audit_finds(honest: Honest, path: Path) -> bool:
 
 
 def server_finds(path: Path) -> bool:
-    """Return whether a server that starts with the file cannot open its keys."""
+    """Return whether a server refuses the head of a file, or cannot open its keys."""
     store = open_store(str(path), ManualClock(START), read_only=True, vault=VAULT)
     try:
+        store.keys.check_head(ORIGIN, store.events.head(ORIGIN))
         store.keys.opened(ORIGIN)
     except LedgerError:
         return True

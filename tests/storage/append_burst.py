@@ -9,13 +9,14 @@ import sys
 from ledger.clock import SystemClock
 from ledger.events.envelope import encode_body
 from ledger.storage import AppendRequest, NewEvent, open_store
+from ledger.storage.vault import Vault
 
 ORIGIN = "ledger.example.com/fraud"
 
 
 def main(url: str, name: str, count: int) -> None:
     """Append one request after the other, several under way at a time."""
-    store = open_store(url, SystemClock(), create=True)
+    store = open_store(url, SystemClock(), create=True, vault=Vault(bytes(range(32))))
     body = encode_body(actor="users/ada", data={"server": name})
     waiting = []
     for number in range(count):

@@ -125,7 +125,7 @@ def hold(url: str) -> None:
 
 def test_everything_verifies_and_goes_on(old_url: str) -> None:
     store = open_store(old_url, SystemClock(), vault=VAULT, create=True)
-    assert versions(store) == [2]
+    assert versions(store) == [3]
     assert [info.origin for info in store.ledgers.all()] == [ORIGIN, HISTORY, PLAIN]
     assert [store.events.head(origin).position for origin in (ORIGIN, HISTORY, PLAIN)] == [
         302,
@@ -136,6 +136,12 @@ def test_everything_verifies_and_goes_on(old_url: str) -> None:
     kept = store.proofs.checkpoint(ORIGIN)
     assert kept is not None
     assert kept.size == 252
+    for origin in (ORIGIN, HISTORY):
+        head = store.events.head(origin)
+        with pytest.raises(LedgerError, match="has no seal"):
+            store.keys.check_head(origin, head)
+        store.keys.adopt(origin, head)
+        store.keys.check_head(origin, store.events.head(origin))
     event = NewEvent(
         "models/m1", "model.updated.v1", encode_body(actor="users/ada", data={}, request_id="after")
     )

@@ -135,6 +135,7 @@ class Checkpoints:
         with self._store.snapshot() as view:
             kept = view.proofs.checkpoint(self._origin)
             head = view.events.head(self._origin)
+            self._store.keys.check_head(self._origin, head)
             history = self._history = self._keyring.history(view.events, until=head.position)
             basis = self._last_signed(view, kept, head, history)
             tree = _tree_of(head)

@@ -1,0 +1,185 @@
+"""A head is sealed under the master key: what no server wrote is refused, and operators can adopt.
+
+Method: a score and its decision are appended again by raw INSERTs, as a person can who may write to
+the database and has no key: no trigger is touched, and hashes, links, tree and head are as they
+must be.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledger.chain.merkle import CompactRange
+from ledger.chain.tiles import RightEdge
+from ledger.cli.exits import Exit
+from ledger.clock import SystemClock
+from ledger.errors import LedgerError, Reason
+from ledger.storage import open_store
+from tests.cli.conftest import Run
+from tests.support.forger import COLUMNS, Forger, Row
+from tests.support.served import ORIGIN, Fleets, observation, serving, serving_fleet
+
+EVALUATED = ("score.computed.v1", "decision.made.v2")
+
+
+@pytest.fixture
+def database(fleets: Fleets, run: Run, tmp_path: Path) -> Path:
+    """A ledger with two scores, two decisions and a checkpoint, which no server serves any more."""
+    with serving_fleet(fleets, tmp_path, "fares") as served:
+        for number, seconds in ((0.9, 0), (0.1, 86_400)):
+            served.submit(observation(number=number, seconds=seconds))
+            evaluated = run("--server", served.server.address, "evaluate", "fares")
+            assert evaluated.code == 0, evaluated.err
+        served.service.ledger().attestation.checkpoints.sign()
+    return tmp_path / "ledger.sqlite"
+
+
+def append_again(path: Path, types: Sequence[str]) -> None:
+    """Append the first event of each type once more, by INSERTs, and move tiles and head along."""
+    with closing(Forger(path)) as forger:
+        old = len(forger.rows)
+        added = [next(row for row in forger.rows if row.type == name) for name in types]
+        forger.rows += [replace(row) for row in added]
+        forger.renumber(old + 1)
+        insert_rows(forger.database, forger.rows[old:])
+        edge = RightEdge(CompactRange(), ())
+        for (level, number), hashes in edge.extend(row.event_hash for row in forger.rows).items():
+            forger.database.execute(
+                "INSERT INTO tiles VALUES (1, ?, ?, ?) ON CONFLICT (ledger_id, level, number)"
+                " DO UPDATE SET hashes = excluded.hashes",
+                (level, number, hashes),
+            )
+        forger.database.execute(
+            "UPDATE heads SET position = ?, event_hash = ?, recorded_at = ?, tree = ?",
+            (
+                len(forger.rows),
+                forger.rows[-1].event_hash,
+                forger.rows[-1].recorded_at,
+                edge.tree.to_bytes(),
+            ),
+        )
+
+
+def insert_rows(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    marks = ", ".join("?" * len(COLUMNS))
+    values = [tuple(vars(row).values()) for row in rows]
+    database.executemany(f"INSERT INTO events VALUES ({marks})", values)
+
+
+def refused(path: Path) -> LedgerError:
+    """Start a server on a ledger that it must refuse, and return why."""
+    with pytest.raises(LedgerError) as caught, serving(path.parent):
+        pass
+    return caught.value
+
+
+def test_a_decision_appended_without_the_master_key_is_never_served(database: Path) -> None:
+    append_again(database, EVALUATED)
+    refusal = refused(database)
+    assert refusal.reason is Reason.CHAIN_BROKEN
+    assert refusal.metadata["ledger"] == ORIGIN
+    with closing(sqlite3.connect(database)) as raw:
+        ((size, hash_),) = raw.execute("SELECT position, event_hash FROM heads").fetchall()
+    assert f"{size} events with hash {hash_.hex()}" in refusal.message
+    assert f"over {size - 2} events" in refusal.message
+
+
+@pytest.mark.parametrize("seal", [None, bytes(32), b"short"])
+def test_a_head_without_its_seal_is_not_served(database: Path, seal: bytes | None) -> None:
+    with closing(sqlite3.connect(database)) as raw, raw:
+        raw.execute("UPDATE heads SET seal = ?", (seal,))
+    assert refused(database).reason is Reason.CHAIN_BROKEN
+
+
+@pytest.mark.parametrize("column", ["recorded_at", "newest_observed_at"])
+def test_each_column_of_a_head_is_sealed(database: Path, column: str) -> None:
+    with closing(sqlite3.connect(database)) as raw, raw:
+        raw.execute(f"UPDATE heads SET {column} = {column} + 1")
+    assert refused(database).reason is Reason.CHAIN_BROKEN
+
+
+def test_another_master_key_is_named_as_the_fault(database: Path) -> None:
+    Path(f"{database}.key").write_text("ab" * 32)
+    refusal = refused(database)
+    assert refusal.reason is Reason.STORE_UNAVAILABLE
+    assert "master key" in refusal.remedy
+
+
+def test_a_running_server_neither_signs_nor_appends_to_a_head_that_it_did_not_write(
+    fleets: Fleets, run: Run, tmp_path: Path
+) -> None:
+    with serving_fleet(fleets, tmp_path, "fares") as served:
+        served.submit(observation(number=0.9))
+        assert run("--server", served.server.address, "evaluate", "fares").code == 0
+        checkpoints = served.service.ledger().attestation.checkpoints
+        kept = checkpoints.sign().size
+        append_again(tmp_path / "ledger.sqlite", EVALUATED)
+        with pytest.raises(LedgerError) as caught:
+            checkpoints.sign()
+        assert caught.value.reason is Reason.SIGNING_STOPPED
+        newest = checkpoints.newest()
+        assert newest is not None
+        assert newest.size == kept
+        ran = run("--server", served.server.address, "evaluate", "fares")
+        assert ran.code == Exit.INTEGRITY, ran.err
+
+
+def test_an_operator_adopts_a_database_that_verifies(run: Run, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as raw, raw:
+        raw.execute("UPDATE heads SET seal = NULL")
+    adopted = run("ledger", "adopt", str(database), "--json")
+    assert adopted.code == 0, adopted.err
+    with serving(database.parent) as served:
+        head = served.service.ledger().log.head()
+        assert adopted.json["adopted"][0]["event_hash"] == head.event_hash.hex()
+        served.submit(observation(seconds=90_000))
+
+
+def test_a_database_that_does_not_verify_is_not_adopted(run: Run, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as raw, raw:
+        raw.execute("DROP TRIGGER events_no_update")
+        raw.execute("UPDATE events SET body = replace(body, '0.9', '0.8') WHERE position = 8")
+        raw.execute("UPDATE heads SET seal = NULL")
+    ran = run("ledger", "adopt", str(database))
+    assert ran.code == Exit.INTEGRITY
+    assert "no head was sealed" in ran.err
+    assert refused(database).reason is Reason.CHAIN_BROKEN
+
+
+def test_everything_is_sealed_again_under_another_master_key(
+    run: Run, database: Path, tmp_path: Path
+) -> None:
+    fresh = tmp_path / "new.key"
+    ran = run("key", "reseal", str(database), "--to", str(fresh), "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["resealed"] == 2
+    assert refused(database).reason is Reason.STORE_UNAVAILABLE  # by the old key
+    fresh.replace(f"{database}.key")
+    with serving(database.parent) as served:
+        served.submit(observation(seconds=90_000))
+        assert served.service.ledger().attestation.checkpoints.sign().size == served.head()
+
+
+def test_nothing_is_sealed_again_where_the_head_has_no_seal(run: Run, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as raw, raw:
+        raw.execute("UPDATE heads SET seal = NULL")
+    ran = run("key", "reseal", str(database), "--to", str(database.with_suffix(".new")))
+    assert ran.code == Exit.INTEGRITY
+    assert run("ledger", "adopt", str(database)).code == 0
+    with serving(database.parent) as served:
+        assert served.service.ledger().attestation.checkpoints.sign().size == served.head()
+
+
+def test_a_refused_head_is_refused_to_every_store(database: Path) -> None:
+    append_again(database, EVALUATED)
+    store = open_store(str(database), SystemClock())
+    try:
+        with pytest.raises(LedgerError) as caught:
+            store.keys.check_head(ORIGIN, store.events.head(ORIGIN))
+        assert caught.value.reason is Reason.CHAIN_BROKEN
+    finally:
+        store.close()
