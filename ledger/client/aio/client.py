@@ -68,7 +68,7 @@ class AsyncLedgerClient(
                 retry or RetryOptions(),
                 clock or SystemClock(),
                 trust if isinstance(trust, TrustStore) else TrustStore(trust),
-                None if witness_policy is None else read_witness_policy(witness_policy),
+                read_witness_policy(witness_policy),
             )
         )
 
@@ -91,11 +91,7 @@ class AsyncLedgerClient(
                 settings.deadline_seconds if deadline_seconds is None else deadline_seconds
             ),
             trust=trust or settings.trust,
-            witness_policy=(
-                settings.witness_policy
-                if witness_policy is None
-                else read_witness_policy(witness_policy)
-            ),
+            witness_policy=read_witness_policy(witness_policy) or settings.witness_policy,
         )
         client = object.__new__(AsyncLedgerClient)
         client._connection = self._connection.with_settings(changed)

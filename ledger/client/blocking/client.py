@@ -69,7 +69,7 @@ class LedgerClient(
                 retry or RetryOptions(),
                 clock or SystemClock(),
                 trust if isinstance(trust, TrustStore) else TrustStore(trust),
-                None if witness_policy is None else read_witness_policy(witness_policy),
+                read_witness_policy(witness_policy),
             )
         )
 
@@ -92,11 +92,7 @@ class LedgerClient(
                 settings.deadline_seconds if deadline_seconds is None else deadline_seconds
             ),
             trust=trust or settings.trust,
-            witness_policy=(
-                settings.witness_policy
-                if witness_policy is None
-                else read_witness_policy(witness_policy)
-            ),
+            witness_policy=read_witness_policy(witness_policy) or settings.witness_policy,
         )
         client = object.__new__(LedgerClient)
         client._connection = self._connection.with_settings(changed)

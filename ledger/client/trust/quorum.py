@@ -21,9 +21,9 @@ class Quorum:
     why: str
 
 
-def read_witness_policy(policy: WitnessPolicyLike) -> WitnessPolicy:
-    """Return a witness policy; PolicyError or OSError where it cannot be read."""
-    if isinstance(policy, WitnessPolicy):
+def read_witness_policy(policy: WitnessPolicyLike | None) -> WitnessPolicy | None:
+    """Return a witness policy, None for none; PolicyError or OSError where it cannot be read."""
+    if policy is None or isinstance(policy, WitnessPolicy):
         return policy
     return parse_policy(
         policy if isinstance(policy, bytes) else read_bytes(Path(policy), NOTE_BYTES_MAX)
