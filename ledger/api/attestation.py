@@ -8,7 +8,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert import ledgers as convert
 from ledger.api.convert.basics import appended
 from ledger.api.paging import page_of
-from ledger.api.server_context import ServerContext
+from ledger.api.server_context import Servicer
 from ledger.application.signing.key_commands import OVERLAP_DEFAULT, OVERLAP_MAX
 from ledger.chain.keys import KeyFormatError, VerifierKey
 from ledger.v1 import ledger_service_pb2 as pb
@@ -17,10 +17,8 @@ _LINE_CHARS_MAX: Final = 4_000  # a name of 255 bytes and the longest signature 
 _KEY_CHARS_MAX: Final = 1_000
 
 
-class AttestationMethods:
+class AttestationMethods(Servicer):
     """The methods of LedgerService that let others verify the ledger."""
-
-    _server: ServerContext
 
     # ---- checkpoints and proofs ------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from ledger.api.convert.decisions import (
     score_of,
 )
 from ledger.api.paging import page_of
-from ledger.api.server_context import ServerContext, beyond_head
+from ledger.api.server_context import Servicer, beyond_head
 from ledger.application.decisions.overrides import OverrideSpec
 from ledger.application.decisions.replay import ReplayKind
 from ledger.application.ledger import LedgerApplication
@@ -35,11 +35,8 @@ _ACTIONS: Final[dict[int, Action]] = inverse(ACTIONS)
 _KIND_NAMES: Final[dict[int, ReplayKind]] = inverse(KINDS)
 
 
-class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
+class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServicer):
     """Serves DecisionService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     def Evaluate(
         self, request: pb.EvaluateRequest, context: grpc.ServicerContext

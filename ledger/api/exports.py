@@ -7,18 +7,15 @@ import grpc
 from ledger.api.checks import Checks
 from ledger.api.convert import exports as convert
 from ledger.api.paging import page_of
-from ledger.api.server_context import ServerContext
+from ledger.api.server_context import Servicer
 from ledger.errors import invalid_field
 from ledger.limits import EXPORT_CHUNK_BYTES
 from ledger.v1 import export_service_pb2 as pb
 from ledger.v1 import export_service_pb2_grpc
 
 
-class ExportServicer(export_service_pb2_grpc.ExportServiceServicer):
+class ExportServicer(Servicer, export_service_pb2_grpc.ExportServiceServicer):
     """Serves ExportService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     def CreateExport(
         self, request: pb.CreateExportRequest, context: grpc.ServicerContext

@@ -13,7 +13,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert import ledgers as convert
 from ledger.api.convert.basics import appended, inverse
 from ledger.api.paging import cut, page_of
-from ledger.api.server_context import ServerContext, beyond_head
+from ledger.api.server_context import beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import EventFilter, EventWatch, fitting
 from ledger.events import values
@@ -33,9 +33,6 @@ _CLOCKS: Final = {**inverse(convert.CLOCKS), ledger_pb2.LEDGER_CLOCK_UNSPECIFIED
 
 class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceServicer):
     """Serves LedgerService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     def CreateLedger(
         self, request: pb.CreateLedgerRequest, context: grpc.ServicerContext

@@ -6,7 +6,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.models import described_of, model, version_of
 from ledger.api.paging import cut, page_of
-from ledger.api.server_context import ServerContext
+from ledger.api.server_context import Servicer
 from ledger.application.fleet.deployments import DeploymentSpec
 from ledger.application.ledger import LedgerApplication
 from ledger.events.models import ModelRegistered, ModelUpdated
@@ -14,11 +14,8 @@ from ledger.v1 import model_pb2, model_service_pb2_grpc
 from ledger.v1 import model_service_pb2 as pb
 
 
-class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
+class ModelServicer(Servicer, model_service_pb2_grpc.ModelServiceServicer):
     """Serves ModelService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     def RegisterModel(
         self, request: pb.RegisterModelRequest, context: grpc.ServicerContext

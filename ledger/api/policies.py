@@ -6,7 +6,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert.basics import appended
 from ledger.api.convert.policies import policy, positions_in_force, problems, scope_of, version
 from ledger.api.paging import cut, page_of
-from ledger.api.server_context import ServerContext
+from ledger.api.server_context import Servicer
 from ledger.application.ledger import LedgerApplication
 from ledger.events.canonical import encode
 from ledger.v1 import policy_pb2, policy_service_pb2_grpc
@@ -15,11 +15,8 @@ from ledger.v1 import policy_service_pb2 as pb
 _DIGEST_CHARS = 64
 
 
-class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
+class PolicyServicer(Servicer, policy_service_pb2_grpc.PolicyServiceServicer):
     """Serves PolicyService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     def LintPolicy(
         self, request: pb.LintPolicyRequest, context: grpc.ServicerContext

@@ -9,7 +9,7 @@ from ledger.api.checks import Checks
 from ledger.api.convert import priorities as convert
 from ledger.api.convert.basics import timestamp
 from ledger.api.paging import Page, cut, page_of
-from ledger.api.server_context import ServerContext, beyond_head
+from ledger.api.server_context import Servicer, beyond_head
 from ledger.api.steps import paused
 from ledger.api.watches import PRIORITIES, PriorityWatch
 from ledger.application.ledger import LedgerApplication
@@ -26,11 +26,8 @@ _ORDERS: dict[int, Order] = {
 }
 
 
-class PriorityServicer(priority_service_pb2_grpc.PriorityServiceServicer):
+class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServicer):
     """Serves PriorityService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     # ---- the ranked fleet ------------------------------------------------------------------------
 

@@ -203,6 +203,13 @@ class ServerContext:
         host.check(name, position)
 
 
+class Servicer:
+    """What serves one service of the contract, with what all of them share."""
+
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
+
+
 def await_checkpoint(
     ledger: LedgerApplication, position: int, context: grpc.ServicerContext
 ) -> None:

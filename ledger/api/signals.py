@@ -21,7 +21,7 @@ from ledger.api.convert.signals import (
     signal_state,
 )
 from ledger.api.paging import cut, page_of
-from ledger.api.server_context import ServerContext, await_checkpoint
+from ledger.api.server_context import ServerContext, Servicer, await_checkpoint
 from ledger.api.steps import Deferred, answered_stream, deferred
 from ledger.application.fleet.intake import PendingBatch
 from ledger.application.ledger import LedgerApplication
@@ -39,11 +39,8 @@ _STREAMED: Final = "StreamSignals"
 _FATAL: Final = frozenset({Reason.LEDGER_UNKNOWN, Reason.DRAINING})
 
 
-class SignalServicer(signal_service_pb2_grpc.SignalServiceServicer):
+class SignalServicer(Servicer, signal_service_pb2_grpc.SignalServiceServicer):
     """Serves SignalService."""
-
-    def __init__(self, server: ServerContext) -> None:
-        self._server = server
 
     def DefineSignal(
         self, request: pb.DefineSignalRequest, context: grpc.ServicerContext
