@@ -65,7 +65,7 @@ def uuid7(clock: Clock) -> str:
     """Return a UUID version 7 (RFC 9562): 48 bits of milliseconds, then randomness."""
     millis = min(
         max(clock.now_micros() // 1000, 0), _MILLIS_MAX
-    )  # whatever the machine's clock says
+    )  # even if the machine's clock is wrong
     raw = bytearray(millis.to_bytes(6, "big") + clock.random_bytes(10))
     raw[6] = raw[6] & 0x0F | 0x70
     raw[8] = raw[8] & 0x3F | 0x80

@@ -186,7 +186,7 @@ def body_erased(position: int, erased_by: int | None = None) -> LedgerError:
 
 
 MISREAD: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading rows that this product did not write may end in."""
+"""Errors that reading rows may end in, if this product did not write them."""
 
 
 def misread(error: Exception) -> LedgerError:

@@ -31,7 +31,7 @@ DATA_AHEAD_SECONDS: Final = 3_660 * 86_400  # ten years: a `data` ledger's time 
 # one slip of the pen (3013, 9999) must not move it; data made for the near future may be loaded
 CLOCK_STEP_SECONDS_MIN: Final = 5  # clocks are set by small steps all the time: those are no fault
 IDLE_SECONDS_MAX: Final = 366 * 86_400  # a year and a day: a server whose clock lies further beyond
-# the newest event of a `wall` ledger when it starts is more likely wrong than back after so long
+# the newest event of a `wall` ledger when it starts is more likely wrong than back after that time
 LEAP_SECONDS_DEFAULT: Final = 31 * 86_400  # how far a stated time may leap ahead in a `data` ledger
 LEAP_SECONDS_MAX: Final = DATA_AHEAD_SECONDS
 
@@ -65,7 +65,7 @@ KEEPALIVE_SECONDS: Final = 30  # between pings on an idle connection
 PING_SECONDS_MIN: Final = 5  # how often clients may ping: Go's default of 10 s has room
 KEEPALIVE_TIMEOUT_SECONDS: Final = 10  # without an answer to a ping the peer counts as gone
 DRAIN_SECONDS: Final = 10.0  # what calls under way get to finish when the server stops
-STOP_SECONDS_MAX: Final = 14.0  # after which the process ends, whatever hangs
+STOP_SECONDS_MAX: Final = 14.0  # after which the process ends, even if a part hangs
 STREAM_HEARTBEAT_SECONDS: Final = 5.0
 
 PROJECTION_BATCH_EVENTS: Final = 2_000

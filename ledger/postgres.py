@@ -1,4 +1,4 @@
-"""What every connection to PostgreSQL is set to, and what is looked at on each one before use.
+"""The settings of every connection to PostgreSQL, and the checks of each one before use.
 
 A server's defaults may change under us (`ALTER SYSTEM`, `ALTER ROLE`, a fail-over), so nothing is
 taken from them: time limits and durability are set in the session, and what a session cannot set is
@@ -45,13 +45,13 @@ _DURABLE: Final = frozenset({"on", "remote_apply"})
 _ENCODING: Final = "UTF8"
 _READ_ONLY: Final = "25006"
 
-# What the driver ignores once a connection was lost is said by the store, once and in words.
+# The driver's warnings about lost connections are said by the store, once and in words.
 # Without a handler the driver's own lines would go to standard error.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class Purpose(Enum):
-    """What a connection is for."""
+    """The purpose of a connection."""
 
     WRITES = "writes"
     READS = "reads"
@@ -60,7 +60,7 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PostgresSession:
-    """What a writing transaction finds about its session; `pid` is that of the server's process."""
+    """The state of a writing session; `pid` is that of the server's process."""
 
     pid: int
     synchronous_commit: str

@@ -1,4 +1,4 @@
-"""Files and folders for their owner only, whatever the umask says.
+"""Files and folders for their owner only, under any umask.
 
 For all that a server or a client keeps and for every export (bundles, receipts, tables): it holds
 what others confided, or keys. To hand an export over, its owner opens it to whom it is for. What is

@@ -39,7 +39,7 @@ def read_text(path: Path, most: int) -> str:
     return read_bytes(path, most).decode("utf-8")
 
 
-def parse_json(text: str) -> Any:  # noqa: ANN401 - whatever it says
+def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON
     """Return what JSON says; ValueError also where it is nested too deeply for a parser."""
     try:
         return json.loads(text)

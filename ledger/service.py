@@ -56,7 +56,7 @@ class _Running:
     follower: Follower
     exports: Exports | None
     ending: ExitStack
-    """What stops all that was begun for the ledger, the last first."""
+    """The parts begun for the ledger, stopped in the opposite order."""
 
 
 class Service:

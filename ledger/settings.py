@@ -69,7 +69,7 @@ class StorageSettings(_Section):
 
 
 class ServiceSettings(_Section):
-    """What runs beside the API."""
+    """The work that runs beside the API."""
 
     evaluate: bool = Field(
         default=True, description="Whether this server scores models and decides by itself."
@@ -141,22 +141,23 @@ _Actor = Annotated[str, AfterValidator(_can_call)]
 
 
 class ErasureSettings(_Section):
-    """Who may erase bodies."""
+    """The actors that may erase bodies."""
 
     actors: tuple[_Actor, ...] = Field(
         default=(),
-        description='Who may erase bodies, as a list such as `["users/dpo"]`; no client if empty.',
+        description='Actors that may erase bodies, as a list such as `["users/dpo"]`; no client if '
+        "empty.",
     )
 
 
 class OperatorSettings(_Section):
-    """Who may do what concerns every client."""
+    """The actors that may do what concerns every client."""
 
     actors: tuple[_Actor, ...] = Field(
         default=(),
-        description="Who may rotate and revoke keys, create ledgers, confirm the clock, retire "
-        'models, rebuild read models and delete exports, as a list such as `["users/ops"]`; no '
-        "client if empty.",
+        description="Actors that may rotate and revoke keys, create ledgers, confirm the clock, "
+        "retire models, rebuild read models and delete exports, as a list such as "
+        '`["users/ops"]`; no client if empty.',
     )
 
 
@@ -188,7 +189,8 @@ class ClientSettings(_Section):
     )
     actor: str = Field(
         default="",
-        description="Who calls, as `users/NAME` or `services/NAME`; empty for `users/anonymous`.",
+        description="The actor that calls, as `users/NAME` or `services/NAME`; empty for "
+        "`users/anonymous`.",
     )
     deadline_seconds: float = Field(
         default=10.0, gt=0, le=86_400, description="How long a call may take, with all attempts."
@@ -293,7 +295,7 @@ def refuse_strays(variables: Mapping[str, str]) -> None:
 
     Others with the prefix belong to other programs: Kubernetes makes LEDGER_SERVICE_HOST for a
     Service called `ledger`, hledger reads LEDGER_FILE, and a section that is far from all of ours
-    (LEDGER_APP__KEY) is a section of somebody else's.
+    (LEDGER_APP__KEY) is a section of another program.
     """
     known = {variable for variable, _, _ in documented()}
     strays = sorted(name for name in variables if _is_ours(name) and name not in known)

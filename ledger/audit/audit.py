@@ -38,7 +38,7 @@ MEANINGS: Final = {
     "database.cosignatures": "Every kept cosignature is whole, and its checkpoint is kept.",
     "database.integrity": "SQLite finds its own pages, indexes and rows in order.",
 }
-"""What the rules mean that are no rules about single events."""
+"""Meanings of the rules that are not about single events."""
 
 Tell = Callable[[str, int, int], None]
 """Told which pass is under way, and how many events are done of how many."""

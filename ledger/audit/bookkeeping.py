@@ -1,4 +1,4 @@
-"""What a database keeps beside its events, compared with them: no hash covers these rows.
+"""The rows a database keeps beside its events, compared with them: no hash covers these rows.
 
 The service finds observations by an indexed time, answers repeated requests from a table, and goes
 on from a stored head; it signs with the keys that are kept, shows the cosignatures to readers, and

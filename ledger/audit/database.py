@@ -95,7 +95,7 @@ class DatabaseSource:
             raise
 
     def _open(self) -> None:
-        # Checkpoints before events: whatever was signed by now is there in the next moment too.
+        # Checkpoints before events: events that are signed by now are still there a moment later.
         newest = self._query(
             "SELECT size FROM checkpoints WHERE ledger_id = ? ORDER BY size DESC LIMIT 1",
             self._ledger_id,

@@ -28,7 +28,7 @@ _OBSERVATION: Final = re.compile(
 
 
 class StatedObservation(NamedTuple):
-    """What a monitor stated; the time in microseconds, the value as its text."""
+    """The statement of a monitor; the time in microseconds, the value as its text."""
 
     model_version: str
     observed_at: int
@@ -56,9 +56,9 @@ class AuditedEvent:
     data: dict[str, Any] | None = None
     """The body's data where its type is known and fits it; None for observations."""
     fault: str = ""
-    """What is wrong with the body's envelope."""
+    """The fault of the body's envelope."""
     data_fault: str = ""
-    """What is wrong with its data."""
+    """The fault of its data."""
 
     @property
     def known(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _read_plainly(event: AuditedEvent, raw: bytes) -> None:
     event.data = body["data"]
 
 
-def _envelope_fault(body: Any) -> str:  # noqa: ANN401 - whatever was decoded
+def _envelope_fault(body: Any) -> str:  # noqa: ANN401 - any decoded value
     """Return what is wrong with the five members of a body; empty if nothing is."""
     if not isinstance(body, dict) or body.keys() != _KEYS:
         return f"the body does not have exactly the members {', '.join(sorted(_KEYS))}"

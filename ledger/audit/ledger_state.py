@@ -1,4 +1,4 @@
-"""What the rules know before an event: everything that came before it, folded by the audit itself.
+"""The state before an event: everything that came before it, folded by the audit itself.
 
 Memory grows with the fleet, its policies and its streams. Of what happens without end only the
 newest is kept: observations are on disk, decisions and scores of a model in short queues.

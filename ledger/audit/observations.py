@@ -1,8 +1,8 @@
 """The audit's own index of observations, and of request ids: a private file that goes with it.
 
 Observations arrive late and out of order, and an evaluation may look far back; so they are kept by
-time, on disk once they outgrow a cache, and never in the audited database. What is in it was
-read from hashed bodies only.
+time, on disk once they outgrow a cache, and never in the audited database. It holds only
+data read from hashed bodies.
 """
 
 import hashlib

@@ -18,7 +18,7 @@ _NOT_PLANNED = frozenset({"planner", "loss_signal", "candidates"})
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What one version of one policy makes the kernels do."""
+    """The kernel parameters of one version of one policy."""
 
     policy: str
     version: int

@@ -1,6 +1,6 @@
 """A plan derived again: everything planner `excess/1` reads, from the audit's own fold.
 
-What a plan pins (`inputs_digest`) and how its rows give their reasons is part of the planner's
+The pinned inputs of a plan (`inputs_digest`) and the reasons of its rows are part of the planner's
 released name; this is a second writing of both, from `docs/spec/planner_v1.md`.
 """
 

@@ -1,4 +1,4 @@
-"""What an audit found, for programs and for people."""
+"""The report of an audit, for programs and for people."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ _TELL_EVERY: Final = 2_000
 
 @dataclass(slots=True)
 class RulePassResult:
-    """What the rules found."""
+    """The findings of the rules."""
 
     checked: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)

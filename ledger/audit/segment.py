@@ -38,12 +38,12 @@ _sha256 = hashlib.sha256
 
 @dataclass(slots=True)
 class Segment:
-    """What was found from `first` on; `last` is the last position that holds."""
+    """The findings from `first` on; `last` is the last valid position."""
 
     first: int
     last: int
     before: bytes = b""
-    """What the first event names as the hash before it."""
+    """The hash that the first event names as the one before it."""
     head: bytes = b""
     began_at: int = 0
     ended_at: int = 0

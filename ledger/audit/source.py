@@ -1,4 +1,4 @@
-"""What an audit reads from: rows of events, kept checkpoints and tiles, whatever holds them.
+"""The source of an audit: rows of events, kept checkpoints and tiles, in any kind of store.
 
 A source only hands out what it found. It judges nothing, so that every kind of it is held to the
 same rules; where it cannot even be read, it says at which position that was.
@@ -63,7 +63,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """What is wrong, with both values where there are two."""
+        """The fault, with both values where there are two."""
         compared = f" (expected {self.expected}, found {self.found})" if self.expected else ""
         return f"{self.what}{compared}"
 
@@ -84,7 +84,7 @@ class Withheld:
 
 @dataclass(slots=True)
 class SourceReport:
-    """What a source's own consistency was found to be, beside its events."""
+    """The findings about a source's own consistency, beside its events."""
 
     checked: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -98,7 +98,7 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class HashPassResult:
-    """What the events were found to lead to."""
+    """The result that the events lead to."""
 
     tree: bytes
     """Size and right edge of the tree, as a stored head keeps it."""
@@ -126,7 +126,7 @@ class LedgerSource(Protocol):
 
     @property
     def kind(self) -> SourceKind:
-        """What it is."""
+        """The kind of source."""
 
     @property
     def origin(self) -> str:
@@ -142,7 +142,7 @@ class LedgerSource(Protocol):
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
-        """What is left out by the source's own account."""
+        """The parts that the source says it leaves out."""
 
     @property
     def opener(self) -> Opener | None:

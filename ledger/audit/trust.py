@@ -1,4 +1,4 @@
-"""Who vouches for the hashes: keys over time, every kept checkpoint, witnesses.
+"""Trust in the hashes: keys over time, every kept checkpoint, witnesses.
 
 A key that the ledger itself names proves nothing to a stranger. The audit begins with keys pinned
 elsewhere, and trusts a further key only where a checkpoint by a trusted one covers the event that
@@ -27,13 +27,13 @@ _KEPT_FOR_QUORUM: Final = 1_000
 
 @dataclass(slots=True)
 class SignatureReport:
-    """What the signatures were found to say."""
+    """The findings about signatures."""
 
     checked: dict[str, int] = field(default_factory=dict)
     unchecked: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """What a reader must know about how far this can be trusted."""
+    """The limits of trust that a reader must know."""
     size: int = 0
     """The newest genuine checkpoint by a trusted key, and its note; 0 without one."""
     note: str = ""

@@ -1,6 +1,6 @@
 """Stretches joined to a whole: links, versions and times across their borders, and the tree.
 
-What is joined so far is all that an audit needs to go on later, and small enough for its state.
+The joined part is all that an audit needs to go on later, and small enough for its state.
 """
 
 import hashlib

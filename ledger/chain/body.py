@@ -1,4 +1,4 @@
-"""What the ledger format asks of every event's body, whatever its type.
+"""The rules of the ledger format for the body of every event, of any type.
 
 The envelope only: exact keys, actor, cause and ids. What `data` holds is the business of the type,
 which a verifier need not know.

@@ -28,7 +28,7 @@ class OriginError(NoteError):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointBody:
-    """What a log states about itself: its name, its size and the root over all its leaves."""
+    """A log's statement about itself: its name, its size and the root over all its leaves."""
 
     origin: str
     size: int

@@ -188,7 +188,7 @@ class ChainVerifier:
         stream = record.stream
         version = record.stream_version
         before = self._versions.get(stream)
-        # What was valid once is valid again: grammar costs only where something new appears.
+        # A text that was valid once is valid again: only new texts are checked against the grammar.
         if (
             record.position != position
             or type(record.position) is not int
@@ -211,7 +211,7 @@ class ChainVerifier:
         self._position = position + 1
 
     def _check_news(self, record: Link) -> None:
-        """Check the place of an event, and the grammar of whatever it shows for the first time."""
+        """Check the place of an event, and the grammar of texts that appear for the first time."""
         if record.position != self._position or type(record.position) is not int:
             raise self._broken(f"found position {record.position!r} there")
         if self._position > INTEGER_MAX:

@@ -1,7 +1,7 @@
 """Signed notes (C2SP signed-note): a text, an empty line, and one line per signature.
 
-Parsing is strict, because what two readers split differently they also trust differently. What the
-text says is left to the caller; `checkpoint.py` is the one caller here.
+Parsing is strict, because what two readers split differently they also trust differently. The
+meaning of the text is left to the caller; `checkpoint.py` is the one caller here.
 """
 
 import re
@@ -27,7 +27,7 @@ class MalformedNoteError(NoteError):
 
 
 class InvalidSignatureError(NoteError):
-    """A signature that names a trusted key and is not by it: somebody forged or damaged it."""
+    """A signature that names a trusted key and is not by it: it was forged or damaged."""
 
 
 class UnverifiedNoteError(NoteError):
@@ -39,7 +39,7 @@ class AmbiguousKeyError(NoteError):
 
 
 class NoteVerifier(Protocol):
-    """What opening a note needs of a trusted key."""
+    """The parts of a trusted key that opening a note needs."""
 
     @property
     def name(self) -> str:

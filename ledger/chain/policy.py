@@ -130,7 +130,7 @@ def parse_policy(data: bytes) -> WitnessPolicy:
 
 
 class _Reader:
-    """What the lines read so far have defined."""
+    """The definitions in the lines read so far."""
 
     def __init__(self) -> None:
         self._logs: list[PolicyLog] = []

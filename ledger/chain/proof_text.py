@@ -35,7 +35,7 @@ class ProofText:
     checkpoint: str
     """The checkpoint's note, verbatim."""
     extra: bytes | None = None
-    """Whatever the writer added. No signature covers it."""
+    """Text that the writer added. No signature covers it."""
 
 
 def encode(

@@ -153,7 +153,7 @@ def complete_root(hashes: bytes) -> Digest:
 
 
 class RightEdge:
-    """What an appender keeps of a tree that is stored as tiles: the unfinished tile of each level.
+    """The right edge of a tree that is stored as tiles: the unfinished tile of each level.
 
     Appending costs one hash per leaf on average and reads nothing.
     """

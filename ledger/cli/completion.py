@@ -52,7 +52,7 @@ def _signals(client: "LedgerClient") -> Iterable[str]:
     return (one.signal for one in client.list_signals())
 
 
-# By the name of a parameter, in whatever command it is.
+# By the name of a parameter, in any command.
 IDS: Final[dict[str, Callable[["LedgerClient"], Iterable[str]]]] = {
     "decision": _models,
     "export": lambda client: (one.name for one in client.list_exports()),

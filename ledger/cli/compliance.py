@@ -39,7 +39,7 @@ def export(
     """Write decisions with reasons, policy changes, silences and refusals as tables for people.
 
     Text that a spreadsheet would take for a formula is guarded in CSV. Parquet needs the extra
-    `parquet`. What is not recorded by this release is said, not left out. With --vkey or
+    `parquet`. Facts that this release does not record are named, not left out. With --vkey or
     --witness-policy a bundle is verified first: nothing is written, and the exit code is 4, if it
     does not hold.
     """

@@ -143,7 +143,7 @@ def explain(decision: _Name) -> None:
     if why.rules:
         parts += ["", "Rules:", *(f"  {inert(each.sentence)}" for each in why.rules)]
     if why.boundaries:
-        parts += ["", "What would have changed it:"]
+        parts += ["", "Changes that would have changed it:"]
         parts += [f"  {inert(each.sentence)}" for each in why.boundaries]
     chosen.show(found, "\n".join(parts))
 
@@ -164,7 +164,7 @@ def override(
         typer.Option(min=1, help="Only if the decision at this position is in force still."),
     ] = None,
 ) -> None:
-    """Set a model's action for a time, whatever the rules say.
+    """Set a model's action for a time, against the rules.
 
     Only a person may, who is named with the reason in the record. It cannot be taken back: what it
     sets ends by itself, and a later override counts before it.

@@ -90,7 +90,7 @@ def _show(ranges: Sequence[tuple[int, int]], found: "ErasurePreview") -> None:
             "service deletes its own copies; holders of others have to be told."
         )
     output.say(
-        "This cannot be undone. What was recorded after them may repeat what they say: scores, "
+        "This cannot be undone. Later events may repeat what these say: scores, "
         "decisions (owner, tier, labels) and plans are erased only if their positions are named."
     )
 

@@ -1,4 +1,4 @@
-"""What an event says, in one line and in the notation of people.
+"""The content of an event, in one line and in the notation of people.
 
 Stored bodies are canonical JSON with integers and the ledger's own spelling of times; `--json`
 prints those.
@@ -19,7 +19,7 @@ _PPM: Final = frozenset({"priority", "raw_priority", "degradation", "coverage"})
 )
 """Members in parts per million whose names do not say so."""
 _LEFT_OUT: Final = frozenset({"as_of", "kernel", "model", "planner", "procedure"})
-"""What a line has no room for, or what the event's stream names already; digests likewise."""
+"""Fields too long for a line, or named by the event's stream already; digests likewise."""
 
 
 def line_of(data: object, unit_of_cost: Callable[[], str]) -> str:

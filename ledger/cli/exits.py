@@ -79,7 +79,7 @@ def _described_here(
 
 
 _BEYOND: Final = re.compile(r"Value out of range: (-?[0-9]+)")
-"""What protobuf says of an integer that a field of the contract cannot hold."""
+"""The words of protobuf for an integer that a field of the contract cannot hold."""
 
 
 def described(error: Exception) -> tuple[Exit, str, str, str]:

@@ -1,4 +1,4 @@
-"""`decision-ledger export …`: bundles that anybody can verify without this service."""
+"""`decision-ledger export …`: bundles that anyone can verify without this service."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ def create(
         str, typer.Option(help="Why they are left out; it is in the bundle.")
     ] = "",
     purpose: Annotated[
-        str, typer.Option(help="What it is for; recorded for good, so no personal data.")
+        str, typer.Option(help="Its purpose; recorded for good, so no personal data.")
     ] = "",
     vkey: Keys = None,
     policy: PolicyFile = None,

@@ -28,7 +28,7 @@ def create(
         str, typer.Option(help="How far the data may leap ahead unasked; 31d if not, 0s: no bound.")
     ] = "",
     currency: Annotated[
-        str, typer.Option(help="What cost and value are counted in: EUR, kWh, GPU hours.")
+        str, typer.Option(help="The unit of cost and value: EUR, kWh, GPU hours.")
     ] = "",
 ) -> None:
     """Create a ledger with its own chain, clock, unit of cost and signing key."""

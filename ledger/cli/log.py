@@ -1,6 +1,6 @@
-"""`decision-ledger log …`: events, what is proven of them, and their publication.
+"""`decision-ledger log …`: events, their proofs, and their publication.
 
-What comes from a server is verified against the trust file, which remembers keys and the newest
+Answers of a server are verified against the trust file, which remembers keys and the newest
 checkpoint.
 """
 

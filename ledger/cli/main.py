@@ -46,7 +46,7 @@ TREE: Final[dict[str, str | Group]] = {
     "erase": "erasure",
     "completion": "completion",
     "signal": Group(
-        "What is measured, and what was observed.",
+        "Definitions of signals, and observations.",
         ("define", "list", "states", "submit"),
         "signals",
     ),
@@ -77,7 +77,7 @@ TREE: Final[dict[str, str | Group]] = {
         "keys",
     ),
     "audit": Group(
-        "The ledger examined by somebody who trusts none of its parts.",
+        "An audit of the ledger that trusts none of its parts.",
         ("run", "answer"),
         "audits",
     ),
@@ -86,7 +86,7 @@ TREE: Final[dict[str, str | Group]] = {
         "A witness, for any log: it cosigns what is consistent.", ("serve", "key"), "witness"
     ),
     "export": Group(
-        "Bundles that anybody can verify without this service.",
+        "Bundles that anyone can verify without this service.",
         ("create", "list", "delete"),
         "exports",
     ),
@@ -248,7 +248,7 @@ def shared(
         str | None, typer.Option(help="Origin of the ledger; the server's first one if left out.")
     ] = None,
     actor: Annotated[
-        str | None, typer.Option(help="Who calls: users/NAME or services/NAME.")
+        str | None, typer.Option(help="The actor that calls: users/NAME or services/NAME.")
     ] = None,
     deadline: Annotated[
         float | None,
@@ -257,7 +257,7 @@ def shared(
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON on standard output, whatever the command.")
+        bool, typer.Option("--json", help="Print JSON on standard output, for any command.")
     ] = False,
     _show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ledger.client import LedgerClient, Model
 
 _Id = Annotated[str, typer.Argument(metavar="MODEL", help="Its id: a-z, 0-9, '.', '_' and '-'.")]
-_Owner = Annotated[str | None, typer.Option(help="Who answers for it: a team, not a person.")]
+_Owner = Annotated[str | None, typer.Option(help="The team that answers for it, not a person.")]
 _Tier = Annotated[str | None, typer.Option(help="Its risk tier, in your own words.")]
 _Label = Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeat it for several.")]
 _Share = Annotated[str | None, typer.Option(metavar="SHARE", help="0% to 100%, such as 80%.")]
@@ -26,7 +26,7 @@ _Value = Annotated[
 _Cost = Annotated[
     str | None, typer.Option(metavar="AMOUNT", help="Cost of a retraining, such as 40 or 99.50.")
 ]
-_Meaning = Annotated[str | None, typer.Option(help="What it does, for a person.")]
+_Meaning = Annotated[str | None, typer.Option(help="A description for people.")]
 _Millionths = Annotated[
     int | None, typer.Option(hidden=True, min=0, help="In millionths, as scripts of before say it.")
 ]
@@ -56,7 +56,7 @@ def register(
         _given(values.money, unit_value, "--unit-value", unit_value_micros),
         _given(values.price, cost, "--cost", cost_micros),
     )
-    # What is missing was refused when the line was read.
+    # A missing value was refused when the line was read.
     assert owner is not None
     assert worth is not None
     assert price is not None

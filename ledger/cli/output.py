@@ -1,4 +1,4 @@
-"""What commands print: data on standard output, talk on standard error.
+"""The output of commands: data on standard output, messages on standard error.
 
 JSON is the typed result field by field: times in UTC ISO 8601 with microseconds, hashes in
 hexadecimal, decimals as text, shares in ppm. People get the forms of `ledger.events.notation`.

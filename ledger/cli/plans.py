@@ -20,7 +20,7 @@ def make(
     budget: Annotated[
         str,
         typer.Option(
-            metavar="AMOUNT", help="What may be spent, in the ledger's unit of cost: 250 or 99.50."
+            metavar="AMOUNT", help="The most to spend, in the ledger's unit of cost: 250 or 99.50."
         ),
     ],
     budget_cap: Annotated[

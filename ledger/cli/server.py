@@ -40,7 +40,7 @@ def serve(
         str, typer.Option(help="How a created ledger tells time: `wall` or `data`.")
     ] = "wall",
     currency: Annotated[
-        str, typer.Option(help="What a created ledger counts cost in: EUR, kWh, GPU hours.")
+        str, typer.Option(help="The unit of cost of a created ledger: EUR, kWh, GPU hours.")
     ] = "",
     port_file: Annotated[
         Path | None, typer.Option(help="Write the port there once calls are answered.")
@@ -107,14 +107,14 @@ def _warn_of_silent_loss(settings: "Settings") -> None:
 
 
 def _end_in_any_case() -> None:
-    """End the process soon after the grace, whatever hangs: a thread, a disk, a library.
+    """End the process soon after the grace, even if a thread, a disk or a library hangs.
 
     Nothing is lost by it: what was acknowledged was durable before it was.
     """
     import os
 
     def say() -> None:
-        output.say("Something hangs and is left behind. What was acknowledged is on record.")
+        output.say("Something hangs and is left behind. Acknowledged events are on record.")
 
     def end() -> None:
         os._exit(Exit.REFUSED)

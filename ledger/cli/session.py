@@ -1,4 +1,4 @@
-"""What every command has: settings, a client, and options that may stand anywhere on the line.
+"""The parts of every command: settings, a client, and options allowed anywhere on the line.
 
 `decision-ledger priorities --json --server HOST:PORT` and `decision-ledger --json --server
 HOST:PORT priorities` are the same: the options in GLOBAL_OPTIONS are taken from wherever they are.
@@ -107,7 +107,7 @@ class Session:
 
     @property
     def unit_of_cost(self) -> str:
-        """What the ledger counts cost in, for sentences; empty if it does not say."""
+        """The ledger's unit of cost, for sentences; empty if it has none."""
         if self._unit_of_cost is None:
             self._unit_of_cost = self.client.get_ledger().unit_of_cost
         return self._unit_of_cost
@@ -172,7 +172,7 @@ class Root(TyperGroup):
     """The command line as a whole: moves shared options to the front, turns failures into exits."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as below
-        """Parse with the shared options first, wherever they stood."""
+        """Parse with the shared options first, wherever they were on the line."""
         ctx.meta[_AS_JSON] = ["--json"] in _split(args)[0]
         try:
             return super().parse_args(ctx, hoisted(args))

@@ -27,7 +27,7 @@ def define(
     ],
     unit: Annotated[str, typer.Option(help="Unit of its values, such as log-loss or ms.")],
     direction: Annotated[str, typer.Option(help="higher-is-worse or lower-is-worse.")],
-    meaning: Annotated[str, typer.Option(help="What it means, for a person.")],
+    meaning: Annotated[str, typer.Option(help="Its meaning, for people.")],
     collection: Annotated[str, typer.Option(help="Where and how often it is collected.")] = "",
     policy: Annotated[
         list[str] | None,
@@ -170,7 +170,7 @@ def submit(
     microseconds since 1970, or a number with its unit: s, ms, us, ns), model_version, sample_size.
     Where the ledger's clock is `data`, all need their observed_at. CSV needs a heading line. A bad
     row ends the run and is named by its number; what was acknowledged before it is on record and
-    counted. What is on record already is left out, so the same file can be repeated.
+    counted. Rows on record already are left out, so the same file can be repeated.
     """
     from ledger.operations.submission import batches, headings, rows
 

@@ -1,4 +1,4 @@
-"""What a command believes: the keys and policies that are named on its line, and the trust file."""
+"""The trust of a command: the keys and policies named on its line, and the trust file."""
 
 import warnings
 from collections.abc import Iterator, Sequence

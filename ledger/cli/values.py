@@ -1,6 +1,6 @@
 """Values as options state them, from amounts to hashes; a refusal names the option.
 
-What is relative counts back from the ledger's own now: for a `wall` ledger the machine's time, for
+A relative time counts back from the ledger's own now: for a `wall` ledger the machine's time, for
 a `data` ledger the time of its last event.
 """
 

@@ -1,4 +1,4 @@
-"""`decision-ledger verify`: one verb for whatever a person was given."""
+"""`decision-ledger verify`: one verb for logs, bundles, receipts and proofs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

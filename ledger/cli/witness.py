@@ -35,7 +35,7 @@ def serve(
         Path | None,
         typer.Option("--witness-policy", help="A tlog-policy file whose `log` lines count."),
     ] = None,
-    prefix: Annotated[str, typer.Option(help="What comes before the paths, such as /w1.")] = "",
+    prefix: Annotated[str, typer.Option(help="The prefix of the paths, such as /w1.")] = "",
     port_file: Annotated[
         Path | None, typer.Option(help="Write the port there once requests are answered.")
     ] = None,

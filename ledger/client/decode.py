@@ -2,9 +2,9 @@
 
 The annotation says how: a Timestamp for `datetime`, decimal text for `int` or `Decimal`, an enum by
 its name without prefix, another dataclass by recursion; `| None` reads what is not set as None. A
-reader is compiled once for each class. What begins with `Appended` reads those fields from the
-answer's `appended`. A test holds every class against its message, so that no field of the contract
-can be lost on the way.
+reader is compiled once for each class. A class that begins with `Appended` reads those fields from
+the answer's `appended`. A test holds every class against its message, so that no field of the
+contract can be lost on the way.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ def whole(cls: type[T]) -> _Read[T]:
 def paged(request: Message, cls: type[T], field: str) -> Paged[T]:
     """Return a list whose pages hold a resource each time in a field."""
 
-    def read(answer: Any) -> AnswerPage[T]:  # noqa: ANN401 - one page of whatever list
+    def read(answer: Any) -> AnswerPage[T]:  # noqa: ANN401 - one page of any list
         items = tuple([decode(cls, item) for item in getattr(answer, field)])
         return AnswerPage(items, answer.next_page_token, answer)
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class SignalKind(StrEnum):
-    """What sort of degradation a signal reports."""
+    """The sort of degradation that a signal reports."""
 
     PERFORMANCE = "PERFORMANCE"
     DRIFT = "DRIFT"
@@ -27,7 +27,7 @@ class SignalDirection(StrEnum):
 
 
 class BreachState(StrEnum):
-    """What a model's last score says of a signal."""
+    """The state of a signal in a model's last score."""
 
     CLEAR = "CLEAR"
     BREACHED = "BREACHED"
@@ -50,7 +50,7 @@ class Severity(StrEnum):
 
 
 class Action(StrEnum):
-    """What to do about a model."""
+    """The action for a model."""
 
     NO_ACTION = "NO_ACTION"
     INVESTIGATE = "INVESTIGATE"
@@ -59,7 +59,7 @@ class Action(StrEnum):
 
 
 class EvaluationTrigger(StrEnum):
-    """What caused an evaluation."""
+    """The cause of an evaluation."""
 
     INGEST = "INGEST"
     SCHEDULE = "SCHEDULE"
@@ -75,13 +75,13 @@ class DecisionReason(StrEnum):
 
 
 class HeldBack(StrEnum):
-    """What kept a decision from the action its rule gave."""
+    """The reason why a decision is not the action its rule gave."""
 
     COOL_DOWN = "COOL_DOWN"
 
 
 class RuleOutcome(StrEnum):
-    """What became of a rule of the policy."""
+    """The outcome of a rule of the policy."""
 
     MATCHED = "MATCHED"
     NOT_MATCHED = "NOT_MATCHED"
@@ -90,7 +90,7 @@ class RuleOutcome(StrEnum):
 
 
 class ReplayKind(StrEnum):
-    """What was replayed."""
+    """The kind of event that was replayed."""
 
     DECISION = "DECISION"
     SCORE = "SCORE"
@@ -113,7 +113,7 @@ class PriorityOrder(StrEnum):
 
 
 class PlanOutcome(StrEnum):
-    """What a plan does with a model."""
+    """The place of a model in a plan."""
 
     ADMITTED = "ADMITTED"
     RESTING = "RESTING"
@@ -127,7 +127,7 @@ class PlanOutcome(StrEnum):
 
 
 class ProjectionState(StrEnum):
-    """What a projection is doing."""
+    """The state of a projection."""
 
     LIVE = "LIVE"
     REBUILDING = "REBUILDING"
@@ -151,7 +151,7 @@ class RebuildOutcome(StrEnum):
 
 
 class KeyState(StrEnum):
-    """What a signing key is to its ledger."""
+    """The state of a signing key."""
 
     ACTIVE = "ACTIVE"
     RETIRED = "RETIRED"
@@ -159,7 +159,7 @@ class KeyState(StrEnum):
 
 
 class AuditSource(StrEnum):
-    """What an auditor read."""
+    """The source that an auditor read."""
 
     SERVER = "SERVER"
     DATABASE = "DATABASE"
@@ -168,7 +168,7 @@ class AuditSource(StrEnum):
 
 
 class ExportKind(StrEnum):
-    """What a bundle covers."""
+    """The scope of a bundle."""
 
     FULL = "FULL"
     RANGE = "RANGE"

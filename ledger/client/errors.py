@@ -1,4 +1,4 @@
-"""What calls raise: refusals that mirror the contract's reasons, and a server that is not there.
+"""Errors of calls: refusals that mirror the contract's reasons, and a server that is not there.
 
 Catch LedgerRefusedError for any refusal, a subclass for a family of reasons, UnreachableError where
 no server answered, ClientError for both. Every error here says what happened and what to do.
@@ -85,7 +85,7 @@ class UnknownNameError(LedgerRefusedError):
 
 
 class ConflictError(LedgerRefusedError):
-    """What the request makes exists already, or has changed since it was read."""
+    """The thing to be made exists already, or has changed since it was read."""
 
 
 class WrongStateError(LedgerRefusedError):
@@ -125,7 +125,7 @@ class TrustFileError(ClientError):
 
 
 class ProofRefusedError(ClientError):
-    """What the ledger said about itself does not hold, so it is not believed.
+    """A statement of the ledger about itself does not hold, so it is not believed.
 
     `remembered` and `received` are both signed notes, as far as there were any; `evidence` is the
     file that keeps them, None where the client was given no file to remember in.
@@ -156,7 +156,7 @@ class ProofRefusedError(ClientError):
 
     @property
     def message(self) -> str:
-        """What happened."""
+        """The fault, in a sentence."""
         said = f"{self.origin or 'The ledger'}: {self.why}."
         if self.on_record:
             said += f" The server says that the batch is on record at position {self.on_record}."
@@ -164,7 +164,7 @@ class ProofRefusedError(ClientError):
 
     @property
     def remedy(self) -> str:
-        """What to do, and where the evidence is."""
+        """The remedy, and the place of the evidence."""
         return f"{self.REMEDY} Evidence: {self.evidence}" if self.evidence else self.REMEDY
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What callers may write for a time, a name or an enum, and what it becomes on the wire.
+"""Times, names and enums as callers may write them, and their form on the wire.
 
 Times are aware datetimes, text of one, or integers of microseconds since 1970; a naive datetime is
 refused, because it names no moment. A bare integer that would fall before 2000 is refused too: it
@@ -48,7 +48,7 @@ TIME_FORMS: Final = "Write it as 2026-03-01T10:00:00Z, or as microseconds since 
 
 
 class NoTimeError(ValueError):
-    """What is written for a time and cannot be one: what is wrong with it, and what to write."""
+    """A value that cannot be a time: its fault, and a correct one to write instead."""
 
     def __init__(self, fault: str, remedy: str = TIME_FORMS) -> None:
         super().__init__(fault)

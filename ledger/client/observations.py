@@ -1,8 +1,8 @@
 """Observations as callers write them, and the messages they become: the client's hot path.
 
 A monitor sends tens of thousands of these a second, so each costs one pass and no intermediate
-object. What cannot be sent at all is refused here by its place, as `observations[3].value`; what
-can be sent is judged by the server, all of a batch at once.
+object. An observation that cannot be sent is refused here by its place, as `observations[3].value`;
+all others are judged by the server, a batch at once.
 """
 
 import operator

@@ -1,4 +1,4 @@
-"""What a connection is made with, for both clients: settings, channel options, metadata."""
+"""The options of a connection, for both clients: settings, channel options, metadata."""
 
 import re
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ _PLACE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """What a client was told: server, ledger, caller, and how patient to be."""
+    """The settings of a client: server, ledger, caller, time limits."""
 
     target: str
     ledger: str
@@ -69,7 +69,7 @@ class ClientOptions:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call carries; without an actor the server records its anonymous one."""
+        """The metadata of every call; without an actor the server records its anonymous one."""
         return ((ACTOR_KEY, self.actor),) if self.actor else ()
 
     def attempts(self, deadline_seconds: float | None = None) -> Attempts:

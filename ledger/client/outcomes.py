@@ -1,4 +1,4 @@
-"""What the ledger worked out, as the client hands it out: decisions, reasons, replays.
+"""Results of the ledger, as the client hands them out: decisions, reasons, replays.
 
 Conventions are those of `records`; numbers that end in `_ppm` are parts per million.
 """
@@ -21,7 +21,7 @@ from ledger.client.records import Appended
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure did."""
+    """The result of an erasure."""
 
     appended: Appended
     erased: int
@@ -30,7 +30,7 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """What a score or decision was derived from: nothing else went in."""
+    """The sources of a score or decision: nothing else went in."""
 
     as_of_position: int
     evaluated_at: datetime
@@ -80,7 +80,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What rules see of the model itself."""
+    """The part of the model itself that rules see."""
 
     owner: str
     tier: str
@@ -131,7 +131,7 @@ class OverrideInEffect:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do about a model, the rule that says so, and everything that rule could see."""
+    """The action for a model, the rule that gave it, and everything that rule could see."""
 
     name: str
     model: str
@@ -161,7 +161,7 @@ class EvaluatedDecision:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one request decided, in the order asked, and where it is."""
+    """The decisions of one request, in the order asked, and where they are."""
 
     appended: Appended
     evaluated: tuple[EvaluatedDecision, ...]
@@ -169,7 +169,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one signal contributed to a score, in numbers and in a sentence."""
+    """The contribution of one signal to a score, in numbers and in a sentence."""
 
     score: SignalScore
     sentence: str
@@ -229,7 +229,7 @@ class ExplainedDecision:
     decision: Decision
     explanation: Explanation
     override: str = ""
-    """Who set the override that it is under, until when and why; empty if none was in effect."""
+    """The author, end and reason of the override in effect; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What came of recomputing one recorded decision, score or plan."""
+    """The result of recomputing one recorded decision, score or plan."""
 
     position: int
     kind: ReplayKind

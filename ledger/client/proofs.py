@@ -1,4 +1,4 @@
-"""What the ledger says to prove itself, as the client hands it out: from proofs to bundles.
+"""Evidence from the ledger, as the client hands it out: from proofs to bundles.
 
 Conventions are those of `records`. Reading verifies nothing: `trust` does that.
 """
@@ -89,7 +89,7 @@ class AuditCheck:
 
 @dataclass(frozen=True, slots=True)
 class AuditFinding:
-    """What an audit found wrong; position 0 where it is not about one event."""
+    """One finding of an audit; position 0 where it is not about one event."""
 
     rule: str
     position: int
@@ -99,7 +99,7 @@ class AuditFinding:
 @hex_repr
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What an audit covered and found; what `record_audit` puts on record."""
+    """The scope and findings of an audit, as `record_audit` puts them on record."""
 
     program: str
     source: AuditSource | str

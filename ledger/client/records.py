@@ -1,4 +1,4 @@
-"""What the ledger holds, as the client hands it out: signals, models, policies, ledgers, events.
+"""Records of the ledger, as the client hands them out: signals, models, policies, events.
 
 Frozen values without protobuf. Times are aware datetimes in UTC to the microsecond, money and other
 integers plain `int`, decimals `Decimal`, hashes raw bytes. Signal and Model are also what one sends
@@ -40,7 +40,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What was done to the values of a batch, and which of it was on record already."""
+    """Changes to the values of a batch, and the repeats that were on record already."""
 
     rounded: int = 0
     """Values of more than 9 decimals, recorded rounded half to even at 9."""
@@ -122,7 +122,7 @@ class PolicyReplacement:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What is measured, in which unit, how it is collected."""
+    """The definition of a signal: its meaning, its unit, how it is collected."""
 
     signal: str
     kind: SignalKind | str
@@ -192,7 +192,7 @@ class Model:
     unit_value_micros: int
     """Value of one unit of loss on one row, in millionths of your currency."""
     cost_micros: int
-    """What one retraining costs, in millionths of your currency; 1 or more."""
+    """The cost of one retraining, in millionths of your currency; 1 or more."""
     tier: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     impact_ppm: int = 0
@@ -317,7 +317,7 @@ class Ledger:
     head_recorded_at: datetime | None
     newest_observed_at: datetime | None
     unit_of_cost: str = ""
-    """What amounts of cost and value are counted in; empty if that was not said."""
+    """The unit of cost and value; empty if none was given."""
     leap_seconds: int = 0
     """How far a stated time may lie ahead of the newest one; 0 for no bound."""
 
@@ -352,7 +352,7 @@ class Event:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the event says, decoded at each access; empty if the body was erased."""
+        """The data of the event, decoded at each access; empty if the body was erased."""
         data: dict[str, Any] = self.content.get("data", {})
         return data
 

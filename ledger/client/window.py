@@ -1,6 +1,6 @@
 """The batches of a stream that are under way: pure bookkeeping, shared by both clients.
 
-Answers come in the order of the batches. What was sent and not answered when a connection breaks
+Answers come in the order of the batches. A batch without an answer when a connection breaks
 may be on record; sent again with its request id on the next connection, it is recorded once.
 """
 
@@ -16,7 +16,7 @@ from ledger.v1 import signal_service_pb2
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one batch: either `appended` or `error` is set."""
+    """The outcome of one batch: either `appended` or `error` is set."""
 
     batch: int
     """Its place in the stream, from 1, however often the connection was renewed."""

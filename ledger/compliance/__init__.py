@@ -1,1 +1,1 @@
-"""What auditors and compliance ask for: tables and answers, folded from events and nothing else."""
+"""Tables and answers for auditors and compliance, folded from events and nothing else."""

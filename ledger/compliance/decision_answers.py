@@ -22,7 +22,7 @@ _OBSERVATIONS_SHOWN: Final = 200
 _NO_RULE: Final = dict.fromkeys(
     ("weight_ppm", "window_seconds", "baseline", "critical", "breach_ppm", "rationale")
 )
-"""What is not known of a signal whose policy version is not readable."""
+"""The caveat for a signal whose policy version is not readable."""
 
 _HISTORICAL: Final = (
     "It is historical: evaluated as of an earlier time, it changed nothing in force."
@@ -302,7 +302,7 @@ def which_rule(asked: _Asked, answer: Answer) -> None:
 
 
 def overridden(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
-    """List overrides, and say whether one stood behind the decision asked about."""
+    """List overrides, and say whether one caused the decision asked about."""
     table = overrides_table(source, FactFilter(model=inquiry.model))
     answer.say(f"On record: {counted(len(table.rows), 'override')}.")
     if inquiry.position is not None or inquiry.model:

@@ -27,7 +27,7 @@ class Fact(NamedTuple):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What header and body say, by the names that columns of tables have."""
+        """The values of header and body, by the names that columns of tables have."""
         return self._asdict() | (self.data or {})
 
 

@@ -1,4 +1,4 @@
-"""What an auditor may ask, and what an answer is.
+"""The questions of auditors, and the form of an answer.
 
 A question is answered from events alone. Where they tell nothing, or only a part, the answer says
 what is not on record.
@@ -17,7 +17,7 @@ class QuestionError(ValueError):
 
 
 class LiveQueries(Protocol):
-    """What only a server can do: prove, replay, look for what would have changed a decision."""
+    """Services that need a server: prove, replay, look for what would have changed a decision."""
 
     def prove_since(self, note: bytes) -> list[str]:
         """Return what comparing a checkpoint kept from earlier with the ledger shows."""
@@ -49,12 +49,12 @@ class Inquiry:
 
 @dataclass(slots=True)
 class Answer:
-    """What the events say: sentences first, then tables; and what they do not say."""
+    """The answer from the events: sentences first, then tables; and what they do not say."""
 
     said: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     missing: str = ""
-    """What the events do not tell; empty if the answer is whole."""
+    """Facts missing from the events; empty if the answer is whole."""
     how: list[str] = field(default_factory=list)
     """Commands that show more, or prove it."""
 

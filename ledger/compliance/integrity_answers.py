@@ -99,7 +99,7 @@ def who_writes(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
         if asked is None:
             raise QuestionError(f"There is no event at position {inquiry.position} here.")
         valid = [key.vkey for key in keys if key.is_valid_at(asked.position)]
-        author = asked.actor or "somebody whose name was erased or withheld"
+        author = asked.actor or "an actor whose name was erased or withheld"
         answer.say(
             f"Event {asked.position} ({asked.type}) was caused by {author} and recorded "
             f"{notation.moment(asked.recorded_at)}. Valid at that size: "
@@ -113,7 +113,7 @@ def who_writes(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:
 def _writers_table(writers: dict[tuple[str, str], list[int]]) -> Table:
     return table_of(
         "writers",
-        "Who wrote which events",
+        "The authors of events",
         (
             ("actor", "text", "who"),
             ("type", "text", "type of event"),
@@ -213,7 +213,7 @@ def retained_and_erased(source: FactSource, inquiry: Inquiry, answer: Answer) ->
     audits = list(readable(source.facts((AuditCompleted.TYPE,))))
     after = [(fact, data) for fact, data in audits if fact.position > last_erasure]
     answer.say(
-        "Events are kept for ever: nothing in the service deletes one. Only a body and its "
+        "Events are never deleted: nothing in the service can delete one. Only a body and its "
         "salt can be erased, under a recorded ground; header, hashes and proofs stay.",
         f"On record: {counted(len(erasures), 'erasure')} of {counted(count, 'position')}.",
     )

@@ -112,7 +112,7 @@ def limits(source: FactSource, inquiry: Inquiry, answer: Answer) -> None:  # noq
             for rule in document["decision"]["rules"]
         ]
     answer.say(
-        "What users are told of limits is in ledger/docs/limits.md; the ledger holds "
+        "The limits that users are told are in ledger/docs/limits.md; the ledger holds "
         "how each signal is collected and the rationale of every weight and rule."
     )
     answer.show(

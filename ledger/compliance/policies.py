@@ -221,7 +221,7 @@ def changes_table(source: FactSource, scope: FactFilter) -> Table:
             ("Change", ("change", "policy", "version", "scope")),
             ("Author", ("author",)),
             ("Why", ("rationale",)),
-            ("What changed", ("changed", "digest")),
+            ("Changes", ("changed", "digest")),
         ),
     )
 

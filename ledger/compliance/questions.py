@@ -56,7 +56,7 @@ QUESTIONS: Final[dict[str, Question]] = {
         decisions.knew,
     ),
     "queue": Question(
-        "What stood above and below it in the queue, and why was another model left out?",
+        "Which models were above and below it in the queue, and why was another left out?",
         decisions.neighbours,
     ),
     "what-if": Question("What would have changed the decision?", decisions.counterfactual),
@@ -170,7 +170,7 @@ QUESTIONS: Final[dict[str, Question]] = {
     "limits": Question(
         "Limits of the method as told to users.",
         management.limits,
-        "What users were told is not an event: it is in the release's README.",
+        "The words to users are not an event: they are in the release's README.",
     ),
     "export": Question(
         "Export everything on model M, readable and verifiable without this software.",

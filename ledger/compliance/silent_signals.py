@@ -27,7 +27,7 @@ TYPES: Final = (
 
 @dataclass(slots=True)
 class ReportingRecord:
-    """What one signal of one model has reported."""
+    """The reports of one signal of one model."""
 
     count: int = 0
     count_in_period: int = 0
@@ -41,7 +41,7 @@ class ReportingRecord:
 
 @dataclass(slots=True)
 class _Fleet:
-    """What is needed of models and policies to know which signals ought to report."""
+    """The facts of models and policies that decide which signals ought to report."""
 
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)

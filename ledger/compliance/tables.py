@@ -18,7 +18,7 @@ any length, None is not known."""
 Described: TypeAlias = Sequence[tuple[str, Kind, str]]
 """Columns by name, kind and meaning."""
 Records: TypeAlias = Iterable[Mapping[str, Any] | tuple[Cell, ...]]
-"""What rows are made of: values by the names of columns, or the cells themselves."""
+"""The contents of rows: values by the names of columns, or the cells themselves."""
 
 _WORD_CHARS_MAX: Final = 32  # a longer one, such as a digest, would widen its column
 _UNITS_OF_DATA: Final = ("_ppm", "_micros", "_seconds")
@@ -42,7 +42,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
-    """What the table leaves out, or does not know."""
+    """The facts that the table leaves out, or does not know."""
     page: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """How a page stacks the columns into fewer: (heading, names), every column once; empty for
     each on its own."""
@@ -63,7 +63,7 @@ class ColumnGroup:
 
     @property
     def meaning(self) -> str:
-        """What its columns mean."""
+        """The meanings of its columns."""
         return "; ".join(f"{heading_of(column)}: {column.meaning}" for _, column in self.columns)
 
     @property

@@ -1,4 +1,4 @@
-"""What all events' data share: strict, frozen, closed, and made of canonical values only."""
+"""The base of all events' data: strict, frozen, closed, and made of canonical values only."""
 
 from typing import Annotated, Any, ClassVar, Self
 
@@ -49,7 +49,7 @@ Position = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
 SampleSize = Annotated[int, Field(ge=1, le=SAMPLE_SIZE_MAX)]
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX)]
 UnitOfCost = Annotated[str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9 ./-]{0,14}[A-Za-z0-9])?\z")]
-"""What money is counted in: a currency, or another unit such as `GPU hours`."""
+"""The unit of money: a currency, or another unit such as `GPU hours`."""
 ShortText = Annotated[str, Field(max_length=LABEL_CHARS_MAX)]
 LabelKey = Annotated[str, Field(pattern=rf"^{SEGMENT_FORM}\z")]
 Labels = Annotated[dict[LabelKey, ShortText], Field(max_length=LABELS_MAX)]
@@ -79,7 +79,7 @@ class EventData(Part):
     IS_OF_AGGREGATE: ClassVar[bool] = False
     """Whether they change the aggregate whose stream they are in, and count as its versions."""
     ONCE_ERASED: ClassVar[str] = ""
-    """What holds once a body is erased, beyond that its text is gone."""
+    """The effect of an erased body, beyond that its text is gone."""
 
     @property
     def stream_name(self) -> str:

@@ -34,7 +34,7 @@ def encode(value: object) -> bytes:
 def decode(data: bytes) -> Any:  # noqa: ANN401 - the JSON edge: models narrow it
     """Return the value of canonical bytes; CanonicalError unless `encode(decode(data)) == data`.
 
-    Hence duplicate keys, floats, white space, needless escapes and unsorted keys are all refused.
+    So duplicate keys, floats, white space, needless escapes and unsorted keys are all refused.
     """
     try:
         value = orjson.loads(data)

@@ -44,7 +44,7 @@ class SignalOutputPart(Part):
 
 
 class HorizonData(EventData):
-    """What a score or a decision was derived from: nothing else went in."""
+    """The sources of a score or a decision: nothing else went in."""
 
     model: Segment
     as_of: Position
@@ -78,7 +78,7 @@ class ScoreComputed(HorizonData):
 
 
 class ModelFactsPart(Part):
-    """What rules may see of the model itself."""
+    """The part of the model itself that rules may see."""
 
     owner: str
     tier: str
@@ -135,7 +135,7 @@ class OverriddenPart(Part):
 
 
 class DecisionMade(HorizonData):
-    """What to do about a model, the rule that says so, and everything that rule could see."""
+    """The action for a model, the rule that gave it, and everything that rule could see."""
 
     TYPE: ClassVar[str] = "decision.made"
     STREAM: ClassVar[str] = "models/{model}"
@@ -160,7 +160,7 @@ class DecisionMade(HorizonData):
 
 
 class DecisionMadeV1(DecisionMade):
-    """What to do about a model, the rule that says so, and everything that rule could see."""
+    """The action for a model, the rule that gave it, and everything that rule could see."""
 
     TYPE: ClassVar[str] = "decision.made.v1"
 
@@ -168,7 +168,7 @@ class DecisionMadeV1(DecisionMade):
 
 
 class DecisionMadeV2(DecisionMade):
-    """What to do about a model by procedure `rules/2`, and everything its rules could see."""
+    """The action for a model by procedure `rules/2`, and everything its rules could see."""
 
     TYPE: ClassVar[str] = "decision.made.v2"
 
@@ -180,12 +180,12 @@ MADE: Final[dict[str, type[DecisionMade]]] = {
     "rules/1": DecisionMadeV1,
     "rules/2": DecisionMadeV2,
 }
-"""What records a decision, by the procedure that made it."""
+"""The events that record a decision, by the procedure that made it."""
 DECISION_TYPES: Final = tuple(cls.TYPE for cls in MADE.values())
 
 
 class DecisionOverridden(EventData):
-    """A person set a model's action for a time, whatever the rules say."""
+    """A person set a model's action for a time, against the rules."""
 
     TYPE: ClassVar[str] = "decision.overridden.v1"
     STREAM: ClassVar[str] = "models/{model}"

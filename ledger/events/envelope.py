@@ -1,6 +1,6 @@
 """A recorded event as every room above storage sees it: typed header, stored body bytes.
 
-The body stays bytes until somebody asks, because the bytes are what was hashed. `spec` names below
+The body stays bytes until a caller asks, because the bytes are what was hashed. `spec` names below
 are those of the ledger format: header, body, salt.
 """
 

@@ -1,7 +1,7 @@
 """The one event that arrives by the million, encoded and decoded by template instead of by tree.
 
 Both functions speak exactly the canonical bytes of a `signal.observed.v1` body: what the template
-writes equals `encode_body`, and whatever is not byte for byte of that form is refused on reading.
+writes equals `encode_body`, and any other form of a body is refused on reading.
 """
 
 import re

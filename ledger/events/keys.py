@@ -28,7 +28,7 @@ class KeyRotated(EventData):
 
 
 class KeyCommitted(EventData):
-    """The key that will sign next was fixed by its digest, before it is known to anybody."""
+    """The key that will sign next was fixed by its digest, before it is published."""
 
     TYPE: ClassVar[str] = "key.committed.v1"
     STREAM: ClassVar[str] = "ledger"
@@ -41,7 +41,7 @@ class KeyCommitted(EventData):
 
 
 class KeyRevoked(EventData):
-    """What a key signed about trees of this size or larger counts for nothing."""
+    """A key's signatures about trees of this size or larger count for nothing."""
 
     TYPE: ClassVar[str] = "key.revoked.v1"
     STREAM: ClassVar[str] = "ledger"

@@ -18,7 +18,7 @@ RiskTier = ShortText
 
 
 class ModelDescribed(EventData):
-    """What registering and updating both record: the whole description, never a difference."""
+    """The record of registering and of updating: the whole description, never a difference."""
 
     model: Segment
     owner: ShortText
@@ -30,7 +30,7 @@ class ModelDescribed(EventData):
     unit_value_micros: BigInt
     """Value of one unit of loss on one row."""
     cost_micros: BigInt
-    """What one retraining costs; above 0."""
+    """The cost of one retraining; above 0."""
     recipe: ShortText
     schema_version: ShortText
     features_version: ShortText

@@ -52,7 +52,7 @@ DRAFTED: Final[dict[str, type[PolicyDrafted]]] = {
     "rules/1": PolicyDraftedV1,
     "rules/2": PolicyDraftedV2,
 }
-"""What records a draft, by the procedure that it names."""
+"""The events that record a draft, by the procedure that it names."""
 DRAFTED_TYPES: Final = tuple(cls.TYPE for cls in DRAFTED.values())
 
 

@@ -118,7 +118,7 @@ class DecisionPartV2(DecisionPart):
 
 
 class TierPart(Part):
-    """Whom an escalation tier reaches and how soon it wants an answer."""
+    """The people an escalation tier reaches, and how soon it wants an answer."""
 
     name: ShortText
     route: Text

@@ -64,7 +64,7 @@ class AuditCheckPart(Part):
 
 
 class AuditFindingPart(Part):
-    """What an audit found wrong; position 0 where it is not about one event."""
+    """One finding of an audit; position 0 where it is not about one event."""
 
     rule: ShortText
     position: Count
@@ -128,7 +128,7 @@ class RefusalPart(Part):
 
 
 class RequestsRefused(EventData):
-    """What was refused in a span of the server's time, counted: nothing of it was recorded else."""
+    """Refused requests in a span of time, counted: nothing else of them is recorded."""
 
     TYPE: ClassVar[str] = "requests.refused.v1"
     STREAM: ClassVar[str] = "ledger"

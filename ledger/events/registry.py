@@ -79,7 +79,7 @@ KEPT_NAMES: Final = frozenset(
 
 
 def keeps_body(type_: str) -> bool:
-    """Return whether bodies of a type, in whatever version, can be neither erased nor withheld."""
+    """Return whether bodies of a type, in any version, can be neither erased nor withheld."""
     return type_.rpartition(".")[0] in KEPT_NAMES
 
 

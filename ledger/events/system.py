@@ -70,7 +70,7 @@ class LedgerConfiguredV3(EventData):
     """SHA-256 of the text of the verifier key that will sign next."""
     skew_seconds: int = Field(ge=0, le=SKEW_SECONDS_MAX)
     unit_of_cost: UnitOfCost | None
-    """What amounts of cost and value are counted in, such as EUR; null if that was not said."""
+    """The unit of cost and value, such as EUR; null if none was given."""
 
 
 class ClockStepped(EventData):
@@ -85,9 +85,9 @@ class ClockStepped(EventData):
     METHOD: ClassVar[str] = "ConfirmClock"
 
     clock_at: Time
-    """What the clock said."""
+    """The time of the clock."""
     expected_at: Time | None
-    """What it should have said by the time that had passed since it was last believed; null where
+    """The expected time, by the time passed since the clock was last believed; null where
     the server had not recorded anything yet."""
     head_at: Time
     """When the event before was recorded."""

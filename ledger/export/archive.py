@@ -1,7 +1,7 @@
 """A bundle as one tar archive, without writing it: any piece of it, from any byte on.
 
-The same folder always gives the same bytes: fixed order, times, owners and modes. What is read
-back may have been made by another tar too, as long as it holds plain files.
+The same folder always gives the same bytes: fixed order, times, owners and modes. An archive
+by another tar is read too, as long as it holds plain files.
 """
 
 import tarfile

@@ -14,7 +14,7 @@ INFO_FILE: Final = "bag-info.txt"
 MANIFEST_FILE: Final = "manifest-sha256.txt"
 TAG_MANIFEST_FILE: Final = "tagmanifest-sha256.txt"
 TAGGED: Final = (INFO_FILE, DECLARATION_FILE, MANIFEST_FILE)
-"""What the tag manifest lists: all tag files but itself."""
+"""The files in the tag manifest: all tag files but itself."""
 PAYLOAD: Final = "data/"
 
 DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"

@@ -146,7 +146,7 @@ class BundleWriter:
                 self._pass(row, is_gap=is_gap)
                 lines.append(line)
                 taken.append(row)
-        except (AttributeError, TypeError) as error:  # SQLite lets anybody store any type
+        except (AttributeError, TypeError) as error:  # SQLite stores any type
             raise chain_broken(
                 self.tally.last + 1, f"a column holds a value of another type: {error}"
             ) from error

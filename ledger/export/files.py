@@ -36,7 +36,7 @@ FILES: Final[Mapping[Kind, frozenset[str]]] = {
 """Every file of a bundle, by kind: no fewer and no more."""
 
 SMALL_BYTES_MAX: Final = 1 << 30
-"""What a file that is read at once may have: `scope.json` lists every withheld range."""
+"""The most bytes of a file that is read at once: `scope.json` lists every withheld range."""
 
 _BUFFER: Final = 1 << 20
 

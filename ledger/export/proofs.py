@@ -94,7 +94,7 @@ class TileProver:
         rows = [stored]
         while len(rows) < _LEVELS:
             rows.append(_paired(rows[-1]))
-        # What a tile says of a full one below must be so, else a proof would not lead to the root.
+        # A tile must agree with the full ones below, else a proof would not lead to the root.
         is_full = wanted == TILE_BYTES
         if is_full and _paired(rows[-1]) != self._complete((level + 1) * _LEVELS, index):
             raise TileError(f"{tile_path(Tile(level, index))} is not what the tree has there")

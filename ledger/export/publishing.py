@@ -3,7 +3,7 @@
 `checkpoint` is the signed note, `tile/…` the tree, `tile/entries/…` the canonical headers, whose
 leaf hashes are the event hashes. Bodies are not among them and never leave this way. Full tiles
 never change; the checkpoint is replaced last, so its reader finds every tile that it needs.
-What was interrupted goes on where it stopped: full tiles are there already, and are checked.
+An interrupted run goes on where it stopped: full tiles are there already, and are checked.
 """
 
 import fcntl
@@ -45,7 +45,7 @@ class PublishError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PublicationResult:
-    """What a run has published, after what was there before."""
+    """The part that a run has published, after the part that was there before."""
 
     folder: str
     origin: str

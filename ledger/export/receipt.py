@@ -46,7 +46,7 @@ class ReceiptError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a receipt was found to say."""
+    """The verified contents of a receipt."""
 
     origin: str
     model: str

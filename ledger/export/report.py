@@ -35,7 +35,7 @@ _TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What computing a recorded decision or plan again gave, and why if it could not be."""
+    """The result of computing a recorded decision or plan again, or why it could not be."""
 
     outcome: str
     why: str = ""
@@ -53,7 +53,7 @@ class ReportEntry:
 
 @dataclass(frozen=True, slots=True)
 class ReportExtras:
-    """What the ledger adds to the events of a bundle: replays and reasons by position."""
+    """The ledger's additions to the events of a bundle: replays and reasons by position."""
 
     replays: Mapping[int, Replay] = field(default_factory=dict)
     reasons: Mapping[int, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a bundle covers: `scope.json`, and the plan that it is written by."""
+"""The scope of a bundle: `scope.json`, and the plan that it is written by."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields

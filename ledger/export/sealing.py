@@ -35,7 +35,7 @@ class SealError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SealStatement:
-    """What a `streams.sealed.v1` states, and where it is."""
+    """The statement of a `streams.sealed.v1`, and where it is."""
 
     position: int
     as_of: int

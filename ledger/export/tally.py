@@ -1,4 +1,4 @@
-"""What is remembered of the events of a bundle while they pass: counts, gaps, and what is reported.
+"""A tally of the events of a bundle while they pass: counts, gaps, and facts to report.
 
 Memory does not grow with the events: 16 bytes for each run of events without body, and the newest
 decisions, plans and activations for the report.
@@ -29,7 +29,7 @@ _KEPT: Final = {
 _KINDS: Final = {type_: type_ for type_ in _KEPT if type_ != DecisionMade.TYPE} | dict.fromkeys(
     DECISION_TYPES, DecisionMade.TYPE
 )
-"""What each type is kept under; decisions of every procedure together."""
+"""The kind that each type is kept under; decisions of every procedure together."""
 _UNSET: Final = format_time(0)
 _SPECIAL: Final = frozenset({*_KINDS, BodyErased.TYPE})
 

@@ -57,7 +57,7 @@ _Listed = Mapping[str, tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """What a bundle was found to be."""
+    """The verified contents of a bundle."""
 
     origin: str
     scope: BundleScope

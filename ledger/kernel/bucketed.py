@@ -19,7 +19,7 @@ from ledger.kernel.scoring import Scoring, SignalRule
 
 @dataclass(frozen=True, slots=True)
 class SignalOutput:
-    """What the kernel says about one signal; see `docs/spec/kernel_v1.md`, section 6."""
+    """The kernel's result for one signal; see `docs/spec/kernel_v1.md`, section 6."""
 
     signal: str
     weight: int

@@ -1,4 +1,4 @@
-"""What the command line does, as functions of Python: verify, audit, publish, fetch, examine.
+"""The command line's work as functions of Python: verify, audit, publish, fetch, examine.
 
 An operation takes paths, a client or a database, and returns a result; what it writes is what it is
 asked for. Where it cannot, it raises MisuseError or IntegrityFailure, or what the client raises.

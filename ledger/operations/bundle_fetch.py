@@ -1,4 +1,4 @@
-"""Getting a bundle from a server: asked for once, followed, fetched, whatever breaks in between.
+"""Getting a bundle from a server: asked for once, followed, fetched, and resumed after a break.
 
 Beside the bundle's place is a note of what was asked under which request id, until the bundle
 is there. The same command again finds it, gets the same export, and goes on where it stopped.
@@ -38,7 +38,7 @@ class BundleDownload:
         self._wait = wait
         self._asked = out.with_name(f"{out.name}.asked")
         self.archive = out.with_name(f"{out.name}.part")
-        """What has come so far, as a tar archive."""
+        """The part received so far, as a tar archive."""
 
     def ask(self, asked: dict[str, Any], clock: Clock) -> Export:
         """Create the export, or find the one that the same command created before."""

@@ -170,7 +170,7 @@ class BundleExplainer(Explainer):
 
 @dataclass(frozen=True, slots=True)
 class ComplianceFiles:
-    """What a compliance export wrote."""
+    """The files that a compliance export wrote."""
 
     origin: str
     files: tuple[str, ...]
@@ -208,7 +208,7 @@ def write_compliance(
 
 
 class ServerLive:
-    """What only the server can do for an answer."""
+    """The parts of an answer that need the server."""
 
     def __init__(self, client: LedgerClient) -> None:
         self._client = client
@@ -235,8 +235,8 @@ class ServerLive:
             (
                 f"Whole since then: the ledger's {newest.size} events begin with exactly the "
                 f"{kept.size} of your checkpoint, shown by {len(joined.hashes)} hashes and a "
-                f"checkpoint signed by {newest.verifier_key}{by}. What those events say, an audit "
-                "checks."
+                f"checkpoint signed by {newest.verifier_key}{by}. An audit "
+                "checks those events themselves."
             )
         ]
 

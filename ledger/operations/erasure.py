@@ -1,4 +1,4 @@
-"""What an erasure would take away, before anybody asks for it."""
+"""A preview of an erasure: the bodies that it would take away."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _DIGITS_MAX: Final = 16
 
 @dataclass(slots=True)
 class ErasurePreview:
-    """What has a body in the ranges, and who was handed copies of it."""
+    """The bodies in the ranges, and the bundles that hold copies of them."""
 
     types: Counter[str] = field(default_factory=Counter)
     streams: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class ErasurePreview:
 def preview(
     client: "LedgerClient", ranges: Sequence[tuple[int, int]], move: Move | None = None
 ) -> ErasurePreview:
-    """Return what is at the positions; whatever lies beyond the head the ledger refuses to erase.
+    """Return what is at the positions; the ledger refuses to erase positions beyond its head.
 
     Cost: one read of the ranges, and of the exports issued.
     """

@@ -28,4 +28,4 @@ class MisuseError(_EndingError):
 
 
 class IntegrityFailure(_EndingError):  # noqa: N818 - no error of the program, but its finding
-    """What a verification found: not what it should be, and where."""
+    """A failed verification: the fault, and where it is."""

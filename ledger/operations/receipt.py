@@ -28,7 +28,7 @@ def fetch_receipt(client: LedgerClient, name: str) -> bytes:
     policy = _policy_event(client, event.data["policy"], event.data["policy_version"])
     checkpoint = client.get_checkpoint()
     with warnings.catch_warnings():
-        # Whose key it is says this command itself, of what it wrote.
+        # This command itself names the owner of the key of what it wrote.
         warnings.simplefilter("ignore", FirstUseWarning)
         proofs = {
             at: client.prove_inclusion(at, size=checkpoint.size)

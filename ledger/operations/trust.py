@@ -1,4 +1,4 @@
-"""What a verifier brings along: verifier keys and a policy, not obtained with it."""
+"""The trust of a verifier: its own verifier keys and policy, from another source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

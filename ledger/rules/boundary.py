@@ -48,7 +48,7 @@ class DecisionBoundary:
 
     @property
     def change(self) -> int:
-        """What must be added to the present value."""
+        """The amount to add to the present value."""
         return self.needed - self.value
 
 

@@ -45,7 +45,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to do about a model, and why.
+    """The action for a model, and its reasons.
 
     `rule` is the rule that matched or failed, empty if none did. Under an override, `action` and
     `tier` are the override's, `held_back` is None and `overridden` keeps what the rules gave.

@@ -1,4 +1,4 @@
-"""What rules may read, by procedure: every variable, and every field of a signal.
+"""The vocabulary of rules, by procedure: every variable, and every field of a signal.
 
 The pages are `docs/spec/decision_v1.md` and `decision_v2.md`.
 

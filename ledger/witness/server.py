@@ -1,8 +1,8 @@
 """The witness over HTTP (C2SP tlog-witness): two paths, and nothing that a client can hold up.
 
-Each connection has a thread, one request and a deadline for all of it. Who is slow holds one place
-of many; when all are taken, further connections are turned away at once. There is no TLS: put a
-proxy in front to serve beyond this machine.
+Each connection has a thread, one request and a deadline for all of it. A slow client holds one
+place of many; when all are taken, further connections are turned away at once. There is no TLS:
+put a proxy in front to serve beyond this machine.
 """
 
 import io
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _TimedSocket(io.RawIOBase):
-    """What a client sends, as long as its time is not up: however slowly it drips."""
+    """The bytes that a client sends, until its time is up."""
 
     def __init__(self, connection: socket.socket, clock: Clock, seconds: float) -> None:
         self._connection = connection
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         except LedgerError as error:
             _log.error("unavailable", message=error.message)
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "the witness cannot answer now")
-        except Exception:  # noqa: BLE001 - whatever it is, the client learns no more
+        except Exception:  # noqa: BLE001 - any fault: the client learns no more
             _log.exception("failed")
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the witness failed")
 

@@ -1,4 +1,4 @@
-"""What a witness remembers: one durable row for each log, in a SQLite file.
+"""The memory of a witness: one durable row for each log, in a SQLite file.
 
 Comparing with the stored head and storing the next one is one transaction, synced before it
 returns. The database itself refuses a smaller tree, another root of the same size, and deletion.
@@ -157,7 +157,7 @@ class WitnessStore:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from any other, whatever its name; None if it is not there."""
+    """Return what tells a file from any other, under any name; None if it is not there."""
     try:
         found = path.stat()
     except OSError:

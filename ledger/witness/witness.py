@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What to answer over HTTP."""
+    """An answer over HTTP."""
 
     status: int
     body: bytes
@@ -56,7 +56,7 @@ class Witness:
     def add_checkpoint(self, body: bytes) -> HttpResponse:
         """Cosign the checkpoint in a request, or say why not.
 
-        Whatever is answered with 200 is on disk before this returns.
+        A checkpoint answered with 200 is on disk before this returns.
         """
         origin = None
         try:

@@ -15,7 +15,7 @@ from ledger.events.signals import SignalDefined
 from ledger.events.values import parse_time
 
 _WITH_A_DEFINITION: Final = frozenset({PolicyDrafted.METHOD, PolicyActivated.METHOD})
-"""What a definition does too, where it replaces policies: their events have it as their cause."""
+"""Methods whose events may be caused by a definition that replaces policies."""
 
 
 @rule("bodies.present", needs_data=False)

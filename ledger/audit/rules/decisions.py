@@ -35,7 +35,7 @@ def _misses(facts: AuditedModel, types: Sequence[str], fold: LedgerState, as_of:
 
 @rule("horizons", _SCORE, *_DECISIONS, _PLAN)
 def horizons(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """What is derived looks at events before it, and not into the future."""
+    """Derived events use earlier events only, and nothing from the future."""
     data = event.known
     if data["as_of"] >= event.position:
         return f"its horizon {data['as_of']} does not lie before it"
@@ -128,7 +128,7 @@ def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR09
     if any(cited.data[name] != data[name] for name in _SHARED):
         return "the score that it cites has another horizon"
     if (cited.actor, cited.request_id) != (event.actor, event.request_id):
-        return "the score that it cites was recorded by somebody else"
+        return "the score that it cites was recorded by another actor"
     return None
 
 

@@ -73,7 +73,7 @@ def models_deployed(event: AuditedEvent, fold: LedgerState) -> Verdict:
         return f"version {data['model_version']} is called {data['kind']}"
     current = served[-1] if served else None
     then = _in_service(facts, parse_time(data["in_service_at"]))
-    # What was recorded before stated times decided replaces the version recorded last.
+    # A deployment recorded before stated times decided replaces the version recorded last.
     if data["replaces"] not in {then, current}:
         return f"it replaces {data['replaces']}, and {then} was in service"
     return None
@@ -114,7 +114,7 @@ def policies_drafted(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("policies.activated", PolicyActivated.TYPE)
 def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """What comes into force was drafted before, under that digest, for a scope that can be."""
+    """A policy in force was drafted before, under that digest, for a scope that exists."""
     data = event.known
     named = f"version {data['version']} of {data['policy']}"
     digest = fold.drafts.get((data["policy"], data["version"]))

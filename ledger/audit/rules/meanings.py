@@ -18,7 +18,7 @@ _GAP: Final = Unchecked("a body is not there that may say otherwise")
 
 @rule("meanings.pinned", _DEFINED, _ACTIVATED)
 def meanings_pinned(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """What a signal measures changes under a policy by `rules/2` only if that is replaced with it.
+    """A signal under a policy by `rules/2` is redefined only if the policy is replaced with it.
 
     Nor does a version come into force whose signals were redefined after it was drafted.
     """

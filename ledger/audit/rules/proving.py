@@ -65,7 +65,7 @@ def clocks(event: AuditedEvent, fold: LedgerState) -> Verdict:
 
 @rule("seals", StreamsSealed.TYPE)
 def seals(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Every seal states the streams as they stood."""
+    """Every seal states the streams as they were."""
     as_of = event.known["as_of"]
     if not 1 <= as_of < event.position:
         return f"it seals position {as_of}, which does not lie before it"

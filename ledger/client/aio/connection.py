@@ -111,7 +111,7 @@ class AsyncClientConnection:
             answers.cancel()
 
     async def watch(self, call: Call[list[tuple[T, int]]], after_position: int) -> AsyncIterator[T]:
-        """Yield what a watch sends, for ever; taken up again after the last one processed.
+        """Yield what a watch sends, without end; taken up again after the last one processed.
 
         Its call reads from an answer what to yield, each with the position that is done once it was
         processed. The answer's own `position` is done after all of them.
@@ -154,6 +154,6 @@ class AsyncClientConnection:
 
 
 class AsyncServiceCalls:
-    """What the calls of a service are made through."""
+    """The connection through which the calls of a service are made."""
 
     _connection: AsyncClientConnection

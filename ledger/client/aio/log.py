@@ -81,7 +81,7 @@ class AsyncLogCalls(AsyncServiceCalls):
         types: Sequence[str] = (),
         streams: Sequence[str] = (),
     ) -> AsyncIterator[Event]:
-        """Iterate over events as they are recorded, for ever; in order, at least once each.
+        """Iterate over events as they are recorded, without end; in order, at least once each.
 
         A lost connection is taken up again after the last event processed, that is, the last one
         after which the next was asked for.

@@ -61,7 +61,7 @@ class AsyncPriorityCalls(AsyncServiceCalls):
         return Priorities(rows, position, recorded_at, left)
 
     def watch_priorities(self, *, after_position: int = 0) -> AsyncIterator[PriorityUpdate]:
-        """Iterate over changes of the list, for ever; at least once each.
+        """Iterate over changes of the list, without end; at least once each.
 
         Without changes an empty update comes every few seconds. A lost connection is taken up again
         after the last update processed.

@@ -82,7 +82,7 @@ class LogCalls(ServiceCalls):
         types: Sequence[str] = (),
         streams: Sequence[str] = (),
     ) -> Iterator[Event]:
-        """Iterate over events as they are recorded, for ever; in order, at least once each.
+        """Iterate over events as they are recorded, without end; in order, at least once each.
 
         A lost connection is taken up again after the last event processed, that is, the last one
         after which the next was asked for.

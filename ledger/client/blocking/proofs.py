@@ -16,7 +16,7 @@ from ledger.v1 import ledger_service_pb2 as pb
 
 
 class ProofCalls(ServiceCalls):
-    """What the ledger says of itself, and whether that can be believed."""
+    """The ledger's statements about itself, and whether they can be believed."""
 
     # ---- verified --------------------------------------------------------------------------------
 

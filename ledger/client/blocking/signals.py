@@ -26,7 +26,7 @@ from ledger.v1 import signal_service_pb2 as pb
 
 
 class SignalCalls(ServiceCalls):
-    """What is measured, and what was observed."""
+    """Definitions of signals, and observations."""
 
     def define_signal(
         self,
@@ -96,12 +96,12 @@ class SignalCalls(ServiceCalls):
         columns is taken too. Without `observed_at` it has the time at which the server takes it,
         or is refused where the ledger takes its time from the data.
 
-        What repeats an observation on record (the same model, signal, version, time, source and
+        A repeat of an observation on record (the same model, signal, version, time, source and
         value) is left out and counted in `intake`; without `leave_out_duplicates` it is recorded.
-        `allow_leap` says that a time is meant which leaps far ahead of a `data` ledger's newest.
+        `allow_leap` allows a time that leaps far ahead of a `data` ledger's newest.
 
         With `wait_for_checkpoint` it returns once a signed checkpoint covers the batch, with the
-        verified proof of its last event. What is raised after that says where the batch is.
+        verified proof of its last event. An error raised after that says where the batch is.
         """
         request = pb.SubmitSignalsRequest(
             leave_out_duplicates=leave_out_duplicates, allow_leap=allow_leap

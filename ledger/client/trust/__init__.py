@@ -30,7 +30,7 @@ And what was asked for under it:
    known) to the checkpoint's root.
 10. A tree that the caller has kept is the beginning of the checkpoint's.
 
-What fails is kept as evidence and raised, and nothing of it is remembered. So a key that was
+A failed check is kept as evidence and raised, and nothing of it is remembered. So a key that was
 retired before the trusted one came does not come back, and no thief of a key can replace the
 commitment that was made with it.
 """

@@ -1,6 +1,6 @@
 """Following a ledger from a key that is trusted to the one that came after it: step 3.
 
-What is not proven is not learnt.
+Only a proven key is remembered.
 """
 
 import hashlib

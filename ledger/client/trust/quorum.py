@@ -1,4 +1,4 @@
-"""What a witness policy says of a checkpoint: whose keys count, which witnesses have cosigned."""
+"""A witness policy applied to a checkpoint: the keys that count, the witnesses that cosigned."""
 
 from dataclasses import dataclass
 from pathlib import Path

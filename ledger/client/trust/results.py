@@ -1,4 +1,4 @@
-"""What a client has verified: nothing here is merely what a server says."""
+"""Results that a client has verified: nothing here is merely a server's word."""
 
 from dataclasses import dataclass
 from enum import StrEnum

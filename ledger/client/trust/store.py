@@ -1,4 +1,4 @@
-"""What a client remembers of the ledgers it has verified, and what it keeps when one lies.
+"""The memory of a client: the ledgers it has verified, and the evidence when one lies.
 
 For each ledger: the keys that are trusted and the newest checkpoint that was verified. Either in
 memory, for as long as the store lives, or in a JSON file that is replaced as a whole and that
@@ -54,7 +54,7 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class TrustedLedger:
-    """What is known of one ledger. `note` is the newest verified checkpoint, "" before any."""
+    """The memory of one ledger. `note` is the newest verified checkpoint, "" before any."""
 
     origin: str
     keys: tuple[TrustedKey, ...]
@@ -65,7 +65,7 @@ class TrustedLedger:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """What did not agree: both notes as they were signed, and what was said to join them."""
+    """A contradiction: both notes as they were signed, and the proof that was to join them."""
 
     kind: str
     origin: str
@@ -87,7 +87,7 @@ class TrustStore:
         """Remember in the file at `path`, which is made at first use; None: in memory."""
         self.path = None if path is None else Path(path)
         self.evidence: list[Disagreement] = []
-        """What this store was given to keep, newest last, at most the last thousand."""
+        """The evidence given to this store, newest last, at most the last thousand."""
         self._lock = threading.RLock()
         self._ledgers: dict[str, TrustedLedger] = {}
         self._servers: dict[str, str] = {}

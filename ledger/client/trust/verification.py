@@ -1,4 +1,4 @@
-"""What a client asks of its ledger and verifies: steps 8 to 10, on top of a checkpoint's own."""
+"""Verified questions of a client to its ledger: steps 8 to 10, after those of a checkpoint."""
 
 from dataclasses import replace
 from typing import Final
@@ -26,7 +26,7 @@ _WITNESS_PAUSE_SECONDS: Final = 0.2
 
 
 class Verification:
-    """What one client asks of its ledger and verifies."""
+    """The verified questions of one client to its ledger."""
 
     def __init__(self, settings: ClientOptions) -> None:
         self._clock = settings.clock

@@ -8,7 +8,7 @@ State = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one check found; the remedy is empty if nothing needs doing."""
+    """The result of one check; the remedy is empty if nothing needs doing."""
 
     name: str
     state: State

@@ -86,7 +86,7 @@ def _serving(target: str, what: str) -> Check:
         "server",
         "fail",
         f"{target} {what}, but records nothing any more",
-        "Its log says why, and so does the refusal of whatever is sent to it.",
+        "Its log says why, and so does its refusal of a request.",
     )
     return _health(target, "", Check("server", "ok", f"{target} {what}"), failed)
 

@@ -1,4 +1,4 @@
-"""Batches of rows, sent as a stream, and exactly what is on record whatever happens."""
+"""Batches of rows, sent as a stream, and exactly what is on record after any failure."""
 
 import hashlib
 import re
@@ -27,7 +27,7 @@ def rounded_said(number: int) -> str:
 
 @dataclass(slots=True)
 class SubmissionTotals:
-    """What the answers say of the observations, in all."""
+    """The totals of the answers about the observations."""
 
     recorded: int = 0
     position: int = 0
@@ -134,7 +134,7 @@ class Submission:
     def run(self, rows: Iterator[Row], advance: Callable[[int], None]) -> SubmissionTotals:
         """Send the rows in batches; `advance` is told the bytes of the input that are behind.
 
-        Whatever ends it early, `where` says what is on record. A refusal names rows of the input.
+        If it ends early, `where` says what is on record. A refusal names rows of the input.
         """
         how = self._how
         stream = self._client.stream_signals(
@@ -162,7 +162,7 @@ class Submission:
 
     @property
     def where(self) -> str:
-        """What is on record, and how to go on."""
+        """The part on record, and how to go on."""
         totals = self.totals
         if not totals.acknowledged:
             return "0 observations were acknowledged."

@@ -27,7 +27,7 @@ class FieldMap:
         self._known: dict[str, str] = {}
 
     def field(self, name: str) -> str | None:
-        """Return the field that a name means, whatever its case; None for none."""
+        """Return the field that a name means, in any case of letters; None for none."""
         known = self._known.get(name)
         if known is None:
             bare = name.strip()

@@ -1,8 +1,8 @@
 """Rows of observations as people and programs write them, read strictly.
 
 JSON: one object a line, no key twice, no NaN. CSV: a heading line, no column twice, as many cells
-as headings. Numbers keep the digits they are written with: the server rounds them. Whatever is
-wrong names its row.
+as headings. Numbers keep the digits they are written with: the server rounds them. An error
+names its row.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Verification of whatever a person was given: a log, a bundle, a receipt or a proof.
+"""Verification of a log, a bundle, a receipt or a proof.
 
 `target.py` finds out what it is; `log.py` verifies a whole log, `files.py` what was handed over.
 """

@@ -50,7 +50,7 @@ def check_receipt(path: Path, given: TrustAnchors) -> Receipt:
 
 @dataclass(frozen=True, slots=True)
 class CheckedProof:
-    """What an offline proof shows."""
+    """The result of an offline proof."""
 
     thing: str
     path: str

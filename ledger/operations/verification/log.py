@@ -37,7 +37,7 @@ class VerifiedLog:
     head: bytes
     root: bytes
     signature: str
-    """Who vouches for it, in a sentence."""
+    """The signers, in a sentence."""
 
 
 def verify_log(
@@ -49,7 +49,7 @@ def verify_log(
     the text of a checkpoint kept from earlier, which the log must still contain.
     """
     if not source.has_bodies:
-        given.require("What has no bodies")
+        given.require("A log without bodies")
     claimed = _claimed(kept) if kept else None
     joined = VerifiedPrefix()
     extra = () if claimed is None or claimed.size > source.size else (claimed.size,)

@@ -1,4 +1,4 @@
-"""What a path or URL names, as far as a person needs not say it: looked at, never taken for true.
+"""The kind of thing that a path or URL names: a guess that verification does not trust.
 
 A file is known by how it begins, a folder by what lies in it; damaged beyond that it is nothing.
 """
