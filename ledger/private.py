@@ -1,8 +1,8 @@
 """Files and folders for their owner only, under any umask.
 
 For all that a server or a client keeps and for every export (bundles, receipts, tables): it holds
-what others confided, or keys. To hand an export over, its owner opens it to whom it is for. What is
-published (tiles, checkpoints, proofs) holds no bodies, and is not written through here.
+what others confided, or keys. To hand an export over, its owner opens it to its readers. Published
+files (tiles, checkpoints, proofs) hold no bodies, and are not written through here.
 """
 
 import os

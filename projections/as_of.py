@@ -1,4 +1,4 @@
-"""Priorities as they stood at an earlier position, read by index instead of folded from the start.
+"""Priorities as they were at an earlier position, read by index instead of folded from the start.
 
 The cost depends on the size of the fleet, not on the length of the ledger.
 """

@@ -19,7 +19,7 @@ from projections.tables import AdvanceResult, DeadLetter, Generation, Tracking
 
 
 class OnPoison(StrEnum):
-    """What to do about an event that cannot be folded."""
+    """The remedy for an event that cannot be folded."""
 
     STOP = "stop"
     """Stand still before it until it is rebuilt."""
@@ -142,7 +142,7 @@ class Fold:
             if event.type in handles:
                 try:
                     apply(event)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is this event's
+                except Exception as error:  # noqa: BLE001 - any error is this event's
                     if not self._survives(event, error):
                         break
                 else:

@@ -64,9 +64,9 @@ class ProjectionHost:
         ]
         self._runners = {runner.name: runner for runner in runners}
         self.on_wait: Callable[[], None] | None = None
-        """Called when somebody waits for a position that is not folded yet: to hurry the feeder."""
+        """Called when a reader waits for a position that is not folded yet: to hurry the feeder."""
         self.on_news: Callable[[], None] | None = None
-        """Called when rows, and so what somebody may wait for, have moved."""
+        """Called when rows have moved, so that waiting readers look again."""
         self._rebuilding: set[str] = set()
         self._rebuilding_lock = threading.Lock()
 
@@ -146,7 +146,7 @@ class ProjectionHost:
         return self._runner(name).is_settled(position)
 
     def hurry(self) -> None:
-        """Have what is not folded yet fed without a pause: somebody waits for it."""
+        """Have what is not folded yet fed without a pause: a reader waits for it."""
         if self.on_wait is not None:
             self.on_wait()
 

@@ -28,7 +28,7 @@ CONTRIBUTIONS_MAX: Final = 8  # more signals than this explain nothing to a read
 
 
 class LatestDescription(TypedDict):
-    """What the newest description says; impact and risk in ppm."""
+    """The values of the newest description; impact and risk in ppm."""
 
     owner: str
     tier: str

@@ -1,4 +1,4 @@
-"""What a projection is: a pure fold from events to rows, and the digest that lets two be compared.
+"""A projection: a pure fold from events to rows, and the digest that lets two be compared.
 
 A projection knows no database, no clock and no other projection. `runner` feeds it and stores its
 rows, `rebuild` folds it again, `store` keeps what they write.
@@ -58,7 +58,7 @@ class HeadLike(Protocol):
 
 
 class EventReader(Protocol):
-    """What projections read a ledger through: as the events of a store. Positions ascend."""
+    """The reader of a ledger for projections, like the events of a store. Positions ascend."""
 
     def head(self, ledger: str) -> HeadLike:
         """Return the newest durable head."""

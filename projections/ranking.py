@@ -122,7 +122,7 @@ def _deployment_change(old: PriorityRow, new: PriorityRow) -> list[str]:
         return []
     version = now["model_version"]
     if was is not None and was["model_version"] == version:
-        # Whatever served in between is gone again, and rows keep the newest deployment only.
+        # Versions that served in between are gone: rows keep the newest deployment only.
         return [f"version {version} was put into service again"]
     verb = "was put back into service" if now["kind"] == "reinstated" else "went into service"
     instead = "" if was is None else f" in place of {was['model_version']}"

@@ -1,7 +1,7 @@
 """Folds a projection again beside the one in use, compares the two, and switches.
 
-The one in use serves all the while. What was rebuilt is stored as it grows, so that a rebuild that
-was interrupted, by a stop or by a crash, goes on where it was. At the end both stand at one
+The one in use serves all the while. The rebuilt rows are stored as they grow, so that a rebuild
+interrupted by a stop or a crash goes on where it was. At the end both stand at one
 position with one digest each; equal or not, the rebuilt rows are put into use, because they were
 folded from the ledger by the code that runs now. Where they differ the old ones are kept.
 """
@@ -76,7 +76,7 @@ def rebuild(
             if not _step(runner, fold, generation, target):
                 return result("stopped", why=_halted(fold))
         with runner.standing_still() as live:
-            # The last step too may be long after a stop, so ask before holding anybody up.
+            # The last step too may be long after a stop, so ask before holding callers up.
             if stop is not None and stop():
                 return result("interrupted")
             while fold.position < live.position:

@@ -1,7 +1,7 @@
 """Keeps one projection of one ledger current: batches in, rows out, progress stored.
 
 Rows are served from memory; each batch's changed rows, position and digest are stored in one
-transaction, so that a restart goes on where the last one stood. If they cannot be stored, the
+transaction, so that a restart goes on where the last one was. If they cannot be stored, the
 projection stays current all the same, says so in its status, and tries again with the next batch.
 """
 

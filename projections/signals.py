@@ -22,10 +22,10 @@ from ledger.events.values import NANO, format_time, parse_decimal, parse_time
 from projections.projection import Row, model_of, model_stream
 
 BreachState = Literal["unscored", "silent", "ok", "breaching", "sustained"]
-"""What the last score says of a signal.
+"""The state of a signal in the last score.
 
 `unscored`: no score has covered it; `silent`: no observation in the policy's window; `breaching`:
-the newest bucket breaches; `sustained`: enough buckets of the window do, whatever the newest says.
+the newest bucket breaches; `sustained`: enough buckets of the window do, the newest or not.
 """
 
 
@@ -44,7 +44,7 @@ class ObservationPart(TypedDict):
 
 
 class SignalScorePart(TypedDict):
-    """What the model's last non-historical score says of the signal; ratios in ppm."""
+    """The signal in the model's last non-historical score; ratios in ppm."""
 
     position: int
     evaluated_at: str

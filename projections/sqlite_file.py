@@ -65,7 +65,7 @@ def forget_damaged(place: str) -> None:
 
 
 def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
-    """Begin transactions ourselves; a power loss may cost the newest rows, hence only time."""
+    """Begin transactions ourselves; a power loss may cost the newest rows: only time."""
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -89,11 +89,11 @@ def is_scrub_due(connection: Connection) -> bool:
 
 
 def scrub(raw: Any) -> bool:  # noqa: ANN401 - the driver's
-    """Leave nothing of dropped rows in free pages or in the log; False while somebody reads.
+    """Leave nothing of dropped rows in free pages or in the log; False while a program reads.
 
     All pages are rewritten from the rows that are there, and the log is emptied.
     """
-    raw.execute("PRAGMA secure_delete=ON")  # or pages are filled up with whatever memory held
+    raw.execute("PRAGMA secure_delete=ON")  # or pages are filled up with old memory
     raw.execute("VACUUM")
     is_held, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if not is_held:

@@ -252,7 +252,7 @@ class ProjectionStore:
         """Leave nothing of dropped rows in the files: none in free pages, none in the log.
 
         SQLite only: PostgreSQL keeps dead rows until its own VACUUM. STORE_UNAVAILABLE where
-        somebody holds the file for too long.
+        another program holds the file for too long.
         """
         if not self._is_sqlite:
             return
@@ -262,7 +262,9 @@ class ProjectionStore:
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
             raise _unavailable(error, self.place) from error
         if not is_done:
-            raise _unavailable(sqlite3.OperationalError("somebody is reading it"), self.place)
+            raise _unavailable(
+                sqlite3.OperationalError("another program is reading it"), self.place
+            )
         sqlite_file.forget_damaged(self.place)
 
     @contextmanager
@@ -346,7 +348,7 @@ class ProjectionStore:
 
 
 def _as_bytes(row: bytes | str) -> bytes:
-    """Return a row's bytes; text, which only somebody else can have put there, by its encoding."""
+    """Return a row's bytes; text, which only another program can have put there, in UTF-8."""
     return row.encode() if isinstance(row, str) else bytes(row)
 
 

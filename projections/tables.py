@@ -85,7 +85,7 @@ class Generation(NamedTuple):
 
 
 class AdvanceResult(StrEnum):
-    """What became of an attempt to move a generation forward."""
+    """The outcome of an attempt to move a generation forward."""
 
     MOVED = "moved"
     BEHIND = "behind"

@@ -1,6 +1,6 @@
 """The threads on which servicers run, and the way back from any thread to the event loop.
 
-What waits for a thread waits by connection, and the connections take turns: one that sends a
+Calls wait for a thread by connection, and the connections take turns: one that sends a
 thousand calls at once delays another's next call by one of them, not by a thousand. No connection
 has more than three quarters of the threads, so that its long calls leave some to the others. The
 threads are daemons, so that one that hangs cannot keep the process from ending.

@@ -2,7 +2,7 @@
 
 `ServedCall` takes the place of gRPC's own context, which the servicers' generated signatures name,
 and has no more of it than they need: only the front end answers or ends a call. `Admission` ends
-none either. What is wrong is raised as LedgerError, and a request that does not parse is one of
+none either. A fault is raised as LedgerError, and a request that does not parse is one of
 them: a parser that raised within gRPC would leave the call's memory behind for good.
 
 A caller names itself in the metadata key `ledger-actor`, until transport security does. The server
@@ -94,7 +94,7 @@ class ServedCall:
 
     @property
     def stated_actor(self) -> str:
-        """What the caller says of itself, whether or not it can be."""
+        """The name that the caller gives itself, valid or not."""
         for key, value in self._context.invocation_metadata() or ():
             if key == ACTOR_KEY:
                 return value if isinstance(value, str) else value.decode("latin-1")
@@ -114,7 +114,7 @@ class ServedCall:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the caller still waits; None for ever."""
+        """How long the caller still waits; None for no limit."""
         remaining: float | None = self._context.time_remaining()
         return remaining if remaining is not None and remaining < _FOREVER_SECONDS else None
 
@@ -135,7 +135,7 @@ def call_of(context: grpc.ServicerContext) -> ServedCall:
 
 
 class MalformedError(LedgerError):
-    """What is no message: FIELD_INVALID like any other wrong field."""
+    """Bytes that are no message: FIELD_INVALID like any other wrong field."""
 
     def __init__(self, size: int) -> None:
         fault = f"its {size} bytes are no message of this method"

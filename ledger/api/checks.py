@@ -1,4 +1,4 @@
-"""What can be wrong with a request by itself: every fault is collected, then refused together.
+"""Faults of a request by itself: all are collected, then refused together.
 
 Whether a named thing exists, and whether it may be changed, is for the application to say.
 """

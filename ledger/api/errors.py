@@ -1,7 +1,7 @@
 """From a refusal to what travels: `google.rpc.Status` with reason, fields and when to retry.
 
 Servicers raise LedgerError; the front end makes a status of it (`handlers`), and nothing else in
-the server ends a call with an error. What is not a LedgerError is a fault of ours: the client gets
+the server ends a call with an error. Any other error is a fault of ours: the client gets
 an error id and nothing of its text.
 """
 

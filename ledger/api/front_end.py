@@ -1,7 +1,7 @@
 """The front of the server: gRPC on an event loop of its own thread, from the first byte to the end.
 
-It starts, says goodbye, and stops within bounds: whatever a client or a thread does, `stop` returns
-soon after the grace.
+It starts, says goodbye, and stops within bounds: `stop` returns soon after the grace,
+even if a client or a thread hangs.
 """
 
 import asyncio

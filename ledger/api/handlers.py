@@ -3,7 +3,7 @@
 gRPC hands over bytes and gets bytes; what does not parse is a refusal like any other. A call costs
 a thread only while its servicer runs: not before its message is here, not while it waits for a
 position, a commit or news, and not while its client is slow to read. A client that is gone ends
-whatever waits for it.
+all that waits for it.
 
 This is the one place where asyncio and the servicers meet.
 """
@@ -76,7 +76,7 @@ class HandlerFactory:
         self.notifier.notify()
 
     def end(self) -> None:
-        """Let go whatever would only wait: calls without a message, and health watches."""
+        """Let go of all that would only wait: calls without a message, and health watches."""
         self._is_ending = True
         for timeout in self._awaited:
             if not timeout.expired():  # which cannot be moved any more
@@ -169,7 +169,7 @@ class HandlerFactory:
         """Answer one request with a stream."""
         data = await self._message(context)
 
-        def begin() -> Any:  # noqa: ANN401 - an iterator of whatever messages
+        def begin() -> Any:  # noqa: ANN401 - an iterator of any messages
             return method.behaviour(self._admission.request(call, data, method.parse), call)
 
         with self._held(method.name, call):
@@ -194,7 +194,7 @@ class HandlerFactory:
             if data is None:
                 return
 
-            def begin() -> Any:  # noqa: ANN401 - an Exchange of whatever messages
+            def begin() -> Any:  # noqa: ANN401 - an Exchange of any messages
                 self._admission.caller(call)
                 return method.behaviour(None, call)
 
@@ -241,7 +241,7 @@ class HandlerFactory:
 
     async def _carried(
         self, call: ServedCall, threads: CallThreads, step: Callable[[], Any]
-    ) -> Any:  # noqa: ANN401 - whatever the step returns
+    ) -> Any:  # noqa: ANN401 - the step's own type
         """Return the outcome of a step on a thread, taken again after each wait it asks for."""
         try:
             return await threads.run(call.peer, step)

@@ -23,7 +23,7 @@ _Response = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """What is served, by name. Set on any thread."""
+    """The health of each service, by name. Set on any thread."""
 
     def __init__(self) -> None:
         self._statuses: dict[str, Any] = {}

@@ -24,7 +24,7 @@ _QUERY_BYTES: Final = 8
 _SUM_BYTES: Final = 8
 _CURSOR_BYTES_MAX: Final = 1024
 _HEADER: Final = struct.Struct(">8sq")
-# What may differ between the pages of one list.
+# Fields that may differ between the pages of one list.
 _FREE_FIELDS: Final = ("page_token", "page_size", "min_position")
 
 

@@ -122,7 +122,7 @@ class PriorityServicer(Servicer, priority_service_pb2_grpc.PriorityServiceServic
                 event_hash=event.event_hash,
                 recorded_at=timestamp(event.recorded_at),
                 first_position=event.position,
-                # What stood there before we began was not written by this attempt.
+                # An event that was there before we began was not written by this attempt.
                 repeated_request=event.position <= before,
             ),
             plan=convert.plan(made, event.position),

@@ -58,7 +58,7 @@ _SERVICERS: Final[dict[str, Callable[[ServerContext], object]]] = {
 SERVICES: Final = tuple(_SERVICERS)
 
 SIGNING: Final = "ledger.v1.LedgerService/signing"
-"""What health checks ask for to hear whether checkpoints of every ledger are still signed."""
+"""The health service that says whether checkpoints of every ledger are still signed."""
 
 
 class ApiServer:
@@ -97,7 +97,7 @@ class ApiServer:
 
     @property
     def address(self) -> str:
-        """What a client connects to."""
+        """The address that a client connects to."""
         return f"{self._address.rpartition(':')[0]}:{self.port}"
 
     def start(self) -> None:
@@ -219,7 +219,7 @@ def _taken(address: str) -> LedgerError:
     return invalid_field(
         "listen",
         f"{address} cannot be bound",
-        remedy="Stop whatever listens there, or serve on another port.",
+        remedy="Stop the program that listens there, or serve on another port.",
     )
 
 

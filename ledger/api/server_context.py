@@ -1,4 +1,4 @@
-"""What every servicer needs of a call: the ledger it is about, who calls, how long they wait."""
+"""The context of every call: the ledger it is about, the caller, how long the caller waits."""
 
 import hashlib
 import threading
@@ -21,8 +21,8 @@ from ledger.events import values
 from ledger.storage.records import LedgerInfo
 from projections.host import ProjectionHost
 
-# What may differ between a request and its repeat: whether the ledger was named or understood, and
-# how much is to be answered; or that a leap of time is meant, which is said once it was refused.
+# Fields that may differ between a request and its repeat: whether the ledger was named or
+# understood, how much is to be answered; or that a leap of time is meant.
 _FREE_FIELDS: Final = ("request_id", "ledger", "wait_for_checkpoint", "allow_leap")
 
 
@@ -46,7 +46,7 @@ class Read(Protocol):
 
 
 class Backend(Protocol):
-    """What is served: `ledger.service.Service`, or whatever has its methods."""
+    """The served ledger: `ledger.service.Service`, or an object with its methods."""
 
     clock: Clock
     operators: NamedActors
@@ -95,7 +95,7 @@ class Backend(Protocol):
 
 
 class ServerContext:
-    """What the servicers share: what is served, and whether the server is shutting down."""
+    """The context of all servicers: the served ledger, and whether the server is shutting down."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend

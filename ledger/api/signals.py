@@ -133,7 +133,7 @@ class IngestStream:
     """Serves one call of StreamSignals: each batch is queued as it comes, answered once durable.
 
     Several batches of a stream wait for the writer together, so that group commit has something to
-    group; answers keep the order of the batches. What bounds it: so many batches in flight, then
+    group; answers keep the order of the batches. The bound: so many batches in flight, then
     nothing is read, then gRPC's flow control holds the client back.
     """
 

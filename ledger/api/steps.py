@@ -1,4 +1,4 @@
-"""What a servicer hands to the front end besides messages: reasons to wait, told instead of waited.
+"""Steps from a servicer to the front end besides messages: reasons to wait, told instead of waited.
 
 Servicers run on threads of which there are few, so none of them waits there for what may take long.
 It says what it waits for, and goes on once that is so: `handlers` waits on the event loop.
@@ -34,7 +34,7 @@ class NotYetError(Exception):
 
 
 class Completion(Protocol):
-    """What is under way: a future, or what tells like one that it is done."""
+    """Work under way: a future, or an object that tells like one that it is done."""
 
     def add_done_callback(self, function: Callable[[Any], object], /) -> None:
         """Call a function, on any thread, once it is done; at once where it is."""

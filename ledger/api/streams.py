@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class AnswerStream:
-    """A servicer's generator, taken a step at a time on whatever thread is free.
+    """A servicer's generator, taken a step at a time on any free thread.
 
     Steps are taken one after the other; `leave` may come at any time, on another thread.
     """
@@ -63,7 +63,7 @@ class AnswerStream:
             self._is_running = False
             return self._is_left
 
-    def _taken(self) -> Any:  # noqa: ANN401 - a message of whatever kind, a pause, or None
+    def _taken(self) -> Any:  # noqa: ANN401 - a message of any kind, a pause, or None
         if self._steps is None:
             self._steps = self._begin()
         return next(self._steps, None)

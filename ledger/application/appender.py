@@ -52,7 +52,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a use case decided: events, and what must still hold when they are appended.
+    """The decision of a use case: events, and the guards that must hold when they are appended.
 
     Without events the request is answered, and remembered, all the same. `stated_time` moves the
     clock of a `data` ledger. `keys` are kept in the same transaction.

@@ -39,7 +39,7 @@ _NEVER: Final = SealSettings(seconds=0)
 
 @dataclass(frozen=True, slots=True)
 class AttestationOptions:
-    """What happens by the clock, by default nothing, and what is asked outside.
+    """The work done by the clock, by default none, and the services asked outside.
 
     `evidence`: the folder for contradictions; None has them in the log only. `process`: who hashes
     large batches again; None does it here.

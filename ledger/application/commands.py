@@ -1,4 +1,4 @@
-"""What every command brings along, how refused fields are named, and which streams it is about."""
+"""The caller of a command, the names of refused fields, and the streams it is about."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from ledger.storage.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the actor, the request's idempotency key and content digest, and the deadline.
+    """The caller: the actor, the request's idempotency key and content digest, and the deadline.
 
     `digest` is SHA-256 over method and content; `deadline_monotonic` is on the injected clock.
     `may_leap`: whether a stated time that leaps ahead is said to be meant.

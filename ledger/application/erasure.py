@@ -1,11 +1,11 @@
 """Bodies that are erased: the command, and which were erased by which event.
 
 An erasure has a recorded legal ground and an actor whom the operator has authorised. The ledger's
-own part is one transaction of storage. What is kept elsewhere of what was erased (the fleet,
-projections, exports) follows after the commit: each keeper of copies registers with `on_erased`,
+own part is one transaction of storage. Copies of erased bodies elsewhere (the fleet,
+projections, exports) go after the commit: each keeper of copies registers with `on_erased`,
 and the request is answered once all of them are gone.
 
-An erasure is for good, so what was decided after it is computed without the erased body for ever;
+An erasure is for good, so what was decided after it is always computed without the erased body;
 what was decided before it cannot be computed again. `Erasures.passes_over` is where the two part.
 """
 
@@ -47,7 +47,7 @@ _PERMANENT_TYPES: Final = frozenset(type_ for type_, cls in BY_TYPE.items() if c
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """What an erasure did: where it is, and how many bodies it removed."""
+    """The result of an erasure: where it is, and how many bodies it removed."""
 
     written: AppendResult
     bodies: int
@@ -64,7 +64,7 @@ class Erasure:
         self._keepers: list[OnErased] = []
 
     def on_erased(self, callback: OnErased) -> None:
-        """Have somebody who keeps copies of bodies remove them after each erasure."""
+        """Register a keeper of copies of bodies, who removes them after each erasure."""
         self._keepers.append(callback)
 
     def erase_bodies(
@@ -87,7 +87,7 @@ class Erasure:
         try:
             result, bodies = self._store.requests.erase(request, ranges)
         except LedgerError as error:
-            if error.reason is Reason.BODY_ERASED:  # perhaps by somebody who did not see it through
+            if error.reason is Reason.BODY_ERASED:  # perhaps by a call that did not finish
                 self._remove_copies(self._store.events.head(self._info.origin).position, ranges)
             raise
         self._remove_copies(result.last_position, ranges)
@@ -120,7 +120,7 @@ class Erasure:
             )
 
     def _remove_copies(self, position: int, ranges: Sequence[PositionRange]) -> None:
-        """Have every copy removed; all are tried, whatever becomes of one."""
+        """Have every copy removed; all are tried, even if one fails."""
         failures: list[LedgerError] = []
         for keeper in self._keepers:
             try:

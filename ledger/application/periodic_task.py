@@ -1,6 +1,6 @@
-"""What recurs by the clock, on the threads that all ledgers share.
+"""Tasks that recur by the clock, on the threads that all ledgers share.
 
-What fails is reported once for as long as it stays the same, and tried again the next time round.
+A failure is reported once for as long as it stays the same, and tried again the next time round.
 """
 
 from collections.abc import Callable

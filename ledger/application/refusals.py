@@ -1,7 +1,7 @@
-"""What was refused, counted by caller, method and reason, and recorded now and then.
+"""Refused requests, counted by caller, method and reason, and recorded now and then.
 
 Of a refused request nothing is recorded but that it was refused. Counting costs a lookup and an
-addition; memory and event are bounded, whatever callers ask: beyond `ROWS_MAX` different rows
+addition; memory and event are bounded for any number of requests: beyond `ROWS_MAX` different rows
 only the total grows, and there is one event for each span at most.
 """
 

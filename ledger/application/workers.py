@@ -70,7 +70,7 @@ class Workers:
         self._others: dict[str, Workers] = {}
 
     def of(self, name: str) -> "Workers":
-        """Return one thread apart, by name, for what may wait long for somebody outside."""
+        """Return one thread apart, by name, for work that may wait long for a server outside."""
         with self._condition:
             if name not in self._others:
                 self._others[name] = Workers(self._clock, 1, name)

@@ -76,7 +76,7 @@ class LedgerConfiguredV3(EventData):
 class ClockStepped(EventData):
     """An operator confirmed the server's clock, although it was not where it was expected.
 
-    What is recorded from here on is dated by it.
+    Events recorded from here on are dated by it.
     """
 
     TYPE: ClassVar[str] = "clock.stepped.v1"

@@ -1,9 +1,10 @@
 """Expressions of rules: compiled, checked against the environment, refused with line and column.
 
-Rules are written in the Common Expression Language over integers, booleans and strings. What could
-make two machines disagree is refused when a policy is drafted: floating point, time, dynamic types,
-regular expressions and comprehensions. So are misspelt variables, fields and signal names, and
-anything too large to read. Evaluation never raises: an error value says that there is no answer.
+Rules are written in the Common Expression Language over integers, booleans and strings. Features
+that could make two machines disagree are refused when a policy is drafted: floating point, time,
+dynamic types, regular expressions and comprehensions. So are misspelt variables, fields and
+signal names, and anything too large to read. Evaluation never raises: an error value says
+that there is no answer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -62,8 +63,8 @@ _EXCLUDED_FUNCTIONS: Final = (
 )
 _EXCLUDED_MACROS: Final = ("all", "exists", "exists_one", "filter", "map")
 
-# The library excludes what it knows today; this list is what rules may use, whatever a later
-# release of it adds, so that a stored rule keeps its meaning.
+# The library excludes what it knows today; this list is what rules may use with any later
+# release of it, so that a stored rule keeps its meaning.
 _FUNCTIONS: Final = frozenset(
     {
         *COMPARISONS,

@@ -155,8 +155,8 @@ def is_share(path: str) -> bool:
 def share_constants(node: ExpressionNode) -> Iterator[ExpressionNode]:
     """Yield the numbers of an expression that stand beside a share, as its limit or a part of it.
 
-    A factor or divisor of a share is a plain number, and so is whatever is compared with a product
-    of two shares.
+    A factor or divisor of a share is a plain number, and so is a value that is compared with a
+    product of two shares.
     """
     yield from _constants(node, is_beside=False)
 

@@ -1,4 +1,4 @@
-"""What the writer remembers of a ledger between groups, and how it is brought up to date.
+"""The writer's memory of a ledger between groups, and how it is brought up to date.
 
 Another server may have appended meanwhile: then the head that is stored is another one than the
 head remembered, and what was learnt before is renewed from the database.

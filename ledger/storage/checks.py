@@ -1,4 +1,4 @@
-"""What a request must satisfy before it is placed, apart from the state of a group."""
+"""The checks of a request before it is placed, apart from the state of a group."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ledger.storage.schema import tracking
 
 
 class RequestKey(NamedTuple):
-    """What makes a request id unique."""
+    """The key that makes a request id unique."""
 
     ledger_id: int
     actor: str

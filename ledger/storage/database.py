@@ -1,4 +1,4 @@
-"""What the two databases do differently, behind one small face.
+"""The differences of the two databases, behind one small interface.
 
 A Database opens connections, begins write transactions, inserts rows of events in bulk, and knows
 which of its errors end the writer. Everything else in this room is the same code for both.
@@ -32,14 +32,14 @@ _LASTS: Final = "See `decision-ledger doctor`; correct the cause, then send the 
 
 
 class Fault(Enum):
-    """What an error of a database means for the caller."""
+    """The meaning of a database error for the caller."""
 
     PASSES = "passes"
     """The database or the way to it was out of order for a moment: the same again helps."""
     LASTS = "lasts"
     """It stays until a person has done something about it."""
     DAMAGE = "damage"
-    """What is stored is not what a ledger's database holds."""
+    """The stored data are not those of a ledger's database."""
     DEFECT = "defect"
     """The statement or its values were wrong: ours to repair."""
 

@@ -1,8 +1,8 @@
 """Erasure: body and salt of events are removed, and the event that says so is appended with it.
 
 The header and every hash stay, so each proof made before or after still verifies. Beside them the
-row keeps the time of an observation, by which windows are selected: that something stood there is
-known for ever, what it said is not.
+row keeps the time of an observation, by which windows are selected: the existence of the event
+stays known, its content does not.
 """
 
 from collections.abc import Iterable, Sequence

@@ -332,7 +332,7 @@ def timed(rows: Iterable[RawEvent]) -> Iterator[EventRow]:
 
 
 def _mistyped(row: Sequence[Any]) -> LedgerError:
-    """Return the refusal of a row with a value of the wrong type, which SQLite lets anybody store.
+    """Return the refusal of a row with a value of the wrong type, which SQLite can store.
 
     Equal bytes in the wrong type would break every comparison downstream in its own way.
     """

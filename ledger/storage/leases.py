@@ -34,7 +34,7 @@ class Leases:
     def take(self, ledger: str, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a lease; False while another holder has it. Zero seconds gives it back.
 
-        The time is the database's, whatever the servers' clocks say. A lease that would last for
+        The time is the database's, not that of a server's clock. A lease that would last for
         more than twice what is asked was written by another clock, and counts as over.
         """
         info, length = self._view.ledger(ledger), round(seconds * SECOND)

@@ -183,7 +183,7 @@ class LockedFile:
             self._check_emptied(held.st_size)
 
     def _check_emptied(self, size: int) -> None:
-        """Tell a log that somebody has emptied into the file, as SQLite does, from one cut off."""
+        """Tell a log that was emptied into the file, as SQLite does, from one cut off."""
         found = self._index_claim()
         if found is None or self._log is None or found.frames > self._log.frames():
             raise FileLostError(
@@ -275,7 +275,7 @@ def refuse_orphans(path: Path, companions: Sequence[Path] = ()) -> None:
         raise LedgerError(
             Reason.CHAIN_BROKEN,
             f"There is no database at {path}, but there is what only comes with one: "
-            f"{', '.join(found)}. What was acknowledged may be in them.",
+            f"{', '.join(found)}. Acknowledged events may be in them.",
             remedy=f"Bring the database back, or restore a copy. {_MEANT}",
             metadata={"position": "0", "why": "the database is missing"},
         )
@@ -356,7 +356,7 @@ def _lost(path: Path, identity: tuple[int, int]) -> str | None:
 
 
 def _make(path: Path) -> None:
-    """Make an empty file for its owner only, whatever the umask, in a folder that is there then."""
+    """Make an empty file for its owner only, under any umask, in a folder that is there then."""
     try:
         make_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)

@@ -1,4 +1,4 @@
-"""Who wants to know of commits, and the news that reach them, from this server and from others.
+"""Listeners for commits, and the news that reach them, from this server and from others.
 
 News are hints: a listener that misses one finds the truth in the database at its next look.
 """
@@ -39,7 +39,7 @@ class CommitNotifications:
         for callback in callbacks:
             try:
                 callback(origin, position)
-            except Exception:  # noqa: BLE001 - whatever it is, it is logged
+            except Exception:  # noqa: BLE001 - any error is logged
                 # A listener's defect must not stop the writer, whose thread this is.
                 _log.exception("a listener for commits failed", ledger=origin, position=position)
 

@@ -1,4 +1,4 @@
-"""What proofs rest on: tiles, checkpoints, cosignatures, the newest event of each stream."""
+"""The basis of proofs: tiles, checkpoints, cosignatures, the newest event of each stream."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -108,9 +108,9 @@ class Proofs:
             yield StreamHead(*row)
 
     def save_checkpoint(self, ledger: str, size: int, note: str, *, after: int) -> bool:
-        """Keep a signed checkpoint for ever if the largest kept one has size `after` (0: none).
+        """Keep a signed checkpoint for good if the largest kept one has size `after` (0: none).
 
-        False where it has not, or where `size` is not larger: somebody else was faster.
+        False where it has not, or where `size` is not larger: another server was faster.
         """
         info = self._view.ledger(ledger)
 

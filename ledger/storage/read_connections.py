@@ -1,6 +1,6 @@
 """One way into the database: each statement on a connection of its own, or all at one moment.
 
-What never changes about a ledger is read here too: from its row and the event that configured it.
+The fixed facts of a ledger are read here too: from its row and the event that configured it.
 """
 
 import threading

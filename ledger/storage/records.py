@@ -1,4 +1,4 @@
-"""What storage takes and gives: requests to append, results, ledgers, heads, what is kept.
+"""Arguments and results of storage: requests to append, results, ledgers, heads, kept rows.
 
 Nothing here does anything. Times are microseconds since the epoch, hashes raw bytes.
 """
@@ -26,11 +26,11 @@ class NewEvent(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """What must hold in one stream at the moment of the append, else VERSION_CONFLICT.
+    """A condition on one stream at the moment of the append, else VERSION_CONFLICT.
 
     `after_position`: there is no event of these types after that position.
     `expected_count`: the stream has exactly that many events of these types.
-    `types` None means any type. `stream` None means all streams, whatever they will be named: that
+    `types` None means any type. `stream` None means all streams, later ones too: that
     takes types and `after_position`. Guards see what other requests of the same group appended.
     """
 
@@ -106,7 +106,7 @@ class AppendResult:
 
 @dataclass(frozen=True, slots=True)
 class LedgerInfo:
-    """What never changes about a ledger. `vkey` is its first key; empty where nothing is signed.
+    """The fixed facts of a ledger. `vkey` is its first key; empty where nothing is signed.
 
     `unit_of_cost` is "" where none was named, `leap_seconds` 0 where leaps of time have no bound.
     """

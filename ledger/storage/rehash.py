@@ -1,7 +1,7 @@
 """Stored rows are hashed again before a tree over them is signed, here or in a process of its own.
 
-What was appended is not believed because it is stored: header and body of each row are hashed as
-they stand, linked, and put into the tree that was signed before. The result is compared with the
+An event is not believed because it is stored: header and body of each row are hashed as
+they are, linked, and put into the tree that was signed before. The result is compared with the
 stored head by the signer.
 """
 

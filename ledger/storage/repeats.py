@@ -3,10 +3,10 @@
 Equal in all but sample size and request id. Almost every observation is newer than all that its
 stream holds, and cannot be a repeat. So a chain remembers a number for each recent observation,
 equal for equal ones, and from when on it remembers all. Only what is older than that, or has a
-number that was seen, is looked up in the database: that alone decides. What is remembered is
-bounded; what is forgotten costs a look-up.
+number that was seen, is looked up in the database: that alone decides. The memory is
+bounded; a forgotten observation costs a look-up.
 
-What was placed earlier in the same group counts as on record, and so does what is earlier in
+An observation placed earlier in the same group counts as on record, and so does one earlier in
 the same request. A request is told apart before any of it is placed, so leaving out happens before
 the append, and a repeat of the request finds what the first attempt found.
 """
@@ -61,7 +61,7 @@ class IdentityChunk:
     latest: int
     identities: list[int]
     known: set[int] | None = None
-    """The same as a set, once somebody has asked: most are never asked."""
+    """The same as a set, made at the first question: most are never asked."""
 
 
 @dataclass(slots=True)

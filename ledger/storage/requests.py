@@ -85,7 +85,7 @@ class Requests:
     def _scrub(self) -> None:
         """Remove what erased text has left in the database's files, where they are ours (SQLite).
 
-        STORE_UNAVAILABLE where a reader holds on to it for too long. What is due stays due: the
+        STORE_UNAVAILABLE where a reader holds on to it for too long. The removal stays due: the
         next erasure, the next call or the next start does it.
         """
         self._writer().pause_for(self._database.scrub)

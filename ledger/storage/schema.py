@@ -1,8 +1,8 @@
 """Tables and indexes of a ledger database.
 
 Both databases have the same tables. Positions are assigned by the writer, never by a sequence,
-because a rolled back sequence leaves gaps. What may not be edited is the business of `triggers`,
-how an older database becomes a newer one that of `migration`.
+because a rolled back sequence leaves gaps. `triggers` refuse forbidden edits;
+`migration` makes a newer database of an older one.
 """
 
 from typing import Final
@@ -39,7 +39,7 @@ class Blob(LargeBinary):
         """Pass bytes through."""
 
 
-# Byte order, so that PostgreSQL sorts and compares text as SQLite does, whatever its locale.
+# Byte order, so that PostgreSQL sorts and compares text as SQLite does, in any locale.
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))

@@ -2,7 +2,7 @@
 
 The writer's connection is the only one that writes and the only one that checkpoints; readers open
 the file read-only. SQLite before 3.51.3 can corrupt a WAL database that several connections
-checkpoint, hence a lock on the file keeps a second server out (`locked_file`).
+checkpoint, so a lock on the file keeps a second server out (`locked_file`).
 """
 
 import sqlite3
@@ -214,7 +214,7 @@ class SqliteDatabase(Database):
             finally:
                 self._state_log(raw)
             if is_busy:
-                raise _unscrubbed(self._path, "somebody reads from its log file")
+                raise _unscrubbed(self._path, "another program reads from its log file")
             raw.execute("PRAGMA user_version=0")
             self._state_log(raw)
 
@@ -222,7 +222,7 @@ class SqliteDatabase(Database):
         """Do nothing: one process writes, and it knows."""
 
     def wait_for_announcement(self, timeout_seconds: float) -> None:
-        """Wait a moment; who only reads has no other way to learn of a commit."""
+        """Wait a moment; a reader has no other way to learn of a commit."""
         self._closing.wait(min(timeout_seconds, POLL_SECONDS))
 
     def interrupt(self) -> None:
@@ -230,7 +230,7 @@ class SqliteDatabase(Database):
         self._closing.set()
 
     def fault_of(self, error: DBAPIError) -> tuple[Fault, str]:
-        """Return what an error means: a file that somebody holds, a disk that fails, or damage.
+        """Return what an error means: a file that is locked, a disk that fails, or damage.
 
         Our statements do not change, so an error in one of them says that the tables did.
         """
@@ -244,7 +244,7 @@ class SqliteDatabase(Database):
         return _FAULTS.get(code & 0xFF, Fault.DAMAGE), name
 
     def may_go_on(self, fault: Fault) -> bool:
-        """Return whether somebody merely held the file: nothing was written then."""
+        """Return whether the file was merely locked: nothing was written then."""
         return fault is Fault.PASSES
 
     def close(self) -> None:

@@ -56,19 +56,19 @@ class Store:
         self.ledgers = Ledgers(database, view, writer, times, sealed)
         """Which ledgers there are, and how one begins."""
         self.events = Events(view)
-        """What is recorded, and the head of it."""
+        """The recorded events, and the head."""
         self.requests = Requests(database, view, writer)
-        """What is to be appended or erased, and what was answered."""
+        """Requests to append or erase, and their answers."""
         self.proofs = Proofs(view, writer)
         """Tiles, checkpoints, cosignatures and stream heads."""
         self.keys = LedgerKeys(view, writer, sealed)
         """The keys that sign: secrets; and the seals of heads."""
         self.clocks = LedgerClocks(view, writer, clock, times)
-        """What time it is for a ledger."""
+        """The time of a ledger."""
         self.consumers = Consumers(view, writer)
         """How far others have read."""
         self.leases = Leases(database, clock, view, writer)
-        """Who may do at the moment what one server is to do."""
+        """The leases of tasks that one server does at a time."""
         self._closed = False
 
     @property

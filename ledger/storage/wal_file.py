@@ -32,7 +32,7 @@ _INDEX_VERSION: Final = 3_007_000
 
 
 class WalIndex(NamedTuple):
-    """What the index of a log says: so many frames were committed, so many moved into the file."""
+    """The index of a log: so many frames were committed, so many moved into the file."""
 
     salts: bytes
     frames: int

@@ -1,4 +1,4 @@
-"""What time the machine says it is, and whether that can be.
+"""The time of the machine's clock, and whether that can be right.
 
 A time on record is never taken back: a clock that was ahead for three seconds would date everything
 after them. So before an event of a `wall` ledger is given its time, the machine's clock is compared
@@ -67,8 +67,8 @@ class WallClock:
     def behind(self, info: LedgerInfo, head: Callable[[], int]) -> LedgerError | None:
         """Return what to answer whom this clock contradicts, where it is behind the newest event.
 
-        None where it is not, or is believed all the same. Who states a time that this clock has not
-        come to yet may well be right then.
+        None where it is not, or is believed all the same. A client that states a time ahead of
+        this clock may well be right then.
         """
         reading = self._read()
         is_wall = info.clock == "wall"

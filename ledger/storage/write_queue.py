@@ -1,4 +1,4 @@
-"""What waits for the writer: appends, and functions that need its transaction or its stillness."""
+"""The writer's queue: appends, and functions that need its transaction or its stillness."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -42,7 +42,7 @@ Job = QueuedAppend | QueuedCall | QueuedMaintenance
 
 @dataclass(slots=True)
 class WriteTransaction:
-    """What a call may use while it has the writer: its transaction, and a group to append with."""
+    """The means of a call while it has the writer: its transaction, and a group to append with."""
 
     connection: Connection
     group: CommitGroup
@@ -53,7 +53,7 @@ class WriteTransaction:
 
 
 def serve_chore(job: QueuedMaintenance) -> None:
-    """Run a chore and answer it; whatever it raises is its caller's."""
+    """Run a chore and answer it; its errors go to its caller."""
     if not job.future.set_running_or_notify_cancel():
         return
     try:

@@ -1,6 +1,6 @@
 """The one thread that writes: it drains a queue, commits requests in groups, then answers.
 
-Whatever waits when the writer comes round shares one transaction and one flush to disk. A future is
+All requests in the queue share one transaction and one flush to disk. A future is
 fulfilled only after the commit. After the first error that leaves the disk in doubt the writer
 stops for good: only a restart, which recovers from the log, knows again what is stored.
 
@@ -53,7 +53,7 @@ _GATHER_SECONDS_MAX: Final = 0.015
 _GATHER_EVENTS_MAX: Final = 64  # beyond that a transaction is worth its price already
 _LOOK_SECONDS: Final = 1.0  # how often a writer without work looks at its database
 
-# What the writer must not go on after: events that were acknowledged are not there.
+# The writer must not go on after these: events that were acknowledged are not there.
 _LOST: Final = frozenset({Reason.LEDGER_BEHIND, Reason.CHAIN_BROKEN})
 
 _log: Final = structlog.get_logger("ledger.storage")
@@ -169,7 +169,7 @@ class Writer:
             while (jobs := self._take()) is not None:
                 self._do(jobs)
             self._connection.close()
-        except BaseException as defect:  # noqa: BLE001 - else every caller would wait for ever
+        except BaseException as defect:  # noqa: BLE001 - else no caller would get an answer
             failure = self._failure or unavailable(
                 f"The writer ended: {defect!r}.",
                 remedy="See `decision-ledger doctor`, then start the server again.",
@@ -384,7 +384,7 @@ class Writer:
 
 
 def _is_same(before: LedgerError, failure: LedgerError) -> bool:
-    """Return whether one outage goes on, whatever its words; a session that is refused is none."""
+    """Return whether one outage goes on, in any words; a session that is refused is none."""
     refused = (error.retry_after_seconds is None for error in (before, failure))
     return next(refused) == next(refused)
 

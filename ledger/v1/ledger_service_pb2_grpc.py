@@ -287,8 +287,8 @@ class LedgerServiceServicer:
 
     def ConfirmClock(self, request, context):
         """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
-        refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
-        is dated by it, for good.
+        refused with `CLOCK_AHEAD` until it is right again, or until this. Events recorded from here on
+        are dated by it, for good.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.

@@ -129,8 +129,8 @@ class LedgerServiceStub:
     """
     ConfirmClock: _grpc.UnaryUnaryMultiCallable[_ledger_service_pb2.ConfirmClockRequest, _ledger_service_pb2.ConfirmClockResponse]
     """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
-    refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
-    is dated by it, for good.
+    refused with `CLOCK_AHEAD` until it is right again, or until this. Events recorded from here on
+    are dated by it, for good.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
@@ -245,8 +245,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
     ConfirmClock: _aio.UnaryUnaryMultiCallable[_ledger_service_pb2.ConfirmClockRequest, _ledger_service_pb2.ConfirmClockResponse]  # type: ignore[assignment]
     """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
-    refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
-    is dated by it, for good.
+    refused with `CLOCK_AHEAD` until it is right again, or until this. Events recorded from here on
+    are dated by it, for good.
 
     Errors, by `ErrorInfo.reason`:
     * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.
@@ -454,8 +454,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_service_pb2.ConfirmClockResponse, _abc.Awaitable[_ledger_service_pb2.ConfirmClockResponse]]:
         """Confirms the server's clock for a ledger, although it is not where it was expected: appends are
-        refused with `CLOCK_AHEAD` until it is right again, or until this. What is recorded from here on
-        is dated by it, for good.
+        refused with `CLOCK_AHEAD` until it is right again, or until this. Events recorded from here on
+        are dated by it, for good.
 
         Errors, by `ErrorInfo.reason`:
         * `ACTOR_NOT_AUTHORISED` (PERMISSION_DENIED): the operator has not authorised the caller.

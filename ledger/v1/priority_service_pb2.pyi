@@ -207,7 +207,7 @@ class MakePlanRequest(message.Message):
     purse_micros: builtins.str
     """Required. The amount that may be spent, in millionths of your currency, as a decimal integer; 0 or more."""
     purse_cap_micros: builtins.str
-    """Optional. The most the budget may ever hold, likewise; empty for `purse_micros`. What costs more
+    """Optional. The most the budget may ever hold, likewise; empty for `purse_micros`. A dearer model
     is passed over instead of saved for.
     """
     policy: builtins.str

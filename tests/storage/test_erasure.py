@@ -242,7 +242,7 @@ def test_a_reader_that_holds_on_to_the_text_is_named_and_a_repeat_finishes_the_w
     needle = str(event.data["note"])
     with filled.snapshot() as view:
         assert view.events.event(ORIGIN, 9) == event
-        with pytest.raises(LedgerError, match="somebody reads") as caught:
+        with pytest.raises(LedgerError, match="another program reads") as caught:
             erase(filled, (9, 9), request_id="r")
         assert caught.value.reason is Reason.STORE_UNAVAILABLE
         assert caught.value.retry_after_seconds

@@ -31,14 +31,14 @@ D = TypeVar("D", bound=ModelDescribed)
 
 
 def described_of(message: model_pb2.Model, kind: type[D], checks: Checks) -> D:
-    """Return the description a request states; raises FIELD_INVALID with whatever is wrong."""
+    """Return the description a request states; raises FIELD_INVALID with all its faults."""
     checks.identifier("model.model", message.model)
     checks.present("model.owner", message.owner.strip())
     checks.integer("model.unit_value_micros", message.unit_value_micros, minimum=0)
     checks.integer("model.cost_micros", message.cost_micros, minimum=1)
     checks.identifier("model.slo_signal", message.slo_signal, optional=True)
     data = {name: getattr(message, name) for name in _COPIED}
-    # What was refused above is not refused again in other words.
+    # A field refused above is not refused again in other words.
     stand_in = {"model": "x", "owner": "x", "unit_value_micros": "0", "cost_micros": "1"}
     checkable = {**data, **{name: stand_in[name] for name in stand_in if not data[name]}}
     described: D | None = None

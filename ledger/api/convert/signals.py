@@ -35,7 +35,7 @@ _BREACH: Final = {
 
 
 def signal_of(message: signal_pb2.Signal, checks: Checks) -> SignalDefined:
-    """Return the definition a request states; raises FIELD_INVALID with whatever `checks` found."""
+    """Return the definition a request states; raises FIELD_INVALID with all that `checks` found."""
     checks.identifier("signal.signal", message.signal)
     if message.kind not in _KIND_NAMES:
         checks.refuse("signal.kind", "is required: one of " + ", ".join(_KINDS))

@@ -46,7 +46,7 @@ class RecordedDecision:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What an evaluation on request recorded, in the order in which models were named."""
+    """The decisions of an evaluation on request, in the order in which models were named."""
 
     written: AppendResult
     decided: tuple[RecordedDecision, ...]
@@ -128,7 +128,7 @@ class Decisions:
             return ""
         event = self._store.events.event(self._info.origin, made.overridden.position)
         if event is None or event.body_bytes is None:
-            return "Who overrode it, and why, was erased."
+            return "The override's author and reason were erased."
         data = typed(event, DecisionOverridden)
         until = notation.shown_time(data.effective_until)
         return f"{event.body.actor} overrode it until {until}: {data.rationale}"

@@ -1,7 +1,7 @@
 """Overrides: a person sets a model's action for a time, with a reason, over what is in force.
 
-An override holds from the newest observation that counts, since that is the time of whatever is
-evaluated next, to a time that is counted from the ledger's own.
+An override holds from the newest observation that counts, since that is the time of the next
+evaluation, to a time that is counted from the ledger's own.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _GUARDED_TYPES = frozenset({ModelRetired.TYPE, *DECISION_TYPES})
 
 @dataclass(frozen=True, slots=True)
 class OverrideSpec:
-    """What a person states: an action with its tier, why, for how long, and over what.
+    """The statement of a person: an action with its tier, why, for how long, and over what.
 
     `decision_position` is the decision in force that the person saw; None for whichever is.
     """
@@ -109,7 +109,7 @@ class Overrides:
             raise invalid_field(
                 field,
                 f"is {seconds}; 1 to {OVERRIDE_SECONDS_MAX} are taken, which is {most}",
-                remedy="What has to hold for longer belongs into the policy.",
+                remedy="Change the policy if the action has to hold for longer.",
             )
         now = ledger_time(self._info, self._store, head)
         if not now:

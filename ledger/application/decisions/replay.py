@@ -46,7 +46,7 @@ class ReplayDifference:
 
 @dataclass(frozen=True, slots=True)
 class EventReplay:
-    """What replaying one event gave. `evidence` holds the positions of the observations used."""
+    """The result of replaying one event. `evidence` holds the positions of observations used."""
 
     position: int
     kind: ReplayKind

@@ -48,12 +48,12 @@ from ledger.storage.records import Guard
 _RETRAININGS_HOURS = 720
 
 _GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, *DECISION_TYPES, DecisionOverridden.TYPE}
-"""What must not have happened to a model between an assessment's horizon and its record."""
+"""Events of a model that must not come between an assessment's horizon and its record."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssessmentInputs:
-    """What an assessment is of: a model at a position and a time, under a policy, and why now."""
+    """The subject of an assessment: a model, a position and a time, under a policy, and why now."""
 
     history: History
     policy: CompiledPolicy

@@ -23,7 +23,7 @@ class Moment:
     """A moment by every measure that counts for what is due."""
 
     elapsed: float
-    """Seconds that pass, whatever the machine's clock says."""
+    """Seconds that pass, by no clock that can be set."""
     ledger: int
     """The ledger's time in microseconds."""
     own: int | None = None

@@ -180,7 +180,7 @@ class Evaluator:
         return held
 
     def _adopt_fleet(self) -> None:
-        """Look at every model once: whatever was marked while no evaluator ran is due now."""
+        """Look at every model once: those marked while no evaluator ran are due now."""
         registered = self._store.events.of_types(
             self._info.origin, (ModelRegistered.TYPE,), at_or_before=self._position
         )
@@ -279,7 +279,7 @@ class Evaluator:
             return None
         if tracked.service is None or tracked.pending > self._position:
             return None
-        # By stated times it does not serve yet, whatever was observed of it a moment ahead.
+        # By stated times it does not serve yet, even if it was observed a moment ahead.
         is_ahead = tracked.policy.rules.procedure != RULES_1 and tracked.service.since > now
         return None if is_ahead and not tracked.is_marked else tracked
 
@@ -358,7 +358,7 @@ class Evaluator:
         )
         last = tracked.history.score
         if last and not is_same_versions(last[0], horizon.model_version, tracked.policy):
-            # Somebody's evaluation under a policy that was just replaced came in after all.
+            # A client's evaluation under a policy that was just replaced came in after all.
             last = self._histories.last_score(
                 tracked.history, tracked.policy, horizon.model_version
             )

@@ -1,7 +1,7 @@
 """Reads the log of one ledger once and feeds all that follow it: evaluator, projections.
 
 Events are read in batches behind the head, given to each consumer in order, and then the evaluator
-is asked what is due. Whatever fails is reported and tried again with the next batch. No part waits
+is asked what is due. A failure is reported and tried again with the next batch. No part waits
 for another's failure, and none loses an event: a part that has missed some reads them itself.
 """
 
@@ -84,7 +84,7 @@ class Follower:
                 _log.warning("evaluator.lease_kept", message=error.message)
 
     def hurry(self) -> None:
-        """Read on without a pause, once: somebody waits for what is not folded yet."""
+        """Read on without a pause, once: a caller waits for what is not folded yet."""
         if self._task is not None:
             self._task.hurry()
 

@@ -1,6 +1,6 @@
 """Exports of one ledger: asked for, written on threads of their own, kept, handed out.
 
-What a bundle covers is settled when it is asked for: checkpoint, positions, seal. So it can be
+The scope of a bundle is settled when it is asked for: checkpoint, positions, seal. So it can be
 written at any pace, and a server that was stopped goes on with what it had begun. At the end the
 ledger records what was issued.
 """
@@ -131,7 +131,7 @@ class Exports:
         if self._appender.answered(caller, ExportIssued.METHOD) is not None:
             raise LedgerError(
                 Reason.EXPORT_UNKNOWN,
-                f"What was exported under request id {caller.request_id!r} is not kept any more.",
+                f"The export under request id {caller.request_id!r} is not kept any more.",
                 remedy="Use a fresh request id to export it again.",
                 metadata={"request_id": caller.request_id},
             )
@@ -273,7 +273,7 @@ class Exports:
             return self.get(job.export).failed(error.message)
         except OSError as error:
             return self.get(job.export).failed(f"it cannot be written: {error.strerror}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job must say that it failed
+        except Exception as error:  # noqa: BLE001 - after any error the job must say that it failed
             _log.exception("export.failed", export=job.export)
             return self.get(job.export).failed(f"the server failed: {type(error).__name__}")
 

@@ -23,7 +23,7 @@ _BUNDLE: Final = "bundle"
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """A bundle that somebody wants. 0, None and "" stand for what was not said; times in micros."""
+    """A bundle that a client wants. 0, None and "" mean that nothing was said; times in micros."""
 
     kind: Kind = "full"
     first_position: int = 0
@@ -70,7 +70,7 @@ class ExportJob:
 
     @property
     def plan(self) -> BundlePlan:
-        """What the bundle is written by."""
+        """The plan that the bundle is written by."""
         return BundlePlan(
             self.export,
             self.kind,

@@ -48,7 +48,7 @@ class LeftUnfinishedError(Exception):
 
 
 class ExportWriting:
-    """Writes the exports of one ledger, each on whatever thread it is asked on."""
+    """Writes the exports of one ledger, each on the thread of its caller."""
 
     def __init__(self, ledger: LedgerApplication, store: Store, folder: JobFolder) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""What a client may state about a deployment, and the event that follows from it."""
+"""The statement of a client about a deployment, and the event that follows from it."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ledger.storage.store import Store
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
-    """What a client states about a deployment; times in microseconds, the loss a decimal."""
+    """The statement of a client about a deployment; times in microseconds, the loss a decimal."""
 
     model: str
     model_version: str
@@ -25,7 +25,7 @@ class DeploymentSpec:
 
 
 def check_deployment(spec: DeploymentSpec, info: LedgerInfo, store: Store) -> None:
-    """Refuse what no deployment can state, whatever the model."""
+    """Refuse what no deployment of any model can state."""
     for name, version in (("model_version", spec.model_version), ("replaces", spec.replaces)):
         if version is not None and (fault := name_fault(version)):
             raise invalid_field(name, fault)

@@ -1,7 +1,7 @@
-"""What the fleet looks like at the head: models, signals and policies, folded from their events.
+"""The fleet at the head: models, signals and policies, folded from their events.
 
 Low-rate events only, so the fold fits memory and is brought up to date by one indexed read. It
-answers questions about *now*; whatever is replayed reads the ledger as of its own horizon instead.
+answers questions about *now*; a replay reads the ledger as of its own horizon instead.
 """
 
 import threading
@@ -38,7 +38,7 @@ FLEET_TYPES: Final = MODEL_TYPES | POLICY_TYPES | {SignalDefined.TYPE, BodyErase
 
 @dataclass(frozen=True, slots=True)
 class PlacedEvent:
-    """An event's position, time and author ("" where erased), beside whatever it is about."""
+    """An event's position, time and author ("" where erased), beside the thing it is about."""
 
     position: int
     recorded_at: int
@@ -92,7 +92,7 @@ class Fleet:
     """The fold and its position. Safe between threads; reads are lock-free snapshots of values.
 
     An erasure lets it begin again, so that nothing stays of what was erased. `on_erasure` is called
-    then, before the position moves, for whatever else was kept of bodies.
+    then, before the position moves, for other copies of bodies.
     """
 
     def __init__(

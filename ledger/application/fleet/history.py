@@ -1,4 +1,4 @@
-"""What a model's stream says up to a position: the cold read behind evaluation, plans and replay.
+"""The history of a model up to a position: the cold read behind evaluation, plans and replay.
 
 Everything here is found by index in the ledger itself, never in a projection, and costs by what is
 looked at (deployments, overrides, the observations of one window), not by the ledger's length.
@@ -135,7 +135,7 @@ class HistoryReader(PolicyHistory):
 
     An event whose body was erased by that position counts with its header only: an erased
     observation, score or override is not there; a description, deployment or decision that was the
-    newest leaves nothing in its place, rather than what stood before it. BODY_ERASED where the
+    newest leaves nothing in its place, rather than the one before it. BODY_ERASED where the
     erasure came later, or where nothing goes on without the body.
     """
 

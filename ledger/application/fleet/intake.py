@@ -42,7 +42,7 @@ _TYPE: Final = SignalObserved.TYPE
 
 
 class IntakeResult(NamedTuple):
-    """What became of a batch: where it is, and what was done to its values."""
+    """The result of a batch: where it is, and the changes to its values."""
 
     appended: AppendResult
     rounded: int

@@ -1,8 +1,8 @@
 """Which version of a model is in service, and whose observations count.
 
 Procedure `rules/1` takes the deployment that was recorded last. Since `rules/2` stated times
-decide: a deployment that is recorded late takes its place among the others, and whatever was
-observed before a version went into service is not that version's.
+decide: a deployment that is recorded late takes its place among the others, and an
+observation from before a version went into service is not that version's.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The fleet's plan: everything planner `excess/1` reads, gathered from the ledger as of a position.
 
-The same function makes a plan and replays it. What goes in is pinned by a digest over its canonical
+The same function makes a plan and replays it. The inputs are pinned by a digest over its canonical
 JSON, so a replay that disagrees shows whether it read something else or computed something else.
 """
 
@@ -48,7 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a plan is made from: a horizon, a time, a policy version and a budget."""
+    """The inputs of a plan: a horizon, a time, a policy version and a budget."""
 
     plan: str
     as_of: int

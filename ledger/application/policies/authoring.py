@@ -166,7 +166,7 @@ class AuthoredSignal(Authored):
     sustain: _Share = Field(500_000, serialization_alias="sustain_ppm")
     """The signal is sustained when at least this share of its buckets are breaches."""
     transient: _Share = Field(200_000, serialization_alias="transient_ppm")
-    """What a signal that is not sustained counts of its severity."""
+    """The share of its severity that a signal counts while it is not sustained."""
     min_buckets: Annotated[int, Count(*bounds(Buckets))] = 3
     """Buckets with observations that a sustained signal needs."""
     sample_cap: _Quantity = 1_000
@@ -210,7 +210,7 @@ class AuthoredRule(Authored):
     hold: Annotated[str | None, _CONDITION] = None
     """CEL expression that takes the place of `when` while this rule is the one in force."""
     action: _Action
-    """What to do about the model."""
+    """The action for the model."""
     tier: _ShortText = "none"
     """Escalation tier: one of `tiers`, or `none`."""
     rationale: _Text = ""
@@ -298,7 +298,7 @@ class AuthoredTier(Authored):
     name: _ShortText
     """Name of the tier, as rules use it."""
     route: _Text = ""
-    """Whom it reaches and how."""
+    """The people it reaches, and how."""
     acknowledge: _Hours = Field(0, serialization_alias="acknowledge_hours")
     """How soon it wants an answer; whole hours, `0h` for none."""
 
@@ -309,7 +309,7 @@ class AuthoredPolicy(Authored):
     format: Annotated[Format, Choice(Format)]
     """The form of this document: `policy/1`."""
     title: _ShortText
-    """What people call the policy."""
+    """The name of the policy for people."""
     rationale: _Text = ""
     """Why the policy is as it is."""
     scoring: AuthoredScoring
@@ -323,7 +323,7 @@ class AuthoredPolicy(Authored):
     tiers: Annotated[list[AuthoredTier], Entries("name", 0, TIERS_MAX)] = Field(
         default_factory=list
     )
-    """Whom decisions reach."""
+    """The people that decisions reach."""
 
     def document(self) -> PolicyDocument:
         """Return the stored form; pydantic's ValidationError where it cannot hold a value."""

@@ -1,7 +1,7 @@
 """Policies as of any position of one ledger: which is in force for whom, and its drafted versions.
 
 An erased activation names no policy and no scope any more, so nothing is in force by it; an erased
-draft leaves its version without a document, so whatever needs that is refused.
+draft leaves its version without a document, so requests that need it are refused.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Advice on a policy before anybody drafts it: every error with its place, and what looks unmeant.
+"""Advice on a policy before it is drafted: every error with its place, and what looks unmeant.
 
 Errors are what `text` refuses, and expressions that do not compile; a policy with one cannot
 be drafted. Warnings are for a person to judge and never stop a draft.
@@ -43,7 +43,7 @@ _QUOTED_NAME: Final = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)'")
 
 @dataclass(frozen=True, slots=True)
 class LintResult:
-    """What was found. `document` and `digest` are None where there is an error among `problems`."""
+    """The findings. `document` and `digest` are None where there is an error among `problems`."""
 
     document: PolicyDocument | None
     digest: str | None
@@ -95,7 +95,7 @@ def lint(
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """What the expressions of a document may name."""
+    """The names that expressions of a document may use."""
 
     signals: tuple[str, ...]
     procedure: str
@@ -205,7 +205,7 @@ def _expression_remedy(message: str, vocabulary: Vocabulary) -> str:
 
 
 def _constant(compiled: CompiledExpression | None, language: _Language) -> bool | None:
-    """Return the value of an expression that is the same whatever the rules see, else None."""
+    """Return the value of an expression that is always the same, else None."""
     if compiled is None:
         return None
     if compiled.paths:
@@ -277,7 +277,7 @@ def _lint_scoring(reading: PolicyReading, document: PolicyDocument) -> None:
             message = "at 0 every bucket is a breach"
             _warn(reading, f"{path}.breach", message, "Set the severity that counts as a breach.")
         if rule.half_life_seconds > 16 * rule.window_seconds:
-            message = "is so long that nothing in the window decays"
+            message = "is too long: nothing in the window decays"
             _warn(reading, f"{path}.half_life", message, "Use a span of the window's order.")
         for name, kept in (("baseline", rule.baseline), ("critical", rule.critical)):
             written = reading.scalars[f"{path}.{name}"].text.strip()

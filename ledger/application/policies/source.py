@@ -1,9 +1,9 @@
-"""Strict reading of YAML and JSON into a small tree that remembers where everything stood.
+"""Strict reading of YAML and JSON into a small tree that remembers where everything was.
 
 Every scalar stays the text that was written: no number is ever read as a float, nor a date as one.
-Whatever makes a document mean more, or something else, than what a person sees in it is refused:
+Text that makes a document mean more, or something else, than a person sees in it is refused:
 duplicate keys, anchors and aliases, tags, several documents, keys outside ASCII, undue size and
-depth. What the text means is left to `text`.
+depth. The meaning of the text is left to `text`.
 """
 
 import json
@@ -284,7 +284,7 @@ def _read_json(text: str) -> Node:
     return _as_json(_Reader("".join(plain)).document(), value)
 
 
-def _as_json(node: Node, value: Any) -> Node:  # noqa: ANN401 - whatever JSON holds
+def _as_json(node: Node, value: Any) -> Node:  # noqa: ANN401 - any JSON value
     """Return the node with the strings of the JSON value that it is the place of."""
     if isinstance(node, Mapping) and isinstance(value, dict) and len(node.entries) == len(value):
         read_ = zip(node.entries, value.values(), strict=True)

@@ -58,13 +58,13 @@ class Problem:
 
     @property
     def order(self) -> tuple[int, int, str]:
-        """What problems are sorted by: their order in the text."""
+        """The sort key of problems: their order in the text."""
         return self.line, self.column, self.path
 
 
 @dataclass(slots=True)
 class PolicyReading:
-    """What reading a text gave: the document if nothing was wrong, and where each path is."""
+    """The result of reading a text: the document if it has no fault, and where each path is."""
 
     document: PolicyDocument | None = None
     problems: list[Problem] = field(default_factory=list)

@@ -130,7 +130,7 @@ class Checkpoints:
     def _attempt(self, wanted: int) -> SignedCheckpoint | None:
         """Check and sign the head, unless what is kept covers what is wanted.
 
-        None if somebody else has signed meanwhile.
+        None if another server has signed meanwhile.
         """
         with self._store.snapshot() as view:
             kept = view.proofs.checkpoint(self._origin)
@@ -167,7 +167,7 @@ class Checkpoints:
     ) -> _Basis:
         """Return the last signed head with its tree, from memory or from notes and tiles.
 
-        What this process has signed or seen binds it, whatever became of the database meanwhile.
+        A head that this process has signed or seen binds it, even if the database changed since.
         """
         known = self._basis
         if known is not None and (kept is None or kept.size < known.tree.size):

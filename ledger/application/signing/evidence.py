@@ -1,7 +1,7 @@
 """Evidence of a contradiction: two genuine statements about one ledger that cannot both hold.
 
 Kept as files, because the database is what is in doubt. While there is one about a ledger nothing
-is signed for it: somebody has to look, and to move it elsewhere.
+is signed for it: an operator has to look, and to move it elsewhere.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _log: Final = structlog.get_logger("ledger.signing")
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """What was found: whose statement, its note, and ours if there was one to set against it."""
+    """The contradiction: whose statement, its note, and ours if there was one to compare."""
 
     origin: str
     why: str

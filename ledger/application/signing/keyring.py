@@ -1,6 +1,6 @@
 """The keys of one ledger: which of them sign and vouch for a tree of which size.
 
-What a key is to the ledger is in its events and nowhere else; the secrets come from the store,
+The state of a key is in the ledger's events and nowhere else; the secrets come from the store,
 which keeps them sealed. A secret that the events have not brought in yet is that of the committed
 next key, and signs nothing.
 """

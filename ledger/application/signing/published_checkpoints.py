@@ -1,4 +1,4 @@
-"""What a server is told about the outside: checkpoints published of its ledgers, and its policy."""
+"""Statements from outside the server: published checkpoints of its ledgers, and its policy."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

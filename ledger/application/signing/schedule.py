@@ -96,8 +96,8 @@ class Sealer(PeriodicTask):
         """Return how old the newest seal is when this server starts, so that starts delay none.
 
         A ledger that was never sealed counts from its creation. The times of a `data` ledger say
-        nothing about this: there a seal counts as old, and a ledger without one as new. What a
-        clock dated that was ahead is old as well: nothing waits for that time to come.
+        nothing about this: there a seal counts as old, and a ledger without one as new. A seal
+        dated by a clock that was ahead is old as well: nothing waits for that time to come.
         """
         if self._info.clock == "data":
             return self._interval if newest is not None else 0.0

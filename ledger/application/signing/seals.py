@@ -18,14 +18,14 @@ from ledger.events.registry import HOUSEKEEPING_TYPES, typed
 from ledger.storage.records import AppendResult, Guard, LedgerInfo, StreamHead
 from ledger.storage.store import Store
 
-_TRIES: Final = 20  # each time somebody else sealed first
+_TRIES: Final = 20  # each time another server sealed first
 _PAGE: Final = 500
 _TYPES: Final = frozenset({StreamsSealed.TYPE})
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSeal:
-    """A seal over all streams as they stood at position `as_of`; `written` says where it is."""
+    """A seal over all streams as they were at position `as_of`; `written` says where it is."""
 
     written: AppendResult
     as_of: int

@@ -1,7 +1,7 @@
-"""What is asked of a witness over HTTP: to cosign a checkpoint, and which one it cosigned last.
+"""Requests to a witness over HTTP: to cosign a checkpoint, and which one it cosigned last.
 
-A witness is somebody else's server. Whatever it answers is bounded in size and in time, however
-slowly it drips; redirects are not followed; nothing of an answer is believed here.
+A witness is a server of another operator. Its answers are bounded in size and in time, however
+slowly they drip; redirects are not followed; nothing of an answer is believed here.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class WitnessCallError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WitnessResponse:
-    """What came back."""
+    """The answer of a witness."""
 
     status: int
     body: bytes

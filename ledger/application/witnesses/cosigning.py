@@ -1,6 +1,6 @@
 """One witness of one ledger: sends it each new checkpoint and keeps its cosignatures.
 
-What the witness answers counts only if its key has signed it. It remembers its own last size; ours
+An answer of the witness counts only if its key has signed it. It remembers its own last size; ours
 is only a guess, which its refusals correct.
 """
 
@@ -193,7 +193,7 @@ class Cosigner:
         if match is None:
             raise WitnessCallError("it answered a conflict without a size")
         size = int(match[1])
-        # Read after the answer: whatever was sent to it was kept before.
+        # Read after the answer: each checkpoint was kept before it was sent.
         newest = self._store.proofs.checkpoint(self._origin)
         if newest is None or size > newest.size:
             self._compare_and_stop()
