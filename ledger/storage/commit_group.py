@@ -30,12 +30,11 @@ from ledger.storage.checks import (
     set_tracking,
 )
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database
-from ledger.storage.head_seals import HeadSeals
 from ledger.storage.records import AppendRequest, AppendResult, Guard, Head, LedgerInfo, NewEvent
 from ledger.storage.repeats import RepeatFinder
 from ledger.storage.schema import events, heads, requests
-from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.tile_rows import write_tiles
+from ledger.storage.vault import SealedKeys, keep_keys
 from ledger.storage.wall_clock import WallClock, check_leap
 
 _STREAM: Final = EVENT_COLUMNS.index("stream")
@@ -93,7 +92,6 @@ class CommitGroup:
         self._clock = clock
         self._chains = chains
         self._keys = keys
-        self._seals = HeadSeals(keys)
         self._times = times
         self._sealed: dict[int, dict[str, bytes]] = {}
         self._rows: list[Any] = []
@@ -111,7 +109,7 @@ class CommitGroup:
         for row in self._connection.execute(statement, {"ids": list(by_id)}):
             chain = self._chains.get(row.ledger_id)
             if chain is None or not chain.is_at(row):
-                self._seals.check(self._connection, by_id[row.ledger_id], row)
+                self._keys.check_head(self._connection, by_id[row.ledger_id], row)
                 self._chains[row.ledger_id] = load_chain(
                     self._connection, row, by_id[row.ledger_id], chain
                 )
@@ -192,7 +190,7 @@ class CommitGroup:
                 chain.newest_observed_at,
                 chain.edge.tree.to_bytes(),
             )
-            head = replace(head, seal=self._seals.seal(connection, chain.info, head))
+            head = replace(head, seal=self._keys.head_seal(connection, chain.info, head))
             connection.execute(_SET_HEAD, {"id_": ledger_id, **asdict(head)})
             moved[ledger_id] = chain
         if moved:

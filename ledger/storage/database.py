@@ -22,7 +22,7 @@ from ledger.events.values import SECOND
 from ledger.storage.schema import events
 
 if TYPE_CHECKING:
-    from ledger.storage.sealed_keys import SealedKeys
+    from ledger.storage.vault import SealedKeys
 
 EVENT_COLUMNS: Final = tuple(column.name for column in events.columns)
 EVENT_WIDTH = len(EVENT_COLUMNS)

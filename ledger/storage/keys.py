@@ -6,12 +6,10 @@ from sqlalchemy import Connection, select
 
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason
-from ledger.storage.head_seals import HeadSeals
 from ledger.storage.read_connections import INFO, ReadConnections, info_of
 from ledger.storage.records import Head
 from ledger.storage.schema import heads, ledgers, signing_keys
-from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.vault import Vault
+from ledger.storage.vault import SealedKeys, Vault
 from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
 
@@ -25,7 +23,6 @@ class LedgerKeys:
         self._view = view
         self._writer = writer
         self._sealed = sealed
-        self._seals = HeadSeals(sealed)
 
     def opened(self, ledger: str) -> dict[str, SecretKey]:
         """Return the ledger's keys by verifier key, in order of arrival: secrets.
@@ -53,7 +50,7 @@ class LedgerKeys:
         info = self._view.ledger(ledger)
         try:
             with self._view.connection() as connection:
-                self._seals.check(connection, info, head)
+                self._sealed.check_head(connection, info, head)
         except LedgerError:
             self.opened(ledger)  # another master key is the likelier fault, and named by this
             raise
@@ -79,7 +76,7 @@ class LedgerKeys:
                     remedy="Let no other program write to the database, and verify it again.",
                     metadata={"ledger": ledger, "position": str(row.position)},
                 )
-            seal = self._seals.seal(connection, info, row)
+            seal = self._sealed.head_seal(connection, info, row)
             _keep_seal(connection, info.ledger_id, seal)
 
         self._writer().call(sealed)
@@ -90,13 +87,13 @@ class LedgerKeys:
         All or none, in one transaction. Each must open under the present one: STORE_UNAVAILABLE,
         or CHAIN_BROKEN for a head, where it does not. This store cannot use them afterwards.
         """
-        other = HeadSeals(self._sealed.under(vault))
+        other = self._sealed.under(vault)
 
         def sealed(transaction: WriteTransaction) -> int:
             connection, count = transaction.connection, 0
             for row in connection.execute(select(signing_keys)).all():
                 key = self._sealed.opened(connection, [row])[row.vkey]
-                again = self._sealed.under(vault).sealed(connection, key)
+                again = other.sealed(connection, key)
                 where = (
                     signing_keys.c.ledger_id == row.ledger_id,
                     signing_keys.c.number == row.number,
@@ -107,8 +104,8 @@ class LedgerKeys:
                 info = info_of(found)
                 columns = select(heads).where(heads.c.ledger_id == info.ledger_id)
                 head = connection.execute(columns.with_for_update()).one()
-                self._seals.check(connection, info, head)
-                _keep_seal(connection, info.ledger_id, other.seal(connection, info, head))
+                self._sealed.check_head(connection, info, head)
+                _keep_seal(connection, info.ledger_id, other.head_seal(connection, info, head))
             return count
 
         return self._writer().call(sealed)

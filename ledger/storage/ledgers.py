@@ -23,11 +23,10 @@ from ledger.events.values import ORIGIN, format_time
 from ledger.limits import SKEW_SECONDS_MAX
 from ledger.storage.checks import check_request, request_key
 from ledger.storage.database import Database
-from ledger.storage.head_seals import HeadSeals
 from ledger.storage.read_connections import INFO, ReadConnections, info_of
 from ledger.storage.records import AppendRequest, CreateLedger, Head, LedgerInfo, NewEvent
 from ledger.storage.schema import heads, ledgers
-from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.vault import SealedKeys
 from ledger.storage.wall_clock import WallClock
 from ledger.storage.write_queue import WriteTransaction
 from ledger.storage.writer import Writer
@@ -132,7 +131,7 @@ class Ledgers:
             )
         )
         head = Head(0, GENESIS, 0, None, CompactRange().to_bytes())
-        sealed = replace(head, seal=HeadSeals(self._keys).seal(connection, info, head))
+        sealed = replace(head, seal=self._keys.head_seal(connection, info, head))
         connection.execute(heads.insert().values(ledger_id=info.ledger_id, **asdict(sealed)))
         return info
 

@@ -26,9 +26,9 @@ from ledger.storage.schema import (
     schema_version,
     signing_keys,
 )
-from ledger.storage.sealed_keys import SealedKeys, keep_keys
 from ledger.storage.tile_rows import write_tiles
 from ledger.storage.triggers import create_triggers
+from ledger.storage.vault import SealedKeys, keep_keys
 
 _PAGE: Final = 10_000
 _TELL_EVENTS: Final = 200_000

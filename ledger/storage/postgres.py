@@ -30,7 +30,7 @@ from ledger.postgres import (
 )
 from ledger.storage import migration
 from ledger.storage.database import EVENT_COLUMNS, EVENT_WIDTH, Database, Fault, unavailable
-from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.vault import SealedKeys
 
 CHANNEL: Final = "ledger_head"
 READERS_MAX: Final = 32

@@ -17,7 +17,7 @@ from ledger.errors import chain_broken
 from ledger.storage.database import open_database, unavailable
 from ledger.storage.events import Events, timed
 from ledger.storage.read_connections import ReadConnections
-from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.vault import SealedKeys
 from ledger.worker_process import WorkerDiedError, WorkerProcess
 
 INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here

@@ -31,7 +31,7 @@ from ledger.storage.database import (
 )
 from ledger.storage.locked_file import FileLostError, LockedFile, look, no_file
 from ledger.storage.migration import SCRUB_DUE
-from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.vault import SealedKeys
 from ledger.storage.wal_file import HEADER_BYTES
 
 BUSY_TIMEOUT_MS: Final = 5_000

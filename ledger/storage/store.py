@@ -18,8 +18,7 @@ from ledger.storage.notifications import CommitNotifications, CommitWatcher
 from ledger.storage.proofs import Proofs
 from ledger.storage.read_connections import ReadConnections
 from ledger.storage.requests import Requests
-from ledger.storage.sealed_keys import SealedKeys
-from ledger.storage.vault import Vault
+from ledger.storage.vault import SealedKeys, Vault
 from ledger.storage.wall_clock import WallClock
 from ledger.storage.writer import Writer
 

@@ -30,7 +30,7 @@ from ledger.storage.connection import WriterConnection
 from ledger.storage.database import Database, unavailable
 from ledger.storage.locked_file import FileLostError
 from ledger.storage.records import AppendRequest, AppendResult, LedgerInfo
-from ledger.storage.sealed_keys import SealedKeys
+from ledger.storage.vault import SealedKeys
 from ledger.storage.wall_clock import WallClock
 from ledger.storage.write_queue import (
     Job,

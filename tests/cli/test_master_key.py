@@ -21,6 +21,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.storage import open_store
 from tests.cli.conftest import Run
 from tests.support.forger import COLUMNS, Forger, Row
+from tests.support.hooks import before_signing
 from tests.support.served import ORIGIN, Fleets, observation, serving, serving_fleet
 
 EVALUATED = ("score.computed.v1", "decision.made.v2")
@@ -126,6 +127,32 @@ def test_a_running_server_neither_signs_nor_appends_to_a_head_that_it_did_not_wr
         assert newest.size == kept
         ran = run("--server", served.server.address, "evaluate", "fares")
         assert ran.code == Exit.INTEGRITY, ran.err
+
+
+def test_a_head_that_is_put_back_before_the_signature_is_kept_is_not_signed(
+    fleets: Fleets, run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with serving_fleet(fleets, tmp_path, "fares") as served:
+        served.submit(observation(number=0.9))
+        assert run("--server", served.server.address, "evaluate", "fares").code == 0
+        checkpoints = served.service.ledger().attestation.checkpoints
+        kept = checkpoints.sign().size
+        with closing(sqlite3.connect(path)) as raw:
+            honest = raw.execute("SELECT position, event_hash, tree FROM heads").fetchone()
+
+        def put_back() -> None:
+            with closing(sqlite3.connect(path)) as raw, raw:
+                raw.execute("UPDATE heads SET position = ?, event_hash = ?, tree = ?", honest)
+
+        append_again(path, EVALUATED)
+        before_signing(checkpoints, put_back)
+        with pytest.raises(LedgerError) as caught:
+            checkpoints.sign()
+        assert caught.value.reason is Reason.SIGNING_STOPPED
+        newest = checkpoints.newest()
+        assert newest is not None
+        assert newest.size == kept
 
 
 def test_an_operator_adopts_a_database_that_verifies(run: Run, database: Path) -> None:

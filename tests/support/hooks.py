@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each test pays for the imports that are its own
     from ledger.application.exports.jobs import JobFolder
     from ledger.application.ledger import LedgerApplication
     from ledger.application.refusals import Refusals
+    from ledger.application.signing.checkpoints import Checkpoints
     from ledger.audit.database import DatabaseSource
     from ledger.clock import Clock
     from ledger.service import Service
@@ -31,6 +32,21 @@ if TYPE_CHECKING:  # each test pays for the imports that are its own
     from ledger.witness.store import WitnessStore
     from projections.host import ProjectionHost
     from projections.runner import Runner
+
+# ---- signing -------------------------------------------------------------------------------------
+
+
+def before_signing(checkpoints: Checkpoints, do: Callable[[], None]) -> None:
+    """Do something each time that a head was read and hashed again, and is not yet signed."""
+    rehash = checkpoints._rehash
+
+    def and_then(*args: Any) -> Any:  # noqa: ANN401 - as it is called
+        again = rehash(*args)
+        do()
+        return again
+
+    checkpoints._rehash = and_then
+
 
 # ---- stores --------------------------------------------------------------------------------------
 
