@@ -24,6 +24,7 @@ from ledger.application.signing.schedule import Signer
 from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.events.values import SECOND
 from ledger.service import Service
+from tests.support.hooks import on_writer
 from tests.support.served import START, Fleets, observation, serving_fleet
 from tools.quiet import quiet
 
@@ -141,6 +142,7 @@ def test_a_head_is_signed_through_few_files(
             ledger.intake.submit(Caller("services/monitor"), [row]).result()
             if at < WARMING:
                 turns.take()
+        on_writer(service.store, lambda _: None)  # the append has been told of, too
         with followed.watched():
             turns.take()
         signed = checkpoints.newest()
