@@ -1,4 +1,4 @@
-"""What each command prints with `--json`: the top-level fields, from the types it prints.
+"""The output of each command with `--json`: the top-level fields, from the types it prints.
 
 The README's table is made from this, and a test runs every command and compares.
 """
@@ -132,7 +132,7 @@ ITEMS: Final[dict[str, type[Any]]] = {
     "gaps": UncheckedCount,
     "adopted": AdoptedHead,
 }
-"""What the items are of a list that is all, or nearly all, of a document."""
+"""The items of a list that is all, or nearly all, of a document."""
 
 
 def fields_of(shape: Shape) -> tuple[str, ...]:

@@ -6,7 +6,7 @@
 
 BUNDLE is the folder, or a plain tar of it. Obtain the keys and this very file from elsewhere than
 the bundle: a forger ships his own. Exit code 0: all of it holds; 4: it does not, and one line says
-where; 1: misuse, or a file that cannot be read, hence no verdict. A key and a policy file must both
+where; 1: misuse, or a file that cannot be read, so no verdict. A key and a policy file must both
 hold, if both are given.
 
 Written from the specification `decision-ledger/1` alone. Its section "Export bundle" numbers the
@@ -93,7 +93,7 @@ TAR_END_BYTES = 2 * tarfile.BLOCKSIZE
 BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 Json: TypeAlias = Any
-"""What a JSON text stands for; looked at before it is used."""
+"""The value of a JSON text; looked at before it is used."""
 Peaks: TypeAlias = list[tuple[int, bytes]]
 """Height and root of complete subtrees, from left to right."""
 Files: TypeAlias = dict[str, Callable[[], Any]]
@@ -104,7 +104,7 @@ Files: TypeAlias = dict[str, Callable[[], Any]]
 
 
 class Fault(Exception):
-    """What does not hold, what was expected, what was found; then file, line and position."""
+    """A failed check, the expected value, the found value; then file, line and position."""
 
     def __str__(self) -> str:
         """Return one line; a bundle's own words are escaped and cut short."""
@@ -127,7 +127,7 @@ def shown(value: object) -> str:
 
 @contextmanager
 def at(*place: str | int | None) -> Iterator[list[str | int | None]]:
-    """Give whatever fails within, and has no place yet, this one: file, line, position.
+    """Give a fault within, if it has no place yet, this one: file, line, position.
 
     The list may be changed within, to move on to another place.
     """
@@ -259,7 +259,7 @@ is_name = re.compile(r"[^\s+]+").fullmatch
 
 
 def unbase64(text: str) -> bytes:
-    """Return what base64 stands for, written in the one way there is."""
+    """Return the bytes of base64, written in the one way there is."""
     data = base64.b64decode(text.encode("ascii"), validate=True)
     expect("base64", base64.b64encode(data).decode(), text)
     return data
@@ -412,8 +412,8 @@ def climbed(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
 
 
 # ---- canonical JSON (RFC 8785) -------------------------------------------------------------------
-# What the format does not have is read as something that is written otherwise: a float or a long
-# integer as text, an object with a key beyond ASCII as a list. So it comes out otherwise.
+# Values that the format does not have are read as others: a float or a long integer as text, an
+# object with a key beyond ASCII as a list. So they are written otherwise than they were read.
 
 
 def integer(text: str) -> int | str:
@@ -548,7 +548,7 @@ SHAPES: dict[str, dict[str, str]] = {
 READ_TYPES = {name.encode() for name in SHAPES if "." in name}
 """Types whose data is read here. All of them are of stream `ledger`."""
 KEPT_NAMES = {type_.rpartition(b".")[0] for type_ in READ_TYPES}
-"""Names of types whose bodies, in whatever version, are neither erased nor withheld."""
+"""Names of types whose bodies, in any version, are neither erased nor withheld."""
 
 
 def check_shape(value: Json, what: str) -> Json:
@@ -685,7 +685,7 @@ def read(files: Files, name: str) -> bytes:
 
 
 class View(NamedTuple):
-    """What is known before the events are read."""
+    """The facts that are known before the events are read."""
 
     origin: str
     size: int
@@ -870,7 +870,7 @@ def check_body(body: bytes, position: int, type_: bytes) -> Json:
 
 
 class Walk:
-    """What the events so far lead to."""
+    """The state that the events so far lead to."""
 
     def __init__(self, view: View, sealed_at: set[int]) -> None:
         """Begin before the first event; `sealed_at` is where a seal will state the streams."""
@@ -885,7 +885,7 @@ class Walk:
         self.counts: Counter[bytes] = Counter()
         self.peaks: Peaks = []
         self.seals: dict[int, Json] = {}
-        """What a seal as of each of those positions has to state."""
+        """The statement that a seal as of each of those positions has to make."""
         self.told: list[tuple[int, Event]] = []
         """Line and event, of those whose data says something of keys and erasures."""
         self.missing: list[int] = []

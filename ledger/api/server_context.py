@@ -204,7 +204,7 @@ class ServerContext:
 
 
 class Servicer:
-    """What serves one service of the contract, with what all of them share."""
+    """The base of a service of the contract, with the context that all of them share."""
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server

@@ -164,7 +164,7 @@ def override(
         typer.Option(min=1, help="Only if the decision at this position is in force still."),
     ] = None,
 ) -> None:
-    """Set a model's action for a time, against the rules.
+    """Set a model's action for a time; it overrides the rules.
 
     Only a person may, who is named with the reason in the record. It cannot be taken back: what it
     sets ends by itself, and a later override counts before it.

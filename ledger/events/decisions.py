@@ -185,7 +185,7 @@ DECISION_TYPES: Final = tuple(cls.TYPE for cls in MADE.values())
 
 
 class DecisionOverridden(EventData):
-    """A person set a model's action for a time, against the rules."""
+    """A person set a model's action for a time; it overrides the rules."""
 
     TYPE: ClassVar[str] = "decision.overridden.v1"
     STREAM: ClassVar[str] = "models/{model}"

@@ -1,4 +1,4 @@
-"""What is sealed under the master key: heads adopted after a verification, everything sealed again.
+"""Seals under the master key: heads adopted after a verification, everything sealed again.
 
 Both work on a database that no server serves, with the master key at hand.
 """

@@ -1,4 +1,4 @@
-"""What is sealed under the master key, which the database does not hold: signing keys and heads.
+"""Values sealed under the master key, which the database does not hold: signing keys and heads.
 
 Keys: AES-256-GCM, with the ledger's origin and the verifier key as associated data, so that a
 sealed key that is moved to another row does not open. A thief of the database alone cannot sign; a

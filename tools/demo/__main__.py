@@ -106,7 +106,7 @@ def _show_week(screen: Screen, client: LedgerClient, year: Year, payoff: Payoff)
 
 def _compare(screen: Screen, fleet: Fleet, year: Year, weeks: int | None) -> bool:
     """Measure the other ways of choosing; return whether the ledger's lost least in a year."""
-    screen.section("What it was worth, against other ways of spending the same")
+    screen.section("The value of the plan, against other ways of spending the same")
     with screen.busy("serving the year again, chosen otherwise"):
         rivals = [
             Contender("never retraining", simulate(fleet, Never(), weeks=weeks)),

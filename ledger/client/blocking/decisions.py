@@ -56,7 +56,7 @@ class DecisionCalls(ServiceCalls):
         decision_position: int = 0,
         request_id: str | None = None,
     ) -> RecordedOverride:
-        """Set a model's action for a time (seconds, if an integer), against the rules.
+        """Set a model's action for a time (seconds, if an integer); it overrides the rules.
 
         With `decision_position`, only if that decision is still in force: ConflictError if not.
         """
