@@ -6,6 +6,7 @@ log alone are asked likewise in `test_proving.py`; that none is forgotten is rea
 """
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ ASKED_HERE = {
     "compliance export",
     "decision receipt",
     "export create",
+    "ledger adopt",
     "log publish",
     "verify",
 }
@@ -90,6 +92,11 @@ def test_what_is_verified_has_the_quorum_that_is_asked_for(
     assert told("export", "create", bundle).code == 0
     assert told("decision", "receipt", "fares", receipt).code == 0
     database = str(folder / "ledger.sqlite")
+    alone = tmp_path / "alone"  # no server has it
+    alone.mkdir()
+    for file in folder.glob("ledger.sqlite*"):
+        if file.is_file():
+            shutil.copy(file, alone)
     lines: list[tuple[Run, tuple[str, ...]]] = [
         (run, ("verify", bundle)),
         (run, ("verify", receipt)),
@@ -103,6 +110,7 @@ def test_what_is_verified_has_the_quorum_that_is_asked_for(
         (told, ("audit", "answer", "whole-history", "--checkpoint", kept, *SHORT)),
         (told, ("export", "create", f"{out}-{{}}.tar")),
         (told, ("decision", "receipt", "fares", f"{out}-{{}}.json")),
+        (run, ("ledger", "adopt", str(alone / "ledger.sqlite"))),
         (told, ("log", "publish", f"{out}-{{}}-served", *SHORT)),
         (run, ("log", "publish", f"{out}-{{}}-stored", "--db", database)),
     ]
