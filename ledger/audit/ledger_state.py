@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.absence import Absences
-from ledger.audit.event import AuditedEvent
+from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
 from ledger.audit.source import LedgerSource
@@ -21,6 +21,7 @@ from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreCom
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
+from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalDefined
 from ledger.events.system import CONFIGURED
@@ -78,6 +79,8 @@ class AuditedModel:
     """The same, by what they would say."""
     observed: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
     """Where it was observed last."""
+    guarded: deque[int] = field(default_factory=lambda: deque([0, 0], maxlen=2))
+    """Its two newest events but observations: none may lie between a horizon and its record."""
 
     def description(self, as_of: int) -> dict[str, Any] | None:
         """Return the description in force at a position."""
@@ -163,6 +166,8 @@ class LedgerState:
         """Events outside the models' streams whose bodies are absent."""
         self.recorded_at = 0
         """When the event before was recorded."""
+        self.erased_at = 0
+        """Where the newest erasure is."""
         self.clock = ""
         self.skew_micros = 0
         self.signals: set[str] = set()
@@ -224,6 +229,8 @@ class LedgerState:
         self.position, self.recorded_at = event.position, event.recorded_at
         self._streams[event.stream] = (event.stream_version, event.event_hash)
         self.scored = None
+        if event.type == BodyErased.TYPE:
+            self.erased_at = event.position
         if event.type.rpartition(".")[0] in PERMANENT:
             self.permanent.add(event.position)
         if event.position <= self._root_until:
@@ -252,6 +259,8 @@ class LedgerState:
             facts = self.models[event.stream] = AuditedModel(event.name)
         if event.type not in BY_TYPE:
             facts.unknown_at = facts.unknown_at or event.position
+        elif event.type != OBSERVED:
+            facts.guarded.append(event.position)
         if event.raw is None:
             facts.gone.append(event.position)
             facts.gone_by_type.setdefault(event.type, []).append(event.position)

@@ -380,6 +380,7 @@ def test_a_plan_reads_nothing_beyond_its_horizon(
     see_week(world, "m1", 0, "0.8")
     compute = Planning.compute
     meanwhile: list[int] = []
+    computed: list[PlanMade] = []
 
     def interrupted(self: Planning, asked: PlanRequest) -> PlanMade:
         if not meanwhile:
@@ -389,11 +390,14 @@ def test_a_plan_reads_nothing_beyond_its_horizon(
             world.deploy("m1", "v2", at=FIRST + 2 * DAY)
             world.update("m2", cost_micros="7")
             world.activate(policy_text(planning={"max_periods": 2}))
-        return compute(self, asked)
+        computed.append(compute(self, asked))
+        return computed[-1]
 
     monkeypatch.setattr(Planning, "compute", interrupted)
-    plan = world.plan(MONEY)
+    recorded = world.plan(MONEY)
+    plan = computed[0]
     assert plan.policy_version == 1
+    assert (recorded, recorded.policy_version) == (computed[1], 2)  # what it rests on was replaced
     assert not row(plan, "m2").seen
     assert (row(plan, "m1").model_version, row(plan, "m2").cost_micros) == ("v1", str(MONEY))
     assert int(row(plan, "m1").gain) == 1_000_000 * 100

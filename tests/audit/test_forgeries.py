@@ -29,6 +29,7 @@ FOREIGN: Final = {
 FOREIGN_STREAM: Final = "recorder/2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 SCORE: Final = "score.computed.v1"
 DECISION: Final = "decision.made.v2"
+EVALUATOR: Final = "system/evaluator"
 
 
 def audit_of(paper: Paper, folder: Path, **options: Any) -> Report:  # noqa: ANN401 - as `Audit`
@@ -211,7 +212,21 @@ def override_what_was_over(paper: Paper) -> int:
 def look_at_itself(paper: Paper) -> int:
     last = paper.find(SCORE, model="beta")[-1]
     position = len(paper.events) + 1
-    return paper.append("models/beta", SCORE, paper.at(last).data | {"as_of": position})
+    data = paper.at(last).data | {"as_of": position}
+    return paper.append("models/beta", SCORE, data, actor=EVALUATOR)
+
+
+def record_an_old_score_again(paper: Paper) -> int:
+    data = paper.at(paper.find(SCORE, model="beta", trigger="schedule")[0]).data
+    return paper.append("models/beta", SCORE, data, actor=EVALUATOR)
+
+
+def schedule_by_hand(paper: Paper) -> int:
+    found = paper.find(SCORE, model="beta", trigger="schedule")[-1]
+    body = paper.at(found).body
+    assert isinstance(body, dict)
+    body["actor"] = "users/ana"
+    return found
 
 
 def call_silence_news(paper: Paper) -> int:
@@ -298,6 +313,8 @@ FORGERIES: Final[dict[str, Forge]] = {
     "overrides.follow": override_what_was_over,
     "horizons": look_at_itself,
     "horizons.present": call_silence_news,
+    "horizons.unbroken": record_an_old_score_again,
+    "triggers": schedule_by_hand,
     "policies.in_force": rest_on_another_policy,
     "citations": cite_another_cause,
     "runs": join_another_run,

@@ -138,7 +138,8 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     # retired, under a version that never came into force, on the score of another.
     found = {(one.rule, one.position) for one in report.findings}
     last = next(event.position for event in made.events if event.type == "decision.made.v2")
-    shapes = {("models.registered", last), ("policies.in_force", last), ("citations", last)}
+    rules = ("models.registered", "policies.in_force", "citations", "horizons.unbroken")
+    shapes = {(rule, last) for rule in rules}
     configured = {
         (rule, event.position)
         for event in made.events[2:]

@@ -76,7 +76,7 @@ def test_what_was_derived_after_an_erasure_cannot_hide_behind_it(
     last = paper.find("score.computed.v1", model="beta")[-1]
     erasure = erase(paper, paper.find("signal.observed.v1", signal="drift")[-1])
     forged = paper.at(last).data | {"as_of": erasure, "priority": 999_999}
-    position = paper.append("models/beta", "score.computed.v1", forged)
+    position = paper.append("models/beta", "score.computed.v1", forged, actor="system/evaluator")
     report = audited(paper.write(tmp_path / "ledger.db"))
     assert [(one.rule, one.position) for one in report.findings] == [("replay.score", position)]
 

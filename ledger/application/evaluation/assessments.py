@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ledger.application.appender import Addition, MakeData, Proposal
-from ledger.application.commands import model_stream, no_erasure_after
+from ledger.application.commands import model_stream, no_erasure_after, none_after
 from ledger.application.fleet.aggregates import MODEL_TYPES
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import ServicePeriod
@@ -28,6 +28,7 @@ from ledger.events.decisions import (
     SignalOutputPart,
     Trigger,
 )
+from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import Action
 from ledger.events.values import format_time, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
@@ -253,13 +254,15 @@ class Recordable:
 def proposal(recordables: Sequence[Recordable], clock: Clock) -> Proposal:
     """Return what records assessments in order, each score before its decision.
 
-    Guarded per model: VERSION_CONFLICT if something relevant was recorded after the horizon; and
-    by the erasures, so that nothing is recorded that was made of a body erased since.
+    Guarded per model: VERSION_CONFLICT if something relevant was recorded after the horizon; by
+    activations, so that none is under a policy that was replaced since; and by the erasures, so
+    that nothing is recorded that was made of a body erased since.
     """
     additions: list[Addition] = []
     guards: list[Guard] = []
     if recordables:
-        guards.append(no_erasure_after(min(one.assessment.horizon.as_of for one in recordables)))
+        first = min(one.assessment.horizon.as_of for one in recordables)
+        guards += [no_erasure_after(first), none_after(first, None, PolicyActivated.TYPE)]
     for recordable in recordables:
         assessment, run_id = recordable.assessment, _run_id(recordable, clock)
         horizon = assessment.horizon

@@ -3,7 +3,13 @@
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, ledger_time, no_erasure_after, plan_stream
+from ledger.application.commands import (
+    Caller,
+    ledger_time,
+    no_erasure_after,
+    none_after,
+    plan_stream,
+)
 from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
@@ -14,12 +20,13 @@ from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
+from ledger.events.policies import PolicyActivated
 from ledger.events.registry import typed
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import Guard, Head, LedgerInfo
 from ledger.storage.store import Store
 
-_TRIES: Final = 20  # each time a body was erased while the plan was made
+_TRIES: Final = 20  # each time what it rests on changed while the plan was made
 _COMPARED: Final = 200  # newest plans, when a name is unknown
 
 
@@ -66,7 +73,12 @@ class PlanCommands:
                 self._info.origin,
                 lambda head: self._planning.compute(self._request(name, policy, head, budget)),
             )
-            guards = [Guard(made.stream_name, None, expected_count=0), no_erasure_after(made.as_of)]
+            guards = [
+                Guard(made.stream_name, None, expected_count=0),
+                no_erasure_after(made.as_of),
+                none_after(made.as_of, None, PlanMade.TYPE),
+                none_after(made.as_of, None, PolicyActivated.TYPE),
+            ]
             return Proposal([Addition.of(made)], guards)
 
         written = self._appender.append(caller, PlanMade.METHOD, decide, tries=_TRIES)
