@@ -45,8 +45,8 @@ _DURABLE: Final = frozenset({"on", "remote_apply"})
 _ENCODING: Final = "UTF8"
 _READ_ONLY: Final = "25006"
 
-# The driver's warnings about lost connections are said by the store, once and in words.
-# Without a handler the driver's own lines would go to standard error.
+# The store reports lost connections once and in words. Without a handler the driver's own lines
+# would go to standard error.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
@@ -179,8 +179,8 @@ def check_session(found: PostgresSession, pid: int) -> None:
             Reason.STORE_UNAVAILABLE,
             "The database is read-only at the moment: it is a standby, or "
             "default_transaction_read_only is on.",
-            remedy="Send the same request again. If this lasts, look at what became of the "
-            "primary, or whose setting it is.",
+            remedy="Send the same request again. If this lasts, check the primary and the "
+            "setting default_transaction_read_only.",
             retry_after_seconds=1.0,
             metadata={DATABASE_ERROR: _READ_ONLY},
         )

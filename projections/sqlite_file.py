@@ -74,7 +74,7 @@ def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the dri
 
 
 def begin_immediate(connection: Connection) -> None:
-    """Take the write lock first: who asks for it halfway through is refused, not queued."""
+    """Take the write lock first: a request for it halfway through is refused, not queued."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

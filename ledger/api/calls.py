@@ -179,7 +179,7 @@ class Admission:
     def refusal(self, call: ServedCall, error: Exception) -> LedgerError:
         """Return what a caller may learn of an error, and count it.
 
-        Of the request only its ledger, its method and who sent it are noted.
+        Of the request only its ledger, its method and its sender are noted.
         """
         refusal = errors.refusal_of(error, self._clock)
         ledger = call.ledger or refusal.metadata.get("ledger", "")  # of a stream, which has batches
@@ -188,7 +188,7 @@ class Admission:
 
 
 def parsed(data: bytes, parse: Parse) -> Message:
-    """Return a message; MESSAGE_TOO_LARGE, unread, over 4 MiB, FIELD_INVALID where it is none.
+    """Return a message; MESSAGE_TOO_LARGE, unread, over 4 MiB, FIELD_INVALID where it is malformed.
 
     gRPC's own limit is set higher for this: it would cut the call off with no reason at all.
     """

@@ -167,7 +167,7 @@ class DecisionServicer(Servicer, decision_service_pb2_grpc.DecisionServiceServic
         last = checks.position("last_position", request.last_position)
         for index, number in enumerate(request.kinds):
             if number not in _KIND_NAMES:
-                checks.refuse(f"kinds[{index}]", f"{number} is no kind")
+                checks.refuse(f"kinds[{index}]", f"{number} is not a kind")
         ledger = self._server.read(request, context, checks)
         head = ledger.log.head().position
         last = last or head

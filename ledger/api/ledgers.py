@@ -47,7 +47,7 @@ class LedgerServicer(AttestationMethods, ledger_service_pb2_grpc.LedgerServiceSe
                 "at most 255 characters",
             )
         if request.clock not in _CLOCKS:
-            checks.refuse("clock", f"{request.clock} is no clock")
+            checks.refuse("clock", f"{request.clock} is not a clock")
         given = request.HasField("skew_seconds")
         skew = request.skew_seconds if given else SKEW_SECONDS_DEFAULT
         if not 0 <= skew <= SKEW_SECONDS_MAX:
@@ -180,8 +180,8 @@ def _wanted(checks: Checks, types: Iterable[str], streams: Iterable[str]) -> Eve
     named_streams = checks.at_most("streams", streams, _FILTERS_MAX)
     for index, name in enumerate(named_types):
         if values.TYPE.fullmatch(name) is None:
-            checks.refuse(f"types[{index}]", f"{name[:160]!r} is no event type")
+            checks.refuse(f"types[{index}]", f"{name[:160]!r} is not an event type")
     for index, name in enumerate(named_streams):
         if values.STREAM.fullmatch(name) is None:
-            checks.refuse(f"streams[{index}]", f"{name[:160]!r} is no stream")
+            checks.refuse(f"streams[{index}]", f"{name[:160]!r} is not a stream")
     return EventFilter(frozenset(named_types) or None, frozenset(named_streams) or None)

@@ -211,7 +211,7 @@ def _check_listing(request: pb.ListPrioritiesRequest) -> None:
         if request.HasField(field):
             checks.time(field, getattr(request, field), given=True)
     if request.order_by not in _ORDERS:
-        checks.refuse("order_by", f"{request.order_by} is no order")
+        checks.refuse("order_by", f"{request.order_by} is not an order")
     checks.done()
     # Two times are compared as stated; what lies between them may well be no position at all.
     if request.HasField("as_of_time") and request.HasField("since_time"):

@@ -138,7 +138,7 @@ class Erasure:
 
 
 def _check_ranges(ranges: Sequence[PositionRange]) -> None:
-    """Refuse ranges that are none, overlap, are not in order, or name too much at once."""
+    """Refuse ranges that are invalid, overlap, are not in order, or name too much at once."""
     if not 1 <= len(ranges) <= ERASED_RANGES_MAX:
         raise invalid_field(
             "positions", f"must be 1 to {ERASED_RANGES_MAX} ranges, not {len(ranges)}"

@@ -16,7 +16,7 @@ LATER: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Why a body is not there; `erased_by` is the position of the erasure, 0 if it is none."""
+    """Why a body is not there; `erased_by` is the position of the erasure, 0 without one."""
 
     reason: str
     erased_by: int = 0

@@ -94,7 +94,7 @@ class Audit:
         return report
 
     def _hash(self, joined: VerifiedPrefix, extra: Sequence[int]) -> list[Finding]:
-        """Check the hashes; who interrupts that does not lose what was done."""
+        """Check the hashes; an interrupted check keeps what was done."""
         try:
             return hash_pass(
                 self.source,

@@ -274,8 +274,8 @@ def _keys(
 ) -> None:
     """Compare the kept keys with those that the events name, and the one that is to follow.
 
-    That one has no commitment yet where a ledger is older than commitments. Whether the secrets
-    open is for the holder of the master key to find out, who starts the server.
+    That one has no commitment yet where a ledger is older than commitments. Only the
+    server that holds the master key can check whether the secrets open.
     """
     rule = "database.keys"
     rows = query(_KEYS, ledger_id)

@@ -79,7 +79,7 @@ class BundleSource:
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
-                f"{path} is no bundle: {error}.",
+                f"{path} is not a bundle: {error}.",
                 remedy="Name the folder or the .tar that `export create` wrote.",
             ) from error
         if kind != "full":

@@ -125,16 +125,16 @@ def _envelope_fault(body: Any) -> str:  # noqa: ANN401 - any decoded value
     if not isinstance(body, dict) or body.keys() != _KEYS:
         return f"the body does not have exactly the members {', '.join(sorted(_KEYS))}"
     if type(body["actor"]) is not str or ACTOR.fullmatch(body["actor"]) is None:
-        return "its actor is none"
+        return "its actor is invalid"
     cause = body["causation_position"]
     if cause is not None and type(cause) is not int:
-        return "its causation position is no number"
+        return "its causation position is not an integer"
     for name, grammar in (("request_id", REQUEST_ID), ("run_id", RUN_ID)):
         value = body[name]
         if value is not None and (type(value) is not str or grammar.fullmatch(value) is None):
-            return f"its {name} is none"
+            return f"its {name} is invalid"
     if not isinstance(body["data"], dict):
-        return "its data is no object"
+        return "its data is not an object"
     return ""
 
 

@@ -29,7 +29,7 @@ def serving_of(
 ) -> AuditedService | None:
     """Return the version in service, as known at a position, by the policy's procedure.
 
-    `rules/1`: the deployment recorded last, at any time. `rules/2`: of those stated for a
+    `rules/1`: the deployment recorded last. `rules/2`: of those stated for a
     time not after `at` (None: for any) the latest; of equal times the later recorded. None where
     the newest deployment has lost its body: which version it put into service is not known.
     """

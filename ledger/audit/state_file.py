@@ -62,7 +62,7 @@ class AuditStateFile:
         ) as error:
             raise LedgerError(
                 Reason.FIELD_INVALID,
-                f"{self._path} is no state of an audit: {error}.",
+                f"{self._path} is not the state of an audit: {error}.",
                 remedy="Restore it from a copy, or name another file to begin again.",
                 metadata={"field": "state"},
             ) from error

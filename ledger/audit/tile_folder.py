@@ -75,7 +75,7 @@ class TileFolderSource:
     def _row(self, entry: bytes, position: int, path: str) -> Row:
         match = _ENTRY.fullmatch(entry)
         if match is None:
-            raise UnreadableError(position, f"{path} holds an entry that is no canonical header")
+            raise UnreadableError(position, f"{path} holds an entry that is not a canonical header")
         hash_ = hashlib.sha256(b"\x00" + entry).digest()
         try:
             return row_of(match, self.origin, None, None, hash_)

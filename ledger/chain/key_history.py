@@ -217,7 +217,7 @@ def check_vkey(position: int, text: str, origin: str) -> None:
     try:
         key = VerifierKey.parse(text)
     except KeyFormatError as error:
-        raise KeyHistoryError(position, f"vkey is no key: {error}") from error
+        raise KeyHistoryError(position, f"vkey is not a key: {error}") from error
     if key.type != ED25519 or key.name != origin:
         raise KeyHistoryError(position, "vkey does not sign for this ledger")
 
@@ -225,7 +225,7 @@ def check_vkey(position: int, text: str, origin: str) -> None:
 def parse_keys(data: bytes, origin: str) -> tuple[KeySpan, ...]:
     """Return the spans in a ledger's `keys.json`; KeyHistoryError unless it is one, to the byte.
 
-    They are what a bundle claims: who verifies it brings at least one of the keys along.
+    They are the claim of a bundle: its verifier brings at least one of the keys along.
     """
     try:
         rows = decode(data)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-# The type byte says what a signature is over, so that one purpose cannot stand in for another.
+# The type byte says what a signature is over, so that one purpose cannot replace another.
 ED25519: Final = 0x01  # over the text of a note
 COSIGNATURE: Final = 0x04  # Ed25519 over a time and the text of a checkpoint
 
@@ -57,7 +57,7 @@ def key_id(name: str, type_: int, public_key: bytes) -> bytes:
 
 
 def is_key_name(name: str) -> bool:
-    """Return whether name may stand in a signature line."""
+    """Return whether name may be in a signature line."""
     return bool(name) and not any(c.isspace() or c < " " or c == "+" for c in name)
 
 

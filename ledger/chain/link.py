@@ -2,9 +2,9 @@
 
 Every header commits to its body and to the header before it, so a holder of the last hash holds
 the whole history. Pure: storage decides where events live, `ledger.events` what they mean. The
-bytes are those of `docs/spec/ledger_format_v1.md`. A chain cut short is still a chain, and who can
-rewrite every event can rewrite every hash: compare the head with a signed checkpoint to rule both
-out.
+bytes are those of `docs/spec/ledger_format_v1.md`. A chain cut short is still a chain, and an
+attacker who rewrites every event can rewrite every hash: compare the head with a signed checkpoint
+to rule both out.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def header_bytes(  # noqa: PLR0913 - the eight fields of a header
     """Return the canonical header; hashes in hex, every argument within its grammar.
 
     A template instead of an encoder, because this runs once per event on the way in and out: the
-    grammars leave nothing to escape, and the keys stand in order. The caller has checked them.
+    grammars leave nothing to escape, and the keys are in order. The caller has checked them.
     """
     return (
         f'{{"body_hash":"{body_hash}","ledger":"{ledger}","position":{position},'

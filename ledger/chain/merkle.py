@@ -237,7 +237,7 @@ def check_consistency(
 ) -> None:
     """Raise ProofError unless proof shows that the new tree begins with the old one.
 
-    Refuses old size 0: who has seen nothing has nothing to compare, and must say so elsewhere.
+    Refuses old size 0: a caller that has seen nothing has nothing to compare.
     """
     if not 0 < old_size <= size:
         raise ProofError(f"no consistency proof leads from size {old_size} to {size}")

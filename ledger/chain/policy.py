@@ -151,7 +151,7 @@ class _Reader:
                 self._read_group(name, threshold, members)
             case ["quorum", name]:
                 if name != _NONE and name not in self._names:
-                    raise ValueError("the quorum is no witness or group of an earlier line")
+                    raise ValueError("the quorum is not a witness or group of an earlier line")
                 self._quorums.append(name)
             case _:
                 raise ValueError("no line of a policy is written like this")
@@ -188,7 +188,7 @@ class _Reader:
     def _read_group(self, name: str, threshold: str, members: list[str]) -> None:
         for member in members:
             if member not in self._names:
-                raise ValueError("a member is no witness or group of an earlier line")
+                raise ValueError("a member is not a witness or group of an earlier line")
             if member in self._members:
                 raise ValueError("a member belongs to one group, once")
             self._members.add(member)

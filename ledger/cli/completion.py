@@ -80,6 +80,6 @@ def completed(ctx: Any, parameter: Any, incomplete: str) -> list[str]:  # noqa: 
 
 
 def _session_of(ctx: Any) -> Session:  # noqa: ANN401 - as above
-    """Return a session with the options that stand on the line, and little patience."""
+    """Return a session with the options on the line, and a short time limit."""
     stated = ctx.find_root().params
     return Session(stated.get("config"), stated.get("server"), stated.get("ledger"), None, _SECONDS)

@@ -104,10 +104,11 @@ def _scope(model: str, by: str, since: str | None, until: str | None) -> "FactFi
     from ledger.events.values import ACTOR, SEGMENT
 
     if model and SEGMENT.fullmatch(model.removeprefix("models/")) is None:
-        raise MisuseError(f"--model: {model[:160]!r} is no model's name.")
+        raise MisuseError(f"--model: {model[:160]!r} is not a model's name.")
     if by and ACTOR.fullmatch(by) is None:
         raise MisuseError(
-            f"--by: {by[:160]!r} is no actor.", "Write users/NAME, services/NAME or system/NAME."
+            f"--by: {by[:160]!r} is not an actor.",
+            "Write users/NAME, services/NAME or system/NAME.",
         )
     begin = micros_of_datetime(parse_time(since, "--from")) if since else None
     end = micros_of_datetime(parse_time(until, "--until")) if until else None

@@ -143,7 +143,7 @@ def explain(decision: _Name) -> None:
     if why.rules:
         parts += ["", "Rules:", *(f"  {inert(each.sentence)}" for each in why.rules)]
     if why.boundaries:
-        parts += ["", "Changes that would have changed it:"]
+        parts += ["", "Changes that would give another decision:"]
         parts += [f"  {inert(each.sentence)}" for each in why.boundaries]
     chosen.show(found, "\n".join(parts))
 
@@ -166,8 +166,8 @@ def override(
 ) -> None:
     """Set a model's action for a time; it overrides the rules.
 
-    Only a person may, who is named with the reason in the record. It cannot be taken back: what it
-    sets ends by itself, and a later override counts before it.
+    Only a person may override; the record names that person and the reason. It cannot be taken
+    back: it ends by itself, and a later override replaces it.
     """
     chosen = session()
     recorded = chosen.client.override_decision(
@@ -266,7 +266,7 @@ def position_of(name: str) -> int | None:
     if not (name.isascii() and name.isdigit()):
         return None
     if len(name) > POSITION_DIGITS_MAX:
-        raise MisuseError(f"{name[:40]}… is no position: it has {len(name)} digits.")
+        raise MisuseError(f"{name[:40]}… is not a position: it has {len(name)} digits.")
     return int(name)
 
 

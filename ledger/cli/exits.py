@@ -85,7 +85,7 @@ _BEYOND: Final = re.compile(r"Value out of range: (-?[0-9]+)")
 def described(error: Exception) -> tuple[Exit, str, str, str]:
     """Return exit code, what happened, what to do, and the reason code (empty if it has none).
 
-    Raises the error again if it is none that a command may end with.
+    Raises the error again if a command may not end with it.
     """
     if isinstance(error, ModuleNotFoundError) and (lacking := _package(error)):
         return (

@@ -175,7 +175,7 @@ def _kept(path: Path, origin: str) -> tuple[int, bytes]:
     try:
         claim = parse(parse_note(named_bytes(path)).text)
     except NoteError as error:
-        raise MisuseError(f"{path} is no checkpoint: {error}.", "Check the path.") from error
+        raise MisuseError(f"{path} is not a checkpoint: {error}.", "Check the path.") from error
     if claim.origin != origin:
         raise MisuseError(f"{path} is of {claim.origin}, not {origin}.", "Name that ledger.")
     return claim.size, claim.root

@@ -96,7 +96,9 @@ def _limits(
 def _seconds(span: str) -> int:
     seconds = values.seconds(span, "--reports-every")
     if not seconds:
-        raise MisuseError("--reports-every: 0 is no time between two reports.", "Write it as 1d.")
+        raise MisuseError(
+            "--reports-every: 0 is not a time between two reports.", "Write it as 1d."
+        )
     return seconds
 
 

@@ -166,7 +166,7 @@ def _tell_ready(address: str, port: int, port_file: Path | None, *, as_json: boo
 
 
 def write_port(port: int, port_file: Path) -> None:
-    """Write the port whole or not at all: who waits for the file must not read half a number."""
+    """Write the port whole or not at all: its reader must not see half a number."""
     partial = port_file.with_name(f"{port_file.name}.partial")
     partial.write_text(f"{port}\n", encoding="ascii")
     partial.replace(port_file)

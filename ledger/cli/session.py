@@ -201,7 +201,7 @@ class Root(TyperGroup):
 
 
 def _end(ctx: Any, error: Exception) -> NoReturn:  # noqa: ANN401 - a context of typer
-    """End a run with the message and exit code of its failure, or raise what is none."""
+    """End a run with the message and exit code of its failure, or raise any other error."""
     if (usage := as_misuse(error)) is not None:
         if not ctx.meta[_AS_JSON]:
             raise error  # typer shows how the command is used

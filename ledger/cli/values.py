@@ -89,9 +89,11 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Positio
     """
     if text.isascii() and text.isdigit():
         if len(text) > POSITION_DIGITS_MAX:
-            raise MisuseError(f"{option}: {text[:40]}… is no position: it has {len(text)} digits.")
+            raise MisuseError(
+                f"{option}: {text[:40]}… is not a position: it has {len(text)} digits."
+            )
         if not (position := int(text)):
-            raise MisuseError(f"{option}: 0 is no position.", "Positions count from 1.")
+            raise MisuseError(f"{option}: 0 is not a position.", "Positions count from 1.")
         return PositionOrTime(position=position)
     if text == "now":
         return PositionOrTime(time=now())
@@ -105,7 +107,7 @@ def parse_moment(text: str, option: str, now: Callable[[], datetime]) -> Positio
         return PositionOrTime(time=_before(now(), text, option))
     if (stated := _time(text)) is None:
         raise MisuseError(
-            f"{option}: {text[:40]!r} is no moment.",
+            f"{option}: {text[:40]!r} is not a moment.",
             "Write a position, a time as 2026-03-01T10:00:00Z or 2026-03-01 (UTC), `yesterday`, "
             "or how long ago as 30m, 12h, 7d or 2w.",
         )
@@ -140,7 +142,7 @@ def parse_time(text: str, option: str) -> datetime:
         return _counted(text, option)
     if time is None:
         raise MisuseError(
-            f"{option}: {text[:40]!r} is no time.",
+            f"{option}: {text[:40]!r} is not a time.",
             "Write it as 2026-03-01T10:00:00Z or 2026-03-01 (UTC).",
         )
     return time

@@ -88,7 +88,7 @@ def micros_of_text(text: str) -> int:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise NoTimeError(f"{text[:40]!r} is no time") from None
+        raise NoTimeError(f"{text[:40]!r} is not a time") from None
     if time.tzinfo is None:
         raise NoTimeError(f"{text[:40]!r} has no time zone, so it names no moment")
     return micros_of_datetime(time)
@@ -118,7 +118,7 @@ def micros_of(time: Time, field: str) -> int:
         raise invalid(field, error.fault, error.remedy) from None
     raise invalid(
         field,
-        f"{str(time)[:40]!r} is no time",
+        f"{str(time)[:40]!r} is not a time",
         "Give an aware datetime, text such as 2026-03-01T10:00:00Z, or microseconds since 1970.",
     )
 
@@ -137,7 +137,7 @@ def seconds_of(span: timedelta | int, field: str) -> int:
     """Return the whole seconds of a span, which an integer states as it is."""
     seconds = span // _SECOND if isinstance(span, timedelta) else operator.index(span)
     if isinstance(span, timedelta) and span % _SECOND:
-        raise invalid(field, f"{span} is no whole number of seconds", "Give such a span.")
+        raise invalid(field, f"{span} is not a whole number of seconds", "Give such a span.")
     if abs(seconds) >= 2**31:
         raise invalid(field, f"{span!s:.40} is too long", "Give a shorter span.")
     return seconds
@@ -151,7 +151,9 @@ def decimal_text(value: Value, field: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | Decimal | SupportsFloat):
-        raise invalid(field, f"{str(value)[:40]!r} is no number", "Give a number or decimal text.")
+        raise invalid(
+            field, f"{str(value)[:40]!r} is not a number", "Give a number or decimal text."
+        )
     if isinstance(value, int | Decimal):
         return plain(value)
     try:

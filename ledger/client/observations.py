@@ -128,7 +128,7 @@ def _fields(item: ObservationLike, index: int) -> tuple[Any, Any, Any, Any, Any,
         if unknown := sorted(set(item) - set(_KEYS)):
             raise invalid(
                 f"observations[{index}].{str(unknown[0])[:40]}",
-                "is no field of an observation",
+                "is not a field of an observation",
                 f"Use {', '.join(_KEYS)}.",
             )
         if missing := [key for key in _KEYS[:3] if key not in item]:
@@ -207,5 +207,5 @@ def _unsendable(item: ObservationLike, index: int, error: Exception) -> Exceptio
         if not text.isascii():
             return invalid(f"{path}.{name}", "holds characters outside ASCII", "Use a-z and 0-9.")
     if isinstance(size, bool) or not isinstance(size, int) or abs(size) > _INT64_MAX:
-        return invalid(f"{path}.sample_size", f"{str(size)[:40]!r} is no count", "Give an int.")
+        return invalid(f"{path}.sample_size", f"{str(size)[:40]!r} is not a count", "Give an int.")
     return invalid(path, f"cannot be sent: {error}", "Check the types of its fields.")

@@ -63,7 +63,7 @@ class ClientOptions:
             raise ValueError("deadline_seconds: every call needs a deadline above 0")
         if self.actor and (self.actor.startswith("system/") or not ACTOR.fullmatch(self.actor)):
             raise ValueError(
-                f"actor: {self.actor[:80]!r} is no name of a caller; write users/NAME or "
+                f"actor: {self.actor[:80]!r} is not the name of a caller; write users/NAME or "
                 "services/NAME in a-z, 0-9, '.', '_' and '-'"
             )
 

@@ -96,7 +96,7 @@ def fact_of(position: int, stream: str, type_: str, recorded_at: int, body: byte
     except CanonicalError as error:
         raise UnreadableBodyError(f"the body at position {position} is {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
-        raise UnreadableBodyError(f"the body at position {position} is no event's")
+        raise UnreadableBodyError(f"the body at position {position} is not an event's")
     return Fact(
         position,
         stream,

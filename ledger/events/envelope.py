@@ -23,7 +23,7 @@ class Body(NamedTuple):
 class RecordedEvent(NamedTuple):
     """One event at its place. Times are microseconds since the epoch, hashes raw bytes.
 
-    A tuple, because folds make millions of them; the members stand in the order in which storage
+    A tuple, because folds make millions of them; the members are in the order in which storage
     selects its columns. `body` decodes at each access: keep what you need of it.
     """
 

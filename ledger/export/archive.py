@@ -139,7 +139,7 @@ def _entry(block: bytes, at: int) -> tarfile.TarInfo:
         entry = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
         is_plain = any(entry.tobuf(form, "utf-8", "strict") == block for form in _FORMATS)
     except (tarfile.HeaderError, ValueError) as error:
-        raise ArchiveError(f"byte {at}: this is no header of a tar archive: {error}") from error
+        raise ArchiveError(f"byte {at}: this is not a header of a tar archive: {error}") from error
     if not is_plain:
         raise ArchiveError(f"byte {at}: the header is not in a form that tar writes; unpack it")
     return entry
@@ -164,7 +164,7 @@ def _below_top(entries: list[tuple[tarfile.TarInfo, Member]]) -> dict[str, Membe
         if entry.isreg() and name not in found:
             found[name] = member
         elif not entry.isdir() or name not in {".", prefix[:-1], PAYLOAD[:-1]}:
-            raise ArchiveError(f"{entry.name[:160]!r} is no plain file that belongs there")
+            raise ArchiveError(f"{entry.name[:160]!r} is not a plain file that belongs there")
     return found
 
 

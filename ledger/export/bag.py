@@ -70,7 +70,7 @@ def parse_manifest(data: bytes) -> dict[str, tuple[str, int]]:
     for number, line in enumerate(_lines(data), 1):
         match = _ENTRY.fullmatch(line)
         if match is None:
-            raise BagError(number, "it is no digest in hex, two spaces and a path")
+            raise BagError(number, "it is not a digest in hex, two spaces and a path")
         digest, path = match.groups()
         if path <= before:
             raise BagError(number, f"{path} does not come after {before}")

@@ -99,5 +99,5 @@ def _found(folder: Path, prefix: str) -> "list[tuple[str, int]]":
         elif stat.S_ISREG(status.st_mode):
             found.append((name, status.st_size))
         else:
-            raise BundleError(name, 0, "it is no plain file")
+            raise BundleError(name, 0, "it is not a plain file")
     return found

@@ -1,6 +1,6 @@
 """An event as a line of `events.jsonl`: written and read by template, never by tree.
 
-Header and body are canonical already and the keys stand in order, so a line is put together from
+Header and body are canonical already and the keys are in order, so a line is put together from
 the bytes that were hashed. Reading takes it apart again; a line that this module accepts is, byte
 for byte, the one that it would write, except for the body, which `ledger.chain.link` judges.
 """

@@ -71,7 +71,9 @@ class TileFolder:
         try:
             return parse(parse_note(note).text), note
         except NoteError as error:
-            raise PublishError(f"{self._folder / CHECKPOINT} is no checkpoint: {error}") from error
+            raise PublishError(
+                f"{self._folder / CHECKPOINT} is not a checkpoint: {error}"
+            ) from error
 
     def publish(
         self, note: bytes, headers: Headers, advance: Callable[[int], None] = lambda _: None

@@ -147,7 +147,7 @@ class _Tree:
             raise ReceiptError("a hash is there twice")
 
     def check(self, position: int, leaf: bytes, inclusion: object) -> None:
-        """Raise ReceiptError unless an event is proven to stand at a position."""
+        """Raise ReceiptError unless an event is proven to be at a position."""
         path = _list(inclusion, "inclusion")
         if not all(type(at) is int and 0 <= at < len(self._hashes) for at in path):
             raise ReceiptError(f"the proof of position {position} names hashes that are not there")
@@ -170,7 +170,7 @@ class _Tree:
 
 
 def _whole_events(value: object, tree: _Tree) -> dict[str, Link]:
-    """Return the events that stand whole in a receipt, by their role, each proven."""
+    """Return the whole events in a receipt, by their role, each proven."""
     items = _list(value, "events")
     if len(items) != len(ROLES):
         raise ReceiptError(f"it does not hold exactly {', '.join(ROLES)}")
@@ -179,7 +179,7 @@ def _whole_events(value: object, tree: _Tree) -> dict[str, Link]:
         if type(item) is not dict or item.keys() != {"event", "inclusion", "role"}:
             raise ReceiptError("an event does not have exactly the keys event, inclusion, role")
         if item["role"] != role:
-            raise ReceiptError(f"{role} does not stand in its place")
+            raise ReceiptError(f"{role} is not in its place")
         try:
             link = parse_alone(encode(item["event"]) + b"\n", tree.stated.origin)
         except (LineError, CanonicalError) as error:
@@ -265,13 +265,13 @@ def _object(data: bytes) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     if type(value) is not str:
-        raise ReceiptError("its checkpoint is no text")
+        raise ReceiptError("its checkpoint is not text")
     return value
 
 
 def _list(value: object, name: str) -> list[Any]:
     if type(value) is not list:
-        raise ReceiptError(f"{name} is no list")
+        raise ReceiptError(f"{name} is not a list")
     return value
 
 

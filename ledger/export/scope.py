@@ -115,7 +115,7 @@ class BundleScope:
         _check((stream is None) == (value["kind"] != "stream"), "stream and kind do not agree")
         _check(
             stream is None or (type(stream) is str and STREAM.fullmatch(stream) is not None),
-            "its stream is no stream name",
+            "its stream is not a stream name",
         )
         actor = value["requested_by"]
         _check(type(actor) is str and ACTOR.fullmatch(actor) is not None, "requested_by: no actor")
@@ -141,14 +141,14 @@ _KEYS: Final = frozenset({"format", *(each.name for each in fields(BundleScope))
 def _counts(value: Any) -> dict[str, int]:  # noqa: ANN401 - JSON
     _check(type(value) is dict, "its counts are not an object")
     for type_, count in value.items():
-        _check(TYPE.fullmatch(type_) is not None, f"{type_[:160]!r} is no event type")
-        _check(_is_position(count), f"the count of {type_} is no number from 1 on")
+        _check(TYPE.fullmatch(type_) is not None, f"{type_[:160]!r} is not an event type")
+        _check(_is_position(count), f"the count of {type_} is not a number from 1 on")
     counts: dict[str, int] = value
     return counts
 
 
 def _withheld(value: Any) -> tuple[tuple[str, PositionSet], ...]:  # noqa: ANN401 - JSON
-    _check(type(value) is list, "its withheld is no array")
+    _check(type(value) is list, "its withheld is not an array")
     found = []
     for item in value:
         _check(

@@ -177,7 +177,7 @@ def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> SealStatement:
         link = parse_alone(encode(value["event"]) + b"\n", stated.origin)
         data = read_data(link)
         if link.type != StreamsSealed.TYPE or data is None:
-            raise _fault("its event is no seal")
+            raise _fault("its event is not a seal")
         seal = seal_of(link.position, data)
     except (LineError, SealError) as error:
         raise _fault(str(error)) from error

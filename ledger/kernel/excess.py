@@ -54,7 +54,7 @@ class PlannerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PlanModel:
-    """One model in scope. `gate` says why it is no candidate at present, if it is none."""
+    """One model in scope. `gate` says why it is not a candidate at present, or is empty."""
 
     id: str
     trained_period: int

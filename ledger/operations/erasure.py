@@ -68,7 +68,7 @@ def ranges_of(text: str) -> list[tuple[int, int]]:
             len(each) > _DIGITS_MAX for each in numbers
         ):
             raise MisuseError(
-                f"--positions: {part.strip()[:40]!r} is no position and no range.", "Write 5-9,12."
+                f"--positions: {part.strip()[:40]!r} is not a position or range.", "Write 5-9,12."
             )
         low, high = int(numbers[0]), int(numbers[1])
         if low < 1 or high < low or (ranges and low <= ranges[-1][1]):

@@ -165,7 +165,7 @@ def _require_text(text: str) -> None:
     """Refuse what has no UTF-8 form, which the library would refuse with another exception."""
     for at, char in enumerate(text):
         if 0xD800 <= ord(char) <= 0xDFFF:
-            raise ExpressionError("half of a surrogate pair is no character", *_place(text, at))
+            raise ExpressionError("half of a surrogate pair is not a character", *_place(text, at))
 
 
 def _library_refusal(report: str) -> ExpressionError:
@@ -204,7 +204,7 @@ def _check(tree: ExpressionNode, text: str, rule_names: frozenset[str], procedur
         if node.kind == "refused":
             refuse(node, f"{node.name} is not allowed in rules")
         if node.kind == "ident" and node.name not in variables:
-            refuse(node, f"{node.name} is no variable of a rule")
+            refuse(node, f"{node.name} is not a variable of a rule")
         if node.kind == "call" and node.name not in _FUNCTIONS:
             refuse(node, f"the function {node.name} is not allowed in rules")
         if _REFUSED_TYPE.search(node.type):

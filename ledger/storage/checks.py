@@ -66,9 +66,11 @@ def check_request(request: AppendRequest) -> None:
         if shape in checked:
             continue
         if STREAM.fullmatch(event.stream) is None:
-            raise invalid_field(f"events[{index}].stream", f"{event.stream[:140]!r} is no stream")
+            raise invalid_field(
+                f"events[{index}].stream", f"{event.stream[:140]!r} is not a stream"
+            )
         if TYPE.fullmatch(event.type) is None:
-            raise invalid_field(f"events[{index}].type", f"{event.type[:140]!r} is no type")
+            raise invalid_field(f"events[{index}].type", f"{event.type[:140]!r} is not a type")
         assert (event.observed_at is None) == (event.type != SignalObserved.TYPE)
         checked.add(shape)
 

@@ -327,7 +327,7 @@ def timed(rows: Iterable[RawEvent]) -> Iterator[EventRow]:
             try:
                 micros, text = time, format_time(time)
             except (TypeError, ValueError) as error:
-                raise chain_broken(position, f"its record time is no time: {error}") from error
+                raise chain_broken(position, f"its record time is not a time: {error}") from error
         yield position, stream, version, type_, text, body, salt, body_hash, prev_hash, hash_
 
 

@@ -29,7 +29,7 @@ from ledger.storage.wal_file import (
     statement,
 )
 
-_SHARED_BYTE: Final = 0x4000_0002  # SQLite's readers lock here, and who closes last locks them out
+_SHARED_BYTE: Final = 0x4000_0002  # SQLite's readers lock here; the last to close locks them out
 _LOCKS: Final = Path("/proc/locks")
 
 _MEANT: Final = "If a new ledger is meant, move what lies there to another folder first."

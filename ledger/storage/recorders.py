@@ -288,7 +288,7 @@ def _native_guards(stored: Sequence[StoredEvent]) -> list[Guard]:
             continue
         stream, version = str(event.originator_id), event.originator_version
         if event.topic not in (family := family_of(stream)):
-            raise IntegrityError(f"{event.topic} is no event of the aggregate {stream}")
+            raise IntegrityError(f"{event.topic} is not an event of the aggregate {stream}")
         if stream not in last:
             guards.append(Guard(stream, family, expected_count=version - 1))
         elif version != last[stream] + 1:

@@ -132,7 +132,7 @@ def open_store(
     log, a key, or `companions`, files that exist only together with the database.
 
     `vault` seals the signing keys; None for the master key in `<database>.key` beside a SQLite
-    file, made with the first ledger. PostgreSQL has no such place: who signs there names one.
+    file, made with the first ledger. PostgreSQL has no such place: name one to sign there.
 
     STORE_UNAVAILABLE where the database cannot be opened, is newer than this release, would not
     keep what it acknowledges, or (SQLite) is served by another process already. CHAIN_BROKEN where

@@ -96,7 +96,7 @@ def to_notification(
 ) -> Notification | None:
     """Return the notification of an event, None where its topic is not asked for.
 
-    None also for a foreign event whose body was erased: of whom it was is not known any more.
+    None also for a foreign event whose body was erased: its aggregate is not known any more.
     A native event carries its stream_version: in the order of all events that is its place.
     """
     if topics and event.type != RecorderEvent.TYPE and event.type not in topics:

@@ -85,7 +85,7 @@ BAD: dict[str, tuple[str, Make, str]] = {
         lambda _: pb.RotateKeyRequest(request_id="a b"),
         "request_id",
     ),
-    "what is no key": (
+    "what is not a key": (
         "RevokeKey",
         lambda _: pb.RevokeKeyRequest(verifier_key=KEY, from_position=3, reason="x"),
         "verifier_key",

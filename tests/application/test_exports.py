@@ -88,7 +88,7 @@ REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
     ({"stream": "models/fares"}, Reason.FIELD_INVALID, "belongs to the export of a stream"),
     ({"kind": "stream"}, Reason.FIELD_INVALID, "belongs to the export of a stream"),
     ({"kind": "stream", "stream": "models/none"}, Reason.FIELD_INVALID, "has no events"),
-    ({"kind": "stream", "stream": "Models"}, Reason.FIELD_INVALID, "is no stream"),
+    ({"kind": "stream", "stream": "Models"}, Reason.FIELD_INVALID, "is not a stream"),
     ({"withhold_types": ("a.b.v1",)}, Reason.FIELD_INVALID, "withhold_reason"),
     ({"withhold_reason": "x"}, Reason.FIELD_INVALID, "withhold_reason"),
     ({"withhold_types": ("x",), "withhold_reason": "x"}, Reason.FIELD_INVALID, "types"),

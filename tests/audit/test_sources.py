@@ -318,5 +318,5 @@ def test_a_partial_bundle_is_refused_with_what_to_do(
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(io.BytesIO(b"no archive").read())
-    with pytest.raises(LedgerError, match="no bundle"):
+    with pytest.raises(LedgerError, match="not a bundle"):
         BundleSource(path)

@@ -261,7 +261,7 @@ def test_another_source_does_not_go_on_with_this_ones_interruption(
 def test_a_file_that_is_no_memory_is_refused(memory: Path, text: str) -> None:
     memory.parent.mkdir()
     memory.write_text(text)
-    with pytest.raises(LedgerError, match="no state of an audit"):
+    with pytest.raises(LedgerError, match="not the state of an audit"):
         AuditStateFile(memory)
 
 

@@ -54,7 +54,7 @@ def test_a_bad_row_ends_the_run_with_what_is_on_record(cli: Run, served: Served)
     text = csv_of(3) + "fares,log-loss,none,,\n"
     ran = cli("signal", "submit", "--batch-size", "2", stdin=text)
     assert ran.code == Exit.MISUSE
-    assert "row 7: value 'none' is no number" in ran.err
+    assert "row 7: value 'none' is not a number" in ran.err
     assert "6 observations were acknowledged, up to row 6" in ran.err
     assert "--skip 6" in ran.err
     assert served.head() == head + 6

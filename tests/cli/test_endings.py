@@ -34,7 +34,7 @@ def test_failures_are_json_too_where_that_was_asked_for(cli: Run) -> None:
         (["log", "tail", "--bogus"], "No such option", "decision-ledger log tail --help"),
         (["log", "tail", "-n", "x"], "Invalid value for", "decision-ledger log tail --help"),
         (["why", "fares", "--deadline", "x"], "Invalid value for '--deadline'", "--help"),
-        (["why", "fares", "--actor", "Root"], "actor: 'Root' is no name of a caller", ""),
+        (["why", "fares", "--actor", "Root"], "actor: 'Root' is not the name of a caller", ""),
         (["plan", "make", "--budget", "much"], "'much' is not an amount", "250"),
     ],
 )

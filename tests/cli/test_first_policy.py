@@ -32,7 +32,10 @@ def test_stated_limits_make_a_policy_that_can_be_drafted(cli: Run, tmp_path: Pat
         (("--signal", "log-los", *LIMITS[2:]), "Not defined: log-los (did you mean log-loss?)."),
         ((*LIMITS[:4], "--critical", "much"), "--baseline and --critical of log-loss"),
         ((*LIMITS, "--reports-every", "often"), "--reports-every"),
-        ((*LIMITS, "--reports-every", "0s"), "--reports-every: 0 is no time between two reports."),
+        (
+            (*LIMITS, "--reports-every", "0s"),
+            "--reports-every: 0 is not a time between two reports.",
+        ),
     ],
 )
 def test_limits_that_make_no_policy_are_misuse(cli: Run, line: tuple[str, ...], said: str) -> None:

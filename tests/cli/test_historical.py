@@ -27,7 +27,7 @@ def test_a_time_that_is_none_is_refused_without_naming_forms_that_are_not_taken(
 ) -> None:
     ran = cli("evaluate", "fares", "--at", moment)
     assert ran.code == 2
-    assert f"--at: '{moment}' is no time. Write it as 2026-03-01T10:00:00Z or" in ran.err
+    assert f"--at: '{moment}' is not a time. Write it as 2026-03-01T10:00:00Z or" in ran.err
     assert "position" not in ran.err
 
 

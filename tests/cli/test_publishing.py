@@ -139,4 +139,4 @@ def test_what_cannot_be_published_says_why(
     (tmp_path / "tiles").mkdir(exist_ok=True)
     (tmp_path / "tiles" / "checkpoint").write_text("no note\n")
     ran = cli("log", "publish", tiles)
-    assert (ran.code, "is no checkpoint" in ran.err) == (Exit.INTEGRITY, True)
+    assert (ran.code, "is not a checkpoint" in ran.err) == (Exit.INTEGRITY, True)

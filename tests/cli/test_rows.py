@@ -51,23 +51,23 @@ def test_times_may_be_microseconds() -> None:
         ('{"model": "m", "signal": "s", "value": 1, "value": 2}', "'value' is there twice"),
         ('{"model": "m", "signal": "s", "value": NaN}', "NaN is not a finite number"),
         ('{"model": "m", "signal": "s", "value": -Infinity}', "-Infinity is not a finite"),
-        ('{"model": "m", "signal": "s", "value": "nan"}', "'nan' is no number"),
-        ('{"model": "m", "signal": "s", "value": true}', "'True' is no number"),
+        ('{"model": "m", "signal": "s", "value": "nan"}', "'nan' is not a number"),
+        ('{"model": "m", "signal": "s", "value": true}', "'True' is not a number"),
         ('{"model": "m", "signal": "s"}', "value is missing"),
         ('{"model": "", "signal": "s", "value": 1}', "model is missing"),
-        ('{"model": 3, "signal": "s", "value": 1}', "model is no text"),
-        ('{"model": "m", "signal": "s", "value": 1, "when": 2}', "'when' is no field"),
+        ('{"model": 3, "signal": "s", "value": 1}', "model is not text"),
+        ('{"model": "m", "signal": "s", "value": 1, "when": 2}', "'when' is not a field"),
         ('{"model": "m", "signal": "s", "value": 1, "sample_size": 0}', "sample_size '0'"),
         ('{"model": "m", "signal": "s", "value": 1, "sample_size": 1.5}', "sample_size '1.5'"),
-        ('{"model": "m", "signal": "s", "value": 1, "observed_at": "soon"}', "is no time"),
+        ('{"model": "m", "signal": "s", "value": 1, "observed_at": "soon"}', "is not a time"),
         (
             '{"model": "m", "signal": "s", "value": 1, "observed_at": "2026-03-01T10:00:00"}',
             "has no time zone",
         ),
         ("[1]", "is no JSON object"),
-        ('{"model": ["m"], "signal": "s", "value": 1}', "model is no text"),
-        ('{"model": "m", "signal": "s", "value": [1]}', "(a list) is no number"),
-        ('{"model": "m", "signal": {}, "value": 1}', "signal is no text"),
+        ('{"model": ["m"], "signal": "s", "value": 1}', "model is not text"),
+        ('{"model": "m", "signal": "s", "value": [1]}', "(a list) is not a number"),
+        ('{"model": "m", "signal": {}, "value": 1}', "signal is not text"),
         ('{"model": ' + "[" * 30_000 + "]" * 30_000 + "}", "nested too deeply"),
         (
             '{"model": "m", "signal": "s", "value": ' + "9" * 5_000 + "}",
@@ -77,7 +77,7 @@ def test_times_may_be_microseconds() -> None:
             '{"model": "m", "signal": "s", "value": 1, "observed_at": 1772712000}',
             "looks like seconds",
         ),
-        ('{"model": "m", "signal": "s", "value": 1, "observed_at": []}', "(a list) is no time"),
+        ('{"model": "m", "signal": "s", "value": 1, "observed_at": []}', "(a list) is not a time"),
         ('{"model": "m", "signal": "s", "value": 1, "sample_size": 1e99}', "sample_size '1E+99'"),
         ("{", "row 2"),
     ],
@@ -93,11 +93,11 @@ def test_a_bad_line_is_named(line: str, said: str) -> None:
     ("text", "said"),
     [
         ("model,signal,value,value\n", "value is named by a column twice"),
-        ("m,s,1\n", "is no heading"),
+        ("m,s,1\n", "is not a heading"),
         ("model,signal,value\nm,s\n", "row 1: it has 2 cells"),
         ("model,signal,value\nm,s,1\nm,s,\n", "row 2: value is missing"),
         ('model,signal,value\nm,"s,1\n', "line"),
-        ("model,signal,value,when\nm,s,1,2\n", "The heading: 'when' is no field"),
+        ("model,signal,value,when\nm,s,1,2\n", "The heading: 'when' is not a field"),
     ],
 )
 def test_bad_csv_is_named(text: str, said: str) -> None:
@@ -200,7 +200,7 @@ def test_another_delimiter_is_named_and_taken_where_it_is_stated() -> None:
     error = refusal(text)
     assert "has ';' between its columns" in error.message
     assert "--delimiter ';'" in error.remedy
-    assert "'0,47' is no number" in refusal(text, delimiter=";").message
+    assert "'0,47' is not a number" in refusal(text, delimiter=";").message
     (row,) = read(BytesIO(text.replace("0,47", "0.47").encode()), "auto", None, delimiter=";")
     assert row.observation.value == "0.47"
 
@@ -208,7 +208,7 @@ def test_another_delimiter_is_named_and_taken_where_it_is_stated() -> None:
 def test_other_names_are_proposed_for_map_and_the_proposal_reads_the_file() -> None:
     text = "Model,Signal,Value,Timestamp,N\nm,s,0.47,2026-03-06T12:00:00Z,800\n"
     error = refusal(text)
-    assert "'Timestamp', 'N' are no fields" in error.message
+    assert "'Timestamp', 'N' are not fields" in error.message
     proposed = error.remedy.rpartition("--map ")[2]
     assert proposed == "Timestamp=observed_at,N=sample_size"
     (row,) = read(BytesIO(text.encode()), "auto", None, names=FieldMap(mapping_of(proposed)))

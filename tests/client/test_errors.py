@@ -22,9 +22,9 @@ ONCE = RetryOptions(attempts_max=1)
 def raised(reason: Reason) -> LedgerError:
     return LedgerError(
         reason,
-        "observations[3].value: NaN is no number.",
+        "observations[3].value: NaN is not a number.",
         remedy="Send a number.",
-        violations=[FieldViolation("observations[3].value", "is no number")],
+        violations=[FieldViolation("observations[3].value", "is not a number")],
         retry_after_seconds=1.25,
         metadata={"field": "observations[3].value"},
     )
@@ -52,7 +52,7 @@ def test_every_reason_arrives_as_it_was_raised(reason: Reason) -> None:
     assert type(caught.value) is FAMILY[reason]
     assert same(caught.value, sent)
     assert str(caught.value) == (
-        f"observations[3].value: NaN is no number. Send a number. [{reason.value}]"
+        f"observations[3].value: NaN is not a number. Send a number. [{reason.value}]"
     )
 
 

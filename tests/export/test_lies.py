@@ -211,7 +211,7 @@ PART_LIES: dict[str, tuple[str, Forge, str, int]] = {
         SEAL,
         0,
     ),
-    "the seal's event is no seal": (
+    "the seal's event is not a seal": (
         "stream",
         lambda f: edit_json(f, SEAL, lambda value: value.update(event=json.loads(lines_of(f)[1]))),
         SEAL,

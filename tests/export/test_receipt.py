@@ -125,7 +125,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda r: r["events"].__setitem__(1, r["events"][0] | {"role": "score"}),
         "score: position",
     ),
-    "roles exchanged": (lambda r: r["events"].reverse(), "does not stand in its place"),
+    "roles exchanged": (lambda r: r["events"].reverse(), "is not in its place"),
     "an input too many": (lambda r: r["inputs"].append(r["inputs"][0]), "do not ascend"),
     "an input elsewhere": (lambda r: r["inputs"][0].update(position=1), "position 1"),
     "an input of another hash": (

@@ -64,7 +64,7 @@ def _evaluate(text: str) -> Verdict:
         ("priority > 1\n && 1.5 > 1.0", 2, 5, "double literal"),
         ('"é" == model.owner && 1.5 > 1.0', 1, 23, "double literal"),
         ("double(priority) > 1", 1, 7, "undeclared reference to 'double'"),
-        ("double == double", 1, 1, "no variable"),
+        ("double == double", 1, 1, "not a variable"),
         ("[1, 2.0] == [1]", 1, 1, "dyn"),
         ("dyn(1) == 1", 1, 4, "undeclared reference to 'dyn'"),
         ("type(priority) == int", 1, 5, "undeclared reference to 'type'"),

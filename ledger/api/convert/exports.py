@@ -29,7 +29,7 @@ def export_request(request: pb.CreateExportRequest) -> ExportRequest:
     """Return what a request asks for; FIELD_INVALID names every fault of its form."""
     checks = Checks()
     if request.kind not in _ASKED:
-        checks.refuse("kind", f"{request.kind} is no kind of export")
+        checks.refuse("kind", f"{request.kind} is not a kind of export")
     first = checks.position("first_position", request.first_position)
     last = checks.position("last_position", request.last_position)
     if last and first > last:

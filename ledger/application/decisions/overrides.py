@@ -170,6 +170,6 @@ def _check_tier(tier: str, policy: CompiledPolicy) -> None:
     if tier and tier not in known:
         raise invalid_field(
             "tier",
-            f"{tier[:80]!r} is no tier of {policy.policy} version {policy.version}",
+            f"{tier[:80]!r} is not a tier of {policy.policy} version {policy.version}",
             remedy=f"Choose one of {', '.join(sorted(known))}.",
         )

@@ -77,7 +77,7 @@ class Replayer:
             found = "nothing" if event is None else f"an event of type {event.type}"
             raise LedgerError(
                 Reason.DECISION_UNKNOWN,
-                f"At position {position} there is {found}, which is no score, decision or plan.",
+                f"At position {position} there is {found}, which is not a score, decision or plan.",
                 remedy="List the decisions to find the position you mean.",
                 metadata={"position": str(position)},
             )

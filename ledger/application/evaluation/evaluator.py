@@ -170,7 +170,7 @@ class Evaluator:
         if moment < self._ask_at:
             return self.is_active
         held = self._store.leases.take(self._info.origin, LEASE, self._holder, LEASE_SECONDS)
-        # Renewed at half its time; who has been refused does not ask at every commit either.
+        # Renewed at half its time; after a refusal, too, the server waits before it asks again.
         self._ask_at = moment + (LEASE_SECONDS / 2 if held else REFUSED_SECONDS)
         if held and not self.is_active:
             self._adopt_fleet()

@@ -122,7 +122,7 @@ def _range(ledger: LedgerApplication, request: ExportRequest, size: int) -> _Cov
 def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str) -> _Covered:
     """Return how far a stream goes by the newest seal, which is made now if it is too old."""
     if STREAM.fullmatch(stream) is None:
-        raise invalid_field("stream", f"{stream[:160]!r} is no stream")
+        raise invalid_field("stream", f"{stream[:160]!r} is not a stream")
     origin, seals = ledger.info.origin, ledger.attestation.seals
     newest = _last_of(store, origin, stream, ledger.log.head().position)
     if newest is None:

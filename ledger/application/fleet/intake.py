@@ -129,7 +129,7 @@ class ObservationIntake:
     def likely_duplicates(self, model: str, at_or_before: int) -> dict[str, int]:
         """Return by signal how many of a model's newest observations repeat another one.
 
-        Equal in version, observed_at, source and value: the first of them is none. Costs one
+        Equal in version, observed_at, source and value: the first of them is no repeat. Costs one
         indexed read of at most DUPLICATES_SEARCHED rows.
         """
         newest = self._store.events.newest_observed(

@@ -178,7 +178,7 @@ class _Reader:
             after = next(self.events)
         except yaml.reader.ReaderError as error:
             place = self.lines.place(int(error.position))
-            raise SourceError(place, "a control character cannot stand in YAML") from error
+            raise SourceError(place, "YAML cannot hold a control character") from error
         except yaml.MarkedYAMLError as error:
             raise self._refusal(error) from error
         if not isinstance(after, yaml.StreamEndEvent):

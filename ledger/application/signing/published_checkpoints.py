@@ -80,7 +80,7 @@ def refuse_rows_ahead(origin: str, head: int, reached: int, place: str) -> None:
 
 
 def read_policy(path: str) -> WitnessPolicy:
-    """Return the policy in a file, an empty one for no path; FIELD_INVALID if it is none."""
+    """Return the policy in a file, an empty one for no path; FIELD_INVALID for an invalid file."""
     if not path:
         return WitnessPolicy()
     try:

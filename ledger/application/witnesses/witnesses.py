@@ -81,7 +81,7 @@ class CosignatureCollector:
         except ValueError as error:
             raise LedgerError(
                 Reason.COSIGNATURE_INVALID,
-                f"The line is no cosignature of the checkpoint of {size} events: {error}.",
+                f"The line is not a cosignature of the checkpoint of {size} events: {error}.",
                 remedy="Send the line as the witness answered it, for a witness of the policy.",
                 metadata={"size": str(size)},
             ) from error

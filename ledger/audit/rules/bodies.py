@@ -68,7 +68,7 @@ def types_stream(event: AuditedEvent, _fold: LedgerState) -> Verdict:
 def causes(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every cause is an event that came before."""
     if event.cause is not None and not 1 <= event.cause < event.position:
-        return f"its cause is said to stand at position {event.cause}"
+        return f"its cause is said to be at position {event.cause}"
     return None
 
 

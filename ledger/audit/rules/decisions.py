@@ -115,7 +115,7 @@ def citations(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR09
         if facts is not None and event.cause in facts.observed:
             return None
         if fold.source_of(event.cause) not in {(event.stream, OBSERVED), None}:
-            return f"its cause at position {event.cause} is no observation of the model"
+            return f"its cause at position {event.cause} is not an observation of the model"
         return None
     cited = fold.scored
     place = data["score_position"]

@@ -136,7 +136,7 @@ def policies_activated(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def overrides(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """An override is a person's, and ends after it begins."""
     if not event.actor.startswith("users/"):
-        return f"{event.actor} is no person"
+        return f"{event.actor} is not a person"
     if event.known["effective_from"] >= event.known["effective_until"]:
         return "it ends before it begins"
     return None

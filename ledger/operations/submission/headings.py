@@ -45,7 +45,7 @@ class FieldMap:
             shown = ", ".join(repr(name[:40]) for name in unknown[:6])
             is_one = len(unknown) == 1
             raise MisuseError(
-                f"{place}: {shown} {'is no field' if is_one else 'are no fields'}.",
+                f"{place}: {shown} {'is not a field' if is_one else 'are not fields'}.",
                 f"Use {', '.join(FIELDS)}, or say which they are: --map {_proposal(unknown, free)}",
             )
         stated = [field for field in found if field is not None]

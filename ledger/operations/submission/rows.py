@@ -149,7 +149,7 @@ def _csv(
         check_heading(heading, delimiter)
         if not any(names.field(name) for name in heading):
             raise MisuseError(
-                f"The first line is no heading with {', '.join(REQUIRED)}.",
+                f"The first line is not a heading with {', '.join(REQUIRED)}.",
                 f"Begin the file with a line such as {','.join(FIELDS)}.",
             )
         columns = names.fields(heading, "The heading")
@@ -179,7 +179,7 @@ def observation(fields: dict[str, Any], place: str) -> Observation:
             raise MisuseError(f"{place}: {name} is missing.")
     for name in ("model", "signal", "model_version"):
         if not isinstance(fields.get(name, ""), str):
-            raise MisuseError(f"{place}: {name} is no text.")
+            raise MisuseError(f"{place}: {name} is not text.")
     return Observation(
         fields["model"],
         fields["signal"],
@@ -194,7 +194,9 @@ def decimal_text(value: object, name: str) -> str:
     """Return the plain spelling of a decimal as people write it; MisuseError has the name."""
     number = _number(value)
     if number is None:
-        raise MisuseError(f"{name} {_shown(value)} is no number.", "Write a decimal such as 0.412.")
+        raise MisuseError(
+            f"{name} {_shown(value)} is not a number.", "Write a decimal such as 0.412."
+        )
     return plain(number)
 
 
@@ -220,13 +222,13 @@ def _observed_at(value: object, place: str) -> int:
             return micros_of_integer(int(number))
     except NoTimeError as error:
         raise MisuseError(f"{place}: observed_at {error.fault}.", error.remedy) from None
-    raise MisuseError(f"{place}: observed_at {_shown(value)} is no time.", TIME_FORMS)
+    raise MisuseError(f"{place}: observed_at {_shown(value)} is not a time.", TIME_FORMS)
 
 
 def _sample_size(value: object, place: str) -> int:
     number = _number(value)
     if number is None or not 1 <= number <= SAMPLE_SIZE_MAX or number != int(number):
-        raise MisuseError(f"{place}: sample_size {_shown(value)} is no count from 1 to 10^12.")
+        raise MisuseError(f"{place}: sample_size {_shown(value)} is not a count from 1 to 10^12.")
     return int(number)
 
 

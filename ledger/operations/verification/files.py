@@ -101,7 +101,7 @@ def _leaf(path: Path, origin: str) -> bytes:
     try:
         link = parse_line(data.removesuffix(b"\n") + b"\n", origin)
     except LineError as error:
-        raise IntegrityFailure(f"{path} is no event: {error}.", _KEPT) from error
+        raise IntegrityFailure(f"{path} is not an event: {error}.", _KEPT) from error
     verifier = ChainVerifier(
         origin=origin, head=Digest(link.prev_hash), start_position=link.position
     )
