@@ -13,6 +13,7 @@ from ledger.audit.event import OBSERVED, AuditedEvent
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
 from ledger.audit.source import LedgerSource
+from ledger.audit.stated_times import StatedTimes
 from ledger.audit.verified_prefix import Node, push, root_of
 from ledger.chain.link import PERMANENT
 from ledger.chain.merkle import leaf_hash
@@ -168,6 +169,7 @@ class LedgerState:
         """When the event before was recorded."""
         self.erased_at = 0
         """Where the newest erasure is."""
+        self.times = StatedTimes()
         self.clock = ""
         self.skew_micros = 0
         self.signals: set[str] = set()

@@ -16,7 +16,7 @@ from ledger.audit.report import Report
 from ledger.events.values import format_time
 from tests.audit.paper import Paper
 from tests.support.audits import audited
-from tests.support.world import START
+from tests.support.world import DAY, START
 
 Forge = Callable[[Paper], int]
 
@@ -90,6 +90,12 @@ def observed(paper: Paper, **changes: object) -> int:
 
 def state_the_future(paper: Paper) -> int:
     return observed(paper, observed_at=format_time(paper.events[-1].recorded_at + 1))
+
+
+def record_in_a_month(paper: Paper) -> int:
+    defined = paper.at(paper.find("signal.defined.v1")[-1])
+    at = paper.events[-1].recorded_at + 30 * DAY
+    return paper.append(defined.stream, "signal.defined.v1", defined.data, at=at)
 
 
 def begin_otherwise(paper: Paper) -> int:
@@ -294,6 +300,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "causes": cause_itself,
     "requests.unique": ask_twice,
     "times.stated": state_the_future,
+    "times.derived": record_in_a_month,
     "ledger.begins": begin_otherwise,
     "ledger.configured": configure_again,
     "seals": misstate_a_stream,

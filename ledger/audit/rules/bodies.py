@@ -12,6 +12,7 @@ from ledger.events.models import ModelDeployed
 from ledger.events.policies import PolicyActivated, PolicyDrafted
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalDefined
+from ledger.events.system import CONFIGURED
 from ledger.events.values import parse_time
 
 _WITH_A_DEFINITION: Final = frozenset({PolicyDrafted.METHOD, PolicyActivated.METHOD})
@@ -112,4 +113,19 @@ def times_stated(event: AuditedEvent, fold: LedgerState) -> Verdict:
     ahead = fold.skew_micros if fold.clock == "wall" else 0
     if stated > event.recorded_at + ahead:
         return "the time that it states lies further ahead than the ledger's clock allows"
+    return None
+
+
+def _underived(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    yield from fold.times.unstated()
+
+
+@rule("times.derived", needs_data=False, finish=_underived)
+def times_derived(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Where the data are the clock, every event was recorded at the newest time stated up to it."""
+    if fold.clock == "data":
+        return fold.times.take(event, fold.recorded_at)
+    if event.type in CONFIGURED and event.data is not None and event.data["clock"] == "data":
+        # Of a ledger that has just begun, nothing was stated yet.
+        return "nothing states the time at which it was recorded" if event.recorded_at else None
     return None
