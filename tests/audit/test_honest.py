@@ -150,10 +150,10 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     overridden = next(one.position for one in made.events if one.type == "decision.overridden.v1")
     shapes.add(("overrides.follow", overridden))
     # And a clock is confirmed, although the ledger takes its time from its data by then: it dates
-    # what follows that configuration too.
+    # that configuration and what follows too.
     clock = len(made.events)
     since = max(position for _, position in configured)
-    shapes |= {("times.derived", one.position) for one in made.events[since:]}
+    shapes |= {("times.derived", one.position) for one in made.events[since - 1 :]}
     assert found - configured == {("erasures", erasure), ("clocks", clock)} | shapes
     applied = counted(report)
     assert applied["seals"] == applied["audits"] == applied["exports"] == applied["refusals"] == 1
