@@ -261,7 +261,7 @@ def test_an_erased_override_has_no_effect_from_then_on(world: World) -> None:
     (decided,) = world.evaluate("m1")
     assert (decided.decision.action, decided.decision.overridden) == ("NO_ACTION", None)
     under = next(made for made in world.decisions("m1") if made.overridden)
-    assert "was erased" in world.ledger.decisions.told_override(under)
+    assert "were erased" in world.ledger.decisions.told_override(under)
     assert outcomes(world)[decided.decision_event.position] == "IDENTICAL"
 
 

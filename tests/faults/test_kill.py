@@ -18,6 +18,7 @@ import pytest
 
 from ledger.clock import SystemClock
 from ledger.storage import AppendRequest, open_store
+from ledger.storage.vault import Vault
 from tests.support.check_ledger import check_ledger
 from tests.support.stores import ORIGIN
 
@@ -77,7 +78,7 @@ def test_no_acknowledged_event_is_lost_or_doubled_by_a_kill(
         for line in run_and_kill(loader, database_url, tmp_path / f"{turn}", turn, next(moments)):
             request_id, first, last = line.split()
             acknowledged[request_id] = (int(first), int(last))
-        store = open_store(database_url, SystemClock(), create=True)
+        store = open_store(database_url, SystemClock(), create=True, vault=Vault(bytes(32)))
         if any(info.origin == ORIGIN for info in store.ledgers.all()):
             events = check_ledger(store, ORIGIN)
             for request_id in [key for key in acknowledged if key.startswith(f"{turn}-")]:
