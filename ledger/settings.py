@@ -332,7 +332,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
     except ValueError as error:
-        raise SettingsError(f"{path} is no TOML: {error}. Correct it there.") from error
+        raise SettingsError(f"{path} is not TOML: {error}. Correct it there.") from error
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

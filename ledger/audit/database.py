@@ -291,7 +291,7 @@ def _sqlite(path: Path) -> Connection:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Return whether SQLite's error is about what is in the file: a text that is none included."""
+    """Return whether SQLite's error is about the file's contents, invalid text included."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

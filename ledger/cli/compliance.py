@@ -50,7 +50,7 @@ def export(
     chosen = session()
     chosen_form = next((one for one in FORMS if one == form), None)
     if chosen_form is None:
-        raise MisuseError(f"--format: {form!r} is none of {', '.join(FORMS)}.")
+        raise MisuseError(f"--format: {form!r} is not one of {', '.join(FORMS)}.")
     scope = _scope(model, by, since, until)
     source = source_of(bundle, vkey, policy)
     written, tables = write_compliance(source, _explainer(bundle), scope, folder, chosen_form)
@@ -113,5 +113,5 @@ def _scope(model: str, by: str, since: str | None, until: str | None) -> "FactFi
     begin = micros_of_datetime(parse_time(since, "--from")) if since else None
     end = micros_of_datetime(parse_time(until, "--until")) if until else None
     if begin is not None and end is not None and end <= begin:
-        raise MisuseError("--until does not lie after --from.")
+        raise MisuseError("--until must be later than --from.")
     return FactFilter(model.removeprefix("models/"), by, begin, end)

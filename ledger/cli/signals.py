@@ -175,7 +175,7 @@ def submit(
     from ledger.operations.submission import batches, headings, rows
 
     if form not in {"auto", "jsonl", "csv"}:
-        raise MisuseError(f"--format: {form!r} is none of `auto`, `jsonl`, `csv`.")
+        raise MisuseError(f"--format: {form!r} is not one of `auto`, `jsonl`, `csv`.")
     how = batches.SendOptions(batch_size, skip, request_prefix, keep_duplicates, allow_leap)
     if model or signal or value:
         found = {"model": model, "signal": signal, "value": value, "model_version": model_version}

@@ -21,7 +21,7 @@ def share(text: str, option: str) -> int:
     ppm = _read(notation.parse_share, text, option, "Write a share as 80%, 2.5% or 0.8.")
     if not 0 <= ppm <= values.PPM:
         meant = notation.share(ppm)
-        told = "is none:" if text == meant else f"is {meant}, and"
+        told = "is out of range:" if text == meant else f"is {meant}, and"
         raise MisuseError(
             f"{option}: {text[:40]} {told} a share is from 0% to 100%.",
             f"If you meant per cent, write {text[:40]}%." if "%" not in text else "",
@@ -172,7 +172,7 @@ def hash_of(text: str | None, flag: str) -> bytes | None:
     except ValueError:
         found = b""
     if len(found) != 32:
-        raise MisuseError(f"{flag}: {text[:80]!r} is no SHA-256 in hex.", "Give 64 hex digits.")
+        raise MisuseError(f"{flag}: {text[:80]!r} is not a SHA-256 in hex.", "Give 64 hex digits.")
     return found
 
 

@@ -187,7 +187,7 @@ def number_of(value: StrEnum | str | None, cls: type[StrEnum], wire: Any, field:
     name = str(value).upper().replace("-", "_")
     if name not in cls.__members__:
         choices = ", ".join(cls.__members__)
-        raise invalid(field, f"{str(value)[:40]!r} is none of {choices}", "Choose one of them.")
+        raise invalid(field, f"{str(value)[:40]!r} is not one of {choices}", "Choose one.")
     return wire.Value(prefix_of(wire.DESCRIPTOR) + name)
 
 

@@ -108,7 +108,7 @@ class BundleScope:
         if type(value) is not dict or value.keys() != _KEYS:
             raise ScopeError(f"it does not have exactly the keys {', '.join(sorted(_KEYS))}")
         _check(value["format"] == FORMAT, f"its format is not {FORMAT}")
-        _check(value["kind"] in get_args(Kind), "its kind is none of full, range and stream")
+        _check(value["kind"] in get_args(Kind), "its kind is not full, range or stream")
         first, last = value["first_position"], value["last_position"]
         _check(_is_position(first) and _is_position(last) and first <= last, "no such positions")
         stream = value["stream"]

@@ -223,7 +223,9 @@ class ServerLive:
         try:
             kept = parse(parse_note(note).text)
         except NoteError as error:
-            raise MisuseError(f"--checkpoint: that is none: {error}.", "Check the path.") from error
+            raise MisuseError(
+                f"--checkpoint: not a checkpoint: {error}.", "Check the path."
+            ) from error
         origin = self._client.get_ledger().origin
         if kept.origin != origin:
             raise MisuseError(f"--checkpoint: it is of {kept.origin}, not {origin}.")

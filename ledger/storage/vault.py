@@ -47,7 +47,7 @@ _HEAD_FIELDS: Final = {
 
 
 class VaultError(ValueError):
-    """A master key that is none, or a sealed key that it does not open; no text is repeated."""
+    """An invalid master key, or a sealed key that it does not open; no text is repeated."""
 
 
 class Vault:

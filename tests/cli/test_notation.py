@@ -57,7 +57,7 @@ def test_a_refusal_names_the_option_in_the_units_of_people(
     ("words", "said"),
     [
         (("--impact", "80"), "--impact: 80 is 8000%, and a share is from 0% to 100%."),
-        (("--impact", "180%"), "--impact: 180% is none: a share is from 0% to 100%."),
+        (("--impact", "180%"), "--impact: 180% is out of range: a share is from 0% to 100%."),
         (("--impact", ""), "--impact: '' is not a decimal such as 0.25."),
         (("--risk", "much"), "--risk: 'much' is not a decimal such as 0.25."),
         (("--cost", "40 EUR"), "--cost: '40 EUR' is not an amount"),

@@ -64,7 +64,7 @@ def test_times_may_be_microseconds() -> None:
             '{"model": "m", "signal": "s", "value": 1, "observed_at": "2026-03-01T10:00:00"}',
             "has no time zone",
         ),
-        ("[1]", "is no JSON object"),
+        ("[1]", "is not a JSON object"),
         ('{"model": ["m"], "signal": "s", "value": 1}', "model is not text"),
         ('{"model": "m", "signal": "s", "value": [1]}', "(a list) is not a number"),
         ('{"model": "m", "signal": {}, "value": 1}', "signal is not text"),

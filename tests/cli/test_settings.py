@@ -105,7 +105,7 @@ def test_what_other_programs_put_under_the_prefix_is_left_alone(
         ('[log]\nlevel = "loud"', "log.level"),
         ('[operators]\nactors = ["ops"]', "operators.actors.*'ops' can never call"),
         ('[erasure]\nactors = ["system/serve"]', "erasure.actors.*'system/serve' can never call"),
-        ("nonsense", "is no TOML"),
+        ("nonsense", "is not TOML"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:

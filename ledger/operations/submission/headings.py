@@ -84,7 +84,7 @@ def delimiter_of(text: str) -> str:
     """Return the one character between cells that `--delimiter` names."""
     chosen = {"tab": "\t", "\\t": "\t"}.get(text, text)
     if chosen not in DELIMITERS:
-        raise MisuseError(f"--delimiter: {text[:40]!r} is none of `,`, `;`, `|` and `tab`.")
+        raise MisuseError(f"--delimiter: {text[:40]!r} is not one of `,`, `;`, `|` and `tab`.")
     return chosen
 
 

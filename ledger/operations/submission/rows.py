@@ -133,7 +133,7 @@ def _jsonl(
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise MisuseError(f"row {number}: {fault(error)}.", "Correct that line.") from error
         if not isinstance(fields, dict):
-            raise MisuseError(f"row {number}: it is no JSON object.", "Write one object a line.")
+            raise MisuseError(f"row {number}: it is not a JSON object.", "Write one object a line.")
         stated = names.fields([*fields], f"row {number}")
         yield number, dict(zip(stated, fields.values(), strict=True))
 
