@@ -14,17 +14,7 @@ from ledger.events.policies import ScopePart
 from ledger.events.values import parse_time
 from ledger.kernel.decay import ONE_BITS, decays_by_age
 from tests.application.conftest import MakeWorld
-from tests.support.world import (
-    ANA,
-    DAY,
-    HOUR,
-    START,
-    World,
-    policy_text,
-    reason_of,
-    request,
-    rule,
-)
+from tests.support.world import ANA, DAY, HOUR, START, World, policy_text, reason_of, request, rule
 
 WEEK = 7 * DAY
 FIRST = START // WEEK * WEEK + WEEK  # the first period that begins after START

@@ -133,7 +133,6 @@ LIES = [
     replace_under_another_request,
     replace_as_somebody_else,
     replace_without_a_cause,
-    replace_at_another_time,
     replace_by_what_was_drafted_before,
     replace_by_another_policy,
 ]
@@ -176,6 +175,16 @@ def test_a_meaning_that_changes_without_one_of_its_policies_is_refused_by_this_r
     report = audit_of(story, tmp_path)
     seen = [(finding.rule, finding.position) for finding in report.findings]
     assert seen == [("meanings.pinned", at)], report.text()
+
+
+def test_a_replacement_at_another_time_is_refused_though_it_is_no_time_of_the_ledger_either(
+    story: Paper, tmp_path: Path
+) -> None:
+    at = turned_at(story)
+    replace_at_another_time(story)
+    story.checkpoint_sizes = [len(story.events)]
+    seen = {finding.rule: finding.position for finding in audit_of(story, tmp_path).findings}
+    assert seen == {"meanings.pinned": at, "times.derived": len(story.events)}
 
 
 def test_a_replacement_whose_body_was_erased_is_unchecked_and_no_finding(
