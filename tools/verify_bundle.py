@@ -28,7 +28,8 @@ checks; each is one function here, of the same number, called in that order:
 Whether a decision follows from its inputs, a replay says. Memory grows with streams, key events,
 seals and erasures, not with events. Ed25519 is RFC 8032 without the cofactor, as in OpenSSL: R is
 compared as bytes, S must be below the group's order. A public key must be canonical and of prime
-order; honest ones are.
+order; honest ones are. One of small order, to sign for which needs no secret, is refused where it
+is read.
 
 By hand, for one event, with sha256sum and openssl: its hash is SHA-256 of a zero byte and the text
 after `"header":` up to `,"salt"`; its body_hash is that of a byte 2, the salt's 16 bytes and the
@@ -216,6 +217,17 @@ def compress(p: Point) -> bytes:
     return number.to_bytes(32, "little")
 
 
+@lru_cache(4096)
+def flaw_of(public: bytes) -> str:
+    """Return why 32 bytes are no public key, "" if they are one that some secret made."""
+    point = decompress(public)
+    if point is None:
+        return "the public key is no point of the curve in its only spelling"
+    if compress(combination(8, point, 0, NEUTRAL)) == compress(NEUTRAL):
+        return "the public key is of small order: to sign for it needs no secret"
+    return ""
+
+
 BASE_Y = 4 * pow(5, -1, P) % P
 BASE = decompress(BASE_Y.to_bytes(32, "little")) or NEUTRAL
 """The base point, whose y is 4/5; there is such a point, so it is not the neutral one."""
@@ -242,6 +254,8 @@ def ed25519_verify(public: bytes, signature: bytes, message: bytes) -> bool:
 # ---- keys, signed notes, checkpoints, policies (C2SP); ValueError where they are none ------------
 
 LOG_KEY, WITNESS_KEY = 1, 4
+KINDS_WITH_A_MEANING = {LOG_KEY, 2, WITNESS_KEY, 5}
+"""2 and 5 sign other things than checkpoints. Any further kind may be a witness's some day."""
 NOTE_LINES_MAX = 100
 
 
@@ -272,7 +286,20 @@ def parse_vkey(text: str, kind: int) -> Key:
     key_id = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
     if not is_name(name) or len(data) != 33 or data[0] != kind or key_id.hex() != id_text:
         raise ValueError(f"no verifier key of type {kind} with its own id: {text}")
+    if flaw := flaw_of(data[1:]):
+        raise ValueError(f"{flaw}: {text}")
     return Key(name, key_id, kind, data[1:], text)
+
+
+def parse_witness(text: str) -> Key:
+    """Return a witness's key, or one of a kind that is unknown here, which never counts."""
+    name, id_text, encoded = [*text.split("+", 2), "", ""][:3]
+    data = unbase64(encoded)
+    if data[:1] and data[0] not in KINDS_WITH_A_MEANING:
+        if is_name(name) and re.fullmatch("[0-9a-f]{8}", id_text) and data[1:]:
+            return Key(name, bytes.fromhex(id_text), data[0], data[1:], text)
+        raise ValueError(f"no verifier key: {text}")
+    return parse_vkey(text, WITNESS_KEY)
 
 
 def open_note(note: bytes, keys: Sequence[Key]) -> tuple[bytes, dict[Key, int]]:
@@ -288,8 +315,9 @@ def open_note(note: bytes, keys: Sequence[Key]) -> tuple[bytes, dict[Key, int]]:
     if not found or lines[-1:] != b"\n" or has_control:
         raise ValueError("no signed note: an empty line, a last line feed, no control characters")
     text = body + b"\n"
-    known = {(key.name, key.key_id): key for key in keys}
-    expect("keys of different names and ids", len(keys), len(known))
+    able = [key for key in keys if key.kind in (LOG_KEY, WITNESS_KEY)]
+    known = {(key.name, key.key_id): key for key in able}
+    expect("keys of different names and ids", len(able), len(known))
     verified: dict[Key, int] = {}
     for number, line in enumerate(lines.decode()[:-1].split("\n"), 1):
         dash, name, encoded = [*line.split(" ", 2), "", ""][:3]
@@ -312,7 +340,7 @@ def signed_at(key: Key, signature: bytes, text: bytes) -> int | None:
         return 0 if ed25519_verify(key.public, signature, text) else None
     seconds = int.from_bytes(signature[:8], "big")
     message = b"cosignature/v1\ntime %d\n" % seconds + text
-    is_genuine = seconds < 2**63 and ed25519_verify(key.public, signature[8:], message)
+    is_genuine = 0 < seconds < 2**63 and ed25519_verify(key.public, signature[8:], message)
     return seconds if is_genuine else None
 
 
@@ -334,14 +362,15 @@ def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], b
     grouped: set[str] = set()
     is_met = {"none": True}
     for line in text.decode("utf-8", "surrogateescape").split("\n"):
-        words = [""] if line.startswith("#") else re.split("[ \t]+", line.strip(" \t"))
+        bare = line.strip(" \t")
+        words = [""] if bare.startswith("#") else re.split("[ \t]+", bare)
         match words:
             case [""]:
                 pass
             case ["log", vkey] | ["log", vkey, _]:
                 keys.append(parse_vkey(vkey, LOG_KEY))
             case ["witness", name, vkey] | ["witness", name, vkey, _] if name not in is_met:
-                key = parse_vkey(vkey, WITNESS_KEY)
+                key = parse_witness(vkey)
                 keys.append(key)
                 is_met[name] = key in cosigners
             case ["group", name, least, *names] if name not in is_met:
@@ -357,7 +386,7 @@ def parse_policy(text: bytes, present: Iterable[Key] = ()) -> tuple[list[Key], b
                 quorums.append(is_met[name])
             case _:
                 raise ValueError(f"a line that cannot be read here: {line}")
-    different = {(key.kind, key.public) for key in keys}
+    different = {(key.kind in KINDS_WITH_A_MEANING and key.kind, key.public) for key in keys}
     expect("different keys, quorums", [len(keys), 1], [len(different), len(quorums)])
     return keys, quorums[0]
 

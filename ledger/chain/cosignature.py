@@ -7,15 +7,13 @@ is consistent with all I had seen before. The time is the witness's own claim.
 from collections.abc import Sequence
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger.chain.keys import (
     COSIGNATURE,
     SIGNATURE_BYTES,
     KeyFormatError,
     NamedSecret,
     VerifierKey,
+    is_genuine,
 )
 from ledger.chain.note import MalformedNoteError, Note, Signature, parse
 
@@ -40,6 +38,8 @@ def timestamp_of(signature: bytes) -> int:
     seconds = int.from_bytes(signature[:_TIME_BYTES], "big")
     if seconds > SECONDS_MAX:
         raise ValueError("the time of a cosignature is beyond 2^63 - 1 seconds")
+    if seconds == 0:
+        raise ValueError("the time of a cosignature is 0: it says no time")
     return seconds
 
 
@@ -73,11 +73,9 @@ class CosignerKey:
         """Return whether the signature is this cosigner's over a checkpoint's text, at its time."""
         try:
             message = cosigned_message(text, timestamp_of(signature))
-            key = Ed25519PublicKey.from_public_bytes(self.verifier_key.public_key)
-            key.verify(signature[_TIME_BYTES:], message)
-        except (InvalidSignature, ValueError):
+        except ValueError:
             return False
-        return True
+        return is_genuine(self.verifier_key.public_key, signature[_TIME_BYTES:], message)
 
     def __str__(self) -> str:
         """Return the key as one line of text, for people to pin."""
@@ -103,7 +101,7 @@ class CosigningKey(NamedSecret):
 
     def cosign(self, text: bytes, seconds: int) -> Signature:
         """Return the line that vouches for a checkpoint's text at a time in POSIX seconds."""
-        assert 0 <= seconds <= SECONDS_MAX
+        assert 1 <= seconds <= SECONDS_MAX
         assert text.endswith(b"\n")
         signature = self._private.sign(cosigned_message(text, seconds))
         stamped = seconds.to_bytes(_TIME_BYTES, "big") + signature

@@ -7,8 +7,10 @@ drawing its seed at random are left to the caller; here it is only held and used
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Self
+from functools import lru_cache
+from typing import ClassVar, Final, Self, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -19,12 +21,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 # The type byte says what a signature is over, so that one purpose cannot replace another.
 ED25519: Final = 0x01  # over the text of a note
 COSIGNATURE: Final = 0x04  # Ed25519 over a time and the text of a checkpoint
+_OTHER_PURPOSES: Final = (0x02, 0x05)  # ECDSA over a note's text, and over a tree head of RFC 6962
 
 KEY_BYTES: Final = 32
 KEY_ID_BYTES: Final = 4
 SIGNATURE_BYTES: Final = 64
 
 _PRIVATE_PREFIX: Final = "PRIVATE+KEY+"
+_KEY_ID: Final = re.compile("[0-9a-f]{8}")
+
+_Point: TypeAlias = tuple[int, int, int, int]  # extended homogeneous coordinates
+
+_PRIME: Final = 2**255 - 19
+_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
+_D: Final = -121665 * pow(121666, -1, _PRIME) % _PRIME
+_ROOT_OF_MINUS_1: Final = pow(2, (_PRIME - 1) // 4, _PRIME)
+_SIGN: Final = 1 << 255
+_COFACTOR: Final = 8
+_KEYS_REMEMBERED: Final = 4_096
 
 
 class KeyFormatError(ValueError):
@@ -61,6 +75,17 @@ def is_key_name(name: str) -> bool:
     return bool(name) and not any(c.isspace() or c < " " or c == "+" for c in name)
 
 
+def is_genuine(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Return whether an Ed25519 signature is the key's; under a key of mixed order none is."""
+    if not _is_of_prime_order(public_key):
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
     """A public key with its name and purpose."""
@@ -78,6 +103,8 @@ class VerifierKey:
             raise KeyFormatError(f"keys of type {self.type:#04x} are not supported")
         if len(self.public_key) != KEY_BYTES:
             raise KeyFormatError(f"the public key is not {KEY_BYTES} bytes long")
+        if flaw := _flaw_of(self.public_key):
+            raise KeyFormatError(flaw)
         object.__setattr__(self, "key_id", key_id(self.name, self.type, self.public_key))
 
     @classmethod
@@ -101,11 +128,29 @@ class VerifierKey:
         """
         if self.type != ED25519:
             raise KeyFormatError(f"{self.name} is a cosigner's key; it does not sign notes alone")
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, text)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return is_genuine(self.public_key, signature, text)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKey:
+    """A key of a type that nothing here verifies."""
+
+    name: str
+    type: int
+    public_key: bytes
+
+
+def parse_unknown(text: str) -> UnknownKey | None:
+    """Return a key whose type may become a witness's some day; None if its type has a meaning.
+
+    Its id is not judged: another type may derive it in another way.
+    """
+    name, id_text, blob = _split(text)
+    if blob[0] in (ED25519, COSIGNATURE, *_OTHER_PURPOSES):
+        return None
+    if not is_key_name(name) or not _KEY_ID.fullmatch(id_text) or len(blob) == 1:
+        raise KeyFormatError("a key has a name, an id of 8 hexadecimal digits and some bytes")
+    return UnknownKey(name, blob[0], blob[1:])
 
 
 class NamedSecret:
@@ -175,3 +220,69 @@ def _split(text: str) -> tuple[str, str, bytes]:
     if not blob:
         raise KeyFormatError("the key is empty")
     return name, id_text, blob
+
+
+# What the library does not ask of a public key (RFC 8032, 5.1). A signature under a key of small
+# order needs no secret; a key of mixed order is taken by some verifiers and refused by others.
+
+
+@lru_cache(_KEYS_REMEMBERED)
+def _flaw_of(public_key: bytes) -> str:
+    """Return why 32 bytes are no public key, "" if they are one that some secret made.
+
+    It costs two powers in the field, and is remembered.
+    """
+    point = _decoded(public_key)
+    if point is None:
+        return "the public key is no point of the curve in its only spelling"
+    if _is_neutral(_times(_COFACTOR, point)):
+        return "the public key is of small order: to sign for it needs no secret"
+    return ""
+
+
+@lru_cache(_KEYS_REMEMBERED)
+def _is_of_prime_order(public_key: bytes) -> bool:
+    """Return whether a key lies in the group that signatures are made in; it is remembered."""
+    point = _decoded(public_key)
+    return point is not None and not _is_neutral(point) and _is_neutral(_times(_ORDER, point))
+
+
+def _decoded(data: bytes) -> _Point | None:
+    """Return the point that bytes encode in the only way; None if there is none."""
+    number = int.from_bytes(data, "little")
+    y, sign = number % _SIGN, number // _SIGN
+    if y >= _PRIME:
+        return None
+    square = (y * y - 1) * pow(_D * y * y + 1, -1, _PRIME) % _PRIME
+    x = pow(square, (_PRIME + 3) // 8, _PRIME)
+    if x * x % _PRIME != square:
+        x = x * _ROOT_OF_MINUS_1 % _PRIME
+    if x * x % _PRIME != square or (x == 0 and sign):
+        return None
+    if x % 2 != sign:
+        x = _PRIME - x
+    return x, y, 1, x * y % _PRIME
+
+
+def _times(factor: int, point: _Point) -> _Point:
+    """Return a multiple of a point: doubling and adding, from the factor's highest bit on."""
+    total = point
+    for bit in bin(factor)[3:]:
+        total = _sum(total, total)
+        if bit == "1":
+            total = _sum(total, point)
+    return total
+
+
+def _sum(p: _Point, q: _Point) -> _Point:
+    """Return the sum of two points, which may be equal."""
+    a = (p[1] - p[0]) * (q[1] - q[0]) % _PRIME
+    b = (p[1] + p[0]) * (q[1] + q[0]) % _PRIME
+    c = 2 * p[3] * q[3] * _D % _PRIME
+    d = 2 * p[2] * q[2] % _PRIME
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % _PRIME, g * h % _PRIME, f * g % _PRIME, e * h % _PRIME
+
+
+def _is_neutral(point: _Point) -> bool:
+    return point[0] % _PRIME == 0 and (point[1] - point[2]) % _PRIME == 0

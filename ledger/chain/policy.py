@@ -12,7 +12,7 @@ from typing import Final
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.cosignature import CosignerKey
-from ledger.chain.keys import ED25519, KeyFormatError, VerifierKey
+from ledger.chain.keys import ED25519, KeyFormatError, UnknownKey, VerifierKey, parse_unknown
 from ledger.chain.note import NoteError, NoteVerifier, UnverifiedNoteError, open_note
 
 POLICY_BYTES_MAX: Final = 1_000_000
@@ -48,6 +48,15 @@ class PolicyWitness:
 
 
 @dataclass(frozen=True, slots=True)
+class UncountedWitness:
+    """A witness whose key is of a type that we cannot verify: it may be named, and never counts."""
+
+    name: str
+    key: UnknownKey
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WitnessGroup:
     """So many of these members, which are witnesses and groups."""
 
@@ -71,6 +80,7 @@ class WitnessPolicy:
     logs: tuple[PolicyLog, ...] = ()
     witnesses: tuple[PolicyWitness, ...] = ()
     groups: tuple[WitnessGroup, ...] = ()
+    uncounted: tuple[UncountedWitness, ...] = ()
     quorum: str | None = None
     """The witness or group that must have cosigned; None if the log's signature is enough."""
 
@@ -81,6 +91,11 @@ class WitnessPolicy:
             if sum(member in met for member in group.members) >= group.threshold:
                 met.add(group.name)
         return self.quorum is None or self.quorum in met
+
+    def not_counted(self) -> str:
+        """Return the end of a sentence that names the witnesses that cannot count, "" for none."""
+        names = ", ".join(one.name for one in self.uncounted)
+        return f"; not counted, for their keys are of a type unknown here: {names}" * bool(names)
 
     def check(self, note: bytes) -> PolicyVerdict:
         """Return what the policy accepts, or raise NoteError.
@@ -107,7 +122,9 @@ class WitnessPolicy:
         )
         if not self.quorum_met(witnesses):
             names = ", ".join(witnesses) or "no witness"
-            raise QuorumError(f"the quorum {self.quorum} is not met: cosigned by {names}")
+            raise QuorumError(
+                f"the quorum {self.quorum} is not met: cosigned by {names}{self.not_counted()}"
+            )
         return PolicyVerdict(checkpoint, witnesses)
 
 
@@ -120,7 +137,7 @@ def parse_policy(data: bytes) -> WitnessPolicy:
     reader = _Reader()
     for number, line in enumerate(data.decode(errors="surrogateescape").split("\n"), 1):
         fields = [field for field in re.split("[ \t]+", line) if field]
-        if not fields or line.startswith("#"):
+        if not fields or fields[0].startswith("#"):
             continue
         try:
             reader.read(fields)
@@ -135,6 +152,7 @@ class _Reader:
     def __init__(self) -> None:
         self._logs: list[PolicyLog] = []
         self._witnesses: list[PolicyWitness] = []
+        self._uncounted: list[UncountedWitness] = []
         self._groups: list[WitnessGroup] = []
         self._names: set[str] = set()
         self._members: set[str] = set()
@@ -165,6 +183,7 @@ class _Reader:
             tuple(self._logs),
             tuple(self._witnesses),
             tuple(self._groups),
+            tuple(self._uncounted),
             None if quorum == _NONE else quorum,
         )
 
@@ -177,6 +196,13 @@ class _Reader:
         self._logs.append(PolicyLog(key, url))
 
     def _read_witness(self, name: str, vkey: str, url: str | None = None) -> None:
+        unknown = parse_unknown(vkey)
+        if unknown is not None:
+            if any(unknown.public_key == other.key.public_key for other in self._uncounted):
+                raise ValueError("this witness key is listed twice")
+            self._define(name)
+            self._uncounted.append(UncountedWitness(name, unknown, url))
+            return
         key = CosignerKey.parse(vkey)
         public_key = key.verifier_key.public_key
         # One witness under two names would count twice.

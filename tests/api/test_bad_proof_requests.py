@@ -11,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from ledger.chain.keys import VerifierKey
+from ledger.chain.keys import SecretKey
 from ledger.v1 import audit_pb2
 from ledger.v1 import ledger_service_pb2 as pb
 from tests.api.test_proofs import audit, signed, vkey
@@ -194,7 +194,7 @@ def test_a_cosignature_by_no_key_of_the_policy_is_refused(served: Served) -> Non
 
 
 def test_a_key_the_ledger_never_had_cannot_be_revoked(served: Served) -> None:
-    other = str(VerifierKey(ORIGIN, 1, bytes(32)))
+    other = str(SecretKey(ORIGIN, bytes(32)).verifier_key)
     request = pb.RevokeKeyRequest(verifier_key=other, from_position=3, reason="lost")
     error = refused(lambda: served.ledgers.RevokeKey(request, timeout=TIMEOUT))
     assert (error.code.name, error.reason) == ("NOT_FOUND", "KEY_UNKNOWN")

@@ -12,6 +12,7 @@ from ledger.chain.cosignature import (
     CosignerKey,
     CosigningKey,
     add_cosignatures,
+    cosigned_message,
     parse_signature_lines,
     timestamp_of,
 )
@@ -161,6 +162,17 @@ def test_keys_have_one_text_and_hide_their_secret() -> None:
             CosigningKey.parse(damaged)
     with pytest.raises(KeyFormatError, match="32 bytes"):
         CosigningKey("a", bytes(31))
+
+
+def test_a_cosignature_of_the_time_zero_is_refused_though_it_is_signed() -> None:
+    secret = SecretKey(WITNESS.name, bytes(range(1, 33)))
+    stamped = bytes(8) + secret.sign(cosigned_message(TEXT, 0))
+    assert not WITNESS.cosigner_key.verifies(TEXT, stamped)
+    with pytest.raises(ValueError, match="is 0: it says no time"):
+        timestamp_of(stamped)
+    line = Signature(WITNESS.name, WITNESS.cosigner_key.key_id, stamped).line()
+    with pytest.raises(InvalidSignatureError):
+        open_note(add_cosignatures(NOTE, [line]), [LOG.verifier_key, WITNESS.cosigner_key])
 
 
 def test_the_last_second_there_is_can_be_signed() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import sign as sign_checkpoint
+from ledger.chain.cosignature import CosigningKey
 from ledger.chain.key_history import (
     KeyHistory,
     KeyHistoryError,
@@ -17,14 +18,16 @@ from ledger.chain.key_history import (
     parse_keys,
     vkey_digest,
 )
-from ledger.chain.keys import COSIGNATURE, SecretKey, VerifierKey
+from ledger.chain.keys import ED25519, SecretKey
 from ledger.chain.link import Digest
 from ledger.chain.note import InvalidSignatureError, Note, UnverifiedNoteError, parse
 from ledger.events.canonical import encode
+from tests.support.weak_keys import NEUTRAL, vkey_text
 
 ORIGIN = "ledger.example.com/test"
 KEYS = [SecretKey(ORIGIN, bytes([n]) * 32) for n in range(4)]
 VKEYS = [str(key.verifier_key) for key in KEYS]
+NEUTRAL_KEY = vkey_text(ORIGIN, ED25519, NEUTRAL)
 
 Event = tuple[str, int, Mapping[str, object]]
 
@@ -103,7 +106,9 @@ def test_each_key_signs_its_own_sizes(events: list[Event], expected: str) -> Non
         [created(), created()],
         [created(vkey="no key")],
         [created(vkey=str(SecretKey("other", bytes(32)).verifier_key))],
-        [created(vkey=str(VerifierKey(ORIGIN, COSIGNATURE, bytes(32))))],
+        [created(vkey=str(CosigningKey(ORIGIN, bytes(32)).cosigner_key))],
+        [created(vkey=NEUTRAL_KEY)],
+        [*BEGINNING, ("key.rotated.v1", 5, {**rotated(5, 1, 5, 4)[2], "vkey": NEUTRAL_KEY})],
         [created(), rotated(5, 1, 5, 4)],  # nothing was committed
         [*BEGINNING, rotated(5, 2, 5, 4)],  # another key than the committed one
         [*BEGINNING, committed(5, 2)],  # a thief would choose the next key
@@ -189,7 +194,8 @@ ROW: dict[str, object] = {"from_position": 1, "until_position": None, "vkey": VK
         encode([{**ROW, "vkey": "x"}]),
         encode([{**ROW, "from_position": "1"}]),
         encode([{**ROW, "from_position": 5, "until_position": 4}]),
-        encode([{**ROW, "vkey": str(VerifierKey(ORIGIN, COSIGNATURE, bytes(32)))}]),
+        encode([{**ROW, "vkey": str(CosigningKey(ORIGIN, bytes(32)).cosigner_key)}]),
+        encode([{**ROW, "vkey": NEUTRAL_KEY}]),
     ],
 )
 def test_a_keys_file_of_another_form_is_refused(data: bytes) -> None:

@@ -17,6 +17,7 @@ from ledger.chain.link import Digest
 from ledger.chain.note import InvalidSignatureError, NoteError, Signature, UnverifiedNoteError
 from ledger.chain.policy import PolicyError, QuorumError, WitnessGroup, parse_policy
 from tests.support.vectors import load_cases
+from tests.support.weak_keys import vkey_text
 
 CASES = load_cases("tlog_policy.json")
 BY_KIND = {
@@ -33,6 +34,7 @@ WITNESSES = {
 HEAD = CheckpointBody(ORIGIN, 7, Digest(bytes(32)))
 NOTE = sign_checkpoint(HEAD, [LOG])
 LINES = "".join(f"witness {name} {key.cosigner_key}\n" for name, key in WITNESSES.items())
+UNKNOWN = vkey_text("w6", 6, bytes(1312))
 TWO_OF_THREE = f"log {LOG.verifier_key}\n{LINES}group q 2 a b c\nquorum q\n"
 
 
@@ -141,6 +143,31 @@ def test_both_keys_of_a_rotation_may_be_listed() -> None:
         assert policy.check(sign_checkpoint(HEAD, keys)).checkpoint == HEAD
 
 
+@pytest.mark.parametrize("indent", [" ", "\t", " \t "])
+def test_an_indented_comment_says_nothing(indent: str) -> None:
+    text = TWO_OF_THREE.replace("\n", f"\n{indent}# witness x y\n{indent}#\n")
+    assert parse_policy(text.encode()) == parse_policy(TWO_OF_THREE.encode())
+
+
+def test_a_witness_with_a_key_of_an_unknown_type_is_kept_and_not_counted() -> None:
+    text = f"log {LOG.verifier_key}\n{LINES}witness d {UNKNOWN}\ngroup q 2 a d\nquorum q\n"
+    policy = parse_policy(text.encode())
+    assert [one.name for one in policy.uncounted] == ["d"]
+    assert not policy.quorum_met({"a", "d"})
+    line = Signature("w6", bytes.fromhex(UNKNOWN.split("+")[1]), bytes(80)).line()
+    note = add_cosignatures(cosigned("a"), [line])
+    with pytest.raises(QuorumError, match=r"cosigned by a; not counted.* unknown here: d"):
+        policy.check(note)
+    enough = parse_policy(text.replace("group q 2", "group q 1").encode())
+    assert enough.check(note).witnesses == ("a",)
+
+
+def test_a_key_of_an_unknown_type_cannot_be_listed_twice() -> None:
+    twice = f"witness d {UNKNOWN}\nwitness e {UNKNOWN}\nquorum none\n"
+    with pytest.raises(PolicyError, match="line 2: this witness key is listed twice"):
+        parse_policy(twice.encode())
+
+
 def test_groups_nest_as_deep_as_a_file_is_long() -> None:
     depth = 5_000
     groups = "".join(f"group g{n + 1} all g{n}\n" for n in range(depth))
@@ -161,13 +188,20 @@ def test_groups_nest_as_deep_as_a_file_is_long() -> None:
         ("group g ² a", "threshold"),
         ("group g g", "written"),
         ("log", "written"),
-        (" # a comment that does not start its line", "written"),
+        ("quorum none # a comment behind a line", "written"),
+        ("log {unknown}", "0x06"),
+        ("witness x {nothing}", "some bytes"),
         ("quorum none\r", "control"),
         ("quorum none none", "written"),
     ],
 )
 def test_other_lines_are_refused_with_their_number(line: str, why: str) -> None:
-    keys = {"a": CosigningKey("x", bytes(32)).cosigner_key, "log": LOG.verifier_key}
+    keys = {
+        "a": CosigningKey("x", bytes(32)).cosigner_key,
+        "log": LOG.verifier_key,
+        "unknown": UNKNOWN,
+        "nothing": vkey_text("w6", 6, b""),
+    }
     text = f"{LINES}# a comment\n \t \n{line.format(**keys)}\n"
     with pytest.raises(PolicyError, match=why) as caught:
         parse_policy(text.encode())

@@ -17,6 +17,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from ledger.chain.keys import is_genuine
 from tests.verifier.writing import load_tool
 
 TOOL = load_tool()
@@ -254,6 +255,7 @@ def test_public_keys_of_mixed_order_are_refused_where_openssl_believes_them(at: 
             signature = r + ((nonce + h * SCALAR) % L).to_bytes(32, "little")
             assert openssl(public, signature, MESSAGE)
             assert not TOOL.ed25519_verify(public, signature, MESSAGE)
+            assert not is_genuine(public, signature, MESSAGE), "the product is as strict"
             return
     raise AssertionError
 

@@ -50,5 +50,5 @@ def quorum_of(policy: WitnessPolicy, note: str) -> Quorum:
         tuple(present),
         missing,
         f"the quorum {policy.quorum} is not met: cosigned by {said}; "
-        f"not yet by {', '.join(missing) or 'any other'}",
+        f"not yet by {', '.join(missing) or 'any other'}{policy.not_counted()}",
     )
