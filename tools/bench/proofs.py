@@ -132,6 +132,7 @@ def _grown(path: Path, size: int) -> None:
             progress.reach(edge.size)
         connection.execute(events.insert(), rows)
         connection.execute(heads.update().values(position=size, tree=edge.tree.to_bytes()))
+    store.keys.adopt(info.origin, store.events.head(info.origin))
     key = store.keys.opened(info.origin)[info.vkey]
     note = sign(CheckpointBody(info.origin, size, edge.root()), [key]).decode()
     assert store.proofs.save_checkpoint(info.origin, size, note, after=0)
