@@ -222,7 +222,7 @@ def _split(text: str) -> tuple[str, str, bytes]:
     return name, id_text, blob
 
 
-# What the library does not ask of a public key (RFC 8032, 5.1). A signature under a key of small
+# The library does not ask this of a public key (RFC 8032, 5.1). A signature under a key of small
 # order needs no secret; a key of mixed order is taken by some verifiers and refused by others.
 
 

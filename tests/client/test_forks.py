@@ -114,11 +114,11 @@ def forged_cosignatures(number: int, forge: Forge) -> None:
     mine = WITNESSES[0]
     shown = forge.checkpoints[size]
     text = shown.note.rpartition("\n\n")[0].encode() + b"\n"
-    own = mine.cosign(text, number)
+    own = mine.cosign(text, number + 1)
     lines = {
         0: [],
         1: [own.line()],
-        2: [own.line(), mine.cosign(text, number + 1).line()],
+        2: [own.line(), mine.cosign(text, number + 2).line()],
         3: [own.line(), Signature("w2.example", own.key_id, own.signature).line()],
         4: [own.line(), seen[2]],
         5: seen[1:4],
