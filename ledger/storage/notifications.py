@@ -93,5 +93,6 @@ class CommitWatcher:
                 self._closing.wait(LOOK_SECONDS)
                 continue
             for origin, position in rows:
-                self._hints.publish(origin, position)
+                if type(origin) is str and type(position) is int:  # damage is the readers' to tell
+                    self._hints.publish(origin, position)
             self._database.wait_for_announcement(LOOK_SECONDS)

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from sqlalchemy import Connection, event, text
@@ -13,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.errors import LedgerError, Reason
 from ledger.events.values import TIME_LIMIT
 from ledger.storage import AppendRequest, Store, open_store
+from ledger.storage.notifications import CommitNotifications, CommitWatcher
 from tests.support.audits import damage
 from tests.support.check_ledger import check_ledger
 from tests.support.clocks import ManualClock
@@ -138,6 +141,20 @@ def test_a_reader_beside_the_server_sees_commits_and_hears_of_them(
     assert caught.value.reason is Reason.STORE_UNAVAILABLE
     beside.close()
     store.close()
+
+
+def test_a_watcher_goes_on_beside_heads_that_are_not_numbers() -> None:
+    connection = Mock()
+    connection.execute().all.return_value = [("a", None), ("b", "x"), (None, 1), ("c", 5)]
+    database = MagicMock()
+    database.reading().__enter__.return_value = connection
+    closed = threading.Event()
+    database.wait_for_announcement.side_effect = lambda _: closed.wait()
+    database.interrupt.side_effect = closed.set
+    news = CommitNotifications()
+    watcher = CommitWatcher(database, news)
+    until(lambda: news.newest("c") == 5, "the commit behind them is heard of")
+    watcher.close()
 
 
 def test_a_database_of_a_newer_release_is_not_touched(
