@@ -190,8 +190,8 @@ class CommitGroup:
                 chain.newest_observed_at,
                 chain.edge.tree.to_bytes(),
             )
-            head = replace(head, seal=self._keys.head_seal(connection, chain.info, head))
-            connection.execute(_SET_HEAD, {"id_": ledger_id, **asdict(head)})
+            seal = self._keys.head_seal(connection, chain.info, head)
+            connection.execute(_SET_HEAD, {"id_": ledger_id, **asdict(head), "seal": seal})
             moved[ledger_id] = chain
         if moved:
             self._database.announce(connection)

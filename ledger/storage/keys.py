@@ -1,8 +1,9 @@
 """The keys of a store: secrets that sign, seals of heads, and both under another master key."""
 
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from ledger.chain.keys import SecretKey
 from ledger.errors import LedgerError, Reason
@@ -61,8 +62,7 @@ class LedgerKeys:
         def sealed(transaction: WriteTransaction) -> None:
             connection = transaction.connection
             info = self._view.ledger(ledger)
-            columns = select(heads).where(heads.c.ledger_id == info.ledger_id)
-            row = connection.execute(columns.with_for_update()).one()
+            row = _locked_head(connection, info.ledger_id)
             if (row.position, row.event_hash, row.tree) != (
                 head.position,
                 head.event_hash,
@@ -76,8 +76,7 @@ class LedgerKeys:
                     remedy="Let no other program write to the database, and verify it again.",
                     metadata={"ledger": ledger, "position": str(row.position)},
                 )
-            seal = self._sealed.head_seal(connection, info, row)
-            _keep_seal(connection, info.ledger_id, seal)
+            _keep_seal(connection, info.ledger_id, self._sealed.head_seal(connection, info, row))
 
         self._writer().call(sealed)
 
@@ -102,13 +101,18 @@ class LedgerKeys:
                 count += 1
             for found in connection.execute(INFO.order_by(ledgers.c.ledger_id)).all():
                 info = info_of(found)
-                columns = select(heads).where(heads.c.ledger_id == info.ledger_id)
-                head = connection.execute(columns.with_for_update()).one()
+                head = _locked_head(connection, info.ledger_id)
                 self._sealed.check_head(connection, info, head)
                 _keep_seal(connection, info.ledger_id, other.head_seal(connection, info, head))
             return count
 
         return self._writer().call(sealed)
+
+
+def _locked_head(connection: Connection, ledger_id: int) -> Row[Any]:
+    """Return a stored head, which no other server moves until the transaction ends."""
+    statement = select(heads).where(heads.c.ledger_id == ledger_id)
+    return connection.execute(statement.with_for_update()).one()
 
 
 def _keep_seal(connection: Connection, ledger_id: int, seal: bytes | None) -> None:

@@ -6,7 +6,7 @@ key follows.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -131,8 +131,9 @@ class Ledgers:
             )
         )
         head = Head(0, GENESIS, 0, None, CompactRange().to_bytes())
-        sealed = replace(head, seal=self._keys.head_seal(connection, info, head))
-        connection.execute(heads.insert().values(ledger_id=info.ledger_id, **asdict(sealed)))
+        seal = self._keys.head_seal(connection, info, head)
+        values = {"ledger_id": info.ledger_id, **asdict(head), "seal": seal}
+        connection.execute(heads.insert().values(values))
         return info
 
 

@@ -1,7 +1,7 @@
 """What the page asks of keys, notes, events and bags is refused by both verifiers, each by itself.
 
 Method: small ledgers that break one rule, or just keep it, signed by their own key, exported and
-bagged as they should be; both verifiers must say what stands beside each. Each of these was once
+bagged as they should be; both verifiers must say what is beside each. Each of these was once
 judged otherwise by one of the two, or is a relative of such a case.
 """
 

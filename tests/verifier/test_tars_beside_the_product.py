@@ -1,7 +1,7 @@
 """A tar of a bundle is read alike by the stand-alone verifier and by the product's.
 
 Method: tars of an honest bundle in every form that tar programs write, and in forms that hide
-something beside the files; both verifiers must say what stands beside each.
+something beside the files; both verifiers must say what is beside each.
 """
 
 import tarfile
