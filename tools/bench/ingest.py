@@ -28,6 +28,8 @@ PROJECTIONS: Final = ("priorities", "signals")
 _POLL_SECONDS: Final = 0.1
 _WINDOW: Final = 8
 _RUST_CALLERS: Final = 4
+_SEALS_PERCENT: Final = 2
+_SEALS: Final = 2_000
 _FLAT: Final = 1.1  # what memory may grow by in the second half
 
 
@@ -43,6 +45,8 @@ class Passed:
     server_micros: float = 0.0
     """Processor time of the server for each observation."""
     client_micros: float = 0.0
+    seal_micros: float = 0.0
+    """The seal of a head, made once in each commit."""
     scores: int = 0
     load: float = 0.0
 
@@ -60,7 +64,7 @@ def measure(run: Run) -> list[Row]:
             fresh(peers.rust, run.folder, count, fleet.BATCH, _RUST_CALLERS),
         ),
     ]
-    return [*_rates(alone, live, found), *_sizes(alone, live)]
+    return [*_rates(alone, live, found), _seals(alone), *_sizes(alone, live)]
 
 
 def _rates(alone: Passed, live: Passed, found: list[Peer]) -> list[Row]:
@@ -76,6 +80,15 @@ def _rates(alone: Passed, live: Passed, found: list[Peer]) -> list[Row]:
     rows.append(Row("ingest", name, live.rate, "obs/s", target, peer, note, live.load))
     name = "projections behind what was acknowledged, at most"
     return [*rows, Row("ingest", name, live.lag_seconds_max, "s", at_most(2), load=live.load)]
+
+
+def _seals(alone: Passed) -> Row:
+    """Return what seals cost where each batch is a commit of its own, the dearest case."""
+    of_batch = alone.server_micros * fleet.BATCH
+    note = f"{alone.seal_micros:.1f} of {of_batch:,.0f} µs, one seal for each batch"
+    share = alone.seal_micros / of_batch * 100
+    name = "seals of heads, of the server's processor time"
+    return Row("ingest", name, share, "%", at_most(_SEALS_PERCENT), note=note, load=alone.load)
 
 
 def _sizes(alone: Passed, live: Passed) -> list[Row]:
@@ -142,6 +155,7 @@ def _pass(run: Run, *, is_live: bool) -> Passed:
         passed.load = load_average()
     if is_live:
         passed.scores = fresh(_scores, str(database))
+    passed.seal_micros = fresh(_seal_micros, str(database))
     database.unlink()
     return passed
 
@@ -187,3 +201,14 @@ def _scores(database: str) -> int:
     """Return how many scores the evaluator has written."""
     with fleet.still(database) as service:
         return len(service.store.events.of_types(fleet.ORIGIN, (ScoreComputed.TYPE,)))
+
+
+def _seal_micros(database: str) -> float:
+    """Return how long a head's seal takes: made again to be compared with the stored one."""
+    with fleet.still(database) as service:
+        store = service.store
+        head = store.events.head(fleet.ORIGIN)
+        started = time.process_time()
+        for _ in range(_SEALS):
+            store.keys.check_head(fleet.ORIGIN, head)
+        return (time.process_time() - started) / _SEALS * 1e6
