@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ledger.audit.event import AuditedEvent
-from ledger.audit.ledger_state import AuditedModel, LedgerState, versions_of
+from ledger.audit.ledger_state import AuditedDecision, AuditedModel, LedgerState, versions_of
 from ledger.audit.observations import IndexedObservation
+from ledger.audit.outcome import DerivedOutcome
 from ledger.audit.parameters import Parameters
 from ledger.audit.service_period import AuditedService, serving_of
 from ledger.events.decisions import ModelFactsPart, RecordedEnvironment
-from ledger.events.values import SECOND, TIME_LIMIT, format_time, parse_decimal, parse_time
+from ledger.events.values import SECOND, TIME_LIMIT, parse_decimal, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
 from ledger.kernel.buckets import ModelState
 from ledger.rules.procedure import (
-    Outcome,
     bounded_priority,
     decide,
     environment_of,
@@ -60,6 +60,8 @@ class Assessor:
     def __init__(self, fold: LedgerState) -> None:
         self._fold = fold
         self._warm: dict[str, CachedBuckets] = {}
+        self._last: tuple[tuple[object, ...], tuple[KernelScore, int]] | None = None
+        """The newest horizon and what the kernel gave there: its decision asks for the same."""
 
     def observe(self, event: AuditedEvent) -> None:
         """Note an observation that was just folded, for models whose buckets are warm."""
@@ -97,22 +99,27 @@ class Assessor:
 
     def decision(self, event: AuditedEvent, data: dict[str, Any]) -> dict[str, Any]:
         """Return the data that a recorded decision should have; NotReplayableError if unknown."""
+        derived = self.outcome(event, data)
+        at, prior, action = data["evaluated_at"], derived.prior, derived.outcome.action
+        is_kept = prior is not None and prior.data["action"] == action
+        return {
+            **_horizon_of(derived.facts, derived.parameters, data),
+            "procedure": derived.parameters.rules.procedure,
+            "score_position": data["score_position"],
+            "environment": derived.environment.model_dump(),
+            **derived.members,
+            "since": prior.data["since"] if prior is not None and is_kept else at,
+        }
+
+    def outcome(self, event: AuditedEvent, data: dict[str, Any]) -> DerivedOutcome:
+        """Return what the rules give at the horizon of a score or decision (steps 5 to 7)."""
         facts, parameters = self._horizon(event, data)
         result, priority = self._priority(facts, parameters, data)
-        environment = self._environment(facts, parameters, data, result, priority)
+        environment, prior = self._environment(facts, parameters, data, result, priority)
         at, as_of = parse_time(data["evaluated_at"]), data["as_of"]
         override = override_in_effect([one for one in facts.overrides if one.position <= as_of], at)
         outcome = decide(parameters.rules, environment, override)
-        prior = facts.in_force(as_of)
-        is_kept = prior is not None and prior.data["action"] == outcome.action
-        return {
-            **_horizon_of(facts, parameters, data),
-            "procedure": parameters.rules.procedure,
-            "score_position": data["score_position"],
-            "environment": environment.model_dump(),
-            **_outcome(outcome),
-            "since": prior.data["since"] if prior is not None and is_kept else format_time(at),
-        }
+        return DerivedOutcome(facts, parameters, environment, outcome, prior)
 
     def _horizon(
         self, event: AuditedEvent, data: dict[str, Any]
@@ -134,6 +141,14 @@ class Assessor:
         self, facts: AuditedModel, parameters: Parameters, data: dict[str, Any]
     ) -> tuple[KernelScore, int]:
         """Return the kernel's score and the bounded priority (steps 2 to 4)."""
+        key = (facts.name, *parameters.reference, data["as_of"], data["evaluated_at"])
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._scored(facts, parameters, data)
+        return self._last[1]
+
+    def _scored(
+        self, facts: AuditedModel, parameters: Parameters, data: dict[str, Any]
+    ) -> tuple[KernelScore, int]:
         description = facts.description(data["as_of"])
         assert description is not None
         state = self._state(facts, parameters, data)
@@ -228,8 +243,8 @@ class Assessor:
         data: dict[str, Any],
         result: KernelScore,
         priority: int,
-    ) -> RecordedEnvironment:
-        """Return every value that rules can see (step 5)."""
+    ) -> tuple[RecordedEnvironment, AuditedDecision | None]:
+        """Return every value that rules can see, and the decision that is in force (step 5)."""
         as_of, at = data["as_of"], parse_time(data["evaluated_at"])
         description = facts.description(as_of)
         assert description is not None
@@ -245,7 +260,7 @@ class Assessor:
             whole_hours(one.in_service_at, at) for one in facts.deployed(as_of) if one.is_trained
         ]
         held = prior.data if prior is not None else {}
-        return environment_of(
+        environment = environment_of(
             result.signals,
             parameters.intervals,
             priority=priority,
@@ -268,6 +283,7 @@ class Assessor:
             else 0,
             slo_hours_left=slo_hours_left(outputs.get(slo), windows.get(slo, 0)) if slo else -1,
         )
+        return environment, prior
 
 
 def bounds(parameters: Parameters, at: int) -> int:
@@ -334,15 +350,3 @@ def _horizon_of(
 
 def _output(output: SignalOutput) -> dict[str, Any]:
     return {name: getattr(output, name) for name in _OUTPUTS}
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    replaced = outcome.overridden
-    return {
-        "action": outcome.action,
-        "tier": outcome.tier,
-        "rule": outcome.rule,
-        "reason": outcome.reason,
-        "held_back": outcome.held_back,
-        "overridden": None if replaced is None else replaced.model_dump(),
-    }

@@ -31,6 +31,7 @@ from ledger.rules.procedure import Override
 
 if TYPE_CHECKING:
     from ledger.audit.assessor import Assessor
+    from ledger.audit.obligations import Obligations
 
 RECENT: Final = 256
 _DECISIONS: Final = DECISION_TYPES
@@ -188,6 +189,7 @@ class LedgerState:
         """(position, policy, period, next price)."""
         self.observations = Observations()
         self.assessor: Assessor
+        self.obligations: Obligations
         self.newest_observed_at = 0
         self.permanent: set[int] = set()
         self.seals: dict[int, tuple[bytes, int]] = {}
@@ -376,7 +378,7 @@ def versions_of(data: dict[str, Any]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-_IN_FORCE: Final = ("action", "rule", "reason", "since")
+_IN_FORCE: Final = ("action", "tier", "rule", "reason", "held_back", "overridden", "since")
 _APPLY: Final = {
     **dict.fromkeys(CONFIGURED, LedgerState._configured),  # noqa: SLF001 - the table of its own methods
     SignalDefined.TYPE: LedgerState._defined,  # noqa: SLF001

@@ -29,6 +29,8 @@ class Parameters:
     planner: PlannerPolicy | None
     loss_signal: str
     candidates: str
+    interval_seconds: int
+    silence_seconds: int
 
     @property
     def reference(self) -> tuple[str, int, str]:
@@ -80,6 +82,7 @@ def parameters_of(policy: str, version: int, digest: str, document: dict[str, An
         ),
         "" if planning is None else planning["loss_signal"],
         "" if planning is None else planning["candidates"],
+        **document["evaluation"],
     )
 
 

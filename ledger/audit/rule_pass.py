@@ -10,6 +10,7 @@ from ledger.audit.absence import Absences
 from ledger.audit.assessor import Assessor
 from ledger.audit.event import AuditedEvent, read
 from ledger.audit.ledger_state import LedgerState
+from ledger.audit.obligations import Obligations
 from ledger.audit.registry import RULES, AuditRule, Unchecked
 from ledger.audit.source import Finding, LedgerSource
 from ledger.audit.verified_prefix import VerifiedPrefix
@@ -60,6 +61,7 @@ def _begin(source: LedgerSource, joined: VerifiedPrefix) -> LedgerState:
     root_points = _members(joined, AuditCompleted.TYPE, "size")
     fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
     fold.assessor = Assessor(fold)
+    fold.obligations = Obligations(fold)
     return fold
 
 
@@ -107,6 +109,7 @@ def _walk(
         fold.apply(event)
         if event.observation is not None:
             fold.assessor.observe(event)
+        fold.obligations.apply(event)
         if progress is not None and event.position % _TELL_EVERY == 0:
             progress(event.position, source.size)
 

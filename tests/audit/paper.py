@@ -7,6 +7,7 @@ service stores things; and everything in it is consistent, so that only what was
 import hashlib
 import json
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +119,16 @@ class Paper:
         self.checkpoint_sizes = [*self.checkpoint_sizes, len(self.events)]
         return len(self.events)
 
+    def remove(self, *positions: int) -> None:
+        """Leave events out, and have all that names a later position name where that is now."""
+        gone = sorted(positions)
+        for position in reversed(gone):
+            del self.events[position - 1]
+        for event in self.events:
+            if isinstance(event.body, dict):
+                event.body = _moved(event.body, gone)
+        self.checkpoint_sizes = [len(self.events)]
+
     # ---- writing ---------------------------------------------------------------------------------
 
     def rows(self) -> list[tuple[Any, ...]]:
@@ -193,3 +204,20 @@ class Paper:
             seal = hashlib.sha256(text.encode() + digest).digest()
             found.append((actor, method, request_id, digest, first, last, seal))
         return found
+
+
+_PLACES: Final = {"as_of", "causation_position", "position", "score_position"}
+
+
+def _moved(value: Any, gone: Sequence[int]) -> Any:  # noqa: ANN401 - JSON
+    """Return a body whose positions are what is left of them without those that are gone."""
+    if isinstance(value, list):
+        return [_moved(item, gone) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: item - bisect_right(gone, item)
+        if name in _PLACES and isinstance(item, int)
+        else _moved(item, gone)
+        for name, item in value.items()
+    }

@@ -286,6 +286,18 @@ def soften_a_decision(paper: Paper) -> int:
     return found
 
 
+def leave_a_decision_out(paper: Paper) -> int:
+    found = paper.find(DECISION, model="gamma")[-1]
+    paper.remove(found)
+    return found - 1
+
+
+def pass_a_model_over(paper: Paper) -> int:
+    """Take out the scores of beta's first days, in which alpha was scored again and again."""
+    paper.remove(*paper.find(SCORE, model="beta", historical=False)[:4])
+    return paper.find("signal.observed.v1")[0]
+
+
 def raise_a_price(paper: Paper) -> int:
     found = paper.find("plan.made.v1")[-1]
     paper.at(found).data["next_price"] += "0"
@@ -329,6 +341,8 @@ FORGERIES: Final[dict[str, Forge]] = {
     "replay.score": improve_a_score,
     "replay.decision": soften_a_decision,
     "replay.plan": raise_a_price,
+    "decisions.due": leave_a_decision_out,
+    "scores.due": pass_a_model_over,
 }
 
 

@@ -13,7 +13,7 @@ read is set aside and reported; it does not hold up the others. Owned by the fol
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -22,13 +22,12 @@ from ledger.application.appender import Appender, Proposal
 from ledger.application.commands import Caller
 from ledger.application.evaluation.assessments import AssessmentInputs, Recordable, assess, proposal
 from ledger.application.evaluation.due import UNKNOWN, DataTime, Moment, is_due
-from ledger.application.fleet.history import History, HistoryReader, LastScored, window_bounds
-from ledger.application.fleet.service_period import ServicePeriod
-from ledger.application.policies.compiled import CompiledPolicy, is_same_versions
+from ledger.application.evaluation.tracked_model import TrackedModel
+from ledger.application.fleet.history import HistoryReader, LastScored, window_bounds
+from ledger.application.policies.compiled import is_same_versions
 from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason
 from ledger.events.envelope import RecordedEvent
-from ledger.events.fast import parse_observed
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelUpdated
 from ledger.events.policies import PolicyActivated
 from ledger.events.proving import BodyErased
@@ -55,29 +54,6 @@ _OF_ONE_MODEL: Final = (
     Reason.POLICY_UNKNOWN,
 )
 _log: Final = structlog.get_logger("ledger.evaluator")
-
-
-@dataclass(slots=True)
-class TrackedModel:
-    """One model as the evaluator knows it at its position."""
-
-    history: History
-    policy: CompiledPolicy | None
-    state: ModelState | None
-    service: ServicePeriod | None
-    """The version in service when the state was built: what the state is of."""
-    newest: int | None
-    """Newest observed_at among the selected observations."""
-    is_marked: bool
-    """Whether something that counts was observed since the last score."""
-    is_changed: bool
-    """Whether the model's description, its version or a policy changed since the last score."""
-    marked_by: int | None = None
-    """Position of the newest observation that counts, as far as it is known."""
-    scored: Moment | None = None
-    """When it was last scored, as far as that counts for what is due."""
-    pending: int = 0
-    """Where the last score of our own is; until it is folded, nothing is due."""
 
 
 class Evaluator:
@@ -138,6 +114,7 @@ class Evaluator:
                 waiting.append((tracked, self._appender.submit(CALLER, _METHOD, proposed)))
             except LedgerError as error:
                 if error.reason is Reason.LIMIT_REACHED:
+                    self._put_first(model)
                     break  # the writer is busy with what callers wait for; the rest stays due
                 if error.reason not in _OF_ONE_MODEL:
                     raise
@@ -156,6 +133,12 @@ class Evaluator:
             tracked.scored = replace(moment, own=tracked.newest)
             self._scored[tracked.history.model] = moment.elapsed
         return written
+
+    def _put_first(self, model: str) -> None:
+        """Have the next round begin where this one was cut short, so that none is passed over."""
+        models = list(self._tracked)
+        at = models.index(model)
+        self._tracked = {name: self._tracked[name] for name in models[at:] + models[:at]}
 
     def release(self) -> None:
         """Give the lease back, so that another server need not wait for it to run out."""
@@ -245,7 +228,7 @@ class Evaluator:
             return
         try:
             if event.type == SignalObserved.TYPE:
-                _observe(tracked, event)
+                tracked.observe(event)
             else:
                 self._apply(tracked, event)
         except LedgerError as error:  # what the cold read makes of it decides
@@ -272,7 +255,7 @@ class Evaluator:
         if model in self.unreadable:
             return None
         tracked = self._tracked[model]
-        if tracked is None or _is_over(tracked, now):
+        if tracked is None or tracked.is_over(now):
             tracked = self._build(model, now)
             self._tracked[model] = tracked
         if tracked is None or tracked.policy is None or tracked.history.is_retired:
@@ -368,27 +351,3 @@ class Evaluator:
         cause = None if newest is None else tracked.marked_by
         recordable = Recordable(assessment, cause, assessment.is_change)
         return proposal([recordable], self._clock)
-
-
-def _observe(tracked: TrackedModel, event: RecordedEvent) -> None:
-    """Add an observation to the state if it is selected, and mark the model."""
-    if tracked.state is None or tracked.service is None:
-        return
-    seen = parse_observed(event)
-    if not tracked.service.selects(seen.model_version, seen.observed_at):
-        return
-    tracked.state.observe(seen.signal, seen.value, seen.observed_at, seen.sample_size, seen.source)
-    if tracked.newest is None or seen.observed_at > tracked.newest:
-        tracked.newest = seen.observed_at
-    tracked.is_marked = True
-    tracked.marked_by = event.position
-
-
-def _is_over(tracked: TrackedModel, now: int) -> bool:
-    """Whether another version is in service by now than the one that the state is of."""
-    if tracked.service is not None:
-        return tracked.service.until is not None and tracked.service.until <= now
-    first = min((one.in_service_at for one in tracked.history.deployments), default=None)
-    history = tracked.history
-    is_scored = tracked.policy is not None and not (history.is_version_erased or history.is_retired)
-    return is_scored and first is not None and first <= now

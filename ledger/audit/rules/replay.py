@@ -42,17 +42,17 @@ def _replayed(event: AuditedEvent, fold: LedgerState, derive: Derive) -> Verdict
     try:
         derived = derive(event, data)
     except NotReplayableError as error:
-        return Unchecked("erased" if _misses_a_body(event, fold, data) else str(error))
+        return Unchecked("erased" if misses_a_body(event, fold, data) else str(error))
     if derived == data:
         return None
-    if _misses_a_body(event, fold, data):
+    if misses_a_body(event, fold, data):
         return Unchecked("erased")
     found = list(differences(data, derived))
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"it comes out otherwise: {'; '.join(found[:_SHOWN])}{more}"
 
 
-def _misses_a_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> bool:
+def misses_a_body(event: AuditedEvent, fold: LedgerState, data: dict[str, Any]) -> bool:
     """Whether a body that it may have rested on is not there."""
     facts = fold.models.get(event.stream)
     gone = fold.gone if facts is None else [*facts.gone, *fold.gone]

@@ -1,0 +1,46 @@
+"""The time by which the evaluator went: as late as the record tells, or later."""
+
+from ledger.audit.event import AuditedEvent
+from ledger.events.values import SECOND
+from ledger.limits import CLOCK_STEP_SECONDS_MIN, LEAP_SECONDS_DEFAULT
+
+
+class EvaluatorTime:
+    """A `wall` ledger's newest record, or a `data` ledger's newest `observed_at`.
+
+    One that leaps ahead of the next earlier one does not count: section 5 of `decision_v1.md`.
+    """
+
+    def __init__(self) -> None:
+        self._newest = self._next = 0
+        self._leap = LEAP_SECONDS_DEFAULT * SECOND
+        self._recorded_at = 0
+        self.is_data = True
+        self.allowance = 0
+        """How much less time may have passed than the record says, in microseconds."""
+
+    def configure(self, clock: str, skew_seconds: int, leap_seconds: int) -> None:
+        """Take in how the ledger tells time."""
+        self.is_data = clock == "data"
+        self._leap = (leap_seconds or LEAP_SECONDS_DEFAULT) * SECOND
+        step = max(skew_seconds, CLOCK_STEP_SECONDS_MIN) * SECOND
+        self.allowance = 0 if self.is_data else step
+
+    def apply(self, event: AuditedEvent) -> None:
+        """Take in the next event."""
+        self._recorded_at = event.recorded_at
+        if event.observation is None:
+            return
+        at = event.observation.observed_at
+        if at > self._newest:
+            self._newest, self._next = at, self._newest
+        elif self._next < at < self._newest:
+            self._next = at
+
+    @property
+    def now(self) -> int:
+        """The time; 0 where there is none yet."""
+        if not self.is_data:
+            return self._recorded_at
+        is_alone = 0 < self._next < self._newest - self._leap
+        return self._next if is_alone else self._newest
