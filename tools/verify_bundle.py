@@ -24,6 +24,12 @@ checks; each is one function here, of the same number, called in that order:
     10  check_10_root          the events of a whole ledger have the signed root
     11  check_11_stream_seal   nothing is missing at the end of a stream
     12  check_12_manifests     every file has the digest that the manifests state
+    13  check_13_age           the checkpoint is not much newer than the bundle (--max-seal-age)
+
+"complete up to position P" says where the bundle ends: of what came after, up to the checkpoint,
+it shows nothing. "not signed" names what no signature covers: the writer of a bundle can put
+anything there. The ledger's event `export.issued` names the SHA-256 of the manifest of each bundle
+that it issued, and that manifest covers all that lies under `data/`.
 
 Whether a decision follows from its inputs, a replay says. Memory grows with streams, key events,
 seals and erasures, not with events. Ed25519 is RFC 8032 without the cofactor, as in OpenSSL: R is
@@ -465,6 +471,10 @@ parse_ascii = decoder().decode
 canonical = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, check_circular=False, separators=(",", ":")
 ).encode
+
+
+inert = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""The same in ASCII: a bundle's own words must not act upon a terminal."""
 
 
 def depth_of(value: Json) -> int:
@@ -1273,8 +1283,11 @@ def check_10_root(walk: Walk) -> None:
 # ---- check 11: stream seal -----------------------------------------------------------------------
 
 
-def check_11_stream_seal(walk: Walk, text: bytes) -> None:
-    """A seal in the signed tree has the stream's last event, as it is in the bundle."""
+def check_11_stream_seal(walk: Walk, text: bytes) -> Event:
+    """A seal in the signed tree has the stream's last event, as it is in the bundle.
+
+    The event that seals is returned.
+    """
     view = walk.view
     with at(SEAL):
         seal = check_shape(parse(text), "seal")
@@ -1296,6 +1309,7 @@ def check_11_stream_seal(walk: Walk, text: bytes) -> None:
             seal["record_inclusion"],
             bytes.fromhex(event.data["root"]),
         )
+    return event
 
 
 # ---- check 12: manifests -------------------------------------------------------------------------
@@ -1334,10 +1348,88 @@ def check_manifest(files: Files, manifest: str, names: Iterable[str]) -> int:
     return total
 
 
+# ---- check 13: age -------------------------------------------------------------------------------
+
+
+class Reach(NamedTuple):
+    """Up to where a bundle is complete."""
+
+    position: int
+    recorded_at: str
+    """When the event at the end was recorded; of a stream, the event that seals."""
+    is_newest: bool
+    """Whether that event is the newest under the checkpoint."""
+    file: str
+
+    def sentence(self, size: int) -> str:
+        """Return it in words."""
+        newer = size - self.position
+        events = "1 event" if newer == 1 else f"{newer} events"
+        return (
+            f"complete up to position {self.position}, recorded at {self.recorded_at}; "
+            f"the checkpoint is {events} newer"
+        )
+
+
+def reach_of(walk: Walk, seal: Event | None) -> Reach:
+    """Return how far a bundle reaches: a stream to what its seal is about, others to their end."""
+    size = walk.view.size
+    if seal is None:
+        end, is_newest = walk.position, walk.position == size
+        return Reach(end, walk.recorded_at.decode().strip('"'), is_newest, SCOPE)
+    at = seal.recorded_at.decode().strip('"')
+    return Reach(seal.data["as_of"], at, seal.position == size, SEAL)
+
+
+class AgeBound(NamedTuple):
+    """How many seconds before its checkpoint a bundle may end, and what time it is."""
+
+    seconds: int
+    now: float
+
+
+def check_13_age(reach: Reach, cosigned: Iterable[int], bound: AgeBound | None) -> None:
+    """The checkpoint was made at most so many seconds after the end of the bundle was recorded.
+
+    When it was made, no line of it says. It was there when the last witness cosigned it, and it is
+    there now: the earlier of the two is counted, so that the age may come out too great, and never
+    too small.
+    """
+    if bound is None or reach.is_newest:
+        return
+    latest = min([bound.now, *sorted(cosigned)[-1:]])
+    age = int(latest - datetime.fromisoformat(reach.recorded_at).timestamp())
+    if age > bound.seconds:
+        expected = f"at most {span_of(bound.seconds)} before the checkpoint"
+        raise Fault("age of the end of the bundle", expected, span_of(age), reach.file)
+
+
 # ---- the whole -----------------------------------------------------------------------------------
 
 
-def verify(path: Path, policies: Sequence[bytes], jobs: int) -> dict[str, Json]:
+def unsigned_of(scope: Scope, note: bytes, keys: Sequence[Key]) -> list[str]:
+    """Return by name what a bundle says that no signature covers."""
+    found = [
+        f"{INFO}, but for Payload-Oxum",
+        "data/report.html",
+        "data/verify_bundle.py",
+        f"{SCOPE}: requested_at, requested_by",
+    ]
+    if scope.withheld:
+        found.append(f"{SCOPE}: each reason in withheld")
+    if scope.kind != "full":
+        found.append(f"{KEYS}: from and until which size a key counts")
+    known = {(key.name, key.key_id) for key in keys if key.kind in (LOG_KEY, WITNESS_KEY)}
+    for line in note.decode().rpartition("\n\n")[2].splitlines():
+        _, name, encoded = line.split(" ", 2)
+        if (name, unbase64(encoded)[:4]) not in known:
+            found.append(f"{CHECKPOINT}: the line of {name}, whose key was not given")
+    return found
+
+
+def verify(
+    path: Path, policies: Sequence[bytes], jobs: int, bound: AgeBound | None = None
+) -> dict[str, Json]:
     """Return what a bundle was found to be; the first Fault that is met refuses it."""
     with ExitStack() as stack:
         files = files_of(path, stack)
@@ -1358,9 +1450,15 @@ def verify(path: Path, policies: Sequence[bytes], jobs: int) -> dict[str, Json]:
         missing = check_09_scope(walk, scope, erased)
         if scope.kind == "full":
             check_10_root(walk)
+        seal = None
         if scope.kind == "stream":
-            check_11_stream_seal(walk, read(files, SEAL))
+            seal = check_11_stream_seal(walk, read(files, SEAL))
         check_12_manifests(files)
+        manifest = read(files, MANIFEST)
+    reach = reach_of(walk, seal)
+    cosigned = dict(chain.from_iterable(one.cosigned.items() for one in every_signed))
+    check_13_age(reach, cosigned.values(), bound)
+    keys = list(chain.from_iterable(parse_policy(policy)[0] for policy in policies))
     counts = {type_.decode(): number for type_, number in walk.counts.items()}
     return {
         "verified": True,
@@ -1376,10 +1474,16 @@ def verify(path: Path, policies: Sequence[bytes], jobs: int) -> dict[str, Json]:
         "types only hashed and counted": [
             type_ for type_ in counts if type_.encode() not in READ_TYPES
         ],
-        "cosigned at": dict(chain.from_iterable(one.cosigned.items() for one in every_signed)),
+        "cosigned at": cosigned,
         "size": signed.size,
         "root": signed.root.hex(),
         "signed by": sorted({signer for one in every_signed for signer in one.signers}),
+        "complete": reach.sentence(signed.size),
+        "complete up to": reach.position,
+        "recorded at": reach.recorded_at,
+        "events newer": signed.size - reach.position,
+        "manifest": hashlib.sha256(manifest).hexdigest(),
+        "not signed": unsigned_of(scope, note, keys),
     }
 
 
@@ -1400,9 +1504,38 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--witness-policy", type=Path, help="tlog-policy file, in place of --witness"
     )
+    parser.add_argument(
+        "--max-seal-age",
+        type=seconds_of,
+        metavar="SPAN",
+        help="refuse a bundle whose end lies longer before its checkpoint, as 28d or 12h",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     return parser.parse_args(arguments)
+
+
+UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+is_span = re.compile("".join(f"(?:([0-9]{{1,11}}){unit})?" for unit in UNITS)).fullmatch
+
+
+def seconds_of(text: str) -> int:
+    """Return the seconds of a span such as 28d or 1h30m."""
+    match = is_span(text)
+    if match is None or not text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span of time such as 28d, 12h or 30m")
+    counts = zip(match.groups(), UNITS.values(), strict=True)
+    return sum(int(count or 0) * size for count, size in counts)
+
+
+def span_of(seconds: int) -> str:
+    """Return a span in days, hours, minutes and seconds."""
+    parts = []
+    for unit in "dhms":
+        count, seconds = divmod(seconds, UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
 
 
 def policies_of(options: argparse.Namespace) -> list[bytes]:
@@ -1442,7 +1575,10 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     started = time.perf_counter()
     try:
-        report = verify(options.bundle, policies, max(1, options.jobs))
+        jobs = max(1, options.jobs)
+        seconds = options.max_seal_age
+        bound = None if seconds is None else AgeBound(seconds, time.time())
+        report = verify(options.bundle, policies, jobs, bound)
         report["seconds"] = round(time.perf_counter() - started, 3)
     except OSError as error:
         print(f"cannot be read: {error}", file=sys.stderr)
@@ -1455,7 +1591,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print(json.dumps(report, indent=1))
     else:
-        print("\n".join(f"{key}: {canonical(value)}" for key, value in report.items()))
+        print("\n".join(f"{key}: {inert(value)}" for key, value in report.items()))
     return 0 if report["verified"] else 4
 
 

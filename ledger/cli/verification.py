@@ -1,7 +1,7 @@
 """`decision-ledger verify`: one verb for logs, bundles, receipts and proofs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -13,9 +13,18 @@ from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.audit.source import LedgerSource
+    from ledger.export.reach import AgeBound
     from ledger.export.receipt import Receipt
     from ledger.export.verify import VerifiedBundle
     from ledger.operations.trust import TrustAnchors
+
+MaxSealAge: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="For a bundle: refuse it if its end, of a stream its seal, lies longer before the "
+        "checkpoint, as 28d or 12h."
+    ),
+]
 
 
 def verify(
@@ -40,6 +49,7 @@ def verify(
         Path | None,
         typer.Option(help="For a proof: the event's canonical header, or its line in a bundle."),
     ] = None,
+    max_seal_age: MaxSealAge = None,
     vkey: Keys = None,
     policy: PolicyFile = None,
 ) -> None:
@@ -60,6 +70,7 @@ def verify(
         "--checkpoint": (checkpoint, {"server", "database", "tiles"}),
         "--event-hash": (event_hash, {"proof"}),
         "--event-file": (event_file, {"proof"}),
+        "--max-seal-age": (max_seal_age, {"bundle"}),
     }
     for flag, (value, kinds) in only_for.items():
         if value is not None and kind not in kinds:
@@ -71,7 +82,7 @@ def verify(
     path = Path(thing)
     if kind == "bundle":
         with output.progress("Verifying") as move:
-            bundle = check_bundle(path, given, move)
+            bundle = check_bundle(path, given, move, age_bound(max_seal_age))
         show_bundle(bundle, path)
     elif kind == "receipt":
         show_receipt(check_receipt(path, given), path)
@@ -122,6 +133,16 @@ def log_source(chosen: Session, place: str | None) -> "LedgerSource":
     return source_at(place, chosen.ledger or chosen.settings.client.ledger)
 
 
+def age_bound(text: str | None) -> "AgeBound | None":
+    """Return the bound that --max-seal-age states."""
+    from ledger.export.reach import AgeBound
+
+    if text is None:
+        return None
+    seconds = values.seconds(text, "--max-seal-age")
+    return AgeBound(seconds, session().clock.now_micros())
+
+
 def _signed(found: "VerifiedBundle | Receipt") -> list[str]:
     lines = [f"signed by {key}" for key in found.signed_by]
     return lines + ([f"cosigned by {', '.join(found.witnesses)}"] if found.witnesses else [])
@@ -150,6 +171,10 @@ def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
         "withheld_reasons": reasons,
         "unknown_types": found.unknown_types,
         "manifest_digest": found.manifest_digest,
+        "complete_up_to": found.reach.position,
+        "recorded_at": found.reach.recorded_at,
+        "events_newer": found.reach.events_newer,
+        "not_signed": found.unsigned,
     }
     events = notation.counted(found.events, "event") + (
         f" of {scope.stream}" if scope.stream else ""
@@ -159,6 +184,7 @@ def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
     lines = [
         *([done] if done else []),
         f"{found.origin}: {events} verified, {covers}.",
+        str(found.reach),
         f"checkpoint over {notation.counted(found.checkpoint_size, 'event')}",
         f"root {found.root.hex()}",
         *_signed(found),
@@ -168,6 +194,8 @@ def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
             f"unknown to this release, hashed and counted: {count} of {type_}"
             for type_, count in found.unknown_types.items()
         ),
+        f"manifest {found.manifest_digest.hex()}, which export.issued names in the ledger",
+        *(f"not signed: {name}" for name in found.unsigned),
     ]
     session().show(document, "\n".join(lines))
 

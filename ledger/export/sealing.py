@@ -144,15 +144,18 @@ def seal_json(
     )
 
 
-def check_seal(data: bytes, stated: CheckpointBody, last: Link) -> None:
-    """Raise BundleError unless the seal fixes the stream's last event, and the tree the seal."""
+def check_seal(data: bytes, stated: CheckpointBody, last: Link) -> tuple[Link, int]:
+    """Return the sealing event, and the position that it is about.
+
+    BundleError unless the seal fixes the stream's last event, and the tree the seal.
+    """
     try:
         value = decode(data)
     except CanonicalError as error:
         raise _fault(str(error)) from error
     if type(value) is not dict or value.keys() != _KEYS:
         raise _fault(f"it does not have exactly the keys {', '.join(sorted(_KEYS))}")
-    seal = _sealed(value, stated)
+    link, seal = _sealed(value, stated)
     record = {
         "event_hash": last.event_hash.hex(),
         "stream": last.stream,
@@ -169,10 +172,11 @@ def check_seal(data: bytes, stated: CheckpointBody, last: Link) -> None:
         bytes.fromhex(seal.root),
         value["record_inclusion"],
     )
+    return link, seal.as_of
 
 
-def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> SealStatement:
-    """Return what the seal's event states, which must be in the tree of the checkpoint."""
+def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> tuple[Link, SealStatement]:
+    """Return the seal's event and its statement; it must be in the tree of the checkpoint."""
     try:
         link = parse_alone(encode(value["event"]) + b"\n", stated.origin)
         data = read_data(link)
@@ -182,7 +186,7 @@ def _sealed(value: Mapping[str, Any], stated: CheckpointBody) -> SealStatement:
     except (LineError, SealError) as error:
         raise _fault(str(error)) from error
     _included(link.position - 1, stated.size, link.event_hash, stated.root, value["inclusion"])
-    return seal
+    return link, seal
 
 
 def _included(index: object, size: int, leaf: bytes, root: bytes, proof: object) -> None:

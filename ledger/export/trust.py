@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
+from ledger.chain.cosignature import timestamp_of
 from ledger.chain.keys import VerifierKey
 from ledger.chain.note import NoteError, open_note
+from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import WitnessPolicy
 from ledger.events.values import INTEGER_MAX, ORIGIN
 
@@ -24,6 +26,10 @@ class TrustedCheckpoint:
     """Those that were brought along and have signed it."""
     witnesses: tuple[str, ...]
     """Those of the policy that have cosigned it."""
+    cosigned_at: tuple[int, ...]
+    """When they say that they did, in POSIX seconds."""
+    unread: tuple[str, ...]
+    """The names on its lines whose key was not brought along: nothing is known of them."""
 
     @property
     def signed_by(self) -> tuple[str, ...]:
@@ -56,7 +62,19 @@ def open_trusted(
         key for key in brought if key.name == stated.origin and (key.name, key.key_id) in lines
     ]
     check_brought(signers, keys, policy)
-    return TrustedCheckpoint(stated, tuple(signers), witnesses)
+    witness_keys = [] if policy is None else [one.key for one in policy.witnesses]
+    genuine = lines | {(key.name, key.key_id) for key in brought}
+    seen = {(key.name, key.key_id) for key in witness_keys}
+    cosigned_at, unread = {}, []
+    for line in parse_note(note).signatures:
+        place = line.name, line.key_id
+        if place in seen:  # the policy has found it genuine; of several lines the first counts
+            cosigned_at.setdefault(place, timestamp_of(line.signature))
+        elif place not in genuine:
+            unread.append(line.name)
+    return TrustedCheckpoint(
+        stated, tuple(signers), witnesses, tuple(cosigned_at.values()), tuple(unread)
+    )
 
 
 def check_brought(

@@ -6,7 +6,7 @@ that shares no line with this one is `tools/verify_bundle.py`.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,9 +34,11 @@ from ledger.export.files import (
     FILES,
     KEYS,
     PROOFS,
+    REPORT,
     SCOPE,
     SEAL,
     TAG_FILES,
+    VERIFIER,
     Bundle,
     BundleError,
     open_bundle,
@@ -44,6 +46,7 @@ from ledger.export.files import (
 )
 from ledger.export.keys import BundleKeys
 from ledger.export.missing_bodies import MissingBodies
+from ledger.export.reach import AgeBound, BundleReach, reach_of
 from ledger.export.scope import BundleScope, ScopeError
 from ledger.export.sealing import check_seal
 from ledger.export.trust import TrustedCheckpoint, TrustError, check_brought, open_trusted
@@ -72,6 +75,10 @@ class VerifiedBundle:
     unknown_types: Mapping[str, int]
     """Types of events that this release does not know: hashed and counted like any other."""
     manifest_digest: bytes
+    """SHA-256 of the manifest, which `export.issued` names in the ledger."""
+    reach: BundleReach
+    unsigned: tuple[str, ...]
+    """By name, what the bundle says that no signature covers."""
 
 
 def verify_bundle(
@@ -79,13 +86,15 @@ def verify_bundle(
     keys: Sequence[VerifierKey] = (),
     policy: WitnessPolicy | None = None,
     advance: Advance | None = None,
+    age: AgeBound | None = None,
 ) -> VerifiedBundle:
     """Return what a bundle is, a folder or a tar archive; BundleError where it does not verify.
 
     `keys` are verifier keys of the ledger, `policy` says who else must have signed; at least one
-    of them is needed, and both hold if both are given.
+    of them is needed, and both hold if both are given. `age` bounds how much newer than the
+    bundle's end its checkpoint may be.
     """
-    return verify_opened(open_bundle(path), keys, policy, advance)
+    return verify_opened(open_bundle(path), keys, policy, advance, age)
 
 
 def verify_opened(
@@ -93,6 +102,7 @@ def verify_opened(
     keys: Sequence[VerifierKey],
     policy: WitnessPolicy | None = None,
     advance: Advance | None = None,
+    age: AgeBound | None = None,
 ) -> VerifiedBundle:
     """Return the same for a bundle that is open."""
     scope = _scope(bundle)
@@ -109,8 +119,13 @@ def verify_opened(
     checks = EventChecks(bundle, scope, stated, spans, advance)
     checked = checks.run()
     _check_digests(checked.digests, listed)
+    end, position, file = checks.last, checks.last.position, SCOPE
     if scope.kind == "stream":
-        check_seal(read_all(bundle, SEAL), stated, checks.last)
+        end, position = check_seal(read_all(bundle, SEAL), stated, checks.last)
+        file = SEAL
+    reach = reach_of(stated.size, position, end, file)
+    if age is not None:
+        reach.check(age, trusted.cosigned_at)
     return VerifiedBundle(
         stated.origin,
         scope,
@@ -122,7 +137,23 @@ def verify_opened(
         checked.missing,
         {type_: count for type_, count in scope.counts.items() if type_ not in BY_TYPE},
         hashlib.sha256(read_all(bundle, MANIFEST_FILE)).digest(),
+        reach,
+        tuple(_unsigned(scope, trusted)),
     )
+
+
+def _unsigned(scope: BundleScope, trusted: TrustedCheckpoint) -> Iterator[str]:
+    """Yield by name what a bundle says that no signature covers."""
+    yield f"{INFO_FILE}, but for Payload-Oxum"
+    yield REPORT
+    yield VERIFIER
+    yield f"{SCOPE}: requested_at, requested_by"
+    if scope.withheld:
+        yield f"{SCOPE}: each reason in withheld"
+    if scope.kind != "full":
+        yield f"{KEYS}: from and until which size a key counts"
+    for name in trusted.unread:
+        yield f"{CHECKPOINT}: the line of {name}, whose key was not given"
 
 
 def _valid(

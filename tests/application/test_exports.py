@@ -63,16 +63,30 @@ def test_a_range_of_time_holds_what_was_recorded_in_it(small: ExportSetting) -> 
     small.verified(job)
 
 
-def test_a_stream_is_sealed_only_where_no_seal_covers_it(small: ExportSetting) -> None:
+def test_an_export_of_a_stream_seals_first_so_that_it_is_complete_up_to_the_newest_event(
+    small: ExportSetting,
+) -> None:
+    """Method: other streams go on between exports, so that an older seal would cover the stream."""
     first = small.made(kind="stream", stream="models/hotels")
+    head = small.record("fares")
     again = small.made(kind="stream", stream="models/hotels")
-    assert first.seal_position == again.seal_position
+    assert again.last_position == first.last_position
+    assert again.seal_position == head + 1 == again.checkpoint_size
     last = small.record("hotels")
     third = small.made(kind="stream", stream="models/hotels")
-    assert third.seal_position is not None
-    assert third.seal_position > last == third.last_position
+    assert third.last_position == last
     for job in (first, again, third):
-        small.verified(job)
+        reach = small.verified(job).reach
+        assert reach.position + 1 == job.seal_position == job.checkpoint_size
+        assert (reach.events_newer, reach.is_newest) == (1, True)
+
+
+def test_an_export_of_a_stream_takes_a_seal_that_covers_all_but_itself(
+    small: ExportSetting,
+) -> None:
+    sealed = small.ledger.attestation.seals.seal(AUDITOR).written.last_position
+    job = small.made(kind="stream", stream="models/hotels")
+    assert job.seal_position == sealed
 
 
 def test_the_ledgers_own_stream_can_be_exported(small: ExportSetting) -> None:

@@ -120,19 +120,19 @@ def _range(ledger: LedgerApplication, request: ExportRequest, size: int) -> _Cov
 
 
 def _stream(ledger: LedgerApplication, store: Store, caller: Caller, stream: str) -> _Covered:
-    """Return how far a stream goes by the newest seal, which is made now if it is too old."""
+    """Return how far a stream goes by a seal that is made now.
+
+    So a fresh export is complete up to the newest event of its stream, and says so of the present.
+    """
     if STREAM.fullmatch(stream) is None:
         raise invalid_field("stream", f"{stream[:160]!r} is not a stream")
     origin, seals = ledger.info.origin, ledger.attestation.seals
-    newest = _last_of(store, origin, stream, ledger.log.head().position)
-    if newest is None:
+    if _last_of(store, origin, stream, ledger.log.head().position) is None:
         raise invalid_field(
             "stream", f"{stream} has no events", remedy="Name a stream as `models/NAME`."
         )
+    seals.seal(Caller(caller.actor))
     sealing = seals.newest()
-    if sealing is None or typed(sealing, StreamsSealed).as_of < newest.position:
-        seals.seal(Caller(caller.actor))
-        sealing = seals.newest()
     assert sealing is not None, "the streams were sealed"
     last = _last_of(store, origin, stream, typed(sealing, StreamsSealed).as_of)
     assert last is not None, "the seal covers an event of the stream"

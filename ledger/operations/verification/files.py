@@ -13,6 +13,7 @@ from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
 from ledger.export.files import BundleError
 from ledger.export.lines import LineError, parse_line
+from ledger.export.reach import AgeBound
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
 from ledger.export.verify import VerifiedBundle, verify_bundle
 from ledger.operations import Move
@@ -26,14 +27,17 @@ _KEPT_RECEIPT: Final = "Keep the file as evidence, and ask the issuer for anothe
 _KEPT_BUNDLE: Final = "Keep it as evidence, and ask the issuer for another."
 
 
-def check_bundle(path: Path, given: TrustAnchors, move: Move | None = None) -> VerifiedBundle:
+def check_bundle(
+    path: Path, given: TrustAnchors, move: Move | None = None, age: AgeBound | None = None
+) -> VerifiedBundle:
     """Return what a bundle is, a folder or a tar archive, verified to the byte.
 
-    IntegrityFailure names file and line of what does not hold.
+    IntegrityFailure names file and line of what does not hold, also where the bundle ends longer
+    before its checkpoint than `age` says.
     """
     given.require("A bundle")
     try:
-        return verify_bundle(path, given.keys, given.policy, move)
+        return verify_bundle(path, given.keys, given.policy, move, age)
     except BundleError as error:
         raise IntegrityFailure(f"The bundle does not verify: {error}.", _KEPT_BUNDLE) from error
 
