@@ -23,7 +23,7 @@ Shape: TypeAlias = type[Any] | tuple[str, ...]
 _BUNDLE: Final = (
     "thing path origin kind stream first_position last_position events checkpoint_size root "
     "signed_by witnesses erased_proven erased_stated withheld withheld_reasons unknown_types "
-    "manifest_digest complete_up_to recorded_at events_newer not_signed"
+    "manifest_digest complete_up_to recorded_at events_newer report not_signed"
 )
 _RECEIPT: Final = (
     "thing path origin model position action tier rule evaluated_at historical score_position "

@@ -61,7 +61,7 @@ def verify(
     decisions follow from what was observed is for `audit run`.
     """
     from ledger.operations.trust import trusted
-    from ledger.operations.verification.files import check_bundle, check_receipt
+    from ledger.operations.verification.files import check_receipt
     from ledger.operations.verification.target import thing_at
 
     chosen, given = session(), trusted(vkey, policy)
@@ -81,13 +81,20 @@ def verify(
     assert thing is not None
     path = Path(thing)
     if kind == "bundle":
-        with output.progress("Verifying") as move:
-            bundle = check_bundle(path, given, move, age_bound(max_seal_age))
-        show_bundle(bundle, path)
+        _verify_bundle(path, max_seal_age, given)
     elif kind == "receipt":
         show_receipt(check_receipt(path, given), path)
     else:
         _verify_proof(path, event_hash, event_file, given)
+
+
+def _verify_bundle(path: Path, max_seal_age: str | None, given: "TrustAnchors") -> None:
+    from ledger.operations.verification.files import check_bundle
+
+    bound = age_bound(max_seal_age)
+    with output.progress("Verifying") as move:
+        bundle = check_bundle(path, given, move, bound)
+    show_bundle(bundle, path)
 
 
 def _verify_proof(
@@ -174,6 +181,7 @@ def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
         "complete_up_to": found.reach.position,
         "recorded_at": found.reach.recorded_at,
         "events_newer": found.reach.events_newer,
+        "report": found.report_verdict,
         "not_signed": found.unsigned,
     }
     events = notation.counted(found.events, "event") + (
@@ -195,6 +203,7 @@ def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
             for type_, count in found.unknown_types.items()
         ),
         f"manifest {found.manifest_digest.hex()}, which export.issued names in the ledger",
+        f"data/report.html: {found.report_verdict}",
         *(f"not signed: {name}" for name in found.unsigned),
     ]
     session().show(document, "\n".join(lines))

@@ -125,7 +125,7 @@ class BundleWriter:
                 kept.keep(line)
         for kept in self._files.values():
             kept.cut()
-        return self.tally.last or self._plan.first_position - 1
+        return self.tally.facts.last or self._plan.first_position - 1
 
     def _take_up(self, lines: Sequence[bytes]) -> None:
         """Take up one event that was written before; raise where that does not hold."""
@@ -148,7 +148,7 @@ class BundleWriter:
                 taken.append(row)
         except (AttributeError, TypeError) as error:  # SQLite stores any type
             raise chain_broken(
-                self.tally.last + 1, f"a column holds a value of another type: {error}"
+                self.tally.facts.last + 1, f"a column holds a value of another type: {error}"
             ) from error
         self._tree.extend([row[9] for row in taken])
         self._files[EVENTS].write(lines)
@@ -158,7 +158,7 @@ class BundleWriter:
     def _checked(self, row: EventRow) -> tuple[bytes, bool]:
         """Return the line of the event that comes next, and whether it is without body."""
         position, stream, version, type_, prev_hash = row[0], row[1], row[2], row[3], row[8]
-        plan, last = self._plan, self.tally.last
+        plan, last = self._plan, self.tally.facts.last
         if plan.kind == "stream":
             if stream != plan.stream or version != self._version + 1 or position <= last:
                 why = f"it is not version {self._version + 1} of {plan.stream}"
@@ -203,8 +203,9 @@ class BundleWriter:
         plan, events and enclosures the bytes are the same.
         """
         plan, tally, stated = self._plan, self.tally, self._checkpoint
-        if tally.last != plan.last_position:
-            raise chain_broken(tally.last + 1, f"{plan.last_position} is the last to be exported")
+        if tally.facts.last != plan.last_position:
+            why = f"{plan.last_position} is the last to be exported"
+            raise chain_broken(tally.facts.last + 1, why)
         if plan.kind == "full" and (self._tree.size, self._tree.root()) != (
             stated.size,
             stated.root,
@@ -233,7 +234,7 @@ class BundleWriter:
             [manifest({name: self._write(name, [content]) for name, content in tags.items()})],
         )
         return FinishedBundle(
-            tally.events,
+            tally.facts.events,
             sum(ranges.count() for _, ranges in scope.withheld),
             hashlib.sha256(listed).digest(),
             Archive(self._folder, plan.name).size,

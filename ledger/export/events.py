@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,7 @@ from ledger.errors import LedgerError, Reason
 from ledger.events.proving import StreamsSealed
 from ledger.events.system import LedgerCreated
 from ledger.export.data import read_data
+from ledger.export.facts import ReportFacts
 from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle, BundleError
 from ledger.export.keys import BundleKeys
 from ledger.export.lines import LineError, parse_line
@@ -70,13 +70,14 @@ class EventChecks:
         keys: BundleKeys,
         advance: Callable[[int, int], None] | None = None,
     ) -> None:
+        self.facts = ReportFacts()
+        """The facts that the report of the bundle tells, once all events are checked."""
         self._bundle = bundle
         self._scope = scope
         self._checkpoint = checkpoint
         self._keys = keys
         self._advance = advance
         self._gaps = MissingBodyTally(scope)
-        self._counts: Counter[str] = Counter()
         self._verifier: ChainVerifier | None = None
         self._last: Link | None = None
 
@@ -98,12 +99,13 @@ class EventChecks:
             raise BundleError(
                 SCOPE, 0, f"the last position is {last.position}, not {scope.last_position}"
             )
-        if self._counts != scope.counts:
-            types = sorted({*self._counts, *scope.counts})
-            wrong = next(one for one in types if self._counts[one] != scope.counts.get(one, 0))
-            why = f"it counts {scope.counts.get(wrong, 0)} of {wrong}; {self._counts[wrong]} are"
+        counts = self.facts.counts
+        if counts != scope.counts:
+            types = sorted({*counts, *scope.counts})
+            wrong = next(one for one in types if counts[one] != scope.counts.get(one, 0))
+            why = f"it counts {scope.counts.get(wrong, 0)} of {wrong}; {counts[wrong]} are"
             raise BundleError(SCOPE, 0, f"{why} there")
-        return CheckedEvents(self._counts.total(), missing, digests)
+        return CheckedEvents(counts.total(), missing, digests)
 
     def _whole(self) -> dict[str, str]:
         """Check a full bundle: the chain, every seal, the keys, and the root of the tree."""
@@ -167,7 +169,7 @@ class EventChecks:
             raise BundleError(EVENTS, number, error.metadata["why"]) from error
         except (LineError, SealError) as error:
             raise BundleError(EVENTS, number, str(error)) from error
-        self._counts[link.type] += 1
+        self.facts.take(link, has_body=link.body is not None)
         self._gaps.take(link, data, number)
         if data is not None:
             self._keys.take(link, data, number)

@@ -2,17 +2,29 @@
 
 It repeats what the events say and proves nothing by itself; it says how to check what it repeats.
 Every text in it may come from the writer of an event, so the template escapes everything.
+
+It is made of the other files of its bundle and of nothing else, but for what the issuer states:
+that is in its head as JSON. So a verifier renders it again and compares the bytes. A head names
+the program too: another one may render otherwise.
 """
 
+import hashlib
+import html
+import json
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from ledger import __version__, pages
-from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.note import parse as parse_note
 from ledger.events.base import EventData
 from ledger.events.canonical import decode
@@ -21,9 +33,16 @@ from ledger.events.notation import percent, rounded_money
 from ledger.events.plans import PlanMade
 from ledger.events.policies import PolicyActivated
 from ledger.events.registry import BY_TYPE
-from ledger.export.scope import ERASED, ERASED_LATER, BundlePlan
-from ledger.export.tally import BundleTally
+from ledger.export.facts import ReportFacts, ReportSubject
+from ledger.export.scope import ERASED, ERASED_LATER
+from ledger.export.standalone import NAME as VERIFIER
 
+OUTCOMES: Final = frozenset({"IDENTICAL", "DIVERGENT", "NOT_REPLAYABLE"})
+_HEAD: Final = re.compile(
+    rb'<meta name="generator" content="([^"]*)">\n<meta name="stated" content="([^"]*)">\n'
+)
+_SOURCES: Final = ("application/decisions", "events", "export", "pages", "rules")
+"""The folders of this package that a report is made by."""
 _SIGNALS_SHOWN: Final = 3
 _PLAN_ROWS_SHOWN: Final = 50
 _TITLES: Final = {
@@ -52,31 +71,88 @@ class ReportEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportExtras:
-    """The ledger's additions to the events of a bundle: replays and reasons by position."""
+class IssuerStatements:
+    """The issuer's own words in a report: nothing in the bundle shows that they are true."""
 
+    purpose: str = ""
     replays: Mapping[int, Replay] = field(default_factory=dict)
-    reasons: Mapping[int, str] = field(default_factory=dict)
-    """Why a decision came out as it did, as `decision explain` says."""
-    unit_of_cost: str = ""
+    """By position, how decisions and plans came out that were computed again."""
+
+    def encode(self) -> str:
+        """Return them as JSON in ASCII."""
+        replays = [[at, one.outcome, one.why] for at, one in sorted(self.replays.items())]
+        return json.dumps({"purpose": self.purpose, "replays": replays})
+
+    @classmethod
+    def parse(cls, text: str) -> "IssuerStatements":
+        """Return what `encode` wrote; ValueError for anything else."""
+        try:
+            value = json.loads(text)
+            replays = {at: Replay(outcome, why) for at, outcome, why in value["replays"]}
+            found = cls(value["purpose"], replays)
+            is_same = found.encode() == text and all(
+                type(at) is int and one.outcome in OUTCOMES and type(one.why) is str
+                for at, one in replays.items()
+            )
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(str(error)) from error
+        if not is_same or type(found.purpose) is not str:
+            raise ValueError("not as it would be written")
+        return found
+
+
+def stated_in(report: bytes) -> tuple[str, IssuerStatements] | None:
+    """Return a report's program and its issuer's statements, by how it begins; None if unsaid."""
+    match = _HEAD.search(report)
+    if match is None:
+        return None
+    program, stated = (html.unescape(one.decode(errors="replace")) for one in match.groups())
+    try:
+        return program, IssuerStatements.parse(stated)
+    except ValueError:
+        return None
+
+
+@cache
+def program() -> str:
+    """Return the name of what renders reports here: another one may render otherwise.
+
+    Its digest is over the code, the templates, and the libraries that have a say in the text.
+    """
+    digest = hashlib.sha256()
+    for folder in _SOURCES:
+        for path, content in sorted(_sources(files("ledger") / folder, folder)):
+            digest.update(f"{path}\n".encode() + hashlib.sha256(content).digest())
+    libraries = (version("jinja2"), version("cel-expr-python"), unicodedata.unidata_version)
+    digest.update(" ".join(libraries).encode())
+    return f"decision-ledger {__version__}, report {digest.hexdigest()[:16]}"
+
+
+def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    for one in folder.iterdir():
+        is_source = one.name.endswith((".py", ".jinja", ".css"))
+        if one.is_file() and is_source and one.name != VERIFIER:  # a wheel alone has that there
+            yield f"{name}/{one.name}", one.read_bytes()
 
 
 def render(
-    plan: BundlePlan,
-    tally: BundleTally,
-    checkpoint: CheckpointBody,
-    note: bytes,
-    extras: ReportExtras,
+    subject: ReportSubject, stated: IssuerStatements, reasons: Mapping[int, str]
 ) -> Iterator[str]:
-    """Yield the pieces of the report; equal arguments give equal text."""
-    scope, replays = tally.scope(), extras.replays
+    """Yield the pieces of the report; equal arguments give equal text.
+
+    `reasons` say of decisions, by position, why they came out so, as `decision explain` does.
+    """
+    scope, facts, note = subject.scope, subject.facts, subject.note
+    checkpoint, replays = subject.checkpoint, stated.replays
     erased = {ERASED, ERASED_LATER}
-    decisions = _entries(tally, DecisionMade.TYPE)
+    decisions = _entries(facts, DecisionMade.TYPE)
     pieces: Iterator[str] = _template().generate(
         {
-            "title": _TITLES[plan.kind],
-            "plan": plan,
-            "tally": tally,
+            "title": _TITLES[scope.kind],
+            "program": program(),
+            "stated": stated.encode(),
+            "purpose": stated.purpose,
+            "facts": facts,
             "scope": scope,
             "checkpoint": checkpoint,
             "root": checkpoint.root.hex(),
@@ -87,19 +163,19 @@ def render(
                 for reason, ranges in scope.withheld
                 if reason not in erased
             ],
-            "erased_proven": tally.proven_erased(),
+            "erased_proven": subject.erased_proven,
             "erased_stated": sum(
                 ranges.count() for reason, ranges in scope.withheld if reason in erased
             ),
             "decisions": decisions,
-            "decisions_total": sum(tally.counts[type_] for type_ in DECISION_TYPES),
-            "overrides": _entries(tally, DecisionOverridden.TYPE),
-            "policies": _entries(tally, PolicyActivated.TYPE),
-            "plans": _entries(tally, PlanMade.TYPE),
+            "decisions_total": sum(facts.counts[type_] for type_ in DECISION_TYPES),
+            "overrides": _entries(facts, DecisionOverridden.TYPE),
+            "policies": _entries(facts, PolicyActivated.TYPE),
+            "plans": _entries(facts, PlanMade.TYPE),
             "plan_rows_shown": _PLAN_ROWS_SHOWN,
             "replays": replays,
-            "reasons": extras.reasons,
-            "unit": extras.unit_of_cost,
+            "reasons": reasons,
+            "unit": facts.unit_of_cost,
             "replayed": Counter(replay.outcome for replay in replays.values()),
             "version": __version__,
         }
@@ -118,16 +194,16 @@ def _template() -> Any:  # noqa: ANN401 - jinja2 exports the type under a name o
     return environment.get_template("report.html.jinja")
 
 
-def _entries(tally: BundleTally, kind: str) -> list[ReportEntry]:
+def _entries(facts: ReportFacts, kind: str) -> list[ReportEntry]:
     """Return the events that were kept under a type, newest first."""
     found = []
-    for position, recorded_at, type_, body in reversed(tally.newest[kind]):
-        value = decode(body)
+    for kept in reversed(facts.newest[kind]):
+        value = decode(kept.body)
         try:
-            data = BY_TYPE[type_].from_data(value["data"])
+            data = BY_TYPE[kept.type].from_data(value["data"])
         except ValidationError:
             data = None
-        found.append(ReportEntry(position, recorded_at, value["actor"], data))
+        found.append(ReportEntry(kept.position, kept.recorded_at, value["actor"], data))
     return found
 
 

@@ -65,7 +65,8 @@ def open_trusted(
     witness_keys = [] if policy is None else [one.key for one in policy.witnesses]
     genuine = lines | {(key.name, key.key_id) for key in brought}
     seen = {(key.name, key.key_id) for key in witness_keys}
-    cosigned_at, unread = {}, []
+    cosigned_at: dict[tuple[str, bytes], int] = {}
+    unread: list[str] = []
     for line in parse_note(note).signatures:
         place = line.name, line.key_id
         if place in seen:  # the policy has found it genuine; of several lines the first counts

@@ -7,7 +7,7 @@ that shares no line with this one is `tools/verify_bundle.py`.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from ledger.export.bag import (
     parse_manifest,
 )
 from ledger.export.events import EventChecks
+from ledger.export.facts import ReportSubject
 from ledger.export.files import (
     CHECKPOINT,
     EVENTS,
@@ -79,6 +80,10 @@ class VerifiedBundle:
     reach: BundleReach
     unsigned: tuple[str, ...]
     """By name, what the bundle says that no signature covers."""
+    subject: ReportSubject = field(compare=False)
+    """The parts of it that its report is about."""
+    report_verdict: str = ""
+    """How the report compares with these parts; empty where it was not looked at."""
 
 
 def verify_bundle(
@@ -139,6 +144,9 @@ def verify_opened(
         hashlib.sha256(read_all(bundle, MANIFEST_FILE)).digest(),
         reach,
         tuple(_unsigned(scope, trusted)),
+        ReportSubject(
+            scope, checks.facts, stated, read_all(bundle, CHECKPOINT), checked.missing.erased_proven
+        ),
     )
 
 

@@ -8,9 +8,7 @@ import tarfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from ledger.chain.checkpoint import parse
 from ledger.chain.note import NoteError
@@ -24,14 +22,10 @@ from ledger.compliance.report import MISSING, tables_of
 from ledger.compliance.tables import Table
 from ledger.events import notation
 from ledger.events.canonical import CanonicalError, decode, encode
-from ledger.events.decisions import MADE, ScoreComputed
+from ledger.events.decisions import ScoreComputed
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
 from ledger.operations.failures import MisuseError
-
-if TYPE_CHECKING:
-    from ledger.events.policy_document import DecisionPart
-
 
 _EVENTS: Final = "data/events.jsonl"
 
@@ -130,42 +124,28 @@ class BundleExplainer(Explainer):
     types = (ScoreComputed.TYPE,)
 
     def __init__(self) -> None:
-        self._rules: dict[tuple[str, int], DecisionPart] = {}
+        self._drafted: dict[tuple[str, int], dict[str, Any]] = {}
         self._newest: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def see(self, fact: Fact) -> None:
-        """Keep the rules of policies, and each model's newest score: that of its next decision."""
+        """Keep policies as drafted, and each model's newest score: that of its next decision."""
         if fact.data is None:
             return
         if fact.type in DRAFTED_TYPES:
-            self._keep_rules(fact.data)
+            self._drafted[fact.data["policy"], fact.data["version"]] = fact.data
         elif fact.type == ScoreComputed.TYPE:
             self._newest[fact.stream] = fact.position, fact.data
 
     def why(self, decision: Fact) -> str:
         """Return the explanation; empty where score or policy are not in the bundle."""
-        from ledger.application.decisions.decisions import explained
+        from ledger.application.decisions.reasons import reason_of
 
         data = decision.data or {}
-        rules = self._rules.get((data.get("policy", ""), data.get("policy_version", 0)))
+        drafted = self._drafted.get((data.get("policy", ""), data.get("policy_version", 0)))
         position, score = self._newest.get(decision.stream, (0, {}))
-        if rules is None or position != data.get("score_position"):
+        if drafted is None or position != data.get("score_position"):
             return ""
-        try:
-            made, scored = MADE[data["procedure"]].from_data(data), ScoreComputed.from_data(score)
-            return explained(made, scored, rules).paragraph
-        except (ValidationError, KeyError, ValueError, AssertionError):
-            return ""  # it is not what this service writes
-
-    def _keep_rules(self, data: dict[str, Any]) -> None:
-        from ledger.events.policy_document import DOCUMENTS
-
-        try:
-            document = data["document"]
-            read = DOCUMENTS[document["decision"]["procedure"]].model_validate(document)
-        except (ValidationError, KeyError):
-            return
-        self._rules[data["policy"], data["version"]] = read.decision
+        return reason_of(data, score, drafted)
 
 
 @dataclass(frozen=True, slots=True)

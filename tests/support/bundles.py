@@ -6,15 +6,17 @@ No database and no service, so that a bundle's tests fail only for what a bundle
 from pathlib import Path
 from typing import Any
 
+from ledger.application.exports.report import report_of
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.key_history import KeyHistory
 from ledger.chain.link import Digest, Link
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
 from ledger.export.bundle import BundleWriter, FinishedBundle
+from ledger.export.facts import ReportSubject
 from ledger.export.lines import parse_line
 from ledger.export.proofs import TileProver
-from ledger.export.report import Replay, ReportExtras, render
+from ledger.export.report import IssuerStatements, Replay
 from ledger.export.scope import BundlePlan, Withholding
 from tests.support.chained import (
     Chained,
@@ -161,9 +163,11 @@ class LedgerInMemory(Chained):
         """Write what goes beside the events."""
         note = self.signed(size)
         seal = self.stream_seal(plan.stream, size or self.size) if plan.stream else None
-        report = render(
-            plan, writer.tally, self.checkpoint(size), note, ReportExtras(replays or {})
+        tally = writer.tally
+        subject = ReportSubject(
+            tally.scope(), tally.facts, self.checkpoint(size), note, tally.proven_erased()
         )
+        report = report_of(subject, IssuerStatements(plan.purpose, replays or {}))
         return writer.finish(note, self.keys_json(size), report, verifier, seal)
 
 

@@ -1,8 +1,8 @@
 """Both verifiers say up to where a bundle is complete, bound its age, and name what is not signed.
 
 Method: a stream's bundle is made by an old seal under the newest checkpoint, so that everything in
-it holds and later events are left out; unsigned texts are repainted and the manifests repaired. Both
-verifiers read the same bytes at the same time of day.
+it holds and later events are left out; unsigned texts are repainted and the manifests repaired.
+Both verifiers read the same bytes at the same time of day.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ def refused_by_both(
 
 @pytest.fixture
 def stale(ledger: Chained, tmp_path: Path) -> Path:
-    """A stream's bundle by an old seal under the newest checkpoint: five observations are hidden."""
+    """A stream's bundle by an old seal under the newest checkpoint; it hides five observations."""
     for number in range(5):
         ledger.add("signal.observed.v1", {"n": number}, "models/m1")
     return write_bundle(tmp_path / "stale", ledger, stream="models/m1", seal=9)
@@ -91,7 +91,7 @@ def test_an_old_seal_is_refused_where_the_reader_bounds_its_age(stale: Path) -> 
 def test_the_age_is_counted_to_the_last_cosignature_and_not_to_the_day_of_reading(
     number: int, ledger: Chained, tmp_path: Path
 ) -> None:
-    """Method: the witness of the policy signs a day after the seal; each may be read years later."""
+    """Method: witnesses of the policy sign days after the seal; the bundle is read years later."""
     ledger.add("signal.observed.v1", {"n": 1}, "models/m1")
     signers = [log_key(1)]
     write_bundle(tmp_path, ledger, stream="models/m1", seal=9, signers=signers)
@@ -220,7 +220,7 @@ def test_a_line_of_the_checkpoint_by_an_unknown_key_is_named_as_not_signed(
 def test_an_age_that_is_no_span_of_time_is_misuse(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert TOOL.main(["bundle", "--vkey", log_key(1).vkey, "--max-seal-age", text]) == 1
+    assert TOOL.main(["bundle", "--vkey", log_key(1).vkey, f"--max-seal-age={text}"]) == 1
     assert "is not a span of time" in capsys.readouterr().err
 
 

@@ -5,32 +5,30 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import Caller, model_stream, policy_stream
+from ledger.application.commands import Caller
 from ledger.application.exports.jobs import ExportJob, JobFolder
+from ledger.application.exports.report import report_of
 from ledger.application.ledger import LedgerApplication
 from ledger.application.signing.seals import record_of
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.link import EventRow
 from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_of
 from ledger.chain.note import parse as parse_note
-from ledger.errors import LedgerError, chain_broken
-from ledger.events.canonical import decode
-from ledger.events.decisions import DecisionMade, ScoreComputed
+from ledger.errors import chain_broken
+from ledger.events.decisions import DecisionMade
 from ledger.events.plans import PlanMade
-from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.proving import ExportIssued, StreamsSealed
 from ledger.events.registry import typed
 from ledger.export.bundle import BundleWriter, FinishedBundle
+from ledger.export.facts import ReportFacts, ReportSubject
 from ledger.export.lines import checked_line
 from ledger.export.proofs import TileProver
-from ledger.export.report import Replay, ReportExtras, render
-from ledger.export.scope import Withholding
+from ledger.export.report import IssuerStatements, Replay
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
-from ledger.export.tally import BundleTally
 from ledger.storage.events import timed
 from ledger.storage.store import Store
 
@@ -75,18 +73,17 @@ class ExportWriting:
                 if unwanted.is_set():
                     raise LeftUnfinishedError
                 writer.add(rows)
-                advance(writer.tally.events)
+                advance(writer.tally.facts.events)
             note = self._cosigned(size, unwanted)
-            told = ReportExtras(
-                self._replays(writer.tally),
-                self._reasons(writer.tally, plan.withholding),
-                self._ledger.info.unit_of_cost,
-            )
+            tally = writer.tally
+            stated = IssuerStatements(plan.purpose, self._replays(tally.facts))
             seal = None
             if prover is not None and job.stream is not None:
                 seal = self._seal(job, prover)
             keys = self._ledger.attestation.keyring.history(until=size).to_json()
-            report = render(plan, writer.tally, checkpoint, note, told)
+            proven = tally.proven_erased()
+            subject = ReportSubject(tally.scope(), tally.facts, checkpoint, note, proven)
+            report = report_of(subject, stated)
             written = writer.finish(note, keys, report, verifier_source(), seal)
         if unwanted.is_set():
             raise LeftUnfinishedError
@@ -150,34 +147,13 @@ class ExportWriting:
             record_index=index,
         )
 
-    def _replays(self, tally: BundleTally) -> dict[int, Replay]:
+    def _replays(self, facts: ReportFacts) -> dict[int, Replay]:
         """Return what computing the newest decisions and plans of a bundle again gives."""
-        kept = (*tally.newest[DecisionMade.TYPE], *tally.newest[PlanMade.TYPE])
+        kept = (*facts.newest[DecisionMade.TYPE], *facts.newest[PlanMade.TYPE])
         found = {}
         for position in sorted((at for at, *_ in kept), reverse=True)[:REPLAYS_MAX]:
             result = self._ledger.replayer.replay(position)
             found[position] = Replay(result.outcome, result.why)
-        return found
-
-    def _reasons(self, tally: BundleTally, withholding: Withholding) -> dict[int, str]:
-        """Return why the newest decisions of a bundle came out so, as `decision explain` says.
-
-        One is left out whose score or policy is withheld, for the sentences would tell of it, or
-        that cannot be explained, since its score was erased, say.
-        """
-        found = {}
-        for position, *_, body in tally.newest[DecisionMade.TYPE]:
-            data: Any = decode(body)["data"]
-            policy, model = policy_stream(data["policy"]), data["model"]
-            if withholding.applies(ScoreComputed.TYPE, model_stream(model)) or any(
-                withholding.applies(type_, policy) for type_ in DRAFTED_TYPES
-            ):
-                continue
-            try:
-                _, explanation = self._ledger.decisions.explain(model, position)
-            except LedgerError:
-                continue
-            found[position] = explanation.paragraph
         return found
 
     def _issued(self, job: ExportJob, written: FinishedBundle) -> int:

@@ -11,15 +11,16 @@ from ledger.chain.link import event_hash as hash_of
 from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
-from ledger.export.files import BundleError
+from ledger.export.files import BundleError, open_bundle
 from ledger.export.lines import LineError, parse_line
 from ledger.export.reach import AgeBound
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
-from ledger.export.verify import VerifiedBundle, verify_bundle
+from ledger.export.verify import VerifiedBundle, verify_opened
 from ledger.operations import Move
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import named_bytes, named_text
 from ledger.operations.trust import TrustAnchors
+from ledger.operations.verification.bundle_report import with_report
 from ledger.reading import RECEIPT_BYTES_MAX
 
 _KEPT: Final = "Keep the file as evidence, and ask its giver for another."
@@ -37,7 +38,9 @@ def check_bundle(
     """
     given.require("A bundle")
     try:
-        return verify_bundle(path, given.keys, given.policy, move, age)
+        bundle = open_bundle(path)
+        found = verify_opened(bundle, given.keys, given.policy, move, age)
+        return with_report(bundle, found)
     except BundleError as error:
         raise IntegrityFailure(f"The bundle does not verify: {error}.", _KEPT_BUNDLE) from error
 

@@ -1,0 +1,80 @@
+"""The report in a bundle, rendered again from the bundle and compared byte by byte.
+
+No signature covers a report, and people read it first. The same program renders the same bytes, so
+a report that differs was repainted. Where another program wrote it, it is not compared, and that is
+said: a reader then trusts the events, not the page.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from ledger.export.files import REPORT, VERIFIER, Bundle, BundleError
+from ledger.export.standalone import verifier_source
+from ledger.export.verify import VerifiedBundle
+
+SAME: Final = "rendered again from the events, and the same"
+_HEAD_BYTES: Final = 1 << 20
+
+
+def with_report(bundle: Bundle, found: VerifiedBundle) -> VerifiedBundle:
+    """Return a verified bundle with what is known of its report and its copy of the verifier.
+
+    BundleError names the first line of the report that is not what the bundle says.
+    """
+    verdict, stated = _compared(bundle, found)
+    names = list(found.unsigned)
+    at = names.index(REPORT)
+    names[at : at + 1] = [f"{REPORT}: {one}" for one in stated]
+    if _holds(bundle, VERIFIER, verifier_source()):
+        names.remove(VERIFIER)
+    return replace(found, unsigned=tuple(names), report_verdict=verdict)
+
+
+def _compared(bundle: Bundle, found: VerifiedBundle) -> tuple[str, list[str]]:
+    """Return how the report compares, and what of it is not signed."""
+    try:
+        from ledger.application.exports.report import report_of
+        from ledger.export.report import program, stated_in
+
+        ours = program()
+    except ModuleNotFoundError:  # a client without the server's extra renders nothing
+        return _unread("this installation renders none: it lacks decision-ledger[server]")
+    told = stated_in(_beginning(bundle, REPORT, _HEAD_BYTES))
+    if told is None:
+        return _unread("it does not say which program wrote it")
+    theirs, stated = told
+    if theirs != ours:
+        return _unread(f"another program wrote it, as it says: {theirs}")
+    expected = "".join(report_of(found.subject, stated)).encode()
+    if _holds(bundle, REPORT, expected):
+        names = ["the purpose"] * bool(stated.purpose)
+        return SAME, [*names, *["the outcome of each replay"] * bool(stated.replays)]
+    raise BundleError(
+        REPORT,
+        _first_difference(_beginning(bundle, REPORT, len(expected) + 1), expected),
+        "it is not the report of these events: it was changed after it was written",
+    )
+
+
+def _holds(bundle: Bundle, name: str, expected: bytes) -> bool:
+    """Return whether a file has just this content; no more of it is read."""
+    size = len(expected)
+    return bundle.sizes[name] == size and _beginning(bundle, name, size) == expected
+
+
+def _beginning(bundle: Bundle, name: str, size: int) -> bytes:
+    with bundle.open(name) as file:
+        return file.read(size)
+
+
+def _unread(why: str) -> tuple[str, list[str]]:
+    return f"not compared: {why}", [f"all of it, not compared: {why}"]
+
+
+def _first_difference(found: bytes, expected: bytes) -> int:
+    """Return the number of the first line that differs."""
+    lines = expected.split(b"\n")
+    for number, line in enumerate(found.split(b"\n"), 1):
+        if number > len(lines) or lines[number - 1] != line:
+            return number
+    return len(lines)
