@@ -36,7 +36,8 @@ _HISTORICAL: Final = "historical, so it changes nothing in force"
 def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids of models.")],
     at: Annotated[
-        str | None, typer.Option(help="A time in the past, for a historical evaluation.")
+        str | None,
+        typer.Option(help="A time before the newest observation that counts: historical."),
     ] = None,
 ) -> None:
     """Score models now, decide, and record both."""

@@ -45,7 +45,9 @@ class EvaluateRequest(message.Message):
 
     @builtins.property
     def at(self) -> timestamp_pb2.Timestamp:
-        """Optional. A time not after the ledger's own, for a historical evaluation; microseconds."""
+        """Optional. A time before the newest observation that counts for each model (where none counts,
+        the ledger's newest), for a historical evaluation; microseconds.
+        """
 
     def __init__(
         self,

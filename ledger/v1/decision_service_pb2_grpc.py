@@ -85,8 +85,8 @@ class DecisionServiceServicer:
         as historical and changes nothing in force.
 
         Errors, by `ErrorInfo.reason`:
-        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `at` if it lies ahead of
-        the ledger's time.
+        * `FIELD_INVALID` (INVALID_ARGUMENT): `BadRequest` names the fields; `at` if it does not lie
+        before the newest observation that counts for each model: that is the present.
         * `MODEL_UNKNOWN` (NOT_FOUND): no such model.
         * `MODEL_RETIRED` (FAILED_PRECONDITION): the model has left the fleet.
         * `POLICY_NOT_IN_FORCE` (FAILED_PRECONDITION): no policy is in force for the model.

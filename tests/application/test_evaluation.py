@@ -263,15 +263,42 @@ def test_an_evaluation_at_an_earlier_time_changes_nothing_that_is_in_force(world
     world.check_replay()
 
 
-def test_later_times_are_refused_and_the_present_one_is_not_historical(wall: World) -> None:
+def test_a_time_that_no_observation_follows_is_the_present_and_is_not_called_historical(
+    wall: World,
+) -> None:
     wall.begin("m1")
     wall.see("m1", BAD, START)
-    wall.clock.advance(HOUR)
+    wall.clock.advance(2 * HOUR)
+    wall.see("m1", BAD, START + HOUR, version="v0")  # a shadow does not count
     assert not wall.evaluate("m1", at=START)[0].decision.historical
-    assert wall.evaluate("m1", at=START + HOUR)[0].decision.historical
+    assert wall.evaluate("m1", at=START - 1)[0].decision.historical
+    for at in (START + 1, START + HOUR, START + 2 * HOUR, START + 2 * HOUR + 1):
+        with pytest.raises(LedgerError) as error:
+            wall.evaluate("m1", at=at)
+        assert error.value.reason is Reason.FIELD_INVALID
+        assert error.value.metadata["field"] == "at"
+        assert "Leave it empty to evaluate now" in error.value.remedy
+    assert "the newest observation that counts for model m1" in str(
+        refused(wall, START + HOUR).message
+    )
+    wall.check_replay()
+
+
+def refused(world: World, at: int) -> LedgerError:
     with pytest.raises(LedgerError) as error:
-        wall.evaluate("m1", at=START + HOUR + 1)
-    assert error.value.metadata["field"] == "at"
+        world.evaluate("m1", at=at)
+    return error.value
+
+
+def test_where_nothing_is_selected_the_newest_observation_of_the_ledger_is_the_bound(
+    wall: World,
+) -> None:
+    wall.begin("m1", "m2")
+    assert "no data was recorded yet" in refused(wall, START - 1).message
+    wall.see("m2", BAD, START)
+    assert wall.evaluate("m1", at=START - 1)[0].decision.historical
+    wall.clock.advance(HOUR)
+    assert "newest observation of this ledger" in refused(wall, START).message
     wall.check_replay()
 
 

@@ -75,7 +75,8 @@ class Decisions:
     def evaluate(self, caller: Caller, models: Sequence[str], at: int | None) -> EvaluationResult:
         """Score models and decide about them as of the head, all in one append.
 
-        `at` makes the evaluations historical: at that earlier time, changing nothing in force.
+        `at` makes the evaluations historical: at that time, before the newest observation that
+        counts, changing nothing in force. FIELD_INVALID where a model has none after it.
         Costs by the windows' observations, since it reads the ledger and no warm state.
         """
 
@@ -199,18 +200,20 @@ class Decisions:
         self, history: History, policy: CompiledPolicy, head: Head, at: int | None
     ) -> AssessmentInputs:
         latest = ledger_time(self._info, self._store, head)
-        present = self.newest_observed(history, policy)
-        present = latest if present is None else present
+        newest = self.newest_observed(history, policy)
+        present = latest if newest is None else newest
         if at is None or at == present:
             return AssessmentInputs(history, policy, present, "request", is_historical=False)
+        # What sees every observation is about the present, and counts: it is not to be called past.
+        observed = head.newest_observed_at if newest is None else newest
+        if observed is None:
+            raise _not_earlier("no data was recorded yet, so no earlier time is known")
         if at > latest:
-            raise invalid_field(
-                "at",
-                f"lies after the ledger's time, {notation.time(latest)}"
-                if latest
-                else "no data was recorded yet, so no earlier time is known",
-                remedy="Leave it empty to evaluate now, or state an earlier time.",
-            )
+            raise _not_earlier(f"lies after the ledger's time, {notation.time(latest)}")
+        if at >= observed:
+            of = "of this ledger" if newest is None else f"that counts for model {history.model}"
+            said = f"the newest observation {of}, {notation.time(observed)}"
+            raise _not_earlier(f"does not lie before {said}: that is the present")
         return AssessmentInputs(history, policy, at, "request", is_historical=True)
 
     def newest_observed(self, history: History, policy: CompiledPolicy) -> int | None:
@@ -260,6 +263,12 @@ def _check_asked(models: Sequence[str], at: int | None) -> None:
         raise invalid_field("models", "names a model twice")
     if at is not None and not 0 <= at < TIME_LIMIT:
         raise invalid_field("at", "lies before 1970 or after the year 9999")
+
+
+def _not_earlier(fault: str) -> LedgerError:
+    """Return the refusal of a stated time at which no historical evaluation can be."""
+    remedy = "Leave it empty to evaluate now, or state an earlier time."
+    return invalid_field("at", fault, remedy=remedy)
 
 
 def explained(
