@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from ledger.errors import FieldViolation, LedgerError, Reason
+from ledger.events.horizons import bearing_on
 from ledger.events.proving import BodyErased
 from ledger.events.signals import SignalDefined
 from ledger.storage.records import Guard, Head, LedgerInfo
@@ -88,6 +89,11 @@ def no_definition_after(position: int, signals: Iterable[str]) -> list[Guard]:
         none_after(position, signal_stream(signal), SignalDefined.TYPE)
         for signal in sorted(signals)
     ]
+
+
+def unbroken(type_: str, stream: str, as_of: int) -> list[Guard]:
+    """Return the guards that nothing comes between a horizon and its record that bears on it."""
+    return [Guard(one.stream, one.types, after_position=as_of) for one in bearing_on(type_, stream)]
 
 
 def ledger_time(info: LedgerInfo, store: Store, head: Head) -> int:

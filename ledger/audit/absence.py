@@ -1,7 +1,7 @@
 """Bodies that are not there: which erasure names them, or what the source says it left out."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -80,6 +80,11 @@ class Absences:
         absence = self.of(position)
         erasure = absence.erased_by if absence is not None else 0
         return position <= as_of and (erasure == 0 or as_of < erasure)
+
+    def misses(self, gone: Mapping[str, Sequence[int]], types: Iterable[str], as_of: int) -> bool:
+        """Whether what has a horizon could still read one of the absent bodies of these types."""
+        positions = (position for type_ in types for position in gone.get(type_, ()))
+        return any(self.needed(position, as_of) for position in positions)
 
 
 def ranges_of(body: bytes) -> list[tuple[int, int]]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.audit.absence import Absences
-from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.event import AuditedEvent
+from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
 from ledger.audit.source import LedgerSource
@@ -19,14 +20,15 @@ from ledger.chain.link import PERMANENT
 from ledger.chain.merkle import leaf_hash
 from ledger.chain.seal import seal_record
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
+from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, part_of
 from ledger.events.models import ModelDeployed, ModelRegistered, ModelRetired, ModelUpdated
 from ledger.events.plans import PlanMade
 from ledger.events.policies import DRAFTED_TYPES, PolicyActivated
-from ledger.events.proving import BodyErased
 from ledger.events.registry import BY_TYPE
 from ledger.events.signals import SignalDefined
 from ledger.events.system import CONFIGURED
 from ledger.events.values import SECOND, parse_decimal, parse_time
+from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.rules.procedure import Override
 
 if TYPE_CHECKING:
@@ -81,8 +83,6 @@ class AuditedModel:
     """The same, by what they would say."""
     observed: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
     """Where it was observed last."""
-    guarded: deque[int] = field(default_factory=lambda: deque([0, 0], maxlen=2))
-    """Its two newest events but observations: none may lie between a horizon and its record."""
 
     def description(self, as_of: int) -> dict[str, Any] | None:
         """Return the description in force at a position."""
@@ -168,11 +168,12 @@ class LedgerState:
         """Events outside the models' streams whose bodies are absent."""
         self.recorded_at = 0
         """When the event before was recorded."""
-        self.erased_at = 0
-        """Where the newest erasure is."""
+        self.horizons = Horizons()
+        self.moments = Moments()
         self.times = StatedTimes()
         self.clock = ""
         self.skew_micros = 0
+        self.leap_micros = 0
         self.signals: set[str] = set()
         self.definitions: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         """Of each signal (position, what policies rest on) of every definition."""
@@ -231,10 +232,13 @@ class LedgerState:
     def apply(self, event: AuditedEvent) -> None:
         """Take in an event that the rules have looked at."""
         self.position, self.recorded_at = event.position, event.recorded_at
+        observed_at = 0 if event.observation is None else event.observation.observed_at
+        self.moments.take(event.position, event.recorded_at, observed_at)
         self._streams[event.stream] = (event.stream_version, event.event_hash)
         self.scored = None
-        if event.type == BodyErased.TYPE:
-            self.erased_at = event.position
+        if event.type in CONCERNED_TYPES:
+            part = part_of(event.type, event.data)
+            self.horizons.add(HorizonFacts(event.position, event.stream, event.type, 0, part))
         if event.type.rpartition(".")[0] in PERMANENT:
             self.permanent.add(event.position)
         if event.position <= self._root_until:
@@ -263,8 +267,6 @@ class LedgerState:
             facts = self.models[event.stream] = AuditedModel(event.name)
         if event.type not in BY_TYPE:
             facts.unknown_at = facts.unknown_at or event.position
-        elif event.type != OBSERVED:
-            facts.guarded.append(event.position)
         if event.raw is None:
             facts.gone.append(event.position)
             facts.gone_by_type.setdefault(event.type, []).append(event.position)
@@ -286,6 +288,7 @@ class LedgerState:
 
     def _configured(self, _event: AuditedEvent, data: dict[str, Any]) -> None:
         self.clock, self.skew_micros = data["clock"], data["skew_seconds"] * SECOND
+        self.leap_micros = (data.get("leap_seconds") or LEAP_SECONDS_DEFAULT) * SECOND
 
     def _defined(self, event: AuditedEvent, data: dict[str, Any]) -> None:
         self.signals.add(data["signal"])

@@ -15,6 +15,7 @@ from ledger.chain.key_history import KEY_TYPES
 from ledger.chain.link import EventRow, Link
 from ledger.errors import LedgerError, chain_broken, event_unreadable
 from ledger.events.envelope import RecordedEvent
+from ledger.events.horizons import Bearing
 from ledger.events.signals import SignalObserved
 from ledger.events.values import TIME_LIMIT, format_time
 from ledger.storage.database import EVENT_COLUMNS, damaged
@@ -179,6 +180,25 @@ class Events:
         if len(types) > 1:
             found.sort(reverse=descending)
         return found[:limit]
+
+    def bearing(
+        self, ledger: str, bearing: Bearing, after: int, until: int, limit: int | None
+    ) -> list[tuple[int, bytes | None]]:
+        """Return position and body of the newest events that bear on a horizon, newest first."""
+        statement = select(events.c.position, events.c.body).where(
+            events.c.ledger_id == self._view.id_of(ledger),
+            events.c.type.in_(sorted(bearing.types)),
+            events.c.observed_at.is_(None),
+            events.c.position > after,
+            events.c.position <= until,
+        )
+        index = "INDEXED BY events_type"
+        if bearing.stream is not None:
+            statement = statement.where(events.c.stream == bearing.stream)
+            index = "INDEXED BY events_stream_type"
+        statement = statement.with_hint(events, index, "sqlite")
+        rows = self._view.rows(statement.order_by(events.c.position.desc()).limit(limit))
+        return [(row[0], row[1]) for row in rows]
 
     def key_events(self, ledger: str, *, until: int | None = None) -> list[RecordedEvent]:
         """Return the events that say which key signs when, up to a position."""

@@ -2,18 +2,20 @@
 
 An event is not believed because it is stored: header and body of each row are hashed as
 they are, linked, and put into the tree that was signed before. The result is compared with the
-stored head by the signer.
+stored head by the signer. Scores, decisions and plans among them must have been recorded while
+nothing had come in between that bears on them; a start looks at those too.
 """
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from ledger.chain.link import hash_page
 from ledger.chain.merkle import CompactRange
 from ledger.clock import SystemClock
 from ledger.errors import chain_broken
+from ledger.events.horizons import CONCERNED_TYPES, HorizonFacts, Horizons, facts_of
 from ledger.storage.database import open_database, unavailable
 from ledger.storage.events import Events, timed
 from ledger.storage.read_connections import ReadConnections
@@ -21,6 +23,7 @@ from ledger.storage.vault import SealedKeys
 from ledger.worker_process import WorkerDiedError, WorkerProcess
 
 INLINE_EVENTS_MAX: Final = 2_000  # above: cheaper to ask the other process than to hash here
+_PAGE: Final = 1_000
 NICENESS: Final = 5  # the process gives way to the server that appends meanwhile
 
 
@@ -37,18 +40,42 @@ def rehash(
     """Hash the rows from `first` to `last` again, after the event with `prev_hash`.
 
     `tree` is that of all events before `first`; it is left as it is. CHAIN_BROKEN names the first
-    row that is not what its hash says, is not linked, or is missing; STORE_UNAVAILABLE where the
-    database does not give them.
+    row that is not what its hash says, is not linked, has a broken horizon, or is missing;
+    STORE_UNAVAILABLE where the database does not give them.
     """
     assert tree.size == first - 1
     grown, at = tree.copy(), first
+    horizons = Horizons(first - 1, partial(recorded.bearing, ledger))
     for page in recorded.rows_raw(ledger, after=first - 1, until=last):
         leaves = hash_page(list(timed(page)), ledger, at, prev_hash)
+        for row in page:
+            if row[3] in CONCERNED_TYPES:
+                _refuse_broken(horizons, facts_of(row[0], row[1], row[3], row[6]))
         grown.extend(leaves)
         at, prev_hash = at + len(leaves), leaves[-1]
     if at != last + 1:
         raise chain_broken(at, f"it is missing; events up to {last} were appended")
     return Rehashed(prev_hash, grown)
+
+
+def check_horizons(recorded: Events, ledger: str, after: int, until: int) -> None:
+    """Refuse with CHAIN_BROKEN the first event of a stretch whose horizon is broken.
+
+    Finds scores, decisions and plans, and what bears on them, by index, and hashes nothing.
+    """
+    horizons = Horizons(after, partial(recorded.bearing, ledger))
+    while page := recorded.of_types(
+        ledger, CONCERNED_TYPES, after=after, at_or_before=until, limit=_PAGE
+    ):
+        for event in page:
+            facts = facts_of(event.position, event.stream, event.type, event.body_bytes)
+            _refuse_broken(horizons, facts)
+        after = page[-1].position
+
+
+def _refuse_broken(horizons: Horizons, facts: HorizonFacts) -> None:
+    if (fault := horizons.take(facts)) is not None:
+        raise chain_broken(facts.position, fault)
 
 
 Rehash = Callable[[str, int, int, bytes, CompactRange], Rehashed]

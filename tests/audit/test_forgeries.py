@@ -13,7 +13,7 @@ import pytest
 
 from ledger.audit.registry import RULES
 from ledger.audit.report import Report
-from ledger.events.values import format_time
+from ledger.events.values import format_time, parse_time
 from tests.audit.paper import Paper
 from tests.support.audits import audited
 from tests.support.world import DAY, START
@@ -227,6 +227,13 @@ def record_an_old_score_again(paper: Paper) -> int:
     return paper.append("models/beta", SCORE, data, actor=EVALUATOR)
 
 
+def plan_a_moment_earlier(paper: Paper) -> int:
+    found = paper.find("plan.made.v1")[-1]
+    time = parse_time(paper.at(found).data["made_at"])
+    paper.at(found).data["made_at"] = format_time(time - 1)
+    return found
+
+
 def schedule_by_hand(paper: Paper) -> int:
     found = paper.find(SCORE, model="beta", trigger="schedule")[-1]
     body = paper.at(found).body
@@ -333,6 +340,7 @@ FORGERIES: Final[dict[str, Forge]] = {
     "horizons": look_at_itself,
     "horizons.present": call_silence_news,
     "horizons.unbroken": record_an_old_score_again,
+    "times.evaluated": plan_a_moment_earlier,
     "triggers": schedule_by_hand,
     "policies.in_force": rest_on_another_policy,
     "citations": cite_another_cause,

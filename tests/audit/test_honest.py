@@ -135,11 +135,12 @@ def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> N
     # It says that a body was erased which it still holds, so that every type has an instance.
     erasure = next(event.position for event in made.events if event.type == "body.erased.v1")
     # So do the further configurations, and the decision by `rules/2`: it is of a model that
-    # retired, under a version that never came into force, on the score of another.
+    # retired, under a version that never came into force, on the score of another; it calls itself
+    # historical, and no observation is newer.
     found = {(one.rule, one.position) for one in report.findings}
     last = next(event.position for event in made.events if event.type == "decision.made.v2")
-    rules = ("models.registered", "policies.in_force", "citations", "horizons.unbroken")
-    shapes = {(rule, last) for rule in rules}
+    rules = ("models.registered", "policies.in_force", "citations")
+    shapes = {(rule, last) for rule in (*rules, "horizons.unbroken", "horizons.present")}
     configured = {
         (rule, event.position)
         for event in made.events[2:]

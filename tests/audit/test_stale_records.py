@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.events.values import format_time
 from tests.audit.paper import Paper
 from tests.audit.test_forgeries import DECISION, EVALUATOR, SCORE, audit_of
+from tests.support.world import DAY, HOUR, START
 
 RULE = "horizons.unbroken"
 
@@ -71,3 +73,28 @@ def test_nothing_is_derived_under_a_policy_that_was_replaced_before_its_record(
     stream = newest.stream if kind == SCORE else "plans/again"
     position = paper.append(stream, kind, data, actor=EVALUATOR)
     assert (RULE, position) in findings(paper, tmp_path)
+
+
+@pytest.mark.parametrize("trigger", ["request", "ingest", "schedule"])
+def test_a_decision_about_the_present_is_not_taken_out_of_force_by_calling_it_historical(
+    paper: Paper, tmp_path: Path, trigger: str
+) -> None:
+    real = paper.find(SCORE, trigger=trigger, historical=False)[-1]
+    is_decided = paper.at(real + 1).type == DECISION
+    for position in (real, real + 1) if is_decided else (real,):
+        event = paper.at(position)
+        event.data.update(historical=True, trigger="request")
+        assert isinstance(event.body, dict)
+        event.body["actor"] = "users/ana"
+        if position == real:
+            event.body["causation_position"] = None
+    assert ("horizons.present", real) in findings(paper, tmp_path)
+
+
+def test_between_the_newest_observation_that_counts_and_the_ledgers_time_nothing_is_historical(
+    paper: Paper, tmp_path: Path
+) -> None:
+    old = paper.find(SCORE, historical=True)[0]
+    assert ("horizons.present", old) not in findings(paper, tmp_path)
+    paper.at(old).data["evaluated_at"] = format_time(START + 5 * DAY + HOUR)
+    assert ("horizons.present", old) in findings(paper, tmp_path)

@@ -6,21 +6,17 @@ must be.
 """
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ledger.chain.merkle import CompactRange
-from ledger.chain.tiles import RightEdge
 from ledger.cli.exits import Exit
 from ledger.clock import SystemClock
 from ledger.errors import LedgerError, Reason
 from ledger.storage import open_store
 from tests.cli.conftest import Run
-from tests.support.forger import COLUMNS, Forger, Row
+from tests.support.forger import append_again
 from tests.support.hooks import before_signing
 from tests.support.served import ORIGIN, Fleets, observation, serving, serving_fleet
 
@@ -39,36 +35,11 @@ def database(fleets: Fleets, run: Run, tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 
 
-def append_again(path: Path, types: Sequence[str]) -> None:
-    """Append the first event of each type once more, by INSERTs, and move tiles and head along."""
-    with closing(Forger(path)) as forger:
-        old = len(forger.rows)
-        added = [next(row for row in forger.rows if row.type == name) for name in types]
-        forger.rows += [replace(row) for row in added]
-        forger.renumber(old + 1)
-        insert_rows(forger.database, forger.rows[old:])
-        edge = RightEdge(CompactRange(), ())
-        for (level, number), hashes in edge.extend(row.event_hash for row in forger.rows).items():
-            forger.database.execute(
-                "INSERT INTO tiles VALUES (1, ?, ?, ?) ON CONFLICT (ledger_id, level, number)"
-                " DO UPDATE SET hashes = excluded.hashes",
-                (level, number, hashes),
-            )
-        forger.database.execute(
-            "UPDATE heads SET position = ?, event_hash = ?, recorded_at = ?, tree = ?",
-            (
-                len(forger.rows),
-                forger.rows[-1].event_hash,
-                forger.rows[-1].recorded_at,
-                edge.tree.to_bytes(),
-            ),
-        )
-
-
-def insert_rows(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    marks = ", ".join("?" * len(COLUMNS))
-    values = [tuple(vars(row).values()) for row in rows]
-    database.executemany(f"INSERT INTO events VALUES ({marks})", values)
+def append_first_again(path: Path) -> None:
+    """Append the first score and decision once more."""
+    with closing(sqlite3.connect(path)) as raw:
+        first = "SELECT min(position) FROM events WHERE type = ?"
+        append_again(path, [raw.execute(first, (name,)).fetchone()[0] for name in EVALUATED])
 
 
 def refused(path: Path) -> LedgerError:
@@ -79,7 +50,7 @@ def refused(path: Path) -> LedgerError:
 
 
 def test_a_decision_appended_without_the_master_key_is_never_served(database: Path) -> None:
-    append_again(database, EVALUATED)
+    append_first_again(database)
     refusal = refused(database)
     assert refusal.reason is Reason.CHAIN_BROKEN
     assert refusal.metadata["ledger"] == ORIGIN
@@ -118,7 +89,7 @@ def test_a_running_server_neither_signs_nor_appends_to_a_head_that_it_did_not_wr
         assert run("--server", served.server.address, "evaluate", "fares").code == 0
         checkpoints = served.service.ledger().attestation.checkpoints
         kept = checkpoints.sign().size
-        append_again(tmp_path / "ledger.sqlite", EVALUATED)
+        append_first_again(tmp_path / "ledger.sqlite")
         with pytest.raises(LedgerError) as caught:
             checkpoints.sign()
         assert caught.value.reason is Reason.SIGNING_STOPPED
@@ -145,7 +116,7 @@ def test_a_head_that_is_put_back_before_the_signature_is_kept_is_not_signed(
             with closing(sqlite3.connect(path)) as raw, raw:
                 raw.execute("UPDATE heads SET position = ?, event_hash = ?, tree = ?", honest)
 
-        append_again(path, EVALUATED)
+        append_first_again(path)
         before_signing(checkpoints, put_back)
         with pytest.raises(LedgerError) as caught:
             checkpoints.sign()
@@ -202,7 +173,7 @@ def test_nothing_is_sealed_again_where_the_head_has_no_seal(run: Run, database: 
 
 
 def test_a_refused_head_is_refused_to_every_store(database: Path) -> None:
-    append_again(database, EVALUATED)
+    append_first_again(database)
     store = open_store(str(database), SystemClock())
     try:
         with pytest.raises(LedgerError) as caught:

@@ -11,24 +11,20 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ledger.application.appender import Addition, MakeData, Proposal
-from ledger.application.commands import model_stream, no_erasure_after, none_after
-from ledger.application.fleet.aggregates import MODEL_TYPES
+from ledger.application.commands import model_stream, unbroken
 from ledger.application.fleet.history import History
 from ledger.application.fleet.service_period import ServicePeriod
 from ledger.application.policies.compiled import CompiledPolicy
 from ledger.clock import Clock, uuid7
 from ledger.events.decisions import (
-    DECISION_TYPES,
     MADE,
     DecisionMade,
-    DecisionOverridden,
     ModelFactsPart,
     RecordedEnvironment,
     ScoreComputed,
     SignalOutputPart,
     Trigger,
 )
-from ledger.events.policies import PolicyActivated
 from ledger.events.policy_document import Action
 from ledger.events.values import format_time, parse_time
 from ledger.kernel.bucketed import KernelScore, SignalOutput, score
@@ -47,9 +43,6 @@ from ledger.rules.procedure import (
 from ledger.storage.records import Guard
 
 _RETRAININGS_HOURS = 720
-
-_GUARDED_TYPES = MODEL_TYPES | {ScoreComputed.TYPE, *DECISION_TYPES, DecisionOverridden.TYPE}
-"""Events of a model that must not come between an assessment's horizon and its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +252,12 @@ def proposal(recordables: Sequence[Recordable], clock: Clock) -> Proposal:
     that nothing is recorded that was made of a body erased since.
     """
     additions: list[Addition] = []
-    guards: list[Guard] = []
-    if recordables:
-        first = min(one.assessment.horizon.as_of for one in recordables)
-        guards += [no_erasure_after(first), none_after(first, None, PolicyActivated.TYPE)]
+    guards: dict[Guard, None] = {}
     for recordable in recordables:
         assessment, run_id = recordable.assessment, _run_id(recordable, clock)
         horizon = assessment.horizon
         stream = model_stream(horizon.history.model)
-        guards.append(Guard(stream, _GUARDED_TYPES, after_position=horizon.as_of))
+        guards |= dict.fromkeys(unbroken(ScoreComputed.TYPE, stream, horizon.as_of))
         at = len(additions)
         additions.append(Addition.of(assessment.score, run_id=run_id, cause=recordable.cause))
         if recordable.is_decided:
@@ -275,7 +265,7 @@ def proposal(recordables: Sequence[Recordable], clock: Clock) -> Proposal:
             additions.append(
                 Addition(stream, type_, _decision(assessment, at), run_id=run_id, follows=at)
             )
-    return Proposal(additions, guards)
+    return Proposal(additions, tuple(guards))
 
 
 def _run_id(recordable: Recordable, clock: Clock) -> str | None:

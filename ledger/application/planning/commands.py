@@ -3,13 +3,7 @@
 from typing import Final
 
 from ledger.application.appender import Addition, Appender, Proposal
-from ledger.application.commands import (
-    Caller,
-    ledger_time,
-    no_erasure_after,
-    none_after,
-    plan_stream,
-)
+from ledger.application.commands import Caller, ledger_time, plan_stream, unbroken
 from ledger.application.erasure import at_newest_head, with_bodies
 from ledger.application.fleet.fleet import Fleet
 from ledger.application.fleet.history import HistoryReader
@@ -20,7 +14,6 @@ from ledger.clock import Clock, uuid7
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
-from ledger.events.policies import PolicyActivated
 from ledger.events.registry import typed
 from ledger.limits import BUDGET_MICROS_MAX
 from ledger.storage.records import Guard, Head, LedgerInfo
@@ -75,9 +68,7 @@ class PlanCommands:
             )
             guards = [
                 Guard(made.stream_name, None, expected_count=0),
-                no_erasure_after(made.as_of),
-                none_after(made.as_of, None, PlanMade.TYPE),
-                none_after(made.as_of, None, PolicyActivated.TYPE),
+                *unbroken(PlanMade.TYPE, made.stream_name, made.as_of),
             ]
             return Proposal([Addition.of(made)], guards)
 

@@ -25,7 +25,7 @@ from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TileError, hash_reader, tree_at
 from ledger.errors import LedgerError, Reason, chain_broken
 from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
-from ledger.storage.rehash import Rehash, Rehashed
+from ledger.storage.rehash import Rehash, Rehashed, check_horizons
 from ledger.storage.store import Store, StoreMoment
 
 _ATTEMPTS: Final = 20  # another signer was quicker, and yet has not covered what is wanted
@@ -210,6 +210,21 @@ class Checkpoints:
         comparison = compare(known, offered, proof)
         if not comparison.is_extended:
             raise _not_contained(signed.size, tree.size, comparison.why)
+
+    def refuse_broken_horizons(self) -> None:
+        """Raise CHAIN_BROKEN where an event that no genuine checkpoint covers has a broken horizon.
+
+        The signer finds it too: here it is found before anything is served.
+        """
+        with self._store.snapshot() as view:
+            kept = view.proofs.checkpoint(self._origin)
+            head = view.events.head(self._origin)
+            try:
+                history = self._keyring.history(view.events, until=head.position)
+                signed = self._last_signed(view, kept, head, history).tree.size
+            except LedgerError:  # the signer will say what is wrong with it
+                signed = 0
+        check_horizons(self._store.events, self._origin, signed, head.position)
 
     # ---- stopping ----------------------------------------------------------------------------
 

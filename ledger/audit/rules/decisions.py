@@ -1,20 +1,18 @@
-"""Rules about scores, decisions and plans that need no arithmetic: horizons, citations, runs.
+"""Rules about scores, decisions and plans that need no arithmetic: policies, citations, runs.
 
-Also what a deployment or an override cites; `fleet` has the other rules about both.
+Also what a deployment or an override cites; `fleet` has the other rules about both, and `horizons`
+those about moments.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from ledger.audit.assessor import policy_in_force
 from ledger.audit.event import OBSERVED, AuditedEvent
-from ledger.audit.ledger_state import AuditedModel, LedgerState
+from ledger.audit.ledger_state import LedgerState
 from ledger.audit.registry import Unchecked, Verdict, rule
-from ledger.audit.service_period import serving_of
 from ledger.events.decisions import DECISION_TYPES, DecisionOverridden, ScoreComputed
 from ledger.events.models import ModelDeployed
 from ledger.events.plans import PlanMade
-from ledger.events.values import parse_time
 
 _SCORE: Final = ScoreComputed.TYPE
 _DECISIONS: Final = DECISION_TYPES
@@ -25,54 +23,6 @@ _SHARED: Final = (
     "model", "as_of", "evaluated_at", "model_version", "policy", "policy_version",
     "policy_digest", "kernel", "trigger", "historical",
 )  # fmt: skip
-
-
-def _misses(facts: AuditedModel, types: Sequence[str], fold: LedgerState, as_of: int) -> bool:
-    """Whether a body of these types, which what has this horizon could read, is not there."""
-    gone = (position for type_ in types for position in facts.gone_by_type.get(type_, ()))
-    return any(fold.absences.needed(position, as_of) for position in gone)
-
-
-@rule("horizons", _SCORE, *_DECISIONS, _PLAN)
-def horizons(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """Derived events use earlier events only, and nothing from the future."""
-    data = event.known
-    if data["as_of"] >= event.position:
-        return f"its horizon {data['as_of']} does not lie before it"
-    at = parse_time(data["made_at"] if event.type == _PLAN else data["evaluated_at"])
-    if not fold.clock:
-        return Unchecked("how this ledger tells time is not on record")
-    if at > max(event.recorded_at + fold.skew_micros, fold.newest_observed_at):
-        return "it is about a time that lies after its record"
-    return None
-
-
-@rule("horizons.present", _SCORE, *_DECISIONS)
-def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
-    """On ingest and on request a model is evaluated at the newest of its selected observations.
-
-    Only who asks may state an earlier time, and that evaluation is called historical.
-    """
-    data, facts = event.known, fold.models.get(event.stream)
-    if data["historical"] and data["trigger"] != "request":
-        return "it is called historical, and was not asked for"
-    if data["historical"] or data["trigger"] == "schedule":
-        return None
-    if facts is None or data["as_of"] >= event.position:
-        return None  # other rules' business
-    parameters = fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
-    if parameters is None:
-        return Unchecked("the policy version that it names was never drafted")
-    serving = serving_of(facts, parameters, data["as_of"], None)
-    newest = serving and fold.observations.newest(
-        event.stream, serving.version, serving.since, data["as_of"]
-    )
-    is_newest = newest == parse_time(data["evaluated_at"])
-    if is_newest or (newest is None and data["trigger"] == "request"):
-        return None
-    if _misses(facts, (OBSERVED, _DEPLOYED), fold, data["as_of"]):
-        return Unchecked("erased")
-    return "it was not evaluated at the newest observation"
 
 
 @rule("policies.in_force", _SCORE, *_DECISIONS, _PLAN)
@@ -143,7 +93,7 @@ def runs(event: AuditedEvent, fold: LedgerState) -> Verdict:  # noqa: PLR0911 - 
         return "it belongs to another run than its score"
     if data["historical"]:
         return "a historical evaluation belongs to no run" if event.run_id else None
-    if _misses(facts, _DECISIONS, fold, data["as_of"]):
+    if fold.absences.misses(facts.gone_by_type, _DECISIONS, data["as_of"]):
         return Unchecked("erased")
     try:
         prior = facts.in_force(data["as_of"])
@@ -186,7 +136,7 @@ def overrides_follow(event: AuditedEvent, fold: LedgerState) -> Verdict:
     facts, before = fold.models.get(event.stream), event.position - 1
     if facts is None:
         return None  # another rule's business
-    if _misses(facts, _DECISIONS, fold, before):
+    if fold.absences.misses(facts.gone_by_type, _DECISIONS, before):
         return Unchecked("erased")
     prior = facts.in_force(before)
     place = prior.position if prior is not None else None

@@ -1,20 +1,152 @@
-"""Rules about the moment of what is derived: nothing came between, and who may have begun it.
+"""Rules about the moment of what is derived: of which time, from what, and who may have begun it.
 
 They hold what guards an append: so an old score cannot be recorded again as the newest one.
 """
 
 from typing import Final
 
-from ledger.audit.assessor import is_for
-from ledger.audit.event import AuditedEvent
-from ledger.audit.ledger_state import LedgerState
-from ledger.audit.registry import Verdict, rule
+from ledger.audit.event import OBSERVED, AuditedEvent
+from ledger.audit.ledger_state import AuditedModel, LedgerState
+from ledger.audit.moments import Moment
+from ledger.audit.parameters import Parameters
+from ledger.audit.registry import Unchecked, Verdict, rule
+from ledger.audit.service_period import serving_of
 from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.horizons import HorizonFacts, trigger_fault
+from ledger.events.models import ModelDeployed
 from ledger.events.plans import PlanMade
+from ledger.events.values import SECOND, format_time, parse_time
+from ledger.limits import CLOCK_STEP_SECONDS_MIN
 
 _SCORE: Final = ScoreComputed.TYPE
 _PLAN: Final = PlanMade.TYPE
-_EVALUATOR: Final = "system/evaluator"
+_SELECTED_BY: Final = (OBSERVED, ModelDeployed.TYPE)
+
+
+@rule("horizons", _SCORE, *DECISION_TYPES, _PLAN)
+def horizons(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Derived events use earlier events only, and nothing from the future."""
+    if event.known["as_of"] >= event.position:
+        return f"its horizon {event.known['as_of']} does not lie before it"
+    if not fold.clock:
+        return Unchecked("how this ledger tells time is not on record")
+    if _time_of(event) > max(event.recorded_at + fold.skew_micros, fold.newest_observed_at):
+        return "it is about a time that lies after its record"
+    return None
+
+
+@rule("horizons.present", _SCORE, *DECISION_TYPES)
+def horizons_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """On ingest and on request a model is evaluated at the newest of its selected observations.
+
+    An earlier time is stated by who asks, and that evaluation is called historical: it does not
+    see the newest of them (where nothing is selected, the ledger's newest). What sees all is about
+    the present and counts, so it cannot be called that.
+    """
+    data, facts = event.known, fold.models.get(event.stream)
+    if data["historical"] and data["trigger"] != "request":
+        return "it is called historical, and was not asked for"
+    if facts is None or data["trigger"] == "schedule" or data["as_of"] >= event.position:
+        return None  # or other rules' business
+    parameters = _parameters(event, fold)
+    if parameters is None:
+        return Unchecked("the policy version that it names was never drafted")
+    newest, at = _newest_selected(event, fold, facts, parameters), _time_of(event)
+    if data["historical"]:
+        if at < (fold.newest_observed_at if newest is None else newest):
+            return None
+        what = "it is called historical, and no observation that counts is newer"
+    elif newest == at or (newest is None and data["trigger"] == "request"):
+        return None
+    else:
+        what = "it was not evaluated at the newest observation"
+    is_erased = fold.absences.misses(facts.gone_by_type, _SELECTED_BY, data["as_of"])
+    if is_erased or (newest is None and _misses_observations(fold, data["as_of"])):
+        return Unchecked("erased")
+    return what
+
+
+@rule("times.evaluated", _SCORE, _PLAN)
+def times_evaluated(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """What no observation dates is about the ledger's time as of its horizon.
+
+    By schedule, for a plan, and on request where nothing is selected. Where the data are the clock
+    that time is derived. A machine's clock is held to be no earlier than what it read had been
+    recorded, by more than it may be off; so times run back by no more than that either.
+    """
+    data, as_of = event.known, event.known["as_of"]
+    if as_of >= event.position or not _is_of_ledgers_time(event, fold):
+        return None
+    moment = fold.moments.at(as_of)
+    if moment is None:
+        return Unchecked("its horizon lies further back than times are remembered")
+    if fold.clock == "data":
+        return _by_data(event, fold, moment)
+    bound = max(fold.skew_micros, CLOCK_STEP_SECONDS_MIN * SECOND)
+    if not fold.clock or _time_of(event) >= moment.recorded_at - bound:
+        return None
+    if event.recorded_at == fold.recorded_at:  # it is dated like the event before it
+        return Unchecked("the server's clock was behind the newest event")
+    known = format_time(moment.recorded_at)
+    shown = data["made_at"] if event.type == _PLAN else data["evaluated_at"]
+    return f"it is about {shown}, and what it read was recorded by {known}"
+
+
+def _is_of_ledgers_time(event: AuditedEvent, fold: LedgerState) -> bool:
+    if event.type == _PLAN:
+        return True
+    data, facts = event.known, fold.models.get(event.stream)
+    if data["historical"] or data["trigger"] == "ingest" or facts is None:
+        return False
+    parameters = _parameters(event, fold)
+    return data["trigger"] == "schedule" or (
+        parameters is not None and _newest_selected(event, fold, facts, parameters) is None
+    )
+
+
+def _by_data(event: AuditedEvent, fold: LedgerState, moment: Moment) -> Verdict:
+    """Compare with the newest time observed; for a schedule, one that lies alone may not count."""
+    at = _time_of(event)
+    is_alone = moment.newest - moment.second > fold.leap_micros
+    if at == moment.newest or (is_alone and at == moment.second and _is_scheduled(event)):
+        return None
+    if _misses_observations(fold, event.known["as_of"]):
+        return Unchecked("erased")
+    known = format_time(moment.newest) if moment.newest else "none"
+    return f"it is about {format_time(at)}, and the newest time observed by its horizon was {known}"
+
+
+def _is_scheduled(event: AuditedEvent) -> bool:
+    return event.type == _SCORE and event.known["trigger"] == "schedule"
+
+
+def _time_of(event: AuditedEvent) -> int:
+    """Return the time that something derived is about."""
+    return parse_time(event.known["made_at" if event.type == _PLAN else "evaluated_at"])
+
+
+def _parameters(event: AuditedEvent, fold: LedgerState) -> Parameters | None:
+    data = event.known
+    return fold.parameters(data["policy"], data["policy_version"], data["policy_digest"])
+
+
+def _newest_selected(
+    event: AuditedEvent, fold: LedgerState, facts: AuditedModel, parameters: Parameters
+) -> int | None:
+    """Return the newest time observed of the version deployed last; None where nothing was."""
+    as_of = event.known["as_of"]
+    serving = serving_of(facts, parameters, as_of, None)
+    if serving is None:
+        return None
+    return fold.observations.newest(event.stream, serving.version, serving.since, as_of)
+
+
+def _misses_observations(fold: LedgerState, as_of: int) -> bool:
+    """Whether an observation of any model is not there that could be read as of a position."""
+    return any(
+        fold.absences.misses(facts.gone_by_type, (OBSERVED,), as_of)
+        for facts in fold.models.values()
+    )
 
 
 @rule("horizons.unbroken", _SCORE, *DECISION_TYPES, _PLAN)
@@ -25,41 +157,10 @@ def horizons_unbroken(event: AuditedEvent, fold: LedgerState) -> Verdict:
     into force for it; of a plan, another plan or activation; of all of them, an erasure.
     """
     as_of = event.known["as_of"]
-    between = _plan_breaks(fold) if event.type == _PLAN else _model_breaks(event, fold)
-    newest = max(between, fold.erased_at)
-    if newest <= as_of:
-        return None
-    return f"its horizon is {as_of}, and position {newest} holds what it should have known"
-
-
-def _plan_breaks(fold: LedgerState) -> int:
-    planned = fold.plans[-1][0] if fold.plans else 0
-    activated = fold.activations[-1][0] if fold.activations else 0
-    return max(planned, activated)
-
-
-def _model_breaks(event: AuditedEvent, fold: LedgerState) -> int:
-    facts = fold.models.get(event.stream)
-    if facts is None:
-        return 0  # another rule's business
-    before, newest = facts.guarded
-    own = 0 if event.type == _SCORE else int(event.known["score_position"])
-    if newest == own:
-        newest = before  # its own score, which is recorded together with it
-    description = facts.description(event.position)
-    for position, activated in reversed(fold.activations):
-        if position <= newest:
-            break
-        if description is not None and is_for(activated["scope"], description):
-            newest = position
-            break
-    return int(newest)
+    return fold.horizons.broken(HorizonFacts(event.position, event.stream, event.type, as_of))
 
 
 @rule("triggers", _SCORE, *DECISION_TYPES)
 def triggers(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Only the evaluator scores by schedule or on ingest, and it does nothing on request."""
-    trigger = event.known["trigger"]
-    if (trigger == "request") != (event.actor == _EVALUATOR):
-        return None
-    return f"its trigger is {trigger}, and {event.actor} recorded it"
+    return trigger_fault(event.known["trigger"], event.actor)

@@ -1,0 +1,43 @@
+"""What time it was for a ledger as of a position that lies a moment back."""
+
+from bisect import bisect_right
+from typing import Final, NamedTuple
+
+REMEMBERED: Final = 65_536  # about 10 MB: an evaluator may lag behind what is appended
+
+
+class Moment(NamedTuple):
+    """What was known from a position on, until the next moment."""
+
+    position: int
+    recorded_at: int
+    newest: int
+    """The newest `observed_at`; 0 before any."""
+    second: int
+    """The newest one earlier than that; 0 where there is none."""
+
+
+class Moments:
+    """The newest moments of a ledger."""
+
+    def __init__(self) -> None:
+        self._kept = [Moment(0, 0, 0, 0)]
+
+    def take(self, position: int, recorded_at: int, observed_at: int) -> None:
+        """Take in the next event; `observed_at` is 0 unless it is an observation with a body."""
+        last = self._kept[-1]
+        newest, second = last.newest, last.second
+        if observed_at > newest:
+            newest, second = observed_at, newest
+        elif second < observed_at < newest:
+            second = observed_at
+        elif recorded_at == last.recorded_at:
+            return
+        self._kept.append(Moment(position, recorded_at, newest, second))
+        if len(self._kept) > 2 * REMEMBERED:
+            del self._kept[:-REMEMBERED]
+
+    def at(self, position: int) -> Moment | None:
+        """Return the moment as of a position; None where it is forgotten."""
+        index = bisect_right(self._kept, position, key=lambda one: one.position) - 1
+        return self._kept[index] if index >= 0 else None

@@ -1,0 +1,238 @@
+"""The horizon of what is derived: nothing that bears on it comes between it and the record.
+
+The guards of an append refuse it. Start, signer, verification and audit look for it again: with
+write access to a database alone, a score that was once true could otherwise be recorded once more
+as the newest one. All of them take the rule from here.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ledger.events.canonical import CanonicalError, decode
+from ledger.events.decisions import DECISION_TYPES, ScoreComputed
+from ledger.events.models import DESCRIBING
+from ledger.events.plans import PlanMade
+from ledger.events.policies import PolicyActivated
+from ledger.events.proving import BodyErased
+from ledger.events.registry import EVENT_CLASSES
+from ledger.events.signals import SignalObserved
+
+EVALUATOR: Final = "system/evaluator"
+
+_SCORE: Final = ScoreComputed.TYPE
+_PLAN: Final = PlanMade.TYPE
+_ACTIVATED: Final = PolicyActivated.TYPE
+_ERASED: Final = BodyErased.TYPE
+_SCORED: Final = frozenset({_SCORE, *DECISION_TYPES})
+_OF_A_MODEL: Final = frozenset(
+    cls.TYPE for cls in EVENT_CLASSES if cls.STREAM.startswith("models/")
+) - {SignalObserved.TYPE}
+DERIVED_TYPES: Final = _SCORED | {_PLAN}
+CONCERNED_TYPES: Final = _OF_A_MODEL | {_PLAN, _ACTIVATED, _ERASED}
+"""Types that have a horizon, or bear on one."""
+
+# Bodies are canonical, so their members have one order; the actor's name needs no escape.
+_HORIZON: Final = re.compile(
+    rb'\{"actor":"(?P<actor>[^"\\]+)","causation_position":(?:null|[1-9][0-9]*),'
+    rb'"data":\{(?:"action":"[A-Z_]+",)?"as_of":(?P<as_of>[1-9][0-9]{0,15}),'
+)
+_TRIGGER: Final = b'"trigger":"'
+_UNSAID: Final = "its body does not say its horizon as the format has it"
+
+
+class Bearing(NamedTuple):
+    """Events that bear on something derived: those of these types in a stream; None for in all."""
+
+    stream: str | None
+    types: frozenset[str]
+
+
+PLANS: Final = Bearing(None, frozenset({_PLAN}))
+ACTIVATIONS: Final = Bearing(None, frozenset({_ACTIVATED}))
+ERASURES: Final = Bearing(BodyErased.STREAM, frozenset({_ERASED}))
+
+
+def bearing_on(type_: str, stream: str) -> tuple[Bearing, ...]:
+    """Return what bears on a score, decision or plan in its stream.
+
+    Of a model that is every event but observations, and a policy that comes into force for it; of
+    a plan, other plans and every activation; of all of them, an erasure.
+    """
+    own = PLANS if type_ == _PLAN else Bearing(stream, _OF_A_MODEL)
+    return own, ACTIVATIONS, ERASURES
+
+
+def trigger_fault(trigger: str, actor: str) -> str | None:
+    """Say so where an actor cannot have begun what has this trigger.
+
+    Only the evaluator scores by schedule or on ingest, and it does nothing on request.
+    """
+    if (trigger == "request") != (actor == EVALUATOR):
+        return None
+    return f"its trigger is {trigger}, and {actor} recorded it"
+
+
+class HorizonFacts(NamedTuple):
+    """What of an event concerns horizons, its own or those of others."""
+
+    position: int
+    stream: str
+    type: str
+    as_of: int = 0
+    """Its horizon; 0 where it has none, or its body is not there."""
+    part: Mapping[str, Any] | None = None
+    """The scope of an activation, the labels of a description."""
+    fault: str | None = None
+    """Whatever is wrong with it by itself."""
+
+
+def facts_of(position: int, stream: str, type_: str, body: bytes | None) -> HorizonFacts:
+    """Return what of an event of a concerned type concerns horizons."""
+    if body is None:
+        return HorizonFacts(position, stream, type_)
+    if type_ in DERIVED_TYPES:
+        found = _HORIZON.match(body)
+        if found is None:
+            return HorizonFacts(position, stream, type_, fault=_UNSAID)
+        fault = None
+        if type_ in _SCORED:
+            trigger = body[body.rfind(_TRIGGER) + len(_TRIGGER) :].partition(b'"')[0]
+            fault = trigger_fault(trigger.decode("ascii", "replace"), found["actor"].decode())
+        return HorizonFacts(position, stream, type_, int(found["as_of"]), None, fault)
+    return HorizonFacts(position, stream, type_, 0, part_of(type_, _data_of(body)))
+
+
+def part_of(type_: str, data: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return what of an event's data decides on which model an activation bears."""
+    if data is None or (type_ != _ACTIVATED and type_ not in DESCRIBING):
+        return None
+    part = data.get("scope" if type_ == _ACTIVATED else "labels")
+    return part if isinstance(part, dict) else None
+
+
+def _data_of(body: bytes) -> Mapping[str, Any] | None:
+    try:
+        data = decode(body)["data"]
+    except (CanonicalError, KeyError, TypeError):
+        return None  # that it is none is found by other means
+    return data if isinstance(data, dict) else None
+
+
+Earlier: TypeAlias = Callable[[Bearing, int, int, int | None], Sequence[tuple[int, bytes | None]]]
+"""Returns the newest events of those that bear, as (position, body), newest first.
+
+After a position and up to another; so many at most, None for all.
+"""
+
+
+class Horizons:
+    """Takes in a ledger's concerned events in order, and tells which horizon is broken by what.
+
+    Begun after a position, it asks `earlier` about what lies up to there, only for horizons that
+    reach behind it.
+    """
+
+    def __init__(self, after: int = 0, earlier: Earlier | None = None) -> None:
+        self._after = 0 if earlier is None else after
+        self._earlier: Earlier = earlier or (lambda *_: ())
+        self._models: dict[str, tuple[int, int, bool]] = {}
+        """The two newest events of each model, and whether the newest is a score."""
+        self._labels: dict[str, Mapping[str, Any]] = {}
+        self._activations: list[tuple[int, Mapping[str, Any]]] = []
+        self._planned = 0
+        self._erased = 0
+        self._asked: dict[Bearing, int] = {}
+
+    def take(self, facts: HorizonFacts) -> str | None:
+        """Take in the next event; say what is wrong with it where anything is."""
+        fault = facts.fault
+        if fault is None and facts.as_of >= facts.position:
+            fault = f"its horizon {facts.as_of} does not lie before it"
+        elif fault is None and facts.as_of:
+            fault = self.broken(facts)
+        self.add(facts)
+        return fault
+
+    def add(self, facts: HorizonFacts) -> None:
+        """Take in the next event, unjudged."""
+        position, stream, type_ = facts.position, facts.stream, facts.type
+        if type_ in _OF_A_MODEL:
+            _, newest, _ = self._models.get(stream, (0, 0, False))
+            self._models[stream] = newest, position, type_ == _SCORE
+            if facts.part is not None:
+                self._labels[stream] = facts.part
+        elif type_ == _PLAN:
+            self._planned = position
+        elif type_ == _ERASED:
+            self._erased = position
+        elif facts.part is not None:
+            self._activations.append((position, facts.part))
+
+    def broken(self, facts: HorizonFacts) -> str | None:
+        """Say what bears on an event and lies behind its horizon; None where nothing does."""
+        as_of = facts.as_of
+        if facts.type == _PLAN:
+            newest = self._planned or self._newest_earlier(PLANS, as_of)
+        else:
+            newest = self._newest_of_model(facts)
+        newest = max(newest, self._erased or self._newest_earlier(ERASURES, as_of))
+        newest = max(newest, self._came_into_force(facts, max(newest, as_of)))
+        if newest <= as_of:
+            return None
+        return f"its horizon is {as_of}, and position {newest} holds what it should have known"
+
+    def _newest_earlier(self, bearing: Bearing, as_of: int) -> int:
+        """Return the newest of all that bear and lie up to where this began; asked for once."""
+        if as_of >= self._after:
+            return 0
+        if bearing not in self._asked:
+            found = self._earlier(bearing, 0, self._after, 1)
+            self._asked[bearing] = found[0][0] if found else 0
+        return self._asked[bearing]
+
+    def _newest_of_model(self, facts: HorizonFacts) -> int:
+        """Return the newest event of a model, but the score that a decision came with."""
+        before, newest, is_score = self._models.get(facts.stream, (0, 0, False))
+        own = facts.position - 1 if facts.type != _SCORE else 0
+        if newest == own and is_score:
+            newest = before
+        if newest or facts.as_of >= self._after:
+            return newest
+        until = self._after - 1 if own == self._after else self._after
+        bearing = Bearing(facts.stream, _OF_A_MODEL)
+        found = self._earlier(bearing, facts.as_of, until, 1)
+        return found[0][0] if found else 0
+
+    def _came_into_force(self, facts: HorizonFacts, above: int) -> int:
+        """Return the newest activation that bears on an event above a position; 0 for none."""
+        for position, scope in self._activations[::-1]:
+            if position <= above:
+                return 0
+            if self._is_for(scope, facts):
+                return position
+        if self._newest_earlier(ACTIVATIONS, facts.as_of) <= above:
+            return 0
+        for position, body in self._earlier(ACTIVATIONS, above, self._after, None):
+            part = None if body is None else part_of(_ACTIVATED, _data_of(body))
+            if part is not None and self._is_for(part, facts):
+                return position
+        return 0
+
+    def _is_for(self, scope: Mapping[str, Any], facts: HorizonFacts) -> bool:
+        if facts.type == _PLAN or scope.get("kind") == "ledger":
+            return True
+        if scope.get("kind") == "model":
+            return facts.stream == f"models/{scope.get('model')}"
+        wanted, labels = scope.get("labels"), self._labels_of(facts.stream)
+        return isinstance(wanted, dict) and wanted.items() <= labels.items()
+
+    def _labels_of(self, stream: str) -> Mapping[str, Any]:
+        known = self._labels.get(stream)
+        if known is None:
+            described = Bearing(stream, frozenset(DESCRIBING))
+            found = self._earlier(described, 0, self._after, 1)
+            body = found[0][1] if found else None
+            part = None if body is None else part_of(DESCRIBING[0], _data_of(body))
+            known = self._labels[stream] = part or {}
+        return known
