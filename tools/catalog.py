@@ -1,7 +1,8 @@
-"""Writes what is generated from code: the event catalogue and the schema of policies.
+"""Writes what is generated from code: the event catalogue, the schemas of policies and verdicts.
 
-`python -m tools.catalog` writes `ledger/events/CATALOG.md` and the schema of policies beside their
-code, `policy_schema.json`; `--check` compares instead and fails where one is stale.
+`python -m tools.catalog` writes `ledger/events/CATALOG.md` and, each beside its code, the schemas
+`policy_schema.json` and `verdict_schema.json`; `--check` compares instead and fails where one is
+stale.
 """
 
 import ast
@@ -15,7 +16,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ledger.application.policies.authoring import schema_text
+from ledger.application.policies import authoring
+from ledger.audit import report
 from ledger.events.base import EventData, Part
 from ledger.events.canonical import encode
 from ledger.events.registry import EVENT_CLASSES
@@ -24,6 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 GOLDEN: Final = ROOT / "tests" / "events" / "golden"
 CATALOG: Final = ROOT / "ledger" / "events" / "CATALOG.md"
 POLICY_SCHEMA: Final = ROOT / "ledger" / "application" / "policies" / "policy_schema.json"
+VERDICT_SCHEMA: Final = ROOT / "ledger" / "audit" / "verdict_schema.json"
 
 _INTRODUCTION: Final = """\
 # Event catalogue
@@ -263,7 +266,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"usage: python -m tools.catalog [--check]; not {' '.join(arguments)}")
         return 2
     stale = []
-    for path, text in ((CATALOG, catalog_text()), (POLICY_SCHEMA, schema_text())):
+    written = {
+        CATALOG: catalog_text(),
+        POLICY_SCHEMA: authoring.schema_text(),
+        VERDICT_SCHEMA: report.schema_text(),
+    }
+    for path, text in written.items():
         wanted = text.encode()
         if path.exists() and path.read_bytes() == wanted:
             continue
@@ -271,7 +279,7 @@ def main(arguments: Sequence[str]) -> int:
         if not arguments:
             path.write_bytes(wanted)
     if not stale:
-        print("The event catalogue and the schema of policies are current.")
+        print("The event catalogue and the schemas of policies and verdicts are current.")
         return 0
     if arguments:
         print(f"Not current: {', '.join(stale)}. Run `python -m tools.catalog`.")

@@ -11,8 +11,7 @@ from typing import Any, Final
 from typer.main import get_command
 
 import ledger.audit.rules  # noqa: F401 - registers the rules
-from ledger.audit.audit import MEANINGS
-from ledger.audit.registry import RULES
+from ledger.audit.registry import MEANINGS, RULES
 from ledger.cli.exits import MEANING
 from ledger.cli.main import app
 from ledger.settings import documented

@@ -6,6 +6,8 @@ The README's table is made from this, and a test runs every command and compares
 import dataclasses
 from typing import Any, Final, TypeAlias
 
+from pydantic import BaseModel
+
 from ledger.audit.report import Report, UncheckedCount
 from ledger.audit.source import Finding
 from ledger.client import outcomes, proofs, ranking, records
@@ -14,30 +16,16 @@ from ledger.export.publishing import PublicationResult
 from ledger.operations.compliance import ComplianceFiles
 from ledger.operations.examination import Check
 from ledger.operations.master_key import AdoptedHead
-from ledger.operations.verification.files import CheckedProof
-from ledger.operations.verification.log import VerifiedLog
 
 Shape: TypeAlias = type[Any] | tuple[str, ...]
 """A result type, or the fields of a document that a command puts together itself."""
 
-_BUNDLE: Final = (
-    "thing path origin kind stream first_position last_position events checkpoint_size root "
-    "signed_by witnesses erased_proven erased_stated withheld withheld_reasons unknown_types "
-    "manifest_digest complete_up_to recorded_at events_newer report not_signed"
-)
-_RECEIPT: Final = (
-    "thing path origin model position action tier rule evaluated_at historical score_position "
-    "policy policy_version policy_position input_positions checkpoint_size root signed_by witnesses"
-)
 EVENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(records.Event))
 
 SHAPES: Final[dict[str, Shape]] = {
     "serve": ("address", "port"),
     "doctor": ("state", "checks"),
-    "verify": VerifiedLog,
-    "verify BUNDLE": tuple(_BUNDLE.split()),
-    "verify RECEIPT": tuple(_RECEIPT.split()),
-    "verify PROOF": CheckedProof,
+    "verify": Report,
     "why": ("model", "rank", "of", "paragraph", "priority", "explained"),
     "priorities": ranking.Priorities,
     "evaluate": outcomes.Evaluation,
@@ -78,7 +66,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "decision explain": outcomes.ExplainedDecision,
     "decision replay": outcomes.ReplayResult,
     "decision replay --all": ("progress",),
-    "decision receipt": tuple(_RECEIPT.split()),
+    "decision receipt": Report,
     "log tail": EVENT_FIELDS,
     "log checkpoint": results.VerifiedCheckpoint,
     "log checkpoint --list": ("checkpoints",),
@@ -95,7 +83,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "compliance export": ComplianceFiles,
     "witness serve": ("address", "port", "verifier_key", "origins"),
     "witness key": ("verifier_key",),
-    "export create": tuple(_BUNDLE.split()),
+    "export create": Report,
     "export list": ("exports",),
     "export delete": proofs.Export,
     "projection status": ("projections",),
@@ -108,8 +96,6 @@ SHAPES: Final[dict[str, Shape]] = {
     "key reseal": ("database", "key_file", "resealed"),
 }
 """By command.
-
-`verify` is that of a server, a database or tiles; the kinds of files are in capitals.
 
 `signal submit --model` is that of one observation by flags; `decision replay --all` is the last
 line, after those of `decision replay`."""
@@ -139,4 +125,6 @@ def fields_of(shape: Shape) -> tuple[str, ...]:
     """Return the names of the fields at the top."""
     if isinstance(shape, tuple):
         return shape
+    if issubclass(shape, BaseModel):
+        return tuple(shape.model_fields)
     return tuple(field.name for field in dataclasses.fields(shape))

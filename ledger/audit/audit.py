@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.registry import RULES
-from ledger.audit.report import Report, RuleCount, UncheckedCount
+from ledger.audit.registry import MEANINGS, RULES
+from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
 from ledger.audit.rule_pass import RulePassResult, rule_pass
 from ledger.audit.segment import SEGMENT
-from ledger.audit.source import Finding, HashPassResult, LedgerSource
+from ledger.audit.source import Finding, HashPassResult, LedgerSource, shown_place
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
@@ -18,27 +18,6 @@ from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
 
 _NOTE_EVERY: Final = 8 * SEGMENT  # events between two notes of how far the hashes are checked
-
-MEANINGS: Final = {
-    "chain": "Every header and body has its hash, links, versions and times are in order.",
-    "tiles": "Every stored tile holds the hashes of the events under it.",
-    "truncation": "No event is missing that a kept checkpoint covers.",
-    "checkpoints": "Every kept checkpoint is genuine and has the root of the events.",
-    "keys": "Every key was committed in advance, and a trusted one leads to it.",
-    "witnesses": "The policy's witnesses have cosigned.",
-    "memory": "The ledger begins with what was verified before.",
-    "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
-    "database.observed_at": "Observations are indexed under the time that their body states.",
-    "database.head": "The stored head is the last event.",
-    "database.requests": "Remembered requests are those of the events.",
-    "database.row": "The ledger's row is what its first events say.",
-    "database.orphans": "Every row belongs to a ledger that is there.",
-    "database.tiles": "No tile holds more than the tree.",
-    "database.keys": "The keys that are kept are those that the events name, each sealed.",
-    "database.cosignatures": "Every kept cosignature is whole, and its checkpoint is kept.",
-    "database.integrity": "SQLite finds its own pages, indexes and rows in order.",
-}
-"""Meanings of the rules that are not about single events."""
 
 Tell = Callable[[str, int, int], None]
 """Told which pass is under way, and how many events are done of how many."""
@@ -203,15 +182,22 @@ class Audit:
         meanings = MEANINGS | {name: rule.meaning for name, rule in RULES.items()}
         return Report(
             program=self.program,
+            task="audit",
+            thing=self.source.kind,
+            place=shown_place(self.place),
             origin=self.source.origin,
-            source=self.source.kind,
+            passed=not findings,
+            is_quick=self.is_quick,
+            first_position=min(1, joined.position),
+            last_position=joined.position,
+            events=joined.position,
             size=joined.position,
             root=joined.root.hex(),
-            passed=not findings,
-            first_bad_position=min((one.position for one in findings if one.position), default=0),
-            is_quick=self.is_quick,
+            head=joined.head.hex(),
+            first_bad_position=first_bad(findings),
             checkpoint_size=vouched.size,
             checkpoint=vouched.note,
+            signed_by=vouched.signed_by,
             vkeys=vouched.vkeys,
             witnesses=vouched.witnesses,
             witnessed_size=vouched.witnessed_size,

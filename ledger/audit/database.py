@@ -22,6 +22,7 @@ from ledger.audit.source import (
     SourceReport,
     UnreadableError,
     Withheld,
+    shown_place,
 )
 from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
 from ledger.events.canonical import CanonicalError, decode
@@ -226,7 +227,7 @@ class DatabaseSource:
         if not {"ledgers", "events", "checkpoints"} <= tables:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
-                f"{_shown(self._place)} holds no ledger.",
+                f"{shown_place(self._place)} holds no ledger.",
                 remedy="Check the path or URL.",
             )
         return tables
@@ -243,7 +244,7 @@ class DatabaseSource:
         names = ", ".join(sorted(found)) or "none"
         raise LedgerError(
             Reason.LEDGER_UNKNOWN,
-            f"{_shown(self._place)} holds {len(found)} ledgers: {names}.",
+            f"{shown_place(self._place)} holds {len(found)} ledgers: {names}.",
             remedy="Name one of them: --ledger.",
             metadata={"ledger": origin},
         )
@@ -369,12 +370,6 @@ def _with_lines(note: str, lines: Sequence[str]) -> str:
     return note + "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _shown(place: str) -> str:
-    """Return a place without the password that a URL may hold."""
-    scheme, separator, rest = place.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else place
-
-
 def _damaged(error: Exception) -> LedgerError:
     return chain_broken(0, f"the database is damaged: {error}")
 
@@ -382,6 +377,6 @@ def _damaged(error: Exception) -> LedgerError:
 def _unavailable(place: str, error: Exception) -> LedgerError:
     return LedgerError(
         Reason.STORE_UNAVAILABLE,
-        f"{_shown(place)} cannot be read: {error}.",
+        f"{shown_place(place)} cannot be read: {error}.",
         remedy="Check that it is a ledger's database, and the right to read it.",
     )

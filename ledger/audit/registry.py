@@ -46,6 +46,27 @@ class AuditRule:
 
 RULES: Final[dict[str, AuditRule]] = {}
 
+MEANINGS: Final = {
+    "chain": "Every header and body has its hash, links, versions and times are in order.",
+    "tiles": "Every stored tile holds the hashes of the events under it.",
+    "truncation": "No event is missing that a kept checkpoint covers.",
+    "checkpoints": "Every kept checkpoint is genuine and has the root of the events.",
+    "keys": "Every key was committed in advance, and a trusted one leads to it.",
+    "witnesses": "The policy's witnesses have cosigned.",
+    "memory": "The ledger begins with what was verified before.",
+    "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
+    "database.observed_at": "Observations are indexed under the time that their body states.",
+    "database.head": "The stored head is the last event.",
+    "database.requests": "Remembered requests are those of the events.",
+    "database.row": "The ledger's row is what its first events say.",
+    "database.orphans": "Every row belongs to a ledger that is there.",
+    "database.tiles": "No tile holds more than the tree.",
+    "database.keys": "The keys that are kept are those that the events name, each sealed.",
+    "database.cosignatures": "Every kept cosignature is whole, and its checkpoint is kept.",
+    "database.integrity": "SQLite finds its own pages, indexes and rows in order.",
+}
+"""Meanings of the checks that are not about single events."""
+
 
 def rule(
     name: str, *types: str, needs_data: bool = True, finish: Finish | None = None

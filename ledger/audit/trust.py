@@ -41,6 +41,8 @@ class SignatureReport:
     """The newest note with a genuine signature, whether or not the events have its root."""
     vkeys: tuple[str, ...] = ()
     """The trusted keys."""
+    signed_by: tuple[str, ...] = ()
+    """Those of them that signed that checkpoint."""
     witnesses: tuple[str, ...] = ()
     witnessed_size: int = 0
     missing: int = 0
@@ -262,8 +264,8 @@ def _judge_newest(
     found.size = 0
     for size, note, opened in reversed(newest):
         signers = _signers(opened, spans, size)
-        if set(signers) & set(found.vkeys):
-            found.size, found.note = size, note
+        if trusted := tuple(vkey for vkey in signers if vkey in found.vkeys):
+            found.size, found.note, found.signed_by = size, note, trusted
             return
         if found.vkeys:
             what = "no trusted key, nor one that a trusted key leads to, signed the checkpoint"

@@ -13,8 +13,7 @@ from ledger.cli.session import Session, session
 from ledger.cli.trust import Bundle, Keys, PolicyFile, believing, first_use_said, kept_note
 from ledger.cli.values import parse_time
 from ledger.cli.verification import log_source
-from ledger.events import notation
-from ledger.operations.failures import IntegrityFailure, MisuseError
+from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
     from ledger.audit.report import Report
@@ -50,6 +49,7 @@ def run(
     """
     from ledger.operations.audits import audit_log
     from ledger.operations.trust import trusted
+    from ledger.operations.verification.verdict import required
 
     chosen = session()
     given = trusted(vkey, policy)
@@ -61,40 +61,23 @@ def run(
     finally:
         opened.close()
     chosen.show(report, report.text())
-    if report.passed:
-        if record:
-            _record(report, chosen)
-        return
-    failure = _failure(report)
     if record:
-        _record_failed(report, chosen, failure)
-    raise failure
-
-
-def _failure(report: "Report") -> IntegrityFailure:
-    at = report.first_bad_position
-    where = f" The first bad position is {at}." if at else ""
-    found = notation.counted(len(report.findings), "finding")
-    return IntegrityFailure(
-        f"{report.origin} does not hold: {found}.{where}",
-        "Stop writing, keep this ledger and the report as evidence, and call an operator.",
-    )
-
-
-def _record_failed(report: "Report", chosen: Session, failure: IntegrityFailure) -> None:
-    """Record what does not hold if the server takes it: what was found counts either way."""
-    from ledger.client.errors import ClientError
-
-    try:
         _record(report, chosen)
-    except (ClientError, MisuseError) as error:
-        failure.message += f" It could not be recorded: {error}"
+    required(report)
 
 
 def _record(report: "Report", chosen: Session) -> None:
+    """Record an audit; of one that does not hold, say where it could not: what it found counts."""
+    from ledger.client.errors import ClientError
     from ledger.operations.audits import record_audit
 
-    appended = record_audit(chosen.client, report)
+    try:
+        appended = record_audit(chosen.client, report)
+    except (ClientError, MisuseError) as error:
+        if report.passed:
+            raise
+        output.say(f"It could not be recorded: {error}")
+        return
     output.say(f"Recorded as audit.completed at position {appended.position}.")
 
 

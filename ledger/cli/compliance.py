@@ -81,6 +81,7 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
     from ledger.operations.compliance import BundleFacts, ServerFacts
     from ledger.operations.trust import trusted
     from ledger.operations.verification.files import check_bundle
+    from ledger.operations.verification.verdict import required
 
     if bundle is None and (vkeys or policy is not None):
         raise MisuseError(
@@ -94,7 +95,7 @@ def source_of(bundle: Path | None, vkeys: list[str] | None, policy: Path | None)
         output.say(f"{bundle} was read unverified: verify it with --vkey or --witness-policy.")
         return facts
     with output.progress("Verifying") as move:
-        check_bundle(bundle, given, move)
+        required(check_bundle(bundle, given, move))
     return facts
 
 

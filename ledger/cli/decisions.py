@@ -10,7 +10,7 @@ from ledger.cli import output, values
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, given_or_own
 from ledger.cli.values import POSITION_DIGITS_MAX, parse_time
-from ledger.cli.verification import show_receipt
+from ledger.cli.verification import show_verdict
 from ledger.events.inert import inert
 from ledger.limits import OVERRIDE_SECONDS_MAX
 from ledger.operations.failures import IntegrityFailure, MisuseError
@@ -347,5 +347,4 @@ def receipt(
     make_folder(out.parent)
     with open_file(out) as file:  # it holds bodies, as a bundle does
         file.write(data)
-    found = check_receipt(out, given)
-    show_receipt(found, out, f"Wrote {out} ({len(data):,} bytes), and verified it.")
+    show_verdict(check_receipt(out, given), f"Wrote {out} ({len(data):,} bytes), and verified it.")

@@ -8,7 +8,7 @@ import typer
 from ledger.cli import output
 from ledger.cli.session import session
 from ledger.cli.trust import Keys, PolicyFile, given_or_own
-from ledger.cli.verification import show_bundle
+from ledger.cli.verification import show_verdict
 from ledger.operations.failures import MisuseError
 
 
@@ -49,6 +49,7 @@ def create(
     from ledger.operations.bundle_fetch import BundleDownload
     from ledger.operations.trust import trusted
     from ledger.operations.verification.files import check_bundle
+    from ledger.operations.verification.verdict import required
 
     chosen = session()
     asked = _asked(full, first, last, stream) | {
@@ -66,9 +67,10 @@ def create(
         fetch.fetch(export, move)
     given = given_or_own(given)
     with output.progress("Verifying") as move:
-        found = check_bundle(fetch.archive, given, move)
+        verdict = required(check_bundle(fetch.archive, given, move))
     fetch.keep()
-    show_bundle(found, out, f"Wrote {out}, and verified it.")
+    kept = verdict.model_copy(update={"place": str(out)})
+    show_verdict(kept, f"Wrote {out}, and verified it.")
 
 
 def _asked(full: bool, first: str | None, last: str | None, stream: str) -> dict[str, Any]:

@@ -28,6 +28,8 @@ COUNT_MAX = 1_000_000_000
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any result there is
     """Return a result as JSON knows it."""
+    if hasattr(value, "model_dump"):  # a model of pydantic, which `--help` need not import
+        return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: plain(getattr(value, field.name)) for field in fields}

@@ -8,15 +8,14 @@ import typer
 from ledger.cli import output, values
 from ledger.cli.session import Session, session
 from ledger.cli.trust import Keys, PolicyFile, kept_note
-from ledger.events import notation
 from ledger.operations.failures import MisuseError
 
 if TYPE_CHECKING:
+    from ledger.audit.report import Report
     from ledger.audit.source import LedgerSource
     from ledger.export.reach import AgeBound
-    from ledger.export.receipt import Receipt
-    from ledger.export.verify import VerifiedBundle
     from ledger.operations.trust import TrustAnchors
+
 
 MaxSealAge: TypeAlias = Annotated[
     str | None,
@@ -52,6 +51,9 @@ def verify(
     max_seal_age: MaxSealAge = None,
     vkey: Keys = None,
     policy: PolicyFile = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of every verdict, no more.")
+    ] = False,
 ) -> None:
     """Verify a server, a database, a bundle, a receipt, a proof or tiles: hashes and signatures.
 
@@ -61,11 +63,37 @@ def verify(
     decisions follow from what was observed is for `audit run`.
     """
     from ledger.operations.trust import trusted
-    from ledger.operations.verification.files import check_receipt
+    from ledger.operations.verification.files import check_proof, check_receipt
     from ledger.operations.verification.target import thing_at
 
+    if schema:
+        from ledger.audit.report import schema_text
+
+        output.write(schema_text().rstrip())
+        return
     chosen, given = session(), trusted(vkey, policy)
     kind = "server" if thing is None else thing_at(thing)
+    _refuse_strays(kind, checkpoint, event_hash, event_file, max_seal_age)
+    if thing is None or kind in {"server", "database", "tiles"}:
+        verdict = _verify_log(chosen, thing, checkpoint, given)
+    elif kind == "bundle":
+        verdict = _verify_bundle(Path(thing), max_seal_age, given)
+    elif kind == "receipt":
+        verdict = check_receipt(Path(thing), given)
+    else:
+        event = values.hash_of(event_hash, "--event-hash") or event_file
+        verdict = check_proof(Path(thing), event, given)
+    show_verdict(verdict)
+
+
+def _refuse_strays(
+    kind: str,
+    checkpoint: Path | None,
+    event_hash: str | None,
+    event_file: Path | None,
+    max_seal_age: str | None,
+) -> None:
+    """Refuse options that are for another kind of thing, or exclude each other."""
     only_for = {
         "--checkpoint": (checkpoint, {"server", "database", "tiles"}),
         "--event-hash": (event_hash, {"proof"}),
@@ -75,59 +103,30 @@ def verify(
     for flag, (value, kinds) in only_for.items():
         if value is not None and kind not in kinds:
             raise MisuseError(f"{flag} is not for a {kind}.", "Leave it out.")
-    if kind in {"server", "database", "tiles"}:
-        _verify_log(chosen, thing, checkpoint, given)
-        return
-    assert thing is not None
-    path = Path(thing)
-    if kind == "bundle":
-        _verify_bundle(path, max_seal_age, given)
-    elif kind == "receipt":
-        show_receipt(check_receipt(path, given), path)
-    else:
-        _verify_proof(path, event_hash, event_file, given)
+    if event_hash is not None and event_file is not None:
+        raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
 
 
-def _verify_bundle(path: Path, max_seal_age: str | None, given: "TrustAnchors") -> None:
+def _verify_bundle(path: Path, max_seal_age: str | None, given: "TrustAnchors") -> "Report":
     from ledger.operations.verification.files import check_bundle
 
     bound = age_bound(max_seal_age)
     with output.progress("Verifying") as move:
-        bundle = check_bundle(path, given, move, bound)
-    show_bundle(bundle, path)
-
-
-def _verify_proof(
-    path: Path, event_hash: str | None, event_file: Path | None, given: "TrustAnchors"
-) -> None:
-    from ledger.operations.verification.files import check_proof
-
-    if event_hash is not None and event_file is not None:
-        raise MisuseError("A proof is of one event.", "Give one: --event-hash or --event-file.")
-    proof = check_proof(path, values.hash_of(event_hash, "--event-hash") or event_file, given)
-    by = f", cosigned by {', '.join(proof.witnesses)}" if proof.witnesses else ""
-    tree = f"the signed tree of {notation.counted(proof.size, 'event')}"
-    session().show(proof, f"{proof.origin}: position {proof.position} is in {tree}{by}.")
+        return check_bundle(path, given, move, bound)
 
 
 def _verify_log(
     chosen: Session, place: str | None, checkpoint: Path | None, given: "TrustAnchors"
-) -> None:
+) -> "Report":
     from ledger.operations.verification.log import verify_log
 
     kept = "" if checkpoint is None else kept_note(checkpoint)
     source = log_source(chosen, place)
     try:
         with output.progress(f"Verifying {source.origin}", source.size) as move:
-            found = verify_log(source, given, kept, move)
+            return verify_log(source, given, kept, move, place=place or chosen.target)
     finally:
         source.close()
-    events = notation.counted(found.size, "event")
-    chosen.show(
-        found,
-        f"{found.origin}: {events} verified, up to position {found.size}.\n"
-        f"head {found.head.hex()}\nroot {found.root.hex()}\n{found.signature}",
-    )
 
 
 def log_source(chosen: Session, place: str | None) -> "LedgerSource":
@@ -150,101 +149,10 @@ def age_bound(text: str | None) -> "AgeBound | None":
     return AgeBound(seconds, session().clock.now_micros())
 
 
-def _signed(found: "VerifiedBundle | Receipt") -> list[str]:
-    lines = [f"signed by {key}" for key in found.signed_by]
-    return lines + ([f"cosigned by {', '.join(found.witnesses)}"] if found.witnesses else [])
+def show_verdict(verdict: "Report", done: str = "") -> None:
+    """Show a verdict, with `done` as a line before it; raise what it is where nothing holds."""
+    from ledger.operations.verification.verdict import required
 
-
-def show_bundle(found: "VerifiedBundle", path: Path, done: str = "") -> None:
-    """Show what a bundle is; `done` is a line before it."""
-    scope, missing = found.scope, found.missing
-    reasons = {reason: ranges.count() for reason, ranges in scope.withheld}
-    document = {
-        "thing": "bundle",
-        "path": str(path),
-        "origin": found.origin,
-        "kind": scope.kind,
-        "stream": scope.stream or "",
-        "first_position": scope.first_position,
-        "last_position": scope.last_position,
-        "events": found.events,
-        "checkpoint_size": found.checkpoint_size,
-        "root": found.root,
-        "signed_by": found.signed_by,
-        "witnesses": found.witnesses,
-        "erased_proven": missing.erased_proven,
-        "erased_stated": missing.erased_stated,
-        "withheld": missing.withheld,
-        "withheld_reasons": reasons,
-        "unknown_types": found.unknown_types,
-        "manifest_digest": found.manifest_digest,
-        "complete_up_to": found.reach.position,
-        "recorded_at": found.reach.recorded_at,
-        "events_newer": found.reach.events_newer,
-        "report": found.report_verdict,
-        "not_signed": found.unsigned,
-    }
-    events = notation.counted(found.events, "event") + (
-        f" of {scope.stream}" if scope.stream else ""
-    )
-    covers = f"positions {scope.first_position} to {scope.last_position}"
-    erased = f"{missing.erased_proven} erased (proven), {missing.erased_stated} erased (as stated)"
-    lines = [
-        *([done] if done else []),
-        f"{found.origin}: {events} verified, {covers}.",
-        str(found.reach),
-        f"checkpoint over {notation.counted(found.checkpoint_size, 'event')}",
-        f"root {found.root.hex()}",
-        *_signed(found),
-        f"bodies missing: {erased}, {missing.withheld} withheld",
-        *(f"  {count}: {reason}" for reason, count in reasons.items()),
-        *(
-            f"unknown to this release, hashed and counted: {count} of {type_}"
-            for type_, count in found.unknown_types.items()
-        ),
-        f"manifest {found.manifest_digest.hex()}, which export.issued names in the ledger",
-        f"data/report.html: {found.report_verdict}",
-        *(f"not signed: {name}" for name in found.unsigned),
-    ]
-    session().show(document, "\n".join(lines))
-
-
-def show_receipt(found: "Receipt", path: Path, done: str = "") -> None:
-    """Show what a receipt shows; `done` is a line before it."""
-    decision = found.decision
-    document = {
-        "thing": "receipt",
-        "path": str(path),
-        "origin": found.origin,
-        "model": found.model,
-        "position": found.position,
-        "action": decision.action,
-        "tier": decision.tier,
-        "rule": decision.rule,
-        "evaluated_at": decision.evaluated_at,
-        "historical": decision.historical,
-        "score_position": found.score_position,
-        "policy": decision.policy,
-        "policy_version": decision.policy_version,
-        "policy_position": found.policy_position,
-        "input_positions": found.input_positions,
-        "checkpoint_size": found.checkpoint_size,
-        "root": found.root,
-        "signed_by": found.signed_by,
-        "witnesses": found.witnesses,
-    }
-    rule = f"rule {decision.rule}" if decision.rule else "no rule"
-    policy = f"policy {decision.policy} version {decision.policy_version}"
-    inputs = notation.counted(len(found.input_positions), "observation")
-    place = f"the decision about {found.model} at position {found.position}"
-    lines = [
-        *([done] if done else []),
-        f"{found.origin}: {place} is proven.",
-        f"{decision.action}, evaluated {notation.shown_time(decision.evaluated_at)}"
-        + (", historical: it changes nothing in force" if decision.historical else ""),
-        f"by {rule} of {policy}, recorded at position {found.policy_position}",
-        f"from the score at position {found.score_position}, computed from {inputs}",
-        f"checkpoint over {notation.counted(found.checkpoint_size, 'event')}",
-        *_signed(found),
-    ]
-    session().show(document, "\n".join(lines))
+    lines = [done] if done and verdict.passed else []
+    session().show(verdict, "\n".join([*lines, verdict.text()]))
+    required(verdict)

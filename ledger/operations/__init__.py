@@ -5,7 +5,12 @@ asked for. Where it cannot, it raises MisuseError or IntegrityFailure, or what t
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from ledger import __version__
+
+PROGRAM: Final = f"decision-ledger {__version__}"
+"""The program that looked, as verdicts and audits on record name it."""
 
 Move: TypeAlias = Callable[[int, int], None]
 """How an operation that takes long says how far it has come: told how much is done, of how much."""

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ledger import __version__
 from ledger.audit.audit import Audit, Tell
 from ledger.audit.report import Report
 from ledger.audit.source import LedgerSource
 from ledger.audit.state_file import AuditStateFile
 from ledger.errors import LedgerError
+from ledger.operations import PROGRAM
 from ledger.operations.failures import MisuseError
 from ledger.operations.trust import TrustAnchors
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ledger.client import LedgerClient
     from ledger.client.records import Appended
 
-PROGRAM: Final = f"decision-ledger {__version__}"
 _FINDINGS_RECORDED: Final = 100
 _WHAT_CHARS: Final = 2_000
 
@@ -62,7 +61,7 @@ def record_audit(client: "LedgerClient", report: Report) -> "Appended":
     return client.record_audit(
         proofs.AuditReport(
             program=report.program,
-            source=report.source.upper(),
+            source=report.thing.upper(),
             size=report.size,
             root=bytes.fromhex(report.root),
             passed=report.passed,

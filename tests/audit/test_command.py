@@ -65,7 +65,7 @@ def test_a_damaged_ledger_ends_with_four_and_names_the_first_bad_position(
     code, out, err = run(database)
     assert code == 4
     assert "position 20: the body does not have the header's body hash" in out
-    assert "The first bad position is 20." in err
+    assert "broken at position 20: " in err
 
 
 @pytest.mark.parametrize("fault", ["another origin", "no ledger at all"])
@@ -107,7 +107,7 @@ def test_bundles_and_tiles_are_told_from_databases(run: Run, paper: Paper, tmp_p
     ):
         code, out, err = run(place, *key)
         assert code == 0, err
-        assert json.loads(out)["source"] == kind
+        assert json.loads(out)["thing"] == kind
 
 
 def test_state_and_quick_go_on_from_before(run: Run, paper: Paper, tmp_path: Path) -> None:

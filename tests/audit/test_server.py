@@ -55,7 +55,7 @@ def test_a_served_ledger_passes_with_all_its_checkpoints(client: LedgerClient) -
     assert applied["checkpoints"] >= 5
     assert applied["replay.score"] >= 2
     assert applied["replay.plan"] == 1
-    assert report.source == "server"
+    assert report.thing == "server"
 
 
 @pytest.mark.parametrize("change", [{"body": b"{}"}, {"stream": "models/m1"}, {"position": 8}])
@@ -121,7 +121,7 @@ def test_what_does_not_hold_goes_on_record_too(
     copy = str(damaged_copy(served, tmp_path))
     ran = CliRunner().invoke(app, ["audit", "run", copy, "--record", *place])
     assert ran.exit_code == 4, ran.stderr
-    assert "The first bad position is 20." in ran.stderr
+    assert "broken at position 20: " in ran.stderr
     (event,) = client.list_events(types=["audit.completed.v1"])
     assert event.data["passed"] is False
     assert [one["position"] for one in event.data["findings"]] == [20]

@@ -61,7 +61,7 @@ def test_a_stored_ledger_holds_on_either_database(
     record(store, 40)
     report = audited(DatabaseSource(database_url))  # while the store is open
     assert report.passed, report.text()
-    assert (report.size, report.source) == (42, "database")
+    assert (report.size, report.thing) == (42, "database")
     applied = {one.rule: one.checked for one in report.rules}
     assert applied["tiles"] == 1
     assert applied["database.requests"] >= 40

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.audit import MEANINGS, Audit
+from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
+from ledger.audit.registry import MEANINGS
 from ledger.chain.checkpoint import CheckpointBody, sign
 from ledger.chain.key_history import vkey_digest
 from ledger.chain.keys import SecretKey

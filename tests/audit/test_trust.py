@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.audit import MEANINGS, Audit
+from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
 from ledger.audit.hashing import hash_pass
+from ledger.audit.registry import MEANINGS
 from ledger.audit.report import Report
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
 from ledger.audit.verified_prefix import VerifiedPrefix

@@ -36,7 +36,9 @@ def test_a_bundle_is_fetched_verified_and_verified_again(
     assert made.json["events"] == made.json["checkpoint_size"]
     assert [path.name for path in out.parent.iterdir()] == [name]
     listed = told("export", "list", "--json").json["exports"]
-    assert [export["manifest_digest"] for export in listed] == [made.json["manifest_digest"]]
+    assert [export["manifest_digest"] for export in listed] == [
+        made.json["bundle"]["manifest_digest"]
+    ]
     gone = told("export", "delete", listed[0]["name"], "--json").json
     assert tuple(gone) == fields_of(SHAPES["export delete"])
     assert told("export", "list", "--json").json["exports"] == []
@@ -64,8 +66,10 @@ def test_parts_are_named_by_stream_position_and_time(told: Run, key: str, tmp_pa
         "--withhold-type", "signal.observed.v1", "--withhold-reason", "secret", "--json",
     )  # fmt: skip
     assert stream.err == ""
-    assert (stream.json["kind"], stream.json["stream"]) == ("stream", "models/fares")
-    assert stream.json["withheld"] == stream.json["withheld_reasons"]["secret"] == 80
+    made = stream.json["bundle"]
+    assert (made["kind"], made["stream"]) == ("stream", "models/fares")
+    reasons = {one["reason"]: one["count"] for one in stream.json["gaps"]}
+    assert stream.json["withheld"] == reasons["withheld, secret"] == 80
     part = told("export", "create", str(tmp_path / "p.tar"), "--from", "3", "--to", "7", "--json")
     assert (part.json["first_position"], part.json["last_position"]) == (3, 7)
     timed = told(

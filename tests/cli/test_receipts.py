@@ -22,9 +22,10 @@ def test_a_receipt_is_fetched_and_verifies_offline(
     assert tuple(made.json) == fields_of(SHAPES["decision receipt"])
     for path in (out, out.parent):
         assert path.stat().st_mode & 0o077 == 0, "it holds bodies, as a bundle does"
-    assert made.json["position"] == decision["position"]
-    assert made.json["action"] == decision["action"]
-    assert made.json["input_positions"]
+    proven = made.json["decision"]
+    assert proven["position"] == decision["position"]
+    assert proven["action"] == decision["action"]
+    assert proven["input_positions"]
     verified = run("verify", str(out), "--vkey", key, "--json")
     assert verified.json == made.json
     text = run("verify", str(out), "--vkey", key).out

@@ -127,6 +127,6 @@ def test_it_is_served_replays_and_goes_on_for_a_client_that_has_followed_it(
         told("signal", "submit", str(rows))
         told("evaluate", "churn")
         assert "7 identical, 0 divergent" in told("decision", "replay", "--all")
-        assert "Signed checkpoint" in told("verify")
+        assert "Signed over " in told("verify")
         ranked = [line.split()[1] for line in told("priorities").splitlines()[1:3]]
         assert ranked == ["churn", "fraud-eu"]

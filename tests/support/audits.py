@@ -6,8 +6,9 @@ The latter for tests whose events are made up: rules about what events say would
 from pathlib import Path
 from typing import Any
 
-from ledger.audit.audit import MEANINGS, Audit
+from ledger.audit.audit import Audit
 from ledger.audit.database import DatabaseSource
+from ledger.audit.registry import MEANINGS
 from ledger.audit.report import Report
 from ledger.audit.source import Finding, LedgerSource
 

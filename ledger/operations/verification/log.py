@@ -4,12 +4,12 @@ A server that is only asked for bytes, a database opened read only and published
 alike. Whether what the events say follows from each other is for an audit, which replays it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ledger.audit.hashing import hash_pass
-from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.registry import MEANINGS
+from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
+from ledger.audit.source import Finding, LedgerSource, shown_place
 from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.checkpoint import CheckpointBody
@@ -17,78 +17,97 @@ from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.key_history import KeySpan, open_by_spans
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
-from ledger.errors import chain_broken
 from ledger.events.notation import counted
-from ledger.operations import Move
-from ledger.operations.failures import IntegrityFailure
+from ledger.operations import PROGRAM, Move
 from ledger.operations.trust import TrustAnchors
+from ledger.operations.verification.verdict import NO_RULES
 
-_REMEDY: Final = "Stop writing, keep the database as evidence, and call an operator."
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedLog:
-    """A log that holds."""
-
-    thing: str
-    """`server`, `database` or `tiles`."""
-    origin: str
-    size: int
-    head: bytes
-    root: bytes
-    signature: str
-    """The signers, in a sentence."""
+_MEMORY: Final = "memory"
 
 
 def verify_log(
-    source: LedgerSource, given: TrustAnchors, kept: str = "", move: Move | None = None
-) -> VerifiedLog:
-    """Verify a log; CHAIN_BROKEN or IntegrityFailure says what does not hold, and where.
+    source: LedgerSource,
+    given: TrustAnchors,
+    kept: str = "",
+    move: Move | None = None,
+    place: str = "",
+) -> Report:
+    """Return the verdict on a log: its findings say what does not hold, and where.
 
     Without a key from elsewhere the log's own first key is believed, and that is said. `kept` is
-    the text of a checkpoint kept from earlier, which the log must still contain.
+    the text of a checkpoint kept from earlier, which the log must still contain; `place` says where
+    the log was found.
     """
     if not source.has_bodies:
         given.require("A log without bodies")
-    claimed = _claimed(kept) if kept else None
     joined = VerifiedPrefix()
+    claimed, memory = _claimed(kept)
     extra = () if claimed is None or claimed.size > source.size else (claimed.size,)
     findings = hash_pass(source, joined, extra=extra, progress=move)
-    _refuse(source, findings)
-    vouched = vouch(source, joined, [str(key) for key in given.keys], given.policy)
-    _refuse(source, vouched.findings)
-    if claimed is not None:
-        _compare(source, joined, vouched, kept, claimed)
-    return VerifiedLog(
-        source.kind,
-        source.origin,
-        joined.position,
-        joined.head,
-        joined.root,
-        _said(vouched, given, claimed),
+    is_whole = not any(one.rule == "chain" for one in findings)
+    keys, until = [str(key) for key in given.keys], None if is_whole else joined.position
+    vouched = vouch(source, joined, keys, given.policy, until=until)
+    if claimed is not None and is_whole:
+        memory += _compare(source, joined, vouched, kept, claimed)
+    findings = sorted([*findings, *vouched.findings, *memory], key=lambda one: one.position)
+    remarks = list(vouched.remarks)
+    if claimed is not None and not memory and is_whole:
+        over = counted(claimed.size, "event")
+        remarks.append(f"The checkpoint kept before, over {over}, is of the same log.")
+    return Report(
+        program=PROGRAM,
+        task="verify",
+        thing=source.kind,
+        place=shown_place(place),
+        origin=source.origin,
+        passed=not findings,
+        first_position=min(1, joined.position),
+        last_position=joined.position,
+        events=joined.position,
+        size=joined.position,
+        root=joined.root.hex(),
+        head=joined.head.hex(),
+        first_bad_position=first_bad(findings),
+        checkpoint_size=vouched.size,
+        checkpoint=vouched.note,
+        signed_by=vouched.signed_by,
+        vkeys=vouched.vkeys,
+        witnesses=vouched.witnesses,
+        witnessed_size=vouched.witnessed_size,
+        rules=_rules(joined, vouched, findings, is_kept=bool(kept)),
+        findings=tuple(findings),
+        gaps=(UncheckedCount("rules", NO_RULES, joined.position),),
+        remarks=tuple(remarks),
     )
 
 
-def _refuse(source: LedgerSource, findings: Sequence[Finding]) -> None:
-    """Raise the first finding, if there is one."""
-    if not findings:
-        return
-    first = min(findings, key=lambda finding: finding.position)
-    if first.rule == "chain":
-        raise chain_broken(first.position, first.sentence)
-    at = f"at position {first.position}, " if first.position else ""
-    raise IntegrityFailure(f"{source.origin} does not hold: {at}{first.sentence}.", _REMEDY)
+def _rules(
+    joined: VerifiedPrefix, vouched: SignatureReport, findings: list[Finding], *, is_kept: bool
+) -> tuple[RuleCount, ...]:
+    checked = {"chain": joined.position, "tiles": joined.tiles_checked, "truncation": 1}
+    checked |= vouched.checked | {_MEMORY: int(is_kept)}
+    failed = [one.rule for one in findings]
+    return tuple(
+        RuleCount(
+            name, meaning, checked.get(name, 0), failed.count(name), vouched.unchecked.get(name, 0)
+        )
+        for name, meaning in MEANINGS.items()
+        if checked.get(name) or name in failed or name in vouched.unchecked
+    )
 
 
-def _claimed(kept: str) -> CheckpointBody:
+def _claimed(kept: str) -> tuple[CheckpointBody | None, list[Finding]]:
+    """Return what a checkpoint kept from earlier states, or what is wrong with it."""
+    if not kept:
+        return None, []
     try:
-        return parse_checkpoint(parse_note(kept.encode()).text)
+        return parse_checkpoint(parse_note(kept.encode()).text), []
     except NoteError as error:
-        raise _kept_fails(error) from error
+        return None, [_unverified(error)]
 
 
-def _kept_fails(why: object) -> IntegrityFailure:
-    return IntegrityFailure(f"The checkpoint kept before does not verify: {why}.", _REMEDY)
+def _unverified(why: object) -> Finding:
+    return Finding(_MEMORY, 0, f"the checkpoint kept before does not verify: {why}")
 
 
 def _compare(
@@ -97,40 +116,23 @@ def _compare(
     vouched: SignatureReport,
     kept: str,
     claimed: CheckpointBody,
-) -> None:
-    """Refuse a log that does not begin with the tree of a checkpoint kept from earlier."""
+) -> list[Finding]:
+    """Return why a log does not begin with the tree of a checkpoint kept from earlier."""
     spans = key_history(joined)[0].spans if source.has_bodies else ()
     believed = [span for span in spans if span.vkey in vouched.vkeys]
     believed = believed or [KeySpan(vkey, 1) for vkey in vouched.vkeys]
     try:
         open_by_spans(kept.encode(), origin=source.origin, spans=believed)
     except NoteError as error:
-        raise _kept_fails(error) from error
-    if claimed.size > joined.position:
-        raise IntegrityFailure(
-            f"The log ends at position {joined.position}; the checkpoint kept before covers "
-            f"{counted(claimed.size, 'event')}.",
-            _REMEDY,
-        )
-    if joined.roots.get(claimed.size) != claimed.root:
-        raise IntegrityFailure(
-            f"The checkpoint at position {claimed.size} has another Merkle root: events up to "
-            "there are not those that were signed.",
-            _REMEDY,
-        )
-
-
-def _said(vouched: SignatureReport, given: TrustAnchors, claimed: CheckpointBody | None) -> str:
-    """Say who vouches for a log that holds."""
-    if not vouched.size:
-        said = "No checkpoint was signed yet, so nothing vouches for the whole but the chain."
-    else:
-        said = f"Signed checkpoint over {counted(vouched.size, 'event')} holds."
-        if vouched.witnesses:
-            over = counted(vouched.witnessed_size, "event")
-            said += f" Cosigned over {over} by {', '.join(vouched.witnesses)}."
-        if given.is_empty:
-            said += " Its key came from the ledger itself: compare it with one obtained elsewhere."
-    if claimed is not None:
-        said += f" So does the one kept before, over {counted(claimed.size, 'event')}."
-    return said
+        return [_unverified(error)]
+    size = joined.position
+    if claimed.size > size:
+        over = counted(claimed.size, "event")
+        what = f"the log ends at position {size}, and the checkpoint kept before covers {over}"
+        return [Finding(_MEMORY, size + 1, what, "an event", "none")]
+    root = joined.roots.get(claimed.size)
+    if root != claimed.root:
+        what = f"the first {counted(claimed.size, 'event')} are not those of the checkpoint kept"
+        shown = "nothing" if root is None else root.hex()
+        return [Finding(_MEMORY, 1, f"{what} before", claimed.root.hex(), shown)]
+    return []

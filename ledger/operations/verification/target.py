@@ -4,15 +4,14 @@ A file is known by how it begins, a folder by what lies in it; damaged beyond th
 """
 
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from ledger.audit.bundle import BundleSource
 from ledger.audit.database import DatabaseSource
+from ledger.audit.report import Thing
 from ledger.audit.source import LedgerSource
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.operations.failures import MisuseError
-
-Thing: TypeAlias = Literal["server", "database", "bundle", "tiles", "receipt", "proof"]
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _PROOF: Final = b"c2sp.org/tlog-proof@"
