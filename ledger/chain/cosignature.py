@@ -1,4 +1,4 @@
-"""Cosignatures of witnesses (C2SP cosignature/v1): who saw which checkpoint, and when.
+"""Cosignatures of witnesses (C2SP tlog-cosignature): who saw which checkpoint, and when.
 
 A witness that cosigns says: at that time this was the largest tree I had seen of this log, and it
 is consistent with all I had seen before. The time is the witness's own claim.
@@ -7,8 +7,11 @@ is consistent with all I had seen before. The time is the witness's own claim.
 from collections.abc import Sequence
 from typing import Final
 
+from ledger.chain import mldsa
+from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.keys import (
     COSIGNATURE,
+    MLDSA_COSIGNATURE,
     SIGNATURE_BYTES,
     KeyFormatError,
     NamedSecret,
@@ -20,11 +23,38 @@ from ledger.chain.note import MalformedNoteError, Note, Signature, parse
 SECONDS_MAX: Final = (1 << 63) - 1
 
 _TIME_BYTES: Final = 8
+_LENGTHS: Final = (_TIME_BYTES + SIGNATURE_BYTES, _TIME_BYTES + mldsa.SIGNATURE_BYTES)
+_NAME_BYTES_MAX: Final = 255
+_SIZE_BYTES: Final = 8
+_TREE: Final = b"subtree/v1\n\0"
 
 
 def cosigned_message(text: bytes, seconds: int) -> bytes:
     """Return the bytes that a cosigner signs: a checkpoint's text under a time."""
     return f"cosignature/v1\ntime {seconds}\n".encode() + text
+
+
+def cosigned_tree(name: str, text: bytes, seconds: int) -> bytes:
+    """Return the bytes that a cosigner with an ML-DSA key signs: its name, a time and the tree.
+
+    ValueError for a checkpoint with more lines than these bytes are about.
+    """
+    checkpoint, cosigner = parse_checkpoint(text), name.encode()
+    if checkpoint.extensions:
+        raise ValueError("a cosignature by ML-DSA says nothing of a checkpoint's further lines")
+    if len(cosigner) > _NAME_BYTES_MAX:
+        raise ValueError(f"a cosigner's name is at most {_NAME_BYTES_MAX} bytes long for ML-DSA")
+    origin = checkpoint.origin.encode()
+    parts = (
+        _TREE,
+        bytes([len(cosigner)]) + cosigner,
+        seconds.to_bytes(_TIME_BYTES, "big"),
+        bytes([len(origin)]) + origin,
+        (0).to_bytes(_SIZE_BYTES, "big"),  # a tree begins at its first leaf
+        checkpoint.size.to_bytes(_SIZE_BYTES, "big"),
+        checkpoint.root,
+    )
+    return b"".join(parts)
 
 
 def timestamp_of(signature: bytes) -> int:
@@ -33,13 +63,24 @@ def timestamp_of(signature: bytes) -> int:
     `signature` is what follows the key id. The time is a claim until the signature is
     verified.
     """
-    if len(signature) != _TIME_BYTES + SIGNATURE_BYTES:
-        raise ValueError("a cosignature is 8 bytes of time and 64 of signature")
+    seconds = _stamp(signature)
+    if seconds == 0:
+        raise ValueError("the time of a cosignature is 0: it says no time")
+    return seconds
+
+
+def says_when(signature: bytes) -> bool:
+    """Return whether a genuine cosignature says when its tree was the largest one seen."""
+    return _stamp(signature) > 0
+
+
+def _stamp(signature: bytes) -> int:
+    """Return the same, and 0 where no time is said."""
+    if len(signature) not in _LENGTHS:
+        raise ValueError("a cosignature is 8 bytes of time and 64 or 2,420 of signature")
     seconds = int.from_bytes(signature[:_TIME_BYTES], "big")
     if seconds > SECONDS_MAX:
         raise ValueError("the time of a cosignature is beyond 2^63 - 1 seconds")
-    if seconds == 0:
-        raise ValueError("the time of a cosignature is 0: it says no time")
     return seconds
 
 
@@ -48,16 +89,16 @@ class CosignerKey:
 
     __slots__ = ("verifier_key",)
 
-    def __init__(self, name: str, public_key: bytes) -> None:
-        self.verifier_key = VerifierKey(name, COSIGNATURE, public_key)
+    def __init__(self, name: str, public_key: bytes, type_: int = COSIGNATURE) -> None:
+        self.verifier_key = VerifierKey(name, type_, public_key)
 
     @classmethod
     def parse(cls, text: str) -> "CosignerKey":
         """Return the key that `str` wrote; KeyFormatError for other text and other purposes."""
         key = VerifierKey.parse(text)
-        if key.type != COSIGNATURE:
+        if key.type not in (COSIGNATURE, MLDSA_COSIGNATURE):
             raise KeyFormatError(f"{key.name} is not a cosigner's key")
-        return cls(key.name, key.public_key)
+        return cls(key.name, key.public_key, key.type)
 
     @property
     def name(self) -> str:
@@ -70,12 +111,19 @@ class CosignerKey:
         return self.verifier_key.key_id
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
-        """Return whether the signature is this cosigner's over a checkpoint's text, at its time."""
+        """Return whether the signature is this cosigner's over a checkpoint's text, at its time.
+
+        With an ML-DSA key it may say no time; it is then genuine, and a policy does not count it.
+        """
+        key, rest = self.verifier_key, signature[_TIME_BYTES:]
         try:
+            if key.type == MLDSA_COSIGNATURE:
+                message = cosigned_tree(key.name, text, _stamp(signature))
+                return mldsa.is_genuine(key.public_key, rest, message)
             message = cosigned_message(text, timestamp_of(signature))
         except ValueError:
             return False
-        return is_genuine(self.verifier_key.public_key, signature[_TIME_BYTES:], message)
+        return is_genuine(key.public_key, rest, message)
 
     def __str__(self) -> str:
         """Return the key as one line of text, for people to pin."""

@@ -1,4 +1,4 @@
-"""Ed25519 keys as signed notes name them (C2SP signed-note), their text forms, and its base64.
+"""Keys as signed notes name them (C2SP signed-note), their text forms, and its base64.
 
 A verifier key is public and is what an auditor pins. A signing key is secret: keeping it and
 drawing its seed at random are left to the caller; here it is only held and used.
@@ -18,9 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
+from ledger.chain import mldsa
+
 # The type byte says what a signature is over, so that one purpose cannot replace another.
 ED25519: Final = 0x01  # over the text of a note
 COSIGNATURE: Final = 0x04  # Ed25519 over a time and the text of a checkpoint
+MLDSA_COSIGNATURE: Final = 0x06  # ML-DSA-44 over a cosigner's name, a time and a tree
 _OTHER_PURPOSES: Final = (0x02, 0x05)  # ECDSA over a note's text, and over a tree head of RFC 6962
 
 KEY_BYTES: Final = 32
@@ -99,11 +102,10 @@ class VerifierKey:
         """Derive the key id; ValueError if the parts do not make a key."""
         if not is_key_name(self.name):
             raise KeyFormatError("a key name has neither spaces nor '+' and is not empty")
-        if self.type not in (ED25519, COSIGNATURE):
+        if self.type not in (ED25519, COSIGNATURE, MLDSA_COSIGNATURE):
             raise KeyFormatError(f"keys of type {self.type:#04x} are not supported")
-        if len(self.public_key) != KEY_BYTES:
-            raise KeyFormatError(f"the public key is not {KEY_BYTES} bytes long")
-        if flaw := _flaw_of(self.public_key):
+        is_mldsa = self.type == MLDSA_COSIGNATURE
+        if flaw := mldsa.flaw_of(self.public_key) if is_mldsa else _flaw_of(self.public_key):
             raise KeyFormatError(flaw)
         object.__setattr__(self, "key_id", key_id(self.name, self.type, self.public_key))
 
@@ -133,7 +135,7 @@ class VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class UnknownKey:
-    """A key of a type that nothing here verifies."""
+    """A key of a type that is not verified here."""
 
     name: str
     type: int
@@ -141,12 +143,14 @@ class UnknownKey:
 
 
 def parse_unknown(text: str) -> UnknownKey | None:
-    """Return a key whose type may become a witness's some day; None if its type has a meaning.
+    """Return a key whose type is a witness's elsewhere, or some day; None if it has a meaning here.
 
     Its id is not judged: another type may derive it in another way.
     """
     name, id_text, blob = _split(text)
     if blob[0] in (ED25519, COSIGNATURE, *_OTHER_PURPOSES):
+        return None
+    if blob[0] == MLDSA_COSIGNATURE and mldsa.is_there():
         return None
     if not is_key_name(name) or not _KEY_ID.fullmatch(id_text) or len(blob) == 1:
         raise KeyFormatError("a key has a name, an id of 8 hexadecimal digits and some bytes")
@@ -232,6 +236,8 @@ def _flaw_of(public_key: bytes) -> str:
 
     It costs two powers in the field, and is remembered.
     """
+    if len(public_key) != KEY_BYTES:
+        return f"the public key is not {KEY_BYTES} bytes long"
     point = _decoded(public_key)
     if point is None:
         return "the public key is no point of the curve in its only spelling"

@@ -11,8 +11,15 @@ from typing import Final
 
 from ledger.chain.checkpoint import CheckpointBody
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import CosignerKey
-from ledger.chain.keys import ED25519, KeyFormatError, UnknownKey, VerifierKey, parse_unknown
+from ledger.chain.cosignature import CosignerKey, says_when
+from ledger.chain.keys import (
+    ED25519,
+    MLDSA_COSIGNATURE,
+    KeyFormatError,
+    UnknownKey,
+    VerifierKey,
+    parse_unknown,
+)
 from ledger.chain.note import NoteError, NoteVerifier, UnverifiedNoteError, open_note
 
 POLICY_BYTES_MAX: Final = 1_000_000
@@ -94,8 +101,16 @@ class WitnessPolicy:
 
     def not_counted(self) -> str:
         """Return the end of a sentence that names the witnesses that cannot count, "" for none."""
-        names = ", ".join(one.name for one in self.uncounted)
-        return f"; not counted, for their keys are of a type unknown here: {names}" * bool(names)
+        lacking = [one.name for one in self.uncounted if one.key.type == MLDSA_COSIGNATURE]
+        unknown = [one.name for one in self.uncounted if one.name not in lacking]
+        said = {
+            "the package cryptography that is installed has no ML-DSA-44 for their keys": lacking,
+            "their keys are of a type unknown here": unknown,
+        }
+        ends = (
+            f"; not counted, for {why}: {', '.join(names)}" for why, names in said.items() if names
+        )
+        return "".join(ends)
 
     def check(self, note: bytes) -> PolicyVerdict:
         """Return what the policy accepts, or raise NoteError.
@@ -109,7 +124,7 @@ class WitnessPolicy:
         ]
         opened = open_note(note, keys)
         checkpoint = parse_checkpoint(opened.text)
-        verified = {(line.name, line.key_id) for line in opened.verified}
+        verified = {(line.name, line.key_id): line.signature for line in opened.verified}
         if not any(
             log.key.name == checkpoint.origin and (log.key.name, log.key.key_id) in verified
             for log in self.logs
@@ -118,7 +133,8 @@ class WitnessPolicy:
         witnesses = tuple(
             witness.name
             for witness in self.witnesses
-            if (witness.key.name, witness.key.key_id) in verified
+            if (pair := (witness.key.name, witness.key.key_id)) in verified
+            and says_when(verified[pair])
         )
         if not self.quorum_met(witnesses):
             names = ", ".join(witnesses) or "no witness"

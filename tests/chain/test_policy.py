@@ -34,7 +34,7 @@ WITNESSES = {
 HEAD = CheckpointBody(ORIGIN, 7, Digest(bytes(32)))
 NOTE = sign_checkpoint(HEAD, [LOG])
 LINES = "".join(f"witness {name} {key.cosigner_key}\n" for name, key in WITNESSES.items())
-UNKNOWN = vkey_text("w6", 6, bytes(1312))
+UNKNOWN = vkey_text("w7", 7, bytes(1312))
 TWO_OF_THREE = f"log {LOG.verifier_key}\n{LINES}group q 2 a b c\nquorum q\n"
 
 
@@ -154,7 +154,7 @@ def test_a_witness_with_a_key_of_an_unknown_type_is_kept_and_not_counted() -> No
     policy = parse_policy(text.encode())
     assert [one.name for one in policy.uncounted] == ["d"]
     assert not policy.quorum_met({"a", "d"})
-    line = Signature("w6", bytes.fromhex(UNKNOWN.split("+")[1]), bytes(80)).line()
+    line = Signature("w7", bytes.fromhex(UNKNOWN.split("+")[1]), bytes(80)).line()
     note = add_cosignatures(cosigned("a"), [line])
     with pytest.raises(QuorumError, match=r"cosigned by a; not counted.* unknown here: d"):
         policy.check(note)
@@ -189,7 +189,7 @@ def test_groups_nest_as_deep_as_a_file_is_long() -> None:
         ("group g g", "written"),
         ("log", "written"),
         ("quorum none # a comment behind a line", "written"),
-        ("log {unknown}", "0x06"),
+        ("log {unknown}", "0x07"),
         ("witness x {nothing}", "some bytes"),
         ("quorum none\r", "control"),
         ("quorum none none", "written"),
@@ -200,7 +200,7 @@ def test_other_lines_are_refused_with_their_number(line: str, why: str) -> None:
         "a": CosigningKey("x", bytes(32)).cosigner_key,
         "log": LOG.verifier_key,
         "unknown": UNKNOWN,
-        "nothing": vkey_text("w6", 6, b""),
+        "nothing": vkey_text("w7", 7, b""),
     }
     text = f"{LINES}# a comment\n \t \n{line.format(**keys)}\n"
     with pytest.raises(PolicyError, match=why) as caught:

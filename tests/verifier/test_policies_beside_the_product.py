@@ -18,7 +18,8 @@ from tests.verifier.writing import load_tool, write_bundle
 TOOL = load_tool()
 LOG = log_key(1)
 WITNESS = Signer("witness.example.com/w", bytes([7]) * 32, 4)
-UNKNOWN = vkey_text("w6", 6, bytes(1312))
+UNKNOWN = vkey_text("w7", 7, bytes(1312))
+MLDSA = vkey_text("m", 6, bytes(range(1, 83)) * 16)
 CHECKPOINT = "data/checkpoint"
 
 WEAK = {
@@ -38,18 +39,23 @@ REFUSED = WEAK | {
     "a witness with a key of RFC 6962": f"witness w {vkey_text('w', 5, bytes(91))}",
     "an unknown key twice": f"witness a {UNKNOWN}\nwitness b {UNKNOWN}",
     "an unknown key under two types": (
-        f"witness a {vkey_text('w', 6, bytes(9))}\nwitness b {vkey_text('w', 7, bytes(9))}"
+        f"witness a {vkey_text('w', 7, bytes(9))}\nwitness b {vkey_text('w', 8, bytes(9))}"
     ),
-    "an unknown key of no bytes": f"witness w {vkey_text('w', 6, b'')}",
+    "an unknown key of no bytes": f"witness w {vkey_text('w', 7, b'')}",
+    "a key of ML-DSA that is too short": f"witness w {vkey_text('w', 6, bytes(range(9)))}",
+    "a key of ML-DSA with another id": f"witness w w+00000000+{MLDSA.split('+', 2)[2]}",
+    "a key of ML-DSA twice": f"witness a {MLDSA}\nwitness b {MLDSA}",
+    "a log with a key of ML-DSA": f"log {MLDSA}",
     "an unknown key with no id": f"witness w w+0000000g+{UNKNOWN.split('+', 2)[2]}",
     "a comment behind a line": f"log {LOG.vkey} url # comment",
 }
 TAKEN = {
+    "a witness with a key of ML-DSA": f"witness w {MLDSA}",
     "a comment behind spaces": "  # log",
     "a comment behind a tab": "\t#log",
     "a witness of an unknown type": f"witness w {UNKNOWN}",
     "a witness of an unknown type whose id is another": (
-        f"witness w w6+00000000+{UNKNOWN.split('+', 2)[2]}"
+        f"witness w w7+00000000+{UNKNOWN.split('+', 2)[2]}"
     ),
     "a log and a witness under one key": (
         f"log {LOG.vkey}\nwitness w {Signer(ORIGIN, LOG.seed, 4).vkey}"
@@ -129,7 +135,7 @@ def test_a_witness_of_an_unknown_type_is_not_counted_by_either(
     quorum: str, *, holds: bool, ledger: Chained, tmp_path: Path, alone: Alone
 ) -> None:
     blob = bytes.fromhex(UNKNOWN.split("+")[1]) + bytes(80)
-    line = f"\N{EM DASH} w6 {b64encode(blob).decode()}\n"
+    line = f"\N{EM DASH} w7 {b64encode(blob).decode()}\n"
     text = text_of(tmp_path / "text", ledger)
     bundle = cosigned(tmp_path / "bundle", ledger, WITNESS.line(text) + line)
     policy = lines(f"log {LOG.vkey}\nwitness w {WITNESS.vkey}\nwitness x {UNKNOWN}", quorum)

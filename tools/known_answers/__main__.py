@@ -8,10 +8,17 @@ import json
 import sys
 from pathlib import Path
 
-from tools.known_answers import canonical, decisions, logs, notes, trees
+from tools.known_answers import canonical, decisions, logs, mldsa_notes, notes, trees
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "vectors"
-FILES = trees.FILES | notes.FILES | logs.FILES | canonical.FILES | decisions.FILES
+FILES = {
+    **trees.FILES,
+    **notes.FILES,
+    **mldsa_notes.FILES,
+    **logs.FILES,
+    **canonical.FILES,
+    **decisions.FILES,
+}
 
 
 def contents() -> dict[str, str]:

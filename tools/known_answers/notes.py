@@ -96,7 +96,7 @@ def vkeys() -> Document:
     return document("Keys as text", cases)
 
 
-def _opening(
+def opening(
     name: str,
     text: str,
     keys: Sequence[AnyKey],
@@ -121,38 +121,38 @@ def signed_notes() -> Document:
     keys = [ORIGIN_KEY]
     good = note(TEXT, one)
     cases = [
-        _opening("one", good, keys, "ok", verified=[mine]),
-        _opening("two", note(TEXT, one, two), [*keys, OTHER_KEY], "ok", verified=[mine, theirs]),
-        _opening("order", note(TEXT, two, one), [*keys, OTHER_KEY], "ok", verified=[theirs, mine]),
-        _opening("stranger-too", note(TEXT, two, one), keys, "ok", verified=[mine],
+        opening("one", good, keys, "ok", verified=[mine]),
+        opening("two", note(TEXT, one, two), [*keys, OTHER_KEY], "ok", verified=[mine, theirs]),
+        opening("order", note(TEXT, two, one), [*keys, OTHER_KEY], "ok", verified=[theirs, mine]),
+        opening("stranger-too", note(TEXT, two, one), keys, "ok", verified=[mine],
                  unverified=[theirs]),
-        _opening("same-line-twice", note(TEXT, one, one), keys, "ok", verified=[mine]),
-        _opening("strangers-only", note(TEXT, two), keys, "no_verifiable_signature",
+        opening("same-line-twice", note(TEXT, one, one), keys, "ok", verified=[mine]),
+        opening("strangers-only", note(TEXT, two), keys, "no_verifiable_signature",
                  unverified=[theirs]),
-        _opening("no-keys", good, [], "no_verifiable_signature", unverified=[mine]),
-        _opening("other-id", note(TEXT, stranger), keys, "no_verifiable_signature",
+        opening("no-keys", good, [], "no_verifiable_signature", unverified=[mine]),
+        opening("other-id", note(TEXT, stranger), keys, "no_verifiable_signature",
                  unverified=[[ORIGIN, flip(ORIGIN_KEY.id).hex()]]),
-        _opening("bit-of-signature", note(TEXT, wrong), keys, "invalid_signature"),
-        _opening("false-beside-genuine", note(TEXT, wrong, two), [*keys, OTHER_KEY],
+        opening("bit-of-signature", note(TEXT, wrong), keys, "invalid_signature"),
+        opening("false-beside-genuine", note(TEXT, wrong, two), [*keys, OTHER_KEY],
                  "invalid_signature"),
-        _opening("other-text", note(TEXT + "more\n", one), keys, "invalid_signature"),
-        _opening("split-at-the-last-blank-line", good.replace("\u2014", "\n\u2014"), keys,
+        opening("other-text", note(TEXT + "more\n", one), keys, "invalid_signature"),
+        opening("split-at-the-last-blank-line", good.replace("\u2014", "\n\u2014"), keys,
                  "invalid_signature"),
-        _opening("key-twice", good, [*keys, ORIGIN_KEY], "ambiguous_key"),
-        _opening("no-signature", TEXT + "\n", keys, "malformed"),
-        _opening("text-alone", "a text\n", keys, "malformed"),
-        _opening("no-blank-line", TEXT + one, keys, "malformed"),
-        _opening("no-final-newline", good[:-1], keys, "malformed"),
-        _opening("hyphen-for-dash", good.replace("\u2014", "-"), keys, "malformed"),
-        _opening("space-in-name", good.replace(f"\u2014 {ORIGIN}", "\u2014 a name"), keys,
+        opening("key-twice", good, [*keys, ORIGIN_KEY], "ambiguous_key"),
+        opening("no-signature", TEXT + "\n", keys, "malformed"),
+        opening("text-alone", "a text\n", keys, "malformed"),
+        opening("no-blank-line", TEXT + one, keys, "malformed"),
+        opening("no-final-newline", good[:-1], keys, "malformed"),
+        opening("hyphen-for-dash", good.replace("\u2014", "-"), keys, "malformed"),
+        opening("space-in-name", good.replace(f"\u2014 {ORIGIN}", "\u2014 a name"), keys,
                  "malformed"),
-        _opening("a-line-after", good + "and more\n", keys, "malformed"),
-        _opening("signature-too-short", note(TEXT, line(ORIGIN, b"1234")), keys, "malformed"),
-        _opening("empty", "", keys, "malformed"),
+        opening("a-line-after", good + "and more\n", keys, "malformed"),
+        opening("signature-too-short", note(TEXT, line(ORIGIN, b"1234")), keys, "malformed"),
+        opening("empty", "", keys, "malformed"),
     ]  # fmt: skip
     cases.append(
         {
-            **_opening("not-utf-8", "", keys, "malformed"),
+            **opening("not-utf-8", "", keys, "malformed"),
             "note_b64": b64(b"\xff\n\n" + one.encode()),
         }
     )
@@ -161,11 +161,11 @@ def signed_notes() -> Document:
         head = checkpoint(key.name, hashes(7))
         signed = key.line(head, NOW * 1000)
         cases.append(
-            _opening(key.name, note(head, signed), [key], "ok", verified=[key.pair], alg=alg)
+            opening(key.name, note(head, signed), [key], "ok", verified=[key.pair], alg=alg)
         )
         other = checkpoint(key.name, hashes(8))
         cases.append(
-            _opening(f"{key.name}~other", note(other, signed), [key], "invalid_signature", alg=alg)
+            opening(f"{key.name}~other", note(other, signed), [key], "invalid_signature", alg=alg)
         )
     return document("Signed notes to open", cases)
 
@@ -253,7 +253,7 @@ def cosignatures() -> Document:
     ]
     cases: list[Case] = [
         {
-            **_opening(name, text, keys, expect, verified=verified, unverified=unverified),
+            **opening(name, text, keys, expect, verified=verified, unverified=unverified),
             "kind": "note",
             "timestamps": times,
         }

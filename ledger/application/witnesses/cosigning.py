@@ -18,7 +18,7 @@ from ledger.application.witnesses.calls import TIMEOUT_SECONDS, WitnessCallError
 from ledger.application.witnesses.consistency import ConsistencyChecker, HeadConflict
 from ledger.application.workers import Task, TaskInterval, Workers
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.cosignature import parse_signature_lines
+from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.note import Signature
 from ledger.chain.note import parse as parse_note
 from ledger.chain.policy import PolicyWitness
@@ -61,6 +61,7 @@ def keep(
         raise ValueError(f"the line is by {signature.name}, not by {key.name}")
     if not key.verifies(text, signature.signature):
         raise ValueError("the signature is not genuine, or over another checkpoint")
+    timestamp_of(signature.signature)  # ValueError for none: no policy would count it
     store.proofs.add_cosignature(origin, kept.size, key.name, key.key_id, signature.line())
 
 

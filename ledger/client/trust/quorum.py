@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from ledger.chain.cosignature import says_when
 from ledger.chain.note import UnverifiedNoteError, open_note
 from ledger.chain.policy import WitnessPolicy, parse_policy
 from ledger.reading import NOTE_BYTES_MAX, read_bytes
@@ -40,7 +41,8 @@ def quorum_of(policy: WitnessPolicy, note: str) -> Quorum:
     except UnverifiedNoteError:
         ids = set()
     else:
-        ids = {(signature.name, signature.key_id) for signature in opened.verified}
+        timed = [line for line in opened.verified if says_when(line.signature)]
+        ids = {(signature.name, signature.key_id) for signature in timed}
     present = [one.name for one in policy.witnesses if (one.key.name, one.key.key_id) in ids]
     if policy.quorum_met(present):
         return Quorum(tuple(present), (), "")
