@@ -14,14 +14,13 @@ from ledger.events.proving import StreamsSealed
 from ledger.events.system import LedgerCreated
 from ledger.export.data import read_data
 from ledger.export.facts import ReportFacts
-from ledger.export.files import EVENTS, PROOFS, SCOPE, Bundle, BundleError
+from ledger.export.files import EVENTS, LINE_BYTES_MAX, PROOFS, SCOPE, Bundle, BundleError
 from ledger.export.keys import BundleKeys
 from ledger.export.lines import LineError, parse_line
 from ledger.export.missing_bodies import MissingBodies, MissingBodyTally
 from ledger.export.scope import BundleScope
 from ledger.export.sealing import SealError, SealStatement, Streams, check_late, seal_of
 
-LINE_BYTES_MAX: Final = 64 << 20  # no event comes near it; a file without line feeds must not fill
 _STEP: Final = 1_000  # events between two words about progress
 
 _PROOF: Final = re.compile(
@@ -49,7 +48,7 @@ class _Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         with self._bundle.open(self._name) as file:
-            while line := file.readline(LINE_BYTES_MAX):
+            while line := file.readline(LINE_BYTES_MAX[self._name]):
                 self.number += 1
                 self._digest.update(line)
                 yield line

@@ -7,7 +7,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ledger.export.archive import ArchiveError, MemberFile, members
 from ledger.export.bag import (
     DECLARATION_FILE,
     INFO_FILE,
@@ -16,6 +15,7 @@ from ledger.export.bag import (
     TAG_MANIFEST_FILE,
 )
 from ledger.export.scope import Kind
+from ledger.export.tar import ArchiveError, ArchiveFormError, MemberFile, members
 
 EVENTS: Final = f"{PAYLOAD}events.jsonl"
 CHECKPOINT: Final = f"{PAYLOAD}checkpoint"
@@ -35,8 +35,11 @@ FILES: Final[Mapping[Kind, frozenset[str]]] = {
 }
 """Every file of a bundle, by kind: no fewer and no more."""
 
-SMALL_BYTES_MAX: Final = 1 << 30
-"""The most bytes of a file that is read at once: `scope.json` lists every withheld range."""
+SMALL_BYTES_MAX: Final = 1 << 20
+LARGER_BYTES_MAX: Final[Mapping[str, int]] = {SCOPE: 64 << 20, REPORT: 64 << 20}
+"""Of the files that may have more than that: one lists every withheld range."""
+LINE_BYTES_MAX: Final[Mapping[str, int]] = {EVENTS: 64 << 20, PROOFS: 1 << 13}
+"""The most bytes of a line, in the files that are read by lines and have no other bound."""
 
 _BUFFER: Final = 1 << 20
 
@@ -56,6 +59,10 @@ class BundleError(ValueError):
         return f"{place}: {self.why}"
 
 
+class BundleFormError(BundleError):
+    """An archive in a form that is not read here; the folder in it may verify all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle to read: every file with its bytes, and what opens one."""
@@ -69,8 +76,10 @@ def open_bundle(path: Path) -> Bundle:
     try:
         if path.is_dir():
             found = dict(_found(path, ""))
-            return Bundle(found, lambda name: (path / name).open("rb", buffering=_BUFFER))
+            return Bundle(found, lambda name: _opened(path, name))
         packed = members(path)
+    except ArchiveFormError as error:
+        raise BundleFormError(path.name, 0, str(error)) from error
     except ArchiveError as error:
         raise BundleError(path.name, 0, str(error)) from error
     except OSError as error:
@@ -79,12 +88,25 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(sizes, lambda name: BufferedReader(MemberFile(path, packed[name]), _BUFFER))
 
 
+def _opened(folder: Path, name: str) -> BinaryIO:
+    try:
+        return (folder / name).open("rb", buffering=_BUFFER)
+    except OSError as error:
+        raise BundleError(name, 0, f"it cannot be read: {error.strerror}") from error
+
+
+def check_size(bundle: Bundle, name: str) -> None:
+    """Raise BundleError for a file that is larger than any honest one."""
+    most = LARGER_BYTES_MAX.get(name, SMALL_BYTES_MAX)
+    if bundle.sizes[name] > most and name not in LINE_BYTES_MAX:
+        raise BundleError(name, 0, f"it is larger than {most} bytes")
+
+
 def read_all(bundle: Bundle, name: str) -> bytes:
     """Return the content of a file that is small."""
-    if bundle.sizes[name] > SMALL_BYTES_MAX:
-        raise BundleError(name, 0, f"it is larger than {SMALL_BYTES_MAX} bytes")
+    check_size(bundle, name)
     with bundle.open(name) as file:
-        return file.read()
+        return file.read(bundle.sizes[name])
 
 
 def _found(folder: Path, prefix: str) -> "list[tuple[str, int]]":

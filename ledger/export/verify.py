@@ -42,6 +42,7 @@ from ledger.export.files import (
     VERIFIER,
     Bundle,
     BundleError,
+    check_size,
     open_bundle,
     read_all,
 )
@@ -198,6 +199,8 @@ def _scope(bundle: Bundle) -> BundleScope:
         raise BundleError(name, 0, "it is missing")
     for name in sorted(bundle.sizes.keys() - wanted):
         raise BundleError(name, 0, "no such file belongs to a bundle of this kind")
+    for name in sorted(wanted):
+        check_size(bundle, name)
     return scope
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from ledger.chain.keys import VerifierKey
-from ledger.export.archive import Archive, members
+from ledger.export.archive import Archive
 from ledger.export.bag import PAYLOAD
 from ledger.export.files import EVENTS, PROOFS, TAG_FILES, Bundle, BundleError
 from ledger.export.scope import BundlePlan, Withholding
+from ledger.export.tar import members
 from ledger.export.verify import verify_bundle, verify_opened
 from tests.support.bundles import LedgerInMemory
 

@@ -81,7 +81,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Alone:
 
     def refusal(bundle: Opened, policies: Sequence[bytes] = (POLICY,)) -> Refusal | None:
         files = {name: (lambda name=name: bundle.open(name)) for name in bundle.files}
-        monkeypatch.setattr(TOOL, "files_of", lambda path, stack: files)
+        monkeypatch.setattr(TOOL, "files_of", lambda path: files)
         try:
             TOOL.verify(Path("bundle"), policies, 1)
         except TOOL.Fault as fault:

@@ -56,7 +56,7 @@ def refusal(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Any:  #
         return lambda: BytesIO(content)
 
     in_memory = {name: opened(content) for name, content in files.items()}
-    monkeypatch.setattr(TOOL, "files_of", lambda path, stack: in_memory)
+    monkeypatch.setattr(TOOL, "files_of", lambda path: in_memory)
     try:
         TOOL.verify(Path("bundle"), [POLICY], 1)
     except TOOL.Fault as fault:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ledger.chain.keys import VerifierKey
-from ledger.export.files import SMALL_BYTES_MAX
+from ledger.export import files
 from tests.support.chained import (
     NONE,
     ORIGIN,
@@ -342,14 +342,31 @@ def test_the_lines_of_bag_info(name: str, ledger: Chained, tmp_path: Path, alone
     assert compare(alone, changed, name) == holds
 
 
-def test_a_file_that_is_read_at_once_has_a_bound(
+def test_the_bounds_of_files_and_lines_are_the_same_in_both() -> None:
+    assert TOOL.FILE_BYTES_MAX == files.SMALL_BYTES_MAX
+    assert TOOL.LARGER == files.LARGER_BYTES_MAX
+    assert TOOL.LINED == files.LINE_BYTES_MAX
+
+
+def test_every_file_but_those_of_lines_has_a_bound(
     ledger: Chained, tmp_path: Path, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert TOOL.FILE_BYTES_MAX == SMALL_BYTES_MAX
     bundle = Opened.of(write_bundle(tmp_path, ledger))
-    only_hashed = {EVENTS, "data/report.html", "data/verify_bundle.py"}
-    largest = max(size for name, size in bundle.sizes.items() if name not in only_hashed)
-    for bound, holds in ((largest, True), (largest - 1, False)):
-        monkeypatch.setattr(TOOL, "FILE_BYTES_MAX", bound)
-        monkeypatch.setattr("ledger.export.files.SMALL_BYTES_MAX", bound)
-        assert compare(alone, bundle, bound) == holds
+    for name in bundle.sizes.keys() - {EVENTS}:
+        for bound, holds in ((bundle.sizes[name], True), (bundle.sizes[name] - 1, False)):
+            monkeypatch.setattr(TOOL, "LARGER", {name: bound})
+            monkeypatch.setattr(files, "LARGER_BYTES_MAX", {name: bound})
+            assert compare(alone, bundle, (name, bound)) == holds
+
+
+@pytest.mark.parametrize("name", [EVENTS, PROOFS])
+def test_every_line_has_a_bound(
+    name: str, ledger: Chained, tmp_path: Path, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Opened.of(write_bundle(tmp_path, ledger, span=(3, 10), withheld={4: "erased"}))
+    longest = max(map(len, bundle.files[name].splitlines(keepends=True)))
+    for bound, holds in ((longest, True), (longest - 1, False)):
+        bounds = {EVENTS: 1 << 20, PROOFS: 1 << 20, name: bound}
+        monkeypatch.setattr(TOOL, "LINED", bounds)
+        monkeypatch.setattr("ledger.export.events.LINE_BYTES_MAX", bounds)
+        assert compare(alone, bundle, (name, bound)) == holds

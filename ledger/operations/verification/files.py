@@ -13,19 +13,20 @@ from ledger.chain.link import event_hash as hash_of
 from ledger.chain.merkle import ProofError
 from ledger.chain.note import NoteError
 from ledger.chain.note import parse as parse_note
-from ledger.export.files import BundleError, open_bundle
+from ledger.export.files import BundleError, BundleFormError, open_bundle
 from ledger.export.lines import LineError, parse_alone
 from ledger.export.reach import AgeBound
 from ledger.export.receipt import Receipt, ReceiptError, verify_receipt
 from ledger.export.verify import VerifiedBundle, verify_opened
 from ledger.operations import PROGRAM, Move
-from ledger.operations.failures import MisuseError
+from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import named_bytes, named_text
 from ledger.operations.trust import TrustAnchors
 from ledger.operations.verification.bundle_report import with_report
 from ledger.operations.verification.verdict import NO_RULES
 from ledger.reading import RECEIPT_BYTES_MAX
 
+_UNPACK: Final = "This says nothing of its content: unpack it, and verify the folder."
 _NO_REPLAY: Final = "whether the decision follows from its inputs; `decision replay` shows it"
 _MEANINGS: Final = {
     "bundle": "Every file of the bundle is what its manifests, events and checkpoint say.",
@@ -41,13 +42,15 @@ def check_bundle(
     """Return the verdict on a bundle, a folder or a tar archive, verified to the byte.
 
     A finding names file and line of what does not hold, also where the bundle ends longer before
-    its checkpoint than `age` says.
+    its checkpoint than `age` says. IntegrityFailure for an archive in a form that is not read.
     """
     given.require("A bundle")
     try:
         bundle = open_bundle(path)
         opened = verify_opened(bundle, given.keys, given.policy, move, age)
         found = with_report(bundle, opened)
+    except BundleFormError as error:
+        raise IntegrityFailure(f"The bundle is in no form to verify: {error}.", _UNPACK) from error
     except BundleError as error:
         return _refused("bundle", path, error)
     scope, missing = found.scope, found.missing

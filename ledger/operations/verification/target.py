@@ -27,6 +27,8 @@ def thing_at(place: str) -> Thing:
     path = Path(named)
     if path.is_dir():
         return _folder(path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise _unknown(place)
     try:
         with path.open("rb") as file:
             start = file.read(_TAR_AT + len(_TAR))
