@@ -1,7 +1,7 @@
 """Bodies that are not there: which erasure names them, or what the source says it left out."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -12,6 +12,9 @@ from ledger.events.proving import BodyErased
 
 LATER: Final = 1 << 62
 """The position of an erasure that comes after the audited events."""
+
+_LOOKS_MAX: Final = 100
+"""How often newer erasures are looked for because of a body that nothing accounts for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +31,44 @@ class Absences:
     def __init__(
         self,
         notable: Iterable[tuple[int, str, bytes | None]],
-        later: Sequence[tuple[int, int]],
+        later: Callable[[], Sequence[tuple[int, int]]],
         withheld: Sequence[Withheld],
         bodiless: Sequence[tuple[int, int]],
     ) -> None:
-        """`notable` holds the erasures; `bodiless` the ranges that were found without a body."""
-        erased = [
+        """`notable` holds the erasures; `bodiless` the ranges that were found without a body.
+
+        `later` returns the ranges that were erased since the audited events, up to now.
+        """
+        self._audited = [
             (first, last, position)
             for position, type_, body in notable
             if type_ == BodyErased.TYPE and body is not None
             for first, last in ranges_of(body)
         ]
-        erased += [(first, last, LATER) for first, last in later]
-        self._erased = sorted(erased)
-        self._firsts = [first for first, _, _ in self._erased]
-        self._reach = list(accumulate((last for _, last, _ in self._erased), max))
+        self._later = later
+        self._looks = _LOOKS_MAX
+        self._look()
         self._withheld = withheld
         self._bodiless = sorted(bodiless)
         self._starts = [first for first, _ in self._bodiless]
 
     def of(self, position: int) -> Absence | None:
         """Return why the body at a position is absent; None if nothing accounts for it."""
+        found = self._accounted(position)
+        if found is None and self._looks:  # it may have been erased a moment ago
+            self._looks -= 1
+            self._look()
+            found = self._accounted(position)
+        return found
+
+    def _look(self) -> None:
+        """Learn what was erased up to now."""
+        erased = self._audited + [(first, last, LATER) for first, last in self._later()]
+        self._erased = sorted(erased)
+        self._firsts = [first for first, _, _ in self._erased]
+        self._reach = list(accumulate((last for _, last, _ in self._erased), max))
+
+    def _accounted(self, position: int) -> Absence | None:
         erasures = []
         at = bisect_right(self._firsts, position) - 1
         while at >= 0 and self._reach[at] >= position:  # ranges before it may reach further
@@ -61,6 +81,11 @@ class Absences:
             if one.first <= position <= one.last:
                 return Absence(f"withheld: {one.reason}")
         return None
+
+    def reason(self, position: int) -> str:
+        """Return why the body at a position is absent, in words."""
+        absence = self.of(position)
+        return "not there" if absence is None else absence.reason
 
     def all_absent(self, first: int, last: int) -> int:
         """Return the first position of a range whose body is there all the same; 0 if none is."""

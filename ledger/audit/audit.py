@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,6 +10,8 @@ from ledger.audit.hashing import hash_pass
 from ledger.audit.registry import MEANINGS, RULES
 from ledger.audit.report import Report, RuleCount, UncheckedCount, first_bad
 from ledger.audit.rule_pass import RulePassResult, rule_pass
+from ledger.audit.second_reading import RULE as PASSES
+from ledger.audit.second_reading import FirstReading, SecondReading
 from ledger.audit.segment import SEGMENT
 from ledger.audit.source import Finding, HashPassResult, LedgerSource, shown_place
 from ledger.audit.state_file import AuditStateFile, EarlierAudit
@@ -16,6 +19,7 @@ from ledger.audit.trust import SignatureReport, key_history, vouch
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.chain.heads import Relation, TreeHead, compare
 from ledger.chain.policy import WitnessPolicy
+from ledger.events.registry import BY_TYPE, is_newer
 
 _NOTE_EVERY: Final = 8 * SEGMENT  # events between two notes of how far the hashes are checked
 
@@ -48,32 +52,31 @@ class Audit:
         remembered = memory.recall(source.origin) if memory is not None else None
         joined = self._start(remembered)
         began = joined.position
-        found = self._hash(joined, () if remembered is None else (remembered.size,))
-        self._findings += found
-        is_whole = not any(finding.rule == "chain" for finding in found)
-        self._checked["chain"] = joined.position - began
-        self._checked["tiles"] = joined.tiles_checked
-        vouched = self._vouch(joined, remembered, is_whole=is_whole)
-        if remembered is not None:
-            self._compare(joined, remembered, vouched)
-        ruled = RulePassResult()
-        if self.is_quick:
-            self._remarks.append("Quick: no rule but the hashes', and only what is new.")
-        elif not is_whole:
-            self._remarks.append("The rules were not applied, since the hashes do not hold.")
-        elif source.has_bodies:
-            ruled = rule_pass(source, joined, self._progress("rules"))
-            self._findings += ruled.findings
-            self._look(joined)
-        else:
-            self._remarks.append("Headers only: what bodies say was not checked.")
+        with closing(FirstReading(joined)) as first:
+            sizes = () if remembered is None else (remembered.size,)
+            found = self._hash(joined, sizes, first)
+            self._findings += found
+            is_whole = not any(finding.rule == "chain" for finding in found)
+            self._checked["chain"] = joined.position - began
+            self._checked["tiles"] = joined.tiles_checked
+            vouched = self._vouch(joined, remembered, is_whole=is_whole)
+            if remembered is not None:
+                self._compare(joined, remembered, vouched)
+            ruled = self._rule(joined, first, is_whole=is_whole)
         report = self._report(joined, vouched, ruled)
         if memory is not None:
             self._remember(memory, joined, vouched, report)
         return report
 
-    def _hash(self, joined: VerifiedPrefix, extra: Sequence[int]) -> list[Finding]:
+    def _hash(
+        self, joined: VerifiedPrefix, extra: Sequence[int], first: FirstReading
+    ) -> list[Finding]:
         """Check the hashes; an interrupted check keeps what was done."""
+
+        def note(joined: VerifiedPrefix, leaves: bytes) -> None:
+            first.take(leaves)
+            self._note(joined)
+
         try:
             return hash_pass(
                 self.source,
@@ -81,22 +84,45 @@ class Audit:
                 cores=self.cores,
                 extra=extra,
                 progress=self._progress("hashes"),
-                on_joined=self._note,
+                on_joined=note,
             )
         except KeyboardInterrupt:
             if self.memory is not None and not self.is_quick and joined.position:
                 self.memory.note(self.source.origin, self.place, joined)
             raise
 
+    def _rule(
+        self, joined: VerifiedPrefix, first: FirstReading, *, is_whole: bool
+    ) -> RulePassResult:
+        """Apply the rules, if there is something to apply them to, and look at what is beside."""
+        if self.is_quick:
+            self._remarks.append("Quick: no rule but the hashes', and only what is new.")
+        elif not is_whole:
+            self._remarks.append("The rules were not applied, since the hashes do not hold.")
+        elif not self.source.has_bodies:
+            self._remarks.append("Headers only: what bodies say was not checked.")
+        else:
+            again = SecondReading(self.source, first)
+            ruled = rule_pass(again, joined, self._progress("rules"))
+            self._checked[PASSES] = joined.position
+            self._findings += ruled.findings
+            self._look(joined)
+            return ruled
+        return RulePassResult()
+
     def _start(self, remembered: EarlierAudit | None) -> VerifiedPrefix:
         """Return what need not be hashed again."""
         if self.memory is not None and not self.is_quick:
             resumed = self.memory.resume(self.source.origin, self.place)
             if resumed is not None and resumed.position <= self.source.size:
+                again = (
+                    "hashed again only by the rules"
+                    if self.source.has_bodies
+                    else "not hashed again"
+                )
                 self._remarks.append(
-                    f"Went on after position {resumed.position}, where an audit was interrupted. "
-                    "Rows up to there were not hashed again: what was changed in them since then "
-                    "shows only in an audit that begins again."
+                    f"Went on after position {resumed.position}, where an audit was interrupted: "
+                    f"what was recorded up to there was {again}, and its tiles not compared again."
                 )
                 return resumed
         if self.is_quick and remembered is not None and remembered.size <= self.source.size:
@@ -179,6 +205,7 @@ class Audit:
         for (name, _), count in ruled.unchecked.items():
             unchecked[name] += count
         checked = self._checked + ruled.checked
+        unknown = {name: count for name, count in joined.types.items() if name not in BY_TYPE}
         meanings = MEANINGS | {name: rule.meaning for name, rule in RULES.items()}
         return Report(
             program=self.program,
@@ -211,7 +238,8 @@ class Audit:
                 UncheckedCount(name, reason, count)
                 for (name, reason), count in sorted(ruled.unchecked.items())
             ),
-            unknown_types=dict(ruled.unknown_types),
+            unknown_types=unknown,
+            newer_types={name: count for name, count in unknown.items() if is_newer(name)},
             erased=ruled.erased,
             withheld=ruled.withheld,
             remarks=tuple(self._remarks),

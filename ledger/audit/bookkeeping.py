@@ -14,6 +14,7 @@ from ledger.audit.source import HashPassResult, SourceReport
 from ledger.chain.cosignature import parse_signature_lines, timestamp_of
 from ledger.chain.key_history import KeyHistory, vkey_digest
 from ledger.chain.link import DIGEST_BYTES
+from ledger.chain.merkle import SIZE_MAX
 from ledger.chain.tiles import TILE_BYTES
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.signals import SignalObserved
@@ -33,6 +34,9 @@ _TILE_LENGTH: Final = (
     "SELECT length(hashes) FROM tiles WHERE ledger_id = ? AND level = ? AND number = ?"
 )
 _NEWEST: Final = "SELECT position FROM events WHERE ledger_id = ? ORDER BY position DESC LIMIT 1"
+_SIZELESS: Final = (  # SQLite keeps anything in a column, and text is more than any number
+    "SELECT size FROM checkpoints WHERE ledger_id = ? AND (size IS NULL OR size < 1 OR size > ?)"
+)
 _SEALED_BYTES: Final = 1 + 12 + 16  # of a sealed key at least: its form, nonce and tag
 _KEYS: Final = "SELECT number, vkey, secret FROM signing_keys WHERE ledger_id = ? ORDER BY number"
 _LATER_KEYS: Final = (
@@ -100,7 +104,7 @@ def _observed_at(query: Query, ledger_id: int, size: int, found: SourceReport) -
                     found.fail(rule, position, f"a {type_} is indexed as an observation")
                 continue
             text = _time_text(observed_at)
-            if text is None or (body is not None and text not in bytes(body)):
+            if text is None or (body is not None and text not in _bytes(body)):
                 what = "the indexed time of observation is not the body's"
                 found.fail(rule, position, what)
             elif newest is None or observed_at > newest:
@@ -150,10 +154,10 @@ def _head(
     if position and not at:
         what = "the stored head names an event that is not there"
         found.fail(rule, size + 1, what, f"position {position}", "none")
-    elif at and (bytes(at[0][0]), at[0][1]) != (bytes(event_hash), recorded_at):
+    elif at and (_bytes(at[0][0]), at[0][1]) != (_bytes(event_hash), recorded_at):
         what = "the stored head is not the event that it names"
         found.fail(rule, position, what)
-    elif position == size and (newest_observed_at, bytes(tree)) != expected:
+    elif position == size and (newest_observed_at, _bytes(tree)) != expected:
         what = "the stored head's tree or newest time of observation is not the events'"
         found.fail(rule, position, what)
 
@@ -178,7 +182,7 @@ def _request_fault(query: Query, ledger_id: int, size: int, row: Any) -> str:  #
     actor, method, request_id, digest, first, last, seal = row
     try:
         text = f"{ledger_id}\n{actor}\n{method}\n{request_id}\n{first}\n{last}\n"
-        if hashlib.sha256(text.encode() + bytes(digest)).digest() != bytes(seal):
+        if hashlib.sha256(text.encode() + _bytes(digest)).digest() != _bytes(seal):
             return "was changed"
         if not 1 <= first <= last + 1:
             return "names positions that cannot be"
@@ -190,7 +194,7 @@ def _request_fault(query: Query, ledger_id: int, size: int, row: Any) -> str:  #
     if len(bodies) < len({first, last}):
         return "names positions where there is nothing"
     for (body,) in bodies:
-        if body is not None and _request_of(bytes(body)) != request_id:
+        if body is not None and _request_of(_bytes(body)) != request_id:
             return "names events of another request"
     return ""
 
@@ -200,6 +204,13 @@ def _request_of(body: bytes) -> object:
         return decode(body)["request_id"]
     except (CanonicalError, KeyError, TypeError):
         return None
+
+
+def _bytes(value: object) -> bytes:
+    """Return the bytes in a column; TypeError for all else: of a number, `bytes` makes zeros."""
+    if type(value) is not bytes:
+        raise TypeError(f"a {type(value).__name__} is in the place of bytes")
+    return value
 
 
 def _row(query: Query, ledger_id: int, found: SourceReport) -> None:
@@ -215,7 +226,7 @@ def _row(query: Query, ledger_id: int, found: SourceReport) -> None:
     )
     for position, type_, body in firsts:
         try:
-            data = decode(bytes(body))["data"]
+            data = decode(_bytes(body))["data"]
             differs = (type_ == LedgerCreated.TYPE and data["vkey"] != vkey) or (
                 str(type_).startswith("ledger.configured.")
                 and (data["clock"], data["skew_seconds"]) != (clock, skew_seconds)
@@ -247,10 +258,9 @@ def _orphans(query: Query, tables: set[str], found: SourceReport) -> None:
 
 def _checkpoints(query: Query, ledger_id: int, found: SourceReport) -> None:
     """Look for checkpoints of no size; all others are compared with the events elsewhere."""
-    sql = "SELECT size FROM checkpoints WHERE ledger_id = ? AND size < 1"
-    for (size,) in query(sql, ledger_id):
+    for (size,) in query(_SIZELESS, ledger_id, SIZE_MAX):
         what = "a checkpoint is kept that covers nothing"
-        found.fail("checkpoints", 0, what, "1 or more", str(size))
+        found.fail("checkpoints", 0, what, "1 or more", str(size)[:200])
 
 
 def _tiles(query: Query, ledger_id: int, found: SourceReport) -> None:
@@ -258,6 +268,9 @@ def _tiles(query: Query, ledger_id: int, found: SourceReport) -> None:
     rule = "database.tiles"
     found.checked[rule] = 1
     spans = query(_TILE_SPANS, ledger_id)
+    if any(type(number) is not int for span in spans for number in span):
+        found.fail(rule, 0, "a tile's level or number is not an integer")
+        return
     lengths = {level: query(_TILE_LENGTH, ledger_id, level, last)[0][0] for level, _, last in spans}
     newest = query(_NEWEST, ledger_id)  # read after the tiles: appends only make the tree larger
     size = newest[0][0] if newest and type(newest[0][0]) is int else 0
@@ -326,10 +339,10 @@ def _cosignature_fault(ledger_id: int, row: Any) -> str:  # noqa: ANN401 - a row
     try:
         (signature,) = parse_signature_lines(f"{line}\n".encode())
         timestamp_of(signature.signature)
-        text = f"{ledger_id}\n{size}\n{name}\n{bytes(key_id).hex()}\n{line}\n"
-        if hashlib.sha256(text.encode()).digest() != bytes(seal):
+        text = f"{ledger_id}\n{size}\n{name}\n{_bytes(key_id).hex()}\n{line}\n"
+        if hashlib.sha256(text.encode()).digest() != _bytes(seal):
             return "was changed"
-        if (signature.name, signature.key_id) != (name, bytes(key_id)):
+        if (signature.name, signature.key_id) != (name, _bytes(key_id)):
             return "is stored under another name or key"
     except (TypeError, ValueError) as error:
         return f"cannot be read: {error}"

@@ -1,19 +1,12 @@
-"""A database as a source: a SQLite file or PostgreSQL, read by the audit's own SQL alone.
+"""A database as a source: a SQLite file or PostgreSQL, read by the audit's own SQL alone."""
 
-The connection cannot write: SQLite's file is opened read only, PostgreSQL's transactions are. Every
-statement is short, so an audit holds up neither a server that appends nor its log of changes.
-"""
-
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from ledger.audit import bookkeeping
-from ledger.audit.bookkeeping import Query
+from ledger.audit.absence import ranges_of
+from ledger.audit.connection import TABLE, connect, unavailable
 from ledger.audit.source import (
     HashPassResult,
     Opener,
@@ -22,16 +15,14 @@ from ledger.audit.source import (
     SourceReport,
     UnreadableError,
     Withheld,
+    checked_origin,
     shown_place,
 )
-from ledger.errors import LedgerError, Reason, chain_broken, invalid_field
-from ledger.events.canonical import CanonicalError, decode
-from ledger.postgres import Purpose, connect_args, prepare_session
+from ledger.chain.merkle import SIZE_MAX
+from ledger.errors import LedgerError, Reason, chain_broken
+from ledger.events.inert import inert
 
 PAGE: Final = 8_192
-_BUSY_TIMEOUT_MS: Final = 5_000
-_POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
-
 _TABLES: Final = (
     "ledgers", "events", "checkpoints", "tiles", "cosignatures", "requests", "heads",
     "signing_keys",
@@ -57,19 +48,6 @@ _TILES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A read-only connection, as far as an audit needs it."""
-
-    query: Query
-    close: Any
-    errors: tuple[type[Exception], ...]
-    is_damage: Callable[[Exception], bool] = lambda _: False
-    """Whether an error says that what is stored is damaged, and not that it cannot be had."""
-    integrity: str = ""
-    """The statement by which the database checks itself; empty where it has none."""
-
-
 class DatabaseSource:
     """One ledger in a database."""
 
@@ -77,10 +55,13 @@ class DatabaseSource:
     has_bodies = True
     withheld: tuple[Withheld, ...] = ()
 
-    def __init__(self, place: str, origin: str = "") -> None:
-        """Open the ledger with this origin; an empty one means the only ledger there is."""
+    def __init__(self, place: str, origin: str = "", *, is_held: bool = True) -> None:
+        """Open the ledger with this origin; an empty one means the only ledger there is.
+
+        `is_held`: everything is read from one state of the database, in one transaction.
+        """
         self._place = place
-        self._connection = connect(place)
+        self._connection = connect(place, is_held=is_held)
         self._unreadable: tuple[type[Exception], ...] = (
             *self._connection.errors,
             UnicodeDecodeError,
@@ -101,7 +82,8 @@ class DatabaseSource:
             "SELECT size FROM checkpoints WHERE ledger_id = ? ORDER BY size DESC LIMIT 1",
             self._ledger_id,
         )
-        self._newest_note = int(newest[0][0]) if newest else 0
+        size = newest[0][0] if newest else 0
+        self._newest_note = size if type(size) is int else SIZE_MAX  # which covers all there are
         self._size = self._last_position()
 
     @property
@@ -116,8 +98,8 @@ class DatabaseSource:
 
     @property
     def opener(self) -> Opener | None:
-        """Open the same database in another process."""
-        return partial(DatabaseSource, self._place, self._origin)
+        """Open the same database in another process, whose statements each see its newest state."""
+        return partial(DatabaseSource, self._place, self._origin, is_held=False)
 
     def rows(self, after: int, until: int) -> Iterator[Row]:
         """Yield rows in pages, each a statement of its own."""
@@ -145,7 +127,8 @@ class DatabaseSource:
 
     def sizes(self, after: int, until: int) -> list[int]:
         """Return the sizes under which checkpoints are kept."""
-        return [row[0] for row in self._query(_SIZES, self._ledger_id, after, until)]
+        found = self._query(_SIZES, self._ledger_id, after, until)
+        return [size for (size,) in found if type(size) is int]
 
     def notes(self, after: int) -> Iterator[tuple[int, str]]:
         """Yield the kept checkpoints, each with the cosignatures collected for it."""
@@ -157,7 +140,8 @@ class DatabaseSource:
                 for size, line in self._query(_LINES, self._ledger_id, after, last):
                     lines.setdefault(size, []).append(str(line))
             for size, note in page:
-                yield size, _with_lines(str(note), lines.get(size, []))
+                shown = size if type(size) is int else 0  # SQLite keeps anything in a column
+                yield shown, _with_lines(str(note), lines.get(size, []))
             after = last
 
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes] | None:
@@ -174,14 +158,8 @@ class DatabaseSource:
             self._ledger_id,
             self._size,
         )
-        ranges: list[tuple[int, int]] = []
-        for (body,) in found:
-            try:
-                positions = decode(bytes(body))["data"]["positions"]
-                ranges += [(int(first), int(last)) for first, last in positions]
-            except (CanonicalError, KeyError, TypeError, ValueError):
-                continue  # the next audit, which covers it, says what is wrong with it
-        return ranges
+        # The next audit, which covers them, says what is wrong with them.
+        return [pair for (body,) in found if type(body) is bytes for pair in ranges_of(body)]
 
     def examine(self, hashed: HashPassResult) -> SourceReport:
         """Compare the other columns and tables with the events, and each with itself."""
@@ -209,21 +187,26 @@ class DatabaseSource:
         try:
             return self._connection.query(sql, *parameters)
         except self._connection.errors as error:
-            if self._connection.is_damage(error):
-                raise _damaged(error) from error
-            raise _unavailable(self._place, error) from error
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> LedgerError:
+        is_damage = self._connection.is_damage(error)
+        return _damaged(error) if is_damage else unavailable(self._place, error)
 
     # ---- opening ---------------------------------------------------------------------------------
 
     def _present_tables(self) -> set[str]:
-        """Return which of the tables that an audit reads are there."""
+        """Return which of the tables that an audit reads are there; CHAIN_BROKEN for a view."""
         tables: set[str] = set()
         for name in _TABLES:
             try:
-                self._connection.query(f"SELECT 1 FROM {name} WHERE 1 = 0")  # noqa: S608 - our own names
-            except self._connection.errors:
-                continue
-            tables.add(name)
+                kind = self._connection.kind_of(name)
+            except self._connection.errors as error:
+                raise self._refusal(error) from error
+            if kind not in {"", TABLE}:
+                raise _no_table(self._place, name, kind)
+            if kind:
+                tables.add(name)
         if not {"ledgers", "events", "checkpoints"} <= tables:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
@@ -240,8 +223,11 @@ class DatabaseSource:
         if not origin and len(found) == 1:
             origin = next(iter(found))
         if origin in found:
-            return found[origin], origin
-        names = ", ".join(sorted(found)) or "none"
+            number = found[origin]
+            if type(number) is not int:
+                raise ValueError("a ledger's number is not an integer")
+            return number, checked_origin(origin)
+        names = inert(", ".join(sorted(found))) or "none"
         raise LedgerError(
             Reason.LEDGER_UNKNOWN,
             f"{shown_place(self._place)} holds {len(found)} ledgers: {names}.",
@@ -264,119 +250,21 @@ class DatabaseSource:
         return int(counted[0][0])
 
 
-def connect(place: str) -> Connection:
-    """Return a read-only connection to what a path or URL names."""
-    if place.startswith(_POSTGRES):
-        return _postgres(place)
-    path = place.removeprefix("sqlite:///") if place.startswith("sqlite:///") else place
-    if "://" in path:
-        raise invalid_field(
-            "source",
-            f"{path.partition('://')[0]}:// is neither a SQLite file nor PostgreSQL",
-            remedy="Write a path, sqlite:///path, or postgresql://user@host/name.",
-        )
-    return _sqlite(Path(path))
-
-
-def _sqlite(path: Path) -> Connection:
-    if not path.is_file():
-        raise LedgerError(
-            Reason.STORE_UNAVAILABLE,
-            f"There is no file {path}.",
-            remedy="Check the path; a server is named with --server.",
-        )
-    file = _SqliteFile(path.resolve())  # its log has the name of the file, not of a link
-    return Connection(
-        file.query, file.close, (sqlite3.Error,), _is_damage, "PRAGMA integrity_check(1)"
-    )
-
-
-def _is_damage(error: Exception) -> bool:
-    """Return whether SQLite's error is about the file's contents, invalid text included."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-class _SqliteFile:
-    """A SQLite file that is only read: without a server, not even its folder is written to.
-
-    SQLite's read-only mode still keeps two files beside a database, for locks that are not needed
-    while no server has it open. As long as there is no log of changes the file is therefore read as
-    it lies; when one appears a server has begun, and what was read last is read again with locks.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._log = path.with_name(path.name + "-wal")
-        self._is_still = not self._log.exists()
-        self._raw = self._opened()
-
-    def _opened(self) -> sqlite3.Connection:
-        still = "&immutable=1" if self._is_still else ""
-        uri = f"file:{quote(str(self._path))}?mode=ro{still}"
-        raw = sqlite3.connect(uri, uri=True, isolation_level=None)
-        raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        return raw
-
-    def query(self, sql: str, *parameters: object) -> list[Any]:
-        """Return the rows of a statement."""
-        try:
-            rows = self._raw.execute(sql, parameters).fetchall()
-        except sqlite3.Error:
-            if not (self._is_still and self._log.exists()):
-                raise
-        else:
-            if not (self._is_still and self._log.exists()):
-                return rows
-        self._raw.close()
-        self._is_still = False
-        self._raw = self._opened()
-        return self._raw.execute(sql, parameters).fetchall()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._raw.close()
-
-
-def _postgres(url: str) -> Connection:
-    try:
-        import psycopg  # noqa: PLC0415 - an extra
-        from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
-    except ImportError as error:
-        raise LedgerError(
-            Reason.STORE_UNAVAILABLE,
-            f"PostgreSQL needs a driver that is not installed: {error}.",
-            remedy="Install `decision-ledger[postgres]`.",
-        ) from error
-    plain = "postgresql://" + url.partition("://")[2]
-    try:
-        stated = make_conninfo(plain, **connect_args(conninfo_to_dict(plain)))
-        raw = psycopg.connect(stated, autocommit=True)
-        prepare_session(raw, Purpose.READS, lambda: psycopg.connect(stated, autocommit=True))
-    except psycopg.Error as error:
-        raise _unavailable(url, error) from error
-
-    def query(sql: str, *parameters: object) -> list[Any]:
-        # Our statements hold neither question marks nor per cent signs but for parameters.
-        statement = sql.replace("?", "%s").encode()
-        with raw.cursor(binary=True) as cursor:
-            return cursor.execute(statement, parameters).fetchall()
-
-    return Connection(query, raw.close, (psycopg.Error,))
-
-
 def _with_lines(note: str, lines: Sequence[str]) -> str:
     """Return a note with further signature lines."""
     return note + "".join(f"{line.rstrip()}\n" for line in lines)
 
 
+def _no_table(place: str, name: str, kind: str) -> LedgerError:
+    """Return the refusal of rows that are made when they are read, each time as somebody likes."""
+    return LedgerError(
+        Reason.CHAIN_BROKEN,
+        f"In {shown_place(place)}, {name} is a {kind} and not a plain table: each reader can be "
+        "shown other rows.",
+        remedy="Keep the database as evidence, and audit one whose tables the service made.",
+        metadata={"table": name, "kind": kind},
+    )
+
+
 def _damaged(error: Exception) -> LedgerError:
     return chain_broken(0, f"the database is damaged: {error}")
-
-
-def _unavailable(place: str, error: Exception) -> LedgerError:
-    return LedgerError(
-        Reason.STORE_UNAVAILABLE,
-        f"{shown_place(place)} cannot be read: {error}.",
-        remedy="Check that it is a ledger's database, and the right to read it.",
-    )

@@ -48,6 +48,7 @@ class AuditedEvent:
     recorded_at: int
     raw: bytes | None
     event_hash: bytes
+    salt: bytes | None = None
     actor: str = ""
     cause: int | None = None
     request_id: str | None = None
@@ -74,8 +75,8 @@ class AuditedEvent:
 
 def read(row: Row) -> AuditedEvent:
     """Return the event in a row, its body read if there is one."""
-    position, stream, version, type_, recorded_at, body, _, _, _, event_hash = row
-    event = AuditedEvent(position, stream, version, type_, recorded_at, body, event_hash)
+    position, stream, version, type_, recorded_at, body, salt, _, _, event_hash = row
+    event = AuditedEvent(position, stream, version, type_, recorded_at, body, event_hash, salt)
     if body is None:
         return event
     if type_ == OBSERVED and (match := _OBSERVATION.fullmatch(body)) is not None:

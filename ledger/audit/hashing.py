@@ -32,12 +32,12 @@ def hash_pass(
     cores: int = 0,
     extra: Sequence[int] = (),
     progress: Progress | None = None,
-    on_joined: Callable[[VerifiedPrefix], None] | None = None,
+    on_joined: Callable[[VerifiedPrefix, bytes], None] | None = None,
 ) -> list[Finding]:
     """Extend `joined` to the source's size; returns what does not hold up to the first bad event.
 
     `cores` 0 means all of them. `extra` are sizes at which the root is wanted besides those of kept
-    checkpoints. `on_joined` is called after each stretch, in order.
+    checkpoints. `on_joined` is called after each stretch, in order, with its hashes.
     """
     findings: list[Finding] = []
     for segment in _segments(source, joined.position, cores, extra):
@@ -48,7 +48,7 @@ def hash_pass(
         if any(finding.rule == "chain" for finding in found):
             break
         if on_joined is not None:
-            on_joined(joined)
+            on_joined(joined, segment.leaves)
     else:
         if all(len(root) for root in joined.whole):
             findings += joined.check_upper_tiles(source)

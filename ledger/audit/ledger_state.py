@@ -13,7 +13,7 @@ from ledger.audit.event import AuditedEvent
 from ledger.audit.moments import Moments
 from ledger.audit.observations import Observations
 from ledger.audit.parameters import Parameters, digest_of, parameters_of
-from ledger.audit.source import LedgerSource
+from ledger.audit.source import EventSource
 from ledger.audit.stated_times import StatedTimes
 from ledger.audit.verified_prefix import Node, push, root_of
 from ledger.chain.link import PERMANENT
@@ -144,7 +144,7 @@ class LedgerState:
 
     def __init__(
         self,
-        source: LedgerSource,
+        source: EventSource,
         absences: Absences,
         seal_points: set[int],
         roots: dict[int, bytes],

@@ -1,4 +1,4 @@
-"""The audit's own index of observations, and of request ids: a private file that goes with it.
+"""The audit's own index of observations, request ids and salts: a private file that goes with it.
 
 Observations arrive late and out of order, and an evaluation may look far back; so they are kept by
 time, on disk once they outgrow a cache, and never in the audited database. It holds only
@@ -7,6 +7,7 @@ data read from hashed bodies.
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ledger.audit.event import AuditedEvent, StatedObservation
@@ -28,7 +29,7 @@ class IndexedObservation(NamedTuple):
 
 
 class Observations:
-    """Observations by model and time; request ids by how often they were used."""
+    """Observations by model and time; request ids and salts by how often they were used."""
 
     def __init__(self) -> None:
         # An empty name is a temporary database: in memory while it is small, else an unnamed file.
@@ -43,8 +44,10 @@ class Observations:
             " PRIMARY KEY (model, at, position)) WITHOUT ROWID"
         )
         run("CREATE TABLE asked (key BLOB, position INTEGER, allowed INTEGER)")
+        run("CREATE TABLE salted (salt BLOB, position INTEGER)")
         self._seen: list[tuple[object, ...]] = []
         self._asked: list[tuple[bytes, int, int]] = []
+        self._salted: list[tuple[bytes, int]] = []
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
 
@@ -122,16 +125,33 @@ class Observations:
         )
         return [int(row[0]) for row in rows]
 
+    def add_salt(self, salt: bytes, position: int) -> None:
+        """Keep the salt of an event's body."""
+        self._salted.append((salt, position))
+        if len(self._salted) >= _BATCH:
+            self._flush()
+
+    def equal_salts(self) -> Iterator[tuple[int, int]]:
+        """Yield the position of each event whose salt an earlier one has, and that one's."""
+        self._flush()
+        yield from self._database.execute(
+            "SELECT position, earlier FROM (SELECT position, lag(position) OVER"
+            " (PARTITION BY salt ORDER BY position) AS earlier FROM salted)"
+            " WHERE earlier IS NOT NULL ORDER BY position"
+        )
+
     def _flush(self) -> None:
-        if not self._seen and not self._asked:
+        if not self._seen and not self._asked and not self._salted:
             return
         run = self._database
         run.execute("BEGIN")
         run.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._seen)
         run.executemany("INSERT INTO asked VALUES (?, ?, ?)", self._asked)
+        run.executemany("INSERT INTO salted VALUES (?, ?)", self._salted)
         run.execute("COMMIT")
         self._seen.clear()
         self._asked.clear()
+        self._salted.clear()
 
     def close(self) -> None:
         """Throw it away."""

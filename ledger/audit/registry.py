@@ -53,6 +53,7 @@ MEANINGS: Final = {
     "checkpoints": "Every kept checkpoint is genuine and has the root of the events.",
     "keys": "Every key was committed in advance, and a trusted one leads to it.",
     "witnesses": "The policy's witnesses have cosigned.",
+    "passes": "The rules read the very events whose hashes were checked: both end at one root.",
     "memory": "The ledger begins with what was verified before.",
     "bundle.files": "The bundle's files are those of its manifests, and agree with the events.",
     "database.observed_at": "Observations are indexed under the time that their body states.",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
 from ledger.audit.source import Finding
+from ledger.events.inert import inert
 from ledger.events.notation import counted, listed, shown_time
 
 Thing: TypeAlias = Literal["server", "database", "bundle", "tiles", "receipt", "proof"]
@@ -143,6 +144,9 @@ class Report(_Part):
     """All that was not checked, and why."""
     unknown_types: dict[str, int] = {}
     """Events of types that this release does not know: hashed and counted like any other."""
+    newer_types: dict[str, int] = {}
+    """Those among them of which this release knows another version: their bodies were not checked.
+    """
     erased: int = 0
     withheld: int = 0
     """How many bodies are not there for another reason than an erasure on record."""
@@ -158,7 +162,8 @@ class Report(_Part):
     def text(self) -> str:
         """Return the verdict for a person; after an audit with a table of its rules."""
         table = [*_table(self.rules), ""] if self.task == "audit" else []
-        return "\n".join([*table, *self._sentences()])
+        # What others wrote is quoted, and no line of theirs can pass for one of ours.
+        return "\n".join([*table, *map(inert, self._sentences())])
 
     def _sentences(self) -> Iterator[str]:
         yield self._headline()
@@ -219,8 +224,11 @@ class Report(_Part):
         return f"{proven} erased (proven), {stated} erased (as stated), {self.withheld} withheld"
 
     def _verdict(self) -> Iterator[str]:
+        newer = sum(self.newer_types.values())
+        rest = f" Not checked: {counted(newer, 'event')} of newer versions of known types."
+        rest = rest if newer else ""
         if self.passed:
-            yield "Everything that could be checked holds."
+            yield f"Everything that could be checked holds.{rest}"
             return
         yield from (str(finding) for finding in self.findings[:_SHOWN])
         if len(self.findings) > _SHOWN:
@@ -228,7 +236,7 @@ class Report(_Part):
         at = self.first_bad_position
         where = f", first at position {at}" if at else ""
         what = "ledger" if self.task == "audit" else self.thing
-        yield f"The {what} does not hold: {counted(len(self.findings), 'finding')}{where}."
+        yield f"The {what} does not hold: {counted(len(self.findings), 'finding')}{where}.{rest}"
 
 
 def first_bad(findings: Iterable[Finding]) -> int:

@@ -12,11 +12,11 @@ from ledger.audit.event import AuditedEvent, read
 from ledger.audit.ledger_state import LedgerState
 from ledger.audit.obligations import Obligations
 from ledger.audit.registry import RULES, AuditRule, Unchecked
-from ledger.audit.source import Finding, LedgerSource
+from ledger.audit.second_reading import DifferentReadingError
+from ledger.audit.source import EventSource, Finding
 from ledger.audit.verified_prefix import VerifiedPrefix
 from ledger.events.canonical import CanonicalError, decode
 from ledger.events.proving import AuditCompleted, StreamsSealed
-from ledger.events.registry import BY_TYPE
 
 FINDINGS_MAX: Final = 1_000
 _TELL_EVERY: Final = 2_000
@@ -31,15 +31,17 @@ class RulePassResult:
     unchecked: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(rule, reason) → how often it could not be applied."""
     findings: list[Finding] = field(default_factory=list)
-    unknown_types: Counter[str] = field(default_factory=Counter)
     erased: int = 0
     withheld: int = 0
 
 
 def rule_pass(
-    source: LedgerSource, joined: VerifiedPrefix, progress: Callable[[int, int], None] | None = None
+    source: EventSource, joined: VerifiedPrefix, progress: Callable[[int, int], None] | None = None
 ) -> RulePassResult:
-    """Apply every rule to every event of a ledger whose hashes hold."""
+    """Apply every rule to every event of a ledger whose hashes hold.
+
+    The source is the second reading; where that is not the first, the rules end there.
+    """
     fold = _begin(source, joined)
     found = RulePassResult()
     try:
@@ -48,15 +50,17 @@ def rule_pass(
             if rule.finish is not None:
                 for position, what in rule.finish(fold):
                     _fail(found, rule, position, what)
+        _count(found, joined)
+    except DifferentReadingError as error:
+        found.findings.append(error.finding)
     finally:
         fold.observations.close()
-    _count(found, joined)
     found.findings.sort(key=lambda finding: finding.position)
     return found
 
 
-def _begin(source: LedgerSource, joined: VerifiedPrefix) -> LedgerState:
-    absences = Absences(joined.notable, source.erased_later(), source.withheld, joined.bodiless)
+def _begin(source: EventSource, joined: VerifiedPrefix) -> LedgerState:
+    absences = Absences(joined.notable, source.erased_later, source.withheld, joined.bodiless)
     seal_points = _members(joined, StreamsSealed.TYPE, "as_of")
     root_points = _members(joined, AuditCompleted.TYPE, "size")
     fold = LedgerState(source, absences, seal_points, joined.roots, root_points)
@@ -78,7 +82,7 @@ def _members(joined: VerifiedPrefix, wanted: str, name: str) -> set[int]:
 
 
 def _walk(
-    source: LedgerSource,
+    source: EventSource,
     fold: LedgerState,
     found: RulePassResult,
     progress: Callable[[int, int], None] | None,
@@ -92,8 +96,6 @@ def _walk(
             concerned[event.type] = rules
         if event.raw is None:
             _note_absence(event, fold, found)
-        if event.type not in BY_TYPE:
-            found.unknown_types[event.type] += 1
         is_read = event.data is not None or event.observation is not None
         for rule in rules:
             if rule.needs_data and not is_read:
@@ -125,8 +127,7 @@ def _note_absence(event: AuditedEvent, fold: LedgerState, found: RulePassResult)
 def _why_unread(event: AuditedEvent, fold: LedgerState) -> str:
     if event.raw is not None:
         return "unreadable"
-    absence = fold.absences.of(event.position)
-    return "not there" if absence is None else absence.reason
+    return fold.absences.reason(event.position)
 
 
 def _fail(found: RulePassResult, rule: AuditRule, position: int, what: str) -> None:

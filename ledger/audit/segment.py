@@ -7,7 +7,7 @@ for an event, and grammar only where something new appears.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,6 +55,8 @@ class Segment:
     permanent: list[int] = field(default_factory=list)
     """Positions among them whose type's body can be neither erased nor withheld."""
     notable: list[tuple[int, str, bytes | None]] = field(default_factory=list)
+    leaves: bytes = b""
+    """The hashes of its events, one behind the other."""
     nodes: list[tuple[int, bytes]] = field(default_factory=list)
     """(level, hash) of the complete subtrees that make it up, biggest first where it is aligned."""
     prefixes: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)
@@ -82,9 +84,27 @@ def check_segment(
     The root can be told at the sizes of all kept checkpoints, and at the `extra` ones.
     """
     segment = Segment(first, first - 1)
-    leaves: list[bytes] = []
+    segment.leaves = b"".join([row[9] for row in held_rows(source, segment, last)])
+    count = segment.last - first + 1
+    levels = subtree(segment.leaves)
+    sizes = {size - first + 1 for size in (*source.sizes(first - 1, segment.last), *extra)}
+    is_aligned = (first - 1) % SEGMENT == 0
+    segment.nodes = nodes_of(levels, count) if is_aligned else _single(levels[0], count)
+    for size in sizes:
+        if 1 <= size <= count:
+            nodes = nodes_of(levels, size) if is_aligned else _single(levels[0], size)
+            segment.prefixes[first - 1 + size] = nodes
+    _compare_tiles(source, segment, levels)
+    return segment
+
+
+def held_rows(source: LedgerSource, segment: Segment, last: int) -> Iterator[Row]:
+    """Yield the rows of a stretch up to `last`, each once it holds with those before it.
+
+    The first thing that does not hold ends them, and is the segment's fault.
+    """
     try:
-        _check(source.rows(first - 1, last), source.origin, segment, leaves)
+        yield from _check(source.rows(segment.first - 1, last), source.origin, segment)
     except _Fault as fault:
         segment.fault = Finding(RULE, segment.last + 1, fault.what, fault.expected, fault.found)
     except UnreadableError as error:
@@ -96,17 +116,6 @@ def check_segment(
     if segment.last < last and segment.fault is None:
         what, missing = "the event is missing", segment.last + 1
         segment.fault = Finding(RULE, missing, what, f"position {missing}", "none")
-    count = segment.last - first + 1
-    levels = subtree(b"".join(leaves[:count]))
-    sizes = {size - first + 1 for size in (*source.sizes(first - 1, segment.last), *extra)}
-    is_aligned = (first - 1) % SEGMENT == 0
-    segment.nodes = nodes_of(levels, count) if is_aligned else _single(levels[0], count)
-    for size in sizes:
-        if 1 <= size <= count:
-            nodes = nodes_of(levels, size) if is_aligned else _single(levels[0], size)
-            segment.prefixes[first - 1 + size] = nodes
-    _compare_tiles(source, segment, levels)
-    return segment
 
 
 def _single(leaves: bytes, count: int) -> list[tuple[int, bytes]]:
@@ -173,17 +182,17 @@ def compare_tile(
 
 
 def _check(  # noqa: C901, PLR0912 - the hot loop: a call each would double it
-    rows: Iterable[Row], origin: str, segment: Segment, leaves: list[bytes]
-) -> None:
+    rows: Iterable[Row], origin: str, segment: Segment
+) -> Iterator[Row]:
     position = segment.first - 1
     previous, previous_hex, moment, time_text = b"", "", -1, ""
     versions: dict[str, int] = {}
-    types = segment.types
-    keep, sha256 = leaves.append, _sha256
+    types, sha256 = segment.types, _sha256
     middle = f'","ledger":"{origin}","position":'
-    for (
-        at, stream, version, type_, recorded_at, body, salt, body_hash, prev_hash, stored,
-    ) in rows:  # fmt: skip
+    for row in rows:
+        (
+            at, stream, version, type_, recorded_at, body, salt, body_hash, prev_hash, stored,
+        ) = row  # fmt: skip
         position += 1
         if at != position or type(at) is not int:
             raise _Fault("there is another position", position, at)
@@ -225,10 +234,10 @@ def _check(  # noqa: C901, PLR0912 - the hot loop: a call each would double it
             raise _Fault("the body does not have the header's body hash", body_hash, found)
         if type_ in NOTABLE:
             segment.notable.append((position, type_, body))
-        keep(digest)
         previous, previous_hex = digest, digest.hex()
         segment.last = position
         segment.head, segment.ended_at = digest, moment
+        yield row
     for stream, version in versions.items():
         first_version, first_position, _ = segment.streams[stream]
         segment.streams[stream] = (first_version, first_position, version)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
 from ledger.chain.key_history import KeyHistory
-from ledger.events.values import INTEGER_MAX, parse_time
+from ledger.events.inert import inert
+from ledger.events.values import INTEGER_MAX, ORIGIN, parse_time
 
 SourceKind: TypeAlias = Literal["server", "database", "bundle", "tiles"]
 
@@ -26,6 +27,13 @@ HEADER: Final = (
     rb'"stream_version":(?P<version>[1-9][0-9]{0,15}),"type":"(?P<type>[a-z0-9._]+)"\}'
 )
 """The one form of canonical header; grammars are checked where rows are."""
+
+
+def checked_origin(name: object) -> str:
+    """Return the name that a source gives its ledger; ValueError where no ledger can have it."""
+    if type(name) is not str or ORIGIN.fullmatch(name) is None:
+        raise ValueError(f"{str(name)[:300]!r} is not a ledger's name")
+    return name
 
 
 def row_of(
@@ -59,13 +67,21 @@ def shown_place(place: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not hold; position 0 where it is not about one event."""
+    """Something that does not hold; position 0 where it is not about one event.
+
+    It quotes what a source holds, made inert: its words are one line that acts on no terminal.
+    """
 
     rule: str
     position: int
     what: str
     expected: str = ""
     found: str = ""
+
+    def __post_init__(self) -> None:
+        """Make what is quoted inert."""
+        for name in ("what", "expected", "found"):
+            object.__setattr__(self, name, inert(getattr(self, name)))
 
     @property
     def sentence(self) -> str:
@@ -127,35 +143,42 @@ Opener: TypeAlias = Callable[[], "LedgerSource"]
 """Opens the same source again, in a process of its own; must travel there."""
 
 
-class LedgerSource(Protocol):
-    """One ledger, opened to read only."""
-
-    @property
-    def kind(self) -> SourceKind:
-        """The kind of source."""
+class EventSource(Protocol):
+    """The events of one ledger, as rules read them."""
 
     @property
     def origin(self) -> str:
         """The ledger's name."""
 
     @property
+    def kind(self) -> SourceKind:
+        """The kind of source."""
+
+    @property
     def size(self) -> int:
         """How many events are audited: those at positions 1 to size."""
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """The parts that the source says it leaves out."""
+
+    def rows(self, after: int, until: int) -> Iterator[Row]:
+        """Yield the rows with after < position <= until in order; UnreadableError at damage."""
+
+    def erased_later(self) -> list[tuple[int, int]]:
+        """Return the ranges that were erased after `size`, while the audit ran."""
+
+
+class LedgerSource(EventSource, Protocol):
+    """One ledger, opened to read only."""
 
     @property
     def has_bodies(self) -> bool:
         """Whether bodies are there at all, or headers only."""
 
     @property
-    def withheld(self) -> tuple[Withheld, ...]:
-        """The parts that the source says it leaves out."""
-
-    @property
     def opener(self) -> Opener | None:
         """How another process reads the same; None where only this one can."""
-
-    def rows(self, after: int, until: int) -> Iterator[Row]:
-        """Yield the rows with after < position <= until in order; UnreadableError at damage."""
 
     def sizes(self, after: int, until: int) -> list[int]:
         """Return the claimed sizes of kept checkpoints, after < size <= until, ascending."""
@@ -165,9 +188,6 @@ class LedgerSource(Protocol):
 
     def tiles(self, level: int, first: int, last: int) -> dict[int, bytes] | None:
         """Return index → hashes of stored tiles, both ends included; None if it keeps none."""
-
-    def erased_later(self) -> list[tuple[int, int]]:
-        """Return the ranges that were erased after `size`, while the audit ran."""
 
     def examine(self, hashed: HashPassResult) -> SourceReport:
         """Compare what the source keeps beside the events with the events."""

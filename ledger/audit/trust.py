@@ -24,6 +24,12 @@ from ledger.events.system import COMMITTING, LedgerCreated
 _KEPT_FOR_QUORUM: Final = 1_000
 """How many of the newest checkpoints are looked at for one that the witnesses have cosigned."""
 
+_NONE: Final = "No checkpoint was signed, so nothing vouches for the whole."
+_NO_NEWER: Final = "No checkpoint is kept that is as new as the one of the audit before."
+_NOT_VERIFIED: Final = (
+    "No checkpoint was verified: each one that is kept covers events that do not hold."
+)
+
 
 @dataclass(slots=True)
 class SignatureReport:
@@ -49,6 +55,11 @@ class SignatureReport:
     """The size of the newest checkpoint that covers more events than there are."""
     disagreeing: int = 0
     """How many checkpoints have another root than the events; the first is named."""
+
+    def not_vouch(self, why: str) -> None:
+        """Note why no checkpoint was looked at."""
+        self.remarks.append(why)
+        self.unchecked["checkpoints"] = 1
 
 
 def key_history(joined: VerifiedPrefix) -> tuple[KeyHistory, list[Finding], int]:
@@ -96,9 +107,10 @@ def vouch(
         return found
     by_key: dict[str, int] = {}
     newest: deque[tuple[int, str, OpenedCheckpoint]] = deque(maxlen=_KEPT_FOR_QUORUM)
-    count = 0
+    count, covers_more = 0, False
     for size, note in source.notes(after):
         if until is not None and size > until:
+            covers_more = True
             break
         count += 1
         opened = _open(source, joined, size, note, spans, found)
@@ -114,8 +126,7 @@ def vouch(
     if found.disagreeing > 1:
         found.remarks.append(f"{found.disagreeing - 1} more checkpoints have another root too.")
     if not count:
-        found.remarks.append("No checkpoint was signed, so nothing vouches for the whole.")
-        found.unchecked["checkpoints"] = 1
+        found.not_vouch(_NOT_VERIFIED if covers_more else _NO_NEWER if after else _NONE)
         return found
     found.vkeys = _reached(spans, trusted, by_key, _commitments(joined))
     _judge_newest(newest, spans, found)
@@ -137,12 +148,10 @@ def _begin(
         stated += [str(log.key) for log in policy.logs if log.key.name == source.origin]
     if not source.has_bodies:  # the events that name keys cannot be read
         if not stated:
-            found.remarks.append("No key was given, so no signature could be verified: --vkey.")
-            found.unchecked["checkpoints"] = 1
+            found.not_vouch("No key was given, so no signature could be verified: --vkey.")
         return [KeySpan(vkey, 1) for vkey in stated], set(stated)
     if not spans:
-        found.remarks.append("The ledger names no key, so no signature could be verified.")
-        found.unchecked["checkpoints"] = 1
+        found.not_vouch("The ledger names no key, so no signature could be verified.")
         return [], set()
     if not stated:
         first = spans[0].vkey

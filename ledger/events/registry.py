@@ -70,12 +70,18 @@ EVENT_CLASSES: Final[tuple[type[EventData], ...]] = (
 
 BY_TYPE: Final[dict[str, type[EventData]]] = {cls.TYPE: cls for cls in EVENT_CLASSES}
 assert len(BY_TYPE) == len(EVENT_CLASSES), "two classes claim one type name"
+_NAMES: Final = frozenset(type_.rpartition(".")[0] for type_ in BY_TYPE)
 
 HOUSEKEEPING_TYPES: Final = frozenset(cls.TYPE for cls in EVENT_CLASSES if cls.IS_HOUSEKEEPING)
 KEPT_NAMES: Final = frozenset(
     cls.TYPE.rpartition(".")[0] for cls in EVENT_CLASSES if cls.KEEPS_BODY
 )
 """Names, without a version, of the types whose bodies can be neither erased nor withheld."""
+
+
+def is_newer(type_: str) -> bool:
+    """Whether a type is another version of one that this release knows: of a later release."""
+    return type_ not in BY_TYPE and type_.rpartition(".")[0] in _NAMES
 
 
 def keeps_body(type_: str) -> bool:

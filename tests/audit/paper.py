@@ -20,7 +20,7 @@ from ledger.chain.merkle import CompactRange, root_of
 from ledger.chain.tiles import RightEdge
 from ledger.events.canonical import encode
 from ledger.events.values import format_time, parse_time
-from tests.support.chained import Chained, body_of, hashes_of
+from tests.support.chained import Chained, body_of, hashes_of, rehash
 
 _TABLES: Final = """
 CREATE TABLE ledgers (ledger_id INTEGER, origin TEXT, clock TEXT, skew_seconds INTEGER, vkey TEXT);
@@ -45,6 +45,8 @@ class Written:
     recorded_at: int
     body: dict[str, Any] | bytes
     is_gone: bool = False
+    salt: bytes | None = None
+    """The body's salt, if not the usual one of its position."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -138,6 +140,9 @@ class Paper:
         for position, event in enumerate(self.events, 1):
             raw, at = event.raw, event.recorded_at
             made = chained.raw(event.type, raw, event.stream, format_time(at))
+            if event.salt is not None:
+                made["salt"] = event.salt.hex()
+                rehash(made)
             version, salt = made["header"]["stream_version"], bytes.fromhex(made["salt"])
             is_observed = event.type == "signal.observed.v1"
             observed_at = parse_time(event.data["observed_at"]) if is_observed else None

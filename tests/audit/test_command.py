@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ledger.audit import database as audited
+from ledger.audit import connection
+from ledger.audit import database as sources
 from ledger.chain.keys import SecretKey
 from ledger.cli.main import app
 from ledger.errors import LedgerError
@@ -74,16 +75,15 @@ def test_a_database_that_is_not_audited_is_not_kept_open(
 ) -> None:
     closed: list[bool] = []
 
-    def watched(place: str) -> audited.Connection:
-        opened = connect(place)
+    def watched(place: str, *, is_held: bool) -> connection.Connection:
+        opened = connection.connect(place, is_held=is_held)
         return replace(opened, close=lambda: closed.append(opened.close() is None))
 
-    connect = audited.connect
-    monkeypatch.setattr(audited, "connect", watched)
+    monkeypatch.setattr(sources, "connect", watched)
     if fault == "no ledger at all":
         database.write_bytes(b"no database" * 100)
     with pytest.raises(LedgerError):
-        audited.DatabaseSource(str(database), "ledger.example.com/another")
+        sources.DatabaseSource(str(database), "ledger.example.com/another")
     assert closed == [True]
 
 

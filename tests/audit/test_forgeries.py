@@ -61,6 +61,12 @@ def leave_a_member_out(paper: Paper) -> int:
     return position
 
 
+def repeat_a_salt(paper: Paper) -> int:
+    earlier, later = foreign(paper), foreign(paper)
+    paper.at(earlier).salt = paper.at(later).salt = bytes(range(9, 25))
+    return later
+
+
 def stand_elsewhere(paper: Paper) -> int:
     position = foreign(paper)
     paper.at(position).stream = "recorder/elsewhere"
@@ -314,6 +320,7 @@ def raise_a_price(paper: Paper) -> int:
 FORGERIES: Final[dict[str, Forge]] = {
     "bodies.present": remove_a_body,
     "bodies.canonical": add_white_space,
+    "salts": repeat_a_salt,
     "types.data": leave_a_member_out,
     "types.stream": stand_elsewhere,
     "causes": cause_itself,

@@ -244,7 +244,7 @@ def test_an_interrupted_audit_goes_on_where_it_was(
     report = Audit(source, "test", memory=AuditStateFile(memory), place="here").run()
     assert report.passed, report.text()
     said = next(remark for remark in report.remarks if "position 40" in remark)
-    assert "not hashed again" in said
+    assert "hashed again only by the rules" in said
     assert {one.rule: one.checked for one in report.rules}["chain"] == 32
     assert AuditStateFile(memory).resume(paper.origin, "here") is None
     assert report.size == 72
@@ -277,7 +277,7 @@ def test_every_check_beside_the_rules_has_a_test_that_makes_it_fail() -> None:
     from tests.audit.test_hash_pass import DAMAGES
     from tests.audit.test_stored_rows import DAMAGED_RULES
 
-    here = {"keys", "witnesses", "memory", "bundle.files", "database.integrity"}
+    here = {"keys", "witnesses", "passes", "memory", "bundle.files", "database.integrity"}
     assert {rule for _, rule, _ in DAMAGES.values()} | DAMAGED_RULES | here == set(MEANINGS)
 
 

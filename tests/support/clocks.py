@@ -1,5 +1,6 @@
 """A clock that tests move."""
 
+import hashlib
 import threading
 import time
 
@@ -36,7 +37,7 @@ class ManualClock:
         return self._elapsed / 1_000_000
 
     def random_bytes(self, count: int) -> bytes:
-        """Return bytes that repeat from run to run: a counter, so that none occurs twice."""
+        """Return bytes that repeat from run to run, and look drawn; none occurs twice."""
         with self._lock:
             self._drawn += 1
-            return self._drawn.to_bytes(count, "big")
+            return hashlib.shake_256(b"%d" % self._drawn).digest(count)

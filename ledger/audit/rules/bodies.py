@@ -18,6 +18,9 @@ from ledger.events.values import parse_time
 _WITH_A_DEFINITION: Final = frozenset({PolicyDrafted.METHOD, PolicyActivated.METHOD})
 """Methods whose events may be caused by a definition that replaces policies."""
 
+_SALT_VALUES_MIN: Final = 7
+"""Different values among the 16 bytes of a salt: one in 10^14 that were drawn has fewer."""
+
 
 @rule("bodies.present", needs_data=False)
 def bodies_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
@@ -35,6 +38,22 @@ def bodies_present(event: AuditedEvent, fold: LedgerState) -> Verdict:
 def bodies_canonical(event: AuditedEvent, _fold: LedgerState) -> Verdict:
     """Every body is canonical JSON with exactly the members of the format."""
     return event.fault or None
+
+
+def _equal_salts(fold: LedgerState) -> Iterator[tuple[int, str]]:
+    for position, earlier in fold.observations.equal_salts():
+        yield position, f"its salt is that of the event at position {earlier}"
+
+
+@rule("salts", needs_data=False, finish=_equal_salts)
+def salts(event: AuditedEvent, fold: LedgerState) -> Verdict:
+    """Every body has a salt that no other has, and that does not look made up."""
+    if event.salt is None:
+        return Unchecked(fold.absences.reason(event.position))
+    if len(set(event.salt)) < _SALT_VALUES_MIN:
+        return f"its salt, {event.salt.hex()}, can be guessed"
+    fold.observations.add_salt(event.salt, event.position)
+    return None
 
 
 @rule("types.data", needs_data=False)
