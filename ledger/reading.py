@@ -6,14 +6,33 @@ A file that is too large is refused as one that cannot be read: an OSError whose
 import errno
 import json
 import os
+import stat
 import tomllib
 from bisect import bisect_left
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, BinaryIO, Final
 
 NOTE_BYTES_MAX: Final = 1024 * 1024  # a checkpoint, a proof, a witness policy, a key, a config
 RECEIPT_BYTES_MAX: Final = 16 * 1024 * 1024  # an event with its body, and proofs of it
 STATE_BYTES_MAX: Final = 64 * 1024 * 1024  # what clients and auditors remember of many ledgers
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file that came with others, to read; OSError, too, where it is anything but a file.
+
+    A pipe is refused before it can hold a reader up, and a device before it is asked for bytes.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+    return os.fdopen(file, "rb")
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """Return what a file holds that came with others: bounded, as by `open_plain`."""
+    with open_plain(path) as source:
+        return read_from(source, most, str(path))
 
 
 def read_bytes(path: Path, most: int) -> bytes:

@@ -7,6 +7,7 @@ rules need, so it is not audited; `decision-ledger verify` says what it proves.
 import hashlib
 import io
 import re
+import stat
 import tarfile
 from array import array
 from collections.abc import Iterator
@@ -23,12 +24,15 @@ from ledger.audit.source import (
     SourceReport,
     UnreadableError,
     Withheld,
+    checked_origin,
     row_of,
 )
 from ledger.chain.checkpoint import parse as parse_checkpoint
 from ledger.chain.note import parse as parse_note
 from ledger.errors import LedgerError, Reason, invalid_field
 from ledger.events.canonical import decode
+from ledger.events.inert import inert
+from ledger.reading import open_plain, read_from
 
 _LINE: Final = re.compile(
     rb'\{"body":(?P<body>.*),"hash":"(?P<hash>[0-9a-f]{64})","header":'
@@ -38,6 +42,8 @@ _LINE: Final = re.compile(
 )
 _STEP: Final = 1_024  # lines between two known places in the file
 _CHUNK: Final = 1 << 20
+_SMALL_BYTES_MAX: Final = 256 << 20  # of every file but the events
+LINE_BYTES_MAX: Final = 64 << 20  # no event comes near it; a file without line feeds must not fill
 _NAMES: Final = frozenset(
     {
         "bag-info.txt",
@@ -54,6 +60,7 @@ _NAMES: Final = frozenset(
 )
 _MANIFEST: Final = re.compile(rb"(?:[0-9a-f]{64}  [\x21-\x7e]+\n)+")
 _FILES: Final = "bundle.files"
+_EVENTS: Final = "data/events.jsonl"
 
 
 class BundleSource:
@@ -67,19 +74,25 @@ class BundleSource:
         self._path = path
         try:
             self._files = _folder(path) if path.is_dir() else _archive(path)
+            for name, (_, _, bytes_) in self._files.items():
+                if name != _EVENTS and bytes_ > _SMALL_BYTES_MAX:
+                    raise ValueError(f"{name} has more than {_SMALL_BYTES_MAX} bytes")  # noqa: TRY301
             self._scope: dict[str, Any] = decode(self._read("data/scope.json"))
             self._note = self._read("data/checkpoint").decode()
-            self.origin = parse_checkpoint(parse_note(self._note.encode()).text).origin
+            claimed = parse_checkpoint(parse_note(self._note.encode()).text)
+            self.origin = checked_origin(claimed.origin)
             kind = self._scope["kind"]
             self.withheld = tuple(
-                Withheld(first, last, str(one["reason"]))
+                Withheld(_position(first), _position(last), str(one["reason"]))
                 for one in self._scope["withheld"]
                 for first, last in one["positions"]
             )
+            if places is None:
+                places, size = self._find_lines()
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
-                f"{path} is not a bundle: {error}.",
+                f"{path} is not a bundle: {inert(str(error))}.",
                 remedy="Name the folder or the .tar that `export create` wrote.",
             ) from error
         if kind != "full":
@@ -88,8 +101,6 @@ class BundleSource:
                 f"{path} is a bundle of kind {kind}, which leaves out what an audit needs",
                 remedy="Verify it with `decision-ledger verify`.",
             )
-        if places is None:
-            places, size = self._find_lines()
         self._places, self.size = places, size
 
     @property
@@ -102,8 +113,8 @@ class BundleSource:
         position = after - after % _STEP
         if position >= self.size:
             return
-        with self._open("data/events.jsonl", self._places[position // _STEP]) as file:
-            for line in file:
+        with self._open(_EVENTS, self._places[position // _STEP]) as file:
+            while line := file.readline(LINE_BYTES_MAX):
                 position += 1
                 if position > until:
                     return
@@ -192,15 +203,16 @@ class BundleSource:
 
     def _open(self, name: str, skipped: int = 0) -> BinaryIO:
         path, start, size = self._files[name]
-        file = path.open("rb")
+        file = open_plain(path)
         if start:  # within an archive: what follows the member is not its business
             return io.BufferedReader(_Part(file, start + skipped, size - skipped))
         file.seek(skipped)
         return file
 
     def _read(self, name: str) -> bytes:
+        """Return what is in a file other than the events."""
         with self._open(name) as file:
-            return file.read()
+            return read_from(file, _SMALL_BYTES_MAX, name)
 
     def _digest(self, name: str) -> str:
         digest = hashlib.sha256()
@@ -212,12 +224,14 @@ class BundleSource:
     def _find_lines(self) -> "tuple[array[int], int]":
         """Return where every _STEP-th line begins, and how many there are."""
         places, at, count = array("Q"), 0, 0
-        with self._open("data/events.jsonl") as file:
-            for line in file:
+        with self._open(_EVENTS) as file:
+            while line := file.readline(LINE_BYTES_MAX):
                 if count % _STEP == 0:
                     places.append(at)
                 at += len(line)
                 count += 1
+                if len(line) == LINE_BYTES_MAX:
+                    raise ValueError(f"line {count} of its events is too long for an event")
         return places, count
 
 
@@ -246,13 +260,23 @@ class _Part(io.RawIOBase):
         super().close()
 
 
+def _position(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{str(value)[:80]!r} is not a position")
+    return value
+
+
 def _folder(path: Path) -> dict[str, tuple[Path, int, int]]:
-    """Return name → file, 0 and size for every file below a folder."""
-    return {
-        file.relative_to(path).as_posix(): (file, 0, file.stat().st_size)
-        for file in path.rglob("*")
-        if not file.is_dir()
-    }
+    """Return name → file, 0 and size for every file of a bundle's folder: plain ones only."""
+    found: dict[str, tuple[Path, int, int]] = {}
+    for folder in (path, path / "data"):
+        for file in sorted(folder.iterdir()):
+            name, status = file.relative_to(path).as_posix(), file.lstat()
+            if stat.S_ISREG(status.st_mode):
+                found[name] = file, 0, status.st_size
+            elif name != "data" or not stat.S_ISDIR(status.st_mode):
+                raise ValueError(f"{name!r} in it is not a plain file")
+    return found
 
 
 def _archive(path: Path) -> dict[str, tuple[Path, int, int]]:

@@ -16,14 +16,16 @@ from ledger.audit.source import (
     SourceReport,
     UnreadableError,
     Withheld,
+    checked_origin,
     row_of,
 )
 from ledger.chain.checkpoint import parse as parse_checkpoint
-from ledger.chain.entries import EntriesError, decode_entries
-from ledger.chain.note import NoteError
+from ledger.chain.entries import ENTRIES_BYTES_MAX, EntriesError, decode_entries
 from ledger.chain.note import parse as parse_note
-from ledger.chain.tiles import TILE_WIDTH, Tile, entries_path, tile_path
+from ledger.chain.tiles import TILE_BYTES, TILE_WIDTH, Tile, entries_path, tile_path
 from ledger.errors import LedgerError, Reason
+from ledger.events.inert import inert
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 
 _ENTRY: Final = re.compile(HEADER)
 
@@ -39,15 +41,15 @@ class TileFolderSource:
         """Read the checkpoint; STORE_UNAVAILABLE where there is none."""
         self._folder = folder
         try:
-            self._note = (folder / "checkpoint").read_text(encoding="utf-8")
+            self._note = read_plain(folder / "checkpoint", NOTE_BYTES_MAX).decode("utf-8")
             claimed = parse_checkpoint(parse_note(self._note.encode()).text)
-        except (OSError, UnicodeDecodeError, NoteError) as error:
+            self.origin, self.size = checked_origin(claimed.origin), claimed.size
+        except (OSError, ValueError) as error:
             raise LedgerError(
                 Reason.STORE_UNAVAILABLE,
-                f"{folder} holds no checkpoint of a log: {error}.",
+                f"{folder} holds no checkpoint of a log: {inert(str(error))}.",
                 remedy="Name the folder that `log publish` wrote.",
             ) from error
-        self.origin, self.size = claimed.origin, claimed.size
 
     @property
     def opener(self) -> Opener | None:
@@ -62,8 +64,10 @@ class TileFolderSource:
             width = min(TILE_WIDTH, self.size - number * TILE_WIDTH)
             path = entries_path(number, width)
             try:
-                entries = decode_entries((self._folder / path).read_bytes())
-            except (OSError, EntriesError) as error:
+                entries = decode_entries(read_plain(self._folder / path, ENTRIES_BYTES_MAX))
+            except OSError as error:
+                raise UnreadableError(position + 1, f"{path}: {error.strerror}") from error
+            except EntriesError as error:
                 raise UnreadableError(position + 1, f"{path}: {error}") from error
             if len(entries) != width:
                 what = f"{path} holds {len(entries)} entries instead of {width}"
@@ -100,9 +104,10 @@ class TileFolderSource:
             if width < 1:
                 continue
             try:
-                found[number] = (self._folder / tile_path(Tile(level, number, width))).read_bytes()
+                path = self._folder / tile_path(Tile(level, number, width))
+                found[number] = read_plain(path, TILE_BYTES)
             except OSError:
-                continue  # its absence is the finding
+                continue  # its absence, or what is there instead, is the finding
         return found
 
     def erased_later(self) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from ledger.chain.tiles import TILE_WIDTH
 ENTRY_BYTES_MAX: Final = 0xFFFF
 
 _LENGTH_BYTES: Final = 2
+ENTRIES_BYTES_MAX: Final = TILE_WIDTH * (_LENGTH_BYTES + ENTRY_BYTES_MAX)  # of a whole bundle
 
 
 class EntriesError(ValueError):
@@ -32,7 +33,7 @@ def decode_entries(bundle: bytes) -> list[bytes]:
     """Return the entries of a bundle; EntriesError unless it is exactly 1 to 256 of them."""
     entries: list[bytes] = []
     at = 0
-    while at < len(bundle):
+    while at < len(bundle) and len(entries) <= TILE_WIDTH:
         start = at + _LENGTH_BYTES
         end = start + int.from_bytes(bundle[at:start], "big")
         if end > len(bundle):
@@ -40,5 +41,6 @@ def decode_entries(bundle: bytes) -> list[bytes]:
         entries.append(bundle[start:end])
         at = end
     if not 1 <= len(entries) <= TILE_WIDTH:
-        raise EntriesError(f"a bundle holds 1 to {TILE_WIDTH} entries, not {len(entries)}")
+        found = "none" if not entries else "more"
+        raise EntriesError(f"a bundle holds 1 to {TILE_WIDTH} entries; there are {found}")
     return entries

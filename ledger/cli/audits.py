@@ -196,4 +196,4 @@ def _told(question: str, given: "Answer", unit: str) -> str:
             lines.append(f"  {table.note}")
     if given.how:
         lines += ["", "To see or prove it:", *(f"  {command}" for command in given.how)]
-    return "\n".join(lines)
+    return output.lines(lines)

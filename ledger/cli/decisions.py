@@ -259,7 +259,7 @@ def _told(result: "ReplayResult") -> str:
         f"recomputed {each.recomputed or 'nothing'}"
         for each in result.differences
     ]
-    return "\n".join(lines)
+    return output.lines(lines)
 
 
 def position_of(name: str) -> int | None:

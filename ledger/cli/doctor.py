@@ -26,10 +26,10 @@ def doctor(
     checks = examine(chosen.settings, chosen.client, chosen.target, database)
     failed = [check for check in checks if check.state == "fail"]
     rows = [(check.state, check.name, check.found) for check in checks]
-    lines = [output.table(("STATE", "CHECK", "FOUND"), rows)]
+    lines = output.table(("STATE", "CHECK", "FOUND"), rows).split("\n")
     lines += [f"{check.name}: {check.remedy}" for check in checks if check.remedy]
     verdict = "fail" if failed else "ok"
-    chosen.show({"state": verdict, "checks": checks}, "\n".join(lines))
+    chosen.show({"state": verdict, "checks": checks}, output.lines(lines))
     if failed:
         integrity = any(check.is_integrity for check in failed)
         raise typer.Exit(Exit.INTEGRITY if integrity else Exit.REFUSED)

@@ -67,7 +67,8 @@ def _print(event: "Event") -> None:
         return
     said = line_of(event.data, lambda: session().unit_of_cost) if event.body else "(erased)"
     when = output.when(event.recorded_at)
-    output.write(f"{event.position}  {when}  {event.stream}  {event.type}  {said}")
+    line = f"{event.position}  {when}  {event.stream}  {event.type}  {said}"
+    output.write(output.lines([line]))
 
 
 def checkpoint(

@@ -68,6 +68,11 @@ def write(text: str) -> None:
     typer.echo(inert(text, lines=True))
 
 
+def lines(parts: Iterable[str]) -> str:
+    """Return lines as a text: none of them breaks, whatever text of others is in it."""
+    return "\n".join([inert(part) for part in parts])
+
+
 def say(text: str) -> None:
     """Write a line of talk, as `write` does."""
     typer.echo(inert(text, lines=True), err=True)
@@ -126,9 +131,9 @@ def progress(label: str, total: int | None = None) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Bars(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(label, total=total)
+        bar = bars.add_task(inert(label), total=total)
 
         def move(done: int, total: int | None = None) -> None:
             if total is None:

@@ -98,7 +98,7 @@ def _moves(found: "Priorities", rows: "tuple[Priority, ...]") -> str:
         ],
     )
     gone = [f"left: {one.model}, was {one.previous_rank}. {one.why}" for one in found.left]
-    return "\n".join([told, *gone])
+    return "\n".join([told, *map(inert, gone)])
 
 
 def why(

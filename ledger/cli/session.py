@@ -281,6 +281,5 @@ def _tell(code: Exit, message: str, remedy: str, reason: str, *, as_json: bool) 
         error = {"exit_code": int(code), "message": message, "remedy": remedy, "reason": reason}
         output.say(output.json_text({"error": error}))
         return
-    output.say(
-        " ".join(part for part in (message, remedy, f"[{reason}]" if reason else "") if part)
-    )
+    parts = [part for part in (message, remedy, f"[{reason}]" if reason else "") if part]
+    output.say(output.lines([" ".join(parts)]))

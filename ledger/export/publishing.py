@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from ledger.chain.checkpoint import CheckpointBody, parse
-from ledger.chain.entries import EntriesError, decode_entries, encode_entries
+from ledger.chain.entries import (
+    ENTRIES_BYTES_MAX,
+    EntriesError,
+    decode_entries,
+    encode_entries,
+)
 from ledger.chain.link import DIGEST_BYTES, event_hash
 from ledger.chain.merkle import CompactRange
 from ledger.chain.note import NoteError
@@ -31,6 +36,7 @@ from ledger.chain.tiles import (
     tiles_of,
     tree_at,
 )
+from ledger.reading import NOTE_BYTES_MAX, read_plain
 
 CHECKPOINT: Final = "checkpoint"
 _TILE_BYTES: Final = TILE_WIDTH * DIGEST_BYTES
@@ -65,7 +71,7 @@ class TileFolder:
     def checkpoint(self) -> tuple[CheckpointBody, bytes] | None:
         """Return what was published last, unverified, and its note; None before the first."""
         try:
-            note = (self._folder / CHECKPOINT).read_bytes()
+            note = read_plain(self._folder / CHECKPOINT, NOTE_BYTES_MAX)
         except FileNotFoundError:
             return None
         try:
@@ -149,7 +155,7 @@ class TileFolder:
         width = min(TILE_WIDTH, (size >> 8 * level) - index * TILE_WIDTH)
         for path in (tile_path(Tile(level, index, width)), tile_path(Tile(level, index))):
             try:
-                return (self._folder / path).read_bytes()
+                return read_plain(self._folder / path, _TILE_BYTES)
             except FileNotFoundError:
                 continue
         raise PublishError(f"{self._folder / path} is missing")
@@ -195,8 +201,9 @@ class TileFolder:
         while start % TILE_WIDTH == 0 and start + TILE_WIDTH <= size:
             index = start // TILE_WIDTH
             try:
-                entries = decode_entries((self._folder / entries_path(index)).read_bytes())
-                hashes = (self._folder / tile_path(Tile(0, index))).read_bytes()
+                path = self._folder / entries_path(index)
+                entries = decode_entries(read_plain(path, ENTRIES_BYTES_MAX))
+                hashes = read_plain(self._folder / tile_path(Tile(0, index)), _TILE_BYTES)
             except (FileNotFoundError, EntriesError):
                 return
             if b"".join(map(event_hash, entries)) != hashes:
@@ -211,7 +218,7 @@ class TileFolder:
             return []
         path = self._folder / entries_path(size // TILE_WIDTH, width)
         try:
-            entries = decode_entries(path.read_bytes())
+            entries = decode_entries(read_plain(path, ENTRIES_BYTES_MAX))
             hashes = self._tile(0, size // TILE_WIDTH, size)
         except (OSError, EntriesError) as error:
             raise PublishError(f"{path} cannot be read: {error}") from error
@@ -232,7 +239,7 @@ class TileFolder:
     def _write(self, path: str, data: bytes) -> int:
         """Write a file as a whole; return 1, or 0 if it is there already just so."""
         target = self._folder / path
-        if target.is_file() and target.read_bytes() == data:
+        if target.is_file() and target.stat().st_size == len(data) and target.read_bytes() == data:
             return 0
         target.parent.mkdir(parents=True, exist_ok=True)
         new = target.with_name(f"{target.name}.new")

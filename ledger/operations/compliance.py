@@ -4,11 +4,10 @@ A server is asked as any client would; a bundle is read as it lies there, and `c
 verifies it. `ledger.compliance.questions.answer` answers questions from the same facts.
 """
 
-import tarfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ledger.chain.checkpoint import parse
 from ledger.chain.note import NoteError
@@ -25,9 +24,8 @@ from ledger.events.canonical import CanonicalError, decode, encode
 from ledger.events.decisions import ScoreComputed
 from ledger.events.policies import DRAFTED_TYPES
 from ledger.events.values import parse_time
+from ledger.export.files import EVENTS, LINE_BYTES_MAX, BundleError, open_bundle
 from ledger.operations.failures import MisuseError
-
-_EVENTS: Final = "data/events.jsonl"
 
 
 class ServerFacts:
@@ -88,17 +86,13 @@ class BundleFacts:
 
     def _raw(self) -> Iterator[bytes]:
         try:
-            if self._path.is_dir():
-                with (self._path / _EVENTS).open("rb") as lines:
-                    yield from lines
+            bundle = open_bundle(self._path)
+            if EVENTS not in bundle.sizes:
                 return
-            with tarfile.open(self._path) as archive:
-                for member in archive:
-                    if member.name.partition("/")[2] == _EVENTS and (
-                        opened := archive.extractfile(member)
-                    ):
-                        yield from opened
-        except (OSError, tarfile.TarError) as error:
+            with bundle.open(EVENTS) as lines:
+                while line := lines.readline(LINE_BYTES_MAX[EVENTS]):
+                    yield line
+        except (OSError, BundleError) as error:
             raise MisuseError(f"{self._path} cannot be read as a bundle: {error}.") from error
 
 

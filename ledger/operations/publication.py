@@ -134,7 +134,12 @@ def _kept_after(store: "Store", origin: str, after: int) -> "Iterator[KeptCheckp
 
 def _cosigned(store: "Store", origin: str, kept: "KeptCheckpoint") -> str:
     lines = [cosignature.line for cosignature in store.proofs.cosignatures(origin, kept.size)]
-    return add_cosignatures(kept.note.encode(), lines).decode()
+    try:
+        return add_cosignatures(kept.note.encode(), lines).decode()
+    except (NoteError, UnicodeEncodeError) as error:
+        raise IntegrityFailure(
+            f"The checkpoint kept over {kept.size} events cannot be read: {error}.", "Run an audit."
+        ) from error
 
 
 def _check(store: "Store", origin: str, size: int, note: str, keys: Iterable[VerifierKey]) -> None:

@@ -83,3 +83,29 @@ def test_a_page_shows_it_inert_too() -> None:
     page = html_page(MEANING, [("owner", OWNER)], []).decode()
     assert not acting(page)
     assert r"\x1b[2K" in page
+
+
+def test_an_event_is_one_line_of_the_log_whatever_its_author_wrote(cli: Run) -> None:
+    described = ("--owner", "ada", "--meaning", "all is well\n9  forged  line", *DESCRIBED)
+    assert cli("model", "register", "m7", *described).code == 0
+    ran = cli("log", "tail", "-n", "1")
+    assert len(ran.out.splitlines()) == 1
+    assert r"all is well\n9  forged  line" in ran.out
+
+
+def test_a_refusal_is_one_line_whatever_it_repeats(cli: Run) -> None:
+    ran = cli("model", "show", "x\nEverything holds.")
+    assert ran.code != 0
+    assert not any(line.startswith("Everything holds.") for line in ran.err.splitlines())
+
+
+def test_a_progress_bar_shows_a_name_and_does_not_act_on_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with output.progress("Verifying [/bold]\x1b]0;title\x07", 3) as move:
+        move(1)
+    shown = capsys.readouterr().err
+    assert "\x1b]0;" not in shown
+    assert "[/bold]" in shown

@@ -12,6 +12,7 @@ from ledger.audit.report import Thing
 from ledger.audit.source import LedgerSource
 from ledger.audit.tile_folder import TileFolderSource
 from ledger.operations.failures import MisuseError
+from ledger.reading import open_plain
 
 _SQLITE: Final = b"SQLite format 3\x00"
 _PROOF: Final = b"c2sp.org/tlog-proof@"
@@ -30,7 +31,7 @@ def thing_at(place: str) -> Thing:
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise _unknown(place)
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             start = file.read(_TAR_AT + len(_TAR))
     except FileNotFoundError as error:
         raise MisuseError(
