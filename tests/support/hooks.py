@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # each test pays for the imports that are its own
     from ledger.application.ledger import LedgerApplication
     from ledger.application.refusals import Refusals
     from ledger.application.signing.checkpoints import Checkpoints
+    from ledger.application.workers import Task
     from ledger.audit.database import DatabaseSource
     from ledger.clock import Clock
     from ledger.service import Service
@@ -175,6 +176,34 @@ def tasks(service: Service) -> list[str]:
 def listeners(service: Service) -> list[Any]:
     """What a service's store tells of commits."""
     return list(service.store.commits._callbacks)
+
+
+def replace_workers(service: Service, workers: Any) -> None:  # noqa: ANN401 - what a test drives
+    """Let something else than threads do what recurs in a service that has not started."""
+    service._workers = workers
+
+
+def abandon(service: Service) -> None:
+    """Close the files of a service, and stop nothing in it."""
+    service.store.close()
+    service._projection_store.close()
+
+
+def evaluations_due(evaluator: Evaluator) -> list[float]:
+    """When each model that an evaluator has warm may be due, in seconds that pass."""
+    found = []
+    for warm in warm_models(evaluator).values():
+        if warm.policy is not None and warm.scored is not None:
+            timing = warm.policy.document.evaluation
+            pauses = timing.interval_seconds, timing.silence_seconds
+            found += [warm.scored.elapsed + pause for pause in pauses]
+    return found
+
+
+def seal_due(task: Task) -> float:
+    """When the task that seals a ledger finds the newest seal old enough, in seconds that pass."""
+    sealer = task.do.__self__
+    return sealer._since + sealer._interval
 
 
 # ---- readers -------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+"""Honest ledgers give no false alarm, whatever happens in them: 200 random lives are audited whole.
+
+Method: a seed leads a whole service through months, step by step. Every ten lives must have
+occurred in all that they are to show, so that none of it can silently be left out.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.audit.registry import RULES
+from ledger.events.registry import EVENT_CLASSES
+from tests.support.life_steps import STEPS
+from tests.support.lives import Lived, live
+
+QUICK, LONG = 30, 80
+"""Steps of a life."""
+NOT_WRITTEN = {"ledger.configured.v1", "ledger.configured.v2", "recorder.event.v1"}
+"""By earlier releases only, and by a bare recorder."""
+
+
+def lives(folder: Path, seeds: range, steps: int) -> Lived:
+    """Lead the lives of these seeds, and return what occurred and what was found."""
+    lived = Lived()
+    for seed in seeds:
+        (folder / str(seed)).mkdir()
+        life, report = live(folder / str(seed), seed, STEPS, steps)
+        found = [
+            f"seed {seed}, {one.rule} at {one.position}: {one.sentence}" for one in report.findings
+        ]
+        lived.add(Lived(life.counts, found))
+    return lived
+
+
+def missing(lived: Lived) -> set[str]:
+    """Return what should have occurred in lives, and did not."""
+    wanted = {f"step {name}" for name, (weight, _) in STEPS.items() if weight}
+    wanted |= {f"event {cls.TYPE}" for cls in EVENT_CLASSES if cls.TYPE not in NOT_WRITTEN}
+    wanted |= {f"rule {name}" for name in RULES}
+    wanted |= {f"score {trigger}" for trigger in ("ingest", "schedule", "request", "historical")}
+    wanted |= {
+        f"decision {how}" for how in ("by rules/1", "by rules/2", "overridden", "historical")
+    }
+    wanted |= {"clock data", "clock wall", "evaluation off", "killed in the middle", "erased"}
+    return wanted - {name for name, count in lived.counts.items() if count}
+
+
+def test_ten_lives_are_audited_without_a_finding(tmp_path: Path) -> None:
+    lived = lives(tmp_path, range(10), QUICK)
+    assert lived.findings == []
+    assert missing(lived) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(20))
+def test_lives_are_audited_without_a_finding(tmp_path: Path, chunk: int) -> None:
+    lived = lives(tmp_path, range(1_000 + 10 * chunk, 1_010 + 10 * chunk), LONG)
+    assert lived.findings == []
+    assert missing(lived) == set()
