@@ -162,8 +162,8 @@ class LedgerState:
         self._root_points = root_points - roots.keys()
         self._root_until = max(self._root_points, default=0)
         self._edge: list[Node] = []
-        self.request: tuple[str, str, str] | None = None
-        """The request of the event before: actor, method, id."""
+        self.request: tuple[str, str, str, int] | None = None
+        """The request of the event before: actor, method, id, and when it was recorded."""
         self.gone: list[int] = []
         """Events outside the models' streams whose bodies are absent."""
         self.recorded_at = 0
@@ -262,9 +262,7 @@ class LedgerState:
             self.seals[event.position] = self._sealed()
 
     def _apply_to_model(self, event: AuditedEvent) -> None:
-        facts = self.models.get(event.stream)
-        if facts is None:
-            facts = self.models[event.stream] = AuditedModel(event.name)
+        facts = self.models.setdefault(event.stream, AuditedModel(event.name))
         if event.type not in BY_TYPE:
             facts.unknown_at = facts.unknown_at or event.position
         if event.raw is None:
@@ -274,8 +272,9 @@ class LedgerState:
             self.scored = event
         if event.run_id is not None:
             self.runs.add(event.run_id)
-        if event.data is not None and (apply := _APPLY_TO_MODEL.get(event.type)) is not None:
-            apply(facts, event, event.data)
+        apply = _APPLY_TO_MODEL.get(event.type)
+        if apply is not None and (event.data is not None or apply is _retired):  # a header says it
+            apply(facts, event, event.data or {})
 
     def _sealed(self) -> tuple[bytes, int]:
         """Return the root over the record of every stream, and how many there are."""

@@ -18,7 +18,7 @@ from tests.support.audits import audited
 from tests.support.hooks import auditors_connection
 from tests.support.live_fleet import ORIGIN, Observed, prepare
 from tests.support.served import serving
-from tests.support.world import DAY, HOUR, START, World
+from tests.support.world import ANA, DAY, HOUR, START, World, request
 from tools import golden
 
 
@@ -112,6 +112,27 @@ def test_sealed_rotated_revoked_and_erased_passes(tmp_path: Path) -> None:
     assert (applied["seals"], applied["erasures"], applied["checkpoints"]) == (2, 1, 3)
     assert report.erased == 2
     assert len(report.vkeys) == 2
+
+
+def test_a_batch_stays_one_request_when_bodies_in_its_middle_were_erased(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha")
+    rows = [("alpha", "loss", "", 0.5, START + hour * HOUR, 1) for hour in range(5)]
+    first = world.observe(*rows, caller=request("b1", "x")).first_position
+    world.erase(first + 1, first + 3)
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
+
+
+def test_a_model_whose_retirement_was_erased_is_in_no_plan(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db").begin("alpha", "beta")
+    for model in ("alpha", "beta"):
+        world.see(model, 0.9, START + HOUR)
+    world.erase(world.ledger.commands.retire_model(ANA, "beta", "gone").first_position)
+    assert [row.model for row in world.plan(1_000_000).backlog] == ["alpha"]
+    world.close()
+    report = audited(tmp_path / "ledger.db")
+    assert report.passed, report.text()
 
 
 def test_the_golden_ledger_passes_but_for_what_it_only_says(tmp_path: Path) -> None:

@@ -202,8 +202,9 @@ def evaluations_due(evaluator: Evaluator) -> list[float]:
 
 def seal_due(task: Task) -> float:
     """When the task that seals a ledger finds the newest seal old enough, in seconds that pass."""
-    sealer = task.do.__self__
-    return sealer._since + sealer._interval
+    sealer: Any = task.do
+    due: float = sealer.__self__._since + sealer.__self__._interval
+    return due
 
 
 # ---- readers -------------------------------------------------------------------------------------

@@ -289,7 +289,7 @@ def kill_in_the_middle(life: Life) -> None:
     life.kill_at(life.any_of((1, 2, 3)), is_written=life.happens(0.5))
 
 
-@step(1)
+@step(2)
 def set_clock(life: Life) -> None:
     """Set the clock wrong, or right again, until it is noticed: confirmed, or set as it was."""
     before = life.displaced

@@ -100,6 +100,8 @@ def _used_again(fold: LedgerState) -> Iterator[tuple[int, str]]:
 @rule("requests.unique", needs_data=False, finish=_used_again)
 def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
     """A request id belongs to one request of its actor to one method, as far as types tell."""
+    if event.raw is None:
+        return None  # it may be of the request of the event before
     if event.request_id is None:
         fold.request = None
         return None
@@ -109,11 +111,11 @@ def requests_unique(event: AuditedEvent, fold: LedgerState) -> Verdict:
         method = SignalDefined.METHOD
     if not method:
         return Unchecked("the method behind this type is not known")
-    asked = event.actor, method, event.request_id
+    asked = event.actor, method, event.request_id, event.recorded_at
     if fold.request != asked:
         # An observation comes by one of two methods, and each has its own ids.
         allowed = 2 if event.type == OBSERVED else 1
-        fold.observations.ask("\n".join(asked), event.position, allowed)
+        fold.observations.ask("\n".join(asked[:3]), event.position, allowed)
         fold.request = asked
     return None
 
