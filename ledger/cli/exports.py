@@ -68,6 +68,8 @@ def create(
     given = given_or_own(given)
     with output.progress("Verifying") as move:
         verdict = required(check_bundle(fetch.archive, given, move))
+    assert verdict.bundle is not None
+    fetch.check_issued(export, verdict.bundle.manifest_digest)
     fetch.keep()
     kept = verdict.model_copy(update={"place": str(out)})
     show_verdict(kept, f"Wrote {out}, and verified it.")

@@ -114,6 +114,8 @@ class ReportSubject:
     note: bytes
     erased_proven: int
     """How many bodies are missing that an event of the bundle says were erased."""
+    reach: str
+    """Up to where the bundle is complete, in a sentence."""
 
 
 def _data(body: bytes) -> dict[str, Any]:

@@ -8,10 +8,9 @@ the bundle holds; so the distance is said, and a reader can bound it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.chain.link import Link
 from ledger.events import notation
 from ledger.events.values import SECOND, parse_time
-from ledger.export.files import BundleError
+from ledger.export.files import SCOPE, SEAL, BundleError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,12 @@ class BundleReach:
             )
 
 
-def reach_of(size: int, position: int, end: Link, file: str) -> BundleReach:
+def reach_of(
+    size: int, position: int, end: int, recorded_at: str, *, is_sealed: bool
+) -> BundleReach:
     """Return how far a bundle reaches under a checkpoint of a size.
 
-    `end` is the event that says so, in `file`: the last one of the bundle; of a stream, its seal.
+    `end` is where the event is that says so: the last one of the bundle; of a stream, its seal.
     """
-    return BundleReach(position, end.recorded_at, size - position, end.position == size, file)
+    file = SEAL if is_sealed else SCOPE
+    return BundleReach(position, recorded_at, size - position, end == size, file)

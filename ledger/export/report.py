@@ -164,6 +164,7 @@ def render(
                 if reason not in erased
             ],
             "erased_proven": subject.erased_proven,
+            "reach": subject.reach,
             "erased_stated": sum(
                 ranges.count() for reason, ranges in scope.withheld if reason in erased
             ),

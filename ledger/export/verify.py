@@ -125,11 +125,10 @@ def verify_opened(
     checks = EventChecks(bundle, scope, stated, spans, advance)
     checked = checks.run()
     _check_digests(checked.digests, listed)
-    end, position, file = checks.last, checks.last.position, SCOPE
-    if scope.kind == "stream":
+    end, position, is_sealed = checks.last, checks.last.position, scope.kind == "stream"
+    if is_sealed:
         end, position = check_seal(read_all(bundle, SEAL), stated, checks.last)
-        file = SEAL
-    reach = reach_of(stated.size, position, end, file)
+    reach = reach_of(stated.size, position, end.position, end.recorded_at, is_sealed=is_sealed)
     if age is not None:
         reach.check(age, trusted.cosigned_at)
     return VerifiedBundle(
@@ -146,7 +145,12 @@ def verify_opened(
         reach,
         tuple(_unsigned(scope, trusted)),
         ReportSubject(
-            scope, checks.facts, stated, read_all(bundle, CHECKPOINT), checked.missing.erased_proven
+            scope,
+            checks.facts,
+            stated,
+            read_all(bundle, CHECKPOINT),
+            checked.missing.erased_proven,
+            str(reach),
         ),
     )
 

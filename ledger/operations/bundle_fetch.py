@@ -15,9 +15,10 @@ from ledger.client.errors import LedgerRefusedError, UnreachableError, refused
 from ledger.client.proofs import Export
 from ledger.clock import Clock, uuid7
 from ledger.errors import Reason
+from ledger.events.proving import ExportIssued
 from ledger.export.files import open_bundle
 from ledger.operations import Move
-from ledger.operations.failures import MisuseError
+from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.private import make_folder, open_file
 from ledger.reading import NOTE_BYTES_MAX, parse_json, read_text
 
@@ -112,6 +113,22 @@ class BundleDownload:
                     if tries == _TRIES:
                         raise
                     self._wait(tries * _POLL_SECONDS)
+
+    def check_issued(self, export: Export, manifest_digest: str) -> None:
+        """Raise IntegrityFailure unless the ledger records that it issued this very bundle.
+
+        The digest covers all that lies under `data/`, also what no signature does.
+        """
+        at = export.issued_position
+        found = list(self._client.list_events(after_position=at - 1, until_position=at))
+        issued = found[0].data if found and found[0].type == ExportIssued.TYPE else {}
+        if issued.get("manifest_digest") != manifest_digest:
+            raise IntegrityFailure(
+                f"The bundle is not the one that the event at position {at} says was issued: its "
+                f"manifest has the digest {manifest_digest}.",
+                f"Keep {self.archive} as evidence, and verify the log with `decision-ledger "
+                "verify`.",
+            )
 
     def forget(self) -> None:
         """Forget what was asked: the next command asks again."""

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 from ledger.cli.exits import Exit
 from ledger.client import LedgerClient
 from ledger.client.errors import UnreachableError
+from ledger.client.proofs import Export
+from ledger.clock import SystemClock
 from tests.cli.conftest import Run
+from tests.support.chained import log_key, small_chained
 from tests.support.hooks import patch_constant
 from tests.support.served import Served
+from tests.verifier.writing import load_tool, write_bundle
 from tools.shapes import SHAPES, fields_of
 
 
@@ -188,3 +193,63 @@ def test_what_came_of_another_export_is_not_mixed_with_this_one(
     ran = told("export", "create", str(out))
     assert ran.code == 0, ran.err
     assert len(served.service.exports().all()) == 2
+
+
+def test_a_bundle_that_the_ledger_does_not_name_as_issued_is_refused(
+    told: Run, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Method: a server hands out the bundle of another export, which verifies and was issued."""
+    assert told("export", "create", str(tmp_path / "a"), "--vkey", key).code == 0
+    other = told("export", "list", "--json").json["exports"][0]
+    read, get = LedgerClient.read_export, LedgerClient.get_export
+
+    def another(client: LedgerClient, _: str, *, offset: int = 0) -> Any:  # noqa: ANN401
+        return read(client, other["name"], offset=offset)
+
+    def as_long(client: LedgerClient, name: str) -> Export:
+        return replace(get(client, name), archive_bytes=other["archive_bytes"])
+
+    monkeypatch.setattr(LedgerClient, "read_export", another)
+    monkeypatch.setattr(LedgerClient, "get_export", as_long)
+    ran = told("export", "create", str(tmp_path / "b.tar"), "--vkey", key)
+    assert ran.code == Exit.INTEGRITY
+    assert "is not the one that the event at position" in ran.err
+    assert not (tmp_path / "b.tar").exists()
+
+
+@pytest.mark.parametrize(("now_days", "code"), [(27, 0), (29, 4)])
+def test_a_stream_by_an_old_seal_is_refused_by_both_commands_where_its_age_is_bounded(
+    now_days: int,
+    code: int,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Method: five observations came after the seal; the time of day is given to both programs."""
+    ledger = small_chained()
+    for number in range(5):
+        ledger.add("signal.observed.v1", {"n": number}, "models/m1")
+    out = write_bundle(tmp_path / "b", ledger, stream="models/m1", seal=9)
+    now = 1_772_359_200 + now_days * 86_400
+    monkeypatch.setattr(SystemClock, "now_micros", lambda _: now * 1_000_000)
+    line = (str(out), "--vkey", log_key(1).vkey, "--max-seal-age", "28d")
+    ran = run("verify", *line)
+    assert ran.code == code
+    said = ran.err if code else ran.out
+    assert "complete up to position 8, recorded at 2026-03-01T10:00:09.000001Z; the" in said
+    assert "the checkpoint is 8 events newer" in said
+    assert ("at most 28d was asked for" in said) == bool(code)
+    tool = load_tool()
+    monkeypatch.setattr(tool.time, "time", lambda: float(now))
+    assert tool.main(line) == code
+    assert ("at most 28d before the checkpoint" in capsys.readouterr().err) == bool(code)
+
+
+def test_a_seals_age_is_for_a_bundle_and_a_span_of_time(run: Run, tmp_path: Path) -> None:
+    out = write_bundle(tmp_path / "b", small_chained())
+    line = ("verify", str(out), "--vkey", log_key(1).vkey, "--max-seal-age")
+    assert run(*line, "28").code == Exit.MISUSE
+    assert run(*line, "0s").code == 0, "a full bundle ends with the newest event"
+    (tmp_path / "r").write_text('{"checkpoint":"x"}')
+    assert "is not for a" in run("verify", str(tmp_path / "r"), *line[2:], "1d").err

@@ -3,6 +3,7 @@
 No database and no service, so that a bundle's tests fail only for what a bundle does.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ledger.export.bundle import BundleWriter, FinishedBundle
 from ledger.export.facts import ReportSubject
 from ledger.export.lines import parse_line
 from ledger.export.proofs import TileProver
+from ledger.export.reach import reach_of
 from ledger.export.report import IssuerStatements, Replay
 from ledger.export.scope import BundlePlan, Withholding
 from tests.support.chained import (
@@ -163,9 +165,15 @@ class LedgerInMemory(Chained):
         """Write what goes beside the events."""
         note = self.signed(size)
         seal = self.stream_seal(plan.stream, size or self.size) if plan.stream else None
-        tally = writer.tally
+        tally, checkpoint = writer.tally, self.checkpoint(size)
+        at, as_of = plan.last_position, plan.last_position
+        if plan.stream:
+            sealing = json.loads(seal or b"")["event"]
+            at, as_of = sealing["header"]["position"], sealing["body"]["data"]["as_of"]
+        recorded_at = self.events[at - 1]["header"]["recorded_at"]
+        reach = reach_of(checkpoint.size, as_of, at, recorded_at, is_sealed=plan.stream is not None)
         subject = ReportSubject(
-            tally.scope(), tally.facts, self.checkpoint(size), note, tally.proven_erased()
+            tally.scope(), tally.facts, checkpoint, note, tally.proven_erased(), str(reach)
         )
         report = report_of(subject, IssuerStatements(plan.purpose, replays or {}))
         return writer.finish(note, self.keys_json(size), report, verifier, seal)

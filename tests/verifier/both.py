@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ledger.chain.keys import VerifierKey
 from ledger.chain.policy import parse_policy
 from ledger.export.files import Bundle, BundleError
-from ledger.export.verify import verify_opened
+from ledger.export.verify import VerifiedBundle, verify_opened
 from tests.support.chained import log_key
 from tests.verifier.editing import EVENTS
 
@@ -61,28 +61,44 @@ def manifest(files: dict[str, bytes]) -> bytes:
 
 
 Refusal = tuple[str, int | None, str]
-Alone = Callable[..., Refusal | None]
+Alone = Callable[..., Refusal | dict[str, Any]]
 
 
-def product(bundle: Opened, keys: Sequence[VerifierKey], policy: bytes = b"") -> Refusal | None:
-    """Return the refusal of the product's verifier; None if there is none."""
+def product(
+    bundle: Opened, keys: Sequence[VerifierKey], policy: bytes = b""
+) -> Refusal | VerifiedBundle:
+    """Return the refusal of the product's verifier, or what it found."""
     try:
         opened = Bundle(bundle.sizes, bundle.open)
-        verify_opened(opened, keys, parse_policy(policy) if policy else None)
+        return verify_opened(opened, keys, parse_policy(policy) if policy else None)
     except BundleError as error:
         return error.file, error.line, str(error)
-    return None
 
 
 def compare(
     alone: Alone, bundle: Opened, what: object, vkeys: Sequence[str] = (VKEY,), policy: bytes = b""
 ) -> bool:
-    """Require one verdict and, of a refused line, one place; return whether it was accepted."""
+    """Require one verdict of both; return whether it was accepted.
+
+    Of a refused line they name one place; of an accepted bundle they say the same: up to where it
+    is complete, what is not signed, and the manifest's digest.
+    """
     policies = [b"".join(b"log %s\n" % vkey.encode() for vkey in vkeys) + b"quorum none\n", policy]
     mine = alone(bundle, [one for one in policies[not vkeys :] if one])
     theirs = product(bundle, [VerifierKey.parse(vkey) for vkey in vkeys], policy)
-    assert (mine is None) == (theirs is None), (what, mine, theirs)
-    if mine and theirs and mine[0] == theirs[0] == EVENTS and theirs[1]:
+    if isinstance(mine, dict) and isinstance(theirs, VerifiedBundle):
+        reach = theirs.reach
+        assert [mine[name] for name in ("complete up to", "recorded at", "events newer")] == [
+            reach.position,
+            reach.recorded_at,
+            reach.events_newer,
+        ], what
+        assert mine["not signed"] == list(theirs.unsigned), what
+        assert mine["manifest"] == theirs.manifest_digest.hex(), what
+        return True
+    assert isinstance(mine, tuple), (what, theirs)
+    assert isinstance(theirs, tuple), (what, mine)
+    if mine[0] == theirs[0] == EVENTS and theirs[1]:
         assert mine[1], what
         assert mine[1] <= theirs[1], (what, mine, theirs)
-    return mine is None
+    return False

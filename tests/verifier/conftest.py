@@ -70,7 +70,7 @@ def write_kind(kind: str, ledger: Chained, folder: Path) -> Path:
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> Alone:
-    """The stand-alone verifier's refusal of files in memory, as a function; None if it accepts."""
+    """What the stand-alone verifier says of files in memory, or its refusal, as a function."""
     known: dict[Any, bool] = {}
     slow = TOOL.ed25519_verify
 
@@ -79,15 +79,15 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Alone:
             known[triple] = slow(*triple)
         return known[triple]
 
-    def refusal(bundle: Opened, policies: Sequence[bytes] = (POLICY,)) -> Refusal | None:
+    def said(bundle: Opened, policies: Sequence[bytes] = (POLICY,)) -> Refusal | dict[str, Any]:
         files = {name: (lambda name=name: bundle.open(name)) for name in bundle.files}
         monkeypatch.setattr(TOOL, "files_of", lambda path: files)
         try:
-            TOOL.verify(Path("bundle"), policies, 1)
+            found: dict[str, Any] = TOOL.verify(Path("bundle"), policies, 1)
         except TOOL.Fault as fault:
             file, line = [*fault.args, None, None, None][3:5]
             return file, line, str(fault)
-        return None
+        return found
 
     monkeypatch.setattr(TOOL, "ed25519_verify", once)
-    return refusal
+    return said

@@ -289,7 +289,7 @@ def test_a_ledger_whose_name_has_another_form_is_refused_by_its_checkpoint(
         alone(bundle, [f"log {signer.vkey}\nquorum none\n".encode()]),
         product(bundle, [VerifierKey.parse(signer.vkey)]),
     )
-    assert [one and one[0] for one in refusals] == [CHECKPOINT, CHECKPOINT]
+    assert [one[0] for one in refusals if isinstance(one, tuple)] == [CHECKPOINT, CHECKPOINT]
 
 
 ROW: dict[str, Any] = {"from_position": 1, "until_position": None, "vkey": VKEY}

@@ -19,13 +19,16 @@ from ledger.chain.merkle import leaf_hash, memory_reader, prove_inclusion, root_
 from ledger.chain.note import parse as parse_note
 from ledger.errors import chain_broken
 from ledger.events.decisions import DecisionMade
+from ledger.events.envelope import RecordedEvent
 from ledger.events.plans import PlanMade
 from ledger.events.proving import ExportIssued, StreamsSealed
 from ledger.events.registry import typed
+from ledger.events.values import format_time
 from ledger.export.bundle import BundleWriter, FinishedBundle
 from ledger.export.facts import ReportFacts, ReportSubject
 from ledger.export.lines import checked_line
 from ledger.export.proofs import TileProver
+from ledger.export.reach import BundleReach, reach_of
 from ledger.export.report import IssuerStatements, Replay
 from ledger.export.sealing import seal_json
 from ledger.export.standalone import verifier_source
@@ -81,8 +84,8 @@ class ExportWriting:
             if prover is not None and job.stream is not None:
                 seal = self._seal(job, prover)
             keys = self._ledger.attestation.keyring.history(until=size).to_json()
-            proven = tally.proven_erased()
-            subject = ReportSubject(tally.scope(), tally.facts, checkpoint, note, proven)
+            facts, proven, reach = tally.facts, tally.proven_erased(), self._reach(job)
+            subject = ReportSubject(tally.scope(), facts, checkpoint, note, proven, str(reach))
             report = report_of(subject, stated)
             written = writer.finish(note, keys, report, verifier_source(), seal)
         if unwanted.is_set():
@@ -120,11 +123,27 @@ class ExportWriting:
             unwanted.wait(_WITNESS_PAUSE_SECONDS)
         return self._ledger.attestation.checkpoints.of_size(size).note.encode()
 
+    def _reach(self, job: ExportJob) -> BundleReach:
+        """Return how far a job's bundle reaches."""
+        is_sealed = job.seal_position is not None
+        end = self._event(job.seal_position or job.last_position)
+        position = typed(end, StreamsSealed).as_of if is_sealed else end.position
+        recorded_at = format_time(end.recorded_at)
+        return reach_of(
+            job.checkpoint_size, position, end.position, recorded_at, is_sealed=is_sealed
+        )
+
+    def _event(self, position: int) -> RecordedEvent:
+        """Return an event that a job names."""
+        event = self._store.events.event(self._origin, position)
+        if event is None:
+            raise chain_broken(position, "it was there when the export was asked for")
+        return event
+
     def _seal(self, job: ExportJob, tree: TileProver) -> bytes:
         """Return `seal.json` of a stream's bundle."""
         assert job.seal_position is not None
-        event = self._store.events.event(self._origin, job.seal_position)
-        assert event is not None, "the job names a seal that was there"
+        event = self._event(job.seal_position)
         seal = typed(event, StreamsSealed)
         leaves: list[bytes] = []
         index, record = -1, b""

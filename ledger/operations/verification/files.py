@@ -22,7 +22,7 @@ from ledger.operations import PROGRAM, Move
 from ledger.operations.failures import IntegrityFailure, MisuseError
 from ledger.operations.places import named_bytes, named_text
 from ledger.operations.trust import TrustAnchors
-from ledger.operations.verification.bundle_report import with_report
+from ledger.operations.verification.bundle_report import SAME, with_report
 from ledger.operations.verification.verdict import NO_RULES
 from ledger.reading import RECEIPT_BYTES_MAX
 
@@ -58,6 +58,8 @@ def check_bundle(
         UncheckedCount("bodies.present", f"withheld, {reason}", ranges.count())
         for reason, ranges in scope.withheld
     ]
+    is_compared = found.report_verdict == SAME
+    unread = [] if is_compared else [UncheckedCount("report", found.report_verdict, 1)]
     return _holds(
         "bundle",
         path,
@@ -65,7 +67,7 @@ def check_bundle(
         first_position=scope.first_position,
         last_position=scope.last_position,
         events=found.events,
-        gaps=(*withheld, UncheckedCount("rules", NO_RULES, found.events)),
+        gaps=(*withheld, *unread, UncheckedCount("rules", NO_RULES, found.events)),
         unknown_types=dict(found.unknown_types),
         erased=missing.erased_proven + missing.erased_stated,
         withheld=missing.withheld,
