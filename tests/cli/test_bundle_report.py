@@ -156,6 +156,7 @@ def test_a_report_of_another_program_is_not_compared_and_never_said_to_be_the_sa
     ran = run("verify", str(bundle), "--vkey", key, "--json")
     assert ran.code == 0, ran.err
     assert ran.json["bundle"]["report"] == f"not compared: {why}"
+    assert {"rule": "report", "reason": f"not compared: {why}", "count": 1} in ran.json["gaps"]
     assert f"{REPORT}: all of it, not compared: {why}" in ran.json["bundle"]["not_signed"]
 
 
