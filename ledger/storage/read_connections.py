@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError, Reason
 from ledger.events.canonical import CanonicalError, decode
-from ledger.events.system import LedgerConfiguredV3
+from ledger.events.system import CONFIGURED, LedgerCreated
 from ledger.events.values import ORIGIN
 from ledger.limits import LEAP_SECONDS_DEFAULT
 from ledger.storage.database import Database, damaged
@@ -23,24 +23,35 @@ from ledger.storage.schema import events, ledgers
 
 _CLOCKS: Final = frozenset({"wall", "data"})
 
+_created = events.alias("created")
+_configured = events.alias("configured")
+
 INFO: Final[Select[Any]] = select(
     ledgers.c.ledger_id,
     ledgers.c.origin,
     ledgers.c.clock,
     ledgers.c.skew_seconds,
     ledgers.c.vkey,
-    events.c.body,
+    _created.c.body,
+    _configured.c.body,
 ).select_from(
     ledgers.outerjoin(
-        events,
+        _created,
         and_(
-            events.c.ledger_id == ledgers.c.ledger_id,
-            events.c.position == 2,
-            events.c.type == LedgerConfiguredV3.TYPE,
+            _created.c.ledger_id == ledgers.c.ledger_id,
+            _created.c.position == 1,
+            _created.c.type == LedgerCreated.TYPE,
+        ),
+    ).outerjoin(
+        _configured,
+        and_(
+            _configured.c.ledger_id == ledgers.c.ledger_id,
+            _configured.c.position == 2,
+            _configured.c.type.in_(CONFIGURED),
         ),
     )
 )
-"""Ledgers, each with the body of its configuration where that says more than the row."""
+"""Ledgers, each with the bodies of the events that began and configured it."""
 
 
 class ReadConnections:
@@ -124,22 +135,38 @@ class ReadConnections:
 def info_of(row: Any) -> LedgerInfo:  # noqa: ANN401 - a row of INFO
     """Return the ledger that a row of INFO describes.
 
-    A body that cannot be read adds nothing: to find it damaged is for verification. CHAIN_BROKEN
-    where the row itself is none that this product writes.
+    CHAIN_BROKEN where the row is none that this product writes, or is not what the ledger's first
+    events say: hashes are over those, and nothing is over the row. An event that cannot be read
+    adds nothing: to find it damaged is for verification.
     """
-    *fields, body = row
+    *fields, created, configured = row
     info = LedgerInfo(*fields)
     texts, numbers = (info.origin, info.clock, info.vkey), (info.ledger_id, info.skew_seconds)
     is_typed = {type(text) for text in texts} == {str} and {type(one) for one in numbers} == {int}
     if not is_typed or not ORIGIN.fullmatch(info.origin) or info.clock not in _CLOCKS:
         raise damaged("the row of a ledger cannot be read")
-    if body is None and info.clock == "data":  # of an earlier release, which had no such bound
+    began, chosen = _data_of(created), _data_of(configured)
+    stated = {"origin": info.origin, "vkey": info.vkey}
+    told = {"clock": info.clock, "skew_seconds": info.skew_seconds}
+    for row_says, event_says in ((stated, began), (told, chosen)):
+        for name, value in row_says.items():
+            if event_says.get(name, value) != value:
+                raise damaged(
+                    f"the row of {info.origin} has the {name} {value!r}, and its first events say "
+                    f"{event_says[name]!r}"
+                )
+    if info.clock == "data" and "leap_seconds" not in chosen:  # its release had no such bound
         return replace(info, leap_seconds=LEAP_SECONDS_DEFAULT)
-    try:
-        data = {} if body is None else decode(bytes(body))["data"]
-        unit, leap = data.get("unit_of_cost") or "", data.get("leap_seconds", 0)
-    except (CanonicalError, AttributeError, KeyError, TypeError):
-        return info
+    unit, leap = chosen.get("unit_of_cost") or "", chosen.get("leap_seconds", 0)
     if type(unit) is not str or type(leap) is not int:
         return info
     return replace(info, unit_of_cost=unit, leap_seconds=leap)
+
+
+def _data_of(body: Any) -> dict[str, Any]:  # noqa: ANN401 - a column as found
+    """Return what an event says; nothing where it cannot be read."""
+    try:
+        data = {} if body is None else decode(bytes(body))["data"]
+    except (CanonicalError, KeyError, TypeError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -172,6 +172,7 @@ class SealedKeys:
         """Raise CHAIN_BROKEN unless the head carries its seal."""
         expected = self.head_seal(connection, info, head)
         if expected is None:
+            _refuse_signed(connection, info)
             return
         if type(head.seal) is bytes and hmac.compare_digest(head.seal, expected):
             return
@@ -274,6 +275,14 @@ def _head_text(origin: str, head: Any) -> bytes:  # noqa: ANN401 - a head in any
         else:
             lines.append(value.hex() if isinstance(value, bytes) else str(value))
     return "\n".join(lines).encode()
+
+
+def _refuse_signed(connection: Connection, info: LedgerInfo) -> None:
+    """Refuse a ledger that is said to have no key, and has kept or used one."""
+    for table in (signing_keys, checkpoints):
+        where = table.c.ledger_id == info.ledger_id
+        if connection.execute(select(table.c.ledger_id).where(where).limit(1)).first() is not None:
+            raise damaged(f"the row of {info.origin} has no key, and {table.name} has rows of it")
 
 
 def _not_sealed(connection: Connection, info: LedgerInfo, head: Any) -> LedgerError:  # noqa: ANN401

@@ -11,7 +11,7 @@ from ledger.storage import CreateLedger, Store
 from ledger.storage.read_connections import info_of
 from tests.support.check_ledger import check_ledger
 from tests.support.hooks import on_writer
-from tests.support.stores import ORIGIN
+from tests.support.stores import ORIGIN, edit
 
 
 def test_a_ledger_keeps_its_unit_of_cost_and_its_bound_on_leaps_of_time(
@@ -33,8 +33,37 @@ def test_a_ledger_without_a_unit_of_cost_says_so(store: Store) -> None:
 
 def test_a_configuration_that_cannot_be_read_adds_nothing() -> None:
     for body in (None, b"", b"{}", b"[]", b'{"data":[]}', b'{"data":{}}'):
-        info = info_of((1, ORIGIN, "wall", 300, "key", body))
+        info = info_of((1, ORIGIN, "wall", 300, "key", body, body))
         assert (info.unit_of_cost, info.leap_seconds) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("clock = 'data'", "the clock 'data', and its first events say 'wall'"),
+        ("skew_seconds = 86400", "the skew_seconds 86400, and its first events say 300"),
+        ("vkey = ''", "the vkey '', and its first events say"),
+        ("origin = 'ledger.example.com/x'", "the origin 'ledger.example.com/x'"),
+    ],
+)
+def test_a_row_that_is_not_what_the_first_events_say_is_damage(
+    store: Store, change: str, what: str
+) -> None:
+    on_writer(store, lambda turn: turn.connection.exec_driver_sql(f"UPDATE ledgers SET {change}"))
+    with pytest.raises(LedgerError) as caught:
+        store.ledgers.all()
+    assert caught.value.reason is Reason.CHAIN_BROKEN
+    assert what in caught.value.message
+
+
+def test_a_ledger_that_is_said_to_have_no_key_and_has_kept_one_is_damage(store: Store) -> None:
+    body = "UPDATE events SET type = 'note.taken.v1' WHERE position = 1"
+    edit(store, "UPDATE ledgers SET vkey = ''", body)
+    fresh = store.ledgers.all()[0]
+    assert fresh.vkey == ""
+    with store.snapshot() as view, pytest.raises(LedgerError) as caught:
+        store.keys.check_head(ORIGIN, view.events.head(ORIGIN))
+    assert caught.value.reason is Reason.CHAIN_BROKEN
 
 
 @pytest.mark.parametrize(
@@ -51,7 +80,7 @@ def test_a_configuration_that_cannot_be_read_adds_nothing() -> None:
 )
 def test_a_row_that_this_product_does_not_write_is_damage(row: tuple[object, ...]) -> None:
     with pytest.raises(LedgerError) as caught:
-        info_of((*row, None))
+        info_of((*row, None, None))
     assert caught.value.reason is Reason.CHAIN_BROKEN
 
 
