@@ -91,10 +91,12 @@ class Attestation:
 
         LEDGER_BEHIND, CHAIN_BROKEN, or SIGNING_STOPPED where a published note cannot be judged. A
         witness that cannot be reached refuses nothing: it is asked again once the ledger is served.
-        CHAIN_BROKEN too where something unsigned has a broken horizon.
+        CHAIN_BROKEN too where something unsigned cannot have been appended.
         """
         if self._has_key:
-            self.checkpoints.refuse_broken_horizons()
+            self.checkpoints.refuse_unsigned()
+        else:
+            self.checkpoints.refuse_keyless()
         for one in published:
             if one.origin != self._origin:
                 continue

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from ledger.chain.merkle import CompactRange
 from ledger.chain.tiles import RightEdge
-from ledger.storage.database import damaged
+from ledger.storage.database import beyond_head, damaged
 from ledger.storage.records import LedgerInfo
 from ledger.storage.repeats import RecentIdentities
 from ledger.storage.schema import events
@@ -21,6 +21,9 @@ from ledger.storage.tile_rows import in_order, tile_query
 VERSIONS_MAX: Final = 200_000  # streams whose version a chain remembers; beyond it starts over
 CATCH_UP_MAX: Final = 20_000  # events of other servers worth reading to keep the versions
 
+_BEYOND: Final = select(func.min(events.c.position)).where(
+    events.c.ledger_id == bindparam("ledger_id_"), events.c.position > bindparam("position_")
+)
 _NEWEST: Final = (
     select(events.c.stream_version)
     .where(
@@ -73,7 +76,11 @@ def load_chain(
     info: LedgerInfo,
     before: Chain | None,
 ) -> Chain:
-    """Return a ledger as it is stored; CHAIN_BROKEN where head and tiles do not fit."""
+    """Return a ledger as it is stored; CHAIN_BROKEN where head, tiles and events do not fit."""
+    values = {"ledger_id_": head.ledger_id, "position_": head.position}
+    beyond = connection.execute(_BEYOND, values).scalar()
+    if beyond is not None:
+        raise beyond_head(beyond, head.position)
     return Chain(
         info=info,
         position=head.position,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ledger.clock import Clock
-from ledger.errors import DATABASE_ERROR, LedgerError, Reason, invalid_field
+from ledger.errors import DATABASE_ERROR, LedgerError, Reason, chain_broken, invalid_field
 from ledger.events.values import SECOND
 from ledger.storage.schema import events
 
@@ -192,6 +192,11 @@ def damaged(why: str) -> LedgerError:
         remedy="Stop writing, keep this file as evidence, and restore from a copy that verifies.",
         metadata={"position": "0", "why": why},
     )
+
+
+def beyond_head(position: int, head: int) -> LedgerError:
+    """Return the refusal of an event that is there, and that the stored head does not know."""
+    return chain_broken(position, f"it is there, and the stored head is at position {head}")
 
 
 def sqlite_file(url: str) -> Path | None:

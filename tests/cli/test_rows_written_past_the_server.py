@@ -7,6 +7,8 @@ right here (`adopt` without an audit), somebody got past it: the horizon is the 
 """
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,73 @@ def test_an_audit_names_its_position(overturned: tuple[Path, int]) -> None:
     assert {("horizons.unbroken", place), ("horizons.unbroken", place + 1)} <= {
         (one.rule, one.position) for one in report.findings
     }
+
+
+# ---- rows beside the events --------------------------------------------------------------------
+
+HEAD = "position, event_hash, recorded_at, newest_observed_at, tree, seal"
+
+
+def went_on(folder: Path) -> tuple[Path, tuple[object, ...]]:
+    """Return a ledger that went on after its checkpoint, and the sealed head of before."""
+    world = lived(folder)
+    world.ledger.attestation.checkpoints.sign()
+    with closing(sqlite3.connect(world.path)) as raw:
+        before = raw.execute(f"SELECT {HEAD} FROM heads").fetchone()
+    world.see("beta", 0.5, START + 31 * DAY)
+    world.close()
+    return folder / "ledger.sqlite", before
+
+
+def put_back(path: Path, head: tuple[object, ...]) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(f"UPDATE heads SET ({HEAD}) = (?, ?, ?, ?, ?, ?)", head)
+
+
+def test_an_older_head_with_its_seal_is_refused_while_there_are_events_behind_it(
+    tmp_path: Path,
+) -> None:
+    path, before = went_on(tmp_path)
+    put_back(path, before)
+    refusal = start(path)
+    assert refusal.reason is Reason.CHAIN_BROKEN
+    assert "it is there, and the stored head is at position" in refusal.message
+
+
+def test_neither_writer_nor_signer_goes_on_from_an_older_head(tmp_path: Path) -> None:
+    path, before = went_on(tmp_path)
+    put_back(path, before)
+    world = World(path)
+    with pytest.raises(LedgerError) as signing:
+        world.ledger.attestation.checkpoints.sign()
+    assert "the stored head is at position" in signing.value.message
+    with pytest.raises(LedgerError) as appending:
+        world.see("beta", 0.5, START + 32 * DAY)
+    assert appending.value.reason is Reason.CHAIN_BROKEN
+    world.close()
+
+
+def test_a_ledger_cannot_be_served_as_one_that_has_no_key(overturned: tuple[Path, int]) -> None:
+    path, _ = overturned
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE ledgers SET vkey = ''")
+    refusal = start(path)
+    assert refusal.reason is Reason.CHAIN_BROKEN
+    assert "its first events say" in refusal.message
+
+
+def test_decisions_in_a_ledger_without_a_key_are_not_served(tmp_path: Path) -> None:
+    """A ledger of its own is put before the one that is there, so that it is the usual one."""
+    path, _ = went_on(tmp_path)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("INSERT INTO ledgers VALUES (0, 'example.com/first', 'data', 300, '')")
+        raw.execute(
+            "INSERT INTO heads SELECT 0, 1, event_hash, recorded_at, NULL, tree, NULL FROM heads"
+        )
+        raw.execute(
+            "INSERT INTO events SELECT 0, 1, stream, 1, type, recorded_at, observed_at, body, salt,"
+            " body_hash, prev_hash, event_hash FROM events WHERE type = 'decision.made.v2' LIMIT 1"
+        )
+    refusal = start(path)
+    assert refusal.reason is Reason.CHAIN_BROKEN
+    assert "a ledger without a key holds no decision.made.v2" in refusal.message

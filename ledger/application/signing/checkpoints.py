@@ -24,6 +24,8 @@ from ledger.chain.merkle import CompactRange, ProofError, prove_consistency
 from ledger.chain.note import parse as parse_note
 from ledger.chain.tiles import TileError, hash_reader, tree_at
 from ledger.errors import LedgerError, Reason, chain_broken
+from ledger.events.horizons import DERIVED_TYPES
+from ledger.events.system import LedgerCreated
 from ledger.storage.records import Head, KeptCheckpoint, LedgerInfo
 from ledger.storage.rehash import Rehash, Rehashed, check_horizons
 from ledger.storage.store import Store, StoreMoment
@@ -138,6 +140,7 @@ class Checkpoints:
             self._store.keys.check_head(self._origin, head)
             history = self._history = self._keyring.history(view.events, until=head.position)
             basis = self._last_signed(view, kept, head, history)
+            view.events.refuse_beyond(self._origin, head)
             tree = _tree_of(head)
             self._check_extends(view, basis.tree, tree)
             if kept is not None and kept.size >= wanted:
@@ -211,20 +214,30 @@ class Checkpoints:
         if not comparison.is_extended:
             raise _not_contained(signed.size, tree.size, comparison.why)
 
-    def refuse_broken_horizons(self) -> None:
-        """Raise CHAIN_BROKEN where an event that no genuine checkpoint covers has a broken horizon.
+    def refuse_unsigned(self) -> None:
+        """Raise CHAIN_BROKEN where what no genuine checkpoint covers cannot have been appended.
 
-        The signer finds it too: here it is found before anything is served.
+        It has a broken horizon, or lies behind the head. The signer finds it too: here it is found
+        before anything is served.
         """
         with self._store.snapshot() as view:
             kept = view.proofs.checkpoint(self._origin)
             head = view.events.head(self._origin)
+            view.events.refuse_beyond(self._origin, head)
             try:
                 history = self._keyring.history(view.events, until=head.position)
                 signed = self._last_signed(view, kept, head, history).tree.size
             except LedgerError:  # the signer will say what is wrong with it
                 signed = 0
         check_horizons(self._store.events, self._origin, signed, head.position)
+
+    def refuse_keyless(self) -> None:
+        """Raise CHAIN_BROKEN where a ledger without a key holds what only one with a key does."""
+        found = self._store.events.of_types(
+            self._origin, (LedgerCreated.TYPE, *DERIVED_TYPES), limit=1
+        )
+        for event in found:
+            raise chain_broken(event.position, f"a ledger without a key holds no {event.type}")
 
     # ---- stopping ----------------------------------------------------------------------------
 
